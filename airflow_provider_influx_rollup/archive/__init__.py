@@ -1,0 +1,1 @@
+"""Pure decoding: annotated CSV to Arrow."""

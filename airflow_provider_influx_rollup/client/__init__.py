@@ -1,0 +1,1 @@
+"""InfluxDB over HTTP, without Airflow: requests, answers, retries, drivers."""

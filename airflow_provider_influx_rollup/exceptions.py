@@ -1,0 +1,240 @@
+"""The error tree. Standard library only.
+
+InfluxRollupError
+├── ConfigurationError             permanent   what the DAG asks for cannot be done
+│   ├── InvalidName                            a bucket, measurement, tag or field name InfluxDB refuses
+│   ├── InvalidDuration                        not a Flux duration, or not usable here
+│   ├── InvalidTimezone                        not in the zone database
+│   ├── UnknownAggregate                       no such aggregate
+│   ├── AggregateTypeMismatch                  such as the mean of a string field
+│   └── AggregateNotMergeable                  cannot be merged over series or windows
+├── WindowError                    permanent   the windows of a run cannot be decided
+│   ├── WindowUndefined                        the run has no data interval
+│   ├── WindowZeroLength                       the data interval is empty
+│   ├── WindowMisaligned                       the grid does not tile the interval
+│   ├── WindowFrozen                           the window can no longer be rebuilt
+│   └── WindowNotDue               transient   stop + lateness has not passed
+├── ScriptError                    permanent   a user's own Flux script cannot run
+│   ├── ScriptInvalid                          the server cannot compile it
+│   ├── ScriptUnbounded                        a from() without a bounded range()
+│   └── PlanNotPushedDown                      the plan reads raw points
+├── SourceIncomplete               transient   the source does not have what was expected yet
+├── SourceChanging                 transient   the source kept changing while it was read
+├── ReceiptMissing                 transient   an upstream stage has no COMMITTED receipt
+├── PartialWrite                   transient   the target does not hold all that was written
+├── ArchiveMismatch                permanent   a file and its source disagree
+└── InfluxError                                what the server, or the way to it, said
+    ├── InfluxUnavailable          transient   refused, reset, 5xx, timeout
+    ├── InfluxOverloaded           transient   queue full, memory or rate limit
+    ├── InfluxTruncated            transient   an answer that stops in the middle
+    └── InfluxRejected             permanent   the request is wrong
+        ├── InfluxUnauthorized                 wrong or revoked token
+        ├── InfluxForbidden                    a permission is missing
+        ├── BucketNotFound                     no such bucket, or not readable
+        ├── OrgNotFound                        no such organisation
+        ├── QueryFailed                        the query failed while it ran
+        └── WriteRejected                      points refused: type conflict, retention, bad line
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.windows.interval import Interval
+
+
+class InfluxRollupError(Exception):
+    """Base of all errors of this package.
+
+    :param what: what happened, one sentence without a full stop at its end
+    :param window: the window it happened to
+    :param written: what was and was not written, such as ``"nothing was written"``
+    :param fix: what to do next
+    """
+
+    permanent: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        window: Interval | None = None,
+        written: str | None = None,
+        fix: str | None = None,
+    ) -> None:
+        self.what = what
+        self.window = window
+        self.written = written
+        self.fix = fix
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        """What happened, to which window, what was written, what to do."""
+        parts = [self.what]
+        if self.window is not None:
+            parts.append(f"Window: {self.window}")
+        if self.written:
+            parts.append(f"Written: {self.written}")
+        if self.fix:
+            parts.append(f"To do: {self.fix}")
+        return ". ".join(part.rstrip(". ") for part in parts) + "."
+
+
+class ConfigurationError(InfluxRollupError):
+    """What the DAG asks for cannot be done."""
+
+    permanent = True
+
+
+class InvalidName(ConfigurationError):
+    """A name that InfluxDB refuses."""
+
+
+class InvalidDuration(ConfigurationError):
+    """Not a Flux duration, or not usable here."""
+
+
+class InvalidTimezone(ConfigurationError):
+    """Not in the zone database."""
+
+
+class UnknownAggregate(ConfigurationError):
+    """No such aggregate."""
+
+
+class AggregateTypeMismatch(ConfigurationError):
+    """An aggregate that a field's type does not have, such as the mean of a string."""
+
+
+class AggregateNotMergeable(ConfigurationError):
+    """An aggregate that cannot be merged over series or windows."""
+
+
+class WindowError(InfluxRollupError):
+    """The windows of a run cannot be decided or may not be touched."""
+
+    permanent = True
+
+
+class WindowUndefined(WindowError):
+    """The run has no data interval, and nothing else names one."""
+
+
+class WindowZeroLength(WindowError):
+    """The data interval is empty."""
+
+
+class WindowMisaligned(WindowError):
+    """The grid does not tile the interval exactly."""
+
+
+class WindowFrozen(WindowError):
+    """The window can no longer be rebuilt from its source."""
+
+
+class WindowNotDue(WindowError):
+    """The window's stop + lateness has not passed yet."""
+
+    permanent = False
+
+
+class ScriptError(InfluxRollupError):
+    """A user's own Flux script cannot run."""
+
+    permanent = True
+
+
+class ScriptInvalid(ScriptError):
+    """The server cannot compile the script, or it cannot write what it makes."""
+
+
+class ScriptUnbounded(ScriptError):
+    """The script reads without a bounded range."""
+
+
+class PlanNotPushedDown(ScriptError):
+    """The script's plan reads raw points."""
+
+
+class SourceIncomplete(InfluxRollupError):
+    """The source does not have what was expected yet."""
+
+
+class SourceChanging(InfluxRollupError):
+    """The source kept changing while it was read."""
+
+
+class ReceiptMissing(InfluxRollupError):
+    """An upstream stage has no COMMITTED receipt of the window."""
+
+
+class PartialWrite(InfluxRollupError):
+    """The target does not hold all that was written."""
+
+
+class ArchiveMismatch(InfluxRollupError):
+    """A file and its source disagree."""
+
+    permanent = True
+
+
+class InfluxError(InfluxRollupError):
+    """What the server, or the way to it, said.
+
+    :param http_status: the status of the answer, if there was one
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        http_status: int | None = None,
+        window: Interval | None = None,
+        written: str | None = None,
+        fix: str | None = None,
+    ) -> None:
+        super().__init__(what, window=window, written=written, fix=fix)
+        self.http_status = http_status
+
+
+class InfluxUnavailable(InfluxError):
+    """Connection refused or reset, a 5xx answer, a timeout."""
+
+
+class InfluxOverloaded(InfluxError):
+    """Queue full, memory limit, rate limit: try again later."""
+
+
+class InfluxTruncated(InfluxError):
+    """An answer that stops in the middle."""
+
+
+class InfluxRejected(InfluxError):
+    """The request is wrong: sending it again changes nothing."""
+
+    permanent = True
+
+
+class InfluxUnauthorized(InfluxRejected):
+    """Wrong or revoked token."""
+
+
+class InfluxForbidden(InfluxRejected):
+    """The token lacks a permission."""
+
+
+class BucketNotFound(InfluxRejected):
+    """No such bucket, or the token may not read it."""
+
+
+class OrgNotFound(InfluxRejected):
+    """No such organisation."""
+
+
+class QueryFailed(InfluxRejected):
+    """The query failed while it ran."""
+
+
+class WriteRejected(InfluxRejected):
+    """Points were refused: a type conflict, outside retention, a bad line."""

@@ -1,0 +1,1 @@
+"""Pure Flux: literals, bound values, generated queries, query plans."""

@@ -1,0 +1,1 @@
+"""Pure records of windows: receipts, states, checksums, line protocol."""

@@ -1,0 +1,1 @@
+"""What happens to a window: one verb, one file, as a generator of steps."""

@@ -1,0 +1,118 @@
+"""The steps a verb yields. A driver acts them out and sends the result back into the generator."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Run a Flux query; the result is ``list[dict[str, Any]]``, one dict per row, with the ``result`` name.
+
+    :param flux: the query text
+    :param extern: a Flux AST file whose options are bound before the query (see ``flux/extern.py``)
+    :param now: what ``now()`` is in the query
+    """
+
+    flux: str
+    extern: Mapping[str, Any] | None = None
+    now: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueryArrow:
+    """Run a Flux query; the result is ``list[pyarrow.Table]``, one per distinct schema."""
+
+    flux: str
+    extern: Mapping[str, Any] | None = None
+    now: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    """Run a Flux query for its effect; its rows stay in the server. The result is None."""
+
+    flux: str
+    extern: Mapping[str, Any] | None = None
+    now: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParseScript:
+    """Parse a Flux script on the server; the result is its AST as a dict (a Flux ``Package``)."""
+
+    flux: str
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Write line protocol with nanosecond times; the result is None."""
+
+    bucket: str
+    lines: Iterable[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete the points of a half-open interval; the result is None.
+
+    :param predicate: made by ``flux/delete_predicate.py``; always names the measurement
+    """
+
+    bucket: str
+    interval: Interval
+    predicate: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindBucket:
+    """Look a bucket up; the result is a ``Bucket`` or None."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnsureBucket:
+    """Create a bucket unless it exists; the result is its ``Bucket``.
+
+    :param retention_seconds: 0 keeps for ever; an existing bucket keeps its own
+    """
+
+    name: str
+    retention_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Tell people what is going on; the result is None.
+
+    :param message: one line for the log
+    :param level: ``"info"`` or ``"warning"``
+    """
+
+    message: str
+    level: str = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What a bucket look-up returns.
+
+    :param retention_seconds: 0 keeps for ever
+    :param shard_group_seconds: how much time one shard group holds; 0 when unknown
+    """
+
+    name: str
+    retention_seconds: int
+    shard_group_seconds: int
+
+
+Step = Query | QueryArrow | Execute | ParseScript | Write | Delete | FindBucket | EnsureBucket | Report
+Steps = Generator[Step, Any, Result]

@@ -1,0 +1,1 @@
+"""Pure time: intervals, durations, grids, calendars, coverage."""

@@ -1,0 +1,96 @@
+"""One frozen half-open span of time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from airflow_provider_influx_rollup.exceptions import WindowError, WindowZeroLength
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+def to_ns(instant: datetime) -> int:
+    """Nanoseconds since the epoch, exactly (``datetime.timestamp()`` is a float)."""
+    return (instant - EPOCH) // MICROSECOND * 1000
+
+
+def from_ns(nanoseconds: int) -> datetime:
+    """Aware UTC instant of a whole number of microseconds; finer digits are cut off."""
+    return EPOCH + timedelta(microseconds=nanoseconds // 1000)
+
+
+def format_instant(instant: datetime) -> str:
+    """RFC 3339 in UTC with ``Z``, without trailing zeros."""
+    text = instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    return text.rstrip("0").rstrip(".") + "Z" if "." in text else text + "Z"
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Interval:
+    """A span ``[start, stop)`` of aware UTC instants, never empty.
+
+    :param start: first instant inside; any aware time, kept in UTC
+    :param stop: first instant after it
+    :raises WindowZeroLength: when start equals stop
+    :raises WindowError: when a time is naive or stop is before start
+    """
+
+    start: datetime
+    stop: datetime
+
+    def __post_init__(self) -> None:
+        for name in ("start", "stop"):
+            instant = getattr(self, name)
+            if instant.tzinfo is None:
+                what = f"{name} {instant.isoformat()} has no time zone"
+                raise WindowError(what, fix="pass an aware datetime")
+            # a plain datetime: pendulum's subclass compares equal but pickles and prints differently
+            utc = instant.astimezone(UTC)
+            object.__setattr__(
+                self,
+                name,
+                datetime(*utc.timetuple()[:6], microsecond=utc.microsecond, tzinfo=UTC),
+            )
+        if self.start == self.stop:
+            what = f"the interval at {format_instant(self.start)} has zero length"
+            raise WindowZeroLength(what, fix="give a stop after the start")
+        if self.stop < self.start:
+            what = f"stop {format_instant(self.stop)} is before start {format_instant(self.start)}"
+            raise WindowError(what, fix="swap them")
+
+    def __str__(self) -> str:
+        """``[start, stop)`` in RFC 3339."""
+        return f"[{format_instant(self.start)}, {format_instant(self.stop)})"
+
+    @property
+    def duration(self) -> timedelta:
+        """Elapsed time from start to stop."""
+        return self.stop - self.start
+
+    @property
+    def start_ns(self) -> int:
+        """Start in nanoseconds since the epoch."""
+        return to_ns(self.start)
+
+    @property
+    def stop_ns(self) -> int:
+        """Stop in nanoseconds since the epoch."""
+        return to_ns(self.stop)
+
+    def contains(self, instant: datetime) -> bool:
+        """Whether an instant lies in ``[start, stop)``."""
+        return self.start <= instant < self.stop
+
+    def covers(self, other: Interval) -> bool:
+        """Whether all of another interval lies in this one."""
+        return self.start <= other.start and other.stop <= self.stop
+
+    def overlaps(self, other: Interval) -> bool:
+        """Whether the two share an instant."""
+        return self.start < other.stop and other.start < self.stop
+
+    def as_json(self) -> dict[str, str]:
+        """``{"start", "stop"}`` in RFC 3339, as stages return it."""
+        return {"start": format_instant(self.start), "stop": format_instant(self.stop)}
