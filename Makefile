@@ -1,0 +1,78 @@
+# The commands of this project; `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The Airflow version: 3.3 or 2.11. `make test` runs both unless one is named.
+AIRFLOW ?=
+VENVS ?= .venvs
+PYTHON ?=
+PYTEST_ARGS ?=
+export VENVS PYTHON
+
+VERSIONS := $(if $(AIRFLOW),$(AIRFLOW),3.3 2.11)
+ONE := $(firstword $(VERSIONS))
+TOOLS := $(VENVS)/tools
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/airflow-provider-influx-rollup
+RUN_TESTS := $(TOOLS)/bin/python dev/run_tests.py --venvs $(VENVS)
+environment = $(foreach version,$(1),$(VENVS)/airflow-$(version)/.stamp)
+
+.PHONY: help env test demo bench faults soak docs lint format lock clean clean-cache
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+env: $(TOOLS)/.stamp $(call environment,3.3 2.11) ## make the environments: .venvs/airflow-3.3, .venvs/airflow-2.11, .venvs/tools
+
+$(TOOLS)/.stamp: requirements/tools.txt
+	@dev/make_env.sh tools
+
+$(VENVS)/airflow-%/.stamp: requirements/airflow-%.txt pyproject.toml $(TOOLS)/.stamp
+	@dev/make_env.sh airflow-$*
+
+test: $(call environment,$(VERSIONS)) ## run the tests on both Airflows (AIRFLOW=2.11 or 3.3: on one) and a real InfluxDB
+	@$(RUN_TESTS) $(VERSIONS) -- -m "not faults and not slow and not bench" $(PYTEST_ARGS)
+
+faults: $(call environment,$(ONE)) ## kill workers, servers and connections (AIRFLOW=3.3)
+	@$(RUN_TESTS) $(ONE) -- -m faults $(PYTEST_ARGS)
+
+soak: $(call environment,$(ONE)) ## the property tests with many more examples (AIRFLOW=3.3)
+	@$(RUN_TESTS) $(ONE) -- -m "not faults and not bench" --hypothesis-profile=soak --timeout=3600 $(PYTEST_ARGS)
+
+demo: $(call environment,$(ONE)) ## a DAG, backfilled over telemetry on a real InfluxDB (AIRFLOW=3.3)
+	@dev/demo --airflow $(ONE)
+
+bench: $(call environment,3.3) ## measure the rollup against the ways people write it
+	@$(VENVS)/airflow-3.3/bin/python -m dev.bench
+
+docs: $(TOOLS)/.stamp ## build the documentation into site/
+	@$(TOOLS)/bin/mkdocs build --strict --quiet
+
+lint: $(TOOLS)/.stamp $(call environment,3.3) ## ruff, mypy, codespell and the import contracts
+	@$(TOOLS)/bin/ruff check .
+	@$(TOOLS)/bin/ruff format --check .
+	@$(TOOLS)/bin/codespell
+	@$(TOOLS)/bin/mypy --python-executable $(VENVS)/airflow-3.3/bin/python
+	@$(VENVS)/airflow-3.3/bin/lint-imports
+
+format: $(TOOLS)/.stamp ## let ruff put the code in order
+	@$(TOOLS)/bin/ruff check --fix .
+	@$(TOOLS)/bin/ruff format .
+
+COMPILE := uv pip compile --universal --python-version 3.11 --no-emit-index-url --upgrade --quiet --custom-compile-command "make lock"
+lock: $(TOOLS)/.stamp ## resolve the lockfiles in requirements/ anew
+	$(TOOLS)/bin/$(COMPILE) requirements/tools.in --output-file requirements/tools.txt
+	$(TOOLS)/bin/$(COMPILE) requirements/go.in --output-file requirements/go.txt
+	$(TOOLS)/bin/$(COMPILE) pyproject.toml requirements/airflow-3.3.in --extra test --extra demo --output-file requirements/airflow-3.3.txt
+	$(TOOLS)/bin/$(COMPILE) pyproject.toml requirements/airflow-2.11.in --extra test --extra demo --output-file requirements/airflow-2.11.txt
+
+clean: ## remove environments, servers' data and outputs from this checkout
+	@if [ -x dev/influx ]; then dev/influx stop; fi
+	@rm -rf $(VENVS) .influx .demo site build dist .bench .coverage htmlcov .hypothesis
+	@find . -name node_modules -prune -o \( -name __pycache__ -o -name .mypy_cache -o -name .ruff_cache -o -name .pytest_cache -o -name .import_linter_cache \) -prune -exec rm -rf {} +
+	@echo "The InfluxDB server that was built stays in $(CACHE) (make clean-cache removes it)."
+
+clean-cache: ## remove the InfluxDB server that was built, from the user's cache
+	@rm -rf "$(CACHE)"
+	@echo "Removed $(CACHE)."
