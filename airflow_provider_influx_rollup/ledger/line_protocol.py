@@ -1,0 +1,151 @@
+"""One point as a line of line protocol, exactly as InfluxDB 2 reads it back."""
+
+from __future__ import annotations
+
+import re
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, InvalidName
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FieldValue = int | float | str | bool
+
+INT64 = (-(2**63), 2**63 - 1)
+UINT64 = (0, 2**64 - 1)
+
+# refused by the server, or accepted and then poison to every Flux read of the measurement
+RESERVED_TAG_KEYS = frozenset({"_field", "_measurement", "_start", "_stop", "_time", "_value", "time"})
+RESERVED_FIELD_KEYS = frozenset({"time"})
+
+MEASUREMENT_SPECIALS = str.maketrans({",": "\\,", " ": "\\ "})
+KEY_SPECIALS = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
+STRING_SPECIALS = str.maketrans({"\\": "\\\\", '"': '\\"'})
+
+# the server reads an escaped special after a backslash as the end of the name; tags alone survive it
+BACKSLASH_BEFORE_SPECIAL = re.compile(r"\\[,= ]")
+
+
+class UInt(int):
+    """An int that is written as an unsigned integer (``u``) instead of a signed one (``i``)."""
+
+
+def encode_line(
+    measurement: str,
+    tags: Mapping[str, str],
+    fields: Mapping[str, FieldValue],
+    time_ns: int,
+) -> str:
+    """Encode one point, with sorted tags, so that one tag set has one series key.
+
+    :param measurement: name of the measurement
+    :param tags: tag values by key; empty values are left out, as line protocol cannot hold them
+    :param fields: at least one value; an int is written as int64 (``UInt`` as uint64), a bool as a boolean
+    :param time_ns: nanoseconds since the epoch, UTC
+    :raises InvalidName: when the server would refuse a name or read it back as another one
+    :raises ConfigurationError: when a value or the time does not fit its type
+    """
+    if not fields:
+        what = f"a point of measurement {measurement!r} has no field"
+        raise ConfigurationError(what, fix="give at least one field")
+    if not _fits(time_ns, INT64):
+        what = f"time {time_ns} is not a 64 bit number of nanoseconds"
+        raise ConfigurationError(what, fix="use a time between the years 1677 and 2262")
+    head = encode_measurement(measurement)
+    if tags:
+        head = ",".join([head, *(encode_tag(key, tags[key]) for key in sorted(tags) if tags[key])])
+    body = ",".join(f"{encode_field_key(key)}={encode_value(key, fields[key])}" for key in sorted(fields))
+    return f"{head} {body} {time_ns}"
+
+
+def encode_measurement(name: str) -> str:
+    """Check and escape a measurement name."""
+    _check_name("measurement", name)
+    _check_not_split("measurement", name)
+    if name.startswith("#"):
+        what = f"measurement {name!r} starts with '#'"
+        raise InvalidName(what, fix="rename it: the server takes such a line for a comment and drops it")
+    return name.translate(MEASUREMENT_SPECIALS)
+
+
+def encode_tag(key: str, value: str) -> str:
+    """Check and escape one ``key=value`` of a tag set."""
+    _check_name("tag key", key)
+    _check_name(f"value of tag {key!r}", value)
+    if key in RESERVED_TAG_KEYS:
+        what = f"tag key {key!r} is reserved"
+        raise InvalidName(what, fix="use another tag key")
+    return f"{key.translate(KEY_SPECIALS)}={value.translate(KEY_SPECIALS)}"
+
+
+def encode_field_key(name: str) -> str:
+    """Check and escape a field key."""
+    _check_name("field", name)
+    _check_not_split("field", name)
+    if name in RESERVED_FIELD_KEYS:
+        what = f"field {name!r} is reserved"
+        raise InvalidName(what, fix="use another field name")
+    return name.translate(KEY_SPECIALS)
+
+
+def encode_value(field: str, value: FieldValue) -> str:
+    """Write a value with the mark of its type.
+
+    :param field: name of the field, for the message
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        limits, mark = (UINT64, "u") if isinstance(value, UInt) else (INT64, "i")
+        if not _fits(value, limits):
+            raise _unwritable(field, value, "does not fit into 64 bits")
+        return f"{int(value)}{mark}"
+    if isinstance(value, float):
+        if not isfinite(value):
+            raise _unwritable(field, value, "is not a finite number")
+        return repr(float(value))
+    if isinstance(value, str):
+        _check_encodable(f"value of field {field!r}", value)
+        return f'"{value.translate(STRING_SPECIALS)}"'
+    raise _unwritable(field, value, f"has type {type(value).__name__}")
+
+
+def _fits(number: int, limits: tuple[int, int]) -> bool:
+    return limits[0] <= number <= limits[1]
+
+
+def _unwritable(field: str, value: object, why: str) -> ConfigurationError:
+    what = f"value {value!r} of field {field!r} {why}"
+    return ConfigurationError(what, fix="InfluxDB keeps int64, uint64, finite floats, strings and booleans")
+
+
+def _check_name(role: str, name: str) -> None:
+    if not name:
+        what = f"{role} is empty"
+        raise InvalidName(what, fix="give it at least one character")
+    if "\n" in name or "\r" in name:
+        what = f"{role} {name!r} has a line break"
+        raise InvalidName(what, fix="line protocol cannot hold it: rename it")
+    if name.endswith("\\"):
+        what = f"{role} {name!r} ends with a backslash"
+        raise InvalidName(what, fix="the server takes it for an escape: rename it")
+    _check_encodable(role, name)
+
+
+def _check_not_split(role: str, name: str) -> None:
+    if name[0] in "\t\0":
+        what = f"{role} {name!r} starts with a tab or NUL"
+        raise InvalidName(what, fix="the server strips it: rename it")
+    if BACKSLASH_BEFORE_SPECIAL.search(name):
+        what = f"{role} {name!r} has a backslash before a comma, an equals sign or a space"
+        raise InvalidName(what, fix="line protocol cannot hold it: rename it")
+
+
+def _check_encodable(role: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        what = f"{role} {text!r} is not valid Unicode"
+        raise InvalidName(what, fix="remove the lone surrogate") from None
