@@ -114,5 +114,15 @@ class Bucket:
     shard_group_seconds: int
 
 
-Step = Query | QueryArrow | Execute | ParseScript | Write | Delete | FindBucket | EnsureBucket | Report
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """Act several independent steps out at the same time; the result is the list of their results, in order.
+
+    The first error is thrown into the verb after all the steps have ended.
+    """
+
+    steps: tuple[Step, ...]
+
+
+Step = Query | QueryArrow | Execute | ParseScript | Write | Delete | FindBucket | EnsureBucket | Report | Gather
 Steps = Generator[Step, Any, Result]

@@ -1,0 +1,84 @@
+"""Which aggregates there are, what they need, and how InfluxDB computes them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from airflow_provider_influx_rollup.exceptions import UnknownAggregate
+
+QUANTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,4})?|100)")
+
+
+class Source(Enum):
+    """What an aggregate is computed from."""
+
+    PUSHED = "computed by the storage engine"
+    RAW = "computed from the raw points"
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """One aggregate function.
+
+    :param name: its name, also the suffix of the fields it writes
+    :param source: whether the storage engine can compute it
+    :param numeric_only: whether it needs numbers; the others take any type
+    :param mergeable: whether the results of parts merge exactly into the result of the whole
+    :param flux: the Flux function or calls that compute one window
+    :param quantile: between 0 and 1, for quantiles
+    """
+
+    name: str
+    source: Source
+    numeric_only: bool
+    mergeable: bool
+    flux: str
+    quantile: float | None = None
+
+
+def _pushed(name: str, *, numeric_only: bool, mergeable: bool) -> Aggregate:
+    return Aggregate(name, Source.PUSHED, numeric_only, mergeable, name)
+
+
+def _raw(name: str, flux: str, *, numeric_only: bool = True) -> Aggregate:
+    return Aggregate(name, Source.RAW, numeric_only, mergeable=False, flux=flux)
+
+
+# min and max of strings and booleans are errors on the server, so they are numeric here
+CATALOG: dict[str, Aggregate] = {
+    aggregate.name: aggregate
+    for aggregate in (
+        _pushed("count", numeric_only=False, mergeable=True),
+        _pushed("sum", numeric_only=True, mergeable=True),
+        _pushed("min", numeric_only=True, mergeable=True),
+        _pushed("max", numeric_only=True, mergeable=True),
+        _pushed("first", numeric_only=False, mergeable=True),
+        _pushed("last", numeric_only=False, mergeable=True),
+        _pushed("mean", numeric_only=True, mergeable=False),
+        _raw("median", 'toFloat() |> quantile(q: 0.5, method: "exact_mean")'),
+        _raw("stddev", 'stddev(mode: "sample")'),
+        _raw("spread", "spread()"),
+        _raw("distinct", "distinct() |> count()", numeric_only=False),
+        _raw("integral", "toFloat() |> integral(unit: 1s)"),
+    )
+}
+
+
+def find_aggregate(name: str) -> Aggregate:
+    """Look an aggregate up by name; ``p`` and a number from 0 to 100 is a quantile, such as ``p99`` or ``p99.9``.
+
+    :raises UnknownAggregate: when there is none of that name
+    """
+    known = CATALOG.get(name)
+    if known is not None:
+        return known
+    matched = QUANTILE.fullmatch(name)
+    if matched is None:
+        what = f"there is no aggregate {name!r}"
+        known_names = ", ".join(CATALOG)
+        raise UnknownAggregate(what, written="nothing", fix=f"use {known_names}, or a quantile such as p99")
+    quantile = float(matched[1]) / 100
+    flux = f'toFloat() |> quantile(q: {quantile!r}, method: "exact_mean")'
+    return Aggregate(name, Source.RAW, numeric_only=True, mergeable=False, flux=flux, quantile=quantile)

@@ -1,0 +1,146 @@
+"""Aggregates of sorted groups of values, in numpy: what InfluxDB cannot push down, and merging of parts.
+
+A group is one series in one window. Values come sorted by group and, inside it, by time; ``starts`` are the
+positions where the groups begin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from airflow_provider_influx_rollup.aggregates.catalog import Aggregate
+
+Positions = NDArray[np.int64]
+Values = NDArray[Any]
+
+NANOSECONDS_PER_SECOND = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Values sorted by group and time.
+
+    :param starts: position of each group's first value; groups are never empty
+    :param time_ns: nanoseconds since the epoch of each value
+    """
+
+    values: Values
+    time_ns: Positions
+    starts: Positions
+
+    @property
+    def counts(self) -> Positions:
+        """How many values each group has."""
+        return np.diff(np.append(self.starts, len(self.values)))
+
+    @property
+    def group_of_value(self) -> Positions:
+        """Group index of each value."""
+        return np.repeat(np.arange(len(self.starts)), self.counts)
+
+
+def compute(aggregate: Aggregate, groups: Groups) -> Values:
+    """One aggregate of every group; NaN where a group has too few values for it.
+
+    :param aggregate: from the catalog
+    """
+    if aggregate.quantile is not None:
+        return _quantile(groups, aggregate.quantile)
+    return FUNCTIONS[aggregate.name](groups)
+
+
+def _count(groups: Groups) -> Values:
+    return groups.counts
+
+
+def _sum(groups: Groups) -> Values:
+    return np.add.reduceat(groups.values, groups.starts)
+
+
+def _mean(groups: Groups) -> Values:
+    return np.asarray(_sum(groups) / groups.counts)
+
+
+def _min(groups: Groups) -> Values:
+    return np.minimum.reduceat(groups.values, groups.starts)
+
+
+def _max(groups: Groups) -> Values:
+    return np.maximum.reduceat(groups.values, groups.starts)
+
+
+def _first(groups: Groups) -> Values:
+    return groups.values[groups.starts]
+
+
+def _last(groups: Groups) -> Values:
+    return groups.values[groups.starts + groups.counts - 1]
+
+
+def _spread(groups: Groups) -> Values:
+    return np.asarray(_max(groups) - _min(groups))
+
+
+def _stddev(groups: Groups) -> Values:
+    """Sample standard deviation in two passes: sqrt(sum((x - mean)^2) / (n - 1))."""
+    values = groups.values.astype(np.float64)
+    counts = groups.counts
+    means = np.add.reduceat(values, groups.starts) / counts
+    squares = np.add.reduceat((values - np.repeat(means, counts)) ** 2, groups.starts)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.sqrt(squares / (counts - 1)))
+
+
+def _quantile(groups: Groups, quantile: float) -> Values:
+    """Linear interpolation between the neighbours of position q * (n - 1)."""
+    values = groups.values.astype(np.float64)
+    ordered = values[np.lexsort((values, groups.group_of_value))]
+    position = quantile * (groups.counts - 1)
+    below = np.floor(position).astype(np.int64)
+    above = np.minimum(below + 1, groups.counts - 1)
+    weight = position - below
+    low, high = ordered[groups.starts + below], ordered[groups.starts + above]
+    return np.asarray(low * (1 - weight) + high * weight)
+
+
+def _median(groups: Groups) -> Values:
+    return _quantile(groups, 0.5)
+
+
+def _distinct(groups: Groups) -> Values:
+    """How many distinct values each group has."""
+    _, codes = np.unique(groups.values, return_inverse=True)
+    order = np.lexsort((codes, groups.group_of_value))
+    is_new = np.append(True, np.diff(codes.reshape(-1)[order]) != 0)
+    is_new[groups.starts] = True
+    return np.add.reduceat(is_new.astype(np.int64), groups.starts)
+
+
+def _integral(groups: Groups) -> Values:
+    """Area under the straight lines between a window's own points, per second (trapezoid rule)."""
+    values = groups.values.astype(np.float64)
+    seconds = np.diff(groups.time_ns) / NANOSECONDS_PER_SECOND
+    areas = np.append(seconds * (values[1:] + values[:-1]) / 2, 0.0)
+    areas[groups.starts[1:] - 1] = 0.0
+    return np.add.reduceat(areas, groups.starts)
+
+
+FUNCTIONS: dict[str, Callable[[Groups], Values]] = {
+    "count": _count,
+    "sum": _sum,
+    "mean": _mean,
+    "min": _min,
+    "max": _max,
+    "first": _first,
+    "last": _last,
+    "spread": _spread,
+    "stddev": _stddev,
+    "median": _median,
+    "distinct": _distinct,
+    "integral": _integral,
+}

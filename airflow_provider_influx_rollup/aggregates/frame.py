@@ -1,0 +1,139 @@
+"""Points of one value type as flat arrays, with their tag sets apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Codes = NDArray[np.int64]
+NOT_TAGS = frozenset({"_time", "_value", "_field", "_measurement", "_start", "_stop"})
+TagSet = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Points of one value type.
+
+    :param tag_sets: the distinct tag sets, sorted by key inside and as a list
+    :param series: index into ``tag_sets`` of each point
+    :param fields: the distinct field names, sorted
+    :param field: index into ``fields`` of each point
+    :param time_ns: nanoseconds since the epoch of each point
+    :param values: floats, integers, booleans, or strings as objects
+    :param start_ns: start of each point's window in nanoseconds, where the answer had ``_start``
+    :param result: name of the yield the points came from
+    """
+
+    tag_sets: list[TagSet]
+    series: Codes
+    fields: list[str]
+    field: Codes
+    time_ns: Codes
+    values: NDArray[Any]
+    start_ns: Codes | None = None
+    result: str = ""
+
+    def __len__(self) -> int:
+        return len(self.time_ns)
+
+    def of_field(self, name: str) -> Frame:
+        """Only the points of one field."""
+        return self.where(self.field == (self.fields.index(name) if name in self.fields else -1))
+
+    def where(self, keep: NDArray[np.bool_]) -> Frame:
+        """Only the points that a mask keeps."""
+        start_ns = None if self.start_ns is None else self.start_ns[keep]
+        return Frame(
+            self.tag_sets,
+            self.series[keep],
+            self.fields,
+            self.field[keep],
+            self.time_ns[keep],
+            self.values[keep],
+            start_ns,
+            self.result,
+        )
+
+
+def frames_from_tables(tables: Iterable[pa.Table]) -> list[Frame]:
+    """Arrow tables as a query returned them; tables without rows give no frame."""
+    return [_frame(table) for table in tables if table.num_rows]
+
+
+def _frame(table: pa.Table) -> Frame:
+    tag_keys = sorted(name for name in table.column_names if name not in NOT_TAGS)
+    tag_sets, series = _tag_sets(table, tag_keys)
+    field_codes, fields = _encode(table.column("_field"))
+    order = sorted(range(len(fields)), key=lambda code: fields[code] or "")
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    time_column = "_time" if "_time" in table.column_names else "_start"
+    has_start = "_start" in table.column_names
+    metadata = table.schema.metadata or {}
+    return Frame(
+        tag_sets=tag_sets,
+        series=series,
+        fields=[fields[code] or "" for code in order],
+        field=rank[field_codes],
+        time_ns=_nanoseconds(table, time_column),
+        values=_values(table.column("_value")),
+        start_ns=_nanoseconds(table, "_start") if has_start else None,
+        result=metadata.get(b"result", b"").decode(),
+    )
+
+
+def _tag_sets(table: pa.Table, tag_keys: Sequence[str]) -> tuple[list[TagSet], Codes]:
+    """Number the distinct tag sets in sorted order; a missing tag and an empty one are the same."""
+    if not tag_keys:
+        return [()], np.zeros(table.num_rows, np.int64)
+    codes = np.zeros(table.num_rows, np.int64)
+    texts_by_key: list[list[str | None]] = []
+    for key in tag_keys:
+        column, texts = _encode(table.column(key))
+        # renumber after each key, so that the product of many keys never overflows
+        _, codes = np.unique(codes * len(texts) + column, return_inverse=True)
+        texts_by_key.append(texts)
+        codes = codes.reshape(-1)
+    _, first_rows, codes = np.unique(codes, return_index=True, return_inverse=True)
+    taken = table.select(list(tag_keys)).take(first_rows).to_pylist()
+    tag_sets: list[TagSet] = [tuple((key, row[key]) for key in tag_keys if row[key]) for row in taken]
+    distinct = sorted(set(tag_sets))
+    rank = {tag_set: position for position, tag_set in enumerate(distinct)}
+    renumber = np.array([rank[tag_set] for tag_set in tag_sets], np.int64)
+    return distinct, renumber[codes.reshape(-1)]
+
+
+def _encode(column: pa.ChunkedArray) -> tuple[Codes, list[str | None]]:
+    """Codes and distinct texts of a string column; null is a text of its own."""
+    import pyarrow as pa
+
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    array = column.unify_dictionaries().combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        array = array.chunk(0)
+    texts = [*array.dictionary.to_pylist(), None]
+    codes = array.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)
+    return codes.astype(np.int64), texts
+
+
+def _nanoseconds(table: pa.Table, name: str) -> Codes:
+    import pyarrow as pa
+
+    column = table.column(name).cast(pa.timestamp("ns", "UTC")).cast(pa.int64())
+    return np.asarray(column.to_numpy(), np.int64)
+
+
+def _values(column: pa.ChunkedArray) -> NDArray[Any]:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(pa.string())
+    return np.asarray(column.to_numpy())

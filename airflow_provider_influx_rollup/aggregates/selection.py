@@ -1,0 +1,159 @@
+"""Which aggregates of which fields a rollup computes, given the fields the source has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from airflow_provider_influx_rollup.aggregates.catalog import Aggregate, find_aggregate
+from airflow_provider_influx_rollup.exceptions import AggregateTypeMismatch, ConfigurationError
+
+NUMERIC_TYPES = frozenset({"float", "integer", "unsigned"})
+GLOB_CHARACTERS = frozenset("*?[")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One field of the target: an aggregate of a field of the source.
+
+    :param field: the field of the source
+    :param field_type: ``"float"``, ``"integer"``, ``"unsigned"``, ``"string"`` or ``"boolean"``
+    :param aggregate: what is computed of it
+    """
+
+    field: str
+    field_type: str
+    aggregate: Aggregate
+
+    @property
+    def name(self) -> str:
+        """Name of the field in the target."""
+        return f"{self.field}_{self.aggregate.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The columns of a rollup, and what was left out because of a field's type."""
+
+    columns: tuple[Column, ...]
+    skipped: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateRules:
+    """Field globs with their aggregates; a field takes the first rule that matches it.
+
+    An exact name goes before a glob, whatever the order they were given in.
+    """
+
+    rules: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @classmethod
+    def of(cls, aggregates: Sequence[str] | Mapping[str, Sequence[str]], fields: Sequence[str] | None) -> AggregateRules:
+        """Read the two parameters of a rollup.
+
+        :param aggregates: names for all fields, or per field glob
+        :param fields: field globs to take; None takes all, or those the mapping names
+        :raises UnknownAggregate: when a name is not known
+        :raises ConfigurationError: when nothing is asked for, or twice
+        """
+        if isinstance(aggregates, str):
+            aggregates = [aggregates]
+        if isinstance(aggregates, Mapping):
+            rules = {glob: _names(names) for glob, names in aggregates.items()}
+            if fields is not None:
+                rules = _restrict(rules, fields)
+        else:
+            rules = dict.fromkeys(fields if fields is not None else ("*",), _names(aggregates))
+        if not rules:
+            what = "no aggregate of any field is asked for"
+            raise ConfigurationError(what, written="nothing", fix='set aggregates, such as ["count", "mean"]')
+        exact_first = sorted(rules.items(), key=lambda rule: is_glob(rule[0]))
+        return cls(tuple(exact_first))
+
+    def names_for(self, field: str) -> tuple[str, ...]:
+        """Names of the aggregates of a field; empty when the field is not selected."""
+        for glob, names in self.rules:
+            if glob == field or fnmatchcase(field, glob):
+                return names
+        return ()
+
+    def all_names(self) -> tuple[str, ...]:
+        """Every aggregate that any field may have, sorted."""
+        return tuple(sorted({name for _, names in self.rules for name in names}))
+
+    def exact_fields(self) -> list[str] | None:
+        """The fields, when no rule is a glob; None otherwise."""
+        names = [glob for glob, _ in self.rules]
+        return None if any(is_glob(name) for name in names) else names
+
+    def owns(self, target_field: str) -> bool:
+        """Whether a field of the target is one these rules can write."""
+        return any(
+            target_field.endswith(f"_{name}") and name in self.names_for(target_field[: -len(name) - 1])
+            for name in self.all_names()
+        )
+
+    def select(self, field_types: Mapping[str, str]) -> Selection:
+        """Choose the columns for the fields there are.
+
+        :param field_types: type of each field of the source
+        :raises AggregateTypeMismatch: when a field that is named exactly cannot have its aggregate, or no field can
+        """
+        columns: list[Column] = []
+        skipped: list[str] = []
+        for field in sorted(field_types):
+            for name in self.names_for(field):
+                aggregate = find_aggregate(name)
+                if not aggregate.numeric_only or field_types[field] in NUMERIC_TYPES:
+                    columns.append(Column(field, field_types[field], aggregate))
+                    continue
+                if self._is_exact(field):
+                    raise _mismatch(field, field_types[field], name)
+                skipped.append(f"{name} of {field} ({field_types[field]})")
+        if skipped and not columns:
+            raise _nothing_applies(skipped)
+        return Selection(tuple(columns), tuple(skipped))
+
+    def _is_exact(self, field: str) -> bool:
+        return any(glob == field for glob, _ in self.rules)
+
+
+def is_glob(name: str) -> bool:
+    """Whether a field name is a pattern."""
+    return any(character in GLOB_CHARACTERS for character in name)
+
+
+def _names(names: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(names, str):
+        names = [names]
+    unique = tuple(dict.fromkeys(names))
+    for name in unique:
+        find_aggregate(name)
+    if not unique:
+        what = "the list of aggregates is empty"
+        raise ConfigurationError(what, written="nothing", fix='set aggregates, such as ["count", "mean"]')
+    return unique
+
+
+def _restrict(rules: Mapping[str, tuple[str, ...]], fields: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """With both parameters, ``fields`` takes from the mapping what it names."""
+    restricted: dict[str, tuple[str, ...]] = {}
+    for field in fields:
+        names = next((found for glob, found in rules.items() if glob == field or fnmatchcase(field, glob)), None)
+        if names is None:
+            what = f"field {field!r} is selected but has no aggregates"
+            raise ConfigurationError(what, written="nothing", fix=f'add {field!r} or "*" to aggregates')
+        restricted[field] = names
+    return restricted
+
+
+def _mismatch(field: str, field_type: str, name: str) -> AggregateTypeMismatch:
+    what = f"{name} of field {field!r} is not possible: it is a {field_type} field and {name} needs numbers"
+    return AggregateTypeMismatch(what, written="nothing", fix=f"use count, first, last or distinct for {field!r}")
+
+
+def _nothing_applies(skipped: Sequence[str]) -> AggregateTypeMismatch:
+    what = f"no aggregate is possible for the fields there are: {', '.join(skipped)}"
+    return AggregateTypeMismatch(what, written="nothing", fix="use count, first, last or distinct, or other fields")

@@ -1,0 +1,35 @@
+"""Queries that read the ledger bucket."""
+
+from __future__ import annotations
+
+from airflow_provider_influx_rollup.flux import literals
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+PIVOT = '|> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")'
+
+
+def receipts_query(ledger_bucket: str, pipeline: str, stage: str, interval: Interval) -> str:
+    """Receipts of a pipeline whose windows start in an interval, one row per window."""
+    return "\n  ".join(
+        [
+            f"from(bucket: {literals.string(ledger_bucket)})",
+            f"|> range(start: {literals.time(interval.start)}, stop: {literals.time(interval.stop)})",
+            '|> filter(fn: (r) => r._measurement == "window_receipt")',
+            f"|> filter(fn: (r) => r.pipeline == {literals.string(pipeline)} and r.stage == {literals.string(stage)})",
+            '|> drop(columns: ["_start", "_stop"])',
+            PIVOT,
+        ]
+    )
+
+
+def specs_query(ledger_bucket: str) -> str:
+    """Every pipeline spec of a ledger, one row per pipeline and hash."""
+    return "\n  ".join(
+        [
+            f"from(bucket: {literals.string(ledger_bucket)})",
+            "|> range(start: 1970-01-01T00:00:00Z, stop: 1970-01-01T00:00:01Z)",
+            '|> filter(fn: (r) => r._measurement == "pipeline_spec")',
+            '|> drop(columns: ["_start", "_stop"])',
+            PIVOT,
+        ]
+    )

@@ -1,0 +1,37 @@
+"""Queries over the source of a rollup: its fields, its counts, its raw points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from airflow_provider_influx_rollup.flux.rollup import RollupSource, render_source
+from airflow_provider_influx_rollup.windows.equal_runs import EqualRun
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+
+def fields_query(source: RollupSource, interval: Interval) -> str:
+    """One typed row for each field that has points: the type of ``_value`` is the field's."""
+    return f'{render_source(source, interval)}\n  |> group(columns: ["_field"])\n  |> first()'
+
+
+def field_totals_query(source: RollupSource, interval: Interval, fields: Iterable[str]) -> str:
+    """How many points each field has, in one storage read."""
+    return f'{render_source(source, interval, fields)}\n  |> group(columns: ["_field"])\n  |> count()'
+
+
+def counts_query(source: RollupSource, runs: Sequence[EqualRun], fields: Sequence[str]) -> str:
+    """How many points each series and field has in each window; ``_time`` is the window's start."""
+    return "\n\n".join(
+        f"{render_source(source, run.interval, fields)}\n"
+        f"  |> aggregateWindow(every: {run.every_ns}ns, offset: {run.offset_ns}ns, "
+        'fn: count, createEmpty: false, timeSrc: "_start")\n'
+        '  |> group(columns: ["_field"])\n'
+        '  |> drop(columns: ["_start", "_stop", "_measurement"])\n'
+        f'  |> yield(name: "{index}")'
+        for index, run in enumerate(runs)
+    )
+
+
+def raw_query(source: RollupSource, interval: Interval, fields: Iterable[str]) -> str:
+    """The raw points, without the columns that every row would repeat."""
+    return f'{render_source(source, interval, fields)}\n  |> drop(columns: ["_start", "_stop", "_measurement"])'

@@ -1,0 +1,113 @@
+"""Receipts, history events and pipeline specs to line protocol and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.ledger.line_protocol import encode_line
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.windows.interval import Interval, from_ns, to_ns
+
+RECEIPT_MEASUREMENT = "window_receipt"
+EVENT_MEASUREMENT = "window_event"
+SPEC_MEASUREMENT = "pipeline_spec"
+
+
+def encode_receipts(receipts: Iterable[Receipt]) -> list[str]:
+    """Two lines for each receipt: the window's present state, and an event of its history."""
+    lines: list[str] = []
+    for receipt in receipts:
+        lines.append(_receipt_line(receipt))
+        lines.append(_event_line(receipt))
+    return lines
+
+
+def _receipt_line(receipt: Receipt) -> str:
+    tags = {"pipeline": receipt.pipeline, "stage": receipt.stage}
+    fields = _fields(receipt) | {"written_at_ns": to_ns(receipt.written_at)}
+    return encode_line(RECEIPT_MEASUREMENT, tags, fields, receipt.window.start_ns)
+
+
+def _event_line(receipt: Receipt) -> str:
+    """An event's time is the wall clock; its window is a tag value, so that windows written at once stay apart."""
+    tags = {"pipeline": receipt.pipeline, "stage": receipt.stage, "window_start": str(receipt.window.start_ns)}
+    return encode_line(EVENT_MEASUREMENT, tags, _fields(receipt), to_ns(receipt.written_at))
+
+
+def _fields(receipt: Receipt) -> dict[str, int | float | str | bool]:
+    return {
+        "state": receipt.state.value,
+        "generation": receipt.generation,
+        "stop_ns": receipt.window.stop_ns,
+        "rows_in": receipt.rows_in,
+        "rows_out": receipt.rows_out,
+        "series": receipt.series,
+        "checksum": receipt.checksum,
+        "spec_hash": receipt.spec_hash,
+        "dag_id": receipt.dag_id,
+        "task_id": receipt.task_id,
+        "run_id": receipt.run_id,
+        "try_number": receipt.try_number,
+        "map_index": receipt.map_index,
+        "seconds": float(receipt.seconds),
+    }
+
+
+def decode_receipts(rows: Iterable[Mapping[str, Any]]) -> list[Receipt]:
+    """Receipts from pivoted rows (one row per window), by window start.
+
+    :param rows: what ``receipts_query`` returns
+    """
+    return sorted((_receipt(row) for row in rows), key=lambda receipt: receipt.window)
+
+
+def _receipt(row: Mapping[str, Any]) -> Receipt:
+    start: datetime = row["_time"]
+    return Receipt(
+        pipeline=row["pipeline"],
+        stage=row["stage"],
+        window=Interval(start, from_ns(row["stop_ns"])),
+        state=State(row["state"]),
+        written_at=from_ns(row["written_at_ns"]),
+        generation=row["generation"],
+        rows_in=row["rows_in"],
+        rows_out=row["rows_out"],
+        series=row["series"],
+        checksum=row.get("checksum") or "",
+        spec_hash=row.get("spec_hash") or "",
+        dag_id=row.get("dag_id") or "",
+        task_id=row.get("task_id") or "",
+        run_id=row.get("run_id") or "",
+        try_number=row["try_number"],
+        map_index=row["map_index"],
+        seconds=row["seconds"],
+    )
+
+
+def encode_spec(pipeline: str, spec_hash: str, spec: Mapping[str, Any], now: datetime) -> str:
+    """The spec of a pipeline as JSON under its hash; the newest one is the one in force."""
+    tags = {"pipeline": pipeline, "spec_hash": spec_hash}
+    text = json.dumps(spec, sort_keys=True, ensure_ascii=False)
+    # a fixed time per hash: a rerun overwrites its own record, so the ledger does not grow with reruns
+    return encode_line(SPEC_MEASUREMENT, tags, {"spec": text, "last_used_ns": to_ns(now)}, 0)
+
+
+def decode_specs(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, str, dict[str, Any]]]:
+    """``(pipeline, spec_hash, spec)`` from pivoted rows, the last used first."""
+    newest_first: Sequence[Mapping[str, Any]] = sorted(
+        rows, key=lambda row: row["last_used_ns"], reverse=True
+    )
+    return [(row["pipeline"], row["spec_hash"], _spec(row)) for row in newest_first]
+
+
+def _spec(row: Mapping[str, Any]) -> dict[str, Any]:
+    spec = json.loads(row["spec"])
+    if not isinstance(spec, dict):
+        what = f"the ledger holds no spec for pipeline {row['pipeline']!r}: {row['spec'][:80]!r}"
+        raise ConfigurationError(what, fix="delete the pipeline_spec record and run the pipeline again")
+    return spec

@@ -1,0 +1,50 @@
+"""The record of one window of one stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What is known of one window of one stage.
+
+    :param pipeline: name of the pipeline
+    :param stage: the verb, such as ``"rollup"``
+    :param window: the window, in UTC
+    :param generation: how often the window was committed
+    :param rows_in: source points (field values) read
+    :param rows_out: target field values, read back
+    :param series: target series (tag sets), read back
+    :param checksum: order-insensitive checksum of the target rows, 16 hex digits
+    :param spec_hash: hash of what decides the rows
+    :param written_at: when this record was written, UTC
+    :param seconds: how long the stage took
+    """
+
+    pipeline: str
+    stage: str
+    window: Interval
+    state: State
+    written_at: datetime
+    generation: int = 0
+    rows_in: int = 0
+    rows_out: int = 0
+    series: int = 0
+    checksum: str = ""
+    spec_hash: str = ""
+    dag_id: str = ""
+    task_id: str = ""
+    run_id: str = ""
+    try_number: int = 0
+    map_index: int = -1
+    seconds: float = 0.0
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether the window is done."""
+        return self.state is State.COMMITTED

@@ -1,0 +1,16 @@
+"""The states of a window of a stage."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """How far a window got. Only COMMITTED counts for anyone downstream."""
+
+    PLANNED = "PLANNED"
+    """The window is known to be wanted; nothing was written."""
+    WRITING = "WRITING"
+    """A run is writing the window, or died while it did: the target may be torn."""
+    COMMITTED = "COMMITTED"
+    """The target was read back and agreed with the source."""

@@ -1,0 +1,188 @@
+"""What a rollup is asked to do, as plain values that travel as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from airflow_provider_influx_rollup.aggregates.catalog import Source, find_aggregate
+from airflow_provider_influx_rollup.aggregates.selection import AggregateRules
+from airflow_provider_influx_rollup.exceptions import AggregateNotMergeable, ConfigurationError
+from airflow_provider_influx_rollup.flux.literals import validate_name
+from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.grid import Grid
+
+DEFAULT_LEDGER_BUCKET = "rollup_ledger"
+COMPUTE_CHOICES = ("auto", "server")
+EMPTY_CHOICES = ("commit", "skip", "fail")
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """Who runs a stage, for the ledger."""
+
+    dag_id: str = ""
+    task_id: str = ""
+    run_id: str = ""
+    try_number: int = 1
+    map_index: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class GridSpec:
+    """The windows of a stage, as the user wrote them."""
+
+    every: str
+    offset: str = "0s"
+    timezone: str = "UTC"
+    period: str | None = None
+
+    def grid(self) -> Grid:
+        """Build the grid.
+
+        :raises InvalidDuration: when a duration is not a Flux duration
+        :raises InvalidTimezone: when the zone is unknown
+        """
+        return Grid.of(self.every, offset=self.offset, timezone=self.timezone, period=self.period)
+
+    @property
+    def label(self) -> str:
+        """Short text for names: ``1h``, ``1d@Europe/Berlin``, ``1h/3h``."""
+        parts = self.every + (f"/{self.period}" if self.period else "")
+        parts += f"+{self.offset}" if self.offset not in ("0s", "") else ""
+        return parts + (f"@{self.timezone}" if self.timezone != "UTC" else "")
+
+
+@dataclass(frozen=True, slots=True)
+class RollupSpec:
+    """One rollup of one measurement.
+
+    :param aggregates: names for all fields, or per field glob
+    :param fields: field globs; None takes all
+    :param tags: tag values to keep, per tag key
+    :param group_by: tag keys that stay; the series they merge are merged exactly
+    :param lateness: how long after a window's stop its data may still come
+    :param compute: ``"auto"`` computes what InfluxDB cannot push down in the worker, ``"server"`` in InfluxDB
+    :param empty_windows: what a window without any point does: ``"commit"``, ``"skip"`` or ``"fail"``
+    :param max_rows_per_read: most raw points that one read brings into the worker
+    """
+
+    source_bucket: str
+    target_bucket: str
+    measurement: str
+    grid: GridSpec
+    aggregates: Mapping[str, tuple[str, ...]] | tuple[str, ...]
+    fields: tuple[str, ...] | None = None
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    group_by: tuple[str, ...] | None = None
+    target_measurement: str | None = None
+    lateness: str = "0s"
+    compute: str = "auto"
+    empty_windows: str = "commit"
+    pipeline: str | None = None
+    ledger_bucket: str = DEFAULT_LEDGER_BUCKET
+    max_rows_per_read: int = 5_000_000
+
+    def __post_init__(self) -> None:
+        for bucket in (self.source_bucket, self.target_bucket, self.ledger_bucket):
+            validate_name("bucket", bucket)
+        validate_name("measurement", self.measurement)
+        if self.target_measurement is not None:
+            validate_name("measurement", self.target_measurement)
+        for tag in (*self.tags, *(self.group_by or ())):
+            validate_name("tag", tag)
+        self.grid.grid()
+        Duration.of(self.lateness, allow_zero=True)
+        _require_choice("compute", self.compute, COMPUTE_CHOICES)
+        _require_choice("empty_windows", self.empty_windows, EMPTY_CHOICES)
+        self._require_distinct_target()
+        self._require_mergeable()
+
+    def _require_distinct_target(self) -> None:
+        same = self.source_bucket == self.target_bucket and self.measurement == self.output_measurement
+        if same:
+            what = f"the target is the source: bucket {self.target_bucket!r}, measurement {self.measurement!r}"
+            raise ConfigurationError(
+                what, written="nothing", fix="set another target_bucket or target_measurement"
+            )
+        if self.ledger_bucket in (self.source_bucket, self.target_bucket):
+            what = f"bucket {self.ledger_bucket!r} is the ledger and cannot also be a source or a target"
+            raise ConfigurationError(what, written="nothing", fix="choose another bucket")
+
+    def _require_mergeable(self) -> None:
+        """A merge over series needs parts that merge exactly."""
+        if self.group_by is None:
+            return
+        for name in self.rules().all_names():
+            aggregate = find_aggregate(name)
+            if not aggregate.mergeable:
+                reason = "its parts do not merge into the whole"
+                what = f"{name} cannot be computed with group_by: {reason}"
+                fix = "use count, sum, min, max, first, last; a mean is sum / count"
+                raise AggregateNotMergeable(what, written="nothing", fix=fix)
+
+    def rules(self) -> AggregateRules:
+        """Which aggregates each field gets."""
+        return AggregateRules.of(self.aggregates, self.fields)
+
+    @property
+    def output_measurement(self) -> str:
+        """Measurement in the target."""
+        return self.target_measurement or self.measurement
+
+    @property
+    def pipeline_name(self) -> str:
+        """Name in the ledger: given, or ``<source>/<measurement>-><target>@<grid>`` with the tag filter."""
+        if self.pipeline:
+            return self.pipeline
+        target = self.target_bucket
+        if self.output_measurement != self.measurement:
+            target += f"/{self.output_measurement}"
+        chosen = ",".join(f"{key}={'|'.join(values)}" for key, values in sorted(self.tags.items()))
+        grouped = f" by {','.join(sorted(self.group_by))}" if self.group_by is not None else ""
+        filtered = "{" + chosen + "}" if chosen else ""
+        return f"{self.source_bucket}/{self.measurement}{filtered}->{target}@{self.grid.label}{grouped}"
+
+    @property
+    def needs_raw(self) -> bool:
+        """Whether an aggregate is computed from the raw points."""
+        return any(find_aggregate(name).source is Source.RAW for name in self.rules().all_names())
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, for triggers and for the ledger."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> RollupSpec:
+        """Undo ``as_json``, also after a trip through JSON."""
+        fixed = dict(values)
+        fixed["grid"] = GridSpec(**fixed["grid"])
+        aggregates = fixed["aggregates"]
+        if isinstance(aggregates, Mapping):
+            fixed["aggregates"] = {glob: tuple(names) for glob, names in aggregates.items()}
+        else:
+            fixed["aggregates"] = tuple(aggregates)
+        fixed["tags"] = {key: tuple(chosen) for key, chosen in fixed["tags"].items()}
+        for name in ("fields", "group_by"):
+            fixed[name] = None if fixed[name] is None else tuple(fixed[name])
+        return cls(**fixed)
+
+    def spec_hash(self) -> str:
+        """Hash of what decides the rows: a change makes windows dirty. How it is computed is not part of it."""
+        decides = {key: value for key, value in self.as_json().items() if key not in NOT_IN_HASH}
+        text = json.dumps(decides, sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+NOT_IN_HASH = frozenset(
+    {"lateness", "compute", "empty_windows", "pipeline", "ledger_bucket", "max_rows_per_read"}
+)
+
+
+def _require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        what = f"{name}={value!r} is not possible"
+        raise ConfigurationError(what, written="nothing", fix=f"use one of {', '.join(choices)}")
