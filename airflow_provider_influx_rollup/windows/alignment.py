@@ -1,0 +1,46 @@
+"""The error of an interval that a grid does not tile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_influx_rollup.exceptions import WindowMisaligned
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow_provider_influx_rollup.windows.duration import Duration
+
+
+def misaligned(
+    interval: Interval,
+    starts: tuple[datetime, datetime],
+    stops: tuple[datetime, datetime],
+    grid: str,
+    fitting_offset: Duration | None,
+) -> WindowMisaligned:
+    """Return the error, with both neighbours and the fix.
+
+    :param starts: the bounds at or before, and at or after, the interval's start
+    :param stops: the bounds at or before, and at or after, the interval's stop
+    :param grid: how the user wrote the grid
+    :param fitting_offset: the offset with which the grid would tile the interval, if there is one
+    """
+    near = " and ".join(str(neighbour) for neighbour in neighbours(starts, stops))
+    what = f"the grid {grid} does not tile the interval; the nearest that it tiles: {near}"
+    fix = "give a start and stop on the grid, or an every, offset and timezone that fit the schedule"
+    if fitting_offset is not None:
+        fix = f"give offset={fitting_offset.to_flux()!r}, or a start and stop on the grid"
+    return WindowMisaligned(what, window=interval, written="nothing was written", fix=fix)
+
+
+def neighbours(starts: tuple[datetime, datetime], stops: tuple[datetime, datetime]) -> list[Interval]:
+    """Return the nearest aligned intervals: the earlier and the later, or else the one around.
+
+    :param starts: the bounds at or before, and at or after, the interval's start
+    :param stops: the bounds at or before, and at or after, the interval's stop
+    """
+    pairs = dict.fromkeys(zip(starts, stops, strict=True))
+    found = [Interval(start, stop) for start, stop in pairs if start < stop]
+    return found or [Interval(starts[0], stops[1])]

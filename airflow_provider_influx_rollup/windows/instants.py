@@ -1,0 +1,45 @@
+"""Times that people write, read without guessing."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from airflow_provider_influx_rollup.exceptions import WindowUndefined
+from airflow_provider_influx_rollup.windows.local_time import first_instant, load_zone
+
+
+def read_instant(value: Any, name: str, timezone: str = "UTC") -> datetime:
+    """Read a time that a user or a template gave.
+
+    :param value: an aware datetime, an ISO 8601 text with ``Z`` or an offset from UTC, or a date: the instant
+        at which that day starts in the zone
+    :param name: what it is called in messages, such as ``start``
+    :param timezone: IANA name, used for dates only
+    :return: an aware UTC time
+    :raises WindowUndefined: when it is naive or not a time
+    """
+    if isinstance(value, str):
+        value = _parse(value.strip(), name)
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            text = value.isoformat()
+            what = f"{name} {text} has no time zone, and guessing one could compute the wrong windows"
+            raise WindowUndefined(what, fix=f"write {text}Z for UTC, or an offset such as {text}+02:00")
+        return value.astimezone(UTC)
+    if isinstance(value, date):
+        return first_instant(datetime.combine(value, time()), load_zone(timezone))
+    what = f"{name} is a {type(value).__name__}, not a time"
+    raise WindowUndefined(what, fix="give an aware datetime or a text such as 2026-01-01T00:00:00Z")
+
+
+def _parse(text: str, name: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        pass  # not a date alone
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        what = f"{name} {text!r} is not an ISO 8601 time"
+        raise WindowUndefined(what, fix="write it as 2026-01-01T00:00:00Z or 2026-01-01") from error
