@@ -1,0 +1,1 @@
+"""Programs for development: servers, the demo, benchmarks."""

@@ -1,0 +1,154 @@
+"""Backfills through Airflow's own commands: ``airflow backfill create`` (3.x), ``airflow dags backfill`` (2.11)."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from dev.airflow_process import AirflowProcess
+from dev.processes import POLL_SECONDS, ProcessFailed
+
+Progress = Callable[["BackfillStates"], None]
+ENDED = ("success", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillStates:
+    """How far the runs of a backfill are.
+
+    :param runs: how many runs there are in each state
+    """
+
+    runs: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        """All runs."""
+        return sum(self.runs.values())
+
+    @property
+    def ended(self) -> int:
+        """Runs that succeeded or failed."""
+        return sum(self.runs.get(state, 0) for state in ENDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """One backfill.
+
+    :param first: logical date of the first run
+    :param last: logical date of the last run (inclusive, as in Airflow)
+    :param reprocess: which existing runs to run again: ``none``, ``failed`` or ``completed``
+    :param backwards: newest first
+    :param max_active_runs: 3.x only; on 2.11 the DAG's own counts
+    """
+
+    dag_id: str
+    first: datetime
+    last: datetime
+    reprocess: str = "none"
+    backwards: bool = False
+    max_active_runs: int = 3
+
+
+def run_backfill(
+    airflow: AirflowProcess, backfill: Backfill, *, progress: Progress | None = None, timeout: float = 600.0
+) -> BackfillStates:
+    """Run a backfill and wait for its end.
+
+    :param progress: called with the states whenever they were read
+    :raises ProcessFailed: when a run fails or the time is over, with the end of the newest task log
+    """
+    watch = _run_on_three if airflow.is_three else _run_on_two
+    states = watch(airflow, backfill, progress or (lambda states: None), time.monotonic() + timeout)
+    if states.runs.get("failed") or states.ended != states.total or not states.total:
+        message = f"backfill of {backfill.dag_id}: {states.runs}\n{airflow.task_log(backfill.dag_id)}"
+        raise ProcessFailed(message)
+    return states
+
+
+def make_ready(airflow: AirflowProcess) -> None:
+    """Make Airflow know the DAGs in its folder now."""
+    airflow.cli("dags", "reserialize")
+
+
+def unpause(airflow: AirflowProcess, dag_id: str) -> None:
+    """Let the scheduler run a DAG (3.x: a backfill's runs of a paused DAG wait for ever)."""
+    airflow.cli("dags", "unpause", "-y", dag_id)
+
+
+def _run_on_three(
+    airflow: AirflowProcess, backfill: Backfill, progress: Progress, deadline: float
+) -> BackfillStates:
+    unpause(airflow, backfill.dag_id)
+    _wait_for_the_one_before(airflow, backfill.dag_id, deadline)
+    arguments = [
+        "--dag-id", backfill.dag_id,
+        "--from-date", backfill.first.isoformat(),
+        "--to-date", backfill.last.isoformat(),
+        "--reprocess-behavior", backfill.reprocess,
+        "--max-active-runs", str(backfill.max_active_runs),
+        *(["--run-backwards"] if backfill.backwards else []),
+    ]  # fmt: skip
+    airflow.cli("backfill", "create", *arguments)
+    number = airflow.rows("select max(id) from backfill where dag_id = ?", (backfill.dag_id,))[0][0]
+    while True:
+        airflow.processes.check()
+        states = _states_on_three(airflow, number)
+        progress(states)
+        if states.ended == states.total or time.monotonic() > deadline:
+            return states
+        time.sleep(POLL_SECONDS)
+
+
+def _wait_for_the_one_before(airflow: AirflowProcess, dag_id: str, deadline: float) -> None:
+    """A DAG has one active backfill, and the scheduler closes it up to 30 s after its last run."""
+    query = "select count(*) from backfill where dag_id = ? and completed_at is null"
+    while airflow.rows(query, (dag_id,))[0][0] and time.monotonic() < deadline:
+        airflow.processes.check()
+        time.sleep(POLL_SECONDS)
+
+
+def _states_on_three(airflow: AirflowProcess, number: int) -> BackfillStates:
+    query = """select coalesce(r.state, 'not run: ' || coalesce(b.exception_reason, 'unknown')), count(*)
+        from backfill_dag_run b left join dag_run r on r.id = b.dag_run_id
+        where b.backfill_id = ? and (r.id is not null or b.exception_reason != 'already exists') group by 1"""
+    return BackfillStates(dict(airflow.rows(query, (number,))))
+
+
+def _run_on_two(
+    airflow: AirflowProcess, backfill: Backfill, progress: Progress, deadline: float
+) -> BackfillStates:
+    arguments = [
+        "dags", "backfill", "-l", "-y",
+        "-s", backfill.first.isoformat(),
+        "-e", backfill.last.isoformat(),
+        *(["-B"] if backfill.backwards else []),
+        *(["--reset-dagruns"] if backfill.reprocess == "completed" else []),
+        *(["--rerun-failed-tasks"] if backfill.reprocess == "failed" else []),
+        backfill.dag_id,
+    ]  # fmt: skip
+    name = f"backfill-{re.sub(r'[^A-Za-z0-9_-]', '_', backfill.dag_id)}"
+    airflow.processes.start(name, airflow.command(*arguments), airflow.environment, airflow.home)
+    while airflow.processes.running(name) and time.monotonic() < deadline:
+        progress(_states_on_two(airflow, backfill))
+        time.sleep(POLL_SECONDS)
+    if time.monotonic() >= deadline:
+        airflow.processes.stop([name])
+    elif airflow.processes.wait(name):
+        log = airflow.processes.log(name)
+        message = f"{log} says:\n{log.read_text()[-4000:]}\n{airflow.task_log(backfill.dag_id)}"
+        raise ProcessFailed(message)
+    states = _states_on_two(airflow, backfill)
+    progress(states)
+    return states
+
+
+def _states_on_two(airflow: AirflowProcess, backfill: Backfill) -> BackfillStates:
+    query = """select state, count(*) from dag_run
+        where dag_id = ? and run_type = 'backfill' and execution_date between ? and ? group by state"""
+    limits = tuple(f"{instant:%Y-%m-%d %H:%M:%S.%f}" for instant in (backfill.first, backfill.last))
+    return BackfillStates(dict(airflow.rows(query, (backfill.dag_id, *limits))))
