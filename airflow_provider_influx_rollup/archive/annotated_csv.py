@@ -1,0 +1,270 @@
+"""Annotated CSV, as Flux answers come: bytes in, blocks of whole records out. No sockets.
+
+An answer is a row of blocks. A block is some ``#`` annotation records, one record of column names, its data records and an
+empty line. Strings may hold quotes, newlines and text that looks like an annotation, so every border is looked for outside
+quotes only. Flux writes a newline inside a string as CRLF and loses a CR: CRLF is turned back into LF, the CR is gone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from airflow_provider_influx_rollup.exceptions import InfluxError, InfluxTruncated
+
+CRLF = b"\r\n"
+BORDER = b"\r\n\r\n"
+PANIC = b'{"code":'
+DEFAULT_SEGMENT_BYTES = 1 << 20
+
+ErrorFromText = Callable[[str], InfluxError]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The columns of one block, without the annotation column before them.
+
+    :param names: column names; the first two are ``result`` and ``table``
+    :param types: Flux types, such as ``double`` or ``dateTime:RFC3339``
+    :param groups: whether the column is in the group key
+    :param defaults: what an empty cell stands for
+    """
+
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    groups: tuple[bool, ...]
+    defaults: tuple[str, ...]
+
+    @property
+    def result(self) -> str:
+        """The name of the yield."""
+        return self.defaults[0]
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the block carries an error instead of rows."""
+        return self.names == ("error", "reference")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Whole records of one block.
+
+    :param data: the records, each ended by CRLF
+    :param is_quoted: whether there is a quote in them
+    """
+
+    block: Block
+    data: bytes
+    is_quoted: bool
+
+
+def parse_records(text: str) -> list[list[str]]:
+    """Split CSV text into records of cells, with CRLF inside quotes turned into LF.
+
+    The standard csv module refuses cells over 128 KiB unless a setting of the whole process is changed.
+    """
+    if '"' not in text:
+        return [line.split(",") for line in text.split("\r\n") if line]
+    records: list[list[str]] = [[""]]
+    parts = text.split('"')
+    for index, part in enumerate(parts):
+        if index % 2:
+            records[-1][-1] += part.replace("\r\n", "\n")
+        elif not part and 0 < index < len(parts) - 1:
+            records[-1][-1] += '"'  # nothing between two quoted pieces: a doubled quote
+        else:
+            _append_plain(records, part)
+    return [record for record in records if record != [""]]
+
+
+def _append_plain(records: list[list[str]], part: str) -> None:
+    """Add text outside quotes, which ends cells and records."""
+    for number, line in enumerate(part.split("\r\n")):
+        if number:
+            records.append([""])
+        first, *others = line.split(",")
+        records[-1][-1] += first
+        records[-1].extend(others)
+
+
+class BlockSplitter:
+    """Cut a stream of annotated CSV into segments of whole records.
+
+    :param error_from_text: makes the error of a message that the server put into the answer
+    :param may_be_empty: whether an answer of no bytes at all is complete
+    :param segment_bytes: a block longer than this is handed out in pieces
+    """
+
+    def __init__(
+        self,
+        error_from_text: ErrorFromText,
+        *,
+        may_be_empty: bool = False,
+        segment_bytes: int = DEFAULT_SEGMENT_BYTES,
+    ) -> None:
+        self._error_from_text = error_from_text
+        self._is_started = may_be_empty
+        self._segment_bytes = segment_bytes
+        self._buffer = b""
+        self._pos = 0  # start of what is not handed out yet, always a record's start
+        self._scan = 0  # no border begins before this
+        self._is_odd = False  # whether a quote is open at _scan
+        self._block: Block | None = None
+        self._known: dict[bytes, Block] = {}
+
+    def feed(self, data: bytes) -> list[Segment]:
+        """Take more bytes; return the segments that are complete."""
+        if not data:
+            return []
+        self._is_started = True
+        self._buffer = self._buffer[self._pos :] + data
+        self._scan -= self._pos
+        self._pos = 0
+        segments: list[Segment] = []
+        while self._read_header() if self._block is None else self._read_body(segments):
+            pass
+        self._read_long_body(segments)
+        return segments
+
+    def close(self) -> None:
+        """Check that the answer is complete.
+
+        :raises InfluxTruncated: when it stops in the middle
+        :raises InfluxError: what the server says at the end of the answer
+        """
+        rest = self._buffer[self._pos :]
+        if self._block is not None and self._block.is_error and rest.endswith(CRLF):
+            raise self._error_from_text(parse_records(self._text(rest))[0][1])
+        if rest or self._block is not None or not self._is_started:
+            raise self._unfinished(rest)
+
+    def _unfinished(self, rest: bytes) -> InfluxError:
+        start = 0 if rest.startswith(PANIC) else rest.rfind(CRLF + PANIC) + 2
+        if start != 1:
+            message = _json_message(rest[start:])
+            if message is not None:
+                return self._error_from_text(message)
+        if self._block is None and rest and rest[:1] not in b"#\r":
+            return self._error_from_text(f"the answer is not annotated CSV: {rest[:200]!r}")
+        what = "the answer stops in the middle"
+        return InfluxTruncated(what, fix="run it again; nothing of the answer was used")
+
+    def _text(self, data: bytes) -> str:
+        return decode_text(data, self._error_from_text)
+
+    def _read_header(self) -> bool:
+        while self._buffer.startswith(CRLF, self._pos):
+            self._pos += 2
+        end = self._pos
+        is_last = False
+        while not is_last:
+            is_last = self._buffer[end : end + 1] != b"#"
+            if is_last and end == self._pos:
+                return False  # nothing yet, or no annotated CSV: close() tells
+            end = self._record_end(end)
+            if end < 0:
+                return False
+        raw = self._buffer[self._pos : end]
+        block = self._known.get(raw)
+        if block is None:
+            block = self._known[raw] = self._parse_header(raw)
+        self._block = block
+        self._pos = self._scan = end
+        self._is_odd = False
+        return True
+
+    def _record_end(self, start: int) -> int:
+        end = start
+        while True:
+            end = self._buffer.find(CRLF, end)
+            if end < 0:
+                return -1
+            end += 2
+            if not self._buffer.count(b'"', start, end) % 2:
+                return end
+
+    def _parse_header(self, raw: bytes) -> Block:
+        *annotations, names = parse_records(self._text(raw))
+        by_kind = {record[0]: tuple(record[1:]) for record in annotations}
+        try:
+            block = Block(
+                names=tuple(names[1:]),
+                types=by_kind["#datatype"],
+                groups=tuple(cell == "true" for cell in by_kind["#group"]),
+                defaults=by_kind["#default"],
+            )
+        except KeyError as missing:
+            message = f"the answer has no {missing.args[0]} annotation"
+            raise self._error_from_text(message) from None
+        if len({len(block.names), len(block.types), len(block.groups), len(block.defaults)}) != 1:
+            message = f"the annotations of the answer do not fit its columns {', '.join(block.names)}"
+            raise self._error_from_text(message)
+        return block
+
+    def _read_body(self, segments: list[Segment]) -> bool:
+        """Hand out the block up to its empty line; False when that has not come yet."""
+        if self._block is not None and self._block.is_error:
+            return False  # an error block has no empty line: close() reads it
+        if self._buffer.startswith(CRLF, self._pos):
+            self._block = None
+            self._pos += 2
+            return True
+        end = self._find_border()
+        if end < 0:
+            return False
+        self._emit(segments, end + 2)
+        self._block = None
+        self._pos = end + 4
+        return True
+
+    def _find_border(self) -> int:
+        while True:
+            found = self._buffer.find(BORDER, self._scan)
+            # the last three bytes may be the begin of a border
+            upto = found if found >= 0 else max(self._scan, len(self._buffer) - 3)
+            self._is_odd ^= self._buffer.count(b'"', self._scan, upto) % 2 == 1
+            self._scan = upto
+            if found < 0 or not self._is_odd:
+                return found
+            self._scan += 2
+
+    def _read_long_body(self, segments: list[Segment]) -> None:
+        """Hand out what is whole of a block that is longer than a segment."""
+        if self._block is None or self._block.is_error or len(self._buffer) - self._pos < self._segment_bytes:
+            return
+        end = len(self._buffer)
+        while True:
+            end = self._buffer.rfind(CRLF, self._pos, end) + 2
+            if end < self._pos + 2:
+                return
+            if not self._buffer.count(b'"', self._pos, end) % 2:
+                break
+            end = self._buffer.rfind(b'"', self._pos, end)
+        self._emit(segments, end)
+        self._pos = self._scan = end
+        self._is_odd = False
+
+    def _emit(self, segments: list[Segment], end: int) -> None:
+        if self._block is not None:
+            data = self._buffer[self._pos : end]
+            segments.append(Segment(self._block, data, b'"' in data))
+
+
+def decode_text(data: bytes, error_from_text: ErrorFromText) -> str:
+    """UTF-8 to text; the server stores and returns other bytes too, which nothing can tell apart later."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        start = data.rfind(CRLF, 0, error.start) + 1
+        message = f"the answer holds bytes that are not UTF-8, near {data[start : error.end + 20][:300]!r}"
+        raise error_from_text(message) from None
+
+
+def _json_message(data: bytes) -> str | None:
+    try:
+        message = json.loads(data)["message"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return str(message)

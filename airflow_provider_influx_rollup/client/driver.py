@@ -1,0 +1,131 @@
+"""Drive a verb: act out the steps it yields, blocking or async, by the same table."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow_provider_influx_rollup.lifecycle.steps import (
+    Delete,
+    EnsureBucket,
+    Execute,
+    FindBucket,
+    ParseScript,
+    Query,
+    QueryArrow,
+    Report,
+    Step,
+    Steps,
+    Write,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+
+Result = TypeVar("Result")
+Reporter = Callable[[Report], None]
+
+MAX_THREADS = 8
+
+ACTIONS: Mapping[type[Any], Callable[[InfluxClient, Any], Any]] = {
+    Query: lambda client, step: client.query(step.flux, extern=step.extern, now=step.now),
+    QueryArrow: lambda client, step: client.query_arrow(step.flux, extern=step.extern, now=step.now),
+    Execute: lambda client, step: client.execute(step.flux, extern=step.extern, now=step.now),
+    ParseScript: lambda client, step: client.parse_script(step.flux),
+    Write: lambda client, step: client.write_lines(step.bucket, step.lines),
+    Delete: lambda client, step: client.delete(step.bucket, step.interval, step.predicate),
+    FindBucket: lambda client, step: client.find_bucket(step.name),
+    EnsureBucket: lambda client, step: client.ensure_bucket(step.name, step.retention_seconds),
+}
+
+
+class _Run:
+    """Where a verb stands: its generator and what it gets next, an answer or an error."""
+
+    def __init__(self, steps: Steps[Any]) -> None:
+        self._steps = steps
+        self.answer: Any = None
+        self.error: Exception | None = None
+
+    def next_step(self) -> Step:
+        """Go on to the next step.
+
+        :raises StopIteration: at the end; its value is the verb's result
+        """
+        answer, error = self.answer, self.error
+        self.answer = self.error = None
+        return self._steps.send(answer) if error is None else self._steps.throw(error)
+
+
+def drive(steps: Steps[Result], client: InfluxClient, report: Reporter) -> Result:
+    """Run a verb to its end and return its result.
+
+    An error of a step is thrown into the verb, which may react; what it does not catch comes out here.
+
+    :param report: called with each ``Report``
+    """
+    run = _Run(steps)
+    try:
+        while True:
+            try:
+                step = run.next_step()
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+            try:
+                if isinstance(step, Report):
+                    report(step)
+                else:
+                    run.answer = act(step, client)
+            except Exception as error:  # noqa: BLE001 -- thrown into the verb, comes out unless caught there
+                run.error = error
+    finally:
+        steps.close()
+
+
+async def adrive(steps: Steps[Result], client: InfluxClient, report: Reporter) -> Result:
+    """Run a verb like ``drive`` without blocking the event loop: each step runs in one of a few threads.
+
+    When the task is cancelled the verb is closed; a step that runs goes on in its thread to its end.
+
+    :param report: called in the event loop's thread with each ``Report``
+    """
+    run = _Run(steps)
+    loop = asyncio.get_running_loop()
+    try:
+        while True:
+            try:
+                step = run.next_step()
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+            try:
+                if isinstance(step, Report):
+                    report(step)
+                else:
+                    run.answer = await loop.run_in_executor(_threads(), act, step, client)
+            except Exception as error:  # noqa: BLE001 -- thrown into the verb, comes out unless caught there
+                run.error = error
+    finally:
+        steps.close()
+
+
+def act(step: Step, client: InfluxClient) -> Any:
+    """Act one step out and return its result.
+
+    :raises TypeError: when the step is of no known type
+    """
+    action = ACTIONS.get(type(step))
+    if action is None:
+        message = f"{type(step).__name__} is not a step that this driver knows"
+        raise TypeError(message)
+    return action(client, step)
+
+
+@lru_cache(maxsize=1)
+def _threads() -> ThreadPoolExecutor:
+    """Threads of all verbs of this process together, so that many triggers do not make many threads."""
+    return ThreadPoolExecutor(max_workers=MAX_THREADS, thread_name_prefix="influx-rollup")

@@ -1,0 +1,244 @@
+"""The client: InfluxDB's API in our words, with retries. Safe to use from several threads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from airflow_provider_influx_rollup.archive.annotated_csv import BlockSplitter
+from airflow_provider_influx_rollup.archive.annotated_rows import RowDecoder
+from airflow_provider_influx_rollup.client import requests
+from airflow_provider_influx_rollup.client.batches import split_lines
+from airflow_provider_influx_rollup.client.requests import Request
+from airflow_provider_influx_rollup.client.responses import error_of_text
+from airflow_provider_influx_rollup.client.retry import call_with_retries
+from airflow_provider_influx_rollup.client.transport import Transport
+from airflow_provider_influx_rollup.exceptions import (
+    BucketNotFound,
+    InfluxError,
+    InfluxForbidden,
+    InfluxRejected,
+)
+from airflow_provider_influx_rollup.lifecycle.steps import Bucket
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import pyarrow as pa
+
+    from airflow_provider_influx_rollup.client.settings import ClientSettings
+    from airflow_provider_influx_rollup.windows.interval import Interval
+
+Result = TypeVar("Result")
+ResultOfClose = TypeVar("ResultOfClose", covariant=True)
+
+
+class Decoder(Protocol[ResultOfClose]):
+    """Takes an answer in pieces; ``close`` checks that it is complete."""
+
+    def feed(self, data: bytes) -> object:
+        """Take more bytes."""
+
+    def close(self) -> ResultOfClose:
+        """Check the end and return what was decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What the server says of itself.
+
+    :param status: ``"pass"`` when it works
+    """
+
+    name: str
+    version: str
+    status: str
+
+
+class InfluxClient:
+    """A client of one server and organisation. Use it as a context manager, or call ``close``.
+
+    Each method tries again after errors that may pass, under ``settings.deadline_seconds``, and raises the error of the
+    last try: an ``InfluxError``. No method returns a part of an answer.
+
+    :param settings: where the server is and how to talk to it
+    """
+
+    def __init__(self, settings: ClientSettings) -> None:
+        self._settings = settings
+        self._transport = Transport(settings)
+
+    def __enter__(self) -> InfluxClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def query(
+        self, flux: str, *, extern: Mapping[str, Any] | None = None, now: datetime | None = None
+    ) -> list[dict[str, Any]]:
+        """Run Flux and return its rows as dicts, with the columns ``result`` and ``table``.
+
+        Times are aware UTC datetimes; digits finer than a microsecond are cut off (``query_arrow`` keeps them). An
+        empty string cell is ``""``, which may also be a missing string; other missing values are None.
+
+        :param extern: a Flux AST file whose options are bound before the query
+        :param now: aware time of ``now()`` in the query
+        """
+        request = requests.query_request(self._settings.org, flux, extern=extern, now=now)
+        return self._decoded(request, RowDecoder)
+
+    def query_arrow(
+        self, flux: str, *, extern: Mapping[str, Any] | None = None, now: datetime | None = None
+    ) -> list[pa.Table]:
+        """Run Flux and return Arrow tables, one per yield and schema; the yield is in ``schema.metadata[b"result"]``.
+
+        :param extern: a Flux AST file whose options are bound before the query
+        :param now: aware time of ``now()`` in the query
+        """
+        from airflow_provider_influx_rollup.archive.annotated_arrow import ArrowDecoder, merge_tables
+
+        request = requests.query_request(self._settings.org, flux, extern=extern, now=now)
+
+        def attempt() -> list[pa.Table]:
+            decoder = ArrowDecoder(lambda text: error_of_text(request, text))
+            tables = [table for piece in self._transport.stream(request) for table in decoder.feed(piece)]
+            return merge_tables([*tables, *decoder.close()])
+
+        return self._retried(attempt)
+
+    def execute(
+        self, flux: str, *, extern: Mapping[str, Any] | None = None, now: datetime | None = None
+    ) -> None:
+        """Run Flux for what it does; its rows stay in the server.
+
+        :param extern: a Flux AST file whose options are bound before the query
+        :param now: aware time of ``now()`` in the query
+        """
+        request = requests.query_request(self._settings.org, flux, extern=extern, now=now, keeps_rows=False)
+        self._decoded(request, lambda make_error: BlockSplitter(make_error, may_be_empty=True))
+
+    def parse_script(self, flux: str) -> dict[str, Any]:
+        """Parse a Flux script on the server; returns its AST, a Flux ``Package``."""
+        answer = self._json(requests.ast_request(self._settings.org, flux))
+        ast: dict[str, Any] = answer["ast"]
+        return ast
+
+    def write_lines(self, bucket: str, lines: Iterable[str]) -> None:
+        """Write line protocol, with times in nanoseconds, in batches of at most 10,000 lines or 5 MB.
+
+        :param lines: without a newline at their end
+        :raises WriteRejected: when points were refused; ``written`` tells what of all lines was written
+        """
+        line_count = 0
+        for batch in split_lines(lines):
+            request = requests.write_request(
+                self._settings.org, bucket, batch.payload, compress=self._settings.gzip
+            )
+            try:
+                self._send(request)
+            except InfluxError as error:
+                error.written = (
+                    f"{line_count} lines of earlier batches; of this one: {error.written or 'nothing'}"
+                )
+                raise
+            line_count += batch.line_count
+
+    def delete(self, bucket: str, interval: Interval, predicate: str) -> None:
+        """Delete the points of the half-open ``[start, stop)``. The server tells nobody how many it deleted.
+
+        :param predicate: such as ``_measurement="m" AND site="a"``; it must name a measurement
+        """
+        self._send(requests.delete_request(self._settings.org, bucket, interval, predicate))
+
+    def find_bucket(self, name: str) -> Bucket | None:
+        """Look a bucket up; None when it does not exist or the token may not read it."""
+        try:
+            answer = self._json(requests.find_bucket_request(self._settings.org, name))
+        except BucketNotFound:
+            return None
+        found = [item for item in answer["buckets"] if item["name"] == name]
+        return _bucket(found[0]) if found else None
+
+    def ensure_bucket(self, name: str, retention_seconds: int = 0) -> Bucket:
+        """Create a bucket unless it exists; one that exists keeps its own retention.
+
+        :param retention_seconds: 0 keeps for ever
+        """
+        found = self.find_bucket(name)
+        if found is not None:
+            return found
+        request = requests.create_bucket_request(self._org_id(), name, retention_seconds)
+        try:
+            return _bucket(self._json(request))
+        except InfluxRejected as error:
+            if "already exists" not in error.what:
+                raise
+            # another worker was faster, or a try whose answer was lost has made it
+            found = self.find_bucket(name)
+            if found is None:
+                what = f"bucket {name!r} exists, but the token may not read it"
+                raise InfluxForbidden(what, fix="give the token the missing permission") from error
+            return found
+
+    def health(self) -> Health:
+        """Ask how the server is; needs no token."""
+        answer = self._json(requests.health_request())
+        return Health(
+            name=str(answer.get("name", "")),
+            version=str(answer.get("version", "")),
+            status=str(answer.get("status", "")),
+        )
+
+    def _org_id(self) -> str:
+        organisations = self._json(requests.find_org_request(self._settings.org))["orgs"]
+        if not organisations:
+            what = f"the token may not read organisation {self._settings.org!r}"
+            raise InfluxForbidden(what, fix="give the token read:orgs, or create the bucket by hand")
+        return str(organisations[0]["id"])
+
+    def _retried(self, attempt: Callable[[], Result]) -> Result:
+        return call_with_retries(attempt, deadline_seconds=self._settings.deadline_seconds)
+
+    def _send(self, request: Request) -> bytes:
+        return self._retried(lambda: self._transport.send(request))
+
+    def _json(self, request: Request) -> dict[str, Any]:
+        body = self._send(request)
+        try:
+            answer = json.loads(body)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            what = f"the answer to {request.about} is not InfluxDB's: {body[:200]!r}"
+            raise InfluxRejected(what, fix="check the URL of the connection")
+        return answer
+
+    def _decoded(
+        self, request: Request, make_decoder: Callable[[Callable[[str], InfluxError]], Decoder[Result]]
+    ) -> Result:
+        def attempt() -> Result:
+            decoder = make_decoder(lambda text: error_of_text(request, text))
+            for piece in self._transport.stream(request):
+                decoder.feed(piece)
+            return decoder.close()
+
+        return self._retried(attempt)
+
+
+def _bucket(item: Mapping[str, Any]) -> Bucket:
+    rule: Mapping[str, Any] = next(iter(item.get("retentionRules") or []), {})
+    return Bucket(
+        name=str(item["name"]),
+        retention_seconds=int(rule.get("everySeconds", 0)),
+        shard_group_seconds=int(rule.get("shardGroupDurationSeconds", 0)),
+    )

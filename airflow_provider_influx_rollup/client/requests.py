@@ -1,0 +1,161 @@
+"""Requests of the InfluxDB API as values. Nothing is sent here."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+from urllib.parse import urlencode
+
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.windows.interval import Interval, format_instant, from_ns
+
+GZIP_FROM_BYTES = 4096
+JSON_TYPE = {"Content-Type": "application/json"}
+
+
+class Kind(Enum):
+    """What a request does, which decides the error of a refusal."""
+
+    QUERY = "query"
+    WRITE = "write"
+    DELETE = "delete"
+    ADMIN = "look-up"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request; ``about`` names it in error messages.
+
+    :param path: the path with its query string, after the server's URL
+    :param expected: the statuses that mean success
+    """
+
+    kind: Kind
+    about: str
+    method: str
+    path: str
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    expected: frozenset[int] = frozenset({200})
+    needs_token: bool = True
+
+
+def query_request(
+    org: str,
+    flux: str,
+    *,
+    extern: Mapping[str, Any] | None = None,
+    now: datetime | None = None,
+    keeps_rows: bool = True,
+) -> Request:
+    """Run Flux.
+
+    :param extern: a Flux AST file whose options are bound before the query
+    :param now: aware time of ``now()`` in the query
+    :param keeps_rows: False leaves the rows in the server and sends back errors only
+    """
+    body: dict[str, Any] = {
+        "query": flux,
+        "type": "flux",
+        "dialect": {"annotations": ["datatype", "group", "default"], "header": True, "delimiter": ","},
+    }
+    if extern is not None:
+        body["extern"] = extern
+    if now is not None:
+        if now.tzinfo is None:
+            what = f"now {now.isoformat()} has no time zone"
+            raise ConfigurationError(what, fix="pass an aware datetime")
+        body["now"] = format_instant(now)
+    # "return-no-content" would answer before the query has run
+    headers = JSON_TYPE if keeps_rows else {**JSON_TYPE, "Prefer": "return-no-content-with-error"}
+    expected = frozenset({200} if keeps_rows else {200, 204})
+    path = _path("/api/v2/query", org=org)
+    return Request(Kind.QUERY, "the query", "POST", path, _json(body), headers, expected)
+
+
+def ast_request(org: str, flux: str) -> Request:
+    """Parse Flux on the server without running it."""
+    path = _path("/api/v2/query/ast", org=org)
+    return Request(Kind.QUERY, "parsing the script", "POST", path, _json({"query": flux}), JSON_TYPE)
+
+
+def write_request(org: str, bucket: str, payload: bytes, *, compress: bool) -> Request:
+    """Write line protocol with times in nanoseconds.
+
+    :param compress: send the payload as gzip when it is large enough to gain
+    """
+    headers = {"Content-Type": "text/plain; charset=utf-8"}
+    if compress and len(payload) >= GZIP_FROM_BYTES:
+        payload = gzip.compress(payload, compresslevel=1, mtime=0)
+        headers["Content-Encoding"] = "gzip"
+    path = _path("/api/v2/write", org=org, bucket=bucket, precision="ns")
+    about = f"writing to bucket {bucket!r}"
+    return Request(Kind.WRITE, about, "POST", path, payload, headers, frozenset({204}))
+
+
+def delete_request(org: str, bucket: str, interval: Interval, predicate: str) -> Request:
+    """Delete the points of ``[start, stop)`` that match.
+
+    :raises ConfigurationError: when the predicate does not name a measurement: an empty one deletes everything
+    """
+    if "_measurement" not in predicate:
+        what = f"the delete predicate {predicate!r} names no measurement"
+        raise ConfigurationError(what, window=interval, fix='add _measurement="..."')
+    body = {
+        "start": format_ns(interval.start_ns),
+        # the server's stop is inclusive
+        "stop": format_ns(interval.stop_ns - 1),
+        "predicate": predicate,
+    }
+    path = _path("/api/v2/delete", org=org, bucket=bucket)
+    about = f"deleting from bucket {bucket!r}"
+    return Request(Kind.DELETE, about, "POST", path, _json(body), JSON_TYPE, frozenset({204}))
+
+
+def find_bucket_request(org: str, name: str) -> Request:
+    """Look a bucket up by its name."""
+    path = _path("/api/v2/buckets", org=org, name=name)
+    return Request(Kind.ADMIN, f"looking for bucket {name!r}", "GET", path)
+
+
+def find_org_request(org: str) -> Request:
+    """Look the organisation up by its name."""
+    return Request(Kind.ADMIN, f"looking for organisation {org!r}", "GET", _path("/api/v2/orgs", org=org))
+
+
+def create_bucket_request(org_id: str, name: str, retention_seconds: int) -> Request:
+    """Create a bucket.
+
+    :param retention_seconds: 0 keeps for ever
+    """
+    rules = [{"type": "expire", "everySeconds": retention_seconds}] if retention_seconds else []
+    body = {"orgID": org_id, "name": name, "retentionRules": rules}
+    about = f"creating bucket {name!r}"
+    return Request(Kind.ADMIN, about, "POST", "/api/v2/buckets", _json(body), JSON_TYPE, frozenset({201}))
+
+
+def health_request() -> Request:
+    """Ask how the server is; needs no token."""
+    return Request(Kind.ADMIN, "the health check", "GET", "/health", needs_token=False)
+
+
+def format_ns(nanoseconds: int) -> str:
+    """RFC 3339 in UTC with all nine digits.
+
+    :param nanoseconds: since the epoch
+    """
+    instant = from_ns(nanoseconds).astimezone(UTC).replace(tzinfo=None)
+    return f"{instant.isoformat(timespec='seconds')}.{nanoseconds % 1_000_000_000:09d}Z"
+
+
+def _path(path: str, **params: str) -> str:
+    return f"{path}?{urlencode(params)}"
+
+
+def _json(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False).encode()

@@ -1,0 +1,76 @@
+"""Try again what may succeed later, with full jitter under one deadline."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+import tenacity
+
+from airflow_provider_influx_rollup.client.responses import RetryAfter
+from airflow_provider_influx_rollup.exceptions import InfluxError
+
+Result = TypeVar("Result")
+
+BASE_SECONDS = 0.2
+CAP_SECONDS = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+def call_with_retries(attempt: Callable[[], Result], *, deadline_seconds: float) -> Result:
+    """Call until it succeeds, fails for good, or the deadline would pass before the next try.
+
+    :param attempt: must be safe to repeat
+    :param deadline_seconds: no try starts later than this after the first; a running try is not cut short
+    :raises InfluxError: of the last try; its message says how many tries there were
+    """
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(is_transient),
+        wait=wait_seconds,
+        stop=tenacity.stop_before_delay(deadline_seconds),
+        before_sleep=_log_wait,
+        retry_error_callback=_give_up,
+    )
+    return retrying(attempt)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same request may succeed later."""
+    return isinstance(error, InfluxError) and not error.permanent
+
+
+def wait_seconds(state: tenacity.RetryCallState) -> float:
+    """Full jitter: anything from 0 to a bound that doubles; but as long as the server asks for.
+
+    Callers that failed together must not come back together.
+    """
+    bound = min(CAP_SECONDS, BASE_SECONDS * 2 ** min(state.attempt_number, 16))
+    jitter = random.uniform(0, bound)  # noqa: S311 -- spreads load, keeps no secret
+    cause = _error(state).__cause__
+    return cause.seconds + jitter if isinstance(cause, RetryAfter) else jitter
+
+
+def _error(state: tenacity.RetryCallState) -> BaseException:
+    error = state.outcome.exception() if state.outcome is not None else None
+    if error is None:
+        message = "a call that succeeded is not retried"
+        raise TypeError(message)
+    return error
+
+
+def _log_wait(state: tenacity.RetryCallState) -> None:
+    logger.warning(
+        "Try %d: %s Next try in %.1f s.", state.attempt_number, _error(state), state.upcoming_sleep
+    )
+
+
+def _give_up(state: tenacity.RetryCallState) -> NoReturn:
+    error = _error(state)
+    if isinstance(error, InfluxError):
+        error.what = (
+            f"{error.what} (tries: {state.attempt_number}, seconds: {state.seconds_since_start or 0:.1f})"
+        )
+    raise error

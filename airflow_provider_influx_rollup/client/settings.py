@@ -1,0 +1,58 @@
+"""How to reach an InfluxDB server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """Where the server is and how to talk to it. Its repr shows neither the token nor the proxy.
+
+    :param url: ``http://host:8086`` or ``https://...``; a path in it is kept
+    :param org: name of the organisation
+    :param token: gives the API token; called with True after a 401, to read it again from where it is kept
+    :param verify_ssl: check the server's certificate
+    :param ssl_ca_cert: file of certificates to trust instead of the system's
+    :param proxy: URL of an HTTP proxy; a user and password in it are sent to the proxy
+    :param connect_timeout_seconds: longest wait for a connection
+    :param read_timeout_seconds: longest wait for the next bytes of an answer
+    :param gzip: compress write bodies and ask for compressed answers; off is faster on a fast network
+    :param pool_size: connections that are kept open
+    :param deadline_seconds: no try of a request starts later than this after its first try
+    :raises ConfigurationError: when the URL is not http(s)://host, or holds a user or password
+    """
+
+    url: str
+    org: str
+    token: Callable[[bool], str] = field(repr=False)
+    verify_ssl: bool = True
+    ssl_ca_cert: str | None = None
+    proxy: str | None = field(default=None, repr=False)
+    connect_timeout_seconds: float = 5
+    read_timeout_seconds: float = 300
+    gzip: bool = True
+    pool_size: int = 8
+    deadline_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        try:
+            parts = urlsplit(self.url)
+            is_usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+            has_secret = "@" in parts.netloc
+        except ValueError:
+            is_usable, has_secret = False, "@" in self.url
+        if has_secret:
+            what = "the InfluxDB URL holds a user or password"
+            raise ConfigurationError(what, fix="give the API token as the connection's password instead")
+        if not is_usable:
+            what = f"{self.url!r} is not the URL of an InfluxDB server"
+            raise ConfigurationError(what, fix="use http://host:8086 or https://host")
+        if not self.org:
+            what = "the name of the InfluxDB organisation is missing"
+            raise ConfigurationError(what, fix="set org in the connection")
+        object.__setattr__(self, "url", self.url.rstrip("/"))

@@ -1,0 +1,191 @@
+"""Send requests over pooled connections and receive whole answers or an error of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from airflow_provider_influx_rollup.client.responses import error_of_answer
+from airflow_provider_influx_rollup.exceptions import (
+    ConfigurationError,
+    InfluxError,
+    InfluxTruncated,
+    InfluxUnavailable,
+)
+
+if TYPE_CHECKING:
+    from influxdb_client.client.influxdb_client import InfluxDBClient
+    from urllib3.response import BaseHTTPResponse
+
+    from airflow_provider_influx_rollup.client.requests import Request
+    from airflow_provider_influx_rollup.client.settings import ClientSettings
+
+CHUNK_BYTES = 1 << 18
+MAX_ERROR_BYTES = 1 << 16
+HIDDEN = "***"
+
+
+class Transport:
+    """One pool of connections to one server; safe to use from several threads.
+
+    :param settings: where the server is and how to talk to it
+    """
+
+    def __init__(self, settings: ClientSettings) -> None:
+        self._settings = settings
+        self._influxdb = make_influxdb_client(settings)
+        # the client's own request methods do not stream with our error checks; its pool has TLS and proxy set up
+        self._pool: Any = self._influxdb.api_client.rest_client.pool_manager
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._influxdb.close()  # type: ignore[no-untyped-call]
+
+    def send(self, request: Request) -> bytes:
+        """Send a request and receive its whole answer."""
+        return b"".join(self.stream(request))
+
+    def stream(self, request: Request) -> Iterator[bytes]:
+        """Send a request and receive its answer in pieces.
+
+        :raises InfluxTruncated: when the answer stops in the middle
+        :raises InfluxError: as the status and the text say; nothing is tried again but a 401 with a fresh token
+        """
+        with self._open(request) as (answer, token):
+            if answer.status not in request.expected:
+                body = answer.read(MAX_ERROR_BYTES, decode_content=True)
+                shown = body.replace(token.encode(), HIDDEN.encode()) if token else body
+                raise error_of_answer(request, answer.status, answer.headers, shown)
+            if not _tells_its_end(answer):
+                what = f"the answer to {request.about} does not tell where it ends"
+                raise InfluxTruncated(what, fix="let the proxy use HTTP/1.1 with chunked answers")
+            yield from _pieces(answer)
+
+    @contextmanager
+    def _open(self, request: Request) -> Iterator[tuple[BaseHTTPResponse, str]]:
+        with self._errors_of(request):
+            token = self._token(is_refused=False) if request.needs_token else ""
+            answer = self._send(request, token)
+            try:
+                if answer.status == 401 and request.needs_token:
+                    fresh = self._token(is_refused=True)
+                    if fresh != token:
+                        answer.close()
+                        token = fresh
+                        answer = self._send(request, token)
+                yield answer, token
+                answer.release_conn()
+            finally:
+                # does nothing to a connection that went back to the pool; drops one with unread bytes
+                answer.close()
+
+    def _send(self, request: Request, token: str) -> BaseHTTPResponse:
+        from urllib3.util import Timeout
+
+        encoding = "gzip" if self._settings.gzip else "identity"
+        headers = {"Accept-Encoding": encoding, **request.headers}
+        if token:
+            headers["Authorization"] = f"Token {token}"
+        answer: BaseHTTPResponse = self._pool.urlopen(
+            request.method,
+            self._settings.url + request.path,
+            body=request.body,
+            headers=headers,
+            timeout=Timeout(self._settings.connect_timeout_seconds, self._settings.read_timeout_seconds),
+            retries=False,
+            redirect=False,
+            preload_content=False,
+            enforce_content_length=True,
+        )
+        return answer
+
+    def _token(self, *, is_refused: bool) -> str:
+        token = self._settings.token(is_refused).strip()
+        if not token or not token.isascii() or not token.isprintable():
+            what = "the InfluxDB token is empty or holds characters that a header cannot carry"
+            raise ConfigurationError(what, fix="put a valid API token into the connection")
+        return token
+
+    @contextmanager
+    def _errors_of(self, request: Request) -> Iterator[None]:
+        """Turn what the way to the server does into errors of ours."""
+        from urllib3 import exceptions as urllib3_errors
+
+        try:
+            yield
+        except urllib3_errors.LocationValueError as error:
+            what = f"{self._settings.url} is not the URL of an InfluxDB server: {error}"
+            raise ConfigurationError(what, fix="use http://host:8086 or https://host") from error
+        except (urllib3_errors.HTTPError, OSError) as error:
+            raise _error_of_network(request, self._settings.url, error) from error
+
+
+def _error_of_network(request: Request, url: str, error: Exception) -> InfluxError | ConfigurationError:
+    from urllib3 import exceptions as urllib3_errors
+
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        what = f"the certificate of {url} is not trusted: {error}"
+        return ConfigurationError(what, fix="set ssl_ca_cert to the file of the authority that signed it")
+    if isinstance(error, urllib3_errors.DecodeError):
+        return InfluxTruncated(f"the compressed answer to {request.about} is damaged: {error}")
+    what = f"{request.about} did not get through to {url}: {_reason(error)}"
+    written = (
+        "unknown; the same request can be sent again" if request.kind.value in ("write", "delete") else None
+    )
+    return InfluxUnavailable(
+        what, written=written, fix="look at the server and the network, then run it again"
+    )
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _tells_its_end(answer: BaseHTTPResponse) -> bool:
+    """Without a length or chunks, a cut connection looks like an end."""
+    headers = answer.headers
+    is_chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
+    return is_chunked or "Content-Length" in headers or answer.status == 204
+
+
+def _pieces(answer: BaseHTTPResponse) -> Iterator[bytes]:
+    if answer.headers.get("Content-Encoding"):
+        yield from answer.stream(CHUNK_BYTES, decode_content=True)
+        return
+    # reads over the borders of HTTP chunks, which are small: far fewer steps than stream()
+    while piece := answer.read(CHUNK_BYTES):
+        yield piece
+
+
+def make_influxdb_client(settings: ClientSettings) -> InfluxDBClient:
+    """Make the client library's own client, with the settings' pool, TLS and proxy, and without a token."""
+    from influxdb_client.client.influxdb_client import InfluxDBClient
+
+    proxy, proxy_headers = split_proxy(settings.proxy)
+    return InfluxDBClient(
+        url=settings.url,
+        token="",
+        org=settings.org,
+        verify_ssl=settings.verify_ssl,
+        ssl_ca_cert=settings.ssl_ca_cert,
+        proxy=proxy,
+        proxy_headers=proxy_headers,
+        connection_pool_maxsize=settings.pool_size,
+    )
+
+
+def split_proxy(proxy: str | None) -> tuple[str | None, dict[str, str] | None]:
+    """Part a proxy's URL from its user and password, which go into headers."""
+    if not proxy:
+        return None, None
+    parts = urlsplit(proxy)
+    if parts.username is None:
+        return proxy, None
+    from urllib3.util import make_headers
+
+    secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    make: Callable[..., dict[str, str]] = make_headers
+    return bare, make(proxy_basic_auth=secret)
