@@ -69,7 +69,7 @@ lock: $(TOOLS)/.stamp ## resolve the lockfiles in requirements/ anew
 
 clean: ## remove environments, servers' data and outputs from this checkout
 	@if [ -x dev/influx ]; then dev/influx stop; fi
-	@rm -rf $(VENVS) .influx .demo site build dist .bench .coverage htmlcov .hypothesis
+	@rm -rf $(VENVS) .influx .demo .test-logs site build dist .bench .coverage htmlcov .hypothesis
 	@find . -name node_modules -prune -o \( -name __pycache__ -o -name .mypy_cache -o -name .ruff_cache -o -name .pytest_cache -o -name .import_linter_cache \) -prune -exec rm -rf {} +
 	@echo "The InfluxDB server that was built stays in $(CACHE) (make clean-cache removes it)."
 
