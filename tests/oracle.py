@@ -96,10 +96,9 @@ def _aggregate(rows: pd.DataFrame, grouped: Any, keys: list[str], name: str) -> 
     values = grouped["_value"]
     if name in ("count", "sum", "min", "max", "mean", "median"):
         return getattr(values, name)()  # type: ignore[no-any-return]
-    if name == "first":
-        return values.nth(0).set_axis(_index(rows, grouped.head(1), keys))  # type: ignore[no-any-return]
-    if name == "last":
-        return values.nth(-1).set_axis(_index(rows, grouped.tail(1), keys))  # type: ignore[no-any-return]
+    if name in ("first", "last"):
+        chosen = grouped.head(1) if name == "first" else grouped.tail(1)
+        return chosen.set_index([*keys, "_window"])["_value"]  # type: ignore[no-any-return]
     if name == "stddev":
         return values.std(ddof=1)  # type: ignore[no-any-return]
     if name == "spread":
@@ -112,10 +111,6 @@ def _aggregate(rows: pd.DataFrame, grouped: Any, keys: list[str], name: str) -> 
         return values.quantile(float(name[1:]) / 100, interpolation="linear")  # type: ignore[no-any-return]
     message = f"the oracle does not know {name!r}"
     raise ValueError(message)
-
-
-def _index(rows: pd.DataFrame, chosen: pd.DataFrame, keys: list[str]) -> pd.MultiIndex:
-    return pd.MultiIndex.from_frame(rows.loc[chosen.index, [*keys, "_window"]])
 
 
 def _integral(rows: pd.DataFrame, grouped: Any, keys: list[str]) -> pd.Series[Any]:
