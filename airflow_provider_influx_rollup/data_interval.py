@@ -1,0 +1,117 @@
+"""Airflow's context -> the interval of a run, and who runs it. The same on 2.11 and 3.x."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.resolver import RunFacts, resolve_interval
+
+
+def interval_of_run(
+    context: Mapping[str, Any],
+    *,
+    start: str | datetime | None = None,
+    stop: str | datetime | None = None,
+    window: timedelta | str | Duration | None = None,
+    timezone: str = "UTC",
+) -> Interval:
+    """The interval that a run is about.
+
+    In order: start and stop, ``dag_run.conf``, the data interval, the partition date with window, the extras
+    of the triggering asset events.
+
+    :param context: Airflow's context; any key may be absent
+    :param start: the stage's own start, already rendered; aware or ISO 8601 with an offset
+    :param stop: the stage's own stop
+    :param window: how long the interval is where the run names one instant only
+    :param timezone: where a date without a time starts
+    :raises WindowError: when nothing names an interval, or it is empty; the message names the fix
+    """
+    facts = run_facts(context, start=start, stop=stop, window=window, timezone=timezone)
+    return resolve_interval(facts)
+
+
+def run_facts(
+    context: Mapping[str, Any],
+    *,
+    start: str | datetime | None = None,
+    stop: str | datetime | None = None,
+    window: timedelta | str | Duration | None = None,
+    timezone: str = "UTC",
+) -> RunFacts:
+    """What the context says about a run, as plain values.
+
+    :param context: Airflow's context; runs without a data interval have no such keys at all
+    :param start: the stage's own start
+    :param stop: the stage's own stop
+    :param window: the stage's own window
+    :param timezone: the stage's zone
+    """
+    dag_run = context.get("dag_run")
+    run_type = _run_type(dag_run)
+    return RunFacts(
+        explicit_start=start,
+        explicit_stop=stop,
+        conf=getattr(dag_run, "conf", None) or {},
+        data_interval_start=_fact(context, dag_run, "data_interval_start"),
+        data_interval_stop=_fact(context, dag_run, "data_interval_end"),
+        logical_date=_fact(context, dag_run, "logical_date"),
+        partition_date=_fact(context, dag_run, "partition_date"),
+        partition_key=_fact(context, dag_run, "partition_key"),
+        window=window or None,
+        asset_intervals=_asset_intervals(context) if "triggered" in (run_type or "") else (),
+        run_type=run_type,
+        timezone=timezone,
+    )
+
+
+def run_info(context: Mapping[str, Any]) -> RunInfo:
+    """Who runs the task, for the ledger.
+
+    :param context: Airflow's context
+    """
+    ti = context.get("ti") or context.get("task_instance")
+    map_index = getattr(ti, "map_index", None)
+    return RunInfo(
+        dag_id=str(getattr(ti, "dag_id", "") or ""),
+        task_id=str(getattr(ti, "task_id", "") or ""),
+        run_id=str(getattr(ti, "run_id", "") or ""),
+        try_number=int(getattr(ti, "try_number", 1) or 1),
+        map_index=-1 if map_index is None else int(map_index),
+    )
+
+
+def _fact(context: Mapping[str, Any], dag_run: Any, name: str) -> Any:
+    """A value of the context; where the context lacks it, the run's own."""
+    value = context.get(name)
+    return getattr(dag_run, name, None) if value is None else value
+
+
+def _run_type(dag_run: Any) -> str | None:
+    run_type = getattr(dag_run, "run_type", None)
+    # an enumeration on both versions, but plain text after a trip through the database
+    return None if run_type is None else str(getattr(run_type, "value", run_type))
+
+
+def _asset_intervals(context: Mapping[str, Any]) -> tuple[tuple[Any, Any], ...]:
+    """Start and stop in the extra of each triggering event, directly or under ``window``."""
+    # datasets on 2.11, assets on 3.x; on 2.11 reading them asks the database, so only for triggered runs
+    events = context.get("triggering_asset_events") or context.get("triggering_dataset_events")
+    found = []
+    for event in _flat(events):
+        extra = getattr(event, "extra", None) or {}
+        window = extra.get("window") if isinstance(extra.get("window"), Mapping) else extra
+        if window.get("start") and window.get("stop"):
+            found.append((window["start"], window["stop"]))
+    return tuple(found)
+
+
+def _flat(events: Any) -> Iterable[Any]:
+    if not events:
+        return ()
+    return (event for group in events.values() for event in group)

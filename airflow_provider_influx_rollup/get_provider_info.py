@@ -1,0 +1,127 @@
+"""What Airflow reads about this package. Strings only: it is imported by every Airflow process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_influx_rollup import __version__
+
+PACKAGE = "airflow_provider_influx_rollup"
+
+
+def _field(kind: str, label: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {"label": label, "description": description, "schema": {"type": [kind, "null"], **schema}}
+
+
+#: fields of the connection form that are stored in the extras
+CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
+    "org": _field("string", "Organization", "Name of the organization."),
+    "verify_ssl": _field("boolean", "Verify TLS certificate", "Off only for tests.", default=True),
+    "ssl_ca_cert": _field("string", "CA certificate file", "Path of a PEM file on every worker."),
+    "proxy": _field("string", "Proxy", "URL of an HTTP proxy."),
+    "connect_timeout_seconds": _field(
+        "number", "Connect timeout (s)", "How long opening a connection may take."
+    ),
+    "read_timeout_seconds": _field(
+        "number", "Read timeout (s)", "How long the server may stay silent during a request."
+    ),
+    "gzip": _field("boolean", "Gzip", "Compress answers and writes.", default=True),
+    "pool_size": _field("integer", "Pool size", "Connections that one process keeps open."),
+    "deadline_seconds": _field(
+        "number", "Retry deadline (s)", "How long one request is tried again inside a task."
+    ),
+}
+
+UI_FIELD_BEHAVIOUR: dict[str, Any] = {
+    "hidden-fields": ["login", "extra"],
+    "relabeling": {"password": "Token", "schema": "Scheme (http or https)", "host": "Host or URL"},
+    "placeholders": {"host": "localhost", "port": "8086", "schema": "http"},
+}
+
+
+def _option(kind: str, default: str | None, description: str, example: str | None = None) -> dict[str, Any]:
+    return {
+        "description": description,
+        "version_added": "0.1.0",
+        "type": kind,
+        "example": example,
+        "default": default,
+    }
+
+
+_CONFIG: dict[str, Any] = {
+    "influx_rollup": {
+        "description": "Defaults of the InfluxDB rollup provider; a connection's extras win over them.",
+        "options": {
+            "ledger_bucket": _option("string", "rollup_ledger", "The bucket that keeps the receipts."),
+            "connect_timeout_seconds": _option(
+                "float", "5.0", "Seconds that opening a connection to InfluxDB may take."
+            ),
+            "read_timeout_seconds": _option(
+                "float", "300.0", "Seconds that InfluxDB may stay silent during one request."
+            ),
+            "pool_size": _option("integer", "8", "Connections that one process keeps open to one InfluxDB."),
+            "deadline_seconds": _option(
+                "float",
+                "60.0",
+                "Seconds during which one request is tried again inside a task. After that, Airflow's retries follow.",
+            ),
+            "max_rows_per_read": _option(
+                "integer", "5000000", "The most rows that one read brings into a worker."
+            ),
+            "default_deferrable": _option(
+                "boolean",
+                None,
+                "Whether operators and sensors of this provider defer to the triggerer. "
+                "Where it is not set, [operators] default_deferrable counts.",
+                example="True",
+            ),
+        },
+    }
+}
+
+
+def get_provider_info() -> dict[str, Any]:
+    """The provider's metadata for Airflow 2.11 and 3.x."""
+    return {
+        "package-name": "airflow-provider-influx-rollup",
+        "name": "InfluxDB rollup",
+        "description": "Telemetry lifecycles on InfluxDB 2: rollups that can be run again at any time.",
+        "versions": [__version__],
+        "integrations": [
+            {
+                "integration-name": "InfluxDB 2",
+                "external-doc-url": "https://docs.influxdata.com/influxdb/v2/",
+                "tags": ["software"],
+            }
+        ],
+        "hooks": [{"integration-name": "InfluxDB 2", "python-modules": [f"{PACKAGE}.hooks.influx"]}],
+        "operators": [
+            {
+                "integration-name": "InfluxDB 2",
+                "python-modules": [f"{PACKAGE}.operators.rollup", f"{PACKAGE}.operators.deadman"],
+            }
+        ],
+        "sensors": [{"integration-name": "InfluxDB 2", "python-modules": [f"{PACKAGE}.sensors.window"]}],
+        "triggers": [
+            {
+                "integration-name": "InfluxDB 2",
+                "python-modules": [f"{PACKAGE}.triggers.lifecycle_job", f"{PACKAGE}.triggers.window_ready"],
+            }
+        ],
+        "connection-types": [
+            {
+                "connection-type": "influx_rollup",
+                "hook-class-name": f"{PACKAGE}.hooks.influx.InfluxRollupHook",
+                "hook-name": "InfluxDB 2 (rollup)",
+                "conn-fields": CONNECTION_FIELDS,
+                "ui-field-behaviour": UI_FIELD_BEHAVIOUR,
+            }
+        ],
+        "extra-links": [
+            f"{PACKAGE}.links.influx.InfluxDataLink",
+            f"{PACKAGE}.links.influx.InfluxReceiptsLink",
+        ],
+        "task-decorators": [{"name": "flux", "class-name": f"{PACKAGE}.decorators.flux.flux_task"}],
+        "config": _CONFIG,
+    }

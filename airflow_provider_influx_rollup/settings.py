@@ -1,0 +1,58 @@
+"""The ``[influx_rollup]`` section of airflow.cfg."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airflow_provider_influx_rollup.airflow_compat import conf
+
+SECTION = "influx_rollup"
+
+
+@dataclass(frozen=True, slots=True)
+class RollupSettings:
+    """What an Airflow installation sets for all connections and stages; the defaults are here.
+
+    :param ledger_bucket: the bucket of the receipts
+    :param connect_timeout_seconds: how long opening a connection may take
+    :param read_timeout_seconds: how long the server may stay silent during a request
+    :param pool_size: connections that one process keeps open to one server
+    :param deadline_seconds: how long one request is tried again inside a task
+    :param max_rows_per_read: the most rows that one read brings into the worker
+    """
+
+    ledger_bucket: str = "rollup_ledger"
+    connect_timeout_seconds: float = 5.0
+    read_timeout_seconds: float = 300.0
+    pool_size: int = 8
+    deadline_seconds: float = 60.0
+    max_rows_per_read: int = 5_000_000
+
+
+_DEFAULTS = RollupSettings()
+
+
+def read_settings() -> RollupSettings:
+    """The section as it is now.
+
+    :raises AirflowConfigException: when a value is not of its type
+    """
+    return RollupSettings(
+        ledger_bucket=conf.get(SECTION, "ledger_bucket", fallback=_DEFAULTS.ledger_bucket),
+        connect_timeout_seconds=_number("connect_timeout_seconds", _DEFAULTS.connect_timeout_seconds),
+        read_timeout_seconds=_number("read_timeout_seconds", _DEFAULTS.read_timeout_seconds),
+        pool_size=conf.getint(SECTION, "pool_size", fallback=_DEFAULTS.pool_size),
+        deadline_seconds=_number("deadline_seconds", _DEFAULTS.deadline_seconds),
+        max_rows_per_read=conf.getint(SECTION, "max_rows_per_read", fallback=_DEFAULTS.max_rows_per_read),
+    )
+
+
+def default_deferrable() -> bool:
+    """``[influx_rollup] default_deferrable``; where it is not set, ``[operators] default_deferrable``."""
+    if conf.get(SECTION, "default_deferrable", fallback=None):
+        return bool(conf.getboolean(SECTION, "default_deferrable"))
+    return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
+
+
+def _number(option: str, default: float) -> float:
+    return float(conf.getfloat(SECTION, option, fallback=default))

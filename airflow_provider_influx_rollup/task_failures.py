@@ -1,0 +1,66 @@
+"""Core errors -> what Airflow does with the task: fail for good, or retry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from airflow_provider_influx_rollup import exceptions
+from airflow_provider_influx_rollup.airflow_compat import AirflowException, AirflowFailException
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+
+
+@contextmanager
+def failing_by_permanence() -> Iterator[None]:
+    """Turn permanent errors into AirflowFailException (no retry); the others go on to Airflow's retries.
+
+    :raises AirflowFailException: with the error's name and whole message
+    """
+    try:
+        yield
+    except InfluxRollupError as error:
+        if error.permanent:
+            what = f"{type(error).__name__}: {error}"
+            raise AirflowFailException(what) from error
+        raise
+
+
+def error_event(error: InfluxRollupError) -> dict[str, Any]:
+    """What a trigger sends for an error: the class name, the whole message and whether it is permanent.
+
+    :param error: what the verb raised in the triggerer
+    """
+    return {
+        "status": "error",
+        "error": type(error).__name__,
+        "message": str(error),
+        "permanent": error.permanent,
+    }
+
+
+def result_of_event(event: Mapping[str, Any] | None) -> Any:
+    """The result that a trigger's event carries.
+
+    :param event: ``{"status": "success", "result"}`` or what ``error_event`` made
+    :raises AirflowFailException: when the event carries a permanent error
+    :raises InfluxRollupError: of the original class, when it carries a transient one
+    :raises AirflowException: when the event is of neither form
+    """
+    status = event.get("status") if isinstance(event, Mapping) else None
+    if event is not None and status == "success" and "result" in event:
+        return event["result"]
+    if event is not None and status == "error" and {"error", "message", "permanent"} <= event.keys():
+        _raise_again(str(event["error"]), str(event["message"]), permanent=bool(event["permanent"]))
+    what = f"the trigger sent an event that is neither a result nor an error: {event!r}"
+    raise AirflowException(what)
+
+
+def _raise_again(name: str, message: str, *, permanent: bool) -> None:
+    what = f"{name}: {message}"
+    if permanent:
+        raise AirflowFailException(what)
+    error_class = getattr(exceptions, name, None)
+    if isinstance(error_class, type) and issubclass(error_class, InfluxRollupError):
+        raise error_class(message)
+    raise AirflowException(what)

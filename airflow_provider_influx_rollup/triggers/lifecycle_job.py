@@ -1,0 +1,101 @@
+"""Run a lifecycle verb in the triggerer, while the task waits without a worker slot."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_influx_rollup.airflow_compat import BaseTrigger, TriggerEvent, timezone
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError
+from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID, InfluxRollupHook
+from airflow_provider_influx_rollup.task_failures import error_event
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
+
+#: verb -> ``module:function``; the function is ``steps_from_job(job, now) -> Steps``
+VERBS: dict[str, str] = {
+    "rollup": "airflow_provider_influx_rollup.lifecycle.rollup:steps_from_job",
+}
+
+
+def steps_of_verb(verb: str) -> Callable[[Mapping[str, Any], datetime], Steps[Any]]:
+    """The function that makes a verb's steps from a job.
+
+    :param verb: a key of ``VERBS``
+    :raises ConfigurationError: when there is no such verb
+    """
+    if verb not in VERBS:
+        what = f"there is no lifecycle verb {verb!r}"
+        raise ConfigurationError(what, fix=f"use one of {', '.join(sorted(VERBS))}")
+    module, _, name = VERBS[verb].partition(":")
+    function: Callable[[Mapping[str, Any], datetime], Steps[Any]] = getattr(import_module(module), name)
+    return function
+
+
+def stage_result(result: Any) -> dict[str, Any]:
+    """A verb's result as the small JSON dict that stages return.
+
+    :param result: a mapping, or an object with ``as_json()``
+    """
+    return dict(result) if isinstance(result, Mapping) else dict(result.as_json())
+
+
+class LifecycleJobTrigger(BaseTrigger):
+    """Drives one verb; each of its steps runs in a thread. Fires one event with the result or the error.
+
+    The job is rebuilt from these arguments when another triggerer takes over; verbs may be run again.
+
+    :param verb: a key of ``VERBS``
+    :param spec: the verb's spec as JSON
+    :param intervals: ``{"start", "stop"}`` in RFC 3339
+    :param run_info: who asked, as JSON
+    :param influx_conn_id: the connection
+    :param org: organisation's name; default: the connection's
+    """
+
+    def __init__(
+        self,
+        verb: str,
+        spec: Mapping[str, Any],
+        intervals: Sequence[Mapping[str, str]],
+        run_info: Mapping[str, Any],
+        influx_conn_id: str = DEFAULT_CONN_ID,
+        org: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.verb = verb
+        self.spec = dict(spec)
+        self.intervals = [dict(interval) for interval in intervals]
+        self.run_info = dict(run_info)
+        self.influx_conn_id = influx_conn_id
+        self.org = org
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments."""
+        kwargs = {"verb": self.verb, **self.job(), "influx_conn_id": self.influx_conn_id, "org": self.org}
+        return f"{type(self).__module__}.{type(self).__qualname__}", kwargs
+
+    def job(self) -> dict[str, Any]:
+        """What the verb gets: spec, intervals and run_info."""
+        return {"spec": self.spec, "intervals": self.intervals, "run_info": self.run_info}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Drive the verb to its end and fire one event."""
+        from airflow_provider_influx_rollup.client.driver import adrive
+
+        try:
+            client = await InfluxRollupHook(self.influx_conn_id, org=self.org).aget_conn()
+            result = await adrive(
+                steps_of_verb(self.verb)(self.job(), timezone.utcnow()), client, self._report
+            )
+            event = {"status": "success", "result": stage_result(result)}
+        except InfluxRollupError as error:
+            event = error_event(error)
+        yield TriggerEvent(event)
+
+    def _report(self, report: Report) -> None:
+        log = self.log.warning if report.level == "warning" else self.log.info
+        log("%s", report.message)
