@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Codes = NDArray[np.int64]
 NOT_TAGS = frozenset({"_time", "_value", "_field", "_measurement", "_start", "_stop"})
 TagSet = tuple[tuple[str, str], ...]
+Label = TypeVar("Label", str, TagSet)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,39 @@ class Frame:
             start_ns,
             self.result,
         )
+
+
+def concat_frames(frames: Sequence[Frame]) -> Frame:
+    """One frame of several, of one value type; the result name and ``_start`` survive when all have them.
+
+    :param frames: at least one
+    """
+    if len(frames) == 1:
+        return frames[0]
+    tag_sets, series = _renumber([frame.tag_sets for frame in frames], [frame.series for frame in frames])
+    fields, field = _renumber([frame.fields for frame in frames], [frame.field for frame in frames])
+    starts = [frame.start_ns for frame in frames if frame.start_ns is not None]
+    return Frame(
+        tag_sets=tag_sets,
+        series=series,
+        fields=fields,
+        field=field,
+        time_ns=np.concatenate([frame.time_ns for frame in frames]),
+        values=np.concatenate([frame.values for frame in frames]),
+        start_ns=np.concatenate(starts) if len(starts) == len(frames) else None,
+        result=frames[0].result,
+    )
+
+
+def _renumber(lists: Sequence[list[Label]], codes: Sequence[Codes]) -> tuple[list[Label], Codes]:
+    """One sorted list of the distinct labels, and the codes that point into it."""
+    distinct = sorted({label for labels in lists for label in labels})
+    rank = {label: position for position, label in enumerate(distinct)}
+    renumbered = [
+        np.array([rank[label] for label in labels], np.int64)[code]
+        for labels, code in zip(lists, codes, strict=True)
+    ]
+    return distinct, np.concatenate(renumbered)
 
 
 def frames_from_tables(tables: Iterable[pa.Table]) -> list[Frame]:

@@ -1,0 +1,154 @@
+"""From points to one value per series, window and column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from airflow_provider_influx_rollup.aggregates.catalog import find_aggregate
+from airflow_provider_influx_rollup.aggregates.compute import Groups, compute
+from airflow_provider_influx_rollup.aggregates.frame import Codes, Frame, TagSet, concat_frames
+from airflow_provider_influx_rollup.aggregates.selection import Column
+
+# what a column is merged from; every other mergeable aggregate is its own part
+PARTS = {"mean": ("sum", "count")}
+# how parts merge, where it is not by the aggregate itself
+MERGED_BY = {"count": "sum"}
+ORDER_DECIDES = frozenset({"first", "last"})
+
+
+@dataclass(frozen=True, slots=True)
+class WindowBounds:
+    """Start and stop of each window in nanoseconds since the epoch, both in ascending order."""
+
+    starts: Codes
+    stops: Codes
+
+    def spread(self, time_ns: Codes) -> tuple[Codes, Codes]:
+        """``(position, window)`` of every point in every window that holds it."""
+        first = np.searchsorted(self.stops, time_ns, side="right")
+        after = np.searchsorted(self.starts, time_ns, side="right")
+        counts = np.maximum(after - first, 0)
+        position = np.repeat(np.arange(len(time_ns)), counts)
+        within = np.arange(len(position)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return position, first[position] + within
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One column: a value for each series and window that has one.
+
+    :param series: index into ``tag_sets``
+    :param window: index of the window
+    """
+
+    column: str
+    tag_sets: list[TagSet]
+    series: Codes
+    window: Codes
+    values: NDArray[Any]
+
+
+def aggregate_points(points: Frame, bounds: WindowBounds, columns: Sequence[Column]) -> list[Block]:
+    """Compute the columns of one field from its raw points.
+
+    :param points: the points of one field
+    """
+    position, window = bounds.spread(points.time_ns)
+    if not len(position):
+        return []
+    keys = points.series[position] * len(bounds.starts) + window
+    order = np.lexsort((points.time_ns[position], keys))
+    groups, group_keys = _groups(points, position[order], keys[order])
+    return [
+        _block(column.name, points.tag_sets, group_keys, len(bounds.starts), compute(column.aggregate, groups))
+        for column in columns
+    ]
+
+
+def merge_parts(
+    parts: dict[str, list[Frame]],
+    bounds: WindowBounds,
+    columns: Sequence[Column],
+    group_by: Sequence[str] | None,
+) -> list[Block]:
+    """Merge the partial aggregates of one field over cells (sliding windows) and over series (``group_by``).
+
+    :param parts: frames per partial aggregate, with the cell's start in ``start_ns``
+    :param group_by: tag keys that stay; None keeps the series apart
+    """
+    merged = {
+        name: _merge_part(name, concat_frames(frames), bounds, group_by)
+        for name, frames in parts.items()
+        if frames
+    }
+    blocks = []
+    for column in columns:
+        name = column.aggregate.name
+        if name in merged:
+            blocks.append(_renamed(merged[name], column.name))
+        elif all(part in merged for part in PARTS.get(name, (name,))):
+            total, count = merged["sum"], merged["count"]
+            mean = total.values / count.values
+            blocks.append(Block(column.name, total.tag_sets, total.series, total.window, mean))
+    return blocks
+
+
+def parts_of(columns: Sequence[Column]) -> list[str]:
+    """The partial aggregates that columns are merged from; always with the count."""
+    names = {part for column in columns for part in PARTS.get(column.aggregate.name, (column.aggregate.name,))}
+    return sorted(names | {"count"})
+
+
+def _merge_part(name: str, frame: Frame, bounds: WindowBounds, group_by: Sequence[str] | None) -> Block:
+    tag_sets, series = _project(frame, group_by)
+    cell_starts = frame.start_ns if frame.start_ns is not None else frame.time_ns
+    position, window = bounds.spread(cell_starts)
+    keys = series[position] * len(bounds.starts) + window
+    # a fixed order makes the float sums, and ties between series, the same in every run
+    within: tuple[NDArray[Any], ...] = (frame.series[position], cell_starts[position])
+    if name in ORDER_DECIDES:
+        within = (_rank(frame.values)[position], frame.time_ns[position])
+    order = np.lexsort((*within, keys))
+    groups, group_keys = _groups(frame, position[order], keys[order])
+    values = compute(find_aggregate(MERGED_BY.get(name, name)), groups)
+    return _block(name, tag_sets, group_keys, len(bounds.starts), values)
+
+
+def _project(frame: Frame, group_by: Sequence[str] | None) -> tuple[list[TagSet], Codes]:
+    """Tag sets that keep only the keys of ``group_by``, and their codes."""
+    if group_by is None:
+        return frame.tag_sets, frame.series
+    kept = frozenset(group_by)
+    projected = [tuple(pair for pair in tag_set if pair[0] in kept) for tag_set in frame.tag_sets]
+    distinct = sorted(set(projected))
+    rank = {tag_set: position for position, tag_set in enumerate(distinct)}
+    return distinct, np.array([rank[tag_set] for tag_set in projected], np.int64)[frame.series]
+
+
+def _rank(values: NDArray[Any]) -> Codes:
+    """Numbers in the order of the values; strings and booleans too."""
+    return np.unique(values, return_inverse=True)[1].reshape(-1)
+
+
+def _groups(points: Frame, taken: Codes, keys: Codes) -> tuple[Groups, Codes]:
+    """Groups of equal keys (already sorted), and the key of each."""
+    starts = np.flatnonzero(np.append(True, np.diff(keys) != 0)) if len(keys) else np.zeros(0, np.int64)
+    return Groups(points.values[taken], points.time_ns[taken], starts), keys[starts]
+
+
+def _block(column: str, tag_sets: list[TagSet], keys: Codes, window_count: int, values: NDArray[Any]) -> Block:
+    """A block without the values that do not exist (a standard deviation of one point)."""
+    series, window = np.divmod(keys, window_count)
+    if values.dtype.kind == "f":
+        exists = np.isfinite(values)
+        series, window, values = series[exists], window[exists], values[exists]
+    return Block(column, tag_sets, series, window, values)
+
+
+def _renamed(block: Block, column: str) -> Block:
+    return Block(column, block.tag_sets, block.series, block.window, block.values)

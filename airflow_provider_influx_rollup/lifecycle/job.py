@@ -1,0 +1,89 @@
+"""A block of windows of one rollup: what it reads, computes and owns in the target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from airflow_provider_influx_rollup.aggregates.catalog import Source
+from airflow_provider_influx_rollup.aggregates.selection import Column
+from airflow_provider_influx_rollup.flux.rollup import RollupSource
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+from airflow_provider_influx_rollup.windows.equal_runs import EqualRun, equal_runs
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+INSTANT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A block of windows of one rollup.
+
+    :param windows: in ascending order
+    :param cells: the tumbling windows that are read; the windows themselves unless they slide
+    :param columns: what is computed
+    """
+
+    spec: RollupSpec
+    windows: tuple[Interval, ...]
+    cells: tuple[Interval, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def source(self) -> RollupSource:
+        """Where the points are."""
+        return RollupSource(self.spec.source_bucket, self.spec.measurement, self.spec.tags)
+
+    @property
+    def span(self) -> Interval:
+        """From the first window's start to the last one's stop."""
+        return Interval(self.windows[0].start, self.windows[-1].stop)
+
+    @property
+    def read_interval(self) -> Interval:
+        """What is read of the source."""
+        return Interval(self.cells[0].start, self.cells[-1].stop)
+
+    @property
+    def target_interval(self) -> Interval:
+        """Where the rows of these windows are: at the starts, which sliding windows share with no later window."""
+        return Interval(self.windows[0].start, self.windows[-1].start + INSTANT)
+
+    @property
+    def runs(self) -> list[EqualRun]:
+        """The cells as runs that one query each can compute."""
+        return equal_runs(self.cells)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of the source that are read."""
+        return tuple(dict.fromkeys(column.field for column in self.columns))
+
+    def columns_of(self, field: str) -> tuple[Column, ...]:
+        """The columns computed from one field."""
+        return tuple(column for column in self.columns if column.field == field)
+
+    def fields_by_way(self) -> tuple[list[str], list[str], list[str]]:
+        """Fields computed in InfluxDB, from raw points in the worker, from partial aggregates in the worker.
+
+        A field goes one way as a whole, so that its columns come from one and the same read where they can.
+        """
+        in_influx: list[str] = []
+        from_raw: list[str] = []
+        from_parts: list[str] = []
+        merges = self.spec.group_by is not None or self.spec.grid.period is not None
+        for field in self.fields:
+            has_raw = any(column.aggregate.source is Source.RAW for column in self.columns_of(field))
+            if has_raw and (merges or self.spec.compute == "auto"):
+                from_raw.append(field)
+            elif merges:
+                from_parts.append(field)
+            else:
+                in_influx.append(field)
+        return in_influx, from_raw, from_parts
+
+
+def cut_blocks(windows: Sequence[Interval], most: int) -> list[tuple[Interval, ...]]:
+    """Windows in blocks that are written, verified and committed together."""
+    return [tuple(windows[start : start + most]) for start in range(0, len(windows), most)]

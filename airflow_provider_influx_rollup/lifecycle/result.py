@@ -1,0 +1,56 @@
+"""What a stage returns: small JSON, the state edge that the next stage checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_influx_rollup.ledger.fingerprint import combine_checksums
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """The receipts of a run, added up.
+
+    :param receipts: one of each window, in order
+    :param notes: what people should know, such as fields that were left out
+    """
+
+    pipeline: str
+    interval: Interval
+    receipts: Sequence[Receipt]
+    seconds: float
+    notes: Sequence[str] = ()
+
+    @property
+    def rows_in(self) -> int:
+        """Source points read."""
+        return sum(receipt.rows_in for receipt in self.receipts)
+
+    def as_json(self) -> dict[str, Any]:
+        """The return value of a stage."""
+        return {
+            "pipeline": self.pipeline,
+            "window": self.interval.as_json(),
+            "windows": len(self.receipts),
+            "rows_in": self.rows_in,
+            "rows_out": sum(receipt.rows_out for receipt in self.receipts),
+            "series": max((receipt.series for receipt in self.receipts), default=0),
+            "checksum": combine_checksums(receipt.checksum for receipt in self.receipts),
+            "generation": max((receipt.generation for receipt in self.receipts), default=0),
+            "state": _worst_state(self.receipts),
+            "seconds": round(self.seconds, 3),
+            "notes": list(self.notes),
+        }
+
+
+def _worst_state(receipts: Iterable[Receipt]) -> str:
+    """COMMITTED only when every window is."""
+    states = {receipt.state.value for receipt in receipts}
+    for state in ("WRITING", "PLANNED"):
+        if state in states:
+            return state
+    return "COMMITTED"

@@ -1,0 +1,177 @@
+"""Compute a block of windows and write it: in InfluxDB, or in the worker from raw points or from parts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import ceil
+
+import numpy as np
+
+from airflow_provider_influx_rollup.aggregates.catalog import Source, find_aggregate
+from airflow_provider_influx_rollup.aggregates.frame import Frame, TagSet, frames_from_tables
+from airflow_provider_influx_rollup.aggregates.selection import Column
+from airflow_provider_influx_rollup.aggregates.windowed import (
+    Block,
+    WindowBounds,
+    aggregate_points,
+    merge_parts,
+    parts_of,
+)
+from airflow_provider_influx_rollup.flux.rollup import Chain, render_partials, render_rollup
+from airflow_provider_influx_rollup.flux.source_read import field_totals_query, raw_query
+from airflow_provider_influx_rollup.ledger.line_protocol import UInt, encode_line
+from airflow_provider_influx_rollup.lifecycle.job import Job
+from airflow_provider_influx_rollup.lifecycle.steps import Execute, Query, QueryArrow, Report, Steps, Write
+from airflow_provider_influx_rollup.windows.equal_runs import EqualRun
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+MOST_CHAINS_PER_QUERY = 100
+COUNT = find_aggregate("count")
+KEEPS_TYPE = frozenset({"sum", "min", "max", "first", "last", "spread"})
+
+
+@dataclass(slots=True)
+class Written:
+    """What a block of windows was written from.
+
+    :param in_influx: fields that InfluxDB computed itself: what it wrote is only known by reading back
+    :param blocks: columns that the worker computed, by column name
+    :param points_read: how many source points the worker's columns stand for, by field
+    :param counts: points of each series and window, by field, of the fields the worker computed
+    """
+
+    in_influx: list[str] = field(default_factory=list)
+    blocks: dict[str, list[Block]] = field(default_factory=lambda: defaultdict(list))
+    points_read: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    counts: dict[str, list[Block]] = field(default_factory=lambda: defaultdict(list))
+
+
+def write_windows(job: Job) -> Steps[Written]:
+    """Compute every column of a block and write it to the target."""
+    written = Written()
+    in_influx, from_raw, from_parts = job.fields_by_way()
+    if in_influx:
+        written.in_influx = in_influx
+        yield from _write_in_influx(job, in_influx)
+    if from_raw:
+        yield from _compute_from_raw(job, from_raw, written)
+    if from_parts:
+        yield from _compute_from_parts(job, from_parts, written)
+    if written.blocks:
+        yield Write(job.spec.target_bucket, encode_blocks(job, written))
+    return written
+
+
+def chains_of(columns: Sequence[Column]) -> list[Chain]:
+    """The chains that compute columns in InfluxDB."""
+    return [
+        Chain(c.field, c.aggregate.flux, is_pushed=c.aggregate.source is Source.PUSHED, column=c.name)
+        for c in columns
+    ]
+
+
+def rollup_scripts(job: Job, fields: Sequence[str]) -> list[str]:
+    """The scripts that compute fields in InfluxDB, each of a bounded number of chains."""
+    columns = [column for name in fields for column in job.columns_of(name)]
+    chains = chains_of(columns)
+    most_runs = max(1, MOST_CHAINS_PER_QUERY // max(1, len(chains)))
+    runs = job.runs
+    scripts = []
+    for first_run in range(0, len(runs), most_runs):
+        for first_chain in range(0, len(chains), MOST_CHAINS_PER_QUERY):
+            part = chains[first_chain : first_chain + MOST_CHAINS_PER_QUERY]
+            some_runs: list[EqualRun] = runs[first_run : first_run + most_runs]
+            target = job.spec.target_bucket
+            scripts.append(
+                render_rollup(job.source, part, some_runs, target, job.spec.output_measurement)
+            )
+    return scripts
+
+
+def _write_in_influx(job: Job, fields: Sequence[str]) -> Steps[None]:
+    for script in rollup_scripts(job, fields):
+        yield Execute(script)
+
+
+def _compute_from_raw(job: Job, fields: Sequence[str], written: Written) -> Steps[None]:
+    """One bounded read after another, each of whole windows, for all aggregates of these fields at once."""
+    names = ", ".join(c.name for field_name in fields for c in job.columns_of(field_name))
+    yield Report(f"Computing {names} in the worker from the raw points of {job.read_interval}")
+    for windows in (yield from _bounded_reads(job, fields)):
+        interval = Interval(min(w.start for w in windows), windows[-1].stop)
+        frames = frames_from_tables((yield QueryArrow(raw_query(job.source, interval, fields))))
+        bounds = window_bounds(windows)
+        first_window = job.windows.index(windows[0])
+        for frame in frames:
+            for name in frame.fields:
+                points = frame.of_field(name)
+                _add_raw(job, written, name, points, bounds, first_window)
+
+
+def _bounded_reads(job: Job, fields: Sequence[str]) -> Steps[list[tuple[Interval, ...]]]:
+    """The windows in parts of at most ``max_rows_per_read`` points each; sliding windows share their points."""
+    if job.spec.grid.period is not None:
+        return [job.windows]
+    totals = yield Query(field_totals_query(job.source, job.read_interval, fields))
+    rows = sum(row["_value"] for row in totals)
+    parts = min(len(job.windows), max(1, ceil(rows / job.spec.max_rows_per_read)))
+    size = ceil(len(job.windows) / parts)
+    return [job.windows[start : start + size] for start in range(0, len(job.windows), size)]
+
+
+def _add_raw(
+    job: Job, written: Written, name: str, points: Frame, bounds: WindowBounds, first_window: int
+) -> None:
+    written.points_read[name] += len(points)
+    counter = Column(name, "integer", COUNT)
+    computed = aggregate_points(points, bounds, [*job.columns_of(name), counter])
+    moved = [Block(b.column, b.tag_sets, b.series, b.window + first_window, b.values) for b in computed]
+    for block in moved[:-1]:
+        written.blocks[block.column].append(block)
+    written.counts[name] += moved[-1:]
+
+
+def _compute_from_parts(job: Job, fields: Sequence[str], written: Written) -> Steps[None]:
+    """Read partial aggregates per series and cell, pushed down, and merge them over cells and series."""
+    bounds = window_bounds(job.windows)
+    for name in fields:
+        columns = job.columns_of(name)
+        query = render_partials(job.source, job.runs, parts_of(columns), name)
+        parts: dict[str, list[Frame]] = defaultdict(list)
+        for frame in frames_from_tables((yield QueryArrow(query))):
+            parts[frame.result.partition(":")[0]].append(frame)
+        written.points_read[name] = sum(int(frame.values.sum()) for frame in parts.get("count", []))
+        counter = Column(name, "integer", COUNT)
+        merged = merge_parts(parts, bounds, [*columns, counter], job.spec.group_by)
+        for block in merged[:-1]:
+            written.blocks[block.column].append(block)
+        written.counts[name] += merged[-1:]
+
+
+def window_bounds(windows: Sequence[Interval]) -> WindowBounds:
+    """Bounds of windows in nanoseconds."""
+    starts = np.array([window.start_ns for window in windows], np.int64)
+    return WindowBounds(starts, np.array([window.stop_ns for window in windows], np.int64))
+
+
+def encode_blocks(job: Job, written: Written) -> list[str]:
+    """One line for each series and window, with all its columns."""
+    unsigned = {
+        column.name
+        for column in job.columns
+        if column.field_type == "unsigned" and column.aggregate.name in KEEPS_TYPE
+    }
+    rows: dict[tuple[TagSet, int], dict[str, float | int | str | bool]] = defaultdict(dict)
+    for column, blocks in written.blocks.items():
+        for block in blocks:
+            values = block.values.tolist()
+            for series, window, value in zip(block.series.tolist(), block.window.tolist(), values, strict=True):
+                rows[block.tag_sets[series], window][column] = UInt(value) if column in unsigned else value
+    starts = [window.start_ns for window in job.windows]
+    measurement = job.spec.output_measurement
+    return [
+        encode_line(measurement, dict(tags), fields, starts[window])
+        for (tags, window), fields in rows.items()
+    ]
