@@ -1,0 +1,273 @@
+"""Flux literals: every value that reaches query text passes one of these typed encoders."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, NewType
+
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.interval import EPOCH, format_instant, to_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+RawFlux = NewType("RawFlux", str)
+"""Flux text that is used as it is; search for this name to find every place that does so."""
+
+INT64_MIN = -(2**63)
+INT64_MAX = 2**63 - 1
+
+_STRING_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_REGEX_META = frozenset("\\.+*?()|[]{}^$")
+_REGEX_CONTROLS = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_HEX_ESCAPE = re.compile(r"x(?:([0-9A-Fa-f]{2})|\{([0-9A-Fa-f]{1,6})\})")
+
+
+def require_encodable(text: str) -> str:
+    """Return the text itself, when UTF-8 can carry it.
+
+    :raises ConfigurationError: when it holds a lone surrogate
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        what = f"the text {text!a} holds a character that UTF-8 cannot carry"
+        raise ConfigurationError(what, fix="remove the lone surrogate") from error
+    return text
+
+
+def string(text: str) -> RawFlux:
+    r"""Return a Flux string literal.
+
+    ``${`` would start an interpolation, so it is escaped too. A carriage return reaches Flux unharmed, but
+    the server's CSV answers drop it: ``"a\rb"`` comes back as ``"ab"``.
+
+    :raises ConfigurationError: when UTF-8 cannot carry the text
+    """
+    require_encodable(text)
+    escaped = "".join(_escape_character(character) for character in text)
+    return RawFlux('"' + escaped.replace("${", "\\${") + '"')
+
+
+def integer(number: int) -> RawFlux:
+    """Return a Flux int literal (64 bits, signed).
+
+    :raises ConfigurationError: when the number does not fit, or is a bool
+    """
+    require_int64(number)
+    # the parser reads the digits before the minus sign, so the smallest int64 has no literal of its own
+    return RawFlux(f"({INT64_MIN + 1} - 1)" if number == INT64_MIN else str(number))
+
+
+def require_int64(number: int) -> int:
+    """Return the number itself, when it is an int of at most 64 bits.
+
+    :raises ConfigurationError: when it does not fit, or is a bool
+    """
+    if isinstance(number, bool) or not isinstance(number, int):
+        what = f"{number!r} is not an int"
+        raise ConfigurationError(what, fix="pass an int")
+    if not INT64_MIN <= number <= INT64_MAX:
+        what = f"{number} does not fit into a 64 bit Flux int"
+        raise ConfigurationError(what, fix=f"use a number from {INT64_MIN} to {INT64_MAX}, or a float")
+    return number
+
+
+def float_(number: float) -> RawFlux:
+    """Return a Flux float literal that is read back to the same 64 bits.
+
+    :raises ConfigurationError: for NaN and infinities, which Flux has no literal for
+    """
+    # Flux knows no exponents, and "1" would be an int
+    digits = format(Decimal(repr(require_finite(number))), "f")
+    return RawFlux(digits if "." in digits else digits + ".0")
+
+
+def require_finite(number: float) -> float:
+    """Return the number as a float, when it is neither NaN nor infinite.
+
+    :raises ConfigurationError: for NaN and infinities
+    """
+    if not math.isfinite(number):
+        what = f"{number!r} has no Flux literal"
+        raise ConfigurationError(what, fix="use a finite number")
+    return float(number)
+
+
+def boolean(flag: bool) -> RawFlux:
+    """Return ``true`` or ``false``."""
+    return RawFlux("true" if flag else "false")
+
+
+def time(instant: datetime | int) -> RawFlux:
+    """Return a Flux time literal, in UTC.
+
+    :param instant: an aware datetime of any zone, or nanoseconds since the epoch
+    :raises ConfigurationError: when it is naive, or outside 1677-09-21 .. 2262-04-11, where Flux wraps around silently
+    """
+    return RawFlux(rfc3339(instant))
+
+
+def rfc3339(instant: datetime | int) -> str:
+    """RFC 3339 in UTC with ``Z``, with up to nine digits of a second.
+
+    :param instant: an aware datetime of any zone, or nanoseconds since the epoch
+    :raises ConfigurationError: when it is naive or does not fit into 64 bits of nanoseconds
+    """
+    if isinstance(instant, datetime):
+        if instant.tzinfo is None:
+            what = f"the time {instant.isoformat()} has no time zone"
+            raise ConfigurationError(what, fix="pass an aware datetime")
+        nanoseconds = to_ns(instant)
+    else:
+        nanoseconds = instant
+    if not INT64_MIN <= nanoseconds <= INT64_MAX:
+        what = f"the time {instant} is outside of what InfluxDB can store"
+        raise ConfigurationError(what, fix="use a time from 1677-09-22 to 2262-04-11")
+    if isinstance(instant, datetime):
+        return format_instant(instant)
+    return _format_nanoseconds(nanoseconds)
+
+
+def duration(span: Duration | timedelta) -> RawFlux:
+    """Return a Flux duration literal.
+
+    :param span: a :class:`Duration`, or a timedelta, which may be negative
+    :raises ConfigurationError: when it does not fit into 64 bits of nanoseconds
+    """
+    if isinstance(span, Duration):
+        return RawFlux(span.to_flux())
+    nanoseconds = timedelta_ns(span)
+    sign = "-" if nanoseconds < 0 else ""
+    return RawFlux(f"{sign}{abs(nanoseconds) // 1000}us")
+
+
+def timedelta_ns(span: timedelta) -> int:
+    """Nanoseconds of a timedelta, exactly.
+
+    :raises ConfigurationError: when they do not fit into 64 bits
+    """
+    # pendulum's durations are timedeltas with a // of their own
+    nanoseconds = (span.days * 86_400 + span.seconds) * 10**9 + span.microseconds * 1000
+    if abs(nanoseconds) > INT64_MAX:
+        what = f"the duration {span} is too long for Flux"
+        raise ConfigurationError(what, fix="stay below 292 years")
+    return nanoseconds
+
+
+def regex(pattern: str) -> RawFlux:
+    r"""Return a Flux regular expression literal.
+
+    :param pattern: in Go's RE2 syntax, as written outside of a literal: ``/`` needs no backslash
+    :raises ConfigurationError: when it ends in a single backslash, or UTF-8 cannot carry it
+    """
+    return RawFlux("/" + (_escape_regex_text(normalise_pattern(pattern)) or "(?:)") + "/")
+
+
+def normalise_pattern(pattern: str) -> str:
+    r"""Return the pattern with ``\xHH`` and ``\x{HHHH}`` replaced by the quoted character.
+
+    Flux replaces ``\x2e`` by a dot BEFORE it compiles the pattern, so it would match any character.
+
+    :raises ConfigurationError: when it ends in a single backslash, or UTF-8 cannot carry it
+    """
+    require_encodable(pattern)
+    parts: list[str] = []
+    position = 0
+    while position < len(pattern):
+        if pattern[position] != "\\":
+            parts.append(pattern[position])
+            position += 1
+            continue
+        if position + 1 == len(pattern):
+            what = f"the pattern {pattern!r} ends in a single backslash"
+            raise ConfigurationError(what, fix="double the backslash")
+        hexadecimal = _HEX_ESCAPE.match(pattern, position + 1)
+        if hexadecimal:
+            parts.append(quote_pattern(chr(int(hexadecimal[1] or hexadecimal[2], 16))))
+            position = hexadecimal.end()
+        else:
+            parts.append(pattern[position : position + 2])
+            position += 2
+    return "".join(parts)
+
+
+def quote_pattern(text: str) -> str:
+    """Return a pattern that matches exactly this text."""
+    return "".join("\\" + character if character in _REGEX_META else character for character in text)
+
+
+def glob_pattern(glob: str) -> str:
+    """Return an anchored pattern of a glob: ``*`` any text, ``?`` one character, ``[ab]`` and ``[!ab]`` choices.
+
+    A bracket that is never closed stands for itself.
+    """
+    parts: list[str] = []
+    position = 0
+    while position < len(glob):
+        character = glob[position]
+        position += 1
+        close = glob.find("]", position + 1 + glob.startswith("!", position)) if character == "[" else -1
+        if close != -1:
+            parts.append(_choice(glob[position:close]))
+            position = close + 1
+        else:
+            parts.append({"*": ".*", "?": "."}.get(character) or quote_pattern(character))
+    return "^(?s:" + "".join(parts) + ")$"
+
+
+def array(elements: Iterable[RawFlux]) -> RawFlux:
+    """Return a Flux array of literals, which must all be of one type."""
+    return RawFlux("[" + ", ".join(elements) + "]")
+
+
+def strings(texts: Iterable[str]) -> RawFlux:
+    """Return a Flux array of strings, such as a list of columns."""
+    return array(string(text) for text in texts)
+
+
+def record(properties: Mapping[str, RawFlux]) -> RawFlux:
+    """Return a Flux record of literals; any text can be a key."""
+    return RawFlux("{" + ", ".join(f"{string(key)}: {text}" for key, text in properties.items()) + "}")
+
+
+def _escape_character(character: str) -> str:
+    r"""One character inside a string literal; control characters as ``\\xHH``, since a raw NUL ends the parse."""
+    if character in _STRING_ESCAPES:
+        return _STRING_ESCAPES[character]
+    return f"\\x{ord(character):02x}" if ord(character) < 0x20 or character == "\x7f" else character
+
+
+def _escape_regex_text(pattern: str) -> str:
+    """Return the text between the slashes: bare slashes and control characters escaped, pairs kept as they are."""
+    parts: list[str] = []
+    position = 0
+    while position < len(pattern):
+        character = pattern[position]
+        width = 2 if character == "\\" else 1
+        piece = pattern[position : position + width]
+        if piece == "/":
+            piece = "\\/"
+        elif width == 1 and ord(character) < 0x20:
+            piece = _REGEX_CONTROLS.get(character, f"\\x{ord(character):02x}")
+        parts.append(piece)
+        position += width
+    return "".join(parts)
+
+
+def _choice(inside: str) -> str:
+    """Return a character class of a glob's ``[...]``, quoted but for its ranges."""
+    negated = inside.startswith("!")
+    body = "".join("\\" + c if c in "\\[]^&~" else c for c in (inside[1:] if negated else inside))
+    return f"[{'^' if negated else ''}{body}]"
+
+
+def _format_nanoseconds(nanoseconds: int) -> str:
+    """RFC 3339 of nanoseconds since the epoch, all nine digits."""
+    seconds, fraction = divmod(nanoseconds, 1_000_000_000)
+    whole = EPOCH + timedelta(seconds=seconds)
+    return f"{whole:%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"

@@ -1,0 +1,61 @@
+"""Which names InfluxDB can hold."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, InvalidName
+from airflow_provider_influx_rollup.flux.literals import require_encodable
+
+NameKind = Literal["bucket", "measurement", "tag", "tag value", "field"]
+
+# NUL: refused by deletes; line feed: ends a line of line protocol; carriage return: lost in CSV answers
+_FORBIDDEN = {"\0": "a NUL character", "\n": "a line feed", "\r": "a carriage return"}
+
+# the write API refuses the first three; a tag with one of the others breaks every query that reads it
+_RESERVED = {
+    "tag": frozenset(
+        {"time", "_field", "_measurement", "_time", "_start", "_stop", "_value", "result", "table"}
+    ),
+    "field": frozenset({"time"}),
+}
+
+
+def validate_name(kind: NameKind, text: str) -> str:
+    """Return the name itself, when InfluxDB can write it, read it back and delete it unchanged.
+
+    :param kind: what it names
+    :raises InvalidName: with the reason
+    """
+    reason = _why_invalid(kind, text)
+    if reason:
+        what = f"the {kind} name {text!a} cannot be used: {reason}"
+        raise InvalidName(what, fix=f"choose another {kind} name")
+    return text
+
+
+def _why_invalid(kind: NameKind, text: str) -> str | None:
+    """Return what is wrong with a name, or None."""
+    if not text:
+        return "it is empty"
+    for character, description in _FORBIDDEN.items():
+        if character in text:
+            return f"it holds {description}"
+    try:
+        require_encodable(text)
+    except ConfigurationError:
+        return "it holds a character that UTF-8 cannot carry"
+    return _why_invalid_as(kind, text)
+
+
+def _why_invalid_as(kind: NameKind, text: str) -> str | None:
+    """Return what is wrong with a name of this kind only, or None."""
+    if kind == "bucket":
+        return "it holds a double quote" if '"' in text else None
+    if text.endswith("\\"):
+        return "line protocol cannot end a name with a backslash"
+    if text in _RESERVED.get(kind, frozenset()):
+        return "InfluxDB uses it itself"
+    if kind == "measurement" and text.startswith("#"):
+        return "a line that begins with # is a comment and is dropped silently"
+    return None

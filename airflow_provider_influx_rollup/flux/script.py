@@ -1,0 +1,295 @@
+"""What a user's script does, read from the server's syntax tree without running it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.flux.columns import READERS, WRITERS, LostColumns, lost_columns
+from airflow_provider_influx_rollup.flux.extern import parameter_node
+from airflow_provider_influx_rollup.flux.reach import Reach, reach_of
+from airflow_provider_influx_rollup.flux.syntax import (
+    Node,
+    Scope,
+    Stage,
+    identifiers_used,
+    key_of,
+    pipelines,
+    resolved,
+    script_body,
+    script_scope,
+    stage_of,
+    stages,
+    string_list,
+    string_value,
+    walk,
+)
+from airflow_provider_influx_rollup.windows.duration import Duration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# packages whose functions neither reach outside of the database nor make rows of their own
+_QUIET_IMPORTS = frozenset(
+    """date math strings regexp types timezone join dict interpolate system runtime json profiler universe
+    experimental experimental/aggregate experimental/query experimental/record experimental/table
+    influxdata/influxdb influxdata/influxdb/schema influxdata/influxdb/monitor influxdata/influxdb/tasks
+    influxdata/influxdb/v1 internal/debug""".split()  # noqa: SIM905
+)
+_EXTRACTORS = frozenset({"tableFind", "findColumn", "findRecord", "getColumn", "getRecord"})
+_RANGES = frozenset({"range", "experimental/query.fromRange", "experimental/query.inBucket"})
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOption:
+    """The ``option task`` of a script; what it does not set is None."""
+
+    name: str | None
+    every: Duration | None
+    cron: str | None
+    offset: Duration | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRange:
+    """How far one ``range()``, or another call with a start, reaches.
+
+    :param start: where its start comes from
+    :param stop: where its stop comes from; without one it is ``now()``
+    :param line: line number in the script
+    """
+
+    start: Reach
+    stop: Reach
+    line: int
+
+    @property
+    def follows_window(self) -> bool:
+        """Whether both ends move with the window that is being run."""
+        return {self.start, self.stop} <= {"window", "now"}
+
+
+@dataclass(frozen=True, slots=True)
+class BucketWrite:
+    """One ``to()`` or ``wideTo()``.
+
+    :param function: the name of the function
+    :param bucket: None when it is computed
+    :param tag_columns: its ``tagColumns``, None when not given
+    :param line: line number in the script
+    """
+
+    function: str
+    bucket: str | None
+    tag_columns: tuple[str, ...] | None
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptFacts:
+    """What is known of a script before it runs.
+
+    :param task: its ``option task``
+    :param options: the names of all options it sets, such as ``"task"`` or ``"now"``
+    :param top_names: the variables at its top
+    :param buckets_read: literal names of ``from(bucket:)``
+    :param writes: its writes, in order
+    :param ranges: its ranges, in order
+    :param unbounded_reads: buckets of pipelines without a range; only those the script shows plainly
+    :param shared_variables: variables that several pipelines read from, which disables every pushdown
+    :param lost_columns: columns that a write needs and an earlier stage drops
+    :param extracts_rows: whether it takes values out of tables, which fails when there are none
+    :param outside_imports: imports that may make rows or reach outside of the database
+    :param makes_rows: whether it makes rows that no range bounds, such as with ``array.from``
+    """
+
+    task: TaskOption | None
+    options: frozenset[str]
+    top_names: frozenset[str]
+    buckets_read: tuple[str, ...]
+    writes: tuple[BucketWrite, ...]
+    ranges: tuple[ReadRange, ...]
+    unbounded_reads: tuple[str, ...]
+    shared_variables: tuple[str, ...]
+    lost_columns: tuple[LostColumns, ...]
+    extracts_rows: bool
+    outside_imports: tuple[str, ...]
+    makes_rows: bool
+
+    @property
+    def buckets_written(self) -> tuple[str, ...]:
+        """Literal names of the buckets it writes into, each once."""
+        return tuple(dict.fromkeys(write.bucket for write in self.writes if write.bucket is not None))
+
+    @property
+    def can_be_planned(self) -> bool:
+        """Whether a run over an empty time range is sure to read, write and send nothing."""
+        return (
+            not self.outside_imports
+            and not self.makes_rows
+            and "now" not in self.options
+            and all(one.follows_window for one in self.ranges)
+        )
+
+
+def script_facts(package: Mapping[str, Any], params: Mapping[str, object] | None = None) -> ScriptFacts:
+    """Read the facts of a script.
+
+    :param package: the server's answer to a parse request, a Flux ``Package``
+    :param params: the values that will be bound, so that ``from(bucket: params.source)`` is understood
+    :raises ConfigurationError: when ``option task`` is not made of literals
+    """
+    own = script_scope(package)
+    scope = own if params is None else own.with_arguments({"params": parameter_node(params)})
+    body = script_body(package)
+    chains = [stages(pipeline, scope) for pipeline in pipelines(body)]
+    calls = _distinct([stage for chain in chains for stage in chain] + _plain_calls(body, scope))
+    return ScriptFacts(
+        task=_task_option(body, scope),
+        options=frozenset(_option_names(body)),
+        top_names=frozenset(own.variables),
+        buckets_read=_texts("bucket", [call for call in calls if call.function in READERS]),
+        writes=tuple(_write(call) for call in calls if call.function in WRITERS),
+        ranges=tuple(_range(call) for call in calls if _is_range(call)),
+        unbounded_reads=_unbounded(chains),
+        shared_variables=_shared_variables(body, scope),
+        lost_columns=tuple(_distinct_losses(chains)),
+        extracts_rows=any(call.function in _EXTRACTORS for call in calls),
+        outside_imports=tuple(p for p in scope.imports.values() if p not in (*_QUIET_IMPORTS, "array")),
+        makes_rows=any(call.function == "array.from" for call in calls),
+    )
+
+
+def _plain_calls(body: Sequence[Node], scope: Scope) -> list[Stage]:
+    """Return every call of the script as it stands there, inside of functions too."""
+    return [stage_of(node, scope) for node in walk(list(body)) if node["type"] == "CallExpression"]
+
+
+def _distinct(calls: Sequence[Stage]) -> list[Stage]:
+    """Return each call once: pipelines that share a variable show its stages several times.
+
+    A call that is seen with its arguments bound comes first and wins over the bare one.
+    """
+    seen: dict[tuple[int, str, str | None], Stage] = {}
+    bound: set[tuple[int, str]] = set()
+    for call in calls:
+        place = (id(call.arguments.get("start") or call.arguments.get("bucket")), call.function)
+        bucket = string_value(call.arguments.get("bucket"), call.scope)
+        if bucket is None and place in bound:
+            continue
+        bound.add(place)
+        seen.setdefault((*place, bucket), call)
+    return list(seen.values())
+
+
+def _distinct_losses(chains: Sequence[Sequence[Stage]]) -> list[LostColumns]:
+    """Return the lost columns of all pipelines, each place once."""
+    losses = [loss for chain in chains for loss in lost_columns(chain)]
+    return list({(loss.columns, loss.dropper.line, loss.writer.line): loss for loss in losses}.values())
+
+
+def _texts(argument: str, calls: Sequence[Stage]) -> tuple[str, ...]:
+    """Return the distinct literal values of an argument."""
+    found = (string_value(call.arguments.get(argument), call.scope) for call in calls)
+    return tuple(dict.fromkeys(text for text in found if text is not None))
+
+
+def _is_range(call: Stage) -> bool:
+    """Whether a call says from when to when it reads."""
+    return call.function in _RANGES or (
+        "start" in call.arguments and call.function.startswith("influxdata/influxdb/")
+    )
+
+
+def _range(call: Stage) -> ReadRange:
+    stop = call.arguments.get("stop")
+    return ReadRange(
+        start=reach_of(call.arguments.get("start"), call.scope),
+        stop="now" if stop is None else reach_of(stop, call.scope),
+        line=call.line,
+    )
+
+
+def _write(call: Stage) -> BucketWrite:
+    columns = string_list(call.arguments.get("tagColumns"), call.scope)
+    return BucketWrite(
+        function=call.short_name,
+        bucket=string_value(call.arguments.get("bucket"), call.scope),
+        tag_columns=None if columns is None else tuple(columns),
+        line=call.line,
+    )
+
+
+def _unbounded(chains: Sequence[Sequence[Stage]]) -> tuple[str, ...]:
+    """Return the buckets of pipelines that read and never call range()."""
+    found = [
+        string_value(chain[0].arguments.get("bucket"), chain[0].scope) or "?"
+        for chain in chains
+        if chain and chain[0].function in READERS and not any(stage.function == "range" for stage in chain)
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _shared_variables(body: Sequence[Node], scope: Scope) -> tuple[str, ...]:
+    """Return the variables that hold a read and are used more than once."""
+    uses = Counter(identifiers_used(list(body)))
+    reading = (
+        name
+        for name, node in scope.variables.items()
+        if uses[name] > 1 and (chain := stages(node, scope)) and chain[0].function in READERS
+    )
+    return tuple(reading)
+
+
+def _option_names(body: Sequence[Node]) -> list[str]:
+    """Return the names of the options a script sets; those of packages as ``package.option``."""
+    names = []
+    for statement in body:
+        if statement["type"] == "OptionStatement":
+            assignment = statement["assignment"]
+            member = assignment.get("member")
+            if member:
+                names.append(f"{member['object']['name']}.{member['property']['name']}")
+            else:
+                names.append(assignment["id"]["name"])
+    return names
+
+
+def _task_option(body: Sequence[Node], scope: Scope) -> TaskOption | None:
+    """Return the ``option task`` of a script, None when it has none."""
+    for statement in body:
+        assignment = statement.get("assignment") or {}
+        if statement["type"] != "OptionStatement" or assignment.get("id", {}).get("name") != "task":
+            continue
+        record = resolved(assignment["init"], scope)
+        if record is None or record["type"] != "ObjectExpression":
+            what = "the script's option task is not a record"
+            raise ConfigurationError(what, fix='write option task = {name: "...", every: 1h}')
+        values = {key_of(item): item["value"] for item in record["properties"]}
+        return TaskOption(
+            name=string_value(values.get("name"), scope),
+            every=_duration(values.get("every"), scope),
+            cron=string_value(values.get("cron"), scope),
+            offset=_duration(values.get("offset"), scope),
+        )
+    return None
+
+
+def _duration(node: Node | None, scope: Scope) -> Duration | None:
+    """Return the duration of a literal.
+
+    :raises ConfigurationError: when it is something else
+    """
+    found = resolved(node, scope)
+    if found is None:
+        return None
+    if found["type"] != "DurationLiteral":
+        what = "the script's option task has an every or offset that is not a duration literal"
+        raise ConfigurationError(what, fix="write it as a positive literal such as 1h or 10m")
+    text = "".join(f"{part['magnitude']}{part['unit']}" for part in found["values"])
+    return Duration.parse(text, allow_zero=True)
+
+
+__all__ = ["BucketWrite", "ReadRange", "ScriptFacts", "TaskOption", "script_facts"]

@@ -1,0 +1,242 @@
+"""Walk the syntax tree of a Flux script: pipelines, calls and their arguments, through variables and functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Node = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What names mean at a place in a script.
+
+    :param variables: name -> the expression it was assigned
+    :param imports: the name of a package in the script -> its path
+    """
+
+    variables: Mapping[str, Node]
+    imports: Mapping[str, str]
+
+    def with_arguments(self, arguments: Mapping[str, Node]) -> Scope:
+        """Return the scope inside of a function that is called with these arguments."""
+        return Scope({**self.variables, **arguments}, self.imports)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One call of a pipeline.
+
+    :param function: ``"range"`` for a built-in, ``"influxdata/influxdb.wideTo"`` for one of a package
+    :param arguments: name -> expression
+    :param scope: what the names in the arguments mean
+    :param line: line number in the script, from 1; 0 when unknown
+    """
+
+    function: str
+    arguments: Mapping[str, Node]
+    scope: Scope = field(repr=False)
+    line: int
+
+    @property
+    def short_name(self) -> str:
+        """The function as people write it, without its package."""
+        return self.function.rpartition(".")[2]
+
+
+def script_body(package: Node) -> list[Node]:
+    """Return the statements of all files of a package."""
+    return [statement for file in package.get("files", []) for statement in file.get("body") or []]
+
+
+def script_scope(package: Node) -> Scope:
+    """Return the variables and imports at the top of a script."""
+    imports: dict[str, str] = {}
+    for file in package.get("files", []):
+        for declaration in file.get("imports") or []:
+            path = declaration["path"]["value"]
+            alias = declaration.get("as")
+            imports[alias["name"] if alias else path.rpartition("/")[2]] = path
+    variables = {
+        statement["id"]["name"]: statement["init"]
+        for statement in script_body(package)
+        if statement["type"] == "VariableAssignment"
+    }
+    return Scope(variables, imports)
+
+
+def walk(node: object) -> Iterator[Node]:
+    """Yield every node at and below a node."""
+    if isinstance(node, Mapping):
+        if "type" in node:
+            yield node
+        for key, child in node.items():
+            if key not in ("location", "comments"):
+                yield from walk(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from walk(child)
+
+
+def identifiers_used(node: object) -> Iterator[str]:
+    """Yield the names an expression reads, without the keys of records and the members of packages."""
+    if isinstance(node, list):
+        for child in node:
+            yield from identifiers_used(child)
+    elif isinstance(node, Mapping):
+        if node.get("type") == "Identifier":
+            yield node["name"]
+            return
+        skipped = {"Property": ("key",), "MemberExpression": ("property",), "FunctionExpression": ("params",)}
+        hidden = ("location", "comments", "id", *skipped.get(node.get("type", ""), ()))
+        for key, child in node.items():
+            if key not in hidden:
+                yield from identifiers_used(child)
+        # {bucket} is short for {bucket: bucket}
+        if node.get("type") == "Property" and node.get("value") is None:
+            yield key_of(node)
+
+
+def pipelines(node: object) -> Iterator[Node]:
+    """Yield the pipelines of a tree that are not the beginning of a longer one."""
+    if isinstance(node, list):
+        for child in node:
+            yield from pipelines(child)
+    elif isinstance(node, Mapping):
+        if node.get("type") == "PipeExpression":
+            yield node
+            inner: object = node
+            while isinstance(inner, Mapping) and inner.get("type") == "PipeExpression":
+                yield from pipelines(inner["call"])
+                inner = inner["argument"]
+            yield from pipelines(inner)
+            return
+        for key, child in node.items():
+            if key not in ("location", "comments"):
+                yield from pipelines(child)
+
+
+def stages(node: Node, scope: Scope, depth: int = 0) -> list[Stage]:
+    """Return the calls of a pipeline in order, with variables and the script's own functions replaced by what they do."""
+    node = unwrapped(node)
+    # a chain of aliases may be endless in a script that does not compile
+    if depth > 50:
+        return []
+    if node["type"] == "PipeExpression":
+        return stages(node["argument"], scope, depth + 1) + _call_stages(node["call"], scope, depth)
+    if node["type"] == "Identifier" and node["name"] in scope.variables:
+        return stages(scope.variables[node["name"]], scope, depth + 1)
+    if node["type"] == "CallExpression":
+        return _call_stages(node, scope, depth)
+    return []
+
+
+def stage_of(call: Node, scope: Scope) -> Stage:
+    """Return a call as a stage."""
+    line = call.get("location", {}).get("start", {}).get("line", 0)
+    return Stage(function_path(call["callee"], scope), arguments_of(call), scope, line)
+
+
+def arguments_of(call: Node) -> dict[str, Node]:
+    """Return the named arguments of a call."""
+    records = call.get("arguments") or []
+    properties = records[0].get("properties", []) if records else []
+    return {
+        key_of(item): item.get("value") or {"type": "Identifier", "name": key_of(item)} for item in properties
+    }
+
+
+def key_of(item: Node) -> str:
+    """Return the key of a property, which is an identifier or a string."""
+    return str(item["key"].get("name", item["key"].get("value")))
+
+
+def function_path(callee: Node, scope: Scope, depth: int = 0) -> str:
+    """Return ``"name"`` or ``"path/of/package.name"`` of what is called, through aliases; ``""`` when it is computed."""
+    callee = unwrapped(callee)
+    if callee["type"] == "MemberExpression" and callee["object"]["type"] == "Identifier":
+        package = callee["object"]["name"]
+        member = callee["property"].get("name", callee["property"].get("value"))
+        return f"{scope.imports.get(package, package)}.{member}"
+    if callee["type"] != "Identifier":
+        return ""
+    target = scope.variables.get(callee["name"])
+    if target is not None and target["type"] in ("Identifier", "MemberExpression") and depth < 50:
+        return function_path(target, scope, depth + 1)
+    return str(callee["name"])
+
+
+def resolved(node: Node | None, scope: Scope) -> Node | None:
+    """Return what an expression is after following variables; the expression itself when it is none."""
+    for _ in range(50):
+        if node is None:
+            return None
+        node = unwrapped(node)
+        if node["type"] != "Identifier" or node["name"] not in scope.variables:
+            return node
+        target = scope.variables[node["name"]]
+        if target is node:
+            return node
+        node = target
+    return node
+
+
+def string_list(node: Node | None, scope: Scope) -> list[str] | None:
+    """Return the texts of an array of string literals, None for anything else."""
+    array = resolved(node, scope)
+    if array is None or array["type"] != "ArrayExpression":
+        return None
+    elements = [resolved(element, scope) for element in array.get("elements") or []]
+    if any(element is None or element["type"] != "StringLiteral" for element in elements):
+        return None
+    return [str(element["value"]) for element in elements if element is not None]
+
+
+def string_value(node: Node | None, scope: Scope) -> str | None:
+    """Return the text of a string literal, None for anything else."""
+    found = resolved(node, scope)
+    return str(found["value"]) if found is not None and found["type"] == "StringLiteral" else None
+
+
+def unwrapped(node: Node) -> Node:
+    """Return an expression without the parentheses around it."""
+    while node["type"] == "ParenExpression":
+        node = node["expression"]
+    return node
+
+
+def returned(function: Node) -> Node | None:
+    """Return the expression a function returns; None when there is none."""
+    body: Node = function["body"]
+    if body["type"] != "Block":
+        return body
+    last = body["body"][-1] if body.get("body") else None
+    return last["argument"] if last is not None and last["type"] == "ReturnStatement" else None
+
+
+def _call_stages(call: Node, scope: Scope, depth: int) -> list[Stage]:
+    """Return the stages of one call: those inside of it when the script defines the function itself."""
+    callee = unwrapped(call["callee"])
+    function = scope.variables.get(callee["name"]) if callee["type"] == "Identifier" else None
+    if function is None or function["type"] != "FunctionExpression":
+        return [stage_of(call, scope)]
+    body = returned(function)
+    defaults = {key_of(item): item["value"] for item in function.get("params") or [] if item.get("value")}
+    piped = [name for name, value in defaults.items() if value["type"] == "PipeLiteral"]
+    inside = scope.with_arguments({**defaults, **arguments_of(call)})
+    if function["body"]["type"] == "Block":
+        inside = inside.with_arguments(_block_variables(function["body"]))
+    # the piped-in parameter must not be looked up outside: its stages are already there
+    inside = Scope({k: v for k, v in inside.variables.items() if k not in piped}, inside.imports)
+    return stages(body, inside, depth + 1) if body is not None else []
+
+
+def _block_variables(block: Node) -> dict[str, Node]:
+    """Return the variables a function body assigns."""
+    return {
+        statement["id"]["name"]: statement["init"]
+        for statement in block["body"]
+        if statement["type"] == "VariableAssignment"
+    }
