@@ -136,7 +136,8 @@ class BlockSplitter:
         """
         rest = self._buffer[self._pos :]
         if self._block is not None and self._block.is_error and rest.endswith(CRLF):
-            raise self._error_from_text(parse_records(self._text(rest))[0][1])
+            message = next((record[1] for record in parse_records(self._text(rest)) if len(record) > 1), "")
+            raise self._error_from_text(message or "the server gave an error without a message")
         if rest or self._block is not None or not self._is_started:
             raise self._unfinished(rest)
 

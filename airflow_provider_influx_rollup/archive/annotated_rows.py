@@ -17,6 +17,7 @@ from airflow_provider_influx_rollup.archive.annotated_csv import (
 )
 
 Row = dict[str, Any]
+Column = tuple[str, Callable[[str], Any] | None, str]
 
 
 @lru_cache(maxsize=4096)
@@ -76,17 +77,20 @@ class RowDecoder:
             (name, CONVERTERS.get(kind), default)
             for name, kind, default in zip(block.names, block.types, block.defaults, strict=True)
         ]
-        rows: list[Row] = []
-        for record in parse_records(decode_text(segment.data, self._error_from_text)):
-            if len(record) != len(columns) + 1:
-                message = f"a record of the answer has {len(record)} cells, its header {len(columns) + 1}"
-                raise self._error_from_text(message)
-            row: Row = {}
-            for (name, convert, default), cell in zip(columns, record[1:], strict=True):
-                text = cell or default
-                row[name] = text if convert is None else convert(text) if text else None
-            rows.append(row)
-        return rows
+        records = parse_records(decode_text(segment.data, self._error_from_text))
+        try:
+            return [_decode_record(columns, record) for record in records]
+        except ValueError as error:
+            message = f"the answer cannot be read: {error}"
+            raise self._error_from_text(message) from None
+
+
+def _decode_record(columns: list[Column], record: list[str]) -> Row:
+    row: Row = {}
+    for (name, convert, default), cell in zip(columns, record[1:], strict=True):
+        text = cell or default
+        row[name] = text if convert is None else convert(text) if text else None
+    return row
 
 
 def check_names(block: Block, names: tuple[str, ...], error_from_text: ErrorFromText) -> None:
