@@ -63,7 +63,7 @@ def run_backfill(
     :raises ProcessFailed: when a run fails or the time is over, with the end of the newest task log
     """
     watch = _run_on_three if airflow.is_three else _run_on_two
-    states = watch(airflow, backfill, progress or (lambda states: None), time.monotonic() + timeout)
+    states = watch(airflow, backfill, progress or _no_progress, time.monotonic() + timeout)
     if states.runs.get("failed") or states.ended != states.total or not states.total:
         message = f"backfill of {backfill.dag_id}: {states.runs}\n{airflow.task_log(backfill.dag_id)}"
         raise ProcessFailed(message)
@@ -152,3 +152,7 @@ def _states_on_two(airflow: AirflowProcess, backfill: Backfill) -> BackfillState
         where dag_id = ? and run_type = 'backfill' and execution_date between ? and ? group by state"""
     limits = tuple(f"{instant:%Y-%m-%d %H:%M:%S.%f}" for instant in (backfill.first, backfill.last))
     return BackfillStates(dict(airflow.rows(query, (backfill.dag_id, *limits))))
+
+
+def _no_progress(_: BackfillStates) -> None:
+    """Nobody watches."""

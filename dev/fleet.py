@@ -115,7 +115,9 @@ def _device(plan: FleetPlan, number: int, random: np.random.Generator) -> pd.Dat
         {
             "_time": pd.to_datetime(time, utc=True),
             "device_id": device,
-            "firmware": np.where((number % 5 == 4) & (seconds >= steps * plan.step_seconds // 2), "1.10", "1.9"),
+            "firmware": np.where(
+                (number % 5 == 4) & (seconds >= steps * plan.step_seconds // 2), "1.10", "1.9"
+            ),
             "site": SITES[number % len(SITES)],
             "temperature": np.round(18 + number % 7 + 6 * np.sin(day - 2) + random.normal(0, 0.4, steps), 3),
             "humidity": np.clip(np.round(55 - 15 * np.sin(day - 2) + random.normal(0, 2, steps), 2), 0, 100),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +18,7 @@ from types import FrameType
 import psutil
 
 GRACE_SECONDS = 8.0
+SET_PARENT_DEATH_SIGNAL = 1
 POLL_SECONDS = 0.2
 
 
@@ -101,6 +104,7 @@ class Processes:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one system call, no locks
             )
 
     def log(self, name: str) -> Path:
@@ -147,6 +151,11 @@ class Processes:
         psutil.wait_procs({*alive, *late}, timeout=GRACE_SECONDS)
         for leader in leaders:
             leader.wait()
+
+
+def _end_with_parent() -> None:
+    """Have Linux end the child when this process is killed in a way that runs no Python any more."""
+    ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
 
 def _family(leader: int) -> set[psutil.Process]:

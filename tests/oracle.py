@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
 import urllib.parse
@@ -28,7 +29,7 @@ COLUMNS = ("_time", "_field", "_value", "type")
 def windows(start: str, stop: str, every: str, period: str | None = None) -> list[Window]:
     """Fixed windows ``[start, stop)`` in UTC; with a period, windows that reach back from each stop."""
     edges = pd.date_range(start, stop, freq=every, tz="UTC")
-    pairs = list(zip(edges[:-1], edges[1:], strict=True))
+    pairs = list(itertools.pairwise(edges))
     if period is None:
         return pairs
     return [(end - pd.Timedelta(period), end) for _, end in pairs]
@@ -36,9 +37,11 @@ def windows(start: str, stop: str, every: str, period: str | None = None) -> lis
 
 def local_days(first: str, last: str, timezone: str) -> list[Window]:
     """Calendar days of a zone, first and last inclusive, as UTC windows of 23, 24 or 25 hours."""
-    midnights = pd.date_range(first, pd.Timestamp(last) + pd.Timedelta(days=1), freq="D").tz_localize(timezone)
+    midnights = pd.date_range(first, pd.Timestamp(last) + pd.Timedelta(days=1), freq="D").tz_localize(
+        timezone
+    )
     edges = midnights.tz_convert("UTC")
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(itertools.pairwise(edges))
 
 
 def rollup(
@@ -57,10 +60,7 @@ def rollup(
     :return: columns: the tags that stay, ``_time`` (ns of the window's start), ``_field``, ``_value``, ``type``
     """
     keys = [*(tags if group_by is None else group_by)]
-    parts = [
-        _field_rollup(points, keys, spans, field, names)
-        for field, names in aggregates.items()
-    ]
+    parts = [_field_rollup(points, keys, spans, field, names) for field, names in aggregates.items()]
     return pd.concat(parts, ignore_index=True)[[*keys, *COLUMNS]]
 
 
@@ -95,20 +95,20 @@ def _spread_over_windows(rows: pd.DataFrame, spans: Sequence[Window]) -> pd.Data
 def _aggregate(rows: pd.DataFrame, grouped: Any, keys: list[str], name: str) -> pd.Series[Any]:
     values = grouped["_value"]
     if name in ("count", "sum", "min", "max", "mean", "median"):
-        return getattr(values, name)()  # type: ignore[no-any-return]
+        return getattr(values, name)()
     if name in ("first", "last"):
         chosen = grouped.head(1) if name == "first" else grouped.tail(1)
-        return chosen.set_index([*keys, "_window"])["_value"]  # type: ignore[no-any-return]
+        return chosen.set_index([*keys, "_window"])["_value"]
     if name == "stddev":
-        return values.std(ddof=1)  # type: ignore[no-any-return]
+        return values.std(ddof=1)
     if name == "spread":
-        return values.max() - values.min()  # type: ignore[no-any-return]
+        return values.max() - values.min()
     if name == "distinct":
-        return values.nunique()  # type: ignore[no-any-return]
+        return values.nunique()
     if name == "integral":
         return _integral(rows, grouped, keys)
     if name.startswith("p"):
-        return values.quantile(float(name[1:]) / 100, interpolation="linear")  # type: ignore[no-any-return]
+        return values.quantile(float(name[1:]) / 100, interpolation="linear")
     message = f"the oracle does not know {name!r}"
     raise ValueError(message)
 
@@ -137,12 +137,12 @@ def query(url: str, org: str, token: str, flux: str) -> list[dict[str, Any]]:
     """
     dialect = {"annotations": ["datatype", "group", "default"], "header": True}
     body = json.dumps({"query": flux, "type": "flux", "dialect": dialect}).encode()
-    request = urllib.request.Request(  # noqa: S310 (the test's own server)
+    request = urllib.request.Request(
         f"{url}/api/v2/query?org={urllib.parse.quote(org)}",
         data=body,
         headers={"Authorization": f"Token {token}", "Content-Type": "application/json", "Accept": "text/csv"},
     )
-    with urllib.request.urlopen(request, timeout=300) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=300) as answer:
         text = io.TextIOWrapper(answer, encoding="utf-8", newline="")
         return list(_rows(csv.reader(text)))
 
@@ -233,8 +233,12 @@ def compare(target: pd.DataFrame, expected: pd.DataFrame, most: int = 20) -> lis
         doubled = len(indexed) - len(_by_key(indexed, tags))
         if doubled:
             differences.append(f"{doubled} rows of the {name} have the series and time of another one")
-    differences += [f"missing: {_show(tags, key)} = {wanted[key][0]!r}" for key in wanted.keys() - found.keys()]
-    differences += [f"too much: {_show(tags, key)} = {found[key][0]!r}" for key in found.keys() - wanted.keys()]
+    differences += [
+        f"missing: {_show(tags, key)} = {wanted[key][0]!r}" for key in wanted.keys() - found.keys()
+    ]
+    differences += [
+        f"too much: {_show(tags, key)} = {found[key][0]!r}" for key in found.keys() - wanted.keys()
+    ]
     for key in wanted.keys() & found.keys():
         if not _same(str(key[-1]), found[key], wanted[key]):
             differences.append(f"differs: {_show(tags, key)}: target {found[key]!r}, oracle {wanted[key]!r}")
@@ -245,7 +249,8 @@ def compare(target: pd.DataFrame, expected: pd.DataFrame, most: int = 20) -> lis
 
 def _by_key(table: pd.DataFrame, tags: list[str]) -> dict[tuple[Any, ...], tuple[Any, str]]:
     columns = [
-        table[tag].where(table[tag].notna(), "").tolist() if tag in table else [""] * len(table) for tag in tags
+        table[tag].where(table[tag].notna(), "").tolist() if tag in table else [""] * len(table)
+        for tag in tags
     ]
     keys = zip(*columns, table["_time"].tolist(), table["_field"].tolist(), strict=True)
     return dict(zip(keys, zip(table["_value"].tolist(), table["type"].tolist(), strict=True), strict=True))
