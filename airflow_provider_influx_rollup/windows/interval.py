@@ -52,8 +52,10 @@ class Interval:
                 raise WindowError(what, fix="pass an aware datetime")
             utc = instant.astimezone(UTC)
             # a plain datetime: pendulum's subclass compares equal but pickles and prints differently
-            day, clock = (utc.year, utc.month, utc.day), (utc.hour, utc.minute, utc.second)
-            object.__setattr__(self, name, datetime(*day, *clock, utc.microsecond, UTC))
+            plain = datetime(
+                utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond, tzinfo=UTC
+            )
+            object.__setattr__(self, name, plain)
         if self.start == self.stop:
             what = f"the interval at {format_instant(self.start)} has zero length"
             raise WindowZeroLength(what, fix="give a stop after the start")
