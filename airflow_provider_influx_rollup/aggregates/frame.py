@@ -104,18 +104,16 @@ def frames_from_tables(tables: Iterable[pa.Table]) -> list[Frame]:
 def _frame(table: pa.Table) -> Frame:
     tag_keys = sorted(name for name in table.column_names if name not in NOT_TAGS)
     tag_sets, series = _tag_sets(table, tag_keys)
-    field_codes, fields = _encode(table.column("_field"))
-    order = sorted(range(len(fields)), key=lambda code: fields[code] or "")
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
+    field_codes, field_names = _encode(table.column("_field"))
+    fields, field = _renumber([[name or "" for name in field_names]], [field_codes])
     time_column = "_time" if "_time" in table.column_names else "_start"
     has_start = "_start" in table.column_names
     metadata = table.schema.metadata or {}
     return Frame(
         tag_sets=tag_sets,
         series=series,
-        fields=[fields[code] or "" for code in order],
-        field=rank[field_codes],
+        fields=fields,
+        field=field,
         time_ns=_nanoseconds(table, time_column),
         values=_values(table.column("_value")),
         start_ns=_nanoseconds(table, "_start") if has_start else None,
@@ -153,7 +151,9 @@ def _encode(column: pa.ChunkedArray) -> tuple[Codes, list[str | None]]:
     array = column.unify_dictionaries().combine_chunks()
     if isinstance(array, pa.ChunkedArray):
         array = array.chunk(0)
-    texts = [*array.dictionary.to_pylist(), None]
+    texts = array.dictionary.to_pylist()
+    if array.null_count:
+        texts.append(None)
     codes = array.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)
     return codes.astype(np.int64), texts
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+
+from airflow_provider_influx_rollup.aggregates.frame import Frame
+from airflow_provider_influx_rollup.exceptions import AggregateTypeMismatch
+
+TYPE_OF_KIND = {"f": "float", "i": "integer", "u": "unsigned", "b": "boolean", "O": "string"}
 
 
-def field_types(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """``"float"``, ``"integer"``, ``"string"`` or ``"boolean"`` of each field.
+def field_types(frames: Iterable[Frame]) -> dict[str, str]:
+    """``"float"``, ``"integer"``, ``"unsigned"``, ``"string"`` or ``"boolean"`` of each field.
 
-    :param rows: one row for each field, with ``_field`` and ``_value``
+    :param frames: at least one point of each field
+    :raises AggregateTypeMismatch: when one field has two types, as it may in different shards
     """
-    return {row["_field"]: _type_of(row["_value"]) for row in rows}
-
-
-def _type_of(value: float | int | str | bool) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, float):
-        return "float"
-    return "integer" if isinstance(value, int) else "string"
+    types: dict[str, str] = {}
+    for frame in frames:
+        for name in frame.fields:
+            field_type = TYPE_OF_KIND[frame.values.dtype.kind]
+            if types.setdefault(name, field_type) != field_type:
+                what = f"field {name!r} is a {types[name]} field in one part of the interval and {field_type} in another"
+                fix = "roll up each part on its own, or select other fields"
+                raise AggregateTypeMismatch(what, written="nothing", fix=fix)
+    return types

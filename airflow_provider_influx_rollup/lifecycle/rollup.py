@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from airflow_provider_influx_rollup.aggregates.frame import frames_from_tables
 from airflow_provider_influx_rollup.aggregates.selection import Selection
 from airflow_provider_influx_rollup.exceptions import (
     BucketNotFound,
@@ -32,6 +33,7 @@ from airflow_provider_influx_rollup.lifecycle.steps import (
     FindBucket,
     Gather,
     Query,
+    QueryArrow,
     Report,
     Steps,
     Write,
@@ -113,17 +115,17 @@ def _plan(spec: RollupSpec, windows: tuple[Interval, ...], *, dry_run: bool) -> 
             fix = "create the bucket, correct its name, or give the token permission to read and write it"
             raise BucketNotFound(what, http_status=404, window=windows[0], written="nothing", fix=fix)
     job = _job(spec, windows, Plan(windows, Selection((), ()), {}))
-    fields_step = Query(fields_query(job.source, job.read_interval))
+    fields_step = QueryArrow(fields_query(job.source, job.read_interval))
     if ledger is None:
-        rows, previous, specs = (yield fields_step), [], []
+        tables, previous, specs = (yield fields_step), [], []
     else:
         starts = Interval(windows[0].start, windows[-1].start + INSTANT)
         known = receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, starts)
-        rows, previous, specs = yield Gather(
+        tables, previous, specs = yield Gather(
             (fields_step, Query(known), Query(specs_query(spec.ledger_bucket)))
         )
     require_no_clash(spec, decode_specs(specs))
-    selection = spec.rules().select(field_types(rows))
+    selection = spec.rules().select(field_types(frames_from_tables(tables)))
     receipts = {receipt.window: receipt for receipt in decode_receipts(previous)}
     return Plan(windows, selection, receipts)
 

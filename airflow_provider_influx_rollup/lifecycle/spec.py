@@ -11,7 +11,7 @@ from typing import Any
 from airflow_provider_influx_rollup.aggregates.catalog import Source, find_aggregate
 from airflow_provider_influx_rollup.aggregates.selection import AggregateRules
 from airflow_provider_influx_rollup.exceptions import AggregateNotMergeable, ConfigurationError
-from airflow_provider_influx_rollup.flux.literals import validate_name
+from airflow_provider_influx_rollup.flux.names import validate_name
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.grid import Grid
 
