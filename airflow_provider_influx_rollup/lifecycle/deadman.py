@@ -310,3 +310,14 @@ COUNTED = {
     "came_back_count": "came back",
     "retired_count": "retired",
 }
+
+
+def steps_from_job(job: Mapping[str, Any], now: datetime) -> Steps[dict[str, Any]]:  # noqa: ARG001 - as all verbs
+    """The verb as a job of the triggerer.
+
+    :param job: ``spec`` as JSON and ``intervals``, exactly one
+    :param now: not used: a deadman knows no present time
+    """
+    (bounds,) = job["intervals"]
+    interval = Interval(datetime.fromisoformat(bounds["start"]), datetime.fromisoformat(bounds["stop"]))
+    return check_deadman(DeadmanSpec.from_json(job["spec"]), interval)

@@ -1,0 +1,286 @@
+"""Wait until windows are complete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+
+from airflow_provider_influx_rollup.airflow_compat import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+    BaseSensorOperator,
+    Context,
+    PokeReturnValue,
+)
+from airflow_provider_influx_rollup.airflow_compat import timezone as airflow_timezone
+from airflow_provider_influx_rollup.data_interval import interval_of_run
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID, InfluxRollupHook
+from airflow_provider_influx_rollup.settings import default_deferrable, read_settings
+from airflow_provider_influx_rollup.task_failures import failing_by_permanence, result_of_event
+from airflow_provider_influx_rollup.triggers.window_ready import WindowReadyTrigger
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.lifecycle.steps import Report
+    from airflow_provider_influx_rollup.lifecycle.window_complete import CompletenessSpec
+    from airflow_provider_influx_rollup.windows.interval import Interval
+
+# Airflow itself ends the wait this much later than the trigger does, for when no triggerer runs
+TRIGGER_GRACE = timedelta(minutes=5)
+
+
+class WindowCompleteSensor(BaseSensorOperator):
+    """Wait until the data of a data interval is complete.
+
+    It succeeds when the interval's stop + lateness has passed, the data is there, and with ``upstream`` the
+    upstream rollup has COMMITTED the identical windows. With several windows in the interval all must be
+    complete. Every look logs what is missing. Permanent errors (wrong token, no such bucket) fail for good,
+    transient ones are logged and the wait goes on.
+
+    A series here is a tag set; its points are those of its most frequent field.
+
+    Returns ``{"window", "windows", "rows", "series", "missing_series", "missing_series_count", "watermark",
+    "completeness", "upstream", "state"}``.
+
+    :param bucket: bucket of the data
+    :param measurement: its measurement
+    :param every: length of a window, a Flux duration; default: the interval is one window
+    :param offset: shift of the grid, a Flux duration
+    :param timezone: IANA zone in which days, weeks, months and years of the grid begin
+    :param lateness: how long after a window's stop its data may still come, a Flux duration
+    :param expected_series: None: any point is enough; a number: so many series report; ``"inventory"``: all
+        that reported within ``inventory_lookback`` before the interval; or tags of each series, which a series
+        with more tags satisfies too
+    :param cadence: how often a series has a point, a Flux duration such as ``10s``; with a list or the
+        inventory it is asked of the listed series only
+    :param min_completeness: share of the points that ``cadence`` promises that is enough, above 0, at most 1
+    :param inventory_lookback: a Flux duration
+    :param upstream: name of the pipeline whose rollup must have COMMITTED the windows
+    :param ledger_bucket: bucket of the receipts; default: ``[influx_rollup] ledger_bucket``
+    :param fields: fields that count, names or globs; default: all
+    :param tags: tag values to keep, per tag key
+    :param start: start of the interval, aware or ISO 8601 with an offset; default: the run's data interval
+    :param stop: its stop, not included
+    :param window: length of the interval where the run names one instant only
+    :param influx_conn_id: connection of type ``influx_rollup`` (or ``influxdb``)
+    :param org: organisation's name; default: the connection's
+    :param deferrable: wait in the triggerer; default: ``[influx_rollup] default_deferrable``
+    """
+
+    template_fields: Sequence[str] = (
+        "bucket",
+        "measurement",
+        "every",
+        "offset",
+        "timezone",
+        "lateness",
+        "expected_series",
+        "cadence",
+        "inventory_lookback",
+        "upstream",
+        "ledger_bucket",
+        "fields",
+        "tags",
+        "start",
+        "stop",
+        "window",
+        "influx_conn_id",
+        "org",
+    )
+    ui_color = "#e4f0f8"
+
+    def __init__(
+        self,
+        *,
+        bucket: str,
+        measurement: str,
+        every: str | None = None,
+        offset: str = "0s",
+        timezone: str = "UTC",
+        lateness: str = "0s",
+        expected_series: int | str | Sequence[Mapping[str, str]] | None = None,
+        cadence: str | None = None,
+        min_completeness: float = 1.0,
+        inventory_lookback: str = "7d",
+        upstream: str | None = None,
+        ledger_bucket: str | None = None,
+        fields: Sequence[str] | None = None,
+        tags: Mapping[str, str | Sequence[str]] | None = None,
+        start: str | datetime | None = None,
+        stop: str | datetime | None = None,
+        window: timedelta | str | None = None,
+        influx_conn_id: str = DEFAULT_CONN_ID,
+        org: str | None = None,
+        deferrable: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.bucket = bucket
+        self.measurement = measurement
+        self.every = every
+        self.offset = offset
+        self.timezone = timezone
+        self.lateness = lateness
+        self.expected_series = expected_series
+        self.cadence = cadence
+        self.min_completeness = min_completeness
+        self.inventory_lookback = inventory_lookback
+        self.upstream = upstream
+        self.ledger_bucket = ledger_bucket if ledger_bucket is not None else read_settings().ledger_bucket
+        self.fields = fields
+        self.tags = tags
+        self.start = start
+        self.stop = stop
+        self.window = window
+        self.influx_conn_id = influx_conn_id
+        self.org = org
+        self.deferrable = default_deferrable() if deferrable is None else deferrable
+
+    @cached_property
+    def hook(self) -> InfluxRollupHook:
+        """The connection; made when first used, after the templates are rendered."""
+        return InfluxRollupHook(self.influx_conn_id, org=self.org)
+
+    def execute(self, context: Context) -> Any:
+        """Wait; in deferrable mode look once and then hand over to the triggerer.
+
+        :param context: Airflow's context
+        """
+        if not self.deferrable:
+            return super().execute(context)
+        with self._softened():
+            found = self.poke(context)
+            if isinstance(found, PokeReturnValue):
+                return found.xcom_value
+            trigger = self._trigger(context)
+        timeout = timedelta(seconds=self.timeout) + TRIGGER_GRACE
+        return self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
+
+    def poke(self, context: Context) -> bool | PokeReturnValue:
+        """Look once.
+
+        :param context: Airflow's context
+        :return: False, or the completion event
+        :raises AirflowFailException: for permanent errors
+        """
+        from airflow_provider_influx_rollup.client.driver import drive
+        from airflow_provider_influx_rollup.lifecycle.window_complete import check_windows
+
+        with failing_by_permanence():
+            interval, spec = self._interval(context), self.spec()
+            try:
+                steps = check_windows(spec, interval, airflow_timezone.utcnow())
+                found = drive(steps, self.hook.get_conn(), self._report)
+            except InfluxRollupError as error:
+                if error.permanent:
+                    raise
+                self.log.warning("%s: cannot look, will try again: %s", interval, error)
+                return False
+        return False if found is None else PokeReturnValue(is_done=True, xcom_value=found)
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
+        """Go on after the triggerer's event.
+
+        :param context: Airflow's context
+        :param event: what the trigger fired
+        :raises AirflowSensorTimeout: when the windows were not complete in time
+        :raises AirflowFailException: for permanent errors
+        """
+        with self._softened():
+            if event is not None and event.get("status") == "timeout":
+                window = event.get("window", {})
+                what = (
+                    f"[{window.get('start')}, {window.get('stop')}) was not complete at {event.get('deadline')}; "
+                    "the triggerer's log of this task says what was missing"
+                )
+                raise AirflowSensorTimeout(what)
+            found: dict[str, Any] = result_of_event(event)
+        self.log.info("complete: %s", found)
+        return found
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Turn the end of a wait that no triggerer looked after into a sensor's timeout, as 3.x does.
+
+        :raises AirflowSensorTimeout: when Airflow itself ended the wait
+        """
+        with self._softened():
+            try:
+                return super().resume_execution(next_method, next_kwargs, context)
+            except AirflowException as error:
+                # by name: the class has no import path that both versions share; only 2.11 lets it through
+                if type(error).__name__ != "TaskDeferralTimeout":
+                    raise
+                raise AirflowSensorTimeout(*error.args) from error
+
+    def spec(self) -> CompletenessSpec:
+        """What complete means, as plain values.
+
+        :raises ConfigurationError: when a parameter is not possible
+        """
+        from airflow_provider_influx_rollup.lifecycle.window_complete import CompletenessSpec
+
+        expected = self.expected_series
+        return CompletenessSpec(
+            bucket=self.bucket,
+            measurement=self.measurement,
+            every=self.every,
+            offset=self.offset,
+            timezone=self.timezone,
+            lateness=self.lateness,
+            expected=expected if expected is None or isinstance(expected, (int, str)) else tuple(expected),
+            cadence=self.cadence,
+            min_completeness=self.min_completeness,
+            inventory_lookback=self.inventory_lookback,
+            upstream=self.upstream,
+            ledger_bucket=self.ledger_bucket,
+            fields=None if self.fields is None else _listed(self.fields),
+            tags={key: _listed(values) for key, values in (self.tags or {}).items()},
+        )
+
+    def _interval(self, context: Context) -> Interval:
+        return interval_of_run(
+            context, start=self.start, stop=self.stop, window=self.window, timezone=self.timezone
+        )
+
+    def _trigger(self, context: Context) -> WindowReadyTrigger:
+        deadline = airflow_timezone.utcnow() + timedelta(seconds=self.timeout)
+        return WindowReadyTrigger(
+            spec=asdict(self.spec()),
+            interval=self._interval(context).as_json(),
+            poke_interval_seconds=float(self.poke_interval),
+            deadline=deadline.isoformat(),
+            influx_conn_id=self.influx_conn_id,
+            org=self.org,
+        )
+
+    @contextmanager
+    def _softened(self) -> Iterator[None]:
+        """Skip instead of failing where ``soft_fail`` or ``never_fail`` say so, as in poke mode."""
+        try:
+            yield
+        except AirflowSkipException:
+            raise
+        except (AirflowSensorTimeout, AirflowFailException) as error:
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(str(error)) from error
+            raise
+        except Exception as error:
+            if self.never_fail:
+                raise AirflowSkipException(str(error)) from error
+            raise
+
+    def _report(self, report: Report) -> None:
+        log = self.log.warning if report.level == "warning" else self.log.info
+        log("%s", report.message)
+
+
+def _listed(names: str | Sequence[str]) -> tuple[str, ...]:
+    """A tuple of names; one text is one name."""
+    return (names,) if isinstance(names, str) else tuple(names)
