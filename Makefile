@@ -41,7 +41,7 @@ soak: $(call environment,$(ONE)) ## the property tests with many more examples (
 	@$(RUN_TESTS) $(ONE) -- -m "not faults and not bench" --hypothesis-profile=soak --timeout=3600 $(PYTEST_ARGS)
 
 demo: $(call environment,$(ONE)) ## a DAG, backfilled over telemetry on a real InfluxDB (AIRFLOW=3.3)
-	@dev/demo --airflow $(ONE)
+	@$(VENVS)/airflow-$(ONE)/bin/python -m dev.demo
 
 bench: $(call environment,3.3) ## measure the rollup against the ways people write it
 	@$(VENVS)/airflow-3.3/bin/python -m dev.bench
