@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,10 +15,12 @@ from airflow_provider_influx_rollup.lifecycle.steps import (
     EnsureBucket,
     Execute,
     FindBucket,
+    Gather,
     ParseScript,
     Query,
     QueryArrow,
     Report,
+    Sleep,
     Step,
     Steps,
     Write,
@@ -39,6 +43,7 @@ ACTIONS: Mapping[type[Any], Callable[[InfluxClient, Any], Any]] = {
     Delete: lambda client, step: client.delete(step.bucket, step.interval, step.predicate),
     FindBucket: lambda client, step: client.find_bucket(step.name),
     EnsureBucket: lambda client, step: client.ensure_bucket(step.name, step.retention_seconds),
+    Sleep: lambda _client, step: time.sleep(step.seconds),
 }
 
 
@@ -105,6 +110,8 @@ async def adrive(steps: Steps[Result], client: InfluxClient, report: Reporter) -
             try:
                 if isinstance(step, Report):
                     report(step)
+                elif isinstance(step, Sleep):
+                    await asyncio.sleep(step.seconds)
                 else:
                     run.answer = await loop.run_in_executor(_threads(), act, step, client)
             except Exception as error:  # noqa: BLE001 -- thrown into the verb, comes out unless caught there
@@ -118,6 +125,10 @@ def act(step: Step, client: InfluxClient) -> Any:
 
     :raises TypeError: when the step is of no known type
     """
+    return _gather(step, client) if isinstance(step, Gather) else _act_alone(step, client)
+
+
+def _act_alone(step: Step, client: InfluxClient) -> Any:
     action = ACTIONS.get(type(step))
     if action is None:
         message = f"{type(step).__name__} is not a step that this driver knows"
@@ -125,7 +136,33 @@ def act(step: Step, client: InfluxClient) -> Any:
     return action(client, step)
 
 
+def _gather(step: Gather, client: InfluxClient) -> list[Any]:
+    """Act independent steps out at the same time; all of them end before the first error is raised.
+
+    A Gather inside a Gather is refused: waiting in these threads for these threads could last for ever.
+    """
+    futures = [_gather_threads().submit(_act_alone, inner, client) for inner in step.steps]
+    wait(futures)
+    return [future.result() for future in futures]
+
+
+@lru_cache(maxsize=1)
+def _gather_threads() -> ThreadPoolExecutor:
+    """Apart from the threads of the async driver, which would wait for these and could use them up."""
+    return ThreadPoolExecutor(max_workers=MAX_THREADS, thread_name_prefix="influx-rollup-gather")
+
+
 @lru_cache(maxsize=1)
 def _threads() -> ThreadPoolExecutor:
     """Threads of all verbs of this process together, so that many triggers do not make many threads."""
     return ThreadPoolExecutor(max_workers=MAX_THREADS, thread_name_prefix="influx-rollup")
+
+
+def _forget_threads() -> None:
+    """A forked child has the pools but not their threads, and would wait for ever."""
+    _gather_threads.cache_clear()
+    _threads.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_threads)

@@ -1,0 +1,268 @@
+"""The drivers: both act the same steps out the same way."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import threading
+import time
+import typing
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from airflow_provider_influx_rollup.client.driver import ACTIONS, MAX_THREADS, adrive, drive
+from airflow_provider_influx_rollup.exceptions import InfluxUnavailable, QueryFailed
+from airflow_provider_influx_rollup.lifecycle import steps as s
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+DAY = Interval(NOW, NOW.replace(day=2))
+EXTERN = {"type": "File"}
+
+EVERY_STEP: list[tuple[s.Step, tuple[Any, ...]]] = [
+    (s.Query("q", EXTERN, NOW), ("query", "q", EXTERN, NOW)),
+    (s.QueryArrow("a", EXTERN, NOW), ("query_arrow", "a", EXTERN, NOW)),
+    (s.Execute("e", EXTERN, NOW), ("execute", "e", EXTERN, NOW)),
+    (s.ParseScript("p"), ("parse_script", "p")),
+    (s.Write("b", ["m v=1"]), ("write_lines", "b", ["m v=1"])),
+    (s.Delete("b", DAY, "p"), ("delete", "b", DAY, "p")),
+    (s.FindBucket("b"), ("find_bucket", "b")),
+    (s.EnsureBucket("b", 3600), ("ensure_bucket", "b", 3600)),
+]
+
+
+class Recorder:
+    """Stands where the client does: returns what it was asked, or raises."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.threads: set[str] = set()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def method(*args: Any, **options: Any) -> Any:
+            self.threads.add(threading.current_thread().name)
+            if self.error is not None:
+                raise self.error
+            return (name, *args, *options.values())
+
+        return method
+
+
+def run_blocking(steps: Any, client: Any, reports: list[s.Report]) -> Any:
+    return drive(steps, client, reports.append)
+
+
+def run_async(steps: Any, client: Any, reports: list[s.Report]) -> Any:
+    return asyncio.run(adrive(steps, client, reports.append))
+
+
+both = pytest.mark.parametrize("run", [run_blocking, run_async])
+
+
+def test_table_knows_every_step_when_a_new_one_is_added() -> None:
+    assert set(ACTIONS) | {s.Report, s.Gather} == set(typing.get_args(s.Step))
+    assert {type(step) for step, _ in EVERY_STEP} | {s.Sleep} == set(ACTIONS)
+
+
+@both
+def test_each_step_calls_its_method_when_driven(run: Any) -> None:
+    def verb() -> s.Steps[list[Any]]:
+        answers = []
+        for step, _ in EVERY_STEP:
+            answers.append((yield step))
+        answers.append((yield s.Report("hello", "warning")))
+        return answers
+
+    reports: list[s.Report] = []
+    answers = run(verb(), Recorder(), reports)
+    assert answers == [*(expected for _, expected in EVERY_STEP), None]
+    assert reports == [s.Report("hello", "warning")]
+
+
+@both
+def test_results_keep_their_order_when_gathered(run: Any) -> None:
+    """The first step can only end after the second has: they run at the same time."""
+    second_ended = threading.Event()
+
+    class Meeting:
+        def find_bucket(self, name: str) -> str:
+            if name == "first":
+                assert second_ended.wait(10)
+            else:
+                second_ended.set()
+            return name
+
+    def verb() -> s.Steps[list[str]]:
+        return (yield s.Gather((s.FindBucket("first"), s.FindBucket("second"))))
+
+    assert run(verb(), Meeting(), []) == ["first", "second"]
+
+
+@both
+def test_all_gathered_steps_end_when_one_fails(run: Any) -> None:
+    ended = []
+
+    class Failing:
+        def find_bucket(self, name: str) -> str:
+            if name.startswith("bad"):
+                raise QueryFailed(name)
+            ended.append(name)
+            return name
+
+    def verb() -> s.Steps[str]:
+        try:
+            yield s.Gather(tuple(s.FindBucket(name) for name in ("bad1", "good", "bad2", "fine")))
+        except QueryFailed as error:
+            return error.what
+        return "no error"
+
+    assert run(verb(), Failing(), []) == "bad1"
+    assert sorted(ended) == ["fine", "good"]
+
+
+@both
+def test_gather_is_refused_when_it_holds_another(run: Any) -> None:
+    def verb() -> s.Steps[None]:
+        yield s.Gather((s.Gather((s.FindBucket("b"),)),))
+
+    with pytest.raises(TypeError, match="Gather is not a step"):
+        run(verb(), Recorder(), [])
+
+
+@both
+def test_driver_waits_when_the_verb_sleeps(run: Any) -> None:
+    def verb() -> s.Steps[None]:
+        yield s.Sleep(0.2)
+
+    begin = time.monotonic()
+    run(verb(), Recorder(), [])
+    assert time.monotonic() - begin >= 0.2
+
+
+def test_forked_child_has_threads_of_its_own_when_the_parent_had_some() -> None:
+    def verb() -> s.Steps[list[Any]]:
+        return (yield s.Gather((s.FindBucket("b"),)))
+
+    expected = [("find_bucket", "b")]
+    client: Any = Recorder()
+    assert drive(verb(), client, print) == expected
+    child = multiprocessing.get_context("fork").Process(target=drive, args=(verb(), client, print))
+    child.start()
+    child.join(20)
+    if child.exitcode is None:
+        child.kill()
+    assert child.exitcode == 0
+
+
+@both
+def test_error_comes_out_when_the_verb_does_not_catch_it(run: Any) -> None:
+    cleaned = []
+
+    def verb() -> s.Steps[None]:
+        try:
+            yield s.FindBucket("b")
+        finally:
+            cleaned.append(True)
+
+    error = QueryFailed("bad")
+    with pytest.raises(QueryFailed) as caught:
+        run(verb(), Recorder(error), [])
+    assert caught.value is error
+    assert cleaned == [True]
+
+
+@both
+def test_verb_goes_on_when_it_catches_the_error(run: Any) -> None:
+    def verb() -> s.Steps[str]:
+        try:
+            yield s.FindBucket("b")
+        except InfluxUnavailable as error:
+            yield s.Report(f"caught {error.what}")
+        return "went on"
+
+    reports: list[s.Report] = []
+    assert run(verb(), Recorder(InfluxUnavailable("down")), reports) == "went on"
+    assert reports == [s.Report("caught down")]
+
+
+@both
+def test_type_error_is_thrown_in_when_the_step_is_unknown(run: Any) -> None:
+    def verb() -> s.Steps[None]:
+        yield object()  # type: ignore[misc]
+
+    with pytest.raises(TypeError, match="object is not a step"):
+        run(verb(), Recorder(), [])
+
+
+@both
+def test_verb_is_closed_when_the_driver_is_interrupted(run: Any) -> None:
+    class Interrupting:
+        def find_bucket(self, name: str) -> None:
+            raise SystemExit
+
+    closed = []
+
+    def verb() -> s.Steps[None]:
+        try:
+            yield s.FindBucket("b")
+        except GeneratorExit:
+            closed.append(True)
+            raise
+
+    with pytest.raises(SystemExit):
+        run(verb(), Interrupting(), [])
+    assert closed == [True]
+
+
+def test_steps_run_in_a_few_threads_and_the_loop_goes_on_when_async() -> None:
+    """As many steps as there are threads meet at a barrier: they run at once, and not in the loop's thread."""
+    barrier = threading.Barrier(MAX_THREADS, timeout=10)
+
+    class Meeting(Recorder):
+        def find_bucket(self, name: str) -> str:
+            self.threads.add(threading.current_thread().name)
+            barrier.wait()
+            return name
+
+    def verb() -> s.Steps[Any]:
+        return (yield s.FindBucket("b"))
+
+    client: Any = Meeting()
+
+    async def run_many() -> list[Any]:
+        return await asyncio.gather(*(adrive(verb(), client, print) for _ in range(3 * MAX_THREADS)))
+
+    assert asyncio.run(run_many()) == ["b"] * 3 * MAX_THREADS
+    assert len(client.threads) == MAX_THREADS
+    assert threading.current_thread().name not in client.threads
+
+
+def test_verb_is_closed_when_the_task_is_cancelled() -> None:
+    started, release, closed = threading.Event(), threading.Event(), []
+
+    class Waiting:
+        def find_bucket(self, name: str) -> None:
+            started.set()
+            release.wait(10)
+
+    def verb() -> s.Steps[None]:
+        try:
+            yield s.FindBucket("b")
+        finally:
+            closed.append(True)
+
+    client: Any = Waiting()
+
+    async def cancel() -> None:
+        task = asyncio.create_task(adrive(verb(), client, print))
+        await asyncio.to_thread(started.wait, 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert closed == [True]
+        release.set()
+
+    asyncio.run(cancel())

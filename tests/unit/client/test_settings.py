@@ -1,0 +1,56 @@
+"""Settings: secrets stay hidden, wrong URLs are refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_influx_rollup.client.settings import ClientSettings
+from airflow_provider_influx_rollup.client.transport import split_proxy
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+
+SECRET = "s3cret-token"
+
+
+def test_repr_shows_no_secret_when_token_and_proxy_are_given() -> None:
+    def give_token(_: bool) -> str:
+        return SECRET
+
+    settings = ClientSettings(
+        "http://influx:8086/", "dev", give_token, proxy=f"http://me:{SECRET}@proxy:3128"
+    )
+    assert SECRET not in repr(settings)
+    assert "give_token" not in repr(settings)
+    assert settings.url == "http://influx:8086"
+
+
+@pytest.mark.parametrize(
+    "url", ["", "influx:8086", "ftp://influx", "http://", "http://[::1", "file:///etc/hosts"]
+)
+def test_url_is_refused_when_it_is_not_of_a_server(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="not the URL of an InfluxDB server"):
+        ClientSettings(url, "dev", lambda _: "t")
+
+
+def test_url_is_refused_without_being_shown_when_it_holds_a_password() -> None:
+    with pytest.raises(ConfigurationError, match="holds a user or password") as caught:
+        ClientSettings(f"http://me:{SECRET}@influx:8086", "dev", lambda _: "t")
+    assert SECRET not in str(caught.value)
+
+
+def test_org_is_demanded_when_it_is_empty() -> None:
+    with pytest.raises(ConfigurationError, match="organisation is missing"):
+        ClientSettings("http://influx:8086", "", lambda _: "t")
+
+
+@pytest.mark.parametrize(
+    "proxy,bare,headers",
+    [
+        (None, None, None),
+        ("http://proxy:3128", "http://proxy:3128", None),
+        ("http://me:p%40ss@proxy:3128", "http://proxy:3128", {"proxy-authorization": "Basic bWU6cEBzcw=="}),
+    ],
+)
+def test_proxy_password_goes_into_a_header_when_it_is_in_the_url(
+    proxy: str | None, bare: str | None, headers: dict[str, str] | None
+) -> None:
+    assert split_proxy(proxy) == (bare, headers)
