@@ -75,11 +75,11 @@ def _max(groups: Groups) -> Values:
 
 
 def _first(groups: Groups) -> Values:
-    return groups.values[groups.starts]
+    return np.asarray(groups.values[groups.starts])
 
 
 def _last(groups: Groups) -> Values:
-    return groups.values[groups.starts + groups.counts - 1]
+    return np.asarray(groups.values[groups.starts + groups.counts - 1])
 
 
 def _spread(groups: Groups) -> Values:

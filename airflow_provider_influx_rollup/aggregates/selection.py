@@ -50,7 +50,9 @@ class AggregateRules:
     rules: tuple[tuple[str, tuple[str, ...]], ...]
 
     @classmethod
-    def of(cls, aggregates: Sequence[str] | Mapping[str, Sequence[str]], fields: Sequence[str] | None) -> AggregateRules:
+    def of(
+        cls, aggregates: Sequence[str] | Mapping[str, Sequence[str]], fields: Sequence[str] | None
+    ) -> AggregateRules:
         """Read the two parameters of a rollup.
 
         :param aggregates: names for all fields, or per field glob
@@ -141,7 +143,9 @@ def _restrict(rules: Mapping[str, tuple[str, ...]], fields: Sequence[str]) -> di
     """With both parameters, ``fields`` takes from the mapping what it names."""
     restricted: dict[str, tuple[str, ...]] = {}
     for field in fields:
-        names = next((found for glob, found in rules.items() if glob == field or fnmatchcase(field, glob)), None)
+        names = next(
+            (found for glob, found in rules.items() if glob == field or fnmatchcase(field, glob)), None
+        )
         if names is None:
             what = f"field {field!r} is selected but has no aggregates"
             raise ConfigurationError(what, written="nothing", fix=f'add {field!r} or "*" to aggregates')
@@ -151,9 +155,13 @@ def _restrict(rules: Mapping[str, tuple[str, ...]], fields: Sequence[str]) -> di
 
 def _mismatch(field: str, field_type: str, name: str) -> AggregateTypeMismatch:
     what = f"{name} of field {field!r} is not possible: it is a {field_type} field and {name} needs numbers"
-    return AggregateTypeMismatch(what, written="nothing", fix=f"use count, first, last or distinct for {field!r}")
+    return AggregateTypeMismatch(
+        what, written="nothing", fix=f"use count, first, last or distinct for {field!r}"
+    )
 
 
 def _nothing_applies(skipped: Sequence[str]) -> AggregateTypeMismatch:
     what = f"no aggregate is possible for the fields there are: {', '.join(skipped)}"
-    return AggregateTypeMismatch(what, written="nothing", fix="use count, first, last or distinct, or other fields")
+    return AggregateTypeMismatch(
+        what, written="nothing", fix="use count, first, last or distinct, or other fields"
+    )

@@ -65,7 +65,9 @@ def aggregate_points(points: Frame, bounds: WindowBounds, columns: Sequence[Colu
     order = np.lexsort((points.time_ns[position], keys))
     groups, group_keys = _groups(points, position[order], keys[order])
     return [
-        _block(column.name, points.tag_sets, group_keys, len(bounds.starts), compute(column.aggregate, groups))
+        _block(
+            column.name, points.tag_sets, group_keys, len(bounds.starts), compute(column.aggregate, groups)
+        )
         for column in columns
     ]
 
@@ -100,7 +102,9 @@ def merge_parts(
 
 def parts_of(columns: Sequence[Column]) -> list[str]:
     """The partial aggregates that columns are merged from; always with the count."""
-    names = {part for column in columns for part in PARTS.get(column.aggregate.name, (column.aggregate.name,))}
+    names = {
+        part for column in columns for part in PARTS.get(column.aggregate.name, (column.aggregate.name,))
+    }
     return sorted(names | {"count"})
 
 
@@ -141,7 +145,9 @@ def _groups(points: Frame, taken: Codes, keys: Codes) -> tuple[Groups, Codes]:
     return Groups(points.values[taken], points.time_ns[taken], starts), keys[starts]
 
 
-def _block(column: str, tag_sets: list[TagSet], keys: Codes, window_count: int, values: NDArray[Any]) -> Block:
+def _block(
+    column: str, tag_sets: list[TagSet], keys: Codes, window_count: int, values: NDArray[Any]
+) -> Block:
     """A block without the values that do not exist (a standard deviation of one point)."""
     series, window = np.divmod(keys, window_count)
     if values.dtype.kind == "f":

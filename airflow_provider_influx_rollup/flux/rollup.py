@@ -88,7 +88,7 @@ def render_rollup(
     rename_measurement = ""
     if target_measurement != source.measurement:
         rename_measurement = f'\n  |> set(key: "_measurement", value: {literals.string(target_measurement)})'
-    statements = []
+    statements: list[str] = []
     for run in runs:
         for chain in chains:
             statements.append(
@@ -109,7 +109,7 @@ def render_partials(source: RollupSource, runs: Sequence[EqualRun], names: Seque
     ``window |> first`` keeps the time of the point itself, which decides between series; ``aggregateWindow`` does not.
     Every row carries the cell's start in ``_start``.
     """
-    statements = []
+    statements: list[str] = []
     for run in runs:
         for name in names:
             statements.append(

@@ -34,4 +34,6 @@ def counts_query(source: RollupSource, runs: Sequence[EqualRun], fields: Sequenc
 
 def raw_query(source: RollupSource, interval: Interval, fields: Iterable[str]) -> str:
     """The raw points, without the columns that every row would repeat."""
-    return f'{render_source(source, interval, fields)}\n  |> drop(columns: ["_start", "_stop", "_measurement"])'
+    return (
+        f'{render_source(source, interval, fields)}\n  |> drop(columns: ["_start", "_stop", "_measurement"])'
+    )

@@ -35,3 +35,15 @@ def target_query(
         lines.append(tag_filter(tags).strip())
     lines += ['|> group(columns: ["_field"])', '|> drop(columns: ["_start", "_stop", "_measurement"])']
     return "\n  ".join(lines)
+
+
+def presence_query(bucket: str, measurement: str, interval: Interval) -> str:
+    """All points of a measurement in an interval, to see which are there."""
+    return "\n  ".join(
+        [
+            f"from(bucket: {literals.string(bucket)})",
+            f"|> range(start: {literals.time(interval.start)}, stop: {literals.time(interval.stop)})",
+            measurement_filter(measurement).strip(),
+            '|> drop(columns: ["_start", "_stop"])',
+        ]
+    )

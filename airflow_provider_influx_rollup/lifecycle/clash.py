@@ -27,11 +27,16 @@ def require_no_clash(spec: RollupSpec, stored: Iterable[StoredSpec]) -> None:
         if _writes_the_same(spec, other) and not _computes_the_same(spec, other):
             where = f"bucket {spec.target_bucket!r}, measurement {spec.output_measurement!r}"
             what = f"pipeline {spec.pipeline_name!r} would write the same fields as pipeline {pipeline!r} ({where})"
-            raise ConfigurationError(what, written="nothing", fix="give one of them another target_measurement")
+            raise ConfigurationError(
+                what, written="nothing", fix="give one of them another target_measurement"
+            )
 
 
 def _writes_the_same(spec: RollupSpec, other: RollupSpec) -> bool:
-    same_place = (spec.target_bucket, spec.output_measurement) == (other.target_bucket, other.output_measurement)
+    same_place = (spec.target_bucket, spec.output_measurement) == (
+        other.target_bucket,
+        other.output_measurement,
+    )
     return same_place and _aggregates_overlap(spec, other) and _tags_overlap(spec, other)
 
 

@@ -53,7 +53,9 @@ def delete_ghosts(job: Job, ghosts: Ghosts) -> Steps[None]:
         f"from {job.spec.target_bucket} that the source no longer has"
     )
     for window_index in sorted({window for _, window in ghosts.columns_by_key}):
-        doomed = {tags: names for (tags, window), names in ghosts.columns_by_key.items() if window == window_index}
+        doomed = {
+            tags: names for (tags, window), names in ghosts.columns_by_key.items() if window == window_index
+        }
         yield from _delete_in_window(job, job.windows[window_index], doomed)
 
 
@@ -86,4 +88,6 @@ def _surviving_lines(job: Job, frames: Iterable[Frame], doomed: dict[TagSet, fro
             value = value.item() if hasattr(value, "item") else value
             fields[tag_set, int(frame.time_ns[row])][name] = UInt(value) if is_unsigned else value
     measurement = job.spec.output_measurement
-    return [encode_line(measurement, dict(tags), values, time_ns) for (tags, time_ns), values in fields.items()]
+    return [
+        encode_line(measurement, dict(tags), values, time_ns) for (tags, time_ns), values in fields.items()
+    ]

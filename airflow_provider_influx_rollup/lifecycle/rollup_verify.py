@@ -102,7 +102,9 @@ def _totals_disagree(job: Job, written: Written, target: TargetRows, totals: Map
                 blocks = written.blocks.get(column.name, [])
                 expected_rows[column.name] = sum(len(block.values) for block in blocks)
         if points != totals.get(name, 0):
-            found.append(f"{name}: the rollup stands for {points} points, the source has {totals.get(name, 0)}")
+            found.append(
+                f"{name}: the rollup stands for {points} points, the source has {totals.get(name, 0)}"
+            )
     for name, rows in expected_rows.items():
         stored_rows = len(target.columns[name].values) if name in target.columns else 0
         if stored_rows != rows and not _may_be_fewer(job, name, stored_rows, rows):
@@ -135,8 +137,12 @@ def _compare_series(
         if in_influx:
             differences += _stale_counts(name, counts.get(name, []), target.columns.get(f"{name}_count"))
         elif written.points_read[name] != totals.get(name, 0):
-            differences.append(f"{name}: {written.points_read[name]} points were read, {totals.get(name, 0)} are there")
-    ghosts = Ghosts.of((name, column.keys() - expected.get(name, set())) for name, column in target.columns.items())
+            differences.append(
+                f"{name}: {written.points_read[name]} points were read, {totals.get(name, 0)} are there"
+            )
+    ghosts = Ghosts.of(
+        (name, column.keys() - expected.get(name, set())) for name, column in target.columns.items()
+    )
     known = {name: counts.get(name, []) for name in written.in_influx}
     return Verdict(target, _rows_in(job, written, known), ghosts, differences)
 
@@ -177,7 +183,9 @@ def _counts_by_field(job: Job, tables: Iterable[Any]) -> dict[str, list[Block]]:
         for name in frame.fields:
             points = frame.of_field(name)
             position, window = bounds.spread(points.time_ns)
-            block = Block(f"{name}_count", points.tag_sets, points.series[position], window, points.values[position])
+            block = Block(
+                f"{name}_count", points.tag_sets, points.series[position], window, points.values[position]
+            )
             counts.setdefault(name, []).append(block)
     return counts
 
@@ -187,9 +195,7 @@ def _count_columns(target: TargetRows, written: Written) -> dict[str, list[Targe
     return {name: [column] for name, column in names.items() if column is not None}
 
 
-def _rows_in(
-    job: Job, written: Written, counts: Mapping[str, Iterable[Block | TargetColumn]]
-) -> list[int]:
+def _rows_in(job: Job, written: Written, counts: Mapping[str, Iterable[Block | TargetColumn]]) -> list[int]:
     """Source points of each window, over all fields."""
     rows = np.zeros(len(job.windows), np.int64)
     for blocks in (*counts.values(), *written.counts.values()):

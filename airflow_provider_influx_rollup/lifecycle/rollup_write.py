@@ -84,9 +84,7 @@ def rollup_scripts(job: Job, fields: Sequence[str]) -> list[str]:
             part = chains[first_chain : first_chain + MOST_CHAINS_PER_QUERY]
             some_runs: list[EqualRun] = runs[first_run : first_run + most_runs]
             target = job.spec.target_bucket
-            scripts.append(
-                render_rollup(job.source, part, some_runs, target, job.spec.output_measurement)
-            )
+            scripts.append(render_rollup(job.source, part, some_runs, target, job.spec.output_measurement))
     return scripts
 
 
@@ -167,7 +165,9 @@ def encode_blocks(job: Job, written: Written) -> list[str]:
     for column, blocks in written.blocks.items():
         for block in blocks:
             values = block.values.tolist()
-            for series, window, value in zip(block.series.tolist(), block.window.tolist(), values, strict=True):
+            for series, window, value in zip(
+                block.series.tolist(), block.window.tolist(), values, strict=True
+            ):
                 rows[block.tag_sets[series], window][column] = UInt(value) if column in unsigned else value
     starts = [window.start_ns for window in job.windows]
     measurement = job.spec.output_measurement

@@ -104,7 +104,9 @@ class RollupSpec:
     def _require_distinct_target(self) -> None:
         same = self.source_bucket == self.target_bucket and self.measurement == self.output_measurement
         if same:
-            what = f"the target is the source: bucket {self.target_bucket!r}, measurement {self.measurement!r}"
+            what = (
+                f"the target is the source: bucket {self.target_bucket!r}, measurement {self.measurement!r}"
+            )
             raise ConfigurationError(
                 what, written="nothing", fix="set another target_bucket or target_measurement"
             )

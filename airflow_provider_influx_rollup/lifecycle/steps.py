@@ -115,6 +115,16 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True)
+class Sleep:
+    """Wait; the async driver does so without a thread. The result is None.
+
+    :param seconds: how long
+    """
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Gather:
     """Act several independent steps out at the same time; the result is the list of their results, in order.
 
@@ -124,5 +134,17 @@ class Gather:
     steps: tuple[Step, ...]
 
 
-Step = Query | QueryArrow | Execute | ParseScript | Write | Delete | FindBucket | EnsureBucket | Report | Gather
+Step = (
+    Query
+    | QueryArrow
+    | Execute
+    | ParseScript
+    | Write
+    | Delete
+    | FindBucket
+    | EnsureBucket
+    | Report
+    | Sleep
+    | Gather
+)
 Steps = Generator[Step, Any, Result]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from airflow_provider_influx_rollup.aggregates.frame import Codes, Frame, TagSet
 from airflow_provider_influx_rollup.aggregates.windowed import Block
@@ -18,6 +17,9 @@ from airflow_provider_influx_rollup.ledger.fingerprint import (
     tag_set_hash,
 )
 from airflow_provider_influx_rollup.lifecycle.job import Job
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Key = tuple[TagSet, int]
 

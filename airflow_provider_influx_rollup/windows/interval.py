@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_influx_rollup.exceptions import WindowError, WindowZeroLength
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -97,6 +97,11 @@ class Interval:
     def as_json(self) -> dict[str, str]:
         """``{"start", "stop"}`` in RFC 3339, as stages return it."""
         return {"start": format_instant(self.start), "stop": format_instant(self.stop)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, str]) -> Interval:
+        """Undo ``as_json``."""
+        return cls(datetime.fromisoformat(values["start"]), datetime.fromisoformat(values["stop"]))
 
 
 def adjacent_intervals(bounds: Iterable[datetime]) -> list[Interval]:

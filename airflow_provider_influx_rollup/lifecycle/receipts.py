@@ -1,0 +1,86 @@
+"""The receipts of one run of one pipeline: what the ledger knew before, and what the run adds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from airflow_provider_influx_rollup.ledger.codec import encode_receipts
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.lifecycle.steps import Steps, Write
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptBook:
+    """Makes the receipts of one run.
+
+    :param previous: receipts the ledger had, by window
+    """
+
+    ledger_bucket: str
+    pipeline: str
+    stage: str
+    spec_hash: str
+    run: RunInfo
+    previous: Mapping[Interval, Receipt]
+
+    def receipt(self, window: Interval, state: State, now: datetime) -> Receipt:
+        """A receipt of a window, at the generation it had."""
+        known = self.previous.get(window)
+        return Receipt(
+            pipeline=self.pipeline,
+            stage=self.stage,
+            window=window,
+            state=state,
+            written_at=now,
+            generation=known.generation if known else 0,
+            spec_hash=self.spec_hash,
+            dag_id=self.run.dag_id,
+            task_id=self.run.task_id,
+            run_id=self.run.run_id,
+            try_number=self.run.try_number,
+            map_index=self.run.map_index,
+        )
+
+    def committed(
+        self,
+        window: Interval,
+        now: datetime,
+        *,
+        rows_in: int,
+        rows_out: int,
+        series: int,
+        checksum: str,
+        seconds: float,
+    ) -> Receipt:
+        """The receipt of a window that was read back and is right: the next generation."""
+        receipt = self.receipt(window, State.COMMITTED, now)
+        return replace(
+            receipt,
+            generation=receipt.generation + 1,
+            rows_in=rows_in,
+            rows_out=rows_out,
+            series=series,
+            checksum=checksum,
+            seconds=seconds,
+        )
+
+    def lines(self, windows: Iterable[Interval], state: State, now: datetime) -> list[str]:
+        """Line protocol of windows in a state."""
+        return encode_receipts(self.receipt(window, state, now) for window in windows)
+
+    def mark(self, windows: Iterable[Interval], state: State, now: datetime) -> Steps[None]:
+        """Write windows in a state to the ledger."""
+        yield Write(self.ledger_bucket, self.lines(windows, state, now))
+
+    def unknown(self, windows: Iterable[Interval]) -> list[Interval]:
+        """Windows the ledger has no receipt of."""
+        return [window for window in windows if window not in self.previous]
+
+    def committed_before(self, windows: Iterable[Interval]) -> int:
+        """How many windows were COMMITTED before this run."""
+        return sum(1 for window in windows if window in self.previous and self.previous[window].is_committed)

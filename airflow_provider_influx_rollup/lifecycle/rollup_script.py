@@ -1,0 +1,240 @@
+"""Roll windows up with a user's own Flux script: gate, run, read back, commit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from airflow_provider_influx_rollup.exceptions import (
+    BucketNotFound,
+    ConfigurationError,
+    InfluxRollupError,
+    PartialWrite,
+)
+from airflow_provider_influx_rollup.flux.extern import extern_file, window_values
+from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
+from airflow_provider_influx_rollup.flux.names import validate_name
+from airflow_provider_influx_rollup.flux.script import ScriptFacts
+from airflow_provider_influx_rollup.flux.target_read import presence_query
+from airflow_provider_influx_rollup.ledger.codec import decode_receipts, encode_receipts, encode_spec
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.plan_gate import OnRawRead, plan_gate
+from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
+from airflow_provider_influx_rollup.lifecycle.result import StageResult
+from airflow_provider_influx_rollup.lifecycle.script_rows import ScriptRows
+from airflow_provider_influx_rollup.lifecycle.spec import DEFAULT_LEDGER_BUCKET, GridSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.steps import (
+    EnsureBucket,
+    FindBucket,
+    Gather,
+    Query,
+    Report,
+    Steps,
+    Write,
+)
+from airflow_provider_influx_rollup.lifecycle.waiting import Clock, wait_until_due
+from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+
+STAGE = "rollup"
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptSpec:
+    """One rollup by a user's own script.
+
+    :param script: Flux text, after Jinja
+    :param name: short name of the script, for the pipeline's name
+    :param params: values of ``params.<name>``; None binds none
+    :param grid: the windows; None takes ``every`` of the script's ``option task``, else the whole interval
+    :param lateness: None takes ``offset`` of the script's ``option task``
+    :param on_raw_read: what a plan that reads raw points does: ``"fail"``, ``"warn"`` or ``"allow"``
+    """
+
+    script: str
+    target_bucket: str
+    name: str | None = None
+    params: Mapping[str, Any] | None = None
+    grid: GridSpec | None = None
+    lateness: str | None = None
+    on_raw_read: OnRawRead = "warn"
+    pipeline: str | None = None
+    ledger_bucket: str = DEFAULT_LEDGER_BUCKET
+
+    def __post_init__(self) -> None:
+        for bucket in (self.target_bucket, self.ledger_bucket):
+            validate_name("bucket", bucket)
+        if self.on_raw_read not in ("fail", "warn", "allow"):
+            what = f"on_raw_read={self.on_raw_read!r} is not possible"
+            raise ConfigurationError(what, written="nothing", fix="use fail, warn or allow")
+        if self.grid is not None and self.grid.grid().is_sliding:
+            what = "a script decides its own periods: period= is not possible with flux="
+            raise ConfigurationError(what, written="nothing", fix="leave period out")
+
+    def spec_hash(self) -> str:
+        """Hash of the script and what is bound into it."""
+        decides = json.dumps([self.script, self.params, self.target_bucket], sort_keys=True, default=str)
+        return hashlib.sha256(decides.encode()).hexdigest()[:16]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, for the ledger."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptPlan:
+    """A script's windows, and how it is known in the ledger."""
+
+    spec: ScriptSpec
+    windows: tuple[Interval, ...]
+    book: ReceiptBook
+    period: Duration | None
+    notes: tuple[str, ...] = field(default=())
+
+
+def roll_up_by_script(
+    spec: ScriptSpec, interval: Interval, run: RunInfo, now: Clock, *, dry_run: bool = False
+) -> Steps[StageResult]:
+    """Run a user's script for every window of an interval.
+
+    ``v.timeRangeStart``, ``v.timeRangeStop`` and ``now()`` are the window's; nothing is pasted into the text.
+
+    :param interval: must be tiled exactly by the grid
+    :param now: the clock, aware UTC
+    :param dry_run: plan the script and report, run nothing
+    :raises ScriptError: when the script cannot run, before it reads anything
+    :raises PartialWrite: when the target does not hold what the script wrote
+    """
+    began = now()
+    plan = yield from _plan(spec, interval, run, now, dry_run=dry_run)
+    book = plan.book
+    if dry_run:
+        planned = [book.receipt(window, State.PLANNED, now()) for window in plan.windows]
+        return StageResult(book.pipeline, interval, planned, (now() - began).total_seconds(), plan.notes)
+    stored = spec.as_json() | {"params": json.loads(json.dumps(spec.params, default=str))}
+    lines = [encode_spec(book.pipeline, book.spec_hash, stored, now())]
+    lines += book.lines(book.unknown(plan.windows), State.PLANNED, now())
+    yield Write(spec.ledger_bucket, lines)
+    committed: list[Receipt] = []
+    for window in plan.windows:
+        committed += yield from _commit_window(plan, window, now)
+    return StageResult(book.pipeline, interval, committed, (now() - began).total_seconds(), plan.notes)
+
+
+def _plan(
+    spec: ScriptSpec, interval: Interval, run: RunInfo, now: Clock, *, dry_run: bool
+) -> Steps[ScriptPlan]:
+    ledger_step = FindBucket(spec.ledger_bucket) if dry_run else EnsureBucket(spec.ledger_bucket)
+    target, ledger = yield Gather((FindBucket(spec.target_bucket), ledger_step))
+    if target is None:
+        what = f"there is no target bucket {spec.target_bucket!r}, or the token may not read it"
+        fix = "create the bucket, correct its name, or give the token permission to read and write it"
+        raise BucketNotFound(what, http_status=404, window=interval, written="nothing", fix=fix)
+    period = Duration.of(interval.duration) if spec.grid is None else Duration.of(spec.grid.every)
+    verdict = yield from plan_gate(
+        spec.script,
+        window=interval,
+        window_period=period,
+        params=spec.params,
+        target_bucket=spec.target_bucket,
+        on_raw_read=spec.on_raw_read,
+    )
+    facts = verdict.facts
+    if not facts.writes:
+        what = f"the script writes nothing: it has no to() for bucket {spec.target_bucket!r}"
+        raise ConfigurationError(what, window=interval, written="nothing", fix="end the script with to()")
+    grid_spec = spec.grid or _grid_of_script(facts)
+    windows = (interval,) if grid_spec is None else tuple(grid_spec.grid().windows(interval))
+    lateness = spec.lateness or _lateness_of_script(facts)
+    if not dry_run:
+        yield from wait_until_due(windows, lateness, now())
+    book = yield from _open_book(spec, facts, grid_spec, windows, run, has_ledger=ledger is not None)
+    yield Report(
+        f"Pipeline {book.pipeline}: {len(windows)} windows of {interval}, "
+        f"{book.committed_before(windows)} committed before"
+    )
+    window_period = Duration.of(grid_spec.every) if grid_spec else None
+    return ScriptPlan(spec, windows, book, window_period, verdict.warnings)
+
+
+def _grid_of_script(facts: ScriptFacts) -> GridSpec | None:
+    """``option task``'s every, as InfluxDB's own task engine would tile time."""
+    return GridSpec(facts.task.every.to_flux()) if facts.task and facts.task.every else None
+
+
+def _lateness_of_script(facts: ScriptFacts) -> str:
+    """``option task``'s offset delays the run: it is what this package calls lateness."""
+    return facts.task.offset.to_flux() if facts.task and facts.task.offset else "0s"
+
+
+def _open_book(
+    spec: ScriptSpec,
+    facts: ScriptFacts,
+    grid: GridSpec | None,
+    windows: Sequence[Interval],
+    run: RunInfo,
+    *,
+    has_ledger: bool,
+) -> Steps[ReceiptBook]:
+    name = spec.name or (facts.task.name if facts.task else None) or spec.spec_hash()
+    pipeline = spec.pipeline or f"{name}->{spec.target_bucket}@{grid.label if grid else 'interval'}"
+    previous: list[Receipt] = []
+    if has_ledger:
+        starts = Interval(windows[0].start, windows[-1].start + MICROSECOND)
+        query = receipts_query(spec.ledger_bucket, pipeline, STAGE, starts)
+        previous = decode_receipts((yield Query(query)))
+    known = {receipt.window: receipt for receipt in previous}
+    return ReceiptBook(spec.ledger_bucket, pipeline, STAGE, spec.spec_hash(), run, known)
+
+
+def _commit_window(plan: ScriptPlan, window: Interval, now: Clock) -> Steps[list[Receipt]]:
+    began = now()
+    book, spec = plan.book, plan.spec
+    yield from book.mark([window], State.WRITING, now())
+    extern = extern_file(v=window_values(window, plan.period or window.duration), params=spec.params)
+    try:
+        rows = ScriptRows.of((yield Query(spec.script, extern=extern, now=window.stop)))
+        yield from _read_back(spec, rows, window)
+    except InfluxRollupError as error:
+        error.window = error.window or window
+        error.written = error.written or "some rows may be; the window stays WRITING in the ledger"
+        error.fix = error.fix or "run the window again"
+        raise
+    receipt = book.committed(
+        window,
+        now(),
+        rows_in=0,
+        rows_out=len(rows.points),
+        series=rows.series_count,
+        checksum=rows.checksum,
+        seconds=(now() - began).total_seconds(),
+    )
+    yield Write(spec.ledger_bucket, encode_receipts([receipt]))
+    return [receipt]
+
+
+def _read_back(spec: ScriptSpec, rows: ScriptRows, window: Interval) -> Steps[None]:
+    """Every point that the script says it wrote must be there."""
+    for measurement in rows.measurements:
+        span = rows.span_of(measurement)
+        stored = ScriptRows.of((yield Query(presence_query(spec.target_bucket, measurement, span))))
+        lacking = rows.keys_of(measurement) - stored.keys_of(measurement)
+        if lacking:
+            what = f"{len(lacking)} of the points that the script wrote are not in {spec.target_bucket!r}"
+            raise PartialWrite(what, window=window, fix="run the window again")
+
+
+def steps_from_job(job: Mapping[str, Any], now: Clock) -> Steps[StageResult]:
+    """The verb from plain values, for triggers.
+
+    :param job: ``spec``, one of ``intervals``, ``run_info``
+    :param now: the clock, aware UTC
+    """
+    values = dict(job["spec"])
+    values["grid"] = GridSpec(**values["grid"]) if values["grid"] else None
+    interval = Interval.from_json(job["intervals"][0])
+    return roll_up_by_script(ScriptSpec(**values), interval, RunInfo(**job["run_info"]), now)

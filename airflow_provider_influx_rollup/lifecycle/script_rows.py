@@ -1,0 +1,74 @@
+"""The rows that a user's script wrote, as the server returned them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+
+NOT_TAGS = frozenset({"result", "table", "_start", "_stop", "_time", "_value", "_field", "_measurement"})
+PointKey = tuple[str, str, datetime, tuple[tuple[str, str], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptRows:
+    """Written values by measurement, field, time and tags.
+
+    :param points: value of each point
+    """
+
+    points: Mapping[PointKey, Any]
+
+    @classmethod
+    def of(cls, rows: Iterable[Mapping[str, Any]]) -> ScriptRows:
+        """Rows of a query; rows without a measurement, field, time or value were not written by ``to()``."""
+        return cls({_key(row): row["_value"] for row in rows if _is_written(row)})
+
+    @property
+    def measurements(self) -> list[str]:
+        """The measurements that were written."""
+        return sorted({key[0] for key in self.points})
+
+    @property
+    def series_count(self) -> int:
+        """How many tag sets were written."""
+        return len({(key[0], key[3]) for key in self.points})
+
+    @property
+    def checksum(self) -> str:
+        """Order-insensitive: the sum of one hash per point modulo 2**64, as 16 hex digits."""
+        return f"{sum(_hash(key, value) for key, value in self.points.items()) % 2**64:016x}"
+
+    def keys_of(self, measurement: str) -> set[PointKey]:
+        """The points of one measurement."""
+        return {key for key in self.points if key[0] == measurement}
+
+    def span_of(self, measurement: str) -> Interval:
+        """From the first point of a measurement to just after the last one."""
+        times = [key[2] for key in self.keys_of(measurement)]
+        return Interval(min(times), max(times) + MICROSECOND)
+
+
+def _is_written(row: Mapping[str, Any]) -> bool:
+    return all(row.get(name) is not None for name in ("_measurement", "_field", "_time", "_value"))
+
+
+def _key(row: Mapping[str, Any]) -> PointKey:
+    tags = sorted((name, value) for name, value in row.items() if name not in NOT_TAGS and _is_tag(value))
+    return row["_measurement"], row["_field"], row["_time"], tuple(tags)
+
+
+def _is_tag(value: object) -> bool:
+    """``to()`` takes string columns for tags, and an empty tag is no tag."""
+    return isinstance(value, str) and value != ""
+
+
+def _hash(key: PointKey, value: object) -> int:
+    measurement, field, instant, tags = key
+    text = json.dumps([measurement, field, instant.isoformat(), tags, type(value).__name__, repr(value)])
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")

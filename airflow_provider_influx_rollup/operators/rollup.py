@@ -1,0 +1,279 @@
+"""Roll up windows of telemetry: by declaration, or with the user's own Flux script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_influx_rollup.airflow_compat import AirflowSkipException, timezone
+from airflow_provider_influx_rollup.data_interval import run_info
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
+from airflow_provider_influx_rollup.settings import read_settings
+from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.airflow_compat import Context
+    from airflow_provider_influx_rollup.lifecycle.result import StageResult
+    from airflow_provider_influx_rollup.lifecycle.rollup_script import ScriptSpec
+    from airflow_provider_influx_rollup.lifecycle.steps import Steps
+    from airflow_provider_influx_rollup.windows.interval import Interval
+
+DECLARED_ONLY = ("source_bucket", "aggregates", "fields", "tags", "group_by", "target_measurement", "period")
+JINJA = "{{"
+
+
+class FluxRollupOperator(InfluxStageOperator):
+    """Aggregate the windows of the run's data interval into a target bucket, so that a rerun is always right.
+
+    Give ``measurement``, ``every`` and ``aggregates``, or your own script in ``flux``, not both. Each window is
+    written, read back, compared with the source and then committed in the ledger; rows the source no longer
+    explains are removed.
+
+    :param source_bucket: bucket of the raw points
+    :param target_bucket: bucket of the rollup; must exist
+    :param measurement: measurement to roll up, or a list of them
+    :param aggregates: names for all fields, or per field glob: count, sum, min, max, mean, first, last, median,
+        stddev, spread, distinct, integral, and quantiles such as p99
+    :param period: length of sliding windows, a multiple of ``every``; a window belongs to the run it stops in
+    :param fields: field globs; None takes all
+    :param tags: tag values to keep: ``{"site": ["a", "b"]}``
+    :param group_by: tag keys that stay; the series they merge are merged exactly
+    :param target_measurement: default: the source's name; fields are written as ``<field>_<aggregate>``
+    :param compute: ``"auto"``: what InfluxDB cannot push down is computed in the worker from one read;
+        ``"server"``: in InfluxDB, slower, for data that must not leave it
+    :param empty_windows: what a window without points does: ``"commit"`` it, ``"skip"`` the task, or ``"fail"``
+    :param flux: the user's own script, or the path of a ``.flux`` file
+    :param params_flux: values bound as ``params.<name>`` in the script
+    :param on_raw_read: when the script's plan reads raw points: ``"fail"``, ``"warn"`` or ``"allow"``
+    :raises ConfigurationError: (when the DAG is parsed) when the parameters contradict each other
+    """
+
+    verb: ClassVar[str] = "rollup"
+    template_fields: Sequence[str] = (
+        *InfluxStageOperator.template_fields,
+        "source_bucket",
+        "target_bucket",
+        "measurement",
+        "aggregates",
+        "period",
+        "fields",
+        "tags",
+        "group_by",
+        "target_measurement",
+        "flux",
+        "params_flux",
+    )
+    template_ext: Sequence[str] = (".flux",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "flux": "sql",
+        "aggregates": "json",
+        "tags": "json",
+        "params_flux": "json",
+    }
+
+    def __init__(
+        self,
+        *,
+        target_bucket: str,
+        source_bucket: str | None = None,
+        measurement: str | Sequence[str] | None = None,
+        aggregates: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
+        period: str | None = None,
+        fields: Sequence[str] | None = None,
+        tags: Mapping[str, str | Sequence[str]] | None = None,
+        group_by: Sequence[str] | None = None,
+        target_measurement: str | None = None,
+        compute: str = "auto",
+        empty_windows: str = "commit",
+        flux: str | None = None,
+        params_flux: Mapping[str, Any] | None = None,
+        on_raw_read: str = "warn",
+        lateness: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(lateness=lateness or "0s", **kwargs)
+        self.source_bucket = source_bucket
+        self.target_bucket = target_bucket
+        self.measurement = measurement
+        self.aggregates = aggregates
+        self.period = period
+        self.fields = fields
+        self.tags = tags
+        self.group_by = group_by
+        self.target_measurement = target_measurement
+        self.compute = compute
+        self.empty_windows = empty_windows
+        self.flux = flux
+        self.params_flux = params_flux
+        self.on_raw_read = on_raw_read
+        self.has_lateness = lateness is not None
+        self.script_name = PurePath(flux).stem if isinstance(flux, str) and flux.endswith(".flux") else None
+        self._check_when_parsed()
+
+    def execute(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:
+        """Roll up the run's windows.
+
+        :param context: Airflow's context
+        :return: small JSON: windows, rows in and out, series, checksum, generation, state; a list for a list of
+            measurements
+        :raises AirflowFailException: for permanent errors
+        :raises InfluxRollupError: for transient ones, which Airflow retries
+        """
+        interval = self.interval(context)
+        if self.flux is not None:
+            return self._execute_script(context, interval)
+        specs = self.specs()
+        if self.deferrable and len(specs) == 1 and not self.is_dry_run:
+            self.defer_verb(context, specs[0].as_json(), [interval])
+        results = [self._execute_spec(context, spec, interval) for spec in specs]
+        self._skip_when_empty(results)
+        return results if len(results) > 1 else results[0]
+
+    @failing_by_permanence()
+    def specs(self) -> list[RollupSpec]:
+        """The rollups as plain values, one for each measurement.
+
+        :raises AirflowFailException: when a parameter is not possible
+        """
+        return self._specs()
+
+    def _specs(self) -> list[RollupSpec]:
+        self._require_declared()
+        names = [self.measurement] if isinstance(self.measurement, str) else list(self.measurement or ())
+        return [self._spec(name, several=len(names) > 1) for name in names]
+
+    def _spec(self, measurement: str, *, several: bool) -> RollupSpec:
+        aggregates = self.aggregates or ()
+        settings = read_settings()
+        return RollupSpec(
+            source_bucket=str(self.source_bucket),
+            target_bucket=self.target_bucket,
+            measurement=measurement,
+            grid=self._grid(),
+            aggregates={glob: _texts(names) for glob, names in aggregates.items()}
+            if isinstance(aggregates, Mapping)
+            else _texts(aggregates),
+            fields=None if self.fields is None else _texts(self.fields),
+            tags={key: _texts(values) for key, values in (self.tags or {}).items()},
+            group_by=None if self.group_by is None else _texts(self.group_by),
+            target_measurement=self.target_measurement,
+            lateness=self.lateness,
+            compute=self.compute,
+            empty_windows=self.empty_windows,
+            pipeline=f"{self.pipeline}:{measurement}" if self.pipeline and several else self.pipeline,
+            ledger_bucket=self.ledger_bucket,
+            max_rows_per_read=settings.max_rows_per_read,
+        )
+
+    def _grid(self) -> GridSpec:
+        return GridSpec(str(self.every), self.offset, self.timezone, self.period)
+
+    def _execute_spec(self, context: Context, spec: RollupSpec, interval: Interval) -> dict[str, Any]:
+        def make_steps(_now: object) -> Steps[StageResult]:
+            from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
+
+            return roll_up(spec, interval, run_info(context), timezone.utcnow, dry_run=self.is_dry_run)
+
+        return self.run_verb(context, make_steps)
+
+    def _execute_script(self, context: Context, interval: Interval) -> dict[str, Any]:
+        spec = self.script_spec()
+        if self.deferrable and not self.is_dry_run:
+            self.defer_verb(context, spec.as_json(), [interval], verb="rollup_script")
+
+        def make_steps(_now: object) -> Steps[StageResult]:
+            from airflow_provider_influx_rollup.lifecycle.rollup_script import roll_up_by_script
+
+            run = run_info(context)
+            return roll_up_by_script(spec, interval, run, timezone.utcnow, dry_run=self.is_dry_run)
+
+        return self.run_verb(context, make_steps)
+
+    @failing_by_permanence()
+    def script_spec(self) -> ScriptSpec:
+        """The script form as plain values.
+
+        :raises AirflowFailException: when a parameter is not possible
+        """
+        from airflow_provider_influx_rollup.lifecycle.rollup_script import ScriptSpec
+
+        return ScriptSpec(
+            script=str(self.flux),
+            target_bucket=self.target_bucket,
+            name=self.script_name or self.task_id,
+            params=self.params_flux,
+            grid=self._grid() if self.every else None,
+            lateness=self.lateness if self.has_lateness else None,
+            on_raw_read=self.on_raw_read,  # type: ignore[arg-type]
+            pipeline=self.pipeline,
+            ledger_bucket=self.ledger_bucket,
+        )
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Go on after the triggerer's event.
+
+        :param context: Airflow's context
+        :param event: what the trigger fired
+        """
+        result = super().execute_complete(context, event)
+        self._skip_when_empty([result])
+        return result
+
+    def _skip_when_empty(self, results: Sequence[Mapping[str, Any]]) -> None:
+        if (
+            self.empty_windows == "skip"
+            and not any(result["rows_in"] for result in results)
+            and self.flux is None
+        ):
+            what = f"no points in {results[0]['window']}"
+            raise AirflowSkipException(what)
+
+    def _check_when_parsed(self) -> None:
+        """Tell people of contradictions when the DAG is parsed, as far as nothing is templated."""
+        if self.flux is not None:
+            self._require_script_only()
+        elif self._is_rendered():
+            self._specs()
+        else:
+            self._require_declared()
+
+    def _require_script_only(self) -> None:
+        declared = [name for name in ("measurement", *DECLARED_ONLY) if getattr(self, name) is not None]
+        if declared:
+            what = f"flux and {', '.join(declared)} are given: a script decides itself what it reads and computes"
+            raise ConfigurationError(what, written="nothing", fix="give flux or measurement, not both")
+        if self.every is not None and self._is_rendered():
+            self._grid().grid()
+
+    def _require_declared(self) -> None:
+        names = ("source_bucket", "measurement", "every", "aggregates")
+        missing = [name for name in names if not getattr(self, name)]
+        if missing:
+            what = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+            raise ConfigurationError(what, written="nothing", fix="give them, or your own script in flux")
+        if self.params_flux is not None:
+            what = "params_flux is given without flux"
+            raise ConfigurationError(what, written="nothing", fix="params_flux belongs to a script in flux")
+
+    def _is_rendered(self) -> bool:
+        """Whether no parameter waits for Jinja or for another task's result."""
+        values = [getattr(self, name) for name in self.template_fields if name not in ("flux", "params_flux")]
+        return all(_is_plain(value) for value in values)
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, str):
+        return JINJA not in value and "{%" not in value
+    if isinstance(value, Mapping):
+        return all(_is_plain(part) for pair in value.items() for part in pair)
+    if isinstance(value, list | tuple | set):
+        return all(_is_plain(part) for part in value)
+    # an XComArg or another object that Airflow resolves before the task runs
+    return value is None or (not hasattr(value, "operator") and not hasattr(value, "resolve"))
+
+
+def _texts(values: str | Sequence[str]) -> tuple[str, ...]:
+    return (values,) if isinstance(values, str) else tuple(values)
