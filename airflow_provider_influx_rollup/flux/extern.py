@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from math import copysign
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
@@ -170,9 +169,13 @@ def _string(text: str) -> Node:
 
 
 def _float(number: float) -> Node:
-    # a negative zero loses its sign unless it is written as an operator
-    node: Node = {"type": "FloatLiteral", "value": abs(number)}
-    return _negated(node) if copysign(1.0, number) < 0 else node
+    # the server reads JSON numbers one bit off now and then, and drops the sign of -0.0; it parses texts exactly
+    text = {"type": "Property", "key": {"type": "Identifier", "name": "v"}, "value": _string(repr(number))}
+    return {
+        "type": "CallExpression",
+        "callee": {"type": "Identifier", "name": "float"},
+        "arguments": [{"type": "ObjectExpression", "properties": [text]}],
+    }
 
 
 def _duration(span: Duration | timedelta) -> Node:
@@ -182,11 +185,7 @@ def _duration(span: Duration | timedelta) -> Node:
     unit, magnitude = ("mo", months) if months else ("ns", nanoseconds)
     node: Node = {"type": "DurationLiteral", "values": [{"magnitude": abs(magnitude), "unit": unit}]}
     # the server drops the sign of a negative magnitude silently
-    return _negated(node) if magnitude < 0 else node
-
-
-def _negated(node: Node) -> Node:
-    return {"type": "UnaryExpression", "operator": "-", "argument": node}
+    return {"type": "UnaryExpression", "operator": "-", "argument": node} if magnitude < 0 else node
 
 
 def _require_one_type(elements: Sequence[Node], name: str) -> None:
@@ -204,6 +203,8 @@ def _type_of(node: Node) -> str:
     """Return the Flux type of a literal's AST, as people read it."""
     if node["type"] == "UnaryExpression":
         return _type_of(node["argument"])
+    if node["type"] == "CallExpression":
+        return "Float"
     if node["type"] == "ArrayExpression":
         return f"[{_type_of(node['elements'][0])}]" if node["elements"] else "[]"
     if node["type"] == "ObjectExpression":

@@ -22,6 +22,8 @@ INT64_MIN = -(2**63)
 INT64_MAX = 2**63 - 1
 
 _STRING_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+# "${" begins an interpolation, and the parser does not take "\$" for a plain dollar everywhere: not in "$\${"
+_STRING_ESCAPES["$"] = "\\x24"
 _REGEX_META = frozenset("\\.+*?()|[]{}^$")
 _REGEX_CONTROLS = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _HEX_ESCAPE = re.compile(r"x(?:([0-9A-Fa-f]{2})|\{([0-9A-Fa-f]{1,6})\})")
@@ -43,14 +45,13 @@ def require_encodable(text: str) -> str:
 def string(text: str) -> RawFlux:
     r"""Return a Flux string literal.
 
-    ``${`` would start an interpolation, so it is escaped too. A carriage return reaches Flux unharmed, but
+    ``$`` is escaped too, since ``${`` starts an interpolation. A carriage return reaches Flux unharmed, but
     the server's CSV answers drop it: ``"a\rb"`` comes back as ``"ab"``.
 
     :raises ConfigurationError: when UTF-8 cannot carry the text
     """
     require_encodable(text)
-    escaped = "".join(_escape_character(character) for character in text)
-    return RawFlux('"' + escaped.replace("${", "\\${") + '"')
+    return RawFlux('"' + "".join(_escape_character(character) for character in text) + '"')
 
 
 def integer(number: int) -> RawFlux:

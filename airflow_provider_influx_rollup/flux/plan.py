@@ -83,6 +83,8 @@ def describe_raw_reads(plan: QueryPlan) -> str:
 
 def step_kind(node: str) -> str:
     """Return the name of a step without its number, and ``map`` for ``vectorizedMap``."""
+    if _READ.search(node):
+        return _read_kind(node)
     kind = re.sub(r"\d+$", "", node)
     return "map" if kind == "vectorizedMap" else kind
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_influx_rollup.flux.syntax import (
+    MAX_DEPTH,
     Node,
     Scope,
     arguments_of,
@@ -22,7 +23,7 @@ Reach = Literal["window", "now", "fixed", "unknown"]
 
 # their answer depends on what the server remembers
 _UNKNOWN_CALLS = frozenset({"influxdata/influxdb/tasks.lastSuccess"})
-_CLOCK_CALLS = {"now": "now", "today": "now", "system.time": "unknown"}
+_CLOCK_CALLS: dict[str, Reach] = {"now": "now", "today": "now", "system.time": "unknown"}
 
 
 def reach_of(node: Node | None, scope: Scope) -> Reach:
@@ -49,12 +50,12 @@ _STRONGEST_FIRST: tuple[Reach, ...] = ("fixed", "unknown", "window", "now")
 def _sources(node: Node | None, scope: Scope, depth: int) -> Iterator[Reach]:
     """Yield where each part of an expression comes from; parts without a time of their own yield nothing."""
     found = resolved(node, scope)
-    if found is None or depth > 50:
+    if found is None or depth > MAX_DEPTH:
         yield "unknown"
     elif found["type"] in _SIMPLE:
         yield from _SIMPLE[found["type"]]
     elif found["type"] == "MemberExpression":
-        yield _member(found, scope, depth)
+        yield _member(found, scope)
     elif found["type"] == "CallExpression":
         yield from _call(found, scope, depth)
     else:
@@ -81,21 +82,15 @@ _CHILDREN = {
 }
 
 
-def _member(node: Node, scope: Scope, depth: int) -> Reach:
-    """Return the reach of ``v.x``, ``task.x`` or ``params.x``."""
+def _member(node: Node, scope: Scope) -> Reach:
+    """Return the reach of ``v.x`` or ``task.x``; members of known records are resolved before."""
     owner = unwrapped(node["object"])
     name = node["property"].get("name", node["property"].get("value"))
-    if owner["type"] != "Identifier":
+    if owner["type"] != "Identifier" or owner["name"] in scope.variables:
         return "unknown"
-    if owner["name"] in ("v", "task") and owner["name"] not in scope.variables:
-        return "window" if owner["name"] == "v" and name != "windowPeriod" else "now"
-    record = scope.variables.get(owner["name"])
-    if record is None or record["type"] != "ObjectExpression" or depth > 50:
-        return "unknown"
-    for item in record["properties"]:
-        if item["key"].get("name", item["key"].get("value")) == name:
-            return reach_of(item["value"], scope)
-    return "unknown"
+    if owner["name"] == "v":
+        return "now" if name == "windowPeriod" else "window"
+    return "now" if owner["name"] == "task" else "unknown"
 
 
 def _call(node: Node, scope: Scope, depth: int) -> Iterator[Reach]:
@@ -103,7 +98,7 @@ def _call(node: Node, scope: Scope, depth: int) -> Iterator[Reach]:
     function = function_path(node["callee"], scope)
     arguments = arguments_of(node)
     if function in _CLOCK_CALLS:
-        yield "now" if _CLOCK_CALLS[function] == "now" else "unknown"
+        yield _CLOCK_CALLS[function]
     elif function in _UNKNOWN_CALLS or function in scope.variables or not function:
         yield "unknown"
     elif function == "time" and string_value(arguments.get("v"), scope) is not None:

@@ -38,6 +38,8 @@ _QUIET_IMPORTS = frozenset(
     influxdata/influxdb influxdata/influxdb/schema influxdata/influxdb/monitor influxdata/influxdb/tasks
     influxdata/influxdb/v1 internal/debug""".split()  # noqa: SIM905
 )
+# their rows do not come from a range
+_ROW_MAKERS = frozenset({"array.from", "buckets", "influxdata/influxdb.buckets"})
 _EXTRACTORS = frozenset({"tableFind", "findColumn", "findRecord", "getColumn", "getRecord"})
 _RANGES = frozenset({"range", "experimental/query.fromRange", "experimental/query.inBucket"})
 
@@ -145,43 +147,32 @@ def script_facts(package: Mapping[str, Any], params: Mapping[str, object] | None
     scope = own if params is None else own.with_arguments({"params": parameter_node(params)})
     body = script_body(package)
     chains = [stages(pipeline, scope) for pipeline in pipelines(body)]
-    calls = _distinct([stage for chain in chains for stage in chain] + _plain_calls(body, scope))
+    calls = _calls(body, chains, scope)
     return ScriptFacts(
         task=_task_option(body, scope),
         options=frozenset(_option_names(body)),
         top_names=frozenset(own.variables),
         buckets_read=_texts("bucket", [call for call in calls if call.function in READERS]),
-        writes=tuple(_write(call) for call in calls if call.function in WRITERS),
-        ranges=tuple(_range(call) for call in calls if _is_range(call)),
+        writes=tuple(dict.fromkeys(_write(call) for call in calls if call.function in WRITERS)),
+        ranges=tuple(dict.fromkeys(_range(call) for call in calls if _is_range(call))),
         unbounded_reads=_unbounded(chains),
         shared_variables=_shared_variables(body, scope),
         lost_columns=tuple(_distinct_losses(chains)),
         extracts_rows=any(call.function in _EXTRACTORS for call in calls),
         outside_imports=tuple(p for p in scope.imports.values() if p not in (*_QUIET_IMPORTS, "array")),
-        makes_rows=any(call.function == "array.from" for call in calls),
+        makes_rows=any(call.function in _ROW_MAKERS for call in calls),
     )
 
 
-def _plain_calls(body: Sequence[Node], scope: Scope) -> list[Stage]:
-    """Return every call of the script as it stands there, inside of functions too."""
-    return [stage_of(node, scope) for node in walk(list(body)) if node["type"] == "CallExpression"]
+def _calls(body: Sequence[Node], chains: Sequence[Sequence[Stage]], scope: Scope) -> list[Stage]:
+    """Return every call of the script; those of its own functions once for each time they are called.
 
-
-def _distinct(calls: Sequence[Stage]) -> list[Stage]:
-    """Return each call once: pipelines that share a variable show its stages several times.
-
-    A call that is seen with its arguments bound comes first and wins over the bare one.
+    A call that no pipeline shows, such as one in a function that is passed on, is added as it stands there.
     """
-    seen: dict[tuple[int, str, str | None], Stage] = {}
-    bound: set[tuple[int, str]] = set()
-    for call in calls:
-        place = (id(call.arguments.get("start") or call.arguments.get("bucket")), call.function)
-        bucket = string_value(call.arguments.get("bucket"), call.scope)
-        if bucket is None and place in bound:
-            continue
-        bound.add(place)
-        seen.setdefault((*place, bucket), call)
-    return list(seen.values())
+    shown = [stage for chain in chains for stage in chain]
+    covered = {id(stage.call) for stage in shown}
+    nodes = (node for node in walk(list(body)) if node["type"] == "CallExpression")
+    return shown + [stage_of(node, scope) for node in nodes if id(node) not in covered]
 
 
 def _distinct_losses(chains: Sequence[Sequence[Stage]]) -> list[LostColumns]:

@@ -8,6 +8,8 @@ from typing import Any
 
 Node = Mapping[str, Any]
 
+MAX_DEPTH = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -33,12 +35,14 @@ class Stage:
     :param arguments: name -> expression
     :param scope: what the names in the arguments mean
     :param line: line number in the script, from 1; 0 when unknown
+    :param call: the call itself
     """
 
     function: str
     arguments: Mapping[str, Node]
     scope: Scope = field(repr=False)
     line: int
+    call: Node = field(repr=False)
 
     @property
     def short_name(self) -> str:
@@ -69,15 +73,10 @@ def script_scope(package: Node) -> Scope:
 
 def walk(node: object) -> Iterator[Node]:
     """Yield every node at and below a node."""
-    if isinstance(node, Mapping):
-        if "type" in node:
-            yield node
-        for key, child in node.items():
-            if key not in ("location", "comments"):
-                yield from walk(child)
-    elif isinstance(node, list):
-        for child in node:
-            yield from walk(child)
+    if isinstance(node, Mapping) and "type" in node:
+        yield node
+    for child in _children(node):
+        yield from walk(child)
 
 
 def identifiers_used(node: object) -> Iterator[str]:
@@ -100,29 +99,37 @@ def identifiers_used(node: object) -> Iterator[str]:
 
 
 def pipelines(node: object) -> Iterator[Node]:
-    """Yield the pipelines of a tree that are not the beginning of a longer one."""
-    if isinstance(node, list):
-        for child in node:
-            yield from pipelines(child)
-    elif isinstance(node, Mapping):
-        if node.get("type") == "PipeExpression":
-            yield node
-            inner: object = node
-            while isinstance(inner, Mapping) and inner.get("type") == "PipeExpression":
-                yield from pipelines(inner["call"])
-                inner = inner["argument"]
-            yield from pipelines(inner)
+    """Yield the calls and pipelines of a tree that are not the beginning of a longer one.
+
+    Bodies of functions are left out: ``stages`` shows them where they are called, with their arguments.
+    """
+    if isinstance(node, Mapping):
+        if node.get("type") == "FunctionExpression":
             return
-        for key, child in node.items():
-            if key not in ("location", "comments"):
-                yield from pipelines(child)
+        if node.get("type") in ("PipeExpression", "CallExpression"):
+            yield node
+        inner = node
+        while inner.get("type") == "PipeExpression":
+            yield from pipelines(inner["call"].get("arguments"))
+            inner = inner["argument"]
+        node = inner
+    for child in _children(node):
+        yield from pipelines(child)
+
+
+def _children(node: object) -> Iterator[object]:
+    """Yield what is directly below a node or a list of nodes."""
+    if isinstance(node, Mapping):
+        yield from (child for key, child in node.items() if key not in ("location", "comments"))
+    elif isinstance(node, list):
+        yield from node
 
 
 def stages(node: Node, scope: Scope, depth: int = 0) -> list[Stage]:
     """Return the calls of a pipeline in order, with variables and the script's own functions replaced by what they do."""
     node = unwrapped(node)
     # a chain of aliases may be endless in a script that does not compile
-    if depth > 50:
+    if depth > MAX_DEPTH:
         return []
     if node["type"] == "PipeExpression":
         return stages(node["argument"], scope, depth + 1) + _call_stages(node["call"], scope, depth)
@@ -136,7 +143,7 @@ def stages(node: Node, scope: Scope, depth: int = 0) -> list[Stage]:
 def stage_of(call: Node, scope: Scope) -> Stage:
     """Return a call as a stage."""
     line = call.get("location", {}).get("start", {}).get("line", 0)
-    return Stage(function_path(call["callee"], scope), arguments_of(call), scope, line)
+    return Stage(function_path(call["callee"], scope), arguments_of(call), scope, line, call)
 
 
 def arguments_of(call: Node) -> dict[str, Node]:
@@ -163,24 +170,31 @@ def function_path(callee: Node, scope: Scope, depth: int = 0) -> str:
     if callee["type"] != "Identifier":
         return ""
     target = scope.variables.get(callee["name"])
-    if target is not None and target["type"] in ("Identifier", "MemberExpression") and depth < 50:
+    if target is not None and target["type"] in ("Identifier", "MemberExpression") and depth < MAX_DEPTH:
         return function_path(target, scope, depth + 1)
     return str(callee["name"])
 
 
-def resolved(node: Node | None, scope: Scope) -> Node | None:
-    """Return what an expression is after following variables; the expression itself when it is none."""
-    for _ in range(50):
-        if node is None:
-            return None
-        node = unwrapped(node)
-        if node["type"] != "Identifier" or node["name"] not in scope.variables:
-            return node
-        target = scope.variables[node["name"]]
-        if target is node:
-            return node
-        node = target
-    return node
+def resolved(node: Node | None, scope: Scope, depth: int = 0) -> Node | None:
+    """Return what an expression is after following variables and members of records, else the expression itself."""
+    if node is None:
+        return None
+    node = unwrapped(node)
+    target: Node | None = None
+    if node["type"] == "Identifier":
+        target = scope.variables.get(node["name"])
+    elif node["type"] == "MemberExpression":
+        target = _member(resolved(node["object"], scope, depth + 1), node["property"])
+    # an endless chain cannot compile: the server will say so
+    return node if target is None or depth > MAX_DEPTH else resolved(target, scope, depth + 1)
+
+
+def _member(record: Node | None, key: Node) -> Node | None:
+    """Return the value of a record's property, None when it is not known."""
+    if record is None or record["type"] != "ObjectExpression":
+        return None
+    name = key.get("name", key.get("value"))
+    return next((item.get("value") for item in record.get("properties") or [] if key_of(item) == name), None)
 
 
 def string_list(node: Node | None, scope: Scope) -> list[str] | None:
