@@ -27,7 +27,7 @@ from airflow.providers.common.compat.sdk import (
     XCom,  # 2.11: reads the metadata database, 3.x: asks the supervisor
     conf,  # 2.11: airflow.configuration, 3.x: airflow.sdk.configuration
     mask_secret,  # 2.11: airflow.utils.log.secrets_masker, 3.x: airflow.sdk.log
-    timezone,  # 2.11: airflow.utils.timezone, 3.x: airflow.sdk.timezone
+    timezone,  # type: ignore[attr-defined, unused-ignore]  # 2.11: airflow.utils, 3.x: airflow.sdk
 )
 from airflow.triggers.base import (
     BaseTrigger,  # one place on both so far; the SDK has none yet

@@ -104,8 +104,9 @@ def _asset_intervals(context: Mapping[str, Any]) -> tuple[tuple[Any, Any], ...]:
     events = context.get("triggering_asset_events") or context.get("triggering_dataset_events")
     found = []
     for event in _flat(events):
-        extra = getattr(event, "extra", None) or {}
-        window = extra.get("window") if isinstance(extra.get("window"), Mapping) else extra
+        extra: Mapping[str, Any] = getattr(event, "extra", None) or {}
+        nested = extra.get("window")
+        window = nested if isinstance(nested, Mapping) else extra
         if window.get("start") and window.get("stop"):
             found.append((window["start"], window["stop"]))
     return tuple(found)

@@ -103,7 +103,7 @@ class _FluxQueryOperator(InfluxStageOperator):
         """
         window = self.interval(context)
 
-        def make_steps(_now: datetime) -> Steps[dict[str, Any]]:
+        def make_steps(_clock: object) -> Steps[dict[str, Any]]:
             period = Duration.of(self.every) if self.every else window.duration
             return query_window(self.flux, self.params_flux or {}, window, period, self.first_rows)
 

@@ -128,10 +128,19 @@ class InfluxRollupHook(BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """The form's own fields on Airflow 2.11; 3.x reads them from the provider's metadata."""
-        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
-        from flask_babel import lazy_gettext
-        from wtforms import BooleanField, IntegerField, StringField
-        from wtforms.validators import Optional
+        # Airflow 3 has none of these installed
+        from flask_appbuilder.fieldwidgets import (  # type: ignore[import-not-found, unused-ignore]
+            BS3TextFieldWidget,
+        )
+        from flask_babel import lazy_gettext  # type: ignore[import-not-found, unused-ignore]
+        from wtforms import (  # type: ignore[import-untyped, import-not-found, unused-ignore]
+            BooleanField,
+            IntegerField,
+            StringField,
+        )
+        from wtforms.validators import (  # type: ignore[import-untyped, import-not-found, unused-ignore]
+            Optional,
+        )
 
         from airflow_provider_influx_rollup.get_provider_info import CONNECTION_FIELDS
 

@@ -32,6 +32,7 @@ from airflow_provider_influx_rollup.triggers.lifecycle_job import LifecycleJobTr
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
+    from airflow_provider_influx_rollup.triggers.lifecycle_job import Clock
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 
@@ -123,11 +124,11 @@ class InfluxStageOperator(BaseOperator):
         )
 
     @failing_by_permanence()
-    def run_verb(self, context: Context, make_steps: Callable[[datetime], Steps[Any]]) -> dict[str, Any]:
+    def run_verb(self, context: Context, make_steps: Callable[[Clock], Steps[Any]]) -> dict[str, Any]:
         """Drive a verb in this process and return its small JSON result.
 
         :param context: Airflow's context
-        :param make_steps: takes now (aware) and returns the verb's generator; may raise InfluxRollupError
+        :param make_steps: takes the clock (aware) and returns the verb's generator; may raise InfluxRollupError
         :raises AirflowFailException: for permanent errors
         :raises InfluxRollupError: for transient ones, which Airflow retries
         """
@@ -136,23 +137,28 @@ class InfluxStageOperator(BaseOperator):
         with self._measured():
             client = self.hook.get_conn()
             self._push_links(context)
-            return stage_result(drive(make_steps(airflow_timezone.utcnow()), client, self._report))
+            return stage_result(drive(make_steps(airflow_timezone.utcnow), client, self._report))
 
     @failing_by_permanence()
     def defer_verb(
-        self, context: Context, spec: Mapping[str, Any], intervals: Sequence[Interval]
+        self,
+        context: Context,
+        spec: Mapping[str, Any],
+        intervals: Sequence[Interval],
+        verb: str | None = None,
     ) -> NoReturn:
         """Hand the verb to the triggerer and free the worker slot.
 
         :param context: Airflow's context
         :param spec: the verb's spec as JSON
         :param intervals: the intervals it is about
+        :param verb: its name in the registry of triggers; default: the stage's
         :raises TaskDeferred: always
         """
         self.hook.get_conn()  # a missing token or host fails here, before the task is deferred
         self._push_links(context)
         trigger = LifecycleJobTrigger(
-            verb=self.verb,
+            verb=verb or self.verb,
             spec=spec,
             intervals=[interval.as_json() for interval in intervals],
             run_info=asdict(run_info(context)),

@@ -15,13 +15,15 @@ from airflow_provider_influx_rollup.task_failures import error_event
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
 
-#: verb -> ``module:function``; the function is ``steps_from_job(job, now) -> Steps``
+#: verb -> ``module:function``; the function is ``steps_from_job(job, now) -> Steps``; now is the clock
 VERBS: dict[str, str] = {
     "rollup": "airflow_provider_influx_rollup.lifecycle.rollup:steps_from_job",
+    "rollup_script": "airflow_provider_influx_rollup.lifecycle.rollup_script:steps_from_job",
+    "deadman": "airflow_provider_influx_rollup.lifecycle.deadman:steps_from_job",
 }
 
 
-def steps_of_verb(verb: str) -> Callable[[Mapping[str, Any], datetime], Steps[Any]]:
+def steps_of_verb(verb: str) -> Callable[[Mapping[str, Any], Callable[[], datetime]], Steps[Any]]:
     """The function that makes a verb's steps from a job.
 
     :param verb: a key of ``VERBS``
@@ -31,7 +33,9 @@ def steps_of_verb(verb: str) -> Callable[[Mapping[str, Any], datetime], Steps[An
         what = f"there is no lifecycle verb {verb!r}"
         raise ConfigurationError(what, fix=f"use one of {', '.join(sorted(VERBS))}")
     module, _, name = VERBS[verb].partition(":")
-    function: Callable[[Mapping[str, Any], datetime], Steps[Any]] = getattr(import_module(module), name)
+    function: Callable[[Mapping[str, Any], Callable[[], datetime]], Steps[Any]] = getattr(
+        import_module(module), name
+    )
     return function
 
 
@@ -65,7 +69,7 @@ class LifecycleJobTrigger(BaseTrigger):
         influx_conn_id: str = DEFAULT_CONN_ID,
         org: str | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call, unused-ignore]
         self.verb = verb
         self.spec = dict(spec)
         self.intervals = [dict(interval) for interval in intervals]
@@ -88,13 +92,11 @@ class LifecycleJobTrigger(BaseTrigger):
 
         try:
             client = await InfluxRollupHook(self.influx_conn_id, org=self.org).aget_conn()
-            result = await adrive(
-                steps_of_verb(self.verb)(self.job(), timezone.utcnow()), client, self._report
-            )
+            result = await adrive(steps_of_verb(self.verb)(self.job(), timezone.utcnow), client, self._report)
             event = {"status": "success", "result": stage_result(result)}
         except InfluxRollupError as error:
             event = error_event(error)
-        yield TriggerEvent(event)
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call, unused-ignore]
 
     def _report(self, report: Report) -> None:
         log = self.log.warning if report.level == "warning" else self.log.info

@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from airflow_provider_influx_rollup.airflow_compat import (
+    AirflowException,
+    AirflowFailException,
+    Stats,
+    TaskDeferred,
+)
+from airflow_provider_influx_rollup.exceptions import InfluxUnavailable, WindowNotDue
+from airflow_provider_influx_rollup.hooks.client_cache import close_all_clients
+from airflow_provider_influx_rollup.lifecycle.steps import Query, Report, Steps
+from airflow_provider_influx_rollup.links.influx import LINKS_XCOM_KEY
+from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
+from airflow_provider_influx_rollup.triggers import lifecycle_job
+
+pytestmark = [pytest.mark.live, pytest.mark.airflow]
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+STOP = START + timedelta(hours=1)
+
+
+@dataclass
+class TaskInstance:
+    """What a task sees of itself."""
+
+    dag_id: str = "d"
+    task_id: str = "stage"
+    run_id: str = "r"
+    try_number: int = 2
+    map_index: int = -1
+    pushed: dict[str, Any] = field(default_factory=dict)
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed[key] = value
+
+
+def count_rows(flux: str, rows_of: str) -> Steps[dict[str, Any]]:
+    yield Report(f"counting {rows_of}", level="warning")
+    rows = yield Query(flux)
+    return {"rows": len(rows)}
+
+
+def count_from_job(job: Mapping[str, Any], clock: Any) -> Steps[dict[str, Any]]:
+    result = yield from count_rows(job["spec"]["flux"], job["run_info"]["task_id"])
+    return {**result, "window": job["intervals"][0], "ran_in_time": clock() > STOP}
+
+
+def fail_from_job(job: Mapping[str, Any], clock: Any) -> Steps[dict[str, Any]]:
+    yield Report("going to fail")
+    what = "the window is not due"
+    raise WindowNotDue(what, written="nothing", fix="wait")
+
+
+@pytest.fixture(autouse=True)
+def connection(influx: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    extra = {"org": influx.org, "deadline_seconds": 0.3}
+    value = {"conn_type": "influx_rollup", "host": influx.url, "password": influx.token, "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_TELE", json.dumps(value))
+    monkeypatch.setenv("AIRFLOW_CONN_DOWN", json.dumps({**value, "host": "http://127.0.0.1:1"}))
+    close_all_clients()
+    yield
+    close_all_clients()
+
+
+@pytest.fixture
+def verbs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "verbs_of_this_test", sys.modules[__name__])
+    monkeypatch.setitem(lifecycle_job.VERBS, "stage", "verbs_of_this_test:count_from_job")
+    monkeypatch.setitem(lifecycle_job.VERBS, "fail", "verbs_of_this_test:fail_from_job")
+
+
+def make_operator(conn_id: str = "tele", **kwargs: Any) -> Any:
+    operator = InfluxStageOperator(
+        task_id="stage", influx_conn_id=conn_id, start=START, stop=STOP.isoformat(), **kwargs
+    )
+    operator.bucket = "a b"
+    return operator
+
+
+def make_context() -> dict[str, Any]:
+    return {"ti": TaskInstance()}
+
+
+def test_result_is_returned_when_the_verb_ends(client: Any) -> None:
+    wanted = len(client.query("buckets()"))
+    assert wanted > 0
+    result = make_operator().run_verb(make_context(), lambda _clock: count_rows("buckets()", "buckets"))
+    assert result == {"rows": wanted}
+
+
+def test_links_name_the_buckets_when_the_stage_has_begun(influx: Any, client: Any) -> None:
+    context = make_context()
+    make_operator(ledger_bucket="book").run_verb(context, lambda _clock: count_rows("buckets()", "x"))
+    links = context["ti"].pushed[LINKS_XCOM_KEY]
+    org_id = client.query("buckets() |> limit(n: 1)")[0]["organizationID"]
+    for name, bucket in (("data", "a b"), ("receipts", "book")):
+        parts = urlsplit(links[name])
+        assert f"{parts.scheme}://{parts.netloc}" == influx.url
+        assert parts.path == f"/orgs/{org_id}/data-explorer"
+        assert parse_qs(parts.query) == {"bucket": [bucket]}
+
+
+@pytest.mark.parametrize(
+    ("conn_id", "flux", "error", "words"),
+    [
+        ("tele", 'from(bucket: "none-such") |> range(start: 0)', AirflowFailException, "none-such"),
+        ("down", "buckets()", InfluxUnavailable, "127.0.0.1:1"),
+    ],
+)
+def test_task_fails_for_good_or_is_retried_when_the_verb_raises(
+    conn_id: str, flux: str, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        make_operator(conn_id).run_verb(make_context(), lambda _clock: count_rows(flux, "x"))
+
+
+@pytest.mark.parametrize(
+    ("conn_id", "flux", "outcome"),
+    [
+        ("tele", "buckets()", "success"),
+        ("tele", 'from(bucket: "none-such") |> range(start: 0)', "failed"),
+        ("down", "buckets()", "retryable"),
+    ],
+)
+def test_metrics_tell_time_and_outcome_when_a_verb_ended(
+    monkeypatch: pytest.MonkeyPatch, conn_id: str, flux: str, outcome: str
+) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(Stats, "incr", sent.append)
+    monkeypatch.setattr(Stats, "timing", lambda name, spent: sent.append((name, spent > timedelta(0))))
+    try:
+        make_operator(conn_id).run_verb(make_context(), lambda _clock: count_rows(flux, "x"))
+    except (AirflowException, InfluxUnavailable):
+        assert outcome != "success"
+    assert sent == [("influx_rollup.stage.duration", True), f"influx_rollup.stage.{outcome}"]
+
+
+def test_interval_fails_the_task_when_the_run_has_none() -> None:
+    operator = InfluxStageOperator(task_id="stage", influx_conn_id="tele")
+    with pytest.raises(AirflowFailException, match="WindowUndefined"):
+        operator.interval({})
+
+
+def test_ledger_bucket_is_the_configured_one_when_none_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__INFLUX_ROLLUP__LEDGER_BUCKET", "receipts")
+    assert InfluxStageOperator(task_id="stage").ledger_bucket == "receipts"
+
+
+def test_every_template_field_is_an_attribute_when_an_operator_is_made() -> None:
+    operator = InfluxStageOperator(task_id="stage")
+    assert [name for name in operator.template_fields if not hasattr(operator, name)] == []
+
+
+def deferred_event(operator: Any, context: dict[str, Any], spec: dict[str, Any]) -> Any:
+    """Defer, store and restore the trigger as Airflow does, and take its only event."""
+    with pytest.raises(TaskDeferred) as caught:
+        operator.defer_verb(context, spec, [operator.interval(context)])
+    assert caught.value.method_name == "execute_complete"
+    _, kwargs = caught.value.trigger.serialize()
+    trigger = lifecycle_job.LifecycleJobTrigger(**json.loads(json.dumps(kwargs)))
+
+    async def events() -> list[Any]:
+        return [event.payload async for event in trigger.run()]
+
+    (payload,) = asyncio.run(events())
+    return json.loads(json.dumps(payload))
+
+
+@pytest.mark.usefixtures("verbs")
+def test_deferred_verb_gives_its_result_when_the_triggerer_ran_it(client: Any) -> None:
+    operator, context = make_operator(), make_context()
+    event = deferred_event(operator, context, {"flux": "buckets()"})
+    result = operator.execute_complete(context, event)
+    assert result["rows"] == len(client.query("buckets()"))
+    assert result["window"] == {"start": "2026-01-01T00:00:00Z", "stop": "2026-01-01T01:00:00Z"}
+    assert result["ran_in_time"]
+    assert LINKS_XCOM_KEY in context["ti"].pushed
+
+
+@pytest.mark.usefixtures("verbs")
+def test_deferred_verb_fails_the_task_when_its_error_is_permanent() -> None:
+    operator, context = make_operator(), make_context()
+    event = deferred_event(operator, context, {"flux": 'from(bucket: "none-such") |> range(start: 0)'})
+    with pytest.raises(AirflowFailException, match=r"BucketNotFound.*none-such"):
+        operator.execute_complete(context, event)
+
+
+@pytest.mark.usefixtures("verbs")
+def test_deferred_verb_is_retried_when_its_error_is_transient(monkeypatch: pytest.MonkeyPatch) -> None:
+    operator, context = make_operator(), make_context()
+    monkeypatch.setattr(InfluxStageOperator, "verb", "fail")
+    event = deferred_event(operator, context, {})
+    with pytest.raises(WindowNotDue, match=r"not due\. Written: nothing\. To do: wait\."):
+        operator.execute_complete(context, event)
+
+
+def test_running_request_ends_when_the_task_is_killed(influx: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    operator = make_operator("silent")
+    previous = signal.signal(signal.SIGUSR1, lambda *_: operator.on_kill())
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        extra = {"org": influx.org, "read_timeout_seconds": 60, "deadline_seconds": 60}
+        value = {"conn_type": "influx_rollup", "host": url, "password": "x-token", "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_SILENT", json.dumps(value))
+
+        def kill_when_asked() -> None:
+            asked, _ = server.accept()
+            with asked:
+                assert asked.recv(1)
+                os.kill(os.getpid(), signal.SIGUSR1)
+                # the request ends when its connection does
+                while asked.recv(65536):
+                    pass
+
+        killer = threading.Thread(target=kill_when_asked)
+        killer.start()
+        try:
+            with pytest.raises(AirflowException, match="killed before its end"):
+                operator.run_verb(make_context(), lambda _clock: count_rows("buckets()", "x"))
+            killer.join(timeout=10)
+            assert not killer.is_alive()
+        finally:
+            signal.signal(signal.SIGUSR1, previous)
+
+
+def test_nothing_is_raised_when_a_task_is_killed_that_runs_no_verb() -> None:
+    make_operator().on_kill()

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import create_autospec
+
+import pytest
+
+from airflow_provider_influx_rollup.airflow_compat import BaseOperator, XCom
+from airflow_provider_influx_rollup.links.influx import (
+    LINKS_XCOM_KEY,
+    InfluxDataLink,
+    InfluxReceiptsLink,
+    explorer_url,
+)
+
+KEY = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1)
+LINKS = {"data": "http://influx:8086/data", "receipts": "http://influx:8086/receipts"}
+
+
+def link_url(link: Any, stored: object, monkeypatch: pytest.MonkeyPatch) -> str:
+    def stored_value(*, key: str, ti_key: object) -> object:
+        return stored if (key, ti_key) == (LINKS_XCOM_KEY, KEY) else None
+
+    monkeypatch.setattr(XCom, "get_value", stored_value)
+    url: str = link.get_link(create_autospec(BaseOperator), ti_key=KEY)
+    return url
+
+
+def test_each_link_is_its_own_url_when_the_task_pushed_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert link_url(InfluxDataLink(), LINKS, monkeypatch) == LINKS["data"]
+    assert link_url(InfluxReceiptsLink(), LINKS, monkeypatch) == LINKS["receipts"]
+
+
+@pytest.mark.parametrize("stored", [None, {}, "text", {"receipts": "x"}])
+def test_link_is_empty_when_the_task_pushed_none(monkeypatch: pytest.MonkeyPatch, stored: object) -> None:
+    assert link_url(InfluxDataLink(), stored, monkeypatch) == ""
+
+
+def test_explorer_url_names_the_bucket_when_its_name_needs_quoting() -> None:
+    url = explorer_url("http://influx:8086", "06ab", "a b&c/é")
+    assert url == "http://influx:8086/orgs/06ab/data-explorer?bucket=a+b%26c%2F%C3%A9"
+
+
+@pytest.mark.parametrize(("organization_id", "bucket"), [(None, "b"), ("06ab", None), ("06ab", "")])
+def test_explorer_url_is_the_first_page_when_a_part_is_unknown(
+    organization_id: str | None, bucket: str | None
+) -> None:
+    assert explorer_url("http://influx:8086", organization_id, bucket) == "http://influx:8086"
