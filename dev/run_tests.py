@@ -81,10 +81,14 @@ class Run:
         done = f"{percents[-1]} %" if percents else "collecting"
         return f"Airflow {self.version}: {done if self.process.poll() is None else 'ended'}"
 
-    def stop(self) -> None:
-        """End pytest, when it still runs, and the server."""
+    def interrupt(self) -> None:
+        """Ask pytest to end, when it still runs."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
+
+    def stop(self) -> None:
+        """Wait for pytest, which was asked to end, and end the server."""
+        if self.process is not None and self.process.poll() is None:
             try:
                 self.process.wait(timeout=20)
             except subprocess.TimeoutExpired:
@@ -111,7 +115,9 @@ class Run:
 def main() -> int:
     """Run the tests; give the exit status."""
     options, arguments = _arguments()
-    signal.signal(signal.SIGTERM, _as_ctrl_c)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Also SIGINT: a shell starts its background jobs with that one ignored.
+        signal.signal(number, _as_ctrl_c)
     LOGS.mkdir(exist_ok=True)
     base = Path(tempfile.mkdtemp(prefix="influx-rollup-tests-"))
     runs = [
@@ -129,6 +135,11 @@ def main() -> int:
         print(f"no InfluxDB server, no tests: dev/influx ended with {error.returncode}", file=sys.stderr)
         return 1
     finally:
+        # A second Ctrl-C must not leave a server behind; all of this takes at most 30 s.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        for run in runs:
+            run.interrupt()
         for run in runs:
             run.stop()
         shutil.rmtree(base, ignore_errors=True)
