@@ -93,7 +93,9 @@ class Transport:
             self._settings.url + request.path,
             body=request.body,
             headers=headers,
-            timeout=Timeout(self._settings.connect_timeout_seconds, self._settings.read_timeout_seconds),
+            timeout=Timeout(
+                connect=self._settings.connect_timeout_seconds, read=self._settings.read_timeout_seconds
+            ),
             retries=False,
             redirect=False,
             preload_content=False,
