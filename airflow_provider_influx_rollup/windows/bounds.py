@@ -79,10 +79,10 @@ class CalendarBounds:
     def number_at(self, instant: datetime) -> int:
         """Return the number of the last bound at or before an instant."""
         number = self._estimate(wall_clock(instant, load_zone(self.timezone)))
+        # clocks set back show an earlier cell again, so the estimate may be too low; it is never too high,
+        # because a bound is the first instant at which its time is shown
         while self.at(number + 1) <= instant:
             number += 1
-        while self.at(number) > instant:
-            number -= 1
         return number
 
     def between(self, first: int, last: int) -> list[datetime]:

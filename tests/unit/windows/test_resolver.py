@@ -203,7 +203,8 @@ def test_manual_run_for_a_past_date_is_refused_when_its_interval_is_of_the_prese
     facts = replace(NO_CONF, run_type="manual", logical_date=day(2))
     with pytest.raises(WindowUndefined, match="time it was triggered at"):
         resolve_interval(facts)
-    assert resolve_interval(replace(facts, logical_date=day(6, 3))) == Interval(day(5), day(6))
+    for date_of_the_run in (day(5), day(5, 12), day(6, 3)):
+        assert resolve_interval(replace(facts, logical_date=date_of_the_run)) == Interval(day(5), day(6))
 
 
 def test_manual_run_for_a_past_date_uses_that_date_when_the_interval_has_zero_length() -> None:
