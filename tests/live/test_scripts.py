@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,3 +156,25 @@ from(bucket: "{source}") |> range(start: -task.every)
     for interval in INTERVALS:
         run(client, text, interval)
     assert rows_of(client, target) == expected_rows(points, "1h", "count")
+
+
+def slimmed(node: Any) -> Any:
+    """A syntax tree without what no fact is read from."""
+    if isinstance(node, list):
+        return [slimmed(child) for child in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {
+        key: slimmed(child) for key, child in node.items() if key not in ("location", "comments", "metadata")
+    }
+    if node.get("type") == "CallExpression":
+        kept["location"] = {"start": {"line": node["location"]["start"]["line"]}}
+    return kept
+
+
+def test_the_recorded_syntax_trees_are_those_of_the_server_when_parsed_again(client: InfluxClient) -> None:
+    path = Path(__file__).parents[1] / "unit" / "flux" / "recorded" / "scripts.json"
+    recorded = json.loads(path.read_text())
+    assert recorded
+    for name, entry in recorded.items():
+        assert slimmed(client.parse_script(entry["script"])) == entry["syntax_tree"], name

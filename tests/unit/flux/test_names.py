@@ -1,0 +1,34 @@
+"""Names that InfluxDB can hold."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_influx_rollup.exceptions import InvalidName
+from airflow_provider_influx_rollup.flux.names import NameKind, validate_name
+
+
+@pytest.mark.parametrize("kind", ["bucket", "measurement", "tag", "tag value", "field"])
+@pytest.mark.parametrize("text", ["", "a\nb", "a\rb", "a\0b", "\ud800"])
+def test_a_name_is_refused_when_no_kind_can_carry_it(kind: NameKind, text: str) -> None:
+    with pytest.raises(InvalidName, match=f"the {kind} name"):
+        validate_name(kind, text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [("bucket", 'a"b'), ("measurement", "#m"), ("measurement", "m\\"), ("tag", "t\\"), ("tag value", "v\\"),
+     ("field", "f\\"), ("field", "time"), ("tag", "time"), ("tag", "_field"), ("tag", "_start"), ("tag", "table")],
+)  # fmt: skip
+def test_a_name_is_refused_when_its_kind_cannot_carry_it(kind: NameKind, text: str) -> None:
+    with pytest.raises(InvalidName, match="cannot be used"):
+        validate_name(kind, text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [("bucket", "a\\"), ("measurement", "a#b"), ("measurement", "time"), ("tag", "a\tb"), ("field", "_value"),
+     ("tag value", "#1"), ("tag value", "time"), ("field", 'sp ace,co="')],
+)  # fmt: skip
+def test_a_name_is_returned_when_it_is_odd_but_valid(kind: NameKind, text: str) -> None:
+    assert validate_name(kind, text) == text
