@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,46 +59,57 @@ class TargetColumn:
 class TargetRows:
     """The rows of a pipeline in its target.
 
+    :param tag_sets: the tag sets that all columns' series point into
     :param columns: by field name; only fields the pipeline's rules can write
     :param off_grid: how many rows lie on no window's start
     """
 
+    tag_sets: list[TagSet]
     columns: dict[str, TargetColumn]
     off_grid: int
 
     def totals(self, job: Job) -> list[WindowTotals]:
         """Rows, series and checksum of each window."""
         count = len(job.windows)
-        rows_out = np.zeros(count, np.int64)
-        checksums = [0] * count
-        series: list[set[TagSet]] = [set() for _ in range(count)]
-        for column in self.columns.values():
-            rows_out += np.bincount(column.window, minlength=count)
-            hashes = self._hashes(job, column)
-            for window, checksum in enumerate(checksums_by_group(hashes, column.window, count)):
-                checksums[window] = (checksums[window] + int(checksum, 16)) % 2**64
-            for pair in np.unique(column.series * count + column.window).tolist():
-                series[pair % count].add(column.tag_sets[pair // count])
+        if not self.columns:
+            return [WindowTotals(0, 0, f"{0:016x}")] * count
+        columns = list(self.columns.values())
+        window = np.concatenate([column.window for column in columns])
+        series = np.concatenate([column.series for column in columns])
+        checksums = checksums_by_group(self._hashes(job, columns), window, count)
+        rows_out = np.bincount(window, minlength=count)
+        series_out = np.bincount(np.unique(series * count + window) % count, minlength=count)
         return [
-            WindowTotals(int(rows), len(seen), f"{checksum:016x}")
-            for rows, seen, checksum in zip(rows_out, series, checksums, strict=True)
+            WindowTotals(int(rows), int(tag_sets), checksum)
+            for rows, tag_sets, checksum in zip(rows_out, series_out, checksums, strict=True)
         ]
 
-    @staticmethod
-    def _hashes(job: Job, column: TargetColumn) -> NDArray[np.uint64]:
+    def _hashes(self, job: Job, columns: Sequence[TargetColumn]) -> NDArray[np.uint64]:
         measurement = job.spec.output_measurement
-        by_tag_set = np.array([tag_set_hash(measurement, dict(tags)) for tags in column.tag_sets], np.uint64)
-        field = np.repeat(hash_texts([column.name], "field"), len(column.values))
-        return row_hashes(by_tag_set[column.series], field, column.time_ns, column.values)
+        by_series = np.array([tag_set_hash(measurement, dict(tags)) for tags in self.tag_sets], np.uint64)
+        by_field = hash_texts([column.name for column in columns], "field")
+        return np.concatenate(
+            [
+                row_hashes(
+                    by_series[column.series],
+                    np.repeat(field_hash, len(column.values)),
+                    column.time_ns,
+                    column.values,
+                )
+                for column, field_hash in zip(columns, by_field, strict=True)
+            ]
+        )
 
 
 def target_rows(job: Job, frames: Iterable[Frame]) -> TargetRows:
     """Sort what a target query returned into the job's windows and columns."""
     rules = job.spec.rules()
     starts = np.array([window.start_ns for window in job.windows], np.int64)
+    tag_sets: dict[TagSet, int] = {}
     columns: dict[str, TargetColumn] = {}
     off_grid = 0
     for frame in frames:
+        renumber = np.array([tag_sets.setdefault(tags, len(tag_sets)) for tags in frame.tag_sets], np.int64)
         for name in frame.fields:
             if not rules.owns(name):
                 continue
@@ -107,10 +118,12 @@ def target_rows(job: Job, frames: Iterable[Frame]) -> TargetRows:
             on_grid = starts[np.minimum(window, len(starts) - 1)] == points.time_ns
             off_grid += int((~on_grid).sum())
             kept = points.where(on_grid)
-            columns[name] = TargetColumn(
-                name, kept.tag_sets, kept.series, window[on_grid], kept.time_ns, kept.values
-            )
-    return TargetRows({name: column for name, column in columns.items() if len(column.values)}, off_grid)
+            if len(kept):
+                series = renumber[kept.series]
+                columns[name] = TargetColumn(name, [], series, window[on_grid], kept.time_ns, kept.values)
+    shared = list(tag_sets)
+    columns = {name: replace(column, tag_sets=shared) for name, column in columns.items()}
+    return TargetRows(shared, columns, off_grid)
 
 
 def _in_scope(job: Job, points: Frame) -> Frame:
