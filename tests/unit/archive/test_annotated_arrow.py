@@ -37,7 +37,7 @@ def read(body: bytes, batch_bytes: int = 16 << 20, piece_bytes: int = 1 << 18) -
 
 
 @pytest.mark.parametrize(
-    "flux_type,is_grouped,expected",
+    ("flux_type", "is_grouped", "expected"),
     [
         ("long", False, pa.int64()),
         ("unsignedLong", False, pa.uint64()),
@@ -75,7 +75,7 @@ def test_numbers_are_exact_when_they_are_extreme() -> None:
 
 
 @pytest.mark.parametrize(
-    "text,nanoseconds",
+    ("text", "nanoseconds"),
     [
         ("1677-09-21T00:12:43.145224194Z", -(2**63) + 2),
         ("1969-12-31T23:59:59.999999999Z", -1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime
 from typing import Any
 
@@ -83,7 +84,7 @@ ARROW = [
 ]
 
 
-@pytest.mark.parametrize("read,expected", [(read_rows, ROWS), (read_arrow, ARROW)])
+@pytest.mark.parametrize(("read", "expected"), [(read_rows, ROWS), (read_arrow, ARROW)])
 def test_answer_is_the_same_when_it_comes_in_two_pieces_cut_anywhere(read: Any, expected: Any) -> None:
     body = HOSTILE.encode()
     for cut in range(len(body) + 1):
@@ -102,7 +103,7 @@ def test_segments_hold_whole_records_when_they_are_short(cuts: list[int], segmen
     splitter = BlockSplitter(QueryFailed, segment_bytes=segment_bytes)
     borders = [0, *sorted(cuts), len(body)]
     values = []
-    for start, stop in zip(borders, borders[1:], strict=False):
+    for start, stop in itertools.pairwise(borders):
         for segment in splitter.feed(body[start:stop]):
             assert segment.data.endswith(b"\r\n")
             assert segment.is_quoted == (b'"' in segment.data)
@@ -129,7 +130,7 @@ def test_texts_come_back_when_they_hold_any_character(cells: list[tuple[str, str
     records = "".join(f",,0,{quoted(value)},{quoted(tag)}\r\n" for value, tag in cells)
     body = (head + records + "\r\n").encode()
     borders = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
-    pieces = [body[start:stop] for start, stop in zip(borders, borders[1:], strict=False)]
+    pieces = [body[start:stop] for start, stop in itertools.pairwise(borders)]
     assert [(row["_value"], row[KEY]) for row in read_rows(pieces)] == cells
     arrow = [(row["_value"], row[KEY]) for _, rows in read_arrow(pieces) for row in rows]
     assert arrow == cells
@@ -186,7 +187,7 @@ def test_servers_message_is_raised_when_a_panic_follows_rows(read: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "body,message",
+    ("body", "message"),
     [
         (b"<html>login</html>", "not annotated CSV"),
         (b",result,table\r\n,,0\r\n\r\n", "not annotated CSV"),

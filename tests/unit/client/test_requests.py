@@ -45,7 +45,7 @@ def test_now_is_refused_when_it_has_no_time_zone() -> None:
         requests.query_request("o", "x", now=datetime(2026, 1, 1))  # noqa: DTZ001
 
 
-@pytest.mark.parametrize("size,is_compressed", [(10, False), (5000, True)])
+@pytest.mark.parametrize(("size", "is_compressed"), [(10, False), (5000, True)])
 def test_payload_is_compressed_when_it_is_large(size: int, is_compressed: bool) -> None:
     request = requests.write_request("o", "a b", b"x" * size, compress=True)
     assert request.path == "/api/v2/write?org=o&bucket=a+b&precision=ns"
@@ -75,7 +75,7 @@ def test_delete_is_refused_when_no_measurement_is_named(predicate: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "nanoseconds,text",
+    ("nanoseconds", "text"),
     [
         (0, "1970-01-01T00:00:00.000000000Z"),
         (-1, "1969-12-31T23:59:59.999999999Z"),
@@ -86,7 +86,7 @@ def test_nanoseconds_have_nine_digits_when_formatted(nanoseconds: int, text: str
     assert requests.format_ns(nanoseconds) == text
 
 
-@pytest.mark.parametrize("seconds,rules", [(0, []), (3600, [{"type": "expire", "everySeconds": 3600}])])
+@pytest.mark.parametrize(("seconds", "rules"), [(0, []), (3600, [{"type": "expire", "everySeconds": 3600}])])
 def test_bucket_has_a_rule_when_it_expires(seconds: int, rules: list[dict[str, object]]) -> None:
     body = json.loads(requests.create_bucket_request("id", "b", seconds).body or b"")
     assert body == {"orgID": "id", "name": "b", "retentionRules": rules}

@@ -57,7 +57,7 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize("request_,status,text,expected", ANSWERS)
+@pytest.mark.parametrize(("request_", "status", "text", "expected"), ANSWERS)
 def test_error_is_named_by_its_cause_when_classified(
     request_: requests.Request, status: int | None, text: str, expected: type[errors.InfluxError]
 ) -> None:
@@ -72,14 +72,14 @@ def test_error_is_named_by_its_cause_when_classified(
 
 
 @pytest.mark.parametrize(
-    "text,name", [('bucket "a \\"b" not found', 'a \\"b'), ('could not find bucket "zz"', "zz")]
+    ("text", "name"), [('bucket "a \\"b" not found', 'a \\"b'), ('could not find bucket "zz"', "zz")]
 )
 def test_bucket_is_named_first_when_it_is_not_found(text: str, name: str) -> None:
     assert str(error_of_text(QUERY, text)).startswith(f"bucket {name!r} was not found")
 
 
 @pytest.mark.parametrize(
-    "text,written",
+    ("text", "written"),
     [
         (CONFLICT, "all of the batch but 1 points, which the server dropped"),
         (RETENTION, "all of the batch but 3 points, which the server dropped"),
@@ -95,7 +95,7 @@ def test_nothing_is_told_as_written_when_a_line_is_bad() -> None:
 
 
 @pytest.mark.parametrize(
-    "body,shown", [(b"<h1>Bad gateway</h1>", "<h1>Bad gateway</h1>"), (b"", "HTTP status 502")]
+    ("body", "shown"), [(b"<h1>Bad gateway</h1>", "<h1>Bad gateway</h1>"), (b"", "HTTP status 502")]
 )
 def test_text_is_shown_when_a_proxy_answers(body: bytes, shown: str) -> None:
     error = error_of_answer(QUERY, 502, {}, body)
@@ -104,7 +104,7 @@ def test_text_is_shown_when_a_proxy_answers(body: bytes, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "status,header,seconds", [(429, "7", 7.0), (503, "0", 0.0), (503, "Wed, 21 Oct 2026 07:28:00 GMT", None)]
+    ("status", "header", "seconds"), [(429, "7", 7.0), (503, "0", 0.0), (503, "Wed, 21 Oct 2026 07:28:00 GMT", None)]
 )
 def test_wait_is_kept_when_the_answer_says_how_long(status: int, header: str, seconds: float | None) -> None:
     cause = error_of_answer(QUERY, status, {"Retry-After": header}, b"busy").__cause__

@@ -82,7 +82,7 @@ def state_of(attempt_number: int, error: Exception) -> tenacity.RetryCallState:
 
 
 @pytest.mark.parametrize(
-    "attempt_number,bound", [(1, 0.4), (2, 0.8), (5, 6.4), (6, CAP_SECONDS), (5000, CAP_SECONDS)]
+    ("attempt_number", "bound"), [(1, 0.4), (2, 0.8), (5, 6.4), (6, CAP_SECONDS), (5000, CAP_SECONDS)]
 )
 def test_waits_fill_the_whole_span_when_drawn_often(attempt_number: int, bound: float) -> None:
     state = state_of(attempt_number, InfluxUnavailable("x"))

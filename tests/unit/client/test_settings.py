@@ -43,7 +43,7 @@ def test_org_is_demanded_when_it_is_empty() -> None:
 
 
 @pytest.mark.parametrize(
-    "proxy,bare,headers",
+    ("proxy", "bare", "headers"),
     [
         (None, None, None),
         ("http://proxy:3128", "http://proxy:3128", None),
