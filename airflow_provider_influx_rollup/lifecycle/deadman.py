@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -312,11 +312,14 @@ COUNTED = {
 }
 
 
-def steps_from_job(job: Mapping[str, Any], now: datetime) -> Steps[dict[str, Any]]:  # noqa: ARG001 - as all verbs
+def steps_from_job(
+    job: Mapping[str, Any],
+    clock: Callable[[], datetime],  # noqa: ARG001 - as all verbs; a deadman knows no present time
+) -> Steps[dict[str, Any]]:
     """The verb as a job of the triggerer.
 
     :param job: ``spec`` as JSON and ``intervals``, exactly one
-    :param now: not used: a deadman knows no present time
+    :param clock: not used
     """
     (bounds,) = job["intervals"]
     interval = Interval(datetime.fromisoformat(bounds["start"]), datetime.fromisoformat(bounds["stop"]))

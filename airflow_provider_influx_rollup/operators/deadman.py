@@ -133,7 +133,7 @@ class DeadmanCheckOperator(InfluxStageOperator, BranchMixIn):
             spec = self.spec()
         if self.deferrable:
             self.defer_verb(context, asdict(spec), [interval])
-        result = self.run_verb(context, lambda _now: check_deadman(spec, interval))
+        result = self.run_verb(context, lambda _clock: check_deadman(spec, interval))
         return self.react(context, result)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
