@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
@@ -55,8 +55,8 @@ def run_facts(
     dag_run = context.get("dag_run")
     run_type = _run_type(dag_run)
     return RunFacts(
-        explicit_start=start,
-        explicit_stop=stop,
+        explicit_start=_plain(start),
+        explicit_stop=_plain(stop),
         conf=getattr(dag_run, "conf", None) or {},
         data_interval_start=_fact(context, dag_run, "data_interval_start"),
         data_interval_stop=_fact(context, dag_run, "data_interval_end"),
@@ -89,7 +89,15 @@ def run_info(context: Mapping[str, Any]) -> RunInfo:
 def _fact(context: Mapping[str, Any], dag_run: Any, name: str) -> Any:
     """A value of the context; where the context lacks it, the run's own."""
     value = context.get(name)
-    return getattr(dag_run, name, None) if value is None else value
+    return _plain(getattr(dag_run, name, None) if value is None else value)
+
+
+def _plain(value: Any) -> Any:
+    """A plain datetime: pendulum's subclass, which Airflow gives, shifts and prints in its own way."""
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        return value
+    utc = value.astimezone(UTC)
+    return datetime(*utc.timetuple()[:6], microsecond=utc.microsecond, tzinfo=UTC)
 
 
 def _run_type(dag_run: Any) -> str | None:
@@ -108,7 +116,7 @@ def _asset_intervals(context: Mapping[str, Any]) -> tuple[tuple[Any, Any], ...]:
         nested = extra.get("window")
         window = nested if isinstance(nested, Mapping) else extra
         if window.get("start") and window.get("stop"):
-            found.append((window["start"], window["stop"]))
+            found.append((_plain(window["start"]), _plain(window["stop"])))
     return tuple(found)
 
 

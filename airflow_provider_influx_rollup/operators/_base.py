@@ -145,6 +145,7 @@ class InfluxStageOperator(BaseOperator):
         context: Context,
         spec: Mapping[str, Any],
         intervals: Sequence[Interval],
+        *,
         verb: str | None = None,
     ) -> NoReturn:
         """Hand the verb to the triggerer and free the worker slot.
