@@ -63,7 +63,10 @@ def test_operators_load_no_heavy_library_when_they_are_imported(
     seconds = min(result["seconds"] for result in results)
     record_property("import_seconds", seconds)
     with capsys.disabled():
-        print(f"\nimporting the operators: {seconds:.3f} s more than Airflow's base classes (best of {RUNS})")
+        # the time depends on the machine, so it is told and not judged
+        print(  # noqa: T201
+            f"\nimporting the operators: {seconds:.3f} s more than Airflow's base classes (best of {RUNS})"
+        )
     assert "airflow_provider_influx_rollup.operators.rollup" in results[0]["added"]
     assert loaded_libraries(results[0]) == set()
 
