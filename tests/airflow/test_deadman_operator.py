@@ -1,0 +1,232 @@
+"""The deadman operator as a task sees it, on a real InfluxDB."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_influx_rollup.airflow_compat import (
+    AirflowFailException,
+    AirflowSkipException,
+    TaskDeferred,
+)
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.hooks.client_cache import close_all_clients
+from airflow_provider_influx_rollup.operators.deadman import DeadmanCheckOperator
+from dev.airflow_process import AirflowProcess
+from dev.influx_http import InfluxAddress
+
+pytestmark = [pytest.mark.live, pytest.mark.airflow]
+
+START = datetime(2024, 5, 6, 10, tzinfo=UTC)
+STOP = START + timedelta(hours=1)
+NS = 10**9
+
+
+@dataclass
+class TaskInstance:
+    """What a task sees of itself."""
+
+    dag_id: str = "d"
+    task_id: str = "deadman"
+    run_id: str = "r"
+    try_number: int = 1
+    map_index: int = -1
+    pushed: dict[str, Any] = field(default_factory=dict)
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed[key] = value
+
+
+@pytest.fixture(autouse=True)
+def connection(influx: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    value = {
+        "conn_type": "influx_rollup",
+        "host": influx.url,
+        "password": influx.token,
+        "extra": {"org": influx.org},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_TELE", json.dumps(value))
+    monkeypatch.setenv("AIRFLOW_CONN_WRONG", json.dumps({**value, "password": "wrong-token"}))
+    close_all_clients()
+    yield
+    close_all_clients()
+
+
+@pytest.fixture
+def buckets(client: InfluxClient, bucket_factory: Callable[[], str]) -> tuple[str, str]:
+    """A bucket in which d1 is alive and d2 stopped, and a bucket for statuses."""
+    bucket, status_bucket = bucket_factory(), bucket_factory()
+    alive, silent = int(START.timestamp()) * NS, int(START.timestamp() - 60) * NS
+    client.write_lines(bucket, [f"fleet,device=d1 temp=1 {alive}", f"fleet,device=d2 temp=1 {silent}"])
+    return bucket, status_bucket
+
+
+def make_operator(buckets: tuple[str, str], **kwargs: Any) -> DeadmanCheckOperator:
+    settings = {"start": START, "stop": STOP, "influx_conn_id": "tele", "group_by": ["device"]} | kwargs
+    bucket, status_bucket = buckets
+    return DeadmanCheckOperator(
+        task_id="deadman", bucket=bucket, measurement="fleet", status_bucket=status_bucket, **settings
+    )
+
+
+def make_context(**facts: Any) -> Any:
+    return {"ti": TaskInstance(), **facts}
+
+
+def test_findings_are_small_json_when_a_series_is_dead(buckets: tuple[str, str]) -> None:
+    result = make_operator(buckets).execute(make_context())
+    assert json.loads(json.dumps(result)) == result
+    assert result["state"] == "dead"
+    assert result["dead"] == [
+        {"series": {"device": "d2"}, "state": "stopped", "last_seen": "2024-05-06T09:59:00Z"}
+    ]
+    assert (result["expected"], result["alive"], result["statuses_written"]) == (2, 1, 2)
+
+
+def test_data_interval_is_evaluated_when_no_bounds_are_given(buckets: tuple[str, str]) -> None:
+    operator = make_operator(buckets, start=None, stop=None)
+    result = operator.execute(make_context(data_interval_start=START, data_interval_end=STOP))
+    assert result["window"] == {"start": "2024-05-06T10:00:00Z", "stop": "2024-05-06T11:00:00Z"}
+    assert result["dead_count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("on_dead", "error"), [("fail", AirflowFailException), ("skip", AirflowSkipException)]
+)
+def test_task_fails_or_skips_and_keeps_its_findings_when_asked_to(
+    buckets: tuple[str, str], on_dead: str, error: type[Exception]
+) -> None:
+    context = make_context()
+    with pytest.raises(
+        error, match=r"1 of 2 series .* are dead at 2024-05-06T11:00:00Z: device=d2 \(stopped"
+    ):
+        make_operator(buckets, on_dead=on_dead).execute(context)
+    assert context["ti"].pushed["return_value"]["dead_count"] == 1
+
+
+@pytest.mark.parametrize("on_dead", ["fail", "skip"])
+def test_task_succeeds_when_nothing_is_dead(buckets: tuple[str, str], on_dead: str) -> None:
+    operator = make_operator(buckets, on_dead=on_dead, expected_series=[{"device": "d1"}])
+    assert operator.execute(make_context())["state"] == "ok"
+
+
+def test_silence_can_be_called_every(buckets: tuple[str, str]) -> None:
+    assert make_operator(buckets, every="2h").execute(make_context())["state"] == "ok"
+    assert make_operator(buckets, every="30m", silence="2h").execute(make_context())["state"] == "ok"
+
+
+def test_task_fails_for_good_when_the_token_is_wrong(buckets: tuple[str, str]) -> None:
+    with pytest.raises(AirflowFailException) as caught:
+        make_operator(buckets, influx_conn_id="wrong").execute(make_context())
+    assert "InfluxUnauthorized" in str(caught.value)
+    assert "wrong-token" not in str(caught.value)
+
+
+def test_task_fails_for_good_when_a_parameter_is_impossible(buckets: tuple[str, str]) -> None:
+    with pytest.raises(AirflowFailException, match=r"ConfigurationError.*level"):
+        make_operator(buckets, level="fatal").execute(make_context())
+
+
+@pytest.mark.parametrize("settings", [{"on_dead": "explode"}, {"on_dead": "branch"}])
+def test_operator_is_refused_when_on_dead_makes_no_sense(settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="on_dead"):
+        make_operator(("a", "b"), **settings)
+
+
+def test_result_is_the_same_when_it_runs_in_the_triggerer(buckets: tuple[str, str]) -> None:
+    direct = make_operator(buckets).execute(make_context())
+    operator = make_operator(buckets, deferrable=True, on_dead="fail")
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(make_context())
+    path, arguments = deferred.value.trigger.serialize()
+    trigger = type(deferred.value.trigger)(**json.loads(json.dumps(arguments)))
+    assert path.endswith("LifecycleJobTrigger")
+    event = asyncio.run(first_event(trigger))
+    context = make_context()
+    with pytest.raises(AirflowFailException, match="device=d2"):
+        operator.execute_complete(context, event)
+    assert context["ti"].pushed["return_value"] == direct
+
+
+async def first_event(trigger: Any) -> Any:
+    async for event in trigger.run():
+        return event.payload
+    return None
+
+
+DAG_FILE = """
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+from airflow_provider_influx_rollup.operators.deadman import DeadmanCheckOperator
+from airflow_provider_influx_rollup.sensors.window import WindowCompleteSensor
+
+with DAG(
+    "watched",
+    schedule=CronDataIntervalTimetable("0 * * * *", timezone="UTC"),
+    start_date=datetime(2024, 5, 6, tzinfo=UTC),
+    catchup=False,
+):
+    common = {"bucket": "raw", "measurement": "fleet"}
+    wait = WindowCompleteSensor(task_id="wait", expected_series=1, deferrable=True, **common)
+    statuses = {"group_by": ["device"], "status_bucket": "statuses"}
+    branch = DeadmanCheckOperator(
+        task_id="branch",
+        on_dead="branch",
+        follow_task_ids_if_dead="alarm",
+        follow_task_ids_if_alive="calm",
+        deferrable=True,
+        **common,
+        **statuses,
+    )
+    skip = DeadmanCheckOperator(task_id="skip", on_dead="skip", **common, **statuses)
+    wait >> [branch, skip]
+    branch >> [EmptyOperator(task_id="alarm"), EmptyOperator(task_id="calm")]
+    skip >> EmptyOperator(task_id="after_skip")
+"""
+
+
+@pytest.mark.timeout(300)
+def test_dag_branches_and_skips_when_a_series_is_dead(
+    new_organisation: Callable[[], InfluxAddress], tmp_path: Path
+) -> None:
+    place = new_organisation()
+    place.fresh_buckets("raw", "statuses")
+    alive, silent = int(START.timestamp()) * NS, int(START.timestamp() - 60) * NS
+    for _ in place.write(
+        "raw", iter([f"fleet,device=d1 temp=1 {alive}", f"fleet,device=d2 temp=1 {silent}"])
+    ):
+        pass
+    dags = tmp_path / "dags"
+    dags.mkdir()
+    (dags / "watched.py").write_text(DAG_FILE)
+    airflow = AirflowProcess(tmp_path / "home", dags, place)
+    airflow.migrate()
+    if airflow.is_three:
+        airflow.cli("dags", "reserialize")
+    airflow.cli("dags", "test", "watched", STOP.isoformat())
+    rows = airflow.rows("select task_id, state from task_instance where dag_id = ?", ("watched",))
+    assert dict(rows) == {
+        "wait": "success",
+        "branch": "success",
+        "alarm": "success",
+        "calm": "skipped",
+        "skip": "skipped",
+        "after_skip": "skipped",
+    }
+    keys = airflow.rows("select task_id from xcom where dag_id = ? and key = 'return_value'", ("watched",))
+    assert {"wait", "branch", "skip"} <= {task for (task,) in keys}
