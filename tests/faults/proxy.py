@@ -118,8 +118,8 @@ def end(client: socket.socket, *, is_reset: bool) -> None:
     with contextlib.suppress(OSError):
         if is_reset:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        else:
-            client.shutdown(socket.SHUT_RDWR)
+        # the other thread waits in recv() and would keep the socket open after close()
+        client.shutdown(socket.SHUT_RD if is_reset else socket.SHUT_RDWR)
     client.close()
 
 

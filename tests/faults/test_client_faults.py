@@ -201,7 +201,7 @@ def test_server_is_unavailable_when_nothing_listens(connect: Any) -> None:
         (lambda c: c.query('from(bucket: "no-such") |> range(start: 0)'), BucketNotFound),
         (lambda c: c.query("nonsense("), InfluxError),
         (lambda c: c.write_lines("no-such", ["m v=1"]), BucketNotFound),
-        (lambda c: c.parse_script("x ="), InfluxError),
+        (lambda c: c.parse_script("x = 1 +"), InfluxError),
     ],
 )
 def test_one_request_is_sent_when_the_error_is_permanent(
