@@ -9,7 +9,7 @@ from __future__ import annotations
 from airflow.providers.common.compat.connection import (
     get_async_connection,  # 2.11 has no BaseHook.aget_connection
 )
-from airflow.providers.common.compat.sdk import (
+from airflow.providers.common.compat.sdk import (  # type: ignore[attr-defined, unused-ignore]  # timezone
     AirflowException,  # 2.11: airflow.exceptions, 3.x: airflow.sdk.exceptions
     AirflowFailException,  # as AirflowException
     AirflowNotFoundException,  # as AirflowException
@@ -27,7 +27,7 @@ from airflow.providers.common.compat.sdk import (
     XCom,  # 2.11: reads the metadata database, 3.x: asks the supervisor
     conf,  # 2.11: airflow.configuration, 3.x: airflow.sdk.configuration
     mask_secret,  # 2.11: airflow.utils.log.secrets_masker, 3.x: airflow.sdk.log
-    timezone,  # type: ignore[attr-defined, unused-ignore]  # 2.11: airflow.utils, 3.x: airflow.sdk
+    timezone,  # 2.11: airflow.utils.timezone, 3.x: airflow.sdk.timezone
 )
 from airflow.triggers.base import (
     BaseTrigger,  # one place on both so far; the SDK has none yet

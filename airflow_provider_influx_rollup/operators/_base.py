@@ -32,7 +32,6 @@ from airflow_provider_influx_rollup.triggers.lifecycle_job import LifecycleJobTr
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
-    from airflow_provider_influx_rollup.triggers.lifecycle_job import Clock
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 
@@ -124,7 +123,9 @@ class InfluxStageOperator(BaseOperator):
         )
 
     @failing_by_permanence()
-    def run_verb(self, context: Context, make_steps: Callable[[Clock], Steps[Any]]) -> dict[str, Any]:
+    def run_verb(
+        self, context: Context, make_steps: Callable[[Callable[[], datetime]], Steps[Any]]
+    ) -> dict[str, Any]:
         """Drive a verb in this process and return its small JSON result.
 
         :param context: Airflow's context
