@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dev.airflow_process import AirflowProcess
-from dev.processes import POLL_SECONDS, ProcessFailed
+from dev.processes import POLL_SECONDS, ProcessFailed, wait_until
 
 Progress = Callable[["BackfillStates"], None]
 ENDED = ("success", "failed")
@@ -55,7 +55,7 @@ class Backfill:
 
 
 def run_backfill(
-    airflow: AirflowProcess, backfill: Backfill, *, progress: Progress | None = None, timeout: float = 600.0
+    airflow: AirflowProcess, backfill: Backfill, *, progress: Progress | None = None, timeout: float = 240.0
 ) -> BackfillStates:
     """Run a backfill and wait for its end.
 
@@ -70,19 +70,32 @@ def run_backfill(
     return states
 
 
-def make_ready(airflow: AirflowProcess) -> None:
-    """Make Airflow know the DAGs in its folder now."""
-    airflow.cli("dags", "reserialize")
+def make_ready(airflow: AirflowProcess, *dag_ids: str) -> None:
+    """Make Airflow know DAGs of its folder now: 3.x reads them as it starts, 2.11 (no scheduler here) when asked.
+
+    :raises ProcessFailed: when it does not know one after two minutes
+    """
+    if not airflow.is_three:
+        airflow.cli("dags", "reserialize")
+    marks = ", ".join("?" * len(dag_ids))
+    query = f"select count(distinct dag_id) from serialized_dag where dag_id in ({marks})"
+    wait_until(
+        lambda: airflow.rows(query, dag_ids)[0][0] == len(dag_ids),
+        seconds=120,
+        what=f"Airflow knows {dag_ids}",
+    )
 
 
 def unpause(airflow: AirflowProcess, dag_id: str) -> None:
     """Let the scheduler run a DAG (3.x: a backfill's runs of a paused DAG wait for ever)."""
-    airflow.cli("dags", "unpause", "-y", dag_id)
+    if airflow.rows("select is_paused from dag where dag_id = ?", (dag_id,))[0][0]:
+        airflow.cli("dags", "unpause", "-y", dag_id)
 
 
 def _run_on_three(
     airflow: AirflowProcess, backfill: Backfill, progress: Progress, deadline: float
 ) -> BackfillStates:
+    make_ready(airflow, backfill.dag_id)
     unpause(airflow, backfill.dag_id)
     _wait_for_the_one_before(airflow, backfill.dag_id, deadline)
     arguments = [
@@ -113,9 +126,11 @@ def _wait_for_the_one_before(airflow: AirflowProcess, dag_id: str, deadline: flo
 
 
 def _states_on_three(airflow: AirflowProcess, number: int) -> BackfillStates:
-    query = """select coalesce(r.state, 'not run: ' || coalesce(b.exception_reason, 'unknown')), count(*)
-        from backfill_dag_run b left join dag_run r on r.id = b.dag_run_id
-        where b.backfill_id = ? and (r.id is not null or b.exception_reason != 'already exists') group by 1"""
+    # runs that existed before, or are on their way by the schedule, have no dag_run_id here but the same date
+    query = """select coalesce(r.state, b.exception_reason, 'unknown'), count(*)
+        from backfill_dag_run b join backfill f on f.id = b.backfill_id
+        left join dag_run r on r.dag_id = f.dag_id and r.logical_date = b.logical_date
+        where b.backfill_id = ? group by 1"""
     return BackfillStates(dict(airflow.rows(query, (number,))))
 
 

@@ -13,40 +13,17 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from dev.influx_http import InfluxAddress
 from dev.processes import Processes, ProcessFailed, free_port, tail, wait_until
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LOCKED_RETRIES = 5
 USER = "admin"
 PASSWORD = "admin"  # noqa: S105 (a loopback server that lives for minutes)
-
-
-@dataclass(frozen=True, slots=True)
-class InfluxAddress:
-    """Where the InfluxDB of the DAGs is.
-
-    :param url: such as ``http://127.0.0.1:8086``
-    """
-
-    url: str
-    org: str
-    token: str = field(repr=False)
-
-    def connection(self) -> str:
-        """The Airflow connection as JSON, for ``AIRFLOW_CONN_...``."""
-        return json.dumps(
-            {
-                "conn_type": "influx_rollup",
-                "host": self.url,
-                "password": self.token,
-                "extra": {"org": self.org},
-            }
-        )
 
 
 class AirflowProcess:
@@ -95,6 +72,9 @@ class AirflowProcess:
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+            # two Airflows at once must not meet at the fixed ports of the log servers
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
         }
         if influx is not None:
             settings["AIRFLOW_CONN_INFLUX_ROLLUP_DEFAULT"] = influx.connection()
@@ -112,6 +92,9 @@ class AirflowProcess:
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
             "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
+            # a busy machine: 5 s for an answer and 30 s for a DAG file are too short
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+            "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "3600",
             "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
         }
@@ -133,16 +116,17 @@ class AirflowProcess:
         """Command line of an ``airflow`` command."""
         return [sys.executable, "-m", "airflow", *args]
 
-    def cli(self, *args: str, timeout: float = 300.0) -> str:
+    def cli(self, *args: str, timeout: float = 300.0, environment: Mapping[str, str] | None = None) -> str:
         """Run an ``airflow`` command to its end, again while SQLite says that it is locked.
 
+        :param environment: variables for this command only
         :return: what it printed
         :raises ProcessFailed: when it ends with an error, with the end of what it printed
         """
         for attempt in range(LOCKED_RETRIES + 1):
             done = subprocess.run(
                 self.command(*args),
-                env=self.environment,
+                env=self.environment | dict(environment or {}),
                 cwd=self.home,
                 capture_output=True,
                 text=True,

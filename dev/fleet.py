@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+Positions = np.ndarray[Any, np.dtype[np.int64]]
 MEASUREMENT = "sensor_readings"
 TAGS = ("device_id", "firmware", "site")
 FIELDS = ("count", "humidity", "ok", "status", "temperature")
@@ -64,22 +65,29 @@ class Fleet:
 
     :param points: one row per device and time, as a database should hold them in the end: columns ``_time``
         (UTC), the tags, the fields (each with its own type; a missing value was never sent)
-    :param arrivals: row positions of ``points`` in the order of arrival, with late ones and repeats
-    :param corrected: positions whose first arrival carries a wrong temperature, corrected later
+    :param in_time: row positions of ``points`` that come first
+    :param late: row positions that come after them, in disorder: late ones, repeats, corrections
+    :param corrected: positions that come first with a wrong temperature, and late with the right one
     """
 
     plan: FleetPlan
     points: pd.DataFrame
-    arrivals: np.ndarray[Any, np.dtype[np.int64]]
-    corrected: frozenset[int]
+    in_time: Positions
+    late: Positions
+    corrected: Positions
 
-    def lines(self) -> Iterator[str]:
-        """Line protocol in the order of arrival."""
+    @property
+    def arrivals(self) -> int:
+        """How many packets there are, with the repeated ones."""
+        return len(self.in_time) + len(self.late)
+
+    def waves(self) -> Iterator[list[str]]:
+        """Line protocol in the order of arrival: what comes in time, then, after all of it, what comes late."""
         right = _encode(self.points)
-        wrong_rows = self.points.loc[sorted(self.corrected)].assign(temperature=-99.0)
-        wrong = dict(zip(sorted(self.corrected), _encode(wrong_rows), strict=True))
-        for position in self.arrivals.tolist():
-            yield wrong.pop(position, right[position])
+        wrong_rows = self.points.loc[self.corrected].assign(temperature=-99.0)
+        wrong = dict(zip(self.corrected.tolist(), _encode(wrong_rows), strict=True))
+        yield [wrong.get(position) or right[position] for position in self.in_time.tolist()]
+        yield [right[position] for position in self.late.tolist()]
 
 
 def make_fleet(plan: FleetPlan) -> Fleet:
@@ -94,11 +102,9 @@ def make_fleet(plan: FleetPlan) -> Fleet:
     size = len(points)
     late = random.random(size) < 0.01
     repeated = np.flatnonzero(random.random(size) < 0.005)
-    corrected = frozenset(np.flatnonzero(late & (random.random(size) < 0.02)).tolist())
-    # late packets come after all others; a corrected one came in time too, with the wrong value
-    in_time = np.flatnonzero(~late | np.isin(np.arange(size), list(corrected)))
+    corrected = late & (random.random(size) < 0.02)
     after = random.permutation(np.concatenate([np.flatnonzero(late), repeated]))
-    return Fleet(plan, points, np.concatenate([in_time, after]), corrected)
+    return Fleet(plan, points, np.flatnonzero(~late | corrected), after, np.flatnonzero(corrected))
 
 
 def _device(plan: FleetPlan, number: int, random: np.random.Generator) -> pd.DataFrame:

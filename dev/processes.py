@@ -93,7 +93,10 @@ class Processes:
         atexit.register(self.stop)
 
     def start(self, name: str, argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> None:
-        """Start a process; its output goes to ``<logs>/<name>.log``."""
+        """Start a process; its output goes to ``<logs>/<name>.log``.
+
+        Call it in a thread that lives as long as the process should: Linux ends the one with the other.
+        """
         self.logs.mkdir(parents=True, exist_ok=True)
         with self.log(name).open("wb") as log:
             self._running[name] = subprocess.Popen(
@@ -104,7 +107,8 @@ class Processes:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one system call, no locks
+                # one system call, no locks
+                preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
             )
 
     def log(self, name: str) -> Path:
@@ -138,7 +142,7 @@ class Processes:
         if os.getpid() != self._owner:
             return  # a fork of ours inherits the atexit entry, not the processes
         chosen = list(self._running) if names is None else [n for n in names if n in self._running]
-        leaders = [self._running.pop(name) for name in chosen]
+        leaders = [leader for name in chosen if (leader := self._running.pop(name, None))]
         families = {member for leader in leaders for member in _family(leader.pid)}
         for leader in leaders:
             _signal_session(leader, signal.SIGTERM)

@@ -20,9 +20,8 @@ with DAG(
     catchup=False,
     max_active_runs=4,
 ) as dag:
+    FluxRollupOperator(task_id="hourly_mean", flux="flux/hourly_mean.flux", target_bucket="rollup_hourly")
     FluxRollupOperator(
-        task_id="hourly_mean",
-        flux="flux/hourly_mean.flux",
-        target_bucket="rollup_hourly",
-        every="1h",
+        task_id="ten_minute_mean", flux="flux/ten_minute_mean.flux", target_bucket="aggregated_telemetry"
     )
+    FluxRollupOperator(task_id="hourly_last", flux="flux/hourly_last.flux", target_bucket="hourly_rollups")

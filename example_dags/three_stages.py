@@ -1,7 +1,7 @@
 """Three stages: wait until an hour of raw data is there, roll it up, say which devices were silent.
 
-The sensor waits until 10 minutes after the hour's end and until at least half of the points are there, without
-a worker slot between its looks. The rollup keeps what merges (count, sum, min, max, first, last), so that coarser
+The sensor waits until 10 minutes after the hour's end and until at least three series have reported, without a
+worker slot between its looks. The rollup keeps what merges (count, sum, min, max, first, last), so that coarser
 tiers can be made from it. The deadman writes one status per device, dead or alive, for InfluxDB's own alerts.
 """
 
@@ -29,8 +29,7 @@ with DAG(
         measurement="sensor_readings",
         every="1h",
         lateness="10m",
-        cadence="1m",
-        min_completeness=0.5,
+        expected_series=3,
         mode="reschedule",
         poke_interval=60,
         timeout=6 * 3600,

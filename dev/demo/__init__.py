@@ -1,0 +1,1 @@
+"""The demo: a DAG, backfilled over telemetry on a real InfluxDB, and the proof that its result is right."""

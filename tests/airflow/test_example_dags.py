@@ -1,0 +1,208 @@
+"""Every example DAG runs on a real InfluxDB, and its target holds what pandas computes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dev import san_francisco
+from dev.airflow_backfill import make_ready
+from dev.airflow_process import AirflowProcess
+from dev.fleet import FIELDS, MEASUREMENT, SILENT_DEVICE, TAGS, Fleet, make_fleet, small_plan
+from dev.influx_http import InfluxAddress
+from tests import oracle
+
+pytestmark = [pytest.mark.airflow, pytest.mark.live, pytest.mark.timeout(300)]
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "example_dags"
+EXPECTED_DAGS = {"shortest_rollup", "three_stages", "many_buckets", "local_days", "own_scripts"}
+ALWAYS = ("1970-01-01T00:00:00Z", "2100-01-01T00:00:00Z")
+MERGEABLE = ["count", "sum", "min", "max", "first", "last"]
+
+RunExample = Callable[[str, str], None]
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Fleet:
+    return make_fleet(small_plan())
+
+
+@pytest.fixture
+def place(new_organisation: Callable[[], InfluxAddress]) -> InfluxAddress:
+    """An organisation of the test's own: the examples have fixed bucket names."""
+    return new_organisation()
+
+
+@pytest.fixture
+def run_example(real_airflow: AirflowProcess, place: InfluxAddress) -> RunExample:
+    """Runs all tasks of a DAG for the data interval that ends at an instant, as ``airflow dags test`` does."""
+    connection = {"AIRFLOW_CONN_INFLUX_ROLLUP_DEFAULT": place.connection()}
+
+    def run(dag_id: str, stop: str) -> None:
+        real_airflow.cli("dags", "test", dag_id, stop, environment=connection)
+        states = real_airflow.rows("select state from task_instance where dag_id = ?", (dag_id,))
+        assert {state for (state,) in states} == {"success"}
+
+    return run
+
+
+def load(place: InfluxAddress, bucket: str, lines: Iterator[str]) -> None:
+    place.fresh_buckets(bucket)
+    for _ in place.write(bucket, lines):
+        pass
+
+
+def fleet_lines(fleet: Fleet, *, site: str = "") -> Iterator[str]:
+    return (line for wave in fleet.waves() for line in wave if f",site={site}" in line)
+
+
+def differences(place: InfluxAddress, bucket: str, measurement: str, expected: pd.DataFrame) -> list[str]:
+    target = oracle.read_target(place.url, place.org, place.token, bucket, measurement, ALWAYS[0], ALWAYS[1])
+    return oracle.compare(target, expected)
+
+
+def test_examples_parse_without_heavy_imports() -> None:
+    program = """
+import sys, json, importlib.util, pathlib
+before = set(sys.modules)
+for path in sorted(pathlib.Path(sys.argv[1]).glob("*.py")):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+heavy = {"influxdb_client", "pandas", "pyarrow", "numpy", "matplotlib"}
+print("HEAVY", json.dumps(sorted(heavy & (set(sys.modules) - before))))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(EXAMPLES)],
+        capture_output=True,
+        text=True,
+        env=os.environ,
+        check=True,
+    )
+    assert json.loads(done.stdout.rpartition("HEAVY ")[2]) == []
+
+
+def test_examples_are_all_known_to_airflow(real_airflow: AirflowProcess) -> None:
+    make_ready(real_airflow, *EXPECTED_DAGS)
+    assert real_airflow.rows("select filename, stacktrace from import_error") == []
+    files = {path.stem for path in EXAMPLES.glob("*.py")}
+    assert files == EXPECTED_DAGS
+
+
+def test_shortest_rollup_holds_the_oracles_rows(
+    place: InfluxAddress, fleet: Fleet, run_example: RunExample
+) -> None:
+    load(place, "raw_telemetry", fleet_lines(fleet))
+    place.fresh_buckets("rollup_hourly")
+    run_example("shortest_rollup", "2025-03-08T05:00:00+00:00")
+    spans = oracle.windows("2025-03-08 04:00", "2025-03-08 05:00", "1h")
+    both = ["mean", "max"]
+    expected = oracle.rollup(fleet.points, TAGS, spans, {"temperature": both, "humidity": both})
+    assert differences(place, "rollup_hourly", MEASUREMENT, expected) == []
+
+
+def test_three_stages_wait_roll_up_and_name_the_silent(place: InfluxAddress, run_example: RunExample) -> None:
+    # of yesterday, as InfluxDB's own bucket of statuses keeps seven days
+    start = pd.Timestamp.now("UTC").floor("D") - pd.Timedelta(days=1)
+    fleet = make_fleet(small_plan(start.to_pydatetime()))
+    load(place, "raw_telemetry", fleet_lines(fleet))
+    place.fresh_buckets("rollup_hourly")
+    begin, end = start + pd.Timedelta(hours=7), start + pd.Timedelta(hours=8)
+    run_example("three_stages", end.isoformat())
+    rules = {
+        "temperature": MERGEABLE,
+        "humidity": MERGEABLE,
+        "count": ["first", "last", "max"],
+        "status": ["count", "last"],
+        "ok": ["count", "last"],
+    }
+    assert rules.keys() == set(FIELDS)
+    expected = oracle.rollup(fleet.points, TAGS, [(begin, end)], rules)
+    assert differences(place, "rollup_hourly", MEASUREMENT, expected) == []
+    flux = f"""from(bucket: "_monitoring") |> range(start: {begin.isoformat()}, stop: 2100-01-01T00:00:00Z)
+        |> filter(fn: (r) => r._measurement == "statuses" and r._field == "_message")"""
+    statuses = oracle.query(place.url, place.org, place.token, flux)
+    levels = {row["device_id"]: row["_level"] for row in statuses}
+    assert levels == dict.fromkeys(fleet.plan.device_ids, "ok") | {SILENT_DEVICE: "crit"}
+
+
+def test_many_buckets_are_rolled_up_by_one_task_each(
+    place: InfluxAddress, fleet: Fleet, run_example: RunExample
+) -> None:
+    names = ["count", "mean", "median", "p99", "stddev"]
+    spans = oracle.windows("2025-03-08 00:00", "2025-03-08 06:00", "1h")
+    for site in ("berlin", "nairobi"):
+        load(place, f"{site}_raw", fleet_lines(fleet, site=site))
+        place.fresh_buckets(f"{site}_hourly")
+    run_example("many_buckets", "2025-03-08T06:00:00+00:00")
+    for site in ("berlin", "nairobi"):
+        points = fleet.points[fleet.points["site"] == site]
+        expected = oracle.rollup(points, TAGS, spans, {"temperature": names, "humidity": names})
+        assert differences(place, f"{site}_hourly", MEASUREMENT, expected) == []
+
+
+@pytest.mark.parametrize(
+    ("day", "stop", "points"),
+    [
+        ("2010-03-14", "2010-03-15T07:00:00+00:00", 23),
+        ("2010-07-04", "2010-07-05T07:00:00+00:00", 24),
+        ("2010-11-07", "2010-11-08T08:00:00+00:00", 24),
+    ],
+    ids=["23 hours", "24 hours", "25 hours, one not measured"],
+)
+def test_local_days_hold_the_oracles_rows_when_the_clocks_change(
+    place: InfluxAddress, run_example: RunExample, day: str, stop: str, points: int
+) -> None:
+    temperatures = san_francisco.load_points()
+    load(place, "raw_weather", iter(san_francisco.encode_lines(temperatures)))
+    place.fresh_buckets("weather_daily")
+    run_example("local_days", stop)
+    names = ["count", "mean", "min", "max", "median", "p99", "integral"]
+    spans = oracle.local_days(day, day, san_francisco.TIMEZONE)
+    expected = oracle.rollup(temperatures, san_francisco.TAGS, spans, {san_francisco.FIELD: names})
+    assert expected.loc[expected["_field"] == "fahrenheit_count", "_value"].tolist() == [points]
+    assert differences(place, "weather_daily", san_francisco.MEASUREMENT, expected) == []
+
+
+SCRIPTS = [
+    # measurement, its tag, target, the script's windows, the script's function
+    ("sensor_readings", "device_id", "rollup_hourly", "1h", "mean"),
+    ("environmental_sensors", "device_id", "aggregated_telemetry", "10min", "mean"),
+    ("machine_vibration", "machine_id", "hourly_rollups", "1h", "last"),
+]
+
+
+def numbers_only(points: pd.DataFrame, measurement: str, tag: str) -> Iterator[str]:
+    """Lines without strings and booleans, which the scripts' ``mean`` refuses."""
+    for device, temperature, time in zip(
+        points["device_id"], points["temperature"], points["_time"], strict=True
+    ):
+        name = device.replace(" ", "\\ ").replace("=", "\\=")
+        yield f"{measurement},{tag}={name} temperature={temperature!r} {time.as_unit('ns').value}"
+
+
+def test_own_scripts_write_what_they_say_when_run_for_a_past_hour(
+    place: InfluxAddress, fleet: Fleet, run_example: RunExample
+) -> None:
+    lines = [line for script in SCRIPTS for line in numbers_only(fleet.points, *script[:2])]
+    load(place, "raw_telemetry", iter(lines))
+    place.fresh_buckets(*(script[2] for script in SCRIPTS))
+    run_example("own_scripts", "2025-03-08T05:00:00+00:00")
+    for measurement, tag, bucket, every, function in SCRIPTS:
+        spans = oracle.windows("2025-03-08 04:00", "2025-03-08 05:00", every)
+        points = fleet.points.rename(columns={"device_id": tag})
+        expected = oracle.rollup(points, [tag], spans, {"temperature": [function]})
+        # aggregateWindow names a window by its stop
+        expected["_time"] += pd.Timedelta(every).value
+        target = oracle.read_target(
+            place.url, place.org, place.token, bucket, measurement, ALWAYS[0], ALWAYS[1]
+        )
+        assert set(target["_field"]) == {"temperature"}
+        target["_field"] += f"_{function}"  # the comparison knows by the name which floats are computed
+        assert oracle.compare(target, expected) == []
