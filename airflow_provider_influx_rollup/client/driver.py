@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_influx_rollup.lifecycle.steps import (
+    CheckWritable,
     Delete,
     EnsureBucket,
     Execute,
@@ -41,6 +42,7 @@ ACTIONS: Mapping[type[Any], Callable[[InfluxClient, Any], Any]] = {
     ParseScript: lambda client, step: client.parse_script(step.flux),
     Write: lambda client, step: client.write_lines(step.bucket, step.lines),
     Delete: lambda client, step: client.delete(step.bucket, step.interval, step.predicate),
+    CheckWritable: lambda client, step: client.check_writable(step.bucket),
     FindBucket: lambda client, step: client.find_bucket(step.name),
     EnsureBucket: lambda client, step: client.ensure_bucket(step.name, step.retention_seconds),
     Sleep: lambda _client, step: time.sleep(step.seconds),

@@ -153,6 +153,14 @@ class InfluxClient:
                 raise
             line_count += batch.line_count
 
+    def check_writable(self, bucket: str) -> None:
+        """Ask whether the token may write to a bucket: the server checks that before it looks at the points.
+
+        :raises InfluxForbidden: when the token may not write there
+        :raises BucketNotFound: when there is no such bucket
+        """
+        self._send(requests.write_request(self._settings.org, bucket, b"", compress=False))
+
     def delete(self, bucket: str, interval: Interval, predicate: str) -> None:
         """Delete the points of the half-open ``[start, stop)``. The server tells nobody how many it deleted.
 

@@ -22,6 +22,19 @@ def receipts_query(ledger_bucket: str, pipeline: str, stage: str, interval: Inte
     )
 
 
+def survivors_query(ledger_bucket: str, pipeline: str, interval: Interval) -> str:
+    """What a pipeline put aside before deletes, at windows that start in an interval, one row per part."""
+    return "\n  ".join(
+        [
+            f"from(bucket: {literals.string(ledger_bucket)})",
+            f"|> range(start: {literals.time(interval.start)}, stop: {literals.time(interval.stop)})",
+            '|> filter(fn: (r) => r._measurement == "ghost_survivors")',
+            f"|> filter(fn: (r) => r.pipeline == {literals.string(pipeline)})",
+            '|> drop(columns: ["_start", "_stop"])',
+        ]
+    )
+
+
 def specs_query(ledger_bucket: str) -> str:
     """Every pipeline spec of a ledger, one row per pipeline and hash."""
     return "\n  ".join(

@@ -6,38 +6,74 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.lifecycle.ownership import visible_tags
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 
 StoredSpec = tuple[str, str, Mapping[str, Any]]
 
 
 def require_no_clash(spec: RollupSpec, stored: Iterable[StoredSpec]) -> None:
-    """Refuse a rollup whose target values belong to another pipeline.
+    """Refuse a rollup whose target values belong to another pipeline, or to other windows of its own.
 
     :param stored: ``(pipeline, spec_hash, spec)`` of the ledger, the last used first
     :raises ConfigurationError: naming the other pipeline
     """
-    seen: set[str] = set()
-    for pipeline, _, values in stored:
-        is_newest = pipeline not in seen
-        seen.add(pipeline)
-        if pipeline == spec.pipeline_name or not is_newest or "source_bucket" not in values:
-            continue
-        other = RollupSpec.from_json(values)
-        if _writes_the_same(spec, other) and not _computes_the_same(spec, other):
-            where = f"bucket {spec.target_bucket!r}, measurement {spec.output_measurement!r}"
+    where = f"bucket {spec.target_bucket!r}, measurement {spec.output_measurement!r}"
+    for pipeline, other in newest_specs(spec, stored).items():
+        if pipeline == spec.pipeline_name:
+            _require_same_grid(spec, other, where)
+        elif (
+            _aggregates_overlap(spec, other)
+            and _tags_overlap(spec, other)
+            and not _computes_the_same(spec, other)
+        ):
             what = f"pipeline {spec.pipeline_name!r} would write the same fields as pipeline {pipeline!r} ({where})"
             raise ConfigurationError(
                 what, written="nothing", fix="give one of them another target_measurement"
             )
 
 
-def _writes_the_same(spec: RollupSpec, other: RollupSpec) -> bool:
-    same_place = (spec.target_bucket, spec.output_measurement) == (
-        other.target_bucket,
-        other.output_measurement,
-    )
-    return same_place and _aggregates_overlap(spec, other) and _tags_overlap(spec, other)
+def newest_specs(spec: RollupSpec, stored: Iterable[StoredSpec]) -> dict[str, RollupSpec]:
+    """The spec in force of each pipeline that writes to the same measurement of the same bucket."""
+    newest: dict[str, Mapping[str, Any]] = {}
+    for pipeline, _, values in stored:
+        newest.setdefault(pipeline, values)
+    return {
+        name: RollupSpec.from_json(values)
+        for name, values in newest.items()
+        if _has_same_place(spec, values)
+    }
+
+
+def earlier_specs(spec: RollupSpec, stored: Iterable[StoredSpec]) -> list[RollupSpec]:
+    """The specs that a pipeline had in this target before."""
+    return [
+        RollupSpec.from_json(values)
+        for pipeline, spec_hash, values in stored
+        if pipeline == spec.pipeline_name
+        and spec_hash != spec.spec_hash()
+        and _has_same_place(spec, values)
+    ]
+
+
+def _has_same_place(spec: RollupSpec, values: Mapping[str, Any]) -> bool:
+    """Whether a stored spec is a rollup into the same measurement of the same bucket."""
+    if "source_bucket" not in values:
+        return False  # a user's own script
+    measurement = values["target_measurement"] or values["measurement"]
+    return (values["target_bucket"], measurement) == (spec.target_bucket, spec.output_measurement)
+
+
+def _require_same_grid(spec: RollupSpec, other: RollupSpec, where: str) -> None:
+    """Rows of another grid would stay between the new ones, at times that are no window of this grid."""
+    if spec.grid.grid() != other.grid.grid():
+        what = (
+            f"pipeline {spec.pipeline_name!r} has windows of {other.grid.label} in its target, "
+            f"not of {spec.grid.label} ({where})"
+        )
+        raise ConfigurationError(
+            what, written="nothing", fix="give it another pipeline name and target_measurement"
+        )
 
 
 def _aggregates_overlap(spec: RollupSpec, other: RollupSpec) -> bool:
@@ -53,17 +89,17 @@ def _aggregates_overlap(spec: RollupSpec, other: RollupSpec) -> bool:
 
 
 def _tags_overlap(spec: RollupSpec, other: RollupSpec) -> bool:
-    """Whether one series could pass both filters; different groupings give different tag sets."""
-    if spec.group_by is not None and other.group_by is not None:
-        if set(spec.group_by) != set(other.group_by):
-            return False
-    elif (spec.group_by is None) != (other.group_by is None):
-        return True
-    shared = set(spec.tags) & set(other.tags)
-    return all(set(spec.tags[key]) & set(other.tags[key]) for key in shared)
+    """Whether one tag set of the target could come from both.
+
+    A series may lack a tag, so that two groupings can end in one tag set; and a filter on a tag that is merged away
+    leaves no trace in the target.
+    """
+    mine, theirs = visible_tags(spec), visible_tags(other)
+    return all(set(mine[key]) & set(theirs[key]) for key in set(mine) & set(theirs))
 
 
 def _computes_the_same(spec: RollupSpec, other: RollupSpec) -> bool:
     """Whether the two agree on what each value is, such as after a pipeline was renamed."""
-    mine = (spec.source_bucket, spec.measurement, spec.grid, spec.group_by, dict(spec.tags))
-    return mine == (other.source_bucket, other.measurement, other.grid, other.group_by, dict(other.tags))
+    mine = (spec.source_bucket, spec.measurement, spec.grid.grid(), spec.group_by, dict(spec.tags))
+    theirs = (other.source_bucket, other.measurement, other.grid.grid(), other.group_by, dict(other.tags))
+    return mine == theirs

@@ -2,7 +2,7 @@
 
 Upserts never delete, and InfluxDB cannot delete one field of a point. So a point that holds a ghost is deleted by its
 tags and exact time, and what is right of it, or belongs to other pipelines, is written again. A run that dies in
-between leaves the window WRITING, and its rerun writes the rest.
+between leaves the window WRITING; its rerun writes the rest, with what was put aside for other pipelines.
 """
 
 from __future__ import annotations
@@ -10,14 +10,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from airflow_provider_influx_rollup.aggregates.frame import Frame, TagSet, frames_from_tables
+from airflow_provider_influx_rollup.aggregates.frame import TagSet, frames_from_tables
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.flux.target_read import target_query
-from airflow_provider_influx_rollup.ledger.line_protocol import UInt, encode_line
 from airflow_provider_influx_rollup.lifecycle.job import INSTANT, Job
 from airflow_provider_influx_rollup.lifecycle.steps import Delete, QueryArrow, Report, Steps, Write
+from airflow_provider_influx_rollup.lifecycle.survivors import (
+    Points,
+    forget,
+    lines_of,
+    points_of,
+    put_aside,
+)
 from airflow_provider_influx_rollup.lifecycle.target_rows import Key
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -65,29 +70,33 @@ def _delete_in_window(job: Job, window: Interval, doomed: dict[TagSet, frozenset
     everything = target_query(
         spec.target_bucket, spec.output_measurement, instant, aggregate_names=None, tags={}
     )
-    survivors = _surviving_lines(job, frames_from_tables((yield QueryArrow(everything))), doomed)
+    survivors = _survivors(points_of(frames_from_tables((yield QueryArrow(everything)))), doomed)
+    foreign = _foreign(job, survivors)
+    if foreign:
+        yield from put_aside(job, window, foreign)
     for tags in sorted(doomed):
         yield Delete(spec.target_bucket, instant, delete_predicate(spec.output_measurement, dict(tags)))
-    if survivors:
-        yield Write(spec.target_bucket, survivors)
+    lines = lines_of(spec.output_measurement, survivors)
+    if lines:
+        yield Write(spec.target_bucket, lines)
+    if foreign:
+        yield from forget(job, window)
 
 
-def _surviving_lines(job: Job, frames: Iterable[Frame], doomed: dict[TagSet, frozenset[str]]) -> list[str]:
-    """Lines of the values that a delete by tags takes along although they are right."""
-    fields: dict[tuple[TagSet, int], dict[str, Any]] = defaultdict(dict)
-    doomed_sets = [(frozenset(tags), tags) for tags in doomed]
-    for frame in frames:
-        is_unsigned = frame.values.dtype.kind == "u"
-        hit = [any(wanted <= frozenset(tag_set) for wanted, _ in doomed_sets) for tag_set in frame.tag_sets]
-        for row in range(len(frame)):
-            tag_set = frame.tag_sets[frame.series[row]]
-            name = frame.fields[frame.field[row]]
-            if not hit[frame.series[row]] or name in doomed.get(tag_set, ()):
-                continue
-            value = frame.values[row]
-            value = value.item() if hasattr(value, "item") else value
-            fields[tag_set, int(frame.time_ns[row])][name] = UInt(value) if is_unsigned else value
-    measurement = job.spec.output_measurement
-    return [
-        encode_line(measurement, dict(tags), values, time_ns) for (tags, time_ns), values in fields.items()
-    ]
+def _survivors(points: Points, doomed: dict[TagSet, frozenset[str]]) -> Points:
+    """The values that a delete by tags takes along although they are right."""
+    wanted = [frozenset(tags) for tags in doomed]
+    hit = {key: values for key, values in points.items() if any(w <= frozenset(key[0]) for w in wanted)}
+    return {
+        key: {name: value for name, value in values.items() if name not in doomed.get(key[0], ())}
+        for key, values in hit.items()
+    }
+
+
+def _foreign(job: Job, points: Points) -> Points:
+    """The values that a rerun of this pipeline would not write."""
+    left = {
+        key: {name: value for name, value in values.items() if not job.ownership.mine.covers(name, key[0])}
+        for key, values in points.items()
+    }
+    return {key: values for key, values in left.items() if values}

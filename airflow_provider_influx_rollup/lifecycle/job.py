@@ -9,6 +9,7 @@ from datetime import timedelta
 from airflow_provider_influx_rollup.aggregates.catalog import Source
 from airflow_provider_influx_rollup.aggregates.selection import Column
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
+from airflow_provider_influx_rollup.lifecycle.ownership import Ownership
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.windows.equal_runs import EqualRun, equal_runs
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -23,12 +24,14 @@ class Job:
     :param windows: in ascending order
     :param cells: the tumbling windows that are read; the windows themselves unless they slide
     :param columns: what is computed
+    :param ownership: which values of the target are the pipeline's
     """
 
     spec: RollupSpec
     windows: tuple[Interval, ...]
     cells: tuple[Interval, ...]
     columns: tuple[Column, ...]
+    ownership: Ownership
 
     @property
     def source(self) -> RollupSource:

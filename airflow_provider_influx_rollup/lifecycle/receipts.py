@@ -81,6 +81,11 @@ class ReceiptBook:
         """Windows the ledger has no receipt of."""
         return [window for window in windows if window not in self.previous]
 
+    @property
+    def torn(self) -> frozenset[Interval]:
+        """Windows that a run was writing when it ended."""
+        return frozenset(w for w, receipt in self.previous.items() if receipt.state is State.WRITING)
+
     def committed_before(self, windows: Iterable[Interval]) -> int:
         """How many windows were COMMITTED before this run."""
         return sum(1 for window in windows if window in self.previous and self.previous[window].is_committed)

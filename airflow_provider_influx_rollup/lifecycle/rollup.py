@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.exceptions import (
     SourceIncomplete,
 )
 from airflow_provider_influx_rollup.flux.ledger_read import receipts_query, specs_query
-from airflow_provider_influx_rollup.flux.source_read import fields_query
+from airflow_provider_influx_rollup.flux.source_read import field_totals_query, fields_query
 from airflow_provider_influx_rollup.ledger.codec import (
     decode_receipts,
     decode_specs,
@@ -24,25 +24,38 @@ from airflow_provider_influx_rollup.ledger.codec import (
 )
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
-from airflow_provider_influx_rollup.lifecycle.clash import require_no_clash
+from airflow_provider_influx_rollup.lifecycle.clash import (
+    StoredSpec,
+    earlier_specs,
+    newest_specs,
+    require_no_clash,
+)
 from airflow_provider_influx_rollup.lifecycle.field_types import field_types
 from airflow_provider_influx_rollup.lifecycle.ghosts import delete_ghosts
 from airflow_provider_influx_rollup.lifecycle.job import INSTANT, Job, cut_blocks
+from airflow_provider_influx_rollup.lifecycle.ownership import Claim, Ownership
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.result import StageResult
-from airflow_provider_influx_rollup.lifecycle.rollup_verify import Verdict, verify_windows
+from airflow_provider_influx_rollup.lifecycle.rollup_verify import (
+    Verdict,
+    totals_by_field,
+    verify_windows,
+)
 from airflow_provider_influx_rollup.lifecycle.rollup_write import rollup_scripts, write_windows
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import (
+    CheckWritable,
     EnsureBucket,
     FindBucket,
     Gather,
     Query,
     QueryArrow,
     Report,
+    Step,
     Steps,
     Write,
 )
+from airflow_provider_influx_rollup.lifecycle.survivors import restore_survivors
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock, wait_until_due
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -58,6 +71,7 @@ class Plan:
     windows: tuple[Interval, ...]
     selection: Selection
     book: ReceiptBook
+    ownership: Ownership
 
 
 def roll_up(
@@ -85,12 +99,12 @@ def roll_up(
         planned = [plan.book.receipt(window, State.PLANNED, now()) for window in windows]
         return StageResult(spec.pipeline_name, interval, planned, (now() - began).total_seconds(), notes)
     blocks = cut_blocks(windows, MOST_WINDOWS_PER_BLOCK)
-    yield from _announce(spec, plan, blocks, now)
+    first_lines = _announcement(spec, plan, blocks, now)
     committed: list[Receipt] = []
     for number, block in enumerate(blocks):
-        if number:
-            yield from plan.book.mark(block, State.WRITING, now())
-        committed += yield from _commit_block(_job(spec, block, plan.selection), plan.book, now)
+        lines = plan.book.lines(block, State.WRITING, now()) if number else first_lines
+        job = _job(spec, block, plan.selection, plan.ownership)
+        committed += yield from _commit_block(job, plan.book, lines, now)
         if len(blocks) > 1:
             yield Report(f"Committed {len(committed)} of {len(windows)} windows")
     return StageResult(spec.pipeline_name, interval, committed, (now() - began).total_seconds(), notes)
@@ -108,29 +122,40 @@ def _plan(spec: RollupSpec, windows: tuple[Interval, ...], run: RunInfo, *, dry_
             what = f"there is no {role} bucket {name!r}, or the token may not read it"
             fix = "create the bucket, correct its name, or give the token permission to read and write it"
             raise BucketNotFound(what, http_status=404, window=windows[0], written="nothing", fix=fix)
-    job = _job(spec, windows, Selection((), ()))
-    fields_step = QueryArrow(fields_query(job.source, job.read_interval))
-    if ledger is None:
-        tables, previous, specs = (yield fields_step), [], []
-    else:
+    job = _job(spec, windows, Selection((), ()), Ownership(Claim.of(spec)))
+    steps: list[Step] = [CheckWritable(spec.target_bucket)]
+    steps.append(QueryArrow(fields_query(job.source, job.read_interval)))
+    if ledger is not None:
         known = receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, job.target_interval)
-        tables, previous, specs = yield Gather(
-            (fields_step, Query(known), Query(specs_query(spec.ledger_bucket)))
-        )
-    require_no_clash(spec, decode_specs(specs))
+        steps += [Query(known), Query(specs_query(spec.ledger_bucket))]
+    _, tables, *answers = yield Gather(tuple(steps))
+    previous, specs = answers or ([], [])
+    stored = decode_specs(specs)
+    require_no_clash(spec, stored)
     selection = spec.rules().select(field_types(frames_from_tables(tables)))
     receipts = {receipt.window: receipt for receipt in decode_receipts(previous)}
     book = ReceiptBook(spec.ledger_bucket, spec.pipeline_name, STAGE, spec.spec_hash(), run, receipts)
-    return Plan(windows, selection, book)
+    return Plan(windows, selection, book, _ownership(spec, stored, receipts.values()))
 
 
-def _job(spec: RollupSpec, windows: tuple[Interval, ...], selection: Selection) -> Job:
+def _ownership(spec: RollupSpec, stored: Sequence[StoredSpec], previous: Iterable[Receipt]) -> Ownership:
+    """Windows that an earlier spec wrote, or may have, hold rows that only the earlier spec explains."""
+    mine = Claim.of(spec)
+    if all(receipt.is_committed and receipt.spec_hash == spec.spec_hash() for receipt in previous):
+        return Ownership(mine)
+    earlier = tuple(Claim.of(other) for other in earlier_specs(spec, stored))
+    newest = newest_specs(spec, stored)
+    others = tuple(Claim.of(other) for name, other in newest.items() if name != spec.pipeline_name)
+    return Ownership(mine, earlier, others)
+
+
+def _job(spec: RollupSpec, windows: tuple[Interval, ...], selection: Selection, ownership: Ownership) -> Job:
     grid = spec.grid.grid()
     if not grid.is_sliding:
-        return Job(spec, windows, windows, selection.columns)
+        return Job(spec, windows, windows, selection.columns, ownership)
     # a sliding window belongs to the cell it stops in, so the interval starts with the first window's last cell
     last_cells = Interval(grid.floor(windows[0].stop - INSTANT), windows[-1].stop)
-    return Job(spec, windows, tuple(grid.cells(last_cells)), selection.columns)
+    return Job(spec, windows, tuple(grid.cells(last_cells)), selection.columns, ownership)
 
 
 def _tell_plan(spec: RollupSpec, interval: Interval, plan: Plan) -> Steps[list[str]]:
@@ -158,7 +183,7 @@ def _tell_plan(spec: RollupSpec, interval: Interval, plan: Plan) -> Steps[list[s
 
 
 def _tell_scripts(spec: RollupSpec, plan: Plan) -> Steps[None]:
-    job = _job(spec, plan.windows, plan.selection)
+    job = _job(spec, plan.windows, plan.selection, plan.ownership)
     in_influx, from_raw, from_parts = job.fields_by_way()
     for script in rollup_scripts(job, in_influx):
         yield Report(f"Dry run, would send:\n{script}")
@@ -167,21 +192,27 @@ def _tell_scripts(spec: RollupSpec, plan: Plan) -> Steps[None]:
             yield Report(f"Dry run, would compute {', '.join(fields)} in the worker from {way}")
 
 
-def _announce(
+def _announcement(
     spec: RollupSpec, plan: Plan, blocks: Sequence[tuple[Interval, ...]], now: Clock
-) -> Steps[None]:
+) -> list[str]:
     """The first block becomes WRITING; later windows PLANNED, unless the ledger knows them already."""
     later = plan.book.unknown(window for block in blocks[1:] for window in block)
     lines = [encode_spec(spec.pipeline_name, spec.spec_hash(), spec.as_json(), now())]
     lines += plan.book.lines(blocks[0], State.WRITING, now())
-    lines += plan.book.lines(later, State.PLANNED, now())
-    yield Write(spec.ledger_bucket, lines)
+    return lines + plan.book.lines(later, State.PLANNED, now())
 
 
-def _commit_block(job: Job, book: ReceiptBook, now: Clock) -> Steps[list[Receipt]]:
+def _commit_block(job: Job, book: ReceiptBook, lines: list[str], now: Clock) -> Steps[list[Receipt]]:
+    """Write, verify and commit a block.
+
+    :param lines: the records that make its windows WRITING
+    """
     began = now()
+    totals = yield from _mark_and_count(job, lines)
     try:
-        verdict = yield from _write_until_right(job)
+        if any(window in book.torn for window in job.windows):
+            yield from restore_survivors(job)
+        verdict = yield from _write_until_right(job, totals)
     except InfluxRollupError as error:
         error.window = error.window or job.span
         error.written = error.written or "some rows may be; the windows stay WRITING in the ledger"
@@ -220,20 +251,40 @@ def _commit_block(job: Job, book: ReceiptBook, now: Clock) -> Steps[list[Receipt
     return receipts
 
 
-def _write_until_right(job: Job) -> Steps[Verdict]:
-    """Write and verify until target and source agree; a source that never rests is an error."""
+def _mark_and_count(job: Job, lines: list[str]) -> Steps[Mapping[str, int]]:
+    """Make the windows WRITING, and count the source's points meanwhile."""
+    mark = Write(job.spec.ledger_bucket, lines)
+    if not job.fields:
+        yield mark
+        return {}
+    count = Query(field_totals_query(job.source, job.read_interval, job.fields))
+    _, rows = yield Gather((mark, count))
+    return totals_by_field(rows)
+
+
+def _write_until_right(job: Job, totals: Mapping[str, int]) -> Steps[Verdict]:
+    """Write and verify until target and source agree; a source that never rests is an error.
+
+    Several chains are several reads. A point that lands between two of them leaves a torn row, whose count may
+    be the new one; only counts from before and after all of them show that nothing landed.
+
+    :param totals: source points of each field, counted before
+    """
     verdict = None
     for _ in range(MOST_ROUNDS):
-        written = yield from write_windows(job)
+        written = yield from write_windows(job, totals)
         verdict = yield from verify_windows(job, written)
         if verdict.ghosts.columns_by_key and not verdict.differences:
             yield from delete_ghosts(job, verdict.ghosts)
             verdict = yield from verify_windows(job, written)
-        if verdict.is_right:
+        if verdict.is_right and verdict.totals == totals:
             return verdict
+        if verdict.is_right:
+            yield Report("Points came while the windows were read, rolling up again", level="warning")
+        totals = verdict.totals
         for difference in verdict.differences:
             yield Report(f"Target and source differ, rolling up again: {difference}", level="warning")
-    details = "; ".join(verdict.differences) if verdict else ""
+    details = "; ".join(verdict.differences) if verdict and verdict.differences else "points came"
     what = f"the source kept changing while it was rolled up {MOST_ROUNDS} times ({details})"
     raise SourceChanging(
         what, window=job.span, fix="raise lateness so that the window is at rest, and run it again"

@@ -28,6 +28,7 @@ from airflow_provider_influx_rollup.lifecycle.result import StageResult
 from airflow_provider_influx_rollup.lifecycle.script_rows import ScriptRows
 from airflow_provider_influx_rollup.lifecycle.spec import DEFAULT_LEDGER_BUCKET, GridSpec, RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import (
+    CheckWritable,
     EnsureBucket,
     FindBucket,
     Gather,
@@ -135,6 +136,7 @@ def _plan(
         fix = "create the bucket, correct its name, or give the token permission to read and write it"
         raise BucketNotFound(what, http_status=404, window=interval, written="nothing", fix=fix)
     period = Duration.of(interval.duration) if spec.grid is None else Duration.of(spec.grid.every)
+    yield CheckWritable(spec.target_bucket)
     verdict = yield from plan_gate(
         spec.script,
         window=interval,

@@ -32,12 +32,14 @@ class Verdict:
     """What a comparison of source and target found.
 
     :param rows_in: source points of each window
+    :param totals: source points of each field, counted with the comparison
     :param ghosts: target values without a source
     :param differences: what is missing or out of date, one line each; empty when the target is right
     """
 
     target: TargetRows
     rows_in: list[int]
+    totals: Mapping[str, int]
     ghosts: Ghosts
     differences: list[str] = field(default_factory=list)
 
@@ -60,24 +62,30 @@ def verify_windows(job: Job, written: Written) -> Steps[Verdict]:
         steps.append(QueryArrow(counts_query(job.source, job.runs, written.in_influx)))
     tables, *answers = yield Gather(tuple(steps))
     target = target_rows(job, frames_from_tables(tables))
-    totals = {row["_field"]: row["_value"] for row in (answers[0] if job.fields else [])}
+    totals = totals_by_field(answers[0] if job.fields else [])
     if counted and not _totals_disagree(job, written, target, totals):
-        return Verdict(target, _rows_in(job, written, _count_columns(target, written)), Ghosts({}))
+        rows_in = _rows_in(job, written, _count_columns(target, written))
+        return Verdict(target, rows_in, totals, Ghosts({}))
     if counted and written.in_influx:
         answers.append((yield QueryArrow(counts_query(job.source, job.runs, written.in_influx))))
     counts = _counts_by_field(job, answers[1]) if written.in_influx else {}
     return _compare_series(job, written, target, totals, counts)
 
 
+def totals_by_field(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Source points of each field, from the rows of ``field_totals_query``."""
+    return {row["_field"]: row["_value"] for row in rows}
+
+
 def read_back_query(job: Job) -> str:
     """The query that reads everything the pipeline may own in the block."""
     spec = job.spec
-    tags = spec.tags
-    if spec.group_by is not None:
-        tags = {key: values for key, values in tags.items() if key in spec.group_by}
-    names = spec.rules().all_names()
     return target_query(
-        spec.target_bucket, spec.output_measurement, job.target_interval, aggregate_names=names, tags=tags
+        spec.target_bucket,
+        spec.output_measurement,
+        job.target_interval,
+        aggregate_names=job.ownership.aggregate_names(),
+        tags=job.ownership.tags(),
     )
 
 
@@ -144,7 +152,7 @@ def _compare_series(
         (name, column.keys() - expected.get(name, set())) for name, column in target.columns.items()
     )
     known = {name: counts.get(name, []) for name in written.in_influx}
-    return Verdict(target, _rows_in(job, written, known), ghosts, differences)
+    return Verdict(target, _rows_in(job, written, known), totals, ghosts, differences)
 
 
 def _missing(job: Job, column: Column, expected: set[Key], stored: TargetColumn | None) -> list[str]:

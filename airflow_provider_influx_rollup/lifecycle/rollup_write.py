@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
@@ -20,10 +20,10 @@ from airflow_provider_influx_rollup.aggregates.windowed import (
     parts_of,
 )
 from airflow_provider_influx_rollup.flux.rollup import Chain, render_partials, render_rollup
-from airflow_provider_influx_rollup.flux.source_read import field_totals_query, raw_query
+from airflow_provider_influx_rollup.flux.source_read import raw_query
 from airflow_provider_influx_rollup.ledger.line_protocol import UInt, encode_line
 from airflow_provider_influx_rollup.lifecycle.job import Job
-from airflow_provider_influx_rollup.lifecycle.steps import Execute, Query, QueryArrow, Report, Steps, Write
+from airflow_provider_influx_rollup.lifecycle.steps import Execute, QueryArrow, Report, Steps, Write
 from airflow_provider_influx_rollup.windows.equal_runs import EqualRun
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -48,15 +48,18 @@ class Written:
     counts: dict[str, list[Block]] = field(default_factory=lambda: defaultdict(list))
 
 
-def write_windows(job: Job) -> Steps[Written]:
-    """Compute every column of a block and write it to the target."""
+def write_windows(job: Job, totals: Mapping[str, int]) -> Steps[Written]:
+    """Compute every column of a block and write it to the target.
+
+    :param totals: how many points each field has, so that reads can be bounded
+    """
     written = Written()
     in_influx, from_raw, from_parts = job.fields_by_way()
     if in_influx:
         written.in_influx = in_influx
         yield from _write_in_influx(job, in_influx)
     if from_raw:
-        yield from _compute_from_raw(job, from_raw, written)
+        yield from _compute_from_raw(job, from_raw, totals, written)
     if from_parts:
         yield from _compute_from_parts(job, from_parts, written)
     if written.blocks:
@@ -93,11 +96,13 @@ def _write_in_influx(job: Job, fields: Sequence[str]) -> Steps[None]:
         yield Execute(script)
 
 
-def _compute_from_raw(job: Job, fields: Sequence[str], written: Written) -> Steps[None]:
+def _compute_from_raw(
+    job: Job, fields: Sequence[str], totals: Mapping[str, int], written: Written
+) -> Steps[None]:
     """One bounded read after another, each of whole windows, for all aggregates of these fields at once."""
     names = ", ".join(c.name for field_name in fields for c in job.columns_of(field_name))
     yield Report(f"Computing {names} in the worker from the raw points of {job.read_interval}")
-    for windows in (yield from _bounded_reads(job, fields)):
+    for windows in _bounded_reads(job, sum(totals.get(name, 0) for name in fields)):
         interval = Interval(min(w.start for w in windows), windows[-1].stop)
         frames = frames_from_tables((yield QueryArrow(raw_query(job.source, interval, fields))))
         bounds = window_bounds(windows)
@@ -108,12 +113,10 @@ def _compute_from_raw(job: Job, fields: Sequence[str], written: Written) -> Step
                 _add_raw(job, written, name, points, bounds, first_window)
 
 
-def _bounded_reads(job: Job, fields: Sequence[str]) -> Steps[list[tuple[Interval, ...]]]:
+def _bounded_reads(job: Job, rows: int) -> list[tuple[Interval, ...]]:
     """The windows in parts of at most ``max_rows_per_read`` points each; sliding windows share their points."""
     if job.spec.grid.period is not None:
         return [job.windows]
-    totals = yield Query(field_totals_query(job.source, job.read_interval, fields))
-    rows = sum(row["_value"] for row in totals)
     parts = min(len(job.windows), max(1, ceil(rows / job.spec.max_rows_per_read)))
     size = ceil(len(job.windows) / parts)
     return [job.windows[start : start + size] for start in range(0, len(job.windows), size)]

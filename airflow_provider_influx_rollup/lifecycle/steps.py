@@ -72,6 +72,13 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckWritable:
+    """Ask whether the token may write to a bucket that exists, and write nothing; the result is None."""
+
+    bucket: str
+
+
+@dataclass(frozen=True, slots=True)
 class FindBucket:
     """Look a bucket up; the result is a ``Bucket`` or None."""
 
@@ -141,6 +148,7 @@ Step = (
     | ParseScript
     | Write
     | Delete
+    | CheckWritable
     | FindBucket
     | EnsureBucket
     | Report

@@ -103,7 +103,6 @@ class TargetRows:
 
 def target_rows(job: Job, frames: Iterable[Frame]) -> TargetRows:
     """Sort what a target query returned into the job's windows and columns."""
-    rules = job.spec.rules()
     starts = np.array([window.start_ns for window in job.windows], np.int64)
     tag_sets: dict[TagSet, int] = {}
     columns: dict[str, TargetColumn] = {}
@@ -111,9 +110,9 @@ def target_rows(job: Job, frames: Iterable[Frame]) -> TargetRows:
     for frame in frames:
         renumber = np.array([tag_sets.setdefault(tags, len(tag_sets)) for tags in frame.tag_sets], np.int64)
         for name in frame.fields:
-            if not rules.owns(name):
+            if not job.ownership.owns_field(name):
                 continue
-            points = _in_scope(job, frame.of_field(name))
+            points = _in_scope(job, name, frame.of_field(name))
             window = np.searchsorted(starts, points.time_ns)
             on_grid = starts[np.minimum(window, len(starts) - 1)] == points.time_ns
             off_grid += int((~on_grid).sum())
@@ -126,12 +125,11 @@ def target_rows(job: Job, frames: Iterable[Frame]) -> TargetRows:
     return TargetRows(shared, columns, off_grid)
 
 
-def _in_scope(job: Job, points: Frame) -> Frame:
-    """Rows of a merge have no other tags than those of ``group_by``; rows with more belong to someone else."""
-    if job.spec.group_by is None:
-        return points
-    allowed = frozenset(job.spec.group_by)
-    fits = np.array([all(key in allowed for key, _ in tag_set) for tag_set in points.tag_sets], bool)
+def _in_scope(job: Job, name: str, points: Frame) -> Frame:
+    """Only the rows of the pipeline: those of a merge have no other tags than ``group_by``, others are someone else's."""
+    if job.spec.group_by is None and not job.ownership.earlier:
+        return points  # the query has kept the tags apart
+    fits = np.array([job.ownership.owns(name, tag_set) for tag_set in points.tag_sets], bool)
     return points.where(fits[points.series])
 
 

@@ -29,6 +29,7 @@ EVERY_STEP: list[tuple[s.Step, tuple[Any, ...]]] = [
     (s.ParseScript("p"), ("parse_script", "p")),
     (s.Write("b", ["m v=1"]), ("write_lines", "b", ["m v=1"])),
     (s.Delete("b", DAY, "p"), ("delete", "b", DAY, "p")),
+    (s.CheckWritable("b"), ("check_writable", "b")),
     (s.FindBucket("b"), ("find_bucket", "b")),
     (s.EnsureBucket("b", 3600), ("ensure_bucket", "b", 3600)),
 ]
