@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
 from airflow_provider_influx_rollup.airflow_compat import (
-    AirflowException,
     AirflowFailException,
     AirflowSkipException,
     BaseSensorOperator,
@@ -34,6 +33,9 @@ if TYPE_CHECKING:
 
 # Airflow itself ends the wait this much later than the trigger does, for when no triggerer runs
 TRIGGER_GRACE = timedelta(minutes=5)
+# what Airflow says when it ends a wait itself, on 3.x and on 2.11, which has no exception class for it
+TRIGGER_FAILED = "__fail__"
+TRIGGER_TIMED_OUT = frozenset({"Trigger timeout", "Trigger/execution timeout"})
 
 
 class WindowCompleteSensor(BaseSensorOperator):
@@ -211,13 +213,11 @@ class WindowCompleteSensor(BaseSensorOperator):
         :raises AirflowSensorTimeout: when Airflow itself ended the wait
         """
         with self._softened():
-            try:
-                return super().resume_execution(next_method, next_kwargs, context)
-            except AirflowException as error:
-                # by name: the class has no import path that both versions share; only 2.11 lets it through
-                if type(error).__name__ != "TaskDeferralTimeout":
-                    raise
-                raise AirflowSensorTimeout(*error.args) from error
+            reason = (next_kwargs or {}).get("error")
+            if next_method == TRIGGER_FAILED and reason in TRIGGER_TIMED_OUT:
+                what = f"{reason}: the trigger sent no event in time; does a triggerer run?"
+                raise AirflowSensorTimeout(what)
+            return super().resume_execution(next_method, next_kwargs, context)
 
     def spec(self) -> CompletenessSpec:
         """What complete means, as plain values.

@@ -219,6 +219,7 @@ def test_deferred_task_times_out(
         sensor.resume_execution("execute_complete", {"event": event}, make_context())
 
 
+@pytest.mark.parametrize("reason", ["Trigger timeout", "Trigger/execution timeout"])
 @pytest.mark.parametrize(
     ("settings", "error"),
     [
@@ -228,11 +229,11 @@ def test_deferred_task_times_out(
     ],
 )
 def test_end_of_a_wait_without_a_triggerer_is_a_timeout(
-    make_sensor: MakeSensor, settings: dict[str, Any], error: type[Exception]
+    make_sensor: MakeSensor, settings: dict[str, Any], error: type[Exception], reason: str
 ) -> None:
     sensor = make_sensor(deferrable=True, **settings)
     with pytest.raises(error):
-        sensor.resume_execution("__fail__", {"error": "Trigger timeout"}, make_context())
+        sensor.resume_execution("__fail__", {"error": reason}, make_context())
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
