@@ -208,11 +208,14 @@ class AirflowProcess:
             return database.execute(sql, parameters).fetchall()
 
     def task_log(self, dag_id: str) -> str:
-        """The end of the newest task log of a DAG; empty without one."""
+        """What went wrong in the newest task log of a DAG; empty without one."""
         logs = sorted(
             (self.home / "logs" / f"dag_id={dag_id}").rglob("*.log"), key=lambda p: p.stat().st_mtime
         )
-        return f"{logs[-1]}:\n{tail(logs[-1], 60)}" if logs else ""
+        if not logs:
+            return ""
+        lines = tail(logs[-1], 60).splitlines()
+        return "\n".join([f"{logs[-1]}:", *(_readable(line) for line in lines)])
 
     def stop(self) -> None:
         """End all that was started."""
@@ -223,3 +226,13 @@ class AirflowProcess:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _readable(line: str) -> str:
+    """A line of a task log; 3.x writes JSON."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return line
+    errors = [f"{error['exc_type']}: {error['exc_value']}" for error in entry.get("error_detail") or []]
+    return " | ".join([f"{entry.get('level')}: {entry.get('event')}", *errors])

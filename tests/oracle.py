@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+Time = str | pd.Timestamp
 Window = tuple[pd.Timestamp, pd.Timestamp]
 RELATIVE_TOLERANCE = 1e-9
 # whose floats depend on the order of the additions
@@ -26,7 +27,7 @@ NOT_TAGS = frozenset({"", "result", "table", "_start", "_stop", "_time", "_value
 COLUMNS = ("_time", "_field", "_value", "type")
 
 
-def windows(start: str, stop: str, every: str, period: str | None = None) -> list[Window]:
+def windows(start: Time, stop: Time, every: str, period: str | None = None) -> list[Window]:
     """Fixed windows ``[start, stop)`` in UTC; with a period, windows that reach back from each stop."""
     edges = pd.date_range(start, stop, freq=every, tz="UTC")
     pairs = list(itertools.pairwise(edges))

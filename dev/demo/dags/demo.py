@@ -18,6 +18,7 @@ TIMEZONE = "America/Los_Angeles"
 
 
 def instant(name: str) -> datetime:
+    """Time in a variable that the demo sets."""
     return datetime.fromisoformat(os.environ[name])
 
 
