@@ -198,13 +198,18 @@ def read_target(
     url: str, org: str, token: str, bucket: str, measurement: str, start: str, stop: str
 ) -> pd.DataFrame:
     """All rows of a measurement in ``[start, stop)``, in the columns of ``rollup``."""
-    text = json.dumps  # Flux string literals escape as JSON ones for the names of tests
-    flux = f"""from(bucket: {text(bucket, ensure_ascii=False)}) |> range(start: {start}, stop: {stop})
-        |> filter(fn: (r) => r._measurement == {text(measurement, ensure_ascii=False)})
+    flux = f"""from(bucket: {_text(bucket)}) |> range(start: {start}, stop: {stop})
+        |> filter(fn: (r) => r._measurement == {_text(measurement)})
         |> drop(columns: ["_start", "_stop"])"""
     rows = query(url, org, token, flux)
     tags = sorted({name for row in rows for name in row} - NOT_TAGS - {"type"})
-    return pd.DataFrame(rows, columns=[*tags, *COLUMNS])
+    # objects: one column of floats and integers would turn large integers into floats
+    return pd.DataFrame(rows, columns=[*tags, *COLUMNS], dtype=object)
+
+
+def _text(text: str) -> str:
+    """Flux string literals escape as JSON ones for the names of tests, but for the start of an expression."""
+    return json.dumps(text, ensure_ascii=False).replace("${", "\\${")
 
 
 def count_points(url: str, org: str, token: str, bucket: str, start: str, stop: str) -> int:

@@ -79,8 +79,20 @@ def partitions(draw: st.DrawFn, grid: Grid, cells: int = 40) -> tuple[Interval, 
     bounds = [grid.floor(draw(instants(datetime(1960, 1, 1, tzinfo=UTC), datetime(2060, 1, 1, tzinfo=UTC))))]
     for _ in range(draw(st.integers(1, cells))):
         bounds.append(grid.window_at(bounds[-1]).stop)
-    inner = draw(st.lists(st.sampled_from(bounds), max_size=8))
+    whole = Interval(bounds[0], bounds[-1])
+    return whole, draw(partitions_of(whole, grid, most_cuts=8, most_repeats=3))
+
+
+@st.composite
+def partitions_of(
+    draw: st.DrawFn, whole: Interval, grid: Grid, most_cuts: int, most_repeats: int
+) -> list[Interval]:
+    """An interval cut on a grid into intervals, in any order and with repeats."""
+    bounds = [whole.start]
+    while bounds[-1] < whole.stop:
+        bounds.append(grid.window_at(bounds[-1]).stop)
+    inner = draw(st.lists(st.sampled_from(bounds), max_size=most_cuts))
     cuts = sorted({bounds[0], *inner, bounds[-1]})
     parts = [Interval(start, stop) for start, stop in pairwise(cuts)]
-    repeats = draw(st.lists(st.sampled_from(parts), max_size=3))
-    return Interval(bounds[0], bounds[-1]), draw(st.permutations(parts + repeats))
+    repeats = draw(st.lists(st.sampled_from(parts), max_size=most_repeats))
+    return list(draw(st.permutations(parts + repeats)))

@@ -8,7 +8,7 @@ from enum import Enum
 
 from airflow_provider_influx_rollup.exceptions import UnknownAggregate
 
-QUANTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,4})?|100)")
+QUANTILE = re.compile(r"p([0-9]{1,2}(?:\.[0-9]{1,4})?|100)")
 
 
 class Source(Enum):

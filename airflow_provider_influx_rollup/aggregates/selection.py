@@ -85,10 +85,13 @@ class AggregateRules:
         """Every aggregate that any field may have, sorted."""
         return tuple(sorted({name for _, names in self.rules for name in names}))
 
+    def exact_names(self) -> list[str]:
+        """The fields that are named, not matched by a glob."""
+        return [name for name, _ in self.rules if not is_glob(name)]
+
     def exact_fields(self) -> list[str] | None:
         """The fields, when no rule is a glob; None otherwise."""
-        names = [glob for glob, _ in self.rules]
-        return None if any(is_glob(name) for name in names) else names
+        return self.exact_names() if len(self.exact_names()) == len(self.rules) else None
 
     def owns(self, target_field: str) -> bool:
         """Whether a field of the target is one these rules can write."""

@@ -94,6 +94,8 @@ class RollupSpec:
             validate_name("measurement", self.target_measurement)
         for tag in (*self.tags, *(self.group_by or ())):
             validate_name("tag", tag)
+        for name in self.rules().exact_names():
+            validate_name("field", name)
         self.grid.grid()
         Duration.of(self.lateness, allow_zero=True)
         _require_choice("compute", self.compute, COMPUTE_CHOICES)

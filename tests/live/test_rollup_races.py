@@ -1,0 +1,241 @@
+"""Points that land, and runs that die, between any two steps of a rollup."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from airflow_provider_influx_rollup.client.driver import act
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.exceptions import SourceChanging
+from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
+from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.steps import Gather, Report, Step
+from tests.conftest import InfluxServer
+from tests.oracle import compare, rollup, windows
+from tests.rollup_runs import RUN, TAGS, Place, encode, interval, make_place, make_points, now, roll
+
+pytestmark = pytest.mark.live
+
+SPAN = interval("2025-03-08", "2025-03-08T02:00")
+NUMBERS = itertools.count()
+MOST_STEPS = 60
+
+
+@dataclass(frozen=True)
+class Path:
+    """One way through the rollup: what is asked, and whether the target holds ghosts before."""
+
+    rules: dict[str, tuple[str, ...]]
+    grid: GridSpec = field(default_factory=lambda: GridSpec("1h"))
+    more: dict[str, Any] = field(default_factory=dict)
+    has_ghosts: bool = False
+
+    @property
+    def spans(self) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+        """Its windows, for the oracle."""
+        return windows("2025-03-08", "2025-03-08T02:00", "1h", self.grid.period)
+
+
+PUSHED = {"temp": ("count", "mean", "last"), "packets": ("sum", "max")}
+PATHS = {
+    "pushed": Path(PUSHED),
+    "pushed, counted": Path({"temp": ("count", "sum", "last")}),
+    "worker": Path({"temp": ("median", "stddev"), "packets": ("spread", "distinct")}),
+    "partial": Path({"temp": ("mean", "last"), "packets": ("sum",)}, GridSpec("1h", period="2h")),
+    "merged": Path({"temp": ("sum", "last")}, more={"group_by": ("site",)}),
+    "all ways": Path({"temp": ("count", "sum"), "packets": ("p99", "count")}),
+    "ghosts": Path({"temp": ("count", "sum", "last")}, has_ghosts=True),
+    "ghosts, worker": Path({"temp": ("p99", "count")}, has_ghosts=True),
+}
+
+
+@dataclass
+class Scene:
+    """A source that gets another point whenever the test says so, and a fresh target."""
+
+    place: Place
+    points: pd.DataFrame
+    path: Path
+    target: str
+
+    @property
+    def spec(self) -> RollupSpec:
+        """The rollup."""
+        place, path = self.place, self.path
+        return place.spec(
+            path.grid, path.rules, target_measurement=self.target, pipeline=self.target, **path.more
+        )
+
+    def land_a_point(self) -> None:
+        """A new point comes: in the first window, at a time of its own."""
+        number = next(NUMBERS)
+        moment = pd.Timestamp("2025-03-08T00:31", tz="UTC") + pd.Timedelta(microseconds=number)
+        row = self.points.iloc[[0]].assign(
+            _time=moment, temp=100.0 + number, packets=pd.array([number], "Int64")
+        )
+        self.points = pd.concat([self.points, row], ignore_index=True)
+        self.place.client.write_lines(
+            self.place.source, encode(row, self.place.measurement, ("temp", "packets"))
+        )
+
+    def haunt(self) -> None:
+        """A series that the source never had, and a field of another pipeline in the same point."""
+        if self.path.has_ghosts:
+            line = f'{self.target},device=ghost temp_count=9i,temp_kept="theirs" {SPAN.start_ns}'
+            self.place.client.write_lines(self.place.target, [line])
+
+    def expected(self, points: pd.DataFrame) -> pd.DataFrame:
+        """What the target must hold for these points."""
+        group_by = self.path.more.get("group_by")
+        return rollup(points, TAGS, self.path.spans, self.path.rules, list(group_by) if group_by else None)
+
+    def differences(self, points: pd.DataFrame, *, planted_too: bool = True) -> list[str]:
+        """What differs in the target, but for the field of the other pipeline and, if wished, the planted ghost."""
+        stored = self.place.stored(self.target)
+        if not planted_too and "device" in stored:
+            stored = stored[stored["device"] != "ghost"]
+        return compare(stored[stored["_field"] != "temp_kept"], self.expected(points))
+
+    def has_kept_field(self) -> bool:
+        """Whether the other pipeline's field is there."""
+        return "temp_kept" in self.place.stored(self.target)["_field"].tolist()
+
+    def states(self) -> set[str]:
+        """States of the windows in the ledger."""
+        return set(self.place.states(self.target).values())
+
+
+class Stepper:
+    """Acts a verb's steps out one by one."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.steps = roll_up(scene.spec, SPAN, RUN, now)
+        self.pending: Step | None = next(self.steps)
+        self.read_source: list[bool] = []
+
+    def advance_to(self, boundary: int) -> bool:
+        """Act so many steps out; False when the verb has fewer."""
+        while len(self.read_source) < boundary and self.advance():
+            pass
+        return len(self.read_source) == boundary
+
+    def run_to_the_end(self, between: Callable[[], object] = lambda: None) -> None:
+        """Act all the other steps out."""
+        while self.advance():
+            between()
+
+    def advance(self) -> bool:
+        """Act the next step out; False when the verb has ended."""
+        if self.pending is None:
+            return False
+        step = self.pending
+        self.read_source.append(reads(step, self.scene.place.source))
+        try:
+            answer = None if isinstance(step, Report) else act(step, self.scene.place.client)
+            self.pending = self.steps.send(answer)
+        except StopIteration:
+            self.pending = None
+        return self.pending is not None
+
+
+def reads(step: Step, bucket: str) -> bool:
+    """Whether a step reads a bucket."""
+    if isinstance(step, Gather):
+        return any(reads(inner, bucket) for inner in step.steps)
+    return f'from(bucket: "{bucket}")' in getattr(step, "flux", "")
+
+
+def scenes(source: tuple[Place, pd.DataFrame], path: Path) -> Iterator[Scene]:
+    """One fresh scene after another, over the same source with all the points that landed in it."""
+    place, points = source
+    while True:
+        scene = Scene(place, points, path, f"target_{next(NUMBERS)}")
+        scene.haunt()
+        yield scene
+        points = scene.points
+
+
+@pytest.fixture(params=PATHS)
+def path(request: pytest.FixtureRequest) -> Path:
+    return PATHS[request.param]
+
+
+@pytest.fixture
+def some_scenes(influx: InfluxServer, client: InfluxClient, path: Path) -> Iterator[Scene]:
+    place = make_place(influx, client)
+    points = make_points("2025-03-07T23:00", "2025-03-08T02:00", 900)
+    place.write(points, ("temp", "packets"))
+    return scenes((place, points), path)
+
+
+def test_no_torn_window_is_committed_when_a_point_lands_between_any_two_steps(
+    some_scenes: Iterator[Scene],
+) -> None:
+    ran_anew = 0
+    for boundary in range(MOST_STEPS):
+        scene = next(some_scenes)
+        before = scene.points
+        stepper = Stepper(scene)
+        if not stepper.advance_to(boundary):
+            break
+        scene.land_a_point()
+        stepper.run_to_the_end()
+        is_seen = any(stepper.read_source[boundary:])
+        assert scene.states() == {"COMMITTED"}, boundary
+        assert scene.differences(scene.points if is_seen else before) == [], boundary
+        assert scene.has_kept_field() == scene.path.has_ghosts
+        ran_anew += not is_seen
+        if not is_seen:
+            roll(scene.place.client, scene.spec, SPAN)
+            assert scene.differences(scene.points) == [], boundary
+    assert 5 < boundary < MOST_STEPS - 1
+    assert 0 < ran_anew < boundary
+
+
+def test_rollup_gives_up_and_commits_nothing_when_points_never_stop_coming(
+    some_scenes: Iterator[Scene],
+) -> None:
+    scene = next(some_scenes)
+    stepper = Stepper(scene)
+    with pytest.raises(SourceChanging, match="lateness"):
+        stepper.run_to_the_end(between=scene.land_a_point)
+    assert scene.states() == {"WRITING"}
+    roll(scene.place.client, scene.spec, SPAN)
+    assert scene.differences(scene.points) == []
+    assert scene.states() == {"COMMITTED"}
+
+
+def test_rerun_is_right_and_no_torn_window_was_committed_when_a_run_dies_between_any_two_steps(
+    some_scenes: Iterator[Scene],
+) -> None:
+    torn = 0
+    for boundary in range(MOST_STEPS):
+        scene = next(some_scenes)
+        before = scene.points
+        roll(scene.place.client, scene.spec, SPAN)
+        scene.land_a_point()
+        scene.haunt()
+        stepper = Stepper(scene)
+        if not stepper.advance_to(boundary):
+            break
+        stepper.steps.close()
+        if scene.states() == {"COMMITTED"}:
+            is_done = stepper.pending is None
+            points = scene.points if is_done else before
+            assert scene.differences(points, planted_too=is_done) == [], boundary
+        else:
+            assert scene.states() == {"WRITING"}, boundary
+            torn += 1
+        roll(scene.place.client, scene.spec, SPAN)
+        assert scene.differences(scene.points) == [], boundary
+        assert scene.has_kept_field() == scene.path.has_ghosts, boundary
+        assert scene.states() == {"COMMITTED"}
+    assert 5 < boundary < MOST_STEPS - 1
+    assert torn > 1

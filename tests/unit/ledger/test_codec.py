@@ -1,0 +1,135 @@
+"""Receipts and specs to line protocol and back."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.ledger.codec import (
+    decode_receipts,
+    decode_specs,
+    encode_receipts,
+    encode_spec,
+)
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+INSTANTS = st.integers(0, 4 * 10**15).map(lambda micros: EPOCH + timedelta(microseconds=micros))
+LENGTHS = st.integers(1, 10**13).map(lambda micros: timedelta(microseconds=micros))
+NAMES = st.text(st.characters(exclude_characters="\n\r\0", exclude_categories=["Cs"]), min_size=1, max_size=8)
+COUNTS = st.integers(0, 2**62)
+TEXTS = st.text(st.characters(exclude_characters="\r\0", exclude_categories=["Cs"]), max_size=12)
+
+
+@st.composite
+def receipts(draw: st.DrawFn) -> Receipt:
+    start = draw(INSTANTS)
+    return Receipt(
+        pipeline=draw(NAMES.map(lambda name: f"p {name}.")),
+        stage="rollup",
+        window=Interval(start, start + draw(LENGTHS)),
+        state=draw(st.sampled_from(State)),
+        written_at=draw(INSTANTS),
+        generation=draw(COUNTS),
+        rows_in=draw(COUNTS),
+        rows_out=draw(COUNTS),
+        series=draw(COUNTS),
+        checksum=draw(st.integers(0, 2**64 - 1)).to_bytes(8).hex(),
+        spec_hash="00ff",
+        dag_id=draw(TEXTS),
+        task_id=draw(TEXTS),
+        run_id=draw(TEXTS),
+        try_number=draw(st.integers(0, 99)),
+        map_index=draw(st.integers(-1, 99)),
+        seconds=draw(st.floats(0, 1e6)),
+    )
+
+
+def parse(line: str) -> dict[str, Any]:
+    """A parser of line protocol of its own: the pivoted row that a query of the ledger returns."""
+    head = cut(line, " ", quotes=False)[0]
+    fields, time = cut(line[len(head) + 1 :], " ")
+    measurement, *tags = cut(head, ",", quotes=False)
+    row: dict[str, Any] = {"_measurement": measurement}
+    for tag in tags:
+        key, value = cut(tag, "=", quotes=False)
+        row[plain(key)] = plain(value)
+    for field in cut(fields, ","):
+        key, text = cut(field, "=")[0], field[len(cut(field, "=")[0]) + 1 :]
+        row[plain(key)] = value_of(text)
+    return row | {"_time": EPOCH + timedelta(microseconds=int(time) // 1000)}
+
+
+def cut(text: str, separator: str, *, quotes: bool = True) -> list[str]:
+    """Parts between separators that no backslash escapes; quotes protect only in field values."""
+    parts, current, quoted, escaped = [], "", False, False
+    for character in text:
+        if quotes and character == '"' and not escaped:
+            quoted = not quoted
+        if character == separator and not quoted and not escaped:
+            parts.append(current)
+            current = ""
+        else:
+            current += character
+        escaped = character == "\\" and not escaped
+    return [*parts, current]
+
+
+def plain(text: str) -> str:
+    for special in ",= ":
+        text = text.replace(f"\\{special}", special)
+    return text
+
+
+def value_of(text: str) -> Any:
+    if text.startswith('"'):
+        return text[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+    return int(text[:-1]) if text.endswith("i") else float(text)
+
+
+SAFE = receipts().filter(lambda r: "\\" not in "".join([r.pipeline, r.dag_id, r.task_id, r.run_id]))
+
+
+@given(st.lists(SAFE, min_size=1, max_size=4, unique_by=lambda receipt: receipt.window.start))
+def test_receipts_come_back_unchanged_when_they_were_encoded(made: list[Receipt]) -> None:
+    rows = [parse(line) for line in encode_receipts(made) if line.startswith("window_receipt")]
+    assert decode_receipts(rows) == sorted(made, key=lambda receipt: receipt.window)
+
+
+@given(SAFE)
+def test_event_keeps_the_wall_clock_when_a_receipt_is_encoded(receipt: Receipt) -> None:
+    [event] = [parse(line) for line in encode_receipts([receipt]) if line.startswith("window_event")]
+    assert event["_time"] == receipt.written_at
+    assert (event["window_start"], event["state"]) == (str(receipt.window.start_ns), receipt.state.value)
+
+
+def test_receipts_decode_when_empty_texts_came_back_as_nothing() -> None:
+    window = Interval(EPOCH, EPOCH + timedelta(hours=1))
+    receipt = Receipt("p", "rollup", window, State.PLANNED, EPOCH)
+    row = parse(encode_receipts([receipt])[0])
+    for name in ("checksum", "spec_hash", "dag_id", "task_id", "run_id"):
+        row[name] = None
+    assert decode_receipts([row]) == [receipt]
+
+
+def test_specs_come_back_newest_first_when_several_were_encoded() -> None:
+    specs = [({"fields": ["größe"], "n": number}, EPOCH + timedelta(days=number)) for number in (1, 3, 2)]
+    rows = [parse(encode_spec("p q", f"hash{spec['n']}", spec, now)) for spec, now in specs]
+    assert all(row["_time"] == EPOCH for row in rows)
+    found = decode_specs(rows)
+    assert [(name, spec_hash) for name, spec_hash, _ in found] == [("p q", "hash3"), ("p q", "hash2"), ("p q", "hash1")]
+    assert found[0][2] == {"fields": ["größe"], "n": 3}
+
+
+def test_spec_is_refused_when_the_ledger_holds_something_else() -> None:
+    row = {"pipeline": "p", "spec_hash": "h", "last_used_ns": 0, "spec": json.dumps([1])}
+    with pytest.raises(ConfigurationError, match="'p'"):
+        decode_specs([row])
