@@ -96,7 +96,7 @@ def test_targets_exist_when_a_page_links_to_them(page: Path) -> None:
 
 def test_every_error_has_its_row_when_on_call_reads_the_table() -> None:
     rows = re.findall(
-        r"^\| `(\w+)` \| (permanent|transient) \|", (DOCS / "howto/on-call.md").read_text(), re.M
+        r"^\| `(\w+)` \| (permanent|transient) \|", (DOCS / "howto/on-call.md").read_text(), re.MULTILINE
     )
     tree = {
         name: "permanent" if cls.permanent else "transient"
