@@ -133,7 +133,10 @@ def test_rollup_fails_for_good_when_a_bucket_is_unknown(place: Place, role: str)
 
 LACKING = {
     "source not readable": ({"target": "read write", "ledger": "read write"}, BucketNotFound),
-    "source write only": ({"source": "write", "target": "read write", "ledger": "read write"}, BucketNotFound),
+    "source write only": (
+        {"source": "write", "target": "read write", "ledger": "read write"},
+        BucketNotFound,
+    ),
     "target not writable": ({"source": "read", "target": "read", "ledger": "read write"}, InfluxForbidden),
     "target not readable": ({"source": "read", "target": "write", "ledger": "read write"}, BucketNotFound),
     "ledger not writable": ({"source": "read", "target": "read write", "ledger": "read"}, InfluxForbidden),
@@ -151,7 +154,9 @@ def test_committed_windows_stay_so_when_the_token_lacks_a_permission(
         assert refuse(place, error, None, lambda: roll(client, spec, SPAN)).permanent
 
 
-def test_rollup_works_when_the_token_has_just_the_permissions_it_needs(place: Place, points: pd.DataFrame) -> None:
+def test_rollup_works_when_the_token_has_just_the_permissions_it_needs(
+    place: Place, points: pd.DataFrame
+) -> None:
     token = token_for(place, source="read", target="read write", ledger="read write")
     with connect(place.server, token=token) as client:
         result = roll(client, place.spec("1h", RULES, pipeline="mine"), SPAN)
@@ -202,7 +207,7 @@ def test_fields_are_left_out_with_a_note_when_a_glob_takes_them_but_their_type_d
 ) -> None:
     result = roll(place.client, place.spec("1h", ["mean"], target_measurement="all"), SPAN)
     numbers = ("temp", "packets", "total", FIELDS[-1])
-    assert place.differences(rollup(points, TAGS, HOURS, {field: ("mean",) for field in numbers}), "all") == []
+    assert place.differences(rollup(points, TAGS, HOURS, dict.fromkeys(numbers, ("mean",))), "all") == []
     assert any("mean of state (string)" in note and "online (boolean)" in note for note in result["notes"])
 
 
@@ -306,12 +311,17 @@ def test_rollup_equals_pandas_when_names_are_unusual(
     client.write_lines(place.source, lines)
     rules = {f"{name}_f": ("count", "mean", "last", "p99")}
     renamed = few.rename(columns={"temp": f"{name}_f"})
-    for more in ({}, {"tags": {name: (f"{name} x",)}, "target_measurement": f"{name} out", "pipeline": f"{name}->x"}):
+    for more in (
+        {},
+        {"tags": {name: (f"{name} x",)}, "target_measurement": f"{name} out", "pipeline": f"{name}->x"},
+    ):
         spec = place.spec("1h", rules, **more)
         result = roll(client, spec, SPAN)
         assert result["rows_in"] == len(few)
         assert place.differences(rollup(renamed, [name], HOURS, rules), spec.output_measurement) == []
-    client.delete(place.source, SPAN, f'_measurement="{name}"'.replace("\\", "\\\\").replace('quo"', 'quo\\"'))
+    client.delete(
+        place.source, SPAN, f'_measurement="{name}"'.replace("\\", "\\\\").replace('quo"', 'quo\\"')
+    )
     roll(client, spec, SPAN)
     assert len(place.stored(spec.output_measurement)) == 0
 
@@ -340,7 +350,11 @@ def test_nothing_is_written_when_influxdb_cannot_hold_a_name(place: Place, chang
 
 @pytest.mark.parametrize(
     "change",
-    [{"tags": {"site": ("line\nfeed",)}}, {"pipeline": "line\nfeed"}, {"aggregates": {"line\nfeed": ("count",)}}],
+    [
+        {"tags": {"site": ("line\nfeed",)}},
+        {"pipeline": "line\nfeed"},
+        {"aggregates": {"line\nfeed": ("count",)}},
+    ],
     ids=str,
 )
 def test_nothing_is_written_when_influxdb_cannot_hold_a_value_a_field_or_a_pipeline(

@@ -18,9 +18,9 @@ SPAN = interval("2025-03-08", "2025-03-08T03:00")
 HOURS = windows("2025-03-08", "2025-03-08T03:00", "1h")
 NAMES = ("count", "mean", "last")
 FIELDS = ("temp", "packets")
-RULES = {field: NAMES for field in FIELDS}
+RULES = dict.fromkeys(FIELDS, NAMES)
 # one that InfluxDB computes, one that the worker computes
-WAYS = {"pushed": RULES, "worker": {field: ("count", "p99") for field in FIELDS}}
+WAYS = {"pushed": RULES, "worker": dict.fromkeys(FIELDS, ("count", "p99"))}
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_only_the_rerun_window_changes_when_one_window_lost_a_series(
 def test_rows_of_the_old_filter_go_when_it_was_narrowed(
     place: Place, points: pd.DataFrame, group_by: tuple[str, ...] | None
 ) -> None:
-    rules = {field: ("count", "last") for field in FIELDS}
+    rules = dict.fromkeys(FIELDS, ("count", "last"))
     wide = place.spec("1h", rules, pipeline="mine", group_by=group_by, tags={"site": ("berlin", "nairobi")})
     roll(place.client, wide, SPAN)
     narrow = place.spec("1h", rules, pipeline="mine", group_by=group_by, tags={"site": ("nairobi",)})

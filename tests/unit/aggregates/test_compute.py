@@ -122,7 +122,9 @@ def test_quantile_is_found_when_its_name_is_a_percentage(name: str, quantile: fl
     assert find_aggregate(name).quantile == pytest.approx(quantile)
 
 
-@pytest.mark.parametrize("name", ["", "p", "p101", "p-1", "p1e2", "p99.", "P99", "avg", "mean ", "p99.99999", "p٣"])
+@pytest.mark.parametrize(
+    "name", ["", "p", "p101", "p-1", "p1e2", "p99.", "P99", "avg", "mean ", "p99.99999", "p٣"]
+)
 def test_aggregate_is_refused_when_its_name_is_unknown(name: str) -> None:
     with pytest.raises(UnknownAggregate, match="p99"):
         find_aggregate(name)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_influx_rollup.aggregates.selection import AggregateRules
-from airflow_provider_influx_rollup.exceptions import AggregateTypeMismatch, ConfigurationError, UnknownAggregate
+from airflow_provider_influx_rollup.exceptions import (
+    AggregateTypeMismatch,
+    ConfigurationError,
+    UnknownAggregate,
+)
 
 TYPES = {"hum": "float", "n": "integer", "on": "boolean", "state": "string", "temp": "float", "u": "unsigned"}
 
@@ -89,4 +93,7 @@ def test_target_field_is_owned_when_a_rule_could_write_it(field: str, owned: boo
 
 def test_names_with_glob_characters_match_themselves_when_they_are_named() -> None:
     rules = AggregateRules.of({"a[1]": ["last"]}, None)
-    assert [column.name for column in rules.select({"a[1]": "float", "a1": "float"}).columns] == ["a1_last", "a[1]_last"]
+    assert [column.name for column in rules.select({"a[1]": "float", "a1": "float"}).columns] == [
+        "a1_last",
+        "a[1]_last",
+    ]

@@ -57,7 +57,9 @@ def plain(name: str, group: list[tuple[int, int]]) -> int:
 
 
 @given(POINTS)
-def test_points_are_in_every_window_that_holds_them_when_windows_slide(points: list[tuple[str, int, int]]) -> None:
+def test_points_are_in_every_window_that_holds_them_when_windows_slide(
+    points: list[tuple[str, int, int]],
+) -> None:
     bounds = WindowBounds(np.arange(-20, 90, 10), np.arange(-20, 90, 10) + 30)
     blocks = aggregate_points(frame_of(points), bounds, columns_of(MERGEABLE))
     for name, block in zip(MERGEABLE, blocks, strict=True):

@@ -125,7 +125,11 @@ def test_specs_come_back_newest_first_when_several_were_encoded() -> None:
     rows = [parse(encode_spec("p q", f"hash{spec['n']}", spec, now)) for spec, now in specs]
     assert all(row["_time"] == EPOCH for row in rows)
     found = decode_specs(rows)
-    assert [(name, spec_hash) for name, spec_hash, _ in found] == [("p q", "hash3"), ("p q", "hash2"), ("p q", "hash1")]
+    assert [(name, spec_hash) for name, spec_hash, _ in found] == [
+        ("p q", "hash3"),
+        ("p q", "hash2"),
+        ("p q", "hash1"),
+    ]
     assert found[0][2] == {"fields": ["größe"], "n": 3}
 
 

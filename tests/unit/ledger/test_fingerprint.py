@@ -63,7 +63,9 @@ def test_checksum_changes_when_one_bit_of_one_value_does(rows: list[Row], positi
 
 
 @given(ROWS, st.integers(0, 19), st.sampled_from([0, 1, 2]))
-def test_checksum_changes_when_a_series_a_field_or_a_time_does(rows: list[Row], position: int, part: int) -> None:
+def test_checksum_changes_when_a_series_a_field_or_a_time_does(
+    rows: list[Row], position: int, part: int
+) -> None:
     position %= len(rows)
     row = list(rows[position])
     row[part] = row[part] + 1 if part == 2 else row[part] + "'"
@@ -82,7 +84,13 @@ def test_checksum_changes_when_two_rows_swap_their_values(rows: list[Row], one: 
 
 @pytest.mark.parametrize(
     ("values", "dtype"),
-    [([1, 2], np.int64), ([1, 2], np.uint64), ([1.0, 2.0], np.float64), ([True, False], bool), (["1", "2"], object)],
+    [
+        ([1, 2], np.int64),
+        ([1, 2], np.uint64),
+        ([1.0, 2.0], np.float64),
+        ([True, False], bool),
+        (["1", "2"], object),
+    ],
 )
 def test_checksum_differs_when_values_differ_in_any_type(values: list[Any], dtype: Any) -> None:
     one, other = ([("a", "x", 5, value)] for value in values)

@@ -1,0 +1,8 @@
+from(bucket: "raw_telemetry")
+  |> range(start: 2025-03-08T00:00:00Z, stop: 2025-03-09T00:00:00Z)
+  |> filter(fn: (r) => r["_measurement"] == "sensor_readings")
+  |> filter(fn: (r) => r["_field"] == "temp" or r["_field"] == "hum")
+  |> filter(fn: (r) => r["site"] == "berlin" or r["site"] == "west \"2\"")
+  |> filter(fn: (r) => r["line"] =~ /^$/)
+  |> group(columns: ["_field"])
+  |> count()

@@ -1,0 +1,6 @@
+from(bucket: "rollup_ledger")
+  |> range(start: 2025-03-08T00:00:00Z, stop: 2025-03-09T00:00:00Z)
+  |> filter(fn: (r) => r._measurement == "window_receipt")
+  |> filter(fn: (r) => r.pipeline == "raw/\"m\"->hourly@1h" and r.stage == "rollup")
+  |> drop(columns: ["_start", "_stop"])
+  |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")

@@ -1,0 +1,21 @@
+import "influxdata/influxdb"
+
+from(bucket: "raw_telemetry")
+  |> range(start: 2025-03-08T00:00:00Z, stop: 2025-03-09T00:00:00Z)
+  |> filter(fn: (r) => r["_measurement"] == "sensor_readings")
+  |> filter(fn: (r) => r["_field"] == "temp")
+  |> aggregateWindow(every: 3600000000000ns, offset: 0ns, fn: count, createEmpty: false, timeSrc: "_start")
+  |> drop(columns: ["_start", "_stop", "_field"])
+  |> rename(columns: {_value: "temp_count"})
+  |> influxdb.wideTo(bucket: "rollup_hourly")
+  |> yield(name: "0")
+
+from(bucket: "raw_telemetry")
+  |> range(start: 2025-03-08T00:00:00Z, stop: 2025-03-09T00:00:00Z)
+  |> filter(fn: (r) => r["_measurement"] == "sensor_readings")
+  |> filter(fn: (r) => r["_field"] == "temp")
+  |> aggregateWindow(every: 3600000000000ns, offset: 0ns, fn: mean, createEmpty: false, timeSrc: "_start")
+  |> drop(columns: ["_start", "_stop", "_field"])
+  |> rename(columns: {_value: "temp_mean"})
+  |> influxdb.wideTo(bucket: "rollup_hourly")
+  |> yield(name: "1")

@@ -1,0 +1,7 @@
+from(bucket: "rollup_hourly")
+  |> range(start: 2025-03-08T00:00:00Z, stop: 2025-03-09T00:00:00Z)
+  |> filter(fn: (r) => r["_measurement"] == "sensor_readings")
+  |> filter(fn: (r) => r._field =~ /_(count|p99\.9)$/)
+  |> filter(fn: (r) => r["site"] == "berlin")
+  |> group(columns: ["_field"])
+  |> drop(columns: ["_start", "_stop", "_measurement"])
