@@ -35,7 +35,11 @@ def _receipt_line(receipt: Receipt) -> str:
 
 def _event_line(receipt: Receipt) -> str:
     """An event's time is the wall clock; its window is a tag value, so that windows written at once stay apart."""
-    tags = {"pipeline": receipt.pipeline, "stage": receipt.stage, "window_start": str(receipt.window.start_ns)}
+    tags = {
+        "pipeline": receipt.pipeline,
+        "stage": receipt.stage,
+        "window_start": str(receipt.window.start_ns),
+    }
     return encode_line(EVENT_MEASUREMENT, tags, _fields(receipt), to_ns(receipt.written_at))
 
 

@@ -47,7 +47,9 @@ def value_bits(values: NDArray[Any]) -> Hashes:
         return values.astype(np.uint64) + np.uint64(2)
     if values.dtype.kind in "iu":
         # a count is written by InfluxDB as an integer and by a worker alike, so the sign bit alone decides nothing
-        return _mix(values.astype(np.int64 if values.dtype.kind == "i" else np.uint64).view(np.uint64)) + np.uint64(3)
+        return _mix(
+            values.astype(np.int64 if values.dtype.kind == "i" else np.uint64).view(np.uint64)
+        ) + np.uint64(3)
     return np.fromiter((text_hash(value, "value") for value in values), np.uint64, len(values))
 
 

@@ -230,7 +230,7 @@ def _refuse_ranges(facts: ScriptFacts, allow_fixed_ranges: bool, window: Interva
     strays = [one for one in facts.ranges if not one.follows_window]
     if strays and not allow_fixed_ranges:
         what = f"the range on line {strays[0].line} does not follow the window that is run"
-        fix = "use v.timeRangeStart and v.timeRangeStop, or allow fixed ranges if that is meant"
+        fix = "use v.timeRangeStart and v.timeRangeStop: each run binds them to its own window"
         raise ScriptUnbounded(what, window=window, written=NOTHING_WRITTEN, fix=fix)
 
 

@@ -49,7 +49,7 @@ class ScriptSpec:
     """One rollup by a user's own script.
 
     :param script: Flux text, after Jinja
-    :param name: short name of the script, for the pipeline's name
+    :param name: short name for the pipeline when the script's ``option task`` has none
     :param params: values of ``params.<name>``; None binds none
     :param grid: the windows; None takes ``every`` of the script's ``option task``, else the whole interval
     :param lateness: None takes ``offset`` of the script's ``option task``
@@ -182,7 +182,7 @@ def _open_book(
     *,
     has_ledger: bool,
 ) -> Steps[ReceiptBook]:
-    name = spec.name or (facts.task.name if facts.task else None) or spec.spec_hash()
+    name = (facts.task.name if facts.task else None) or spec.name or spec.spec_hash()
     pipeline = spec.pipeline or f"{name}->{spec.target_bucket}@{grid.label if grid else 'interval'}"
     previous: list[Receipt] = []
     if has_ledger:

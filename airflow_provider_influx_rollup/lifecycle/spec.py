@@ -146,7 +146,8 @@ class RollupSpec:
         if self.output_measurement != self.measurement:
             target += f"/{self.output_measurement}"
         chosen = ",".join(f"{key}={'|'.join(values)}" for key, values in sorted(self.tags.items()))
-        grouped = f" by {','.join(sorted(self.group_by))}" if self.group_by is not None else ""
+        kept = ",".join(sorted(self.group_by or ())) or "nothing"
+        grouped = "" if self.group_by is None else f" by {kept}"
         filtered = "{" + chosen + "}" if chosen else ""
         return f"{self.source_bucket}/{self.measurement}{filtered}->{target}@{self.grid.label}{grouped}"
 

@@ -162,7 +162,7 @@ def _captured_script(client: InfluxClient, aggregates: tuple[str, ...]) -> str:
     steps = roll_up(spec, _interval(SIX_HOURS, spec), RunInfo(), lambda: datetime.now(UTC))
     captured: list[str] = []
 
-    def tapped():  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def tapped():  # type: ignore[no-untyped-def]
         answer = None
         while True:
             try:
