@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from airflow_provider_influx_rollup.aggregates.catalog import find_aggregate
 from airflow_provider_influx_rollup.aggregates.compute import Groups, compute
 from airflow_provider_influx_rollup.aggregates.frame import Codes, Frame, TagSet, concat_frames
 from airflow_provider_influx_rollup.aggregates.selection import Column
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # what a column is merged from; every other mergeable aggregate is its own part
 PARTS = {"mean": ("sum", "count")}

@@ -39,9 +39,7 @@ def newest_specs(spec: RollupSpec, stored: Iterable[StoredSpec]) -> dict[str, Ro
     for pipeline, _, values in stored:
         newest.setdefault(pipeline, values)
     return {
-        name: RollupSpec.from_json(values)
-        for name, values in newest.items()
-        if _has_same_place(spec, values)
+        name: RollupSpec.from_json(values) for name, values in newest.items() if _has_same_place(spec, values)
     }
 
 
@@ -50,9 +48,7 @@ def earlier_specs(spec: RollupSpec, stored: Iterable[StoredSpec]) -> list[Rollup
     return [
         RollupSpec.from_json(values)
         for pipeline, spec_hash, values in stored
-        if pipeline == spec.pipeline_name
-        and spec_hash != spec.spec_hash()
-        and _has_same_place(spec, values)
+        if pipeline == spec.pipeline_name and spec_hash != spec.spec_hash() and _has_same_place(spec, values)
     ]
 
 

@@ -29,15 +29,17 @@ class ReceiptBook:
     previous: Mapping[Interval, Receipt]
 
     def receipt(self, window: Interval, state: State, now: datetime) -> Receipt:
-        """A receipt of a window, at the generation it had."""
+        """A receipt of a window, with the generation and the numbers of its last commit."""
         known = self.previous.get(window)
-        return Receipt(
-            pipeline=self.pipeline,
-            stage=self.stage,
-            window=window,
+        blank = Receipt(self.pipeline, self.stage, window, state, now)
+        base = replace(blank, generation=known.generation) if known else blank
+        if known and known.spec_hash == self.spec_hash:
+            # rows and checksum stay those of the last commit: a rerun that dies must not hide what was there
+            base = known
+        return replace(
+            base,
             state=state,
             written_at=now,
-            generation=known.generation if known else 0,
             spec_hash=self.spec_hash,
             dag_id=self.run.dag_id,
             task_id=self.run.task_id,

@@ -31,6 +31,7 @@ from airflow_provider_influx_rollup.lifecycle.clash import (
     require_no_clash,
 )
 from airflow_provider_influx_rollup.lifecycle.field_types import field_types
+from airflow_provider_influx_rollup.lifecycle.frozen import require_not_frozen
 from airflow_provider_influx_rollup.lifecycle.ghosts import delete_ghosts
 from airflow_provider_influx_rollup.lifecycle.job import INSTANT, Job, cut_blocks
 from airflow_provider_influx_rollup.lifecycle.ownership import Claim, Ownership
@@ -44,6 +45,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup_verify import (
 from airflow_provider_influx_rollup.lifecycle.rollup_write import rollup_scripts, write_windows
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import (
+    Bucket,
     CheckWritable,
     EnsureBucket,
     FindBucket,
@@ -72,6 +74,7 @@ class Plan:
     selection: Selection
     book: ReceiptBook
     ownership: Ownership
+    source: Bucket
 
 
 def roll_up(
@@ -85,6 +88,7 @@ def roll_up(
     :param dry_run: say what would be done and write nothing
     :raises WindowMisaligned: when the grid does not tile the interval
     :raises WindowNotDue: when a window has not ended; its lateness is waited for
+    :raises WindowFrozen: when retention has taken points of a window that was committed
     :raises SourceChanging: when points kept coming while the windows were read
     :raises SourceIncomplete: when a window is empty and ``empty_windows="fail"``
     """
@@ -93,6 +97,8 @@ def roll_up(
     if not dry_run:
         yield from wait_until_due(windows, spec.lateness, began)
     plan = yield from _plan(spec, windows, run, dry_run=dry_run)
+    whole = _job(spec, windows, plan.selection, plan.ownership)
+    yield from require_not_frozen(whole, plan.book, plan.source, began)
     notes = yield from _tell_plan(spec, interval, plan)
     if dry_run:
         yield from _tell_scripts(spec, plan)
@@ -135,7 +141,7 @@ def _plan(spec: RollupSpec, windows: tuple[Interval, ...], run: RunInfo, *, dry_
     selection = spec.rules().select(field_types(frames_from_tables(tables)))
     receipts = {receipt.window: receipt for receipt in decode_receipts(previous)}
     book = ReceiptBook(spec.ledger_bucket, spec.pipeline_name, STAGE, spec.spec_hash(), run, receipts)
-    return Plan(windows, selection, book, _ownership(spec, stored, receipts.values()))
+    return Plan(windows, selection, book, _ownership(spec, stored, receipts.values()), source)
 
 
 def _ownership(spec: RollupSpec, stored: Sequence[StoredSpec], previous: Iterable[Receipt]) -> Ownership:

@@ -205,8 +205,23 @@ def _count_columns(target: TargetRows, written: Written) -> dict[str, list[Targe
 
 def _rows_in(job: Job, written: Written, counts: Mapping[str, Iterable[Block | TargetColumn]]) -> list[int]:
     """Source points of each window, over all fields."""
+    return _sum_by_window(
+        job, [block for blocks in (*counts.values(), *written.counts.values()) for block in blocks]
+    )
+
+
+def points_by_window(job: Job, tables: Iterable[Any]) -> list[int]:
+    """Source points of each window, over all fields.
+
+    :param tables: what a counts query returned
+    """
+    return _sum_by_window(
+        job, [block for blocks in _counts_by_field(job, tables).values() for block in blocks]
+    )
+
+
+def _sum_by_window(job: Job, blocks: Iterable[Block | TargetColumn]) -> list[int]:
     rows = np.zeros(len(job.windows), np.int64)
-    for blocks in (*counts.values(), *written.counts.values()):
-        for block in blocks:
-            np.add.at(rows, block.window, block.values.astype(np.int64))
+    for block in blocks:
+        np.add.at(rows, block.window, block.values.astype(np.int64))
     return [int(row) for row in rows]

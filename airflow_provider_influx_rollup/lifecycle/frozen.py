@@ -1,0 +1,51 @@
+"""Windows that can no longer be rebuilt: retention has taken points that their rollup stands for.
+
+A rerun of such a window would replace a complete rollup by a poorer one, so it is refused.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from airflow_provider_influx_rollup.exceptions import WindowFrozen
+from airflow_provider_influx_rollup.flux.source_read import counts_query
+from airflow_provider_influx_rollup.lifecycle.job import Job
+from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
+from airflow_provider_influx_rollup.lifecycle.rollup_verify import points_by_window
+from airflow_provider_influx_rollup.lifecycle.steps import Bucket, QueryArrow, Steps
+from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
+
+
+def require_not_frozen(job: Job, book: ReceiptBook, source: Bucket, now: datetime) -> Steps[None]:
+    """Refuse windows that retention reaches and that have fewer source points than their receipt says.
+
+    Windows whose spec changed are not compared: their receipt counts other points.
+
+    :param source: the source bucket; one that keeps for ever freezes nothing
+    :raises WindowFrozen: with the numbers of the first such window
+    """
+    horizon = now - timedelta(seconds=source.retention_seconds)
+    at_risk = [
+        window for window in job.windows if window.start < horizon and _stands_for_points(book, window)
+    ]
+    if not source.retention_seconds or not at_risk:
+        return
+    rows = [0] * len(job.windows)
+    if job.fields:
+        rows = points_by_window(job, (yield QueryArrow(counts_query(job.source, job.runs, job.fields))))
+    now_there = dict(zip(job.windows, rows, strict=True))
+    frozen = [window for window in at_risk if now_there[window] < book.previous[window].rows_in]
+    if frozen:
+        first = frozen[0]
+        what = (
+            f"{len(frozen)} of {len(job.windows)} windows are frozen: bucket {source.name!r} keeps points from "
+            f"{format_instant(horizon)} on, and has {now_there[first]} of the {book.previous[first].rows_in} points "
+            "that the rollup stands for"
+        )
+        fix = "keep the rollup as it is, or restore the points first"
+        raise WindowFrozen(what, window=first, written="nothing", fix=fix)
+
+
+def _stands_for_points(book: ReceiptBook, window: Interval) -> bool:
+    receipt = book.previous.get(window)
+    return receipt is not None and receipt.spec_hash == book.spec_hash and receipt.rows_in > 0

@@ -1,0 +1,117 @@
+"""A window whose source points retention has taken keeps its rollup."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from airflow_provider_influx_rollup.client.driver import drive
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.exceptions import WindowFrozen
+from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
+from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+pytestmark = pytest.mark.live
+
+DAY = 86400
+
+
+def points(client: InfluxClient, bucket: str, measurement: str) -> list[tuple[datetime, str, float]]:
+    rows = client.query(
+        f'from(bucket: "{bucket}") |> range(start: 1970-01-01T00:00:00Z) '
+        f'|> filter(fn: (r) => r._measurement == "{measurement}")'
+    )
+    return sorted((row["_time"], row["_field"], row["_value"]) for row in rows)
+
+
+@pytest.fixture
+def place(client: InfluxClient) -> tuple[RollupSpec, Interval, datetime]:
+    """A source that keeps a day, with two hours of points, and the clock one day and 90 minutes after the first."""
+    name = uuid.uuid4().hex[:12]
+    source, target = f"frozen_raw_{name}", f"frozen_target_{name}"
+    client.ensure_bucket(source, retention_seconds=DAY)
+    client.ensure_bucket(target)
+    # enforcement is by the server's own clock, so the points are of today and the verb gets a clock of tomorrow
+    start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
+    lines = [
+        f"m,device=d{device} t={index + device}.5 {int((start + timedelta(minutes=10 * index)).timestamp())}000000000"
+        for device in range(2)
+        for index in range(12)
+    ]
+    client.write_lines(source, lines)
+    spec = RollupSpec(source, target, "m", GridSpec("1h"), ("count", "sum"), ledger_bucket=f"ledger_{name}")
+    return spec, Interval(start, start + timedelta(hours=2)), start + timedelta(days=1, minutes=90)
+
+
+def roll(client: InfluxClient, spec: RollupSpec, interval: Interval, now: datetime | None = None) -> None:
+    drive(roll_up(spec, interval, RunInfo(), lambda: now or datetime.now(UTC)), client, lambda _report: None)
+
+
+def test_rerun_is_refused_when_retention_took_all_points(
+    client: InfluxClient, place: tuple[RollupSpec, Interval, datetime]
+) -> None:
+    spec, interval, tomorrow = place
+    roll(client, spec, interval)
+    before = points(client, spec.target_bucket, "m")
+    assert len(before) == 8
+    client.delete(spec.source_bucket, interval, '_measurement="m"')
+    with pytest.raises(WindowFrozen, match=r"has 0 of the 12 points"):
+        roll(client, spec, interval, tomorrow)
+    assert points(client, spec.target_bucket, "m") == before
+
+
+def test_rerun_is_refused_when_retention_took_some_points(
+    client: InfluxClient, place: tuple[RollupSpec, Interval, datetime]
+) -> None:
+    spec, interval, tomorrow = place
+    roll(client, spec, interval)
+    before = points(client, spec.target_bucket, "m")
+    gone = Interval(interval.start, interval.start + timedelta(minutes=30))
+    client.delete(spec.source_bucket, gone, '_measurement="m"')
+    with pytest.raises(WindowFrozen, match=r"1 of 2 windows are frozen.* 6 of the 12 points"):
+        roll(client, spec, interval, tomorrow)
+    assert points(client, spec.target_bucket, "m") == before
+
+
+def test_rerun_goes_on_when_retention_reaches_the_window_but_took_nothing(
+    client: InfluxClient, place: tuple[RollupSpec, Interval, datetime]
+) -> None:
+    spec, interval, tomorrow = place
+    roll(client, spec, interval)
+    before = points(client, spec.target_bucket, "m")
+    roll(client, spec, interval, tomorrow)
+    assert points(client, spec.target_bucket, "m") == before
+
+
+def test_refusal_survives_a_run_that_died(
+    client: InfluxClient, place: tuple[RollupSpec, Interval, datetime]
+) -> None:
+    spec, interval, tomorrow = place
+    roll(client, spec, interval)
+    before = points(client, spec.target_bucket, "m")
+    dying = spec.pipeline_name  # the run below dies before it writes a point, its windows stay WRITING
+    steps = roll_up(spec, interval, RunInfo(), lambda: datetime.now(UTC))
+    answer = None
+    while True:
+        step = steps.send(answer)
+        if type(step).__name__ == "Execute":
+            steps.close()
+            break
+        answer = drive(_one(step), client, lambda _report: None)
+    states = client.query(
+        f'from(bucket: "{spec.ledger_bucket}") |> range(start: 1970-01-01T00:00:00Z) '
+        '|> filter(fn: (r) => r._measurement == "window_receipt" and r._field == "state")'
+        f' |> filter(fn: (r) => r.pipeline == "{dying}")'
+    )
+    assert {row["_value"] for row in states} == {"WRITING"}
+    client.delete(spec.source_bucket, interval, '_measurement="m"')
+    with pytest.raises(WindowFrozen):
+        roll(client, spec, interval, tomorrow)
+    assert points(client, spec.target_bucket, "m") == before
+
+
+def _one(step):  # type: ignore[no-untyped-def]
+    return (yield step)
