@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from dev.airflow_process import AirflowProcess
-from dev.processes import POLL_SECONDS, ProcessFailed, wait_until
+from dev.airflow_process import LOCKED_RETRIES, AirflowProcess
+from dev.processes import POLL_SECONDS, DatabaseLocked, ProcessFailed, wait_until
 
 Progress = Callable[["BackfillStates"], None]
 ENDED = ("success", "failed")
@@ -96,16 +96,7 @@ def _run_on_three(
     make_ready(airflow, backfill.dag_id)
     unpause(airflow, backfill.dag_id)
     _wait_for_the_one_before(airflow, backfill.dag_id, deadline)
-    arguments = [
-        "--dag-id", backfill.dag_id,
-        "--from-date", backfill.first.isoformat(),
-        "--to-date", backfill.last.isoformat(),
-        "--reprocess-behavior", backfill.reprocess,
-        "--max-active-runs", str(backfill.max_active_runs),
-        *(["--run-backwards"] if backfill.backwards else []),
-    ]  # fmt: skip
-    airflow.cli("backfill", "create", *arguments)
-    number = airflow.rows("select max(id) from backfill where dag_id = ?", (backfill.dag_id,))[0][0]
+    number = _create(airflow, backfill)
     while True:
         airflow.processes.check()
         states = _states_on_three(airflow, number)
@@ -113,6 +104,32 @@ def _run_on_three(
         if states.ended == states.total or time.monotonic() > deadline:
             return states
         time.sleep(POLL_SECONDS)
+
+
+def _create(airflow: AirflowProcess, backfill: Backfill) -> int:
+    """Create a backfill and give its number; what a locked database left half made is cancelled first."""
+    reprocess = backfill.reprocess
+    for attempt in range(LOCKED_RETRIES + 1):
+        arguments = [
+            "--dag-id", backfill.dag_id,
+            "--from-date", backfill.first.isoformat(),
+            "--to-date", backfill.last.isoformat(),
+            "--reprocess-behavior", reprocess,
+            "--max-active-runs", str(backfill.max_active_runs),
+            *(["--run-backwards"] if backfill.backwards else []),
+        ]  # fmt: skip
+        try:
+            airflow.cli("backfill", "create", *arguments, retries=0)
+            break
+        except DatabaseLocked:
+            if attempt == LOCKED_RETRIES:
+                raise
+            half_made = "select id from backfill where dag_id = ? and completed_at is null"
+            for (number,) in airflow.rows(half_made, (backfill.dag_id,)):
+                airflow.api("PUT", f"/backfills/{number}/cancel")
+                # its queued runs failed by that
+                reprocess = "failed" if reprocess == "none" else reprocess
+    return int(airflow.rows("select max(id) from backfill where dag_id = ?", (backfill.dag_id,))[0][0])
 
 
 def _wait_for_the_one_before(airflow: AirflowProcess, dag_id: str, deadline: float) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dev.influx_http import InfluxAddress
-from dev.processes import Processes, ProcessFailed, free_port, tail, wait_until
+from dev.processes import DatabaseLocked, Processes, ProcessFailed, free_port, tail, wait_until
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LOCKED_RETRIES = 5
@@ -65,6 +65,8 @@ class AirflowProcess:
             "PYTHONUNBUFFERED": "1",
             "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
+            # SQLite gives up after 5 s by default; several processes write here
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.database}?timeout=60",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": str(parallelism),
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
@@ -116,14 +118,21 @@ class AirflowProcess:
         """Command line of an ``airflow`` command."""
         return [sys.executable, "-m", "airflow", *args]
 
-    def cli(self, *args: str, timeout: float = 300.0, environment: Mapping[str, str] | None = None) -> str:
+    def cli(
+        self,
+        *args: str,
+        timeout: float = 300.0,
+        environment: Mapping[str, str] | None = None,
+        retries: int = LOCKED_RETRIES,
+    ) -> str:
         """Run an ``airflow`` command to its end, again while SQLite says that it is locked.
 
         :param environment: variables for this command only
+        :param retries: how often to try again; 0 for a command that leaves something behind
         :return: what it printed
         :raises ProcessFailed: when it ends with an error, with the end of what it printed
         """
-        for attempt in range(LOCKED_RETRIES + 1):
+        for attempt in range(retries + 1):
             done = subprocess.run(
                 self.command(*args),
                 env=self.environment | dict(environment or {}),
@@ -136,11 +145,11 @@ class AirflowProcess:
             if done.returncode == 0:
                 return done.stdout
             printed = done.stdout + done.stderr
-            if "database is locked" not in printed or attempt == LOCKED_RETRIES:
+            if "database is locked" not in printed or attempt == retries:
                 break
             time.sleep(0.5 * (attempt + 1))
         message = f"airflow {' '.join(args)} ended with code {done.returncode}:\n{printed[-4000:]}"
-        raise ProcessFailed(message)
+        raise (DatabaseLocked if "database is locked" in printed else ProcessFailed)(message)
 
     def migrate(self) -> None:
         """Make the home and its database; quick when it exists already."""
@@ -206,6 +215,22 @@ class AirflowProcess:
         """Read the metadata database (read only); nothing while it is locked for longer than 10 s."""
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)) as database:
             return database.execute(sql, parameters).fetchall()
+
+    def api(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Ask the REST API of 3.x; the JSON answer.
+
+        :raises urllib.error.HTTPError: for an answer of 400 and above
+        """
+        login = {"username": USER, "password": PASSWORD}
+        token = self._send("POST", "/auth/token", login, {})["access_token"]
+        return self._send(method, f"/api/v2{path}", body, {"Authorization": f"Bearer {token}"})
+
+    def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        headers = headers | {"Content-Type": "application/json"}
+        request = urllib.request.Request(self.url + path, data=data, headers=headers, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
 
     def task_log(self, dag_id: str) -> str:
         """What went wrong in the newest task log of a DAG; empty without one."""

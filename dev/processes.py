@@ -30,6 +30,10 @@ class ProcessFailed(RuntimeError):
     """A process ended, or a condition did not come true in time; the message has the end of its log."""
 
 
+class DatabaseLocked(ProcessFailed):
+    """SQLite was locked: the same again may work."""
+
+
 def free_port(candidates: Iterable[int] = ()) -> int:
     """First free loopback port of the candidates; without candidates, any free port.
 

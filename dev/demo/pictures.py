@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Patch
 
+from dev import san_francisco
 from dev.demo import setting
 from dev.demo.proof import TierProof
 from dev.demo.timeline import Timeline
@@ -23,6 +24,8 @@ from dev.fleet import DROPOUTS_DEVICE, NEVER_STARTED_DEVICE, Fleet
 INK, RAW_COLOR, BAND, LINE = "#1f2933", "#b8c4d0", "#8fc1e3", "#12507b"
 STATES = {"COMMITTED": "#2f9e5b", "WRITING": "#e8a33d", "PLANNED": "#e8a33d", "missing": "#d64545"}
 POINTS_PER_HOUR = 360
+FEW_POINTS = 352  # below it all cells have the palest colour: single lost packets stay visible
+MOST_WITH_GAPS = 100
 
 
 def draw_all(folder: Path, fleet: Fleet, timeline: Timeline, proofs: list[TierProof]) -> list[Path]:
@@ -31,7 +34,7 @@ def draw_all(folder: Path, fleet: Fleet, timeline: Timeline, proofs: list[TierPr
     :return: their files
     """
     plt.rcParams.update(
-        {"font.size": 9.5, "axes.edgecolor": "#8794a3", "text.color": INK, "svg.fonttype": "none"}
+        {"font.size": 9.0, "axes.edgecolor": "#8794a3", "text.color": INK, "svg.fonttype": "none"}
     )
     by_bucket = {proof.bucket: proof for proof in proofs}
     files = [folder / "hourly_and_raw.png", folder / "coverage.png"]
@@ -82,6 +85,8 @@ def _draw_device(file: Path, fleet: Fleet, hourly: pd.DataFrame) -> None:
         loc="left",
     )
     axes.set_ylabel("temperature, °C")
+    axes.margins(x=0)
+    axes.set_ylim(bottom=raw["temperature"].min() - 2)
     _time_axis(axes)
     axes.grid(axis="y", color="#e6eaee", lw=0.8)
     axes.legend(frameon=False, ncols=3, loc="lower left", markerscale=8)
@@ -108,8 +113,11 @@ def _draw_coverage(file: Path, timeline: Timeline, proofs: dict[str, TierProof])
     _draw_windows(weather, proofs[setting.WEATHER_DAILY], 0)
     weather.set_yticks([0], ["1 local day"])
     weather.set_title(_counts(proofs[setting.WEATHER_DAILY]), loc="left")
-    weather.xaxis.set_major_locator(mdates.MonthLocator())
-    weather.xaxis.set_major_formatter(mdates.DateFormatter("%b %Y"))
+    weather.set_xlim(
+        proofs[setting.WEATHER_DAILY].planned[0][0], proofs[setting.WEATHER_DAILY].planned[-1][1]
+    )
+    weather.xaxis.set_major_locator(mdates.MonthLocator(tz=san_francisco.TIMEZONE))
+    weather.xaxis.set_major_formatter(mdates.DateFormatter("%b %Y", tz=san_francisco.TIMEZONE))
     weather.tick_params(axis="x", labelsize=8)
     for axes in (fleet_tiers, weather):
         axes.margins(x=0)
@@ -126,18 +134,20 @@ def _draw_devices(axes: Axes, timeline: Timeline, hourly: pd.DataFrame) -> None:
     names = [*timeline.plan.device_ids, NEVER_STARTED_DEVICE]
     starts = [start.value for start, _ in timeline.windows()[setting.HOURLY]]
     grid = counts.pivot_table(index="device_id", columns="_time", values="_value", aggfunc="sum")
-    grid = grid.reindex(index=names, columns=starts).fillna(0)
-    colors = LinearSegmentedColormap.from_list("points", ["#ffffff", "#cfe3f1", "#5d9cc9", "#12507b"])
+    grid = grid.reindex(index=names, columns=starts)
+    colors = LinearSegmentedColormap.from_list("points", ["#d9e8f3", "#7fb2d6", "#2c74a8", "#12507b"])
     begin, end = (mdates.date2num(instant) for instant in (timeline.plan.start, timeline.plan.stop))
     image = axes.imshow(
-        grid.to_numpy(dtype=float), aspect="auto", interpolation="nearest", cmap=colors, vmin=0, vmax=POINTS_PER_HOUR,
+        grid.to_numpy(dtype=float), aspect="auto", interpolation="nearest", cmap=colors, vmin=FEW_POINTS, vmax=POINTS_PER_HOUR,
         extent=(begin, end, len(names) - 0.5, -0.5),
     )  # fmt: skip
     axes.set_yticks(range(len(names)), names, fontsize=7)
     axes.tick_params(axis="y", length=0)
     axes.set_title("Points per device and hour, from the hourly tier (white: none)", loc="left")
     _time_axis(axes)
-    axes.figure.colorbar(image, ax=axes, pad=0.01, fraction=0.02, ticks=[0, 120, 240, 360])
+    axes.figure.colorbar(
+        image, ax=axes, pad=0.01, fraction=0.02, ticks=[352, 354, 356, 358, 360], extend="min"
+    )
 
 
 def _draw_windows(axes: Axes, proof: TierProof, height: int) -> None:
@@ -148,10 +158,10 @@ def _draw_windows(axes: Axes, proof: TierProof, height: int) -> None:
     for start, stop in proof.planned:
         color = STATES[states.get(start.value, "missing")]
         left, right = mdates.date2num(start), mdates.date2num(stop)
-        gap = (right - left) * 0.12
+        gap = (right - left) * 0.12 if len(proof.planned) <= MOST_WITH_GAPS else 0.0
         by_color.setdefault(color, []).append((left + gap / 2, right - left - gap))
     for color, bars in by_color.items():
-        axes.broken_barh(bars, (height - 0.36, 0.72), facecolors=color, linewidth=0)
+        axes.broken_barh(bars, (height - 0.36, 0.72), facecolors=color, linewidth=0, antialiased=False)
 
 
 def _counts(*proofs: TierProof) -> str:

@@ -12,48 +12,59 @@ from dev.fleet import FleetPlan
 
 def print_tiers(console: DemoConsole, proofs: list[TierProof]) -> None:
     """Windows, rows and differences of each tier."""
-    table = Table(
-        title="Windows and rows, from the ledger and from a comparison with pandas", title_justify="left"
-    )
-    for name in ("pipeline", "target"):
-        table.add_column(name)
-    for name in ("planned", "committed", "points in", "rows out", "series", "differences to pandas"):
-        table.add_column(name, justify="right")
+    table = Table(title="The ledger, and every row of the targets against pandas", title_justify="left")
+    table.add_column("pipeline", no_wrap=True)
+    for name in (
+        "windows\nplanned",
+        "\ncommitted",
+        "points\nin",
+        "rows\nout",
+        "\nseries",
+        "different\nto pandas",
+    ):
+        table.add_column(name, justify="right", no_wrap=True)
     for proof in proofs:
         done = proof.receipts
         good = "green" if proof.is_right else "bold red"
-        numbers = (len(proof.planned), proof.committed, done["rows_in"].sum(), len(proof.target))
         series = done["series"].max() if len(done) else 0
-        cells = [f"{number:,}" for number in (*numbers, series)]
-        table.add_row(proof.pipeline, proof.bucket, *cells, f"[{good}]{len(proof.differences)}[/]")
+        numbers = (len(proof.planned), proof.committed, done["rows_in"].sum(), len(proof.target), series)
+        cells = [f"{number:,}" for number in numbers]
+        table.add_row(proof.pipeline, *cells, f"[{good}]{len(proof.differences)}[/]")
     console.rich.print(table)
     for proof in proofs:
         for difference in proof.differences:
-            console.rich.print(f"[red]{proof.bucket}: {difference}[/]", markup=True)
+            console.rich.print(f"{proof.bucket}: {difference}", style="red", markup=False)
 
 
 def print_findings(console: DemoConsole, statuses: pd.DataFrame, plan: FleetPlan) -> None:
     """What the deadman said of each device that was not always alive."""
     table = Table(
-        title=f"The deadman's findings: {len(plan.expected)} expected devices, checked at the end of each run",
+        title=f"The deadman's findings of {len(plan.expected)} devices, {plan.start:%d %b %Y} + {plan.hours} h",
         title_justify="left",
     )
-    for name in ("device", "critical at", "alive at", "the first thing it said"):
-        table.add_column(name)
+    # the whole messages are in the bucket _monitoring
+    for name in ("device", "critical at", "alive at", "finding"):
+        table.add_column(name, no_wrap=True)
     for device, rows in statuses.groupby("device_id"):
         dead = rows[rows["level"] == "crit"]
         if dead.empty:
             continue
         alive = rows[rows["level"] == "ok"]
-        table.add_row(str(device), _times(dead["time"]), _times(alive["time"]), str(dead["message"].iloc[0]))
+        finding = _finding(str(dead["message"].iloc[0]), str(device))
+        table.add_row(str(device), _times(dead["time"]), _times(alive["time"]), finding)
     console.rich.print(table)
     alive_devices = set(statuses["device_id"]) - set(statuses.loc[statuses["level"] == "crit", "device_id"])
     console.rich.print(f"{len(alive_devices)} devices were alive at every check.")
+
+
+def _finding(message: str, device: str) -> str:
+    """The word before the message's details."""
+    return message.partition(device)[2].partition(":")[0].strip()
 
 
 def _times(times: pd.Series[pd.Timestamp]) -> str:
     """First and last time, and how many."""
     if times.empty:
         return "never"
-    first, last = f"{times.min():%d %b %H:%M}", f"{times.max():%d %b %H:%M}"
-    return first if first == last else f"{first} ... {last} ({len(times)})"
+    first, last = f"{times.min():%d. %H:%M}", f"{times.max():%d. %H:%M}"
+    return first if first == last else f"{len(times)} times, {first} to {last}"

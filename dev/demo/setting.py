@@ -9,7 +9,7 @@ BUCKETS = (RAW, TEN_MINUTES, HOURLY, WEATHER, WEATHER_DAILY, LEDGER)
 
 FLEET_DAG, WEATHER_DAG = "demo_fleet", "demo_weather"
 HOURS_PER_RUN = 6
-DEVICES, HOURS = 40, 48
+DEVICES, HOURS = 30, 48
 
 # what merges, so that coarser tiers can be made from it
 PARTS = ["count", "sum", "min", "max", "first", "last"]

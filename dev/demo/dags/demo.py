@@ -38,7 +38,7 @@ with DAG(
         measurement="sensor_readings",
         every="1h",
         lateness="10m",
-        expected_series=30,
+        expected_series=20,
         poke_interval=10,
         timeout=120,
     )
