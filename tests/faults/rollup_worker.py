@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import signal
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -20,17 +23,22 @@ if TYPE_CHECKING:
 
 # a server process that has imported all this forks the workers, which then start at once
 PROCESSES = get_context("forkserver")
+PRELOADED = [
+    __name__,
+    "airflow_provider_influx_rollup.archive.annotated_arrow",
+    "influxdb_client.client.influxdb_client",
+]
 
 
 class Worker:
     """A process that rolls a scene up.
 
     :param url: of the server or a proxy
-    :param is_gated: it waits before each step until it may go on
+    :param is_gated: it waits before each step until it may go on, else only before the first
     """
 
     def __init__(self, scene: Scene, span: Interval, url: str, *, is_gated: bool = False) -> None:
-        PROCESSES.set_forkserver_preload([__name__])
+        PROCESSES.set_forkserver_preload(PRELOADED)
         server = scene.place.server
         self._gate, theirs = PROCESSES.Pipe()
         values = (url, server.org, server.token, scene.spec.as_json(), span.as_json(), theirs, is_gated)
@@ -39,9 +47,9 @@ class Worker:
         theirs.close()
 
     def kill(self) -> None:
-        """Kill it with SIGKILL, and wait until it is gone."""
-        self._process.kill()
-        self._process.join()
+        """Kill it with SIGKILL, from any thread."""
+        if self._process.pid is not None:
+            os.kill(self._process.pid, signal.SIGKILL)
 
     def wait(self) -> int | None:
         """Wait until it ends; the exit status, -9 when it was killed."""
@@ -71,17 +79,19 @@ def work(url: str, org: str, token: str, spec: Any, span: Any, gate: Connection,
         lambda: datetime.now(UTC),
     )
     with InfluxClient(settings) as client:
-        drive(gated(steps, gate) if is_gated else steps, client, lambda _: None)
+        drive(gated(steps, gate, only_first=not is_gated), client, lambda _: None)
 
 
-def gated(steps: Steps[Any], gate: Connection) -> Steps[Any]:
-    """The same steps, each told before it begins."""
+def gated(steps: Steps[Any], gate: Connection, *, only_first: bool) -> Steps[Any]:
+    """The same steps, each told before it begins, and begun when it may."""
     answer = None
-    while True:
+    for number in itertools.count():
         try:
             step = steps.send(answer)
         except StopIteration as end:
             return end.value
-        gate.send(type(step).__name__)
-        gate.recv()
+        if number == 0 or not only_first:
+            gate.send(type(step).__name__)
+            gate.recv()
         answer = yield step
+    return None

@@ -61,7 +61,7 @@ def test_server_is_unavailable_when_the_read_timeout_passes_until_the_deadline(
     }
     with connect(influx, proxy.url, **options) as client:
         begin = time.monotonic()
-        with pytest.raises(InfluxUnavailable, match="did not get through .*Read timed out") as caught:
+        with pytest.raises(InfluxUnavailable, match=r"did not get through .*Read timed out") as caught:
             client.query(FLUX)
         assert 0.4 <= time.monotonic() - begin < deadline_seconds + 5
     assert not caught.value.permanent
