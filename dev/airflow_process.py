@@ -103,7 +103,9 @@ class AirflowProcess:
 
     def _two(self) -> dict[str, str]:
         return {
-            "AIRFLOW__CORE__EXECUTOR": "SequentialExecutor",  # 2.x refuses another one on SQLite
+            # what runs is the LocalExecutor of `dags backfill -l`; sensors check it against SQLite again
+            "AIRFLOW__CORE__EXECUTOR": "SequentialExecutor",
+            "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",
             "AIRFLOW__WEBSERVER__SECRET_KEY": secrets.token_hex(32),
             "AIRFLOW__WEBSERVER__WORKERS": "1",
             "AIRFLOW__WEBSERVER__BASE_URL": self.url,

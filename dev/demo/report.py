@@ -66,5 +66,5 @@ def _times(times: pd.Series[pd.Timestamp]) -> str:
     """First and last time, and how many."""
     if times.empty:
         return "never"
-    first, last = f"{times.min():%d. %H:%M}", f"{times.max():%d. %H:%M}"
-    return first if first == last else f"{len(times)} times, {first} to {last}"
+    first, last = f"{times.min():%d %b %H:%M}", f"{times.max():%d %b %H:%M}"
+    return first if first == last else f"{len(times)}x from {first}"

@@ -22,6 +22,8 @@ def instant(name: str) -> datetime:
     return datetime.fromisoformat(os.environ[name])
 
 
+expected = json.loads(os.environ["DEMO_EXPECTED"])
+
 with DAG(
     setting.FLEET_DAG,
     schedule=CronDataIntervalTimetable(f"0 */{setting.HOURS_PER_RUN} * * *", timezone="UTC"),
@@ -38,7 +40,8 @@ with DAG(
         measurement="sensor_readings",
         every="1h",
         lateness="10m",
-        expected_series=20,
+        # the silent device must not hold up the others for ever
+        expected_series=len(expected) // 2,
         poke_interval=10,
         timeout=120,
     )
@@ -65,7 +68,7 @@ with DAG(
         measurement="sensor_readings",
         group_by=["device_id"],
         silence="1h",
-        expected_series=json.loads(os.environ["DEMO_EXPECTED"]),
+        expected_series=expected,
         ledger_bucket=setting.LEDGER,
         check_name="demo: silent devices",
     )
