@@ -63,8 +63,8 @@ def _finding(message: str, device: str) -> str:
 
 
 def _times(times: pd.Series[pd.Timestamp]) -> str:
-    """First and last time, and how many."""
+    """How many, and the first."""
     if times.empty:
         return "never"
-    first, last = f"{times.min():%d %b %H:%M}", f"{times.max():%d %b %H:%M}"
-    return first if first == last else f"{len(times)}x from {first}"
+    first = f"{times.min():%d %b %H:%M}"
+    return first if len(times) == 1 else f"{len(times)}x from {first}"
