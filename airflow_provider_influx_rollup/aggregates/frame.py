@@ -101,14 +101,28 @@ def frames_from_tables(tables: Iterable[pa.Table]) -> list[Frame]:
     return [_frame(table) for table in tables if table.num_rows]
 
 
+def frame_of_column(table: pa.Table, column: str) -> Frame:
+    """A table that has its values in a column of the field's name, as ``wideTo`` takes and returns it."""
+    tag_keys = sorted(name for name in table.column_names if name not in NOT_TAGS and name != column)
+    tag_sets, series = _tag_sets(table, tag_keys)
+    field = np.zeros(table.num_rows, np.int64)
+    return Frame(
+        tag_sets, series, [column], field, _nanoseconds(table, "_time"), _values(table.column(column))
+    )
+
+
+def result_name(table: pa.Table) -> str:
+    """Name of the yield that a table came from."""
+    metadata: dict[bytes, bytes] = table.schema.metadata or {}
+    return metadata.get(b"result", b"").decode()
+
+
 def _frame(table: pa.Table) -> Frame:
     tag_keys = sorted(name for name in table.column_names if name not in NOT_TAGS)
     tag_sets, series = _tag_sets(table, tag_keys)
     field_codes, field_names = _encode(table.column("_field"))
     fields, field = _renumber([[name or "" for name in field_names]], [field_codes])
     time_column = "_time" if "_time" in table.column_names else "_start"
-    has_start = "_start" in table.column_names
-    metadata = table.schema.metadata or {}
     return Frame(
         tag_sets=tag_sets,
         series=series,
@@ -116,8 +130,8 @@ def _frame(table: pa.Table) -> Frame:
         field=field,
         time_ns=_nanoseconds(table, time_column),
         values=_values(table.column("_value")),
-        start_ns=_nanoseconds(table, "_start") if has_start else None,
-        result=metadata.get(b"result", b"").decode(),
+        start_ns=_nanoseconds(table, "_start") if "_start" in table.column_names else None,
+        result=result_name(table),
     )
 
 

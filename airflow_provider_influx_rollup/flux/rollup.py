@@ -38,12 +38,14 @@ class Chain:
     :param flux_function: the Flux calls that compute one window
     :param is_pushed: whether ``aggregateWindow`` may run it in the storage engine
     :param column: name of the field in the target
+    :param is_written: False returns the values only
     """
 
     field: str
     flux_function: str
     is_pushed: bool
     column: str
+    is_written: bool = True
 
 
 def render_source(source: RollupSource, interval: Interval, fields: Iterable[str] | None = None) -> str:
@@ -80,7 +82,9 @@ def render_rollup(
     target_bucket: str,
     target_measurement: str,
 ) -> str:
-    """The script that rolls up runs of windows and writes them inside InfluxDB.
+    """The script that rolls up runs of windows, writes them inside InfluxDB and returns what it wrote.
+
+    Returning the rows costs a hundredth of reading them back. The yields are named by ``chain_number``.
 
     :param chains: what to compute
     :param runs: runs of equal windows; each becomes one chain per entry of ``chains``
@@ -88,19 +92,24 @@ def render_rollup(
     rename_measurement = ""
     if target_measurement != source.measurement:
         rename_measurement = f'\n  |> set(key: "_measurement", value: {literals.string(target_measurement)})'
-    statements: list[str] = []
-    for run in runs:
-        for chain in chains:
-            statements.append(
-                f"{render_source(source, run.interval, [chain.field])}\n"
-                f"  {render_window(run, chain)}\n"
-                '  |> drop(columns: ["_start", "_stop", "_field"])'
-                f"{rename_measurement}\n"
-                f"  |> rename(columns: {{_value: {literals.string(chain.column)}}})\n"
-                f"  |> influxdb.wideTo(bucket: {literals.string(target_bucket)})\n"
-                f'  |> yield(name: "{len(statements)}")'
-            )
+    write = f"\n  |> influxdb.wideTo(bucket: {literals.string(target_bucket)})"
+    statements = [
+        f"{render_source(source, run.interval, [chain.field])}\n"
+        f"  {render_window(run, chain)}\n"
+        '  |> drop(columns: ["_start", "_stop", "_field"])'
+        f"{rename_measurement}\n"
+        f"  |> rename(columns: {{_value: {literals.string(chain.column)}}})"
+        f"{write if chain.is_written else ''}\n"
+        f'  |> yield(name: "{run_number}:{number}")'
+        for run_number, run in enumerate(runs)
+        for number, chain in enumerate(chains)
+    ]
     return "\n\n".join([WIDE_TO_IMPORT, *statements]) + "\n"
+
+
+def chain_number(result_name: str) -> int:
+    """Which of the chains a yield of ``render_rollup`` belongs to."""
+    return int(result_name.partition(":")[2])
 
 
 def render_partials(source: RollupSource, runs: Sequence[EqualRun], names: Sequence[str], field: str) -> str:

@@ -14,8 +14,8 @@ def fields_query(source: RollupSource, interval: Interval) -> str:
     return f'{render_source(source, interval)}\n  |> group(columns: ["_field"])\n  |> first()'
 
 
-def field_totals_query(source: RollupSource, interval: Interval, fields: Iterable[str]) -> str:
-    """How many points each field has, in one storage read."""
+def field_totals_query(source: RollupSource, interval: Interval, fields: Iterable[str] | None = None) -> str:
+    """How many points each field has, in one storage read; None counts every field."""
     return f'{render_source(source, interval, fields)}\n  |> group(columns: ["_field"])\n  |> count()'
 
 

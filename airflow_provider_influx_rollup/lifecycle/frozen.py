@@ -5,15 +5,23 @@ A rerun of such a window would replace a complete rollup by a poorer one, so it 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
+from airflow_provider_influx_rollup.aggregates.frame import frames_from_tables
+from airflow_provider_influx_rollup.aggregates.windowed import Block
 from airflow_provider_influx_rollup.exceptions import WindowFrozen
 from airflow_provider_influx_rollup.flux.source_read import counts_query
 from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
-from airflow_provider_influx_rollup.lifecycle.rollup_verify import points_by_window
+from airflow_provider_influx_rollup.lifecycle.rollup_verify import sum_by_window
+from airflow_provider_influx_rollup.lifecycle.rollup_write import window_bounds
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, QueryArrow, Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def require_not_frozen(job: Job, book: ReceiptBook, source: Bucket, now: datetime) -> Steps[None]:
@@ -32,7 +40,7 @@ def require_not_frozen(job: Job, book: ReceiptBook, source: Bucket, now: datetim
         return
     rows = [0] * len(job.windows)
     if job.fields:
-        rows = points_by_window(job, (yield QueryArrow(counts_query(job.source, job.runs, job.fields))))
+        rows = _points_by_window(job, (yield QueryArrow(counts_query(job.source, job.runs, job.fields))))
     now_there = dict(zip(job.windows, rows, strict=True))
     frozen = [window for window in at_risk if now_there[window] < book.previous[window].rows_in]
     if frozen:
@@ -49,3 +57,13 @@ def require_not_frozen(job: Job, book: ReceiptBook, source: Bucket, now: datetim
 def _stands_for_points(book: ReceiptBook, window: Interval) -> bool:
     receipt = book.previous.get(window)
     return receipt is not None and receipt.spec_hash == book.spec_hash and receipt.rows_in > 0
+
+
+def _points_by_window(job: Job, tables: Iterable[pa.Table]) -> list[int]:
+    """Source points of each window, over all fields."""
+    bounds = window_bounds(job.windows)
+    blocks = []
+    for frame in frames_from_tables(tables):
+        position, window = bounds.spread(frame.time_ns)
+        blocks.append(Block("", frame.tag_sets, frame.series[position], window, frame.values[position]))
+    return sum_by_window(job, blocks)

@@ -68,13 +68,17 @@ MOST_ROUNDS = 3
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a rollup is going to do."""
+    """What a rollup is going to do.
+
+    :param totals: source points of each field over all windows, counted before anything is written
+    """
 
     windows: tuple[Interval, ...]
     selection: Selection
     book: ReceiptBook
     ownership: Ownership
     source: Bucket
+    totals: Mapping[str, int]
 
 
 def roll_up(
@@ -110,7 +114,8 @@ def roll_up(
     for number, block in enumerate(blocks):
         lines = plan.book.lines(block, State.WRITING, now()) if number else first_lines
         job = _job(spec, block, plan.selection, plan.ownership)
-        committed += yield from _commit_block(job, plan.book, lines, now)
+        totals = plan.totals if len(blocks) == 1 else None
+        committed += yield from _commit_block(job, plan.book, lines, totals, now)
         if len(blocks) > 1:
             yield Report(f"Committed {len(committed)} of {len(windows)} windows")
     return StageResult(spec.pipeline_name, interval, committed, (now() - began).total_seconds(), notes)
@@ -129,19 +134,23 @@ def _plan(spec: RollupSpec, windows: tuple[Interval, ...], run: RunInfo, *, dry_
             fix = "create the bucket, correct its name, or give the token permission to read and write it"
             raise BucketNotFound(what, http_status=404, window=windows[0], written="nothing", fix=fix)
     job = _job(spec, windows, Selection((), ()), Ownership(Claim.of(spec)))
-    steps: list[Step] = [CheckWritable(spec.target_bucket)]
-    steps.append(QueryArrow(fields_query(job.source, job.read_interval)))
+    steps: list[Step] = [
+        CheckWritable(spec.target_bucket),
+        QueryArrow(fields_query(job.source, job.read_interval)),
+        Query(field_totals_query(job.source, job.read_interval)),
+    ]
     if ledger is not None:
         known = receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, job.target_interval)
         steps += [Query(known), Query(specs_query(spec.ledger_bucket))]
-    _, tables, *answers = yield Gather(tuple(steps))
+    _, tables, counted, *answers = yield Gather(tuple(steps))
     previous, specs = answers or ([], [])
     stored = decode_specs(specs)
     require_no_clash(spec, stored)
     selection = spec.rules().select(field_types(frames_from_tables(tables)))
     receipts = {receipt.window: receipt for receipt in decode_receipts(previous)}
     book = ReceiptBook(spec.ledger_bucket, spec.pipeline_name, STAGE, spec.spec_hash(), run, receipts)
-    return Plan(windows, selection, book, _ownership(spec, stored, receipts.values()), source)
+    ownership = _ownership(spec, stored, receipts.values())
+    return Plan(windows, selection, book, ownership, source, totals_by_field(counted))
 
 
 def _ownership(spec: RollupSpec, stored: Sequence[StoredSpec], previous: Iterable[Receipt]) -> Ownership:
@@ -192,7 +201,7 @@ def _tell_scripts(spec: RollupSpec, plan: Plan) -> Steps[None]:
     job = _job(spec, plan.windows, plan.selection, plan.ownership)
     in_influx, from_raw, from_parts = job.fields_by_way()
     for script in rollup_scripts(job, in_influx):
-        yield Report(f"Dry run, would send:\n{script}")
+        yield Report(f"Dry run, would send:\n{script.flux}")
     for way, fields in (("raw points", from_raw), ("partial aggregates", from_parts)):
         if fields:
             yield Report(f"Dry run, would compute {', '.join(fields)} in the worker from {way}")
@@ -208,13 +217,20 @@ def _announcement(
     return lines + plan.book.lines(later, State.PLANNED, now())
 
 
-def _commit_block(job: Job, book: ReceiptBook, lines: list[str], now: Clock) -> Steps[list[Receipt]]:
+def _commit_block(
+    job: Job, book: ReceiptBook, lines: list[str], totals: Mapping[str, int] | None, now: Clock
+) -> Steps[list[Receipt]]:
     """Write, verify and commit a block.
 
     :param lines: the records that make its windows WRITING
+    :param totals: source points of each field; None when the block is only a part of what was counted
     """
     began = now()
-    totals = yield from _mark_and_count(job, lines)
+    if totals is None:
+        totals = yield from _mark_and_count(job, lines)
+    else:
+        yield Write(job.spec.ledger_bucket, lines)
+        totals = {name: totals[name] for name in job.fields if name in totals}
     try:
         if any(window in book.torn for window in job.windows):
             yield from restore_survivors(job)
@@ -224,10 +240,8 @@ def _commit_block(job: Job, book: ReceiptBook, lines: list[str], now: Clock) -> 
         error.written = error.written or "some rows may be; the windows stay WRITING in the ledger"
         error.fix = error.fix or "run the windows again: a rerun makes them right"
         raise
-    if verdict.target.off_grid:
-        message = (
-            f"{verdict.target.off_grid} values of these fields lie on no window's start; they were left alone"
-        )
+    if verdict.off_grid:
+        message = f"{verdict.off_grid} values of these fields lie on no window's start; they were left alone"
         yield Report(message, level="warning")
     seconds = (now() - began).total_seconds()
     receipts = [
@@ -235,14 +249,12 @@ def _commit_block(job: Job, book: ReceiptBook, lines: list[str], now: Clock) -> 
             window,
             now(),
             rows_in=rows_in,
-            rows_out=totals.rows_out,
-            series=totals.series,
-            checksum=totals.checksum,
+            rows_out=held.rows_out,
+            series=held.series,
+            checksum=held.checksum,
             seconds=seconds,
         )
-        for window, rows_in, totals in zip(
-            job.windows, verdict.rows_in, verdict.target.totals(job), strict=True
-        )
+        for window, rows_in, held in zip(job.windows, verdict.rows_in, verdict.rows.totals(job), strict=True)
     ]
     empty = [receipt.window for receipt in receipts if not receipt.rows_in]
     fails = job.spec.empty_windows == "fail"

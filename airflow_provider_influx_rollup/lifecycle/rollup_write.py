@@ -10,7 +10,13 @@ from math import ceil
 import numpy as np
 
 from airflow_provider_influx_rollup.aggregates.catalog import Source, find_aggregate
-from airflow_provider_influx_rollup.aggregates.frame import Frame, TagSet, frames_from_tables
+from airflow_provider_influx_rollup.aggregates.frame import (
+    Frame,
+    TagSet,
+    frame_of_column,
+    frames_from_tables,
+    result_name,
+)
 from airflow_provider_influx_rollup.aggregates.selection import Column
 from airflow_provider_influx_rollup.aggregates.windowed import (
     Block,
@@ -19,7 +25,7 @@ from airflow_provider_influx_rollup.aggregates.windowed import (
     merge_parts,
     parts_of,
 )
-from airflow_provider_influx_rollup.flux.rollup import Chain, render_partials, render_rollup
+from airflow_provider_influx_rollup.flux.rollup import Chain, chain_number, render_partials, render_rollup
 from airflow_provider_influx_rollup.flux.source_read import raw_query
 from airflow_provider_influx_rollup.ledger.line_protocol import UInt, encode_line
 from airflow_provider_influx_rollup.lifecycle.job import Job
@@ -34,18 +40,24 @@ KEEPS_TYPE = frozenset({"sum", "min", "max", "first", "last", "spread"})
 
 @dataclass(slots=True)
 class Written:
-    """What a block of windows was written from.
+    """What a block of windows was computed from, and what came of it.
 
-    :param in_influx: fields that InfluxDB computed itself: what it wrote is only known by reading back
-    :param blocks: columns that the worker computed, by column name
-    :param points_read: how many source points the worker's columns stand for, by field
-    :param counts: points of each series and window, by field, of the fields the worker computed
+    :param blocks: what is right for the target, by column name
+    :param counts: points of each series and window, by field
+    :param points_read: how many source points the columns stand for, by field
     """
 
-    in_influx: list[str] = field(default_factory=list)
     blocks: dict[str, list[Block]] = field(default_factory=lambda: defaultdict(list))
-    points_read: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     counts: dict[str, list[Block]] = field(default_factory=lambda: defaultdict(list))
+    points_read: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+
+@dataclass(frozen=True, slots=True)
+class RollupScript:
+    """One script, and the chains that its yields are numbered by."""
+
+    flux: str
+    chains: tuple[Chain, ...]
 
 
 def write_windows(job: Job, totals: Mapping[str, int]) -> Steps[Written]:
@@ -55,30 +67,32 @@ def write_windows(job: Job, totals: Mapping[str, int]) -> Steps[Written]:
     """
     written = Written()
     in_influx, from_raw, from_parts = job.fields_by_way()
-    if in_influx:
-        written.in_influx = in_influx
-        yield from _write_in_influx(job, in_influx)
     if from_raw:
         yield from _compute_from_raw(job, from_raw, totals, written)
     if from_parts:
         yield from _compute_from_parts(job, from_parts, written)
     if written.blocks:
         yield Write(job.spec.target_bucket, encode_blocks(job, written))
+    if in_influx:
+        yield from _write_in_influx(job, in_influx, written)
     return written
 
 
-def chains_of(columns: Sequence[Column]) -> list[Chain]:
-    """The chains that compute columns in InfluxDB."""
-    return [
-        Chain(c.field, c.aggregate.flux, is_pushed=c.aggregate.source is Source.PUSHED, column=c.name)
-        for c in columns
+def chains_of(job: Job, name: str) -> list[Chain]:
+    """The chains of one field: its columns, and its count even when nobody asked to store it."""
+    chains = [
+        Chain(name, c.aggregate.flux, is_pushed=c.aggregate.source is Source.PUSHED, column=c.name)
+        for c in job.columns_of(name)
     ]
+    counter = f"{name}_{COUNT.name}"
+    if all(chain.column != counter for chain in chains):
+        chains.append(Chain(name, COUNT.flux, is_pushed=True, column=counter, is_written=False))
+    return chains
 
 
-def rollup_scripts(job: Job, fields: Sequence[str]) -> list[str]:
+def rollup_scripts(job: Job, fields: Sequence[str]) -> list[RollupScript]:
     """The scripts that compute fields in InfluxDB, each of a bounded number of chains."""
-    columns = [column for name in fields for column in job.columns_of(name)]
-    chains = chains_of(columns)
+    chains = [chain for name in fields for chain in chains_of(job, name)]
     most_runs = max(1, MOST_CHAINS_PER_QUERY // max(1, len(chains)))
     runs = job.runs
     scripts = []
@@ -87,13 +101,30 @@ def rollup_scripts(job: Job, fields: Sequence[str]) -> list[str]:
             part = chains[first_chain : first_chain + MOST_CHAINS_PER_QUERY]
             some_runs: list[EqualRun] = runs[first_run : first_run + most_runs]
             target = job.spec.target_bucket
-            scripts.append(render_rollup(job.source, part, some_runs, target, job.spec.output_measurement))
+            flux = render_rollup(job.source, part, some_runs, target, job.spec.output_measurement)
+            scripts.append(RollupScript(flux, tuple(part)))
     return scripts
 
 
-def _write_in_influx(job: Job, fields: Sequence[str]) -> Steps[None]:
+def _write_in_influx(job: Job, fields: Sequence[str], written: Written) -> Steps[None]:
     for script in rollup_scripts(job, fields):
-        yield Execute(script)
+        for table in (yield Execute(script.flux)):
+            if table.num_rows:
+                chain = script.chains[chain_number(result_name(table))]
+                _add_written(job, written, chain, frame_of_column(table, chain.column))
+
+
+def _add_written(job: Job, written: Written, chain: Chain, frame: Frame) -> None:
+    if frame.values.dtype.kind == "f":
+        # the server returns the standard deviation of one point as NaN, and does not write it
+        frame = frame.where(np.isfinite(frame.values))
+    window = np.searchsorted(window_bounds(job.windows).starts, frame.time_ns)
+    block = Block(chain.column, frame.tag_sets, frame.series, window, frame.values)
+    if chain.is_written:
+        written.blocks[chain.column].append(block)
+    if chain.column == f"{chain.field}_{COUNT.name}":
+        written.counts[chain.field].append(block)
+        written.points_read[chain.field] += int(frame.values.sum())
 
 
 def _compute_from_raw(

@@ -37,7 +37,7 @@ class QueryArrow:
 
 @dataclass(frozen=True, slots=True)
 class Execute:
-    """Run a Flux query for its effect; its rows stay in the server. The result is None."""
+    """Run Flux that writes inside InfluxDB; the result is ``list[pyarrow.Table]``: what it wrote, per yield."""
 
     flux: str
     extern: Mapping[str, Any] | None = None

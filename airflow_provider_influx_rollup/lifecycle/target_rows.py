@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +123,28 @@ def target_rows(job: Job, frames: Iterable[Frame]) -> TargetRows:
     shared = list(tag_sets)
     columns = {name: replace(column, tag_sets=shared) for name, column in columns.items()}
     return TargetRows(shared, columns, off_grid)
+
+
+def computed_rows(job: Job, blocks_by_column: Mapping[str, Sequence[Block]]) -> TargetRows:
+    """What was computed, in the form of what is read back."""
+    starts = np.array([window.start_ns for window in job.windows], np.int64)
+    tag_sets: dict[TagSet, int] = {}
+    columns: dict[str, TargetColumn] = {}
+    for name, blocks in blocks_by_column.items():
+        filled = [block for block in blocks if len(block.values)]
+        if not filled:
+            continue
+        renumbered = [
+            np.array([tag_sets.setdefault(tags, len(tag_sets)) for tags in block.tag_sets], np.int64)[
+                block.series
+            ]
+            for block in filled
+        ]
+        window = np.concatenate([block.window for block in filled])
+        values = np.concatenate([block.values for block in filled])
+        columns[name] = TargetColumn(name, [], np.concatenate(renumbered), window, starts[window], values)
+    shared = list(tag_sets)
+    return TargetRows(shared, {name: replace(column, tag_sets=shared) for name, column in columns.items()}, 0)
 
 
 def _in_scope(job: Job, name: str, points: Frame) -> Frame:

@@ -12,6 +12,7 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import WindowFrozen
 from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.steps import Execute
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 pytestmark = pytest.mark.live
@@ -97,7 +98,7 @@ def test_refusal_survives_a_run_that_died(
     answer = None
     while True:
         step = steps.send(answer)
-        if type(step).__name__ == "Execute":
+        if isinstance(step, Execute):
             steps.close()
             break
         answer = drive(_one(step), client, lambda _report: None)

@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.flux.source_read import (
     fields_query,
     raw_query,
 )
-from airflow_provider_influx_rollup.flux.target_read import presence_query, target_query
+from airflow_provider_influx_rollup.flux.target_read import presence_query, target_query, target_totals_query
 from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
 from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -37,11 +37,12 @@ MEAN = Chain("temp", "mean", is_pushed=True, column="temp_mean")
 P99 = Chain(
     "temp", 'toFloat() |> quantile(q: 0.99, method: "exact_mean")', is_pushed=False, column="temp_p99"
 )
+HIDDEN = Chain("temp", "count", is_pushed=True, column="temp_count", is_written=False)
 ODD = Chain('a "b" ${c}', "last", is_pushed=True, column='a "b" ${c}_last')
 
 TEXTS = {
     "rollup_hours": render_rollup(SOURCE, [COUNT, MEAN], HOURS, "rollup_hourly", "sensor_readings"),
-    "rollup_on_the_server": render_rollup(SOURCE, [P99], HOURS, "rollup_hourly", "sensor_readings"),
+    "rollup_on_the_server": render_rollup(SOURCE, [P99, HIDDEN], HOURS, "rollup_hourly", "sensor_readings"),
     "rollup_local_days": render_rollup(SOURCE, [COUNT], LOCAL, "rollup_daily", "sensor_readings"),
     "rollup_odd_names": render_rollup(CHOSEN, [ODD], HOURS, "rollup_hourly", "hourly, all"),
     "partials": render_partials(CHOSEN, HOURS, ["count", "last"], "temp"),
@@ -55,6 +56,14 @@ TEXTS = {
         DAY,
         aggregate_names=["count", "p99.9"],
         tags={"site": ("berlin",)},
+    ),
+    "target_totals": target_totals_query(
+        "rollup_hourly",
+        "sensor_readings",
+        DAY,
+        aggregate_names=["count", "mean"],
+        tags={"site": ("berlin",)},
+        count_fields=["temp_count"],
     ),
     "target_everything": target_query("rollup_hourly", "sensor_readings", DAY, aggregate_names=None, tags={}),
     "presence": presence_query("rollup_hourly", "sensor_readings", DAY),
