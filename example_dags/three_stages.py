@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from airflow.providers.common.compat.sdk import DAG
 from airflow.timetables.interval import CronDataIntervalTimetable
+
 from airflow_provider_influx_rollup.operators.deadman import DeadmanCheckOperator
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
 from airflow_provider_influx_rollup.sensors.window import WindowCompleteSensor
