@@ -136,7 +136,8 @@ class RequestProxy:
                 return b""
             server.sendall(request)
             if fault.kind != "half open":
-                threading.Thread(target=pass_end_on, args=(client, server), daemon=True).start()
+                # handles of its own: a number that was closed may belong to another connection at once
+                threading.Thread(target=pass_end_on, args=(client.dup(), server.dup()), daemon=True).start()
             if fault.kind != "delay":
                 time.sleep(fault.seconds)
             fault.sent()
@@ -152,9 +153,9 @@ class RequestProxy:
 
 def pass_end_on(client: socket.socket, server: socket.socket) -> None:
     """Close the server's side as soon as the client has gone, as a plain TCP proxy does."""
-    with contextlib.suppress(OSError):
-        client.recv(1)
-    with contextlib.suppress(OSError):
+    with client, server, contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            client.recv(1)
         server.shutdown(socket.SHUT_RDWR)
 
 

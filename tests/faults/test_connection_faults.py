@@ -112,7 +112,7 @@ def at_nth(kind: str, nth: int, fault: Fault) -> Decide:
 
 
 class Storm:
-    """Random faults at two of three requests; the retries of a request must meet a calm moment in the end.
+    """Random faults at three of four requests; the tries of a request must meet a calm moment in the end.
 
     :param counts: how many there were of each kind
     """
@@ -122,7 +122,7 @@ class Storm:
         self.counts: Counter[str] = Counter()
 
     def __call__(self, _kind: str, _request: bytes) -> Fault:
-        if self.random.random() < 1 / 3:
+        if self.random.random() < 1 / 4:
             return NO_FAULT
         name, make = self.random.choice(list(FAULTS.items()))
         self.counts[name] += 1
@@ -141,6 +141,7 @@ FAULTS: dict[str, Callable[[random.Random], Fault]] = {
 }
 
 
+@pytest.mark.timeout(300)
 def test_no_row_is_lost_or_doubled_when_a_thousand_faults_come_in_a_row(
     influx: InfluxServer, proxy: RequestProxy, new_scene: Callable[[Path], Scene]
 ) -> None:
@@ -160,7 +161,7 @@ def test_no_row_is_lost_or_doubled_when_a_thousand_faults_come_in_a_row(
                 break
     assert storm.counts.keys() == FAULTS.keys()
     assert min(storm.counts.values()) > FAULTS_IN_A_ROW / 20
-    assert request_count < 2 * fault_count
+    assert request_count < 1.5 * fault_count
 
 
 def count_requests(through: InfluxClient, proxy: RequestProxy, scene: Scene) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pandas as pd
@@ -55,3 +55,58 @@ def minutes(influx: InfluxServer, client: InfluxClient) -> tuple[Place, pd.DataF
     points = make_points(START, STOP, 10)
     place.write(points, ("temp", "packets"))
     return place, points
+
+
+@pytest.fixture
+def long_flux(minutes: tuple[Place, pd.DataFrame]) -> str:
+    """A query that takes much longer than any test waits, and that writes only at its end."""
+    place, _ = minutes
+    return f"""from(bucket: "{place.source}") |> range(start: {START}T00:00:00Z, stop: {STOP}:00Z)
+        |> window(every: 1s, period: 6h) |> sum() |> group() |> sort() |> to(bucket: "{place.target}")"""
+
+
+@pytest.mark.parametrize("name", ["execute", "query", "query_arrow"])
+def test_server_gives_a_query_up_when_its_read_timeout_passes(
+    influx: InfluxServer, long_flux: str, name: str
+) -> None:
+    options = {"read_timeout_seconds": 1.5, "deadline_seconds": 0.0}
+    with connect(influx, influx.url, **options) as impatient, ThreadPoolExecutor(1) as pool:
+        call = pool.submit(getattr(impatient, name), long_flux)
+        wait_for_running(influx, 1)
+        assert not call.done()
+        with pytest.raises(InfluxUnavailable, match="Read timed out"):
+            call.result()
+        assert wait_for_running(influx, 0) < 5
+
+
+def cut_first_execute(fault: Fault) -> Callable[[str, bytes], Fault]:
+    """Only the first writing query meets the fault."""
+    faults = [fault]
+    return lambda kind, _request: faults.pop() if faults and kind == "execute" else NO_FAULT
+
+
+@pytest.mark.parametrize("is_reset", [False, True])
+def test_old_values_do_not_come_back_when_a_cut_query_was_sent_again(
+    influx: InfluxServer,
+    client: InfluxClient,
+    proxy: RequestProxy,
+    minutes: tuple[Place, pd.DataFrame],
+    is_reset: bool,
+) -> None:
+    """The source changes while the first try is at work, in values only, so that no count tells."""
+    place, points = minutes
+    place = replace(place, target=f"target_{next(NUMBERS)}_{place.target}")
+    client.ensure_bucket(place.target)
+    changed = points.assign(temp=points["temp"] + 1000.0)
+    fault = Fault("early", seconds=0.3, is_reset=is_reset, sent=lambda: place.write(changed, ("temp",)))
+    proxy.plan(cut_first_execute(fault))
+    span = interval(START, STOP)
+    with connect(influx, proxy.url) as through:
+        roll(through, place.spec("1m", RULES, pipeline=place.target), span)
+    wait_for_running(influx, 0)
+    assert proxy.fault_count == 1
+    assert proxy.kinds.count("execute") == 2
+    expected = rollup(changed, TAGS, windows(START, STOP, "1min"), RULES)
+    assert place.differences(expected) == []
+    assert set(place.states(place.target).values()) == {"COMMITTED"}
+    place.write(points, ("temp",))
