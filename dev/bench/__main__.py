@@ -25,7 +25,7 @@ from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, 
 from airflow_provider_influx_rollup.lifecycle.steps import Execute
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.bench import scripts
-from dev.bench.data import SIX_HOURS, SOURCE_BUCKET, TARGET_BUCKET, THREE_DAYS, DataSet, load
+from dev.bench.data import SIX_HOURS, SOURCE_BUCKET, THREE_DAYS, DataSet, load, target_bucket
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / ".bench"
@@ -141,11 +141,10 @@ def _stage(
 def _spec(data_set: DataSet, target: str, aggregates: tuple[str, ...], grid: GridSpec) -> RollupSpec:
     return RollupSpec(
         SOURCE_BUCKET,
-        TARGET_BUCKET,
+        target_bucket(target),
         data_set.measurement,
         grid,
         aggregates,
-        target_measurement=target,
         pipeline=f"bench_{target}",
         ledger_bucket="bench_ledger",
     )

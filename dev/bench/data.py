@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 SERIES = 1000
 POINTS = 2160
-SOURCE_BUCKET = "bench_raw"
-TARGET_BUCKET = "bench_rollup"
+SOURCE_BUCKET = "bench_source"
+TARGETS = ("stage", "days", "sliding", "worker", "shared", "reduced", "located", "slid", "raw")
 SECOND_NS = 10**9
 
 
@@ -53,9 +53,15 @@ SIX_HOURS = DataSet("six_hours", datetime(2026, 1, 1, tzinfo=UTC), 10)
 THREE_DAYS = DataSet("three_days", datetime(2026, 3, 7, 8, tzinfo=UTC), 120)
 
 
+def target_bucket(name: str) -> str:
+    """The bucket that one of the contestants writes to."""
+    return f"bench_{name}"
+
+
 def load(client: InfluxClient) -> None:
     """Write both data sets unless they are there."""
-    client.ensure_bucket(TARGET_BUCKET)
+    for name in TARGETS:
+        client.ensure_bucket(target_bucket(name))
     client.ensure_bucket(SOURCE_BUCKET)
     for data_set in (SIX_HOURS, THREE_DAYS):
         if count(client, data_set) != SERIES * POINTS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dev.bench.data import SOURCE_BUCKET, TARGET_BUCKET, DataSet
+from dev.bench.data import SOURCE_BUCKET, DataSet, target_bucket
 
 AGGREGATES = ("count", "sum", "min", "max")
 IMPORTS = 'import "influxdata/influxdb"\nimport "timezone"\n'
@@ -21,8 +21,8 @@ def write(name: str, target: str) -> str:
     """The end of a chain: one field into the target."""
     return (
         ' |> drop(columns: ["_start", "_stop", "_field"])'
-        f' |> set(key: "_measurement", value: "{target}") |> rename(columns: {{_value: "temperature_{name}"}})'
-        f' |> influxdb.wideTo(bucket: "{TARGET_BUCKET}") |> yield(name: "{name}")'
+        f' |> rename(columns: {{_value: "temperature_{name}"}})'
+        f' |> influxdb.wideTo(bucket: "{target_bucket(target)}") |> yield(name: "{name}")'
     )
 
 
@@ -44,9 +44,8 @@ def window_reduce(data_set: DataSet) -> str:
         " lo: if r._value < accumulator.lo then r._value else accumulator.lo,"
         " hi: if r._value > accumulator.hi then r._value else accumulator.hi}))"
         ' |> duplicate(column: "_start", as: "_time") |> drop(columns: ["_start", "_stop", "_field"])'
-        ' |> set(key: "_measurement", value: "reduced")'
         ' |> rename(columns: {n: "t_count", s: "t_sum", lo: "t_min", hi: "t_max"})'
-        f' |> influxdb.wideTo(bucket: "{TARGET_BUCKET}")'
+        f' |> influxdb.wideTo(bucket: "{target_bucket("reduced")}")'
     )
 
 
