@@ -34,7 +34,9 @@ def influx() -> InfluxServer:
     """The server named by INFLUX_URL, INFLUX_ORG and INFLUX_TOKEN; `dev/influx start` prints them."""
     missing = [name for name in ("INFLUX_URL", "INFLUX_ORG", "INFLUX_TOKEN") if not os.environ.get(name)]
     if missing:
-        pytest.fail(f"{', '.join(missing)} not set: run `make test`, or `dev/influx start` and export what it prints")
+        pytest.fail(
+            f"{', '.join(missing)} not set: run `make test`, or `dev/influx start` and export what it prints"
+        )
     return InfluxServer(os.environ["INFLUX_URL"], os.environ["INFLUX_ORG"], os.environ["INFLUX_TOKEN"])
 
 

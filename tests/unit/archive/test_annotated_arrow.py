@@ -95,7 +95,8 @@ def test_times_are_exact_to_the_nanosecond_when_at_either_end(text: str, nanosec
 def test_tables_of_one_schema_join_when_batches_are_of_any_size(batch_bytes: int) -> None:
     floats, longs = HEAD.format(kind="double"), HEAD.format(kind="long")
     body = "".join(
-        floats + series(number, 20) + "\r\n" + longs + series(number, 30, "{}") + "\r\n" for number in range(20)
+        floats + series(number, 20) + "\r\n" + longs + series(number, 30, "{}") + "\r\n"
+        for number in range(20)
     )
     tables = read(body.encode(), batch_bytes, piece_bytes=777)
     assert [(table.num_rows, table.schema.field("_value").type) for table in tables] == [

@@ -55,7 +55,13 @@ ROWS: list[dict[str, Any]] = [
         "_value": 1.5,
         "ok": True,
     },
-    {"result": "two", "table": 2, "_time": datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC), "_value": None, "ok": False},
+    {
+        "result": "two",
+        "table": 2,
+        "_time": datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC),
+        "_value": None,
+        "ok": False,
+    },
     {"result": "one", "table": 3, "_value": "é🦆", KEY: "a"},
 ]
 
@@ -113,9 +119,7 @@ def test_segments_hold_whole_records_when_they_are_short(cuts: list[int], segmen
     assert values == ["" if row["_value"] is None else str(row["_value"]) for row in ROWS]
 
 
-TEXTS = st.text(
-    st.characters(codec="utf-8", exclude_characters="\r") | st.sampled_from('",\n#'), max_size=12
-)
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\r") | st.sampled_from('",\n#'), max_size=12)
 
 
 @given(
@@ -192,7 +196,10 @@ def test_servers_message_is_raised_when_a_panic_follows_rows(read: Any) -> None:
         (b"<html>login</html>", "not annotated CSV"),
         (b",result,table\r\n,,0\r\n\r\n", "not annotated CSV"),
         (b"#group,false\r\n#default,\r\n,result\r\n,,\r\n\r\n", "no #datatype annotation"),
-        (b"#datatype,string,long\r\n#group,false\r\n#default,,\r\n,result,table\r\n,,0\r\n\r\n", "do not fit"),
+        (
+            b"#datatype,string,long\r\n#group,false\r\n#default,,\r\n,result,table\r\n,,0\r\n\r\n",
+            "do not fit",
+        ),
         (HEAD_F.encode() + b",,2,2026-01-01T00:00:00Z,1\r\n\r\n", "cells|cannot be read"),
         (HEAD_F.encode() + b",,2,2026-01-01T00:00:00Z,one,true\r\n\r\n", "cannot be read"),
         (HEAD_S.format(yield_name="x").encode() + b",,0,a\xffb,t\r\n\r\n", "UTF-?8"),

@@ -104,7 +104,8 @@ def test_text_is_shown_when_a_proxy_answers(body: bytes, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "header", "seconds"), [(429, "7", 7.0), (503, "0", 0.0), (503, "Wed, 21 Oct 2026 07:28:00 GMT", None)]
+    ("status", "header", "seconds"),
+    [(429, "7", 7.0), (503, "0", 0.0), (503, "Wed, 21 Oct 2026 07:28:00 GMT", None)],
 )
 def test_wait_is_kept_when_the_answer_says_how_long(status: int, header: str, seconds: float | None) -> None:
     cause = error_of_answer(QUERY, status, {"Retry-After": header}, b"busy").__cause__
