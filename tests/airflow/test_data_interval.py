@@ -28,7 +28,7 @@ def plain(hour: int, day: int = 1) -> datetime:
     return datetime(2026, 1, day, hour, tzinfo=UTC)
 
 
-class RunType(str, Enum):
+class RunType(str, Enum):  # noqa: UP042 -- as in Airflow
     """Airflow's run types are an enumeration of texts."""
 
     SCHEDULED = "scheduled"
