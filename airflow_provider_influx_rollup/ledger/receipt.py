@@ -18,8 +18,8 @@ class Receipt:
     :param window: the window, in UTC
     :param generation: how often the window was committed
     :param rows_in: source points (field values) read
-    :param rows_out: target field values, read back
-    :param series: target series (tag sets), read back
+    :param rows_out: target field values, verified by reading the target back
+    :param series: target series (tag sets)
     :param checksum: order-insensitive checksum of the target rows, 16 hex digits
     :param spec_hash: hash of what decides the rows
     :param written_at: when this record was written, UTC
