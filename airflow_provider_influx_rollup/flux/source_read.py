@@ -9,9 +9,18 @@ from airflow_provider_influx_rollup.windows.equal_runs import EqualRun
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 
-def fields_query(source: RollupSource, interval: Interval) -> str:
-    """One typed row for each field that has points: the type of ``_value`` is the field's."""
-    return f'{render_source(source, interval)}\n  |> group(columns: ["_field"])\n  |> first()'
+def fields_query(source: RollupSource, parts: Sequence[Interval]) -> str:
+    """One typed row for each field that has points in a part: the type of ``_value`` is the field's.
+
+    :param parts: each inside one shard group, where a field has one type; a read over several returns the points
+        of one type and leaves out the others without a word
+    """
+    reads = [
+        f'{render_source(source, part)}\n  |> group(columns: ["_field"])\n  |> first()' for part in parts
+    ]
+    if len(reads) == 1:
+        return reads[0]
+    return "\n\n".join(f'{read}\n  |> yield(name: "{index}")' for index, read in enumerate(reads))
 
 
 def field_totals_query(source: RollupSource, interval: Interval, fields: Iterable[str] | None = None) -> str:

@@ -30,7 +30,7 @@ from airflow_provider_influx_rollup.lifecycle.clash import (
     newest_specs,
     require_no_clash,
 )
-from airflow_provider_influx_rollup.lifecycle.field_types import field_types
+from airflow_provider_influx_rollup.lifecycle.field_types import field_types, shard_parts
 from airflow_provider_influx_rollup.lifecycle.frozen import require_not_frozen
 from airflow_provider_influx_rollup.lifecycle.ghosts import delete_ghosts
 from airflow_provider_influx_rollup.lifecycle.job import INSTANT, Job, cut_blocks
@@ -63,6 +63,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 STAGE = "rollup"
 MOST_WINDOWS_PER_BLOCK = 500
+MOST_PARTS_PER_QUERY = 100
 MOST_ROUNDS = 3
 
 
@@ -136,17 +137,20 @@ def _plan(spec: RollupSpec, windows: tuple[Interval, ...], run: RunInfo, *, dry_
     job = _job(spec, windows, Selection((), ()), Ownership(Claim.of(spec)))
     steps: list[Step] = [
         CheckWritable(spec.target_bucket),
-        QueryArrow(fields_query(job.source, job.read_interval)),
         Query(field_totals_query(job.source, job.read_interval)),
     ]
     if ledger is not None:
         known = receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, job.target_interval)
         steps += [Query(known), Query(specs_query(spec.ledger_bucket))]
-    _, tables, counted, *answers = yield Gather(tuple(steps))
-    previous, specs = answers or ([], [])
+    parts = cut_blocks(shard_parts(job.read_interval, source.shard_group_seconds), MOST_PARTS_PER_QUERY)
+    typed = [QueryArrow(fields_query(job.source, some)) for some in parts]
+    answers = yield Gather((*steps, *typed))
+    counted, tables = answers[1], [table for some in answers[len(steps) :] for table in some]
+    previous, specs = answers[2 : len(steps)] or ([], [])
     stored = decode_specs(specs)
     require_no_clash(spec, stored)
-    selection = spec.rules().select(field_types(frames_from_tables(tables)))
+    rules = spec.rules()
+    selection = rules.select(field_types(frames_from_tables(tables), rules.names_for))
     receipts = {receipt.window: receipt for receipt in decode_receipts(previous)}
     book = ReceiptBook(spec.ledger_bucket, spec.pipeline_name, STAGE, spec.spec_hash(), run, receipts)
     ownership = _ownership(spec, stored, receipts.values())

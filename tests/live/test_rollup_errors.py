@@ -202,6 +202,25 @@ def test_rollup_fails_for_good_when_a_named_field_cannot_have_its_aggregate(
     refuse(place, AggregateTypeMismatch, named, lambda: roll(place.client, spec, SPAN))
 
 
+@pytest.mark.parametrize("other", ["a", "b"], ids=["one series", "another series"])
+def test_rollup_fails_for_good_when_a_field_changes_its_type_in_a_later_shard(
+    place: Place, other: str
+) -> None:
+    place.client.write_lines(
+        place.source,
+        [
+            f"shifty_{other},device=a level=1i,other=1 {interval('2025-03-01', '2025-03-02').start_ns}",
+            f"shifty_{other},device={other} level=2.5,other=1 {SPAN.start_ns}",
+        ],
+    )
+    month = interval("2025-03-01", "2025-04-01")
+    spec = replace(place.spec("1d", {"level": ("count",)}, pipeline="other"), measurement=f"shifty_{other}")
+    refuse(place, AggregateTypeMismatch, "'level'", lambda: roll(place.client, spec, month))
+    # a field that nobody asked for may do as it likes
+    chosen = replace(spec, aggregates={"other": ("count",)}, pipeline="chosen")
+    assert roll(place.client, chosen, month)["rows_in"] == 2
+
+
 def test_fields_are_left_out_with_a_note_when_a_glob_takes_them_but_their_type_does_not_fit(
     place: Place, points: pd.DataFrame
 ) -> None:

@@ -1,0 +1,13 @@
+from(bucket: "raw_telemetry")
+  |> range(start: 2025-03-08T00:00:00Z, stop: 2025-03-09T00:00:00Z)
+  |> filter(fn: (r) => r["_measurement"] == "sensor_readings")
+  |> group(columns: ["_field"])
+  |> first()
+  |> yield(name: "0")
+
+from(bucket: "raw_telemetry")
+  |> range(start: 2025-03-09T00:00:00Z, stop: 2025-03-10T00:00:00Z)
+  |> filter(fn: (r) => r["_measurement"] == "sensor_readings")
+  |> group(columns: ["_field"])
+  |> first()
+  |> yield(name: "1")
