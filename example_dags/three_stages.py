@@ -42,6 +42,8 @@ with DAG(
         measurement="sensor_readings",
         every="1h",
         lateness="10m",
+        # the shortest example has the same source, target and windows, and other aggregates
+        pipeline="sensor_readings_1h",
         aggregates={
             "temperature": ["count", "sum", "min", "max", "first", "last"],
             "humidity": ["count", "sum", "min", "max", "first", "last"],

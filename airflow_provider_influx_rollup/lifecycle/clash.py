@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.ownership import visible_tags
-from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
 
 StoredSpec = tuple[str, str, Mapping[str, Any]]
 
@@ -31,6 +32,36 @@ def require_no_clash(spec: RollupSpec, stored: Iterable[StoredSpec]) -> None:
             raise ConfigurationError(
                 what, written="nothing", fix="give one of them another target_measurement"
             )
+
+
+def require_one_task(spec: RollupSpec, run: RunInfo, previous: Iterable[Receipt]) -> None:
+    """Refuse a task whose pipeline name another task uses for another spec.
+
+    Aggregates and fields are no part of the default name; each of the two would take the other for its own earlier
+    spec, and remove its columns.
+
+    :param previous: receipts of the windows
+    :raises ConfigurationError: naming the other task
+    """
+    for receipt in previous:
+        if receipt.spec_hash != spec.spec_hash() and _is_another_task(run, receipt):
+            mapped = f" [{receipt.map_index}]" if receipt.map_index >= 0 else ""
+            what = (
+                f"pipeline {spec.pipeline_name!r} has other fields, aggregates or a filter in task {receipt.task_id!r}"
+                f"{mapped} of DAG {receipt.dag_id!r}; two tasks of one pipeline would remove each other's columns"
+            )
+            fix = "give this task a name of its own with pipeline=, also when it replaces the other one"
+            raise ConfigurationError(what, window=receipt.window, written="nothing", fix=fix)
+
+
+def _is_another_task(run: RunInfo, receipt: Receipt) -> bool:
+    """Whether a receipt is of another task; outside of Airflow nobody knows."""
+    if not run.task_id or not receipt.task_id:
+        return False
+    if (run.dag_id, run.task_id) != (receipt.dag_id, receipt.task_id):
+        return True
+    # between runs the members of a mapped task may change places
+    return run.run_id == receipt.run_id and run.map_index != receipt.map_index
 
 
 def newest_specs(spec: RollupSpec, stored: Iterable[StoredSpec]) -> dict[str, RollupSpec]:

@@ -29,6 +29,7 @@ from airflow_provider_influx_rollup.lifecycle.clash import (
     earlier_specs,
     newest_specs,
     require_no_clash,
+    require_one_task,
 )
 from airflow_provider_influx_rollup.lifecycle.field_types import field_types, shard_parts
 from airflow_provider_influx_rollup.lifecycle.frozen import require_not_frozen
@@ -152,6 +153,7 @@ def _plan(spec: RollupSpec, windows: tuple[Interval, ...], run: RunInfo, *, dry_
     rules = spec.rules()
     selection = rules.select(field_types(frames_from_tables(tables), rules.names_for))
     receipts = {receipt.window: receipt for receipt in decode_receipts(previous)}
+    require_one_task(spec, run, receipts.values())
     book = ReceiptBook(spec.ledger_bucket, spec.pipeline_name, STAGE, spec.spec_hash(), run, receipts)
     ownership = _ownership(spec, stored, receipts.values())
     return Plan(windows, selection, book, ownership, source, totals_by_field(counted))

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
+from airflow_provider_influx_rollup.client.driver import act, drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
+from airflow_provider_influx_rollup.lifecycle.steps import Execute, Report
 from tests.conftest import InfluxServer
 from tests.oracle import compare, rollup, windows
-from tests.rollup_runs import TAGS, Place, interval, make_place, make_points, roll
+from tests.rollup_runs import RUN, TAGS, Place, interval, make_place, make_points, now, roll
 
 pytestmark = pytest.mark.live
 
@@ -110,11 +115,6 @@ def test_rows_of_the_old_filter_go_when_it_was_narrowed(
 
 
 def test_rows_of_the_old_filter_go_when_the_narrowed_run_had_died(place: Place, points: pd.DataFrame) -> None:
-    from airflow_provider_influx_rollup.client.driver import act
-    from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
-    from airflow_provider_influx_rollup.lifecycle.steps import Execute, Report
-    from tests.rollup_runs import RUN, now
-
     roll(place.client, place.spec("1h", RULES, pipeline="mine"), SPAN)
     narrow = place.spec("1h", RULES, pipeline="mine", tags={"site": ("nairobi",)})
     steps = roll_up(narrow, SPAN, RUN, now)
@@ -258,6 +258,16 @@ def test_rollup_is_refused_when_its_own_pipeline_had_another_grid(place: Place) 
     roll(place.client, place.spec("1h", RULES, pipeline="mine"), SPAN)
     with pytest.raises(ConfigurationError, match="windows of 1h"):
         roll(place.client, place.spec("30m", RULES, pipeline="mine"), SPAN)
+
+
+def test_columns_of_another_task_stay_when_it_has_the_same_pipeline_name(
+    place: Place, points: pd.DataFrame
+) -> None:
+    roll(place.client, place.spec("1h", {"temp": ("count",)}), SPAN)
+    other_task = roll_up(place.spec("1h", {"packets": ("mean",)}), SPAN, replace(RUN, task_id="other"), now)
+    with pytest.raises(ConfigurationError, match="pipeline="):
+        drive(other_task, place.client, lambda _report: None)
+    assert place.differences(rollup(points, TAGS, HOURS, {"temp": ("count",)})) == []
 
 
 def test_rollup_runs_when_a_pipeline_was_renamed(place: Place, points: pd.DataFrame) -> None:

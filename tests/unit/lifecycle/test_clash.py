@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec, earlier_specs, require_no_clash
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.clash import (
+    StoredSpec,
+    earlier_specs,
+    require_no_clash,
+    require_one_task,
+)
 from airflow_provider_influx_rollup.lifecycle.ownership import Claim, Ownership
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
+from airflow_provider_influx_rollup.windows.interval import EPOCH, Interval
 
 SUMS = RollupSpec("raw", "hourly", "sensors", GridSpec("1h"), ("count", "sum"), pipeline="mine")
 
@@ -155,3 +164,33 @@ def test_series_with_more_tags_is_not_owned_when_series_are_merged() -> None:
 def test_missing_tag_is_a_value_when_the_filter_names_it() -> None:
     claim = Claim.of(replace(SUMS, tags={"site": ("", "paris")}))
     assert [claim.covers("v_sum", tags) for tags in ((), PARIS, BERLIN)] == [True, True, False]
+
+
+WRITER = RunInfo("dag", "sums", "monday", map_index=-1)
+LASTS = replace(SUMS, aggregates=("last",))
+
+
+def receipt_of(spec: RollupSpec, run: RunInfo) -> Receipt:
+    """What a run of a spec left behind."""
+    window = Interval(EPOCH, EPOCH + timedelta(hours=1))
+    return Receipt(
+        "mine", "rollup", window, State.COMMITTED, EPOCH, spec_hash=spec.spec_hash(), **asdict(run)
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"task_id": "lasts"}, {"dag_id": "other"}, {"map_index": 1}, {"task_id": "lasts", "run_id": "x"}],
+)
+def test_task_is_refused_when_another_task_has_the_name_for_another_spec(change: dict[str, Any]) -> None:
+    previous = [receipt_of(SUMS, WRITER)]
+    with pytest.raises(ConfigurationError, match=r"task 'sums' of DAG 'dag'.*pipeline="):
+        require_one_task(LASTS, replace(WRITER, **change), previous)
+    require_one_task(SUMS, replace(WRITER, **change), previous)
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"run_id": "tuesday"}, {"run_id": "tuesday", "map_index": 1}, {"task_id": ""}]
+)
+def test_task_may_change_its_spec(change: dict[str, Any]) -> None:
+    require_one_task(LASTS, replace(WRITER, **change), [receipt_of(SUMS, WRITER)])
