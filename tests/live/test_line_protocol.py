@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from itertools import count
 from typing import Any
 
@@ -29,21 +30,21 @@ VALUES = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), max_size=20),
 )
 POINTS = st.tuples(NAMES, st.dictionaries(NAMES, NAMES, max_size=3), NAMES, VALUES)
-TIMES = count(1_700_000_000_000_000_000, 1000)
+TIMES = count(1_700_000_000_000_000_000, 1_000_000)
 
 
 @pytest.fixture(scope="module")
 def bucket(client: InfluxClient) -> str:
-    return client.ensure_bucket("line_protocol_round_trip").name
+    return client.ensure_bucket(f"line_protocol_{uuid.uuid4().hex[:12]}").name
 
 
-def encoded(bucket_time: int, point: tuple[str, dict[str, str], str, Any]) -> tuple[Any, str] | None:
+def encoded(time_ns: int, point: tuple[str, dict[str, str], str, Any]) -> tuple[Any, str] | None:
     """The point as it should be read, and its line; None when the encoder refuses its names."""
     measurement, tags, field, value = point
     # one field never has two types: the server would refuse the second
     typed = f"{type(value).__name__}{field}"
     try:
-        line = encode_line(measurement, tags, {typed: value}, bucket_time)
+        line = encode_line(measurement, tags, {typed: value}, time_ns)
     except InvalidName:
         return None
     return (measurement, dict(tags), typed, value), line
@@ -55,17 +56,18 @@ def test_points_are_read_back_as_they_were_encoded(
     client: InfluxClient, bucket: str, points: list[Any]
 ) -> None:
     start = next(TIMES)
-    accepted = [pair for offset, point in enumerate(points) if (pair := encoded(start + offset, point))]
+    # a microsecond apart: that much a datetime keeps of a time
+    times = [start + 1000 * offset for offset in range(len(points))]
+    accepted = [pair for time, point in zip(times, points, strict=True) if (pair := encoded(time, point))]
     client.write_lines(bucket, [line for _, line in accepted])
+    rows = client.query(
+        f'from(bucket: "{bucket}") |> range(start: time(v: {start}), stop: time(v: {times[-1] + 1})) '
+        '|> drop(columns: ["_start", "_stop"])'
+    )
     found = []
-    for offset in range(len(points)):
-        rows = client.query(
-            f'from(bucket: "{bucket}") |> range(start: time(v: {start + offset}), stop: time(v: {start + offset + 1})) '
-            '|> drop(columns: ["_start", "_stop"])'
-        )
-        for row in rows:
-            own = ("result", "table", "_time", "_value", "_field", "_measurement")
-            tags = {key: value for key, value in row.items() if key not in own}
-            found.append((row["_measurement"], tags, row["_field"], row["_value"]))
+    for row in sorted(rows, key=lambda row: row["_time"]):
+        own = ("result", "table", "_time", "_value", "_field", "_measurement")
+        tags = {key: value for key, value in row.items() if key not in own}
+        found.append((row["_measurement"], tags, row["_field"], row["_value"]))
     assert found == [expected for expected, _ in accepted]
     assert [type(value) is bool for *_, value in found] == [type(p[3]) is bool for p, _ in accepted]

@@ -84,6 +84,19 @@ def test_value_is_refused_when_influxdb_has_no_such_value(value: float) -> None:
         encode_line("m", {}, {"f": value}, 0)
 
 
+@pytest.mark.parametrize(
+    ("tags", "field"),
+    [({}, 'a"b'), ({'k"': "v"}, "f"), ({"k": '"v'}, "f")],
+    ids=["field", "tag key", "tag value"],
+)
+def test_point_is_refused_when_an_equals_sign_and_a_quote_would_hide_the_next_line(
+    tags: dict[str, str], field: str
+) -> None:
+    with pytest.raises(InvalidName, match="double quote"):
+        encode_line("a=b", tags, {field: 1}, 0)
+    assert encode_line("ab", tags, {field: 1}, 0)
+
+
 def test_point_is_refused_when_it_has_no_field() -> None:
     with pytest.raises(ConfigurationError, match="no field"):
         encode_line("m", {"a": "b"}, {}, 0)
