@@ -57,11 +57,19 @@ def encode_line(
     if tags:
         head = ",".join([head, *(encode_tag(key, tags[key]) for key in sorted(tags) if tags[key])])
     body = ",".join(f"{encode_field_key(key)}={encode_value(key, fields[key])}" for key in sorted(fields))
-    if "=" in measurement and any('"' in name for name in (*tags, *tags.values(), *fields)):
-        # the server counts '=' and ',' to know whether a quote begins a string, and would take the next line for its end
-        what = f"measurement {measurement!r} has an equals sign, and a name beside it a double quote"
-        raise InvalidName(what, fix="line protocol cannot hold both: rename one of them")
+    _check_quotes(measurement, [*tags, *tags.values(), *fields])
     return f"{head} {body} {time_ns}"
+
+
+def _check_quotes(measurement: str, names: list[str]) -> None:
+    """The server counts ``=`` and ``,`` to know whether a quote begins a string, and would swallow the next line."""
+    has_quote = '"' in measurement or any('"' in name for name in names)
+    if has_quote and ("=" in measurement or "\\" in measurement or any("\\" in name for name in names)):
+        what = (
+            f"a name at measurement {measurement!r} has a double quote, and one beside it a backslash "
+            "(or the measurement an equals sign)"
+        )
+        raise InvalidName(what, fix="line protocol cannot hold both: rename one of them")
 
 
 def encode_measurement(name: str) -> str:
@@ -88,9 +96,6 @@ def encode_field_key(name: str) -> str:
     """Check and escape a field key."""
     _check_name("field", name)
     _check_not_split("field", name)
-    if '\\"' in name:
-        what = f"field {name!r} has a backslash before a double quote"
-        raise InvalidName(what, fix="the server drops the backslash: rename it")
     if name in RESERVED_FIELD_KEYS:
         what = f"field {name!r} is reserved"
         raise InvalidName(what, fix="use another field name")
