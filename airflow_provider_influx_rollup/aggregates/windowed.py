@@ -66,10 +66,9 @@ def aggregate_points(points: Frame, bounds: WindowBounds, columns: Sequence[Colu
     keys = points.series[position] * len(bounds.starts) + window
     order = np.lexsort((points.time_ns[position], keys))
     groups, group_keys = _groups(points, position[order], keys[order])
+    count = len(bounds.starts)
     return [
-        _block(
-            column.name, points.tag_sets, group_keys, len(bounds.starts), compute(column.aggregate, groups)
-        )
+        _finite(_block(column.name, points.tag_sets, group_keys, count, compute(column.aggregate, groups)))
         for column in columns
     ]
 
@@ -94,11 +93,11 @@ def merge_parts(
     for column in columns:
         name = column.aggregate.name
         if name in merged:
-            blocks.append(_renamed(merged[name], column.name))
+            blocks.append(_finite(_renamed(merged[name], column.name)))
         elif all(part in merged for part in PARTS.get(name, (name,))):
             total, count = merged["sum"], merged["count"]
             mean = total.values / count.values
-            blocks.append(Block(column.name, total.tag_sets, total.series, total.window, mean))
+            blocks.append(_finite(Block(column.name, total.tag_sets, total.series, total.window, mean)))
     return blocks
 
 
@@ -150,12 +149,18 @@ def _groups(points: Frame, taken: Codes, keys: Codes) -> tuple[Groups, Codes]:
 def _block(
     column: str, tag_sets: list[TagSet], keys: Codes, window_count: int, values: NDArray[Any]
 ) -> Block:
-    """A block without the values that do not exist (a standard deviation of one point)."""
     series, window = np.divmod(keys, window_count)
-    if values.dtype.kind == "f":
-        exists = np.isfinite(values)
-        series, window, values = series[exists], window[exists], values[exists]
     return Block(column, tag_sets, series, window, values)
+
+
+def _finite(block: Block) -> Block:
+    """Without the values that do not exist (a standard deviation of one point) or that no field can hold."""
+    if block.values.dtype.kind != "f":
+        return block
+    exists = np.isfinite(block.values)
+    return Block(
+        block.column, block.tag_sets, block.series[exists], block.window[exists], block.values[exists]
+    )
 
 
 def _renamed(block: Block, column: str) -> Block:

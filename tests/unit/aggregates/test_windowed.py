@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,3 +123,12 @@ def test_value_is_left_out_when_it_does_not_exist() -> None:
     points = frame_of([("a", 1, 10), ("b", 1, 5), ("b", 2, 7)])
     [block] = aggregate_points(points, WindowBounds(np.array([0]), np.array([10])), columns_of(("stddev",)))
     assert [tags[0][1] for tags, _ in as_dict(block)] == ["b"]
+
+
+def test_mean_is_left_out_when_the_sum_of_one_series_overflows() -> None:
+    # the server answers with an infinite sum; the count of the same series is there
+    count = frame_of([("a", 0, 2), ("b", 0, 4)], [0, 0])
+    total = replace(count, values=np.array([np.inf, 6.0]))
+    bounds = WindowBounds(np.array([0]), np.array([10]))
+    blocks = merge_parts({"sum": [total], "count": [count]}, bounds, columns_of(("sum", "mean")), None)
+    assert [list(as_dict(block).values()) for block in blocks] == [[6.0], [1.5]]
