@@ -1,6 +1,7 @@
-"""Windows that can no longer be rebuilt: retention has taken points that their rollup stands for.
+"""What retention makes impossible.
 
-A rerun of such a window would replace a complete rollup by a poorer one, so it is refused.
+Windows can no longer be rebuilt when retention has taken points that their rollup stands for: a rerun would replace a
+complete rollup by a poorer one, so it is refused. And a bucket drops what it is too late to write.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.aggregates.frame import frames_from_tables
 from airflow_provider_influx_rollup.aggregates.windowed import Block
-from airflow_provider_influx_rollup.exceptions import WindowFrozen
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, WindowFrozen
 from airflow_provider_influx_rollup.flux.source_read import counts_query
 from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
@@ -52,6 +53,24 @@ def require_not_frozen(job: Job, book: ReceiptBook, source: Bucket, now: datetim
         )
         fix = "keep the rollup as it is, or restore the points first"
         raise WindowFrozen(what, window=first, written="nothing", fix=fix)
+
+
+def require_kept(target: Bucket, ledger: Bucket | None, first: Interval, now: datetime) -> None:
+    """Refuse buckets that would drop what is written to them; the server only speaks of an internal error then.
+
+    :param ledger: None when there is none yet
+    :param first: the earliest window
+    :raises ConfigurationError: naming the bucket
+    """
+    if ledger is not None and ledger.retention_seconds:
+        what = f"bucket {ledger.name!r} keeps points for {ledger.retention_seconds} s only; a ledger keeps for ever"
+        fix = "set its retention to 0, or choose another ledger_bucket"
+        raise ConfigurationError(what, window=first, written="nothing", fix=fix)
+    horizon = now - timedelta(seconds=target.retention_seconds)
+    if target.retention_seconds and first.start < horizon:
+        what = f"target bucket {target.name!r} keeps points from {format_instant(horizon)} on and drops older ones"
+        fix = "let it keep them longer, or roll up later windows"
+        raise ConfigurationError(what, window=first, written="nothing", fix=fix)
 
 
 def _stands_for_points(book: ReceiptBook, window: Interval) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.aggregates.frame import frames_from_tables
@@ -32,7 +33,7 @@ from airflow_provider_influx_rollup.lifecycle.clash import (
     require_one_task,
 )
 from airflow_provider_influx_rollup.lifecycle.field_types import field_types, shard_parts
-from airflow_provider_influx_rollup.lifecycle.frozen import require_not_frozen
+from airflow_provider_influx_rollup.lifecycle.frozen import require_kept, require_not_frozen
 from airflow_provider_influx_rollup.lifecycle.ghosts import delete_ghosts
 from airflow_provider_influx_rollup.lifecycle.job import INSTANT, Job, cut_blocks
 from airflow_provider_influx_rollup.lifecycle.ownership import Claim, Ownership
@@ -58,6 +59,7 @@ from airflow_provider_influx_rollup.lifecycle.steps import (
     Steps,
     Write,
 )
+from airflow_provider_influx_rollup.lifecycle.strangers import require_no_strangers
 from airflow_provider_influx_rollup.lifecycle.survivors import restore_survivors
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock, wait_until_due
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -73,6 +75,7 @@ class Plan:
     """What a rollup is going to do.
 
     :param totals: source points of each field over all windows, counted before anything is written
+    :param others: what other pipelines write to the same measurement
     """
 
     windows: tuple[Interval, ...]
@@ -81,6 +84,7 @@ class Plan:
     ownership: Ownership
     source: Bucket
     totals: Mapping[str, int]
+    others: tuple[Claim, ...]
 
 
 def roll_up(
@@ -102,9 +106,10 @@ def roll_up(
     windows = tuple(spec.grid.grid().windows(interval))
     if not dry_run:
         yield from wait_until_due(windows, spec.lateness, began)
-    plan = yield from _plan(spec, windows, run, dry_run=dry_run)
+    plan = yield from _plan(spec, windows, run, began, dry_run=dry_run)
     whole = _job(spec, windows, plan.selection, plan.ownership)
     yield from require_not_frozen(whole, plan.book, plan.source, began)
+    yield from require_no_strangers(whole, plan.book.unknown(windows), plan.others)
     notes = yield from _tell_plan(spec, interval, plan)
     if dry_run:
         yield from _tell_scripts(spec, plan)
@@ -123,7 +128,9 @@ def roll_up(
     return StageResult(spec.pipeline_name, interval, committed, (now() - began).total_seconds(), notes)
 
 
-def _plan(spec: RollupSpec, windows: tuple[Interval, ...], run: RunInfo, *, dry_run: bool) -> Steps[Plan]:
+def _plan(
+    spec: RollupSpec, windows: tuple[Interval, ...], run: RunInfo, began: datetime, *, dry_run: bool
+) -> Steps[Plan]:
     ledger_step = FindBucket(spec.ledger_bucket) if dry_run else EnsureBucket(spec.ledger_bucket)
     buckets = (FindBucket(spec.source_bucket), FindBucket(spec.target_bucket), ledger_step)
     source, target, ledger = yield Gather(buckets)
@@ -135,6 +142,7 @@ def _plan(spec: RollupSpec, windows: tuple[Interval, ...], run: RunInfo, *, dry_
             what = f"there is no {role} bucket {name!r}, or the token may not read it"
             fix = "create the bucket, correct its name, or give the token permission to read and write it"
             raise BucketNotFound(what, http_status=404, window=windows[0], written="nothing", fix=fix)
+    require_kept(target, ledger, windows[0], began)
     job = _job(spec, windows, Selection((), ()), Ownership(Claim.of(spec)))
     steps: list[Step] = [
         CheckWritable(spec.target_bucket),
@@ -155,18 +163,20 @@ def _plan(spec: RollupSpec, windows: tuple[Interval, ...], run: RunInfo, *, dry_
     receipts = {receipt.window: receipt for receipt in decode_receipts(previous)}
     require_one_task(spec, run, receipts.values())
     book = ReceiptBook(spec.ledger_bucket, spec.pipeline_name, STAGE, spec.spec_hash(), run, receipts)
-    ownership = _ownership(spec, stored, receipts.values())
-    return Plan(windows, selection, book, ownership, source, totals_by_field(counted))
+    newest = newest_specs(spec, stored)
+    others = tuple(Claim.of(other) for name, other in newest.items() if name != spec.pipeline_name)
+    ownership = _ownership(spec, stored, others, receipts.values())
+    return Plan(windows, selection, book, ownership, source, totals_by_field(counted), others)
 
 
-def _ownership(spec: RollupSpec, stored: Sequence[StoredSpec], previous: Iterable[Receipt]) -> Ownership:
+def _ownership(
+    spec: RollupSpec, stored: Sequence[StoredSpec], others: tuple[Claim, ...], previous: Iterable[Receipt]
+) -> Ownership:
     """Windows that an earlier spec wrote, or may have, hold rows that only the earlier spec explains."""
     mine = Claim.of(spec)
     if all(receipt.is_committed and receipt.spec_hash == spec.spec_hash() for receipt in previous):
         return Ownership(mine)
     earlier = tuple(Claim.of(other) for other in earlier_specs(spec, stored))
-    newest = newest_specs(spec, stored)
-    others = tuple(Claim.of(other) for name, other in newest.items() if name != spec.pipeline_name)
     return Ownership(mine, earlier, others)
 
 

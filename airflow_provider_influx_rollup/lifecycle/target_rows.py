@@ -68,6 +68,10 @@ class TargetRows:
     columns: dict[str, TargetColumn]
     off_grid: int
 
+    def keys(self) -> dict[str, set[Key]]:
+        """The ``(tag set, window)`` pairs that have a value, by column."""
+        return {name: column.keys() for name, column in self.columns.items()}
+
     def totals(self, job: Job) -> list[WindowTotals]:
         """Rows, series and checksum of each window."""
         count = len(job.windows)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.exceptions import WindowFrozen
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, WindowFrozen
 from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Execute
@@ -112,6 +113,28 @@ def test_refusal_survives_a_run_that_died(
     with pytest.raises(WindowFrozen):
         roll(client, spec, interval, tomorrow)
     assert points(client, spec.target_bucket, "m") == before
+
+
+@pytest.mark.parametrize("role", ["target_bucket", "ledger_bucket"])
+def test_nothing_is_written_when_a_bucket_would_drop_it(
+    client: InfluxClient, place: tuple[RollupSpec, Interval, datetime], role: str
+) -> None:
+    spec, interval, tomorrow = place
+    short = f"short_{uuid.uuid4().hex[:12]}"
+    client.ensure_bucket(short, retention_seconds=DAY)
+    with pytest.raises(ConfigurationError, match=short):
+        roll(client, replace(spec, **{role: short}), interval, tomorrow)
+    assert client.query(f'from(bucket: "{short}") |> range(start: 1970-01-01T00:00:00Z)') == []
+
+
+def test_rollup_runs_when_the_target_keeps_its_windows_for_some_time(
+    client: InfluxClient, place: tuple[RollupSpec, Interval, datetime]
+) -> None:
+    spec, interval, _ = place
+    short = f"short_{uuid.uuid4().hex[:12]}"
+    client.ensure_bucket(short, retention_seconds=DAY)
+    roll(client, replace(spec, target_bucket=short), interval)
+    assert len(points(client, short, "m")) == 8
 
 
 def _one(step):  # type: ignore[no-untyped-def]

@@ -276,6 +276,38 @@ def test_rollup_runs_when_a_pipeline_was_renamed(place: Place, points: pd.DataFr
     assert place.differences(rollup(points, TAGS, HOURS, RULES)) == []
 
 
+@pytest.mark.parametrize(
+    ("grid", "group_by"),
+    [("1h", None), ("1h", ("site",)), (GridSpec("1h", period="2h"), ("site",))],
+    ids=["series", "merged", "sliding"],
+)
+@pytest.mark.parametrize("is_empty", [False, True], ids=["", "without a source"])
+def test_values_that_no_pipeline_wrote_stay_when_the_source_does_not_explain_them(
+    place: Place, grid: str | GridSpec, group_by: tuple[str, ...] | None, is_empty: bool
+) -> None:
+    old = f"{place.measurement},site=atlantis temp_count=7i {SPAN.start_ns}"
+    place.client.write_lines(place.target, [old])
+    if is_empty:
+        place.client.delete(place.source, interval("2025-03-01", "2025-04-01"), '_measurement="readings"')
+    spec = place.spec(grid, {"temp": ("count",)}, group_by=group_by)
+    with pytest.raises(ConfigurationError, match="'temp_count' of site=atlantis at 2025-03-08T00:00:00Z"):
+        roll(place.client, spec, SPAN)
+    assert place.stored()["_value"].tolist() == [7]
+    assert place.states() == {}
+
+
+def test_values_that_the_source_explains_are_taken_over_when_the_ledger_was_lost(
+    place: Place, points: pd.DataFrame
+) -> None:
+    for number, group_by in enumerate([None, ("site",)]):
+        spec = place.spec("1h", RULES if group_by is None else {"temp": ("count",)}, group_by=group_by)
+        spec = replace(spec, target_measurement=f"taken {number}")
+        roll(place.client, spec, SPAN)
+        before = place.stored(f"taken {number}")
+        roll(place.client, replace(spec, ledger_bucket=f"{place.ledger}_{number}"), SPAN)
+        assert compare(place.stored(f"taken {number}"), before) == []
+
+
 def test_values_off_the_grid_stay_and_are_told(place: Place) -> None:
     stray = f"{place.measurement},device=a-1 temp_count=7i {SPAN.start_ns + 60_000_000_000}"
     place.client.write_lines(place.target, [stray])

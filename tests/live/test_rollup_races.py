@@ -155,6 +155,9 @@ def scenes(source: tuple[Place, pd.DataFrame], path: Path) -> Iterator[Scene]:
     place, points = source
     while True:
         scene = Scene(place, points, path, f"target_{next(NUMBERS)}")
+        if path.has_ghosts:
+            # only what a pipeline has written before can be a ghost of it
+            roll(place.client, scene.spec, SPAN)
         scene.haunt()
         yield scene
         points = scene.points
