@@ -31,13 +31,9 @@ class ReceiptBook:
     def receipt(self, window: Interval, state: State, now: datetime) -> Receipt:
         """A receipt of a window, with the generation and the numbers of its last commit."""
         known = self.previous.get(window)
-        blank = Receipt(self.pipeline, self.stage, window, state, now)
-        base = replace(blank, generation=known.generation) if known else blank
-        if known and known.spec_hash == self.spec_hash:
-            # rows and checksum stay those of the last commit: a rerun that dies must not hide what was there
-            base = known
+        # rows and checksum stay those of the last commit: a rerun that dies must not hide what was there
         return replace(
-            base,
+            known or Receipt(self.pipeline, self.stage, window, state, now),
             state=state,
             written_at=now,
             spec_hash=self.spec_hash,

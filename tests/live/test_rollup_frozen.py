@@ -78,6 +78,19 @@ def test_rerun_is_refused_when_retention_took_some_points(
     assert points(client, spec.target_bucket, "m") == before
 
 
+def test_rerun_is_refused_when_retention_took_points_and_the_spec_changed(
+    client: InfluxClient, place: tuple[RollupSpec, Interval, datetime]
+) -> None:
+    spec, interval, tomorrow = place
+    roll(client, spec, interval)
+    before = points(client, spec.target_bucket, "m")
+    wider = replace(spec, aggregates=("count", "sum", "max"))
+    client.delete(spec.source_bucket, interval, '_measurement="m"')
+    with pytest.raises(WindowFrozen, match=r"has 0 of the 12 points"):
+        roll(client, wider, interval, tomorrow)
+    assert points(client, spec.target_bucket, "m") == before
+
+
 def test_rerun_goes_on_when_retention_reaches_the_window_but_took_nothing(
     client: InfluxClient, place: tuple[RollupSpec, Interval, datetime]
 ) -> None:
