@@ -109,7 +109,7 @@ def _run_on_three(
 def _create(airflow: AirflowProcess, backfill: Backfill) -> int:
     """Create a backfill and give its number; what a locked database left half made is cancelled first."""
     reprocess = backfill.reprocess
-    for attempt in range(LOCKED_RETRIES + 1):
+    for attempt in range(3 * LOCKED_RETRIES + 1):
         arguments = [
             "--dag-id", backfill.dag_id,
             "--from-date", backfill.first.isoformat(),
@@ -122,7 +122,7 @@ def _create(airflow: AirflowProcess, backfill: Backfill) -> int:
             airflow.cli("backfill", "create", *arguments, retries=0)
             break
         except DatabaseLocked:
-            if attempt == LOCKED_RETRIES:
+            if attempt == 3 * LOCKED_RETRIES:
                 raise
             half_made = "select id from backfill where dag_id = ? and completed_at is null"
             for (number,) in airflow.rows(half_made, (backfill.dag_id,)):
