@@ -26,6 +26,7 @@ STRING_SPECIALS = str.maketrans({"\\": "\\\\", '"': '\\"'})
 
 # the server reads an escaped special after a backslash as the end of the name; tags alone survive it
 BACKSLASH_BEFORE_SPECIAL = re.compile(r"\\[,= ]")
+BACKSLASH_BEFORE_MARK = re.compile(r'\\[,= "]')
 
 
 class UInt(int):
@@ -63,11 +64,12 @@ def encode_line(
 
 def _check_quotes(measurement: str, names: list[str]) -> None:
     """The server counts ``=`` and ``,`` to know whether a quote begins a string, and would swallow the next line."""
-    has_quote = '"' in measurement or any('"' in name for name in names)
-    if has_quote and ("=" in measurement or "\\" in measurement or any("\\" in name for name in names)):
+    everything = [measurement, *names]
+    has_quote = any('"' in name for name in everything)
+    if has_quote and ("=" in measurement or any(BACKSLASH_BEFORE_MARK.search(name) for name in everything)):
         what = (
-            f"a name at measurement {measurement!r} has a double quote, and one beside it a backslash "
-            "(or the measurement an equals sign)"
+            f"a name at measurement {measurement!r} has a double quote, and one beside it a backslash before "
+            "a comma, an equals sign, a space or a quote (or the measurement an equals sign)"
         )
         raise InvalidName(what, fix="line protocol cannot hold both: rename one of them")
 

@@ -199,7 +199,11 @@ def _commit_window(plan: ScriptPlan, window: Interval, now: Clock) -> Steps[list
     yield from book.mark([window], State.WRITING, now())
     extern = extern_file(v=window_values(window, plan.period or window.duration), params=spec.params)
     try:
-        rows = ScriptRows.of((yield Query(spec.script, extern=extern, now=window.stop)))
+        returned = yield Query(spec.script, extern=extern, now=window.stop)
+        rows = ScriptRows.of(returned)
+        if returned and not rows.points:
+            message = f"The script returned no rows with _field in {window}: what it wrote was not read back"
+            yield Report(message, level="warning")
         yield from _read_back(spec, rows, window)
     except InfluxRollupError as error:
         error.window = error.window or window
@@ -224,9 +228,9 @@ def _read_back(spec: ScriptSpec, rows: ScriptRows, window: Interval) -> Steps[No
     for measurement in rows.measurements:
         span = rows.span_of(measurement)
         stored = ScriptRows.of((yield Query(presence_query(spec.target_bucket, measurement, span))))
-        lacking = rows.keys_of(measurement) - stored.keys_of(measurement)
+        lacking = rows.lacking_in(stored, measurement)
         if lacking:
-            what = f"{len(lacking)} of the points that the script wrote are not in {spec.target_bucket!r}"
+            what = f"{lacking} of the points that the script wrote are not in {spec.target_bucket!r}"
             raise PartialWrite(what, window=window, fix="run the window again")
 
 

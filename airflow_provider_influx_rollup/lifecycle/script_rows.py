@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,6 +48,19 @@ class ScriptRows:
     def keys_of(self, measurement: str) -> set[PointKey]:
         """The points of one measurement."""
         return {key for key in self.points if key[0] == measurement}
+
+    def lacking_in(self, stored: ScriptRows, measurement: str) -> int:
+        """How many points of a measurement another set of rows does not have.
+
+        A stored point may have fewer tags: ``to(tagColumns:)`` chooses among the string columns.
+        """
+        tags_there: dict[tuple[str, datetime], list[frozenset[tuple[str, str]]]] = defaultdict(list)
+        for _, field, instant, tags in stored.keys_of(measurement):
+            tags_there[field, instant].append(frozenset(tags))
+        return sum(
+            not any(there <= frozenset(tags) for there in tags_there[field, instant])
+            for _, field, instant, tags in self.keys_of(measurement)
+        )
 
     def span_of(self, measurement: str) -> Interval:
         """From the first point of a measurement to just after the last one."""

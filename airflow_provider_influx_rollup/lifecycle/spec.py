@@ -94,6 +94,8 @@ class RollupSpec:
             validate_name("measurement", self.target_measurement)
         for tag in (*self.tags, *(self.group_by or ())):
             validate_name("tag", tag)
+        for tag, values in self.tags.items():
+            _require_texts(tag, values)
         for name in self.rules().exact_names():
             validate_name("field", name)
         self.grid.grid()
@@ -185,6 +187,12 @@ class RollupSpec:
 NOT_IN_HASH = frozenset(
     {"lateness", "compute", "empty_windows", "pipeline", "ledger_bucket", "max_rows_per_read"}
 )
+
+
+def _require_texts(tag: str, values: tuple[str, ...]) -> None:
+    if not values or not all(isinstance(value, str) for value in values):
+        what = f"tag {tag!r} is to have one of {list(values)!r}: tag values are texts, at least one"
+        raise ConfigurationError(what, written="nothing", fix=f'give texts, such as tags={{"{tag}": ["a"]}}')
 
 
 def _require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -254,6 +254,9 @@ class FluxRollupOperator(InfluxStageOperator):
         if missing:
             what = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
             raise ConfigurationError(what, written="nothing", fix="give them, or your own script in flux")
+        if self.target_measurement and not isinstance(self.measurement, str) and _is_plain(self.measurement):
+            what = "several measurements would be written into one target_measurement"
+            raise ConfigurationError(what, written="nothing", fix="use one operator for each measurement")
         if self.params_flux is not None:
             what = "params_flux is given without flux"
             raise ConfigurationError(what, written="nothing", fix="params_flux belongs to a script in flux")

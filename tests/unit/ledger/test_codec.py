@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -108,7 +109,14 @@ def test_receipts_come_back_unchanged_when_they_were_encoded(made: list[Receipt]
 def test_event_keeps_the_wall_clock_when_a_receipt_is_encoded(receipt: Receipt) -> None:
     [event] = [parse(line) for line in encode_receipts([receipt]) if line.startswith("window_event")]
     assert event["_time"] == receipt.written_at
-    assert (event["window_start"], event["state"]) == (str(receipt.window.start_ns), receipt.state.value)
+    assert (event["window_start_ns"], event["state"]) == (receipt.window.start_ns, receipt.state.value)
+
+
+@given(st.lists(SAFE, min_size=2, max_size=4, unique_by=lambda receipt: receipt.window.start))
+def test_events_stay_apart_when_windows_change_together(made: list[Receipt]) -> None:
+    together = [replace(receipt, pipeline="p", stage="s", written_at=made[0].written_at) for receipt in made]
+    events = [line for line in encode_receipts(together) if line.startswith("window_event")]
+    assert len({line.rpartition(" ")[2] for line in events}) == len(made)
 
 
 def test_receipts_decode_when_empty_texts_came_back_as_nothing() -> None:
