@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from airflow.providers.common.compat.sdk import DAG
 from airflow.timetables.interval import CronDataIntervalTimetable
+
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
 
 TIMEZONE = "America/Los_Angeles"
