@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.error import HTTPError
 
 from dev.airflow_process import LOCKED_RETRIES, AirflowProcess
 from dev.processes import POLL_SECONDS, DatabaseLocked, ProcessFailed, wait_until
@@ -126,7 +128,9 @@ def _create(airflow: AirflowProcess, backfill: Backfill) -> int:
                 raise
             half_made = "select id from backfill where dag_id = ? and completed_at is null"
             for (number,) in airflow.rows(half_made, (backfill.dag_id,)):
-                airflow.api("PUT", f"/backfills/{number}/cancel")
+                # the server waits for the database too
+                with suppress(TimeoutError, HTTPError):
+                    airflow.api("PUT", f"/backfills/{number}/cancel")
                 # its queued runs failed by that
                 reprocess = "failed" if reprocess == "none" else reprocess
     return int(airflow.rows("select max(id) from backfill where dag_id = ?", (backfill.dag_id,))[0][0])

@@ -160,6 +160,9 @@ class AirflowProcess:
         done = self.home / f".migrated-{self.version}"
         if not done.exists():
             self.cli("db", "migrate")
+            with closing(sqlite3.connect(self.database)) as database:
+                # readers no longer lock writers out: scheduler, API server and the commands all use this file
+                database.execute("pragma journal_mode=wal")
             done.touch()
 
     def start(self, *, user_interface: bool = False, triggerer: bool = False) -> None:
