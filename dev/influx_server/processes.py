@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -61,8 +62,15 @@ def port_is_free(port: int) -> bool:
     return True
 
 
+# below the ports that systems give to outgoing connections: none of those takes a port while its server restarts
+SERVER_PORTS = range(20_000, 32_000)
+
+
 def free_port() -> int:
     """Give a port that nothing listens on at this moment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    for port in random.sample(SERVER_PORTS, 100):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    message = f"no free port on 127.0.0.1 from {SERVER_PORTS.start} to {SERVER_PORTS.stop}"
+    raise OSError(message)
