@@ -62,8 +62,21 @@ def port_is_free(port: int) -> bool:
     return True
 
 
-# below the ports that systems give to outgoing connections: none of those takes a port while its server restarts
-SERVER_PORTS = range(20_000, 32_000)
+# below what systems give to outgoing connections (from 32768, or 16000): none takes a port while its server restarts
+SERVER_PORTS = range(10_000, 16_000)
+
+
+def port_becomes_free(port: int, patience: float = 15) -> bool:
+    """Say whether a server could listen on 127.0.0.1 at this port, now or within a moment.
+
+    :param patience: seconds to wait for a connection of the server that ended to be over
+    """
+    deadline = time.monotonic() + patience
+    while not port_is_free(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def free_port() -> int:

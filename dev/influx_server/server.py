@@ -10,7 +10,7 @@ from dev.influx_server import api, docker, local
 from dev.influx_server.errors import ServerError
 from dev.influx_server.find import Connection, find_program
 from dev.influx_server.places import BUCKET, ORG, USERNAME, DataDir
-from dev.influx_server.processes import free_port, port_is_free
+from dev.influx_server.processes import free_port, port_becomes_free, port_is_free
 from dev.influx_server.progress import say
 from dev.influx_server.state import Running, read_state, write_state
 
@@ -52,7 +52,8 @@ def _choose_port(port: int | None, last: Running | None) -> int:
     if port == 0:
         return free_port()
     chosen = port or (last.port if last else DEFAULT_PORT)
-    if not port_is_free(chosen):
+    was_ours = last is not None and last.port == chosen
+    if not (port_becomes_free(chosen) if was_ours else port_is_free(chosen)):
         raise ServerError(
             f"port {chosen} on 127.0.0.1 is in use by another program; name a free one: --port N"
         )

@@ -1,0 +1,128 @@
+"""Write a block of windows, verify it, remove ghosts, commit it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from airflow_provider_influx_rollup.exceptions import (
+    InfluxRollupError,
+    SourceChanging,
+    SourceIncomplete,
+)
+from airflow_provider_influx_rollup.flux.source_read import field_totals_query
+from airflow_provider_influx_rollup.ledger.codec import (
+    encode_receipts,
+)
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.lifecycle.ghosts import delete_ghosts
+from airflow_provider_influx_rollup.lifecycle.job import Job
+from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
+from airflow_provider_influx_rollup.lifecycle.rollup_verify import (
+    Verdict,
+    totals_by_field,
+    verify_windows,
+)
+from airflow_provider_influx_rollup.lifecycle.rollup_write import write_windows
+from airflow_provider_influx_rollup.lifecycle.steps import (
+    Gather,
+    Query,
+    Report,
+    Steps,
+    Write,
+)
+from airflow_provider_influx_rollup.lifecycle.survivors import restore_survivors
+from airflow_provider_influx_rollup.lifecycle.waiting import Clock
+
+MOST_ROUNDS = 3
+
+
+def commit_block(
+    job: Job, book: ReceiptBook, lines: list[str], totals: Mapping[str, int] | None, now: Clock
+) -> Steps[list[Receipt]]:
+    """Write, verify and commit a block.
+
+    :param lines: the records that make its windows WRITING
+    :param totals: source points of each field; None when the block is only a part of what was counted
+    """
+    began = now()
+    if totals is None:
+        totals = yield from _mark_and_count(job, lines)
+    else:
+        yield Write(job.spec.ledger_bucket, lines)
+        totals = {name: totals[name] for name in job.fields if name in totals}
+    try:
+        if any(window in book.torn for window in job.windows):
+            yield from restore_survivors(job)
+        verdict = yield from _write_until_right(job, totals)
+    except InfluxRollupError as error:
+        error.window = error.window or job.span
+        error.written = error.written or "some rows may be; the windows stay WRITING in the ledger"
+        error.fix = error.fix or "run the windows again: a rerun makes them right"
+        raise
+    if verdict.off_grid:
+        message = f"{verdict.off_grid} values of these fields lie on no window's start; they were left alone"
+        yield Report(message, level="warning")
+    seconds = (now() - began).total_seconds()
+    receipts = [
+        book.committed(
+            window,
+            now(),
+            rows_in=rows_in,
+            rows_out=held.rows_out,
+            series=held.series,
+            checksum=held.checksum,
+            seconds=seconds,
+        )
+        for window, rows_in, held in zip(job.windows, verdict.rows_in, verdict.rows.totals(job), strict=True)
+    ]
+    empty = [receipt.window for receipt in receipts if not receipt.rows_in]
+    fails = job.spec.empty_windows == "fail"
+    kept = [receipt for receipt in receipts if receipt.rows_in or not fails]
+    if kept:
+        yield Write(job.spec.ledger_bucket, encode_receipts(kept))
+    if fails and empty:
+        what = f"{len(empty)} of {len(receipts)} windows have no points"
+        raise SourceIncomplete(
+            what, window=empty[0], written=f"{len(kept)} windows are committed", fix="send the data"
+        )
+    return receipts
+
+
+def _mark_and_count(job: Job, lines: list[str]) -> Steps[Mapping[str, int]]:
+    """Make the windows WRITING, and count the source's points meanwhile."""
+    mark = Write(job.spec.ledger_bucket, lines)
+    if not job.fields:
+        yield mark
+        return {}
+    count = Query(field_totals_query(job.source, job.read_interval, job.fields))
+    _, rows = yield Gather((mark, count))
+    return totals_by_field(rows)
+
+
+def _write_until_right(job: Job, totals: Mapping[str, int]) -> Steps[Verdict]:
+    """Write and verify until target and source agree; a source that never rests is an error.
+
+    Several chains are several reads. A point that lands between two of them leaves a torn row, whose count may
+    be the new one; only counts from before and after all of them show that nothing landed.
+
+    :param totals: source points of each field, counted before
+    """
+    verdict = None
+    for _ in range(MOST_ROUNDS):
+        written = yield from write_windows(job, totals)
+        verdict = yield from verify_windows(job, written)
+        if verdict.ghosts.columns_by_key and not verdict.differences:
+            yield from delete_ghosts(job, verdict.ghosts)
+            verdict = yield from verify_windows(job, written)
+        if verdict.is_right and verdict.totals == totals:
+            return verdict
+        if verdict.is_right:
+            yield Report("Points came while the windows were read, rolling up again", level="warning")
+        totals = verdict.totals
+        for difference in verdict.differences:
+            yield Report(f"Target and source differ, rolling up again: {difference}", level="warning")
+    details = "; ".join(verdict.differences) if verdict and verdict.differences else "points came"
+    what = f"the source kept changing while it was rolled up {MOST_ROUNDS} times ({details})"
+    raise SourceChanging(
+        what, window=job.span, fix="raise lateness so that the window is at rest, and run it again"
+    )

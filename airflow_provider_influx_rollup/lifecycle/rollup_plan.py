@@ -1,0 +1,179 @@
+"""Find out what a rollup has to do, and refuse what must not be done, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from airflow_provider_influx_rollup.aggregates.frame import frames_from_tables
+from airflow_provider_influx_rollup.aggregates.selection import Selection
+from airflow_provider_influx_rollup.exceptions import (
+    BucketNotFound,
+)
+from airflow_provider_influx_rollup.flux.ledger_read import receipts_query, specs_query
+from airflow_provider_influx_rollup.flux.source_read import field_totals_query, fields_query
+from airflow_provider_influx_rollup.ledger.codec import (
+    decode_receipts,
+    decode_specs,
+)
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.lifecycle.clash import (
+    StoredSpec,
+    earlier_specs,
+    newest_specs,
+    require_no_clash,
+    require_one_task,
+)
+from airflow_provider_influx_rollup.lifecycle.field_types import field_types, shard_parts
+from airflow_provider_influx_rollup.lifecycle.frozen import require_kept
+from airflow_provider_influx_rollup.lifecycle.job import INSTANT, Job, cut_blocks
+from airflow_provider_influx_rollup.lifecycle.ownership import Claim, Ownership
+from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
+from airflow_provider_influx_rollup.lifecycle.rollup_verify import (
+    totals_by_field,
+)
+from airflow_provider_influx_rollup.lifecycle.rollup_write import rollup_scripts
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.steps import (
+    Bucket,
+    CheckWritable,
+    EnsureBucket,
+    FindBucket,
+    Gather,
+    Query,
+    QueryArrow,
+    Report,
+    Step,
+    Steps,
+)
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+STAGE = "rollup"
+MOST_PARTS_PER_QUERY = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a rollup is going to do.
+
+    :param totals: source points of each field over all windows, counted before anything is written
+    :param others: what other pipelines write to the same measurement
+    """
+
+    windows: tuple[Interval, ...]
+    selection: Selection
+    book: ReceiptBook
+    ownership: Ownership
+    source: Bucket
+    totals: Mapping[str, int]
+    others: tuple[Claim, ...]
+
+
+def plan_rollup(
+    spec: RollupSpec, windows: tuple[Interval, ...], run: RunInfo, began: datetime, *, dry_run: bool
+) -> Steps[Plan]:
+    """Look at the buckets, the ledger and the source.
+
+    :param windows: in ascending order
+    :param began: the time now, aware UTC
+    :param dry_run: do not create the ledger's bucket
+    :raises BucketNotFound: when the source or the target is missing or may not be read
+    :raises ConfigurationError: when another pipeline or task writes the same columns, or a bucket would drop them
+    :raises AggregateTypeMismatch: when a field cannot have its aggregate
+    """
+    ledger_step = FindBucket(spec.ledger_bucket) if dry_run else EnsureBucket(spec.ledger_bucket)
+    buckets = (FindBucket(spec.source_bucket), FindBucket(spec.target_bucket), ledger_step)
+    source, target, ledger = yield Gather(buckets)
+    for role, name, bucket in (
+        ("source", spec.source_bucket, source),
+        ("target", spec.target_bucket, target),
+    ):
+        if bucket is None:
+            what = f"there is no {role} bucket {name!r}, or the token may not read it"
+            fix = "create the bucket, correct its name, or give the token permission to read and write it"
+            raise BucketNotFound(what, http_status=404, window=windows[0], written="nothing", fix=fix)
+    require_kept(target, ledger, windows[0], began)
+    job = job_of(spec, windows, Selection((), ()), Ownership(Claim.of(spec)))
+    steps: list[Step] = [
+        CheckWritable(spec.target_bucket),
+        Query(field_totals_query(job.source, job.read_interval)),
+    ]
+    if ledger is not None:
+        known = receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, job.target_interval)
+        steps += [Query(known), Query(specs_query(spec.ledger_bucket))]
+    parts = cut_blocks(shard_parts(job.read_interval, source.shard_group_seconds), MOST_PARTS_PER_QUERY)
+    typed = [QueryArrow(fields_query(job.source, some)) for some in parts]
+    answers = yield Gather((*steps, *typed))
+    counted, tables = answers[1], [table for some in answers[len(steps) :] for table in some]
+    previous, specs = answers[2 : len(steps)] or ([], [])
+    stored = decode_specs(specs)
+    require_no_clash(spec, stored)
+    rules = spec.rules()
+    selection = rules.select(field_types(frames_from_tables(tables), rules.names_for))
+    receipts = {receipt.window: receipt for receipt in decode_receipts(previous)}
+    require_one_task(spec, run, receipts.values())
+    book = ReceiptBook(spec.ledger_bucket, spec.pipeline_name, STAGE, spec.spec_hash(), run, receipts)
+    newest = newest_specs(spec, stored)
+    others = tuple(Claim.of(other) for name, other in newest.items() if name != spec.pipeline_name)
+    ownership = _ownership(spec, stored, others, receipts.values())
+    return Plan(windows, selection, book, ownership, source, totals_by_field(counted), others)
+
+
+def _ownership(
+    spec: RollupSpec, stored: Sequence[StoredSpec], others: tuple[Claim, ...], previous: Iterable[Receipt]
+) -> Ownership:
+    """Windows that an earlier spec wrote, or may have, hold rows that only the earlier spec explains."""
+    mine = Claim.of(spec)
+    if all(receipt.is_committed and receipt.spec_hash == spec.spec_hash() for receipt in previous):
+        return Ownership(mine)
+    earlier = tuple(Claim.of(other) for other in earlier_specs(spec, stored))
+    return Ownership(mine, earlier, others)
+
+
+def job_of(
+    spec: RollupSpec, windows: tuple[Interval, ...], selection: Selection, ownership: Ownership
+) -> Job:
+    """The block of these windows; for sliding windows it reads the cells that they are made of."""
+    grid = spec.grid.grid()
+    if not grid.is_sliding:
+        return Job(spec, windows, windows, selection.columns, ownership)
+    # a sliding window belongs to the cell it stops in, so the interval starts with the first window's last cell
+    last_cells = Interval(grid.floor(windows[0].stop - INSTANT), windows[-1].stop)
+    return Job(spec, windows, tuple(grid.cells(last_cells)), selection.columns, ownership)
+
+
+def tell_plan(spec: RollupSpec, interval: Interval, plan: Plan) -> Steps[list[str]]:
+    """Say what is going to be done, and return what people should note."""
+    notes: list[str] = []
+    columns = plan.selection.columns
+    done = plan.book.committed_before(plan.windows)
+    yield Report(
+        f"Pipeline {spec.pipeline_name}: {len(plan.windows)} windows of {interval}, "
+        f"{done} committed before, {len(columns)} columns"
+    )
+    if not columns:
+        notes.append(
+            f"no points of measurement {spec.measurement!r} that match in bucket {spec.source_bucket!r} in {interval}"
+        )
+    if plan.selection.skipped:
+        notes.append(f"left out, the type does not fit: {'; '.join(plan.selection.skipped)}")
+    changed = {r.spec_hash for r in plan.book.previous.values()} - {spec.spec_hash()}
+    if changed:
+        notes.append(
+            f"the spec changed since {len(changed)} earlier version(s): the windows are computed anew"
+        )
+    for note in notes:
+        yield Report(note, level="warning")
+    return notes
+
+
+def tell_scripts(spec: RollupSpec, plan: Plan) -> Steps[None]:
+    """Say what a run would send and compute."""
+    job = job_of(spec, plan.windows, plan.selection, plan.ownership)
+    in_influx, from_raw, from_parts = job.fields_by_way()
+    for script in rollup_scripts(job, in_influx):
+        yield Report(f"Dry run, would send:\n{script.flux}")
+    for way, fields in (("raw points", from_raw), ("partial aggregates", from_parts)):
+        if fields:
+            yield Report(f"Dry run, would compute {', '.join(fields)} in the worker from {way}")
