@@ -59,6 +59,7 @@ def _fields(receipt: Receipt) -> dict[str, int | float | str | bool]:
         "try_number": receipt.try_number,
         "map_index": receipt.map_index,
         "seconds": float(receipt.seconds),
+        "reason": receipt.reason,
     }
 
 
@@ -90,6 +91,7 @@ def _receipt(row: Mapping[str, Any]) -> Receipt:
         try_number=row["try_number"],
         map_index=row["map_index"],
         seconds=row["seconds"],
+        reason=row.get("reason") or "",
     )
 
 

@@ -24,6 +24,7 @@ class Receipt:
     :param spec_hash: hash of what decides the rows
     :param written_at: when this record was written, UTC
     :param seconds: how long the stage took
+    :param reason: why the window was written, such as ``"reconcile: new points"``; empty for an ordinary run
     """
 
     pipeline: str
@@ -43,6 +44,7 @@ class Receipt:
     try_number: int = 0
     map_index: int = -1
     seconds: float = 0.0
+    reason: str = ""
 
     @property
     def is_committed(self) -> bool:

@@ -42,6 +42,7 @@ class ReceiptBook:
             run_id=self.run.run_id,
             try_number=self.run.try_number,
             map_index=self.run.map_index,
+            reason=self.run.reason,
         )
 
     def committed(

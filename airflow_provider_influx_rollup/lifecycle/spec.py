@@ -22,13 +22,17 @@ EMPTY_CHOICES = ("commit", "skip", "fail")
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """Who runs a stage, for the ledger."""
+    """Who runs a stage and why, for the ledger.
+
+    :param reason: why the windows are written, such as ``"reconcile: new points"``; empty for an ordinary run
+    """
 
     dag_id: str = ""
     task_id: str = ""
     run_id: str = ""
     try_number: int = 1
     map_index: int = -1
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

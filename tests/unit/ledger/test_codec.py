@@ -51,6 +51,7 @@ def receipts(draw: st.DrawFn) -> Receipt:
         try_number=draw(st.integers(0, 99)),
         map_index=draw(st.integers(-1, 99)),
         seconds=draw(st.floats(0, 1e6)),
+        reason=draw(TEXTS),
     )
 
 
