@@ -13,9 +13,11 @@ from airflow_provider_influx_rollup.flux.source_read import field_totals_query
 from airflow_provider_influx_rollup.ledger.codec import (
     encode_receipts,
 )
+from airflow_provider_influx_rollup.ledger.lateness import encode_lateness
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.ghosts import delete_ghosts
 from airflow_provider_influx_rollup.lifecycle.job import Job
+from airflow_provider_influx_rollup.lifecycle.late_arrivals import late_arrivals
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rollup_verify import (
     Verdict,
@@ -79,7 +81,8 @@ def commit_block(
     fails = job.spec.empty_windows == "fail"
     kept = [receipt for receipt in receipts if receipt.rows_in or not fails]
     if kept:
-        yield Write(job.spec.ledger_bucket, encode_receipts(kept))
+        late = late_arrivals(job.spec, book.previous, kept)
+        yield Write(job.spec.ledger_bucket, [*encode_receipts(kept), *encode_lateness(late)])
     if fails and empty:
         what = f"{len(empty)} of {len(receipts)} windows have no points"
         raise SourceIncomplete(
