@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Codes = NDArray[np.int64]
+MOST_CODES = 1 << 20
 NOT_TAGS = frozenset({"_time", "_value", "_field", "_measurement", "_start", "_stop"})
 TagSet = tuple[tuple[str, str], ...]
 NUMPY_TYPES: dict[str, type[np.generic]] = {
@@ -55,6 +56,8 @@ class Frame:
 
     def of_field(self, name: str) -> Frame:
         """Only the points of one field."""
+        if self.fields == [name]:
+            return self
         return self.where(self.field == (self.fields.index(name) if name in self.fields else -1))
 
     def where(self, keep: NDArray[np.bool_]) -> Frame:
@@ -152,8 +155,9 @@ def _tag_sets(table: pa.Table, tag_keys: Sequence[str]) -> tuple[list[TagSet], C
     columns = [_encode(table.column(key)) for key in tag_keys]
     for column, texts in columns:
         # renumber after each key, so that the product of many keys never overflows
-        codes = np.unique(codes * len(texts) + column, return_inverse=True)[1].reshape(-1)
-    _, first_rows, codes = np.unique(codes, return_index=True, return_inverse=True)
+        codes = _dense(codes * len(texts) + column)
+    first_rows = np.zeros(codes.max() + 1, np.int64)
+    first_rows[codes[::-1]] = np.arange(len(codes))[::-1]
     tag_sets: list[TagSet] = [
         tuple(
             (key, text)
@@ -162,7 +166,17 @@ def _tag_sets(table: pa.Table, tag_keys: Sequence[str]) -> tuple[list[TagSet], C
         )
         for row in first_rows.tolist()
     ]
-    return _renumber([tag_sets], [codes.reshape(-1)])
+    return _renumber([tag_sets], [codes])
+
+
+def _dense(codes: Codes) -> Codes:
+    """Number the distinct codes from zero on, in their order; a table of all codes is faster than sorting them."""
+    highest = int(codes.max())
+    if highest > 4 * len(codes) + MOST_CODES:
+        return np.unique(codes, return_inverse=True)[1].reshape(-1)
+    is_used = np.zeros(highest + 1, bool)
+    is_used[codes] = True
+    return (np.cumsum(is_used) - 1)[codes]
 
 
 def _encode(column: pa.ChunkedArray) -> tuple[Codes, list[str | None]]:

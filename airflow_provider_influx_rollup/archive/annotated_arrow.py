@@ -23,8 +23,8 @@ class ArrowDecoder:
     """Decode an answer into Arrow tables of flat memory: ``feed`` returns those that are ready.
 
     The annotation columns result and table are dropped by position, so tags of these names stay. The yield's name is
-    in the schema's metadata under ``b"result"``. Times are ``timestamp[ns, UTC]``, strings of the group key are
-    dictionaries. A missing value is null, but an empty string cell is ``""``: the format does not tell them apart.
+    in the schema's metadata under ``b"result"``. Times are ``timestamp[ns, UTC]``, strings are dictionaries, but
+    not those of ``_value``. A missing value is null, but an empty string cell is ``""``: the format does not tell them apart.
 
     :param error_from_text: makes the error of a message that the server put into the answer
     :param batch_bytes: how much CSV is gathered before it is parsed
@@ -67,9 +67,7 @@ class ArrowDecoder:
         names = block.names[2:]
         check_names(block, names, self._error_from_text)
         is_quoted = block in self._quoted
-        types = [arrow_type(kind, grouped) for kind, grouped in zip(block.types, block.groups, strict=True)][
-            2:
-        ]
+        types = [arrow_type(kind, name) for kind, name in zip(block.types[2:], names, strict=True)]
         try:
             try:
                 table = read_records(data, types, is_quoted=is_quoted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+VALUE = "_value"
 TIME = pa.timestamp("ns", tz="UTC")
 TEXT_OF_KEY = pa.dictionary(pa.int32(), pa.string())
 
@@ -18,16 +19,16 @@ TYPES: dict[str, pa.DataType] = {
 }
 
 
-def arrow_type(flux_type: str, is_grouped: bool) -> pa.DataType:
+def arrow_type(flux_type: str, name: str) -> pa.DataType:
     """Find the Arrow type of a column; types without their own, such as durations, are text.
 
     :param flux_type: as the ``#datatype`` annotation names it
-    :param is_grouped: whether the column is in the group key, where few texts repeat
+    :param name: of the column; the texts of all but ``_value`` are few and repeat
     """
     found = TYPES.get(flux_type)
     if found is not None:
         return found
-    return TEXT_OF_KEY if is_grouped and flux_type == "string" else pa.string()
+    return TEXT_OF_KEY if name != VALUE and flux_type == "string" else pa.string()
 
 
 def is_text(kind: pa.DataType) -> bool:

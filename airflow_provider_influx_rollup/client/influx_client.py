@@ -142,7 +142,7 @@ class InfluxClient:
         line_count = 0
         for batch in split_lines(lines):
             request = requests.write_request(
-                self._settings.org, bucket, batch.payload, compress=self._settings.gzip
+                self._settings.org, bucket, batch.payload, compress=self._settings.compresses
             )
             try:
                 self._send(request)

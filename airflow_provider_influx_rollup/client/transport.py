@@ -84,7 +84,7 @@ class Transport:
     def _send(self, request: Request, token: str) -> BaseHTTPResponse:
         from urllib3.util import Timeout
 
-        encoding = "gzip" if self._settings.gzip else "identity"
+        encoding = "gzip" if self._settings.compresses else "identity"
         headers = {"Accept-Encoding": encoding, **request.headers}
         if token:
             headers["Authorization"] = f"Token {token}"

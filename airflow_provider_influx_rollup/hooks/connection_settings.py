@@ -199,7 +199,7 @@ def client_settings(
         proxy=reading.text("proxy"),
         connect_timeout_seconds=reading.positive("connect_timeout_seconds", defaults.connect_timeout_seconds),
         read_timeout_seconds=reading.positive("read_timeout_seconds", defaults.read_timeout_seconds),
-        gzip=reading.boolean("gzip", True),
+        gzip=reading.boolean("gzip", True) if "gzip" in reading.extras else None,
         pool_size=max(1, int(reading.positive("pool_size", defaults.pool_size))),
         deadline_seconds=reading.positive("deadline_seconds", defaults.deadline_seconds),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InvalidName
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 FieldValue = int | float | str | bool
 
@@ -54,12 +54,23 @@ def encode_line(
     if not _fits(time_ns, INT64):
         what = f"time {time_ns} is not a 64 bit number of nanoseconds"
         raise ConfigurationError(what, fix="use a time between the years 1677 and 2262")
+    head = encode_series(measurement, tags, fields)
+    body = ",".join(f"{encode_field_key(key)}={encode_value(key, fields[key])}" for key in sorted(fields))
+    return f"{head} {body} {time_ns}"
+
+
+def encode_series(measurement: str, tags: Mapping[str, str], fields: Iterable[str]) -> str:
+    """Encode the begin of a line: the measurement and the sorted tags.
+
+    :param tags: tag values by key; empty values are left out
+    :param fields: the fields that the line has
+    :raises InvalidName: when the server would refuse a name or read it back as another one
+    """
     head = encode_measurement(measurement)
     if tags:
         head = ",".join([head, *(encode_tag(key, tags[key]) for key in sorted(tags) if tags[key])])
-    body = ",".join(f"{encode_field_key(key)}={encode_value(key, fields[key])}" for key in sorted(fields))
     _check_quotes(measurement, [*tags, *tags.values(), *fields])
-    return f"{head} {body} {time_ns}"
+    return head
 
 
 def _check_quotes(measurement: str, names: list[str]) -> None:

@@ -14,12 +14,11 @@ from airflow_provider_influx_rollup.flux.source_read import field_totals_query
 from airflow_provider_influx_rollup.flux.target_read import target_query, target_totals_query
 from airflow_provider_influx_rollup.lifecycle.ghosts import Ghosts
 from airflow_provider_influx_rollup.lifecycle.job import Job
-from airflow_provider_influx_rollup.lifecycle.rollup_write import COUNT, Written
+from airflow_provider_influx_rollup.lifecycle.rollup_compute import COUNT, Computed
 from airflow_provider_influx_rollup.lifecycle.steps import Gather, Query, QueryArrow, Step, Steps
 from airflow_provider_influx_rollup.lifecycle.target_rows import (
     TargetRows,
     block_keys,
-    computed_rows,
     target_rows,
 )
 
@@ -51,27 +50,28 @@ class Verdict:
         return not self.differences and not self.ghosts.columns_by_key
 
 
-def verify_windows(job: Job, written: Written) -> Steps[Verdict]:
+def verify_windows(job: Job, computed: Computed, rows: TargetRows) -> Steps[Verdict]:
     """Compare the target with what was computed, and that with the source as it is now.
 
     The cheap comparison is of totals per field; each series is read back only when those disagree, or when rows of
     others lie between the pipeline's own.
+
+    :param rows: what was computed, in the form of what is read back
     """
     source_step = Query(field_totals_query(job.source, job.read_interval, job.fields)) if job.fields else None
     is_alone = job.spec.group_by is None and not job.ownership.earlier
-    rows = computed_rows(job, written.blocks)
     target_step = Query(_totals_query(job, rows)) if is_alone else QueryArrow(read_back_query(job))
     steps: tuple[Step, ...] = (target_step,) if source_step is None else (target_step, source_step)
     answer, *counted = yield Gather(steps)
     totals = totals_by_field(counted[0] if counted else [])
-    differences = _stale_points(job, written, totals)
-    rows_in = sum_by_window(job, (block for blocks in written.counts.values() for block in blocks))
+    differences = _stale_points(job, computed, totals)
+    rows_in = sum_by_window(job, (block for blocks in computed.counts.values() for block in blocks))
     if is_alone:
         if _holds_exactly(job, rows, answer):
             return Verdict(rows, rows_in, totals, Ghosts({}), differences)
         answer = yield QueryArrow(read_back_query(job))
     stored = target_rows(job, frames_from_tables(answer))
-    ghosts, missing = _compare_series(written, stored)
+    ghosts, missing = _compare_series(computed, stored)
     return Verdict(rows, rows_in, totals, ghosts, differences + missing, stored.off_grid)
 
 
@@ -120,18 +120,18 @@ def _holds_exactly(job: Job, rows: TargetRows, answer: Iterable[Row]) -> bool:
     return stored == {"rows": expected_rows, "points": points}
 
 
-def _stale_points(job: Job, written: Written, totals: Mapping[str, int]) -> list[str]:
+def _stale_points(job: Job, computed: Computed, totals: Mapping[str, int]) -> list[str]:
     """Fields whose points came or went while they were read."""
     return [
-        f"{name}: the rollup stands for {written.points_read[name]} points, the source has {totals.get(name, 0)}"
+        f"{name}: the rollup stands for {computed.points_read[name]} points, the source has {totals.get(name, 0)}"
         for name in job.fields
-        if written.points_read[name] != totals.get(name, 0)
+        if computed.points_read[name] != totals.get(name, 0)
     ]
 
 
-def _compare_series(written: Written, stored: TargetRows) -> tuple[Ghosts, list[str]]:
+def _compare_series(computed: Computed, stored: TargetRows) -> tuple[Ghosts, list[str]]:
     """Stored values that were not computed, and computed values that are not stored."""
-    expected = {name: block_keys(blocks) for name, blocks in written.blocks.items()}
+    expected = {name: block_keys(blocks) for name, blocks in computed.blocks.items()}
     ghosts = Ghosts.of(
         (name, column.keys() - expected.get(name, set())) for name, column in stored.columns.items()
     )

@@ -1,211 +1,54 @@
-"""Compute a block of windows and write it: in InfluxDB, or in the worker from raw points or from parts."""
+"""Write a block of windows: one line for each series and window, or inside InfluxDB."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from math import ceil
+from collections.abc import Mapping
 
-import numpy as np
-
-from airflow_provider_influx_rollup.aggregates.catalog import Source, find_aggregate
-from airflow_provider_influx_rollup.aggregates.frame import (
-    Frame,
-    TagSet,
-    frame_of_column,
-    frames_from_tables,
-    result_name,
-)
-from airflow_provider_influx_rollup.aggregates.selection import Column
-from airflow_provider_influx_rollup.aggregates.windowed import (
-    Block,
-    WindowBounds,
-    aggregate_points,
-    merge_parts,
-    parts_of,
-)
-from airflow_provider_influx_rollup.flux.rollup import Chain, chain_number, render_partials, render_rollup
-from airflow_provider_influx_rollup.flux.source_read import raw_query
-from airflow_provider_influx_rollup.ledger.line_protocol import UInt, encode_line
+from airflow_provider_influx_rollup.ledger.line_blocks import Values, encode_rows
 from airflow_provider_influx_rollup.lifecycle.job import Job
-from airflow_provider_influx_rollup.lifecycle.steps import Execute, QueryArrow, Report, Steps, Write
-from airflow_provider_influx_rollup.windows.equal_runs import EqualRun
-from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.lifecycle.rollup_compute import (
+    Computed,
+    add_answer,
+    compute_windows,
+    rollup_scripts,
+)
+from airflow_provider_influx_rollup.lifecycle.steps import Execute, Steps, Write
+from airflow_provider_influx_rollup.lifecycle.target_rows import TargetRows, computed_rows
 
-MOST_CHAINS_PER_QUERY = 100
-COUNT = find_aggregate("count")
-KEEPS_TYPE = frozenset({"sum", "min", "max", "first", "last", "spread"})
-
-
-@dataclass(slots=True)
-class Written:
-    """What a block of windows was computed from, and what came of it.
-
-    :param blocks: what is right for the target, by column name
-    :param counts: points of each series and window, by field
-    :param points_read: how many source points the columns stand for, by field
-    """
-
-    blocks: dict[str, list[Block]] = field(default_factory=lambda: defaultdict(list))
-    counts: dict[str, list[Block]] = field(default_factory=lambda: defaultdict(list))
-    points_read: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+KEEPS_TYPE = frozenset({"sum", "min", "max", "first", "last", "spread", "increase"})
 
 
-@dataclass(frozen=True, slots=True)
-class RollupScript:
-    """One script, and the chains that its yields are numbered by."""
-
-    flux: str
-    chains: tuple[Chain, ...]
-
-
-def write_windows(job: Job, totals: Mapping[str, int]) -> Steps[Written]:
+def write_windows(job: Job, totals: Mapping[str, int]) -> Steps[tuple[Computed, TargetRows]]:
     """Compute every column of a block and write it to the target.
+
+    The worker writes what InfluxDB computed: half the work of ``wideTo``, and a query that was cut off and goes on in
+    the server has nothing to write. Only ``compute="server"`` writes inside InfluxDB.
 
     :param totals: how many points each field has, so that reads can be bounded
     """
-    written = Written()
-    in_influx, from_raw, from_parts = job.fields_by_way()
-    if from_raw:
-        yield from _compute_from_raw(job, from_raw, totals, written)
-    if from_parts:
-        yield from _compute_from_parts(job, from_parts, written)
-    if written.blocks:
-        yield Write(job.spec.target_bucket, encode_blocks(job, written))
-    if in_influx:
-        yield from _write_in_influx(job, in_influx, written)
-    return written
+    in_influx, *_ = job.fields_by_way()
+    is_inside = job.spec.compute == "server" and bool(in_influx)
+    computed = yield from compute_windows(job, totals, leave_out=in_influx if is_inside else ())
+    rows = computed_rows(job, computed.blocks)
+    if rows.columns:
+        yield Write(job.spec.target_bucket, encode_target_rows(job, rows))
+    if is_inside:
+        for script in rollup_scripts(job, in_influx, is_written=True):
+            add_answer(job, computed, script, (yield Execute(script.flux)))
+        rows = computed_rows(job, computed.blocks)
+    return computed, rows
 
 
-def chains_of(job: Job, name: str) -> list[Chain]:
-    """The chains of one field: its columns, and its count even when nobody asked to store it."""
-    chains = [
-        Chain(name, c.aggregate.flux, is_pushed=c.aggregate.source is Source.PUSHED, column=c.name)
-        for c in job.columns_of(name)
-    ]
-    counter = f"{name}_{COUNT.name}"
-    if all(chain.column != counter for chain in chains):
-        chains.append(Chain(name, COUNT.flux, is_pushed=True, column=counter, is_written=False))
-    return chains
-
-
-def rollup_scripts(job: Job, fields: Sequence[str]) -> list[RollupScript]:
-    """The scripts that compute fields in InfluxDB, each of a bounded number of chains."""
-    chains = [chain for name in fields for chain in chains_of(job, name)]
-    most_runs = max(1, MOST_CHAINS_PER_QUERY // max(1, len(chains)))
-    runs = job.runs
-    scripts = []
-    for first_run in range(0, len(runs), most_runs):
-        for first_chain in range(0, len(chains), MOST_CHAINS_PER_QUERY):
-            part = chains[first_chain : first_chain + MOST_CHAINS_PER_QUERY]
-            some_runs: list[EqualRun] = runs[first_run : first_run + most_runs]
-            target = job.spec.target_bucket
-            flux = render_rollup(job.source, part, some_runs, target, job.spec.output_measurement)
-            scripts.append(RollupScript(flux, tuple(part)))
-    return scripts
-
-
-def _write_in_influx(job: Job, fields: Sequence[str], written: Written) -> Steps[None]:
-    for script in rollup_scripts(job, fields):
-        for table in (yield Execute(script.flux)):
-            if table.num_rows:
-                chain = script.chains[chain_number(result_name(table))]
-                _add_written(job, written, chain, frame_of_column(table, chain.column))
-
-
-def _add_written(job: Job, written: Written, chain: Chain, frame: Frame) -> None:
-    if frame.values.dtype.kind == "f":
-        # the server returns the standard deviation of one point as NaN, and does not write it
-        frame = frame.where(np.isfinite(frame.values))
-    window = np.searchsorted(window_bounds(job.windows).starts, frame.time_ns)
-    block = Block(chain.column, frame.tag_sets, frame.series, window, frame.values)
-    if chain.is_written:
-        written.blocks[chain.column].append(block)
-    if chain.column == f"{chain.field}_{COUNT.name}":
-        written.counts[chain.field].append(block)
-        written.points_read[chain.field] += int(frame.values.sum())
-
-
-def _compute_from_raw(
-    job: Job, fields: Sequence[str], totals: Mapping[str, int], written: Written
-) -> Steps[None]:
-    """One bounded read after another, each of whole windows, for all aggregates of these fields at once."""
-    names = ", ".join(c.name for field_name in fields for c in job.columns_of(field_name))
-    yield Report(f"Computing {names} in the worker from the raw points of {job.read_interval}")
-    for windows in _bounded_reads(job, sum(totals.get(name, 0) for name in fields)):
-        interval = Interval(min(w.start for w in windows), windows[-1].stop)
-        frames = frames_from_tables((yield QueryArrow(raw_query(job.source, interval, fields))))
-        bounds = window_bounds(windows)
-        first_window = job.windows.index(windows[0])
-        for frame in frames:
-            for name in frame.fields:
-                points = frame.of_field(name)
-                _add_raw(job, written, name, points, bounds, first_window)
-
-
-def _bounded_reads(job: Job, rows: int) -> list[tuple[Interval, ...]]:
-    """The windows in parts of at most ``max_rows_per_read`` points each; sliding windows share their points."""
-    if job.spec.grid.period is not None:
-        return [job.windows]
-    parts = min(len(job.windows), max(1, ceil(rows / job.spec.max_rows_per_read)))
-    size = ceil(len(job.windows) / parts)
-    return [job.windows[start : start + size] for start in range(0, len(job.windows), size)]
-
-
-def _add_raw(
-    job: Job, written: Written, name: str, points: Frame, bounds: WindowBounds, first_window: int
-) -> None:
-    written.points_read[name] += len(points)
-    counter = Column(name, "integer", COUNT)
-    computed = aggregate_points(points, bounds, [*job.columns_of(name), counter])
-    moved = [Block(b.column, b.tag_sets, b.series, b.window + first_window, b.values) for b in computed]
-    for block in moved[:-1]:
-        written.blocks[block.column].append(block)
-    written.counts[name] += moved[-1:]
-
-
-def _compute_from_parts(job: Job, fields: Sequence[str], written: Written) -> Steps[None]:
-    """Read partial aggregates per series and cell, pushed down, and merge them over cells and series."""
-    bounds = window_bounds(job.windows)
-    for name in fields:
-        columns = job.columns_of(name)
-        query = render_partials(job.source, job.runs, parts_of(columns), name)
-        parts: dict[str, list[Frame]] = defaultdict(list)
-        for frame in frames_from_tables((yield QueryArrow(query))):
-            parts[frame.result.partition(":")[0]].append(frame)
-        written.points_read[name] = sum(int(frame.values.sum()) for frame in parts.get("count", []))
-        counter = Column(name, "integer", COUNT)
-        merged = merge_parts(parts, bounds, [*columns, counter], job.spec.group_by)
-        for block in merged[:-1]:
-            written.blocks[block.column].append(block)
-        written.counts[name] += merged[-1:]
-
-
-def window_bounds(windows: Sequence[Interval]) -> WindowBounds:
-    """Bounds of windows in nanoseconds."""
-    starts = np.array([window.start_ns for window in windows], np.int64)
-    return WindowBounds(starts, np.array([window.stop_ns for window in windows], np.int64))
-
-
-def encode_blocks(job: Job, written: Written) -> list[str]:
-    """One line for each series and window, with all its columns."""
+def encode_target_rows(job: Job, rows: TargetRows) -> list[str]:
+    """Line protocol of rows of the target, sorted by series and window."""
     unsigned = {
         column.name
         for column in job.columns
         if column.field_type == "unsigned" and column.aggregate.name in KEEPS_TYPE
     }
-    rows: dict[tuple[TagSet, int], dict[str, float | int | str | bool]] = defaultdict(dict)
-    for column, blocks in written.blocks.items():
-        for block in blocks:
-            values = block.values.tolist()
-            for series, window, value in zip(
-                block.series.tolist(), block.window.tolist(), values, strict=True
-            ):
-                rows[block.tag_sets[series], window][column] = UInt(value) if column in unsigned else value
     starts = [window.start_ns for window in job.windows]
-    measurement = job.spec.output_measurement
-    return [
-        encode_line(measurement, dict(tags), fields, starts[window])
-        for (tags, window), fields in rows.items()
-    ]
+    columns = {
+        name: Values(column.series, column.window, column.values, is_unsigned=name in unsigned)
+        for name, column in rows.columns.items()
+    }
+    return encode_rows(job.spec.output_measurement, rows.tag_sets, starts, columns)

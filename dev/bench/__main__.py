@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -82,7 +82,7 @@ def main() -> int:
 def _comparisons(client: InfluxClient, console: Console) -> list[Comparison]:
     aggregates = scripts.AGGREGATES
     stage = _stage(client, SIX_HOURS, "stage", aggregates)
-    raw = _raw_script(client, _captured_script(client, aggregates))
+    raw = _raw_script(client, _own_script(client, aggregates))
     days = _stage(client, THREE_DAYS, "days", aggregates, GridSpec("1d", timezone="America/Los_Angeles"))
     slide = _stage(client, SIX_HOURS, "sliding", aggregates, GridSpec("1h", period="3h"))
     worker = _stage(client, SIX_HOURS, "worker", ("stddev", "median", "p99"))
@@ -157,9 +157,9 @@ def _interval(data_set: DataSet, spec: RollupSpec) -> Interval:
     return Interval(data_set.start, grid.ceil(data_set.stop))
 
 
-def _captured_script(client: InfluxClient, aggregates: tuple[str, ...]) -> str:
-    """The very script that the stage sends."""
-    spec = _spec(SIX_HOURS, "stage", aggregates, GridSpec("1h"))
+def _own_script(client: InfluxClient, aggregates: tuple[str, ...]) -> str:
+    """What a user who knows the fast form would send: the stage's own chains, written by ``wideTo``."""
+    spec = replace(_spec(SIX_HOURS, "raw_wide", aggregates, GridSpec("1h")), compute="server")
     steps = roll_up(spec, _interval(SIX_HOURS, spec), RunInfo(), lambda: datetime.now(UTC))
     captured: list[str] = []
 

@@ -37,23 +37,23 @@ def read(body: bytes, batch_bytes: int = 16 << 20, piece_bytes: int = 1 << 18) -
 
 
 @pytest.mark.parametrize(
-    ("flux_type", "is_grouped", "expected"),
+    ("flux_type", "name", "expected"),
     [
-        ("long", False, pa.int64()),
-        ("unsignedLong", False, pa.uint64()),
-        ("double", True, pa.float64()),
-        ("boolean", False, pa.bool_()),
-        ("dateTime:RFC3339Nano", True, TIME),
-        ("string", True, TEXT_OF_KEY),
-        ("string", False, pa.string()),
-        ("duration", True, pa.string()),
-        ("base64Binary", False, pa.string()),
+        ("long", "_value", pa.int64()),
+        ("unsignedLong", "_value", pa.uint64()),
+        ("double", "device", pa.float64()),
+        ("boolean", "_value", pa.bool_()),
+        ("dateTime:RFC3339Nano", "device", TIME),
+        ("string", "device", TEXT_OF_KEY),
+        ("string", "_value", pa.string()),
+        ("duration", "device", pa.string()),
+        ("base64Binary", "_value", pa.string()),
     ],
 )
 def test_arrow_type_follows_the_flux_type_when_known(
-    flux_type: str, is_grouped: bool, expected: pa.DataType
+    flux_type: str, name: str, expected: pa.DataType
 ) -> None:
-    assert arrow_type(flux_type, is_grouped) == expected
+    assert arrow_type(flux_type, name) == expected
 
 
 def test_numbers_are_exact_when_they_are_extreme() -> None:

@@ -1,0 +1,85 @@
+"""Line protocol of many rows at once: the work per row is all in Arrow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_influx_rollup.ledger.line_protocol import (
+    encode_field_key,
+    encode_series,
+    encode_value,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+TagSet = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """One field: a value for some pairs of series and window, each pair at most once.
+
+    :param series: index into the tag sets
+    :param window: index into the times
+    :param values: finite floats, integers, booleans, or strings as objects
+    :param is_unsigned: whether integers are written as uint64
+    """
+
+    series: NDArray[Any]
+    window: NDArray[Any]
+    values: NDArray[Any]
+    is_unsigned: bool = False
+
+
+def encode_rows(
+    measurement: str, tag_sets: Sequence[TagSet], times_ns: Sequence[int], columns: Mapping[str, Values]
+) -> list[str]:
+    """Encode one line for each pair of series and time that has a value, sorted by series and time.
+
+    :param tag_sets: the series, with the tag keys in ascending order
+    :param times_ns: nanoseconds since the epoch, UTC
+    :param columns: at least one field
+    :raises InvalidName: when the server would refuse a name or read it back as another one
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    keys = {name: column.series * len(times_ns) + column.window for name, column in columns.items()}
+    rows = np.unique(np.concatenate(list(keys.values())))
+    pieces = []
+    for name in sorted(columns):
+        place = np.full(len(rows), len(keys[name]), np.int64)
+        place[np.searchsorted(rows, keys[name])] = np.arange(len(keys[name]))
+        texts = _texts(name, columns[name])
+        # one more entry, null: the rows that have no value of this field
+        pieces.append(pa.concat_arrays([texts, pa.nulls(1, pa.string())]).take(pa.array(place)))
+    series, window = np.divmod(rows, len(times_ns))
+    heads = pa.array([encode_series(measurement, dict(tags), columns) for tags in tag_sets])
+    times = pa.array([str(time) for time in times_ns])
+    body = pieces[0]
+    if len(pieces) > 1:
+        body = pc.binary_join_element_wise(*pieces, ",", null_handling="skip")
+    lines = pc.binary_join_element_wise(heads.take(pa.array(series)), body, times.take(pa.array(window)), " ")
+    encoded: list[str] = lines.to_pylist()
+    return encoded
+
+
+def _texts(name: str, column: Values) -> pa.Array:
+    """``name=value`` of each value."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    head = encode_field_key(name) + "="
+    kind = column.values.dtype.kind
+    if kind == "f":
+        # Arrow prints the shortest text that reads back as the same float
+        return pc.binary_join_element_wise(head, pa.array(column.values).cast(pa.string()), "")
+    if kind in "iu":
+        mark = "u" if column.is_unsigned else "i"
+        return pc.binary_join_element_wise(head, pa.array(column.values).cast(pa.string()), mark, "")
+    return pa.array([head + encode_value(name, value) for value in column.values.tolist()], pa.string())
