@@ -64,8 +64,8 @@ COMPILE := uv pip compile --universal --python-version 3.11 --no-emit-index-url 
 lock: $(TOOLS)/.stamp ## resolve the lockfiles in requirements/ anew
 	$(TOOLS)/bin/$(COMPILE) requirements/tools.in --output-file requirements/tools.txt
 	$(TOOLS)/bin/$(COMPILE) requirements/go.in --output-file requirements/go.txt
-	$(TOOLS)/bin/$(COMPILE) pyproject.toml requirements/airflow-3.3.in --extra test --extra demo --output-file requirements/airflow-3.3.txt
-	$(TOOLS)/bin/$(COMPILE) pyproject.toml requirements/airflow-2.11.in --extra test --extra demo --output-file requirements/airflow-2.11.txt
+	$(TOOLS)/bin/$(COMPILE) pyproject.toml requirements/airflow-3.3.in --extra test --extra demo --extra sketches --output-file requirements/airflow-3.3.txt
+	$(TOOLS)/bin/$(COMPILE) pyproject.toml requirements/airflow-2.11.in --extra test --extra demo --extra sketches --output-file requirements/airflow-2.11.txt
 
 clean: ## remove environments, servers' data and outputs from this checkout
 	@if [ -x dev/influx ]; then dev/influx stop; fi
