@@ -1,10 +1,15 @@
 """Every import that differs between Airflow 2.11 and 3.x, and nothing else.
 
+Those of the command line are in functions at the end: they are slow, and no DAG needs them.
+
 Names of ``@task`` decorators are not here: ``airflow.decorators`` costs 0.4 s on 2.11, and only
 ``decorators/`` needs it.
 """
 
 from __future__ import annotations
+
+from inspect import signature
+from typing import Any
 
 from airflow.providers.common.compat.connection import (
     get_async_connection,  # 2.11 has no BaseHook.aget_connection
@@ -54,6 +59,36 @@ __all__ = [
     "XCom",
     "conf",
     "get_async_connection",
+    "load_dags",
     "mask_secret",
+    "stored_connection",
     "timezone",
 ]
+
+
+def stored_connection(conn_id: str) -> Any:
+    """A connection as Airflow's own command line finds it: in the environment, a secrets backend or the database.
+
+    :param conn_id: its id
+    :raises AirflowNotFoundException: when there is none
+    """
+    # BaseHook.get_connection of 3.x asks a supervisor, which only tasks have
+    from airflow.models.connection import Connection as StoredConnection
+
+    return StoredConnection.get_connection_from_secrets(conn_id)
+
+
+def load_dags(dags_folder: str | None) -> tuple[dict[str, Any], dict[str, str]]:
+    """DAGs by their id, and import errors by their file.
+
+    :param dags_folder: a folder or a file; None takes Airflow's own
+    """
+    try:
+        from airflow.dag_processing.dagbag import DagBag  # since 3.2
+    except ImportError:
+        from airflow.models.dagbag import DagBag  # type: ignore[no-redef, attr-defined, unused-ignore]
+    # since 3.2 the examples are a bundle of their own
+    takes_examples = "include_examples" in signature(DagBag).parameters
+    options: dict[str, Any] = {"include_examples": False} if takes_examples else {}
+    bag = DagBag(dag_folder=dags_folder, **options)
+    return dict(bag.dags), {str(path): str(text) for path, text in bag.import_errors.items()}

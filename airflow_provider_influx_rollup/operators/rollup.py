@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 DECLARED_ONLY = ("source_bucket", "aggregates", "fields", "tags", "group_by", "target_measurement", "period")
 JINJA = "{{"
+# template fields that say nothing about what is rolled up
+OF_THE_RUN = ("influx_conn_id", "org", "start", "stop", "window", "flux", "params_flux")
 
 
 class FluxRollupOperator(InfluxStageOperator):
@@ -140,6 +142,21 @@ class FluxRollupOperator(InfluxStageOperator):
         """
         return self._specs()
 
+    def known_specs(self) -> list[RollupSpec]:
+        """The rollups, as far as they are known without a run.
+
+        :raises ConfigurationError: when a parameter waits for Jinja or another task, or the task runs a script
+        """
+        if self.flux is not None:
+            what = "it runs a script, and what that reads is known in a run only"
+            raise ConfigurationError(what, fix="use dry_run=True in a run")
+        names = [name for name in self.template_fields if name not in OF_THE_RUN]
+        unknown = [name for name in names if not _is_plain(getattr(self, name))]
+        if unknown:
+            what = f"{', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} rendered in a run only"
+            raise ConfigurationError(what, fix="use dry_run=True in a run")
+        return self._specs()
+
     def _specs(self) -> list[RollupSpec]:
         self._require_declared()
         names = [self.measurement] if isinstance(self.measurement, str) else list(self.measurement or ())
@@ -172,10 +189,12 @@ class FluxRollupOperator(InfluxStageOperator):
         return GridSpec(str(self.every), self.offset, self.timezone, self.period)
 
     def _execute_spec(self, context: Context, spec: RollupSpec, interval: Interval) -> dict[str, Any]:
-        def make_steps(_now: object) -> Steps[StageResult]:
+        def make_steps(_now: object) -> Steps[Any]:
+            from airflow_provider_influx_rollup.lifecycle.dry_run import with_plan
             from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
 
-            return roll_up(spec, interval, run_info(context), timezone.utcnow, dry_run=self.is_dry_run)
+            steps = roll_up(spec, interval, run_info(context), timezone.utcnow, dry_run=self.is_dry_run)
+            return with_plan(steps, spec, interval, timezone.utcnow) if self.is_dry_run else steps
 
         return self.run_verb(context, make_steps)
 
