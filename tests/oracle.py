@@ -22,7 +22,21 @@ Time = str | pd.Timestamp
 Window = tuple[pd.Timestamp, pd.Timestamp]
 RELATIVE_TOLERANCE = 1e-9
 # whose floats depend on the order of the additions
-TOLERANT = ("sum", "mean", "median", "stddev", "integral", "spread", "p50", "p90", "p95", "p99", "p99.9")
+TOLERANT = (
+    "sum",
+    "mean",
+    "median",
+    "stddev",
+    "integral",
+    "spread",
+    "increase",
+    "p50",
+    "p90",
+    "p95",
+    "p99",
+    "p99.9",
+)
+PANDAS_NAMES = {"distinct": "nunique"}
 NOT_TAGS = frozenset({"", "result", "table", "_start", "_stop", "_time", "_value", "_field", "_measurement"})
 COLUMNS = ("_time", "_field", "_value", "type")
 
@@ -76,7 +90,7 @@ def _field_rollup(
     grouped = rows.groupby([*keys, "_window"], sort=False, observed=True)
     parts = []
     for name in names:
-        values = _aggregate(rows, grouped, keys, name).dropna()
+        values = _aggregate(rows, grouped, keys, PANDAS_NAMES.get(name, name)).dropna()
         part = values.rename("_value").reset_index().rename(columns={"_window": "_time"})
         part["_value"] = part["_value"].astype(object)
         parts.append(part.assign(_field=f"{field}_{name}", type=_type_name(values.dtype)))
@@ -95,7 +109,7 @@ def _spread_over_windows(rows: pd.DataFrame, spans: Sequence[Window]) -> pd.Data
 
 def _aggregate(rows: pd.DataFrame, grouped: Any, keys: list[str], name: str) -> pd.Series[Any]:
     values = grouped["_value"]
-    if name in ("count", "sum", "min", "max", "mean", "median"):
+    if name in ("count", "sum", "min", "max", "mean", "median", "nunique"):
         return getattr(values, name)()
     if name in ("first", "last"):
         chosen = grouped.head(1) if name == "first" else grouped.tail(1)
@@ -104,10 +118,11 @@ def _aggregate(rows: pd.DataFrame, grouped: Any, keys: list[str], name: str) -> 
         return values.std(ddof=1)
     if name == "spread":
         return values.max() - values.min()
-    if name == "distinct":
-        return values.nunique()
     if name == "integral":
         return _integral(rows, grouped, keys)
+    if name in ("increase", "resets"):
+        kind = rows["_value"].dtype if name == "increase" else "int64"
+        return values.agg(_increase if name == "increase" else _resets).astype(kind)
     if name.startswith("p"):
         return values.quantile(float(name[1:]) / 100, interpolation="linear")
     message = f"the oracle does not know {name!r}"
@@ -121,6 +136,17 @@ def _integral(rows: pd.DataFrame, grouped: Any, keys: list[str]) -> pd.Series[An
     seconds = (rows["_ns"] - grouped["_ns"].shift()) / 1e9
     area = ((value + before) / 2 * seconds).fillna(0.0)
     return area.groupby([rows[key] for key in [*keys, "_window"]], sort=False, observed=True).sum()
+
+
+def _increase(part: pd.Series[Any]) -> Any:
+    """What a counter grew by: the difference, or after a drop the value itself, which counts from zero."""
+    pairs = itertools.pairwise(part.tolist())
+    return sum((b - a if b >= a else max(b, 0) for a, b in pairs), start=part.iloc[0] * 0)
+
+
+def _resets(part: pd.Series[Any]) -> int:
+    """How often a value is lower than the one before it."""
+    return sum(b < a for a, b in itertools.pairwise(part.tolist()))
 
 
 def _type_name(dtype: Any) -> str:

@@ -28,6 +28,7 @@ NUMBERS = ("temp", "packets", "total", ODD_FIELD)
 ANY_TYPE = ("count", "first", "last", "distinct")
 PUSHED = ("count", "sum", "min", "max", "mean", "first", "last")
 RAW = ("median", "stddev", "spread", "distinct", "integral", "p50", "p99", "p99.9")
+WORKER_ONLY = ("increase", "resets")
 MERGEABLE = ("count", "sum", "min", "max", "first", "last")
 SERIES = (
     ("a-1", "berlin", ""),

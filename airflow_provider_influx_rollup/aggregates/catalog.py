@@ -26,7 +26,7 @@ class Aggregate:
     :param source: whether the storage engine can compute it
     :param numeric_only: whether it needs numbers; the others take any type
     :param mergeable: whether the results of parts merge exactly into the result of the whole
-    :param flux: the Flux function or calls that compute one window
+    :param flux: the Flux function or calls that compute one window; empty when only the worker can
     :param quantile: between 0 and 1, for quantiles
     """
 
@@ -62,6 +62,9 @@ CATALOG: dict[str, Aggregate] = {
         _raw("spread", "spread()"),
         _raw("distinct", "distinct() |> count()", numeric_only=False),
         _raw("integral", "toFloat() |> integral(unit: 1s)"),
+        # Flux has difference(), but it leaves out windows of one point and turns unsigned values into signed ones
+        _raw("increase", ""),
+        _raw("resets", ""),
     )
 }
 

@@ -130,6 +130,27 @@ def _integral(groups: Groups) -> Values:
     return np.add.reduceat(areas, groups.starts)
 
 
+def counter_step(before: Values, after: Values) -> Values:
+    """What a counter grew by between two values: after a drop it counts from zero again."""
+    return np.asarray(np.where(after >= before, after - before, np.maximum(after, after.dtype.type(0))))
+
+
+def _increase(groups: Groups) -> Values:
+    """The steps between a window's own points; those over its edges belong to the tier that merges windows."""
+    steps = np.zeros_like(groups.values)
+    steps[1:] = counter_step(groups.values[:-1], groups.values[1:])
+    steps[groups.starts] = 0
+    return np.asarray(np.add.reduceat(steps, groups.starts))
+
+
+def _resets(groups: Groups) -> Values:
+    """How often a value is lower than the one before it in the window."""
+    drops = np.zeros(len(groups.values), np.int64)
+    drops[1:] = groups.values[1:] < groups.values[:-1]
+    drops[groups.starts] = 0
+    return np.asarray(np.add.reduceat(drops, groups.starts))
+
+
 FUNCTIONS: dict[str, Callable[[Groups], Values]] = {
     "count": _count,
     "sum": _sum,
@@ -143,4 +164,6 @@ FUNCTIONS: dict[str, Callable[[Groups], Values]] = {
     "median": _median,
     "distinct": _distinct,
     "integral": _integral,
+    "increase": _increase,
+    "resets": _resets,
 }

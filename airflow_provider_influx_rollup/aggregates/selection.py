@@ -17,14 +17,21 @@ GLOB_CHARACTERS = frozenset("*?[")
 class Column:
     """One field of the target: an aggregate of a field of the source.
 
-    :param field: the field of the source
+    :param field: the field of the source; of a tier over a tier, the field of the raw points
     :param field_type: ``"float"``, ``"integer"``, ``"unsigned"``, ``"string"`` or ``"boolean"``
     :param aggregate: what is computed of it
+    :param parts: fields of the tier below that it is merged from; none when it is computed from the field itself
     """
 
     field: str
     field_type: str
     aggregate: Aggregate
+    parts: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The fields of the source that it is computed from; the first one has values wherever the column has."""
+        return self.parts or (self.field,)
 
     @property
     def name(self) -> str:

@@ -127,6 +127,10 @@ def _tags_overlap(spec: RollupSpec, other: RollupSpec) -> bool:
 
 def _computes_the_same(spec: RollupSpec, other: RollupSpec) -> bool:
     """Whether the two agree on what each value is, such as after a pipeline was renamed."""
-    mine = (spec.source_bucket, spec.measurement, spec.grid.grid(), spec.group_by, dict(spec.tags))
-    theirs = (other.source_bucket, other.measurement, other.grid.grid(), other.group_by, dict(other.tags))
-    return mine == theirs
+    return _meaning(spec) == _meaning(other)
+
+
+def _meaning(spec: RollupSpec) -> tuple[Any, ...]:
+    is_merged = spec.source_tier is not None
+    where = (spec.source_bucket, spec.measurement, spec.grid.grid())
+    return (*where, spec.group_by, dict(spec.tags), is_merged)

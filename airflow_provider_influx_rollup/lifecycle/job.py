@@ -61,20 +61,23 @@ class Job:
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields of the source that are read."""
-        return tuple(dict.fromkeys(column.field for column in self.columns))
+        return tuple(dict.fromkeys(source for column in self.columns for source in column.sources))
 
     def columns_of(self, field: str) -> tuple[Column, ...]:
-        """The columns computed from one field."""
-        return tuple(column for column in self.columns if column.field == field)
+        """The columns computed from one field, or first of all from it."""
+        return tuple(column for column in self.columns if column.sources[0] == field)
 
     def fields_by_way(self) -> tuple[list[str], list[str], list[str]]:
         """Fields computed in InfluxDB, from raw points in the worker, from partial aggregates in the worker.
 
-        A field goes one way as a whole, so that its columns come from one and the same read where they can.
+        A field goes one way as a whole, so that its columns come from one and the same read where they can. Those of
+        a tier over a tier go another way, see ``tier_compute.py``.
         """
         in_influx: list[str] = []
         from_raw: list[str] = []
         from_parts: list[str] = []
+        if self.spec.source_tier is not None:
+            return [], [], []
         merges = self.spec.group_by is not None or self.spec.grid.period is not None
         for field in self.fields:
             has_raw = any(column.aggregate.source is Source.RAW for column in self.columns_of(field))

@@ -30,11 +30,12 @@ from airflow_provider_influx_rollup.lifecycle.frozen import require_kept
 from airflow_provider_influx_rollup.lifecycle.job import INSTANT, Job, cut_blocks
 from airflow_provider_influx_rollup.lifecycle.ownership import Claim, Ownership
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
+from airflow_provider_influx_rollup.lifecycle.rollup_compute import rollup_scripts
 from airflow_provider_influx_rollup.lifecycle.rollup_verify import (
     totals_by_field,
 )
-from airflow_provider_influx_rollup.lifecycle.rollup_write import rollup_scripts
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.state_edge import column_rules, require_committed_below
 from airflow_provider_influx_rollup.lifecycle.steps import (
     Bucket,
     CheckWritable,
@@ -47,6 +48,7 @@ from airflow_provider_influx_rollup.lifecycle.steps import (
     Step,
     Steps,
 )
+from airflow_provider_influx_rollup.lifecycle.tier_compute import tier_scripts
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 STAGE = "rollup"
@@ -109,7 +111,8 @@ def plan_rollup(
     previous, specs = answers[2 : len(steps)] or ([], [])
     stored = decode_specs(specs)
     require_no_clash(spec, stored)
-    rules = spec.rules()
+    below = yield from require_committed_below(spec, windows, stored)
+    rules = column_rules(spec, below)
     selection = rules.select(field_types(frames_from_tables(tables), rules.names_for))
     receipts = {receipt.window: receipt for receipt in decode_receipts(previous)}
     require_one_task(spec, run, receipts.values())
@@ -171,8 +174,12 @@ def tell_plan(spec: RollupSpec, interval: Interval, plan: Plan) -> Steps[list[st
 def tell_scripts(spec: RollupSpec, plan: Plan) -> Steps[None]:
     """Say what a run would send and compute."""
     job = job_of(spec, plan.windows, plan.selection, plan.ownership)
+    if spec.source_tier is not None:
+        for flux in tier_scripts(job):
+            yield Report(f"Dry run, would send:\n{flux}")
+        return
     in_influx, from_raw, from_parts = job.fields_by_way()
-    for script in rollup_scripts(job, in_influx):
+    for script in rollup_scripts(job, in_influx, is_written=spec.compute == "server"):
         yield Report(f"Dry run, would send:\n{script.flux}")
     for way, fields in (("raw points", from_raw), ("partial aggregates", from_parts)):
         if fields:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from airflow_provider_influx_rollup.aggregates.catalog import Source, find_aggregate
+from airflow_provider_influx_rollup.aggregates.hierarchy import require_mergeable_names
 from airflow_provider_influx_rollup.aggregates.selection import AggregateRules
 from airflow_provider_influx_rollup.exceptions import AggregateNotMergeable, ConfigurationError
 from airflow_provider_influx_rollup.flux.names import validate_name
@@ -25,6 +26,8 @@ class RunInfo:
     """Who runs a stage and why, for the ledger.
 
     :param reason: why the windows are written, such as ``"reconcile: new points"``; empty for an ordinary run
+    :param first_try: the first try since the task was cleared last; a try goes on where the earlier ones of them ended
+    :param resumes_own_try: whether this very try may have begun before, such as in another triggerer
     """
 
     dag_id: str = ""
@@ -33,6 +36,8 @@ class RunInfo:
     try_number: int = 1
     map_index: int = -1
     reason: str = ""
+    first_try: int = 1
+    resumes_own_try: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,8 @@ class RollupSpec:
     :param compute: ``"auto"`` computes what InfluxDB cannot push down in the worker, ``"server"`` in InfluxDB
     :param empty_windows: what a window without any point does: ``"commit"``, ``"skip"`` or ``"fail"``
     :param max_rows_per_read: most raw points that one read brings into the worker
+    :param source_tier: pipeline that writes the source, whose rows are merged; ``"auto"`` finds it in the ledger;
+        None reads raw points
     """
 
     source_bucket: str
@@ -89,6 +96,7 @@ class RollupSpec:
     pipeline: str | None = None
     ledger_bucket: str = DEFAULT_LEDGER_BUCKET
     max_rows_per_read: int = 5_000_000
+    source_tier: str | None = None
 
     def __post_init__(self) -> None:
         for bucket in (self.source_bucket, self.target_bucket, self.ledger_bucket):
@@ -108,6 +116,8 @@ class RollupSpec:
         _require_choice("empty_windows", self.empty_windows, EMPTY_CHOICES)
         self._require_distinct_target()
         self._require_mergeable()
+        self._require_tier()
+        self._require_computable()
 
     def _require_distinct_target(self) -> None:
         same = self.source_bucket == self.target_bucket and self.measurement == self.output_measurement
@@ -133,6 +143,30 @@ class RollupSpec:
                 what = f"{name} cannot be computed with group_by: {reason}"
                 fix = "use count, sum, min, max, first, last; a mean is sum / count"
                 raise AggregateNotMergeable(what, written="nothing", fix=fix)
+
+    def _require_tier(self) -> None:
+        """A tier over a tier merges what is there: the tier below has decided which series and points count."""
+        if self.source_tier is None:
+            return
+        if self.source_tier == self.pipeline_name:
+            what = f"pipeline {self.pipeline_name!r} is its own source_tier"
+            raise ConfigurationError(what, written="nothing", fix="name the pipeline below")
+        merging = {"group_by": self.group_by is not None, "period": self.grid.period is not None}
+        for name in (name for name, is_given in merging.items() if is_given):
+            what = f"{name} is not possible with source_tier: the rows of a tier are merged over windows only"
+            fix = f"give {name} to the lowest tier, or roll up the raw points without source_tier"
+            raise ConfigurationError(what, written="nothing", fix=fix)
+        if self.compute == "server":
+            what = 'compute="server" is not possible with source_tier: what InfluxDB merges is put together in the worker'
+            raise ConfigurationError(what, written="nothing", fix="leave compute out")
+        require_mergeable_names(self.rules())
+
+    def _require_computable(self) -> None:
+        """Some aggregates have no Flux."""
+        only_worker = [name for name in self.rules().all_names() if not find_aggregate(name).flux]
+        if self.compute == "server" and only_worker:
+            what = f'{", ".join(only_worker)} cannot be computed with compute="server": Flux has no such function'
+            raise ConfigurationError(what, written="nothing", fix="leave compute out")
 
     def rules(self) -> AggregateRules:
         """Which aggregates each field gets."""
@@ -184,6 +218,8 @@ class RollupSpec:
     def spec_hash(self) -> str:
         """Hash of what decides the rows: a change makes windows dirty. How it is computed is not part of it."""
         decides = {key: value for key, value in self.as_json().items() if key not in NOT_IN_HASH}
+        if self.source_tier is None:
+            del decides["source_tier"]  # so that raw rollups keep the hash they had before there were tiers
         text = json.dumps(decides, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

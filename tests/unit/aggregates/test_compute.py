@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,8 @@ def test_integers_are_exact_when_groups_are_any(lists: list[list[int]]) -> None:
         "last": lambda group: group[-1],
         "spread": lambda group: max(group) - min(group),
         "distinct": lambda group: len(set(group)),
+        "increase": lambda group: sum(b - a if b >= a else max(b, 0) for a, b in pairwise(group)),
+        "resets": lambda group: sum(b < a for a, b in pairwise(group)),
     }
     for name, function in plain.items():
         found = run(name, lists, np.int64)
@@ -111,6 +114,8 @@ def test_unsigned_integers_stay_exact_when_they_are_larger_than_signed_ones() ->
     large = [[2**63 + 5, 2**63 + 1]]
     assert run("max", large, np.uint64) == [2**63 + 5]
     assert run("spread", large, np.uint64) == [4]
+    assert run("increase", [[2**63 + 1, 2**63 + 5, 7, 9]], np.uint64) == [4 + 7 + 2]
+    assert run("resets", [[2**63 + 5, 2**63 + 1, 0]], np.uint64) == [2]
 
 
 def test_every_aggregate_that_is_not_a_quantile_has_a_function() -> None:
