@@ -14,8 +14,7 @@ BLOCK_FIELDS = ("state", "rows_in", "rows_out", "seconds", "run_id", "task_id", 
 
 def coverage_query(ledger_bucket: str, pipeline: str, stage: str, interval: Interval) -> str:
     """What coverage needs of the receipts whose windows start in an interval, one row per window."""
-    named = f"r.pipeline == {literals.string(pipeline)} and r.stage == {literals.string(stage)}"
-    return _read(ledger_bucket, interval, "window_receipt", named, COVERAGE_FIELDS)
+    return _read(ledger_bucket, interval, "window_receipt", _named(pipeline, stage), COVERAGE_FIELDS)
 
 
 def blocks_query(
@@ -27,19 +26,18 @@ def blocks_query(
     :param pipeline: None takes all pipelines
     :param most_events: of each pipeline
     """
-    named = f"r.stage == {literals.string(stage)}"
-    if pipeline is not None:
-        named = f"r.pipeline == {literals.string(pipeline)} and {named}"
-    return _read(ledger_bucket, written, "window_event", named, BLOCK_FIELDS, newest=most_events)
+    return _read(
+        ledger_bucket, written, "window_event", _named(pipeline, stage), BLOCK_FIELDS, newest=most_events
+    )
 
 
-def events_query(ledger_bucket: str, pipeline: str, written: Interval, windows: Interval) -> str:
+def events_query(ledger_bucket: str, pipeline: str, stage: str, written: Interval, windows: Interval) -> str:
     """The history of the windows that start in an interval, one row per change.
 
     :param written: by the clock of the workers
     :param windows: in which the windows start
     """
-    query = _read(ledger_bucket, written, "window_event", f"r.pipeline == {literals.string(pipeline)}", ())
+    query = _read(ledger_bucket, written, "window_event", _named(pipeline, stage), ())
     inside = f"r.window_start_ns >= {windows.start_ns} and r.window_start_ns < {windows.stop_ns}"
     return f"{query}\n  |> filter(fn: (r) => {inside})"
 
@@ -62,6 +60,11 @@ def spec_counts_query(ledger_bucket: str, starts: Interval) -> str:
             "|> count()",
         ]
     )
+
+
+def _named(pipeline: str | None, stage: str) -> str:
+    named = f"r.stage == {literals.string(stage)}"
+    return named if pipeline is None else f"r.pipeline == {literals.string(pipeline)} and {named}"
 
 
 def _source(ledger_bucket: str, interval: Interval, measurement: str, named: str) -> list[str]:

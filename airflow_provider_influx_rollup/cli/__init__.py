@@ -1,0 +1,1 @@
+"""The command line ``influx-rollup``; it runs without Airflow."""

@@ -1,0 +1,72 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that takes no abbreviated options and never repeats a token."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        # --token would be taken for --token-file
+        super().__init__(**(kwargs | {"allow_abbrev": False}))
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with exit code 2; what was not understood may hold a secret, and is not repeated."""
+        if message.startswith("unrecognized arguments"):
+            message = "there are arguments that this command does not have; see --help"
+        super().error(message)
+
+
+class _RefusedToken(argparse.Action):
+    """Refuses ``--token`` without repeating its value."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> NoReturn:
+        parser.error(
+            "a token on the command line can be read by every user: use INFLUX_TOKEN or --token-file"
+        )
+
+
+def add_connection(parser: argparse.ArgumentParser) -> None:
+    """How to reach the server, and how to print."""
+    group = parser.add_argument_group("connection")
+    group.add_argument("--url", help="the server; default: INFLUX_URL")
+    group.add_argument("--org", help="the organisation's name; default: INFLUX_ORG, or the connection's")
+    group.add_argument("--token-file", metavar="FILE", help="a file with the token; default: INFLUX_TOKEN")
+    group.add_argument("--token", action=_RefusedToken, help=argparse.SUPPRESS)
+    group.add_argument("--conn-id", metavar="NAME", help="take url, org and token from an Airflow connection")
+    group.add_argument("--ssl-ca-cert", metavar="FILE", help="certificates to trust instead of the system's")
+    group.add_argument("--ledger-bucket", metavar="BUCKET", help="the bucket of the receipts (rollup_ledger)")
+    output = parser.add_argument_group("output")
+    output.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    output.add_argument("-v", "--verbose", action="store_true", help="say on stderr what is going on")
+
+
+def add_interval(parser: argparse.ArgumentParser, *, last: str) -> None:
+    """Which windows.
+
+    :param last: a Flux duration: how far back, when ``--from`` is not given
+    """
+    group = parser.add_argument_group("windows")
+    group.add_argument(
+        "--from",
+        dest="start",
+        metavar="TIME",
+        help="2025-01-01 in the pipeline's zone, or 2025-01-01T00:00:00Z",
+    )
+    group.add_argument("--to", dest="stop", metavar="TIME", help="not included; default: now")
+    group.add_argument(
+        "--last", metavar="DURATION", default=last, help=f"instead of --from: so much before --to ({last})"
+    )
+
+
+def add_pipelines(parser: argparse.ArgumentParser) -> None:
+    """Which pipelines."""
+    parser.add_argument(
+        "--pipeline",
+        action="append",
+        metavar="NAME",
+        help="a pipeline of the ledger, also a pattern such as '*@1h'; can be repeated",
+    )

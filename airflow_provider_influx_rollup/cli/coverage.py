@@ -1,0 +1,69 @@
+"""Which windows of each pipeline are committed, and what the others lack."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from airflow_provider_influx_rollup.cli.arguments import add_connection, add_interval, add_pipelines
+from airflow_provider_influx_rollup.cli.exit_codes import code_of
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.cli.output import Output
+    from airflow_provider_influx_rollup.lifecycle.coverage import CoverageResult
+
+HELP = "a bar of windows for each pipeline, and its gaps"
+MOST_GAPS = 20
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The options of the command."""
+    add_pipelines(parser)
+    add_interval(parser, last="7d")
+    add_connection(parser)
+
+
+def run(args: Namespace, output: Output) -> int:
+    """Print the coverage; right when every window that is due is committed."""
+    from airflow_provider_influx_rollup.cli.bar import legend
+    from airflow_provider_influx_rollup.cli.connection import connect
+    from airflow_provider_influx_rollup.cli.interval import interval_of
+    from airflow_provider_influx_rollup.cli.pipelines import chosen_pipelines
+    from airflow_provider_influx_rollup.lifecycle.coverage import coverage
+
+    now = datetime.now(UTC)
+    found: list[CoverageResult] = []
+    with connect(args, output) as server:
+        for spec in chosen_pipelines(server, args.pipeline):
+            found.append(server.drive(coverage(spec, interval_of(args, spec.grid, now), now)))
+            _show(found[-1], output)
+    output.show(legend())
+    is_right = all(result.is_complete for result in found)
+    return output.finish(
+        args.command, code_of(is_right), {"pipelines": [result.as_json() for result in found]}
+    )
+
+
+def _show(found: CoverageResult, output: Output) -> None:
+    from airflow_provider_influx_rollup.cli.bar import bar
+    from airflow_provider_influx_rollup.cli.output import table
+
+    counts = found.counts()
+    output.show(
+        f"{found.pipeline}  {found.interval}",
+        bar([window.state for window in found.windows], output.console),
+        f"{counts['committed']} of {len(found.windows)} windows committed"
+        + "".join(
+            f", {count} {state.replace('_', ' ')}"
+            for state, count in counts.items()
+            if count and state != "committed"
+        ),
+    )
+    gaps = found.gaps()
+    if gaps:
+        rows = [(gap.interval, gap.windows, gap.state.replace("_", " "), gap.why) for gap in gaps[:MOST_GAPS]]
+        output.show(table(("gap", ">windows", "state", "why"), rows))
+    if len(gaps) > MOST_GAPS:
+        output.show(f"... and {len(gaps) - MOST_GAPS} more gaps (--json has all)")
+    output.show("")

@@ -1,0 +1,94 @@
+"""Check the server, the token, the ledger, the buckets and this machine; each line says ok, warn or fail, and the fix."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from airflow_provider_influx_rollup.cli.arguments import add_connection
+from airflow_provider_influx_rollup.cli.exit_codes import RIGHT, UNUSABLE, WRONG
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_influx_rollup.cli.output import Output
+    from airflow_provider_influx_rollup.lifecycle.doctor_findings import Finding
+
+HELP = "find what is wrong, or will be"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument(
+        "--stuck-after", metavar="DURATION", default="1h", help="how long a window may be WRITING (1h)"
+    )
+    parser.add_argument(
+        "--drift-since",
+        metavar="DURATION",
+        default="30d",
+        help="how far back earlier specs are looked for (30d)",
+    )
+    add_connection(parser)
+
+
+def run(args: Namespace, output: Output) -> int:
+    """Print the findings; right when none is a fail."""
+    from airflow_provider_influx_rollup.cli.machine import examine_machine
+    from airflow_provider_influx_rollup.exceptions import InfluxError
+    from airflow_provider_influx_rollup.lifecycle.doctor_findings import Finding, Status
+    from airflow_provider_influx_rollup.windows.duration import Duration
+
+    stuck_after, drift_since = (Duration.of(text).timedelta for text in (args.stuck_after, args.drift_since))
+    findings = examine_machine()
+    code = RIGHT
+    try:
+        findings += _examine_server(args, output, stuck_after, drift_since)
+    except InfluxError as error:
+        name = type(error).__name__
+        findings.append(
+            Finding("server", Status.FAIL, f"{name}: {error.what}", error.fix or "look at the server")
+        )
+        code = UNUSABLE
+    if code == RIGHT and any(finding.status is Status.FAIL for finding in findings):
+        code = WRONG
+    _show(findings, output)
+    return output.finish(args.command, code, {"findings": [finding.as_json() for finding in findings]})
+
+
+def _examine_server(
+    args: Namespace, output: Output, stuck_after: timedelta, drift_since: timedelta
+) -> list[Finding]:
+    from airflow_provider_influx_rollup.cli.connection import connect
+    from airflow_provider_influx_rollup.lifecycle.doctor import examine
+    from airflow_provider_influx_rollup.lifecycle.doctor_findings import Finding, Status
+
+    def clock() -> datetime:
+        return datetime.now(UTC)
+
+    with connect(args, output) as server:
+        health = server.client.health()
+        is_well = health.status == "pass"
+        text = f"{health.name} {health.version} answers, status {health.status}"
+        first = Finding(
+            "server", Status.OK if is_well else Status.FAIL, text, "" if is_well else "read its log"
+        )
+        steps = examine(server.ledger_bucket, clock, stuck_after=stuck_after, drift_since=drift_since)
+        return [first, *server.drive(steps)]
+
+
+def _show(findings: Sequence[Finding], output: Output) -> None:
+    from rich.text import Text
+
+    from airflow_provider_influx_rollup.cli.output import table
+
+    styles = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+    rows = [
+        (
+            Text(one.status.value, styles[one.status.value]),
+            one.check,
+            one.message + (f"\nfix: {one.fix}" if one.fix else ""),
+        )
+        for one in findings
+    ]
+    output.show(table(("", "check", "finding"), rows))

@@ -1,0 +1,37 @@
+"""``--from``, ``--to`` and ``--last`` to an interval of a pipeline's grid."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from datetime import datetime, timedelta
+
+from airflow_provider_influx_rollup.exceptions import WindowError
+from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
+from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.instants import read_instant
+from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.local_time import shift
+
+INSTANT = timedelta(microseconds=1)
+
+
+def interval_of(args: Namespace, grid: GridSpec, now: datetime) -> Interval:
+    """The whole windows that the options touch; those that have ended, when no end is given.
+
+    :param args: with ``start``, ``stop`` and ``last``; dates are days of the grid's zone
+    :param grid: of the pipeline
+    :param now: the time now, aware UTC
+    :raises WindowUndefined: when a time cannot be read
+    :raises InvalidDuration: when ``--last`` cannot be read
+    """
+    cut = grid.grid()
+    stop = cut.floor(now) if args.stop is None else cut.ceil(read_instant(args.stop, "--to", grid.timezone))
+    if args.start is not None:
+        start = cut.floor(read_instant(args.start, "--from", grid.timezone))
+    else:
+        start = cut.floor(shift(stop, Duration.of(args.last), grid.timezone, backwards=True))
+    if start >= stop and args.start is not None:
+        what = f"--from {args.start} is not before --to {args.stop or 'now'}"
+        raise WindowError(what, fix="give an earlier --from or a later --to")
+    # a window that is longer than --last
+    return Interval(min(start, cut.floor(stop - INSTANT)), stop)

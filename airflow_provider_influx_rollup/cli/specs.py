@@ -1,0 +1,47 @@
+"""What ``plan`` is about: pipelines of the ledger, or of a DAG."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from airflow_provider_influx_rollup.cli.connection import Server
+from airflow_provider_influx_rollup.cli.pipelines import chosen_pipelines
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Specs, or the names of pipelines whose specs are in the ledger.
+
+    :param conn_id: the Airflow connection of the DAG's tasks; None when there is no DAG
+    :param notes: what was left out, and why
+    """
+
+    specs: Sequence[RollupSpec] | None = None
+    pipelines: Sequence[str] = ()
+    conn_id: str | None = None
+    notes: Sequence[str] = ()
+
+
+def wanted_from(args: Namespace) -> Wanted:
+    """What the options ask for.
+
+    :raises ConfigurationError: when the DAG or the file cannot be read, or has no rollup
+    """
+    if args.dags_folder and not args.dag_id:
+        what = "--dags-folder is given without --dag-id"
+        raise ConfigurationError(what, fix="name the DAG")
+    if args.dag_id:
+        from airflow_provider_influx_rollup.cli.from_airflow import rollups_of_dag
+
+        rollups = rollups_of_dag(args.dag_id, args.dags_folder)
+        return Wanted(rollups.specs, conn_id=rollups.conn_id, notes=rollups.notes)
+    return Wanted(pipelines=args.pipeline)
+
+
+def planned_specs(server: Server, wanted: Wanted) -> Sequence[RollupSpec]:
+    """The specs themselves."""
+    return chosen_pipelines(server, wanted.pipelines) if wanted.specs is None else wanted.specs

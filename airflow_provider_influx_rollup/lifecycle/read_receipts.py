@@ -1,0 +1,50 @@
+"""Read the receipts and the history of a pipeline's windows."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from airflow_provider_influx_rollup.flux.ledger_history import events_query
+from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
+from airflow_provider_influx_rollup.ledger.codec import decode_receipts
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.lifecycle.coverage import INSTANT, STAGE
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Query, Steps
+from airflow_provider_influx_rollup.windows.interval import EPOCH, Interval, from_ns, to_ns
+
+
+def read_receipts(spec: RollupSpec, interval: Interval) -> Steps[list[Receipt]]:
+    """The receipts of the windows of an interval, by window.
+
+    :param interval: must be tiled exactly by the grid
+    """
+    starts = _starts(spec, interval)
+    if (yield FindBucket(spec.ledger_bucket)) is None:
+        return []
+    query = receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, starts)
+    return decode_receipts((yield Query(query)))
+
+
+def read_history(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[list[Receipt]]:
+    """Every change of the windows of an interval, the oldest first.
+
+    :param interval: must be tiled exactly by the grid
+    :param now: the time now, aware UTC
+    """
+    starts = _starts(spec, interval)
+    if (yield FindBucket(spec.ledger_bucket)) is None:
+        return []
+    # clocks of workers differ
+    written = Interval(EPOCH, now + timedelta(days=1))
+    rows = yield Query(events_query(spec.ledger_bucket, spec.pipeline_name, STAGE, written, starts))
+    events = [
+        {**row, "_time": from_ns(row["window_start_ns"]), "written_at_ns": to_ns(row["_time"])}
+        for row in rows
+    ]
+    return sorted(decode_receipts(events), key=lambda event: (event.written_at, event.window))
+
+
+def _starts(spec: RollupSpec, interval: Interval) -> Interval:
+    windows = spec.grid.grid().windows(interval)
+    return Interval(windows[0].start, windows[-1].start + INSTANT)
