@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from airflow_provider_influx_rollup.hooks.client_cache import close_all_clients
 from dev.airflow_process import AirflowProcess
 from dev.influx_http import InfluxAddress
 
@@ -17,6 +19,20 @@ if TYPE_CHECKING:
     from tests.conftest import InfluxServer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def connections(influx: InfluxServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Airflow connections to the server: ``tele``, ``wrong`` with a wrong token, ``down`` where nothing listens."""
+    # a short deadline, as nothing here may be tried again for long
+    extra = {"org": influx.org, "deadline_seconds": 0.3}
+    tele = {"conn_type": "influx_rollup", "host": influx.url, "password": influx.token, "extra": extra}
+    others = {"wrong": {"password": "wrong-token"}, "down": {"host": "http://127.0.0.1:1"}}
+    for name, fields in {"tele": {}, **others}.items():
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps({**tele, **fields}))
+    close_all_clients()
+    yield
+    close_all_clients()
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,11 @@ from airflow_provider_influx_rollup.aggregates.catalog import CATALOG
 from airflow_provider_influx_rollup.decorators.flux import _FluxQueryOperator
 from airflow_provider_influx_rollup.get_provider_info import CONNECTION_FIELDS, get_provider_info
 from airflow_provider_influx_rollup.ledger.codec import encode_receipts
+from airflow_provider_influx_rollup.ledger.lateness import LateArrival, encode_lateness
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.operators.deadman import DeadmanCheckOperator
+from airflow_provider_influx_rollup.operators.lateness import LatenessReportOperator
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
 from airflow_provider_influx_rollup.sensors.window import WindowCompleteSensor
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -25,7 +27,8 @@ from tests.doc_blocks import CHECKOUT, PAGES, Block, blocks
 
 DOCS = CHECKOUT / "docs"
 OPERATORS: dict[str, type[Any]] = {
-    cls.__name__: cls for cls in (FluxRollupOperator, DeadmanCheckOperator, WindowCompleteSensor)
+    cls.__name__: cls
+    for cls in (FluxRollupOperator, DeadmanCheckOperator, LatenessReportOperator, WindowCompleteSensor)
 }
 DAG_EXAMPLES = [block for block in blocks("python") if "with DAG(" in block.text]
 
@@ -132,6 +135,8 @@ def test_every_extra_and_option_is_named_when_the_pages_list_them() -> None:
 def test_every_tag_and_field_is_named_when_the_ledger_page_describes_them() -> None:
     window = Interval(datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 1, 2, tzinfo=UTC))
     lines = encode_receipts([Receipt("p", "rollup", window, State.COMMITTED, window.stop)])
+    series = (((("site", "a"),), 1),)
+    lines += encode_lateness([LateArrival("p", "m", window, 2, 1, 0.0, 1.0, window.stop, series)])
     stored = {name for line in lines for name in re.findall(r"[, ]([a-z_]+)=", line)}
     assert len(stored) > 15
     assert stored - code_words("reference/ledger.md") == set()

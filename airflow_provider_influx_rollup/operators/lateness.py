@@ -1,0 +1,124 @@
+"""Say how late the points of pipelines came, and which lateness would have caught them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_influx_rollup.data_interval import interval_of_run
+from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
+from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from airflow_provider_influx_rollup.airflow_compat import Context
+    from airflow_provider_influx_rollup.lifecycle.lateness_report import LatenessSpec
+    from airflow_provider_influx_rollup.lifecycle.lateness_result import LatenessReport
+    from airflow_provider_influx_rollup.lifecycle.steps import Steps
+    from airflow_provider_influx_rollup.windows.interval import Interval
+
+
+class LatenessReportOperator(InfluxStageOperator):
+    """Report how late points came after their windows, and the ``lateness`` that would have caught 99 % and 99.9 %.
+
+    InfluxDB does not keep when a point arrived. Rollups that are run again and reconciles record in the ledger how many
+    points a committed window had gained, and between which times; so every number comes with a lower and an upper bound.
+    The task reads some thousand rows and always runs in a worker.
+
+    Returns ``{"interval", "rows", "rows_left_out", "unwatched_windows", "notes", "picture"}``; each row has ``pipeline``,
+    ``measurement``, ``tags``, ``windows``, ``points``, ``late_points``, ``late_share``, ``lateness``, ``late`` (quantiles of
+    the late points), ``caught`` (the share that usual settings catch) and ``settings`` (what 99 % and 99.9 % need).
+
+    :param pipeline: name in the ledger; default: every rollup of raw points that the ledger knows
+    :param lookback: how long before the interval's stop windows are looked at, a Flux duration
+    :param group_by: tag keys; each combination of their values becomes a row. Late points have tags where a reconcile
+        found them
+    :param watched_within: windows that were first committed more than this after their stop and lateness, as in a
+        backfill, are left out, a Flux duration
+    :param path: PNG file to draw; needs the extra ``pictures``
+    """
+
+    verb: ClassVar[str] = "lateness"
+    template_fields: Sequence[str] = (
+        *InfluxStageOperator.template_fields,
+        "lookback",
+        "group_by",
+        "watched_within",
+        "path",
+    )
+
+    def __init__(
+        self,
+        *,
+        lookback: str = "30d",
+        group_by: Sequence[str] | None = None,
+        watched_within: str = "1d",
+        path: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.lookback = lookback
+        self.group_by = group_by
+        self.watched_within = watched_within
+        self.path = path
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Report on the windows of the lookback.
+
+        :param context: Airflow's context
+        :return: the findings
+        """
+        from airflow_provider_influx_rollup.lifecycle.lateness_report import report_lateness
+        from airflow_provider_influx_rollup.pictures.lateness import draw_lateness, require_pictures
+
+        with failing_by_permanence():
+            if self.path:
+                require_pictures()
+            spec, interval = self.spec(), self.lookback_interval(context)
+        found: list[LatenessReport] = []
+
+        def make_steps(clock: Callable[[], datetime]) -> Steps[LatenessReport]:
+            report = yield from report_lateness(spec, interval, clock())
+            found.append(report)
+            return report
+
+        result = self.run_verb(context, make_steps)
+        for line in found[0].as_lines():
+            self.log.info("%s", line)
+        with failing_by_permanence():
+            result["picture"] = str(draw_lateness(found[0], self.path)) if self.path else None
+        return result
+
+    def spec(self) -> LatenessSpec:
+        """The report as plain values.
+
+        :raises InvalidDuration: when ``watched_within`` is none
+        """
+        from airflow_provider_influx_rollup.lifecycle.lateness_report import LatenessSpec
+
+        keys = (self.group_by,) if isinstance(self.group_by, str) else tuple(self.group_by or ())
+        return LatenessSpec(
+            pipelines=(self.pipeline,) if self.pipeline else None,
+            group_by=keys,
+            watched_within=self.watched_within,
+            ledger_bucket=self.ledger_bucket,
+        )
+
+    def lookback_interval(self, context: Context) -> Interval:
+        """The lookback before the stop of the run's interval; a run that names one instant only ends there.
+
+        :param context: Airflow's context
+        :raises WindowError: when nothing names a time
+        """
+        from airflow_provider_influx_rollup.windows.duration import Duration
+        from airflow_provider_influx_rollup.windows.interval import Interval
+        from airflow_provider_influx_rollup.windows.local_time import shift
+
+        window = self.window or self.lookback
+        run = interval_of_run(
+            context, start=self.start, stop=self.stop, window=window, timezone=self.timezone
+        )
+        lookback = Duration.of(self.lookback)
+        return Interval(shift(run.stop, lookback, self.timezone, backwards=True), run.stop)

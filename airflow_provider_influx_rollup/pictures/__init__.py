@@ -1,0 +1,1 @@
+"""Pictures of what the verbs find, with matplotlib, which is an extra."""
