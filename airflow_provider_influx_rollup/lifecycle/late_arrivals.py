@@ -31,7 +31,7 @@ def late_arrivals(
         also finds points that came while as many others went
     :param known_at: when a window was last compared with its source and found right, where that was after its commit
     """
-    if getattr(spec, "source_tier", None) is not None:
+    if spec.source_tier is not None:
         return []  # what comes late to a tier is the repair of the tier below, whose points are recorded already
     found: list[LateArrival] = []
     for receipt in after:

@@ -94,7 +94,7 @@ def report_lateness(spec: LatenessSpec, interval: Interval, now: datetime) -> St
 def _chosen(spec: LatenessSpec, known: Mapping[str, RollupSpec]) -> list[RollupSpec]:
     """The pipelines that were asked for."""
     # what is late for a tier was late for the tier below
-    raw = {name: found for name, found in known.items() if getattr(found, "source_tier", None) is None}
+    raw = {name: found for name, found in known.items() if found.source_tier is None}
     names = sorted(raw) if spec.pipelines is None else list(dict.fromkeys(spec.pipelines))
     unknown = ", ".join(repr(name) for name in names if name not in raw)
     if unknown or not names:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from math import ceil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.ledger.lateness import LateArrival, encode_lateness
@@ -293,3 +296,26 @@ def test_lines_say_what_to_set_when_people_read_them(
     assert "of 1,800 points" in first
     assert [line.strip().split(":")[0] for line in settings] == list(NAMES)
     assert all("set lateness=" in line for line in settings)
+
+
+def test_command_prints_the_report_and_draws_it_when_asked(
+    client: InfluxClient,
+    spec: RollupSpec,
+    delivery: Delivery,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked = ["lateness", "--from", "2025-03-08", "--to", "2025-03-09", "--ledger-bucket", spec.ledger_bucket]
+    picture = tmp_path / "lateness.png"
+    # the pipeline's setting misses more than 1 % of the points
+    assert main([*asked, "--pipeline", "readings*", "--json", "--picture", str(picture)]) == 1
+    printed = json.loads(capsys.readouterr().out)
+    expected = report(client, spec).as_json()
+    assert (printed["rows"], printed["picture"]) == (expected["rows"], str(picture))
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert main([*asked, "--group-by", "nothing", "--watched-within", "15s"]) == 0
+    shown = capsys.readouterr()
+    assert "15 windows were first committed" in shown.err
+    assert main(asked) == 1
+    assert "readings hourly" in capsys.readouterr().out
+    assert main([*asked, "--pipeline", "other"]) == 2

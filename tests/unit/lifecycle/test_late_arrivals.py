@@ -69,6 +69,11 @@ def test_nothing_is_late_when_a_window_did_not_gain_points(
     assert late_arrivals(SPEC, before, [after]) == []
 
 
+def test_nothing_is_late_when_the_source_is_another_tier() -> None:
+    tier = replace(SPEC, source_tier="the tier below", measurement="hourly")
+    assert late_arrivals(tier, {HOUR: FIRST}, [SECOND]) == []
+
+
 def test_all_points_are_late_when_the_window_was_committed_empty() -> None:
     (found,) = late_arrivals(SPEC, {HOUR: replace(FIRST, rows_in=0)}, [SECOND])
     assert found.points == 107
