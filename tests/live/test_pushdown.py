@@ -111,8 +111,8 @@ def test_only_the_small_target_and_ledger_are_read_raw_when_rows_are_read_back(p
 
 def test_chains_are_few_when_local_days_are_grouped_into_runs(place: Place) -> None:
     spec = place.spec(LOS_ANGELES, ("count",), fields=("temp",), target_measurement="runs")
-    [write] = [q for q in queries_of(spec, DAYS, place.client) if isinstance(q, Execute)]
-    assert write.flux.count("aggregateWindow(") == 3
+    [compute] = [q for q in queries_of(spec, DAYS, place.client) if "aggregateWindow(" in q.flux]
+    assert compute.flux.count("aggregateWindow(") == 3
 
 
 def test_plan_shows_a_raw_read_when_a_query_is_not_pushed_down(place: Place) -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.exceptions import ConfigurationError, WindowFrozen
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, WindowFrozen, WindowsFailed
 from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
-from airflow_provider_influx_rollup.lifecycle.steps import Execute
+from airflow_provider_influx_rollup.lifecycle.steps import Write
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 pytestmark = pytest.mark.live
@@ -73,8 +73,10 @@ def test_rerun_is_refused_when_retention_took_some_points(
     before = points(client, spec.target_bucket, "m")
     gone = Interval(interval.start, interval.start + timedelta(minutes=30))
     client.delete(spec.source_bucket, gone, '_measurement="m"')
-    with pytest.raises(WindowFrozen, match=r"1 of 2 windows are frozen.* 6 of the 12 points"):
+    with pytest.raises(WindowsFailed, match=r"1 of 2 windows failed.* 6 of the 12 points") as caught:
         roll(client, spec, interval, tomorrow)
+    assert caught.value.permanent
+    assert [(w.start, type(error)) for w, error in caught.value.failed] == [(interval.start, WindowFrozen)]
     assert points(client, spec.target_bucket, "m") == before
 
 
@@ -91,13 +93,14 @@ def test_rerun_is_refused_when_retention_took_points_and_the_spec_changed(
     assert points(client, spec.target_bucket, "m") == before
 
 
-def test_rerun_goes_on_when_retention_reaches_the_window_but_took_nothing(
+def test_rerun_goes_on_when_retention_reaches_the_window_but_its_shard_group_stays(
     client: InfluxClient, place: tuple[RollupSpec, Interval, datetime]
 ) -> None:
     spec, interval, tomorrow = place
     roll(client, spec, interval)
     before = points(client, spec.target_bucket, "m")
-    roll(client, spec, interval, tomorrow)
+    second = Interval(interval.start + timedelta(hours=1), interval.stop)
+    roll(client, spec, second, tomorrow)
     assert points(client, spec.target_bucket, "m") == before
 
 
@@ -112,7 +115,7 @@ def test_refusal_survives_a_run_that_died(
     answer = None
     while True:
         step = steps.send(answer)
-        if isinstance(step, Execute):
+        if isinstance(step, Write) and step.bucket == spec.target_bucket:
             steps.close()
             break
         answer = drive(_one(step), client, lambda _report: None)
