@@ -83,7 +83,17 @@ def run_info(context: Mapping[str, Any]) -> RunInfo:
         run_id=str(getattr(ti, "run_id", "") or ""),
         try_number=int(getattr(ti, "try_number", 1) or 1),
         map_index=-1 if map_index is None else int(map_index),
+        first_try=_first_try(ti),
     )
+
+
+def _first_try(ti: Any) -> int:
+    """The first try since the task was cleared last: clearing adds the tries so far to the tries there may be."""
+    retries = getattr(getattr(ti, "task", None), "retries", None)
+    max_tries = getattr(ti, "max_tries", None)
+    if not isinstance(retries, int) or not isinstance(max_tries, int):
+        return 1
+    return max(1, max_tries - retries + 1)
 
 
 def _fact(context: Mapping[str, Any], dag_run: Any, name: str) -> Any:

@@ -14,6 +14,7 @@ InfluxRollupError
 │   ├── WindowMisaligned                       the grid does not tile the interval
 │   ├── WindowFrozen                           the window can no longer be rebuilt
 │   └── WindowNotDue               transient   stop + lateness has not passed
+├── WindowsFailed                  transient   some windows failed, the others are done; permanent when all causes are
 ├── ScriptError                    permanent   a user's own Flux script cannot run
 │   ├── ScriptInvalid                          the server cannot compile it
 │   ├── ScriptUnbounded                        a from() without a bounded range()
@@ -38,9 +39,11 @@ InfluxRollupError
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 
@@ -53,7 +56,7 @@ class InfluxRollupError(Exception):
     :param fix: what to do next
     """
 
-    permanent: ClassVar[bool] = False
+    permanent: bool = False
 
     def __init__(
         self,
@@ -137,6 +140,27 @@ class WindowNotDue(WindowError):
     """The window's stop + lateness has not passed yet."""
 
     permanent = False
+
+
+class WindowsFailed(InfluxRollupError):
+    """Some windows of a run failed; the others are COMMITTED.
+
+    :param failed: each window with its error, in order
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        failed: Sequence[tuple[Interval, InfluxRollupError]] = (),
+        window: Interval | None = None,
+        written: str | None = None,
+        fix: str | None = None,
+    ) -> None:
+        super().__init__(what, window=window, written=written, fix=fix)
+        self.failed = list(failed)
+        # one cause that may pass is reason enough to try again
+        self.permanent = bool(self.failed) and all(error.permanent for _, error in self.failed)
 
 
 class ScriptError(InfluxRollupError):

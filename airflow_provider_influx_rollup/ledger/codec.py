@@ -60,6 +60,7 @@ def _fields(receipt: Receipt) -> dict[str, int | float | str | bool]:
         "map_index": receipt.map_index,
         "seconds": float(receipt.seconds),
         "reason": receipt.reason,
+        "forced": receipt.forced,
     }
 
 
@@ -92,6 +93,7 @@ def _receipt(row: Mapping[str, Any]) -> Receipt:
         map_index=row["map_index"],
         seconds=row["seconds"],
         reason=row.get("reason") or "",
+        forced=bool(row.get("forced")),
     )
 
 

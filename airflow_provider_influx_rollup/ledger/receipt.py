@@ -25,6 +25,7 @@ class Receipt:
     :param written_at: when this record was written, UTC
     :param seconds: how long the stage took
     :param reason: why the window was written, such as ``"reconcile: new points"``; empty for an ordinary run
+    :param forced: whether it was written although retention may have taken points of the window
     """
 
     pipeline: str
@@ -45,6 +46,7 @@ class Receipt:
     map_index: int = -1
     seconds: float = 0.0
     reason: str = ""
+    forced: bool = False
 
     @property
     def is_committed(self) -> bool:

@@ -1,12 +1,13 @@
 """What retention makes impossible.
 
-Windows can no longer be rebuilt when retention has taken points that their rollup stands for: a rerun would replace a
-complete rollup by a poorer one, so it is refused. And a bucket drops what it is too late to write.
+Windows can no longer be rebuilt when retention has taken points of theirs, or may take them at any moment: a rerun would
+replace a complete rollup by a poorer one, so it is refused. And a bucket drops what it is too late to write.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -14,49 +15,85 @@ from airflow_provider_influx_rollup.aggregates.frame import frames_from_tables
 from airflow_provider_influx_rollup.aggregates.windowed import Block
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, WindowFrozen
 from airflow_provider_influx_rollup.flux.source_read import counts_query
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
+from airflow_provider_influx_rollup.lifecycle.rollup_compute import window_bounds
 from airflow_provider_influx_rollup.lifecycle.rollup_verify import sum_by_window
-from airflow_provider_influx_rollup.lifecycle.rollup_write import window_bounds
+from airflow_provider_influx_rollup.lifecycle.shards import shard_end
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, QueryArrow, Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# how long a block may take, and how far the clocks of worker and server may differ
+MARGIN = timedelta(minutes=15)
 
-def require_not_frozen(job: Job, book: ReceiptBook, source: Bucket, now: datetime) -> Steps[None]:
-    """Refuse windows that retention reaches and that have fewer source points than their receipt says.
 
-    A spec that changed since may read fewer points on purpose, which nobody can tell from points that are gone.
+def horizon(bucket: Bucket, now: datetime) -> datetime | None:
+    """The instant from which on a bucket promises to keep points; None when it keeps for ever."""
+    return now - timedelta(seconds=bucket.retention_seconds) if bucket.retention_seconds else None
 
-    :param source: the source bucket; one that keeps for ever freezes nothing
-    :raises WindowFrozen: with the numbers of the first such window
+
+def is_too_old(window: Interval, source: Bucket, now: datetime) -> bool:
+    """Whether retention may have taken points of a window already, or may while it is rolled up.
+
+    Retention takes whole shard groups, as soon as their last instant is too old.
     """
-    horizon = now - timedelta(seconds=source.retention_seconds)
-    at_risk = [
-        window for window in job.windows if window.start < horizon and _stands_for_points(book, window)
-    ]
-    if not source.retention_seconds or not at_risk:
-        return
-    rows = [0] * len(job.windows)
-    if job.fields:
-        rows = _points_by_window(job, (yield QueryArrow(counts_query(job.source, job.runs, job.fields))))
-    now_there = dict(zip(job.windows, rows, strict=True))
-    frozen = [window for window in at_risk if now_there[window] < book.previous[window].rows_in]
-    if frozen:
-        first = frozen[0]
-        what = (
-            f"{len(frozen)} of {len(job.windows)} windows are frozen: bucket {source.name!r} keeps points from "
-            f"{format_instant(horizon)} on, and has {now_there[first]} of the {book.previous[first].rows_in} points "
-            "that the rollup stands for"
-        )
-        fix = "keep the rollup as it is, or restore the points first"
-        raise WindowFrozen(what, window=first, written="nothing", fix=fix)
+    edge = horizon(source, now)
+    return edge is not None and shard_end(window.start, source.shard_group_seconds) <= edge + MARGIN
 
 
-def require_kept(target: Bucket, ledger: Bucket | None, first: Interval, now: datetime) -> None:
-    """Refuse buckets that would drop what is written to them; the server only speaks of an internal error then.
+def frozen_windows(
+    job: Job, book: ReceiptBook, source: Bucket, now: datetime
+) -> Steps[dict[Interval, WindowFrozen]]:
+    """The windows that retention reaches and that must not be rolled up, each with the numbers.
+
+    Too old is a window whose first shard group may go. A younger one that retention reaches all the same is frozen
+    when it has fewer points than its receipt says, or when the spec has changed since: fewer points of one field and
+    more of another cannot be told apart.
+
+    :param job: all windows of a run
+    :param source: the source bucket; one that keeps for ever freezes nothing
+    """
+    edge = horizon(source, now)
+    if edge is None:
+        return {}
+    reached = tuple(
+        w
+        for w in job.windows
+        if is_too_old(w, source, now) or (w.start < edge and _stands_for_points(book, w))
+    )
+    if not reached:
+        return {}
+    part = _up_to(job, reached[-1])
+    rows = [0] * len(part.windows)
+    if part.fields:
+        rows = _points_by_window(part, (yield QueryArrow(counts_query(part.source, part.runs, part.fields))))
+    there = dict(zip(part.windows, rows, strict=True))
+    why = {window: _why_frozen(window, book, source, now, there[window]) for window in reached}
+    return {window: _frozen(window, source, edge, text) for window, text in why.items() if text}
+
+
+def dropped_windows(
+    windows: Iterable[Interval], target: Bucket, now: datetime
+) -> dict[Interval, ConfigurationError]:
+    """The windows that the target is too short-lived for; the server only speaks of an internal error then."""
+    edge = horizon(target, now)
+    if edge is None:
+        return {}
+    what = f"target bucket {target.name!r} keeps points from {format_instant(edge)} on and drops older ones"
+    fix = "let it keep them longer, or roll up later windows"
+    return {
+        window: ConfigurationError(what, window=window, written="nothing", fix=fix)
+        for window in windows
+        if window.start < edge
+    }
+
+
+def require_ledger_kept(ledger: Bucket | None, first: Interval) -> None:
+    """Refuse a ledger that forgets.
 
     :param ledger: None when there is none yet
     :param first: the earliest window
@@ -66,11 +103,47 @@ def require_kept(target: Bucket, ledger: Bucket | None, first: Interval, now: da
         what = f"bucket {ledger.name!r} keeps points for {ledger.retention_seconds} s only; a ledger keeps for ever"
         fix = "set its retention to 0, or choose another ledger_bucket"
         raise ConfigurationError(what, window=first, written="nothing", fix=fix)
-    horizon = now - timedelta(seconds=target.retention_seconds)
-    if target.retention_seconds and first.start < horizon:
-        what = f"target bucket {target.name!r} keeps points from {format_instant(horizon)} on and drops older ones"
-        fix = "let it keep them longer, or roll up later windows"
-        raise ConfigurationError(what, window=first, written="nothing", fix=fix)
+
+
+def merged_frozen(frozen: Sequence[WindowFrozen], window_count: int) -> WindowFrozen:
+    """One error for several frozen windows.
+
+    :param frozen: at least one, in order
+    :param window_count: how many windows the run has
+    """
+    first = frozen[0]
+    what = f"{len(frozen)} of {window_count} windows are frozen: {first.what}"
+    return WindowFrozen(what, window=first.window, written="nothing", fix=first.fix)
+
+
+def _why_frozen(window: Interval, book: ReceiptBook, source: Bucket, now: datetime, there: int) -> str | None:
+    receipt: Receipt | None = book.previous.get(window)
+    stands_for = receipt.rows_in if receipt else 0
+    if stands_for:
+        numbers = f"has {there} of the {stands_for} points that the rollup stands for"
+    else:
+        numbers = f"has {there} points of it, and the ledger does not know how many it had"
+    if is_too_old(window, source, now):
+        since = shard_end(window.start, source.shard_group_seconds) + timedelta(
+            seconds=source.retention_seconds
+        )
+        return f"{numbers}; the oldest go at {format_instant(since)} or soon after"
+    if receipt is not None and receipt.spec_hash != book.spec_hash:
+        return f"{numbers}, and the spec has changed since, so that nobody can tell whether all are there"
+    return numbers if there < stands_for else None
+
+
+def _frozen(window: Interval, source: Bucket, edge: datetime, why: str) -> WindowFrozen:
+    what = f"bucket {source.name!r} keeps points from {format_instant(edge)} on, and {why}"
+    fix = "keep the rollup as it is, restore the points first, or set force=True to roll up what is left of them"
+    return WindowFrozen(what, window=window, written="nothing", fix=fix)
+
+
+def _up_to(job: Job, last: Interval) -> Job:
+    """The windows of a job up to one of them."""
+    windows = job.windows[: job.windows.index(last) + 1]
+    cells = tuple(cell for cell in job.cells if cell.start < last.stop)
+    return replace(job, windows=windows, cells=cells)
 
 
 def _stands_for_points(book: ReceiptBook, window: Interval) -> bool:
@@ -86,3 +159,24 @@ def _points_by_window(job: Job, tables: Iterable[pa.Table]) -> list[int]:
         position, window = bounds.spread(frame.time_ns)
         blocks.append(Block("", frame.tag_sets, frame.series[position], window, frame.values[position]))
     return sum_by_window(job, blocks)
+
+
+def count_notes(before: Mapping[Interval, Receipt], receipts: Iterable[Receipt]) -> list[str]:
+    """Say which windows have lost points since they were committed: a rollup never becomes poorer in silence.
+
+    :param before: the receipts of the last commits
+    """
+    poorer = [
+        receipt
+        for receipt in receipts
+        if (known := before.get(receipt.window)) is not None
+        and known.spec_hash == receipt.spec_hash
+        and receipt.rows_in < known.rows_in
+    ]
+    if not poorer:
+        return []
+    first = poorer[0]
+    numbers = f"{first.rows_in} now, {before[first.window].rows_in} then"
+    return [
+        f"{len(poorer)} windows have fewer points than when they were committed last, such as {first.window}: {numbers}"
+    ]

@@ -19,6 +19,7 @@ class ReceiptBook:
     """Makes the receipts of one run.
 
     :param previous: receipts the ledger had, by window
+    :param forced: frozen windows that are written all the same
     """
 
     ledger_bucket: str
@@ -27,6 +28,7 @@ class ReceiptBook:
     spec_hash: str
     run: RunInfo
     previous: Mapping[Interval, Receipt]
+    forced: frozenset[Interval] = frozenset()
 
     def receipt(self, window: Interval, state: State, now: datetime) -> Receipt:
         """A receipt of a window, with the generation and the numbers of its last commit."""
@@ -43,6 +45,7 @@ class ReceiptBook:
             try_number=self.run.try_number,
             map_index=self.run.map_index,
             reason=self.run.reason,
+            forced=window in self.forced,
         )
 
     def committed(

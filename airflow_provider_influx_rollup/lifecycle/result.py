@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ class StageResult:
 
     :param receipts: one of each window, in order
     :param notes: what people should know, such as fields that were left out
+    :param healed: how many windows before the interval were rolled up too
+    :param left: windows before it that are not COMMITTED, with the reason
     """
 
     pipeline: str
@@ -24,6 +26,8 @@ class StageResult:
     receipts: Sequence[Receipt]
     seconds: float
     notes: Sequence[str] = ()
+    healed: int = 0
+    left: Sequence[Mapping[str, Any]] = ()
 
     @property
     def rows_in(self) -> int:
@@ -44,6 +48,8 @@ class StageResult:
             "state": _worst_state(self.receipts),
             "seconds": round(self.seconds, 3),
             "notes": list(self.notes),
+            "healed": self.healed,
+            "left": [dict(gap) for gap in self.left],
         }
 
 

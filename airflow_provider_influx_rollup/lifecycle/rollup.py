@@ -1,40 +1,35 @@
-"""Roll a run's windows up: plan, write, read back, remove ghosts, commit."""
+"""Roll a run's windows up: heal what is missing before them, plan, write, read back, remove ghosts, commit."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from airflow_provider_influx_rollup.ledger.codec import (
-    encode_spec,
-)
-from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
-from airflow_provider_influx_rollup.lifecycle.frozen import require_not_frozen
-from airflow_provider_influx_rollup.lifecycle.job import cut_blocks
+from airflow_provider_influx_rollup.lifecycle.heal import Healing, heal_before, plan_healing
+from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.result import StageResult
-from airflow_provider_influx_rollup.lifecycle.rollup_commit import commit_block
-from airflow_provider_influx_rollup.lifecycle.rollup_plan import (
-    Plan,
-    job_of,
-    plan_rollup,
-    tell_plan,
-    tell_scripts,
-)
+from airflow_provider_influx_rollup.lifecycle.rollup_plan import tell_scripts
+from airflow_provider_influx_rollup.lifecycle.rollup_prepare import Outcome, prepare_windows
+from airflow_provider_influx_rollup.lifecycle.rollup_windows import roll_up_windows
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
-from airflow_provider_influx_rollup.lifecycle.steps import (
-    Report,
-    Steps,
-)
-from airflow_provider_influx_rollup.lifecycle.strangers import require_no_strangers
+from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock, wait_until_due
+from airflow_provider_influx_rollup.lifecycle.window_errors import failures_as_one
 from airflow_provider_influx_rollup.windows.interval import Interval
 
-MOST_WINDOWS_PER_BLOCK = 500
+DEFAULT_OPTIONS = RollupOptions()
 
 
 def roll_up(
-    spec: RollupSpec, interval: Interval, run: RunInfo, now: Clock, *, dry_run: bool = False
+    spec: RollupSpec,
+    interval: Interval,
+    run: RunInfo,
+    now: Clock,
+    *,
+    dry_run: bool = False,
+    options: RollupOptions = DEFAULT_OPTIONS,
 ) -> Steps[StageResult]:
     """Roll up the windows of an interval so that the target is right, whatever was there before.
 
@@ -42,53 +37,79 @@ def roll_up(
     :param run: who runs it, for the ledger
     :param now: the clock, aware UTC
     :param dry_run: say what would be done and write nothing
+    :param options: healing, checkpoints, and what an error of one window does
     :raises WindowMisaligned: when the grid does not tile the interval
     :raises WindowNotDue: when a window has not ended; its lateness is waited for
-    :raises WindowFrozen: when retention has taken points of a window that was committed
+    :raises WindowFrozen: when retention reaches the windows
     :raises SourceChanging: when points kept coming while the windows were read
     :raises SourceIncomplete: when a window is empty and ``empty_windows="fail"``
+    :raises WindowsFailed: when some windows failed and the others are COMMITTED
     """
     began = now()
     windows = tuple(spec.grid.grid().windows(interval))
-    if not dry_run:
-        yield from wait_until_due(windows, spec.lateness, began)
-    plan = yield from plan_rollup(spec, windows, run, began, dry_run=dry_run)
-    whole = job_of(spec, windows, plan.selection, plan.ownership)
-    yield from require_not_frozen(whole, plan.book, plan.source, began)
-    yield from require_no_strangers(whole, plan.book.unknown(windows), plan.others)
-    notes = yield from tell_plan(spec, interval, plan)
     if dry_run:
-        yield from tell_scripts(spec, plan)
-        planned = [plan.book.receipt(window, State.PLANNED, now()) for window in windows]
-        return StageResult(spec.pipeline_name, interval, planned, (now() - began).total_seconds(), notes)
-    blocks = cut_blocks(windows, MOST_WINDOWS_PER_BLOCK)
-    first_lines = _announcement(spec, plan, blocks, now)
-    committed: list[Receipt] = []
-    for number, block in enumerate(blocks):
-        lines = plan.book.lines(block, State.WRITING, now()) if number else first_lines
-        job = job_of(spec, block, plan.selection, plan.ownership)
-        totals = plan.totals if len(blocks) == 1 else None
-        committed += yield from commit_block(job, plan.book, lines, totals, now)
-        if len(blocks) > 1:
-            yield Report(f"Committed {len(committed)} of {len(windows)} windows")
-    return StageResult(spec.pipeline_name, interval, committed, (now() - began).total_seconds(), notes)
+        return (yield from _preview(spec, interval, windows, run, now, options))
+    yield from wait_until_due(windows, spec.lateness, began)
+    healing = Healing()
+    if options.heal is not None:
+        healing = yield from heal_before(spec, interval, run, now, options)
+    outcome = yield from roll_up_windows(spec, windows, run, now, options)
+    _require_all(windows, outcome)
+    return StageResult(
+        spec.pipeline_name,
+        interval,
+        [outcome.committed[window] for window in windows],
+        (now() - began).total_seconds(),
+        outcome.notes,
+        healing.healed,
+        healing.left_as_json(),
+    )
 
 
-def _announcement(
-    spec: RollupSpec, plan: Plan, blocks: Sequence[tuple[Interval, ...]], now: Clock
-) -> list[str]:
-    """The first block becomes WRITING; later windows PLANNED, unless the ledger knows them already."""
-    later = plan.book.unknown(window for block in blocks[1:] for window in block)
-    lines = [encode_spec(spec.pipeline_name, spec.spec_hash(), spec.as_json(), now())]
-    lines += plan.book.lines(blocks[0], State.WRITING, now())
-    return lines + plan.book.lines(later, State.PLANNED, now())
+def _preview(
+    spec: RollupSpec,
+    interval: Interval,
+    windows: tuple[Interval, ...],
+    run: RunInfo,
+    now: Clock,
+    options: RollupOptions,
+) -> Steps[StageResult]:
+    """Say what a run would do; windows that it would refuse are notes, unless it would refuse all."""
+    began = now()
+    outcome = Outcome()
+    ready = yield from prepare_windows(spec, windows, run, now, options, outcome, dry_run=True)
+    if len(outcome.failed) == len(windows):
+        _require_all(windows, outcome)
+    if outcome.failed:
+        first = min(outcome.failed)
+        outcome.notes.append(
+            f"{len(outcome.failed)} windows would be refused, such as {outcome.failed[first]}"
+        )
+        yield Report(outcome.notes[-1], level="warning")
+    if options.heal is not None:
+        healing = yield from plan_healing(spec, interval, run, now(), options)
+        yield Report(f"Dry run, would heal {len(healing.missing)} windows before {interval}")
+    for some in ready.todo:
+        yield from tell_scripts(ready.job(spec, some))
+    planned = [ready.book.receipt(window, State.PLANNED, now()) for window in windows]
+    seconds = (now() - began).total_seconds()
+    return StageResult(spec.pipeline_name, interval, planned, seconds, outcome.notes)
+
+
+def _require_all(windows: tuple[Interval, ...], outcome: Outcome) -> None:
+    if outcome.failed:
+        raise failures_as_one(windows, outcome.failed, outcome.first_error, len(outcome.committed))
 
 
 def steps_from_job(job: Mapping[str, Any], now: Clock) -> Steps[StageResult]:
     """The verb from plain values, for triggers.
 
-    :param job: ``spec``, one of ``intervals``, ``run_info``, as JSON
+    :param job: ``spec`` with ``options``, one of ``intervals``, ``run_info``, as JSON
     :param now: the clock, aware UTC
     """
     interval = Interval.from_json(job["intervals"][0])
-    return roll_up(RollupSpec.from_json(job["spec"]), interval, RunInfo(**job["run_info"]), now)
+    spec = dict(job["spec"])
+    options = RollupOptions.from_json(spec.pop("options", {}))
+    # another triggerer may have begun this try and died
+    run = replace(RunInfo(**job["run_info"]), resumes_own_try=True)
+    return roll_up(RollupSpec.from_json(spec), interval, run, now, options=options)

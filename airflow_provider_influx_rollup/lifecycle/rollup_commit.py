@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from airflow_provider_influx_rollup.exceptions import (
     InfluxRollupError,
     SourceChanging,
-    SourceIncomplete,
 )
 from airflow_provider_influx_rollup.flux.source_read import field_totals_query
 from airflow_provider_influx_rollup.ledger.codec import (
@@ -45,6 +44,7 @@ def commit_block(
 
     :param lines: the records that make its windows WRITING
     :param totals: source points of each field; None when the block is only a part of what was counted
+    :return: the receipts of what is COMMITTED: all windows, but for empty ones when ``empty_windows="fail"``
     """
     began = now()
     if totals is None:
@@ -77,18 +77,12 @@ def commit_block(
         )
         for window, rows_in, held in zip(job.windows, verdict.rows_in, verdict.rows.totals(job), strict=True)
     ]
-    empty = [receipt.window for receipt in receipts if not receipt.rows_in]
     fails = job.spec.empty_windows == "fail"
     kept = [receipt for receipt in receipts if receipt.rows_in or not fails]
     if kept:
         late = late_arrivals(job.spec, book.previous, kept)
         yield Write(job.spec.ledger_bucket, [*encode_receipts(kept), *encode_lateness(late)])
-    if fails and empty:
-        what = f"{len(empty)} of {len(receipts)} windows have no points"
-        raise SourceIncomplete(
-            what, window=empty[0], written=f"{len(kept)} windows are committed", fix="send the data"
-        )
-    return receipts
+    return kept
 
 
 def _mark_and_count(job: Job, lines: list[str]) -> Steps[Mapping[str, int]]:
@@ -112,11 +106,11 @@ def _write_until_right(job: Job, totals: Mapping[str, int]) -> Steps[Verdict]:
     """
     verdict = None
     for _ in range(MOST_ROUNDS):
-        written = yield from write_windows(job, totals)
-        verdict = yield from verify_windows(job, written)
+        computed, rows = yield from write_windows(job, totals)
+        verdict = yield from verify_windows(job, computed, rows)
         if verdict.ghosts.columns_by_key and not verdict.differences:
             yield from delete_ghosts(job, verdict.ghosts)
-            verdict = yield from verify_windows(job, written)
+            verdict = yield from verify_windows(job, computed, rows)
         if verdict.is_right and verdict.totals == totals:
             return verdict
         if verdict.is_right:

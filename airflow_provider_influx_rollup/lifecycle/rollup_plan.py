@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from airflow_provider_influx_rollup.aggregates.frame import frames_from_tables
-from airflow_provider_influx_rollup.aggregates.selection import Selection
+from airflow_provider_influx_rollup.aggregates.selection import Column, Selection
 from airflow_provider_influx_rollup.exceptions import (
     BucketNotFound,
 )
 from airflow_provider_influx_rollup.flux.ledger_read import receipts_query, specs_query
 from airflow_provider_influx_rollup.flux.source_read import field_totals_query, fields_query
+from airflow_provider_influx_rollup.flux.source_schema import tag_keys_query
 from airflow_provider_influx_rollup.ledger.codec import (
     decode_receipts,
     decode_specs,
@@ -25,8 +25,8 @@ from airflow_provider_influx_rollup.lifecycle.clash import (
     require_no_clash,
     require_one_task,
 )
-from airflow_provider_influx_rollup.lifecycle.field_types import field_types, shard_parts
-from airflow_provider_influx_rollup.lifecycle.frozen import require_kept
+from airflow_provider_influx_rollup.lifecycle.field_types import shard_parts
+from airflow_provider_influx_rollup.lifecycle.frozen import require_ledger_kept
 from airflow_provider_influx_rollup.lifecycle.job import INSTANT, Job, cut_blocks
 from airflow_provider_influx_rollup.lifecycle.ownership import Claim, Ownership
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
@@ -49,6 +49,8 @@ from airflow_provider_influx_rollup.lifecycle.steps import (
     Steps,
 )
 from airflow_provider_influx_rollup.lifecycle.tier_compute import tier_scripts
+from airflow_provider_influx_rollup.lifecycle.type_parts import TypeParts
+from airflow_provider_influx_rollup.lifecycle.writable import require_writable
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 STAGE = "rollup"
@@ -59,29 +61,38 @@ MOST_PARTS_PER_QUERY = 100
 class Plan:
     """What a rollup is going to do.
 
+    :param types: the columns of each part of the interval that a field's type may change at
     :param totals: source points of each field over all windows, counted before anything is written
     :param others: what other pipelines write to the same measurement
     """
 
     windows: tuple[Interval, ...]
-    selection: Selection
+    types: TypeParts
     book: ReceiptBook
     ownership: Ownership
     source: Bucket
+    target: Bucket
     totals: Mapping[str, int]
     others: tuple[Claim, ...]
 
+    @property
+    def selection(self) -> Selection:
+        """The columns of all windows.
+
+        :raises AggregateTypeMismatch: when a field changes its type between two of them
+        """
+        return self.types.selection_of(self.windows)
+
 
 def plan_rollup(
-    spec: RollupSpec, windows: tuple[Interval, ...], run: RunInfo, began: datetime, *, dry_run: bool
+    spec: RollupSpec, windows: tuple[Interval, ...], run: RunInfo, *, dry_run: bool = False
 ) -> Steps[Plan]:
     """Look at the buckets, the ledger and the source.
 
     :param windows: in ascending order
-    :param began: the time now, aware UTC
     :param dry_run: do not create the ledger's bucket
     :raises BucketNotFound: when the source or the target is missing or may not be read
-    :raises ConfigurationError: when another pipeline or task writes the same columns, or a bucket would drop them
+    :raises ConfigurationError: when another pipeline or task writes the same columns, or the ledger would forget
     :raises AggregateTypeMismatch: when a field cannot have its aggregate
     """
     ledger_step = FindBucket(spec.ledger_bucket) if dry_run else EnsureBucket(spec.ledger_bucket)
@@ -95,11 +106,12 @@ def plan_rollup(
             what = f"there is no {role} bucket {name!r}, or the token may not read it"
             fix = "create the bucket, correct its name, or give the token permission to read and write it"
             raise BucketNotFound(what, http_status=404, window=windows[0], written="nothing", fix=fix)
-    require_kept(target, ledger, windows[0], began)
+    require_ledger_kept(ledger, windows[0])
     job = job_of(spec, windows, Selection((), ()), Ownership(Claim.of(spec)))
     steps: list[Step] = [
         CheckWritable(spec.target_bucket),
         Query(field_totals_query(job.source, job.read_interval)),
+        Query(tag_keys_query(job.source, job.read_interval)),
     ]
     if ledger is not None:
         known = receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, job.target_interval)
@@ -107,20 +119,22 @@ def plan_rollup(
     parts = cut_blocks(shard_parts(job.read_interval, source.shard_group_seconds), MOST_PARTS_PER_QUERY)
     typed = [QueryArrow(fields_query(job.source, some)) for some in parts]
     answers = yield Gather((*steps, *typed))
-    counted, tables = answers[1], [table for some in answers[len(steps) :] for table in some]
-    previous, specs = answers[2 : len(steps)] or ([], [])
+    counted, tag_keys = answers[1], {row["_value"] for row in answers[2]}
+    previous, specs = answers[3 : len(steps)] or ([], [])
     stored = decode_specs(specs)
     require_no_clash(spec, stored)
     below = yield from require_committed_below(spec, windows, stored)
     rules = column_rules(spec, below)
-    selection = rules.select(field_types(frames_from_tables(tables), rules.names_for))
+    frames = [frames_from_tables(tables) for tables in answers[len(steps) :]]
+    types = TypeParts.of(rules, list(zip(parts, frames, strict=True)))
+    require_writable(spec, types.columns(), tag_keys)
     receipts = {receipt.window: receipt for receipt in decode_receipts(previous)}
     require_one_task(spec, run, receipts.values())
     book = ReceiptBook(spec.ledger_bucket, spec.pipeline_name, STAGE, spec.spec_hash(), run, receipts)
     newest = newest_specs(spec, stored)
     others = tuple(Claim.of(other) for name, other in newest.items() if name != spec.pipeline_name)
     ownership = _ownership(spec, stored, others, receipts.values())
-    return Plan(windows, selection, book, ownership, source, totals_by_field(counted), others)
+    return Plan(windows, types, book, ownership, source, target, totals_by_field(counted), others)
 
 
 def _ownership(
@@ -146,21 +160,27 @@ def job_of(
     return Job(spec, windows, tuple(grid.cells(last_cells)), selection.columns, ownership)
 
 
-def tell_plan(spec: RollupSpec, interval: Interval, plan: Plan) -> Steps[list[str]]:
-    """Say what is going to be done, and return what people should note."""
+def tell_plan(
+    spec: RollupSpec, interval: Interval, plan: Plan, selections: Sequence[Selection]
+) -> Steps[list[str]]:
+    """Say what is going to be done, and return what people should note.
+
+    :param selections: the columns of each part of the windows
+    """
     notes: list[str] = []
-    columns = plan.selection.columns
+    columns: set[Column] = {column for selection in selections for column in selection.columns}
+    skipped = sorted({text for selection in selections for text in selection.skipped})
     done = plan.book.committed_before(plan.windows)
     yield Report(
         f"Pipeline {spec.pipeline_name}: {len(plan.windows)} windows of {interval}, "
-        f"{done} committed before, {len(columns)} columns"
+        f"{done} committed before, {len({column.name for column in columns})} columns"
     )
     if not columns:
         notes.append(
             f"no points of measurement {spec.measurement!r} that match in bucket {spec.source_bucket!r} in {interval}"
         )
-    if plan.selection.skipped:
-        notes.append(f"left out, the type does not fit: {'; '.join(plan.selection.skipped)}")
+    if skipped:
+        notes.append(f"left out, the type does not fit: {'; '.join(skipped)}")
     changed = {r.spec_hash for r in plan.book.previous.values()} - {spec.spec_hash()}
     if changed:
         notes.append(
@@ -171,15 +191,14 @@ def tell_plan(spec: RollupSpec, interval: Interval, plan: Plan) -> Steps[list[st
     return notes
 
 
-def tell_scripts(spec: RollupSpec, plan: Plan) -> Steps[None]:
+def tell_scripts(job: Job) -> Steps[None]:
     """Say what a run would send and compute."""
-    job = job_of(spec, plan.windows, plan.selection, plan.ownership)
-    if spec.source_tier is not None:
+    if job.spec.source_tier is not None:
         for flux in tier_scripts(job):
             yield Report(f"Dry run, would send:\n{flux}")
         return
     in_influx, from_raw, from_parts = job.fields_by_way()
-    for script in rollup_scripts(job, in_influx, is_written=spec.compute == "server"):
+    for script in rollup_scripts(job, in_influx, is_written=job.spec.compute == "server"):
         yield Report(f"Dry run, would send:\n{script.flux}")
     for way, fields in (("raw points", from_raw), ("partial aggregates", from_parts)):
         if fields:

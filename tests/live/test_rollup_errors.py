@@ -32,6 +32,7 @@ from airflow_provider_influx_rollup.exceptions import (
     UnknownAggregate,
     WindowMisaligned,
     WindowNotDue,
+    WindowsFailed,
     WindowZeroLength,
 )
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
@@ -203,7 +204,7 @@ def test_rollup_fails_for_good_when_a_named_field_cannot_have_its_aggregate(
 
 
 @pytest.mark.parametrize("other", ["a", "b"], ids=["one series", "another series"])
-def test_rollup_fails_for_good_when_a_field_changes_its_type_in_a_later_shard(
+def test_only_the_window_of_two_types_fails_when_a_field_changes_its_type_in_a_later_shard(
     place: Place, other: str
 ) -> None:
     place.client.write_lines(
@@ -214,11 +215,20 @@ def test_rollup_fails_for_good_when_a_field_changes_its_type_in_a_later_shard(
         ],
     )
     month = interval("2025-03-01", "2025-04-01")
-    spec = replace(place.spec("1d", {"level": ("count",)}, pipeline="other"), measurement=f"shifty_{other}")
+    spec = replace(place.spec("1mo", {"level": ("count",)}, pipeline="other"), measurement=f"shifty_{other}")
     refuse(place, AggregateTypeMismatch, "'level'", lambda: roll(place.client, spec, month))
     # a field that nobody asked for may do as it likes
     chosen = replace(spec, aggregates={"other": ("count",)}, pipeline="chosen")
     assert roll(place.client, chosen, month)["rows_in"] == 2
+    # and windows that have one type each are read one by one
+    days = replace(spec, grid=GridSpec("1d"), pipeline="days", target_measurement=f"days_{other}")
+    assert roll(place.client, days, month)["rows_in"] == 2
+    fours = replace(days, grid=GridSpec("4d"), pipeline="fours", target_measurement=f"fours_{other}")
+    with pytest.raises(WindowsFailed, match="2 windows are COMMITTED") as caught:
+        roll(place.client, fours, interval("2025-02-25", "2025-03-09"))
+    # a shard group begins on Monday, March 3
+    assert [window for window, _ in caught.value.failed] == [interval("2025-03-01", "2025-03-05")]
+    assert "'level'" in str(caught.value)
 
 
 def test_fields_are_left_out_with_a_note_when_a_glob_takes_them_but_their_type_does_not_fit(

@@ -52,6 +52,7 @@ def receipts(draw: st.DrawFn) -> Receipt:
         map_index=draw(st.integers(-1, 99)),
         seconds=draw(st.floats(0, 1e6)),
         reason=draw(TEXTS),
+        forced=draw(st.booleans()),
     )
 
 
@@ -94,6 +95,8 @@ def plain(text: str) -> str:
 def value_of(text: str) -> Any:
     if text.startswith('"'):
         return text[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+    if text in ("true", "false"):
+        return text == "true"
     return int(text[:-1]) if text.endswith("i") else float(text)
 
 

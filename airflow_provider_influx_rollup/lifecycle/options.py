@@ -1,0 +1,63 @@
+"""How a run goes about its windows. Nothing here changes what is right for a window, so it is no part of the spec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.windows.duration import Duration
+
+FAIL_AT_END, FAIL_FAST = "fail_at_end", "fail_fast"
+HEAL_MAX_WINDOWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class RollupOptions:
+    """Healing, checkpoints, and what an error of one window does.
+
+    :param heal: how far before the interval windows that are not COMMITTED are rolled up too, a Flux duration; None:
+        none
+    :param heal_max_windows: most windows that one run heals, the oldest first
+    :param force: roll up FROZEN windows too, whatever is left of their points
+    :param windows_per_block: most windows that are committed together; None: what takes some minutes at most
+    :param on_window_error: ``"fail_at_end"``: the other windows go on; ``"fail_fast"``: the run ends
+    :raises ConfigurationError: when one is not possible
+    """
+
+    heal: str | None = None
+    heal_max_windows: int = HEAL_MAX_WINDOWS
+    force: bool = False
+    windows_per_block: int | None = None
+    on_window_error: str = FAIL_AT_END
+
+    def __post_init__(self) -> None:
+        if self.heal is not None:
+            Duration.of(self.heal)
+        _require_positive("heal_max_windows", self.heal_max_windows)
+        if self.windows_per_block is not None:
+            _require_positive("windows_per_block", self.windows_per_block)
+        if self.on_window_error not in (FAIL_AT_END, FAIL_FAST):
+            what = f"on_window_error={self.on_window_error!r} is not possible"
+            raise ConfigurationError(what, written="nothing", fix=f"use one of {FAIL_AT_END}, {FAIL_FAST}")
+
+    @property
+    def fails_fast(self) -> bool:
+        """Whether the first error of a window ends the run."""
+        return self.on_window_error == FAIL_FAST
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, for triggers."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> RollupOptions:
+        """Undo ``as_json``."""
+        return cls(**values)
+
+
+def _require_positive(name: str, number: object) -> None:
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        what = f"{name}={number!r} is not possible"
+        raise ConfigurationError(what, written="nothing", fix="give a whole number, 1 or more")

@@ -1,0 +1,93 @@
+"""Errors of single windows: which ones there are, and the one error that names them at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+
+from airflow_provider_influx_rollup.exceptions import (
+    BucketNotFound,
+    InfluxForbidden,
+    InfluxOverloaded,
+    InfluxRollupError,
+    InfluxTruncated,
+    InfluxUnauthorized,
+    InfluxUnavailable,
+    OrgNotFound,
+    SourceIncomplete,
+    WindowFrozen,
+    WindowsFailed,
+)
+from airflow_provider_influx_rollup.lifecycle.frozen import merged_frozen
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+# the next window would meet them too, and trying it would only add to the load
+OF_THE_WHOLE_RUN = (
+    InfluxUnavailable,
+    InfluxOverloaded,
+    InfluxTruncated,
+    InfluxUnauthorized,
+    InfluxForbidden,
+    BucketNotFound,
+    OrgNotFound,
+)
+MOST_CAUSES_TOLD = 10
+
+Failed = Mapping[Interval, InfluxRollupError]
+Gap = tuple[tuple[Interval, ...], str]
+
+
+def is_of_windows(error: InfluxRollupError) -> bool:
+    """Whether an error may be of some windows only, so that the others are worth a try."""
+    return not isinstance(error, OF_THE_WHOLE_RUN)
+
+
+def failures_as_one(
+    windows: Sequence[Interval], failed: Failed, first_error: InfluxRollupError | None, committed: int
+) -> InfluxRollupError:
+    """The error of a run that some windows failed in.
+
+    :param windows: all windows of the run, in order
+    :param failed: those that failed, with their errors; at least one
+    :param first_error: the first error of a block, when it was about more than one window
+    :param committed: how many windows are COMMITTED
+    """
+    ordered = [(window, failed[window]) for window in windows if window in failed]
+    errors = [error for _, error in ordered]
+    frozen = [error for error in errors if isinstance(error, WindowFrozen)]
+    if len(windows) == 1:
+        return errors[0]
+    if not committed and len(frozen) == len(errors):
+        return merged_frozen(frozen, len(windows))
+    if all(isinstance(error, SourceIncomplete) for error in errors):
+        what = f"{len(errors)} of {len(windows)} windows have no points"
+        written = f"{committed} windows are committed"
+        return SourceIncomplete(what, window=ordered[0][0], written=written, fix="send the data")
+    if not committed and len({type(error) for error in errors}) == 1:
+        return first_error or errors[0]
+    causes = gaps_of(windows, {window: _cause(error) for window, error in ordered})
+    told = [f"{_span(some)}: {why}" for some, why in causes[:MOST_CAUSES_TOLD]]
+    if len(causes) > len(told):
+        told.append(f"and {len(causes) - len(told)} more")
+    what = f"{len(ordered)} of {len(windows)} windows failed. {'. '.join(told)}"
+    fix = next((error.fix for error in errors if error.fix), None)
+    written = f"{committed} windows are COMMITTED; the failed ones are not"
+    return WindowsFailed(what, failed=ordered, window=ordered[0][0], written=written, fix=fix)
+
+
+def gaps_of(windows: Iterable[Interval], why: Mapping[Interval, str]) -> list[Gap]:
+    """Windows with a reason, as runs of neighbours with the same one.
+
+    :param windows: neighbours, in order
+    """
+    runs = groupby(windows, key=why.get)
+    return [(tuple(some), reason) for reason, some in runs if reason is not None]
+
+
+def _cause(error: InfluxRollupError) -> str:
+    return f"{type(error).__name__}: {error.what}"
+
+
+def _span(windows: Sequence[Interval]) -> str:
+    span = Interval(windows[0].start, windows[-1].stop)
+    return str(span) if len(windows) == 1 else f"{len(windows)} windows of {span}"

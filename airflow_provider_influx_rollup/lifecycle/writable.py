@@ -1,0 +1,36 @@
+"""Names that the target could not hold, found before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from airflow_provider_influx_rollup.aggregates.frame import NOT_TAGS
+from airflow_provider_influx_rollup.aggregates.selection import Column
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.ledger.line_protocol import encode_line
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+
+
+def require_writable(spec: RollupSpec, columns: Sequence[Column], tag_keys: Collection[str]) -> None:
+    """Refuse names that line protocol cannot hold, and a tag that has the name of a field of the target.
+
+    :param columns: the fields of the target
+    :param tag_keys: of the source
+    :raises InvalidName: naming what cannot be written
+    :raises ConfigurationError: when a tag and a field of the target would have one name
+    """
+    if not columns:
+        return
+    kept = set(tag_keys) - NOT_TAGS
+    if spec.group_by is not None:
+        kept &= set(spec.group_by)
+    both = kept & {column.name for column in columns}
+    if both:
+        name = min(both)
+        what = (
+            f"tag {name!r} of measurement {spec.measurement!r} has the name of a field of the target: "
+            "InfluxDB takes such points and then fails each query that reads them"
+        )
+        fix = "leave this aggregate out, or rename the tag"
+        raise ConfigurationError(what, written="nothing", fix=fix)
+    encode_line(spec.output_measurement, dict.fromkeys(kept, "-"), {c.name: 1.0 for c in columns}, 0)
