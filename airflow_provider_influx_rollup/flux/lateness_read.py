@@ -25,6 +25,21 @@ def lateness_query(ledger_bucket: str, pipeline: str, interval: Interval) -> str
     )
 
 
+def checks_query(ledger_bucket: str, pipeline: str, since: datetime, until: datetime) -> str:
+    """Looks that found windows right, one row each.
+
+    :param since: a wall clock time before which nothing was looked at
+    :param until: the wall clock time now
+    """
+    return "\n  ".join(
+        [
+            *_ledger_rows(ledger_bucket, since, until, "lateness_check"),
+            f"|> filter(fn: (r) => r.pipeline == {literals.string(pipeline)})",
+            '|> drop(columns: ["_start", "_stop"])',
+        ]
+    )
+
+
 def first_commits_query(
     ledger_bucket: str, pipeline: str, stage: str, since: datetime, until: datetime
 ) -> str:

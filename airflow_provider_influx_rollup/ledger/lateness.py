@@ -1,4 +1,4 @@
-"""The record of points that a window lacked when it was committed and had when it was repaired."""
+"""Records of points that a window lacked when it was committed and had when it was repaired, and of looks in between."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.ledger.line_protocol import encode_line
+from airflow_provider_influx_rollup.windows.coverage import merge
 from airflow_provider_influx_rollup.windows.interval import Interval, from_ns, to_ns
 
 LATENESS_MEASUREMENT = "lateness"
+CHECK_MEASUREMENT = "lateness_check"
 # a string field of InfluxDB holds 64 KiB
 MOST_SERIES = 100
 MOST_SERIES_BYTES = 60_000
+MOST_SPANS = 1000
 
 TagSet = tuple[tuple[str, str], ...]
 
@@ -57,6 +60,19 @@ class LateArrival:
     def points_of_unknown_series(self) -> int:
         """Points that ``by_series`` leaves out."""
         return self.points - sum(points for _, points in self.by_series)
+
+
+@dataclass(frozen=True, slots=True)
+class CleanCheck:
+    """A look at windows that found them right: what was late for one of them later came after it.
+
+    :param checked_at: before their source was read, UTC
+    :param spans: the windows that were right, merged
+    """
+
+    pipeline: str
+    checked_at: datetime
+    spans: tuple[Interval, ...]
 
 
 def encode_lateness(arrivals: Iterable[LateArrival]) -> list[str]:
@@ -123,3 +139,33 @@ def _arrival(row: Mapping[str, Any]) -> LateArrival:
             (tuple(sorted(tags.items())), points) for tags, points in json.loads(row.get("by_series") or "[]")
         ),
     )
+
+
+def encode_check(pipeline: str, clean: Iterable[Interval], checked_at: datetime) -> list[str]:
+    """The line of a look at windows; none when no window was right. Its time is the clock's.
+
+    :param clean: windows that were compared with their source, series by series, and were right as they were
+    :param checked_at: before their source was read, UTC
+    """
+    spans = merge(clean)
+    if not spans:
+        return []
+    kept = sorted(spans, key=lambda span: span.duration, reverse=True)[:MOST_SPANS]
+    text = json.dumps([[span.start_ns, span.stop_ns] for span in sorted(kept)])
+    return [encode_line(CHECK_MEASUREMENT, {"pipeline": pipeline}, {"spans": text}, to_ns(checked_at))]
+
+
+def decode_checks(rows: Iterable[Mapping[str, Any]]) -> list[CleanCheck]:
+    """Looks at windows, the last one first.
+
+    :param rows: what ``checks_query`` returns
+    """
+    checks = [
+        CleanCheck(
+            row["pipeline"],
+            row["_time"],
+            tuple(Interval(from_ns(start), from_ns(stop)) for start, stop in json.loads(row["_value"])),
+        )
+        for row in rows
+    ]
+    return sorted(checks, key=lambda check: check.checked_at, reverse=True)

@@ -17,19 +17,19 @@ def late_arrivals(
     after: Iterable[Receipt],
     *,
     late_series: Mapping[Interval, Mapping[TagSet, int]] | None = None,
-    known_at: Mapping[Interval, datetime] | None = None,
 ) -> list[LateArrival]:
     """Records of the points that windows gained since they were committed.
 
     A window without an earlier commit, of another spec then, or without more points than then, gives none. Write the
-    result to the ledger with ``encode_lateness``, in the same write as the receipts ``after``.
+    result to the ledger with ``encode_lateness``, in the same write as the receipts ``after``. A verb that compares
+    windows with their source and finds some right also writes those with ``encode_check``: a report then knows that
+    what came late to one of them came after that.
 
     :param spec: the rollup
     :param before: the receipt of each window before the repair, as the ledger had it
     :param after: the receipts that the repair commits, with their new generation
     :param late_series: points that each series gained in each window (see ``series_growth``), where that is known: it
         also finds points that came while as many others went
-    :param known_at: when a window was last compared with its source and found right, where that was after its commit
     """
     if spec.source_tier is not None:
         return []  # what comes late to a tier is the repair of the tier below, whose points are recorded already
@@ -41,20 +41,18 @@ def late_arrivals(
         gained = {tags: n for tags, n in (late_series or {}).get(receipt.window, {}).items() if n > 0}
         points = max(sum(gained.values()), receipt.rows_in - known.rows_in)
         if points > 0:
-            since = _last_known(known, (known_at or {}).get(receipt.window))
-            found.append(_arrival(spec, receipt, points, since, gained))
+            found.append(_arrival(spec, receipt, points, _last_known(known), gained))
     return found
 
 
-def _last_known(known: Receipt, checked_at: datetime | None) -> datetime:
+def _last_known(known: Receipt) -> datetime:
     """Until when the source cannot have had the points."""
-    instants = [known.window.stop]
-    if known.is_committed:
-        # the counts that the receipt stands for were read while it was made, not when it was written
-        instants.append(known.written_at - timedelta(seconds=known.seconds))
-    if checked_at is not None:
-        instants.append(checked_at)
-    return max(instants)
+    if not known.is_committed:
+        return (
+            known.window.stop
+        )  # the receipt says when a run that died began, no longer when it was committed
+    # the counts that the receipt stands for were read while it was made, not when it was written
+    return max(known.window.stop, known.written_at - timedelta(seconds=known.seconds))
 
 
 def _arrival(

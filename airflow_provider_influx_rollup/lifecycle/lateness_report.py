@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.lateness_read import (
+    checks_query,
     first_commits_query,
     group_counts_query,
     lateness_query,
@@ -17,7 +18,12 @@ from airflow_provider_influx_rollup.flux.lateness_read import (
 from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.ledger.codec import decode_receipts
-from airflow_provider_influx_rollup.ledger.lateness import LateArrival, decode_lateness
+from airflow_provider_influx_rollup.ledger.lateness import (
+    CleanCheck,
+    LateArrival,
+    decode_checks,
+    decode_lateness,
+)
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.lateness_distribution import Distribution, Sample
 from airflow_provider_influx_rollup.lifecycle.lateness_result import Group, LatenessReport, LatenessRow
@@ -111,8 +117,9 @@ def _watched(spec: LatenessSpec, pipeline: RollupSpec, interval: Interval, now: 
     queries = (
         Query(receipts_query(ledger, name, STAGE, interval)),
         Query(lateness_query(ledger, name, interval)),
+        Query(checks_query(ledger, name, interval.start, now + CLOCK_SLACK)),
     )
-    receipt_rows, record_rows = yield Gather(queries)
+    receipt_rows, record_rows, check_rows = yield Gather(queries)
     receipts = [receipt for receipt in decode_receipts(receipt_rows) if receipt.generation]
     firsts = {r.window.start_ns: r.written_at for r in receipts if r.generation == 1 and r.is_committed}
     if len(firsts) < len(receipts):
@@ -126,10 +133,23 @@ def _watched(spec: LatenessSpec, pipeline: RollupSpec, interval: Interval, now: 
         if wait is not None and wait <= limit:
             waits[receipt.window] = (receipt, wait)
     arrivals: dict[Interval, list[LateArrival]] = defaultdict(list)
+    checks = decode_checks(check_rows)
     for arrival in decode_lateness(record_rows):
         if arrival.window in waits:
-            arrivals[arrival.window].append(arrival)
+            arrivals[arrival.window].append(_tightened(arrival, checks))
     return Watched(pipeline, waits, arrivals, len(receipts) - len(waits))
+
+
+def _tightened(arrival: LateArrival, checks: Sequence[CleanCheck]) -> LateArrival:
+    """The record with the least lateness that the last look before the repair leaves possible.
+
+    :param checks: the last one first
+    """
+    for check in checks:
+        if check.checked_at < arrival.found_at and any(span.covers(arrival.window) for span in check.spans):
+            seconds = (check.checked_at - arrival.window.stop).total_seconds()
+            return replace(arrival, at_least_seconds=max(arrival.at_least_seconds, seconds))
+    return arrival
 
 
 def _first_commits(rows: Iterable[Mapping[str, Any]]) -> dict[int, datetime]:

@@ -18,7 +18,7 @@ import pytest
 from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.ledger.lateness import LateArrival, encode_lateness
+from airflow_provider_influx_rollup.ledger.lateness import LateArrival, encode_check, encode_lateness
 from airflow_provider_influx_rollup.lifecycle.lateness_report import LatenessSpec, report_lateness
 from airflow_provider_influx_rollup.lifecycle.lateness_result import LatenessReport, LatenessRow
 from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
@@ -203,6 +203,40 @@ def test_record_is_one_when_the_same_repair_is_told_again(
     ]
     client.write_lines(spec.ledger_bucket, encode_lateness(told))
     assert stored(client, spec.ledger_bucket) == before
+
+
+def test_bounds_are_closer_when_looks_in_between_found_nothing(
+    client: InfluxClient, spec: RollupSpec, delivery: Delivery
+) -> None:
+    before = report(client, spec).rows[0].distribution.late
+    # the truth plays a reconcile that looks at each hour and finds those right to which nothing new has come
+    lines: list[str] = []
+    for number in range(2, 2 * HOURS):
+        now = START + timedelta(minutes=30 * number + 17)
+        windows = [START + timedelta(hours=past) for past in range(min(HOURS, number // 2))]
+        clean = [
+            w for w in (Interval(s, s + timedelta(hours=1)) for s in windows) if is_clean(delivery, w, now)
+        ]
+        lines += encode_check(spec.pipeline_name, clean, now)
+    client.write_lines(spec.ledger_bucket, lines)
+    (row,) = report(client, spec).rows
+    require_true(row, delivery.lateness())
+    after = row.distribution.late
+    assert sum(s.at_most - s.at_least for s in after.samples) < 0.9 * sum(
+        s.at_most - s.at_least for s in before.samples
+    )
+
+
+def is_clean(delivery: Delivery, window: Interval, now: datetime) -> bool:
+    """Whether the last run that saw a window has seen all that has arrived for it."""
+    runs = [START + timedelta(hours=h) + LATENESS + timedelta(seconds=20) for h in range(HOURS + 12)]
+    firsts = [run for run in runs if run > window.stop][:1]
+    reruns = [run + timedelta(minutes=1) for h, run in enumerate(runs) if h % 3 == 0 and run > window.stop]
+    seen = [run for run in (*firsts, *reruns) if run <= now]
+    arrived = [
+        a for t, a in zip(delivery.times, delivery.arrivals, strict=True) if window.contains(t) and a <= now
+    ]
+    return bool(seen) and all(arrival <= max(seen) for arrival in arrived)
 
 
 def hour(nanoseconds: int) -> datetime:

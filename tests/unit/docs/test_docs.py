@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.aggregates.catalog import CATALOG
 from airflow_provider_influx_rollup.decorators.flux import _FluxQueryOperator
 from airflow_provider_influx_rollup.get_provider_info import CONNECTION_FIELDS, get_provider_info
 from airflow_provider_influx_rollup.ledger.codec import encode_receipts
-from airflow_provider_influx_rollup.ledger.lateness import LateArrival, encode_lateness
+from airflow_provider_influx_rollup.ledger.lateness import LateArrival, encode_check, encode_lateness
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.operators.deadman import DeadmanCheckOperator
@@ -137,6 +137,7 @@ def test_every_tag_and_field_is_named_when_the_ledger_page_describes_them() -> N
     lines = encode_receipts([Receipt("p", "rollup", window, State.COMMITTED, window.stop)])
     series = (((("site", "a"),), 1),)
     lines += encode_lateness([LateArrival("p", "m", window, 2, 1, 0.0, 1.0, window.stop, series)])
+    lines += encode_check("p", [window], window.stop)
     stored = {name for line in lines for name in re.findall(r"[, ]([a-z_]+)=", line)}
     assert len(stored) > 15
     assert stored - code_words("reference/ledger.md") == set()

@@ -8,7 +8,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow_provider_influx_rollup.ledger.lateness import LateArrival, decode_lateness, encode_lateness
+from airflow_provider_influx_rollup.ledger.lateness import (
+    LateArrival,
+    decode_checks,
+    decode_lateness,
+    encode_check,
+    encode_lateness,
+)
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 HOUR = Interval(datetime(2025, 3, 8, 10, tzinfo=UTC), datetime(2025, 3, 8, 11, tzinfo=UTC))
@@ -99,3 +105,31 @@ def test_most_late_series_are_kept_when_a_field_cannot_hold_all() -> None:
 def test_bounds_are_wider_when_lateness_is_counted_from_the_points_own_time() -> None:
     assert ARRIVAL.at_most_after_event_seconds == 7200 + 3600
     assert ARRIVAL.points_of_unknown_series == 1
+
+
+def hours(*numbers: int) -> list[Interval]:
+    starts = [datetime(2025, 3, 8, tzinfo=UTC) + timedelta(hours=number) for number in numbers]
+    return [Interval(start, start + timedelta(hours=1)) for start in starts]
+
+
+def test_check_holds_merged_windows_when_some_were_right() -> None:
+    at = datetime(2025, 3, 8, 13, tzinfo=UTC)
+    (line,) = encode_check("p", hours(5, 0, 1), at)
+    head, spans, time = (
+        line.split(" ", 1)[0],
+        line[line.index('"') + 1 : line.rindex('"')],
+        line.rsplit(" ")[-1],
+    )
+    assert (head, time) == ("lateness_check,pipeline=p", str(1741438800 * 10**9))
+    (check,) = decode_checks([{"pipeline": "p", "_time": at, "_value": spans}])
+    assert check.spans == (Interval(hours(0)[0].start, hours(1)[0].stop), hours(5)[0])
+    assert check.checked_at == at
+    assert encode_check("p", [], at) == []
+
+
+def test_longest_spans_are_kept_when_a_field_cannot_hold_all() -> None:
+    (line,) = encode_check("p", [*hours(*range(0, 4000, 2)), *hours(1)], HOUR.stop)
+    assert len(line.encode()) < 65_536
+    spans = json.loads(line[line.index('"') + 1 : line.rindex('"')])
+    assert len(spans) == 1000
+    assert spans[0][1] - spans[0][0] == 3 * 3600 * 10**9

@@ -40,12 +40,6 @@ def test_points_lie_between_the_read_and_the_repair_when_a_window_gained_some() 
     assert found.found_at == SECOND.written_at
 
 
-def test_least_is_the_last_check_when_the_window_was_found_right_after_its_commit() -> None:
-    checked = {HOUR: HOUR.stop + timedelta(minutes=40)}
-    (found,) = late_arrivals(SPEC, {HOUR: FIRST}, [SECOND], known_at=checked)
-    assert (found.at_least_seconds, found.at_most_seconds) == (40 * 60, 90 * 60)
-
-
 def test_least_is_zero_when_a_run_died_since_the_commit() -> None:
     """The receipt of a run that died says when it began, not when the window was committed."""
     died = replace(FIRST, state=State.WRITING, written_at=HOUR.stop + timedelta(minutes=80))
