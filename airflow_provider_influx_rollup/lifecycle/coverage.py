@@ -12,6 +12,7 @@ from typing import Any
 
 from airflow_provider_influx_rollup.flux.ledger_history import coverage_query
 from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.frozen import horizon, is_too_old
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, FindBucket, Gather, Query, Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
@@ -89,13 +90,11 @@ class CoverageResult:
     """The windows of an interval, each with its state.
 
     :param windows: in order, one for each window of the grid
-    :param frozen_before: windows that start earlier have lost points to retention; None when nothing is lost
     """
 
     pipeline: str
     interval: Interval
     windows: tuple[WindowCoverage, ...]
-    frozen_before: datetime | None = None
 
     def counts(self) -> dict[str, int]:
         """How many windows each state has; every state is named."""
@@ -154,20 +153,9 @@ def coverage(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[Cover
         starts = Interval(windows[0].start, windows[-1].start + INSTANT)
         rows = yield Query(coverage_query(spec.ledger_bucket, spec.pipeline_name, STAGE, starts))
     receipts = {row["_time"]: row for row in rows}
-    frozen_before = lost_before(source, now)
-    judge = _Judge(spec.spec_hash(), Duration.of(spec.lateness, allow_zero=True), now, frozen_before)
+    judge = _Judge(spec.spec_hash(), Duration.of(spec.lateness, allow_zero=True), now, source)
     found = tuple(judge.judged(window, receipts.get(window.start)) for window in windows)
-    return CoverageResult(spec.pipeline_name, interval, found, frozen_before)
-
-
-def lost_before(source: Bucket | None, now: datetime) -> datetime | None:
-    """The instant before which the source has surely lost points; None when it keeps for ever.
-
-    Retention takes whole shard groups, so that points stay readable for up to one more.
-    """
-    if source is None or not source.retention_seconds:
-        return None
-    return now - timedelta(seconds=source.retention_seconds + source.shard_group_seconds)
+    return CoverageResult(spec.pipeline_name, interval, found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,13 +165,16 @@ class _Judge:
     spec_hash: str
     lateness: Duration
     now: datetime
-    frozen_before: datetime | None
+    source: Bucket | None
 
     def judged(self, window: Interval, receipt: Mapping[str, Any] | None) -> WindowCoverage:
         state, why = self._without_receipt(window) if receipt is None else self._by_receipt(window, receipt)
-        if state in NEEDED and self.frozen_before is not None and window.start < self.frozen_before:
-            why = f"{why}; the source has lost points before {format_instant(self.frozen_before)}"
-            state = WindowState.FROZEN
+        if state in NEEDED and self.source is not None:
+            edge = horizon(self.source, self.now)
+            # whether fewer points were asked for or are there, nobody can tell
+            is_unsure = state is WindowState.STALE_SPEC and edge is not None and window.start < edge
+            if is_unsure or is_too_old(window, self.source, self.now):
+                state, why = WindowState.FROZEN, f"{why}, and retention may have taken points of it"
         if receipt is None:
             return WindowCoverage(window, state, why)
         return WindowCoverage(window, state, why, receipt["rows_in"], receipt["rows_out"])

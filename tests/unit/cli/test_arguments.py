@@ -1,0 +1,153 @@
+"""Options, exit codes and intervals of the command line."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_influx_rollup import exceptions
+from airflow_provider_influx_rollup.cli.connection import settings_of
+from airflow_provider_influx_rollup.cli.exit_codes import UNUSABLE, WRONG, code_of_error
+from airflow_provider_influx_rollup.cli.interval import interval_of
+from airflow_provider_influx_rollup.cli.main import COMMANDS, build_parser, main
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError, WindowError
+from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
+
+SECRET = "s3cret-token"
+NOW = datetime(2025, 3, 30, 12, 34, tzinfo=UTC)
+BERLIN = GridSpec("1d", timezone="Europe/Berlin")
+
+
+def span(grid: GridSpec, start: str | None = None, stop: str | None = None, last: str = "7d") -> str:
+    return str(interval_of(Namespace(start=start, stop=stop, last=last), grid, NOW))
+
+
+@pytest.mark.parametrize(
+    ("grid", "start", "stop", "last", "expected"),
+    [
+        (GridSpec("1h"), None, None, "2h", "[2025-03-30T10:00:00Z, 2025-03-30T12:00:00Z)"),
+        (GridSpec("1h"), "2025-03-29", None, "2h", "[2025-03-29T00:00:00Z, 2025-03-30T12:00:00Z)"),
+        # what the options touch, in whole windows
+        (
+            GridSpec("1h"),
+            "2025-03-29T10:20:00Z",
+            "2025-03-29T11:01:00Z",
+            "2h",
+            "[2025-03-29T10:00:00Z, 2025-03-29T12:00:00Z)",
+        ),
+        # dates are days of the pipeline's zone; the 30th has 23 hours there
+        (BERLIN, "2025-03-30", "2025-03-31", "7d", "[2025-03-29T23:00:00Z, 2025-03-30T22:00:00Z)"),
+        (BERLIN, None, "2025-03-31", "1d", "[2025-03-29T23:00:00Z, 2025-03-30T22:00:00Z)"),
+        # a window longer than --last
+        (GridSpec("1mo"), None, None, "1d", "[2025-02-01T00:00:00Z, 2025-03-01T00:00:00Z)"),
+    ],
+)
+def test_whole_windows_are_taken_when_times_are_given(
+    grid: GridSpec, start: str | None, stop: str | None, last: str, expected: str
+) -> None:
+    assert span(grid, start, stop, last) == expected
+
+
+def test_interval_is_refused_when_it_makes_no_sense() -> None:
+    with pytest.raises(WindowError, match="is not before"):
+        span(GridSpec("1h"), "2025-03-29", "2025-03-28")
+    with pytest.raises(exceptions.WindowUndefined, match="time zone"):
+        span(GridSpec("1h"), "2025-03-29T10:00:00")
+    with pytest.raises(exceptions.InvalidDuration):
+        span(GridSpec("1h"), last="soon")
+
+
+def test_every_error_has_its_code_when_a_script_asks() -> None:
+    codes = {
+        name: code_of_error(error_class("what"))
+        for name, error_class in vars(exceptions).items()
+        if isinstance(error_class, type) and issubclass(error_class, InfluxRollupError)
+    }
+    assert {name for name, code in codes.items() if code == WRONG} >= {
+        "WindowFrozen",
+        "SourceChanging",
+        "SourceIncomplete",
+        "PartialWrite",
+    }
+    assert {name for name, code in codes.items() if code == UNUSABLE} >= {
+        "ConfigurationError",
+        "InfluxUnauthorized",
+        "InfluxUnavailable",
+        "WindowMisaligned",
+    }
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["coverage", "--token", SECRET],
+        ["coverage", f"--token={SECRET}"],
+        ["coverage", f"--tokn={SECRET}"],
+        ["coverage", SECRET],
+        ["coverage", "--url", f"http://user:{SECRET}@localhost:1", "--org", "o"],
+    ],
+    ids=["option", "with equals", "mistyped", "alone", "in the URL"],
+)
+def test_token_is_not_repeated_when_it_is_on_the_command_line(
+    argv: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INFLUX_TOKEN", "other")
+    try:
+        code: object = main(argv)
+    except SystemExit as left:
+        code = left.code
+    assert code == UNUSABLE
+    printed = capsys.readouterr()
+    assert SECRET not in printed.out + printed.err
+    assert printed.err
+
+
+def options(**given: str | None) -> Namespace:
+    return Namespace(**({"url": None, "org": None, "token_file": None, "ssl_ca_cert": None} | given))
+
+
+def test_options_go_before_the_environment_when_both_name_a_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("URL", "ORG", "TOKEN"):
+        monkeypatch.setenv(f"INFLUX_{name}", f"http://{name.lower()}")
+    taken = settings_of(options())
+    assert (taken.url, taken.org, taken.token(False)) == ("http://url", "http://org", "http://token")
+    token_file = tmp_path / "token"
+    token_file.write_text("one\n")
+    taken = settings_of(options(url="http://here", org="o", token_file=str(token_file)))
+    token_file.write_text("two")
+    assert (taken.url, taken.org) == ("http://here", "o")
+    assert [taken.token(False), taken.token(True), taken.token(False)] == ["one", "two", "two"]
+    assert "two" not in repr(taken)
+
+
+def test_what_is_missing_is_named_when_there_is_no_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("URL", "ORG", "TOKEN"):
+        monkeypatch.delenv(f"INFLUX_{name}", raising=False)
+    with pytest.raises(ConfigurationError, match="INFLUX_URL"):
+        settings_of(options())
+    with pytest.raises(ConfigurationError, match="INFLUX_TOKEN"):
+        settings_of(options(url="http://here", org="o"))
+    for text in ("", f"{SECRET} and a comment"):
+        token_file = tmp_path / "token"
+        token_file.write_text(text)
+        with pytest.raises(ConfigurationError, match="no token") as caught:
+            settings_of(options(url="http://here", org="o", token_file=str(token_file)))
+        assert SECRET not in str(caught.value)
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        settings_of(options(url="http://here", org="o", token_file=str(tmp_path / "none")))
+
+
+def test_every_command_explains_itself_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    for module in COMMANDS:
+        with pytest.raises(SystemExit) as left:
+            build_parser().parse_args([module.__name__.rpartition(".")[2], "--help"])
+        assert left.value.code == 0
+        shown = capsys.readouterr().out
+        assert [word for word in ("--json", "--token-file", "exit codes") if word not in shown] == []
