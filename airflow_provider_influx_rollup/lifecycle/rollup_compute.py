@@ -13,6 +13,7 @@ import numpy as np
 from airflow_provider_influx_rollup.aggregates.catalog import Source, find_aggregate
 from airflow_provider_influx_rollup.aggregates.frame import (
     Frame,
+    concat_frames,
     frame_of_column,
     frames_from_tables,
     result_name,
@@ -123,7 +124,10 @@ def add_answer(job: Job, computed: Computed, script: RollupScript, tables: Itera
     for table in tables:
         if table.num_rows:
             chain = script.chains[chain_number(result_name(table))]
-            _add_column(job, computed, chain, frame_of_column(table, chain.column))
+            [frame] = (
+                [frame_of_column(table, chain.column)] if chain.is_written else frames_from_tables([table])
+            )
+            _add_column(job, computed, chain, frame)
 
 
 def _add_column(job: Job, computed: Computed, chain: Chain, frame: Frame) -> None:
@@ -150,10 +154,19 @@ def _compute_from_raw(
         frames = frames_from_tables((yield QueryArrow(raw_query(job.source, interval, fields))))
         bounds = window_bounds(windows)
         first_window = job.windows.index(windows[0])
-        for frame in frames:
-            for name in frame.fields:
-                points = frame.of_field(name)
-                _add_raw(job, computed, name, points, bounds, first_window)
+        for name, points in _points_by_field(job, frames):
+            _add_raw(job, computed, name, points, bounds, first_window)
+
+
+def _points_by_field(job: Job, frames: Sequence[Frame]) -> list[tuple[str, Frame]]:
+    """The points of each field; series that are merged may come in several answers, and go together."""
+    found = [(name, frame.of_field(name)) for frame in frames for name in frame.fields]
+    if job.spec.group_by is None:
+        return found
+    by_field: dict[str, list[Frame]] = defaultdict(list)
+    for name, points in found:
+        by_field[name].append(points)
+    return [(name, concat_frames(parts)) for name, parts in by_field.items()]
 
 
 def _bounded_reads(job: Job, rows: int) -> list[tuple[Interval, ...]]:
@@ -170,7 +183,7 @@ def _add_raw(
 ) -> None:
     computed.points_read[name] += len(points)
     counter = Column(name, "integer", COUNT)
-    blocks = aggregate_points(points, bounds, [*job.columns_of(name), counter])
+    blocks = aggregate_points(points, bounds, [*job.columns_of(name), counter], job.spec.group_by)
     moved = [Block(b.column, b.tag_sets, b.series, b.window + first_window, b.values) for b in blocks]
     for block in moved[:-1]:
         computed.blocks[block.column].append(block)
@@ -182,7 +195,9 @@ def _compute_from_parts(job: Job, fields: Sequence[str], computed: Computed) -> 
     bounds = window_bounds(job.windows)
     for name in fields:
         columns = job.columns_of(name)
-        query = render_partials(job.source, job.runs, parts_of(columns), name)
+        query = render_partials(
+            job.source, job.runs, parts_of(columns), name, keeps_times=job.spec.group_by is not None
+        )
         parts: dict[str, list[Frame]] = defaultdict(list)
         for frame in frames_from_tables((yield QueryArrow(query))):
             parts[frame.result.partition(":")[0]].append(frame)

@@ -45,7 +45,7 @@ TEXTS = {
     "rollup_on_the_server": render_rollup(SOURCE, [P99, HIDDEN], HOURS, "rollup_hourly", "sensor_readings"),
     "rollup_local_days": render_rollup(SOURCE, [COUNT], LOCAL, "rollup_daily", "sensor_readings"),
     "rollup_odd_names": render_rollup(CHOSEN, [ODD], HOURS, "rollup_hourly", "hourly, all"),
-    "partials": render_partials(CHOSEN, HOURS, ["count", "last"], "temp"),
+    "partials": render_partials(CHOSEN, HOURS, ["count", "last"], "temp", keeps_times=True),
     "fields": fields_query(SOURCE, [DAY]),
     "fields_of_parts": fields_query(SOURCE, [DAY, Interval(DAY.stop, DAY.stop + timedelta(days=1))]),
     "field_totals": field_totals_query(CHOSEN, DAY, ["temp", "hum"]),
