@@ -8,7 +8,7 @@ from enum import Enum
 
 from airflow_provider_influx_rollup.exceptions import UnknownAggregate
 
-QUANTILE = re.compile(r"p([0-9]{1,2}(?:\.[0-9]{1,4})?|100)")
+QUANTILE = re.compile(r"p([0-9]{1,2}(?:\.[0-9]{1,4})?|100)(_approx)?")
 
 
 class Source(Enum):
@@ -28,6 +28,7 @@ class Aggregate:
     :param mergeable: whether the results of parts merge exactly into the result of the whole
     :param flux: the Flux function or calls that compute one window; empty when only the worker can
     :param quantile: between 0 and 1, for quantiles
+    :param sketch: the sketch it is or is read from, which is stored with it
     """
 
     name: str
@@ -36,6 +37,12 @@ class Aggregate:
     mergeable: bool
     flux: str
     quantile: float | None = None
+    sketch: str | None = None
+
+    @property
+    def library(self) -> str | None:
+        """The library that only those install who need it."""
+        return "datasketches" if self.sketch == "distinct_sketch" else None
 
 
 def _pushed(name: str, *, numeric_only: bool, mergeable: bool) -> Aggregate:
@@ -44,6 +51,12 @@ def _pushed(name: str, *, numeric_only: bool, mergeable: bool) -> Aggregate:
 
 def _raw(name: str, flux: str, *, numeric_only: bool = True) -> Aggregate:
     return Aggregate(name, Source.RAW, numeric_only, mergeable=False, flux=flux)
+
+
+def _sketched(
+    name: str, sketch: str, *, numeric_only: bool, mergeable: bool = False, quantile: float | None = None
+) -> Aggregate:
+    return Aggregate(name, Source.RAW, numeric_only, mergeable, "", quantile, sketch)
 
 
 # min and max of strings and booleans are errors on the server, so they are numeric here
@@ -65,12 +78,17 @@ CATALOG: dict[str, Aggregate] = {
         # Flux has difference(), but it leaves out windows of one point and turns unsigned values into signed ones
         _raw("increase", ""),
         _raw("resets", ""),
+        _sketched("quantile_sketch", "quantile_sketch", numeric_only=True, mergeable=True),
+        _sketched("distinct_sketch", "distinct_sketch", numeric_only=False, mergeable=True),
+        _sketched("distinct_approx", "distinct_sketch", numeric_only=False),
     )
 }
 
 
 def find_aggregate(name: str) -> Aggregate:
     """Look an aggregate up by name; ``p`` and a number from 0 to 100 is a quantile, such as ``p99`` or ``p99.9``.
+
+    With ``_approx`` behind it, the quantile is read from a sketch: ``p99_approx``.
 
     :raises UnknownAggregate: when there is none of that name
     """
@@ -81,7 +99,11 @@ def find_aggregate(name: str) -> Aggregate:
     if matched is None:
         what = f"there is no aggregate {name!r}"
         known_names = ", ".join(CATALOG)
-        raise UnknownAggregate(what, written="nothing", fix=f"use {known_names}, or a quantile such as p99")
+        raise UnknownAggregate(
+            what, written="nothing", fix=f"use {known_names}, or a quantile such as p99 or p99_approx"
+        )
     quantile = float(matched[1]) / 100
+    if matched[2]:
+        return _sketched(name, "quantile_sketch", numeric_only=True, quantile=quantile)
     flux = f'toFloat() |> quantile(q: {quantile!r}, method: "exact_mean")'
     return Aggregate(name, Source.RAW, numeric_only=True, mergeable=False, flux=flux, quantile=quantile)

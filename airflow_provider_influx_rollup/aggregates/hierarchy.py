@@ -1,6 +1,7 @@
 """Tiers over tiers: which parts of the tier below an aggregate is merged from, and how.
 
-One line of ``MERGES`` for each aggregate that a tier can have; what has none is refused with the reason.
+One line of ``MERGES`` for each aggregate that a tier can have; sketches, and what is read from them, are merged from
+the sketches. What has no merge is refused with the reason.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ REASONS: dict[str, str] = {
     "integral": "the area between the last point of one window and the first of the next is in neither",
 }
 QUANTILE_REASON = "a quantile of a whole does not follow from quantiles of its parts"
-FIX = "compute it from the raw points, or store a part that merges, such as a sketch, in every tier"
+FIX = "compute it from the raw points, or store what merges in every tier, such as p99_approx or distinct_approx"
 
 
 def find_merge(name: str) -> Merge:
@@ -73,6 +74,9 @@ def find_merge(name: str) -> Merge:
 
     :raises AggregateNotMergeable: when it cannot be, with the reason
     """
+    sketch = find_aggregate(name).sketch
+    if sketch is not None:
+        return Merge(Way.CHILDREN, ((sketch,),))
     merge = MERGES.get(name)
     if merge is None:
         reason = REASONS.get(name, QUANTILE_REASON if find_aggregate(name).quantile is not None else "")

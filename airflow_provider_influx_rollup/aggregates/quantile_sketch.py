@@ -71,7 +71,7 @@ class QuantileSketches:
 def sketch_numbers(values: NDArray[Any], starts: Positions) -> QuantileSketches:
     """One sketch for each group of numbers.
 
-    :param values: finite numbers, sorted by group
+    :param values: finite numbers, sorted by group; faster when ascending inside it
     :param starts: position of each group's first number; groups are never empty
     """
     sizes = np.diff(np.append(starts, len(values)))
@@ -110,11 +110,13 @@ def quantiles(sketches: QuantileSketches, quantile: float) -> Floats:
 
 
 def _values_at(sketches: QuantileSketches, ranks: Positions) -> Floats:
-    """The middle of the bucket that holds the number of a rank, which is never outside of what there was."""
+    """About the number of each rank: the middle of its bucket; the smallest and the largest are known."""
     up_to = np.cumsum(sketches.counts)
     before = up_to[sketches.starts] - sketches.counts[sketches.starts]
     bucket = np.searchsorted(up_to, before + ranks, side="right")
-    return np.clip(middles_of(sketches.keys[bucket], sketches.levels), sketches.lows, sketches.highs)
+    middles = np.clip(middles_of(sketches.keys[bucket], sketches.levels), sketches.lows, sketches.highs)
+    middles = np.where(ranks == sketches.totals - 1, sketches.highs, middles)
+    return np.asarray(np.where(ranks == 0, sketches.lows, middles))
 
 
 def _tally(owners: Positions, keys: Keys, counts: Positions | None) -> tuple[Positions, Keys, Positions]:
@@ -123,13 +125,12 @@ def _tally(owners: Positions, keys: Keys, counts: Positions | None) -> tuple[Pos
     :param counts: of each pair; None counts each once
     """
     pairs = owners * (2 * MOST_KEY) + (keys + MOST_KEY)
-    if counts is None:
-        distinct, sums = np.unique(pairs, return_counts=True)
-    else:
-        order = np.argsort(pairs, kind="stable")
-        firsts = np.flatnonzero(np.append(True, np.diff(pairs[order]) != 0))
-        distinct, sums = pairs[order][firsts], np.add.reduceat(counts[order], firsts)
-    owners, shifted = np.divmod(distinct, 2 * MOST_KEY)
+    if np.any(pairs[1:] < pairs[:-1]):
+        order = np.argsort(pairs)
+        pairs, counts = pairs[order], None if counts is None else counts[order]
+    firsts = np.flatnonzero(np.append(True, pairs[1:] != pairs[:-1]))
+    sums = np.diff(np.append(firsts, len(pairs))) if counts is None else np.add.reduceat(counts, firsts)
+    owners, shifted = np.divmod(pairs[firsts], 2 * MOST_KEY)
     return owners, shifted - MOST_KEY, sums
 
 

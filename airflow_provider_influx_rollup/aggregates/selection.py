@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from airflow_provider_influx_rollup.aggregates.catalog import Aggregate, find_aggregate
+from airflow_provider_influx_rollup.aggregates.extras import require_installed
 from airflow_provider_influx_rollup.exceptions import AggregateTypeMismatch, ConfigurationError
 
 NUMERIC_TYPES = frozenset({"float", "integer", "unsigned"})
@@ -45,6 +46,14 @@ class Selection:
 
     columns: tuple[Column, ...]
     skipped: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Nothing is begun that lacks a library.
+
+        :raises ConfigurationError: when a column needs one that is not installed
+        """
+        for library in sorted({c.aggregate.library for c in self.columns if c.aggregate.library}):
+            require_installed(library)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +149,17 @@ def is_glob(name: str) -> bool:
 def _names(names: Iterable[str]) -> tuple[str, ...]:
     if isinstance(names, str):
         names = [names]
-    unique = tuple(dict.fromkeys(names))
-    for name in unique:
-        find_aggregate(name)
+    unique = tuple(dict.fromkeys(name for asked in names for name in _with_sketch(asked)))
     if not unique:
         what = "the list of aggregates is empty"
         raise ConfigurationError(what, written="nothing", fix='set aggregates, such as ["count", "mean"]')
     return unique
+
+
+def _with_sketch(name: str) -> tuple[str, ...]:
+    """A name, and the sketch that it is read from: stored with it, so that the next tier can merge it."""
+    sketch = find_aggregate(name).sketch
+    return (name,) if sketch is None else (name, sketch)
 
 
 def _restrict(rules: Mapping[str, tuple[str, ...]], fields: Sequence[str]) -> dict[str, tuple[str, ...]]:

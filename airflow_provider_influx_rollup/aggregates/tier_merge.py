@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from airflow_provider_influx_rollup.aggregates import sketches
 from airflow_provider_influx_rollup.aggregates.catalog import find_aggregate
 from airflow_provider_influx_rollup.aggregates.compute import Groups, compute, counter_step
 from airflow_provider_influx_rollup.aggregates.frame import Codes, Frame, TagSet
@@ -81,6 +82,10 @@ def merge_children(column: Column, rows: Mapping[str, Frame], bounds: WindowBoun
         parts[part_of(column, source)] = values[order]
         is_there[part_of(column, source)] = there[order]
     children = Children(parts, is_there, base.time_ns[order], starts)
+    sketch = column.aggregate.sketch
+    if sketch is not None:
+        merged = sketches.merge_texts(sketch, children.parts[sketch], starts)
+        return _block(column.name, base.tag_sets, keys, bounds, sketches.column(column.aggregate, merged))
     values = CHILD_MERGES[column.aggregate.name](children)
     return _block(column.name, base.tag_sets, keys, bounds, values)
 

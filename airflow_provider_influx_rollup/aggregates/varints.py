@@ -15,7 +15,7 @@ MOST_BYTES = 10
 def encode_varints(numbers: Numbers) -> tuple[Bytes, Positions]:
     """The bytes of all numbers one after another, and where each number ends."""
     lengths = np.ones(len(numbers), np.int64)
-    for bits in range(7, 64, 7):
+    for bits in range(7, int(numbers.max(initial=0)).bit_length(), 7):
         lengths += numbers >= np.uint64(1 << bits)
     ends = np.cumsum(lengths)
     encoded = np.zeros(int(ends[-1]) if len(ends) else 0, np.uint8)

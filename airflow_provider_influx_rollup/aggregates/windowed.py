@@ -55,22 +55,30 @@ class Block:
     values: NDArray[Any]
 
 
-def aggregate_points(points: Frame, bounds: WindowBounds, columns: Sequence[Column]) -> list[Block]:
+def aggregate_points(
+    points: Frame, bounds: WindowBounds, columns: Sequence[Column], group_by: Sequence[str] | None = None
+) -> list[Block]:
     """Compute the columns of one field from its raw points.
 
-    :param points: the points of one field
+    :param points: the points of one field; with ``group_by`` all that a read has of it
+    :param group_by: tag keys that stay; None keeps the series apart
     """
     position, window = bounds.spread(points.time_ns)
     if not len(position):
         return []
-    keys = points.series[position] * len(bounds.starts) + window
-    if not _is_ordered(keys, points.time_ns[position]):
+    tag_sets, series = _project(points, group_by)
+    keys = series[position] * len(bounds.starts) + window
+    if group_by is not None:
+        # merged series may have points of one time; their values put them in the same order in every run
+        order = np.lexsort((_rank(points.values)[position], points.time_ns[position], keys))
+        position, keys = position[order], keys[order]
+    elif not _is_ordered(keys, points.time_ns[position]):
         order = np.lexsort((points.time_ns[position], keys))
         position, keys = position[order], keys[order]
     groups, group_keys = _groups(points, position, keys)
     count = len(bounds.starts)
     return [
-        _finite(_block(column.name, points.tag_sets, group_keys, count, compute(column.aggregate, groups)))
+        _finite(_block(column.name, tag_sets, group_keys, count, compute(column.aggregate, groups)))
         for column in columns
     ]
 

@@ -138,10 +138,10 @@ class RollupSpec:
             return
         for name in self.rules().all_names():
             aggregate = find_aggregate(name)
-            if not aggregate.mergeable:
+            if not aggregate.mergeable and aggregate.sketch is None:
                 reason = "its parts do not merge into the whole"
                 what = f"{name} cannot be computed with group_by: {reason}"
-                fix = "use count, sum, min, max, first, last; a mean is sum / count"
+                fix = "use count, sum, min, max, first, last, p99_approx, distinct_approx; a mean is sum / count"
                 raise AggregateNotMergeable(what, written="nothing", fix=fix)
 
     def _require_tier(self) -> None:

@@ -22,6 +22,8 @@ from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
 
 SURVIVORS_MEASUREMENT = "ghost_survivors"
 VALUES_PER_PART = 200
+# the server takes 1 MiB in a string, and other writers to the same database promise 64 KiB
+CHARACTERS_PER_PART = 50_000
 
 PointKey = tuple[TagSet, int]
 Points = dict[PointKey, dict[str, Any]]
@@ -95,11 +97,26 @@ def _records(job: Job, window: Interval, points: Points) -> Iterator[str]:
         for (tags, time_ns), fields in sorted(points.items())
         for name, value in sorted(fields.items())
     ]
-    for part, start in enumerate(range(0, len(values), VALUES_PER_PART)):
-        record = {"window_ns": window.start_ns, "values": values[start : start + VALUES_PER_PART]}
+    for part, some in enumerate(_parts(values)):
+        record = {"window_ns": window.start_ns, "values": some}
         tags = {"pipeline": job.spec.pipeline_name, "part": str(part)}
         text = json.dumps(record, ensure_ascii=False)
         yield encode_line(SURVIVORS_MEASUREMENT, tags, {"record": text}, window.start_ns)
+
+
+def _parts(values: list[list[Any]]) -> Iterator[list[list[Any]]]:
+    """Values in parts that each fit into a string field; a text of a sketch is as long as many numbers."""
+    part: list[list[Any]] = []
+    size = 0
+    for value in values:
+        length = len(json.dumps(value, ensure_ascii=False))
+        if part and (len(part) == VALUES_PER_PART or size + length > CHARACTERS_PER_PART):
+            yield part
+            part, size = [], 0
+        part.append(value)
+        size += length
+    if part:
+        yield part
 
 
 def _add_record(points: Points, text: str) -> None:

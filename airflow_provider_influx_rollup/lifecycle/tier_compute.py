@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from airflow_provider_influx_rollup.aggregates.catalog import find_aggregate
 from airflow_provider_influx_rollup.aggregates.frame import (
     Frame,
     concat_frames,
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MOST_CHAINS_PER_QUERY = 100
+# a sketch takes as much memory as about so many rows of a number
+NUMBERS_PER_SKETCH = 20
 
 
 @dataclass(slots=True)
@@ -138,7 +141,10 @@ def _merge_in_worker(
     sources = _sources(columns)
     names = ", ".join(column.name for column in columns)
     yield Report(f"Merging {names} in the worker from the rows of the tier below in {job.read_interval}")
-    rows = sum(totals.get(source, 0) for source in sources)
+    rows = sum(
+        totals.get(source, 0) * (1 if find_aggregate(part).sketch is None else NUMBERS_PER_SKETCH)
+        for source, part in sources.items()
+    )
     reads = min(len(job.windows), max(1, ceil(rows / job.spec.max_rows_per_read)))
     first_window = 0
     for windows in cut_blocks(job.windows, ceil(len(job.windows) / reads)):
