@@ -22,7 +22,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
 
 SURVIVORS_MEASUREMENT = "ghost_survivors"
 VALUES_PER_PART = 200
-# the server takes 1 MiB in a string, and other writers to the same database promise 64 KiB
+# InfluxDB promises 64 KiB for a string; the server takes up to 1 MiB
 CHARACTERS_PER_PART = 50_000
 
 PointKey = tuple[TagSet, int]
