@@ -8,6 +8,7 @@ from typing import Any
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.ownership import visible_tags
+from airflow_provider_influx_rollup.lifecycle.reconcile_reasons import RECONCILE
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
 
 StoredSpec = tuple[str, str, Mapping[str, Any]]
@@ -55,13 +56,20 @@ def require_one_task(spec: RollupSpec, run: RunInfo, previous: Iterable[Receipt]
 
 
 def _is_another_task(run: RunInfo, receipt: Receipt) -> bool:
-    """Whether a receipt is of another task; outside of Airflow nobody knows."""
-    if not run.task_id or not receipt.task_id:
+    """Whether a receipt is of another task; outside of Airflow nobody knows.
+
+    A reconcile acts for the pipeline's own task, with the spec that the task used last.
+    """
+    if not run.task_id or not receipt.task_id or RECONCILE in (_verb(run.reason), _verb(receipt.reason)):
         return False
     if (run.dag_id, run.task_id) != (receipt.dag_id, receipt.task_id):
         return True
     # between runs the members of a mapped task may change places
     return run.run_id == receipt.run_id and run.map_index != receipt.map_index
+
+
+def _verb(reason: str) -> str:
+    return reason.partition(":")[0]
 
 
 def newest_specs(spec: RollupSpec, stored: Iterable[StoredSpec]) -> dict[str, RollupSpec]:

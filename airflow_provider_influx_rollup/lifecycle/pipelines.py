@@ -1,11 +1,18 @@
-"""The pipelines that a ledger knows."""
+"""The pipelines that a ledger knows, and which of them read another one's target."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.ledger_read import specs_query
 from airflow_provider_influx_rollup.ledger.codec import decode_specs
+from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Query, Steps
+
+MOST_NAMES = 10
 
 
 def load_pipelines(ledger_bucket: str) -> Steps[dict[str, RollupSpec]]:
@@ -15,10 +22,73 @@ def load_pipelines(ledger_bucket: str) -> Steps[dict[str, RollupSpec]]:
 
     :param ledger_bucket: the bucket of the receipts
     """
+    return rollups_in_force((yield from load_stored(ledger_bucket)))
+
+
+def load_stored(ledger_bucket: str) -> Steps[list[StoredSpec]]:
+    """``(pipeline, spec_hash, spec)`` of a ledger, scripts too, the last used first; none when there is no ledger.
+
+    :param ledger_bucket: the bucket of the receipts
+    """
     if (yield FindBucket(ledger_bucket)) is None:
-        return {}
+        return []
+    return list(decode_specs((yield Query(specs_query(ledger_bucket)))))
+
+
+def rollups_in_force(stored: Iterable[StoredSpec]) -> dict[str, RollupSpec]:
+    """The newest spec of each rollup, by the pipeline's name.
+
+    :param stored: the last used first
+    """
     newest: dict[str, RollupSpec] = {}
-    for pipeline, _, values in decode_specs((yield Query(specs_query(ledger_bucket)))):
+    for pipeline, _, values in stored:
         if pipeline not in newest and "source_bucket" in values:
             newest[pipeline] = RollupSpec.from_json(values)
     return newest
+
+
+def find_pipeline(name: str, ledger_bucket: str, stored: Sequence[StoredSpec]) -> RollupSpec:
+    """The spec in force of a pipeline.
+
+    :param stored: what the ledger has
+    :raises ConfigurationError: when the ledger does not know it, naming similar ones, or when it is a script
+    """
+    found = rollups_in_force(stored).get(name)
+    if found is not None:
+        return found
+    if any(pipeline == name for pipeline, _, _ in stored):
+        what = f"pipeline {name!r} is a script of its own, whose rows nobody can compute again but the script"
+        fix = "run its windows again: a rerun makes them right"
+        raise ConfigurationError(what, written="nothing", fix=fix)
+    known = sorted({pipeline for pipeline, _, _ in stored})
+    similar = get_close_matches(name, known, n=MOST_NAMES, cutoff=0.4) or known[:MOST_NAMES]
+    what = f"the ledger {ledger_bucket!r} knows no pipeline {name!r}"
+    fix = f"name one of it, such as {', '.join(map(repr, similar))}" if similar else "run the pipeline once"
+    raise ConfigurationError(what, written="nothing", fix=fix)
+
+
+def children_of(spec: RollupSpec, pipelines: Mapping[str, RollupSpec]) -> list[RollupSpec]:
+    """The pipelines that read the target of another one, by name.
+
+    :param spec: the one that is read
+    :param pipelines: the specs in force, by name
+    """
+    return [
+        other
+        for name, other in sorted(pipelines.items())
+        if name != spec.pipeline_name and (other.source_tier == spec.pipeline_name or _reads(other, spec))
+    ]
+
+
+def parents_of(spec: RollupSpec, pipelines: Mapping[str, RollupSpec]) -> list[RollupSpec]:
+    """The pipelines whose target a pipeline reads, by name."""
+    return [
+        other
+        for name, other in sorted(pipelines.items())
+        if name != spec.pipeline_name and (spec.source_tier == name or _reads(spec, other))
+    ]
+
+
+def _reads(spec: RollupSpec, other: RollupSpec) -> bool:
+    place = (other.target_bucket, other.output_measurement)
+    return spec.source_tier in (None, "auto") and (spec.source_bucket, spec.measurement) == place

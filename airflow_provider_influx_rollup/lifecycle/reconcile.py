@@ -1,0 +1,133 @@
+"""Make the stored rows of a pipeline equal to what its source gives now, and write nothing but what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from airflow_provider_influx_rollup.ledger.lateness import encode_check
+from airflow_provider_influx_rollup.lifecycle.frozen import dropped_windows
+from airflow_provider_influx_rollup.lifecycle.pipelines import load_stored, parents_of, rollups_in_force
+from airflow_provider_influx_rollup.lifecycle.reconcile_blocks import BlockSizer
+from airflow_provider_influx_rollup.lifecycle.reconcile_edge import windows_not_ready
+from airflow_provider_influx_rollup.lifecycle.reconcile_reasons import RECONCILE
+from airflow_provider_influx_rollup.lifecycle.reconcile_result import Left, ReconcileResult
+from airflow_provider_influx_rollup.lifecycle.reconcile_scope import REPAIR, ReconcileOptions, due_windows
+from airflow_provider_influx_rollup.lifecycle.reconcile_sweep import Sweep
+from airflow_provider_influx_rollup.lifecycle.rollup_plan import plan_rollup
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps, Write
+from airflow_provider_influx_rollup.lifecycle.waiting import Clock
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+
+def reconcile(
+    spec: RollupSpec,
+    interval: Interval,
+    run: RunInfo,
+    now: Clock,
+    *,
+    mode: str = REPAIR,
+    strict: bool | None = None,
+    max_windows: int | None = None,
+) -> Steps[ReconcileResult]:
+    """Compare the stored rows of one pipeline with its source, and repair the series and windows that differ.
+
+    Windows that were never committed, or under an earlier spec, are rolled up. Windows that are not due are left out.
+
+    :param interval: must be tiled exactly by the grid
+    :param run: who runs it, for the ledger
+    :param now: the clock, aware UTC
+    :param mode: ``"repair"``, or ``"plan"``, which writes nothing
+    :param strict: whether aggregates of the raw points are recomputed too, see ``ReconcileOptions``
+    :param max_windows: most windows that are repaired, the oldest first; None: all
+    :raises WindowMisaligned: when the grid does not tile the interval
+    :raises ConfigurationError: when another pipeline writes the same columns, or this one had another grid
+    """
+    options = ReconcileOptions(mode, strict, max_windows)
+    windows = due_windows(spec, interval, now())
+    result = yield from reconcile_windows(spec, windows, run, now, options)
+    result.interval = interval
+    return result
+
+
+def reconcile_windows(
+    spec: RollupSpec, windows: Sequence[Interval], run: RunInfo, now: Clock, options: ReconcileOptions
+) -> Steps[ReconcileResult]:
+    """Reconcile some windows of one pipeline.
+
+    :param windows: due, in ascending order; there may be gaps between them
+    """
+    began = now()
+    result = ReconcileResult(spec, options.mode, None)
+    stored = yield from load_stored(spec.ledger_bucket)
+    if windows:
+        parents = parents_of(spec, rollups_in_force(stored))
+        not_ready = yield from windows_not_ready(spec, windows, parents, stored)
+        result.waiting += [Left(window, why) for window, why in not_ready.items()]
+        ready = tuple(window for window in windows if window not in not_ready)
+        yield from _sweep(spec, ready, run, now, options, result)
+        result.interval = Interval(windows[0].start, windows[-1].stop)
+    result.seconds = (now() - began).total_seconds()
+    yield Report(_text_of(result), level="info" if result.is_clean else "warning")
+    return result
+
+
+def _sweep(
+    spec: RollupSpec,
+    windows: tuple[Interval, ...],
+    run: RunInfo,
+    now: Clock,
+    options: ReconcileOptions,
+    result: ReconcileResult,
+) -> Steps[None]:
+    if not windows:
+        return
+    run = replace(run, reason=RECONCILE)
+    plan = yield from plan_rollup(spec, windows, run, dry_run=True)
+    dropped = dropped_windows(windows, plan.target, now())
+    result.frozen += [Left(window, error.what) for window, error in dropped.items()]
+    # windows that touch are read together; a gap between them is not read at all
+    neighbours = _neighbours([window for window in windows if window not in dropped])
+    runs, mixed = plan.types.runs_of_one_type(neighbours)
+    result.failed.update(mixed)
+    sweep = Sweep(spec, plan, run, options, now, result, BlockSizer.of(spec, plan.book.previous))
+    began = now()
+    for some in runs:
+        yield from sweep.sweep(some)
+    if not options.is_plan and spec.source_tier is None:
+        dirty = {change.window for change in result.dirty}
+        clean = [window for some in runs for window in some if window not in dirty]
+        # a report of late points then knows that what comes late to these windows comes after this look
+        lines = encode_check(spec.pipeline_name, clean, began)
+        if lines:
+            yield Write(spec.ledger_bucket, lines)
+
+
+def _neighbours(windows: Sequence[Interval]) -> list[tuple[Interval, ...]]:
+    """Windows as runs without a gap; sliding windows overlap."""
+    runs: list[list[Interval]] = []
+    for window in windows:
+        if runs and window.start <= runs[-1][-1].stop:
+            runs[-1].append(window)
+        else:
+            runs.append([window])
+    return [tuple(run) for run in runs]
+
+
+def _text_of(result: ReconcileResult) -> str:
+    done = result.repaired
+    text = (
+        f"Pipeline {result.spec.pipeline_name}: {result.windows} windows compared, {len(result.dirty)} dirty"
+    )
+    if done.windows:
+        text += f", {len(done.windows)} repaired ({done.rows} rows, {done.values} values written, {done.deleted} removed)"
+    for name, left in (
+        ("frozen", result.frozen),
+        ("waiting for the tier below", result.waiting),
+        ("failed", result.failed),
+        ("still changing", done.unsettled),
+    ):
+        if left:
+            text += f", {len(left)} {name}"
+    return text + (f", {result.remaining} left for the next run" if result.remaining else "")

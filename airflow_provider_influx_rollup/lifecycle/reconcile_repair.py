@@ -1,0 +1,154 @@
+"""Write the rows that differ, remove those that nothing explains, look again, and commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from airflow_provider_influx_rollup.aggregates.frame import Codes
+from airflow_provider_influx_rollup.aggregates.selection import Selection
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+from airflow_provider_influx_rollup.ledger.codec import encode_receipts
+from airflow_provider_influx_rollup.ledger.lateness import encode_lateness
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.ghosts import Ghosts, delete_ghosts
+from airflow_provider_influx_rollup.lifecycle.job import Job
+from airflow_provider_influx_rollup.lifecycle.late_arrivals import late_arrivals
+from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
+from airflow_provider_influx_rollup.lifecycle.reconcile_compare import Difference
+from airflow_provider_influx_rollup.lifecycle.reconcile_examine import Examined, examine
+from airflow_provider_influx_rollup.lifecycle.reconcile_read import Findings, filtered
+from airflow_provider_influx_rollup.lifecycle.reconcile_reasons import reason_text
+from airflow_provider_influx_rollup.lifecycle.reconcile_why import Change
+from airflow_provider_influx_rollup.lifecycle.rollup_plan import job_of
+from airflow_provider_influx_rollup.lifecycle.rollup_write import encode_target_rows
+from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps, Write
+from airflow_provider_influx_rollup.lifecycle.target_rows import TargetRows
+from airflow_provider_influx_rollup.lifecycle.waiting import Clock
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+MOST_ROUNDS = 3
+
+
+@dataclass(slots=True)
+class Repaired:
+    """What a repair wrote.
+
+    :param windows: that are COMMITTED again
+    :param rows: how many rows (series in a window) were written
+    :param values: how many field values
+    :param deleted: how many values were removed
+    :param unsettled: windows whose source kept changing: each row is what was read, the next run finds the rest
+    """
+
+    windows: list[Interval] = field(default_factory=list)
+    rows: int = 0
+    values: int = 0
+    deleted: int = 0
+    unsettled: list[Interval] = field(default_factory=list)
+
+    def add(self, other: Repaired) -> None:
+        """Count another repair too."""
+        self.windows += other.windows
+        self.rows += other.rows
+        self.values += other.values
+        self.deleted += other.deleted
+        self.unsettled += other.unsettled
+
+
+def repair_windows(
+    examined: Examined, chosen: Sequence[int], book: ReceiptBook, strict: bool | None, now: Clock
+) -> Steps[Repaired]:
+    """Make some of the windows of a block right, and touch nothing else.
+
+    :param chosen: indices of dirty windows in ``examined.findings.job``, ascending
+    :param book: has the receipts of the last commits
+    """
+    began = now()
+    changes = [examined.changes[index] for index in chosen]
+    job = _job_of(examined.findings.job, chosen)
+    done = Repaired(windows=list(job.windows))
+    marks = [_book_of(book, change).receipt(change.window, State.WRITING, began) for change in changes]
+    yield Write(book.ledger_bucket, encode_receipts(marks))
+    try:
+        whole = yield from _write_until_right(examined.findings, chosen, job, strict, done)
+    except InfluxRollupError as error:
+        error.window = error.window or job.span
+        error.written = error.written or "some rows may be; the windows stay WRITING in the ledger"
+        error.fix = error.fix or "run it again: windows that are WRITING are rolled up"
+        raise
+    ended = now()
+    receipts = [
+        _book_of(book, change).committed(
+            change.window,
+            ended,
+            rows_in=rows_in,
+            rows_out=held.rows_out,
+            series=held.series,
+            checksum=held.checksum,
+            seconds=(ended - began).total_seconds(),
+        )
+        for change, rows_in, held in zip(changes, whole.rows_in, whole.stored.totals(job), strict=True)
+    ]
+    gained = {change.window: change.gained for change in changes if change.gained}
+    late = late_arrivals(job.spec, book.previous, receipts, late_series=gained)
+    yield Write(book.ledger_bucket, [*encode_receipts(receipts), *encode_lateness(late)])
+    return done
+
+
+def _book_of(book: ReceiptBook, change: Change) -> ReceiptBook:
+    """The book that says why a window is written."""
+    return replace(book, run=replace(book.run, reason=reason_text(change.reasons)))
+
+
+def _write_until_right(
+    findings: Findings, chosen: Sequence[int], job: Job, strict: bool | None, done: Repaired
+) -> Steps[Findings]:
+    """Write and look again, and return what the last look saw of the whole windows."""
+    windows = np.array(chosen, np.int64)
+    rounds = 0
+    while True:
+        yield from _write_rows(findings, windows, done)
+        examined = yield from examine(job, strict, {})
+        findings, windows = examined.findings, examined.findings.difference.windows
+        rounds += 1
+        if not len(windows):
+            return examined.whole
+        if rounds == MOST_ROUNDS:
+            done.unsettled += [findings.job.windows[index] for index in windows.tolist()]
+            return examined.whole
+        yield Report("Points came while rows were written, looking again", level="warning")
+
+
+def _write_rows(findings: Findings, windows: Codes, done: Repaired) -> Steps[None]:
+    """Write the rows that differ, then remove the values that nothing explains.
+
+    :param windows: the windows that may be written
+    """
+    job, difference = findings.job, findings.difference.in_windows(windows)
+    rows = _rows_at(findings.expected, difference)
+    if rows.columns:
+        lines = encode_target_rows(job, rows)
+        done.rows += len(lines)
+        done.values += sum(len(column.values) for column in rows.columns.values())
+        yield Write(job.spec.target_bucket, lines)
+    ghosts = Ghosts.of((name, set(difference.pairs(keys))) for name, keys in difference.ghosts.items())
+    if ghosts.columns_by_key:
+        done.deleted += ghosts.value_count
+        yield from delete_ghosts(job, ghosts)
+
+
+def _rows_at(rows: TargetRows, difference: Difference) -> TargetRows:
+    """The rows of the source's side that differ."""
+    numbers = {tags: number for number, tags in enumerate(rows.tag_sets)}
+    count = difference.window_count
+    keys = [numbers[tags] * count + window for tags, window in difference.pairs() if tags in numbers]
+    wanted = np.array(keys, np.int64)
+    return filtered(rows, lambda column: np.isin(column.series * count + column.window, wanted))
+
+
+def _job_of(job: Job, chosen: Sequence[int]) -> Job:
+    windows = tuple(job.windows[index] for index in chosen)
+    return job_of(job.spec, windows, Selection(job.columns, ()), job.ownership)

@@ -1,0 +1,216 @@
+"""Find the windows of a rollup that are no longer right, and repair them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_influx_rollup.data_interval import run_info
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.lifecycle.reconcile_scope import PLAN, ReconcileOptions, ReconcileSpec
+from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
+from airflow_provider_influx_rollup.operators._options import is_plain, texts
+from airflow_provider_influx_rollup.settings import read_settings
+from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from airflow_provider_influx_rollup.airflow_compat import Context
+    from airflow_provider_influx_rollup.lifecycle.reconcile_result import ReconcileResult
+    from airflow_provider_influx_rollup.lifecycle.steps import Steps
+
+DIRTY_XCOM_KEY = "dirty_windows"
+OWN_PARAMETERS = ("source_bucket", "target_bucket", "measurement", "every", "aggregates")
+
+
+class FluxReconcileOperator(InfluxStageOperator):
+    """Compare the rows of a rollup with its source, and write only the series and windows that differ.
+
+    The rows of a window (count, sum, min, max, first, last of each series) are its fingerprint: InfluxDB computes them again
+    from the source, and every stored row is compared, bit by bit. What differs is written, rows that nothing explains
+    are removed, and the windows are committed again, with the reason. Windows that nobody rolled up are rolled up. Then
+    the same time of every higher tier is looked at. Windows that are right are not touched.
+
+    Returns ``{"pipeline", "mode", "window", "windows", "dirty_total", "dirty": [{"window", "reasons", "series"}],
+    "dirty_windows", "repaired", "unsettled", "frozen", "waiting", "failed", "remaining", "is_clean", "cascaded",
+    "seconds", "notes"}``; lists hold at most 100 windows, ``dirty_windows`` 500. ``dirty_windows`` is also an XCom of its
+    own, for dynamic task mapping: ``reconcile.output["dirty_windows"]``.
+
+    :param pipeline: name in the ledger; or give the rollup's own parameters
+    :param lookback: how far back from now windows are looked at, to the last one that is due, a Flux duration; without
+        it ``start`` and ``stop``, or the run's data interval
+    :param mode: ``"repair"``, or ``"plan"``, which writes nothing
+    :param cascade: whether the tiers above are reconciled too, where windows below them were repaired
+    :param max_windows: most windows of the pipeline that one run repairs, the oldest first
+    :param strict: True computes every aggregate again; False those of the raw points only in rows that differ otherwise;
+        None does so for the fields whose count, sum, min, max, first and last are all stored
+    :param source_bucket: as of the rollup, in place of what the ledger has
+    :param target_bucket: as of the rollup
+    :param measurement: as of the rollup, one
+    :param aggregates: as of the rollup
+    :param period: as of the rollup
+    :param fields: as of the rollup
+    :param tags: as of the rollup
+    :param group_by: as of the rollup
+    :param target_measurement: as of the rollup
+    :param compute: as of the rollup
+    :param source_tier: as of the rollup
+    :raises ConfigurationError: (when the DAG is parsed) when no pipeline is named, or a choice is not possible
+    """
+
+    verb: ClassVar[str] = "reconcile"
+    template_fields: Sequence[str] = (
+        *InfluxStageOperator.template_fields,
+        "lookback",
+        "mode",
+        "max_windows",
+        "source_bucket",
+        "target_bucket",
+        "measurement",
+        "aggregates",
+        "period",
+        "fields",
+        "tags",
+        "group_by",
+        "target_measurement",
+        "source_tier",
+    )
+    ui_color = "#e4f1e4"
+
+    def __init__(
+        self,
+        *,
+        lookback: str | None = None,
+        mode: str = "repair",
+        cascade: bool = True,
+        max_windows: int | str | None = None,
+        strict: bool | None = None,
+        source_bucket: str | None = None,
+        target_bucket: str | None = None,
+        measurement: str | None = None,
+        aggregates: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
+        period: str | None = None,
+        fields: Sequence[str] | None = None,
+        tags: Mapping[str, str | Sequence[str]] | None = None,
+        group_by: Sequence[str] | None = None,
+        target_measurement: str | None = None,
+        compute: str = "auto",
+        source_tier: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.lookback = lookback
+        self.mode = mode
+        self.cascade = cascade
+        self.max_windows = max_windows
+        self.strict = strict
+        self.source_bucket = source_bucket
+        self.target_bucket = target_bucket
+        self.measurement = measurement
+        self.aggregates = aggregates
+        self.period = period
+        self.fields = fields
+        self.tags = tags
+        self.group_by = group_by
+        self.target_measurement = target_measurement
+        self.compute = compute
+        self.source_tier = source_tier
+        self._require_one_rollup()
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Reconcile the pipeline.
+
+        :param context: Airflow's context
+        :return: what was found and done, as small JSON
+        :raises AirflowFailException: for permanent errors
+        :raises InfluxRollupError: for transient ones, which Airflow retries
+        """
+        spec = self.reconcile_spec()
+        interval = None if spec.lookback is not None else self.interval(context)
+        if self.deferrable:
+            self.defer_verb(context, spec.as_json(), [] if interval is None else [interval])
+
+        def make_steps(now: Callable[[], datetime]) -> Steps[ReconcileResult]:
+            from airflow_provider_influx_rollup.lifecycle.reconcile_tiers import reconcile_pipeline
+
+            return reconcile_pipeline(spec, interval, run_info(context), now)
+
+        return self._told(context, self.run_verb(context, make_steps))
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Go on after the triggerer's event.
+
+        :param context: Airflow's context
+        :param event: what the trigger fired
+        """
+        return self._told(context, super().execute_complete(context, event))
+
+    @failing_by_permanence()
+    def reconcile_spec(self) -> ReconcileSpec:
+        """What is asked for, as plain values.
+
+        :raises AirflowFailException: when a parameter is not possible
+        """
+        most: Any = self.max_windows
+        if isinstance(most, str) and most.isdigit():
+            most = int(most)  # a template always gives a text
+        return ReconcileSpec(
+            pipeline=self.pipeline or "",
+            ledger_bucket=self.ledger_bucket,
+            rollup=self._rollup() if self.source_bucket else None,
+            lookback=self.lookback,
+            cascade=self.cascade,
+            options=ReconcileOptions(PLAN if self.is_dry_run else self.mode, self.strict, most),
+        )
+
+    def _rollup(self) -> RollupSpec:
+        aggregates = self.aggregates or ()
+        return RollupSpec(
+            source_bucket=str(self.source_bucket),
+            target_bucket=str(self.target_bucket),
+            measurement=str(self.measurement),
+            grid=GridSpec(str(self.every), self.offset, self.timezone, self.period),
+            aggregates={glob: texts(names) for glob, names in aggregates.items()}
+            if isinstance(aggregates, Mapping)
+            else texts(aggregates),
+            fields=None if self.fields is None else texts(self.fields),
+            tags={key: texts(values) for key, values in (self.tags or {}).items()},
+            group_by=None if self.group_by is None else texts(self.group_by),
+            target_measurement=self.target_measurement,
+            lateness=self.lateness,
+            compute=self.compute,
+            pipeline=self.pipeline,
+            ledger_bucket=self.ledger_bucket,
+            max_rows_per_read=read_settings().max_rows_per_read,
+            source_tier=self.source_tier,
+        )
+
+    def _require_one_rollup(self) -> None:
+        """Tell people when the DAG is parsed that nothing names a rollup, or half of one."""
+        given = [name for name in OWN_PARAMETERS if getattr(self, name)]
+        lacking = [name for name in OWN_PARAMETERS if not getattr(self, name)]
+        if not given and not self.pipeline:
+            what = "no pipeline is named"
+            fix = "give pipeline=, the name that the ledger has, or the rollup's own parameters"
+            raise ConfigurationError(what, written="nothing", fix=fix)
+        if given and lacking:
+            what = f"{', '.join(given)} are given without {', '.join(lacking)}"
+            fix = "give all of the rollup's parameters, or only pipeline="
+            raise ConfigurationError(what, written="nothing", fix=fix)
+        if is_plain(self.mode):
+            ReconcileOptions(self.mode)
+
+    def _told(self, context: Context, result: dict[str, Any]) -> dict[str, Any]:
+        """Log what people should see, and give the dirty windows an XCom of their own."""
+        context["ti"].xcom_push(key=DIRTY_XCOM_KEY, value=result[DIRTY_XCOM_KEY])
+        for one in (result, *result["cascaded"]):
+            self.log.info(
+                "%s: %s of %s windows were dirty", one["pipeline"], one["dirty_total"], one["windows"]
+            )
+            for kind in ("frozen", "waiting", "unsettled"):
+                for left in one[kind]:
+                    self.log.warning("%s, %s: %s", one["pipeline"], kind, left)
+        return result
