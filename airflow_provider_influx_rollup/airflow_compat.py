@@ -29,6 +29,7 @@ from airflow.providers.common.compat.sdk import (  # type: ignore[attr-defined, 
     SkipMixin,  # 2.11: airflow.models.skipmixin, 3.x: airflow.sdk.bases.skipmixin
     Stats,  # 2.11: airflow.stats, 3.x: airflow.sdk.observability.stats
     TaskDeferred,  # as AirflowException
+    TaskGroup,  # 2.11: airflow.utils.task_group, 3.x: airflow.sdk.definitions.taskgroup
     XCom,  # 2.11: reads the metadata database, 3.x: asks the supervisor
     conf,  # 2.11: airflow.configuration, 3.x: airflow.sdk.configuration
     mask_secret,  # 2.11: airflow.utils.log.secrets_masker, 3.x: airflow.sdk.log
@@ -55,6 +56,7 @@ __all__ = [
     "SkipMixin",
     "Stats",
     "TaskDeferred",
+    "TaskGroup",
     "TriggerEvent",
     "XCom",
     "conf",

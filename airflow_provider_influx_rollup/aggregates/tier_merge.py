@@ -112,20 +112,28 @@ def _spread(least: NDArray[Any], most: NDArray[Any]) -> NDArray[Any]:
 def _stddev(children: Children) -> NDArray[Any]:
     """Chan's formula over all children at once: squares inside them, plus squares of their means' distances."""
     counts = children.parts["count"].astype(np.float64)
-    if "sum" in children.parts:
-        means = children.parts["sum"].astype(np.float64) / counts
-    else:
-        means = children.parts["mean"].astype(np.float64)
     # one point has no deviation; several points without one had an infinite one
     inside = np.where(counts > 1, np.nan, 0.0)
     if "stddev" in children.parts:
         there = children.is_there["stddev"]
         inside[there] = ((counts - 1) * children.parts["stddev"] ** 2)[there]
+    means = _means(children)
     total = children.total(counts)
     mean = children.total(means * counts) / total
     between = counts * (means - mean[children.group_of_row]) ** 2
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.sqrt(children.total(inside + between) / (total - 1)))
+
+
+def _means(children: Children) -> NDArray[Any]:
+    """The mean of each child; of integers less a whole number near it, so that large ones lose no digits."""
+    if "sum" not in children.parts:
+        return children.parts["mean"].astype(np.float64)
+    sums, counts = children.parts["sum"], children.parts["count"]
+    if sums.dtype.kind == "f":
+        return np.asarray(sums / counts)
+    whole = (sums[children.starts] // counts[children.starts].astype(sums.dtype)).astype(np.int64)
+    return np.asarray((sums.astype(np.int64) - counts * whole[children.group_of_row]) / counts)
 
 
 def _increase(children: Children) -> NDArray[Any]:

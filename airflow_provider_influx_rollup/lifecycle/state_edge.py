@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.aggregates.hierarchy import TierRules, require_parts
 from airflow_provider_influx_rollup.aggregates.selection import AggregateRules
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, ReceiptMissing
 from airflow_provider_influx_rollup.flux.ledger_read import states_query
 from airflow_provider_influx_rollup.ledger.states import State
-from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.spec import NOT_IN_HASH, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Query, Steps
 from airflow_provider_influx_rollup.windows.coverage import missing
 from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
 from airflow_provider_influx_rollup.windows.nesting import cells_below
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 
 AUTO = "auto"
 STAGE = "rollup"
@@ -78,7 +80,7 @@ def require_committed_below(
     edge = yield from read_edge(spec, windows, stored)
     waiting = edge.missing(windows)
     if waiting:
-        raise _not_committed(spec, edge, waiting)
+        raise not_committed(spec, edge, waiting)
     return edge.below
 
 
@@ -170,7 +172,11 @@ def _only_writer(spec: RollupSpec, writers: Sequence[str]) -> str:
     return writers[0]
 
 
-def _not_committed(spec: RollupSpec, edge: Edge, waiting: Sequence[Interval]) -> ReceiptMissing:
+def not_committed(spec: RollupSpec, edge: Edge, waiting: Sequence[Interval]) -> ReceiptMissing:
+    """The error of windows that cannot start, with the windows of the tier below that are missing.
+
+    :param waiting: at least one
+    """
     lacking = edge.lacking()
     named = ", ".join(f"{cell} {_state(edge, cell)}" for cell in lacking[:MOST_NAMED])
     more = f" and {len(lacking) - MOST_NAMED} more" if len(lacking) > MOST_NAMED else ""

@@ -14,7 +14,6 @@ from airflow_provider_influx_rollup.aggregates.catalog import find_aggregate
 from airflow_provider_influx_rollup.aggregates.frame import (
     Frame,
     concat_frames,
-    frame_of_column,
     frames_from_tables,
     result_name,
 )
@@ -108,7 +107,7 @@ def _merge_in_influx(job: Job, columns: Sequence[Column], merged: Merged) -> Ste
         for table in tables:
             if table.num_rows:
                 chain = chains[chain_number(result_name(table))]
-                frame = frame_of_column(table, chain.column)
+                [frame] = frames_from_tables([table])
                 window = np.searchsorted(starts, frame.time_ns)
                 block = Block(chain.field, frame.tag_sets, frame.series, window, frame.values)
                 kept = merged.counts if chain.flux_function == "count" else merged.parts

@@ -1,0 +1,75 @@
+"""Which windows a run is about when its data interval is not made of whole windows."""
+
+from __future__ import annotations
+
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.flux.ledger_read import specs_query
+from airflow_provider_influx_rollup.ledger.codec import decode_specs
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.state_edge import read_edge
+from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Query, Steps
+from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.touched import windows_ending, windows_touched
+
+TILED, ENDING, COMPLETE = "tiled", "ending", "complete"
+CHOICES = (TILED, ENDING, COMPLETE)
+NO_WINDOW = "no window of {grid} ends in {interval}"
+WAITING = (
+    "{window} of pipeline {pipeline!r} waits for {count} windows of pipeline {below!r}, first for {first}; "
+    "the run that completes them rolls it up"
+)
+
+
+def require_choice(choice: str, spec: RollupSpec) -> None:
+    """Refuse a choice of windows that the rollup cannot have.
+
+    :raises ConfigurationError: saying which it can have
+    """
+    if choice not in CHOICES:
+        what = f"windows={choice!r} is not possible"
+        raise ConfigurationError(what, written="nothing", fix=f"use one of {', '.join(CHOICES)}")
+    if choice == COMPLETE and spec.source_tier is None:
+        what = 'windows="complete" needs source_tier: of raw points nobody knows when they are complete'
+        raise ConfigurationError(what, written="nothing", fix=f'give source_tier, or use windows="{ENDING}"')
+    if choice != TILED and spec.grid.period is not None:
+        what = (
+            f"windows={choice!r} is not possible with period: a sliding window belongs to the run it stops in"
+        )
+        raise ConfigurationError(what, written="nothing", fix="leave windows out")
+
+
+def interval_to_run(spec: RollupSpec, interval: Interval, choice: str) -> Steps[tuple[Interval | None, str]]:
+    """What a run rolls up.
+
+    - ``"tiled"``: the interval itself, which the grid must tile.
+    - ``"ending"``: the windows that stop in ``(start, stop]``.
+    - ``"complete"``: the windows inside the interval, and those that reach over its edges if the tier below is
+      COMMITTED all over them. Whoever commits the last part of a window rolls it up, in whatever order the runs come.
+
+    :param interval: of the run
+    :return: whole windows, or None and the reason why there are none
+    """
+    if choice == TILED:
+        return interval, ""
+    grid = spec.grid.grid()
+    if choice == ENDING:
+        ending = windows_ending(grid, interval)
+        reason = NO_WINDOW.format(grid=spec.grid.label, interval=interval)
+        return (_span(ending), "") if ending else (None, reason)
+    touched = windows_touched(grid, interval)
+    stored = []
+    if (yield FindBucket(spec.ledger_bucket)) is not None:
+        stored = decode_specs((yield Query(specs_query(spec.ledger_bucket))))
+    edge = yield from read_edge(spec, touched, stored)
+    waiting = set(edge.missing(touched))
+    # a window inside the interval is required: the rollup itself says what is missing
+    ready = [window for window in touched if interval.covers(window) or window not in waiting]
+    if ready:
+        return _span(ready), ""
+    first, *_ = lacking = edge.lacking()
+    names = {"pipeline": spec.pipeline_name, "below": edge.below.name}
+    return None, WAITING.format(window=touched[0], count=len(lacking), first=first, **names)
+
+
+def _span(windows: list[Interval]) -> Interval:
+    return Interval(windows[0].start, windows[-1].stop)

@@ -1,0 +1,108 @@
+"""All tiers of a measurement as one group of linked tasks."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+from airflow_provider_influx_rollup.airflow_compat import TaskGroup
+from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID
+from airflow_provider_influx_rollup.lifecycle.run_windows import COMPLETE, ENDING
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.tiers import Lifecycle, Tier
+from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
+
+__all__ = ["Lifecycle", "Tier", "lifecycle_task_group"]
+
+
+def lifecycle_task_group(
+    lifecycle: Lifecycle,
+    *,
+    group_id: str = "lifecycle",
+    influx_conn_id: str = DEFAULT_CONN_ID,
+    **task_arguments: Any,
+) -> TaskGroup:
+    """Make one rollup task for each tier, linked from the finest to the coarsest, in the DAG of the context.
+
+    The first tier rolls up the windows that end in the run's data interval. Each other one rolls up its windows inside
+    the interval, and those that reach over its edges as soon as the tier below has COMMITTED all of them; a run that has
+    no such window skips the task. So an hourly DAG can have days and months, and a backfill may run in any order.
+
+    :param lifecycle: the tiers
+    :param group_id: the group's name
+    :param influx_conn_id: the connection of all tasks
+    :param task_arguments: for all tasks, such as ``retries``, ``pool``, ``deferrable``
+    :return: the group, to be linked with other tasks
+    :raises ConfigurationError: when a tier's retention is shorter than the next tier's lag
+    """
+    with TaskGroup(group_id) as group:
+        lifecycle.require_kept(_between_runs(lifecycle, group))
+        shared = {
+            **task_arguments,
+            "influx_conn_id": influx_conn_id,
+            "ledger_bucket": lifecycle.ledger_bucket,
+        }
+        specs = lifecycle.specs()
+        tasks = [
+            _tier_task(spec, task_id, shared) for spec, task_id in zip(specs, _task_ids(specs), strict=True)
+        ]
+        for below, above in pairwise(tasks):
+            below.set_downstream(above)
+        if lifecycle.reconcile is not None:
+            _reconcile_task(specs[0], lifecycle.reconcile, shared).set_upstream(tasks)
+    return group
+
+
+def _tier_task(spec: RollupSpec, task_id: str, shared: dict[str, Any]) -> FluxRollupOperator:
+    return FluxRollupOperator(
+        task_id=task_id,
+        source_bucket=spec.source_bucket,
+        target_bucket=spec.target_bucket,
+        measurement=spec.measurement,
+        every=spec.grid.every,
+        offset=spec.grid.offset,
+        timezone=spec.grid.timezone,
+        aggregates=spec.aggregates,
+        fields=spec.fields,
+        tags=spec.tags or None,
+        group_by=spec.group_by,
+        lateness=spec.lateness,
+        pipeline=spec.pipeline,
+        source_tier=spec.source_tier,
+        windows=ENDING if spec.source_tier is None else COMPLETE,
+        **shared,
+    )
+
+
+def _reconcile_task(spec: RollupSpec, lookback: str, shared: dict[str, Any]) -> Any:
+    from airflow_provider_influx_rollup.operators.reconcile import FluxReconcileOperator
+
+    return FluxReconcileOperator(
+        task_id="reconcile",
+        pipeline=spec.pipeline_name,
+        lookback=lookback,
+        cascade=True,
+        # a run in which no day or month ends has skipped those tiers
+        trigger_rule="none_failed",
+        **shared,
+    )
+
+
+def _task_ids(specs: list[RollupSpec]) -> list[str]:
+    """``rollup_1h``; with a number where two tiers have windows of one length."""
+    lengths = [spec.grid.every for spec in specs]
+    return [
+        f"rollup_{spec.grid.every}" + (f"_{number}" if lengths.count(spec.grid.every) > 1 else "")
+        for number, spec in enumerate(specs, start=1)
+    ]
+
+
+def _between_runs(lifecycle: Lifecycle, group: TaskGroup) -> timedelta | None:
+    """How far the DAG's runs are apart, where its schedule is a plain length of time."""
+    if lifecycle.run_every is not None:
+        return None  # checked already
+    dag = getattr(group, "dag", None)
+    # Airflow 2.11 keeps a timedelta in schedule_interval, 3.x in schedule
+    schedules = [getattr(dag, name, None) for name in ("schedule", "schedule_interval")]
+    return next((schedule for schedule in schedules if isinstance(schedule, timedelta)), None)
