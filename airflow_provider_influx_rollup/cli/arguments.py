@@ -62,11 +62,12 @@ def add_interval(parser: argparse.ArgumentParser, *, last: str) -> None:
     )
 
 
-def add_pipelines(parser: argparse.ArgumentParser) -> None:
-    """Which pipelines."""
+def add_pipelines(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+    """Which pipelines; all of the ledger unless some must be named."""
     parser.add_argument(
         "--pipeline",
         action="append",
+        required=required,
         metavar="NAME",
         help="a pipeline of the ledger, also a pattern such as '*@1h'; can be repeated",
     )

@@ -47,12 +47,12 @@ def connect(
     output: Output,
     *,
     conn_id: str | None = None,
-    deadline_seconds: float = DEADLINE_SECONDS,
+    deadline_seconds: float | None = None,
 ) -> Iterator[Server]:
     """Connect as the options say.
 
     :param conn_id: the Airflow connection to take when the options and the environment name no server
-    :param deadline_seconds: how long a request is tried again
+    :param deadline_seconds: how long a request is tried again; None: as long as a person waits
     :raises ConfigurationError: when something is missing or wrong
     """
     names_server = args.url or os.environ.get("INFLUX_URL")
@@ -65,7 +65,7 @@ def connect(
         ledger_bucket = args.ledger_bucket or configured_ledger()
     else:
         settings = settings_of(args)
-    with InfluxClient(replace(settings, deadline_seconds=deadline_seconds)) as client:
+    with InfluxClient(replace(settings, deadline_seconds=deadline_seconds or DEADLINE_SECONDS)) as client:
         yield Server(client, ledger_bucket, output)
 
 

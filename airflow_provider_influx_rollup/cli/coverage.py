@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.cli.arguments import add_connection, add_interval, add_pipelines
-from airflow_provider_influx_rollup.cli.exit_codes import code_of
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.output import Output
     from airflow_provider_influx_rollup.lifecycle.coverage import CoverageResult
+    from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 
 HELP = "a bar of windows for each pipeline, and its gaps"
 MOST_GAPS = 20
@@ -28,21 +28,22 @@ def run(args: Namespace, output: Output) -> int:
     """Print the coverage; right when every window that is due is committed."""
     from airflow_provider_influx_rollup.cli.bar import legend
     from airflow_provider_influx_rollup.cli.connection import connect
+    from airflow_provider_influx_rollup.cli.each import for_each
     from airflow_provider_influx_rollup.cli.interval import interval_of
     from airflow_provider_influx_rollup.cli.pipelines import chosen_pipelines
     from airflow_provider_influx_rollup.lifecycle.coverage import coverage
 
     now = datetime.now(UTC)
-    found: list[CoverageResult] = []
     with connect(args, output) as server:
-        for spec in chosen_pipelines(server, args.pipeline):
-            found.append(server.drive(coverage(spec, interval_of(args, spec.grid, now), now)))
-            _show(found[-1], output)
+
+        def look(spec: RollupSpec) -> tuple[dict[str, Any], bool]:
+            found = server.drive(coverage(spec, interval_of(args, spec.grid, now), now))
+            _show(found, output)
+            return found.as_json(), found.is_complete
+
+        answers, code = for_each(chosen_pipelines(server, args.pipeline), output, look)
     output.show(legend())
-    is_right = all(result.is_complete for result in found)
-    return output.finish(
-        args.command, code_of(is_right), {"pipelines": [result.as_json() for result in found]}
-    )
+    return output.finish(args.command, code, {"pipelines": answers})
 
 
 def _show(found: CoverageResult, output: Output) -> None:

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup import __version__
-from airflow_provider_influx_rollup.cli import coverage, doctor, lateness, plan, receipts
+from airflow_provider_influx_rollup.cli import coverage, doctor, lateness, plan, receipts, reconcile, verify
 from airflow_provider_influx_rollup.cli.arguments import Parser
 from airflow_provider_influx_rollup.cli.exit_codes import EXPLANATION, INTERRUPTED, RIGHT, code_of_error
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
@@ -19,7 +19,7 @@ from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.output import Output
 
-COMMANDS = (plan, coverage, receipts, lateness, doctor)
+COMMANDS = (plan, coverage, verify, reconcile, receipts, lateness, doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

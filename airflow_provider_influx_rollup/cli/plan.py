@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.cli.arguments import add_connection, add_interval
-from airflow_provider_influx_rollup.cli.exit_codes import code_of
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.output import Output
     from airflow_provider_influx_rollup.lifecycle.plan import PlanResult
+    from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 
 HELP = "what a run or a backfill would do and cost"
 
@@ -26,6 +26,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="a pipeline of the ledger, also a pattern such as '*@1h'; can be repeated",
     )
     what.add_argument("--dag-id", metavar="ID", help="all rollups of a DAG; needs Airflow")
+    what.add_argument("--lifecycle", metavar="FILE", help="all tiers of a lifecycle, written as YAML or JSON")
     parser.add_argument(
         "--dags-folder", metavar="PATH", help="a folder or file, for --dag-id; default: Airflow's"
     )
@@ -34,24 +35,28 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace, output: Output) -> int:
-    """Print the plans; right when nothing of them is frozen."""
+    """Print the plans; right when all that is not done can be done."""
     from airflow_provider_influx_rollup.cli.connection import connect
+    from airflow_provider_influx_rollup.cli.each import for_each
     from airflow_provider_influx_rollup.cli.interval import interval_of
     from airflow_provider_influx_rollup.cli.specs import planned_specs, wanted_from
     from airflow_provider_influx_rollup.lifecycle.plan import plan_windows
 
     now = datetime.now(UTC)
     wanted = wanted_from(args)
-    found: list[PlanResult] = []
     with connect(args, output, conn_id=wanted.conn_id) as server:
-        for spec in planned_specs(server, wanted):
-            found.append(server.drive(plan_windows(spec, interval_of(args, spec.grid, now), now)))
-            _show(found[-1], output)
+        specs = planned_specs(server, wanted, args.ledger_bucket)
+
+        def plan(spec: RollupSpec) -> tuple[dict[str, Any], bool]:
+            others = () if wanted.specs is None else specs
+            found = server.drive(plan_windows(spec, interval_of(args, spec.grid, now), now, others))
+            _show(found, output)
+            return found.as_json(), found.is_possible
+
+        answers, code = for_each(specs, output, plan)
     for note in wanted.notes:
         output.note(note)
-    is_right = not any(plan.frozen for plan in found)
-    values = {"pipelines": [plan.as_json() for plan in found], "notes": list(wanted.notes)}
-    return output.finish(args.command, code_of(is_right), values)
+    return output.finish(args.command, code, {"pipelines": answers, "notes": list(wanted.notes)})
 
 
 def _show(plan: PlanResult, output: Output) -> None:
@@ -75,7 +80,17 @@ def _show(plan: PlanResult, output: Output) -> None:
         output.show("no time: the ledger has no history to learn from")
     elif not plan.model.is_own:
         output.show(f"the time is learnt from {plan.model.windows} windows of other pipelines")
+    if plan.waiting:
+        output.show(f"{len(plan.waiting)} windows wait for the tier below, from {plan.waiting[0]} on")
     if plan.frozen:
-        frozen = [(refusal.interval, refusal.windows, refusal.why) for refusal in plan.frozen]
-        output.show(table(("frozen", ">windows", "why"), frozen))
+        frozen = [
+            (
+                refusal.interval,
+                refusal.windows,
+                "committed" if refusal.is_committed else "not done",
+                refusal.why,
+            )
+            for refusal in plan.frozen
+        ]
+        output.show(table(("frozen", ">windows", "state", "why"), frozen))
     output.show("")

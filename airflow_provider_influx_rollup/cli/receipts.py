@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.cli.arguments import add_connection, add_interval, add_pipelines
-from airflow_provider_influx_rollup.cli.exit_codes import code_of
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_influx_rollup.cli.output import Output
     from airflow_provider_influx_rollup.ledger.receipt import Receipt
+    from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 
 HELP = "receipts of windows, or their history"
 
@@ -32,23 +32,25 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace, output: Output) -> int:
     """Print receipts; right when there are some, and the newest of each window is COMMITTED."""
     from airflow_provider_influx_rollup.cli.connection import connect
+    from airflow_provider_influx_rollup.cli.each import for_each
     from airflow_provider_influx_rollup.cli.interval import interval_of
     from airflow_provider_influx_rollup.cli.pipelines import chosen_pipelines
     from airflow_provider_influx_rollup.lifecycle.read_receipts import read_history, read_receipts
 
     now = datetime.now(UTC)
-    answers: list[dict[str, Any]] = []
-    is_right = True
     with connect(args, output) as server:
-        for spec in chosen_pipelines(server, args.pipeline):
+
+        def read(spec: RollupSpec) -> tuple[dict[str, Any], bool]:
             interval = interval_of(args, spec.grid, now)
             steps = read_history(spec, interval, now) if args.history else read_receipts(spec, interval)
             receipts = server.drive(steps)
-            newest = {receipt.window: receipt for receipt in receipts}
-            is_right = is_right and bool(newest) and all(last.is_committed for last in newest.values())
             output.show(f"{spec.pipeline_name}  {interval}", _table(receipts), "")
-            answers.append(_answer(spec.pipeline_name, interval, receipts))
-    return output.finish(args.command, code_of(is_right), {"is_history": args.history, "pipelines": answers})
+            newest = {receipt.window: receipt for receipt in receipts}
+            is_right = bool(newest) and all(last.is_committed for last in newest.values())
+            return _answer(spec.pipeline_name, interval, receipts), is_right
+
+        answers, code = for_each(chosen_pipelines(server, args.pipeline), output, read)
+    return output.finish(args.command, code, {"is_history": args.history, "pipelines": answers})
 
 
 def _table(receipts: Sequence[Receipt]) -> Table | str:

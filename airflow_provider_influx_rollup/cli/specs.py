@@ -1,10 +1,10 @@
-"""What ``plan`` is about: pipelines of the ledger, or of a DAG."""
+"""What ``plan`` is about: pipelines of the ledger, of a DAG, or of a lifecycle file."""
 
 from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airflow_provider_influx_rollup.cli.connection import Server
 from airflow_provider_influx_rollup.cli.pipelines import chosen_pipelines
@@ -39,9 +39,20 @@ def wanted_from(args: Namespace) -> Wanted:
 
         rollups = rollups_of_dag(args.dag_id, args.dags_folder)
         return Wanted(rollups.specs, conn_id=rollups.conn_id, notes=rollups.notes)
+    if args.lifecycle:
+        from airflow_provider_influx_rollup.cli.lifecycle_file import specs_of_file
+
+        return Wanted(specs_of_file(args.lifecycle))
     return Wanted(pipelines=args.pipeline)
 
 
-def planned_specs(server: Server, wanted: Wanted) -> Sequence[RollupSpec]:
-    """The specs themselves."""
-    return chosen_pipelines(server, wanted.pipelines) if wanted.specs is None else wanted.specs
+def planned_specs(server: Server, wanted: Wanted, ledger_bucket: str | None) -> Sequence[RollupSpec]:
+    """The specs themselves.
+
+    :param ledger_bucket: another ledger than a DAG or a file names; None takes theirs
+    """
+    if wanted.specs is None:
+        return chosen_pipelines(server, wanted.pipelines)
+    if ledger_bucket is None:
+        return wanted.specs
+    return [replace(spec, ledger_bucket=ledger_bucket) for spec in wanted.specs]

@@ -54,8 +54,7 @@ def spec_counts_query(ledger_bucket: str, starts: Interval) -> str:
         [
             *_source(ledger_bucket, starts, "window_receipt", ""),
             '|> filter(fn: (r) => r._field == "spec_hash")',
-            '|> rename(columns: {_value: "spec_hash"})',
-            '|> duplicate(column: "_time", as: "_value")',
+            '|> duplicate(column: "_value", as: "spec_hash")',
             '|> group(columns: ["pipeline", "stage", "spec_hash"])',
             "|> count()",
         ]

@@ -1,0 +1,111 @@
+"""What ``verify`` and ``reconcile`` share: compare pipelines with their sources, and print what differs."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from argparse import ArgumentParser, Namespace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.cli.output import Output
+    from airflow_provider_influx_rollup.lifecycle.reconcile_result import ReconcileResult
+    from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+
+# a comparison is work like a task's, not a look-up that a person waits for
+DEADLINE_SECONDS = 60.0
+MOST_WINDOWS = 20
+
+
+def add_sweep(parser: ArgumentParser) -> None:
+    """The options of a comparison."""
+    parser.add_argument(
+        "--strict", action="store_true", help="recompute every aggregate of every window from the raw points"
+    )
+    parser.add_argument("--no-cascade", action="store_true", help="leave the higher tiers alone")
+
+
+def run_sweep(args: Namespace, output: Output, mode: str, max_windows: int | None = None) -> int:
+    """Compare, and repair unless it is a plan; right when all windows are right at the end.
+
+    :param mode: ``"plan"`` or ``"repair"``
+    :param max_windows: most windows of each pipeline that are repaired
+    """
+    from airflow_provider_influx_rollup.cli.connection import connect
+    from airflow_provider_influx_rollup.cli.each import for_each
+    from airflow_provider_influx_rollup.cli.interval import interval_of
+    from airflow_provider_influx_rollup.cli.pipelines import chosen_pipelines
+    from airflow_provider_influx_rollup.lifecycle.reconcile_scope import ReconcileOptions, ReconcileSpec
+    from airflow_provider_influx_rollup.lifecycle.reconcile_tiers import reconcile_pipeline
+    from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+
+    options = ReconcileOptions(mode, True if args.strict else None, max_windows)
+    run = RunInfo(run_id=_who(args.command))
+    with connect(args, output, deadline_seconds=DEADLINE_SECONDS) as server:
+
+        def sweep(spec: RollupSpec) -> tuple[dict[str, Any], bool]:
+            interval = interval_of(args, spec.grid, _now())
+            asked = ReconcileSpec(
+                rollup=spec, ledger_bucket=server.ledger_bucket, cascade=not args.no_cascade, options=options
+            )
+            result = server.drive(reconcile_pipeline(asked, interval, run, _now))
+            _show(result, output)
+            return result.as_json(), result.is_clean
+
+        answers, code = for_each(chosen_pipelines(server, args.pipeline), output, sweep)
+    return output.finish(args.command, code, {"mode": mode, "pipelines": answers})
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _who(command: str) -> str:
+    """Who repairs, for the history in the ledger."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"  # a container may run as a user without a name
+    return f"influx-rollup {command} by {user}@{socket.gethostname()}"
+
+
+def _show(result: ReconcileResult, output: Output, indent: str = "") -> None:
+    from airflow_provider_influx_rollup.cli.output import number, table
+
+    done = result.repaired
+    counts = [
+        (len(result.dirty), "dirty"),
+        (len(done.windows), "repaired"),
+        (len(result.frozen), "frozen"),
+        (len(result.waiting), "waiting for the tier below"),
+        (len(result.failed), "failed"),
+        (len(done.unsettled), "still changing"),
+        (result.remaining, "left for the next run"),
+    ]
+    text = "".join(f", {count} {what}" for count, what in counts if count)
+    output.show(
+        f"{indent}{result.spec.pipeline_name}  {result.interval or ''}",
+        f"{indent}{result.windows} windows compared{text or ', all right'}",
+    )
+    if done.windows:
+        written = f"{number(done.rows)} rows with {number(done.values)} values written"
+        output.show(f"{indent}{written}, {number(done.deleted)} values removed")
+    dirty = [
+        (change.window, ", ".join(reason.value for reason in change.reasons), number(change.series))
+        for change in result.dirty[:MOST_WINDOWS]
+    ]
+    if dirty:
+        output.show(table(("dirty", "why", ">series"), dirty))
+    if len(result.dirty) > MOST_WINDOWS:
+        output.show(f"... and {len(result.dirty) - MOST_WINDOWS} more")
+    left = [(one.window, "frozen", one.why) for one in result.frozen]
+    left += [(one.window, "waiting", one.why) for one in result.waiting]
+    left += [(window, "failed", error.what) for window, error in result.failed.items()]
+    if left:
+        output.show(table(("left as it is", "state", "why"), left[:MOST_WINDOWS]))
+    for note in result.notes:
+        output.show(f"note: {note}")
+    for tier in result.cascaded:
+        _show(tier, output, "  ")
+    output.show("")
