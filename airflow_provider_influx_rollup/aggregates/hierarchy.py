@@ -145,7 +145,7 @@ class TierRules:
                 if lacking:
                     skipped.append(f"{name} of {field}, which has no {', '.join(lacking)}")
                     continue
-                columns.append(Column(field, types[there[0]], find_aggregate(name), there))
+                columns.append(Column(field, types[there[0]], find_aggregate(name), there, self.tier_below))
         return Selection(tuple(columns), tuple(skipped))
 
 

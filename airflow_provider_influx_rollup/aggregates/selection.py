@@ -22,12 +22,14 @@ class Column:
     :param field_type: ``"float"``, ``"integer"``, ``"unsigned"``, ``"string"`` or ``"boolean"``
     :param aggregate: what is computed of it
     :param parts: fields of the tier below that it is merged from; none when it is computed from the field itself
+    :param tier_below: the pipeline that writes these parts
     """
 
     field: str
     field_type: str
     aggregate: Aggregate
     parts: tuple[str, ...] = ()
+    tier_below: str | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -49,14 +49,18 @@ def specs_query(ledger_bucket: str) -> str:
 
 
 def states_query(ledger_bucket: str, pipeline: str, stage: str, interval: Interval) -> str:
-    """State, stop and spec of each window of a pipeline that starts in an interval, and no more than that."""
+    """State, stop, spec and time of each receipt of windows that start in an interval, and no more than that."""
     return "\n  ".join(
         [
             f"from(bucket: {literals.string(ledger_bucket)})",
             f"|> range(start: {literals.time(interval.start)}, stop: {literals.time(interval.stop)})",
             '|> filter(fn: (r) => r._measurement == "window_receipt")',
             f"|> filter(fn: (r) => r.pipeline == {literals.string(pipeline)} and r.stage == {literals.string(stage)})",
-            '|> filter(fn: (r) => r._field == "state" or r._field == "stop_ns" or r._field == "spec_hash")',
+            "|> filter(fn: (r) => "
+            + " or ".join(
+                f'r._field == "{name}"' for name in ("state", "stop_ns", "spec_hash", "written_at_ns")
+            )
+            + ")",
             '|> drop(columns: ["_start", "_stop"])',
             PIVOT,
         ]

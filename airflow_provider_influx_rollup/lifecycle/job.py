@@ -63,6 +63,11 @@ class Job:
         """The fields of the source that are read."""
         return tuple(dict.fromkeys(source for column in self.columns for source in column.sources))
 
+    @property
+    def tier_below(self) -> str | None:
+        """The pipeline that writes the source, when the job merges another tier."""
+        return self.columns[0].tier_below if self.columns else None
+
     def columns_of(self, field: str) -> tuple[Column, ...]:
         """The columns computed from one field, or first of all from it."""
         return tuple(column for column in self.columns if column.sources[0] == field)

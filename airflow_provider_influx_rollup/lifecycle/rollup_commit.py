@@ -32,6 +32,7 @@ from airflow_provider_influx_rollup.lifecycle.steps import (
     Write,
 )
 from airflow_provider_influx_rollup.lifecycle.survivors import restore_survivors
+from airflow_provider_influx_rollup.lifecycle.tier_commits import commits_below
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 
 MOST_ROUNDS = 3
@@ -100,18 +101,21 @@ def _write_until_right(job: Job, totals: Mapping[str, int]) -> Steps[Verdict]:
     """Write and verify until target and source agree; a source that never rests is an error.
 
     Several chains are several reads. A point that lands between two of them leaves a torn row, whose count may
-    be the new one; only counts from before and after all of them show that nothing landed.
+    be the new one; only counts from before and after all of them show that nothing landed. A tier below that is rolled
+    up again keeps its counts; its receipts show that.
 
     :param totals: source points of each field, counted before
     """
     verdict = None
+    below = yield from commits_below(job)
     for _ in range(MOST_ROUNDS):
         computed, rows = yield from write_windows(job, totals)
         verdict = yield from verify_windows(job, computed, rows)
         if verdict.ghosts.columns_by_key and not verdict.differences:
             yield from delete_ghosts(job, verdict.ghosts)
             verdict = yield from verify_windows(job, computed, rows)
-        if verdict.is_right and verdict.totals == totals:
+        before, below = below, (yield from commits_below(job))
+        if verdict.is_right and verdict.totals == totals and below == before:
             return verdict
         if verdict.is_right:
             yield Report("Points came while the windows were read, rolling up again", level="warning")

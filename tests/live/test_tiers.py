@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -19,11 +20,13 @@ from airflow_provider_influx_rollup.exceptions import (
     ReceiptMissing,
     WindowMisaligned,
 )
+from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.run_windows import interval_to_run
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.steps import QueryArrow, Steps
 from tests import oracle
 from tests.conftest import InfluxServer
-from tests.rollup_runs import interval, per_field, roll
+from tests.rollup_runs import RUN, interval, now, per_field, roll
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.windows.interval import Interval
@@ -299,3 +302,39 @@ def test_tier_has_no_ghosts_when_a_series_has_left_the_tier_below(
     left = points[points["device"] == "a"]
     expected = oracle.rollup(left, TAGS, windows, per_field(("count", "mean"), FIELDS))
     assert oracle.compare(stack.stored(2), expected) == []
+
+
+def interrupted(steps: Steps[Any], act: Callable[[], object]) -> Steps[Any]:
+    """Do something once, right after the rows of the tier below were read for the first time."""
+    answer, is_done = None, False
+    while True:
+        try:
+            step = steps.send(answer)
+        except StopIteration as end:
+            return end.value
+        answer = yield step
+        if not is_done and isinstance(step, QueryArrow) and "fn: sum" in step.flux:
+            is_done = True
+            act()
+
+
+def test_tier_is_merged_again_when_the_tier_below_is_rewritten_while_it_is_read(
+    small: tuple[Stack, pd.DataFrame, RollupSpec],
+) -> None:
+    stack, points, hours = small
+    span = interval("2025-03-01", "2025-03-01T04:00")
+    tier = stack.spec(2, GridSpec("4h"), ("count", "mean"), source_tier=hours.pipeline_name)
+    changed = points.assign(temp=points["temp"] * 3)
+
+    def overwrite() -> None:
+        # as many points as before, of other values
+        stack.client.write_lines(stack.bucket(0), encode(changed))
+        roll(stack.client, hours, span)
+
+    said: list[str] = []
+    steps = interrupted(roll_up(tier, span, RUN, now), overwrite)
+    drive(steps, stack.client, lambda report: said.append(report.message))
+    assert any("rolling up again" in text for text in said)
+    windows = oracle.windows("2025-03-01", "2025-03-01T04:00", "4h")
+    wanted = oracle.rollup(changed, TAGS, windows, per_field(("count", "mean"), FIELDS))
+    assert oracle.compare(stack.stored(2), wanted) == []
