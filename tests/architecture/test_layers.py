@@ -6,7 +6,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGE = "airflow_provider_influx_rollup"
-PURE = ["exceptions", "windows", "flux", "ledger", "archive", "aggregates", "lifecycle", "client"]
+PURE = ["exceptions", "windows", "flux", "ledger", "archive", "aggregates", "lifecycle", "client", "cli"]
 
 
 def test_all_import_contracts_are_kept_when_import_linter_reads_the_package() -> None:
@@ -18,7 +18,7 @@ def test_all_import_contracts_are_kept_when_import_linter_reads_the_package() ->
     assert " 0 broken" in done.stdout
 
 
-def test_core_and_client_import_when_airflow_is_not_installed() -> None:
+def test_core_client_and_command_line_import_when_airflow_is_not_installed() -> None:
     program = f"""
 import importlib, pkgutil, sys
 sys.modules["airflow"] = None
