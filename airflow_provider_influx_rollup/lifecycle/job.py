@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,6 +15,9 @@ from airflow_provider_influx_rollup.windows.equal_runs import EqualRun, equal_ru
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 INSTANT = timedelta(microseconds=1)
+# how many plain points take as much memory: a point makes five characters of a sketch's text, a sketch has up to 4,000
+POINTS_PER_SKETCHED_POINT = 10
+POINTS_PER_SKETCH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +101,18 @@ class Job:
 def cut_blocks(windows: Sequence[Interval], most: int) -> list[tuple[Interval, ...]]:
     """Windows in blocks that are written, verified and committed together."""
     return [tuple(windows[start : start + most]) for start in range(0, len(windows), most)]
+
+
+def weighed_points(columns: Iterable[Column], totals: Mapping[str, int]) -> int:
+    """How many points columns are computed from; those that make or are sketches weigh more.
+
+    :param totals: how many points or rows each field of the source has
+    """
+    weights: dict[str, int] = {}
+    for column in columns:
+        weight = 1
+        if column.aggregate.sketch is not None:
+            weight = POINTS_PER_SKETCH if column.parts else POINTS_PER_SKETCHED_POINT
+        for source in column.sources:
+            weights[source] = max(weight, weights.get(source, 0))
+    return sum(totals.get(source, 0) * weight for source, weight in weights.items())

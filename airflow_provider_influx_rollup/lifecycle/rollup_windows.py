@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.bad_fields import with_bad_fields
 from airflow_provider_influx_rollup.lifecycle.checkpoints import blocks_of, halves, windows_in_a_block
 from airflow_provider_influx_rollup.lifecycle.frozen import count_notes, is_too_old
+from airflow_provider_influx_rollup.lifecycle.job import weighed_points
 from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rollup_commit import commit_block
@@ -84,8 +85,7 @@ class _Work:
 
     def _blocks(self) -> list[Block]:
         plan, todo = self.ready.plan, self.ready.todo
-        names = {source for column in plan.types.columns() for source in column.sources}
-        points = sum(plan.totals.get(name, 0) for name in names)
+        points = weighed_points(plan.types.columns(), plan.totals)
         most = windows_in_a_block(len(plan.windows), points, self.options.windows_per_block)
         return blocks_of(todo, most)
 

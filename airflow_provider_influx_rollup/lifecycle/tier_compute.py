@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from airflow_provider_influx_rollup.aggregates.catalog import find_aggregate
 from airflow_provider_influx_rollup.aggregates.frame import (
     Frame,
     concat_frames,
@@ -30,7 +29,7 @@ from airflow_provider_influx_rollup.aggregates.tier_merge import (
 from airflow_provider_influx_rollup.aggregates.windowed import Block, WindowBounds
 from airflow_provider_influx_rollup.flux.rollup import Chain, chain_number, render_rollup
 from airflow_provider_influx_rollup.flux.source_read import raw_query
-from airflow_provider_influx_rollup.lifecycle.job import Job, cut_blocks
+from airflow_provider_influx_rollup.lifecycle.job import Job, cut_blocks, weighed_points
 from airflow_provider_influx_rollup.lifecycle.steps import QueryArrow, Report, Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MOST_CHAINS_PER_QUERY = 100
-# a sketch takes as much memory as about so many rows of a number
-NUMBERS_PER_SKETCH = 20
 
 
 @dataclass(slots=True)
@@ -140,10 +137,7 @@ def _merge_in_worker(
     sources = _sources(columns)
     names = ", ".join(column.name for column in columns)
     yield Report(f"Merging {names} in the worker from the rows of the tier below in {job.read_interval}")
-    rows = sum(
-        totals.get(source, 0) * (1 if find_aggregate(part).sketch is None else NUMBERS_PER_SKETCH)
-        for source, part in sources.items()
-    )
+    rows = weighed_points(columns, totals)
     reads = min(len(job.windows), max(1, ceil(rows / job.spec.max_rows_per_read)))
     first_window = 0
     for windows in cut_blocks(job.windows, ceil(len(job.windows) / reads)):
