@@ -13,12 +13,13 @@ from airflow_provider_influx_rollup.ledger.codec import decode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.checkpoints import stretches
+from airflow_provider_influx_rollup.lifecycle.frozen import is_too_old
 from airflow_provider_influx_rollup.lifecycle.job import INSTANT
 from airflow_provider_influx_rollup.lifecycle.options import FAIL_AT_END, RollupOptions
 from airflow_provider_influx_rollup.lifecycle.rollup_plan import STAGE
 from airflow_provider_influx_rollup.lifecycle.rollup_windows import roll_up_windows
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
-from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Query, Report, Steps
+from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Gather, Query, Report, Steps
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.lifecycle.window_errors import gaps_of, is_of_windows
 from airflow_provider_influx_rollup.windows.duration import Duration
@@ -99,17 +100,22 @@ def plan_healing(
     if not windows:
         return Healing()
     receipts: Mapping[Interval, Receipt] = {}
-    if (yield FindBucket(spec.ledger_bucket)) is not None:
+    source, ledger = yield Gather((FindBucket(spec.source_bucket), FindBucket(spec.ledger_bucket)))
+    if ledger is not None:
         starts = Interval(windows[0].start, windows[-1].start + INSTANT)
         query = receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, starts)
         receipts = {receipt.window: receipt for receipt in decode_receipts((yield Query(query)))}
     spec_hash = spec.spec_hash()
     undone = [window for window in windows if not _is_done(receipts.get(window), spec_hash)]
-    busy = {window: why for window in undone if (why := _why_busy(receipts.get(window), run, now))}
-    free = [window for window in undone if window not in busy]
+    left = {window: why for window in undone if (why := _why_busy(receipts.get(window), run, now))}
+    if source is not None:
+        # they would take the places of windows that can be healed, in each run again
+        frozen = f"frozen: retention of bucket {source.name!r} has reached them"
+        left |= dict.fromkeys((window for window in undone if is_too_old(window, source, now)), frozen)
+    free = [window for window in undone if window not in left]
     most = options.heal_max_windows
-    too_many = dict.fromkeys(free[most:], f"one run heals at most {most} windows (heal_max_windows)")
-    return Healing(windows, free[:most], left={**busy, **too_many})
+    left |= dict.fromkeys(free[most:], f"one run heals at most {most} windows (heal_max_windows)")
+    return Healing(windows, free[:most], left=left)
 
 
 def _windows_before(spec: RollupSpec, interval: Interval, lookback: Duration) -> list[Interval]:

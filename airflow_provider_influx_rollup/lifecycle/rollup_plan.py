@@ -35,7 +35,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup_verify import (
     totals_by_field,
 )
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
-from airflow_provider_influx_rollup.lifecycle.state_edge import column_rules, require_committed_below
+from airflow_provider_influx_rollup.lifecycle.state_edge import column_rules
 from airflow_provider_influx_rollup.lifecycle.steps import (
     Bucket,
     CheckWritable,
@@ -49,6 +49,7 @@ from airflow_provider_influx_rollup.lifecycle.steps import (
     Steps,
 )
 from airflow_provider_influx_rollup.lifecycle.tier_compute import tier_scripts
+from airflow_provider_influx_rollup.lifecycle.tier_waiting import Waiting, waiting_below
 from airflow_provider_influx_rollup.lifecycle.type_parts import TypeParts
 from airflow_provider_influx_rollup.lifecycle.writable import require_writable
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -64,6 +65,7 @@ class Plan:
     :param types: the columns of each part of the interval that a field's type may change at
     :param totals: source points of each field over all windows, counted before anything is written
     :param others: what other pipelines write to the same measurement
+    :param waiting: windows that cannot start before the tier below is COMMITTED
     """
 
     windows: tuple[Interval, ...]
@@ -74,6 +76,7 @@ class Plan:
     target: Bucket
     totals: Mapping[str, int]
     others: tuple[Claim, ...]
+    waiting: Waiting
 
     @property
     def selection(self) -> Selection:
@@ -123,7 +126,7 @@ def plan_rollup(
     previous, specs = answers[3 : len(steps)] or ([], [])
     stored = decode_specs(specs)
     require_no_clash(spec, stored)
-    below = yield from require_committed_below(spec, windows, stored)
+    below, waiting = yield from waiting_below(spec, windows, stored)
     rules = column_rules(spec, below)
     frames = [frames_from_tables(tables) for tables in answers[len(steps) :]]
     types = TypeParts.of(rules, list(zip(parts, frames, strict=True)))
@@ -134,7 +137,7 @@ def plan_rollup(
     newest = newest_specs(spec, stored)
     others = tuple(Claim.of(other) for name, other in newest.items() if name != spec.pipeline_name)
     ownership = _ownership(spec, stored, others, receipts.values())
-    return Plan(windows, types, book, ownership, source, target, totals_by_field(counted), others)
+    return Plan(windows, types, book, ownership, source, target, totals_by_field(counted), others, waiting)
 
 
 def _ownership(

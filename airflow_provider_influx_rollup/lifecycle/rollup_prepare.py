@@ -66,6 +66,7 @@ def prepare_windows(
 
     :param windows: neighbours, in ascending order
     :param outcome: takes what an earlier try of the run has done, the windows that are refused, and the notes
+    :raises ReceiptMissing: when the tier below is not COMMITTED, and the run fails fast
     :raises WindowFrozen: when retention reaches a window, and the run fails fast
     :raises ConfigurationError: when the target holds values that neither the source nor the pipeline explains
     """
@@ -73,7 +74,10 @@ def prepare_windows(
     done = done_by_this_run(plan.book, windows)
     outcome.committed.update(done)
     runs, mixed = plan.types.runs_of_one_type(stretches(windows, [w for w in windows if w not in done]))
-    refused: dict[Interval, InfluxRollupError] = {**mixed}
+    refused: dict[Interval, InfluxRollupError] = {
+        window: error for window, error in {**plan.waiting.windows, **mixed}.items() if window not in done
+    }
+    outcome.first_error = plan.waiting.as_one
     refused |= dropped_windows((window for run_ in runs for window in run_), plan.target, now())
     runs = _without(runs, refused)
     frozen: dict[Interval, InfluxRollupError] = {}

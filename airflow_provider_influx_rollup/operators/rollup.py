@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.airflow_compat import AirflowSkipException, timezone
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.lifecycle.run_windows import TILED, interval_to_run, require_choice
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.state_edge import AUTO
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
+from airflow_provider_influx_rollup.operators._options import OPTIONS, is_plain, parsed_options, texts
+from airflow_provider_influx_rollup.operators._several import each_in_turn
 from airflow_provider_influx_rollup.settings import read_settings
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.airflow_compat import Context
+    from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
     from airflow_provider_influx_rollup.lifecycle.result import StageResult
     from airflow_provider_influx_rollup.lifecycle.rollup_script import ScriptSpec
     from airflow_provider_influx_rollup.lifecycle.steps import Steps
     from airflow_provider_influx_rollup.windows.interval import Interval
 
-DECLARED_ONLY = ("source_bucket", "aggregates", "fields", "tags", "group_by", "target_measurement", "period")
-JINJA = "{{"
+DECLARED_ONLY = (
+    "source_bucket",
+    "aggregates",
+    "fields",
+    "tags",
+    "group_by",
+    "target_measurement",
+    "period",
+    "source_tier",
+)
 # template fields that say nothing about what is rolled up
-OF_THE_RUN = ("influx_conn_id", "org", "start", "stop", "window", "flux", "params_flux")
+OF_THE_RUN = ("influx_conn_id", "org", "start", "stop", "window", "flux", "params_flux", *OPTIONS)
 
 
 class FluxRollupOperator(InfluxStageOperator):
@@ -47,6 +61,17 @@ class FluxRollupOperator(InfluxStageOperator):
     :param compute: ``"auto"``: what InfluxDB cannot push down is computed in the worker from one read;
         ``"server"``: in InfluxDB, slower, for data that must not leave it
     :param empty_windows: what a window without points does: ``"commit"`` it, ``"skip"`` the task, or ``"fail"``
+    :param source_tier: name of the pipeline that writes ``source_bucket``, whose rows are merged; ``"auto"`` finds it
+        in the ledger; None reads raw points
+    :param windows: which windows a run is about: ``"tiled"``: those that make its interval exactly; ``"ending"``: those
+        that stop in it, so that an hourly DAG can have a daily rollup; ``"complete"`` (with ``source_tier``): also those
+        that the tier below has completed by this run. Without such a window the task is skipped
+    :param heal: how far before the interval windows that are not COMMITTED are rolled up too, such as ``"7d"``
+    :param heal_max_windows: most windows that one run heals, the oldest first
+    :param force: roll up frozen windows too, from what retention has left of their points
+    :param windows_per_block: most windows that are committed together; None: what takes some minutes at most
+    :param on_window_error: ``"fail_at_end"``: the other windows are committed, then the task fails;
+        ``"fail_fast"``: it fails at once
     :param flux: the user's own script, or the path of a ``.flux`` file
     :param params_flux: values bound as ``params.<name>`` in the script
     :param on_raw_read: when the script's plan reads raw points: ``"fail"``, ``"warn"`` or ``"allow"``
@@ -65,6 +90,8 @@ class FluxRollupOperator(InfluxStageOperator):
         "tags",
         "group_by",
         "target_measurement",
+        "source_tier",
+        *OPTIONS,
         "flux",
         "params_flux",
     )
@@ -90,6 +117,13 @@ class FluxRollupOperator(InfluxStageOperator):
         target_measurement: str | None = None,
         compute: str = "auto",
         empty_windows: str = "commit",
+        source_tier: str | None = None,
+        windows: str = "tiled",
+        heal: str | None = None,
+        heal_max_windows: int | str = 1000,
+        force: bool | str = False,
+        windows_per_block: int | str | None = None,
+        on_window_error: str = "fail_at_end",
         flux: str | None = None,
         params_flux: Mapping[str, Any] | None = None,
         on_raw_read: str = "warn",
@@ -108,6 +142,13 @@ class FluxRollupOperator(InfluxStageOperator):
         self.target_measurement = target_measurement
         self.compute = compute
         self.empty_windows = empty_windows
+        self.source_tier = source_tier
+        self.windows = windows
+        self.heal = heal
+        self.heal_max_windows = heal_max_windows
+        self.force = force
+        self.windows_per_block = windows_per_block
+        self.on_window_error = on_window_error
         self.flux = flux
         self.params_flux = params_flux
         self.on_raw_read = on_raw_read
@@ -127,10 +168,15 @@ class FluxRollupOperator(InfluxStageOperator):
         interval = self.interval(context)
         if self.flux is not None:
             return self._execute_script(context, interval)
-        specs = self.specs()
+        specs = self._with_windows(self.specs(), interval)
         if self.deferrable and len(specs) == 1 and not self.is_dry_run:
-            self.defer_verb(context, specs[0].as_json(), [interval])
-        results = [self._execute_spec(context, spec, interval) for spec in specs]
+            spec, part = specs[0]
+            self.defer_verb(context, {**spec.as_json(), "options": self.options().as_json()}, [part])
+        results = each_in_turn(
+            [partial(self._execute_spec, context, spec, part) for spec, part in specs],
+            fails_fast=self.options().fails_fast,
+            tell=partial(self.log.error, "%s"),
+        )
         self._skip_when_empty(results)
         return results if len(results) > 1 else results[0]
 
@@ -151,7 +197,7 @@ class FluxRollupOperator(InfluxStageOperator):
             what = "it runs a script, and what that reads is known in a run only"
             raise ConfigurationError(what, fix="use dry_run=True in a run")
         names = [name for name in self.template_fields if name not in OF_THE_RUN]
-        unknown = [name for name in names if not _is_plain(getattr(self, name))]
+        unknown = [name for name in names if not is_plain(getattr(self, name))]
         if unknown:
             what = f"{', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} rendered in a run only"
             raise ConfigurationError(what, fix="use dry_run=True in a run")
@@ -160,7 +206,31 @@ class FluxRollupOperator(InfluxStageOperator):
     def _specs(self) -> list[RollupSpec]:
         self._require_declared()
         names = [self.measurement] if isinstance(self.measurement, str) else list(self.measurement or ())
-        return [self._spec(name, several=len(names) > 1) for name in names]
+        specs = [self._spec(name, several=len(names) > 1) for name in names]
+        require_choice(self.windows, specs[0])
+        return specs
+
+    @failing_by_permanence()
+    def _with_windows(
+        self, specs: Sequence[RollupSpec], interval: Interval
+    ) -> list[tuple[RollupSpec, Interval]]:
+        """The rollups that have windows in this run, each with its interval."""
+        if self.windows == TILED:
+            return [(spec, interval) for spec in specs]
+        from airflow_provider_influx_rollup.client.driver import drive
+
+        found = []
+        reasons = []
+        for spec in specs:
+            steps = interval_to_run(spec, interval, self.windows)
+            part, reason = drive(steps, self.hook.get_conn(), self._report)
+            if part is None:
+                reasons.append(reason)
+            else:
+                found.append((spec, part))
+        if not found:
+            raise AirflowSkipException("; ".join(reasons))
+        return found
 
     def _spec(self, measurement: str, *, several: bool) -> RollupSpec:
         aggregates = self.aggregates or ()
@@ -170,12 +240,12 @@ class FluxRollupOperator(InfluxStageOperator):
             target_bucket=self.target_bucket,
             measurement=measurement,
             grid=self._grid(),
-            aggregates={glob: _texts(names) for glob, names in aggregates.items()}
+            aggregates={glob: texts(names) for glob, names in aggregates.items()}
             if isinstance(aggregates, Mapping)
-            else _texts(aggregates),
-            fields=None if self.fields is None else _texts(self.fields),
-            tags={key: _texts(values) for key, values in (self.tags or {}).items()},
-            group_by=None if self.group_by is None else _texts(self.group_by),
+            else texts(aggregates),
+            fields=None if self.fields is None else texts(self.fields),
+            tags={key: texts(values) for key, values in (self.tags or {}).items()},
+            group_by=None if self.group_by is None else texts(self.group_by),
             target_measurement=self.target_measurement,
             lateness=self.lateness,
             compute=self.compute,
@@ -183,17 +253,36 @@ class FluxRollupOperator(InfluxStageOperator):
             pipeline=f"{self.pipeline}:{measurement}" if self.pipeline and several else self.pipeline,
             ledger_bucket=self.ledger_bucket,
             max_rows_per_read=settings.max_rows_per_read,
+            source_tier=f"{self.source_tier}:{measurement}"
+            if self._is_named_tier and several
+            else self.source_tier,
         )
+
+    @property
+    def _is_named_tier(self) -> bool:
+        return self.source_tier not in (None, AUTO)
 
     def _grid(self) -> GridSpec:
         return GridSpec(str(self.every), self.offset, self.timezone, self.period)
+
+    def _parse_options(self) -> RollupOptions:
+        return parsed_options({name: getattr(self, name) for name in OPTIONS})
+
+    @failing_by_permanence()
+    def options(self) -> RollupOptions:
+        """Healing, checkpoints, and what an error of one window does.
+
+        :raises AirflowFailException: when a parameter is not possible
+        """
+        return self._parse_options()
 
     def _execute_spec(self, context: Context, spec: RollupSpec, interval: Interval) -> dict[str, Any]:
         def make_steps(_now: object) -> Steps[Any]:
             from airflow_provider_influx_rollup.lifecycle.dry_run import with_plan
             from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
 
-            steps = roll_up(spec, interval, run_info(context), timezone.utcnow, dry_run=self.is_dry_run)
+            run, options = run_info(context), self.options()
+            steps = roll_up(spec, interval, run, timezone.utcnow, dry_run=self.is_dry_run, options=options)
             return with_plan(steps, spec, interval, timezone.utcnow) if self.is_dry_run else steps
 
         return self.run_verb(context, make_steps)
@@ -256,11 +345,14 @@ class FluxRollupOperator(InfluxStageOperator):
             self._require_script_only()
         elif self._is_rendered():
             self._specs()
+            self._parse_options()
         else:
             self._require_declared()
 
     def _require_script_only(self) -> None:
-        declared = [name for name in ("measurement", *DECLARED_ONLY) if getattr(self, name) is not None]
+        names = ("measurement", *DECLARED_ONLY, "heal", "windows_per_block")
+        declared = [name for name in names if getattr(self, name) is not None]
+        declared += ["force"] if self.force else []
         if declared:
             what = f"flux and {', '.join(declared)} are given: a script decides itself what it reads and computes"
             raise ConfigurationError(what, written="nothing", fix="give flux or measurement, not both")
@@ -273,7 +365,7 @@ class FluxRollupOperator(InfluxStageOperator):
         if missing:
             what = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
             raise ConfigurationError(what, written="nothing", fix="give them, or your own script in flux")
-        if self.target_measurement and not isinstance(self.measurement, str) and _is_plain(self.measurement):
+        if self.target_measurement and not isinstance(self.measurement, str) and is_plain(self.measurement):
             what = "several measurements would be written into one target_measurement"
             raise ConfigurationError(what, written="nothing", fix="use one operator for each measurement")
         if self.params_flux is not None:
@@ -283,19 +375,4 @@ class FluxRollupOperator(InfluxStageOperator):
     def _is_rendered(self) -> bool:
         """Whether no parameter waits for Jinja or for another task's result."""
         values = [getattr(self, name) for name in self.template_fields if name not in ("flux", "params_flux")]
-        return all(_is_plain(value) for value in values)
-
-
-def _is_plain(value: object) -> bool:
-    if isinstance(value, str):
-        return JINJA not in value and "{%" not in value
-    if isinstance(value, Mapping):
-        return all(_is_plain(part) for pair in value.items() for part in pair)
-    if isinstance(value, list | tuple | set):
-        return all(_is_plain(part) for part in value)
-    # an XComArg or another object that Airflow resolves before the task runs
-    return value is None or (not hasattr(value, "operator") and not hasattr(value, "resolve"))
-
-
-def _texts(values: str | Sequence[str]) -> tuple[str, ...]:
-    return (values,) if isinstance(values, str) else tuple(values)
+        return all(is_plain(value) for value in values)

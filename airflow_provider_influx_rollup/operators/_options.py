@@ -1,0 +1,74 @@
+"""Parameters as a DAG gives them: plain values, or text that a template has rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
+
+#: the operator's parameters that become options
+OPTIONS = ("heal", "heal_max_windows", "force", "windows_per_block", "on_window_error")
+
+JINJA = "{{"
+NOTHING = ("", "none", "null")
+TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+def parsed_options(values: dict[str, Any]) -> RollupOptions:
+    """Options from the operator's parameters.
+
+    :param values: by the names in ``OPTIONS``
+    :raises ConfigurationError: when one is not possible
+    """
+    given: dict[str, Any] = {name: None if _is_nothing(value) else value for name, value in values.items()}
+    for name in ("heal_max_windows", "windows_per_block"):
+        if given[name] is not None:
+            given[name] = _whole_number(name, given[name])
+    given["force"] = _truth(given["force"])
+    defaults = ("heal_max_windows", "on_window_error")
+    return RollupOptions(
+        **{name: value for name, value in given.items() if value is not None or name not in defaults}
+    )
+
+
+def _is_nothing(value: object) -> bool:
+    return value is None or (isinstance(value, str) and value.strip().lower() in NOTHING)
+
+
+def _whole_number(name: str, value: object) -> int:
+    if isinstance(value, str) and value.strip().isdecimal():
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    what = f"{name}={value!r} is not possible"
+    raise ConfigurationError(what, written="nothing", fix="give a whole number, 1 or more")
+
+
+def _truth(value: object) -> bool:
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    if isinstance(value, str) and value.strip().lower() in TRUTHS:
+        return TRUTHS[value.strip().lower()]
+    what = f"force={value!r} is neither true nor false"
+    raise ConfigurationError(
+        what, written="nothing", fix="give True or False, or a template that renders to one"
+    )
+
+
+def is_plain(value: object) -> bool:
+    """Whether a parameter waits neither for Jinja nor for another task's result."""
+    if isinstance(value, str):
+        return JINJA not in value and "{%" not in value
+    if isinstance(value, Mapping):
+        return all(is_plain(part) for pair in value.items() for part in pair)
+    if isinstance(value, list | tuple | set):
+        return all(is_plain(part) for part in value)
+    # an XComArg or another object that Airflow resolves before the task runs
+    return value is None or (not hasattr(value, "operator") and not hasattr(value, "resolve"))
+
+
+def texts(values: str | Sequence[str]) -> tuple[str, ...]:
+    """One text or several as a tuple."""
+    return (values,) if isinstance(values, str) else tuple(values)
