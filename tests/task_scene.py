@@ -39,11 +39,10 @@ def reborn(trigger: Any) -> Any:
 
 
 def fire(trigger: Any) -> Any:
-    """The payload of a trigger's first event, after its trip back."""
-    return json.loads(json.dumps(asyncio.run(asyncio.wait_for(_first_event(trigger), 60))))
+    """The payload of a trigger's only event, after its trip back."""
+    (payload,) = asyncio.run(asyncio.wait_for(_events(trigger), 60))
+    return json.loads(json.dumps(payload))
 
 
-async def _first_event(trigger: Any) -> Any:
-    async for event in trigger.run():
-        return event.payload
-    return None
+async def _events(trigger: Any) -> list[Any]:
+    return [event.payload async for event in trigger.run()]

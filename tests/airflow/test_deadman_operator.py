@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,46 +17,17 @@ from airflow_provider_influx_rollup.airflow_compat import (
 )
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.hooks.client_cache import close_all_clients
 from airflow_provider_influx_rollup.operators.deadman import DeadmanCheckOperator
+from airflow_provider_influx_rollup.triggers.lifecycle_job import LifecycleJobTrigger
 from dev.airflow_process import AirflowProcess
 from dev.influx_http import InfluxAddress
+from tests.task_scene import fire, make_context, reborn
 
-pytestmark = [pytest.mark.live, pytest.mark.airflow]
+pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
 
 START = datetime(2024, 5, 6, 10, tzinfo=UTC)
 STOP = START + timedelta(hours=1)
 NS = 10**9
-
-
-@dataclass
-class TaskInstance:
-    """What a task sees of itself."""
-
-    dag_id: str = "d"
-    task_id: str = "deadman"
-    run_id: str = "r"
-    try_number: int = 1
-    map_index: int = -1
-    pushed: dict[str, Any] = field(default_factory=dict)
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        self.pushed[key] = value
-
-
-@pytest.fixture(autouse=True)
-def connection(influx: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    value = {
-        "conn_type": "influx_rollup",
-        "host": influx.url,
-        "password": influx.token,
-        "extra": {"org": influx.org},
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_TELE", json.dumps(value))
-    monkeypatch.setenv("AIRFLOW_CONN_WRONG", json.dumps({**value, "password": "wrong-token"}))
-    close_all_clients()
-    yield
-    close_all_clients()
 
 
 @pytest.fixture
@@ -76,10 +45,6 @@ def make_operator(buckets: tuple[str, str], **kwargs: Any) -> DeadmanCheckOperat
     return DeadmanCheckOperator(
         task_id="deadman", bucket=bucket, measurement="fleet", status_bucket=status_bucket, **settings
     )
-
-
-def make_context(**facts: Any) -> Any:
-    return {"ti": TaskInstance(), **facts}
 
 
 def test_findings_are_small_json_when_a_series_is_dead(buckets: tuple[str, str]) -> None:
@@ -147,20 +112,12 @@ def test_result_is_the_same_when_it_runs_in_the_triggerer(buckets: tuple[str, st
     operator = make_operator(buckets, deferrable=True, on_dead="fail")
     with pytest.raises(TaskDeferred) as deferred:
         operator.execute(make_context())
-    path, arguments = deferred.value.trigger.serialize()
-    trigger = type(deferred.value.trigger)(**json.loads(json.dumps(arguments)))
-    assert path.endswith("LifecycleJobTrigger")
-    event = asyncio.run(first_event(trigger))
+    assert isinstance(deferred.value.trigger, LifecycleJobTrigger)
+    event = fire(reborn(deferred.value.trigger))
     context = make_context()
     with pytest.raises(AirflowFailException, match="device=d2"):
         operator.execute_complete(context, event)
     assert context["ti"].pushed["return_value"] == direct
-
-
-async def first_event(trigger: Any) -> Any:
-    async for event in trigger.run():
-        return event.payload
-    return None
 
 
 DAG_FILE = """

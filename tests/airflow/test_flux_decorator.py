@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,10 +9,10 @@ import pytest
 
 from airflow_provider_influx_rollup.airflow_compat import AirflowFailException
 from airflow_provider_influx_rollup.decorators.flux import flux_task
-from airflow_provider_influx_rollup.hooks.client_cache import close_all_clients
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
+from tests.task_scene import make_context
 
-pytestmark = [pytest.mark.live, pytest.mark.airflow]
+pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 STOP = START + timedelta(hours=1)
@@ -21,32 +21,6 @@ from(bucket: params.bucket)
   |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
   |> filter(fn: (r) => r._measurement == "m" and r.site == params.site)
 """
-
-
-class TaskInstance:
-    """What a task sees of itself."""
-
-    dag_id, task_id, run_id, try_number, map_index = "d", "ask", "r", 1, -1
-
-    def __init__(self) -> None:
-        self.pushed: dict[str, Any] = {}
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        self.pushed[key] = value
-
-
-@pytest.fixture(autouse=True)
-def connection(influx: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    value = {
-        "conn_type": "influx_rollup",
-        "host": influx.url,
-        "password": influx.token,
-        "extra": {"org": influx.org},
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_TELE", json.dumps(value))
-    close_all_clients()
-    yield
-    close_all_clients()
 
 
 @pytest.fixture
@@ -68,10 +42,10 @@ def make_task(function: Callable[..., Any], **kwargs: Any) -> Any:
 
 def test_rows_of_the_window_are_counted_when_there_is_no_target(source: str) -> None:
     def ask(ti: Any) -> tuple[str, dict[str, Any]]:
-        assert ti.task_id == "ask"
+        assert ti.task_id == "task"
         return READ, {"bucket": source, "site": "a"}
 
-    result = make_task(ask, first_rows=2).execute({"ti": TaskInstance()})
+    result = make_task(ask, first_rows=2).execute(make_context())
     assert result["rows"] == 4
     assert result["window"] == {"start": "2026-01-01T00:00:00Z", "stop": "2026-01-01T01:00:00Z"}
     assert [row["_value"] for row in result["first_rows"]] == [0.0, 15.0]
@@ -81,14 +55,14 @@ def test_rows_of_the_window_are_counted_when_there_is_no_target(source: str) -> 
 
 def test_now_is_the_windows_stop_when_the_script_reads_backwards(source: str) -> None:
     script = f'from(bucket: "{source}") |> range(start: -45m) |> filter(fn: (r) => r.site == "a")'
-    assert make_task(lambda: script, task_id="ask").execute({"ti": TaskInstance()})["rows"] == 3
+    assert make_task(lambda: script, task_id="ask").execute(make_context())["rows"] == 3
 
 
 def test_values_stay_values_when_they_look_like_flux(source: str) -> None:
     def ask() -> tuple[str, dict[str, Any]]:
         return READ, {"bucket": source, "site": 'a" or true or "" == "'}
 
-    assert make_task(ask).execute({"ti": TaskInstance()})["rows"] == 0
+    assert make_task(ask).execute(make_context())["rows"] == 0
 
 
 def test_script_is_a_rollup_when_there_is_a_target(
@@ -102,7 +76,7 @@ def test_script_is_a_rollup_when_there_is_a_target(
 
     task = make_task(roll_up, target_bucket=target, every="30m", ledger_bucket=bucket_factory())
     assert isinstance(task, FluxRollupOperator)
-    result = task.execute({"ti": TaskInstance()})
+    result = task.execute(make_context())
     assert result["state"] == "COMMITTED"
     rows = client.query(f'from(bucket: "{target}") |> range(start: 0) |> sort(columns: ["_time"])')
     assert [(row["_time"], row["_value"]) for row in rows] == [
@@ -114,4 +88,4 @@ def test_script_is_a_rollup_when_there_is_a_target(
 @pytest.mark.parametrize("returned", [None, "", "  ", 7, ("buckets()", None), ("buckets()", {}, 3)])
 def test_task_fails_with_the_fix_when_the_function_returns_no_flux(returned: Any) -> None:
     with pytest.raises(AirflowFailException, match="return the script"):
-        make_task(lambda: returned, task_id="ask").execute({"ti": TaskInstance()})
+        make_task(lambda: returned, task_id="ask").execute(make_context())

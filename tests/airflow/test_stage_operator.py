@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -22,31 +20,16 @@ from airflow_provider_influx_rollup.airflow_compat import (
     TaskDeferred,
 )
 from airflow_provider_influx_rollup.exceptions import InfluxUnavailable, WindowNotDue
-from airflow_provider_influx_rollup.hooks.client_cache import close_all_clients
 from airflow_provider_influx_rollup.lifecycle.steps import Query, Report, Steps
 from airflow_provider_influx_rollup.links.influx import LINKS_XCOM_KEY
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
 from airflow_provider_influx_rollup.triggers import lifecycle_job
+from tests.task_scene import fire, make_context, reborn
 
-pytestmark = [pytest.mark.live, pytest.mark.airflow]
+pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 STOP = START + timedelta(hours=1)
-
-
-@dataclass
-class TaskInstance:
-    """What a task sees of itself."""
-
-    dag_id: str = "d"
-    task_id: str = "stage"
-    run_id: str = "r"
-    try_number: int = 2
-    map_index: int = -1
-    pushed: dict[str, Any] = field(default_factory=dict)
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        self.pushed[key] = value
 
 
 def count_rows(flux: str, rows_of: str) -> Steps[dict[str, Any]]:
@@ -66,17 +49,6 @@ def fail_from_job(job: Mapping[str, Any], clock: Any) -> Steps[dict[str, Any]]:
     raise WindowNotDue(what, written="nothing", fix="wait")
 
 
-@pytest.fixture(autouse=True)
-def connection(influx: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    extra = {"org": influx.org, "deadline_seconds": 0.3}
-    value = {"conn_type": "influx_rollup", "host": influx.url, "password": influx.token, "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_TELE", json.dumps(value))
-    monkeypatch.setenv("AIRFLOW_CONN_DOWN", json.dumps({**value, "host": "http://127.0.0.1:1"}))
-    close_all_clients()
-    yield
-    close_all_clients()
-
-
 @pytest.fixture
 def verbs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "verbs_of_this_test", sys.modules[__name__])
@@ -90,10 +62,6 @@ def make_operator(conn_id: str = "tele", **kwargs: Any) -> Any:
     )
     operator.bucket = "a b"
     return operator
-
-
-def make_context() -> dict[str, Any]:
-    return {"ti": TaskInstance()}
 
 
 def test_result_is_returned_when_the_verb_ends(client: Any) -> None:
@@ -171,14 +139,7 @@ def deferred_event(operator: Any, context: dict[str, Any], spec: dict[str, Any])
     with pytest.raises(TaskDeferred) as caught:
         operator.defer_verb(context, spec, [operator.interval(context)])
     assert caught.value.method_name == "execute_complete"
-    _, kwargs = caught.value.trigger.serialize()
-    trigger = lifecycle_job.LifecycleJobTrigger(**json.loads(json.dumps(kwargs)))
-
-    async def events() -> list[Any]:
-        return [event.payload async for event in trigger.run()]
-
-    (payload,) = asyncio.run(events())
-    return json.loads(json.dumps(payload))
+    return fire(reborn(caught.value.trigger))
 
 
 @pytest.mark.usefixtures("verbs")

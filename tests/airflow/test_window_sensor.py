@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,27 +17,15 @@ from airflow_provider_influx_rollup.airflow_compat import (
     TaskDeferred,
 )
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.hooks.client_cache import close_all_clients
 from airflow_provider_influx_rollup.sensors.window import WindowCompleteSensor
 from airflow_provider_influx_rollup.triggers.window_ready import WindowReadyTrigger
+from tests.task_scene import fire, make_context, reborn
 
-pytestmark = [pytest.mark.live, pytest.mark.airflow]
+pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
 
 START = datetime(2024, 5, 6, 10, tzinfo=UTC)
 STOP = START + timedelta(hours=1)
 MakeSensor = Callable[..., WindowCompleteSensor]
-
-
-@pytest.fixture(autouse=True)
-def connection(influx: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    extra = {"org": influx.org, "deadline_seconds": 0.2}
-    value = {"conn_type": "influx_rollup", "host": influx.url, "password": influx.token, "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_TELE", json.dumps(value))
-    monkeypatch.setenv("AIRFLOW_CONN_WRONG", json.dumps({**value, "password": "wrong-token"}))
-    monkeypatch.setenv("AIRFLOW_CONN_DOWN", json.dumps({**value, "host": "http://127.0.0.1:1"}))
-    close_all_clients()
-    yield
-    close_all_clients()
 
 
 @pytest.fixture
@@ -69,30 +56,14 @@ def put(client: InfluxClient, bucket: str) -> Callable[[], None]:
     return lambda: client.write_lines(bucket, [line])
 
 
-def make_context() -> Any:
-    return {}
-
-
 def defer(sensor: WindowCompleteSensor) -> WindowReadyTrigger:
     """The trigger that the sensor defers to, after a trip through Airflow's database."""
     with pytest.raises(TaskDeferred) as deferred:
         sensor.execute(make_context())
     assert deferred.value.method_name == "execute_complete"
-    path, arguments = deferred.value.trigger.serialize()
-    assert path == "airflow_provider_influx_rollup.triggers.window_ready.WindowReadyTrigger"
-    again = WindowReadyTrigger(**json.loads(json.dumps(arguments)))
-    assert json.dumps(again.serialize()) == json.dumps((path, arguments))
-    return again
-
-
-async def first_event(trigger: WindowReadyTrigger) -> Any:
-    async for event in trigger.run():
-        return event.payload
-    return None
-
-
-def fire(trigger: WindowReadyTrigger) -> Any:
-    return json.loads(json.dumps(asyncio.run(asyncio.wait_for(first_event(trigger), 60))))
+    trigger = reborn(deferred.value.trigger)
+    assert isinstance(trigger, WindowReadyTrigger)
+    return trigger
 
 
 def test_event_is_returned_when_the_window_is_complete(
