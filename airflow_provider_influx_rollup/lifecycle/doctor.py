@@ -67,12 +67,15 @@ def _always(now: datetime) -> Interval:
 def _check_clock(now: Clock) -> Steps[Finding]:
     before = now()
     rows = yield Query(server_clock_query())
-    middle = before + (now() - before) / 2
-    difference = rows[0]["_value"] - middle
-    amount = abs(difference)
+    on_the_way = now() - before
+    difference = rows[0]["_value"] - (before + on_the_way / 2)
+    # when in that time the server looked at its clock, nobody knows
+    amount = max(abs(difference) - on_the_way / 2, timedelta())
     status = Status.OK if amount < CLOCK_WARN else Status.WARN if amount < CLOCK_FAIL else Status.FAIL
     side = "ahead of" if difference > timedelta() else "behind"
-    text = f"the server is {amount.total_seconds():.2f} s {side} this machine"
+    text = f"the server is at least {amount.total_seconds():.2f} s {side} this machine"
+    if not amount:
+        text = "server and machine show the same time"
     fix = (
         ""
         if status is Status.OK
@@ -156,7 +159,9 @@ def _check_stuck(rows: Iterable[Row], now: datetime, stuck_after: timedelta) -> 
         return Finding("writing", Status.FAIL, text, "run them again: `influx-rollup coverage` lists them")
     if writing:
         return Finding(
-            "writing", Status.OK, f"{sum(writing.values())} windows are being written now, none for long"
+            "writing",
+            Status.OK,
+            f"windows that are being written now: {sum(writing.values())}, none for long",
         )
     return Finding("writing", Status.OK, "no window is WRITING")
 
