@@ -63,32 +63,15 @@ class Edge:
         return missing(windows, [cell for cell in self.cells if cell not in lacking])
 
 
-def require_committed_below(
-    spec: RollupSpec, windows: Sequence[Interval], stored: Sequence[StoredSpec]
-) -> Steps[TierBelow | None]:
-    """Refuse windows whose time the tier below has not COMMITTED as a whole; None when there is no tier below.
-
-    :param windows: of the tier, in ascending order
-    :param stored: ``(pipeline, spec_hash, spec)`` of the ledger, the last used first
-    :raises ReceiptMissing: naming the missing windows, and which spec changed
-    :raises ConfigurationError: when the tier below is another one than the DAG says
-    :raises WindowMisaligned: when windows of the tier below do not tile a window
-    :raises AggregateNotMergeable: when the tier below does not store a part
-    """
-    if spec.source_tier is None:
-        return None
-    edge = yield from read_edge(spec, windows, stored)
-    waiting = edge.missing(windows)
-    if waiting:
-        raise not_committed(spec, edge, waiting)
-    return edge.below
-
-
 def read_edge(spec: RollupSpec, windows: Sequence[Interval], stored: Sequence[StoredSpec]) -> Steps[Edge]:
     """Ask the ledger for the tier below.
 
     :param windows: of the tier, in ascending order
-    :param stored: as for ``require_committed_below``
+    :param stored: ``(pipeline, spec_hash, spec)`` of the ledger, the last used first
+    :raises ReceiptMissing: when the tier below has never run
+    :raises ConfigurationError: when the tier below is another one than the DAG says
+    :raises WindowMisaligned: when windows of the tier below do not tile a window
+    :raises AggregateNotMergeable: when the tier below does not store a part
     """
     below = find_tier_below(spec, stored)
     grid = below.spec.grid.grid()

@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_influx_rollup.flux.ledger_read import receipts_query, specs_query, survivors_query
+from airflow_provider_influx_rollup.flux.ledger_read import (
+    receipts_query,
+    specs_query,
+    states_query,
+    survivors_query,
+)
 from airflow_provider_influx_rollup.flux.rollup import Chain, RollupSource, render_partials, render_rollup
 from airflow_provider_influx_rollup.flux.source_read import (
     counts_query,
@@ -70,6 +75,7 @@ TEXTS = {
     "presence": presence_query("rollup_hourly", "sensor_readings", DAY),
     "receipts": receipts_query("rollup_ledger", 'raw/"m"->hourly@1h', "rollup", DAY),
     "specs": specs_query("rollup_ledger"),
+    "states": states_query("rollup_ledger", 'raw/"m"->t@1h', "rollup", DAY),
     "survivors": survivors_query("rollup_ledger", "mine", DAY),
 }
 

@@ -1,0 +1,62 @@
+"""One group of linked rollups from a lifecycle."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
+from airflow_provider_influx_rollup.task_groups.lifecycle import Lifecycle, Tier, lifecycle_task_group
+
+pytestmark = pytest.mark.airflow
+
+PARTS = ["count", "sum"]
+THREE = (Tier("five", "5m", PARTS), Tier("hours", "1h"), Tier("days", "1d", ["mean"]))
+
+
+def dag_of(lifecycle: Lifecycle, schedule: Any = None, **arguments: Any) -> DAG:
+    with DAG("tiers", schedule=schedule, start_date=datetime(2025, 1, 1, tzinfo=UTC)) as dag:
+        lifecycle_task_group(lifecycle, **arguments)
+    return dag
+
+
+def test_rollups_are_linked_from_the_finest_to_the_coarsest_when_a_group_is_made() -> None:
+    lifecycle = Lifecycle("raw", "m", THREE, ledger_bucket="books")
+    dag = dag_of(lifecycle, group_id="m", influx_conn_id="mine", retries=4, deferrable=True)
+    first, second, third = (dag.get_task(f"m.rollup_{every}") for every in ("5m", "1h", "1d"))
+    assert first.downstream_task_ids == {"m.rollup_1h"}
+    assert second.downstream_task_ids == {"m.rollup_1d"}
+    assert third.downstream_task_ids == set()
+    for task, spec in zip((first, second, third), lifecycle.specs(), strict=True):
+        assert isinstance(task, FluxRollupOperator)
+        [made] = task.specs()
+        assert made.as_json() == spec.as_json() | {"max_rows_per_read": made.max_rows_per_read}
+        assert (task.influx_conn_id, task.retries, task.deferrable) == ("mine", 4, True)
+    assert [task.windows for task in (first, second, third)] == ["ending", "complete", "complete"]
+
+
+def test_tasks_have_names_of_their_own_when_two_tiers_have_windows_of_one_length() -> None:
+    days = (Tier("utc", "1d", PARTS, timezone="UTC"), Tier("months", "1mo"))
+    made = Lifecycle("raw", "m", (Tier("hours", "1h", PARTS), Tier("again", "1h"), *days))
+    assert set(dag_of(made).task_ids) == {
+        "lifecycle.rollup_1h_1", "lifecycle.rollup_1h_2", "lifecycle.rollup_1d", "lifecycle.rollup_1mo",
+    }  # fmt: skip
+
+
+def test_reconcile_comes_last_when_a_lookback_is_given() -> None:
+    dag = dag_of(Lifecycle("raw", "m", THREE, reconcile="7d"))
+    task: Any = dag.get_task("lifecycle.reconcile")
+    assert task.upstream_task_ids == {f"lifecycle.rollup_{every}" for every in ("5m", "1h", "1d")}
+    assert (task.pipeline, task.lookback, task.cascade) == ("raw/m->five@5m", "7d", True)
+    assert task.trigger_rule == "none_failed"
+
+
+def test_group_is_refused_when_a_bucket_drops_rows_between_two_runs() -> None:
+    kept = (Tier("five", "5m", PARTS, retention="2h"), Tier("hours", "1h"))
+    dag_of(Lifecycle("raw", "m", kept), timedelta(hours=1))
+    with pytest.raises(ConfigurationError, match="between runs"):
+        dag_of(Lifecycle("raw", "m", kept), timedelta(hours=2))

@@ -1,0 +1,7 @@
+from(bucket: "rollup_ledger")
+  |> range(start: 2025-03-08T00:00:00Z, stop: 2025-03-09T00:00:00Z)
+  |> filter(fn: (r) => r._measurement == "window_receipt")
+  |> filter(fn: (r) => r.pipeline == "raw/\"m\"->t@1h" and r.stage == "rollup")
+  |> filter(fn: (r) => r._field == "state" or r._field == "stop_ns" or r._field == "spec_hash" or r._field == "written_at_ns")
+  |> drop(columns: ["_start", "_stop"])
+  |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")
