@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -13,25 +14,52 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, WindowFrozen, WindowsFailed
 from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
-from airflow_provider_influx_rollup.lifecycle.steps import Write
+from airflow_provider_influx_rollup.lifecycle.steps import Step, Steps, Write
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 pytestmark = pytest.mark.live
 
 DAY = 86400
+ALWAYS = "range(start: 1970-01-01T00:00:00Z)"
+Point = tuple[datetime, str, float]
 
 
-def points(client: InfluxClient, bucket: str, measurement: str) -> list[tuple[datetime, str, float]]:
-    rows = client.query(
-        f'from(bucket: "{bucket}") |> range(start: 1970-01-01T00:00:00Z) '
-        f'|> filter(fn: (r) => r._measurement == "{measurement}")'
-    )
-    return sorted((row["_time"], row["_field"], row["_value"]) for row in rows)
+@dataclass
+class Scene:
+    """A source that keeps a day, with two hours of points.
+
+    :param tomorrow: one day and 90 minutes after the first point
+    """
+
+    client: InfluxClient
+    spec: RollupSpec
+    interval: Interval
+    tomorrow: datetime
+
+    def roll(self, now: datetime | None = None, *, interval: Interval | None = None, **other: Any) -> None:
+        """Roll up; ``other`` are changes of the spec."""
+        spec, clock = replace(self.spec, **other), lambda: now or datetime.now(UTC)
+        steps = roll_up(spec, interval or self.interval, RunInfo(), clock)
+        drive(steps, self.client, lambda _report: None)
+
+    def stored(self, bucket: str | None = None) -> list[Point]:
+        """What is in the target."""
+        flux = f'from(bucket: "{bucket or self.spec.target_bucket}") |> {ALWAYS} |> filter(fn: (r) => r._measurement == "m")'
+        return sorted((row["_time"], row["_field"], row["_value"]) for row in self.client.query(flux))
+
+    def take(self, gone: Interval | None = None) -> None:
+        """Delete points of the source, as retention does by whole shard groups."""
+        self.client.delete(self.spec.source_bucket, gone or self.interval, '_measurement="m"')
+
+    def short_bucket(self) -> str:
+        """A bucket that keeps a day."""
+        name = f"short_{uuid.uuid4().hex[:12]}"
+        self.client.ensure_bucket(name, retention_seconds=DAY)
+        return name
 
 
 @pytest.fixture
-def place(client: InfluxClient) -> tuple[RollupSpec, Interval, datetime]:
-    """A source that keeps a day, with two hours of points, and the clock one day and 90 minutes after the first."""
+def scene(client: InfluxClient) -> Scene:
     name = uuid.uuid4().hex[:12]
     source, target = f"frozen_raw_{name}", f"frozen_target_{name}"
     client.ensure_bucket(source, retention_seconds=DAY)
@@ -45,113 +73,89 @@ def place(client: InfluxClient) -> tuple[RollupSpec, Interval, datetime]:
     ]
     client.write_lines(source, lines)
     spec = RollupSpec(source, target, "m", GridSpec("1h"), ("count", "sum"), ledger_bucket=f"ledger_{name}")
-    return spec, Interval(start, start + timedelta(hours=2)), start + timedelta(days=1, minutes=90)
+    hours = Interval(start, start + timedelta(hours=2))
+    return Scene(client, spec, hours, start + timedelta(days=1, minutes=90))
 
 
-def roll(client: InfluxClient, spec: RollupSpec, interval: Interval, now: datetime | None = None) -> None:
-    drive(roll_up(spec, interval, RunInfo(), lambda: now or datetime.now(UTC)), client, lambda _report: None)
+@pytest.fixture
+def before(scene: Scene) -> list[Point]:
+    """What the first rollup stored."""
+    scene.roll()
+    stored = scene.stored()
+    assert len(stored) == 8
+    return stored
 
 
-def test_rerun_is_refused_when_retention_took_all_points(
-    client: InfluxClient, place: tuple[RollupSpec, Interval, datetime]
-) -> None:
-    spec, interval, tomorrow = place
-    roll(client, spec, interval)
-    before = points(client, spec.target_bucket, "m")
-    assert len(before) == 8
-    client.delete(spec.source_bucket, interval, '_measurement="m"')
+def test_rerun_is_refused_when_retention_took_all_points(scene: Scene, before: list[Point]) -> None:
+    scene.take()
     with pytest.raises(WindowFrozen, match=r"has 0 of the 12 points"):
-        roll(client, spec, interval, tomorrow)
-    assert points(client, spec.target_bucket, "m") == before
+        scene.roll(scene.tomorrow)
+    assert scene.stored() == before
 
 
-def test_rerun_is_refused_when_retention_took_some_points(
-    client: InfluxClient, place: tuple[RollupSpec, Interval, datetime]
-) -> None:
-    spec, interval, tomorrow = place
-    roll(client, spec, interval)
-    before = points(client, spec.target_bucket, "m")
-    gone = Interval(interval.start, interval.start + timedelta(minutes=30))
-    client.delete(spec.source_bucket, gone, '_measurement="m"')
+def test_rerun_is_refused_when_retention_took_some_points(scene: Scene, before: list[Point]) -> None:
+    start = scene.interval.start
+    scene.take(Interval(start, start + timedelta(minutes=30)))
     with pytest.raises(WindowsFailed, match=r"1 of 2 windows failed.* 6 of the 12 points") as caught:
-        roll(client, spec, interval, tomorrow)
+        scene.roll(scene.tomorrow)
     assert caught.value.permanent
-    assert [(w.start, type(error)) for w, error in caught.value.failed] == [(interval.start, WindowFrozen)]
-    assert points(client, spec.target_bucket, "m") == before
+    assert [(w.start, type(error)) for w, error in caught.value.failed] == [(start, WindowFrozen)]
+    assert scene.stored() == before
 
 
 def test_rerun_is_refused_when_retention_took_points_and_the_spec_changed(
-    client: InfluxClient, place: tuple[RollupSpec, Interval, datetime]
+    scene: Scene, before: list[Point]
 ) -> None:
-    spec, interval, tomorrow = place
-    roll(client, spec, interval)
-    before = points(client, spec.target_bucket, "m")
-    wider = replace(spec, aggregates=("count", "sum", "max"))
-    client.delete(spec.source_bucket, interval, '_measurement="m"')
+    scene.take()
     with pytest.raises(WindowFrozen, match=r"has 0 of the 12 points"):
-        roll(client, wider, interval, tomorrow)
-    assert points(client, spec.target_bucket, "m") == before
+        scene.roll(scene.tomorrow, aggregates=("count", "sum", "max"))
+    assert scene.stored() == before
 
 
 def test_rerun_goes_on_when_retention_reaches_the_window_but_its_shard_group_stays(
-    client: InfluxClient, place: tuple[RollupSpec, Interval, datetime]
+    scene: Scene, before: list[Point]
 ) -> None:
-    spec, interval, tomorrow = place
-    roll(client, spec, interval)
-    before = points(client, spec.target_bucket, "m")
-    second = Interval(interval.start + timedelta(hours=1), interval.stop)
-    roll(client, spec, second, tomorrow)
-    assert points(client, spec.target_bucket, "m") == before
+    second = Interval(scene.interval.start + timedelta(hours=1), scene.interval.stop)
+    scene.roll(scene.tomorrow, interval=second)
+    assert scene.stored() == before
 
 
-def test_refusal_survives_a_run_that_died(
-    client: InfluxClient, place: tuple[RollupSpec, Interval, datetime]
-) -> None:
-    spec, interval, tomorrow = place
-    roll(client, spec, interval)
-    before = points(client, spec.target_bucket, "m")
-    dying = spec.pipeline_name  # the run below dies before it writes a point, its windows stay WRITING
-    steps = roll_up(spec, interval, RunInfo(), lambda: datetime.now(UTC))
-    answer = None
-    while True:
-        step = steps.send(answer)
-        if isinstance(step, Write) and step.bucket == spec.target_bucket:
-            steps.close()
-            break
-        answer = drive(_one(step), client, lambda _report: None)
-    states = client.query(
-        f'from(bucket: "{spec.ledger_bucket}") |> range(start: 1970-01-01T00:00:00Z) '
+def test_refusal_survives_a_run_that_died(scene: Scene, before: list[Point]) -> None:
+    die_before_the_first_point(scene)
+    states = scene.client.query(
+        f'from(bucket: "{scene.spec.ledger_bucket}") |> {ALWAYS} '
         '|> filter(fn: (r) => r._measurement == "window_receipt" and r._field == "state")'
-        f' |> filter(fn: (r) => r.pipeline == "{dying}")'
+        f' |> filter(fn: (r) => r.pipeline == "{scene.spec.pipeline_name}")'
     )
     assert {row["_value"] for row in states} == {"WRITING"}
-    client.delete(spec.source_bucket, interval, '_measurement="m"')
+    scene.take()
     with pytest.raises(WindowFrozen):
-        roll(client, spec, interval, tomorrow)
-    assert points(client, spec.target_bucket, "m") == before
+        scene.roll(scene.tomorrow)
+    assert scene.stored() == before
+
+
+def die_before_the_first_point(scene: Scene) -> None:
+    """A run that leaves its windows WRITING."""
+    steps = roll_up(scene.spec, scene.interval, RunInfo(), lambda: datetime.now(UTC))
+    step = next(steps)
+    while not (isinstance(step, Write) and step.bucket == scene.spec.target_bucket):
+        step = steps.send(drive(one_step(step), scene.client, lambda _report: None))
+    steps.close()
+
+
+def one_step(step: Step) -> Steps[Any]:
+    return (yield step)
 
 
 @pytest.mark.parametrize("role", ["target_bucket", "ledger_bucket"])
-def test_nothing_is_written_when_a_bucket_would_drop_it(
-    client: InfluxClient, place: tuple[RollupSpec, Interval, datetime], role: str
-) -> None:
-    spec, interval, tomorrow = place
-    short = f"short_{uuid.uuid4().hex[:12]}"
-    client.ensure_bucket(short, retention_seconds=DAY)
+def test_nothing_is_written_when_a_bucket_would_drop_it(scene: Scene, role: str) -> None:
+    short = scene.short_bucket()
     with pytest.raises(ConfigurationError, match=short):
-        roll(client, replace(spec, **{role: short}), interval, tomorrow)
-    assert client.query(f'from(bucket: "{short}") |> range(start: 1970-01-01T00:00:00Z)') == []
+        scene.roll(scene.tomorrow, **{role: short})
+    assert scene.client.query(f'from(bucket: "{short}") |> {ALWAYS}') == []
 
 
-def test_rollup_runs_when_the_target_keeps_its_windows_for_some_time(
-    client: InfluxClient, place: tuple[RollupSpec, Interval, datetime]
-) -> None:
-    spec, interval, _ = place
-    short = f"short_{uuid.uuid4().hex[:12]}"
-    client.ensure_bucket(short, retention_seconds=DAY)
-    roll(client, replace(spec, target_bucket=short), interval)
-    assert len(points(client, short, "m")) == 8
-
-
-def _one(step):  # type: ignore[no-untyped-def]
-    return (yield step)
+def test_rollup_runs_when_the_target_keeps_its_windows_for_some_time(scene: Scene) -> None:
+    short = scene.short_bucket()
+    scene.roll(target_bucket=short)
+    assert len(scene.stored(short)) == 8
