@@ -10,12 +10,12 @@ import numpy as np
 
 from airflow_provider_influx_rollup.aggregates.frame import TagSet, frames_from_tables
 from airflow_provider_influx_rollup.flux.source_read import field_totals_query
+from airflow_provider_influx_rollup.flux.target_read import target_query
 from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.reconcile_compare import Closeness, Difference, compare_rows
 from airflow_provider_influx_rollup.lifecycle.reconcile_depth import Depth
 from airflow_provider_influx_rollup.lifecycle.rollup_compute import Computed, compute_windows
 from airflow_provider_influx_rollup.lifecycle.rollup_verify import (
-    read_back_query,
     sum_by_window,
     totals_by_field,
 )
@@ -60,8 +60,9 @@ def read_and_compare(job: Job, depth: Depth, only: Collection[TagSet] | None = N
 
     :param only: the series that are looked at; None looks at all
     """
-    first = depth.job(job if only is None else _narrowed(job, only))
-    computed, tables, values_read = yield from _read_both(first, QueryArrow(read_back_query(job)))
+    few = {} if only is None else tags_of_few(only)
+    first = depth.job(replace(job, spec=replace(job.spec, tags={**job.spec.tags, **few})))
+    computed, tables, values_read = yield from _read_both(first, QueryArrow(_target_query(job, few)))
     expected = _with_columns(computed_rows(job, computed.blocks), depth.closeness)
     stored = target_rows(job, frames_from_tables(tables))
     points = computed_rows(job, computed.counts)
@@ -118,13 +119,22 @@ def _row_count(answer: Any) -> int:
     return sum(getattr(table, "num_rows", 1) for table in answer or ())
 
 
-def _narrowed(job: Job, only: Iterable[TagSet]) -> Job:
-    """A job that reads at least the points of some series, and not many more."""
+def tags_of_few(only: Iterable[TagSet]) -> dict[str, tuple[str, ...]]:
+    """A tag filter that keeps some series, and not many more."""
     chosen = [dict(tags) for tags in only]
     keys = sorted({key for tags in chosen for key in tags})
     values = {key: tuple(sorted({tags.get(key, "") for tags in chosen})) for key in keys}
-    few = {key: some for key, some in values.items() if len(some) <= MOST_TAG_VALUES}
-    return replace(job, spec=replace(job.spec, tags={**job.spec.tags, **few}))
+    return {key: some for key, some in values.items() if len(some) <= MOST_TAG_VALUES}
+
+
+def _target_query(job: Job, few: Mapping[str, tuple[str, ...]]) -> str:
+    return target_query(
+        job.spec.target_bucket,
+        job.spec.output_measurement,
+        job.target_interval,
+        aggregate_names=job.ownership.aggregate_names(),
+        tags={**job.ownership.tags(), **few},
+    )
 
 
 def _with_columns(rows: TargetRows, names: Collection[str]) -> TargetRows:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from airflow_provider_influx_rollup.aggregates.frame import Codes
+from airflow_provider_influx_rollup.aggregates.frame import Codes, TagSet
 from airflow_provider_influx_rollup.aggregates.selection import Selection
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.ledger.codec import encode_receipts
@@ -18,8 +18,10 @@ from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.late_arrivals import late_arrivals
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.reconcile_compare import Difference
-from airflow_provider_influx_rollup.lifecycle.reconcile_examine import Examined, examine
-from airflow_provider_influx_rollup.lifecycle.reconcile_read import Findings, filtered
+from airflow_provider_influx_rollup.lifecycle.reconcile_depth import whole_depth
+from airflow_provider_influx_rollup.lifecycle.reconcile_examine import Examined
+from airflow_provider_influx_rollup.lifecycle.reconcile_held import Held
+from airflow_provider_influx_rollup.lifecycle.reconcile_read import Findings, filtered, read_and_compare
 from airflow_provider_influx_rollup.lifecycle.reconcile_reasons import reason_text
 from airflow_provider_influx_rollup.lifecycle.reconcile_why import Change
 from airflow_provider_influx_rollup.lifecycle.rollup_plan import job_of
@@ -59,7 +61,7 @@ class Repaired:
 
 
 def repair_windows(
-    examined: Examined, chosen: Sequence[int], book: ReceiptBook, strict: bool | None, now: Clock
+    examined: Examined, chosen: Sequence[int], book: ReceiptBook, now: Clock
 ) -> Steps[Repaired]:
     """Make some of the windows of a block right, and touch nothing else.
 
@@ -73,7 +75,7 @@ def repair_windows(
     marks = [_book_of(book, change).receipt(change.window, State.WRITING, began) for change in changes]
     yield Write(book.ledger_bucket, encode_receipts(marks))
     try:
-        whole = yield from _write_until_right(examined.findings, chosen, job, strict, done)
+        held = yield from _write_until_right(examined, chosen, job, done)
     except InfluxRollupError as error:
         error.window = error.window or job.span
         error.written = error.written or "some rows may be; the windows stay WRITING in the ledger"
@@ -85,12 +87,12 @@ def repair_windows(
             change.window,
             ended,
             rows_in=rows_in,
-            rows_out=held.rows_out,
-            series=held.series,
-            checksum=held.checksum,
+            rows_out=totals.rows_out,
+            series=totals.series,
+            checksum=totals.checksum,
             seconds=(ended - began).total_seconds(),
         )
-        for change, rows_in, held in zip(changes, whole.rows_in, whole.stored.totals(job), strict=True)
+        for change, rows_in, totals in zip(changes, held.rows_in(), held.totals(), strict=True)
     ]
     gained = {change.window: change.gained for change in changes if change.gained}
     late = late_arrivals(job.spec, book.previous, receipts, late_series=gained)
@@ -103,23 +105,26 @@ def _book_of(book: ReceiptBook, change: Change) -> ReceiptBook:
     return replace(book, run=replace(book.run, reason=reason_text(change.reasons)))
 
 
-def _write_until_right(
-    findings: Findings, chosen: Sequence[int], job: Job, strict: bool | None, done: Repaired
-) -> Steps[Findings]:
-    """Write and look again, and return what the last look saw of the whole windows."""
-    windows = np.array(chosen, np.int64)
-    rounds = 0
-    while True:
+def _write_until_right(examined: Examined, chosen: Sequence[int], job: Job, done: Repaired) -> Steps[Held]:
+    """Write, and look again at the series that were written.
+
+    :param job: of the chosen windows
+    :return: what the target holds of these windows then
+    """
+    held = Held.of(examined.whole, job)
+    findings, windows = examined.findings, np.array(chosen, np.int64)
+    only: set[TagSet] = set()
+    for rounds_left in reversed(range(MOST_ROUNDS)):
+        only |= {tags for tags, _ in findings.difference.in_windows(windows).pairs()}
         yield from _write_rows(findings, windows, done)
-        examined = yield from examine(job, strict, {})
-        findings, windows = examined.findings, examined.findings.difference.windows
-        rounds += 1
+        findings = yield from read_and_compare(job, whole_depth(job), only)
+        held, windows = held.patched(findings, only), findings.difference.windows
         if not len(windows):
-            return examined.whole
-        if rounds == MOST_ROUNDS:
-            done.unsettled += [findings.job.windows[index] for index in windows.tolist()]
-            return examined.whole
-        yield Report("Points came while rows were written, looking again", level="warning")
+            break
+        if rounds_left:
+            yield Report("Points came while rows were written, looking again", level="warning")
+    done.unsettled += [job.windows[index] for index in windows.tolist()]
+    return held
 
 
 def _write_rows(findings: Findings, windows: Codes, done: Repaired) -> Steps[None]:

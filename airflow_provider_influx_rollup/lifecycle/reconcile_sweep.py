@@ -139,9 +139,7 @@ class Sweep:
         if not chosen:
             return
         try:
-            done = yield from repair_windows(
-                examined, sorted(chosen), self.book, self.options.strict, self.now
-            )
+            done = yield from repair_windows(examined, sorted(chosen), self.book, self.now)
         except InfluxRollupError as error:
             if not is_of_windows(error):
                 raise
