@@ -13,11 +13,13 @@ import pytest
 
 from airflow_provider_influx_rollup.cli.from_airflow import connection_settings, rollups_of_dag
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
 from dev.influx_http import InfluxAddress
+from tests.task_scene import make_context
 
 pytestmark = [pytest.mark.airflow, pytest.mark.live]
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "example_dags"
+EXAMPLE = Path(__file__).resolve().parents[2] / "example_dags" / "shortest_rollup.py"
 DAG = """
 from datetime import datetime, timezone
 from airflow.providers.common.compat.sdk import DAG
@@ -56,7 +58,7 @@ def test_dag_is_planned_by_its_own_connection_when_nothing_else_names_a_server(
     }
 
     span = ("--from", "1970-01-01", "--to", "1970-01-01T02:00:00Z")
-    planned = ("plan", "--dag-id", "shortest_rollup", "--dags-folder", str(EXAMPLES), *span, "--json")
+    planned = ("plan", "--dag-id", "shortest_rollup", "--dags-folder", str(EXAMPLE), *span, "--json")
     done = subprocess.run(
         [sys.executable, "-m", "airflow_provider_influx_rollup.cli", *planned],
         capture_output=True,
@@ -89,6 +91,33 @@ def test_connection_is_refused_when_airflow_does_not_have_it(monkeypatch: pytest
     monkeypatch.setenv("AIRFLOW_CONN_GOOD", json.dumps(told | {"password": "rotated"}))
     assert (settings.token(False), settings.token(True)) == (secret, "rotated")
     assert connection_settings("good", "ours").org == "ours"
+
+
+def test_task_returns_the_plan_when_it_is_a_dry_run(
+    new_organisation: Callable[[], InfluxAddress], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = new_organisation()
+    place.fresh_buckets("raw", "rolled")
+    for _ in place.write("raw", iter([f"m temp={n} {n * 10**9}" for n in range(0, 7200, 60)])):
+        pass
+    monkeypatch.setenv("AIRFLOW_CONN_PLANNED", place.connection())
+    operator = FluxRollupOperator(
+        task_id="rollup",
+        source_bucket="raw",
+        target_bucket="rolled",
+        measurement="m",
+        every="1h",
+        aggregates=["count", "max"],
+        start="1970-01-01T00:00:00Z",
+        stop="1970-01-01T02:00:00Z",
+        influx_conn_id="planned",
+        dry_run=True,
+    )
+    result = operator.execute(make_context())
+    assert (result["state"], result["plan"]["states"]["missing"]) == ("PLANNED", 2)
+    needed = {name: result["plan"]["needed"][name] for name in ("windows", "points", "values", "seconds")}
+    assert needed == {"windows": 2, "points": 120, "values": 4, "seconds": None}
+    json.dumps(result)
 
 
 def test_tasks_are_left_out_when_a_run_decides_what_they_do(
