@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.error import HTTPError
 
-from dev.airflow_process import LOCKED_RETRIES, AirflowProcess
-from dev.processes import POLL_SECONDS, DatabaseLocked, ProcessFailed, wait_until
+from dev.airflow_process import AirflowProcess
+from dev.processes import POLL_SECONDS, ProcessFailed, wait_until
 
 Progress = Callable[["BackfillStates"], None]
 ENDED = ("success", "failed")
@@ -109,30 +107,18 @@ def _run_on_three(
 
 
 def _create(airflow: AirflowProcess, backfill: Backfill) -> int:
-    """Create a backfill and give its number; what a locked database left half made is cancelled first."""
-    reprocess = backfill.reprocess
-    for attempt in range(3 * LOCKED_RETRIES + 1):
-        arguments = [
-            "--dag-id", backfill.dag_id,
-            "--from-date", backfill.first.isoformat(),
-            "--to-date", backfill.last.isoformat(),
-            "--reprocess-behavior", reprocess,
-            "--max-active-runs", str(backfill.max_active_runs),
-            *(["--run-backwards"] if backfill.backwards else []),
-        ]  # fmt: skip
-        try:
-            airflow.cli("backfill", "create", *arguments, retries=0)
-            break
-        except DatabaseLocked:
-            if attempt == 3 * LOCKED_RETRIES:
-                raise
-            half_made = "select id from backfill where dag_id = ? and completed_at is null"
-            for (number,) in airflow.rows(half_made, (backfill.dag_id,)):
-                # the server waits for the database too
-                with suppress(TimeoutError, HTTPError):
-                    airflow.api("PUT", f"/backfills/{number}/cancel")
-                # its queued runs failed by that
-                reprocess = "failed" if reprocess == "none" else reprocess
+    """Create a backfill and give its number."""
+    arguments = [
+        "--dag-id", backfill.dag_id,
+        "--from-date", backfill.first.isoformat(),
+        "--to-date", backfill.last.isoformat(),
+        "--reprocess-behavior", backfill.reprocess,
+        "--max-active-runs", str(backfill.max_active_runs),
+        *(["--run-backwards"] if backfill.backwards else []),
+    ]  # fmt: skip
+    with airflow.alone_with_database():
+        # a locked database would leave half a backfill behind, which the scheduler runs
+        airflow.cli("backfill", "create", *arguments, retries=0)
     return int(airflow.rows("select max(id) from backfill where dag_id = ?", (backfill.dag_id,))[0][0])
 
 

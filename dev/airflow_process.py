@@ -11,14 +11,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from dev.influx_http import InfluxAddress
-from dev.processes import DatabaseLocked, Processes, ProcessFailed, free_port, tail, wait_until
+from dev.processes import Processes, ProcessFailed, free_port, tail, wait_until
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LOCKED_RETRIES = 5
@@ -151,7 +151,7 @@ class AirflowProcess:
                 break
             time.sleep(0.5 * (attempt + 1))
         message = f"airflow {' '.join(args)} ended with code {done.returncode}:\n{printed[-4000:]}"
-        raise (DatabaseLocked if "database is locked" in printed else ProcessFailed)(message)
+        raise ProcessFailed(message)
 
     def migrate(self) -> None:
         """Make the home and its database; quick when it exists already."""
@@ -216,26 +216,26 @@ class AirflowProcess:
         needed = ("metadatabase", "scheduler", "dag_processor") if self.is_three else ("metadatabase",)
         return all((health.get(name) or {}).get("status") == "healthy" for name in needed)
 
+    @contextmanager
+    def alone_with_database(self) -> Iterator[None]:
+        """Hold the services while a command writes: one that reads before it writes fails when another wrote between."""
+        with self.processes.suspended(at=self._is_writable):
+            yield
+
+    def _is_writable(self) -> bool:
+        """Whether nobody is in the middle of writing to the metadata database."""
+        with closing(sqlite3.connect(self.database, timeout=0, isolation_level=None)) as database:
+            try:
+                database.execute("begin immediate")
+            except sqlite3.OperationalError:
+                return False
+            database.execute("rollback")
+            return True
+
     def rows(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Read the metadata database (read only); nothing while it is locked for longer than 10 s."""
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)) as database:
             return database.execute(sql, parameters).fetchall()
-
-    def api(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Ask the REST API of 3.x; the JSON answer.
-
-        :raises urllib.error.HTTPError: for an answer of 400 and above
-        """
-        login = {"username": USER, "password": PASSWORD}
-        token = self._send("POST", "/auth/token", login, {})["access_token"]
-        return self._send(method, f"/api/v2{path}", body, {"Authorization": f"Bearer {token}"})
-
-    def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        headers = headers | {"Content-Type": "application/json"}
-        request = urllib.request.Request(self.url + path, data=data, headers=headers, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
 
     def task_log(self, dag_id: str) -> str:
         """What went wrong in the newest task log of a DAG; empty without one."""

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -28,10 +28,6 @@ class PortInUse(RuntimeError):
 
 class ProcessFailed(RuntimeError):
     """A process ended, or a condition did not come true in time; the message has the end of its log."""
-
-
-class DatabaseLocked(ProcessFailed):
-    """SQLite was locked: the same again may work."""
 
 
 def free_port(candidates: Iterable[int] = ()) -> int:
@@ -141,6 +137,29 @@ class Processes:
         """Whether a process has not ended yet."""
         return self._running[name].poll() is None
 
+    @contextlib.contextmanager
+    def suspended(self, at: Callable[[], bool]) -> Iterator[None]:
+        """Hold all processes, and all that they started, until the block has ended.
+
+        :param at: whether this is a moment to hold them at; asked while they are held, again when they went on
+        :raises ProcessFailed: when there is no such moment in a minute
+        """
+        members: set[psutil.Process] = set()
+
+        def held_well() -> bool:
+            members.update(*(_family(process.pid) for process in self._running.values()))
+            _signal(members, signal.SIGSTOP)
+            if at():
+                return True
+            _signal(members, signal.SIGCONT)
+            return False
+
+        try:
+            wait_until(held_well, seconds=60, what="a moment to hold the processes at")
+            yield
+        finally:
+            _signal(members, signal.SIGCONT)
+
     def stop(self, names: Iterable[str] | None = None) -> None:
         """End the named processes (default: all) and all that they started; twice is fine."""
         if os.getpid() != self._owner:
@@ -177,6 +196,12 @@ def _family(leader: int) -> set[psutil.Process]:
             if os.getsid(pid) == leader:
                 family.add(psutil.Process(pid))
     return family
+
+
+def _signal(members: Iterable[psutil.Process], number: int) -> None:
+    for member in members:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.send_signal(number)
 
 
 def _signal_session(leader: subprocess.Popen[bytes], number: int) -> None:
