@@ -131,7 +131,7 @@ class Lifecycle:
         for (bucket, retention), tier, spec in zip(kept, self.tiers, self.specs(), strict=False):
             lag = longest_window(spec.grid.grid()) + Duration.of(tier.lateness, allow_zero=True).timedelta
             lag += run_every or timedelta()
-            if retention is not None and Duration.of(retention).timedelta < lag:
+            if retention is not None and shortest_length(retention) < lag:
                 scheduled = f" + {run_every} between runs" if run_every else ""
                 what = (
                     f"bucket {bucket!r} keeps its rows for {retention}, but the tier in bucket {tier.bucket!r} reads "
@@ -139,6 +139,15 @@ class Lifecycle:
                 )
                 fix = f"keep them for at least {lag}, or give that tier shorter windows"
                 raise ConfigurationError(what, written="nothing", fix=fix)
+
+
+def shortest_length(duration: str) -> timedelta:
+    """How long a Flux duration is at least; a month has 28 days, a year 365."""
+    length = Duration.of(duration)
+    if not length.months:
+        return length.timedelta
+    years, months = divmod(length.months, 12)
+    return timedelta(days=365 * years + 28 * months)
 
 
 def longest_window(grid: Grid) -> timedelta:

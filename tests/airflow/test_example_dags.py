@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from dev import san_francisco
-from dev.airflow_backfill import make_ready
+from dev.airflow_backfill import Backfill, make_ready, run_backfill
 from dev.airflow_process import AirflowProcess
 from dev.fleet import FIELDS, MEASUREMENT, SILENT_DEVICE, TAGS, Fleet, make_fleet, small_plan
 from dev.influx_http import InfluxAddress
@@ -22,7 +23,14 @@ from tests import oracle
 pytestmark = [pytest.mark.airflow, pytest.mark.live, pytest.mark.timeout(300)]
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "example_dags"
-EXPECTED_DAGS = {"shortest_rollup", "three_stages", "many_buckets", "local_days", "own_scripts"}
+EXPECTED_DAGS = {
+    "shortest_rollup",
+    "three_stages",
+    "three_tiers",
+    "many_buckets",
+    "local_days",
+    "own_scripts",
+}
 ALWAYS = ("1970-01-01T00:00:00Z", "2100-01-01T00:00:00Z")
 MERGEABLE = ["count", "sum", "min", "max", "first", "last"]
 
@@ -130,6 +138,32 @@ def test_three_stages_wait_roll_up_and_name_the_silent(place: InfluxAddress, run
     statuses = oracle.query(place.url, place.org, place.token, flux)
     levels = {row["device_id"]: row["_level"] for row in statuses}
     assert levels == dict.fromkeys(fleet.plan.device_ids, "ok") | {SILENT_DEVICE: "crit"}
+
+
+def test_three_tiers_hold_the_oracles_rows_when_a_day_is_backfilled(
+    real_airflow: AirflowProcess, organisation: InfluxAddress, fleet: Fleet
+) -> None:
+    buckets = {"telemetry_5m": "5min", "telemetry_1h": "1h", "telemetry_1d": "1D"}
+    load(organisation, "raw_telemetry", fleet_lines(fleet))
+    organisation.fresh_buckets(*buckets)
+    first, last = datetime(2025, 3, 8, tzinfo=UTC), datetime(2025, 3, 8, 12, tzinfo=UTC)
+    assert run_backfill(real_airflow, Backfill("three_tiers", first, last)).runs == {"success": 2}
+    names = ["count", "sum", "min", "max", "last", "stddev"]
+    asked = {
+        "telemetry_5m": names,
+        "telemetry_1h": [*names, "mean"],
+        "telemetry_1d": [*names[:1], *names[2:], "mean"],
+    }
+    for bucket, every in buckets.items():
+        spans = oracle.windows("2025-03-08", "2025-03-09", every)
+        rules = dict.fromkeys(("temperature", "humidity"), asked[bucket])
+        assert (
+            differences(organisation, bucket, MEASUREMENT, oracle.rollup(fleet.points, TAGS, spans, rules))
+            == []
+        )
+    query = "select state from task_instance where dag_id = 'three_tiers' and task_id = 'telemetry.rollup_1d'"
+    # the day is rolled up by the run that completes it
+    assert ("success",) in real_airflow.rows(query)
 
 
 def test_many_buckets_are_rolled_up_by_one_task_each(

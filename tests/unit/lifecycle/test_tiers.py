@@ -83,6 +83,8 @@ def test_retention_is_refused_when_it_is_shorter_than_the_next_tiers_lag() -> No
     with_hours_kept("24h", "1d")
     with_hours_kept("25h", "1d", "Europe/Berlin")
     with_hours_kept("32d", "1mo")
+    with_hours_kept("2mo", "1mo")
+    with_hours_kept("1y", "1q")
     for arguments in (
         ("23h", "1d"),
         ("24h", "1d", "Europe/Berlin"),
