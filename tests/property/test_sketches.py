@@ -138,16 +138,22 @@ def test_sketches_are_those_of_each_group_when_groups_are_computed_together(
         np.testing.assert_array_equal(getattr(back, name), getattr(together, name))
 
 
-values_of_fields = st.one_of(
-    arrays.arrays(np.float64, st.integers(1, 900), elements=telemetry),
-    arrays.arrays(np.int64, st.integers(1, 900), elements=st.integers(-(2**63), 2**63 - 1)),
-    arrays.arrays(np.uint64, st.integers(1, 30)),
-    arrays.arrays(np.bool_, st.integers(1, 30)),
-    st.lists(st.text(max_size=5), min_size=1, max_size=40).map(lambda texts: np.array(texts, object)),
-)
+@st.composite
+def field_values(draw: st.DrawFn) -> np.ndarray[Any, Any]:
+    """Values of any type that a field can have, few or many of them different."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    size = draw(st.integers(1, 900))
+    kind = draw(st.sampled_from("fiubO"))
+    if kind == "f":
+        return np.round(random.normal(0, 100, size), draw(st.integers(0, 3)))
+    if kind == "b":
+        return random.random(size) < 0.5
+    if kind == "O":
+        return np.array(draw(st.lists(st.text(max_size=5), min_size=1, max_size=40)), object)
+    return random.integers(0, 2 ** draw(st.sampled_from([3, 9, 62])), size).astype(f"{kind}8") << 1
 
 
-@given(values_of_fields, st.lists(st.integers(0, 10**6), max_size=4), st.randoms(use_true_random=False))
+@given(field_values(), st.lists(st.integers(0, 10**6), max_size=4), st.randoms(use_true_random=False))
 def test_distinct_sketch_is_that_of_the_whole_when_parts_merge_in_any_order(
     values: np.ndarray[Any, Any], cuts: list[int], random: Any
 ) -> None:
