@@ -1,18 +1,139 @@
-"""Which series are expected, and which were seen."""
+"""Which series are expected: seen before, listed, or named by a query; and which of them report."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.names import validate_name
+from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.interval import Interval
 
+Value = TypeVar("Value")
 Series = tuple[tuple[str, str], ...]
 """The tags of a series, sorted by key, without empty ones."""
 
 NOT_TAGS = frozenset({"result", "table", "_time", "_value", "_field"})
+DEFAULT_LOOKBACK = "7d"
+SEEN_BEFORE = "inventory"
+KEYS = frozenset({"flux", "params", "lookback", "retire_after", "retired"})
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Which series are expected of a measurement. Plain values, which travel as JSON.
+
+    Without ``listed`` and ``flux``, those that were seen within the lookback before an interval.
+
+    :param listed: tags of each series; an empty value means that the tag is absent
+    :param flux: a query; the text columns of each row, but those that begin with ``_``, are the tags of a series
+    :param params: values of ``params.<name>`` in the query
+    :param lookback: how long before an interval a series may have been seen last, a Flux duration
+    :param retire_after: how long a series that nobody lists may be silent until it is retired, a Flux duration; None:
+        until it leaves the lookback
+    :param retired: tags of series that are given up; a series that has all tags of one of these is not expected
+    :raises ConfigurationError: when a part is not possible
+    """
+
+    listed: tuple[Mapping[str, str], ...] | None = None
+    flux: str | None = None
+    params: Mapping[str, Any] | None = None
+    lookback: str = DEFAULT_LOOKBACK
+    retire_after: str | None = None
+    retired: tuple[Mapping[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.flux is not None and not (isinstance(self.flux, str) and self.flux.strip()):
+            what = f"the query of expected series is {self.flux!r}, not Flux text"
+            raise ConfigurationError(what, fix='give {"flux": "from(bucket: ...) |> ..."}')
+        if self.listed is not None and not self.listed:
+            what = "expected_series lists no series"
+            raise ConfigurationError(what, fix="list at least one, or leave expected_series out")
+        expected_from(self.listed or ())
+        if any(not series for series in expected_from(self.retired)):
+            what = "retired holds a series without tags, which would retire all"
+            raise ConfigurationError(what, fix="give at least one tag of each series that is given up")
+        Duration.of(self.lookback)
+        if self.retire_after is not None:
+            Duration.of(self.retire_after)
+
+    @classmethod
+    def of(
+        cls,
+        expected: object,
+        *,
+        lookback: str = DEFAULT_LOOKBACK,
+        retire_after: str | None = None,
+        retired: Iterable[Mapping[str, str]] = (),
+    ) -> Inventory:
+        """Read what a DAG gives as ``expected_series``.
+
+        :param expected: None or ``"inventory"``: seen before; a list of tags; ``{"flux": ..., "params": ...}``; or
+            ``{"lookback": ..., "retire_after": ..., "retired": ...}``; see ``called_inventory`` for a function
+        :param lookback: for when ``expected`` has none; the others likewise
+        :raises ConfigurationError: when it is none of these
+        """
+        given: dict[str, Any] = {"lookback": lookback, "retire_after": retire_after, "retired": retired}
+        if isinstance(expected, cls):
+            return expected
+        if isinstance(expected, Mapping):
+            unknown = sorted(str(key) for key in expected if key not in KEYS)
+            if unknown:
+                what = f"expected_series has no part {', '.join(unknown)}"
+                fix = f"use {', '.join(sorted(KEYS))}, or a list of mappings of tags"
+                raise ConfigurationError(what, fix=fix)
+            given |= expected
+        elif isinstance(expected, Iterable) and not isinstance(expected, str):
+            given["listed"] = tuple(expected)
+        elif expected is not None and expected != SEEN_BEFORE:
+            what = f"expected_series={expected!r} is not possible"
+            fix = f'use None, "{SEEN_BEFORE}", a list of mappings of tags, {{"flux": ...}}, or a function'
+            raise ConfigurationError(what, fix=fix)
+        given["retired"] = tuple(given["retired"] or ())
+        return cls(**given)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Inventory:
+        """Undo ``as_json``, also after a trip through JSON."""
+        known = dict(values)
+        known["listed"] = None if known.get("listed") is None else tuple(known["listed"])
+        known["retired"] = tuple(known.get("retired") or ())
+        return cls(**known)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether what was seen before is expected; else somebody names the series."""
+        return self.listed is None and self.flux is None
+
+    def without_retired(self, series: Iterable[Series]) -> tuple[Series, ...]:
+        """The series that are not given up, in their order."""
+        known = tuple(series)
+        _, given_up = match_series(expected_from(self.retired), dict.fromkeys(known))
+        return tuple(one for one in known if one not in given_up)
+
+
+def called_inventory(expected: object, interval: Interval) -> object:
+    """What a user's function says of an interval; anything else as it is.
+
+    :param expected: called with the start and the stop, aware UTC; returns tags of each series, or another form that
+        ``Inventory.of`` takes
+    :raises ConfigurationError: when it returns no such thing
+    """
+    if not callable(expected):
+        return expected
+    function: Callable[[datetime, datetime], object] = expected
+    found = function(interval.start, interval.stop)
+    if found is None or isinstance(found, str):
+        what = f"the function of expected_series returned {found!r}"
+        raise ConfigurationError(what, window=interval, fix="return a list of mappings of tags")
+    return found if isinstance(found, Mapping) else list(found)  # type: ignore[call-overload]
 
 
 def series_of(tags: Mapping[str, Any]) -> Series:
@@ -76,3 +197,25 @@ def grouping_of(group_by: Sequence[str] | None, expected: Sequence[Series] | Non
             )
             raise ConfigurationError(what, fix="add them to group_by, or remove them from expected_series")
     return keys
+
+
+def match_series(
+    listed: Sequence[Series], reported: Mapping[Series, Value]
+) -> tuple[tuple[Series, ...], dict[Series, Value]]:
+    """Series that nobody reports, and what is known of those that satisfy one.
+
+    :param listed: a series with the same or more tags satisfies one of these
+    """
+    # one look-up per grouping of keys, not one comparison per pair: both sides may have thousands
+    projected: dict[tuple[str, ...], dict[Series, list[Series]]] = {}
+    for keys in {tuple(key for key, _ in series) for series in listed}:
+        of_keys = projected.setdefault(keys, {})
+        for series in reported:
+            of_keys.setdefault(tuple(tag for tag in series if tag[0] in keys), []).append(series)
+    missing, matched = [], {}
+    for wanted in listed:
+        found = projected[tuple(key for key, _ in wanted)].get(wanted, [])
+        matched.update({series: reported[series] for series in found})
+        if not found:
+            missing.append(wanted)
+    return tuple(missing), matched

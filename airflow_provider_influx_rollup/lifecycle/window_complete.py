@@ -16,6 +16,7 @@ from airflow_provider_influx_rollup.lifecycle.inventory import (
     Series,
     expected_from,
     last_seen_by_series,
+    match_series,
     series_label,
     series_of,
 )
@@ -180,28 +181,6 @@ def find_gap(
     total = max(len(shares) + len(missing) + lacking, 1)
     completeness = sum(min(share, 1.0) for share in shares.values()) / total
     return WindowGap(counted.window, missing, lacking, sparse, completeness, not counted.points)
-
-
-def match_series(
-    listed: Sequence[Series], points: Mapping[Series, int]
-) -> tuple[tuple[Series, ...], dict[Series, int]]:
-    """Expected series that nobody reports, and the points of those that satisfy one.
-
-    :param listed: a series with the same or more tags satisfies one of these
-    """
-    # one look-up per grouping of keys, not one comparison per pair: both sides may have thousands
-    reported: dict[tuple[str, ...], dict[Series, list[Series]]] = {}
-    for keys in {tuple(key for key, _ in series) for series in listed}:
-        projected = reported.setdefault(keys, {})
-        for series in points:
-            projected.setdefault(tuple(tag for tag in series if tag[0] in keys), []).append(series)
-    missing, counting = [], {}
-    for wanted in listed:
-        found = reported[tuple(key for key, _ in wanted)].get(wanted, [])
-        counting.update({series: points[series] for series in found})
-        if not found:
-            missing.append(wanted)
-    return tuple(missing), counting
 
 
 def _shares(points: Mapping[Series, int], window: Interval, cadence: Duration | None) -> dict[Series, float]:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.lifecycle.inventory import match_series
 from airflow_provider_influx_rollup.lifecycle.steps import Report
 from airflow_provider_influx_rollup.lifecycle.window_complete import (
     CompletenessSpec,
@@ -20,7 +21,6 @@ from airflow_provider_influx_rollup.lifecycle.window_complete import (
     count_windows,
     describe_gap,
     find_gap,
-    match_series,
 )
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import Interval
