@@ -46,7 +46,7 @@ class Inventory:
     retired: tuple[Mapping[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.flux is not None and not (isinstance(self.flux, str) and self.flux.strip()):
+        if self.flux is not None and not str(self.flux).strip():
             what = f"the query of expected series is {self.flux!r}, not Flux text"
             raise ConfigurationError(what, fix='give {"flux": "from(bucket: ...) |> ..."}')
         if self.listed is not None and not self.listed:

@@ -13,7 +13,7 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
 
 if TYPE_CHECKING:
-    from airflow_provider_influx_rollup.lifecycle.deadman import DeadmanSpec
+    from airflow_provider_influx_rollup.lifecycle.deadman_spec import DeadmanSpec
 
 ON_DEAD_CHOICES = ("signal", "fail", "skip", "branch")
 RETURN_VALUE = "return_value"
@@ -149,7 +149,7 @@ class DeadmanCheckOperator(InfluxStageOperator, BranchMixIn):
 
         :raises ConfigurationError: when a parameter is not possible
         """
-        from airflow_provider_influx_rollup.lifecycle.deadman import DeadmanSpec
+        from airflow_provider_influx_rollup.lifecycle.deadman_spec import DeadmanSpec
 
         return DeadmanSpec(
             bucket=self.bucket,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,8 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import BucketNotFound
 from airflow_provider_influx_rollup.flux.deadman import last_statuses_query
 from airflow_provider_influx_rollup.flux.inventory import SeriesSource, last_seen_query, watermark_query
-from airflow_provider_influx_rollup.lifecycle.deadman import DeadmanSpec, check_deadman
+from airflow_provider_influx_rollup.lifecycle.deadman import check_deadman
+from airflow_provider_influx_rollup.lifecycle.deadman_spec import DeadmanSpec
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 pytestmark = pytest.mark.live
@@ -91,6 +93,37 @@ def test_series_never_started_when_it_is_listed_and_was_never_seen(
     assert statuses(client, spec) == [("11:00", "d1", "ok"), ("11:00", "d9", "crit")]
 
 
+def test_query_names_the_expected_series(
+    client: InfluxClient, spec: DeadmanSpec, bucket_factory: Bucket
+) -> None:
+    put(client, spec.bucket, "d1", START + MINUTE)
+    registry = bucket_factory()
+    client.write_lines(
+        registry, [f"devices,device={name} installed=1 {ns(START)}" for name in ("d1", "d8", "d9")]
+    )
+    flux = (
+        f'from(bucket: "{registry}") |> range(start: v.timeRangeStart, stop: v.timeRangeStop)'
+        " |> filter(fn: (r) => r.device != params.except)"
+        ' |> keep(columns: ["device"])'
+    )
+    asked = replace(spec, expected={"flux": flux, "params": {"except": "d8"}})
+    assert found(check(client, asked, window())["dead"]) == [("d9", "never_started")]
+    assert check(client, replace(asked, retired=({"device": "d9"},)), window())["state"] == "ok"
+
+
+def test_ten_thousand_series_are_judged_in_seconds(client: InfluxClient, spec: DeadmanSpec) -> None:
+    at, before = ns(START + MINUTE), ns(START - MINUTE)
+    lines = [f"fleet,device=d{n},site=s{n % 50} temp=1 {at if n % 4 else before}" for n in range(10_000)]
+    client.write_lines(spec.bucket, lines)
+    began = time.process_time()
+    first = check(client, spec, window())
+    second = check(client, spec, window(1))
+    seconds = (time.process_time() - began) / 2
+    assert (first["expected"], first["dead_count"], first["newly_dead_count"]) == (10_000, 2_500, 2_500)
+    assert (second["dead_count"], second["newly_dead_count"], len(second["dead"])) == (10_000, 7_500, 200)
+    assert seconds < 5
+
+
 def test_series_comes_back_when_it_was_dead_before(client: InfluxClient, spec: DeadmanSpec) -> None:
     put(client, spec.bucket, "d1", START - MINUTE, START + HOUR + MINUTE)
     assert found(check(client, spec, window())["dead"]) == [("d1", "stopped")]
@@ -155,6 +188,7 @@ def test_old_window_leaves_the_present_alarm_when_it_is_backfilled(
         '|> filter(fn: (r) => r._field == "_message") |> group() |> sort(columns: ["_time"]) |> last()'
     )
     assert [row["_level"] for row in last] == ["crit"]
+    assert [check(client, spec, window(number))["is_latest"] for number in (0, 5)] == [False, True]
 
 
 def test_statuses_are_the_same_when_a_window_runs_again(client: InfluxClient, spec: DeadmanSpec) -> None:

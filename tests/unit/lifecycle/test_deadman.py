@@ -19,13 +19,9 @@ from airflow_provider_influx_rollup.lifecycle.check_status import (
     encode_status,
     read_status,
 )
-from airflow_provider_influx_rollup.lifecycle.deadman import (
-    DeadmanSpec,
-    check_deadman,
-    spans_of,
-    steps_from_job,
-    write_statuses,
-)
+from airflow_provider_influx_rollup.lifecycle.deadman import check_deadman, steps_from_job
+from airflow_provider_influx_rollup.lifecycle.deadman_spec import DeadmanSpec, spans_of
+from airflow_provider_influx_rollup.lifecycle.deadman_statuses import write_statuses
 from airflow_provider_influx_rollup.lifecycle.inventory import (
     expected_from,
     grouping_of,
@@ -222,13 +218,14 @@ def run_check(answers: list[Any], spec: DeadmanSpec = SPEC) -> tuple[dict[str, A
 
 def test_only_the_lookback_is_read_and_the_stop_is_written() -> None:
     row = {"device": "a", "_time": START + HOUR / 2}
-    result, taken = run_check([[row], [], [], []])
+    result, taken = run_check([[row], [], [], [], []])
     queries = [step.flux for step in taken if isinstance(step, Query)]
     ranges = [line for query in queries for line in query.splitlines() if "range(" in line]
     assert ranges == [
         "  |> range(start: 2024-05-06T10:00:00Z, stop: 2024-05-06T11:00:00Z)",
         "  |> range(start: 2024-04-29T10:00:00Z, stop: 2024-05-06T10:00:00Z)",
         "  |> range(start: 2024-04-29T10:00:00Z, stop: 2024-05-06T11:00:00Z)",
+        "  |> range(start: 2024-05-06T11:00:00.000001Z, stop: 2262-01-01T00:00:00Z)",
         "  |> range(start: 2024-05-06T11:00:00Z, stop: 2024-05-06T11:00:00.000001Z)",
     ]
     (write,) = [step for step in taken if isinstance(step, Write)]
@@ -238,14 +235,35 @@ def test_only_the_lookback_is_read_and_the_stop_is_written() -> None:
 
 def test_findings_are_bounded_when_many_series_are_dead() -> None:
     earlier = [{"device": f"d{number:04}", "_time": START - HOUR} for number in range(1000)]
-    result, taken = run_check([[], earlier, [], []])
+    result, taken = run_check([[], earlier, [], [], []])
     assert (result["dead_count"], len(result["dead"]), result["statuses_written"]) == (1000, 200, 1000)
     assert len([step for step in taken if isinstance(step, Report)]) == 21
 
 
+def test_alarm_is_new_only_when_the_status_before_was_none() -> None:
+    seen = [{"device": name, "_time": START - HOUR} for name in "ab"]
+    crit = {"_check_id": SPEC.check.id, "_level": "crit", "device": "a", "_time": START}
+    result, _ = run_check([[], seen, [crit], [], []])
+    assert (result["dead_count"], result["newly_dead_count"], result["is_latest"]) == (2, 1, True)
+    assert [entry["series"] for entry in result["newly_dead"]] == [{"device": "b"}]
+
+
+def test_retired_series_is_said_once_to_be_so_when_its_alarm_stands() -> None:
+    given_up = replace(SPEC, retired=({"device": "a"},))
+    crit = {"_check_id": SPEC.check.id, "_level": "crit", "device": "a", "_time": START}
+    seen = [{"device": name, "_time": START - HOUR} for name in "ab"]
+    result, _ = run_check([[], seen, [crit], [], []], given_up)
+    assert [entry["series"] for entry in result["dead"]] == [{"device": "b"}]
+    assert [(entry["series"], entry["state"]) for entry in result["retired"]] == [
+        ({"device": "a"}, "retired")
+    ]
+    result, _ = run_check([[], seen, [{**crit, "_level": "info"}], [], []], given_up)
+    assert (result["expected"], result["retired"]) == (1, [])
+
+
 def test_nothing_is_deleted_before_the_write() -> None:
     stale = {"_check_id": SPEC.check.id, "_level": "crit", "device": "a", "_time": START + HOUR}
-    _, taken = run_check([[{"device": "a", "_time": START}], [], [], [stale]])
+    _, taken = run_check([[{"device": "a", "_time": START}], [], [], [], [stale]])
     kinds = [type(step) for step in taken if isinstance(step, (Write, Delete))]
     assert kinds == [Write, Delete]
     (delete,) = [step for step in taken if isinstance(step, Delete)]
