@@ -210,3 +210,11 @@ def test_error_names_the_extra_when_a_library_is_missing(monkeypatch: pytest.Mon
     assert [column.name for column in numeric.columns] == ["x_p99_approx", "x_quantile_sketch"]
     with pytest.raises(ConfigurationError, match="datasketches"):
         AggregateRules.of(["distinct_approx"], None).select({"x": "float"})
+
+
+def test_text_is_one_when_zeros_have_either_sign() -> None:
+    texts = {
+        encode_quantile_sketches(sketch_numbers(np.array(zeros), WHOLE))[0]
+        for zeros in ([0.0, -0.0], [-0.0, 0.0], [0.0, 0.0], [-0.0, -0.0])
+    }
+    assert len(texts) == 1
