@@ -25,7 +25,9 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "read_timeout_seconds": _field(
         "number", "Read timeout (s)", "How long the server may stay silent during a request."
     ),
-    "gzip": _field("boolean", "Gzip", "Compress answers and writes; off is faster on a fast network.", default=True),
+    "gzip": _field(
+        "boolean", "Gzip", "Compress answers and writes; off is faster on a fast network.", default=True
+    ),
     "pool_size": _field("integer", "Pool size", "Connections that one process keeps open."),
     "deadline_seconds": _field(
         "number", "Retry deadline (s)", "How long one request is tried again inside a task."

@@ -14,7 +14,16 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGE = "airflow_provider_influx_rollup"
 HEAVY = {"influxdb_client", "pandas", "pyarrow", "numpy", "matplotlib"}
-ENTRANCES = ["hooks", "operators", "sensors", "triggers", "decorators", "links", "task_groups", "get_provider_info"]
+ENTRANCES = [
+    "hooks",
+    "operators",
+    "sensors",
+    "triggers",
+    "decorators",
+    "links",
+    "task_groups",
+    "get_provider_info",
+]
 EXAMPLES = sorted(str(path) for path in (CHECKOUT / "example_dags").glob("*.py") if path.stem != "__init__")
 RUNS = 3
 

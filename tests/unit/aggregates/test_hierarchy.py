@@ -49,6 +49,7 @@ CHILDREN_OF = {
 def plain(name: str, values: list[Any]) -> Any:
     """The plainest computation there is."""
     steps = list(pairwise(values))
+    zero = type(values[0])(0)
     return {
         "count": lambda: len(values),
         "sum": lambda: sum(values),
@@ -59,9 +60,7 @@ def plain(name: str, values: list[Any]) -> Any:
         "mean": lambda: statistics.fmean(values),
         "spread": lambda: max(values) - min(values),
         "stddev": lambda: statistics.stdev(values) if len(values) > 1 else None,
-        "increase": lambda: (
-            sum(b - a if b >= a else max(b, 0) for a, b in steps) if steps else type(values[0])(0)
-        ),
+        "increase": lambda: sum((b - a if b >= a else max(b, zero) for a, b in steps), zero),
         "resets": lambda: sum(b < a for a, b in steps),
     }[name]()
 
