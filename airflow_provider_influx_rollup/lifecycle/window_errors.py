@@ -76,12 +76,17 @@ def failures_as_one(
 
 
 def gaps_of(windows: Iterable[Interval], why: Mapping[Interval, str]) -> list[Gap]:
-    """Windows with a reason, as runs of neighbours with the same one.
+    """Windows with a reason, as runs of neighbours with the same kind of reason, told by the first one's words.
 
     :param windows: neighbours, in order
+    :param why: in words; what goes before a colon is the kind
     """
-    runs = groupby(windows, key=why.get)
-    return [(tuple(some), reason) for reason, some in runs if reason is not None]
+    gaps = []
+    for kind, members in groupby(windows, key=lambda window: why.get(window, "").partition(":")[0]):
+        some = tuple(members)
+        if kind:
+            gaps.append((some, why[some[0]]))
+    return gaps
 
 
 def _cause(error: InfluxRollupError) -> str:
