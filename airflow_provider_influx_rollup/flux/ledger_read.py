@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_influx_rollup.flux import literals
-from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 
 PIVOT = '|> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")'
 
@@ -61,6 +61,21 @@ def states_query(ledger_bucket: str, pipeline: str, stage: str, interval: Interv
                 f'r._field == "{name}"' for name in ("state", "stop_ns", "spec_hash", "written_at_ns")
             )
             + ")",
+            '|> drop(columns: ["_start", "_stop"])',
+            PIVOT,
+        ]
+    )
+
+
+def look_query(ledger_bucket: str, watch: str, interval: Interval) -> str:
+    """The record of the last looks at an interval of a watch, at most one row."""
+    stop = interval.start + MICROSECOND
+    return "\n  ".join(
+        [
+            f"from(bucket: {literals.string(ledger_bucket)})",
+            f"|> range(start: {literals.time(interval.start)}, stop: {literals.time(stop)})",
+            '|> filter(fn: (r) => r._measurement == "window_look")',
+            f"|> filter(fn: (r) => r.watch == {literals.string(watch)})",
             '|> drop(columns: ["_start", "_stop"])',
             PIVOT,
         ]

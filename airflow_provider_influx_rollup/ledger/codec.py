@@ -29,8 +29,24 @@ def encode_receipts(receipts: Iterable[Receipt]) -> list[str]:
 
 def _receipt_line(receipt: Receipt) -> str:
     tags = {"pipeline": receipt.pipeline, "stage": receipt.stage}
-    fields = _fields(receipt) | {"written_at_ns": to_ns(receipt.written_at)}
+    fields = _fields(receipt) | {
+        "complete_when": receipt.complete_when,
+        "written_at_ns": to_ns(receipt.written_at),
+    }
     return encode_line(RECEIPT_MEASUREMENT, tags, fields, receipt.window.start_ns)
+
+
+def encode_incomplete(receipts: Iterable[Receipt]) -> list[str]:
+    """One line for each receipt with only what it lacks: the state that a run writes meanwhile stays."""
+    return [
+        encode_line(
+            RECEIPT_MEASUREMENT,
+            {"pipeline": receipt.pipeline, "stage": receipt.stage},
+            {"incomplete": receipt.incomplete, "complete_when": receipt.complete_when},
+            receipt.window.start_ns,
+        )
+        for receipt in receipts
+    ]
 
 
 def _event_line(receipt: Receipt, number: int) -> str:
@@ -61,6 +77,7 @@ def _fields(receipt: Receipt) -> dict[str, int | float | str | bool]:
         "seconds": float(receipt.seconds),
         "reason": receipt.reason,
         "forced": receipt.forced,
+        "incomplete": receipt.incomplete,
     }
 
 
@@ -94,6 +111,8 @@ def _receipt(row: Mapping[str, Any]) -> Receipt:
         seconds=row["seconds"],
         reason=row.get("reason") or "",
         forced=bool(row.get("forced")),
+        incomplete=row.get("incomplete") or "",
+        complete_when=row.get("complete_when") or "",
     )
 
 

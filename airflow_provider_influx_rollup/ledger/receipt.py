@@ -26,6 +26,9 @@ class Receipt:
     :param seconds: how long the stage took
     :param reason: why the window was written, such as ``"reconcile: new points"``; empty for an ordinary run
     :param forced: whether it was written although retention may have taken points of the window
+    :param incomplete: what the window's source lacked when a sensor let it go on all the same; empty when nothing is known
+        to be lacking. Runs carry it on; a sensor or a reconcile that finds the source complete takes it away
+    :param complete_when: JSON of what complete means for the window, for when ``incomplete`` is not empty
     """
 
     pipeline: str
@@ -47,6 +50,8 @@ class Receipt:
     seconds: float = 0.0
     reason: str = ""
     forced: bool = False
+    incomplete: str = ""
+    complete_when: str = ""
 
     @property
     def is_committed(self) -> bool:

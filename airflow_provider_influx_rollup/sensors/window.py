@@ -27,8 +27,8 @@ from airflow_provider_influx_rollup.task_failures import failing_by_permanence, 
 from airflow_provider_influx_rollup.triggers.window_ready import WindowReadyTrigger
 
 if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.lifecycle.completeness_spec import CompletenessSpec
     from airflow_provider_influx_rollup.lifecycle.steps import Report
-    from airflow_provider_influx_rollup.lifecycle.window_complete import CompletenessSpec
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 # Airflow itself ends the wait this much later than the trigger does, for when no triggerer runs
@@ -224,7 +224,7 @@ class WindowCompleteSensor(BaseSensorOperator):
 
         :raises ConfigurationError: when a parameter is not possible
         """
-        from airflow_provider_influx_rollup.lifecycle.window_complete import CompletenessSpec
+        from airflow_provider_influx_rollup.lifecycle.completeness_spec import CompletenessSpec
 
         expected = self.expected_series
         return CompletenessSpec(

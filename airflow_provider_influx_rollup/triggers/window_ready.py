@@ -13,8 +13,8 @@ from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID, InfluxR
 from airflow_provider_influx_rollup.task_failures import error_event
 
 if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.lifecycle.completeness_spec import CompletenessSpec
     from airflow_provider_influx_rollup.lifecycle.steps import Report
-    from airflow_provider_influx_rollup.lifecycle.window_complete import CompletenessSpec
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 # a long sleep would not notice that the clock was set, or that the machine was suspended
@@ -72,7 +72,7 @@ class WindowReadyTrigger(BaseTrigger):
         yield TriggerEvent(event)  # type: ignore[no-untyped-call, unused-ignore]
 
     async def _wait(self) -> dict[str, Any]:
-        from airflow_provider_influx_rollup.lifecycle.window_complete import CompletenessSpec
+        from airflow_provider_influx_rollup.lifecycle.completeness_spec import CompletenessSpec
         from airflow_provider_influx_rollup.windows.interval import Interval
 
         spec = CompletenessSpec.from_json(self.spec)

@@ -17,7 +17,8 @@ from airflow_provider_influx_rollup.flux.completeness import counts_query
 from airflow_provider_influx_rollup.ledger.codec import encode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
-from airflow_provider_influx_rollup.lifecycle.window_complete import CompletenessSpec, check_windows
+from airflow_provider_influx_rollup.lifecycle.completeness_spec import CompletenessSpec
+from airflow_provider_influx_rollup.lifecycle.window_complete import check_windows
 from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -77,6 +78,9 @@ def test_any_point_is_enough_when_nothing_else_is_said(
         "watermark": "2024-05-06T10:02:00Z",
         "completeness": 1.0,
         "upstream": None,
+        "upstream_incomplete": 0,
+        "incomplete": [],
+        "incomplete_count": 0,
         "state": "complete",
     }
 

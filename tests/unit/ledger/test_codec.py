@@ -15,6 +15,7 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.ledger.codec import (
     decode_receipts,
     decode_specs,
+    encode_incomplete,
     encode_receipts,
     encode_spec,
 )
@@ -53,6 +54,8 @@ def receipts(draw: st.DrawFn) -> Receipt:
         seconds=draw(st.floats(0, 1e6)),
         reason=draw(TEXTS),
         forced=draw(st.booleans()),
+        incomplete=draw(TEXTS),
+        complete_when=draw(TEXTS),
     )
 
 
@@ -130,6 +133,15 @@ def test_receipts_decode_when_empty_texts_came_back_as_nothing() -> None:
     for name in ("checksum", "spec_hash", "dag_id", "task_id", "run_id"):
         row[name] = None
     assert decode_receipts([row]) == [receipt]
+
+
+@given(receipts())
+def test_only_what_it_lacks_is_written_when_a_receipt_is_marked(receipt: Receipt) -> None:
+    (line,) = encode_incomplete([receipt])
+    row = parse(line)
+    assert row.keys() == {"_measurement", "_time", "pipeline", "stage", "incomplete", "complete_when"}
+    whole = parse(encode_receipts([replace(receipt, incomplete="x", complete_when="y")])[0])
+    assert decode_receipts([whole | row]) == [receipt]
 
 
 def test_specs_come_back_newest_first_when_several_were_encoded() -> None:

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.lifecycle.completeness_spec import CompletenessSpec
 from airflow_provider_influx_rollup.lifecycle.inventory import match_series
 from airflow_provider_influx_rollup.lifecycle.steps import Report
-from airflow_provider_influx_rollup.lifecycle.window_complete import (
-    CompletenessSpec,
+from airflow_provider_influx_rollup.lifecycle.window_complete import check_windows
+from airflow_provider_influx_rollup.lifecycle.window_gaps import (
     WindowCount,
-    check_windows,
     count_windows,
     describe_gap,
     find_gap,
