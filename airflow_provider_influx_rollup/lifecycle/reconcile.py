@@ -10,6 +10,7 @@ from airflow_provider_influx_rollup.lifecycle.frozen import dropped_windows
 from airflow_provider_influx_rollup.lifecycle.pipelines import load_stored, parents_of, rollups_in_force
 from airflow_provider_influx_rollup.lifecycle.reconcile_blocks import BlockSizer
 from airflow_provider_influx_rollup.lifecycle.reconcile_edge import windows_not_ready
+from airflow_provider_influx_rollup.lifecycle.reconcile_incomplete import finish_marked, look_again
 from airflow_provider_influx_rollup.lifecycle.reconcile_reasons import RECONCILE
 from airflow_provider_influx_rollup.lifecycle.reconcile_result import Left, ReconcileResult
 from airflow_provider_influx_rollup.lifecycle.reconcile_scope import REPAIR, ReconcileOptions, due_windows
@@ -93,8 +94,11 @@ def _sweep(
     result.failed.update(mixed)
     sweep = Sweep(spec, plan, run, options, now, result, BlockSizer.of(spec, plan.book.previous))
     began = now()
+    chosen = set(windows)
+    marked = yield from look_again((r for window, r in plan.book.previous.items() if window in chosen), began)
     for some in runs:
         yield from sweep.sweep(some)
+    yield from finish_marked(spec.ledger_bucket, marked, result, is_plan=options.is_plan)
     if not options.is_plan and spec.source_tier is None:
         dirty = {change.window for change in result.dirty}
         clean = [window for some in runs for window in some if window not in dirty]
@@ -127,6 +131,7 @@ def _text_of(result: ReconcileResult) -> str:
         ("waiting for the tier below", result.waiting),
         ("failed", result.failed),
         ("still changing", done.unsettled),
+        ("with an incomplete source", result.incomplete),
     ):
         if left:
             text += f", {len(left)} {name}"

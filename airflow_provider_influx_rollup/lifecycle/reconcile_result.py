@@ -42,6 +42,8 @@ class ReconcileResult:
     :param waiting: a window of the tier below is not COMMITTED
     :param failed: dirty, and could not be repaired, with the error
     :param remaining: dirty, and left for the next run because of ``max_windows``
+    :param incomplete: a sensor let them go on, and their source still lacks something; their rows are right
+    :param finished: their source was incomplete, and lacks nothing any more
     :param cascaded: the same of each higher tier that was looked at, the lowest first
     """
 
@@ -55,6 +57,8 @@ class ReconcileResult:
     waiting: list[Left] = field(default_factory=list)
     failed: dict[Interval, InfluxRollupError] = field(default_factory=dict)
     remaining: int = 0
+    incomplete: list[Left] = field(default_factory=list)
+    finished: list[Interval] = field(default_factory=list)
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
     cascaded: list[ReconcileResult] = field(default_factory=list)
@@ -98,6 +102,10 @@ class ReconcileResult:
             "failed_total": len(self.failed),
             "failed": _listed([Left(window, error.what) for window, error in self.failed.items()]),
             "remaining": self.remaining,
+            "incomplete_total": len(self.incomplete),
+            "incomplete": _listed(self.incomplete),
+            "finished_total": len(self.finished),
+            "finished": [window.as_json() for window in self.finished[:MOST_LISTED]],
             "is_clean": self.is_clean,
             "seconds": round(self.seconds, 3),
             "notes": self.notes,
