@@ -56,7 +56,7 @@ class Lifecycle:
     :param group_by: tag keys that stay in the first tier, and so in all
     :param retention: how long the source bucket keeps its points, a Flux duration; None for ever
     :param run_every: how far the runs of the DAG are apart, a Flux duration; None: as the DAG says, if it says so
-    :param reconcile: how far back each run looks for late data, a Flux duration; None: not at all
+    :param reconcile: how far back from now each run looks for late data, a Flux duration; None: not at all
     :param ledger_bucket: bucket of the receipts
     :raises ConfigurationError: when the tiers do not fit each other: parts that are missing, a retention that is
         shorter than the next tier's lag

@@ -85,6 +85,8 @@ def _reconcile_task(spec: RollupSpec, lookback: str, shared: dict[str, Any]) -> 
         cascade=True,
         # a run in which no day or month ends has skipped those tiers
         trigger_rule="none_failed",
+        # the runs of a backfill look at the same time, one after the other
+        max_active_tis_per_dag=1,
         **shared,
     )
 

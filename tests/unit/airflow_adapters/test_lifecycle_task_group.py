@@ -52,7 +52,7 @@ def test_reconcile_comes_last_when_a_lookback_is_given() -> None:
     task: Any = dag.get_task("lifecycle.reconcile")
     assert task.upstream_task_ids == {f"lifecycle.rollup_{every}" for every in ("5m", "1h", "1d")}
     assert (task.pipeline, task.lookback, task.cascade) == ("raw/m->five@5m", "7d", True)
-    assert task.trigger_rule == "none_failed"
+    assert (task.trigger_rule, task.max_active_tis_per_dag) == ("none_failed", 1)
 
 
 def test_group_is_refused_when_a_bucket_drops_rows_between_two_runs() -> None:

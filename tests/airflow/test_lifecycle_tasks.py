@@ -1,0 +1,120 @@
+"""The tasks of a lifecycle as Airflow runs them: skipped, deferred, reconciled."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_influx_rollup.airflow_compat import AirflowSkipException, TaskDeferred
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
+from airflow_provider_influx_rollup.task_groups.lifecycle import Lifecycle, Tier, lifecycle_task_group
+from tests import oracle
+from tests.task_scene import fire, make_context, reborn
+
+pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
+
+START = datetime(2025, 3, 8, tzinfo=UTC)
+
+
+@pytest.fixture
+def lifecycle(client: Any, bucket_factory: Callable[[str], str]) -> Lifecycle:
+    """Six points in three hours, hours over them, and windows of three hours over those."""
+    raw, hours, threes = (bucket_factory(name) for name in ("raw", "hours", "threes"))
+    nanoseconds = int(START.timestamp()) * 10**9
+    lines = [f"m,d=a x={number}i {nanoseconds + number * 1800 * 10**9}" for number in range(6)]
+    client.write_lines(raw, lines)
+    tiers = [Tier(hours, "1h", ["count", "sum"]), Tier(threes, "3h", ["count", "mean"])]
+    return Lifecycle(raw, "m", tiers, reconcile="3h", ledger_bucket=f"ledger_{uuid.uuid4().hex[:8]}")
+
+
+def tasks_of(lifecycle: Lifecycle, **arguments: Any) -> list[Any]:
+    from airflow.providers.common.compat.sdk import DAG
+
+    with DAG("tiers", schedule=None, start_date=START) as dag:
+        lifecycle_task_group(lifecycle, influx_conn_id="tele", **arguments)
+    return [dag.get_task(f"lifecycle.{name}") for name in ("rollup_1h", "rollup_3h", "reconcile")]
+
+
+def context_of(hour: int) -> dict[str, Any]:
+    stop = START + timedelta(hours=hour + 1)
+    return make_context(data_interval_start=START + timedelta(hours=hour), data_interval_end=stop)
+
+
+def threes(influx: Any, lifecycle: Lifecycle) -> dict[str, Any]:
+    bucket = lifecycle.tiers[1].bucket
+    rows = oracle.read_target(
+        influx.url, influx.org, influx.token, bucket, "m", "2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z"
+    )
+    return dict(zip(rows["_field"], rows["_value"], strict=True))
+
+
+def test_longer_tier_is_skipped_until_the_run_that_completes_it(
+    influx: Any, client: Any, lifecycle: Lifecycle
+) -> None:
+    hours, longer, reconcile = tasks_of(lifecycle)
+    for hour in (2, 0):
+        assert hours.execute(context_of(hour))["windows"] == 1
+        with pytest.raises(AirflowSkipException, match="the run that completes them rolls it up"):
+            longer.execute(context_of(hour))
+    hours.execute(context_of(1))
+    assert longer.execute(context_of(1))["window"] == {
+        "start": "2025-03-08T00:00:00Z",
+        "stop": "2025-03-08T03:00:00Z",
+    }
+    assert threes(influx, lifecycle) == {"x_count": 6, "x_mean": 2.5}
+
+    # a late point of a finished window reaches both tiers
+    client.write_lines(lifecycle.source_bucket, [f"m,d=a x=100i {int(START.timestamp()) * 10**9 + 1}"])
+    # of its own, it looks back from now
+    reconcile.lookback, reconcile.start, reconcile.stop = None, START, START + timedelta(hours=3)
+    reconcile.execute(context_of(2))
+    assert threes(influx, lifecycle) == {"x_count": 7, "x_mean": 115 / 7}
+
+
+def test_longer_tier_is_deferred_with_its_own_window_when_it_is_complete(
+    influx: Any, lifecycle: Lifecycle
+) -> None:
+    hours, longer, _ = tasks_of(lifecycle, deferrable=True)
+    for task, hour in ((hours, 0), (hours, 1), (hours, 2), (longer, 2)):
+        context = context_of(hour)
+        with pytest.raises(TaskDeferred) as deferred:
+            task.execute(context)
+        result = task.execute_complete(context, fire(reborn(deferred.value.trigger)))
+    assert result["window"] == {"start": "2025-03-08T00:00:00Z", "stop": "2025-03-08T03:00:00Z"}
+    assert threes(influx, lifecycle) == {"x_count": 6, "x_mean": 2.5}
+
+
+def test_task_is_skipped_when_no_window_ends_in_its_interval(lifecycle: Lifecycle) -> None:
+    task = FluxRollupOperator(
+        task_id="rollup_3h", influx_conn_id="tele", source_bucket=lifecycle.source_bucket,
+        target_bucket=lifecycle.tiers[0].bucket, measurement="m", every="3h", aggregates=["count"],
+        windows="ending", ledger_bucket=lifecycle.ledger_bucket,
+    )  # fmt: skip
+    for hour in (0, 1):
+        with pytest.raises(AirflowSkipException, match="no window of 3h ends in"):
+            task.execute(context_of(hour))
+    assert task.execute(context_of(2))["rows_in"] == 6
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"windows": "complete"}, "needs source_tier"),
+        ({"source_tier": "x", "group_by": ["d"]}, "group_by is not possible"),
+    ],
+)
+def test_dag_is_refused_when_a_tier_contradicts_itself(changes: dict[str, Any], message: str) -> None:
+    given = {
+        "source_bucket": "a",
+        "target_bucket": "b",
+        "measurement": "m",
+        "every": "1h",
+        "aggregates": ["count"],
+    }
+    with pytest.raises(ConfigurationError, match=message):
+        FluxRollupOperator(task_id="t", **given, **changes)
