@@ -21,13 +21,19 @@ if TYPE_CHECKING:
 
 @dataclass
 class Requests:
-    """What was written and deleted.
+    """What was written, deleted and read.
 
     :param lines: by bucket
+    :param answers: queries with the rows that they brought into the worker
     """
 
     lines: dict[str, list[str]] = field(default_factory=dict)
     deletes: int = 0
+    answers: list[tuple[str, int]] = field(default_factory=list)
+
+    def rows_read_from(self, bucket: str) -> int:
+        """Rows that came into the worker from a bucket."""
+        return sum(rows for flux, rows in self.answers if f'from(bucket: "{bucket}")' in flux)
 
     def of(self, bucket: str) -> list[str]:
         """The lines written to a bucket."""
@@ -42,7 +48,7 @@ class Requests:
 def watched(client: InfluxClient) -> Iterator[Requests]:
     """Take note of all writes of a client."""
     seen = Requests()
-    write, delete = client.write_lines, client.delete
+    write, delete, query = client.write_lines, client.delete, client.query_arrow
 
     def write_lines(bucket: str, lines: Any) -> None:
         some = list(lines)
@@ -53,11 +59,17 @@ def watched(client: InfluxClient) -> Iterator[Requests]:
         seen.deletes += 1
         delete(*args)
 
+    def query_arrow(flux: str, **options: Any) -> Any:
+        tables = query(flux, **options)
+        seen.answers.append((flux, sum(table.num_rows for table in tables)))
+        return tables
+
     client.write_lines, client.delete = write_lines, delete_points  # type: ignore[method-assign]
+    client.query_arrow = query_arrow  # type: ignore[method-assign]
     try:
         yield seen
     finally:
-        del client.write_lines, client.delete  # type: ignore[method-assign]
+        del client.write_lines, client.delete, client.query_arrow  # type: ignore[method-assign]
 
 
 def sweep(client: InfluxClient, spec: RollupSpec, span: Interval, **options: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from airflow_provider_influx_rollup.lifecycle.steps import (
     ParseScript,
     Query,
     QueryArrow,
+    QueryDigest,
     Report,
     Sleep,
     Step,
@@ -38,6 +39,7 @@ MAX_THREADS = 8
 ACTIONS: Mapping[type[Any], Callable[[InfluxClient, Any], Any]] = {
     Query: lambda client, step: client.query(step.flux, extern=step.extern, now=step.now),
     QueryArrow: lambda client, step: client.query_arrow(step.flux, extern=step.extern, now=step.now),
+    QueryDigest: lambda client, step: client.query_digest(step.flux, extern=step.extern, now=step.now),
     Execute: lambda client, step: client.query_arrow(step.flux, extern=step.extern, now=step.now),
     ParseScript: lambda client, step: client.parse_script(step.flux),
     Write: lambda client, step: client.write_lines(step.bucket, step.lines),

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from airflow_provider_influx_rollup.archive.annotated_csv import BlockSplitter
+from airflow_provider_influx_rollup.archive.annotated_digest import DigestDecoder
 from airflow_provider_influx_rollup.archive.annotated_rows import RowDecoder
 from airflow_provider_influx_rollup.client import requests
 from airflow_provider_influx_rollup.client.batches import split_lines
@@ -115,6 +116,17 @@ class InfluxClient:
             return merge_tables([*tables, *decoder.close()])
 
         return self._retried(attempt)
+
+    def query_digest(
+        self, flux: str, *, extern: Mapping[str, Any] | None = None, now: datetime | None = None
+    ) -> str:
+        """Run Flux and return a digest of the whole answer: equal digests mean equal columns and records, in one order.
+
+        :param extern: a Flux AST file whose options are bound before the query
+        :param now: aware time of ``now()`` in the query
+        """
+        request = requests.query_request(self._settings.org, flux, extern=extern, now=now)
+        return self._decoded(request, DigestDecoder)
 
     def execute(
         self, flux: str, *, extern: Mapping[str, Any] | None = None, now: datetime | None = None

@@ -9,8 +9,8 @@ from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.windows.interval import Interval
 
-# of both sides; a query costs as much as some 100,000 values, whatever it returns
-MOST_VALUES_PER_BLOCK = 800_000
+# of both sides; a value takes some 500 bytes while it is read and compared
+MOST_VALUES_PER_BLOCK = 250_000
 MOST_WINDOWS_PER_BLOCK = 1_000
 FIRST_BLOCK = 24
 MOST_GROWTH = 4

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError, ReceiptMissing, WindowFrozen
 from airflow_provider_influx_rollup.lifecycle.checkpoints import stretches
 from airflow_provider_influx_rollup.lifecycle.frozen import horizon, is_too_old
+from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.reconcile_blocks import BlockSizer
+from airflow_provider_influx_rollup.lifecycle.reconcile_digest import PARTS, DigestSearch, can_digest
 from airflow_provider_influx_rollup.lifecycle.reconcile_examine import Examined, examine
 from airflow_provider_influx_rollup.lifecycle.reconcile_reasons import Reason, reason_text
 from airflow_provider_influx_rollup.lifecycle.reconcile_repair import Repaired, repair_windows
@@ -47,12 +50,31 @@ class Sweep:
 
     def sweep(self, windows: Block) -> Steps[None]:
         """Look at neighbouring windows in which no field changes its type."""
+        for is_anew, members in groupby(windows, key=lambda window: self._why_anew(window) is not None):
+            some = tuple(members)
+            parts = [some] if is_anew else (yield from self._suspects(some))
+            for part in parts:
+                yield from self._in_blocks(part)
+            self.result.windows += len(some)
+
+    def _suspects(self, windows: Block) -> Steps[list[Block]]:
+        """The windows that are to be compared row by row; of the others it is known that they are right."""
+        job = self._job(windows)
+        small = self.sizer.size()
+        if len(windows) <= small // PARTS or not can_digest(job):
+            return [windows]
+        rows = max(self.book.previous[window].series for window in windows)
+        return (yield from DigestSearch(job, rows, small).suspects())
+
+    def _in_blocks(self, windows: Block) -> Steps[None]:
         position = 0
         while position < len(windows):
             block = windows[position : position + self.sizer.size()]
             position += len(block)
             yield from self._do(block)
-            self.result.windows += len(block)
+
+    def _job(self, windows: Block) -> Job:
+        return job_of(self.spec, windows, self.plan.types.selection_of(windows), self.plan.ownership)
 
     def _do(self, block: Block) -> Steps[None]:
         changes = {window: Change(window, (why,)) for window in block if (why := self._why_anew(window))}
@@ -81,7 +103,7 @@ class Sweep:
         return None if receipt.spec_hash == self.book.spec_hash else Reason.SPEC_CHANGED
 
     def _examine(self, block: Block) -> Steps[Examined]:
-        job = job_of(self.spec, block, self.plan.types.selection_of(block), self.plan.ownership)
+        job = self._job(block)
         receipts = {window: self.book.previous[window] for window in block if not self._why_anew(window)}
         examined = yield from examine(job, self.options.strict, receipts)
         self.sizer.learn(len(block), examined.whole.values_read)

@@ -36,6 +36,18 @@ class QueryArrow:
 
 
 @dataclass(frozen=True, slots=True)
+class QueryDigest:
+    """Run a Flux query; the result is a digest of its columns and records, in their order, as text.
+
+    Equal digests mean equal answers. Nothing of the answer is kept, whatever its size.
+    """
+
+    flux: str
+    extern: Mapping[str, Any] | None = None
+    now: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Execute:
     """Run Flux that writes inside InfluxDB; the result is ``list[pyarrow.Table]``: what it wrote, per yield."""
 
@@ -144,6 +156,7 @@ class Gather:
 Step = (
     Query
     | QueryArrow
+    | QueryDigest
     | Execute
     | ParseScript
     | Write

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.lifecycle import reconcile_blocks
 from tests.conftest import InfluxServer
 from tests.reconcile_runs import reasons_of, sweep, watched
 from tests.reconcile_scene import FIELDS, SPAN, MakeScene, Scene, scene_maker
@@ -111,6 +112,26 @@ def test_change_is_found_and_only_its_rows_are_written_when_a_pipeline_is_reconc
     assert again["dirty"] == []
     assert list(more_requests.lines) == [scene.place.ledger]
     assert [line.partition(",")[0] for line in more_requests.of(scene.place.ledger)] == ["lateness_check"]
+
+
+@pytest.mark.parametrize(
+    "name", ["overwrite, same count", "+1 and -1 in two windows", "deleted row", "ghost row"]
+)
+def test_same_windows_are_found_when_digests_of_columns_tell_where_to_look(
+    make_scene: MakeScene, client: InfluxClient, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Blocks of one window, so that four windows are already many."""
+    planted = PLANTED[name]
+    monkeypatch.setattr(reconcile_blocks, "MOST_VALUES_PER_BLOCK", 1)
+    scene = make_scene(RULES)
+    with watched(client) as requests:
+        assert sweep(client, scene.spec, SPAN, mode="plan")["dirty"] == []
+    assert requests.rows_read_from(scene.place.target) == 0
+    planted.change(scene)
+    found = sweep(client, scene.spec, SPAN)
+    assert list(reasons_of(found)) == list(planted.reasons)
+    assert found["repaired"]["rows"] == planted.rows
+    assert scene.differences() == []
 
 
 def test_receipts_say_why_and_how_late_when_a_window_was_repaired(

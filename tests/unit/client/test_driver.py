@@ -25,6 +25,7 @@ EXTERN = {"type": "File"}
 EVERY_STEP: list[tuple[s.Step, tuple[Any, ...]]] = [
     (s.Query("q", EXTERN, NOW), ("query", "q", EXTERN, NOW)),
     (s.QueryArrow("a", EXTERN, NOW), ("query_arrow", "a", EXTERN, NOW)),
+    (s.QueryDigest("d", EXTERN, NOW), ("query_digest", "d", EXTERN, NOW)),
     (s.Execute("e", EXTERN, NOW), ("query_arrow", "e", EXTERN, NOW)),
     (s.ParseScript("p"), ("parse_script", "p")),
     (s.Write("b", ["m v=1"]), ("write_lines", "b", ["m v=1"])),

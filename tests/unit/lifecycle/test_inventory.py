@@ -83,8 +83,9 @@ def test_function_is_called_with_the_bounds() -> None:
     def registry(start: datetime, stop: datetime) -> Any:
         return ({"device": str((stop - start) // HOUR)} for _ in range(1))
 
-    assert called_inventory(registry, WINDOW) == [{"device": "1"}]
-    assert called_inventory(12, WINDOW) == 12
+    assert called_inventory(registry, WINDOW) == ({"device": "1"},)
+    given = (12, None, "inventory", {"flux": "x"}, ({"device": "a"},))
+    assert tuple(called_inventory(one, WINDOW) for one in given) == given
     with pytest.raises(ConfigurationError, match="returned None"):
         called_inventory(lambda _start, _stop: None, WINDOW)
 

@@ -1,0 +1,58 @@
+"""One column of a rollup, recomputed from its source and as it is stored: equal values give equal answers, byte by byte.
+
+Series come in the order of their keys and each in the order of time, from both. A column at a time costs the server least:
+each further chain of a query costs as much as all its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from airflow_provider_influx_rollup.flux import literals
+from airflow_provider_influx_rollup.flux.filters import field_filter, measurement_filter, tag_filter
+from airflow_provider_influx_rollup.flux.rollup import Chain, RollupSource, render_source, render_window
+from airflow_provider_influx_rollup.windows.equal_runs import EqualRun
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+BARE = '|> group()\n  |> drop(columns: ["_start", "_stop", "_measurement", "_field"])'
+
+
+def recomputed_column_query(source: RollupSource, chain: Chain, runs: Sequence[EqualRun]) -> str:
+    """The values that the source gives now; one yield for each run of equal windows.
+
+    :param chain: pushed down
+    """
+    return "\n\n".join(
+        f"{render_source(source, run.interval, [chain.field])}\n  {render_window(run, chain)}\n  {BARE}\n"
+        f'  |> yield(name: "{number}")'
+        for number, run in enumerate(runs)
+    )
+
+
+def stored_column_query(
+    bucket: str,
+    measurement: str,
+    column: str,
+    intervals: Sequence[Interval],
+    tags: Mapping[str, tuple[str, ...]],
+) -> str:
+    """The values that the target holds; one yield for each interval.
+
+    :param intervals: from the first row's time of each run of equal windows to after its last one's
+    :param tags: the tag values that belong to the pipeline
+    """
+    filters = [measurement_filter(measurement).strip(), field_filter(column).strip()]
+    if tags:
+        filters.append(tag_filter(tags).strip())
+    return "\n\n".join(
+        "\n  ".join(
+            [
+                f"from(bucket: {literals.string(bucket)})",
+                f"|> range(start: {literals.time(interval.start)}, stop: {literals.time(interval.stop)})",
+                *filters,
+                BARE,
+                f'|> yield(name: "{number}")',
+            ]
+        )
+        for number, interval in enumerate(intervals)
+    )

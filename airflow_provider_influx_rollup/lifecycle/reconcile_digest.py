@@ -1,0 +1,113 @@
+"""Find the windows that may be dirty, by digests of whole columns: equal digests mean equal rows, to the last bit.
+
+Nothing is decoded and nothing is kept, so that a clean sweep of any length takes the worker no memory and little time.
+Where a digest differs, the time is cut into parts until they are small enough to be compared row by row; there it is
+decided what is dirty, never here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+from airflow_provider_influx_rollup.aggregates.catalog import Source
+from airflow_provider_influx_rollup.aggregates.selection import Column
+from airflow_provider_influx_rollup.flux.column_read import recomputed_column_query, stored_column_query
+from airflow_provider_influx_rollup.flux.rollup import Chain
+from airflow_provider_influx_rollup.flux.target_read import target_totals_query
+from airflow_provider_influx_rollup.lifecycle.job import INSTANT, Job, cut_blocks
+from airflow_provider_influx_rollup.lifecycle.steps import Gather, Query, QueryDigest, Steps
+from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+# rows of one column that the server holds at a time
+MOST_ROWS_PER_DIGEST = 1_000_000
+PARTS = 4
+
+Windows = tuple[Interval, ...]
+
+
+def can_digest(job: Job) -> bool:
+    """Whether both sides of every column can be read alike: InfluxDB has computed each of them, series by series."""
+    spec = job.spec
+    merges = spec.group_by is not None or spec.grid.period is not None or spec.source_tier is not None
+    has_raw = any(column.aggregate.source is Source.RAW for column in job.columns)
+    return bool(job.columns) and not merges and not has_raw and not job.ownership.earlier
+
+
+@dataclass(frozen=True, slots=True)
+class DigestSearch:
+    """The search for windows that may be dirty.
+
+    :param job: of neighbouring windows
+    :param rows_per_window: how many rows a column has in a window, at most
+    :param small: so many windows are compared row by row at once
+    """
+
+    job: Job
+    rows_per_window: int
+    small: int
+
+    def suspects(self) -> Steps[list[Windows]]:
+        """Runs of neighbouring windows that are to be compared row by row, in order."""
+        windows = self.job.windows
+        if (yield from self._has_strangers()):
+            return [windows]
+        most = max(1, MOST_ROWS_PER_DIGEST // max(1, self.rows_per_window))
+        found: list[Windows] = []
+        for chunk in cut_blocks(windows, most):
+            if (yield from self._differs(chunk)):
+                found += yield from self._cut(chunk)
+        return found
+
+    def _has_strangers(self) -> Steps[bool]:
+        """Whether the target holds fields of the pipeline that the source has no column for."""
+        job = self.job
+        query = target_totals_query(
+            job.spec.target_bucket,
+            job.spec.output_measurement,
+            job.target_interval,
+            aggregate_names=job.ownership.aggregate_names(),
+            tags=job.ownership.tags(),
+            count_fields=(),
+        )
+        own = {column.name for column in job.columns}
+        rows = yield Query(query)
+        return any(row["_field"] not in own and job.ownership.owns_field(row["_field"]) for row in rows)
+
+    def _cut(self, windows: Windows) -> Steps[list[Windows]]:
+        """The parts that differ, of windows that do."""
+        if len(windows) <= self.small:
+            return [windows]
+        parts = cut_blocks(windows, ceil(len(windows) / PARTS))
+        differing: list[Windows] = []
+        for part in parts:
+            if (yield from self._differs(part)):
+                differing.append(part)  # noqa: PERF401 - a comprehension cannot yield
+        if 2 * len(differing) > len(parts):
+            return differing  # to cut further would cost more than it saves
+        found: list[Windows] = []
+        for part in differing:
+            found += yield from self._cut(part)
+        return found
+
+    def _differs(self, windows: Windows) -> Steps[bool]:
+        """Whether any column of some windows differs."""
+        spec = self.job.spec
+        runs = equal_runs(windows)
+        rows = [Interval(run.windows[0].start, run.windows[-1].start + INSTANT) for run in runs]
+        for column in sorted(self.job.columns, key=_telling_first):
+            chain = Chain(column.field, column.aggregate.flux, is_pushed=True, column=column.name)
+            stored = stored_column_query(
+                spec.target_bucket, spec.output_measurement, column.name, rows, self.job.ownership.tags()
+            )
+            recomputed = recomputed_column_query(self.job.source, chain, runs)
+            one, other = yield Gather((QueryDigest(recomputed), QueryDigest(stored)))
+            if one != other:
+                return True
+        return False
+
+
+def _telling_first(column: Column) -> tuple[bool, str]:
+    """Counts first: most of what happens changes them."""
+    return column.aggregate.name != "count", column.name
