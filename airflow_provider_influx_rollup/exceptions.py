@@ -7,7 +7,8 @@ InfluxRollupError
 │   ├── InvalidTimezone                        not in the zone database
 │   ├── UnknownAggregate                       no such aggregate
 │   ├── AggregateTypeMismatch                  such as the mean of a string field
-│   └── AggregateNotMergeable                  cannot be merged over series or windows
+│   ├── AggregateNotMergeable                  cannot be merged over series or windows
+│   └── RuleInvalid                            a rule of a validation that is not possible
 ├── WindowError                    permanent   the windows of a run cannot be decided
 │   ├── WindowUndefined                        the run has no data interval
 │   ├── WindowZeroLength                       the data interval is empty
@@ -112,6 +113,25 @@ class AggregateTypeMismatch(ConfigurationError):
 
 class AggregateNotMergeable(ConfigurationError):
     """An aggregate that cannot be merged over series or windows."""
+
+
+class RuleInvalid(ConfigurationError):
+    """A rule of a validation that is not possible.
+
+    :param parameter: which of its parameters is wrong, where one is
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        parameter: str | None = None,
+        window: Interval | None = None,
+        written: str | None = None,
+        fix: str | None = None,
+    ) -> None:
+        super().__init__(what, window=window, written=written, fix=fix)
+        self.parameter = parameter
 
 
 class WindowError(InfluxRollupError):

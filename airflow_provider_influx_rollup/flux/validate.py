@@ -1,0 +1,80 @@
+"""Queries of a validation: what InfluxDB counts for the rules, and the counts that tell whether copies are right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from airflow_provider_influx_rollup.flux import literals
+from airflow_provider_influx_rollup.flux.filters import tag_filter
+from airflow_provider_influx_rollup.flux.rollup import RollupSource, render_source
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+BY_FIELD = '  |> group(columns: ["_field"])'
+#: what follows ``from |> range |> filter``, by the kind of look
+LOOKS = {
+    "count": f'  |> count()\n{BY_FIELD}\n  |> drop(columns: ["_stop", "_measurement"])',
+    "last": f'  |> last()\n{BY_FIELD}\n  |> drop(columns: ["_start", "_stop", "_measurement"])',
+    "types": f"{BY_FIELD}\n  |> first()",
+    "total": f"{BY_FIELD}\n  |> count()",
+}
+
+
+def looks_query(source: RollupSource, looks: Iterable[tuple[str, Interval, str]]) -> str:
+    """Several looks in one query, one yield each.
+
+    :param looks: the kind (a key of ``LOOKS``), a part inside one shard group, and the yield's name
+    """
+    return "\n\n".join(
+        f"{render_source(source, part)}\n{LOOKS[what]}\n  |> yield(name: {literals.string(name)})"
+        for what, part, name in looks
+    )
+
+
+def extremes_query(source: RollupSource, fields_by_part: Mapping[Interval, Sequence[str]]) -> str:
+    """The least and the greatest value of each numeric field, named ``min:<number>`` and ``max:<number>`` after the part."""
+    return "\n\n".join(
+        f'{render_source(source, part, fields)}\n{BY_FIELD}\n  |> {name}()\n  |> yield(name: "{name}:{number}")'
+        for number, (part, fields) in enumerate(fields_by_part.items())
+        for name in ("min", "max")
+    )
+
+
+def last_points_query(source: RollupSource, interval: Interval, fields: Iterable[str], points: int) -> str:
+    """The last points of each series before something.
+
+    :param points: how many of each; one is pushed down
+    """
+    last = "last()" if points == 1 else f"tail(n: {points})"
+    return (
+        f"{render_source(source, interval, fields)}\n  |> {last}\n{BY_FIELD}\n"
+        '  |> drop(columns: ["_start", "_stop", "_measurement"])'
+    )
+
+
+def cells_query(source: RollupSource, interval: Interval, fields: Iterable[str], cell_ns: int) -> str:
+    """How many points there are in each cell of an interval that has some; ``_time`` is the cell's start.
+
+    :param cell_ns: length of a cell; the first one begins at the interval's start
+    """
+    return (
+        f"{render_source(source, interval, fields)}\n"
+        f"  |> aggregateWindow(every: {cell_ns}ns, offset: {interval.start_ns % cell_ns}ns, fn: count, "
+        'createEmpty: false, timeSrc: "_start")\n'
+        '  |> group(columns: ["_time"])\n'
+        "  |> sum()"
+    )
+
+
+def copies_query(copies: RollupSource, interval: Interval, rule_tag: str) -> str:
+    """How many values each rule and field has in a quarantine bucket."""
+    columns = literals.strings([rule_tag, "_field"])
+    return f"{render_source(copies, interval)}\n  |> group(columns: {columns})\n  |> count()"
+
+
+def recorded_rules_query(ledger_bucket: str, measurement: str, tags: Mapping[str, str], at: Interval) -> str:
+    """The rules that a validation has results of at an instant, one row each."""
+    source = RollupSource(ledger_bucket, measurement, {})
+    return (
+        f"{render_source(source, at, ['violations'])}\n{tag_filter(tags)}\n"
+        '  |> last()\n  |> keep(columns: ["rule"])\n  |> group()'
+    )

@@ -1,0 +1,106 @@
+"""What each rule has found so far, part by part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from airflow_provider_influx_rollup.flux.literals import rfc3339
+from airflow_provider_influx_rollup.ledger.validation import RuleResult
+from airflow_provider_influx_rollup.validation.points import Part, Points, Registry
+from airflow_provider_influx_rollup.validation.rule import PointRule, Rule
+from airflow_provider_influx_rollup.validation.sightings import Sighting, Verdict
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+MOST_EXAMPLES = 5
+MOST_TEXT = 200
+
+Masks = Mapping[int, NDArray[Any]]
+
+
+@dataclass
+class Tally:
+    """What one rule has found.
+
+    :param memory: the rule's own, from part to part
+    :param examples: the worst ones with their scores, the worst first
+    """
+
+    rule: Rule
+    checked: int = 0
+    violations: int = 0
+    quarantined: int = 0
+    memory: dict[str, Any] = field(default_factory=dict)
+    examples: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
+
+    def add_points(self, part: Part, masks: Masks) -> None:
+        """Count the rows of a part that break the rule."""
+        self.checked += part.checked(self.rule, masks)
+        for index, mask in masks.items():
+            count = int(np.count_nonzero(mask))
+            if count:
+                self.violations += count
+                self._add_examples(part.tables[index].where(mask), part.registry)
+
+    def _add_examples(self, bad: Points, registry: Registry) -> None:
+        score = self.rule.score(bad) if isinstance(self.rule, PointRule) else None
+        order = np.arange(min(len(bad), MOST_EXAMPLES))
+        if score is not None:
+            order = np.argsort(-score, kind="stable")[:MOST_EXAMPLES]
+        for row in order.tolist():
+            example = {
+                "time": rfc3339(int(bad.time_ns[row])),
+                "tags": dict(registry.tag_sets[bad.series[row]]),
+                "field": bad.field,
+                "value": _short(bad.values[row]),
+            }
+            self.examples.append((0.0 if score is None else float(score[row]), example))
+        self.examples = sorted(self.examples, key=lambda pair: -pair[0])[:MOST_EXAMPLES]
+
+    def add_verdict(self, verdict: Verdict) -> None:
+        """What a series rule found."""
+        self.checked += verdict.checked
+        self.violations += verdict.violations
+        reasons = dict.fromkeys([*verdict.findings, *verdict.hits.values()])
+        self.examples += [(0.0, {"message": _short(text)}) for text in list(reasons)[:MOST_EXAMPLES]]
+
+    def result(self) -> RuleResult:
+        """All of it."""
+        is_violated = self.violations > self.rule.tolerance * self.checked
+        return RuleResult(
+            self.rule.name,
+            self.rule.rule,
+            self.rule.severity,
+            self.checked,
+            self.violations,
+            self.rule.unit,
+            is_violated,
+            self.quarantined,
+            [example for _, example in self.examples],
+        )
+
+
+def masks_of_hits(part: Part, hits: Mapping[Sighting, str], within: Interval) -> dict[int, NDArray[Any]]:
+    """The rows of a part that belong to sightings which a series rule calls wrong.
+
+    :param within: the part of the look that the rows are in
+    """
+    wrong: dict[str, list[int]] = {}
+    for sighting in hits:
+        number = part.registry.numbers.get(sighting.tags)
+        if sighting.part == within and number is not None:
+            wrong.setdefault(sighting.field, []).append(number)
+    return {
+        index: np.isin(table.series, wrong[table.field])
+        for index, table in enumerate(part.tables)
+        if table.field in wrong
+    }
+
+
+def _short(value: Any) -> Any:
+    plain = value.item() if isinstance(value, np.generic) else value
+    return plain if not isinstance(plain, str) or len(plain) <= MOST_TEXT else f"{plain[:MOST_TEXT]}..."

@@ -1,0 +1,183 @@
+"""Ask InfluxDB what the rules want to know, in as few queries as possible."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from airflow_provider_influx_rollup.aggregates.frame import Frame, frames_from_tables
+from airflow_provider_influx_rollup.flux.field_glob import match_fields
+from airflow_provider_influx_rollup.flux.lateness_read import lateness_query
+from airflow_provider_influx_rollup.flux.validate import extremes_query, looks_query
+from airflow_provider_influx_rollup.lifecycle.field_types import TYPE_OF_KIND, shard_parts
+from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Gather, Query, QueryArrow, Steps
+from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
+from airflow_provider_influx_rollup.validation.rule import NUMBERS
+from airflow_provider_influx_rollup.validation.sightings import (
+    COUNT,
+    LAST,
+    LATE,
+    TOTAL,
+    TYPES,
+    Look,
+    Scope,
+    Seen,
+    Sighting,
+)
+from airflow_provider_influx_rollup.validation.value_rules import RangeRule
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+MOST_LOOKS_PER_QUERY = 100
+
+Answers = dict[Look, list[Sighting]]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What InfluxDB counted.
+
+    :param counts: points by part and field
+    :param parts: the interval cut where shard groups begin, in order
+    :param kinds: the types of the fields that have points in each part
+    :param tag_keys: of the interval's series
+    """
+
+    seen: Seen
+    counts: Mapping[tuple[Interval, str], int]
+    parts: tuple[Interval, ...]
+    kinds: Mapping[Interval, Mapping[str, str]]
+    tag_keys: frozenset[str]
+
+    @property
+    def points(self) -> int:
+        """Points of the interval."""
+        return sum(self.counts.values())
+
+    def points_in(self, part: Interval, fields: Iterable[str]) -> int:
+        """Points that some fields have in a part."""
+        return sum(self.counts.get((part, name), 0) for name in fields)
+
+
+def look_around(spec: ValidateSpec, scope: Scope, shard_group_seconds: int) -> Steps[Surroundings]:
+    """Count the series of the interval, and whatever else the rules ask for.
+
+    :param shard_group_seconds: of the bucket; no query reads over the border of two shard groups
+    """
+    census, types = Look(COUNT, scope.interval), Look(TYPES, scope.interval)
+    looks = dict.fromkeys(
+        [census, types, *(look for rule in spec.series_rules for look in rule.looks(scope))]
+    )
+    answers = yield from _answer(spec, list(looks), shard_group_seconds)
+    parts = tuple(shard_parts(scope.interval, shard_group_seconds))
+    kinds: dict[Interval, dict[str, str]] = {part: {} for part in parts}
+    for sighting in answers[types]:
+        kinds[sighting.part][sighting.field] = sighting.kind
+    typed = [replace(one, kind=kinds[one.part].get(one.field, "")) for one in answers[census]]
+    keys = frozenset(key for tags in {one.tags for one in typed} for key, _ in tags)
+    counts: dict[tuple[Interval, str], int] = defaultdict(int)
+    for one in typed:
+        counts[one.part, one.field] += one.points
+    return Surroundings(Seen(scope, typed, answers), counts, parts, kinds, keys)
+
+
+def _answer(spec: ValidateSpec, looks: Sequence[Look], shard_group_seconds: int) -> Steps[Answers]:
+    answers: Answers = {look: [] for look in looks}
+    asked: dict[str, tuple[Look, Interval]] = {}
+    for number, look in enumerate(looks):
+        if look.what == LATE:
+            answers[look] = yield from _late(spec, look)
+            continue
+        parts = shard_parts(look.interval, shard_group_seconds) if look.is_cut else [look.interval]
+        asked |= {f"{number}:{place}": (look, part) for place, part in enumerate(parts)}
+    plain = [name for name, (look, _) in asked.items() if look.what == TOTAL]
+    typed = [name for name in asked if name not in set(plain)]
+    steps: list[Query | QueryArrow] = [QueryArrow(_script(spec, asked, some)) for some in _blocks(typed)]
+    steps += [Query(_script(spec, asked, some)) for some in _blocks(plain)]
+    for answer in (yield Gather(tuple(steps))):
+        for name, sightings in _read(answer, asked):
+            wanted = match_fields(spec.fields, [one.field for one in sightings]) if spec.fields else None
+            answers[asked[name][0]] += [one for one in sightings if wanted is None or one.field in wanted]
+    return answers
+
+
+def _blocks(names: Sequence[str]) -> list[Sequence[str]]:
+    return [
+        names[start : start + MOST_LOOKS_PER_QUERY] for start in range(0, len(names), MOST_LOOKS_PER_QUERY)
+    ]
+
+
+def _script(spec: ValidateSpec, asked: Mapping[str, tuple[Look, Interval]], names: Iterable[str]) -> str:
+    return looks_query(spec.source, [(asked[name][0].what, asked[name][1], name) for name in names])
+
+
+def _read(
+    answer: Sequence[object], asked: Mapping[str, tuple[Look, Interval]]
+) -> Iterable[tuple[str, list[Sighting]]]:
+    """Sightings of one answer, by the yield's name."""
+    rows: dict[str, list[Sighting]] = defaultdict(list)
+    tables = [one for one in answer if isinstance(one, pa.Table)]
+    for frame in frames_from_tables(tables):
+        look, part = asked[frame.result]
+        rows[frame.result] += _sightings(look.what, part, frame)
+    for row in answer:
+        if isinstance(row, dict):
+            _, part = asked[row["result"]]
+            rows[row["result"]].append(Sighting((), row["_field"], part, points=row["_value"]))
+    return rows.items()
+
+
+def _sightings(what: str, part: Interval, frame: Frame) -> list[Sighting]:
+    kind = TYPE_OF_KIND[frame.values.dtype.kind]
+    if what == TYPES:
+        return [Sighting((), name, part, kind) for name in frame.fields]
+    names, tag_sets = frame.fields, frame.tag_sets
+    numbers = frame.time_ns if what == LAST else frame.values
+    rows = zip(frame.series.tolist(), frame.field.tolist(), numbers.tolist(), strict=True)
+    if what == LAST:
+        return [Sighting(tag_sets[series], names[name], part, kind, 1, last) for series, name, last in rows]
+    return [Sighting(tag_sets[series], names[name], part, "", points) for series, name, points in rows]
+
+
+def _late(spec: ValidateSpec, look: Look) -> Steps[list[Sighting]]:
+    if (yield FindBucket(spec.ledger_bucket)) is None:
+        return []
+    rows = yield Query(lateness_query(spec.ledger_bucket, look.pipeline, look.interval))
+    mine = [row for row in rows if row["measurement"] == spec.measurement]
+    return [Sighting((), "", look.interval, points=row["points"]) for row in mine]
+
+
+def fields_in_range(
+    spec: ValidateSpec, around: Surroundings, candidates: Mapping[Interval, Sequence[str]]
+) -> Steps[dict[Interval, set[str]]]:
+    """Of the fields that only ranges ask for, those whose least and greatest value are inside: they need no reading.
+
+    :param candidates: numeric fields by part
+    """
+    asked = {part: names for part, names in candidates.items() if names}
+    if not asked:
+        return {}
+    extremes: dict[tuple[Interval, str], list[float]] = defaultdict(list)
+    listed = list(asked)
+    for frame in frames_from_tables((yield QueryArrow(extremes_query(spec.source, asked)))):
+        part = listed[int(frame.result.partition(":")[2])]
+        for name, value in zip(frame.field.tolist(), frame.values.tolist(), strict=True):
+            extremes[part, frame.fields[name]].append(value)
+    inside: dict[Interval, set[str]] = defaultdict(set)
+    for (part, name), values in extremes.items():
+        rules = [
+            r
+            for r in spec.point_rules
+            if isinstance(r, RangeRule) and r.wants(name, around.kinds[part][name])
+        ]
+        if all(rule.holds(min(values), max(values)) for rule in rules):
+            inside[part].add(name)
+    return dict(inside)
+
+
+def only_ranges(spec: ValidateSpec, name: str, kind: str) -> bool:
+    """Whether all that is asked of a numeric field is the range of all its series."""
+    asking = [rule for rule in spec.point_rules if rule.wants(name, kind)]
+    return kind in NUMBERS and all(isinstance(rule, RangeRule) and not rule.where for rule in asking)

@@ -1,0 +1,134 @@
+"""Copies of the points that break a rule: each once for each rule, and gone when the point is right again."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, InvalidName, PartialWrite
+from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
+from airflow_provider_influx_rollup.flux.rollup import RollupSource
+from airflow_provider_influx_rollup.flux.validate import copies_query
+from airflow_provider_influx_rollup.ledger.line_protocol import (
+    UInt,
+    encode_field_key,
+    encode_series,
+    encode_value,
+)
+from airflow_provider_influx_rollup.lifecycle.steps import Delete, Query, Report, Steps, Write
+from airflow_provider_influx_rollup.lifecycle.validate_spec import NAME_TAG, RULE_TAG, ValidateSpec
+from airflow_provider_influx_rollup.validation.points import Points, Registry
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+
+@dataclass
+class Copies:
+    """Lines of line protocol for the quarantine, by rule.
+
+    :param unheld: points that line protocol cannot hold, such as a tag with a line break
+    """
+
+    spec: ValidateSpec
+    registry: Registry
+    lines: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    unheld: int = 0
+    _heads: dict[tuple[str, str, int], str | None] = field(default_factory=dict)
+
+    def add(self, rule: str, points: Points) -> None:
+        """Points that break a rule."""
+        values: Iterable[Any] = points.values.tolist()
+        if points.kind == "unsigned":
+            values = map(UInt, values)
+        lines = self.lines[rule]
+        for series, time_ns, value in zip(
+            points.series.tolist(), points.time_ns.tolist(), values, strict=True
+        ):
+            head = self._head(rule, points.field, series)
+            if head is None:
+                self.unheld += 1
+            else:
+                lines.append(f"{head}{encode_value(points.field, value)} {time_ns}")
+
+    def _head(self, rule: str, name: str, series: int) -> str | None:
+        key = rule, name, series
+        if key not in self._heads:
+            tags = dict(self.registry.tag_sets[series])
+            tags |= {RULE_TAG: rule, NAME_TAG: self.spec.validation_name}
+            try:
+                head = encode_series(self.spec.measurement, tags, [name])
+                self._heads[key] = f"{head} {encode_field_key(name)}="
+            except InvalidName:
+                self._heads[key] = None
+        return self._heads[key]
+
+    def take(self) -> dict[str, list[str]]:
+        """The lines so far, which are forgotten here."""
+        taken = dict(self.lines)
+        self.lines = defaultdict(list)
+        return taken
+
+
+def require_free_tags(tag_keys: Iterable[str]) -> None:
+    """Refuse a source that has the quarantine's own tags.
+
+    :raises ConfigurationError: when it has
+    """
+    taken = {RULE_TAG, NAME_TAG} & set(tag_keys)
+    if taken:
+        what = f"the points have a tag {min(taken)!r}, which the quarantine needs for itself"
+        raise ConfigurationError(
+            what, written="nothing", fix="rename the tag, or leave quarantine_bucket out"
+        )
+
+
+def quarantine(
+    spec: ValidateSpec,
+    interval: Interval,
+    lines: Mapping[str, list[str]],
+    *,
+    only: str | None = None,
+    but: frozenset[str] = frozenset(),
+) -> Steps[None]:
+    """Make the quarantine of an interval hold these points and no others of this validation.
+
+    Written first and counted then: where a rule has more than was written, what it has is deleted and written again.
+
+    :param lines: by rule
+    :param only: the only rule that is about the interval
+    :param but: rules whose copies are left alone here
+    :raises PartialWrite: when points are missing after all
+    """
+    bucket = str(spec.quarantine_bucket)
+    everything = [line for rule in lines.values() for line in rule]
+    if everything:
+        yield Write(bucket, everything)
+    stored = yield from _stored(spec, interval)
+    ours = {rule: count for rule, count in stored.items() if rule not in but and only in (None, rule)}
+    for rule, count in sorted(ours.items()):
+        right = lines.get(rule, [])
+        if count > len(right):
+            yield Report(
+                f"Removing {count - len(right)} values of rule {rule} from {bucket}: they do not break it any more"
+            )
+            yield Delete(bucket, interval, delete_predicate(spec.measurement, _tags(spec, rule)))
+            if right:
+                yield Write(bucket, right)
+    short = [rule for rule, right in lines.items() if stored.get(rule, 0) < len(right)]
+    if short:
+        what = f"bucket {bucket!r} lacks values of {', '.join(sorted(short))} that were written"
+        fix = "run it again; look at the bucket's retention"
+        raise PartialWrite(what, window=interval, written="the quarantine in part", fix=fix)
+
+
+def _stored(spec: ValidateSpec, interval: Interval) -> Steps[dict[str, int]]:
+    copies = RollupSource(str(spec.quarantine_bucket), spec.measurement, {NAME_TAG: (spec.validation_name,)})
+    stored: dict[str, int] = defaultdict(int)
+    for row in (yield Query(copies_query(copies, interval, RULE_TAG))):
+        stored[row[RULE_TAG]] += row["_value"]
+    return stored
+
+
+def _tags(spec: ValidateSpec, rule: str) -> dict[str, str]:
+    return {NAME_TAG: spec.validation_name, RULE_TAG: rule}

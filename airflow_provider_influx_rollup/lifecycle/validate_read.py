@@ -1,0 +1,120 @@
+"""Read raw points in parts of bounded size, none over the border of two shard groups."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from airflow_provider_influx_rollup.aggregates.frame import Frame, frames_from_tables
+from airflow_provider_influx_rollup.flux.source_read import raw_query
+from airflow_provider_influx_rollup.flux.validate import cells_query, last_points_query
+from airflow_provider_influx_rollup.lifecycle.field_types import TYPE_OF_KIND, shard_parts
+from airflow_provider_influx_rollup.lifecycle.steps import Query, QueryArrow, Steps
+from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
+from airflow_provider_influx_rollup.validation.points import Part, Points, Registry
+from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, to_ns
+
+CELLS_PER_READ = 8
+
+
+def bounded_parts(
+    spec: ValidateSpec, part: Interval, fields: Sequence[str], points: int
+) -> Steps[list[Interval]]:
+    """Cut a part so that no read brings more than ``max_rows_per_read`` points, as far as time can be cut.
+
+    :param points: how many the fields have in it
+    """
+    most = spec.max_rows_per_read
+    length = part.duration
+    if points <= most or length <= MICROSECOND:
+        return [part]
+    cell = max(length / (ceil(points / most) * CELLS_PER_READ), MICROSECOND)
+    rows = yield Query(cells_query(spec.source, part, fields, _whole_ns(cell)))
+    counts = {to_ns(row["_time"]): row["_value"] for row in rows}
+    cuts: list[Interval] = []
+    start, held = part.start, 0
+    for at in _starts(part, cell):
+        count = counts.get(to_ns(at), 0)
+        if held and held + count > most:
+            cuts.append(Interval(start, at))
+            start, held = at, 0
+        held += count
+        if count > most:
+            stop = min(at + cell, part.stop)
+            # a cell that is too full is cut again, on its own
+            before = [Interval(start, at)] if start < at else []
+            cuts += before + (yield from bounded_parts(spec, Interval(at, stop), fields, count))
+            start, held = stop, 0
+    return cuts + ([Interval(start, part.stop)] if start < part.stop else [])
+
+
+def _whole_ns(length: timedelta) -> int:
+    return length // MICROSECOND * 1000
+
+
+def _starts(part: Interval, cell: timedelta) -> Iterable[Any]:
+    at = part.start
+    while at < part.stop:
+        yield at
+        at += cell
+
+
+def read_part(
+    spec: ValidateSpec, interval: Interval, fields: Iterable[str], registry: Registry
+) -> Steps[Part]:
+    """The points of some fields, by series and time.
+
+    :param fields: no field when there is nothing to read
+    """
+    names = sorted(fields)
+    if not names:
+        return Part(interval, (), registry)
+    frames = frames_from_tables((yield QueryArrow(raw_query(spec.source, interval, names))))
+    return Part(interval, tuple(tables_of(frames, registry)), registry)
+
+
+def read_before(
+    spec: ValidateSpec,
+    interval: Interval,
+    fields: Sequence[str],
+    points: int,
+    shard_group_seconds: int,
+    registry: Registry,
+) -> Steps[list[Part]]:
+    """The last points of each series before the interval, in order of time.
+
+    :param points: how many of each series
+    """
+    reach = Duration.of(spec.warm_up, allow_zero=True).timedelta if spec.warm_up else interval.duration
+    if not reach or not fields or not points:
+        return []
+    parts = []
+    for part in shard_parts(Interval(interval.start - reach, interval.start), shard_group_seconds):
+        tables = yield QueryArrow(last_points_query(spec.source, part, fields, points))
+        parts.append(Part(part, tuple(tables_of(frames_from_tables(tables), registry)), registry))
+    return parts
+
+
+def tables_of(frames: Iterable[Frame], registry: Registry) -> list[Points]:
+    """One table for each field; the same field may come in several frames, as other series have other tags."""
+    pieces: dict[tuple[str, str], list[tuple[Any, Any, Any]]] = defaultdict(list)
+    for frame in frames:
+        numbers = registry.numbers_of(frame.tag_sets)
+        kind = TYPE_OF_KIND[frame.values.dtype.kind]
+        for name in frame.fields:
+            some = frame.of_field(name)
+            pieces[name, kind].append((numbers[some.series], some.time_ns, some.values))
+    return [
+        Points.sorted(
+            name,
+            kind,
+            *(np.concatenate(arrays) if len(found) > 1 else arrays[0] for arrays in zip(*found, strict=True)),
+        )
+        for (name, kind), found in sorted(pieces.items())
+    ]

@@ -1,0 +1,139 @@
+"""What a validation is asked to do, as plain values that travel as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.flux.names import validate_name
+from airflow_provider_influx_rollup.flux.rollup import RollupSource
+from airflow_provider_influx_rollup.lifecycle.spec import DEFAULT_LEDGER_BUCKET
+from airflow_provider_influx_rollup.validation.catalog import require_distinct, rules_of
+from airflow_provider_influx_rollup.validation.rule import PointRule, Rule, SeriesRule
+from airflow_provider_influx_rollup.validation.transformations import Transformation, transformations_of
+from airflow_provider_influx_rollup.windows.duration import Duration
+
+RULE_TAG = "violated_rule"
+NAME_TAG = "validation"
+# a million points in parts of this size take about 100 MB beside the libraries
+MAX_ROWS_PER_READ = 250_000
+
+
+@dataclass(frozen=True, slots=True)
+class ValidateSpec:
+    """One validation of one measurement.
+
+    :param rules: with distinct names
+    :param fields: field globs that are looked at; None takes all
+    :param tags: tag values to keep, per tag key
+    :param quarantine_bucket: where points that break a rule are copied to; None copies none
+    :param clean_bucket: where the other points are written to, transformed; None writes none
+    :param clean_measurement: their measurement; None keeps the source's
+    :param transformations: in the order in which they are applied
+    :param warm_up: how far before the interval to look for each series' last points, a Flux duration; None takes the
+        interval's length
+    :param name: name in the results and in the quarantine; None makes one from bucket and measurement
+    :param max_rows_per_read: most points that one read brings into the worker
+    :param dry_run: judge, and write nothing
+    """
+
+    bucket: str
+    measurement: str
+    rules: tuple[Rule, ...]
+    fields: tuple[str, ...] | None = None
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    quarantine_bucket: str | None = None
+    clean_bucket: str | None = None
+    clean_measurement: str | None = None
+    transformations: tuple[Transformation, ...] = ()
+    warm_up: str | None = None
+    lateness: str = "0s"
+    name: str | None = None
+    ledger_bucket: str = DEFAULT_LEDGER_BUCKET
+    max_rows_per_read: int = MAX_ROWS_PER_READ
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        named = (self.bucket, self.ledger_bucket, self.quarantine_bucket, self.clean_bucket)
+        for bucket in named:
+            if bucket is not None:
+                validate_name("bucket", bucket)
+        validate_name("measurement", self.measurement)
+        validate_name("measurement", self.output_measurement)
+        validate_name("tag value", self.validation_name)
+        for tag, values in self.tags.items():
+            validate_name("tag", tag)
+            for value in values:
+                if value:
+                    validate_name("tag value", value)
+        require_distinct(self.rules)
+        Duration.of(self.lateness, allow_zero=True)
+        if self.warm_up is not None:
+            Duration.of(self.warm_up, allow_zero=True)
+        self._require_places()
+
+    def _require_places(self) -> None:
+        """No bucket may be two things at once."""
+        for role, bucket in (("quarantine_bucket", self.quarantine_bucket), ("bucket", self.bucket)):
+            if bucket is not None and bucket == self.ledger_bucket:
+                what = f"{role}={bucket!r} is the ledger"
+                raise ConfigurationError(what, written="nothing", fix="choose another bucket")
+        if self.quarantine_bucket is not None and self.quarantine_bucket in (self.bucket, self.clean_bucket):
+            what = f"quarantine_bucket={self.quarantine_bucket!r} also holds the points that are right"
+            raise ConfigurationError(what, written="nothing", fix="choose another bucket")
+        if self.clean_bucket == self.ledger_bucket or (
+            self.clean_bucket == self.bucket and self.output_measurement == self.measurement
+        ):
+            what = f"clean_bucket={self.clean_bucket!r} is the source or the ledger"
+            raise ConfigurationError(
+                what, written="nothing", fix="choose another clean_bucket or clean_measurement"
+            )
+        if self.clean_bucket is None and (self.transformations or self.clean_measurement):
+            what = "transformations and clean_measurement need a clean_bucket"
+            raise ConfigurationError(what, written="nothing", fix="give clean_bucket")
+
+    @property
+    def validation_name(self) -> str:
+        """The name in results and quarantine."""
+        return self.name or f"{self.bucket}/{self.measurement}"
+
+    @property
+    def output_measurement(self) -> str:
+        """The measurement in the clean bucket."""
+        return self.clean_measurement or self.measurement
+
+    @property
+    def source(self) -> RollupSource:
+        """Where the points are."""
+        return RollupSource(self.bucket, self.measurement, self.tags)
+
+    @property
+    def point_rules(self) -> tuple[PointRule, ...]:
+        """The rules that look at points."""
+        return tuple(rule for rule in self.rules if isinstance(rule, PointRule))
+
+    @property
+    def series_rules(self) -> tuple[SeriesRule, ...]:
+        """The rules that are judged from counts."""
+        return tuple(rule for rule in self.rules if isinstance(rule, SeriesRule))
+
+    def as_json(self) -> dict[str, Any]:
+        """Values for a trip through JSON."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        values["rules"] = [rule.as_json() for rule in self.rules]
+        values["transformations"] = [change.as_json() for change in self.transformations]
+        values["tags"] = {key: list(texts) for key, texts in self.tags.items()}
+        values["fields"] = None if self.fields is None else list(self.fields)
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> ValidateSpec:
+        """Undo ``as_json``."""
+        known = dict(values)
+        known["rules"] = rules_of(known["rules"])
+        known["transformations"] = transformations_of(known["transformations"])
+        known["tags"] = {key: tuple(texts) for key, texts in known["tags"].items()}
+        known["fields"] = None if known["fields"] is None else tuple(known["fields"])
+        return cls(**known)

@@ -1,0 +1,139 @@
+"""Points as the rules see them: one table for each field and type, by series and time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from airflow_provider_influx_rollup.validation.rule import Rule, TagSet
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Points:
+    """Points of one field and type, by series and time.
+
+    :param kind: ``float``, ``integer``, ``unsigned``, ``boolean`` or ``string``
+    :param series: number of each point's series in the registry
+    :param time_ns: nanoseconds since the epoch
+    :param values: numbers, booleans, or texts as objects
+    """
+
+    field: str
+    kind: str
+    series: NDArray[np.int64]
+    time_ns: NDArray[np.int64]
+    values: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.time_ns)
+
+    @cached_property
+    def is_first(self) -> Mask:
+        """The first point of each series."""
+        first = np.ones(len(self), bool)
+        first[1:] = self.series[1:] != self.series[:-1]
+        return first
+
+    def where(self, keep: NDArray[Any]) -> Points:
+        """Only some of the points, in the same order."""
+        return Points(self.field, self.kind, self.series[keep], self.time_ns[keep], self.values[keep])
+
+    @classmethod
+    def sorted(
+        cls,
+        name: str,
+        kind: str,
+        series: NDArray[np.int64],
+        time_ns: NDArray[np.int64],
+        values: NDArray[Any],
+    ) -> Points:
+        """Points in any order; answers are mostly sorted already, and sorting would take longer than looking."""
+        step = np.diff(series)
+        if np.all((step > 0) | ((step == 0) & (np.diff(time_ns) > 0))):
+            return cls(name, kind, series, time_ns, values)
+        order = np.lexsort((time_ns, series))
+        return cls(name, kind, series[order], time_ns[order], values[order])
+
+
+@dataclass
+class Registry:
+    """The series of a validation, numbered as they are met."""
+
+    tag_sets: list[TagSet] = field(default_factory=list)
+    numbers: dict[TagSet, int] = field(default_factory=dict)
+    _covered: dict[str, Mask] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.tag_sets)
+
+    def number(self, tags: TagSet) -> int:
+        """The number of a series."""
+        found = self.numbers.get(tags)
+        if found is None:
+            found = self.numbers[tags] = len(self.tag_sets)
+            self.tag_sets.append(tags)
+        return found
+
+    def numbers_of(self, tag_sets: Sequence[TagSet]) -> NDArray[np.int64]:
+        """The numbers of several series."""
+        return np.array([self.number(tags) for tags in tag_sets], np.int64)
+
+    def covered(self, rule: Rule) -> Mask:
+        """Which series a rule is about."""
+        known = self._covered.get(rule.name, np.zeros(0, bool))
+        if len(known) < len(self):
+            more = [rule.covers(tags) for tags in self.tag_sets[len(known) :]]
+            known = self._covered[rule.name] = np.concatenate([known, np.array(more, bool)])
+        return known
+
+
+@dataclass(frozen=True)
+class Part:
+    """Neighbouring points in time, as many as one read brings.
+
+    :param interval: all points of the wanted fields in it are here
+    :param tables: one for each field; a field has one type in a part
+    """
+
+    interval: Interval
+    tables: tuple[Points, ...]
+    registry: Registry
+
+    @property
+    def size(self) -> int:
+        """How many points there are."""
+        return sum(len(table) for table in self.tables)
+
+    def rows_of(self, rule: Rule, table: Points) -> NDArray[np.int64] | None:
+        """The rows of a table that a rule is about; None when it is about all."""
+        if not rule.where:
+            return None
+        return np.flatnonzero(self.registry.covered(rule)[table.series])
+
+    def spread(self, rule: Rule, table: Points, find: Callable[[Points], Mask]) -> Mask:
+        """Judge the rows that a rule is about; the others are right."""
+        rows = self.rows_of(rule, table)
+        if rows is None:
+            return find(table)
+        mask = np.zeros(len(table), bool)
+        mask[rows] = find(table.where(rows))
+        return mask
+
+    def checked(self, rule: Rule, tables: Mapping[int, Mask]) -> int:
+        """How many points a rule looked at.
+
+        :param tables: the tables that it judged
+        """
+        total = 0
+        for index in tables:
+            rows = self.rows_of(rule, self.tables[index])
+            total += len(self.tables[index]) if rows is None else len(rows)
+        return total
