@@ -19,6 +19,10 @@ Series = tuple[tuple[str, str], ...]
 NOT_TAGS = frozenset({"result", "table", "_time", "_value", "_field"})
 DEFAULT_LOOKBACK = "7d"
 SEEN_BEFORE = "inventory"
+#: what a DAG gives: None, a number, "inventory", tags of each series, {"flux": ...}, or a function of start and stop
+ExpectedSeries = (
+    int | str | Sequence[Mapping[str, str]] | Mapping[str, Any] | Callable[[datetime, datetime], Any] | None
+)
 KEYS = frozenset({"flux", "params", "lookback", "retire_after", "retired"})
 
 
@@ -119,21 +123,22 @@ class Inventory:
         return tuple(one for one in known if one not in given_up)
 
 
-def called_inventory(expected: object, interval: Interval) -> object:
-    """What a user's function says of an interval; anything else as it is.
+def called_inventory(expected: object, interval: Interval) -> Any:
+    """``expected_series`` as plain values: what a user's function says of an interval, and lists as tuples.
 
-    :param expected: called with the start and the stop, aware UTC; returns tags of each series, or another form that
-        ``Inventory.of`` takes
+    :param expected: a function is called with the start and the stop, aware UTC; it returns tags of each series, or a
+        mapping that ``Inventory.of`` takes
     :raises ConfigurationError: when it returns no such thing
     """
-    if not callable(expected):
-        return expected
-    function: Callable[[datetime, datetime], object] = expected
-    found = function(interval.start, interval.stop)
-    if found is None or isinstance(found, str):
-        what = f"the function of expected_series returned {found!r}"
-        raise ConfigurationError(what, window=interval, fix="return a list of mappings of tags")
-    return found if isinstance(found, Mapping) else list(found)  # type: ignore[call-overload]
+    found = expected
+    if callable(expected):
+        function: Callable[[datetime, datetime], object] = expected
+        found = function(interval.start, interval.stop)
+        if not isinstance(found, Iterable) or isinstance(found, str):
+            what = f"the function of expected_series returned {found!r}"
+            raise ConfigurationError(what, window=interval, fix="return a list of mappings of tags")
+    is_list = isinstance(found, Iterable) and not isinstance(found, str | Mapping)
+    return tuple(found) if is_list else found  # type: ignore[arg-type]
 
 
 def series_of(tags: Mapping[str, Any]) -> Series:

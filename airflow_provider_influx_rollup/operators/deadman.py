@@ -14,6 +14,8 @@ from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.deadman_spec import DeadmanSpec
+    from airflow_provider_influx_rollup.lifecycle.inventory import ExpectedSeries
+    from airflow_provider_influx_rollup.windows.interval import Interval
 
 ON_DEAD_CHOICES = ("signal", "fail", "skip", "branch")
 RETURN_VALUE = "return_value"
@@ -30,18 +32,22 @@ class DeadmanCheckOperator(InfluxStageOperator, BranchMixIn):
     overwrites its own statuses, and a backfilled interval never clears a present alarm.
 
     Returns ``{"window", "expected", "alive", "dead_count", "dead": [{"series", "state", "last_seen"}],
-    "came_back", "retired", "statuses_written", "state"}``; the lists hold at most 200 series. ``state`` is
-    ``ok``, ``dead`` or ``nothing_expected``.
+    "newly_dead", "came_back", "retired", "statuses_written", "is_latest", "state"}``; the lists hold at most 200 series.
+    ``state`` is ``ok``, ``dead`` or ``nothing_expected``; ``is_latest`` is false when the check has judged a later
+    interval already, as in a backfill.
 
     :param bucket: bucket of the series
     :param measurement: their measurement
     :param group_by: tag keys that tell series apart; default: those of ``expected_series``, else all tags
     :param silence: how long without a point is death, a Flux duration; default: the interval's length
     :param every: another name for ``silence``
-    :param expected_series: tags of each expected series; default: all that were seen within the lookback
+    :param expected_series: tags of each expected series; or ``{"flux": query, "params": values}``, whose rows name them;
+        or a function of the interval's start and stop that returns them; default: all that were seen within the
+        lookback
     :param inventory_lookback: how long before the interval a series may have been seen last, a Flux duration
     :param retire_after: how long a series may be silent until it is retired, a Flux duration; default: until
         it leaves the lookback. Series of ``expected_series`` are never retired while they are listed
+    :param retired: tags of series that are given up; a series that has all tags of one of these is not expected
     :param fields: fields that count as a sign of life, names or globs; default: all
     :param tags: tag values to keep, per tag key
     :param status_bucket: bucket of the statuses
@@ -67,6 +73,7 @@ class DeadmanCheckOperator(InfluxStageOperator, BranchMixIn):
         "expected_series",
         "inventory_lookback",
         "retire_after",
+        "retired",
         "fields",
         "tags",
         "status_bucket",
@@ -81,9 +88,10 @@ class DeadmanCheckOperator(InfluxStageOperator, BranchMixIn):
         measurement: str,
         group_by: Sequence[str] | None = None,
         silence: str | None = None,
-        expected_series: Sequence[Mapping[str, str]] | None = None,
+        expected_series: ExpectedSeries = None,
         inventory_lookback: str = "7d",
         retire_after: str | None = None,
+        retired: Sequence[Mapping[str, str]] = (),
         fields: Sequence[str] | None = None,
         tags: Mapping[str, str | Sequence[str]] | None = None,
         status_bucket: str = "_monitoring",
@@ -106,9 +114,12 @@ class DeadmanCheckOperator(InfluxStageOperator, BranchMixIn):
         self.measurement = measurement
         self.group_by = group_by
         self.silence = silence
-        self.expected_series = expected_series
+        # Airflow 3 would call a function among the template fields with its own arguments
+        self.expected_function = expected_series if callable(expected_series) else None
+        self.expected_series = None if callable(expected_series) else expected_series
         self.inventory_lookback = inventory_lookback
         self.retire_after = retire_after
+        self.retired = retired
         self.fields = fields
         self.tags = tags
         self.status_bucket = status_bucket
@@ -130,7 +141,7 @@ class DeadmanCheckOperator(InfluxStageOperator, BranchMixIn):
 
         interval = self.interval(context)
         with failing_by_permanence():
-            spec = self.spec()
+            spec = self.spec(interval)
         if self.deferrable:
             self.defer_verb(context, asdict(spec), [interval])
         result = self.run_verb(context, lambda _clock: check_deadman(spec, interval))
@@ -144,21 +155,24 @@ class DeadmanCheckOperator(InfluxStageOperator, BranchMixIn):
         """
         return self.react(context, super().execute_complete(context, event))
 
-    def spec(self) -> DeadmanSpec:
+    def spec(self, interval: Interval) -> DeadmanSpec:
         """The check as plain values.
 
+        :param interval: what a function of ``expected_series`` is called with
         :raises ConfigurationError: when a parameter is not possible
         """
         from airflow_provider_influx_rollup.lifecycle.deadman_spec import DeadmanSpec
+        from airflow_provider_influx_rollup.lifecycle.inventory import called_inventory
 
         return DeadmanSpec(
             bucket=self.bucket,
             measurement=self.measurement,
             group_by=_listed(self.group_by),
             silence=self.silence or self.every,
-            expected=None if self.expected_series is None else tuple(self.expected_series),
+            expected=called_inventory(self.expected_function or self.expected_series, interval),
             inventory_lookback=self.inventory_lookback,
             retire_after=self.retire_after,
+            retired=tuple(self.retired or ()),
             status_bucket=self.status_bucket,
             level=self.level,
             ok_level=self.ok_level,

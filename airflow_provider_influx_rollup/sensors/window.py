@@ -28,6 +28,7 @@ from airflow_provider_influx_rollup.triggers.window_ready import WindowReadyTrig
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.completeness_spec import CompletenessSpec
+    from airflow_provider_influx_rollup.lifecycle.inventory import ExpectedSeries
     from airflow_provider_influx_rollup.lifecycle.steps import Report
     from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -49,7 +50,8 @@ class WindowCompleteSensor(BaseSensorOperator):
     A series here is a tag set; its points are those of its most frequent field.
 
     Returns ``{"window", "windows", "rows", "series", "missing_series", "missing_series_count", "watermark",
-    "completeness", "upstream", "state"}``.
+    "completeness", "upstream", "upstream_incomplete", "incomplete", "incomplete_count", "state"}``; ``state`` is
+    ``complete`` or ``partial``.
 
     :param bucket: bucket of the data
     :param measurement: its measurement
@@ -58,12 +60,25 @@ class WindowCompleteSensor(BaseSensorOperator):
     :param timezone: IANA zone in which days, weeks, months and years of the grid begin
     :param lateness: how long after a window's stop its data may still come, a Flux duration
     :param expected_series: None: any point is enough; a number: so many series report; ``"inventory"``: all
-        that reported within ``inventory_lookback`` before the interval; or tags of each series, which a series
-        with more tags satisfies too
+        that reported within ``inventory_lookback`` before the interval; tags of each series, which a series
+        with more tags satisfies too; ``{"flux": query, "params": values}``, whose rows name them; or a function of the
+        interval's start and stop that returns them
     :param cadence: how often a series has a point, a Flux duration such as ``10s``; with a list or the
         inventory it is asked of the listed series only
     :param min_completeness: share of the points that ``cadence`` promises that is enough, above 0, at most 1
+    :param min_series: share of the expected series that is enough, above 0, at most 1
+    :param watermark: how far past the interval's stop points must have come by their own time, of each expected series, a
+        Flux duration such as ``0s``; default: that is not asked
+    :param quiet_for: how long no new point may have come, by the clock, a Flux duration; it takes looks at least so far
+        apart, which the ledger remembers
+    :param accept_partial_after: how long after stop + lateness what is there is enough, a Flux duration; needs
+        ``pipeline``
+    :param pipeline: name of the pipeline that goes on with a part; its receipts say what is lacking, until a later look or
+        a reconcile finds the source complete
     :param inventory_lookback: a Flux duration
+    :param retire_after: how long before the interval a series of the inventory may be silent until it is not expected any
+        more, a Flux duration; default: the lookback
+    :param retired: tags of series that are given up; a series that has all tags of one of these is not expected
     :param upstream: name of the pipeline whose rollup must have COMMITTED the windows
     :param ledger_bucket: bucket of the receipts; default: ``[influx_rollup] ledger_bucket``
     :param fields: fields that count, names or globs; default: all
@@ -85,7 +100,13 @@ class WindowCompleteSensor(BaseSensorOperator):
         "lateness",
         "expected_series",
         "cadence",
+        "watermark",
+        "quiet_for",
+        "accept_partial_after",
+        "pipeline",
         "inventory_lookback",
+        "retire_after",
+        "retired",
         "upstream",
         "ledger_bucket",
         "fields",
@@ -107,10 +128,17 @@ class WindowCompleteSensor(BaseSensorOperator):
         offset: str = "0s",
         timezone: str = "UTC",
         lateness: str = "0s",
-        expected_series: int | str | Sequence[Mapping[str, str]] | None = None,
+        expected_series: ExpectedSeries = None,
         cadence: str | None = None,
         min_completeness: float = 1.0,
+        min_series: float = 1.0,
+        watermark: str | None = None,
+        quiet_for: str | None = None,
+        accept_partial_after: str | None = None,
+        pipeline: str | None = None,
         inventory_lookback: str = "7d",
+        retire_after: str | None = None,
+        retired: Sequence[Mapping[str, str]] = (),
         upstream: str | None = None,
         ledger_bucket: str | None = None,
         fields: Sequence[str] | None = None,
@@ -130,10 +158,19 @@ class WindowCompleteSensor(BaseSensorOperator):
         self.offset = offset
         self.timezone = timezone
         self.lateness = lateness
-        self.expected_series = expected_series
+        # Airflow 3 would call a function among the template fields with its own arguments
+        self.expected_function = expected_series if callable(expected_series) else None
+        self.expected_series = None if callable(expected_series) else expected_series
         self.cadence = cadence
         self.min_completeness = min_completeness
+        self.min_series = min_series
+        self.watermark = watermark
+        self.quiet_for = quiet_for
+        self.accept_partial_after = accept_partial_after
+        self.pipeline = pipeline
         self.inventory_lookback = inventory_lookback
+        self.retire_after = retire_after
+        self.retired = retired
         self.upstream = upstream
         self.ledger_bucket = ledger_bucket if ledger_bucket is not None else read_settings().ledger_bucket
         self.fields = fields
@@ -176,7 +213,8 @@ class WindowCompleteSensor(BaseSensorOperator):
         from airflow_provider_influx_rollup.lifecycle.window_complete import check_windows
 
         with failing_by_permanence():
-            interval, spec = self._interval(context), self.spec()
+            interval = self._interval(context)
+            spec = self.spec(interval)
             try:
                 steps = check_windows(spec, interval, airflow_timezone.utcnow())
                 found = drive(steps, self.hook.get_conn(), self._report)
@@ -204,7 +242,7 @@ class WindowCompleteSensor(BaseSensorOperator):
                 )
                 raise AirflowSensorTimeout(what)
             found: dict[str, Any] = result_of_event(event)
-        self.log.info("complete: %s", found)
+        self.log.info("%s: %s", found["state"], found)
         return found
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -219,14 +257,15 @@ class WindowCompleteSensor(BaseSensorOperator):
                 raise AirflowSensorTimeout(what)
             return super().resume_execution(next_method, next_kwargs, context)
 
-    def spec(self) -> CompletenessSpec:
+    def spec(self, interval: Interval) -> CompletenessSpec:
         """What complete means, as plain values.
 
+        :param interval: what a function of ``expected_series`` is called with
         :raises ConfigurationError: when a parameter is not possible
         """
         from airflow_provider_influx_rollup.lifecycle.completeness_spec import CompletenessSpec
+        from airflow_provider_influx_rollup.lifecycle.inventory import called_inventory
 
-        expected = self.expected_series
         return CompletenessSpec(
             bucket=self.bucket,
             measurement=self.measurement,
@@ -234,10 +273,17 @@ class WindowCompleteSensor(BaseSensorOperator):
             offset=self.offset,
             timezone=self.timezone,
             lateness=self.lateness,
-            expected=expected if expected is None or isinstance(expected, (int, str)) else tuple(expected),
+            expected=called_inventory(self.expected_function or self.expected_series, interval),
             cadence=self.cadence,
             min_completeness=self.min_completeness,
+            min_series=self.min_series,
+            watermark=self.watermark,
+            quiet_for=self.quiet_for,
+            accept_partial_after=self.accept_partial_after,
+            pipeline=self.pipeline,
             inventory_lookback=self.inventory_lookback,
+            retire_after=self.retire_after,
+            retired=tuple(self.retired or ()),
             upstream=self.upstream,
             ledger_bucket=self.ledger_bucket,
             fields=None if self.fields is None else _listed(self.fields),
@@ -251,9 +297,12 @@ class WindowCompleteSensor(BaseSensorOperator):
 
     def _trigger(self, context: Context) -> WindowReadyTrigger:
         deadline = airflow_timezone.utcnow() + timedelta(seconds=self.timeout)
+        with failing_by_permanence():
+            interval = self._interval(context)
+            spec = self.spec(interval)
         return WindowReadyTrigger(
-            spec=asdict(self.spec()),
-            interval=self._interval(context).as_json(),
+            spec=asdict(spec),
+            interval=interval.as_json(),
             poke_interval_seconds=float(self.poke_interval),
             deadline=deadline.isoformat(),
             influx_conn_id=self.influx_conn_id,
