@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager
+from contextvars import copy_context
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from airflow_provider_influx_rollup.client.retry import giving_up_after
 from airflow_provider_influx_rollup.lifecycle.steps import (
     CheckWritable,
     Delete,
@@ -51,22 +55,34 @@ ACTIONS: Mapping[type[Any], Callable[[InfluxClient, Any], Any]] = {
 }
 
 
-class _Run:
-    """Where a verb stands: its generator and what it gets next, an answer or an error."""
+class _Run(Generic[Result]):
+    """Where a verb stands: iterates over its steps; each is answered before the next.
 
-    def __init__(self, steps: Steps[Any]) -> None:
+    :param steps: the verb
+    """
+
+    def __init__(self, steps: Steps[Result]) -> None:
         self._steps = steps
+        self._error: Exception | None = None
         self.answer: Any = None
-        self.error: Exception | None = None
+        self.result: Result
 
-    def next_step(self) -> Step:
-        """Go on to the next step.
+    def __iter__(self) -> Iterator[Step]:
+        try:
+            while True:
+                answer, error = self.answer, self._error
+                self.answer = self._error = None
+                yield self._steps.send(answer) if error is None else self._steps.throw(error)
+        except StopIteration as end:
+            self.result = end.value
 
-        :raises StopIteration: at the end; its value is the verb's result
-        """
-        answer, error = self.answer, self.error
-        self.answer = self.error = None
-        return self._steps.send(answer) if error is None else self._steps.throw(error)
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Act a step out in here; its error is thrown into the verb, and comes out unless it is caught there."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 -- the verb decides
+            self._error = error
 
 
 def drive(steps: Steps[Result], client: InfluxClient, report: Reporter) -> Result:
@@ -77,51 +93,46 @@ def drive(steps: Steps[Result], client: InfluxClient, report: Reporter) -> Resul
     :param report: called with each ``Report``
     """
     run = _Run(steps)
-    try:
-        while True:
-            try:
-                step = run.next_step()
-            except StopIteration as end:
-                result: Result = end.value
-                return result
-            try:
+    with closing(steps):
+        for step in run:
+            with run.answering():
                 if isinstance(step, Report):
                     report(step)
                 else:
                     run.answer = act(step, client)
-            except Exception as error:  # noqa: BLE001 -- thrown into the verb, comes out unless caught there
-                run.error = error
-    finally:
-        steps.close()
+    return run.result
 
 
 async def adrive(steps: Steps[Result], client: InfluxClient, report: Reporter) -> Result:
     """Run a verb like ``drive`` without blocking the event loop: each step runs in one of a few threads.
 
-    When the task is cancelled the verb is closed; a step that runs goes on in its thread to its end.
+    When the task is cancelled the verb is closed. A step that waits for a thread is dropped; one that runs in its thread
+    ends with the request that it is in, at the latest when the server has been silent for the read timeout: it sends no
+    other request and tries none again.
 
     :param report: called in the event loop's thread with each ``Report``
     """
     run = _Run(steps)
     loop = asyncio.get_running_loop()
+    abandoned = threading.Event()
     try:
-        while True:
-            try:
-                step = run.next_step()
-            except StopIteration as end:
-                result: Result = end.value
-                return result
-            try:
+        for step in run:
+            with run.answering():
                 if isinstance(step, Report):
                     report(step)
                 elif isinstance(step, Sleep):
                     await asyncio.sleep(step.seconds)
                 else:
-                    run.answer = await loop.run_in_executor(_threads(), act, step, client)
-            except Exception as error:  # noqa: BLE001 -- thrown into the verb, comes out unless caught there
-                run.error = error
+                    run.answer = await loop.run_in_executor(_threads(), _act_until, abandoned, step, client)
     finally:
+        abandoned.set()
         steps.close()
+    return run.result
+
+
+def _act_until(abandoned: threading.Event, step: Step, client: InfluxClient) -> Any:
+    with giving_up_after(abandoned):
+        return act(step, client)
 
 
 def act(step: Step, client: InfluxClient) -> Any:
@@ -145,7 +156,10 @@ def _gather(step: Gather, client: InfluxClient) -> list[Any]:
 
     A Gather inside a Gather is refused: waiting in these threads for these threads could last for ever.
     """
-    futures = [_gather_threads().submit(_act_alone, inner, client) for inner in step.steps]
+    # each in its own copy of what this thread has set, such as when to give up
+    futures = [
+        _gather_threads().submit(copy_context().run, _act_alone, inner, client) for inner in step.steps
+    ]
     wait(futures)
     return [future.result() for future in futures]
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import NoReturn, TypeVar
 
 import tenacity
 
 from airflow_provider_influx_rollup.client.responses import RetryAfter
-from airflow_provider_influx_rollup.exceptions import InfluxError
+from airflow_provider_influx_rollup.exceptions import InfluxError, InfluxUnavailable
 
 Result = TypeVar("Result")
 
@@ -19,6 +22,8 @@ CAP_SECONDS = 10.0
 
 logger = logging.getLogger(__name__)
 
+_abandoned: ContextVar[threading.Event] = ContextVar("abandoned", default=threading.Event())  # noqa: B039 - never set
+
 
 def call_with_retries(attempt: Callable[[], Result], *, deadline_seconds: float) -> Result:
     """Call until it succeeds, fails for good, or the deadline would pass before the next try.
@@ -26,15 +31,36 @@ def call_with_retries(attempt: Callable[[], Result], *, deadline_seconds: float)
     :param attempt: must be safe to repeat
     :param deadline_seconds: no try starts later than this after the first; a running try is not cut short
     :raises InfluxError: of the last try; its message says how many tries there were
+    :raises InfluxUnavailable: when nobody waits for the answer any more, see ``giving_up_after``
     """
+    abandoned = _abandoned.get()
+    if abandoned.is_set():
+        what = "the request was not sent: the task that it was for was cancelled"
+        raise InfluxUnavailable(what, written="nothing by this request", fix="run the task again")
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(is_transient),
         wait=wait_seconds,
-        stop=tenacity.stop_before_delay(deadline_seconds),
+        stop=tenacity.stop_any(
+            tenacity.stop_before_delay(deadline_seconds), tenacity.stop_when_event_set(abandoned)
+        ),
+        sleep=tenacity.sleep_using_event(abandoned),
         before_sleep=_log_wait,
         retry_error_callback=_give_up,
     )
     return retrying(attempt)
+
+
+@contextmanager
+def giving_up_after(abandoned: threading.Event) -> Iterator[None]:
+    """In here no request begins, and none is tried again, once an event is set.
+
+    :param abandoned: set when nobody waits for the answers any more
+    """
+    token = _abandoned.set(abandoned)
+    try:
+        yield
+    finally:
+        _abandoned.reset(token)
 
 
 def is_transient(error: BaseException) -> bool:

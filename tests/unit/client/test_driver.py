@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_influx_rollup.client.driver import ACTIONS, MAX_THREADS, adrive, drive
+from airflow_provider_influx_rollup.client.retry import call_with_retries
 from airflow_provider_influx_rollup.exceptions import InfluxUnavailable, QueryFailed
 from airflow_provider_influx_rollup.lifecycle import steps as s
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -268,3 +269,47 @@ def test_verb_is_closed_when_the_task_is_cancelled() -> None:
         release.set()
 
     asyncio.run(cancel())
+
+
+class Unreachable:
+    """Each step is two requests to a server that is down; the first ones meet, and go on together."""
+
+    def __init__(self) -> None:
+        self.busy = threading.Barrier(MAX_THREADS + 1, timeout=10)
+        self.release, self.all_ended = threading.Event(), threading.Semaphore(0)
+        self.begun = 0
+        self.errors: set[str] = set()
+
+    def attempt(self) -> None:
+        self.begun += 1
+        self.busy.wait()
+        self.release.wait(10)
+        raise InfluxUnavailable("down")
+
+    def find_bucket(self, name: str) -> None:
+        for _ in range(2):
+            try:
+                call_with_retries(self.attempt, deadline_seconds=60)
+            except InfluxUnavailable as error:
+                self.errors.add(error.what.split(" (")[0])
+        self.all_ended.release()
+
+
+def test_cancelled_steps_send_no_other_request_and_those_that_wait_never_begin() -> None:
+    server: Any = Unreachable()
+
+    def verb() -> s.Steps[None]:
+        yield s.FindBucket("b")
+
+    async def cancel() -> None:
+        tasks = [asyncio.create_task(adrive(verb(), server, print)) for _ in range(3 * MAX_THREADS)]
+        await asyncio.to_thread(server.busy.wait)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(cancel())
+    server.release.set()
+    assert all(server.all_ended.acquire(timeout=10) for _ in range(MAX_THREADS))
+    assert server.begun == MAX_THREADS
+    assert server.errors == {"down", "the request was not sent: the task that it was for was cancelled"}
