@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from dev.airflow_commands import AirflowCommands, Ended
 from dev.influx_http import InfluxAddress
 from dev.processes import Processes, ProcessFailed, free_port, tail, wait_until
 
@@ -53,6 +54,7 @@ class AirflowProcess:
         self.version = version("apache-airflow")
         self.is_three = int(self.version.split(".")[0]) >= 3
         self.processes = Processes(self.home / "logs" / "services")
+        self._commands: AirflowCommands | None = None
         self.environment = self._environment(influx, parallelism) | dict(environment or {})
 
     def _environment(self, influx: InfluxAddress | None, parallelism: int) -> dict[str, str]:
@@ -135,23 +137,33 @@ class AirflowProcess:
         :raises ProcessFailed: when it ends with an error, with the end of what it printed
         """
         for attempt in range(retries + 1):
-            done = subprocess.run(
-                self.command(*args),
-                env=self.environment | dict(environment or {}),
-                cwd=self.home,
-                capture_output=True,
-                text=True,
-                timeout=timeout,
-                check=False,
-            )
-            if done.returncode == 0:
-                return done.stdout
-            printed = done.stdout + done.stderr
-            if "database is locked" not in printed or attempt == retries:
+            ended = self._run(args, environment or {}, timeout)
+            if ended.code == 0:
+                return ended.printed
+            if "database is locked" not in ended.printed or attempt == retries:
                 break
             time.sleep(0.5 * (attempt + 1))
-        message = f"airflow {' '.join(args)} ended with code {done.returncode}:\n{printed[-4000:]}"
+        message = f"airflow {' '.join(args)} ended with code {ended.code}:\n{ended.printed[-4000:]}"
         raise ProcessFailed(message)
+
+    def load_commands(self) -> None:
+        """Have a process load Airflow once for all commands that follow."""
+        self._commands = AirflowCommands(self.environment, self.home)
+
+    def _run(self, args: tuple[str, ...], environment: Mapping[str, str], timeout: float) -> Ended:
+        if self._commands is not None:
+            return self._commands.run(args, environment, timeout)
+        done = subprocess.run(
+            self.command(*args),
+            env=self.environment | dict(environment),
+            cwd=self.home,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        return Ended(done.returncode, done.stdout)
 
     def migrate(self) -> None:
         """Make the home and its database; quick when it exists already."""
@@ -249,6 +261,9 @@ class AirflowProcess:
 
     def stop(self) -> None:
         """End all that was started."""
+        if self._commands is not None:
+            self._commands.close()
+            self._commands = None
         self.processes.stop()
 
     def __enter__(self) -> AirflowProcess:

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what needs a running Airflow at the end: its schedulers run as long as the session after their first test."""
+    items.sort(key=lambda item: "real_airflow" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture
 def connections(influx: InfluxServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Airflow connections to the server: ``tele``, ``wrong`` with a wrong token, ``down`` where nothing listens."""
@@ -58,5 +64,8 @@ def real_airflow(
     shutil.copytree(REPOSITORY / "example_dags", dags / "example_dags")
     shutil.copytree(Path(__file__).parent / "dags", dags / "tests")
     with AirflowProcess(home, dags, organisation) as running:
+        running.migrate()
+        # while the services start
+        running.load_commands()
         running.start()
         yield running

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators.deadman import DeadmanCheckOperator
 from airflow_provider_influx_rollup.triggers.lifecycle_job import LifecycleJobTrigger
+from dev.airflow_backfill import make_ready
 from dev.airflow_process import AirflowProcess
 from dev.influx_http import InfluxAddress
 from tests.task_scene import fire, make_context, reborn
@@ -120,46 +120,9 @@ def test_result_is_the_same_when_it_runs_in_the_triggerer(buckets: tuple[str, st
     assert context["ti"].pushed["return_value"] == direct
 
 
-DAG_FILE = """
-from __future__ import annotations
-
-from datetime import UTC, datetime
-
-from airflow.providers.common.compat.sdk import DAG
-from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.timetables.interval import CronDataIntervalTimetable
-
-from airflow_provider_influx_rollup.operators.deadman import DeadmanCheckOperator
-from airflow_provider_influx_rollup.sensors.window import WindowCompleteSensor
-
-with DAG(
-    "watched",
-    schedule=CronDataIntervalTimetable("0 * * * *", timezone="UTC"),
-    start_date=datetime(2024, 5, 6, tzinfo=UTC),
-    catchup=False,
-):
-    common = {"bucket": "raw", "measurement": "fleet"}
-    wait = WindowCompleteSensor(task_id="wait", expected_series=1, deferrable=True, **common)
-    statuses = {"group_by": ["device"], "status_bucket": "statuses"}
-    branch = DeadmanCheckOperator(
-        task_id="branch",
-        on_dead="branch",
-        follow_task_ids_if_dead="alarm",
-        follow_task_ids_if_alive="calm",
-        deferrable=True,
-        **common,
-        **statuses,
-    )
-    skip = DeadmanCheckOperator(task_id="skip", on_dead="skip", **common, **statuses)
-    wait >> [branch, skip]
-    branch >> [EmptyOperator(task_id="alarm"), EmptyOperator(task_id="calm")]
-    skip >> EmptyOperator(task_id="after_skip")
-"""
-
-
 @pytest.mark.timeout(300)
 def test_dag_branches_and_skips_when_a_series_is_dead(
-    new_organisation: Callable[[], InfluxAddress], tmp_path: Path
+    new_organisation: Callable[[], InfluxAddress], real_airflow: AirflowProcess
 ) -> None:
     place = new_organisation()
     place.fresh_buckets("raw", "statuses")
@@ -168,15 +131,10 @@ def test_dag_branches_and_skips_when_a_series_is_dead(
         "raw", iter([f"fleet,device=d1 temp=1 {alive}", f"fleet,device=d2 temp=1 {silent}"])
     ):
         pass
-    dags = tmp_path / "dags"
-    dags.mkdir()
-    (dags / "watched.py").write_text(DAG_FILE)
-    airflow = AirflowProcess(tmp_path / "home", dags, place)
-    airflow.migrate()
-    if airflow.is_three:
-        airflow.cli("dags", "reserialize")
-    airflow.cli("dags", "test", "watched", STOP.isoformat())
-    rows = airflow.rows("select task_id, state from task_instance where dag_id = ?", ("watched",))
+    make_ready(real_airflow, "watched")
+    connection = {"AIRFLOW_CONN_INFLUX_ROLLUP_DEFAULT": place.connection()}
+    real_airflow.cli("dags", "test", "watched", STOP.isoformat(), environment=connection)
+    rows = real_airflow.rows("select task_id, state from task_instance where dag_id = ?", ("watched",))
     assert dict(rows) == {
         "wait": "success",
         "branch": "success",
@@ -185,5 +143,6 @@ def test_dag_branches_and_skips_when_a_series_is_dead(
         "skip": "skipped",
         "after_skip": "skipped",
     }
-    keys = airflow.rows("select task_id from xcom where dag_id = ? and key = 'return_value'", ("watched",))
+    returned = "select task_id from xcom where dag_id = ? and key = 'return_value'"
+    keys = real_airflow.rows(returned, ("watched",))
     assert {"wait", "branch", "skip"} <= {task for (task,) in keys}

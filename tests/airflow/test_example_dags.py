@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,26 +70,6 @@ def fleet_lines(fleet: Fleet, *, site: str = "") -> Iterator[str]:
 def differences(place: InfluxAddress, bucket: str, measurement: str, expected: pd.DataFrame) -> list[str]:
     target = oracle.read_target(place.url, place.org, place.token, bucket, measurement, ALWAYS[0], ALWAYS[1])
     return oracle.compare(target, expected)
-
-
-def test_examples_parse_without_heavy_imports() -> None:
-    program = """
-import sys, json, importlib.util, pathlib
-before = set(sys.modules)
-for path in sorted(pathlib.Path(sys.argv[1]).glob("*.py")):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    spec.loader.exec_module(importlib.util.module_from_spec(spec))
-heavy = {"influxdb_client", "pandas", "pyarrow", "numpy", "matplotlib"}
-print("HEAVY", json.dumps(sorted(heavy & (set(sys.modules) - before))))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(EXAMPLES)],
-        capture_output=True,
-        text=True,
-        env=os.environ,
-        check=True,
-    )
-    assert json.loads(done.stdout.rpartition("HEAVY ")[2]) == []
 
 
 def test_examples_are_all_known_to_airflow(real_airflow: AirflowProcess) -> None:
