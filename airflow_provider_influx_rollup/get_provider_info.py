@@ -101,7 +101,10 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": "InfluxDB 2",
-                "python-modules": [f"{PACKAGE}.operators.rollup", f"{PACKAGE}.operators.deadman"],
+                "python-modules": [
+                    f"{PACKAGE}.operators.{name}"
+                    for name in ("rollup", "reconcile", "validate", "deadman", "query", "branch", "lateness")
+                ],
             }
         ],
         "sensors": [{"integration-name": "InfluxDB 2", "python-modules": [f"{PACKAGE}.sensors.window"]}],
@@ -124,6 +127,13 @@ def get_provider_info() -> dict[str, Any]:
             f"{PACKAGE}.links.influx.InfluxDataLink",
             f"{PACKAGE}.links.influx.InfluxReceiptsLink",
         ],
-        "task-decorators": [{"name": "flux", "class-name": f"{PACKAGE}.decorators.flux.flux_task"}],
+        "task-decorators": [
+            {"name": "flux", "class-name": f"{PACKAGE}.decorators.flux.flux_task"},
+            {"name": "flux_branch", "class-name": f"{PACKAGE}.decorators.flux.flux_branch_task"},
+            {
+                "name": "flux_short_circuit",
+                "class-name": f"{PACKAGE}.decorators.flux.flux_short_circuit_task",
+            },
+        ],
         "config": _CONFIG,
     }

@@ -20,6 +20,7 @@ VERBS: dict[str, str] = {
     "rollup": "airflow_provider_influx_rollup.lifecycle.rollup:steps_from_job",
     "rollup_script": "airflow_provider_influx_rollup.lifecycle.rollup_script:steps_from_job",
     "reconcile": "airflow_provider_influx_rollup.lifecycle.reconcile_tiers:steps_from_job",
+    "query": "airflow_provider_influx_rollup.lifecycle.query:steps_from_job",
     "deadman": "airflow_provider_influx_rollup.lifecycle.deadman:steps_from_job",
     "validate": "airflow_provider_influx_rollup.lifecycle.validate:steps_from_job",
 }

@@ -12,14 +12,15 @@ import pytest
 
 from airflow_provider_influx_rollup import exceptions
 from airflow_provider_influx_rollup.aggregates.catalog import CATALOG
-from airflow_provider_influx_rollup.decorators.flux import _FluxQueryOperator
 from airflow_provider_influx_rollup.get_provider_info import CONNECTION_FIELDS, get_provider_info
 from airflow_provider_influx_rollup.ledger.codec import encode_receipts
 from airflow_provider_influx_rollup.ledger.lateness import LateArrival, encode_check, encode_lateness
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.operators.branch import FluxBranchOperator, FluxShortCircuitOperator
 from airflow_provider_influx_rollup.operators.deadman import DeadmanCheckOperator
 from airflow_provider_influx_rollup.operators.lateness import LatenessReportOperator
+from airflow_provider_influx_rollup.operators.query import FluxQueryOperator
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
 from airflow_provider_influx_rollup.sensors.window import WindowCompleteSensor
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -28,7 +29,15 @@ from tests.doc_blocks import CHECKOUT, PAGES, Block, blocks
 DOCS = CHECKOUT / "docs"
 OPERATORS: dict[str, type[Any]] = {
     cls.__name__: cls
-    for cls in (FluxRollupOperator, DeadmanCheckOperator, LatenessReportOperator, WindowCompleteSensor)
+    for cls in (
+        FluxRollupOperator,
+        DeadmanCheckOperator,
+        LatenessReportOperator,
+        WindowCompleteSensor,
+        FluxQueryOperator,
+        FluxBranchOperator,
+        FluxShortCircuitOperator,
+    )
 }
 DAG_EXAMPLES = [block for block in blocks("python") if "with DAG(" in block.text]
 
@@ -111,7 +120,7 @@ def test_every_error_has_its_row_when_on_call_reads_the_table() -> None:
 
 def test_every_parameter_is_named_when_the_reference_lists_them() -> None:
     named = code_words("reference/operators.md")
-    for cls in (*OPERATORS.values(), _FluxQueryOperator):
+    for cls in OPERATORS.values():
         assert parameters(cls) - named == set(), cls.__name__
 
 

@@ -1,0 +1,88 @@
+"""Ask InfluxDB a question about the run's window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
+from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.airflow_compat import Context
+    from airflow_provider_influx_rollup.lifecycle.query import QuerySpec
+
+
+class FluxQueryOperator(InfluxStageOperator):
+    """Run Flux for the run's window and return the first rows as small JSON.
+
+    ``v.timeRangeStart``, ``v.timeRangeStop``, ``v.windowPeriod``, ``params.<name>`` and ``now()`` are bound as values,
+    never pasted into the text. Returns ``{"window", "rows", "first_rows", "is_true"}``: ``rows`` is how many there were,
+    ``is_true`` whether any row has a ``_value`` that is true, a number but 0 and NaN, or a text that is not empty, or has
+    no ``_value`` at all.
+
+    :param flux: the script, or the path of a ``.flux`` file
+    :param params_flux: values of ``params.<name>``
+    :param first_rows: how many rows to return at most, 0 to 10,000; fewer when they are long
+    """
+
+    verb: ClassVar[str] = "query"
+    template_fields: Sequence[str] = (*InfluxStageOperator.template_fields, "flux", "params_flux")
+    template_ext: Sequence[str] = (".flux",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"flux": "sql", "params_flux": "json"}
+    ui_color = "#e4f8ec"
+
+    def __init__(
+        self,
+        *,
+        flux: str,
+        params_flux: Mapping[str, Any] | None = None,
+        first_rows: int = 100,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.flux = flux
+        self.params_flux = params_flux
+        self.first_rows = first_rows
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Run the query.
+
+        :param context: Airflow's context
+        :raises AirflowFailException: for permanent errors
+        :raises InfluxRollupError: for transient ones, which Airflow retries
+        """
+        from airflow_provider_influx_rollup.lifecycle.query import ask
+
+        window = self.interval(context)
+        with failing_by_permanence():
+            spec = self.spec()
+        if self.deferrable:
+            self.defer_verb(context, asdict(spec), [window], verb="query")
+        return self.react(context, self.run_verb(context, lambda _clock: ask(spec, window)))
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Go on after the triggerer's event.
+
+        :param context: Airflow's context
+        :param event: what the trigger fired
+        """
+        return self.react(context, super().execute_complete(context, event))
+
+    def spec(self) -> QuerySpec:
+        """The question as plain values.
+
+        :raises ConfigurationError: when a parameter is not possible
+        """
+        from airflow_provider_influx_rollup.lifecycle.query import QuerySpec
+
+        return QuerySpec(self.flux, self.params_flux, self.first_rows, self.every)
+
+    def react(self, context: Context, answer: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - for subclasses
+        """What follows from the answer: nothing.
+
+        :param context: Airflow's context
+        :param answer: what the query gave
+        """
+        return answer
