@@ -12,7 +12,8 @@ import pytest
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, WindowFrozen, WindowsFailed
-from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
+from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
+from airflow_provider_influx_rollup.lifecycle.rollup import DEFAULT_OPTIONS, roll_up
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Step, Steps, Write
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -36,16 +37,31 @@ class Scene:
     interval: Interval
     tomorrow: datetime
 
-    def roll(self, now: datetime | None = None, *, interval: Interval | None = None, **other: Any) -> None:
+    def roll(
+        self,
+        now: datetime | None = None,
+        *,
+        interval: Interval | None = None,
+        options: RollupOptions = DEFAULT_OPTIONS,
+        **other: Any,
+    ) -> None:
         """Roll up; ``other`` are changes of the spec."""
         spec, clock = replace(self.spec, **other), lambda: now or datetime.now(UTC)
-        steps = roll_up(spec, interval or self.interval, RunInfo(), clock)
+        steps = roll_up(spec, interval or self.interval, RunInfo(), clock, options=options)
         drive(steps, self.client, lambda _report: None)
 
     def stored(self, bucket: str | None = None) -> list[Point]:
         """What is in the target."""
         flux = f'from(bucket: "{bucket or self.spec.target_bucket}") |> {ALWAYS} |> filter(fn: (r) => r._measurement == "m")'
         return sorted((row["_time"], row["_field"], row["_value"]) for row in self.client.query(flux))
+
+    def receipts(self, field: str) -> list[Any]:
+        """A field of the receipts, in the order of their windows."""
+        flux = (
+            f'from(bucket: "{self.spec.ledger_bucket}") |> {ALWAYS} |> sort(columns: ["_time"]) '
+            f'|> filter(fn: (r) => r._measurement == "window_receipt" and r._field == "{field}")'
+        )
+        return [row["_value"] for row in self.client.query(flux)]
 
     def take(self, gone: Interval | None = None) -> None:
         """Delete points of the source, as retention does by whole shard groups."""
@@ -159,3 +175,44 @@ def test_rollup_runs_when_the_target_keeps_its_windows_for_some_time(scene: Scen
     short = scene.short_bucket()
     scene.roll(target_bucket=short)
     assert len(scene.stored(short)) == 8
+
+
+def test_nothing_is_committed_when_retention_took_a_window_that_was_never_rolled_up(scene: Scene) -> None:
+    first = Interval(scene.interval.start, scene.interval.start + timedelta(hours=1))
+    scene.take(Interval(first.start, first.start + timedelta(minutes=30)))
+    with pytest.raises(
+        WindowFrozen, match="has 6 points of it, and the ledger does not know how many it had"
+    ):
+        scene.roll(scene.tomorrow, interval=first)
+    assert scene.stored() == []
+    assert scene.receipts("state") == []
+
+
+def test_wider_spec_is_refused_when_points_of_one_field_went_and_those_of_another_came(scene: Scene) -> None:
+    second = Interval(scene.interval.start + timedelta(hours=1), scene.interval.stop)
+    scene.roll(interval=second, fields=("t",))
+    before = scene.stored()
+    moments = [int((second.start + timedelta(minutes=16 + part)).timestamp()) for part in range(12)]
+    lines = [f"m,device=d0 other=1.5 {moment}000000000" for moment in moments]
+    scene.client.write_lines(scene.spec.source_bucket, lines)
+    scene.take(Interval(second.start, second.start + timedelta(minutes=15)))
+    # the window begins before the retention, in a shard group that is still there, and has more points than before
+    with pytest.raises(WindowFrozen, match=r"has 20 of the 12 points .* the spec has changed since"):
+        scene.roll(scene.tomorrow, interval=second, fields=("t", "other"))
+    assert scene.stored() == before
+
+
+def test_nothing_is_written_when_a_window_is_frozen_and_the_run_fails_fast(scene: Scene) -> None:
+    scene.roll()
+    with pytest.raises(WindowFrozen, match="12 of the 12 points"):
+        scene.roll(scene.tomorrow, options=RollupOptions(on_window_error="fail_fast"))
+    assert scene.receipts("generation") == [1, 1]
+
+
+def test_frozen_window_is_rolled_up_from_what_is_left_when_it_is_forced(scene: Scene) -> None:
+    scene.roll()
+    scene.take(Interval(scene.interval.start, scene.interval.start + timedelta(minutes=30)))
+    scene.roll(scene.tomorrow, options=RollupOptions(force=True))
+    assert [value for _, name, value in scene.stored() if name == "t_count"] == [3, 3, 6, 6]
+    assert scene.receipts("forced") == [True, False]
+    assert scene.receipts("rows_in") == [6, 12]
