@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from itertools import pairwise
 from math import ceil
 from typing import Any
 
@@ -18,9 +18,11 @@ from airflow_provider_influx_rollup.lifecycle.steps import Query, QueryArrow, St
 from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
 from airflow_provider_influx_rollup.validation.points import Part, Points, Registry
 from airflow_provider_influx_rollup.windows.duration import Duration
-from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, to_ns
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 
-CELLS_PER_READ = 8
+# points are not spread evenly: some more cells spare most of them another cut
+SLACK = 1.1
+MOST_CELLS = 64
 
 
 def bounded_parts(
@@ -31,38 +33,35 @@ def bounded_parts(
     :param points: how many the fields have in it
     """
     most = spec.max_rows_per_read
-    length = part.duration
-    if points <= most or length <= MICROSECOND:
+    if points <= most or part.duration <= MICROSECOND:
         return [part]
-    cell = max(length / (ceil(points / most) * CELLS_PER_READ), MICROSECOND)
-    rows = yield Query(cells_query(spec.source, part, fields, _whole_ns(cell)))
-    counts = {to_ns(row["_time"]): row["_value"] for row in rows}
+    cells = _cells(part, min(ceil(points / most * SLACK), MOST_CELLS))
+    counts: dict[int, int] = defaultdict(int)
+    for row in (yield Query(cells_query(spec.source, cells, fields))):
+        counts[int(row["result"])] += row["_value"]
     cuts: list[Interval] = []
-    start, held = part.start, 0
-    for at in _starts(part, cell):
-        count = counts.get(to_ns(at), 0)
-        if held and held + count > most:
-            cuts.append(Interval(start, at))
-            start, held = at, 0
-        held += count
-        if count > most:
-            stop = min(at + cell, part.stop)
+    held = 0
+    for number, cell in enumerate(cells):
+        if counts[number] > most:
             # a cell that is too full is cut again, on its own
-            before = [Interval(start, at)] if start < at else []
-            cuts += before + (yield from bounded_parts(spec, Interval(at, stop), fields, count))
-            start, held = stop, 0
-    return cuts + ([Interval(start, part.stop)] if start < part.stop else [])
+            cuts += yield from bounded_parts(spec, cell, fields, counts[number])
+            held = most
+        elif cuts and held + counts[number] <= most:
+            cuts[-1] = Interval(cuts[-1].start, cell.stop)
+            held += counts[number]
+        else:
+            cuts.append(cell)
+            held = counts[number]
+    return cuts
 
 
-def _whole_ns(length: timedelta) -> int:
-    return length // MICROSECOND * 1000
-
-
-def _starts(part: Interval, cell: timedelta) -> Iterable[Any]:
-    at = part.start
-    while at < part.stop:
-        yield at
-        at += cell
+def _cells(part: Interval, wanted: int) -> list[Interval]:
+    """Equal cells that cover a part, of a microsecond at least."""
+    length = max(part.duration / max(wanted, 2), MICROSECOND)
+    bounds = [part.start]
+    while bounds[-1] + length < part.stop:
+        bounds.append(bounds[-1] + length)
+    return [Interval(start, stop) for start, stop in pairwise([*bounds, part.stop])]
 
 
 def read_part(

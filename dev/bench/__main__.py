@@ -24,7 +24,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Execute
 from airflow_provider_influx_rollup.windows.interval import Interval
-from dev.bench import scripts
+from dev.bench import scripts, validate
 from dev.bench.data import SIX_HOURS, SOURCE_BUCKET, THREE_DAYS, DataSet, load, target_bucket
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,10 +50,12 @@ class Comparison:
 def main() -> int:
     """Run the benchmark; the exit code says whether every promise held."""
     console = Console()
-    with InfluxClient(_settings()) as client:
+    settings = _settings()
+    with InfluxClient(settings) as client:
         console.print("Loading 2 x 2,160,000 points unless they are there")
         load(client)
         results = list(_comparisons(client, console))
+    results += _validation(settings, console)
     table = Table(title="Whole rollup stage (receipts, read-back, checks) against the alternatives")
     for heading in ("comparison", "ours s", "theirs s", "ratio", "promise", "holds"):
         table.add_column(heading)
@@ -120,6 +122,36 @@ def _overhead(stage: Callable[[], None], raw: Callable[[], None], console: Conso
     return Comparison(
         "time of the same Flux sent raw", ours_seconds, theirs_seconds, ratio, "<= 1.3x", ratio <= 1.3
     )
+
+
+def _validation(settings: ClientSettings, console: Console) -> list[Comparison]:
+    """Ten rules over a million points against one raw read of them, and the memory that they take."""
+    console.print("Measuring: validation of 1,000,000 points")
+    found = validate.measure(settings)
+    ours, theirs = found["validate"], found["read"]
+    times, most = validate.MOST_TIMES, validate.MOST_MEGABYTES
+    ratio = ours.seconds / theirs.seconds
+    console.print(
+        f"  {ours.seconds:.3f} s against {theirs.seconds:.3f} s: {ratio:.2f}x; {ours.megabytes:.0f} MB"
+    )
+    return [
+        Comparison(
+            "10 rules against one raw read",
+            ours.seconds,
+            theirs.seconds,
+            ratio,
+            f"<= {times:g}x",
+            ratio <= times,
+        ),
+        Comparison(
+            "memory of a validation (MB against 256)",
+            ours.megabytes,
+            float(most),
+            ours.megabytes / most,
+            "<= 1x",
+            ours.megabytes <= most,
+        ),
+    ]
 
 
 def _stage(

@@ -1,0 +1,158 @@
+"""A million points validated by ten rules against one raw read of them, each in a process of its own.
+
+``python -m dev.bench.validate`` runs it alone; ``python -m dev.bench`` runs it with the others.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from airflow_provider_influx_rollup.client.driver import drive
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.client.settings import ClientSettings
+from airflow_provider_influx_rollup.flux.rollup import RollupSource
+from airflow_provider_influx_rollup.flux.source_read import raw_query
+from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.lifecycle.validate import validate
+from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
+from airflow_provider_influx_rollup.validation.catalog import rules_of
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+BUCKET = "bench_source"
+MEASUREMENT = "validated"
+SERIES = 250
+POINTS = 1000
+FIELDS = ("count", "humidity", "status", "temperature")
+STEP = timedelta(seconds=10)
+SPAN = Interval(datetime(2026, 2, 2, tzinfo=UTC), datetime(2026, 2, 2, tzinfo=UTC) + POINTS * STEP)
+ROUNDS = 5
+MOST_TIMES = 3.0
+MOST_MEGABYTES = 256
+
+RULES = rules_of(
+    [
+        {"rule": "schema", "fields": {"temperature": "float", "status": "string"}, "tags": ["device_id"]},
+        {"rule": "field_type"},
+        {"rule": "range", "field": "temperature", "low": -40, "high": 85},
+        {"rule": "range", "field": "humidity", "low": 0, "high": 100},
+        {"rule": "allowed_values", "field": "status", "values": ["ok", "degraded"]},
+        {"rule": "missing_field", "field": "humidity", "beside": "temperature"},
+        {"rule": "stuck", "field": "temperature", "points": 30},
+        {"rule": "spike", "field": "temperature", "max_change": 20, "per": "10s"},
+        {"rule": "monotonic", "field": "count"},
+        {"rule": "cadence", "every": "10s"},
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Seconds of one way, and the most memory that its process had."""
+
+    seconds: float
+    cpu_seconds: float
+    megabytes: float
+
+
+def lines() -> Iterator[str]:
+    """Line protocol, the same in every run."""
+    random = np.random.default_rng(20260202)
+    for number in range(SERIES):
+        temperature = (20 + np.cumsum(random.normal(0, 0.1, POINTS))).round(3).tolist()
+        humidity = random.uniform(30, 60, POINTS).round(2).tolist()
+        status = np.where(random.random(POINTS) < 0.98, "ok", "degraded").tolist()
+        for index in range(POINTS):
+            fields = (
+                f'count={index}i,humidity={humidity[index]},status="{status[index]}",'
+                f"temperature={temperature[index]}"
+            )
+            time_ns = SPAN.start_ns + index * 10 * 10**9
+            yield f"{MEASUREMENT},device_id=d{number:04d},site=s{number % 10} {fields} {time_ns}"
+
+
+def load(client: InfluxClient) -> None:
+    """Write the points unless they are there."""
+    client.ensure_bucket(BUCKET)
+    rows = client.query(
+        f'from(bucket: "{BUCKET}") |> range(start: 2026-02-02T00:00:00Z, stop: 2026-02-03T00:00:00Z)'
+        f' |> filter(fn: (r) => r._measurement == "{MEASUREMENT}") |> group(columns: ["_field"]) |> count()'
+    )
+    if sum(row["_value"] for row in rows) != SERIES * POINTS * len(FIELDS):
+        client.write_lines(BUCKET, lines())
+
+
+def read_once(client: InfluxClient) -> None:
+    """One raw read of all points into Arrow."""
+    tables = client.query_arrow(raw_query(RollupSource(BUCKET, MEASUREMENT, {}), SPAN, FIELDS))
+    assert sum(table.num_rows for table in tables) == SERIES * POINTS * len(FIELDS)  # noqa: S101 - a benchmark
+
+
+def validate_once(client: InfluxClient) -> None:
+    """All rules over all points, with results in the ledger and an empty quarantine."""
+    spec = ValidateSpec(
+        BUCKET, MEASUREMENT, RULES, quarantine_bucket="bench_quarantine", ledger_bucket="bench_ledger"
+    )
+    steps = validate(spec, SPAN, RunInfo("bench", "validate", "run"), lambda: datetime.now(UTC))
+    result = drive(steps, client, lambda _report: None)
+    assert (result["state"], result["points"]) == ("ok", SERIES * POINTS * len(FIELDS))  # noqa: S101 - a benchmark
+
+
+WAYS: dict[str, Callable[[InfluxClient], None]] = {"read": read_once, "validate": validate_once}
+
+
+def measure(settings: ClientSettings) -> dict[str, Measured]:
+    """Both ways, each in a process that does nothing else."""
+    with InfluxClient(settings) as client:
+        load(client)
+    place = {"INFLUX_URL": settings.url, "INFLUX_ORG": settings.org, "INFLUX_TOKEN": settings.token(False)}
+    found = {}
+    for way in WAYS:
+        done = subprocess.run(
+            [sys.executable, "-m", "dev.bench.validate", way],
+            env=os.environ | place,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        found[way] = Measured(**json.loads(done.stdout))
+    return found
+
+
+def _child(way: str) -> None:
+    settings = ClientSettings(
+        url=os.environ["INFLUX_URL"],
+        org=os.environ["INFLUX_ORG"],
+        token=lambda _refresh: os.environ["INFLUX_TOKEN"],
+        read_timeout_seconds=600,
+    )
+    seconds, cpu = [], []
+    with InfluxClient(settings) as client:
+        for _ in range(ROUNDS):
+            began, cpu_began = time.perf_counter(), time.process_time()
+            WAYS[way](client)
+            seconds.append(time.perf_counter() - began)
+            cpu.append(time.process_time() - cpu_began)
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = {"seconds": statistics.median(seconds), "cpu_seconds": statistics.median(cpu)}
+    print(json.dumps(found | {"megabytes": kilobytes / 1024}))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        _child(sys.argv[1])
+    else:
+        from dev.bench.__main__ import _settings
+
+        for name, one in measure(_settings()).items():
+            print(f"{name}: {one.seconds:.2f} s, {one.cpu_seconds:.2f} CPU s, {one.megabytes:.0f} MB")
