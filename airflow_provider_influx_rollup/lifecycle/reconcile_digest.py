@@ -7,6 +7,7 @@ decided what is dirty, never here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -15,6 +16,7 @@ from airflow_provider_influx_rollup.aggregates.selection import Column
 from airflow_provider_influx_rollup.flux.column_read import recomputed_column_query, stored_column_query
 from airflow_provider_influx_rollup.flux.rollup import Chain
 from airflow_provider_influx_rollup.flux.target_read import target_totals_query
+from airflow_provider_influx_rollup.lifecycle.checkpoints import stretches
 from airflow_provider_influx_rollup.lifecycle.job import INSTANT, Job, cut_blocks
 from airflow_provider_influx_rollup.lifecycle.steps import Gather, Query, QueryDigest, Steps
 from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
@@ -23,6 +25,8 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 # rows of one column that the server holds at a time
 MOST_ROWS_PER_DIGEST = 1_000_000
 PARTS = 4
+# more stretches than this between windows that differ are not worth a digest each
+MOST_STRETCHES = 8
 
 Windows = tuple[Interval, ...]
 
@@ -54,11 +58,11 @@ class DigestSearch:
         if (yield from self._has_strangers()):
             return [windows]
         most = max(1, MOST_ROWS_PER_DIGEST // max(1, self.rows_per_window))
+        columns = sorted(self.job.columns, key=_telling_first)
         found: list[Windows] = []
         for chunk in cut_blocks(windows, most):
-            if (yield from self._differs(chunk)):
-                found += yield from self._cut(chunk)
-        return found
+            found += yield from self._search(chunk, columns)
+        return sorted(found)
 
     def _has_strangers(self) -> Steps[bool]:
         """Whether the target holds fields of the pipeline that the source has no column for."""
@@ -75,37 +79,52 @@ class DigestSearch:
         rows = yield Query(query)
         return any(row["_field"] not in own and job.ownership.owns_field(row["_field"]) for row in rows)
 
-    def _cut(self, windows: Windows) -> Steps[list[Windows]]:
-        """The parts that differ, of windows that do."""
+    def _search(self, windows: Windows, columns: Sequence[Column]) -> Steps[list[Windows]]:
+        """Parts of some windows that differ in a column, not in order.
+
+        :param columns: the other ones are known to be equal
+        """
+        for number, column in enumerate(columns, start=1):
+            if not (yield from self._differs(windows, column)):
+                continue
+            found = yield from self._locate(windows, column)
+            located = {window for part in found for window in part}
+            rest = stretches(windows, [window for window in windows if window not in located])
+            if len(rest) > MOST_STRETCHES:
+                return [windows]
+            for stretch in rest:
+                found += yield from self._search(stretch, columns[number:])
+            return found
+        return []
+
+    def _locate(self, windows: Windows, column: Column) -> Steps[list[Windows]]:
+        """The small parts of some windows in which a column differs, which it does in the whole."""
         if len(windows) <= self.small:
             return [windows]
-        parts = cut_blocks(windows, ceil(len(windows) / PARTS))
         differing: list[Windows] = []
+        parts = cut_blocks(windows, ceil(len(windows) / PARTS))
         for part in parts:
-            if (yield from self._differs(part)):
+            if (yield from self._differs(part, column)):
                 differing.append(part)  # noqa: PERF401 - a comprehension cannot yield
         if 2 * len(differing) > len(parts):
             return differing  # to cut further would cost more than it saves
         found: list[Windows] = []
         for part in differing:
-            found += yield from self._cut(part)
+            found += yield from self._locate(part, column)
         return found
 
-    def _differs(self, windows: Windows) -> Steps[bool]:
-        """Whether any column of some windows differs."""
+    def _differs(self, windows: Windows, column: Column) -> Steps[bool]:
+        """Whether a column of some windows is stored otherwise than the source gives it."""
         spec = self.job.spec
         runs = equal_runs(windows)
         rows = [Interval(run.windows[0].start, run.windows[-1].start + INSTANT) for run in runs]
-        for column in sorted(self.job.columns, key=_telling_first):
-            chain = Chain(column.field, column.aggregate.flux, is_pushed=True, column=column.name)
-            stored = stored_column_query(
-                spec.target_bucket, spec.output_measurement, column.name, rows, self.job.ownership.tags()
-            )
-            recomputed = recomputed_column_query(self.job.source, chain, runs)
-            one, other = yield Gather((QueryDigest(recomputed), QueryDigest(stored)))
-            if one != other:
-                return True
-        return False
+        chain = Chain(column.field, column.aggregate.flux, is_pushed=True, column=column.name)
+        stored = stored_column_query(
+            spec.target_bucket, spec.output_measurement, column.name, rows, self.job.ownership.tags()
+        )
+        recomputed = recomputed_column_query(self.job.source, chain, runs)
+        one, other = yield Gather((QueryDigest(recomputed), QueryDigest(stored)))
+        return bool(one != other)
 
 
 def _telling_first(column: Column) -> tuple[bool, str]:

@@ -21,6 +21,7 @@ from airflow_provider_influx_rollup.operators.branch import FluxBranchOperator, 
 from airflow_provider_influx_rollup.operators.deadman import DeadmanCheckOperator
 from airflow_provider_influx_rollup.operators.lateness import LatenessReportOperator
 from airflow_provider_influx_rollup.operators.query import FluxQueryOperator
+from airflow_provider_influx_rollup.operators.reconcile import FluxReconcileOperator
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
 from airflow_provider_influx_rollup.sensors.window import WindowCompleteSensor
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -31,6 +32,7 @@ OPERATORS: dict[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
         FluxRollupOperator,
+        FluxReconcileOperator,
         DeadmanCheckOperator,
         LatenessReportOperator,
         WindowCompleteSensor,
