@@ -102,9 +102,12 @@ class CleanWriter:
             self.of_source.append(self._number(tags))
         cleaned = Cleaned(self.tag_sets, [])
         places = np.array(self.of_source, np.int64)
+        order = self._order(part.registry.tag_sets)
         by_field: dict[str, list[Points]] = defaultdict(list)
         for index, table in enumerate(part.tables):
             kept = table.where(~wrong[index]) if index in wrong else table
+            if order is not None:
+                kept = kept.where(np.argsort(order[kept.series], kind="stable"))
             changed = self._changed(kept, places)
             cleaned.lost += len(kept) - len(changed)
             if len(changed):
@@ -114,6 +117,15 @@ class CleanWriter:
             cleaned.merged += sum(map(len, pieces)) - len(table)
             cleaned.tables.append(table)
         return cleaned
+
+    def _order(self, tag_sets: Sequence[TagSet]) -> NDArray[np.int64] | None:
+        """Which of the series that become one goes first, whatever was read before; None when none do."""
+        held = [number for number in self.of_source if number >= 0]
+        if len(set(held)) == len(held):
+            return None
+        ranks = np.empty(len(tag_sets), np.int64)
+        ranks[sorted(range(len(tag_sets)), key=lambda number: tag_sets[number])] = np.arange(len(tag_sets))
+        return ranks
 
     def _number(self, tags: TagSet) -> int:
         for change in self.spec.transformations:
@@ -203,7 +215,7 @@ class CleanWriter:
 
 
 def _joined(pieces: Sequence[Points], interval: Interval) -> Points:
-    """One table of several, in which each series has one value at a time: that of the series met first."""
+    """One table of several, in which each series has one value at a time: the first of those given."""
     kinds = sorted({piece.kind for piece in pieces})
     if len(kinds) > 1:
         what = f"field {pieces[0].field!r} would be {' and '.join(kinds)} in the clean bucket"

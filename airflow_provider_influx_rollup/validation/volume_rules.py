@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from fnmatch import fnmatchcase
@@ -25,6 +26,7 @@ from airflow_provider_influx_rollup.validation.sightings import (
     Look,
     Scope,
     Seen,
+    Sighting,
     Verdict,
     covered,
     label,
@@ -132,36 +134,30 @@ class VolumeRule(SeriesRule):
 
     def looks(self, scope: Scope) -> list[Look]:
         """The same hours of each week before."""
-        zone = load_zone(self.timezone)
-        bounds = [
-            [(instant.astimezone(zone) - week * WEEK).astimezone(UTC) for week in range(1, self.weeks + 1)]
-            for instant in (scope.interval.start, scope.interval.stop)
-        ]
-        return [
-            Look(TOTAL, Interval(start, stop)) for start, stop in zip(*bounds, strict=True) if start < stop
-        ]
+        interval, zone = scope.interval, load_zone(self.timezone)
+        local = interval.start.astimezone(zone)
+        starts = [(local - week * WEEK).astimezone(UTC) for week in range(1, self.weeks + 1)]
+        return [Look(TOTAL, Interval(start, start + interval.duration)) for start in starts]
 
     def judge(self, seen: Seen) -> Verdict:
-        """Compare points per second: a local day may be an hour shorter."""
+        """Compare with the median of the weeks that have points."""
         count = self._count(seen.census)
-        rates = [
-            self._count(seen.answers[look]) / look.interval.duration.total_seconds()
-            for look in self.looks(seen.scope)
-        ]
-        rates = [rate for rate in rates if rate]
-        if not rates:
+        past = [self._count(seen.answers[look]) for look in self.looks(seen.scope)]
+        known = [points for points in past if points]
+        if not known:
             return Verdict()
-        usual = median(rates) * seen.scope.interval.duration.total_seconds()
-        verdict = Verdict(count + 1)
+        usual = median(known)
+        verdict = Verdict(count + sum(known))
         is_much = self.max_ratio is not None and count > self.max_ratio * usual
         if count < self.min_ratio * usual or is_much:
-            what = f"{count} points are {count / usual:.2f} times the {usual:g} of {len(rates)} past weeks"
+            what = f"{count} points are {count / usual:.2f} times the {usual:g} of {len(known)} past weeks"
             verdict.findings.append(what)
         return verdict
 
-    def _count(self, sightings: object) -> int:
-        chosen = [one for one in sightings if one.field == self.field or fnmatchcase(one.field, self.field)]  # type: ignore[attr-defined]
-        return points_of(chosen)
+    def _count(self, sightings: Iterable[Sighting]) -> int:
+        return points_of(
+            one for one in sightings if one.field == self.field or fnmatchcase(one.field, self.field)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
