@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import (
@@ -22,6 +22,8 @@ from airflow_provider_influx_rollup.flux.target_read import presence_query
 from airflow_provider_influx_rollup.ledger.codec import decode_receipts, encode_receipts, encode_spec
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.checkpoints import done_by_this_run
+from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.plan_gate import OnRawRead, plan_gate
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.result import StageResult
@@ -38,10 +40,13 @@ from airflow_provider_influx_rollup.lifecycle.steps import (
     Write,
 )
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock, wait_until_due
+from airflow_provider_influx_rollup.lifecycle.window_errors import failures_as_one, is_of_windows
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 
 STAGE = "rollup"
+MOST_FAILED = 200
+DEFAULT_OPTIONS = RollupOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,13 @@ class ScriptPlan:
 
 
 def roll_up_by_script(
-    spec: ScriptSpec, interval: Interval, run: RunInfo, now: Clock, *, dry_run: bool = False
+    spec: ScriptSpec,
+    interval: Interval,
+    run: RunInfo,
+    now: Clock,
+    *,
+    dry_run: bool = False,
+    options: RollupOptions = DEFAULT_OPTIONS,
 ) -> Steps[StageResult]:
     """Run a user's script for every window of an interval.
 
@@ -107,8 +118,10 @@ def roll_up_by_script(
     :param interval: must be tiled exactly by the grid
     :param now: the clock, aware UTC
     :param dry_run: plan the script and report, run nothing
+    :param options: what an error of one window does; a script neither heals nor forces
     :raises ScriptError: when the script cannot run, before it reads anything
     :raises PartialWrite: when the target does not hold what the script wrote
+    :raises WindowsFailed: when some windows failed and the others are COMMITTED
     """
     began = now()
     plan = yield from _plan(spec, interval, run, now, dry_run=dry_run)
@@ -120,10 +133,31 @@ def roll_up_by_script(
     lines = [encode_spec(book.pipeline, book.spec_hash, stored, now())]
     lines += book.lines(book.unknown(plan.windows), State.PLANNED, now())
     yield Write(spec.ledger_bucket, lines)
-    committed: list[Receipt] = []
-    for window in plan.windows:
-        committed += yield from _commit_window(plan, window, now)
+    committed = yield from _commit_all(plan, now, options)
     return StageResult(book.pipeline, interval, committed, (now() - began).total_seconds(), plan.notes)
+
+
+def _commit_all(plan: ScriptPlan, now: Clock, options: RollupOptions) -> Steps[list[Receipt]]:
+    """One window after another; what an earlier try of the run has committed stays as it is."""
+    done = done_by_this_run(plan.book, plan.windows)
+    if done:
+        yield Report(
+            f"{len(done)} windows were committed by an earlier try of this run: they stay as they are"
+        )
+    failed: dict[Interval, InfluxRollupError] = {}
+    for window in plan.windows:
+        if window in done:
+            continue
+        try:
+            done[window] = yield from _commit_window(plan, window, now)
+        except InfluxRollupError as error:
+            if options.fails_fast or not is_of_windows(error) or len(failed) >= MOST_FAILED:
+                raise
+            yield Report(f"{window} failed: {error.what}", level="warning")
+            failed[window] = error
+    if failed:
+        raise failures_as_one(plan.windows, failed, None, len(done))
+    return [done[window] for window in plan.windows]
 
 
 def _plan(
@@ -193,7 +227,7 @@ def _open_book(
     return ReceiptBook(spec.ledger_bucket, pipeline, STAGE, spec.spec_hash(), run, known)
 
 
-def _commit_window(plan: ScriptPlan, window: Interval, now: Clock) -> Steps[list[Receipt]]:
+def _commit_window(plan: ScriptPlan, window: Interval, now: Clock) -> Steps[Receipt]:
     began = now()
     book, spec = plan.book, plan.spec
     yield from book.mark([window], State.WRITING, now())
@@ -220,7 +254,7 @@ def _commit_window(plan: ScriptPlan, window: Interval, now: Clock) -> Steps[list
         seconds=(now() - began).total_seconds(),
     )
     yield Write(spec.ledger_bucket, encode_receipts([receipt]))
-    return [receipt]
+    return receipt
 
 
 def _read_back(spec: ScriptSpec, rows: ScriptRows, window: Interval) -> Steps[None]:
@@ -237,10 +271,12 @@ def _read_back(spec: ScriptSpec, rows: ScriptRows, window: Interval) -> Steps[No
 def steps_from_job(job: Mapping[str, Any], now: Clock) -> Steps[StageResult]:
     """The verb from plain values, for triggers.
 
-    :param job: ``spec``, one of ``intervals``, ``run_info``
+    :param job: ``spec`` with ``options``, one of ``intervals``, ``run_info``
     :param now: the clock, aware UTC
     """
     values = dict(job["spec"])
+    options = RollupOptions.from_json(values.pop("options", {}))
     values["grid"] = GridSpec(**values["grid"]) if values["grid"] else None
     interval = Interval.from_json(job["intervals"][0])
-    return roll_up_by_script(ScriptSpec(**values), interval, RunInfo(**job["run_info"]), now)
+    run = replace(RunInfo(**job["run_info"]), resumes_own_try=True)
+    return roll_up_by_script(ScriptSpec(**values), interval, run, now, options=options)

@@ -290,13 +290,16 @@ class FluxRollupOperator(InfluxStageOperator):
     def _execute_script(self, context: Context, interval: Interval) -> dict[str, Any]:
         spec = self.script_spec()
         if self.deferrable and not self.is_dry_run:
-            self.defer_verb(context, spec.as_json(), [interval], verb="rollup_script")
+            values = {**spec.as_json(), "options": self.options().as_json()}
+            self.defer_verb(context, values, [interval], verb="rollup_script")
 
         def make_steps(_now: object) -> Steps[StageResult]:
             from airflow_provider_influx_rollup.lifecycle.rollup_script import roll_up_by_script
 
-            run = run_info(context)
-            return roll_up_by_script(spec, interval, run, timezone.utcnow, dry_run=self.is_dry_run)
+            run, options = run_info(context), self.options()
+            return roll_up_by_script(
+                spec, interval, run, timezone.utcnow, dry_run=self.is_dry_run, options=options
+            )
 
         return self.run_verb(context, make_steps)
 

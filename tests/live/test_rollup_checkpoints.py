@@ -23,7 +23,8 @@ from airflow_provider_influx_rollup.exceptions import (
 )
 from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.rollup import roll_up, steps_from_job
-from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.rollup_script import ScriptSpec, roll_up_by_script
+from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Step, Write
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
@@ -306,3 +307,37 @@ def test_nothing_is_written_when_the_target_could_not_hold_the_names(
         scene.run(FIRST, spec=replace(scene.spec, **changes)).to_the_end()
     assert scene.place.states() == {}
     assert scene.rows() == {}
+
+
+SCRIPT = """
+from(bucket: "SOURCE") |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+  |> filter(fn: (r) => r._measurement == "readings" and r._field == "temp")
+  |> aggregateWindow(every: v.windowPeriod, fn: sum, timeSrc: "_start", createEmpty: false)
+  |> set(key: "_field", value: "temp_sum") |> set(key: "_measurement", value: "scripted")
+  |> to(bucket: "TARGET")
+"""
+
+
+def test_other_windows_of_a_script_are_committed_once_when_the_target_refuses_some(scene: Scene) -> None:
+    scene.target = "scripted"
+    moment = int((WEEKS.start + timedelta(days=9, hours=7)).timestamp())
+    scene.place.client.write_lines(
+        scene.place.target, [f'scripted,device=planted temp_sum="x" {moment}000000000']
+    )
+    script = SCRIPT.replace("SOURCE", scene.place.source).replace("TARGET", scene.place.target)
+    spec = ScriptSpec(
+        script, scene.place.target, grid=GridSpec("1d"), pipeline="scripted", ledger_bucket=scene.place.ledger
+    )
+    span = interval("2025-03-08", "2025-03-12")
+    for run, generations in (
+        (FIRST, [1, 1, 0, 0]),
+        (SECOND, [1, 1, 0, 0]),
+        (replace(SECOND, first_try=2), [2, 2, 0, 0]),
+    ):
+        with pytest.raises(WindowsFailed, match="2 of 4 windows failed") as caught:
+            Run(roll_up_by_script(spec, span, run, now), scene.place.client).to_the_end()
+        assert [(window.start - WEEKS.start).days for window, _ in caught.value.failed] == [7, 8]
+        assert scene.generations() == generations
+    fast = RollupOptions(on_window_error="fail_fast")
+    with pytest.raises(InfluxRollupError, match="temp_sum"):
+        Run(roll_up_by_script(spec, span, FIRST, now, options=fast), scene.place.client).to_the_end()

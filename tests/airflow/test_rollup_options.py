@@ -1,0 +1,131 @@
+"""Options of a rollup as a DAG gives them, and what a run knows of its tries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_provider_influx_rollup.airflow_compat import AirflowFailException
+from airflow_provider_influx_rollup.data_interval import run_info
+from airflow_provider_influx_rollup.exceptions import (
+    ConfigurationError,
+    InfluxUnavailable,
+    SourceChanging,
+    WriteRejected,
+)
+from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
+from airflow_provider_influx_rollup.operators._several import each_in_turn
+from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
+
+pytestmark = pytest.mark.airflow
+
+DECLARED = {"source_bucket": "raw", "measurement": "m", "every": "1h", "aggregates": ["count"]}
+
+
+def rollup(**more: Any) -> FluxRollupOperator:
+    return FluxRollupOperator(task_id="t", target_bucket="rolled", **{**DECLARED, **more})
+
+
+def test_options_are_plain_values_when_templates_render_to_text() -> None:
+    task = rollup(
+        heal="{{ params.heal }}",
+        heal_max_windows="{{ params.most }}",
+        force="{{ dag_run.conf.get('force', False) }}",
+        windows_per_block="{{ params.block }}",
+    )
+    context = {
+        "params": {"heal": "7d", "most": 12, "block": None},
+        "dag_run": SimpleNamespace(conf={"force": True}),
+    }
+    task.render_template_fields(context)  # type: ignore[arg-type]
+    assert task.options() == RollupOptions("7d", 12, force=True)
+
+
+def test_options_are_the_defaults_when_nothing_is_given() -> None:
+    assert rollup().options() == RollupOptions()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"heal": "seven days"},
+        {"heal_max_windows": "many"},
+        {"force": "perhaps"},
+        {"windows_per_block": 0},
+        {"on_window_error": "ignore"},
+    ],
+)
+def test_dag_is_refused_when_an_option_is_not_possible(given: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        rollup(**given)
+
+
+@pytest.mark.parametrize("given", [{"heal": "7d"}, {"force": True}, {"windows_per_block": 3}])
+def test_dag_is_refused_when_a_script_is_to_do_what_only_a_declared_rollup_can(given: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="flux and"):
+        FluxRollupOperator(task_id="t", target_bucket="b", flux="from()", **given)
+
+
+@dataclass
+class TaskInstance:
+    """What Airflow tells of a try."""
+
+    try_number: int
+    max_tries: int
+    retries: int
+    dag_id: str = "d"
+    task_id: str = "t"
+    run_id: str = "r"
+    map_index: int = -1
+
+    @property
+    def task(self) -> SimpleNamespace:
+        return SimpleNamespace(retries=self.retries)
+
+
+@pytest.mark.parametrize(
+    ("ti", "first"),
+    [
+        (TaskInstance(1, 2, 2), 1),
+        (TaskInstance(3, 2, 2), 1),
+        # cleared after the third try: Airflow adds the tries so far to the retries
+        (TaskInstance(4, 5, 2), 4),
+        (TaskInstance(5, 5, 2), 4),
+        (TaskInstance(2, 1, 0), 2),
+        (TaskInstance(1, 0, 5), 1),
+    ],
+)
+def test_first_try_is_the_one_after_the_last_clear(ti: TaskInstance, first: int) -> None:
+    assert run_info({"ti": ti}).first_try == first
+
+
+def test_other_measurements_go_on_when_one_fails() -> None:
+    told: list[str] = []
+    ran: list[str] = []
+
+    def failing(error: Exception) -> dict[str, Any]:
+        raise error
+
+    permanent = AirflowFailException("WriteRejected: refused")
+    permanent.__cause__ = WriteRejected("refused")
+    changing = SourceChanging("points came")
+    runs = [
+        lambda: failing(permanent),
+        lambda: failing(changing),
+        lambda: {"ran": ran.append("third")},
+    ]
+    with pytest.raises(SourceChanging):
+        each_in_turn(runs, fails_fast=False, tell=told.append)
+    assert ran == ["third"]
+    assert len(told) == 2
+    with pytest.raises(AirflowFailException):
+        each_in_turn([runs[0], runs[2]], fails_fast=False, tell=told.append)
+    with pytest.raises(AirflowFailException):
+        each_in_turn(runs, fails_fast=True, tell=told.append)
+    away = InfluxUnavailable("connection refused")
+    with pytest.raises(InfluxUnavailable):
+        each_in_turn([lambda: failing(away), runs[2]], fails_fast=False, tell=told.append)
+    assert ran == ["third", "third"]
