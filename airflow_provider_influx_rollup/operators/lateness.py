@@ -34,7 +34,7 @@ class LatenessReportOperator(InfluxStageOperator):
     :param pipeline: name in the ledger; default: every rollup of raw points that the ledger knows
     :param lookback: how long before the interval's stop windows are looked at, a Flux duration
     :param group_by: tag keys; each combination of their values becomes a row. Late points have tags where a reconcile
-        found them
+        found them and the rollup stores ``count``
     :param watched_within: windows that were first committed more than this after their stop and lateness, as in a
         backfill, are left out, a Flux duration
     :param path: PNG file to draw; needs the extra ``pictures``

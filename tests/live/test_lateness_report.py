@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from math import ceil
@@ -21,6 +21,7 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.ledger.lateness import LateArrival, encode_check, encode_lateness
 from airflow_provider_influx_rollup.lifecycle.lateness_report import LatenessSpec, report_lateness
 from airflow_provider_influx_rollup.lifecycle.lateness_result import LatenessReport, LatenessRow
+from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile
 from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
 from airflow_provider_influx_rollup.windows.duration import Duration
@@ -89,6 +90,10 @@ def make_delivery(seed: int) -> Delivery:
 
 @pytest.fixture(scope="module")
 def spec(client: InfluxClient) -> RollupSpec:
+    return make_spec(client)
+
+
+def make_spec(client: InfluxClient) -> RollupSpec:
     name = uuid.uuid4().hex[:10]
     for bucket in (f"late_raw_{name}", f"late_hourly_{name}"):
         client.ensure_bucket(bucket)
@@ -225,6 +230,31 @@ def test_bounds_are_closer_when_looks_in_between_found_nothing(
     assert sum(s.at_most - s.at_least for s in after.samples) < 0.9 * sum(
         s.at_most - s.at_least for s in before.samples
     )
+
+
+def test_sites_and_close_bounds_are_told_when_reconciles_repair(client: InfluxClient) -> None:
+    # what a series has gained is known where its count is stored
+    spec, made = replace(make_spec(client), aggregates=("count", "max")), make_delivery(7)
+    for number in range(1, HOURS + 12):
+        clock = START + timedelta(hours=number) + LATENESS + timedelta(seconds=20)
+        deliver(client, spec, made, clock)
+        if number <= HOURS:
+            roll(client, spec, number - 1, number, clock)
+        elif number % 2:
+            sweep(client, spec, clock)
+    assert len(made.delivered) == len(made.times)
+    rows = {row.group: row for row in report(client, spec, group_by=("site",)).rows}
+    assert set(rows) == {(("site", site),) for site in SITES}
+    for site in SITES:
+        require_true(rows[("site", site),], made.lateness(site))
+    late = [sample for row in rows.values() for sample in row.distribution.late.samples]
+    # the last looks were two hours apart
+    assert min(sample.at_most - sample.at_least for sample in late) <= 2 * 3600
+
+
+def sweep(client: InfluxClient, spec: RollupSpec, clock: datetime) -> None:
+    interval = Interval(START, START + timedelta(hours=HOURS))
+    drive(reconcile(spec, interval, RunInfo(), lambda: clock), client, lambda _report: None)
 
 
 def is_clean(delivery: Delivery, window: Interval, now: datetime) -> bool:
