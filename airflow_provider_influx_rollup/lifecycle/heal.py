@@ -13,7 +13,7 @@ from airflow_provider_influx_rollup.ledger.codec import decode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.checkpoints import stretches
-from airflow_provider_influx_rollup.lifecycle.frozen import is_too_old
+from airflow_provider_influx_rollup.lifecycle.frozen import dropped_windows, is_too_old
 from airflow_provider_influx_rollup.lifecycle.job import INSTANT
 from airflow_provider_influx_rollup.lifecycle.options import FAIL_AT_END, RollupOptions
 from airflow_provider_influx_rollup.lifecycle.rollup_plan import STAGE
@@ -100,7 +100,8 @@ def plan_healing(
     if not windows:
         return Healing()
     receipts: Mapping[Interval, Receipt] = {}
-    source, ledger = yield Gather((FindBucket(spec.source_bucket), FindBucket(spec.ledger_bucket)))
+    names = (spec.source_bucket, spec.target_bucket, spec.ledger_bucket)
+    source, target, ledger = yield Gather(tuple(FindBucket(name) for name in names))
     if ledger is not None:
         starts = Interval(windows[0].start, windows[-1].start + INSTANT)
         query = receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, starts)
@@ -108,10 +109,13 @@ def plan_healing(
     spec_hash = spec.spec_hash()
     undone = [window for window in windows if not _is_done(receipts.get(window), spec_hash)]
     left = {window: why for window in undone if (why := _why_busy(receipts.get(window), run, now))}
+    # these would take the places of windows that can be healed, in each run again
     if source is not None:
-        # they would take the places of windows that can be healed, in each run again
         frozen = f"frozen: retention of bucket {source.name!r} has reached them"
         left |= dict.fromkeys((window for window in undone if is_too_old(window, source, now)), frozen)
+    if target is not None:
+        dropped = f"dropped: retention of target bucket {target.name!r} has reached them"
+        left |= dict.fromkeys(dropped_windows(undone, target, now), dropped)
     free = [window for window in undone if window not in left]
     most = options.heal_max_windows
     left |= dict.fromkeys(free[most:], f"one run heals at most {most} windows (heal_max_windows)")

@@ -21,6 +21,7 @@ from airflow_provider_influx_rollup.exceptions import (
     WindowsFailed,
     WriteRejected,
 )
+from airflow_provider_influx_rollup.lifecycle import rollup_windows
 from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.rollup import roll_up, steps_from_job
 from airflow_provider_influx_rollup.lifecycle.rollup_script import ScriptSpec, roll_up_by_script
@@ -183,6 +184,20 @@ def test_bad_windows_and_fields_are_named_and_the_others_are_there_when_the_targ
         again.to_the_end()
     assert "3 windows were committed by an earlier try of this run: they stay as they are" in again.said
     assert scene.generations() == [1, 1, 1, 0, 0]
+
+
+def test_rest_is_left_when_too_many_windows_have_failed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollup_windows, "MOST_FAILED", 2)
+    scene.plant(day=9)
+    with pytest.raises(WindowsFailed, match="14 of 21 windows failed") as caught:
+        scene.run(FIRST, windows_per_block=7).to_the_end()
+    assert not caught.value.permanent
+    assert "11 windows of [2025-03-13T00:00:00Z, 2025-03-24T00:00:00Z): InfluxRollupError: not tried" in str(
+        caught.value
+    )
+    assert scene.days_in("COMMITTED") == list(range(7))
 
 
 def test_first_error_ends_the_run_when_it_fails_fast(scene: Scene) -> None:

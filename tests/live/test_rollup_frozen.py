@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError, Window
 from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.rollup import DEFAULT_OPTIONS, roll_up
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
-from airflow_provider_influx_rollup.lifecycle.steps import Step, Steps, Write
+from airflow_provider_influx_rollup.lifecycle.steps import Report, Step, Steps, Write
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 pytestmark = pytest.mark.live
@@ -200,6 +200,22 @@ def test_wider_spec_is_refused_when_points_of_one_field_went_and_those_of_anothe
     with pytest.raises(WindowFrozen, match=r"has 20 of the 12 points .* the spec has changed since"):
         scene.roll(scene.tomorrow, interval=second, fields=("t", "other"))
     assert scene.stored() == before
+
+
+def test_later_windows_are_left_when_retention_reaches_them_while_the_run_goes_on(scene: Scene) -> None:
+    clocks = [datetime.now(UTC)]
+    steps = roll_up(
+        scene.spec, scene.interval, RunInfo(), lambda: clocks[-1], options=RollupOptions(windows_per_block=1)
+    )
+
+    def a_day_passes(report: Report) -> None:
+        if report.message.startswith("1 of 2 windows"):
+            clocks.append(scene.tomorrow + timedelta(hours=1))
+
+    with pytest.raises(WindowsFailed, match="reached the window while the run went on"):
+        drive(steps, scene.client, a_day_passes)
+    assert len(scene.stored()) == 4
+    assert scene.receipts("state") == ["COMMITTED", "PLANNED"]
 
 
 def test_nothing_is_written_when_a_window_is_frozen_and_the_run_fails_fast(scene: Scene) -> None:

@@ -16,6 +16,7 @@ from airflow_provider_influx_rollup.exceptions import InfluxUnavailable
 from airflow_provider_influx_rollup.ledger.codec import encode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.heal import plan_healing
 from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.rollup import roll_up, steps_from_job
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
@@ -93,6 +94,39 @@ def test_only_the_windows_of_the_run_are_rolled_up_when_nothing_is_to_heal(scene
     result = scene.roll()
     assert (result["windows"], result["healed"], result["left"]) == (1, 0, [])
     assert len(scene.place.states()) == 2
+
+
+def test_dry_run_says_what_would_be_healed_and_writes_nothing(scene: Scene) -> None:
+    said: list[str] = []
+    steps = roll_up(scene.spec, AFTER, RUN, lambda: CLOCK, dry_run=True, options=RollupOptions(heal="3d"))
+    result = drive(steps, scene.place.client, lambda report: said.append(report.message)).as_json()
+    assert f"Dry run, would heal {GAP} windows before {AFTER}" in said
+    assert (result["state"], result["healed"]) == ("PLANNED", 0)
+    assert len(scene.place.states()) == 1
+
+
+@pytest.mark.parametrize(
+    ("role", "why", "lost"),
+    # of March 2, 19:01 on all is kept: a shard group that has begun before stays, a window's start is dropped
+    [("source", "frozen", 37), ("target", "dropped", 38)],
+)
+def test_windows_that_retention_has_reached_take_no_places_when_few_are_healed(
+    scene: Scene, client: InfluxClient, role: str, why: str, lost: int
+) -> None:
+    short = f"{scene.place.target}_{role}"
+    client.ensure_bucket(short, retention_seconds=36 * 3600)
+    spec = replace(scene.spec, pipeline=role, **{f"{role}_bucket": short})
+    options = RollupOptions(heal="3d", heal_max_windows=5)
+    healing = drive(plan_healing(spec, AFTER, RUN, CLOCK, options), client, lambda _report: None)
+    assert healing.missing[0].start == BEFORE.stop + timedelta(hours=lost)
+    assert len(healing.missing) == 5
+    first, second = healing.left_as_json()
+    assert (first["start"], first["windows"]) == ("2025-03-01T06:00:00Z", lost)
+    assert (
+        first["why"]
+        == f"{why}: retention of {'target ' * (role == 'target')}bucket {short!r} has reached them"
+    )
+    assert second["why"] == "one run heals at most 5 windows (heal_max_windows)"
 
 
 def test_oldest_windows_are_healed_first_when_there_are_too_many(scene: Scene) -> None:
