@@ -127,6 +127,10 @@ def get_provider_info() -> dict[str, Any]:
             f"{PACKAGE}.links.influx.InfluxDataLink",
             f"{PACKAGE}.links.influx.InfluxReceiptsLink",
         ],
+        "notifications": [
+            f"{PACKAGE}.notifications.window_failure.WindowFailureNotifier",
+            f"{PACKAGE}.notifications.influx_status.InfluxStatusNotifier",
+        ],
         "task-decorators": [
             {"name": "flux", "class-name": f"{PACKAGE}.decorators.flux.flux_task"},
             {"name": "flux_branch", "class-name": f"{PACKAGE}.decorators.flux.flux_branch_task"},

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+DEADMAN = "deadman"
 LEVELS = ("ok", "info", "warn", "crit", "unknown")
 STATUS_TAGS = frozenset({"_check_id", "_check_name", "_level", "_source_measurement", "_type"})
 
@@ -32,10 +33,12 @@ class Check:
 
     :param name: its name; its id is made from it
     :param measurement: the measurement that is checked
+    :param kind: ``"deadman"``, or ``"custom"`` as InfluxDB calls checks that it did not make
     """
 
     name: str
     measurement: str
+    kind: str = DEADMAN
 
     @property
     def id(self) -> str:
@@ -48,7 +51,7 @@ class Status:
     """What a check says of one series.
 
     :param source_time: the last point it is based on, UTC
-    :param is_dead: the value of the field ``dead``, as InfluxDB's deadman checks write it
+    :param is_dead: the value of the field ``dead``, as InfluxDB's deadman checks write it; only theirs have it
     """
 
     series: Series
@@ -73,14 +76,15 @@ def encode_status(check: Check, status: Status, at: datetime) -> str:
         "_check_name": check.name,
         "_level": status.level,
         "_source_measurement": check.measurement,
-        "_type": "deadman",
+        "_type": check.kind,
     }
     fields: dict[str, int | float | str | bool] = {
         "_message": status.message,
         STATUS_FIELD: to_ns(status.source_time),
         "_status_timestamp": to_ns(at),
-        "dead": status.is_dead,
     }
+    if check.kind == DEADMAN:
+        fields["dead"] = status.is_dead
     return encode_line(STATUS_MEASUREMENT, tags, fields, to_ns(at))
 
 

@@ -58,7 +58,7 @@ def check_deadman(spec: DeadmanSpec, interval: Interval) -> Steps[dict[str, Any]
         retires_from=spans.retired_before - length if spans.retired_before else None,
     )
     result = _result(spec, interval, verdicts, seen, expected) | {"is_latest": newer is None}
-    statuses = statuses_of(spec, interval, spans.silence, verdicts, levels)
+    statuses = statuses_of(spec, interval, spans, verdicts, levels)
     yield from _report(spec, interval, result)
     if spec.dry_run:
         return result | {"statuses_written": 0, "dry_run": True}

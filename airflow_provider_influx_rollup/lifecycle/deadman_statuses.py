@@ -14,11 +14,10 @@ from airflow_provider_influx_rollup.flux.deadman import (
 )
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.lifecycle.check_status import Status, encode_status, read_status
-from airflow_provider_influx_rollup.lifecycle.deadman_spec import RETIRED_LEVEL, DeadmanSpec
+from airflow_provider_influx_rollup.lifecycle.deadman_spec import RETIRED_LEVEL, DeadmanSpec, Spans
 from airflow_provider_influx_rollup.lifecycle.inventory import Series, series_label
 from airflow_provider_influx_rollup.lifecycle.series_state import DEAD, SeriesState, Verdict
 from airflow_provider_influx_rollup.lifecycle.steps import Delete, Query, Report, Steps, Write
-from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, format_instant
 
 NOTHING_EXPECTED_LEVEL = "warn"
@@ -44,7 +43,7 @@ def read_levels(spec: DeadmanSpec, interval: Interval) -> Steps[dict[Series, str
 def statuses_of(
     spec: DeadmanSpec,
     interval: Interval,
-    silence: Duration,
+    spans: Spans,
     verdicts: list[Verdict],
     levels: Mapping[Series, str],
 ) -> list[Status]:
@@ -52,7 +51,7 @@ def statuses_of(
 
     :param levels: what ``read_levels`` found before the interval's stop
     """
-    statuses = [_status(spec, interval, silence, verdict) for verdict in verdicts]
+    statuses = [_status(spec, interval, spans, verdict) for verdict in verdicts]
     if NO_SERIES in {verdict.series for verdict in verdicts}:
         return statuses
     if not any(verdict.state is not SeriesState.RETIRED for verdict in verdicts):
@@ -64,14 +63,14 @@ def statuses_of(
     return statuses
 
 
-def _status(spec: DeadmanSpec, interval: Interval, silence: Duration, verdict: Verdict) -> Status:
+def _status(spec: DeadmanSpec, interval: Interval, spans: Spans, verdict: Verdict) -> Status:
     name, seen = series_label(verdict.series), verdict.last_seen
     last = f"its last point is at {format_instant(seen)}" if seen else "no point was found"
     at = f"at {format_instant(interval.stop)}"
     texts = {
         SeriesState.ALIVE: f"{name} is alive: {last}",
         SeriesState.CAME_BACK: f"{name} came back: {last}",
-        SeriesState.STOPPED: f"{name} stopped: silent for {silence} or longer {at}, {last}",
+        SeriesState.STOPPED: f"{name} stopped: silent for {spans.silence} or longer {at}, {last}",
         SeriesState.NEVER_STARTED: f"{name} never started: expected {at}, {last}",
         SeriesState.RETIRED: f"{name} is retired: no longer expected {at}, {last}",
     }
@@ -79,7 +78,9 @@ def _status(spec: DeadmanSpec, interval: Interval, silence: Duration, verdict: V
     if verdict.state is SeriesState.RETIRED:
         level = RETIRED_LEVEL
     is_dead = verdict.state in DEAD
-    return Status(verdict.series, level, texts[verdict.state], seen or interval.stop, is_dead)
+    # monitor.stateChanges() sorts by this time first: no point that is found later is older than what was searched
+    source_time = seen or spans.earlier.start
+    return Status(verdict.series, level, texts[verdict.state], source_time, is_dead)
 
 
 def write_statuses(spec: DeadmanSpec, interval: Interval, statuses: list[Status]) -> Steps[dict[str, Any]]:

@@ -1,0 +1,3 @@
+"""Callbacks for Airflow tasks."""
+
+from __future__ import annotations
