@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from airflow_provider_influx_rollup.lifecycle.steps import (
 from airflow_provider_influx_rollup.lifecycle.validate_clean import CleanWriter
 from airflow_provider_influx_rollup.lifecycle.validate_judge import Tally, masks_of_hits
 from airflow_provider_influx_rollup.lifecycle.validate_looks import (
+    Stretch,
     Surroundings,
     fields_in_range,
     look_around,
@@ -44,7 +45,6 @@ from airflow_provider_influx_rollup.lifecycle.waiting import wait_until_due
 from airflow_provider_influx_rollup.validation.points import Part, Registry
 from airflow_provider_influx_rollup.validation.sightings import Scope, Verdict
 from airflow_provider_influx_rollup.validation.time_rules import FutureRule
-from airflow_provider_influx_rollup.validation.value_rules import RangeRule
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Validation:
     """One validation under way.
 
     :param verdicts: of the series rules, by name
-    :param read: for each part, what has to be read of it
+    :param read: for each stretch, what has to be read of it
     """
 
     spec: ValidateSpec
@@ -107,8 +107,8 @@ def validate(spec: ValidateSpec, interval: Interval, run: RunInfo, now: Clock) -
     validation = yield from _begin(spec, Scope(interval, began))
     yield from _plan(validation)
     yield from _warm_up(validation)
-    for part in validation.around.parts:
-        yield from _validate_part(validation, part)
+    for stretch in validation.around.stretches:
+        yield from _validate_stretch(validation, stretch)
     yield from _validate_ahead(validation)
     result = _result(validation, (now() - began).total_seconds())
     yield Report(result.table(), level="info" if result.state == "ok" else "warning")
@@ -135,6 +135,8 @@ def _begin(spec: ValidateSpec, scope: Scope) -> Steps[Validation]:
     if spec.quarantine_bucket is not None:
         require_free_tags(around.tag_keys)
     registry = Registry()
+    # always in the same order, so that the same points give the same examples
+    registry.numbers_of(sorted({one.tags for one in around.seen.census}))
     tallies = {rule.name: Tally(rule) for rule in spec.rules}
     verdicts = {rule.name: rule.judge(around.seen) for rule in spec.series_rules}
     for name, verdict in verdicts.items():
@@ -144,27 +146,28 @@ def _begin(spec: ValidateSpec, scope: Scope) -> Steps[Validation]:
 
 
 def _plan(validation: Validation) -> Steps[None]:
-    """Decide which fields of each part must be read: those of all rules but of ranges that hold."""
-    spec, around = validation.spec, validation.around
-    plain: dict[Interval, list[str]] = {}
-    hits = _hit_fields(validation)
-    for part, kinds in around.kinds.items():
+    """Decide which fields of each stretch must be read: those of all rules but of ranges that hold."""
+    spec = validation.spec
+    plain: dict[Interval, Stretch] = {}
+    hits = _hit_fields(validation) if _copies_points(spec) else {}
+    for stretch in validation.around.stretches:
+        kinds = stretch.kinds
         wanted = {n for n, kind in kinds.items() if any(rule.wants(n, kind) for rule in spec.point_rules)}
-        hit = hits[part] if _copies_points(spec) else set()
-        must = set(kinds) if validation.clean is not None else hit
-        plain[part] = [n for n in wanted - must if only_ranges(spec, n, kinds[n])]
-        validation.read[part] = wanted | must
-    inside = yield from fields_in_range(spec, around, plain)
-    for part, names in inside.items():
-        validation.read[part] -= names
+        must = set(kinds) if validation.clean is not None else hits.get(stretch.interval, set())
+        alone = [name for name in wanted - must if only_ranges(spec, name, kinds[name])]
+        plain[stretch.interval] = replace(stretch, kinds={name: kinds[name] for name in alone})
+        validation.read[stretch.interval] = wanted | must
+    inside = yield from fields_in_range(spec, plain)
+    for stretch in validation.around.stretches:
+        held = inside.get(stretch.interval, set())
+        validation.read[stretch.interval] -= held
         for rule in spec.point_rules:
-            if isinstance(rule, RangeRule):
-                held = [name for name in names if rule.is_about(name)]
-                validation.tallies[rule.name].checked += around.points_in(part, held)
-    for rule in spec.point_rules:
-        for part, kinds in around.kinds.items():
-            sure = [name for name, kind in kinds.items() if rule.is_about(name) and rule.cannot_break(kind)]
-            validation.tallies[rule.name].checked += around.points_in(part, sure)
+            sure = [
+                name
+                for name, kind in stretch.kinds.items()
+                if rule.is_about(name) and (name in held or rule.cannot_break(kind))
+            ]
+            validation.tallies[rule.name].checked += stretch.count(sure)
 
 
 def _copies_points(spec: ValidateSpec) -> bool:
@@ -172,11 +175,13 @@ def _copies_points(spec: ValidateSpec) -> bool:
 
 
 def _hit_fields(validation: Validation) -> dict[Interval, set[str]]:
-    """The fields that series rules call wrong, by part."""
+    """The fields that series rules call wrong, by stretch."""
     fields: dict[Interval, set[str]] = defaultdict(set)
-    for verdict in validation.verdicts.values():
-        for sighting in verdict.hits:
-            fields[sighting.part].add(sighting.field)
+    wrong = {(hit.part, hit.field) for verdict in validation.verdicts.values() for hit in verdict.hits}
+    for part, name in wrong:
+        for stretch in validation.around.stretches:
+            if stretch.interval.covers(part):
+                fields[stretch.interval].add(name)
     return fields
 
 
@@ -186,8 +191,8 @@ def _warm_up(validation: Validation) -> Steps[None]:
     rules = [rule for rule in spec.point_rules if rule.needs_before]
     fields = {
         name
-        for kinds in around.kinds.values()
-        for name, kind in kinds.items()
+        for stretch in around.stretches
+        for name, kind in stretch.kinds.items()
         if any(rule.wants(name, kind) for rule in rules)
     }
     points = max((rule.needs_before for rule in rules), default=0)
@@ -204,18 +209,20 @@ def _warm_up(validation: Validation) -> Steps[None]:
             rule.judge(part, validation.tallies[rule.name].memory)
 
 
-def _validate_part(validation: Validation, part: Interval) -> Steps[None]:
-    """Read a part in bounded pieces, and judge each piece."""
+def _validate_stretch(validation: Validation, stretch: Stretch) -> Steps[None]:
+    """Read a stretch in bounded pieces, and judge each piece."""
     spec = validation.spec
-    fields = sorted(validation.read[part])
-    total = validation.around.points_in(part, fields)
-    for piece in (yield from bounded_parts(spec, part, fields, total)) if fields else [part]:
+    fields = sorted(validation.read[stretch.interval])
+    pieces = [stretch.interval]
+    if fields:
+        pieces = yield from bounded_parts(spec, stretch.interval, fields, stretch.count(fields))
+    for piece in pieces:
         points = yield from read_part(spec, piece, fields, validation.registry)
         validation.points_read += points.size
         masks = _judge(validation, points)
         for name, verdict in validation.verdicts.items():
             if name not in validation.ahead:
-                masks[name] = masks_of_hits(points, verdict.hits, part)
+                masks[name] = masks_of_hits(points, verdict.hits)
         yield from _quarantine(validation, points, masks, but=frozenset(validation.ahead))
         if validation.clean is not None:
             yield from validation.clean.write(points, _wrong(validation, masks))
@@ -273,7 +280,7 @@ def _validate_ahead(validation: Validation) -> Steps[None]:
         total = sum(sighting.points for sighting in hits)
         for piece in (yield from bounded_parts(spec, interval, fields, total)) if fields else [interval]:
             points = yield from read_part(spec, piece, fields, validation.registry)
-            masks = {name: masks_of_hits(points, hits, interval)}
+            masks = {name: masks_of_hits(points, hits)}
             yield from _quarantine(validation, points, masks, only=name)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,21 +85,21 @@ class Tally:
         )
 
 
-def masks_of_hits(part: Part, hits: Mapping[Sighting, str], within: Interval) -> dict[int, NDArray[Any]]:
-    """The rows of a part that belong to sightings which a series rule calls wrong.
-
-    :param within: the part of the look that the rows are in
-    """
-    wrong: dict[str, list[int]] = {}
+def masks_of_hits(part: Part, hits: Mapping[Sighting, str]) -> dict[int, NDArray[Any]]:
+    """The rows of a part that belong to sightings which a series rule calls wrong."""
+    wrong: dict[tuple[str, Interval], list[int]] = defaultdict(list)
     for sighting in hits:
         number = part.registry.numbers.get(sighting.tags)
-        if sighting.part == within and number is not None:
-            wrong.setdefault(sighting.field, []).append(number)
-    return {
-        index: np.isin(table.series, wrong[table.field])
-        for index, table in enumerate(part.tables)
-        if table.field in wrong
-    }
+        if number is not None and sighting.part.overlaps(part.interval):
+            wrong[sighting.field, sighting.part].append(number)
+    masks: dict[int, NDArray[Any]] = {}
+    for index, table in enumerate(part.tables):
+        for (name, span), numbers in wrong.items():
+            if name == table.field:
+                inside = (table.time_ns >= span.start_ns) & (table.time_ns < span.stop_ns)
+                mask = inside & np.isin(table.series, numbers)
+                masks[index] = masks[index] | mask if index in masks else mask
+    return masks
 
 
 def _short(value: Any) -> Any:

@@ -36,29 +36,38 @@ Answers = dict[Look, list[Sighting]]
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """Neighbouring shard groups in which no field changes its type: one read may cover them.
+
+    :param kinds: the types of the fields that have points in it
+    :param points: how many points each field has
+    """
+
+    interval: Interval
+    kinds: Mapping[str, str]
+    points: Mapping[str, int]
+
+    def count(self, fields: Iterable[str]) -> int:
+        """Points that some fields have."""
+        return sum(self.points.get(name, 0) for name in fields)
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
     """What InfluxDB counted.
 
-    :param counts: points by part and field
-    :param parts: the interval cut where shard groups begin, in order
-    :param kinds: the types of the fields that have points in each part
+    :param stretches: the interval cut where a field changes its type, in order
     :param tag_keys: of the interval's series
     """
 
     seen: Seen
-    counts: Mapping[tuple[Interval, str], int]
-    parts: tuple[Interval, ...]
-    kinds: Mapping[Interval, Mapping[str, str]]
+    stretches: tuple[Stretch, ...]
     tag_keys: frozenset[str]
 
     @property
     def points(self) -> int:
         """Points of the interval."""
-        return sum(self.counts.values())
-
-    def points_in(self, part: Interval, fields: Iterable[str]) -> int:
-        """Points that some fields have in a part."""
-        return sum(self.counts.get((part, name), 0) for name in fields)
+        return sum(sighting.points for sighting in self.seen.census)
 
 
 def look_around(spec: ValidateSpec, scope: Scope, shard_group_seconds: int) -> Steps[Surroundings]:
@@ -71,16 +80,38 @@ def look_around(spec: ValidateSpec, scope: Scope, shard_group_seconds: int) -> S
         [census, types, *(look for rule in spec.series_rules for look in rule.looks(scope))]
     )
     answers = yield from _answer(spec, list(looks), shard_group_seconds)
-    parts = tuple(shard_parts(scope.interval, shard_group_seconds))
-    kinds: dict[Interval, dict[str, str]] = {part: {} for part in parts}
+    kinds: dict[Interval, dict[str, str]] = {
+        part: {} for part in shard_parts(scope.interval, shard_group_seconds)
+    }
     for sighting in answers[types]:
         kinds[sighting.part][sighting.field] = sighting.kind
-    typed = [replace(one, kind=kinds[one.part].get(one.field, "")) for one in answers[census]]
+    found = sorted(answers[census], key=lambda one: (one.part, one.field, one.tags))
+    typed = [replace(one, kind=kinds[one.part].get(one.field, "")) for one in found]
     keys = frozenset(key for tags in {one.tags for one in typed} for key, _ in tags)
-    counts: dict[tuple[Interval, str], int] = defaultdict(int)
-    for one in typed:
-        counts[one.part, one.field] += one.points
-    return Surroundings(Seen(scope, typed, answers), counts, parts, kinds, keys)
+    return Surroundings(Seen(scope, typed, answers), _stretches(kinds, typed), keys)
+
+
+def _stretches(
+    kinds: Mapping[Interval, Mapping[str, str]], census: Iterable[Sighting]
+) -> tuple[Stretch, ...]:
+    """Join neighbours as long as the types agree.
+
+    :param kinds: by part, in order
+    """
+    counts: dict[Interval, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for one in census:
+        counts[one.part][one.field] += one.points
+    joined: list[Stretch] = []
+    for part, types in kinds.items():
+        points = counts[part]
+        if joined and all(joined[-1].kinds.get(name, kind) == kind for name, kind in types.items()):
+            last = joined.pop()
+            names = {*last.points, *points}
+            points = {name: last.points.get(name, 0) + points.get(name, 0) for name in names}
+            joined.append(Stretch(Interval(last.interval.start, part.stop), {**last.kinds, **types}, points))
+        else:
+            joined.append(Stretch(part, types, points))
+    return tuple(joined)
 
 
 def _answer(spec: ValidateSpec, looks: Sequence[Look], shard_group_seconds: int) -> Steps[Answers]:
@@ -150,30 +181,26 @@ def _late(spec: ValidateSpec, look: Look) -> Steps[list[Sighting]]:
 
 
 def fields_in_range(
-    spec: ValidateSpec, around: Surroundings, candidates: Mapping[Interval, Sequence[str]]
+    spec: ValidateSpec, candidates: Mapping[Interval, Stretch]
 ) -> Steps[dict[Interval, set[str]]]:
     """Of the fields that only ranges ask for, those whose least and greatest value are inside: they need no reading.
 
-    :param candidates: numeric fields by part
+    :param candidates: stretches by their interval, each with these fields only
     """
-    asked = {part: names for part, names in candidates.items() if names}
+    asked = {interval: sorted(one.kinds) for interval, one in candidates.items() if one.kinds}
     if not asked:
         return {}
     extremes: dict[tuple[Interval, str], list[float]] = defaultdict(list)
     listed = list(asked)
     for frame in frames_from_tables((yield QueryArrow(extremes_query(spec.source, asked)))):
-        part = listed[int(frame.result.partition(":")[2])]
+        interval = listed[int(frame.result.partition(":")[2])]
         for name, value in zip(frame.field.tolist(), frame.values.tolist(), strict=True):
-            extremes[part, frame.fields[name]].append(value)
+            extremes[interval, frame.fields[name]].append(value)
     inside: dict[Interval, set[str]] = defaultdict(set)
-    for (part, name), values in extremes.items():
-        rules = [
-            r
-            for r in spec.point_rules
-            if isinstance(r, RangeRule) and r.wants(name, around.kinds[part][name])
-        ]
+    for (interval, name), values in extremes.items():
+        rules = [one for one in spec.point_rules if isinstance(one, RangeRule) and one.is_about(name)]
         if all(rule.holds(min(values), max(values)) for rule in rules):
-            inside[part].add(name)
+            inside[interval].add(name)
     return dict(inside)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from itertools import pairwise
 from math import ceil
 from typing import Any
@@ -23,6 +24,7 @@ from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interva
 # points are not spread evenly: some more cells spare most of them another cut
 SLACK = 1.1
 MOST_CELLS = 64
+LONGEST_WARM_UP = timedelta(days=1)
 
 
 def bounded_parts(
@@ -90,7 +92,9 @@ def read_before(
 
     :param points: how many of each series
     """
-    reach = Duration.of(spec.warm_up, allow_zero=True).timedelta if spec.warm_up else interval.duration
+    reach = min(interval.duration, LONGEST_WARM_UP)
+    if spec.warm_up is not None:
+        reach = Duration.of(spec.warm_up, allow_zero=True).timedelta
     if not reach or not fields or not points:
         return []
     parts = []

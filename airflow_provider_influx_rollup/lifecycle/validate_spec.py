@@ -33,7 +33,7 @@ class ValidateSpec:
     :param clean_measurement: their measurement; None keeps the source's
     :param transformations: in the order in which they are applied
     :param warm_up: how far before the interval to look for each series' last points, a Flux duration; None takes the
-        interval's length
+        interval's length, a day at most
     :param name: name in the results and in the quarantine; None makes one from bucket and measurement
     :param max_rows_per_read: most points that one read brings into the worker
     :param dry_run: judge, and write nothing

@@ -53,7 +53,7 @@ class FluxValidateOperator(InfluxStageOperator, BranchMixIn):
     :param clean_measurement: their measurement; default: the same
     :param transformations: what makes points clean: tags, names, units, types; in this order
     :param warm_up: how far before the interval to look for each series' last points, a Flux duration; default: the
-        interval's length
+        interval's length, a day at most
     :param on_failure: when a rule of severity ``error`` is violated: ``"fail"`` fails without retries, ``"quarantine"``
         and ``"warn"`` go on, ``"skip"`` skips what comes after, ``"branch"`` follows ``follow_task_ids_if_invalid``
     :param follow_task_ids_if_valid: task or group ids directly after this task, for ``"branch"``
