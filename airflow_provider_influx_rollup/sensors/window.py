@@ -175,11 +175,8 @@ class WindowCompleteSensor(BaseSensorOperator):
         self.ledger_bucket = ledger_bucket if ledger_bucket is not None else read_settings().ledger_bucket
         self.fields = fields
         self.tags = tags
-        self.start = start
-        self.stop = stop
-        self.window = window
-        self.influx_conn_id = influx_conn_id
-        self.org = org
+        self.start, self.stop, self.window = start, stop, window
+        self.influx_conn_id, self.org = influx_conn_id, org
         self.deferrable = default_deferrable() if deferrable is None else deferrable
 
     @cached_property

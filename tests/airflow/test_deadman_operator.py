@@ -142,7 +142,12 @@ def test_dag_branches_and_skips_when_a_series_is_dead(
         "calm": "skipped",
         "skip": "skipped",
         "after_skip": "skipped",
+        "ask": "success",
+        "there": "success",
+        "not_there": "skipped",
+        "is_d9_there": "success",
+        "after_d9": "skipped",
     }
     returned = "select task_id from xcom where dag_id = ? and key = 'return_value'"
     keys = real_airflow.rows(returned, ("watched",))
-    assert {"wait", "branch", "skip"} <= {task for (task,) in keys}
+    assert {"wait", "branch", "skip", "ask", "is_d9_there"} <= {task for (task,) in keys}
