@@ -274,3 +274,31 @@ def test_bounds_come_from_the_data_interval_when_none_are_given(
 def test_task_fails_for_good_when_a_parameter_is_impossible(make_sensor: MakeSensor) -> None:
     with pytest.raises(AirflowFailException, match="min_completeness"):
         make_sensor(min_completeness=2).execute(make_context())
+
+
+def test_part_is_accepted_in_the_triggerer_and_the_ledger_remembers_looks(
+    make_sensor: MakeSensor, put: Callable[[], None], bucket_factory: Callable[[], str], client: InfluxClient
+) -> None:
+    """The first look is the task's, the others are the trigger's: a source is quiet when both found the same."""
+    put()
+    asked: list[tuple[datetime, datetime]] = []
+
+    def registry(start: datetime, stop: datetime) -> list[dict[str, str]]:
+        asked.append((start, stop))
+        return [{"device": "d1"}, {"device": "d2"}, {"device": "d3"}]
+
+    sensor = make_sensor(
+        deferrable=True,
+        expected_series=registry,
+        retired=[{"device": "d3"}],
+        quiet_for="1s",
+        accept_partial_after="0s",
+        pipeline="hourly",
+        ledger_bucket=bucket_factory(),
+    )
+    partial = sensor.execute(make_context())
+    assert (partial["state"], partial["missing_series"]) == ("partial", [{"device": "d2"}])
+    assert asked[0] == (START, STOP)
+    patient = make_sensor(deferrable=True, quiet_for="1s", ledger_bucket=sensor.ledger_bucket)
+    event = patient.execute_complete(make_context(), fire(defer(patient)))
+    assert event["state"] == "complete"
