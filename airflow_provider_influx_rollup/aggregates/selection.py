@@ -60,7 +60,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class AggregateRules:
-    """Field globs with their aggregates; a field takes the first rule that matches it.
+    """Field globs with their aggregates; a field takes the first rule that matches it, and none of one without any.
 
     An exact name goes before a glob, whatever the order they were given in.
     """
@@ -74,12 +74,13 @@ class AggregateRules:
         """Read the two parameters of a rollup.
 
         :param aggregates: names for all fields, or per field glob
-        :param fields: field globs to take; None takes all, or those the mapping names
+        :param fields: field globs to take; None takes all, or those the mapping names; ``!glob`` takes away
         :raises UnknownAggregate: when a name is not known
         :raises ConfigurationError: when nothing is asked for, or twice
         """
         if isinstance(aggregates, str):
             aggregates = [aggregates]
+        fields, taken_away = _parted(fields)
         if isinstance(aggregates, Mapping):
             rules = {glob: _names(names) for glob, names in aggregates.items()}
             if fields is not None:
@@ -89,6 +90,7 @@ class AggregateRules:
         if not rules:
             what = "no aggregate of any field is asked for"
             raise ConfigurationError(what, written="nothing", fix='set aggregates, such as ["count", "mean"]')
+        rules = {**{glob: () for glob in taken_away if glob not in rules}, **rules}
         exact_first = sorted(rules.items(), key=lambda rule: is_glob(rule[0]))
         return cls(tuple(exact_first))
 
@@ -105,11 +107,12 @@ class AggregateRules:
 
     def exact_names(self) -> list[str]:
         """The fields that are named, not matched by a glob."""
-        return [name for name, _ in self.rules if not is_glob(name)]
+        return [name for name, names in self.rules if names and not is_glob(name)]
 
     def exact_fields(self) -> list[str] | None:
         """The fields, when no rule is a glob; None otherwise."""
-        return self.exact_names() if len(self.exact_names()) == len(self.rules) else None
+        exact, taking = self.exact_names(), [names for _, names in self.rules if names]
+        return exact if len(exact) == len(taking) else None
 
     def owns(self, target_field: str) -> bool:
         """Whether a field of the target is one these rules can write."""
@@ -146,6 +149,17 @@ class AggregateRules:
 def is_glob(name: str) -> bool:
     """Whether a field name is a pattern."""
     return any(character in GLOB_CHARACTERS for character in name)
+
+
+def _parted(fields: Sequence[str] | None) -> tuple[list[str] | None, list[str]]:
+    """What is taken and what is taken away; a list that only takes away starts from all, as elsewhere."""
+    taken_away = [glob.removeprefix("!") for glob in fields or () if glob.startswith("!")]
+    if "" in taken_away:
+        what = "'!' is not a glob of field names"
+        raise ConfigurationError(what, written="nothing", fix="use a name, or a glob such as !temp_*")
+    if fields is None or (taken_away and len(taken_away) == len(fields)):
+        return None, taken_away
+    return [glob for glob in fields if not glob.startswith("!")], taken_away
 
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:

@@ -26,6 +26,33 @@ def test_fields_are_restricted_when_globs_are_given() -> None:
     assert names(AggregateRules.of(["max"], ["t*", "n"])) == ["n_max", "temp_max"]
 
 
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (["*", "!t*", "!on"], ["hum", "n", "state", "u"]),
+        (["!state"], ["hum", "n", "on", "temp", "u"]),
+        (["temp", "!t*"], ["temp"]),
+        (["[nu]", "!u"], ["n"]),
+    ],
+)
+def test_fields_are_taken_away_when_a_glob_begins_with_a_bang(fields: list[str], expected: list[str]) -> None:
+    rules = AggregateRules.of(["count"], fields)
+    assert names(rules) == [f"{field}_count" for field in expected]
+    assert [field for field in TYPES if rules.owns(f"{field}_count")] == expected
+
+
+def test_taken_away_fields_stay_away_when_a_mapping_names_the_rest() -> None:
+    assert names(AggregateRules.of({"n": ["sum"], "*": ["count"]}, ["!t*", "!hum"])) == [
+        "n_sum",
+        "on_count",
+        "state_count",
+        "u_count",
+    ]
+    assert AggregateRules.of(["count"], ["a", "!b"]).exact_fields() == ["a"]
+    with pytest.raises(ConfigurationError, match="'!'"):
+        AggregateRules.of(["count"], ["!"])
+
+
 def test_exact_name_wins_when_a_glob_comes_first() -> None:
     rules = AggregateRules.of({"*": ["last"], "temp": ["mean", "p99"]}, None)
     assert [name for name in names(rules) if name.startswith("temp")] == ["temp_mean", "temp_p99"]
