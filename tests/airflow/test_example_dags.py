@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -23,6 +24,7 @@ EXPECTED_DAGS = {
     "shortest_rollup",
     "three_stages",
     "three_tiers",
+    "validated_tiers",
     "many_buckets",
     "local_days",
     "own_scripts",
@@ -140,6 +142,36 @@ def test_three_tiers_hold_the_oracles_rows_when_a_day_is_backfilled(
     query = "select state from task_instance where dag_id = 'three_tiers' and task_id = 'telemetry.rollup_1d'"
     # the day is rolled up by the run that completes it
     assert ("success",) in real_airflow.rows(query)
+
+
+def test_validated_tiers_hold_only_what_breaks_no_rule(
+    place: InfluxAddress, fleet: Fleet, run_example: RunExample
+) -> None:
+    points = fleet.points.copy()
+    wrong = points.index[points["device_id"] == "device-003"][[50, 51, 400]]
+    device = f"{MEASUREMENT},device_id=device-003,firmware=1.9,site=west\\,\\ hall\\ 2"
+    faults = (f"{device} temperature=900.5 {time.as_unit('ns').value}" for time in points.loc[wrong, "_time"])
+    load(place, "raw_telemetry", chain(fleet_lines(fleet), faults))
+    place.fresh_buckets("clean_5m", "clean_1h", "clean_1d")
+    run_example("validated_tiers", "2025-03-09T00:00:00+00:00")
+    points.loc[wrong, "temperature"] = float("nan")
+    points["humidity"] *= 0.01
+    for bucket, every, names in (
+        ("clean_5m", "5min", ["count", "sum", "min", "max", "last"]),
+        ("clean_1d", "24h", ["count", "mean", "min", "max", "last"]),
+    ):
+        spans = oracle.windows("2025-03-08", "2025-03-09", every)
+        rules = dict.fromkeys(("temperature", "humidity"), names)
+        assert differences(place, bucket, MEASUREMENT, oracle.rollup(points, TAGS, spans, rules)) == []
+    copies = oracle.read_target(
+        place.url, place.org, place.token, "telemetry_quarantine", MEASUREMENT, *ALWAYS
+    )
+    # a spike, which only warns, is copied too
+    assert copies["violated_rule"].value_counts().to_dict() == {
+        "range:temperature": 3,
+        "spike:temperature": 3,
+    }
+    assert set(copies["_value"]) == {900.5}
 
 
 def test_many_buckets_are_rolled_up_by_one_task_each(
