@@ -119,11 +119,11 @@ class Run:
         """Act one step out."""
         step = self.pending
         assert step is not None
-        self.acted += 1
         if isinstance(step, Report):
             self.said.append(step.message)
             self._advance(lambda: self.steps.send(None))
             return
+        self.acted += 1
         try:
             answer = act(step, self.client)
         except InfluxRollupError as error:

@@ -233,16 +233,15 @@ def test_run_fails_when_the_server_goes_away_while_it_heals(scene: Scene) -> Non
 
 
 def acted(steps: Any, client: InfluxClient, count: int) -> bool:
-    """Act so many steps out; False when there are fewer."""
-    answer = None
-    for _ in range(count):
-        try:
-            step = steps.send(answer)
-        except StopIteration:
-            return False
-        answer = None if isinstance(step, Report) else act(step, client)
+    """Act so many steps out, and what is only said between them; False when there are fewer."""
     try:
-        steps.send(answer)
+        step = next(steps)
+        while count or isinstance(step, Report):
+            if isinstance(step, Report):
+                step = steps.send(None)
+                continue
+            count -= 1
+            step = steps.send(act(step, client))
     except StopIteration:
         return False
     return True
