@@ -299,6 +299,6 @@ def test_part_is_accepted_in_the_triggerer_and_the_ledger_remembers_looks(
     partial = sensor.execute(make_context())
     assert (partial["state"], partial["missing_series"]) == ("partial", [{"device": "d2"}])
     assert asked[0] == (START, STOP)
-    patient = make_sensor(deferrable=True, quiet_for="1s", ledger_bucket=sensor.ledger_bucket)
+    patient = make_sensor(deferrable=True, quiet_for="1s", ledger_bucket=bucket_factory())
     event = patient.execute_complete(make_context(), fire(defer(patient)))
     assert event["state"] == "complete"
