@@ -17,12 +17,14 @@ from airflow_provider_influx_rollup.ledger.codec import encode_receipts
 from airflow_provider_influx_rollup.ledger.lateness import LateArrival, encode_check, encode_lateness
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.ledger.validation import RuleResult, encode_validation
 from airflow_provider_influx_rollup.operators.branch import FluxBranchOperator, FluxShortCircuitOperator
 from airflow_provider_influx_rollup.operators.deadman import DeadmanCheckOperator
 from airflow_provider_influx_rollup.operators.lateness import LatenessReportOperator
 from airflow_provider_influx_rollup.operators.query import FluxQueryOperator
 from airflow_provider_influx_rollup.operators.reconcile import FluxReconcileOperator
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
+from airflow_provider_influx_rollup.operators.validate import FluxValidateOperator
 from airflow_provider_influx_rollup.sensors.window import WindowCompleteSensor
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.doc_blocks import CHECKOUT, PAGES, Block, blocks
@@ -33,6 +35,7 @@ OPERATORS: dict[str, type[Any]] = {
     for cls in (
         FluxRollupOperator,
         FluxReconcileOperator,
+        FluxValidateOperator,
         DeadmanCheckOperator,
         LatenessReportOperator,
         WindowCompleteSensor,
@@ -149,6 +152,8 @@ def test_every_tag_and_field_is_named_when_the_ledger_page_describes_them() -> N
     series = (((("site", "a"),), 1),)
     lines += encode_lateness([LateArrival("p", "m", window, 2, 1, 0.0, 1.0, window.stop, series)])
     lines += encode_check("p", [window], window.stop)
+    result = RuleResult("r", "range", "error", 2, 1, "points", True, 1, [])
+    lines += encode_validation("v", "m", window, [result], {"dag_id": "d", "task_id": "t", "run_id": "r"})
     stored = {name for line in lines for name in re.findall(r"[, ]([a-z_]+)=", line)}
     assert len(stored) > 15
     assert stored - code_words("reference/ledger.md") == set()

@@ -1,0 +1,214 @@
+"""What a validation writes on a real server: a quarantine, clean points, results; and what it reads for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.exceptions import BucketNotFound, ConfigurationError, WindowNotDue
+from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
+from airflow_provider_influx_rollup.validation.catalog import rules_of
+from airflow_provider_influx_rollup.validation.transformations import transformations_of
+from airflow_provider_influx_rollup.windows.interval import Interval
+from tests.conftest import InfluxServer
+from tests.validation_runs import (
+    FUTURE_NS,
+    HOUR,
+    NOW,
+    START_NS,
+    by_rule,
+    future_line,
+    quarantined,
+    run,
+    stored,
+)
+from tests.validation_scene import MEASUREMENT, MINUTE_NS
+
+pytestmark = pytest.mark.live
+
+Bucket = Callable[[], str]
+
+
+def test_points_leave_the_quarantine_when_they_are_corrected_or_a_rule_goes(
+    client: InfluxClient, influx: InfluxServer, bucket_factory: Bucket
+) -> None:
+    bucket, quarantine, ledger = bucket_factory(), bucket_factory(), bucket_factory()
+    tags = ',d=q"\\ x'
+    client.write_lines(
+        bucket, [f"m{tags} temp={value},hum=5i {START_NS + n}" for n, value in enumerate((1, 99, 2, 98))]
+    )
+    rules = rules_of(
+        [{"rule": "range", "field": "temp", "high": 50}, {"rule": "range", "field": "hum", "low": 9}]
+    )
+    spec = ValidateSpec(bucket, "m", rules, quarantine_bucket=quarantine, ledger_bucket=ledger)
+    other = replace(spec, name="another one")
+    for one in (spec, other, spec):
+        assert run(client, one, HOUR)["quarantined"] == 2 + 4
+    assert len(stored(influx, quarantine, "m")) == 12
+    client.write_lines(bucket, [f"m{tags} temp=3 {START_NS + 1}"])
+    assert run(client, replace(spec, dry_run=True), HOUR)["violated"] == ["range:temp", "range:hum"]
+    assert len(stored(influx, quarantine, "m")) == 12
+    result = run(client, replace(spec, rules=rules[:1]), HOUR)
+    assert (result["quarantined"], result["violated"]) == (1, ["range:temp"])
+    left = stored(influx, quarantine, "m")
+    mine = left[left["validation"] == spec.validation_name]
+    assert mine[["_time", "_field", "_value", "d"]].to_numpy().tolist() == [
+        [START_NS + 3, "temp", 98.0, 'q" x']
+    ]
+    # the other validation keeps its own
+    assert len(left) == 1 + 6
+    results = stored(influx, ledger, "validation_results")
+    assert set(results.loc[results["validation"] == spec.validation_name, "rule"]) == {"range:temp"}
+    client.delete(bucket, HOUR, '_measurement="m"')
+    assert run(client, replace(spec, rules=rules[:1]), HOUR)["points"] == 0
+    left = stored(influx, quarantine, "m")
+    assert set(left["validation"]) == {"another one"}
+
+
+def test_future_points_stay_in_quarantine_only_while_they_are_there(
+    client: InfluxClient, influx: InfluxServer, bucket_factory: Bucket
+) -> None:
+    bucket, quarantine, ledger = bucket_factory(), bucket_factory(), bucket_factory()
+    client.write_lines(bucket, [future_line(), future_line(FUTURE_NS + 10**18), future_line(START_NS)])
+    spec = ValidateSpec(
+        bucket,
+        MEASUREMENT,
+        rules_of([{"rule": "future"}]),
+        quarantine_bucket=quarantine,
+        ledger_bucket=ledger,
+        max_rows_per_read=1,
+    )
+    assert run(client, spec, HOUR)["quarantined"] == 2
+    assert run(client, spec, HOUR)["quarantined"] == 2
+    assert len(quarantined(influx, quarantine)["future"]) == 2
+    # once the clock has passed it, the evidence stays
+    later = datetime.fromtimestamp(FUTURE_NS // 10**9, UTC) + timedelta(hours=1)
+    assert run(client, spec, Interval(later - timedelta(hours=2), later), later)["quarantined"] == 1
+    assert len(quarantined(influx, quarantine)["future"]) == 2
+    far = datetime.fromtimestamp((FUTURE_NS + 10**18) // 10**9, UTC)
+    client.delete(bucket, Interval(far, far + timedelta(days=1)), f'_measurement="{MEASUREMENT}"')
+    assert run(client, spec, HOUR)["quarantined"] == 1
+    assert len(quarantined(influx, quarantine)["future"]) == 1
+
+
+def test_verdict_goes_over_the_border_when_points_came_before_the_interval(
+    client: InfluxClient, bucket_factory: Bucket
+) -> None:
+    bucket, ledger = bucket_factory(), bucket_factory()
+    values = {-4: 20, -3: 20, -2: 90, -1: 20, 0: 20, 1: 20, 2: 60, 3: 20}
+    lines = [
+        f"m,d=1 temp={value},total={value}i {START_NS + minute * MINUTE_NS}"
+        for minute, value in values.items()
+    ]
+    client.write_lines(bucket, lines)
+    rules = rules_of(
+        [
+            {"rule": "spike", "field": "temp", "max_change": 5, "per": "1m"},
+            {"rule": "stuck", "field": "temp", "points": 3},
+            {"rule": "monotonic", "field": "total"},
+        ]
+    )
+    spec = ValidateSpec(bucket, "m", rules, ledger_bucket=ledger)
+    found = {rule: one["violations"] for rule, one in by_rule(run(client, spec, HOUR)).items()}
+    assert found == {"spike:temp": 1, "stuck:temp": 1, "monotonic:total": 1}
+    client.write_lines(bucket, [f"m,d=1 temp=20,total=99i {START_NS - MINUTE_NS}"])
+    assert by_rule(run(client, spec, HOUR))["monotonic:total"]["violations"] == 2
+    alone = by_rule(run(client, replace(spec, warm_up="0s"), HOUR))
+    assert (alone["monotonic:total"]["violations"], alone["stuck:temp"]["violations"]) == (1, 0)
+
+
+def test_range_is_judged_without_reading_points_when_it_holds(
+    client: InfluxClient, bucket_factory: Bucket
+) -> None:
+    bucket, ledger = bucket_factory(), bucket_factory()
+    client.write_lines(bucket, [f"m,d=1 temp={n},big={2**53 + n}i {START_NS + n}" for n in range(100)])
+    spec = ValidateSpec(
+        bucket, "m", rules_of([{"rule": "range", "field": "*", "low": 0}]), ledger_bucket=ledger
+    )
+    held = run(client, spec, HOUR)
+    assert (held["state"], held["points_read"], by_rule(held)["range:*"]["checked"]) == ("ok", 0, 200)
+    exact = rules_of([{"rule": "range", "field": "*", "high": 2**53 + 98}])
+    broken = run(client, replace(spec, rules=exact), HOUR)
+    assert (broken["points_read"], by_rule(broken)["range:*"]["violations"]) == (100, 1)
+    assert by_rule(broken)["range:*"]["checked"] == 200
+
+
+def test_clean_bucket_holds_the_transformed_points_when_some_are_wrong(
+    client: InfluxClient, influx: InfluxServer, bucket_factory: Bucket
+) -> None:
+    bucket, clean, ledger = bucket_factory(), bucket_factory(), bucket_factory()
+    lines = [
+        f"m,Site=Hall\\ A,d=1 t=10,n=1i {START_NS}",
+        f'm,Site=hall\\ a,d=1 t=20,s="x" {START_NS + 1}',
+        f"m,site=hall\\ a,d=2 t=999 {START_NS + 2}",
+        f"m,Site=hall\\ b,d=3 t=30 {START_NS + 3}",
+    ]
+    client.write_lines(bucket, lines)
+    changes = [
+        {"transform": "rename_tag", "tag": "Site", "to": "site"},
+        {"transform": "map_tag", "tag": "site", "case": "lower", "values_to": {"hall a": "A"}},
+        {"transform": "rename_field", "field": "t", "to": "temp_f"},
+        {"transform": "scale_field", "field": "temp_f", "factor": 1.8, "offset": 32},
+    ]
+    rules = rules_of([{"rule": "range", "field": "t", "high": 85}])
+    spec = ValidateSpec(
+        bucket,
+        "m",
+        rules,
+        clean_bucket=clean,
+        transformations=transformations_of(changes),
+        ledger_bucket=ledger,
+    )
+
+    def rows() -> list[tuple[Any, ...]]:
+        table = stored(influx, clean, "m")
+        return sorted(
+            zip(
+                table["_time"] - START_NS,
+                table["d"],
+                table["site"],
+                table["_field"],
+                table["_value"],
+                strict=True,
+            )
+        )
+
+    right = [
+        (0, "1", "A", "n", 1),
+        (0, "1", "A", "temp_f", 50.0),
+        (1, "1", "A", "s", "x"),
+        (1, "1", "A", "temp_f", 68.0),
+        (3, "3", "hall b", "temp_f", 86.0),
+    ]
+    for _ in range(2):
+        assert run(client, spec, HOUR)["clean"] == {"written": 5, "lost": 0, "merged": 0}
+        assert rows() == right
+    # a point goes, one comes back, and a stranger's series of the same measurement is none of ours
+    client.delete(bucket, HOUR, '_measurement="m" AND d="3"')
+    client.write_lines(bucket, [f"m,site=hall\\ a,d=2 t=0 {START_NS + 2}"])
+    assert run(client, spec, HOUR)["clean"]["written"] == 5
+    assert rows() == [*right[:4], (2, "2", "A", "temp_f", 32.0)]
+    filtered = replace(spec, tags={"Site": ("hall b",)}, name="only b")
+    assert run(client, filtered, HOUR)["clean"]["written"] == 0
+    assert len(rows()) == 5
+
+
+def test_nothing_is_written_when_the_validation_cannot_begin(
+    client: InfluxClient, bucket_factory: Bucket
+) -> None:
+    bucket, quarantine = bucket_factory(), bucket_factory()
+    rules = rules_of([{"rule": "future"}])
+    with pytest.raises(BucketNotFound):
+        run(client, ValidateSpec("no such bucket", "m", rules, ledger_bucket="never made"), HOUR)
+    client.write_lines(bucket, [f"m,violated_rule=x temp=1 {START_NS}"])
+    spec = ValidateSpec(bucket, "m", rules, quarantine_bucket=quarantine, ledger_bucket=bucket_factory())
+    with pytest.raises(ConfigurationError, match="violated_rule"):
+        run(client, spec, HOUR)
+    with pytest.raises(WindowNotDue):
+        run(client, spec, Interval(NOW, NOW + timedelta(hours=1)))
+    assert client.find_bucket("never made") is None
