@@ -30,7 +30,7 @@ HOUR = timedelta(hours=1)
 def proxy(influx: InfluxServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
     """The connection ``counted`` leads through it."""
     with running_proxy(influx.url) as running:
-        extra = {"org": influx.org, "deadline_seconds": 0.3}
+        extra = {"org": influx.org, "deadline_seconds": 30}
         conn = {"conn_type": "influx_rollup", "host": running.url, "password": influx.token, "extra": extra}
         monkeypatch.setenv("AIRFLOW_CONN_COUNTED", json.dumps(conn))
         close_all_clients()
