@@ -12,6 +12,7 @@ import pandas as pd
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
 from airflow_provider_influx_rollup.lifecycle.validate import validate
 from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -32,6 +33,35 @@ def future_line(ns: int = FUTURE_NS) -> str:
 def run(client: InfluxClient, spec: ValidateSpec, interval: Interval, now: datetime = NOW) -> dict[str, Any]:
     steps = validate(spec, interval, RunInfo("dag", "task", "run"), lambda: now)
     return drive(steps, client, lambda _report: None)
+
+
+class Died(Exception):
+    """The worker was killed."""
+
+
+def died(client: InfluxClient, spec: ValidateSpec, interval: Interval, *, after: int) -> bool:
+    """Run a validation that is killed after some steps; whether it was, or ended before."""
+    left = after
+
+    def tapped() -> Steps[Any]:
+        nonlocal left
+        steps, answer = validate(spec, interval, RunInfo(), lambda: NOW), None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration as end:
+                return end.value
+            answer = yield step
+            if not isinstance(step, Report):
+                left -= 1
+            if left < 0:
+                raise Died
+
+    try:
+        drive(tapped(), client, lambda _report: None)
+    except Died:
+        return True
+    return False
 
 
 def by_rule(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

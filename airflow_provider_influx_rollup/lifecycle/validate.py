@@ -259,14 +259,14 @@ def _quarantine(
 ) -> Steps[None]:
     if not _copies_points(validation.spec):
         return
-    for name, tables in masks.items():
-        for index, mask in tables.items():
-            if mask.any():
-                validation.copies.add(name, part.tables[index].where(mask))
-    lines = validation.copies.take()
-    for name, copied in lines.items():
-        validation.tallies[name].quarantined += len(copied)
-    yield from quarantine(validation.spec, part.interval, lines, only=only, but=but)
+    copies = validation.copies
+    wrong = {
+        name: [copies.holdable(name, part.tables[i].where(mask)) for i, mask in tables.items() if mask.any()]
+        for name, tables in masks.items()
+    }
+    for name, tables_of_rule in wrong.items():
+        validation.tallies[name].quarantined += sum(map(len, tables_of_rule))
+    yield from quarantine(copies, part.interval, wrong, only=only, but=but)
 
 
 def _validate_ahead(validation: Validation) -> Steps[None]:

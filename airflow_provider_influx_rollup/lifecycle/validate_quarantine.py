@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InvalidName, PartialWrite
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
@@ -25,31 +27,35 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 @dataclass
 class Copies:
-    """Lines of line protocol for the quarantine, by rule.
+    """Makes line protocol for the quarantine, line by line: a rule may be broken by every point.
 
     :param unheld: points that line protocol cannot hold, such as a tag with a line break
     """
 
     spec: ValidateSpec
     registry: Registry
-    lines: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     unheld: int = 0
     _heads: dict[tuple[str, str, int], str | None] = field(default_factory=dict)
 
-    def add(self, rule: str, points: Points) -> None:
-        """Points that break a rule."""
-        values: Iterable[Any] = points.values.tolist()
-        if points.kind == "unsigned":
-            values = map(UInt, values)
-        lines = self.lines[rule]
-        for series, time_ns, value in zip(
-            points.series.tolist(), points.time_ns.tolist(), values, strict=True
-        ):
-            head = self._head(rule, points.field, series)
-            if head is None:
-                self.unheld += 1
-            else:
-                lines.append(f"{head}{encode_value(points.field, value)} {time_ns}")
+    def holdable(self, rule: str, points: Points) -> Points:
+        """The points that line protocol can hold; the others are counted."""
+        held = {number: self._head(rule, points.field, number) for number in set(points.series.tolist())}
+        if None not in held.values():
+            return points
+        kept = points.where(np.array([held[number] is not None for number in points.series.tolist()], bool))
+        self.unheld += len(points) - len(kept)
+        return kept
+
+    def lines(self, rule: str, tables: Iterable[Points]) -> Iterator[str]:
+        """Copies of points that line protocol can hold."""
+        for points in tables:
+            values: Iterable[Any] = points.values.tolist()
+            if points.kind == "unsigned":
+                values = map(UInt, values)
+            places = zip(points.series.tolist(), points.time_ns.tolist(), values, strict=True)
+            for series, time_ns, value in places:
+                head = self._head(rule, points.field, series)
+                yield f"{head}{encode_value(points.field, value)} {time_ns}"
 
     def _head(self, rule: str, name: str, series: int) -> str | None:
         key = rule, name, series
@@ -62,12 +68,6 @@ class Copies:
             except InvalidName:
                 self._heads[key] = None
         return self._heads[key]
-
-    def take(self) -> dict[str, list[str]]:
-        """The lines so far, which are forgotten here."""
-        taken = dict(self.lines)
-        self.lines = defaultdict(list)
-        return taken
 
 
 def require_free_tags(tag_keys: Iterable[str]) -> None:
@@ -84,9 +84,9 @@ def require_free_tags(tag_keys: Iterable[str]) -> None:
 
 
 def quarantine(
-    spec: ValidateSpec,
+    copies: Copies,
     interval: Interval,
-    lines: Mapping[str, list[str]],
+    wrong: Mapping[str, Sequence[Points]],
     *,
     only: str | None = None,
     but: frozenset[str] = frozenset(),
@@ -95,27 +95,28 @@ def quarantine(
 
     Written first and counted then: where a rule has more than was written, what it has is deleted and written again.
 
-    :param lines: by rule
+    :param wrong: points that break a rule and can be held, by rule
     :param only: the only rule that is about the interval
     :param but: rules whose copies are left alone here
     :raises PartialWrite: when points are missing after all
     """
-    bucket = str(spec.quarantine_bucket)
-    everything = [line for rule in lines.values() for line in rule]
-    if everything:
-        yield Write(bucket, everything)
+    spec, bucket = copies.spec, str(copies.spec.quarantine_bucket)
+    expected = {rule: sum(map(len, tables)) for rule, tables in wrong.items()}
+    for rule, tables in wrong.items():
+        if expected[rule]:
+            yield Write(bucket, copies.lines(rule, tables))
     stored = yield from _stored(spec, interval)
     ours = {rule: count for rule, count in stored.items() if rule not in but and only in (None, rule)}
     for rule, count in sorted(ours.items()):
-        right = lines.get(rule, [])
-        if count > len(right):
+        gone = count - expected.get(rule, 0)
+        if gone > 0:
             yield Report(
-                f"Removing {count - len(right)} values of rule {rule} from {bucket}: they do not break it any more"
+                f"Removing {gone} values of rule {rule} from {bucket}: they do not break it any more"
             )
             yield Delete(bucket, interval, delete_predicate(spec.measurement, _tags(spec, rule)))
-            if right:
-                yield Write(bucket, right)
-    short = [rule for rule, right in lines.items() if stored.get(rule, 0) < len(right)]
+            if expected.get(rule):
+                yield Write(bucket, copies.lines(rule, wrong[rule]))
+    short = [rule for rule, count in expected.items() if stored.get(rule, 0) < count]
     if short:
         what = f"bucket {bucket!r} lacks values of {', '.join(sorted(short))} that were written"
         fix = "run it again; look at the bucket's retention"

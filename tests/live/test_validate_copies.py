@@ -22,6 +22,7 @@ from tests.validation_runs import (
     NOW,
     START_NS,
     by_rule,
+    died,
     future_line,
     quarantined,
     run,
@@ -212,3 +213,41 @@ def test_nothing_is_written_when_the_validation_cannot_begin(
     with pytest.raises(WindowNotDue):
         run(client, spec, Interval(NOW, NOW + timedelta(hours=1)))
     assert client.find_bucket("never made") is None
+
+
+def test_rerun_ends_as_one_run_when_a_run_died_at_any_step(
+    client: InfluxClient, influx: InfluxServer, bucket_factory: Bucket
+) -> None:
+    bucket, quarantine, clean, ledger = (bucket_factory() for _ in range(4))
+    spec = ValidateSpec(
+        bucket,
+        "m",
+        rules_of(
+            [{"rule": "range", "field": "temp", "high": 50}, {"rule": "stuck", "field": "temp", "points": 2}]
+        ),
+        quarantine_bucket=quarantine,
+        clean_bucket=clean,
+        ledger_bucket=ledger,
+    )
+    values = [1.0, 99.0, 2.0, 2.0]
+
+    def places(name: str) -> list[tuple[Any, ...]]:
+        table = stored(influx, name, "m")
+        rules = table["violated_rule"] if "violated_rule" in table else [""] * len(table)
+        return sorted(zip(rules, table["_time"] - START_NS, table["_value"], strict=True))
+
+    step = 0
+    has_died = True
+    while has_died:
+        # each time other points are wrong, so that each run has something to write and something to remove
+        values = values[1:] + values[:1]
+        client.write_lines(bucket, [f"m,d=1 temp={value} {START_NS + n}" for n, value in enumerate(values)])
+        has_died = died(client, spec, HOUR, after=step)
+        run(client, spec, HOUR)
+        bad = {("range:temp", n) for n, value in enumerate(values) if value > 50}
+        bad |= {("stuck:temp", n) for n in range(1, 4) if values[n] == values[n - 1]}
+        assert places(quarantine) == sorted((rule, n, values[n]) for rule, n in bad), step
+        wrong = {n for _, n in bad}
+        assert places(clean) == [("", n, values[n]) for n in range(4) if n not in wrong], step
+        step += 1
+    assert step > 15
