@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,14 +11,18 @@ import pyarrow as pa
 
 from airflow_provider_influx_rollup.aggregates.frame import Frame, frames_from_tables
 from airflow_provider_influx_rollup.flux.field_glob import match_fields
+from airflow_provider_influx_rollup.flux.inventory import SeriesSource
 from airflow_provider_influx_rollup.flux.lateness_read import lateness_query
 from airflow_provider_influx_rollup.flux.validate import extremes_query, looks_query
 from airflow_provider_influx_rollup.lifecycle.field_types import TYPE_OF_KIND, shard_parts
+from airflow_provider_influx_rollup.lifecycle.inventory import Inventory
+from airflow_provider_influx_rollup.lifecycle.inventory_read import read_expected
 from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Gather, Query, QueryArrow, Steps
 from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
 from airflow_provider_influx_rollup.validation.rule import NUMBERS
 from airflow_provider_influx_rollup.validation.sightings import (
     COUNT,
+    EXPECTED,
     LAST,
     LATE,
     TOTAL,
@@ -118,8 +123,8 @@ def _answer(spec: ValidateSpec, looks: Sequence[Look], shard_group_seconds: int)
     answers: Answers = {look: [] for look in looks}
     asked: dict[str, tuple[Look, Interval]] = {}
     for number, look in enumerate(looks):
-        if look.what == LATE:
-            answers[look] = yield from _late(spec, look)
+        if look.what in (LATE, EXPECTED):
+            answers[look] = yield from _late(spec, look) if look.what == LATE else _expected(spec, look)
             continue
         parts = shard_parts(look.interval, shard_group_seconds) if look.is_cut else [look.interval]
         asked |= {f"{number}:{place}": (look, part) for place, part in enumerate(parts)}
@@ -178,6 +183,14 @@ def _late(spec: ValidateSpec, look: Look) -> Steps[list[Sighting]]:
     rows = yield Query(lateness_query(spec.ledger_bucket, look.pipeline, look.interval))
     mine = [row for row in rows if row["measurement"] == spec.measurement]
     return [Sighting((), "", look.interval, points=row["points"]) for row in mine]
+
+
+def _expected(spec: ValidateSpec, look: Look) -> Steps[list[Sighting]]:
+    asked = json.loads(look.inventory)
+    source = SeriesSource(spec.bucket, spec.measurement, spec.fields, spec.tags)
+    inventory = Inventory.from_json(asked["inventory"])
+    series = yield from read_expected(inventory, source, look.interval, asked["group_by"])
+    return [Sighting(tags, "", look.interval) for tags in series]
 
 
 def fields_in_range(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
@@ -14,6 +14,7 @@ from airflow_provider_influx_rollup.validation.catalog import require_distinct, 
 from airflow_provider_influx_rollup.validation.rule import PointRule, Rule, SeriesRule
 from airflow_provider_influx_rollup.validation.transformations import Transformation, transformations_of
 from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.interval import Interval
 
 RULE_TAG = "violated_rule"
 NAME_TAG = "validation"
@@ -118,6 +119,14 @@ class ValidateSpec:
     def series_rules(self) -> tuple[SeriesRule, ...]:
         """The rules that are judged from counts."""
         return tuple(rule for rule in self.rules if isinstance(rule, SeriesRule))
+
+    def at(self, interval: Interval) -> ValidateSpec:
+        """The same with what users' functions say of an interval, so that it can travel as JSON.
+
+        :raises RuleInvalid: when a function returns what is no series
+        """
+        rules = tuple(rule.at(interval) if isinstance(rule, SeriesRule) else rule for rule in self.rules)
+        return replace(self, rules=rules)
 
     def as_json(self) -> dict[str, Any]:
         """Values for a trip through JSON."""

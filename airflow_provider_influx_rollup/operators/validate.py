@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
     from airflow_provider_influx_rollup.validation.rule import Rule
     from airflow_provider_influx_rollup.validation.transformations import Transformation
+    from airflow_provider_influx_rollup.windows.interval import Interval
 
 ON_FAILURE_CHOICES = ("fail", "quarantine", "warn", "skip", "branch")
 RULE_FILES = (".yaml", ".yml")
@@ -138,7 +139,8 @@ class FluxValidateOperator(InfluxStageOperator, BranchMixIn):
         :param context: Airflow's context
         :return: the findings
         """
-        spec, interval = self.spec(), self.interval(context)
+        interval = self.interval(context)
+        spec = self.spec(interval)
         if self.deferrable:
             self.defer_verb(context, spec.as_json(), [interval])
 
@@ -158,15 +160,16 @@ class FluxValidateOperator(InfluxStageOperator, BranchMixIn):
         return self.react(context, super().execute_complete(context, event))
 
     @failing_by_permanence()
-    def spec(self) -> ValidateSpec:
+    def spec(self, interval: Interval) -> ValidateSpec:
         """The validation as plain values.
 
+        :param interval: what users' functions are asked about
         :raises AirflowFailException: when a parameter is not possible
         """
         from airflow_provider_influx_rollup.lifecycle.validate_spec import MAX_ROWS_PER_READ, ValidateSpec
 
         declared = self._declared()
-        return ValidateSpec(
+        spec = ValidateSpec(
             bucket=self.bucket,
             measurement=self.measurement,
             rules=declared.rules,
@@ -183,6 +186,7 @@ class FluxValidateOperator(InfluxStageOperator, BranchMixIn):
             max_rows_per_read=min(read_settings().max_rows_per_read, MAX_ROWS_PER_READ),
             dry_run=self.is_dry_run,
         )
+        return spec.at(interval)
 
     def react(self, context: Context, result: dict[str, Any]) -> dict[str, Any]:
         """Do what ``on_failure`` says.

@@ -8,6 +8,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import RuleInvalid
+from airflow_provider_influx_rollup.validation.inventory_rules import ExpectedSeriesRule
 from airflow_provider_influx_rollup.validation.presence_rules import MissingFieldRule
 from airflow_provider_influx_rollup.validation.rule import Rule
 from airflow_provider_influx_rollup.validation.schema_rules import (
@@ -45,6 +46,7 @@ RULES: dict[str, type[Rule]] = {
         CadenceRule,
         VolumeRule,
         FreshnessRule,
+        ExpectedSeriesRule,
         DuplicateSeriesRule,
         CardinalityRule,
         FutureRule,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_influx_rollup.validation.points import Part, Points
     from airflow_provider_influx_rollup.validation.sightings import Look, Scope, Seen, Verdict
+    from airflow_provider_influx_rollup.windows.interval import Interval
 
 TagSet = tuple[tuple[str, str], ...]
 SEVERITIES = ("error", "warning")
@@ -92,6 +93,10 @@ class SeriesRule(Rule):
     def looks(self, scope: Scope) -> list[Look]:  # noqa: ARG002 - for rules that look elsewhere
         """What it wants to see besides the census of the interval."""
         return []
+
+    def at(self, interval: Interval) -> SeriesRule:  # noqa: ARG002 - for rules that a user's function makes
+        """The rule as plain values, for an interval."""
+        return self
 
     def judge(self, seen: Seen) -> Verdict:
         """Say what breaks the rule.

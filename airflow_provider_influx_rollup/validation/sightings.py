@@ -14,6 +14,7 @@ LAST = "last"
 TYPES = "types"
 TOTAL = "total"
 LATE = "late"
+EXPECTED = "expected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +22,17 @@ class Look:
     """Something that InfluxDB finds out without sending points.
 
     :param what: ``count`` points of each series and field, ``last`` time of each, ``types`` of the fields, ``total``
-        points of each field, ``late`` points of a pipeline's windows as the ledger has them
+        points of each field, ``late`` points of a pipeline's windows as the ledger has them, ``expected`` series
     :param is_cut: whether it is asked for each shard group: a field's type may change between two
     :param pipeline: for ``late``
+    :param inventory: for ``expected``: an inventory and its ``group_by`` as JSON
     """
 
     what: str
     interval: Interval
     is_cut: bool = True
     pipeline: str = ""
+    inventory: str = ""
 
 
 @dataclass(frozen=True, slots=True)

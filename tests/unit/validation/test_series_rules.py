@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_influx_rollup.exceptions import RuleInvalid
 from airflow_provider_influx_rollup.validation.catalog import rule_of
 from airflow_provider_influx_rollup.validation.rule import SeriesRule
 from airflow_provider_influx_rollup.validation.sightings import (
@@ -186,6 +187,32 @@ def test_age_is_judged_at_the_stop_when_series_were_seen() -> None:
     whole = rule("freshness", max_age="10m", lookback="2h", each_series=False)
     assert judge(whole, [], {look: seen}).findings == []
     assert judge(whole, [], {look: []}).violations == 1
+
+
+def test_series_are_found_when_they_are_expected_and_silent() -> None:
+    one = rule("expected_series", series=[{"device": "a"}, {"device": "c"}, {"device": "b", "site": "x"}])
+    (look,) = one.looks(SCOPE)
+    listed = [sighting({"device": "a"}), sighting({"device": "c"}), sighting({"device": "b", "site": "x"})]
+    verdict = judge(one, [sighting(A), sighting(B)], {look: listed})
+    assert (verdict.checked, verdict.findings) == (
+        3,
+        ["device=c has no point", "device=b, site=x has no point"],
+    )
+
+
+def test_function_is_asked_about_the_interval_when_it_names_the_series() -> None:
+    asked = []
+
+    def registry(start: datetime, stop: datetime) -> list[dict[str, str]]:
+        asked.append((start, stop))
+        return [{"device": "a"}]
+
+    made = rule("expected_series", series=registry).at(HOUR)
+    assert made == rule("expected_series", series=[{"device": "a"}])
+    assert asked == [(HOUR.start, HOUR.stop)]
+    assert "registry" not in repr(rule("expected_series", series=registry))
+    with pytest.raises(RuleInvalid, match="names no series"):
+        rule("expected_series", series=lambda _start, _stop: 7).at(HOUR)
 
 
 def test_points_are_found_when_they_are_later_than_the_clock() -> None:
