@@ -12,7 +12,7 @@ import pandas as pd
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
-from airflow_provider_influx_rollup.lifecycle.steps import Delete, Steps, Write
+from airflow_provider_influx_rollup.lifecycle.steps import Delete, Gather, Query, QueryArrow, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.validate import validate
 from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -33,6 +33,25 @@ def future_line(ns: int = FUTURE_NS) -> str:
 def run(client: InfluxClient, spec: ValidateSpec, interval: Interval, now: datetime = NOW) -> dict[str, Any]:
     steps = validate(spec, interval, RunInfo("dag", "task", "run"), lambda: now)
     return drive(steps, client, lambda _report: None)
+
+
+def queries_of(client: InfluxClient, spec: ValidateSpec, interval: Interval) -> list[str]:
+    """Every query that a validation sends, in order."""
+    sent: list[str] = []
+
+    def tapped() -> Steps[Any]:
+        steps, answer = validate(spec, interval, RunInfo(), lambda: NOW), None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration as end:
+                return end.value
+            inner = step.steps if isinstance(step, Gather) else (step,)
+            sent.extend(one.flux for one in inner if isinstance(one, Query | QueryArrow))
+            answer = yield step
+
+    drive(tapped(), client, lambda _report: None)
+    return sent
 
 
 class Died(Exception):

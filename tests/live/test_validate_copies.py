@@ -11,6 +11,7 @@ import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import BucketNotFound, ConfigurationError, WindowNotDue
+from airflow_provider_influx_rollup.flux.plan import plan_extern, read_plan
 from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.validation.transformations import transformations_of
@@ -25,6 +26,7 @@ from tests.validation_runs import (
     died,
     future_line,
     quarantined,
+    queries_of,
     run,
     stored,
 )
@@ -271,3 +273,36 @@ def test_rerun_ends_as_one_run_when_a_run_died_after_any_write(
         assert places(clean) == [("", n, values[n]) for n in range(4) if n not in wrong], step
         step += 1
     assert step > 6
+
+
+def test_points_leave_influxdb_in_one_shared_read_when_many_rules_ask(
+    client: InfluxClient, bucket_factory: Bucket
+) -> None:
+    bucket, ledger = bucket_factory(), bucket_factory()
+    client.write_lines(bucket, [f'm,d=1 temp={n},hum=5i,s="x" {START_NS + n}' for n in range(5)])
+    point_rules: list[dict[str, Any]] = [
+        {"rule": "spike", "field": "temp", "max_change": 5, "per": "1s"},
+        {"rule": "stuck", "field": "temp", "points": 3},
+        {"rule": "range", "field": "*", "low": 0, "where": {"d": "1"}},
+        {"rule": "pattern", "field": "s", "pattern": "x"},
+    ]
+    counted: list[dict[str, Any]] = [
+        {"rule": "schema", "tags": ["d"]},
+        {"rule": "field_type", "lookback": "30d"},
+        {"rule": "range", "name": "held", "field": "hum", "low": 0},
+        {"rule": "volume", "weeks": 2},
+        {"rule": "freshness", "max_age": "2h"},
+        {"rule": "cardinality", "max_growth": 1},
+        {"rule": "cadence", "every": "1m"},
+        {"rule": "future"},
+        {"rule": "duplicate_series"},
+    ]
+
+    def raw_reads(rules: list[dict[str, Any]]) -> list[int]:
+        spec = ValidateSpec(bucket, "m", rules_of(rules), warm_up="0s", ledger_bucket=ledger)
+        sent = [flux for flux in queries_of(client, spec, HOUR) if f'from(bucket: "{bucket}")' in flux]
+        plans = [read_plan(client.query(flux, extern=plan_extern())) for flux in sent]
+        return [len(plan.raw_reads) for plan in plans if plan is not None]
+
+    assert set(raw_reads(counted)) == {0}
+    assert sorted(raw_reads([*counted, *point_rules]))[-2:] == [0, 1]
