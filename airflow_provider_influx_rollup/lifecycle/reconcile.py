@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from airflow_provider_influx_rollup.ledger.lateness import encode_check
+from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.frozen import dropped_windows
 from airflow_provider_influx_rollup.lifecycle.pipelines import load_stored, parents_of, rollups_in_force
 from airflow_provider_influx_rollup.lifecycle.reconcile_blocks import BlockSizer
@@ -47,21 +48,27 @@ def reconcile(
     """
     options = ReconcileOptions(mode, strict, max_windows)
     windows = due_windows(spec, interval, now())
-    result = yield from reconcile_windows(spec, windows, run, now, options)
+    stored = yield from load_stored(spec.ledger_bucket)
+    result = yield from reconcile_windows(spec, windows, run, now, options, stored)
     result.interval = interval
     return result
 
 
 def reconcile_windows(
-    spec: RollupSpec, windows: Sequence[Interval], run: RunInfo, now: Clock, options: ReconcileOptions
+    spec: RollupSpec,
+    windows: Sequence[Interval],
+    run: RunInfo,
+    now: Clock,
+    options: ReconcileOptions,
+    stored: Sequence[StoredSpec],
 ) -> Steps[ReconcileResult]:
     """Reconcile some windows of one pipeline.
 
     :param windows: due, in ascending order; there may be gaps between them
+    :param stored: the specs of the ledger, the last used first
     """
     began = now()
     result = ReconcileResult(spec, options.mode, None)
-    stored = yield from load_stored(spec.ledger_bucket)
     if windows:
         parents = parents_of(spec, rollups_in_force(stored))
         not_ready = yield from windows_not_ready(spec, windows, parents, stored)

@@ -9,6 +9,7 @@ from typing import Any
 from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
 from airflow_provider_influx_rollup.ledger.codec import decode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.pipelines import (
     children_of,
     find_pipeline,
@@ -59,12 +60,12 @@ def reconcile_pipeline(
         yield Report(f"Pipeline {rollup.pipeline_name}: no window of the last {spec.lookback} is due")
         return ReconcileResult(rollup, spec.options.mode, None)
     windows = due_windows(rollup, interval, now())
-    result = yield from reconcile_windows(rollup, windows, run, now, spec.options)
+    result = yield from reconcile_windows(rollup, windows, run, now, spec.options, stored)
     result.interval = interval
     if spec.cascade:
         # tiers are not bounded: a window left out here would never be looked at again
         options = ReconcileOptions(spec.options.mode, spec.options.strict)
-        result.cascaded = yield from _cascade(rollup, interval, result, run, now, options)
+        result.cascaded = yield from _cascade(rollup, interval, result, run, now, options, stored)
     _raise_failures(result)
     return result
 
@@ -76,10 +77,13 @@ def _cascade(
     run: RunInfo,
     now: Clock,
     options: ReconcileOptions,
+    stored: Sequence[StoredSpec],
 ) -> Steps[list[ReconcileResult]]:
     """Reconcile the higher tiers where they may have become wrong."""
-    pipelines = rollups_in_force((yield from load_stored(rollup.ledger_bucket)))
-    pipelines[rollup.pipeline_name] = rollup
+    if result.repaired.windows:
+        # windows that were rolled up anew may have brought another spec
+        stored = yield from load_stored(rollup.ledger_bucket)
+    pipelines = {**rollups_in_force(stored), rollup.pipeline_name: rollup}
     touched = {rollup.pipeline_name: _touched_by(result)}
     cascaded: list[ReconcileResult] = []
     for tier in tiers_above(rollup, pipelines):
@@ -91,7 +95,7 @@ def _cascade(
         touched[tier.pipeline_name] = []
         if not windows:
             continue
-        found = yield from reconcile_windows(tier, windows, run, now, options)
+        found = yield from reconcile_windows(tier, windows, run, now, options, stored)
         if options.is_plan:
             _add_planned(found, [window for window in windows if window in set(moved)])
         touched[tier.pipeline_name] = _touched_by(found)

@@ -24,7 +24,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Execute
 from airflow_provider_influx_rollup.windows.interval import Interval
-from dev.bench import scripts, validate
+from dev.bench import reconcile, scripts, validate
 from dev.bench.data import SIX_HOURS, SOURCE_BUCKET, THREE_DAYS, DataSet, load, target_bucket
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,6 +56,7 @@ def main() -> int:
         load(client)
         results = list(_comparisons(client, console))
     results += _validation(settings, console)
+    results += _sweep(settings, console)
     table = Table(title="Whole rollup stage (receipts, read-back, checks) against the alternatives")
     for heading in ("comparison", "ours s", "theirs s", "ratio", "promise", "holds"):
         table.add_column(heading)
@@ -145,6 +146,38 @@ def _validation(settings: ClientSettings, console: Console) -> list[Comparison]:
         ),
         Comparison(
             "memory of a validation (MB against 256)",
+            ours.megabytes,
+            float(most),
+            ours.megabytes / most,
+            "<= 1x",
+            ours.megabytes <= most,
+        ),
+    ]
+
+
+def _sweep(settings: ClientSettings, console: Console) -> list[Comparison]:
+    """A clean sweep of 30 days against the aggregation queries alone, and the memory that it takes."""
+    console.print(
+        "Measuring: a clean sweep of 30 days of 1,000 series (loading takes minutes the first time)"
+    )
+    found = reconcile.measure(settings)
+    ours, theirs = found["sweep"], found["aggregate"]
+    times, most = reconcile.MOST_TIMES, reconcile.MOST_MEGABYTES
+    ratio = ours.seconds / theirs.seconds
+    console.print(
+        f"  {ours.seconds:.3f} s against {theirs.seconds:.3f} s: {ratio:.2f}x; {ours.megabytes:.0f} MB"
+    )
+    return [
+        Comparison(
+            "clean reconcile against the aggregations alone",
+            ours.seconds,
+            theirs.seconds,
+            ratio,
+            f"<= {times:g}x",
+            ratio <= times,
+        ),
+        Comparison(
+            "memory of a reconcile (MB against 256)",
             ours.megabytes,
             float(most),
             ours.megabytes / most,

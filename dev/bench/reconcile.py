@@ -1,0 +1,161 @@
+"""A clean sweep of 30 days of 1,000 series against the aggregation queries alone, each in a process of its own.
+
+``python -m dev.bench.reconcile`` runs it alone; ``python -m dev.bench`` runs it with the others.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from airflow_provider_influx_rollup.client.driver import drive
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.client.settings import ClientSettings
+from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile
+from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
+from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+SOURCE, TARGET, LEDGER = "bench_swept", "bench_swept_hourly", "bench_ledger"
+MEASUREMENT = "swept"
+SERIES = 1000
+DAYS = 30
+STEP = timedelta(minutes=5)
+POINTS_PER_DAY = timedelta(days=1) // STEP
+START = datetime(2026, 3, 1, tzinfo=UTC)
+SPAN = Interval(START, START + timedelta(days=DAYS))
+AGGREGATES = ("count", "sum", "min", "max", "first", "last")
+ROUNDS = 3
+MOST_TIMES = 2.5
+MOST_MEGABYTES = 256
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Seconds of one way, and the most memory that its process had."""
+
+    seconds: float
+    cpu_seconds: float
+    megabytes: float
+
+
+def spec() -> RollupSpec:
+    """Hours of everything a fingerprint has."""
+    return RollupSpec(
+        SOURCE, TARGET, MEASUREMENT, GridSpec("1h"), AGGREGATES, pipeline="bench_swept", ledger_bucket=LEDGER
+    )
+
+
+def now() -> datetime:
+    """The clock."""
+    return datetime.now(UTC)
+
+
+def lines() -> Iterator[str]:
+    """Line protocol, the same in every run, a day of all series after the other."""
+    random = np.random.default_rng(20260301)
+    step_ns = STEP // timedelta(microseconds=1) * 1000
+    for day in range(DAYS):
+        first_ns = SPAN.start_ns + day * POINTS_PER_DAY * step_ns
+        times = [first_ns + index * step_ns for index in range(POINTS_PER_DAY)]
+        for number in range(SERIES):
+            values = np.round(20 + np.cumsum(random.normal(0, 0.1, POINTS_PER_DAY)), 3).tolist()
+            head = f"{MEASUREMENT},device_id=d{number:04d},site=s{number % 10} temperature="
+            for value, time_ns in zip(values, times, strict=True):
+                yield f"{head}{value} {time_ns}"
+
+
+def load(client: InfluxClient) -> None:
+    """Write the points and roll them up, unless that is done."""
+    for bucket in (SOURCE, TARGET):
+        client.ensure_bucket(bucket)
+    rows = client.query(
+        f'from(bucket: "{SOURCE}") |> range(start: {START:%Y-%m-%dT%H:%M:%SZ}, stop: {SPAN.stop:%Y-%m-%dT%H:%M:%SZ})'
+        ' |> group(columns: ["_field"]) |> count()'
+    )
+    if sum(row["_value"] for row in rows) != SERIES * DAYS * POINTS_PER_DAY:
+        client.write_lines(SOURCE, lines())
+    plan = drive(reconcile(spec(), SPAN, RunInfo(), now, mode="plan"), client, lambda _report: None)
+    if plan.dirty:
+        drive(roll_up(spec(), SPAN, RunInfo(), now), client, lambda _report: None)
+
+
+def aggregate_once(client: InfluxClient) -> None:
+    """What anybody would send to see the values: one chain for each aggregate, decoded."""
+    chains = [
+        f'from(bucket: "{SOURCE}") |> range(start: {START:%Y-%m-%dT%H:%M:%SZ}, stop: {SPAN.stop:%Y-%m-%dT%H:%M:%SZ})'
+        f' |> filter(fn: (r) => r._measurement == "{MEASUREMENT}")'
+        f' |> aggregateWindow(every: 1h, fn: {name}, createEmpty: false, timeSrc: "_start")'
+        f' |> group(columns: ["_field"]) |> drop(columns: ["_start", "_stop", "_measurement"]) |> yield(name: "{name}")'
+        for name in AGGREGATES
+    ]
+    rows = sum(table.num_rows for table in client.query_arrow("\n".join(chains)))
+    assert rows == SERIES * DAYS * 24 * len(AGGREGATES)  # noqa: S101 - a benchmark
+
+
+def sweep_once(client: InfluxClient) -> None:
+    """All windows compared, none of them dirty."""
+    result = drive(
+        reconcile(spec(), SPAN, RunInfo("bench", "sweep", "run"), now), client, lambda _report: None
+    )
+    assert (result.windows, result.dirty) == (DAYS * 24, [])  # noqa: S101 - a benchmark
+
+
+WAYS: dict[str, Callable[[InfluxClient], None]] = {"aggregate": aggregate_once, "sweep": sweep_once}
+
+
+def measure(settings: ClientSettings) -> dict[str, Measured]:
+    """Both ways, each in a process that does nothing else."""
+    with InfluxClient(settings) as client:
+        load(client)
+    place = {"INFLUX_URL": settings.url, "INFLUX_ORG": settings.org, "INFLUX_TOKEN": settings.token(False)}
+    found = {}
+    for way in WAYS:
+        done = subprocess.run(
+            [sys.executable, "-m", "dev.bench.reconcile", way],
+            env=os.environ | place,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        found[way] = Measured(**json.loads(done.stdout))
+    return found
+
+
+def _child(way: str) -> None:
+    settings = ClientSettings(
+        url=os.environ["INFLUX_URL"],
+        org=os.environ["INFLUX_ORG"],
+        token=lambda _refresh: os.environ["INFLUX_TOKEN"],
+        read_timeout_seconds=600,
+    )
+    seconds, cpu = [], []
+    with InfluxClient(settings) as client:
+        for _ in range(ROUNDS):
+            began, cpu_began = time.perf_counter(), time.process_time()
+            WAYS[way](client)
+            seconds.append(time.perf_counter() - began)
+            cpu.append(time.process_time() - cpu_began)
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = {"seconds": statistics.median(seconds), "cpu_seconds": statistics.median(cpu)}
+    print(json.dumps(found | {"megabytes": kilobytes / 1024}))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        _child(sys.argv[1])
+    else:
+        from dev.bench.__main__ import _settings
+
+        for name, one in measure(_settings()).items():
+            print(f"{name}: {one.seconds:.2f} s, {one.cpu_seconds:.2f} CPU s, {one.megabytes:.0f} MB")
