@@ -102,7 +102,11 @@ def test_every_class_and_module_exists_when_the_metadata_name_it() -> None:
     groups = ("hooks", "operators", "sensors", "triggers")
     modules = [name for group in groups for entry in info[group] for name in entry["python-modules"]]
     paths = [entry["hook-class-name"] for entry in info["connection-types"]]
-    paths += info["extra-links"] + info["notifications"] + [entry["class-name"] for entry in info["task-decorators"]]
+    paths += (
+        info["extra-links"]
+        + info["notifications"]
+        + [entry["class-name"] for entry in info["task-decorators"]]
+    )
     for module in modules:
         importlib.import_module(module)
     for path in paths:
