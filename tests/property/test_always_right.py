@@ -35,8 +35,7 @@ from tests.oracle import compare, rollup, windows
 from tests.reconcile_runs import sweep, sweep_tiers, watched
 from tests.rollup_runs import RUN, Place, interval, make_place, now
 
-# hundreds of runs on a real server
-pytestmark = [pytest.mark.live, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.live
 
 DAY = "2025-03-08"
 SPAN = interval(DAY, f"{DAY}T04:00")
