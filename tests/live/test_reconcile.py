@@ -10,9 +10,12 @@ import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.lifecycle import reconcile_blocks
+from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
 from tests.conftest import InfluxServer
+from tests.oracle import local_days, rollup
 from tests.reconcile_runs import reasons_of, sweep, watched
 from tests.reconcile_scene import FIELDS, SPAN, MakeScene, Scene, scene_maker
+from tests.rollup_runs import TAGS, interval, make_place, make_points, roll
 
 pytestmark = pytest.mark.live
 
@@ -132,6 +135,30 @@ def test_same_windows_are_found_when_digests_of_columns_tell_where_to_look(
     assert list(reasons_of(found)) == list(planted.reasons)
     assert found["repaired"]["rows"] == planted.rows
     assert scene.differences() == []
+
+
+def test_local_days_are_digested_too_when_the_clocks_change(
+    influx: InfluxServer, client: InfluxClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile_blocks, "MOST_VALUES_PER_BLOCK", 1)
+    place = make_place(influx, client)
+    points = make_points("2025-03-28T23:00", "2025-04-01T22:00", 3600)
+    place.write(points, ("temp", "state"))
+    rules = {"temp": ("count", "sum"), "state": ("last",)}
+    spec = place.spec(GridSpec("1d", timezone="Europe/Berlin"), rules, target_measurement="days")
+    span = interval("2025-03-28T23:00", "2025-04-01T22:00")
+    roll(client, spec, span)
+    with watched(client) as requests:
+        assert sweep(client, spec, span)["dirty"] == []
+    assert requests.rows_read_from(place.target) == 0
+    late = points.iloc[[0]].assign(_time=pd.Timestamp("2025-03-30T21:59:59", tz="UTC"))
+    place.write(late, ("temp", "state"))
+    assert [change["window"]["start"] for change in sweep(client, spec, span)["dirty"]] == [
+        "2025-03-29T23:00:00Z"
+    ]
+    days = local_days("2025-03-29", "2025-04-01", "Europe/Berlin")
+    expected = rollup(pd.concat([points, late], ignore_index=True), TAGS, days, rules)
+    assert place.differences(expected, "days") == []
 
 
 def test_receipts_say_why_and_how_late_when_a_window_was_repaired(
