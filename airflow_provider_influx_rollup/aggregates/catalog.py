@@ -40,8 +40,8 @@ class Aggregate:
     sketch: str | None = None
 
     @property
-    def library(self) -> str | None:
-        """The library that only those install who need it."""
+    def package(self) -> str | None:
+        """The Python package that only those install who need it."""
         return "datasketches" if self.sketch == "distinct_sketch" else None
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from airflow_provider_influx_rollup.aggregates.catalog import find_aggregate
-from airflow_provider_influx_rollup.aggregates.selection import AggregateRules, Column, Selection, is_glob
+from airflow_provider_influx_rollup.aggregates.selection import AggregateRules, Column, Selection
 from airflow_provider_influx_rollup.exceptions import AggregateNotMergeable
+from airflow_provider_influx_rollup.globs import is_glob
 
 
 class Way(Enum):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from airflow_provider_influx_rollup.aggregates.catalog import Aggregate, find_aggregate
 from airflow_provider_influx_rollup.aggregates.extras import require_installed
 from airflow_provider_influx_rollup.exceptions import AggregateTypeMismatch, ConfigurationError
+from airflow_provider_influx_rollup.globs import is_glob, is_match
 
 NUMERIC_TYPES = frozenset({"float", "integer", "unsigned"})
-GLOB_CHARACTERS = frozenset("*?[")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +53,8 @@ class Selection:
 
         :raises ConfigurationError: when a column needs one that is not installed
         """
-        for library in sorted({c.aggregate.library for c in self.columns if c.aggregate.library}):
-            require_installed(library)
+        for package in sorted({c.aggregate.package for c in self.columns if c.aggregate.package}):
+            require_installed(package)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ class AggregateRules:
     def names_for(self, field: str) -> tuple[str, ...]:
         """Names of the aggregates of a field; empty when the field is not selected."""
         for glob, names in self.rules:
-            if glob == field or fnmatchcase(field, glob):
+            if is_match(glob, field):
                 return names
         return ()
 
@@ -146,11 +145,6 @@ class AggregateRules:
         return any(glob == field for glob, _ in self.rules)
 
 
-def is_glob(name: str) -> bool:
-    """Whether a field name is a pattern."""
-    return any(character in GLOB_CHARACTERS for character in name)
-
-
 def _parted(fields: Sequence[str] | None) -> tuple[list[str] | None, list[str]]:
     """What is taken and what is taken away; a list that only takes away starts from all, as elsewhere."""
     taken_away = [glob.removeprefix("!") for glob in fields or () if glob.startswith("!")]
@@ -182,9 +176,7 @@ def _restrict(rules: Mapping[str, tuple[str, ...]], fields: Sequence[str]) -> di
     """With both parameters, ``fields`` takes from the mapping what it names."""
     restricted: dict[str, tuple[str, ...]] = {}
     for field in fields:
-        names = next(
-            (found for glob, found in rules.items() if glob == field or fnmatchcase(field, glob)), None
-        )
+        names = next((found for glob, found in rules.items() if is_match(glob, field)), None)
         if names is None:
             what = f"field {field!r} is selected but has no aggregates"
             raise ConfigurationError(what, written="nothing", fix=f'add {field!r} or "*" to aggregates')

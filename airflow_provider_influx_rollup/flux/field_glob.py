@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.globs import is_match
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-_GLOB_CHARACTERS = frozenset("*?[")
-
-
-def is_glob(text: str) -> bool:
-    """Whether a text holds ``*``, ``?`` or ``[`` and so may stand for several names."""
-    return not _GLOB_CHARACTERS.isdisjoint(text)
 
 
 def match_fields(globs: Iterable[str], fields: Sequence[str]) -> list[str]:
@@ -43,6 +36,6 @@ def _is_chosen(name: str, patterns: Sequence[str], starts_from_all: bool) -> boo
     for pattern in patterns:
         takes_away = pattern.startswith("!")
         glob = pattern[1:] if takes_away else pattern
-        if name == glob or fnmatchcase(name, glob):
+        if is_match(glob, name):
             chosen = not takes_away
     return chosen

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.flux import literals
-from airflow_provider_influx_rollup.flux.field_glob import is_glob
 from airflow_provider_influx_rollup.flux.filters import field_filter, measurement_filter, tag_filter
 from airflow_provider_influx_rollup.flux.literals import RawFlux
 from airflow_provider_influx_rollup.flux.names import validate_name
+from airflow_provider_influx_rollup.globs import is_glob
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

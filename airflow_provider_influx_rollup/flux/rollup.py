@@ -92,24 +92,33 @@ def render_rollup(
     :param chains: what to compute
     :param runs: runs of equal windows; each becomes one chain per entry of ``chains``
     """
-    rename_measurement = ""
-    if target_measurement != source.measurement:
-        rename_measurement = f'\n  |> set(key: "_measurement", value: {literals.string(target_measurement)})'
-    written = (
-        f'  |> drop(columns: ["_start", "_stop", "_field"]){rename_measurement}\n'
-        "  |> rename(columns: {_value: %s})\n"
-        f"  |> influxdb.wideTo(bucket: {literals.string(target_bucket)})\n"
-    )
+    renamed = target_measurement if target_measurement != source.measurement else None
     statements = [
         f"{render_source(source, run.interval, [chain.field])}\n"
         f"  {render_window(run, chain)}\n"
-        f"{written.replace('%s', literals.string(chain.column)) if chain.is_written else RETURNED}"
+        f"{_written(chain, target_bucket, renamed) if chain.is_written else RETURNED}"
         f'  |> yield(name: "{run_number}:{number}")'
         for run_number, run in enumerate(runs)
         for number, chain in enumerate(chains)
     ]
     imports = [WIDE_TO_IMPORT] if any(chain.is_written for chain in chains) else []
     return "\n\n".join([*imports, *statements]) + "\n"
+
+
+def _written(chain: Chain, target_bucket: str, renamed: str | None) -> str:
+    """The end of a chain that writes; the value has the target's column then.
+
+    :param renamed: the target's measurement where it is another one
+    """
+    measurement = (
+        "" if renamed is None else f'  |> set(key: "_measurement", value: {literals.string(renamed)})\n'
+    )
+    return (
+        '  |> drop(columns: ["_start", "_stop", "_field"])\n'
+        f"{measurement}"
+        f"  |> rename(columns: {{_value: {literals.string(chain.column)}}})\n"
+        f"  |> influxdb.wideTo(bucket: {literals.string(target_bucket)})\n"
+    )
 
 
 def chain_number(result_name: str) -> int:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_influx_rollup.globs import is_match
 from airflow_provider_influx_rollup.validation.checks import require_text, require_truth
 from airflow_provider_influx_rollup.validation.rule import PointRule
 
@@ -38,7 +38,7 @@ class MissingFieldRule(PointRule):
 
     def is_about(self, name: str) -> bool:
         """The field itself, and those beside it."""
-        return name == self.field or name == self.beside or fnmatchcase(name, self.beside)
+        return name == self.field or is_match(self.beside, name)
 
     def judge(self, part: Part, memory: dict[str, Any]) -> dict[int, NDArray[Any]]:  # noqa: ARG002
         """The other fields' points at times where this field has none, and its own empty texts."""

@@ -6,9 +6,9 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import ClassVar
 
+from airflow_provider_influx_rollup.globs import is_match
 from airflow_provider_influx_rollup.validation.checks import (
     refuse,
     require_choice,
@@ -140,7 +140,7 @@ class FieldTypeRule(SeriesRule):
         return verdict
 
     def _is_about(self, name: str) -> bool:
-        return name == self.field or fnmatchcase(name, self.field)
+        return is_match(self.field, name)
 
     def _right_types(self, seen: Seen, mine: Sequence[Sighting]) -> dict[str, str]:
         if self.type is not None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.exceptions import RuleInvalid
+from airflow_provider_influx_rollup.globs import is_match
 from airflow_provider_influx_rollup.validation.checks import (
     require_choice,
     require_number,
@@ -178,7 +178,7 @@ class ScaleField(Transformation):
         require_number(self.transform, "offset", self.offset)
 
     def _is_about(self, name: str, kind: str) -> bool:
-        return kind in NUMBERS and (name == self.field or fnmatchcase(name, self.field))
+        return kind in NUMBERS and (is_match(self.field, name))
 
     def kind(self, name: str, kind: str) -> str:
         """A float."""
@@ -213,7 +213,7 @@ class ConvertField(Transformation):
         require_choice(self.transform, "to", self.to, TARGET_TYPES)
 
     def _is_about(self, name: str) -> bool:
-        return name == self.field or fnmatchcase(name, self.field)
+        return is_match(self.field, name)
 
     def kind(self, name: str, kind: str) -> str:
         """The type."""

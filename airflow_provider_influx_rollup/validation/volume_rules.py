@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, timedelta
-from fnmatch import fnmatchcase
 from statistics import median
 from typing import ClassVar
 
 from airflow_provider_influx_rollup.exceptions import InvalidTimezone
+from airflow_provider_influx_rollup.globs import is_match
 from airflow_provider_influx_rollup.validation.checks import (
     refuse,
     require_duration,
@@ -77,7 +77,7 @@ class CadenceRule(SeriesRule):
         """Count the points of each series and field."""
         points: dict[tuple[TagSet, str], int] = defaultdict(int)
         for sighting in seen.mine(self):
-            if sighting.field == self.field or fnmatchcase(sighting.field, self.field):
+            if is_match(self.field, sighting.field):
                 points[sighting.tags, sighting.field] += sighting.points
         promised = seen.scope.interval.duration / require_duration(self.rule, "every", self.every).timedelta
         verdict = Verdict(len(points))
@@ -155,9 +155,7 @@ class VolumeRule(SeriesRule):
         return verdict
 
     def _count(self, sightings: Iterable[Sighting]) -> int:
-        return points_of(
-            one for one in sightings if one.field == self.field or fnmatchcase(one.field, self.field)
-        )
+        return points_of(one for one in sightings if is_match(self.field, one.field))
 
 
 @dataclass(frozen=True, kw_only=True)

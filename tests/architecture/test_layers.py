@@ -6,7 +6,18 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGE = "airflow_provider_influx_rollup"
-PURE = ["exceptions", "windows", "flux", "ledger", "archive", "aggregates", "lifecycle", "client", "cli"]
+PURE = [
+    "exceptions",
+    "globs",
+    "windows",
+    "flux",
+    "ledger",
+    "archive",
+    "aggregates",
+    "lifecycle",
+    "client",
+    "cli",
+]
 
 
 def test_all_import_contracts_are_kept_when_import_linter_reads_the_package() -> None:

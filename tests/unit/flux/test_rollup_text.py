@@ -87,3 +87,9 @@ def test_text_is_the_recorded_one_when_a_query_is_generated(name: str) -> None:
 
 def test_every_snapshot_belongs_to_a_query() -> None:
     assert {path.stem for path in SNAPSHOTS.glob("*.flux")} == set(TEXTS)
+
+
+def test_names_stay_as_they_are_when_they_look_like_placeholders() -> None:
+    text = render_rollup(SOURCE, [COUNT], HOURS, "%s {0}", "%s")
+    assert 'influxdb.wideTo(bucket: "%s {0}")' in text
+    assert '|> set(key: "_measurement", value: "%s")' in text
