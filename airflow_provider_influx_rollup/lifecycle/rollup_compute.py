@@ -71,11 +71,11 @@ def compute_windows(
     :param totals: how many points each field has, so that reads can be bounded
     :param leave_out: fields that InfluxDB could compute, which are not wanted now
     """
-    computed = Computed()
     if job.spec.source_tier is not None:
         merged = yield from compute_tier(job, totals)
         points = {name: sum(int(b.values.sum()) for b in some) for name, some in merged.counts.items()}
         return Computed(merged.blocks, merged.counts, defaultdict(int, points))
+    computed = Computed()
     in_influx, from_raw, from_parts = job.fields_by_way()
     if from_raw:
         yield from _compute_from_raw(job, from_raw, totals, computed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,12 +25,12 @@ class _DecidingOperator(FluxQueryOperator, BranchMixIn):
     verb: ClassVar[str] = "branch"
     ui_color = "#f8f4e4"
 
+    @abstractmethod
     def followed(self, *, is_true: bool) -> str | Iterable[str] | None:
         """Ids of the tasks or groups to follow; None for none.
 
         :param is_true: the answer
         """
-        raise NotImplementedError
 
     def react(self, context: Context, answer: dict[str, Any]) -> dict[str, Any]:
         """Follow what the answer says.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_influx_rollup.globs import is_match
 from airflow_provider_influx_rollup.validation.checks import (
     require_choice,
     require_number,
@@ -87,7 +88,7 @@ class Rule:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeriesRule(Rule):
+class SeriesRule(Rule, ABC):
     """A rule that is judged from what InfluxDB counts, without reading points."""
 
     def looks(self, scope: Scope) -> list[Look]:  # noqa: ARG002 - for rules that look elsewhere
@@ -98,16 +99,16 @@ class SeriesRule(Rule):
         """The rule as plain values, for an interval."""
         return self
 
+    @abstractmethod
     def judge(self, seen: Seen) -> Verdict:
         """Say what breaks the rule.
 
         :param seen: the census, and what ``looks`` asked for
         """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
-class PointRule(Rule):
+class PointRule(Rule, ABC):
     """A rule that looks at each point of some fields.
 
     :param field: a field's name or a glob such as ``temp_*``
@@ -132,7 +133,7 @@ class PointRule(Rule):
 
     def is_about(self, name: str) -> bool:
         """Whether the field is one that the rule names."""
-        return self.field == name or fnmatchcase(name, self.field)
+        return is_match(self.field, name)
 
     def reads(self, kind: str) -> bool:  # noqa: ARG002 - rules that need a type look at it
         """Whether values of a type can break it at all."""
@@ -147,29 +148,38 @@ class PointRule(Rule):
         """How many points before the interval each series needs."""
         return self.points_before
 
+    @abstractmethod
     def judge(self, part: Part, memory: dict[str, Any]) -> dict[int, NDArray[Any]]:
         """The rows that break the rule, as a mask of each table that it read.
 
         :param part: neighbouring points in time, after those of the last call
         :param memory: the rule's own, from call to call
         """
+
+    def score(self, points: Points) -> NDArray[Any] | None:  # noqa: ARG002 - for rules that can tell
+        """How bad each point is; None when all are alike, and the first ones are shown."""
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldRule(PointRule):
+    """A rule that looks at the points of one field at a time."""
+
+    def judge(self, part: Part, memory: dict[str, Any]) -> dict[int, NDArray[Any]]:
+        """The rows of each table that break the rule."""
         found = {}
         for index, table in enumerate(part.tables):
             if self.wants(table.field, table.kind):
                 found[index] = part.spread(self, table, lambda rows: self.find(rows, memory))
         return found
 
+    @abstractmethod
     def find(self, points: Points, memory: dict[str, Any]) -> NDArray[Any]:
         """A mask of the points of one field that break the rule.
 
         :param points: of one field, by series and time
         :param memory: the rule's own, from call to call
         """
-        raise NotImplementedError
-
-    def score(self, points: Points) -> NDArray[Any] | None:  # noqa: ARG002 - for rules that can tell
-        """How bad each point is; None when all are alike, and the first ones are shown."""
-        return None
 
 
 def _default(cls: type[Rule], key: str) -> Any:

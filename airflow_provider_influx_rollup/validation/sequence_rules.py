@@ -12,7 +12,7 @@ from airflow_provider_influx_rollup.validation.checks import (
     require_truth,
     require_whole,
 )
-from airflow_provider_influx_rollup.validation.rule import NUMBERS, PointRule
+from airflow_provider_influx_rollup.validation.rule import NUMBERS, FieldRule
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StuckRule(PointRule):
+class StuckRule(FieldRule):
     """A value that does not change: the last of ``points`` equal ones in a row, and each one after it.
 
     :param points: how many, 2 or more
@@ -70,7 +70,7 @@ class StuckRule(PointRule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpikeRule(PointRule):
+class SpikeRule(FieldRule):
     """A number that is further from the last good one than it can have changed since.
 
     It may change by ``max_change`` for each ``per`` that has passed, and by that much within one ``per``. Points that
@@ -151,7 +151,7 @@ class SpikeRule(PointRule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MonotonicRule(PointRule):
+class MonotonicRule(FieldRule):
     """A counter: no number is less than the one before it.
 
     :param strict: whether it must grow with each point

@@ -12,7 +12,7 @@ from airflow_provider_influx_rollup.validation.checks import (
     require_number,
     require_text,
 )
-from airflow_provider_influx_rollup.validation.rule import PointRule, SeriesRule
+from airflow_provider_influx_rollup.validation.rule import FieldRule, SeriesRule
 from airflow_provider_influx_rollup.validation.sightings import (
     COUNT,
     LATE,
@@ -64,7 +64,7 @@ class FutureRule(SeriesRule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatePointsRule(PointRule):
+class LatePointsRule(FieldRule):
     """Points that came within ``max_delay`` after their own time, by a field that says when they came.
 
     Give a ``tolerance`` for the share that may be late.

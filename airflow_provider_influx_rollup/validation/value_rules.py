@@ -14,7 +14,7 @@ from airflow_provider_influx_rollup.validation.checks import (
     require_pattern,
     require_texts,
 )
-from airflow_provider_influx_rollup.validation.rule import NUMBERS, PointRule
+from airflow_provider_influx_rollup.validation.rule import NUMBERS, FieldRule
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +26,7 @@ NOT_NUMBERS = ("nan", "inf", "infinity", "-nan", "-inf", "-infinity", "+nan", "+
 
 
 @dataclass(frozen=True, kw_only=True)
-class RangeRule(PointRule):
+class RangeRule(FieldRule):
     """Numbers from ``low`` to ``high``, both included. A text or a boolean is outside of any range.
 
     :param low: None has no lower bound
@@ -96,7 +96,7 @@ def _bound(values: NDArray[Any], bound: float | None, whole: Callable[[float], i
 
 
 @dataclass(frozen=True, kw_only=True)
-class AllowedValuesRule(PointRule):
+class AllowedValuesRule(FieldRule):
     """Values of a list; ``1`` and ``1.0`` are the same number, ``true`` and ``1`` are not.
 
     :param values: texts, numbers, booleans
@@ -146,7 +146,7 @@ def _equals(values: NDArray[Any], value: float) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PatternRule(PointRule):
+class PatternRule(FieldRule):
     """Texts that a regular expression matches from begin to end. A number or a boolean is no text.
 
     :param pattern: in Python's syntax
@@ -171,7 +171,7 @@ class PatternRule(PointRule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FiniteRule(PointRule):
+class FiniteRule(FieldRule):
     """No NaN, no infinity. InfluxDB refuses them as numbers, so they arrive as texts.
 
     :param texts: texts that count, whatever their case and the spaces around them
