@@ -79,7 +79,11 @@ def _cascade(
     options: ReconcileOptions,
     stored: Sequence[StoredSpec],
 ) -> Steps[list[ReconcileResult]]:
-    """Reconcile the higher tiers where they may have become wrong."""
+    """Reconcile the windows of higher tiers that hold rows of the interval.
+
+    All that were ever rolled up, not only those with a change below: a person may have altered a tier's own rows, a run
+    may have died between one tier and the next, or a tier was run again by hand and the next one was not.
+    """
     if result.repaired.windows:
         # windows that were rolled up anew may have brought another spec
         stored = yield from load_stored(rollup.ledger_bucket)
@@ -90,8 +94,8 @@ def _cascade(
         below = [parent for parent in parents_of(tier, pipelines) if parent.pipeline_name in touched]
         starts = [window.start for parent in below for window in touched[parent.pipeline_name]]
         moved = windows_of_rows(tier, starts)
-        aged = yield from _older_than_below(tier, below, interval)
-        windows = _due(tier, {*moved, *aged}, now())
+        known = yield from _rolled_up(tier, interval)
+        windows = _due(tier, {*moved, *known}, now())
         touched[tier.pipeline_name] = []
         if not windows:
             continue
@@ -151,27 +155,14 @@ def _touched_by(result: ReconcileResult) -> list[Interval]:
     return [change.window for change in result.dirty]
 
 
-def _older_than_below(
-    tier: RollupSpec, below: Sequence[RollupSpec], interval: Interval
-) -> Steps[list[Interval]]:
-    """Windows that were committed before a window below them was, or that a run left open.
-
-    A run may die between the repair of a tier and that of the next; and whoever runs a tier again by hand may forget
-    the next.
+def _rolled_up(tier: RollupSpec, interval: Interval) -> Steps[list[Interval]]:
+    """The windows that a run has begun or finished.
 
     :param interval: what is looked at in the lowest tier
     """
     grid = tier.grid.grid()
     span = Interval(grid.floor(interval.start), grid.ceil(interval.stop))
-    mine = yield from _receipts(tier, span)
-    theirs: list[Receipt] = []
-    for parent in below:
-        theirs += yield from _receipts(parent, span)
-    newest: dict[Interval, datetime] = {}
-    for receipt in theirs:
-        for window in _windows_at(grid, receipt.window.start):
-            newest[window] = max(newest.get(window, receipt.written_at), receipt.written_at)
-    return [receipt.window for receipt in mine if _is_older(receipt, newest.get(receipt.window))]
+    return [receipt.window for receipt in (yield from _receipts(tier, span))]
 
 
 def _receipts(spec: RollupSpec, span: Interval) -> Steps[list[Receipt]]:
@@ -186,11 +177,6 @@ def _overlap(spec: RollupSpec) -> timedelta:
     if not grid.is_sliding:
         return timedelta()
     return timedelta(days=MOST_DAYS_OF_A_MONTH * grid.period.months) or grid.period.timedelta
-
-
-def _is_older(receipt: Receipt, below: datetime | None) -> bool:
-    began = receipt.written_at - timedelta(seconds=receipt.seconds)
-    return not receipt.is_committed or (below is not None and below > began)
 
 
 def _add_planned(found: ReconcileResult, windows: Sequence[Interval]) -> None:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.reconcile_scope import PLAN, ReconcileOptions, ReconcileSpec
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
-from airflow_provider_influx_rollup.operators._options import is_plain, texts
-from airflow_provider_influx_rollup.settings import read_settings
+from airflow_provider_influx_rollup.operators._declared import declared_rollup
+from airflow_provider_influx_rollup.operators._options import is_plain
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_influx_rollup.airflow_compat import Context
     from airflow_provider_influx_rollup.lifecycle.reconcile_result import ReconcileResult
+    from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
     from airflow_provider_influx_rollup.lifecycle.steps import Steps
 
 DIRTY_XCOM_KEY = "dirty_windows"
@@ -43,7 +43,7 @@ class FluxReconcileOperator(InfluxStageOperator):
     :param lookback: how far back from now windows are looked at, to the last one that is due, a Flux duration; without
         it ``start`` and ``stop``, or the run's data interval
     :param mode: ``"repair"``, or ``"plan"``, which writes nothing
-    :param cascade: whether the tiers above are reconciled too, where windows below them were repaired
+    :param cascade: whether the windows of the tiers above that hold rows of the same time are reconciled too
     :param max_windows: most windows of the pipeline that one run repairs, the oldest first
     :param strict: True computes every aggregate again; False those of the raw points only in rows that differ otherwise;
         None does so for the fields whose count, sum, min, max, first and last are all stored
@@ -167,25 +167,8 @@ class FluxReconcileOperator(InfluxStageOperator):
         )
 
     def _rollup(self) -> RollupSpec:
-        aggregates = self.aggregates or ()
-        return RollupSpec(
-            source_bucket=str(self.source_bucket),
-            target_bucket=str(self.target_bucket),
-            measurement=str(self.measurement),
-            grid=GridSpec(str(self.every), self.offset, self.timezone, self.period),
-            aggregates={glob: texts(names) for glob, names in aggregates.items()}
-            if isinstance(aggregates, Mapping)
-            else texts(aggregates),
-            fields=None if self.fields is None else texts(self.fields),
-            tags={key: texts(values) for key, values in (self.tags or {}).items()},
-            group_by=None if self.group_by is None else texts(self.group_by),
-            target_measurement=self.target_measurement,
-            lateness=self.lateness,
-            compute=self.compute,
-            pipeline=self.pipeline,
-            ledger_bucket=self.ledger_bucket,
-            max_rows_per_read=read_settings().max_rows_per_read,
-            source_tier=self.source_tier,
+        return declared_rollup(
+            self, str(self.measurement), pipeline=self.pipeline, source_tier=self.source_tier
         )
 
     def _require_one_rollup(self) -> None:

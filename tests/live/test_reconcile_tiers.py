@@ -129,8 +129,19 @@ def test_same_time_of_every_tier_is_repaired_when_a_point_was_late(
     assert [one["pipeline"] for one in result["cascaded"]].index("tier 2d") > 0
     assert len(requests.of(tiers.place.target)) == 4
     assert tiers.differences() == RIGHT
-    again = sweep_tiers(client, tiers.hours, SPAN)
-    assert (again["dirty"], again["cascaded"]) == ([], [])
+    with watched(client) as requests:
+        again = sweep_tiers(client, tiers.hours, SPAN)
+    assert not any(dirty_of(again).values())
+    assert requests.of(tiers.place.target) == []
+
+
+def test_a_tiers_own_rows_are_repaired_from_below_when_only_they_were_altered(
+    tiers: Tiers, client: InfluxClient
+) -> None:
+    client.delete(tiers.place.target, SPAN, '_measurement="pairs"')
+    result = sweep_tiers(client, tiers.hours, SPAN)
+    assert {pipeline for pipeline, dirty in dirty_of(result).items() if dirty} == {"tier 2d"}
+    assert tiers.differences() == RIGHT
 
 
 def test_tiers_above_are_repaired_by_the_next_run_when_one_died_between_two_tiers(

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from importlib.metadata import version
 from typing import Any
 
 import pandas as pd
@@ -39,8 +38,7 @@ pytestmark = pytest.mark.live
 
 DAY = "2025-03-08"
 SPAN = interval(DAY, f"{DAY}T04:00")
-# nothing here touches Airflow, so that one version of it is enough
-LEAST_RUNS = 200 if version("apache-airflow").startswith("3") else 40
+LEAST_RUNS = 200
 NUMBERS = itertools.count()
 SIX = ("count", "sum", "min", "max", "first", "last")
 
