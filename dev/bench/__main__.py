@@ -6,69 +6,45 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.client.settings import ClientSettings
 from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Execute
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.bench import reconcile, scripts, validate
+from dev.bench.comparison import Comparison, at_least, at_most
 from dev.bench.data import SIX_HOURS, SOURCE_BUCKET, THREE_DAYS, DataSet, load, target_bucket
+from dev.bench.server import OUTPUT, settings_of_server
 
-ROOT = Path(__file__).resolve().parents[2]
-OUTPUT = ROOT / ".bench"
 FAST_ROUNDS = 5
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two ways to the same rows.
-
-    :param promise: the bound on the ratio, and whether the ratio is ours/theirs or theirs/ours
-    """
-
-    name: str
-    ours_seconds: float
-    theirs_seconds: float
-    ratio: float
-    promise: str
-    holds: bool
 
 
 def main() -> int:
     """Run the benchmark; the exit code says whether every promise held."""
     console = Console()
-    settings = _settings()
+    settings = settings_of_server()
     with InfluxClient(settings) as client:
         console.print("Loading 2 x 2,160,000 points unless they are there")
         load(client)
         results = list(_comparisons(client, console))
-    results += _validation(settings, console)
-    results += _sweep(settings, console)
+    for module in (validate, reconcile):
+        results += module.compare(settings, console.print)
     table = Table(title="Whole rollup stage (receipts, read-back, checks) against the alternatives")
-    for heading in ("comparison", "ours s", "theirs s", "ratio", "promise", "holds"):
+    for heading in ("comparison", "ours", "theirs", "ratio", "promise", "holds"):
         table.add_column(heading)
     for one in results:
-        row = (
-            one.name,
-            f"{one.ours_seconds:.3f}",
-            f"{one.theirs_seconds:.3f}",
-            f"{one.ratio:.2f}x",
-            one.promise,
-        )
-        table.add_row(*row, "yes" if one.holds else "NO")
+        amounts = (f"{one.ours:.3f} {one.unit}", f"{one.theirs:.3f} {one.unit}")
+        table.add_row(one.name, *amounts, f"{one.ratio:.2f}x", one.promise, "yes" if one.holds else "NO")
     console.print(table)
     OUTPUT.mkdir(exist_ok=True)
     report = {
@@ -102,11 +78,8 @@ def _comparisons(client: InfluxClient, console: Console) -> list[Comparison]:
         ours_seconds = _median(ours, FAST_ROUNDS)
         # once: it takes seconds to minutes, and a second of warming up would change nothing
         theirs_seconds = _seconds(_raw_script(client, script))
-        ratio = theirs_seconds / ours_seconds
-        console.print(f"  {ours_seconds:.3f} s against {theirs_seconds:.3f} s: {ratio:.1f}x")
-        results.append(
-            Comparison(f"faster {name}", ours_seconds, theirs_seconds, ratio, f">= {least}x", ratio >= least)
-        )
+        results.append(at_least(f"faster {name}", ours_seconds, theirs_seconds, least))
+        console.print(f"  {ours_seconds:.3f} s against {theirs_seconds:.3f} s: {results[-1].ratio:.1f}x")
     return results
 
 
@@ -118,73 +91,9 @@ def _overhead(stage: Callable[[], None], raw: Callable[[], None], console: Conso
         theirs.append(_seconds(raw))
         ours.append(_seconds(stage))
     ours_seconds, theirs_seconds = statistics.median(ours), statistics.median(theirs)
-    ratio = ours_seconds / theirs_seconds
-    console.print(f"  {ours_seconds:.3f} s against {theirs_seconds:.3f} s: {ratio:.2f}x")
-    return Comparison(
-        "time of the same Flux sent raw", ours_seconds, theirs_seconds, ratio, "<= 1.3x", ratio <= 1.3
-    )
-
-
-def _validation(settings: ClientSettings, console: Console) -> list[Comparison]:
-    """Ten rules over a million points against one raw read of them, and the memory that they take."""
-    console.print("Measuring: validation of 1,000,000 points")
-    found = validate.measure(settings)
-    ours, theirs = found["validate"], found["read"]
-    times, most = validate.MOST_TIMES, validate.MOST_MEGABYTES
-    ratio = ours.seconds / theirs.seconds
-    console.print(
-        f"  {ours.seconds:.3f} s against {theirs.seconds:.3f} s: {ratio:.2f}x; {ours.megabytes:.0f} MB"
-    )
-    return [
-        Comparison(
-            "10 rules against one raw read",
-            ours.seconds,
-            theirs.seconds,
-            ratio,
-            f"<= {times:g}x",
-            ratio <= times,
-        ),
-        Comparison(
-            "memory of a validation (MB against 256)",
-            ours.megabytes,
-            float(most),
-            ours.megabytes / most,
-            "<= 1x",
-            ours.megabytes <= most,
-        ),
-    ]
-
-
-def _sweep(settings: ClientSettings, console: Console) -> list[Comparison]:
-    """A clean sweep of 30 days against the aggregation queries alone, and the memory that it takes."""
-    console.print(
-        "Measuring: a clean sweep of 30 days of 1,000 series (loading takes minutes the first time)"
-    )
-    found = reconcile.measure(settings)
-    ours, theirs = found["sweep"], found["aggregate"]
-    times, most = reconcile.MOST_TIMES, reconcile.MOST_MEGABYTES
-    ratio = ours.seconds / theirs.seconds
-    console.print(
-        f"  {ours.seconds:.3f} s against {theirs.seconds:.3f} s: {ratio:.2f}x; {ours.megabytes:.0f} MB"
-    )
-    return [
-        Comparison(
-            "clean reconcile against the aggregations alone",
-            ours.seconds,
-            theirs.seconds,
-            ratio,
-            f"<= {times:g}x",
-            ratio <= times,
-        ),
-        Comparison(
-            "memory of a reconcile (MB against 256)",
-            ours.megabytes,
-            float(most),
-            ours.megabytes / most,
-            "<= 1x",
-            ours.megabytes <= most,
-        ),
-    ]
+    compared = at_most("time of the same Flux sent raw", ours_seconds, theirs_seconds, 1.3)
+    console.print(f"  {ours_seconds:.3f} s against {theirs_seconds:.3f} s: {compared.ratio:.2f}x")
+    return compared
 
 
 def _stage(
@@ -256,29 +165,6 @@ def _seconds(run: Callable[[], None]) -> float:
     began = time.perf_counter()
     run()
     return time.perf_counter() - began
-
-
-def _settings() -> ClientSettings:
-    values = dict(os.environ)
-    if "INFLUX_URL" not in values:
-        command = [
-            sys.executable,
-            str(ROOT / "dev" / "influx"),
-            "start",
-            "--data-dir",
-            str(OUTPUT / "influx"),
-        ]
-        printed = subprocess.run(
-            [*command, "--port", "8095"], check=True, capture_output=True, text=True
-        ).stdout
-        values |= dict(line.split("=", 1) for line in printed.splitlines() if "=" in line)
-    token = values["INFLUX_TOKEN"]
-    return ClientSettings(
-        url=values["INFLUX_URL"],
-        org=values["INFLUX_ORG"],
-        token=lambda _refresh: token,
-        read_timeout_seconds=600,
-    )
 
 
 if __name__ == "__main__":

@@ -5,17 +5,9 @@
 
 from __future__ import annotations
 
-import json
-import os
-import resource
-import statistics
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 
@@ -26,6 +18,9 @@ from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile
 from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
 from airflow_provider_influx_rollup.windows.interval import Interval
+from dev.bench.alone import measure, run_way
+from dev.bench.comparison import Comparison, at_most, within_megabytes
+from dev.bench.server import settings_of_server
 
 SOURCE, TARGET, LEDGER = "bench_swept", "bench_swept_hourly", "bench_ledger"
 MEASUREMENT = "swept"
@@ -39,15 +34,6 @@ AGGREGATES = ("count", "sum", "min", "max", "first", "last")
 ROUNDS = 3
 MOST_TIMES = 2.5
 MOST_MEGABYTES = 256
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Seconds of one way, and the most memory that its process had."""
-
-    seconds: float
-    cpu_seconds: float
-    megabytes: float
 
 
 def spec() -> RollupSpec:
@@ -115,55 +101,22 @@ def sweep_once(client: InfluxClient) -> None:
 WAYS: dict[str, Callable[[InfluxClient], None]] = {"aggregate": aggregate_once, "sweep": sweep_once}
 
 
-def measure(settings: ClientSettings) -> dict[str, Measured]:
-    """Both ways, each in a process that does nothing else."""
+def compare(settings: ClientSettings, say: Callable[[str], None]) -> list[Comparison]:
+    """A clean sweep against the aggregation queries alone, and the memory that it takes."""
+    say("Measuring: a clean sweep of 30 days of 1,000 series (loading takes minutes the first time)")
     with InfluxClient(settings) as client:
         load(client)
-    place = {"INFLUX_URL": settings.url, "INFLUX_ORG": settings.org, "INFLUX_TOKEN": settings.token(False)}
-    found = {}
-    for way in WAYS:
-        done = subprocess.run(
-            [sys.executable, "-m", "dev.bench.reconcile", way],
-            env=os.environ | place,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        found[way] = Measured(**json.loads(done.stdout))
-    return found
-
-
-def _child(way: str) -> None:
-    settings = ClientSettings(
-        url=os.environ["INFLUX_URL"],
-        org=os.environ["INFLUX_ORG"],
-        token=lambda _refresh: os.environ["INFLUX_TOKEN"],
-        read_timeout_seconds=600,
-    )
-    seconds, cpu = [], []
-    with InfluxClient(settings) as client:
-        for _ in range(ROUNDS):
-            began, cpu_began = time.perf_counter(), time.process_time()
-            WAYS[way](client)
-            seconds.append(time.perf_counter() - began)
-            cpu.append(time.process_time() - cpu_began)
-    found = {"seconds": statistics.median(seconds), "cpu_seconds": statistics.median(cpu)}
-    print(json.dumps(found | {"megabytes": _most_kilobytes() / 1024}))
-
-
-def _most_kilobytes() -> int:
-    """The most memory this process had; getrusage also counts what its parent had before."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    found = measure(settings, "dev.bench.reconcile", WAYS)
+    ours, theirs = found["sweep"], found["aggregate"]
+    say(f"  {ours.seconds:.3f} s against {theirs.seconds:.3f} s; {ours.megabytes:.0f} MB")
+    return [
+        at_most("clean reconcile against the aggregations alone", ours.seconds, theirs.seconds, MOST_TIMES),
+        within_megabytes("memory of a reconcile", ours.megabytes, MOST_MEGABYTES),
+    ]
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        _child(sys.argv[1])
+        run_way(WAYS[sys.argv[1]], ROUNDS)
     else:
-        from dev.bench.__main__ import _settings
-
-        for name, one in measure(_settings()).items():
-            print(f"{name}: {one.seconds:.2f} s, {one.cpu_seconds:.2f} CPU s, {one.megabytes:.0f} MB")
+        compare(settings_of_server(), print)

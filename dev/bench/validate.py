@@ -5,15 +5,8 @@
 
 from __future__ import annotations
 
-import json
-import os
-import resource
-import statistics
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -28,6 +21,9 @@ from airflow_provider_influx_rollup.lifecycle.validate import validate
 from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.windows.interval import Interval
+from dev.bench.alone import measure, run_way
+from dev.bench.comparison import Comparison, at_most, within_megabytes
+from dev.bench.server import settings_of_server
 
 BUCKET = "bench_source"
 MEASUREMENT = "validated"
@@ -54,15 +50,6 @@ RULES = rules_of(
         {"rule": "cadence", "every": "10s"},
     ]
 )
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Seconds of one way, and the most memory that its process had."""
-
-    seconds: float
-    cpu_seconds: float
-    megabytes: float
 
 
 def lines() -> Iterator[str]:
@@ -111,48 +98,22 @@ def validate_once(client: InfluxClient) -> None:
 WAYS: dict[str, Callable[[InfluxClient], None]] = {"read": read_once, "validate": validate_once}
 
 
-def measure(settings: ClientSettings) -> dict[str, Measured]:
-    """Both ways, each in a process that does nothing else."""
+def compare(settings: ClientSettings, say: Callable[[str], None]) -> list[Comparison]:
+    """Ten rules against one raw read, and the memory that they take."""
+    say("Measuring: validation of 1,000,000 points")
     with InfluxClient(settings) as client:
         load(client)
-    place = {"INFLUX_URL": settings.url, "INFLUX_ORG": settings.org, "INFLUX_TOKEN": settings.token(False)}
-    found = {}
-    for way in WAYS:
-        done = subprocess.run(
-            [sys.executable, "-m", "dev.bench.validate", way],
-            env=os.environ | place,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        found[way] = Measured(**json.loads(done.stdout))
-    return found
-
-
-def _child(way: str) -> None:
-    settings = ClientSettings(
-        url=os.environ["INFLUX_URL"],
-        org=os.environ["INFLUX_ORG"],
-        token=lambda _refresh: os.environ["INFLUX_TOKEN"],
-        read_timeout_seconds=600,
-    )
-    seconds, cpu = [], []
-    with InfluxClient(settings) as client:
-        for _ in range(ROUNDS):
-            began, cpu_began = time.perf_counter(), time.process_time()
-            WAYS[way](client)
-            seconds.append(time.perf_counter() - began)
-            cpu.append(time.process_time() - cpu_began)
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    found = {"seconds": statistics.median(seconds), "cpu_seconds": statistics.median(cpu)}
-    print(json.dumps(found | {"megabytes": kilobytes / 1024}))
+    found = measure(settings, "dev.bench.validate", WAYS)
+    ours, theirs = found["validate"], found["read"]
+    say(f"  {ours.seconds:.3f} s against {theirs.seconds:.3f} s; {ours.megabytes:.0f} MB")
+    return [
+        at_most("10 rules against one raw read", ours.seconds, theirs.seconds, MOST_TIMES),
+        within_megabytes("memory of a validation", ours.megabytes, MOST_MEGABYTES),
+    ]
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        _child(sys.argv[1])
+        run_way(WAYS[sys.argv[1]], ROUNDS)
     else:
-        from dev.bench.__main__ import _settings
-
-        for name, one in measure(_settings()).items():
-            print(f"{name}: {one.seconds:.2f} s, {one.cpu_seconds:.2f} CPU s, {one.megabytes:.0f} MB")
+        compare(settings_of_server(), print)
