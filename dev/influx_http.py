@@ -7,12 +7,14 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 BATCH_LINES = 20_000
 WRITERS = 2
+PAGE_BUCKETS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,30 @@ class InfluxAddress:
 
     def delete_bucket(self, name: str) -> None:
         """Delete a bucket when it exists."""
-        found = self.request("GET", "/api/v2/buckets", org=self.org, limit="100")["buckets"]
-        for bucket in found:
-            if bucket["name"] == name:
-                self.request("DELETE", f"/api/v2/buckets/{bucket['id']}")
+        identity = self.buckets().get(name)
+        if identity is not None:
+            self.request("DELETE", f"/api/v2/buckets/{identity}")
+
+    def buckets(self) -> dict[str, str]:
+        """The identity of each bucket that people made, by name."""
+        found: dict[str, str] = {}
+        offset = 0
+        while True:
+            query = {"org": self.org, "limit": str(PAGE_BUCKETS), "offset": str(offset)}
+            page = self.request("GET", "/api/v2/buckets", **query)["buckets"]
+            found |= {bucket["name"]: bucket["id"] for bucket in page if bucket["type"] == "user"}
+            if len(page) < PAGE_BUCKETS:
+                return found
+            offset += PAGE_BUCKETS
+
+    @contextmanager
+    def buckets_made_meanwhile_deleted(self) -> Iterator[None]:
+        """Delete at the end what was made inside: an open shard group costs the server a dozen open files."""
+        before = self.buckets()
+        yield
+        for name, identity in self.buckets().items():
+            if before.get(name) != identity:
+                self.request("DELETE", f"/api/v2/buckets/{identity}")
 
     def write(self, bucket: str, lines: Iterable[str]) -> Iterator[int]:
         """Write line protocol with nanosecond times, batch after batch.

@@ -6,18 +6,49 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.client.settings import ClientSettings
+from dev.influx_http import InfluxAddress
 
 settings.register_profile(
     "ci", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.register_profile("soak", parent=settings.get_profile("ci"), max_examples=3000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+# files in here touch no Airflow, so that one of two Airflows is enough for each
+AIRFLOW_FREE = ("live", "property", "unit")
+TOUCHES_AIRFLOW = ("unit/airflow_adapters", "unit/cli", "unit/docs")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The two runs of `make test` share the tests that touch no Airflow."""
+    parser.addoption("--share", default="1/1", help="which share of the files without Airflow to run, as 1/2")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the other shares to the other runs: every file without Airflow belongs to exactly one."""
+    number, count = map(int, config.getoption("share").split("/"))
+    free = sorted({path for item in items if _is_airflow_free(path := _relative(item))})
+    others = {path for index, path in enumerate(free) if index % count != number - 1}
+    left = [item for item in items if _relative(item) in others]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if _relative(item) not in others]
+
+
+def _relative(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).as_posix()
+
+
+def _is_airflow_free(path: str) -> bool:
+    return path.startswith(AIRFLOW_FREE) and not path.startswith(TOUCHES_AIRFLOW)
 
 
 @dataclass(frozen=True)
@@ -46,6 +77,17 @@ def client(influx: InfluxServer) -> Iterator[InfluxClient]:
     settings_ = ClientSettings(url=influx.url, org=influx.org, token=lambda _refresh: influx.token)
     with InfluxClient(settings_) as connected:
         yield connected
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _buckets_end_with_their_module() -> Iterator[None]:
+    """Keep the server small: hundreds of test buckets would use up the files that it may have open."""
+    if not os.environ.get("INFLUX_URL"):
+        yield
+        return
+    address = InfluxAddress(*(os.environ[name] for name in ("INFLUX_URL", "INFLUX_ORG", "INFLUX_TOKEN")))
+    with address.buckets_made_meanwhile_deleted():
+        yield
 
 
 @pytest.fixture

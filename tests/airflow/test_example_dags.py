@@ -41,9 +41,11 @@ def fleet() -> Fleet:
 
 
 @pytest.fixture
-def place(new_organisation: Callable[[], InfluxAddress]) -> InfluxAddress:
+def place(new_organisation: Callable[[], InfluxAddress]) -> Iterator[InfluxAddress]:
     """An organisation of the test's own: the examples have fixed bucket names."""
-    return new_organisation()
+    made = new_organisation()
+    with made.buckets_made_meanwhile_deleted():
+        yield made
 
 
 @pytest.fixture
