@@ -11,12 +11,11 @@ from airflow_provider_influx_rollup.airflow_compat import AirflowSkipException, 
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.run_windows import TILED, interval_to_run, require_choice
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.state_edge import AUTO
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
-from airflow_provider_influx_rollup.operators._options import OPTIONS, is_plain, parsed_options, texts
+from airflow_provider_influx_rollup.operators._declared import declared_grid, declared_rollup
+from airflow_provider_influx_rollup.operators._options import OPTIONS, is_plain, parsed_options
 from airflow_provider_influx_rollup.operators._several import each_in_turn
-from airflow_provider_influx_rollup.settings import read_settings
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
     from airflow_provider_influx_rollup.lifecycle.result import StageResult
     from airflow_provider_influx_rollup.lifecycle.rollup_script import ScriptSpec
+    from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
     from airflow_provider_influx_rollup.lifecycle.steps import Steps
     from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -52,7 +52,8 @@ class FluxRollupOperator(InfluxStageOperator):
     :param target_bucket: bucket of the rollup; must exist
     :param measurement: measurement to roll up, or a list of them
     :param aggregates: names for all fields, or per field glob: count, sum, min, max, mean, first, last, median,
-        stddev, spread, distinct, integral, and quantiles such as p99
+        stddev, spread, distinct, integral, increase and resets of counters, quantiles such as p99, and the mergeable
+        sketches p99_approx and distinct_approx
     :param period: length of sliding windows, a multiple of ``every``; a window belongs to the run it stops in
     :param fields: field globs; None takes all
     :param tags: tag values to keep: ``{"site": ["a", "b"]}``
@@ -178,7 +179,7 @@ class FluxRollupOperator(InfluxStageOperator):
             tell=partial(self.log.error, "%s"),
         )
         self._skip_when_empty(results)
-        return results if len(results) > 1 else results[0]
+        return results[0] if isinstance(self.measurement, str) else results
 
     @failing_by_permanence()
     def specs(self) -> list[RollupSpec]:
@@ -233,37 +234,14 @@ class FluxRollupOperator(InfluxStageOperator):
         return found
 
     def _spec(self, measurement: str, *, several: bool) -> RollupSpec:
-        aggregates = self.aggregates or ()
-        settings = read_settings()
-        return RollupSpec(
-            source_bucket=str(self.source_bucket),
-            target_bucket=self.target_bucket,
-            measurement=measurement,
-            grid=self._grid(),
-            aggregates={glob: texts(names) for glob, names in aggregates.items()}
-            if isinstance(aggregates, Mapping)
-            else texts(aggregates),
-            fields=None if self.fields is None else texts(self.fields),
-            tags={key: texts(values) for key, values in (self.tags or {}).items()},
-            group_by=None if self.group_by is None else texts(self.group_by),
-            target_measurement=self.target_measurement,
-            lateness=self.lateness,
-            compute=self.compute,
+        tier = self.source_tier
+        return declared_rollup(
+            self,
+            measurement,
             empty_windows=self.empty_windows,
             pipeline=f"{self.pipeline}:{measurement}" if self.pipeline and several else self.pipeline,
-            ledger_bucket=self.ledger_bucket,
-            max_rows_per_read=settings.max_rows_per_read,
-            source_tier=f"{self.source_tier}:{measurement}"
-            if self._is_named_tier and several
-            else self.source_tier,
+            source_tier=f"{tier}:{measurement}" if several and tier not in (None, AUTO) else tier,
         )
-
-    @property
-    def _is_named_tier(self) -> bool:
-        return self.source_tier not in (None, AUTO)
-
-    def _grid(self) -> GridSpec:
-        return GridSpec(str(self.every), self.offset, self.timezone, self.period)
 
     def _parse_options(self) -> RollupOptions:
         return parsed_options({name: getattr(self, name) for name in OPTIONS})
@@ -316,7 +294,7 @@ class FluxRollupOperator(InfluxStageOperator):
             target_bucket=self.target_bucket,
             name=self.script_name or self.task_id,
             params=self.params_flux,
-            grid=self._grid() if self.every else None,
+            grid=declared_grid(self) if self.every else None,
             lateness=self.lateness if self.has_lateness else None,
             on_raw_read=self.on_raw_read,  # type: ignore[arg-type]
             pipeline=self.pipeline,
@@ -360,7 +338,7 @@ class FluxRollupOperator(InfluxStageOperator):
             what = f"flux and {', '.join(declared)} are given: a script decides itself what it reads and computes"
             raise ConfigurationError(what, written="nothing", fix="give flux or measurement, not both")
         if self.every is not None and self._is_rendered():
-            self._grid().grid()
+            declared_grid(self).grid()
 
     def _require_declared(self) -> None:
         names = ("source_bucket", "measurement", "every", "aggregates")

@@ -1,0 +1,50 @@
+"""The rollup that an operator's parameters declare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.operators._options import texts
+from airflow_provider_influx_rollup.settings import read_settings
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from airflow_provider_influx_rollup.operators.reconcile import FluxReconcileOperator
+    from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
+
+
+def declared_grid(operator: FluxRollupOperator | FluxReconcileOperator) -> GridSpec:
+    """The windows that the parameters name."""
+    return GridSpec(str(operator.every), operator.offset, operator.timezone, operator.period)
+
+
+def declared_rollup(
+    operator: FluxRollupOperator | FluxReconcileOperator, measurement: str, **more: Any
+) -> RollupSpec:
+    """The rollup of one measurement.
+
+    :param more: what the operator itself decides, such as the names of the pipeline and of the tier below
+    :raises ConfigurationError: when a parameter is not possible
+    """
+    aggregates = operator.aggregates or ()
+    return RollupSpec(
+        source_bucket=str(operator.source_bucket),
+        target_bucket=str(operator.target_bucket),
+        measurement=measurement,
+        grid=declared_grid(operator),
+        aggregates={glob: texts(names) for glob, names in aggregates.items()}
+        if isinstance(aggregates, Mapping)
+        else texts(aggregates),
+        fields=None if operator.fields is None else texts(operator.fields),
+        tags={key: texts(values) for key, values in (operator.tags or {}).items()},
+        group_by=None if operator.group_by is None else texts(operator.group_by),
+        target_measurement=operator.target_measurement,
+        lateness=operator.lateness,
+        compute=operator.compute,
+        ledger_bucket=operator.ledger_bucket,
+        max_rows_per_read=read_settings().max_rows_per_read,
+        **more,
+    )
