@@ -24,7 +24,14 @@ InfluxRollupError
 ├── SourceChanging                 transient   the source kept changing while it was read
 ├── ReceiptMissing                 transient   an upstream stage has no COMMITTED receipt
 ├── PartialWrite                   transient   the target does not hold all that was written
-├── ArchiveMismatch                permanent   a file and its source disagree
+├── SourceUnreadable               permanent   the bucket holds points that no query returns truthfully
+├── ArchiveMissing                 permanent   there is no archive of the window
+├── ArchiveMismatch                permanent   a file and its source, or its manifest, disagree
+├── PurgeRefused                   permanent   the proof that nothing would be lost is not complete
+├── RestoreConflict                permanent   the target holds other points than the archive
+├── StoreError                                 what the file system or object store said
+│   ├── StoreUnavailable           transient   no answer, or no room
+│   └── StoreForbidden             permanent   a right is missing, or something else is in the way
 └── InfluxError                                what the server, or the way to it, said
     ├── InfluxUnavailable          transient   refused, reset, 5xx, timeout
     ├── InfluxOverloaded           transient   queue full, memory or rate limit
@@ -219,6 +226,44 @@ class PartialWrite(InfluxRollupError):
 
 class ArchiveMismatch(InfluxRollupError):
     """A file and its source disagree."""
+
+    permanent = True
+
+
+class ArchiveMissing(InfluxRollupError):
+    """There is no archive of the window."""
+
+    permanent = True
+
+
+class SourceUnreadable(InfluxRollupError):
+    """The bucket holds points that no query returns truthfully."""
+
+    permanent = True
+
+
+class PurgeRefused(InfluxRollupError):
+    """The proof that nothing would be lost is not complete."""
+
+    permanent = True
+
+
+class RestoreConflict(InfluxRollupError):
+    """The target holds other points than the archive."""
+
+    permanent = True
+
+
+class StoreError(InfluxRollupError):
+    """What the file system or object store said."""
+
+
+class StoreUnavailable(StoreError):
+    """It did not answer, or has no room."""
+
+
+class StoreForbidden(StoreError):
+    """A right is missing, or something else is in the way."""
 
     permanent = True
 

@@ -24,6 +24,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 # files in here touch no Airflow, so that one of two Airflows is enough for each
 AIRFLOW_FREE = ("live", "property", "unit")
+# in files of the usual few seconds
+HEAVY = {
+    "property/test_always_right.py": 60,
+    "property/test_rollup_partitions.py": 15,
+    "live/test_rollup_races.py": 15,
+}
 TOUCHES_AIRFLOW = ("unit/airflow_adapters", "unit/cli", "unit/docs")
 
 
@@ -35,12 +41,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the other shares to the other runs: every file without Airflow belongs to exactly one."""
     number, count = map(int, config.getoption("share").split("/"))
-    free = sorted({path for item in items if _is_airflow_free(path := _relative(item))})
-    others = {path for index, path in enumerate(free) if index % count != number - 1}
+    free = {path for item in items if _is_airflow_free(path := _relative(item))}
+    others = free - _shares(free, count)[number - 1]
     left = [item for item in items if _relative(item) in others]
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if _relative(item) not in others]
+
+
+def _shares(paths: set[str], count: int) -> list[set[str]]:
+    """Each path in one share; the heavy ones first, so that the shares take about the same time."""
+    shares: list[set[str]] = [set() for _ in range(count)]
+    weights = [0] * count
+    for path in sorted(paths, key=lambda path: (-HEAVY.get(path, 1), path)):
+        lightest = weights.index(min(weights))
+        shares[lightest].add(path)
+        weights[lightest] += HEAVY.get(path, 1)
+    return shares
 
 
 def _relative(item: pytest.Item) -> str:

@@ -26,6 +26,7 @@ from airflow_provider_influx_rollup.lifecycle.steps import (
     QueryArrow,
     QueryDigest,
     Report,
+    ShowKeys,
     Sleep,
     Step,
     Steps,
@@ -37,10 +38,11 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 Reporter = Callable[[Report], None]
+Actions = Mapping[type[Any], Callable[["InfluxClient", Any], Any]]
 
 MAX_THREADS = 8
 
-ACTIONS: Mapping[type[Any], Callable[[InfluxClient, Any], Any]] = {
+ACTIONS: Actions = {
     Query: lambda client, step: client.query(step.flux, extern=step.extern, now=step.now),
     QueryArrow: lambda client, step: client.query_arrow(step.flux, extern=step.extern, now=step.now),
     QueryDigest: lambda client, step: client.query_digest(step.flux, extern=step.extern, now=step.now),
@@ -49,6 +51,7 @@ ACTIONS: Mapping[type[Any], Callable[[InfluxClient, Any], Any]] = {
     Write: lambda client, step: client.write_lines(step.bucket, step.lines),
     Delete: lambda client, step: client.delete(step.bucket, step.interval, step.predicate),
     CheckWritable: lambda client, step: client.check_writable(step.bucket),
+    ShowKeys: lambda client, step: client.source_keys(step.bucket, step.measurement),
     FindBucket: lambda client, step: client.find_bucket(step.name),
     EnsureBucket: lambda client, step: client.ensure_bucket(step.name, step.retention_seconds),
     Sleep: lambda _client, step: time.sleep(step.seconds),
@@ -85,12 +88,13 @@ class _Run(Generic[Result]):
             self._error = error
 
 
-def drive(steps: Steps[Result], client: InfluxClient, report: Reporter) -> Result:
+def drive(steps: Steps[Result], client: InfluxClient, report: Reporter, actions: Actions = ACTIONS) -> Result:
     """Run a verb to its end and return its result.
 
     An error of a step is thrown into the verb, which may react; what it does not catch comes out here.
 
     :param report: called with each ``Report``
+    :param actions: how each step is acted out; verbs that keep files need more than the client's
     """
     run = _Run(steps)
     with closing(steps):
@@ -99,11 +103,13 @@ def drive(steps: Steps[Result], client: InfluxClient, report: Reporter) -> Resul
                 if isinstance(step, Report):
                     report(step)
                 else:
-                    run.answer = act(step, client)
+                    run.answer = act(step, client, actions)
     return run.result
 
 
-async def adrive(steps: Steps[Result], client: InfluxClient, report: Reporter) -> Result:
+async def adrive(
+    steps: Steps[Result], client: InfluxClient, report: Reporter, actions: Actions = ACTIONS
+) -> Result:
     """Run a verb like ``drive`` without blocking the event loop: each step runs in one of a few threads.
 
     When the task is cancelled the verb is closed. A step that waits for a thread is dropped; one that runs in its thread
@@ -111,6 +117,7 @@ async def adrive(steps: Steps[Result], client: InfluxClient, report: Reporter) -
     other request and tries none again.
 
     :param report: called in the event loop's thread with each ``Report``
+    :param actions: how each step is acted out
     """
     run = _Run(steps)
     loop = asyncio.get_running_loop()
@@ -123,42 +130,45 @@ async def adrive(steps: Steps[Result], client: InfluxClient, report: Reporter) -
                 elif isinstance(step, Sleep):
                     await asyncio.sleep(step.seconds)
                 else:
-                    run.answer = await loop.run_in_executor(_threads(), _act_until, abandoned, step, client)
+                    run.answer = await loop.run_in_executor(
+                        _threads(), _act_until, abandoned, step, client, actions
+                    )
     finally:
         abandoned.set()
         steps.close()
     return run.result
 
 
-def _act_until(abandoned: threading.Event, step: Step, client: InfluxClient) -> Any:
+def _act_until(abandoned: threading.Event, step: Step, client: InfluxClient, actions: Actions) -> Any:
     with giving_up_after(abandoned):
-        return act(step, client)
+        return act(step, client, actions)
 
 
-def act(step: Step, client: InfluxClient) -> Any:
+def act(step: Step, client: InfluxClient, actions: Actions = ACTIONS) -> Any:
     """Act one step out and return its result.
 
     :raises TypeError: when the step is of no known type
     """
-    return _gather(step, client) if isinstance(step, Gather) else _act_alone(step, client)
+    return _gather(step, client, actions) if isinstance(step, Gather) else _act_alone(step, client, actions)
 
 
-def _act_alone(step: Step, client: InfluxClient) -> Any:
-    action = ACTIONS.get(type(step))
+def _act_alone(step: Step, client: InfluxClient, actions: Actions) -> Any:
+    action = actions.get(type(step))
     if action is None:
         message = f"{type(step).__name__} is not a step that this driver knows"
         raise TypeError(message)
     return action(client, step)
 
 
-def _gather(step: Gather, client: InfluxClient) -> list[Any]:
+def _gather(step: Gather, client: InfluxClient, actions: Actions) -> list[Any]:
     """Act independent steps out at the same time; all of them end before the first error is raised.
 
     A Gather inside a Gather is refused: waiting in these threads for these threads could last for ever.
     """
     # each in its own copy of what this thread has set, such as when to give up
     futures = [
-        _gather_threads().submit(copy_context().run, _act_alone, inner, client) for inner in step.steps
+        _gather_threads().submit(copy_context().run, _act_alone, inner, client, actions)
+        for inner in step.steps
     ]
     wait(futures)
     return [future.result() for future in futures]

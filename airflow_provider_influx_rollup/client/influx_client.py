@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -23,7 +23,7 @@ from airflow_provider_influx_rollup.exceptions import (
     InfluxForbidden,
     InfluxRejected,
 )
-from airflow_provider_influx_rollup.lifecycle.steps import Bucket
+from airflow_provider_influx_rollup.lifecycle.steps import Bucket, SourceKeys
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 ResultOfClose = TypeVar("ResultOfClose", covariant=True)
+
+# small, so that memory stays flat; large, so that the work per batch does not count
+STREAM_BATCH_BYTES = 8 << 20
 
 
 class Decoder(Protocol[ResultOfClose]):
@@ -117,6 +120,30 @@ class InfluxClient:
 
         return self._retried(attempt)
 
+    def stream_arrow(self, flux: str) -> Iterator[pa.Table]:
+        """Run Flux once and hand its rows out as they come, in flat memory.
+
+        What came is complete only when the iterator ends by itself; ``retrying`` is for those who begin anew.
+
+        :raises InfluxError: at any moment
+        """
+        from airflow_provider_influx_rollup.archive.annotated_arrow import ArrowDecoder
+        from airflow_provider_influx_rollup.client.read_ahead import read_ahead
+
+        request = requests.query_request(self._settings.org, flux)
+        decoder = ArrowDecoder(lambda text: error_of_text(request, text), batch_bytes=STREAM_BATCH_BYTES)
+        with read_ahead(self._transport.stream(request)) as pieces:
+            for piece in pieces:
+                yield from decoder.feed(piece)
+        yield from decoder.close()
+
+    def retrying(self, attempt: Callable[[], Result]) -> Result:
+        """Try something again after errors of the server that may pass, like every method here does.
+
+        :param attempt: must be safe to repeat
+        """
+        return self._retried(attempt)
+
     def query_digest(
         self, flux: str, *, extern: Mapping[str, Any] | None = None, now: datetime | None = None
     ) -> str:
@@ -138,6 +165,24 @@ class InfluxClient:
         """
         request = requests.query_request(self._settings.org, flux, extern=extern, now=now, keeps_rows=False)
         self._decoded(request, lambda make_error: BlockSplitter(make_error, may_be_empty=True))
+
+    def source_keys(self, bucket: str, measurement: str) -> SourceKeys:
+        """List the tag keys of a measurement, and its fields with every type that they ever had.
+
+        :raises QueryFailed: when the server says so inside its answer
+        """
+        request = requests.keys_request(bucket, measurement)
+        answer = self._json(request)
+        for one in (answer, *answer.get("results", [])):
+            if "error" in one:
+                raise error_of_text(request, str(one["error"]))
+        tags, fields = (_values(result) for result in answer["results"])
+        types: dict[str, list[str]] = {}
+        for name, kind in fields:
+            types.setdefault(name, []).append(kind)
+        return SourceKeys(
+            tuple(sorted(name for (name,) in tags)), {name: tuple(kinds) for name, kinds in types.items()}
+        )
 
     def parse_script(self, flux: str) -> dict[str, Any]:
         """Parse a Flux script on the server; returns its AST, a Flux ``Package``."""
@@ -164,6 +209,15 @@ class InfluxClient:
                 )
                 raise
             line_count += batch.line_count
+
+    def write_payload(self, bucket: str, payload: bytes) -> None:
+        """Write one batch of line protocol, with times in nanoseconds.
+
+        :param payload: at most some 10,000 lines
+        :raises WriteRejected: when points were refused
+        """
+        compress = self._settings.compresses
+        self._send(requests.write_request(self._settings.org, bucket, payload, compress=compress))
 
     def check_writable(self, bucket: str) -> None:
         """Ask whether the token may write to a bucket: the server checks that before it looks at the points.
@@ -253,6 +307,11 @@ class InfluxClient:
             return decoder.close()
 
         return self._retried(attempt)
+
+
+def _values(result: Mapping[str, Any]) -> list[list[str]]:
+    """The rows of one InfluxQL statement."""
+    return [row for series in result.get("series", []) for row in series["values"]]
 
 
 def _bucket(item: Mapping[str, Any]) -> Bucket:

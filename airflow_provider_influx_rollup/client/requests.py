@@ -78,6 +78,15 @@ def query_request(
     return Request(Kind.QUERY, "the query", "POST", path, _json(body), headers, expected)
 
 
+def keys_request(bucket: str, measurement: str) -> Request:
+    """List the tag keys and the field keys with their types, by InfluxQL: Flux hides some tag keys and all but one type."""
+    quoted = '"' + measurement.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    query = f"SHOW TAG KEYS FROM {quoted}; SHOW FIELD KEYS FROM {quoted}"
+    return Request(
+        Kind.QUERY, f"listing the keys of {measurement!r}", "GET", _path("/query", db=bucket, q=query)
+    )
+
+
 def ast_request(org: str, flux: str) -> Request:
     """Parse Flux on the server without running it."""
     path = _path("/api/v2/query/ast", org=org)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -47,7 +47,7 @@ class Transport:
         """Send a request and receive its whole answer."""
         return b"".join(self.stream(request))
 
-    def stream(self, request: Request) -> Iterator[bytes]:
+    def stream(self, request: Request) -> Generator[bytes, None, None]:
         """Send a request and receive its answer in pieces.
 
         :raises InfluxTruncated: when the answer stops in the middle

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_influx_rollup.ledger.fingerprint import combine_checksums
+from airflow_provider_influx_rollup.hashing import combine_checksums
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.windows.interval import Interval
 

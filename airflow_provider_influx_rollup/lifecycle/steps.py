@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+from airflow_provider_influx_rollup.lifecycle.store_steps import StoreStep
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 Result = TypeVar("Result")
@@ -98,6 +99,26 @@ class FindBucket:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowKeys:
+    """List the keys of a measurement; the result is ``SourceKeys``."""
+
+    bucket: str
+    measurement: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceKeys:
+    """The keys of a measurement, of all times.
+
+    :param tags: tag keys, sorted
+    :param fields: every type that a field ever had: ``"float"``, ``"integer"``, ``"unsigned"``, ``"boolean"``, ``"string"``
+    """
+
+    tags: tuple[str, ...]
+    fields: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class EnsureBucket:
     """Create a bucket unless it exists; the result is its ``Bucket``.
 
@@ -163,9 +184,11 @@ Step = (
     | Delete
     | CheckWritable
     | FindBucket
+    | ShowKeys
     | EnsureBucket
     | Report
     | Sleep
     | Gather
+    | StoreStep
 )
 Steps = Generator[Step, Any, Result]

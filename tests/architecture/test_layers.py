@@ -9,12 +9,14 @@ PACKAGE = "airflow_provider_influx_rollup"
 PURE = [
     "exceptions",
     "globs",
+    "hashing",
     "windows",
     "flux",
     "ledger",
     "archive",
     "aggregates",
     "lifecycle",
+    "stores",
     "client",
     "cli",
 ]

@@ -17,6 +17,8 @@ from airflow_provider_influx_rollup.client.driver import ACTIONS, MAX_THREADS, a
 from airflow_provider_influx_rollup.client.retry import call_with_retries
 from airflow_provider_influx_rollup.exceptions import InfluxUnavailable, QueryFailed
 from airflow_provider_influx_rollup.lifecycle import steps as s
+from airflow_provider_influx_rollup.lifecycle.store_steps import StoreStep
+from airflow_provider_influx_rollup.stores.actions import STORE_ACTIONS
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -32,6 +34,7 @@ EVERY_STEP: list[tuple[s.Step, tuple[Any, ...]]] = [
     (s.Write("b", ["m v=1"]), ("write_lines", "b", ["m v=1"])),
     (s.Delete("b", DAY, "p"), ("delete", "b", DAY, "p")),
     (s.CheckWritable("b"), ("check_writable", "b")),
+    (s.ShowKeys("b", "m"), ("source_keys", "b", "m")),
     (s.FindBucket("b"), ("find_bucket", "b")),
     (s.EnsureBucket("b", 3600), ("ensure_bucket", "b", 3600)),
 ]
@@ -66,7 +69,9 @@ both = pytest.mark.parametrize("run", [run_blocking, run_async])
 
 
 def test_table_knows_every_step_when_a_new_one_is_added() -> None:
-    assert set(ACTIONS) | {s.Report, s.Gather} == set(typing.get_args(s.Step))
+    store_steps = set(typing.get_args(StoreStep))
+    assert set(STORE_ACTIONS) == store_steps
+    assert set(ACTIONS) | {s.Report, s.Gather} == set(typing.get_args(s.Step)) - store_steps
     assert {type(step) for step, _ in EVERY_STEP} | {s.Sleep} == set(ACTIONS)
 
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from airflow_provider_influx_rollup.hashing import combine_checksums
 from airflow_provider_influx_rollup.ledger.fingerprint import (
     checksums_by_group,
-    combine_checksums,
     hash_texts,
     row_hashes,
     tag_set_hash,

@@ -1,0 +1,42 @@
+"""JSON documents beside the data: one way to write each, so that their bytes can be hashed and compared."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_influx_rollup.exceptions import ArchiveMismatch
+
+
+def encode_document(values: Mapping[str, Any]) -> bytes:
+    """Canonical JSON: sorted keys, two spaces, UTF-8, a newline at the end."""
+    return (json.dumps(values, sort_keys=True, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def decode_document(data: bytes, about: str) -> dict[str, Any]:
+    """Undo ``encode_document``.
+
+    :param about: what it is, for the message
+    :raises ArchiveMismatch: when it is not exactly what ``encode_document`` writes
+    """
+    try:
+        values = json.loads(data)
+    except ValueError as error:
+        raise damaged(about, str(error)) from None
+    if not isinstance(values, dict) or encode_document(values) != data:
+        raise damaged(about, "its bytes were changed")
+    return values
+
+
+def damaged(about: str, why: str) -> ArchiveMismatch:
+    """The error of a document that cannot be trusted."""
+    return ArchiveMismatch(
+        f"{about} is damaged: {why}", written="nothing", fix="bring the file back from a copy"
+    )
+
+
+def sha256_of(data: bytes) -> str:
+    """64 hex digits."""
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,122 @@
+"""The manifest of one generation of an archived window: published last, it makes the generation exist."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from airflow_provider_influx_rollup.archive.documents import damaged, decode_document, encode_document
+from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+FORMAT = "influx-rollup-archive/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One Parquet file: points of one value type, of one span of time.
+
+    :param name: of the file, in the generation's folder
+    :param kind: ``"float"``, ``"integer"``, ``"unsigned"``, ``"boolean"`` or ``"string"``
+    :param first_ns: the earliest time in it, nanoseconds since the epoch, UTC
+    :param last_ns: the latest time in it
+    :param sha256: of the whole file
+    """
+
+    name: str
+    kind: str
+    rows: int
+    bytes: int
+    sha256: str
+    first_ns: int
+    last_ns: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a generation holds, and what it was made of.
+
+    :param generation: 1 is the first
+    :param tags: tag keys, sorted: the columns of the files
+    :param content: fingerprint of the files
+    :param source: fingerprint of what the bucket held then; it differs from the content only when points of an earlier
+        generation, which were purged since, were taken over
+    :param created_at: RFC 3339, UTC
+    :param previous: generation whose place this one takes; 0 for none
+    :param run: ``dag_id``, ``task_id``, ``run_id``, ``try_number``, ``map_index``
+    :param versions: of this package, pyarrow and the server
+    :param reason: why there is a new generation
+    """
+
+    org: str
+    bucket: str
+    measurement: str
+    window: Interval
+    generation: int
+    tags: tuple[str, ...]
+    parts: tuple[Part, ...]
+    content: Fingerprint
+    source: Fingerprint
+    created_at: str
+    previous: int = 0
+    run: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all files."""
+        return sum(part.bytes for part in self.parts)
+
+    def encode(self) -> bytes:
+        """As the file ``manifest.json``."""
+        return encode_document(
+            {
+                "format": FORMAT,
+                "org": self.org,
+                "bucket": self.bucket,
+                "measurement": self.measurement,
+                "window": self.window.as_json(),
+                "generation": self.generation,
+                "previous": self.previous,
+                "reason": self.reason,
+                "tags": list(self.tags),
+                "parts": [asdict(part) for part in self.parts],
+                "content": self.content.as_json(),
+                "source": self.source.as_json(),
+                "created_at": self.created_at,
+                "run": dict(self.run),
+                "versions": dict(self.versions),
+            }
+        )
+
+    @classmethod
+    def decode(cls, data: bytes, about: str) -> Manifest:
+        """Undo ``encode``.
+
+        :param about: where it is, for the message
+        :raises ArchiveMismatch: when it is no manifest of this format, or its bytes were changed
+        """
+        values = decode_document(data, about)
+        if values.get("format") != FORMAT:
+            raise damaged(about, f"its format is {values.get('format')!r}, not {FORMAT!r}")
+        try:
+            return cls(
+                org=values["org"],
+                bucket=values["bucket"],
+                measurement=values["measurement"],
+                window=Interval.from_json(values["window"]),
+                generation=int(values["generation"]),
+                tags=tuple(values["tags"]),
+                parts=tuple(Part(**part) for part in values["parts"]),
+                content=Fingerprint.from_json(values["content"]),
+                source=Fingerprint.from_json(values["source"]),
+                created_at=values["created_at"],
+                previous=int(values["previous"]),
+                run=values["run"],
+                versions=values["versions"],
+                reason=values["reason"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise damaged(about, f"{type(error).__name__}: {error}") from None

@@ -1,0 +1,82 @@
+"""Where a window of a measurement lies: ``org/bucket/measurement/window=<start>_<stop>/gen=<n>/``."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+MANIFEST = "manifest.json"
+CERTIFICATES = "certificates"
+CATALOG = "catalog.json"
+INTENT = "purge.json"
+
+SAFE = re.compile(rb"[A-Za-z0-9_-]")
+WINDOW = re.compile(r"window=(?P<start>\d{8}T\d{6}(?:\.\d{6})?Z)_(?P<stop>\d{8}T\d{6}(?:\.\d{6})?Z)")
+GENERATION = re.compile(r"gen=(?P<number>[1-9]\d*)")
+# what file systems and object stores allow in one name
+MOST_NAME_BYTES = 255
+
+
+def encode_name(name: str) -> str:
+    """A name as one part of a path: all but letters, digits, ``_`` and ``-`` as ``%`` and two hex digits of UTF-8.
+
+    :raises ConfigurationError: when that is longer than a file name may be
+    """
+    encoded = "".join(
+        chr(byte) if SAFE.match(bytes([byte])) else f"%{byte:02X}" for byte in name.encode("utf-8")
+    )
+    if not encoded or len(encoded) > MOST_NAME_BYTES:
+        what = f"{name[:80]!r} is {len(encoded)} bytes long as a folder's name; a folder can have 1 to 255"
+        raise ConfigurationError(what, written="nothing", fix="use a shorter name")
+    return encoded
+
+
+def decode_name(encoded: str) -> str:
+    """Undo ``encode_name``."""
+    return re.sub(
+        rb"%([0-9A-F]{2})", lambda found: bytes([int(found[1], 16)]), encoded.encode("ascii")
+    ).decode("utf-8")
+
+
+def measurement_folder(org: str, bucket: str, measurement: str) -> str:
+    """The folder of all windows of a measurement."""
+    return "/".join(encode_name(name) for name in (org, bucket, measurement))
+
+
+def window_folder(measurement_folder: str, window: Interval) -> str:
+    """The folder of a window's generations."""
+    return f"{measurement_folder}/window={_stamp(window.start)}_{_stamp(window.stop)}"
+
+
+def generation_folder(window_folder: str, generation: int) -> str:
+    """The folder of one generation.
+
+    :param generation: 1 is the first
+    """
+    return f"{window_folder}/gen={generation}"
+
+
+def parse_window(name: str) -> Interval | None:
+    """The window of a folder's name; None for other folders."""
+    found = WINDOW.fullmatch(name)
+    return Interval(_instant(found["start"]), _instant(found["stop"])) if found else None
+
+
+def parse_generation(name: str) -> int | None:
+    """The generation of a folder's name; None for other folders."""
+    found = GENERATION.fullmatch(name)
+    return int(found["number"]) if found else None
+
+
+def _stamp(instant: datetime) -> str:
+    # no strftime: it does not pad years before 1000
+    utc = instant.astimezone(UTC)
+    text = f"{utc.year:04d}{utc.month:02d}{utc.day:02d}T{utc.hour:02d}{utc.minute:02d}{utc.second:02d}"
+    return f"{text}.{utc.microsecond:06d}Z" if utc.microsecond else f"{text}Z"
+
+
+def _instant(stamp: str) -> datetime:
+    return datetime.fromisoformat(stamp)

@@ -1,0 +1,50 @@
+"""Queries of an archive: whole points, in slices that no shard group border crosses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from airflow_provider_influx_rollup.flux import literals
+from airflow_provider_influx_rollup.flux.rollup import RollupSource, render_source
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+CARRIAGE_RETURN = literals.regex("\r")
+
+
+def points_query(bucket: str, measurement: str, interval: Interval) -> str:
+    """All points, series after series of one field after the other.
+
+    Without the bounds a row costs the server half. It gathers the whole answer then, so the slice must be bounded.
+    """
+    source = RollupSource(bucket, measurement, {})
+    return f'{render_source(source, interval)}\n  |> drop(columns: ["_start", "_stop", "_measurement"])'
+
+
+def slice_counts_query(bucket: str, measurement: str, slices: Sequence[Interval]) -> str:
+    """How many points each slice has, counted in the storage engine; the yield is the slice's number."""
+    source = RollupSource(bucket, measurement, {})
+    return "\n\n".join(
+        f'{render_source(source, part)}\n  |> count()\n  |> group()\n  |> sum()\n  |> yield(name: "{number}")'
+        for number, part in enumerate(slices)
+    )
+
+
+def lost_text_query(
+    bucket: str, measurement: str, interval: Interval, tags: Iterable[str], fields: Sequence[str]
+) -> str:
+    """Points whose text an answer would change: a carriage return is lost in annotated CSV.
+
+    :param tags: tag keys
+    :param fields: string fields
+    """
+    source = RollupSource(bucket, measurement, {})
+    names = ["_field", *tags]
+    anywhere = " or ".join(f"r[{literals.string(name)}] =~ {CARRIAGE_RETURN}" for name in names)
+    named = f"{render_source(source, interval)}\n  |> filter(fn: (r) => {anywhere})\n  |> count()\n"
+    reads = [f'{named}  |> group()\n  |> sum()\n  |> yield(name: "names")']
+    if fields:
+        reads.append(
+            f"{render_source(source, interval, fields)}\n  |> filter(fn: (r) => r._value =~ {CARRIAGE_RETURN})\n"
+            '  |> group(columns: ["_field"])\n  |> count()\n  |> yield(name: "values")'
+        )
+    return "\n\n".join(reads)

@@ -1,0 +1,178 @@
+"""Archive windows: write, read back from the files, compare with a fresh read of the source, publish."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
+from airflow_provider_influx_rollup.archive.paths import window_folder
+from airflow_provider_influx_rollup.exceptions import ArchiveMissing, SourceChanging, WindowFrozen
+from airflow_provider_influx_rollup.hashing import combine_checksums
+from airflow_provider_influx_rollup.ledger.codec import encode_receipts
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.archive_generation import (
+    Making,
+    fresh_generation,
+    merged_generation,
+)
+from airflow_provider_influx_rollup.lifecycle.archive_newest import Published, newest_generation
+from airflow_provider_influx_rollup.lifecycle.archive_read import ReadPlan, fingerprint_source, plan_read
+from airflow_provider_influx_rollup.lifecycle.archive_spec import STAGE, ArchiveSpec
+from airflow_provider_influx_rollup.lifecycle.frozen import is_too_old
+from airflow_provider_influx_rollup.lifecycle.purge_state import read_purge
+from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.lifecycle.steps import EnsureBucket, Report, Steps, Write
+from airflow_provider_influx_rollup.lifecycle.waiting import Clock, wait_until_due
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+TRIES = 3
+NEW, UNCHANGED = "new", "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """What became of one window.
+
+    :param is_new: whether this run made the generation
+    """
+
+    published: Published
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveResult:
+    """What became of the windows of a run."""
+
+    spec: ArchiveSpec
+    archived: tuple[Archived, ...]
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Small JSON for XCom; the checksum stands for the rows of all files."""
+        manifests = [one.published.manifest for one in self.archived]
+        window = Interval(manifests[0].window.start, manifests[-1].window.stop)
+        return {
+            "window": window.as_json(),
+            "windows": len(manifests),
+            "rows_in": sum(manifest.source.total.rows for manifest in manifests),
+            "rows_out": sum(manifest.content.total.rows for manifest in manifests),
+            "bytes": sum(manifest.size_bytes for manifest in manifests),
+            "series": max(manifest.content.series_count for manifest in manifests),
+            "checksum": combine_checksums(manifest.content.total.hash for manifest in manifests),
+            "generation": max(manifest.generation for manifest in manifests),
+            "new": sum(1 for one in self.archived if one.is_new),
+            "state": State.COMMITTED.value,
+            "path": f"{self.spec.shown_path}/{self.spec.folder}",
+            "seconds": round(self.seconds, 3),
+            "pipeline": self.spec.pipeline,
+        }
+
+
+def archive(
+    spec: ArchiveSpec, windows: Sequence[Interval], run: RunInfo, now: Clock, versions: Mapping[str, str]
+) -> Steps[ArchiveResult]:
+    """Archive windows one after the other; each is published, and in the ledger, before the next begins.
+
+    :param windows: at least one, in ascending order
+    :param run: who runs it
+    :param now: the clock, aware UTC
+    :param versions: of the software, for the manifest
+    :raises InfluxRollupError: of the first window that cannot be archived; the earlier ones are
+    """
+    began = now()
+    yield EnsureBucket(spec.ledger_bucket)
+    done = []
+    for window in windows:
+        window_began = now()
+        one = yield from archive_window(spec, window, run, now, versions)
+        seconds = (now() - window_began).total_seconds()
+        yield Write(spec.ledger_bucket, encode_receipts([_receipt(spec, one, run, now, seconds)]))
+        yield Report(_told(spec, one))
+        done.append(one)
+    return ArchiveResult(spec, tuple(done), (now() - began).total_seconds())
+
+
+def archive_window(
+    spec: ArchiveSpec, window: Interval, run: RunInfo, now: Clock, versions: Mapping[str, str]
+) -> Steps[Archived]:
+    """Archive one window, unless its newest generation is what the source holds.
+
+    :raises SourceUnreadable: when no query returns the points as they are
+    :raises SourceChanging: when points keep coming while the window is read
+    :raises WindowFrozen: when retention may have taken points, and there is no archive yet
+    :raises ArchiveMismatch: when a file does not hold what was written to it
+    """
+    yield from wait_until_due([window], spec.lateness, now())
+    folder = window_folder(spec.folder, window)
+    for _ in range(TRIES):
+        newest = yield from newest_generation(folder)
+        plan = yield from plan_read(spec, window)
+        if is_too_old(window, plan.bucket, now()) and not spec.force:
+            return (yield from _kept(spec, window, newest))
+        is_purged = newest is not None and (yield from read_purge(folder)) is not None
+        if newest is not None and (yield from _is_unchanged(spec, plan, newest, is_purged)):
+            return Archived(newest, is_new=False)
+        making = Making(spec, window, plan, newest, run, now(), versions)
+        try:
+            made = yield from (merged_generation if is_purged else fresh_generation)(making)
+        except ArchiveMissing:
+            made = None  # a faster run has removed the files of this one
+        if made is not None:
+            return Archived(made, is_new=True)
+    what = "points kept coming while the window was archived"
+    raise SourceChanging(
+        what, window=window, written="no new generation", fix="raise lateness, or run it again later"
+    )
+
+
+def _is_unchanged(spec: ArchiveSpec, plan: ReadPlan, newest: Published, is_purged: bool) -> Steps[bool]:
+    source: Fingerprint = yield from fingerprint_source(spec, plan.slices)
+    return source == newest.manifest.source or (is_purged and not source.total.rows)
+
+
+def _kept(spec: ArchiveSpec, window: Interval, newest: Published | None) -> Steps[Archived]:
+    if newest is not None:
+        number = newest.manifest.generation
+        yield Report(
+            f"Window {window}: retention may have taken points; generation {number} is kept", "warning"
+        )
+        return Archived(newest, is_new=False)
+    what = f"retention of bucket {spec.bucket!r} may have taken points of the window, and there is no archive of it"
+    fix = "archive windows earlier, or set force=True to archive what is left"
+    raise WindowFrozen(what, window=window, written="nothing", fix=fix)
+
+
+def _receipt(spec: ArchiveSpec, one: Archived, run: RunInfo, now: Clock, seconds: float) -> Receipt:
+    manifest = one.published.manifest
+    return Receipt(
+        spec.pipeline,
+        STAGE,
+        manifest.window,
+        State.COMMITTED,
+        now(),
+        generation=manifest.generation,
+        rows_in=manifest.source.total.rows,
+        rows_out=manifest.content.total.rows,
+        series=manifest.content.series_count,
+        checksum=manifest.content.total.hash,
+        dag_id=run.dag_id,
+        task_id=run.task_id,
+        run_id=run.run_id,
+        try_number=run.try_number,
+        map_index=run.map_index,
+        seconds=seconds,
+        reason=run.reason,
+    )
+
+
+def _told(spec: ArchiveSpec, one: Archived) -> str:
+    manifest = one.published.manifest
+    what = NEW if one.is_new else UNCHANGED
+    return (
+        f"Window {manifest.window} of {spec.bucket}/{spec.measurement}: generation {manifest.generation} ({what}), "
+        f"{manifest.content.total.rows:,} points of {manifest.content.series_count:,} series in {manifest.size_bytes:,} bytes"
+    )

@@ -1,0 +1,73 @@
+"""Cut a window into slices that can be read truthfully and in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+
+from airflow_provider_influx_rollup.flux.archive import slice_counts_query
+from airflow_provider_influx_rollup.lifecycle.field_types import shard_parts
+from airflow_provider_influx_rollup.lifecycle.steps import Bucket, Query, SourceKeys, Steps
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+
+# every shard group begins on a full hour, whatever its length is or was
+SHORTEST_SHARD_GROUP_SECONDS = 3600
+SLICES_PER_QUERY = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A part of a window that one query reads.
+
+    :param rows: points that it had when it was counted
+    """
+
+    interval: Interval
+    rows: int
+
+
+def cut_slices(
+    bucket: Bucket, measurement: str, window: Interval, keys: SourceKeys, most_rows: int
+) -> Steps[list[Slice]]:
+    """Cut where shard groups begin, then until no slice has too many points.
+
+    A field may change its type where a shard group begins; a query over both returns the points of one type only. When
+    one of the fields ever had two types, slices are hours at most: older groups may have had another length.
+
+    :param most_rows: the server gathers the rows of one slice in its memory, about 28 bytes for each
+    """
+    seconds = bucket.shard_group_seconds
+    if any(len(kinds) > 1 for kinds in keys.fields.values()):
+        seconds = SHORTEST_SHARD_GROUP_SECONDS
+    waiting = shard_parts(window, seconds or SHORTEST_SHARD_GROUP_SECONDS)
+    done: list[Slice] = []
+    while waiting:
+        counts = yield from _count(bucket.name, measurement, waiting)
+        again: list[Interval] = []
+        for part in waiting:
+            pieces = -(-counts[part] // most_rows)
+            if pieces > 1 and part.duration > MICROSECOND:
+                again += _split(part, pieces)
+            else:
+                done.append(Slice(part, counts[part]))
+        waiting = again
+    return sorted(done, key=lambda one: one.interval)
+
+
+def _count(bucket: str, measurement: str, parts: Sequence[Interval]) -> Steps[Mapping[Interval, int]]:
+    counts = dict.fromkeys(parts, 0)
+    for first in range(0, len(parts), SLICES_PER_QUERY):
+        some = parts[first : first + SLICES_PER_QUERY]
+        for row in (yield Query(slice_counts_query(bucket, measurement, some))):
+            counts[some[int(row["result"])]] += row["_value"]
+    return counts
+
+
+def _split(part: Interval, pieces: int) -> list[Interval]:
+    """Equal pieces of whole microseconds."""
+    length = part.duration // MICROSECOND
+    pieces = min(pieces, length)
+    bounds = [part.start + timedelta(microseconds=length * index // pieces) for index in range(pieces + 1)]
+    return [Interval(*pair) for pair in pairwise(bounds)]

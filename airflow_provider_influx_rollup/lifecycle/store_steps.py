@@ -1,0 +1,159 @@
+"""Steps of verbs that keep files. Paths are relative to the store that the driver was given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class WriteParts:
+    """Stream the answer of a query into Parquet files, one for each value type; the result is ``list[Part]``.
+
+    The files are not whole before the step is: nothing may refer to them until then. A try that was cut is begun anew.
+
+    :param flux: rows with ``_time``, ``_field``, ``_value`` and tags
+    :param folder: where the files are made
+    :param name: begin of their names, which no other run uses
+    :param tags: tag keys; others in the answer are an error
+    """
+
+    flux: str
+    folder: str
+    name: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FingerprintSource:
+    """Add up what a query returns, in flat memory; the result is a ``Fingerprint`` with its series."""
+
+    flux: str
+
+
+@dataclass(frozen=True, slots=True)
+class FingerprintPart:
+    """Read a file back; the result is ``(Part, Fingerprint)``: what the file holds, whatever its manifest says.
+
+    :param path: of the Parquet file
+    """
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class MergeParts:
+    """Write the points of some files anew, without those that later files replace.
+
+    The result is ``(list[Part], Fingerprint)``: the new files, and the points that were replaced.
+
+    :param older: paths of files whose points give way where a later file has the same series, field and time
+    :param newer: paths of files that are taken as they are
+    :param folder: where the files are made
+    :param name: begin of their names
+    :param tags: tag keys of the new files
+    """
+
+    older: tuple[str, ...]
+    newer: tuple[str, ...]
+    folder: str
+    name: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WritePoints:
+    """Write the points of a file into a bucket, vectorised; the result is how many field values were sent.
+
+    :param path: of the Parquet file
+    :param measurement: name that they get
+    :param interval: only its points
+    """
+
+    path: str
+    bucket: str
+    measurement: str
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class CompareParts:
+    """Compare what a query returns with files, point by point; the result is a ``Comparison``.
+
+    :param flux: rows with ``_time``, ``_field``, ``_value`` and tags
+    :param paths: of the Parquet files
+    :param interval: only the points of the files inside it
+    """
+
+    flux: str
+    paths: tuple[str, ...]
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How the points of a bucket and those of some files compare.
+
+    :param equal: points that are in both, value included
+    :param missing: points of the files that the bucket lacks
+    :param changed: points of the bucket with the series, field and time of one in the files, and another value or type
+    :param unknown: other points of the bucket
+    """
+
+    equal: int
+    missing: int
+    changed: int
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBytes:
+    """Read a small file; the result is ``bytes``, or None when there is none."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutNew:
+    """Make a small file appear as a whole, unless there is one; the result is whether this step made it."""
+
+    path: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PutOver:
+    """Make a small file appear as a whole, in place of one that is there; the result is None."""
+
+    path: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ListFolder:
+    """List a folder; the result is a sorted ``list[str]`` of names, empty when there is none."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFiles:
+    """Remove files that are there; the result is None."""
+
+    paths: tuple[str, ...]
+
+
+StoreStep = (
+    WriteParts
+    | FingerprintSource
+    | FingerprintPart
+    | MergeParts
+    | WritePoints
+    | CompareParts
+    | ReadBytes
+    | PutNew
+    | PutOver
+    | ListFolder
+    | RemoveFiles
+)

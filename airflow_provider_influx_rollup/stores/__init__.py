@@ -1,0 +1,1 @@
+"""Files of archives: local, S3, GCS, ABFS. No Airflow."""

@@ -1,0 +1,51 @@
+"""How each step that keeps files is acted out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_influx_rollup.client.driver import ACTIONS
+from airflow_provider_influx_rollup.lifecycle.store_steps import (
+    CompareParts,
+    FingerprintPart,
+    FingerprintSource,
+    ListFolder,
+    MergeParts,
+    PutNew,
+    PutOver,
+    ReadBytes,
+    RemoveFiles,
+    WriteParts,
+    WritePoints,
+)
+from airflow_provider_influx_rollup.stores.compare_parts import act_compare_parts, act_merge_parts
+from airflow_provider_influx_rollup.stores.read_parts import act_fingerprint_part, act_fingerprint_source
+from airflow_provider_influx_rollup.stores.write_parts import act_write_parts
+from airflow_provider_influx_rollup.stores.write_points import act_write_points
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+    from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
+
+StoreAction = Callable[["ArchiveStore", "InfluxClient", Any], Any]
+
+STORE_ACTIONS: Mapping[type[Any], StoreAction] = {
+    WriteParts: act_write_parts,
+    FingerprintSource: act_fingerprint_source,
+    FingerprintPart: act_fingerprint_part,
+    MergeParts: act_merge_parts,
+    WritePoints: act_write_points,
+    CompareParts: act_compare_parts,
+    ReadBytes: lambda store, _client, step: store.read(step.path),
+    PutNew: lambda store, _client, step: store.put_new(step.path, step.data),
+    PutOver: lambda store, _client, step: store.put_over(step.path, step.data),
+    ListFolder: lambda store, _client, step: store.names(step.path),
+    RemoveFiles: lambda store, _client, step: store.remove(step.paths),
+}
+
+
+def actions_with(store: ArchiveStore) -> Mapping[type[Any], Callable[[InfluxClient, Any], Any]]:
+    """All actions of the driver, and those that keep files in a store."""
+    return {**ACTIONS, **{kind: partial(action, store) for kind, action in STORE_ACTIONS.items()}}

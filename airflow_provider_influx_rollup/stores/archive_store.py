@@ -1,0 +1,183 @@
+"""A folder on any file system that fsspec knows, with the few promises that an archive needs."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from airflow_provider_influx_rollup.exceptions import ArchiveMissing, StoreForbidden, StoreUnavailable
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+READ_BUFFER_BYTES = 1 << 20
+FIX_FORBIDDEN = "give the worker's user or the connection the right to read and write there"
+FIX_GONE = "bring the file back from a copy; the points of its window must not be deleted"
+FIX_FULL = "make room, then run it again: what was begun is made anew"
+
+
+class ArchiveStore:
+    """One base folder; all paths are relative to it, with ``/``.
+
+    :param file_system: of fsspec
+    :param base: path on that file system
+    :param shown: how messages name the base, without secrets
+    """
+
+    def __init__(self, file_system: AbstractFileSystem, base: str, shown: str) -> None:
+        self._files = file_system
+        self._base = base.rstrip("/")
+        self.shown = shown.rstrip("/")
+
+    @classmethod
+    def of_url(cls, url: str, **options: Any) -> ArchiveStore:
+        """Open a store without Airflow.
+
+        :param url: such as ``/data/archive`` or ``s3://lake/telemetry``
+        :param options: of fsspec's file system
+        """
+        from fsspec.core import url_to_fs
+
+        file_system, base = url_to_fs(url, **options)
+        return cls(file_system, base, url)
+
+    def path(self, relative: str) -> str:
+        """The path on the file system."""
+        return f"{self._base}/{relative}" if relative else self._base
+
+    def shown_path(self, relative: str) -> str:
+        """The path as messages name it."""
+        return f"{self.shown}/{relative}"
+
+    @contextmanager
+    def writing(self, relative: str) -> Iterator[IO[bytes]]:
+        """Write a file; it is whole when the block ends without an error, and must not be used otherwise."""
+        with self._errors(relative):
+            self._make_folder(relative)
+            with self._files.open(self.path(relative), "wb") as file:
+                yield file
+
+    @contextmanager
+    def reading(self, relative: str) -> Iterator[IO[bytes]]:
+        """Read a file, at any place of it."""
+        with (
+            self._errors(relative),
+            self._files.open(self.path(relative), "rb", block_size=READ_BUFFER_BYTES) as file,
+        ):
+            yield file
+
+    def read(self, relative: str) -> bytes | None:
+        """A small file; None when there is none."""
+        with self._errors(relative):
+            try:
+                data: bytes = self._files.cat_file(self.path(relative))
+            except FileNotFoundError:
+                return None
+            return data
+
+    def put_new(self, relative: str, data: bytes) -> bool:
+        """Make a small file appear as a whole, unless there is one; whether this call made it."""
+        with self._errors(relative):
+            self._make_folder(relative)
+            if self._is_local:
+                return self._link_new(Path(self.path(relative)), data)
+            try:
+                self._files.pipe_file(self.path(relative), data, mode="create")
+            except FileExistsError:
+                return False
+            except OSError as error:
+                # two at once: the store says that a condition failed, or that another request won
+                if any(
+                    word in str(error) for word in ("PreconditionFailed", "ConditionalRequestConflict", "412")
+                ):
+                    return False
+                raise
+            return True
+
+    def put_over(self, relative: str, data: bytes) -> None:
+        """Make a small file appear as a whole, in place of one that is there."""
+        with self._errors(relative):
+            self._make_folder(relative)
+            if not self._is_local:
+                self._files.pipe_file(self.path(relative), data)
+                return
+            with self._whole_file(Path(self.path(relative)), data) as temporary:
+                temporary.replace(self.path(relative))
+
+    def names(self, relative: str) -> list[str]:
+        """The names in a folder, sorted; empty when there is none."""
+        with self._errors(relative):
+            self._files.invalidate_cache(self.path(relative))
+            try:
+                found = self._files.ls(self.path(relative), detail=False)
+            except FileNotFoundError:
+                return []
+            return sorted({str(path).rstrip("/").rpartition("/")[2] for path in found} - {""})
+
+    def remove(self, relatives: Iterable[str]) -> None:
+        """Remove files that are there."""
+        for relative in relatives:
+            with self._errors(relative):
+                try:
+                    self._files.rm_file(self.path(relative))
+                except FileNotFoundError:
+                    continue
+
+    @property
+    def _is_local(self) -> bool:
+        from fsspec.implementations.local import LocalFileSystem
+
+        return isinstance(self._files, LocalFileSystem)
+
+    def _make_folder(self, relative: str) -> None:
+        if self._is_local:
+            Path(self.path(relative)).parent.mkdir(parents=True, exist_ok=True)
+
+    def _link_new(self, path: Path, data: bytes) -> bool:
+        with self._whole_file(path, data) as temporary:
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                return False
+        return True
+
+    @contextmanager
+    def _whole_file(self, path: Path, data: bytes) -> Iterator[Path]:
+        """A file of another name with all the data, on the disk; gone in the end."""
+        temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def _errors(self, relative: str) -> Iterator[None]:
+        """Turn what the file system does into errors of ours."""
+        try:
+            yield
+        except FileNotFoundError as error:
+            what = f"{self.shown_path(relative)} is not there"
+            raise ArchiveMissing(what, written="nothing", fix=FIX_GONE) from error
+        except PermissionError as error:
+            what = f"{self.shown_path(relative)} may not be used: {_said(error)}"
+            raise StoreForbidden(what, fix=FIX_FORBIDDEN) from error
+        except (NotADirectoryError, IsADirectoryError, FileExistsError) as error:
+            what = f"{self.shown_path(relative)} cannot be made: {_said(error)}"
+            raise StoreForbidden(
+                what, fix="something else is in its place: move it, or choose another path"
+            ) from error
+        except OSError as error:
+            what = f"{self.shown_path(relative)} failed: {_said(error)}"
+            raise StoreUnavailable(what, fix=FIX_FULL if "space" in str(error) else None) from error
+
+
+def _said(error: OSError) -> str:
+    return error.strerror or str(error) or type(error).__name__

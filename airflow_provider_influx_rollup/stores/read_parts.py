@@ -1,0 +1,108 @@
+"""Parquet files back into points, and what they are."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING
+
+from airflow_provider_influx_rollup.archive.manifest import Part
+from airflow_provider_influx_rollup.exceptions import ArchiveMismatch
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
+    from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+    from airflow_provider_influx_rollup.lifecycle.store_steps import FingerprintPart, FingerprintSource
+    from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
+
+BATCH_ROWS = 100_000
+HASH_BYTES = 1 << 20
+FIX_DAMAGED = "bring the file back from a copy; the points of its window must not be deleted"
+
+
+@contextmanager
+def parquet_file(store: ArchiveStore, path: str) -> Iterator[pq.ParquetFile]:
+    """Open a file for reading; its texts come as dictionaries.
+
+    :raises ArchiveMismatch: when it is no Parquet file of an archive
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with store.reading(path) as file:
+        try:
+            names = pq.read_schema(file).names
+            file.seek(0)
+            keys = [name for name in names if name not in ("_time", "_value")]
+            yield pq.ParquetFile(file, read_dictionary=keys, pre_buffer=False)
+        except (pa.ArrowException, UnicodeDecodeError) as error:
+            what = f"{store.shown_path(path)} cannot be read: {str(error)[:200]}"
+            raise ArchiveMismatch(what, written="nothing", fix=FIX_DAMAGED) from error
+
+
+def read_batches(store: ArchiveStore, path: str) -> Iterator[pa.RecordBatch]:
+    """The points of a file, some at a time."""
+    with parquet_file(store, path) as file:
+        yield from file.iter_batches(BATCH_ROWS)
+
+
+def fingerprint_part(store: ArchiveStore, path: str) -> tuple[Part, Fingerprint]:
+    """What a file is and holds, from its bytes alone.
+
+    :raises ArchiveMismatch: when it cannot be read
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from airflow_provider_influx_rollup.archive.row_totals import Tally
+    from airflow_provider_influx_rollup.archive.value_kinds import kind_of
+
+    with store.reading(path) as raw:
+        size, sha256 = _hash_of(raw)
+    tally = Tally()
+    rows, first_ns, last_ns = 0, 2**63 - 1, -(2**63)
+    kind = ""
+    with parquet_file(store, path) as file:
+        kind = kind_of(file.schema_arrow.field("_value").type)
+        for batch in file.iter_batches(BATCH_ROWS):
+            tally.add(pa.Table.from_batches([batch]))
+            bounds = pc.min_max(batch.column("_time").cast(pa.int64())).as_py()
+            rows += batch.num_rows
+            first_ns, last_ns = min(first_ns, bounds["min"]), max(last_ns, bounds["max"])
+    name = path.rpartition("/")[2]
+    return Part(name, kind, rows, size, sha256, first_ns, last_ns), tally.fingerprint()
+
+
+def act_fingerprint_part(
+    store: ArchiveStore, _client: InfluxClient, step: FingerprintPart
+) -> tuple[Part, Fingerprint]:
+    """Act a ``FingerprintPart`` out."""
+    return fingerprint_part(store, step.path)
+
+
+def act_fingerprint_source(
+    _store: ArchiveStore, client: InfluxClient, step: FingerprintSource
+) -> Fingerprint:
+    """Act a ``FingerprintSource`` out."""
+    from airflow_provider_influx_rollup.archive.row_totals import Tally
+
+    def attempt() -> Fingerprint:
+        tally = Tally()
+        for table in client.stream_arrow(step.flux):
+            tally.add(table)
+        return tally.fingerprint()
+
+    return client.retrying(attempt)
+
+
+def _hash_of(file: IO[bytes]) -> tuple[int, str]:
+    found = hashlib.sha256()
+    size = 0
+    while piece := file.read(HASH_BYTES):
+        found.update(piece)
+        size += len(piece)
+    return size, found.hexdigest()
