@@ -1,6 +1,6 @@
 """Every import that differs between Airflow 2.11 and 3.x, and nothing else.
 
-Those of the command line are in functions at the end: they are slow, and no DAG needs them.
+Those that are slow and that no DAG needs while it is parsed are in functions at the end.
 
 Names of ``@task`` decorators are not here: ``airflow.decorators`` costs 0.4 s on 2.11, and only
 ``decorators/`` needs it.
@@ -63,6 +63,7 @@ __all__ = [
     "get_async_connection",
     "load_dags",
     "mask_secret",
+    "object_storage_path",
     "stored_connection",
     "timezone",
 ]
@@ -94,3 +95,16 @@ def load_dags(dags_folder: str | None) -> tuple[dict[str, Any], dict[str, str]]:
     options: dict[str, Any] = {"include_examples": False} if takes_examples else {}
     bag = DagBag(dag_folder=dags_folder, **options)
     return dict(bag.dags), {str(path): str(text) for path, text in bag.import_errors.items()}
+
+
+def object_storage_path(path: str, conn_id: str | None) -> Any:
+    """A place on a file system that Airflow knows; ``.fs`` is fsspec's.
+
+    :param path: a path or URL, with the connection's id as its user or without
+    :param conn_id: a connection; None takes the one in the URL, or none
+    """
+    # 2.11: airflow.io.path, 3.x: airflow.sdk
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    # 3.x lets a conn_id of None win over the one in the URL
+    return ObjectStoragePath(path, conn_id=conn_id) if conn_id else ObjectStoragePath(path)

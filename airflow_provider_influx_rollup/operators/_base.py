@@ -32,6 +32,7 @@ from airflow_provider_influx_rollup.triggers.lifecycle_job import LifecycleJobTr
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
+    from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 
@@ -124,21 +125,30 @@ class InfluxStageOperator(BaseOperator):
 
     @failing_by_permanence()
     def run_verb(
-        self, context: Context, make_steps: Callable[[Callable[[], datetime]], Steps[Any]]
+        self,
+        context: Context,
+        make_steps: Callable[[Callable[[], datetime]], Steps[Any]],
+        store: ArchiveStore | None = None,
     ) -> dict[str, Any]:
         """Drive a verb in this process and return its small JSON result.
 
         :param context: Airflow's context
         :param make_steps: takes the clock (aware) and returns the verb's generator; may raise InfluxRollupError
+        :param store: where the verb keeps files, if it does
         :raises AirflowFailException: for permanent errors
         :raises InfluxRollupError: for transient ones, which Airflow retries
         """
-        from airflow_provider_influx_rollup.client.driver import drive
+        from airflow_provider_influx_rollup.client.driver import ACTIONS, drive
 
+        actions = ACTIONS
+        if store is not None:
+            from airflow_provider_influx_rollup.stores.actions import actions_with
+
+            actions = actions_with(store)
         with self._measured():
             client = self.hook.get_conn()
             self._push_links(context)
-            return stage_result(drive(make_steps(airflow_timezone.utcnow), client, self._report))
+            return stage_result(drive(make_steps(airflow_timezone.utcnow), client, self._report, actions))
 
     @failing_by_permanence()
     def defer_verb(

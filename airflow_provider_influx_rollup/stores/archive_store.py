@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.exceptions import ArchiveMissing, StoreForbidden, StoreUnavailable
+from airflow_provider_influx_rollup.stores.store_url import shown_url
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -39,11 +40,13 @@ class ArchiveStore:
 
         :param url: such as ``/data/archive`` or ``s3://lake/telemetry``
         :param options: of fsspec's file system
+        :raises ConfigurationError: when the URL holds a password, or the path is not absolute
         """
         from fsspec.core import url_to_fs
 
-        file_system, base = url_to_fs(url, **options)
-        return cls(file_system, base, url)
+        shown = shown_url(url)
+        file_system, base = url_to_fs(shown, **options)
+        return cls(file_system, base, shown)
 
     def path(self, relative: str) -> str:
         """The path on the file system."""

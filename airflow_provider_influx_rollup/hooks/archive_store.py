@@ -1,0 +1,57 @@
+"""The file system of an archive: a folder, or an object store through an Airflow connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from airflow_provider_influx_rollup.airflow_compat import object_storage_path
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.stores.store_url import shown_url
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
+
+EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "abfs", "abfss": "abfs", "adl": "abfs"}
+
+
+def open_store(path: str, conn_id: str | None = None) -> ArchiveStore:
+    """Open the base folder of an archive.
+
+    :param path: ``/data/archive``, or a URL that Airflow's ``ObjectStoragePath`` takes, such as ``s3://lake/telemetry``
+        or ``s3://aws_default@lake/telemetry``
+    :param conn_id: Airflow connection of the object store; default: the one in the URL, else what the worker's
+        environment gives
+    :raises ConfigurationError: when the path holds a password, is not absolute, or nothing installed can open it
+    :raises AirflowNotFoundException: when there is no such connection
+    """
+    from fsspec.core import strip_protocol
+
+    from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
+
+    shown = shown_url(path)
+    scheme = urlsplit(shown).scheme
+    try:
+        return ArchiveStore(object_storage_path(path.strip(), conn_id).fs, strip_protocol(shown), shown)
+    except ImportError as error:
+        raise _not_installed(shown, scheme, str(error)) from error
+    except ValueError as error:
+        if "registered for scheme" not in str(error):
+            raise _not_installed(shown, scheme, str(error)) from error
+    if conn_id or "@" in urlsplit(path).netloc:
+        raise _not_installed(shown, scheme, "no Airflow provider that is installed knows it")
+    try:
+        # without a connection no provider is needed: the environment's credentials
+        return ArchiveStore.of_url(shown)
+    except (ImportError, ValueError) as error:
+        raise _not_installed(shown, scheme, str(error)) from error
+
+
+def _not_installed(shown: str, scheme: str, why: str) -> ConfigurationError:
+    extra = EXTRAS.get(scheme)
+    fix = (
+        f"install airflow-provider-influx-rollup[{extra}], and for connections the store's Airflow provider"
+        if extra
+        else "correct the scheme of the URL, or install what opens it"
+    )
+    return ConfigurationError(f"{shown} cannot be opened: {why}", written="nothing", fix=fix)
