@@ -1,0 +1,79 @@
+"""The ledger's marks of purged windows: set before anything is deleted, lifted when the points are back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from airflow_provider_influx_rollup.exceptions import WindowFrozen
+from airflow_provider_influx_rollup.flux.purges import marks_query, overlapping_marks_query
+from airflow_provider_influx_rollup.ledger.purges import LIFTED, PurgeMark, decode_marks, encode_mark
+from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Query, Steps, Write
+from airflow_provider_influx_rollup.windows.coverage import subtract
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+FIX = "keep the rollup as it is, or restore the points from the archive first"
+
+
+def overlapping_marks(
+    ledger_bucket: str, bucket: str, measurement: str | None, interval: Interval
+) -> Steps[list[PurgeMark]]:
+    """The marks of purged windows that overlap an interval, those that were lifted left out.
+
+    :param ledger_bucket: must exist
+    :param measurement: None: all of the bucket
+    """
+    found = yield Query(overlapping_marks_query(ledger_bucket, bucket, measurement, interval))
+    return (yield from read_marks(ledger_bucket, bucket, measurement, interval, found))
+
+
+def read_marks(
+    ledger_bucket: str,
+    bucket: str,
+    measurement: str | None,
+    interval: Interval,
+    found: Iterable[Mapping[str, Any]],
+) -> Steps[list[PurgeMark]]:
+    """The marks themselves.
+
+    :param found: what ``overlapping_marks_query`` returned
+    """
+    starts = [row["_time"] for row in found]
+    if not starts:
+        return []
+    rows = yield Query(marks_query(ledger_bucket, bucket, measurement, min(starts), max(starts)))
+    marks = decode_marks(rows)
+    return [mark for mark in marks if mark.state != LIFTED and mark.window.overlaps(interval)]
+
+
+def lift_purge(
+    ledger_bucket: str, bucket: str, measurement: str, interval: Interval
+) -> Steps[list[Interval]]:
+    """The points of an interval are back: what was purged there may be rolled up again.
+
+    Of a window that sticks out of the interval only the rest stays marked.
+
+    :param interval: all its points are in the bucket
+    :return: what was marked and is not any more
+    """
+    if (yield FindBucket(ledger_bucket)) is None:
+        return []
+    marks = yield from overlapping_marks(ledger_bucket, bucket, measurement, interval)
+    rests = [replace(mark, window=rest) for mark in marks for rest in subtract([mark.window], [interval])]
+    if rests:
+        # before the whole is lifted: whoever looks in between finds too much marked, never too little
+        yield Write(ledger_bucket, [encode_mark(mark) for mark in rests])
+    if marks:
+        yield Write(ledger_bucket, [encode_mark(replace(mark, state=LIFTED)) for mark in marks])
+    return [mark.window for mark in marks]
+
+
+def purged_windows(windows: Iterable[Interval], marks: Sequence[PurgeMark]) -> dict[Interval, WindowFrozen]:
+    """The windows that lack points because they were purged, each with the reason."""
+    found: dict[Interval, WindowFrozen] = {}
+    for window in windows:
+        mark = next((mark for mark in marks if mark.window.overlaps(window)), None)
+        if mark is not None:
+            found[window] = WindowFrozen(mark.text(), window=window, written="nothing", fix=FIX)
+    return found
