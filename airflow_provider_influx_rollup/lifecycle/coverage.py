@@ -10,9 +10,11 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Any
 
+from airflow_provider_influx_rollup.exceptions import WindowFrozen
 from airflow_provider_influx_rollup.flux.ledger_history import coverage_query
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.frozen import horizon, is_too_old
+from airflow_provider_influx_rollup.lifecycle.purge_marks import overlapping_marks, purged_windows
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, FindBucket, Gather, Query, Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
@@ -37,7 +39,7 @@ class WindowState(StrEnum):
     MISSING = "missing"
     """Due, and nobody ran it."""
     FROZEN = "frozen"
-    """Not done, and retention has taken its points."""
+    """Not done, and retention or a purge has taken its points."""
     NOT_DUE = "not_due"
     """Its stop + lateness has not passed."""
 
@@ -138,7 +140,7 @@ class CoverageResult:
 
 
 def coverage(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[CoverageResult]:
-    """Look up the state of each window of an interval; one read of the ledger.
+    """Look up the state of each window of an interval; receipts and records of purges are all that is read.
 
     :param spec: the spec in force
     :param interval: must be tiled exactly by the grid
@@ -148,12 +150,16 @@ def coverage(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[Cover
     windows = spec.grid.grid().windows(interval)
     source, ledger = yield Gather((FindBucket(spec.source_bucket), FindBucket(spec.ledger_bucket)))
     rows: Iterable[Mapping[str, Any]] = ()
+    purged: Mapping[Interval, WindowFrozen] = {}
     if ledger is not None:
         # sliding windows start before the interval
         starts = Interval(windows[0].start, windows[-1].start + INSTANT)
         rows = yield Query(coverage_query(spec.ledger_bucket, spec.pipeline_name, STAGE, starts))
+        span = Interval(windows[0].start, windows[-1].stop)
+        marks = yield from overlapping_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span)
+        purged = purged_windows(windows, marks)
     receipts = {row["_time"]: row for row in rows}
-    judge = _Judge(spec.spec_hash(), Duration.of(spec.lateness, allow_zero=True), now, source)
+    judge = _Judge(spec.spec_hash(), Duration.of(spec.lateness, allow_zero=True), now, source, purged)
     found = tuple(judge.judged(window, receipts.get(window.start)) for window in windows)
     return CoverageResult(spec.pipeline_name, interval, found)
 
@@ -166,10 +172,13 @@ class _Judge:
     lateness: Duration
     now: datetime
     source: Bucket | None
+    purged: Mapping[Interval, WindowFrozen]
 
     def judged(self, window: Interval, receipt: Mapping[str, Any] | None) -> WindowCoverage:
         state, why = self._without_receipt(window) if receipt is None else self._by_receipt(window, receipt)
-        if state in NEEDED and self.source is not None:
+        if state in NEEDED and window in self.purged:
+            state, why = WindowState.FROZEN, f"{why}, and {self.purged[window].what}"
+        elif state in NEEDED and self.source is not None:
             edge = horizon(self.source, self.now)
             # whether fewer points were asked for or are there, nobody can tell
             is_unsure = state is WindowState.STALE_SPEC and edge is not None and window.start < edge

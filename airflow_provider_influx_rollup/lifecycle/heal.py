@@ -10,12 +10,14 @@ from typing import Any
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
 from airflow_provider_influx_rollup.ledger.codec import decode_receipts
+from airflow_provider_influx_rollup.ledger.purges import PurgeMark
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.checkpoints import stretches
 from airflow_provider_influx_rollup.lifecycle.frozen import dropped_windows, is_too_old
 from airflow_provider_influx_rollup.lifecycle.job import INSTANT
 from airflow_provider_influx_rollup.lifecycle.options import FAIL_AT_END, RollupOptions
+from airflow_provider_influx_rollup.lifecycle.purge_marks import overlapping_marks, purged_windows
 from airflow_provider_influx_rollup.lifecycle.rollup_plan import STAGE
 from airflow_provider_influx_rollup.lifecycle.rollup_windows import roll_up_windows
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
@@ -100,16 +102,20 @@ def plan_healing(
     if not windows:
         return Healing()
     receipts: Mapping[Interval, Receipt] = {}
+    marks: Sequence[PurgeMark] = ()
     names = (spec.source_bucket, spec.target_bucket, spec.ledger_bucket)
     source, target, ledger = yield Gather(tuple(FindBucket(name) for name in names))
     if ledger is not None:
         starts = Interval(windows[0].start, windows[-1].start + INSTANT)
         query = receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, starts)
         receipts = {receipt.window: receipt for receipt in decode_receipts((yield Query(query)))}
+        span = Interval(windows[0].start, windows[-1].stop)
+        marks = yield from overlapping_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span)
     spec_hash = spec.spec_hash()
     undone = [window for window in windows if not _is_done(receipts.get(window), spec_hash)]
     left = {window: why for window in undone if (why := _why_busy(receipts.get(window), run, now))}
     # these would take the places of windows that can be healed, in each run again
+    left |= {window: f"frozen: {error.what}" for window, error in purged_windows(undone, marks).items()}
     if source is not None:
         frozen = f"frozen: retention of bucket {source.name!r} has reached them"
         left |= dict.fromkeys((window for window in undone if is_too_old(window, source, now)), frozen)

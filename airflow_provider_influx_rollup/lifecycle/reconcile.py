@@ -9,6 +9,7 @@ from airflow_provider_influx_rollup.ledger.lateness import encode_check
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.frozen import dropped_windows
 from airflow_provider_influx_rollup.lifecycle.pipelines import load_stored, parents_of, rollups_in_force
+from airflow_provider_influx_rollup.lifecycle.purge_marks import purged_windows
 from airflow_provider_influx_rollup.lifecycle.reconcile_blocks import BlockSizer
 from airflow_provider_influx_rollup.lifecycle.reconcile_edge import windows_not_ready
 from airflow_provider_influx_rollup.lifecycle.reconcile_incomplete import finish_marked, look_again
@@ -16,7 +17,7 @@ from airflow_provider_influx_rollup.lifecycle.reconcile_reasons import RECONCILE
 from airflow_provider_influx_rollup.lifecycle.reconcile_result import Left, ReconcileResult
 from airflow_provider_influx_rollup.lifecycle.reconcile_scope import REPAIR, ReconcileOptions, due_windows
 from airflow_provider_influx_rollup.lifecycle.reconcile_sweep import Sweep
-from airflow_provider_influx_rollup.lifecycle.rollup_plan import plan_rollup
+from airflow_provider_influx_rollup.lifecycle.rollup_plan import Plan, plan_rollup
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
@@ -95,13 +96,14 @@ def _sweep(
     plan = yield from plan_rollup(spec, windows, run, dry_run=True)
     dropped = dropped_windows(windows, plan.target, now())
     result.frozen += [Left(window, error.what) for window, error in dropped.items()]
+    purged = _put_purged_aside(windows, plan, result)
     # windows that touch are read together; a gap between them is not read at all
-    neighbours = _neighbours([window for window in windows if window not in dropped])
+    neighbours = _neighbours([w for w in windows if w not in dropped and w not in purged])
     runs, mixed = plan.types.runs_of_one_type(neighbours)
     result.failed.update(mixed)
     sweep = Sweep(spec, plan, run, options, now, result, BlockSizer.of(spec, plan.book.previous))
     began = now()
-    chosen = set(windows)
+    chosen = set(windows) - purged
     marked = yield from look_again((r for window, r in plan.book.previous.items() if window in chosen), began)
     for some in runs:
         yield from sweep.sweep(some)
@@ -113,6 +115,16 @@ def _sweep(
         lines = encode_check(spec.pipeline_name, clean, began)
         if lines:
             yield Write(spec.ledger_bucket, lines)
+
+
+def _put_purged_aside(windows: Sequence[Interval], plan: Plan, result: ReconcileResult) -> set[Interval]:
+    """Windows whose points were purged can be neither compared nor repaired: what was rolled up is all that is left."""
+    purged = purged_windows(windows, plan.purged)
+    for window, error in purged.items():
+        receipt = plan.book.previous.get(window)
+        is_done = receipt is not None and receipt.is_committed and receipt.spec_hash == plan.book.spec_hash
+        (result.purged if is_done else result.frozen).append(Left(window, error.what))
+    return set(purged)
 
 
 def _neighbours(windows: Sequence[Interval]) -> list[tuple[Interval, ...]]:
@@ -139,6 +151,7 @@ def _text_of(result: ReconcileResult) -> str:
         ("failed", result.failed),
         ("still changing", done.unsettled),
         ("with an incomplete source", result.incomplete),
+        ("left as they are, for their points were purged", result.purged),
     ):
         if left:
             text += f", {len(left)} {name}"

@@ -16,6 +16,7 @@ from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.ghosts import Ghosts, delete_ghosts
 from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.late_arrivals import late_arrivals
+from airflow_provider_influx_rollup.lifecycle.purge_marks import require_not_purged
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.reconcile_compare import Difference
 from airflow_provider_influx_rollup.lifecycle.reconcile_depth import whole_depth
@@ -75,6 +76,7 @@ def repair_windows(
     marks = [_book_of(book, change).receipt(change.window, State.WRITING, began) for change in changes]
     yield Write(book.ledger_bucket, encode_receipts(marks))
     try:
+        yield from require_not_purged(job, book)
         held = yield from _write_until_right(examined, chosen, job, done)
     except InfluxRollupError as error:
         error.window = error.window or job.span

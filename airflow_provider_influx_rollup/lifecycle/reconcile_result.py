@@ -44,6 +44,7 @@ class ReconcileResult:
     :param remaining: dirty, and left for the next run because of ``max_windows``
     :param incomplete: a sensor let them go on, and their source still lacks something; their rows are right
     :param finished: their source was incomplete, and lacks nothing any more
+    :param purged: COMMITTED, and left as they are, because points of their source were purged since
     :param cascaded: the same of each higher tier that was looked at, the lowest first
     """
 
@@ -59,6 +60,7 @@ class ReconcileResult:
     remaining: int = 0
     incomplete: list[Left] = field(default_factory=list)
     finished: list[Interval] = field(default_factory=list)
+    purged: list[Left] = field(default_factory=list)
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
     cascaded: list[ReconcileResult] = field(default_factory=list)
@@ -106,6 +108,8 @@ class ReconcileResult:
             "incomplete": _listed(self.incomplete),
             "finished_total": len(self.finished),
             "finished": [window.as_json() for window in self.finished[:MOST_LISTED]],
+            "purged_total": len(self.purged),
+            "purged": _listed(self.purged),
             "is_clean": self.is_clean,
             "seconds": round(self.seconds, 3),
             "notes": self.notes,

@@ -11,12 +11,14 @@ from airflow_provider_influx_rollup.exceptions import (
     BucketNotFound,
 )
 from airflow_provider_influx_rollup.flux.ledger_read import receipts_query, specs_query
+from airflow_provider_influx_rollup.flux.purges import overlapping_marks_query
 from airflow_provider_influx_rollup.flux.source_read import field_totals_query, fields_query
 from airflow_provider_influx_rollup.flux.source_schema import tag_keys_query
 from airflow_provider_influx_rollup.ledger.codec import (
     decode_receipts,
     decode_specs,
 )
+from airflow_provider_influx_rollup.ledger.purges import PurgeMark
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.clash import (
     StoredSpec,
@@ -29,6 +31,7 @@ from airflow_provider_influx_rollup.lifecycle.field_types import shard_parts
 from airflow_provider_influx_rollup.lifecycle.frozen import require_ledger_kept
 from airflow_provider_influx_rollup.lifecycle.job import INSTANT, Job, cut_blocks
 from airflow_provider_influx_rollup.lifecycle.ownership import Claim, Ownership
+from airflow_provider_influx_rollup.lifecycle.purge_marks import read_marks
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rollup_compute import rollup_scripts
 from airflow_provider_influx_rollup.lifecycle.rollup_verify import (
@@ -66,6 +69,7 @@ class Plan:
     :param totals: source points of each field over all windows, counted before anything is written
     :param others: what other pipelines write to the same measurement
     :param waiting: windows that cannot start before the tier below is COMMITTED
+    :param purged: where the source lacks points because they were purged
     """
 
     windows: tuple[Interval, ...]
@@ -77,6 +81,7 @@ class Plan:
     totals: Mapping[str, int]
     others: tuple[Claim, ...]
     waiting: Waiting
+    purged: tuple[PurgeMark, ...]
 
     @property
     def selection(self) -> Selection:
@@ -118,12 +123,18 @@ def plan_rollup(
     ]
     if ledger is not None:
         known = receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, job.target_interval)
-        steps += [Query(known), Query(specs_query(spec.ledger_bucket))]
+        purged = overlapping_marks_query(
+            spec.ledger_bucket, spec.source_bucket, spec.measurement, job.read_interval
+        )
+        steps += [Query(known), Query(specs_query(spec.ledger_bucket)), Query(purged)]
     parts = cut_blocks(shard_parts(job.read_interval, source.shard_group_seconds), MOST_PARTS_PER_QUERY)
     typed = [QueryArrow(fields_query(job.source, some)) for some in parts]
     answers = yield Gather((*steps, *typed))
     counted, tag_keys = answers[1], {row["_value"] for row in answers[2]}
-    previous, specs = answers[3 : len(steps)] or ([], [])
+    previous, specs, marked = answers[3 : len(steps)] or ([], [], [])
+    marks = yield from read_marks(
+        spec.ledger_bucket, spec.source_bucket, spec.measurement, job.read_interval, marked
+    )
     stored = decode_specs(specs)
     require_no_clash(spec, stored)
     below, waiting = yield from waiting_below(spec, windows, stored)
@@ -137,7 +148,8 @@ def plan_rollup(
     newest = newest_specs(spec, stored)
     others = tuple(Claim.of(other) for name, other in newest.items() if name != spec.pipeline_name)
     ownership = _ownership(spec, stored, others, receipts.values())
-    return Plan(windows, types, book, ownership, source, target, totals_by_field(counted), others, waiting)
+    totals = totals_by_field(counted)
+    return Plan(windows, types, book, ownership, source, target, totals, others, waiting, tuple(marks))
 
 
 def _ownership(

@@ -11,6 +11,7 @@ from airflow_provider_influx_rollup.lifecycle.checkpoints import done_by_this_ru
 from airflow_provider_influx_rollup.lifecycle.frozen import dropped_windows, frozen_windows
 from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
+from airflow_provider_influx_rollup.lifecycle.purge_marks import purged_windows
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rollup_plan import Plan, job_of, plan_rollup, tell_plan
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
@@ -67,7 +68,7 @@ def prepare_windows(
     :param windows: neighbours, in ascending order
     :param outcome: takes what an earlier try of the run has done, the windows that are refused, and the notes
     :raises ReceiptMissing: when the tier below is not COMMITTED, and the run fails fast
-    :raises WindowFrozen: when retention reaches a window, and the run fails fast
+    :raises WindowFrozen: when retention reaches a window or its points were purged, and the run fails fast
     :raises ConfigurationError: when the target holds values that neither the source nor the pipeline explains
     """
     plan = yield from plan_rollup(spec, windows, run, dry_run=dry_run)
@@ -78,6 +79,8 @@ def prepare_windows(
         window: error for window, error in {**plan.waiting.windows, **mixed}.items() if window not in done
     }
     outcome.first_error = plan.waiting.as_one
+    # whatever is asked for: the rollup is all that is left of these points
+    refused |= purged_windows((window for run_ in runs for window in run_), plan.purged)
     refused |= dropped_windows((window for run_ in runs for window in run_), plan.target, now())
     runs = _without(runs, refused)
     frozen: dict[Interval, InfluxRollupError] = {}

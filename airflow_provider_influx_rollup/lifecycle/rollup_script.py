@@ -25,6 +25,7 @@ from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.checkpoints import done_by_this_run
 from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.plan_gate import OnRawRead, plan_gate
+from airflow_provider_influx_rollup.lifecycle.purge_marks import require_not_purged_for_script
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.result import StageResult
 from airflow_provider_influx_rollup.lifecycle.script_rows import ScriptRows
@@ -120,6 +121,7 @@ def roll_up_by_script(
     :param dry_run: plan the script and report, run nothing
     :param options: what an error of one window does; a script neither heals nor forces
     :raises ScriptError: when the script cannot run, before it reads anything
+    :raises WindowFrozen: when points that the script reads were purged
     :raises PartialWrite: when the target does not hold what the script wrote
     :raises WindowsFailed: when some windows failed and the others are COMMITTED
     """
@@ -188,6 +190,9 @@ def _plan(
     lateness = spec.lateness or _lateness_of_script(facts)
     if not dry_run:
         yield from wait_until_due(windows, lateness, now())
+    if ledger is not None:
+        texts = (spec.script, json.dumps(spec.params, default=str))
+        yield from require_not_purged_for_script(spec.ledger_bucket, facts.buckets_read, texts, windows)
     book = yield from _open_book(spec, facts, grid_spec, windows, run, has_ledger=ledger is not None)
     yield Report(
         f"Pipeline {book.pipeline}: {len(windows)} windows of {interval}, "
