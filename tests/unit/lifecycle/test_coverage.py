@@ -35,7 +35,10 @@ Row = Mapping[str, Any]
 
 
 def drive(
-    steps: Steps[CoverageResult], buckets: Mapping[str, Bucket | None], rows: Sequence[Row]
+    steps: Steps[CoverageResult],
+    buckets: Mapping[str, Bucket | None],
+    rows: Sequence[Row],
+    marks: Sequence[Row] = (),
 ) -> CoverageResult:
     def act(step: Any) -> Any:
         if isinstance(step, Gather):
@@ -43,7 +46,7 @@ def drive(
         if isinstance(step, FindBucket):
             return buckets.get(step.name)
         assert isinstance(step, Query)
-        return list(rows)
+        return list(marks if "purged_window" in step.flux else rows)
 
     answer = None
     while True:
@@ -167,3 +170,21 @@ def test_each_window_has_one_state_when_receipts_are_any(known: dict[int, str], 
     assert found.counts()["committed"] == len(done)
     assert sum(gap.windows for gap in found.gaps()) == len(due) - len(done)
     assert found.is_complete == (len(due) == len(done))
+
+
+def test_window_is_frozen_when_its_points_were_purged_before_it_was_done() -> None:
+    mark = {
+        "_time": START,
+        "bucket": "raw",
+        "measurement": "readings",
+        "stop_ns": to_ns(START + 2 * HOUR),
+        "state": "purged",
+        "generation": 3,
+        "compared_at_ns": to_ns(NOW),
+        "pipelines": "[]",
+    }
+    buckets = {"raw": KEPT, "ledger": KEPT}
+    interval = Interval(START, START + 3 * HOUR)
+    result = drive(coverage(SPEC, interval, NOW), buckets, [receipt(0)], [mark])
+    assert [found.state.value for found in result.windows] == ["committed", "frozen", "missing"]
+    assert "were purged; generation 3" in result.windows[1].why
