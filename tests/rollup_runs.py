@@ -14,6 +14,7 @@ import pandas as pd
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.steps import Gather, Step, Write
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.oracle import compare, query, read_target
 
@@ -214,3 +215,9 @@ def per_field(names: Iterable[str], fields: Sequence[str] = FIELDS) -> dict[str,
         for field in fields
         if field in NUMBERS or any(name in ANY_TYPE for name in chosen)
     }
+
+
+def writes_to(step: Step | None, bucket: str) -> bool:
+    """Whether a step writes into a bucket, alone or beside others."""
+    steps = step.steps if isinstance(step, Gather) else (step,)
+    return any(isinstance(one, Write) and one.bucket == bucket for one in steps)

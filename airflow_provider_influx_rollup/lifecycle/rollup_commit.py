@@ -8,7 +8,6 @@ from airflow_provider_influx_rollup.exceptions import (
     InfluxRollupError,
     SourceChanging,
 )
-from airflow_provider_influx_rollup.flux.source_read import field_totals_query
 from airflow_provider_influx_rollup.ledger.codec import (
     encode_receipts,
 )
@@ -17,10 +16,12 @@ from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.ghosts import delete_ghosts
 from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.late_arrivals import late_arrivals
+from airflow_provider_influx_rollup.lifecycle.purge_marks import require_not_purged
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rollup_verify import (
     Verdict,
     totals_by_field,
+    totals_query,
     verify_windows,
 )
 from airflow_provider_influx_rollup.lifecycle.rollup_write import write_windows
@@ -54,6 +55,7 @@ def commit_block(
         yield Write(job.spec.ledger_bucket, lines)
         totals = {name: totals[name] for name in job.fields if name in totals}
     try:
+        yield from require_not_purged(job, book)
         if any(window in book.torn for window in job.windows):
             yield from restore_survivors(job)
         verdict = yield from _write_until_right(job, totals)
@@ -92,7 +94,7 @@ def _mark_and_count(job: Job, lines: list[str]) -> Steps[Mapping[str, int]]:
     if not job.fields:
         yield mark
         return {}
-    count = Query(field_totals_query(job.source, job.read_interval, job.fields))
+    count = Query(totals_query(job))
     _, rows = yield Gather((mark, count))
     return totals_by_field(rows)
 
@@ -109,11 +111,11 @@ def _write_until_right(job: Job, totals: Mapping[str, int]) -> Steps[Verdict]:
     verdict = None
     below = yield from commits_below(job)
     for _ in range(MOST_ROUNDS):
-        computed, rows = yield from write_windows(job, totals)
-        verdict = yield from verify_windows(job, computed, rows)
+        written = yield from write_windows(job, totals)
+        verdict = yield from verify_windows(job, written.computed, written.rows, written.totals)
         if verdict.ghosts.columns_by_key and not verdict.differences:
             yield from delete_ghosts(job, verdict.ghosts)
-            verdict = yield from verify_windows(job, computed, rows)
+            verdict = yield from verify_windows(job, written.computed, written.rows)
         before, below = below, (yield from commits_below(job))
         if verdict.is_right and verdict.totals == totals and below == before:
             return verdict

@@ -50,20 +50,23 @@ class Verdict:
         return not self.differences and not self.ghosts.columns_by_key
 
 
-def verify_windows(job: Job, computed: Computed, rows: TargetRows) -> Steps[Verdict]:
+def verify_windows(
+    job: Job, computed: Computed, rows: TargetRows, totals: Mapping[str, int] | None = None
+) -> Steps[Verdict]:
     """Compare the target with what was computed, and that with the source as it is now.
 
     The cheap comparison is of totals per field; each series is read back only when those disagree, or when rows of
     others lie between the pipeline's own.
 
     :param rows: what was computed, in the form of what is read back
+    :param totals: source points of each field, when they were counted after all reads already
     """
-    source_step = Query(field_totals_query(job.source, job.read_interval, job.fields)) if job.fields else None
+    source_step = Query(totals_query(job)) if job.fields and totals is None else None
     is_alone = job.spec.group_by is None and not job.ownership.earlier
     target_step = Query(_totals_query(job, rows)) if is_alone else QueryArrow(read_back_query(job))
     steps: tuple[Step, ...] = (target_step,) if source_step is None else (target_step, source_step)
     answer, *counted = yield Gather(steps)
-    totals = totals_by_field(counted[0] if counted else [])
+    totals = totals_by_field(counted[0] if counted else []) if totals is None else totals
     differences = _stale_points(job, computed, totals)
     rows_in = sum_by_window(job, (block for blocks in computed.counts.values() for block in blocks))
     if is_alone:
@@ -73,6 +76,11 @@ def verify_windows(job: Job, computed: Computed, rows: TargetRows) -> Steps[Verd
     stored = target_rows(job, frames_from_tables(answer))
     ghosts, missing = _compare_series(computed, stored)
     return Verdict(rows, rows_in, totals, ghosts, differences + missing, stored.off_grid)
+
+
+def totals_query(job: Job) -> str:
+    """How many points each field of the source has."""
+    return field_totals_query(job.source, job.read_interval, job.fields)
 
 
 def totals_by_field(rows: Iterable[Row]) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.ledger.line_blocks import Values, encode_rows
 from airflow_provider_influx_rollup.lifecycle.job import Job
@@ -12,13 +13,27 @@ from airflow_provider_influx_rollup.lifecycle.rollup_compute import (
     compute_windows,
     rollup_scripts,
 )
-from airflow_provider_influx_rollup.lifecycle.steps import Execute, Steps, Write
+from airflow_provider_influx_rollup.lifecycle.rollup_verify import totals_by_field, totals_query
+from airflow_provider_influx_rollup.lifecycle.steps import Execute, Gather, Query, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.target_rows import TargetRows, computed_rows
 
 KEEPS_TYPE = frozenset({"sum", "min", "max", "first", "last", "spread", "increase"})
 
 
-def write_windows(job: Job, totals: Mapping[str, int]) -> Steps[tuple[Computed, TargetRows]]:
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was computed and written.
+
+    :param rows: in the form of what is read back
+    :param totals: source points of each field, counted after all reads; None when nobody counted
+    """
+
+    computed: Computed
+    rows: TargetRows
+    totals: Mapping[str, int] | None
+
+
+def write_windows(job: Job, totals: Mapping[str, int]) -> Steps[Written]:
     """Compute every column of a block and write it to the target.
 
     The worker writes what InfluxDB computed: half the work of ``wideTo``, and a query that was cut off and goes on in
@@ -30,13 +45,20 @@ def write_windows(job: Job, totals: Mapping[str, int]) -> Steps[tuple[Computed, 
     is_inside = job.spec.compute == "server" and bool(in_influx)
     computed = yield from compute_windows(job, totals, leave_out=in_influx if is_inside else ())
     rows = computed_rows(job, computed.blocks)
+    counted = None
     if rows.columns:
-        yield Write(job.spec.target_bucket, encode_target_rows(job, rows))
+        write = Write(job.spec.target_bucket, encode_target_rows(job, rows))
+        if is_inside or not job.fields:
+            yield write
+        else:
+            # all reads are done, so that the source can be counted while the server takes the rows
+            _, answer = yield Gather((write, Query(totals_query(job))))
+            counted = totals_by_field(answer)
     if is_inside:
         for script in rollup_scripts(job, in_influx, is_written=True):
             add_answer(job, computed, script, (yield Execute(script.flux)))
         rows = computed_rows(job, computed.blocks)
-    return computed, rows
+    return Written(computed, rows, counted)
 
 
 def encode_target_rows(job: Job, rows: TargetRows) -> list[str]:

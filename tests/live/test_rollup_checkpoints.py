@@ -26,11 +26,11 @@ from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.rollup import roll_up, steps_from_job
 from airflow_provider_influx_rollup.lifecycle.rollup_script import ScriptSpec, roll_up_by_script
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
-from airflow_provider_influx_rollup.lifecycle.steps import Report, Step, Write
+from airflow_provider_influx_rollup.lifecycle.steps import Report, Step
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.oracle import query
-from tests.rollup_runs import Place, interval, make_place, now
+from tests.rollup_runs import Place, interval, make_place, now, writes_to
 
 pytestmark = pytest.mark.live
 
@@ -135,7 +135,7 @@ class Run:
     def to_the_write(self, bucket: str) -> None:
         """Go on until a write to a bucket is the next step; the one that is pending is acted out first."""
         self.step()
-        while not (isinstance(self.pending, Write) and self.pending.bucket == bucket):
+        while not writes_to(self.pending, bucket):
             self.step()
 
     def to_the_end(self) -> Run:

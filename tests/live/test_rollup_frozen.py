@@ -15,8 +15,9 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError, Window
 from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.rollup import DEFAULT_OPTIONS, roll_up
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
-from airflow_provider_influx_rollup.lifecycle.steps import Report, Step, Steps, Write
+from airflow_provider_influx_rollup.lifecycle.steps import Report, Step, Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
+from tests.rollup_runs import writes_to
 
 pytestmark = pytest.mark.live
 
@@ -154,7 +155,7 @@ def die_before_the_first_point(scene: Scene) -> None:
     """A run that leaves its windows WRITING."""
     steps = roll_up(scene.spec, scene.interval, RunInfo(), lambda: datetime.now(UTC))
     step = next(steps)
-    while not (isinstance(step, Write) and step.bucket == scene.spec.target_bucket):
+    while not writes_to(step, scene.spec.target_bucket):
         step = steps.send(drive(one_step(step), scene.client, lambda _report: None))
     steps.close()
 

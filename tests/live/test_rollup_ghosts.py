@@ -12,10 +12,10 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
-from airflow_provider_influx_rollup.lifecycle.steps import Report, Write
+from airflow_provider_influx_rollup.lifecycle.steps import Report
 from tests.conftest import InfluxServer
 from tests.oracle import compare, rollup, windows
-from tests.rollup_runs import RUN, TAGS, Place, interval, make_place, make_points, now, roll
+from tests.rollup_runs import RUN, TAGS, Place, interval, make_place, make_points, now, roll, writes_to
 
 pytestmark = pytest.mark.live
 
@@ -119,7 +119,7 @@ def test_rows_of_the_old_filter_go_when_the_narrowed_run_had_died(place: Place, 
     narrow = place.spec("1h", RULES, pipeline="mine", tags={"site": ("nairobi",)})
     steps = roll_up(narrow, SPAN, RUN, now)
     step = next(steps)
-    while not (isinstance(step, Write) and step.bucket == place.target):
+    while not writes_to(step, place.target):
         step = steps.send(None if isinstance(step, Report) else act(step, place.client))
     steps.close()
     assert set(place.states().values()) == {"WRITING"}
