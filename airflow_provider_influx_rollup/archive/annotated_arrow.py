@@ -9,7 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from airflow_provider_influx_rollup.archive.annotated_csv import Block, BlockSplitter, ErrorFromText
+from airflow_provider_influx_rollup.archive.annotated_csv import (
+    Block,
+    BlockSplitter,
+    ErrorFromText,
+    decode_text,
+)
 from airflow_provider_influx_rollup.archive.annotated_rows import check_names
 from airflow_provider_influx_rollup.archive.arrow_schema import TIME, arrow_type, is_text
 from airflow_provider_influx_rollup.windows.interval import to_ns
@@ -74,6 +79,7 @@ class ArrowDecoder:
             except pa.ArrowInvalid:
                 table = _read_with_far_times(data, types, is_quoted=is_quoted)
         except (pa.ArrowInvalid, ValueError) as error:
+            decode_text(data, self._error_from_text)  # names the record, where that is why
             msg = f"the answer cannot be read: {error}"
             raise self._error_from_text(msg) from None
         columns = [

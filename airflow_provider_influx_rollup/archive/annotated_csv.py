@@ -16,6 +16,8 @@ from airflow_provider_influx_rollup.exceptions import InfluxError, InfluxTruncat
 CRLF = b"\r\n"
 BORDER = b"\r\n\r\n"
 PANIC = b'{"code":'
+#: part of the message of an answer with other bytes than text
+NOT_TEXT = "bytes that are not UTF-8"
 DEFAULT_SEGMENT_BYTES = 1 << 20
 
 ErrorFromText = Callable[[str], InfluxError]
@@ -259,7 +261,7 @@ def decode_text(data: bytes, error_from_text: ErrorFromText) -> str:
         return data.decode()
     except UnicodeDecodeError as error:
         start = data.rfind(CRLF, 0, error.start) + 1
-        message = f"the answer holds bytes that are not UTF-8, near {data[start : error.end + 20][:300]!r}"
+        message = f"the answer holds {NOT_TEXT}, near {data[start : error.end + 20][:300]!r}"
         raise error_from_text(message) from None
 
 

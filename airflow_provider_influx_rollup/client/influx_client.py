@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.archive.annotated_digest import DigestDecode
 from airflow_provider_influx_rollup.archive.annotated_rows import RowDecoder
 from airflow_provider_influx_rollup.client import requests
 from airflow_provider_influx_rollup.client.batches import split_lines
+from airflow_provider_influx_rollup.client.databases import database_of
 from airflow_provider_influx_rollup.client.requests import Request
 from airflow_provider_influx_rollup.client.responses import error_of_text
 from airflow_provider_influx_rollup.client.retry import call_with_retries
@@ -22,6 +23,7 @@ from airflow_provider_influx_rollup.exceptions import (
     InfluxError,
     InfluxForbidden,
     InfluxRejected,
+    QueryFailed,
 )
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, SourceKeys
 
@@ -120,7 +122,7 @@ class InfluxClient:
 
         return self._retried(attempt)
 
-    def stream_arrow(self, flux: str) -> Iterator[pa.Table]:
+    def stream_arrow(self, flux: str) -> Generator[pa.Table, None, None]:
         """Run Flux once and hand its rows out as they come, in flat memory.
 
         What came is complete only when the iterator ends by itself; ``retrying`` is for those who begin anew.
@@ -169,9 +171,9 @@ class InfluxClient:
     def source_keys(self, bucket: str, measurement: str) -> SourceKeys:
         """List the tag keys of a measurement, and its fields with every type that they ever had.
 
-        :raises QueryFailed: when the server says so inside its answer
+        :raises QueryFailed: when the server says so inside its answer, or cannot list the keys of this bucket
         """
-        request = requests.keys_request(bucket, measurement)
+        request = requests.keys_request(self._database(bucket), measurement)
         answer = self._json(request)
         for one in (answer, *answer.get("results", [])):
             if "error" in one:
@@ -272,6 +274,18 @@ class InfluxClient:
             version=str(answer.get("version", "")),
             status=str(answer.get("status", "")),
         )
+
+    def _database(self, bucket: str) -> str:
+        """The database as which InfluxQL knows a bucket."""
+        buckets = self._json(requests.find_bucket_request(self._settings.org, bucket))["buckets"]
+        bucket_id = next((str(item["id"]) for item in buckets if item["name"] == bucket), "")
+        mappings = self._json(requests.mappings_request(self._settings.org))["content"]
+        found = database_of(bucket_id, mappings)
+        if found is None:
+            what = f"the keys of bucket {bucket!r} cannot be listed: no database of the 1.x-compatible API leads to it"
+            fix = f"influx v1 dbrp create --db NAME --rp autogen --default --bucket-id {bucket_id}"
+            raise QueryFailed(what, written="nothing", fix=fix)
+        return found
 
     def _org_id(self) -> str:
         organisations = self._json(requests.find_org_request(self._settings.org))["orgs"]

@@ -78,13 +78,21 @@ def query_request(
     return Request(Kind.QUERY, "the query", "POST", path, _json(body), headers, expected)
 
 
-def keys_request(bucket: str, measurement: str) -> Request:
-    """List the tag keys and the field keys with their types, by InfluxQL: Flux hides some tag keys and all but one type."""
+def keys_request(database: str, measurement: str) -> Request:
+    """List the tag keys and the field keys with their types, by InfluxQL: Flux hides some tag keys and all but one type.
+
+    :param database: of the 1.x-compatible API; see ``client/databases.py``
+    """
     quoted = '"' + measurement.replace("\\", "\\\\").replace('"', '\\"') + '"'
     query = f"SHOW TAG KEYS FROM {quoted}; SHOW FIELD KEYS FROM {quoted}"
     return Request(
-        Kind.QUERY, f"listing the keys of {measurement!r}", "GET", _path("/query", db=bucket, q=query)
+        Kind.QUERY, f"listing the keys of {measurement!r}", "GET", _path("/query", db=database, q=query)
     )
+
+
+def mappings_request(org: str) -> Request:
+    """List the databases of the 1.x-compatible API with their buckets."""
+    return Request(Kind.ADMIN, "listing the DBRP mappings", "GET", _path("/api/v2/dbrps", org=org))
 
 
 def ast_request(org: str, flux: str) -> Request:

@@ -30,21 +30,31 @@ def slice_counts_query(bucket: str, measurement: str, slices: Sequence[Interval]
 
 
 def lost_text_query(
-    bucket: str, measurement: str, interval: Interval, tags: Iterable[str], fields: Sequence[str]
+    bucket: str,
+    measurement: str,
+    interval: Interval,
+    tags: Iterable[str],
+    fields: Sequence[str],
+    mixed_fields: Sequence[str] = (),
 ) -> str:
     """Points whose text an answer would change: a carriage return is lost in annotated CSV.
 
     :param tags: tag keys
-    :param fields: string fields
+    :param fields: fields that only ever had texts
+    :param mixed_fields: fields that had texts and other types
     """
     source = RollupSource(bucket, measurement, {})
     names = ["_field", *tags]
     anywhere = " or ".join(f"r[{literals.string(name)}] =~ {CARRIAGE_RETURN}" for name in names)
     named = f"{render_source(source, interval)}\n  |> filter(fn: (r) => {anywhere})\n  |> count()\n"
     reads = [f'{named}  |> group()\n  |> sum()\n  |> yield(name: "names")']
-    if fields:
-        reads.append(
-            f"{render_source(source, interval, fields)}\n  |> filter(fn: (r) => r._value =~ {CARRIAGE_RETURN})\n"
-            '  |> group(columns: ["_field"])\n  |> count()\n  |> yield(name: "values")'
-        )
-    return "\n\n".join(reads)
+    is_lost = f"r._value =~ {CARRIAGE_RETURN}"
+    # in one condition: a filter of its own after that of the type fails on other types
+    is_lost_text = f'types.isType(v: r._value, type: "string") and {is_lost}'
+    for name, chosen, condition in (("values", fields, is_lost), ("mixed", mixed_fields, is_lost_text)):
+        if chosen:
+            reads.append(
+                f"{render_source(source, interval, chosen)}\n  |> filter(fn: (r) => {condition})\n"
+                f'  |> group(columns: ["_field"])\n  |> count()\n  |> yield(name: "{name}")'
+            )
+    return "\n\n".join(['import "types"', *reads] if mixed_fields else reads)

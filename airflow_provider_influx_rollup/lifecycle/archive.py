@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
 from airflow_provider_influx_rollup.archive.paths import window_folder
-from airflow_provider_influx_rollup.exceptions import ArchiveMissing, SourceChanging, WindowFrozen
+from airflow_provider_influx_rollup.exceptions import (
+    ArchiveMismatch,
+    ArchiveMissing,
+    QueryFailed,
+    SourceChanging,
+    WindowFrozen,
+)
 from airflow_provider_influx_rollup.hashing import combine_checksums
 from airflow_provider_influx_rollup.ledger.codec import encode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.archive_generation import (
     Making,
+    few,
     fresh_generation,
     merged_generation,
 )
-from airflow_provider_influx_rollup.lifecycle.archive_newest import Published, newest_generation
-from airflow_provider_influx_rollup.lifecycle.archive_read import ReadPlan, fingerprint_source, plan_read
+from airflow_provider_influx_rollup.lifecycle.archive_newest import Published, newest_generation, verify_files
+from airflow_provider_influx_rollup.lifecycle.archive_read import (
+    as_unreadable,
+    fingerprint_source,
+    plan_read,
+    require_bucket,
+)
 from airflow_provider_influx_rollup.lifecycle.archive_spec import STAGE, ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.frozen import is_too_old
 from airflow_provider_influx_rollup.lifecycle.purge_state import read_purge
@@ -30,6 +41,8 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 TRIES = 3
 NEW, UNCHANGED = "new", "unchanged"
+FIRST, CHANGED = "first", "the source changed"
+DAMAGED, LATE = "the generation before was damaged", "points came after the others were gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,31 +120,70 @@ def archive_window(
     :raises ArchiveMismatch: when a file does not hold what was written to it
     """
     yield from wait_until_due([window], spec.lateness, now())
-    folder = window_folder(spec.folder, window)
     for _ in range(TRIES):
-        newest = yield from newest_generation(folder)
-        plan = yield from plan_read(spec, window)
-        if is_too_old(window, plan.bucket, now()) and not spec.force:
-            return (yield from _kept(spec, window, newest))
-        is_purged = newest is not None and (yield from read_purge(folder)) is not None
-        if newest is not None and (yield from _is_unchanged(spec, plan, newest, is_purged)):
-            return Archived(newest, is_new=False)
-        making = Making(spec, window, plan, newest, run, now(), versions)
         try:
-            made = yield from (merged_generation if is_purged else fresh_generation)(making)
-        except ArchiveMissing:
-            made = None  # a faster run has removed the files of this one
-        if made is not None:
-            return Archived(made, is_new=True)
-    what = "points kept coming while the window was archived"
+            done = yield from _try(spec, window, run, now, versions)
+        except QueryFailed as error:
+            raise as_unreadable(error, window) from error
+        if done is not None:
+            return done
+    what = "the source, or the archive by other runs, kept changing while the window was archived"
     raise SourceChanging(
         what, window=window, written="no new generation", fix="raise lateness, or run it again later"
     )
 
 
-def _is_unchanged(spec: ArchiveSpec, plan: ReadPlan, newest: Published, is_purged: bool) -> Steps[bool]:
-    source: Fingerprint = yield from fingerprint_source(spec, plan.slices)
-    return source == newest.manifest.source or (is_purged and not source.total.rows)
+def _try(
+    spec: ArchiveSpec, window: Interval, run: RunInfo, now: Clock, versions: Mapping[str, str]
+) -> Steps[Archived | None]:
+    """One try; None when something came between."""
+    folder = window_folder(spec.folder, window)
+    newest = yield from newest_generation(folder)
+    bucket = yield from require_bucket(spec.bucket, window)
+    is_taken = is_too_old(window, bucket, now())
+    if is_taken and not spec.force:
+        return (yield from _kept(spec, window, newest))
+    purge = yield from read_purge(folder)
+    plan = yield from plan_read(spec, window, bucket)
+    making = Making(spec, window, plan, newest, purge, run, now, now(), versions, FIRST)
+    if newest is None:
+        return (yield from _made(fresh_generation(making)))
+    if is_taken or purge is not None:
+        return (yield from _renew_incomplete(making, newest))
+    return (yield from _renew(making, newest))
+
+
+def _renew(making: Making, newest: Published) -> Steps[Archived | None]:
+    """The source holds all points that there are."""
+    try:
+        yield from verify_files(newest)
+    except (ArchiveMismatch, ArchiveMissing) as error:
+        yield Report(f"Window {making.window}: the archive is damaged and made anew: {error}", "warning")
+        return (yield from _made(fresh_generation(replace(making, reason=DAMAGED))))
+    source = yield from fingerprint_source(making.spec, making.plan.slices)
+    known = newest.manifest
+    if source == known.source:
+        return Archived(newest, is_new=False)
+    how = few(source.differences(known.source, "the source", "it")) or "other series"
+    yield Report(f"Window {making.window}: generation {known.generation} is out of date: {how}", "warning")
+    return (yield from _made(fresh_generation(replace(making, reason=CHANGED))))
+
+
+def _renew_incomplete(making: Making, newest: Published) -> Steps[Archived | None]:
+    """Points of the newest generation are gone from the bucket on purpose: what it holds is kept."""
+    yield from verify_files(newest)
+    source = yield from fingerprint_source(making.spec, making.plan.slices)
+    if not source.total.rows or source == newest.manifest.source:
+        return Archived(newest, is_new=False)
+    return (yield from _made(merged_generation(replace(making, reason=LATE), newest)))
+
+
+def _made(making: Steps[Published | None]) -> Steps[Archived | None]:
+    try:
+        made = yield from making
+    except ArchiveMissing:
+        made = None  # a faster run has removed the files of this one
+    return Archived(made, is_new=True) if made is not None else None
 
 
 def _kept(spec: ArchiveSpec, window: Interval, newest: Published | None) -> Steps[Archived]:

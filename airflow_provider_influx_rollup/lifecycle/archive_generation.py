@@ -12,13 +12,15 @@ from airflow_provider_influx_rollup.archive.manifest import Manifest, Part
 from airflow_provider_influx_rollup.archive.paths import MANIFEST, generation_folder, window_folder
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch
 from airflow_provider_influx_rollup.flux.archive import points_query
-from airflow_provider_influx_rollup.lifecycle.archive_newest import Published, generations, verify_files
+from airflow_provider_influx_rollup.lifecycle.archive_newest import Published, generations
 from airflow_provider_influx_rollup.lifecycle.archive_read import (
     READS_AT_A_TIME,
     ReadPlan,
     fingerprint_source,
 )
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
+from airflow_provider_influx_rollup.lifecycle.frozen import is_too_old
+from airflow_provider_influx_rollup.lifecycle.purge_state import PurgeState, read_purge
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Gather, Report, Steps
 from airflow_provider_influx_rollup.lifecycle.store_steps import (
@@ -29,9 +31,11 @@ from airflow_provider_influx_rollup.lifecycle.store_steps import (
     RemoveFiles,
     WriteParts,
 )
+from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
 LATE = "late-"
+MOST_TOLD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +43,36 @@ class Making:
     """What a generation is made of.
 
     :param newest: the generation whose place it takes
-    :param now: when the run began, aware UTC
+    :param purge: how far the purge of the window was before anything was read
+    :param clock: aware UTC
+    :param began: when the run began
     :param versions: of the software, for the manifest
+    :param reason: why there is a new generation
     """
 
     spec: ArchiveSpec
     window: Interval
     plan: ReadPlan
     newest: Published | None
+    purge: PurgeState | None
     run: RunInfo
-    now: datetime
+    clock: Clock
+    began: datetime
     versions: Mapping[str, str]
+    reason: str
 
     @property
     def token(self) -> str:
         """Part of the files' names that no other run uses."""
         run = self.run
-        text = f"{run.dag_id}\0{run.task_id}\0{run.run_id}\0{run.try_number}\0{run.map_index}\0{self.now.isoformat()}"
+        text = f"{run.dag_id}\0{run.task_id}\0{run.run_id}\0{run.try_number}\0{run.map_index}\0{self.began.isoformat()}"
         return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The columns of the files: also those that only points had which are gone from the bucket."""
+        before = self.newest.manifest.tags if self.newest else ()
+        return tuple(sorted({*self.plan.keys.tags, *before}))
 
     def next_number(self, begun: Sequence[int]) -> int:
         """The number of the generation: that of one which was begun and never published, or a new one.
@@ -67,7 +83,7 @@ class Making:
         return max(published + 1, *begun) if begun else published + 1
 
     def manifest(
-        self, number: int, parts: Sequence[Part], content: Fingerprint, source: Fingerprint, reason: str
+        self, number: int, parts: Sequence[Part], content: Fingerprint, source: Fingerprint
     ) -> Manifest:
         """The manifest of the generation."""
         return Manifest(
@@ -76,63 +92,51 @@ class Making:
             measurement=self.spec.measurement,
             window=self.window,
             generation=number,
-            tags=self.plan.keys.tags,
+            tags=self.tags,
             parts=tuple(parts),
             content=content,
             source=source,
-            created_at=format_instant(self.now),
+            created_at=format_instant(self.began),
             previous=self.newest.manifest.generation if self.newest else 0,
             run=asdict(self.run),
             versions=dict(self.versions),
-            reason=reason,
+            reason=self.reason,
         )
 
 
 def fresh_generation(making: Making) -> Steps[Published | None]:
     """A generation of what the source holds; None when it changed meanwhile, or another run was faster."""
     number, folder = yield from _begin(making)
-    parts = yield from _write_slices(making, folder, making.token)
-    content = yield from _read_back(folder, parts)
-    source = yield from fingerprint_source(making.spec, making.plan.slices)
-    differences = source.differences(content, "the source", "the files")
-    if differences:
-        yield Report(
-            f"Window {making.window}: the source changed meanwhile: {'; '.join(differences[:5])}", "warning"
-        )
-        yield RemoveFiles(_paths(folder, parts))
+    read = yield from _read_source(making, folder, making.token)
+    if read is None:
         return None
-    reason = "the source changed" if making.newest else "first"
-    return (yield from _publish(folder, making.manifest(number, parts, content, source, reason)))
+    parts, content = read
+    # what was compared is the same
+    return (yield from _publish(making, folder, making.manifest(number, parts, content, content)))
 
 
-def merged_generation(making: Making) -> Steps[Published | None]:
-    """A generation of the newest one, whose points were purged since, and of what came after that.
+def merged_generation(making: Making, newest: Published) -> Steps[Published | None]:
+    """A generation of the newest one, whose points are gone from the bucket, and of what the bucket holds now.
 
+    :param newest: its files are what its manifest says
     :raises ArchiveMismatch: when the merged files are not exactly both
     """
-    newest = making.newest
-    if newest is None:
-        return (yield from fresh_generation(making))
-    yield from verify_files(newest)
     number, folder = yield from _begin(making)
-    late = yield from _write_slices(making, folder, LATE + making.token)
-    came = yield from _read_back(folder, late)
-    source = yield from fingerprint_source(making.spec, making.plan.slices)
-    if source.differences(came, "the source", "the files"):
-        yield RemoveFiles(_paths(folder, late))
+    read = yield from _read_source(making, folder, LATE + making.token)
+    if read is None:
         return None
-    step = MergeParts(newest.paths, _paths(folder, late), folder, making.token, making.plan.keys.tags)
+    late, source = read
+    step = MergeParts(newest.paths, _paths(folder, late), folder, making.token, making.tags)
     parts, replaced = yield step
     content = yield from _read_back(folder, parts)
     yield RemoveFiles(_paths(folder, late))
-    expected = merge([newest.manifest.content, came])
+    expected = merge([newest.manifest.content, source])
     differences = expected.differences(merge([content, replaced]), "both", "the merged files")
     if differences:
         yield RemoveFiles(_paths(folder, parts))
-        what = f"the merged files are not what was archived and what came since: {'; '.join(differences[:5])}"
+        what = f"the merged files are not what was archived and what came since: {few(differences)}"
         raise ArchiveMismatch(what, window=making.window, written="no new generation", fix="run it again")
-    reason = "points came after the purge"
-    return (yield from _publish(folder, making.manifest(number, parts, content, source, reason)))
+    return (yield from _publish(making, folder, making.manifest(number, parts, content, source)))
 
 
 def _begin(making: Making) -> Steps[tuple[int, str]]:
@@ -141,8 +145,35 @@ def _begin(making: Making) -> Steps[tuple[int, str]]:
     return number, generation_folder(folder, number)
 
 
+def _read_source(making: Making, folder: str, name: str) -> Steps[tuple[list[Part], Fingerprint] | None]:
+    """All points of the source as files, which a fresh read has proven; None when they are in no state to be archived."""
+    parts = yield from _write_slices(making, folder, name)
+    content = yield from _read_back(folder, parts)
+    source = yield from fingerprint_source(making.spec, making.plan.slices)
+    why = yield from _gone_wrong(making, source.differences(content, "the source", "the files"))
+    if not why:
+        return parts, content
+    yield Report(f"Window {making.window}: {why}", "warning")
+    yield RemoveFiles(_paths(folder, parts))
+    return None
+
+
+def _gone_wrong(making: Making, differences: Sequence[str]) -> Steps[str]:
+    """Why what was read is not to be published; empty when it is."""
+    if differences:
+        return f"the source changed meanwhile: {few(differences)}"
+    window_purge = yield from read_purge(window_folder(making.spec.folder, making.window))
+    if window_purge != making.purge:
+        return "it was purged meanwhile"
+    if is_too_old(making.window, making.plan.bucket, making.clock()) and not making.spec.force:
+        return "retention may have taken points meanwhile"
+    return ""
+
+
 def _write_slices(making: Making, folder: str, name: str) -> Steps[list[Part]]:
-    spec, slices = making.spec, making.plan.slices
+    spec = making.spec
+    # the others are empty; points that come there meanwhile are found when all is compared
+    slices = [one for one in making.plan.slices if one.rows]
     parts: list[Part] = []
     done = 0
     for first in range(0, len(slices), READS_AT_A_TIME):
@@ -152,7 +183,7 @@ def _write_slices(making: Making, folder: str, name: str) -> Steps[list[Part]]:
                 points_query(spec.bucket, spec.measurement, one.interval),
                 folder,
                 f"{name}-{number:04d}",
-                making.plan.keys.tags,
+                making.tags,
             )
             for number, one in enumerate(some, start=first + 1)
         )
@@ -181,13 +212,12 @@ def _read_back(folder: str, parts: Sequence[Part]) -> Steps[Fingerprint]:
     return merge(found)
 
 
-def _publish(folder: str, manifest: Manifest) -> Steps[Published | None]:
+def _publish(making: Making, folder: str, manifest: Manifest) -> Steps[Published | None]:
     """Publish a generation, unless another run has published this number meanwhile."""
     data = manifest.encode()
-    paths = _paths(folder, manifest.parts)
     if not (yield PutNew(f"{folder}/{MANIFEST}", data)):
-        yield RemoveFiles(paths)
-        yield Report(f"Window {manifest.window}: another run was faster", "warning")
+        yield RemoveFiles(_paths(folder, manifest.parts))
+        yield Report(f"Window {making.window}: another run was faster", "warning")
         return None
     mine = {MANIFEST, *(part.name for part in manifest.parts)}
     # what runs left that died, or that will find this manifest in their way
@@ -200,3 +230,9 @@ def _publish(folder: str, manifest: Manifest) -> Steps[Published | None]:
 
 def _paths(folder: str, parts: Sequence[Part]) -> tuple[str, ...]:
     return tuple(f"{folder}/{part.name}" for part in parts)
+
+
+def few(differences: Sequence[str]) -> str:
+    """The first of some differences, as one text."""
+    more = f" and {len(differences) - MOST_TOLD} more" if len(differences) > MOST_TOLD else ""
+    return "; ".join(differences[:MOST_TOLD]) + more

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from airflow_provider_influx_rollup.archive.annotated_csv import NOT_TEXT
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
-from airflow_provider_influx_rollup.exceptions import BucketNotFound, SourceUnreadable
+from airflow_provider_influx_rollup.exceptions import BucketNotFound, QueryFailed, SourceUnreadable
 from airflow_provider_influx_rollup.flux.archive import lost_text_query, points_query
-from airflow_provider_influx_rollup.lifecycle.archive_slices import Slice, cut_slices
+from airflow_provider_influx_rollup.lifecycle.archive_slices import Slice, count_points, cut_slices
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.steps import (
     Bucket,
@@ -60,18 +61,15 @@ def require_bucket(name: str, window: Interval) -> Steps[Bucket]:
     return found
 
 
-def plan_read(spec: ArchiveSpec, window: Interval) -> Steps[ReadPlan]:
+def plan_read(spec: ArchiveSpec, window: Interval, bucket: Bucket | None = None) -> Steps[ReadPlan]:
     """Count the points of a window, and make sure that queries return all of them as they are.
 
+    :param bucket: the spec's, when it was looked up already
     :raises SourceUnreadable: when they would not, with the reason
     """
-    bucket = yield from require_bucket(spec.bucket, window)
+    bucket = bucket or (yield from require_bucket(spec.bucket, window))
     keys = yield ShowKeys(spec.bucket, spec.measurement)
-    poisoned = sorted(UNREADABLE_TAGS.intersection(keys.tags))
-    if poisoned:
-        what = f"measurement {spec.measurement!r} has the tag key {poisoned[0]!r}, with which Flux loses values or breaks"
-        fix = "write these points again under another tag key, and delete the old ones"
-        raise SourceUnreadable(what, window=window, written="nothing", fix=fix)
+    _require_readable_names(spec, window, keys)
     slices = yield from cut_slices(bucket, spec.measurement, window, keys, spec.max_rows_per_read)
     for one in slices:
         if one.rows:
@@ -79,11 +77,33 @@ def plan_read(spec: ArchiveSpec, window: Interval) -> Steps[ReadPlan]:
     return ReadPlan(bucket, keys, tuple(slices))
 
 
+def as_unreadable(error: QueryFailed, window: Interval) -> QueryFailed | SourceUnreadable:
+    """The error of texts that are no texts, in place of that of the query which met them."""
+    if NOT_TEXT not in error.what:
+        return error
+    fix = "write these points again as UTF-8, and delete the old ones"
+    return SourceUnreadable(error.what, window=window, written="no manifest", fix=fix)
+
+
+def _require_readable_names(spec: ArchiveSpec, window: Interval, keys: SourceKeys) -> None:
+    poisoned = sorted(UNREADABLE_TAGS.intersection(keys.tags))
+    if poisoned:
+        what = f"measurement {spec.measurement!r} has the tag key {poisoned[0]!r}, with which Flux loses values or breaks"
+        fix = "write these points again under another tag key, and delete the old ones"
+        raise SourceUnreadable(what, window=window, written="nothing", fix=fix)
+    lost = sorted(name for name in (*keys.tags, *keys.fields) if "\r" in name)
+    if lost:
+        what = f"the name {lost[0]!r} in measurement {spec.measurement!r} holds a carriage return, which Flux's answers lose"
+        fix = "write these points again under another name, and delete the old ones"
+        raise SourceUnreadable(what, window=window, written="nothing", fix=fix)
+
+
 def _require_whole_texts(
     spec: ArchiveSpec, window: Interval, part: Interval, keys: SourceKeys
 ) -> Steps[None]:
-    texts = [name for name, kinds in keys.fields.items() if kinds == ("string",)]
-    rows = yield Query(lost_text_query(spec.bucket, spec.measurement, part, keys.tags, sorted(texts)))
+    texts = sorted(name for name, kinds in keys.fields.items() if kinds == ("string",))
+    mixed = sorted(name for name, kinds in keys.fields.items() if "string" in kinds and len(kinds) > 1)
+    rows = yield Query(lost_text_query(spec.bucket, spec.measurement, part, keys.tags, texts, mixed))
     lost = {row.get("_field", "a tag or a field's name"): row["_value"] for row in rows if row["_value"]}
     if lost:
         named = ", ".join(f"{name} ({count} points)" for name, count in sorted(lost.items()))
@@ -93,12 +113,13 @@ def _require_whole_texts(
 
 
 def fingerprint_source(spec: ArchiveSpec, slices: Sequence[Slice]) -> Steps[Fingerprint]:
-    """What the bucket holds in some slices now, read row by row."""
+    """What the bucket holds in some slices now, read row by row; those that were empty are only counted again."""
+    empty = [one.interval for one in slices if not one.rows]
+    counts = yield from count_points(spec.bucket, spec.measurement, empty)
+    parts = [one.interval for one in slices if one.rows or counts[one.interval]]
     found: list[Fingerprint] = []
-    for first in range(0, len(slices), READS_AT_A_TIME):
-        some = slices[first : first + READS_AT_A_TIME]
-        reads = tuple(
-            FingerprintSource(points_query(spec.bucket, spec.measurement, one.interval)) for one in some
-        )
+    for first in range(0, len(parts), READS_AT_A_TIME):
+        some = parts[first : first + READS_AT_A_TIME]
+        reads = tuple(FingerprintSource(points_query(spec.bucket, spec.measurement, part)) for part in some)
         found += yield Gather(reads)
     return merge(found)

@@ -44,19 +44,23 @@ def cut_slices(
     waiting = shard_parts(window, seconds or SHORTEST_SHARD_GROUP_SECONDS)
     done: list[Slice] = []
     while waiting:
-        counts = yield from _count(bucket.name, measurement, waiting)
+        counts = yield from count_points(bucket.name, measurement, waiting)
         again: list[Interval] = []
         for part in waiting:
             pieces = -(-counts[part] // most_rows)
             if pieces > 1 and part.duration > MICROSECOND:
-                again += _split(part, pieces)
+                again += split_interval(part, pieces)
             else:
                 done.append(Slice(part, counts[part]))
         waiting = again
     return sorted(done, key=lambda one: one.interval)
 
 
-def _count(bucket: str, measurement: str, parts: Sequence[Interval]) -> Steps[Mapping[Interval, int]]:
+def count_points(bucket: str, measurement: str, parts: Sequence[Interval]) -> Steps[Mapping[Interval, int]]:
+    """How many points each part has now.
+
+    :param parts: each inside one shard group
+    """
     counts = dict.fromkeys(parts, 0)
     for first in range(0, len(parts), SLICES_PER_QUERY):
         some = parts[first : first + SLICES_PER_QUERY]
@@ -65,7 +69,7 @@ def _count(bucket: str, measurement: str, parts: Sequence[Interval]) -> Steps[Ma
     return counts
 
 
-def _split(part: Interval, pieces: int) -> list[Interval]:
+def split_interval(part: Interval, pieces: int) -> list[Interval]:
     """Equal pieces of whole microseconds."""
     length = part.duration // MICROSECOND
     pieces = min(pieces, length)

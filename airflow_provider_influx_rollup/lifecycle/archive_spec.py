@@ -26,6 +26,7 @@ class ArchiveSpec:
     :param lateness: how long after a window's end points may still come, a Flux duration
     :param max_rows_per_read: most points that one query reads
     :param force: archive what is left of a window that retention has begun to take
+    :param name: of the pipeline; default: made from bucket and measurement
     :raises ConfigurationError: when a value is not possible
     """
 
@@ -37,6 +38,7 @@ class ArchiveSpec:
     lateness: str = "0s"
     max_rows_per_read: int = DEFAULT_MOST_ROWS
     force: bool = False
+    name: str | None = None
 
     def __post_init__(self) -> None:
         validate_name("bucket", self.bucket)
@@ -53,7 +55,7 @@ class ArchiveSpec:
     @property
     def pipeline(self) -> str:
         """Name in the ledger."""
-        return f"{self.bucket}/{self.measurement}->archive"
+        return self.name or f"{self.bucket}/{self.measurement}->archive"
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""

@@ -25,8 +25,8 @@ def parsed_options(values: dict[str, Any]) -> RollupOptions:
     given: dict[str, Any] = {name: None if _is_nothing(value) else value for name, value in values.items()}
     for name in ("heal_max_windows", "windows_per_block"):
         if given[name] is not None:
-            given[name] = _whole_number(name, given[name])
-    given["force"] = _truth(given["force"])
+            given[name] = whole_number(name, given[name])
+    given["force"] = truth("force", given["force"])
     defaults = ("heal_max_windows", "on_window_error")
     return RollupOptions(
         **{name: value for name, value in given.items() if value is not None or name not in defaults}
@@ -37,7 +37,11 @@ def _is_nothing(value: object) -> bool:
     return value is None or (isinstance(value, str) and value.strip().lower() in NOTHING)
 
 
-def _whole_number(name: str, value: object) -> int:
+def whole_number(name: str, value: object) -> int:
+    """A number that may have been rendered to text.
+
+    :raises ConfigurationError: when it is none
+    """
     if isinstance(value, str) and value.strip().isdecimal():
         return int(value)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -46,12 +50,16 @@ def _whole_number(name: str, value: object) -> int:
     raise ConfigurationError(what, written="nothing", fix="give a whole number, 1 or more")
 
 
-def _truth(value: object) -> bool:
+def truth(name: str, value: object) -> bool:
+    """True or False, which may have been rendered to text.
+
+    :raises ConfigurationError: when it is neither
+    """
     if value is None or isinstance(value, bool):
         return bool(value)
     if isinstance(value, str) and value.strip().lower() in TRUTHS:
         return TRUTHS[value.strip().lower()]
-    what = f"force={value!r} is neither true nor false"
+    what = f"{name}={value!r} is neither true nor false"
     raise ConfigurationError(
         what, written="nothing", fix="give True or False, or a template that renders to one"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import uuid
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,8 @@ READ_BUFFER_BYTES = 1 << 20
 FIX_FORBIDDEN = "give the worker's user or the connection the right to read and write there"
 FIX_GONE = "bring the file back from a copy; the points of its window must not be deleted"
 FIX_FULL = "make room, then run it again: what was begun is made anew"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+LIBRARIES = ("botocore", "aiobotocore", "aiohttp", "gcsfs", "google", "azure", "adlfs")
 
 
 class ArchiveStore:
@@ -61,17 +64,24 @@ class ArchiveStore:
         """Write a file; it is whole when the block ends without an error, and must not be used otherwise."""
         with self._errors(relative):
             self._make_folder(relative)
-            with self._files.open(self.path(relative), "wb") as file:
-                yield file
+            if self._is_local:
+                with Path(self.path(relative)).open("wb") as local:
+                    yield local
+                    local.flush()
+                    # the manifest must not outlive what it names when the machine stops
+                    os.fsync(local.fileno())
+            else:
+                with self._files.open(self.path(relative), "wb") as file:
+                    yield file
 
     @contextmanager
     def reading(self, relative: str) -> Iterator[IO[bytes]]:
         """Read a file, at any place of it."""
-        with (
-            self._errors(relative),
-            self._files.open(self.path(relative), "rb", block_size=READ_BUFFER_BYTES) as file,
-        ):
-            yield file
+        with self._errors(relative):
+            # what a listing said of the file may be of before it was written
+            self._files.invalidate_cache(self.path(relative))
+            with self._files.open(self.path(relative), "rb", block_size=READ_BUFFER_BYTES) as file:
+                yield file
 
     def read(self, relative: str) -> bytes | None:
         """A small file; None when there is none."""
@@ -158,12 +168,13 @@ class ArchiveStore:
                 file.flush()
                 os.fsync(file.fileno())
             yield temporary
+            _sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
     @contextmanager
     def _errors(self, relative: str) -> Iterator[None]:
-        """Turn what the file system does into errors of ours."""
+        """Turn what the file system does into errors of ours; those that are already pass."""
         try:
             yield
         except FileNotFoundError as error:
@@ -179,7 +190,25 @@ class ArchiveStore:
             ) from error
         except OSError as error:
             what = f"{self.shown_path(relative)} failed: {_said(error)}"
-            raise StoreUnavailable(what, fix=FIX_FULL if "space" in str(error) else None) from error
+            raise StoreUnavailable(what, fix=FIX_FULL if error.errno in FULL else None) from error
+        except Exception as error:
+            # the libraries of object stores have errors of their own for the way there
+            kind = type(error)
+            if kind.__module__.partition(".")[0] not in LIBRARIES:
+                raise
+            what = f"{self.shown_path(relative)} failed: {kind.__name__}: {error}"
+            if "Credential" in kind.__name__:
+                raise StoreForbidden(what, fix=FIX_FORBIDDEN) from error
+            raise StoreUnavailable(what) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _said(error: OSError) -> str:

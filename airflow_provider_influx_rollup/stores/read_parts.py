@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import IO, TYPE_CHECKING
 
 from airflow_provider_influx_rollup.archive.manifest import Part
@@ -92,8 +92,9 @@ def act_fingerprint_source(
 
     def attempt() -> Fingerprint:
         tally = Tally()
-        for table in client.stream_arrow(step.flux):
-            tally.add(table)
+        with closing(client.stream_arrow(step.flux)) as tables:
+            for table in tables:
+                tally.add(table)
         return tally.fingerprint()
 
     return client.retrying(attempt)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.archive.manifest import Part
-from airflow_provider_influx_rollup.exceptions import SourceChanging
+from airflow_provider_influx_rollup.exceptions import SourceChanging, StoreError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -103,12 +103,17 @@ class PartWriter:
 
     @contextmanager
     def writing(self) -> Iterator[PartWriter]:
-        """The files are whole, and ``parts`` known, when the block ends without an error."""
+        """The files are whole, and ``parts`` known, when the block ends without an error; they are gone otherwise."""
         try:
             with self._stack:
                 yield self
                 for one in self._open.values():
                     one.writer.close()
+        except BaseException:
+            # nothing refers to them; what cannot be removed either is removed by the run that publishes
+            with suppress(StoreError):
+                self._store.remove(f"{self._folder}/{one.name}" for one in self._open.values())
+            raise
         finally:
             for one in self._open.values():
                 # or its destructor would write to a file that is closed
@@ -167,6 +172,10 @@ def write_parts(
 
 def act_write_parts(store: ArchiveStore, client: InfluxClient, step: WriteParts) -> list[Part]:
     """Act a ``WriteParts`` out; a try that was cut is begun anew, over the same files."""
-    return client.retrying(
-        lambda: write_parts(store, step.folder, step.name, step.tags, client.stream_arrow(step.flux))
-    )
+
+    def attempt() -> list[Part]:
+        # an answer that is not read to its end must not keep its connection
+        with closing(client.stream_arrow(step.flux)) as tables:
+            return write_parts(store, step.folder, step.name, step.tags, tables)
+
+    return client.retrying(attempt)

@@ -1,0 +1,172 @@
+"""Archive the windows of the data interval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_influx_rollup.airflow_compat import Context
+from airflow_provider_influx_rollup.data_interval import run_info
+from airflow_provider_influx_rollup.hooks.archive_store import open_store
+from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
+from airflow_provider_influx_rollup.operators._options import is_plain, texts, truth, whole_number
+from airflow_provider_influx_rollup.operators._several import each_in_turn
+from airflow_provider_influx_rollup.settings import read_settings
+from airflow_provider_influx_rollup.stores.store_url import shown_url
+from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
+    from airflow_provider_influx_rollup.lifecycle.steps import Steps
+    from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
+    from airflow_provider_influx_rollup.windows.interval import Interval
+
+
+class InfluxArchiveOperator(InfluxStageOperator):
+    """Base of the stages that archive: where the points are, and where the files go.
+
+    :param bucket: bucket of the points
+    :param measurement: a measurement or a list
+    :param path: base folder of the archive, ``/data/archive`` or a URL such as ``s3://lake/telemetry``
+    :param path_conn_id: Airflow connection of the object store; default: the one in the URL, as in
+        ``s3://aws_default@lake/telemetry``, else what the worker's environment gives
+    :param max_rows_per_read: most points that one query reads; the server needs some 28 bytes of memory for each
+    :raises ConfigurationError: when the path holds a password, or a parameter is not possible
+    """
+
+    template_fields: Sequence[str] = (
+        *InfluxStageOperator.template_fields,
+        "bucket",
+        "measurement",
+        "path",
+        "path_conn_id",
+        "max_rows_per_read",
+    )
+    ui_color = "#e4eef8"
+
+    def __init__(
+        self,
+        *,
+        bucket: str,
+        measurement: str | Sequence[str],
+        path: str,
+        path_conn_id: str | None = None,
+        max_rows_per_read: int | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.bucket = bucket
+        self.measurement = measurement
+        self.path = path
+        self.path_conn_id = path_conn_id
+        self.max_rows_per_read = max_rows_per_read
+        if is_plain(path):
+            shown_url(str(path))
+
+    def store(self) -> ArchiveStore:
+        """The base folder of the archive.
+
+        :raises ConfigurationError: when nothing installed can open it
+        """
+        return open_store(str(self.path), self.path_conn_id)
+
+    def specs(self, **more: Any) -> list[ArchiveSpec]:
+        """One archive for each measurement.
+
+        :param more: other fields of the specs
+        :raises ConfigurationError: when a parameter is not possible
+        """
+        from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
+
+        names = texts(self.measurement)
+        rows = self.max_rows_per_read or read_settings().max_rows_per_read
+        return [
+            ArchiveSpec(
+                org=self.hook.settings.org,
+                bucket=self.bucket,
+                measurement=name,
+                shown_path=shown_url(str(self.path)),
+                ledger_bucket=self.ledger_bucket,
+                lateness=self.lateness,
+                max_rows_per_read=whole_number("max_rows_per_read", rows),
+                name=f"{self.pipeline}:{name}" if self.pipeline and len(names) > 1 else self.pipeline,
+                **more,
+            )
+            for name in names
+        ]
+
+    def run_each(
+        self, context: Context, runs: Sequence[Callable[[Callable[[], datetime]], Steps[Any]]]
+    ) -> Any:
+        """Run the verb of each measurement; what fails in one does not stop the others.
+
+        :param runs: each takes the clock
+        :return: the result, or a list for several
+        """
+        with failing_by_permanence():
+            store = self.store()
+        results = each_in_turn(
+            [partial(self.run_verb, context, run, store) for run in runs],
+            fails_fast=False,
+            tell=lambda text: self.log.error("%s", text),
+        )
+        return results[0] if isinstance(self.measurement, str) else results
+
+
+class ArchiveWindowOperator(InfluxArchiveOperator):
+    """Archive raw points of the data interval as Parquet files that are proven equal to the bucket.
+
+    Each window is read in slices of bounded size, written, read back from the files and compared with a fresh read of the
+    bucket. Only then its manifest appears, as a whole. A rerun makes a new generation only if the bucket has changed, and
+    keeps the old one. The task always runs in a worker.
+
+    Returns ``{"window", "windows", "rows_in", "rows_out", "bytes", "series", "checksum", "generation", "new", "state",
+    "path", "seconds", "pipeline"}``; a list of these for a list of measurements.
+
+    :param every: length of a window, a Flux duration; default: the data interval is one window
+    :param force: archive what is left of windows that retention has begun to take; what is archived already stays
+    """
+
+    verb: ClassVar[str] = "archive"
+    template_fields: Sequence[str] = (*InfluxArchiveOperator.template_fields, "force")
+
+    def __init__(self, *, force: bool | str = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.force = force
+
+    def execute(self, context: Context) -> Any:
+        """Archive the windows of the run.
+
+        :param context: Airflow's context
+        :return: what was archived
+        """
+        interval = self.interval(context)
+        with failing_by_permanence():
+            windows = self.windows(interval)
+            specs = self.specs(force=truth("force", self.force))
+        return self.run_each(context, [partial(self._steps, context, spec, windows) for spec in specs])
+
+    def windows(self, interval: Interval) -> list[Interval]:
+        """The windows of an interval.
+
+        :param interval: of the run
+        :raises WindowMisaligned: when the grid does not tile it
+        """
+        from airflow_provider_influx_rollup.windows.grid import Grid
+
+        if not self.every:
+            return [interval]
+        return Grid.of(self.every, self.offset, self.timezone).tile(interval)
+
+    def _steps(
+        self, context: Context, spec: ArchiveSpec, windows: Sequence[Interval], now: Callable[[], datetime]
+    ) -> Steps[Any]:
+        from airflow_provider_influx_rollup.lifecycle.archive import archive
+        from airflow_provider_influx_rollup.lifecycle.archive_state import plan_archive
+        from airflow_provider_influx_rollup.stores.versions import software_versions
+
+        if self.is_dry_run:
+            return plan_archive(spec, windows)
+        return archive(spec, windows, run_info(context), now, software_versions(self.hook.get_conn()))

@@ -1,0 +1,520 @@
+"""What an archive holds, against the points that the test made itself."""
+
+from __future__ import annotations
+
+import json
+import struct
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from urllib.request import Request, urlopen
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_influx_rollup.client.driver import drive
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.exceptions import (
+    ArchiveMismatch,
+    BucketNotFound,
+    QueryFailed,
+    SourceUnreadable,
+    WindowFrozen,
+    WindowNotDue,
+)
+from airflow_provider_influx_rollup.lifecycle.purge_state import PurgeState, write_purge
+from airflow_provider_influx_rollup.stores.actions import actions_with
+from airflow_provider_influx_rollup.windows.interval import Interval
+from tests.archive_scene import (
+    WINDOW,
+    ArchiveScene,
+    Point,
+    facts_of,
+    make_archive_scene,
+    nothing_published,
+    point,
+    small_points,
+)
+from tests.conftest import InfluxServer
+
+pytestmark = pytest.mark.live
+
+SECOND = 10**9
+WEEK = 7 * 86_400 * SECOND
+THREE_WEEKS = Interval(WINDOW.start - timedelta(days=7), WINDOW.start + timedelta(days=14))
+TEXTS = [
+    "",
+    "a\nb",
+    'say "hi", \\ and \\\\',
+    "trailing \\",
+    "ünï ☃ 早い 😀",
+    "\ufeffmark",
+    "nul\0 and \x01",
+    "\u2028",
+    "#datatype,string\n#group,false\n",
+    "NULL",
+    "NaN",
+    " spaces ",
+    "x" * 70_000,
+]
+FLOATS = [-0.0, 0.0, 5e-324, 1.7976931348623157e308, -1.7976931348623157e308, 0.1, 1 / 3, 2.0]
+INTEGERS = [-(2**63), 2**63 - 1, 0, -1]
+ODD_TAGS = {
+    "plain": "a",
+    "a b,c=d": 'v w,x=y "z"',
+    "result": "r",
+    "table": "t",
+    "error": "e",
+    "reference": "f",
+    "#datatype": "string",
+    "umläut": "早い",
+}
+
+
+@pytest.fixture
+def scene(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> ArchiveScene:
+    return make_archive_scene(influx, client, tmp_path)
+
+
+def extreme_points() -> list[Point]:
+    values: list[tuple[str, str, list[Any]]] = [
+        ("float", "float", FLOATS),
+        ("integer", "integer", INTEGERS),
+        ("unsigned", "unsigned", [0, 2**64 - 1, 2**63]),
+        ("text", "string", TEXTS),
+        ("flag", "boolean", [True, False]),
+        ('odd, field = "1" \\x', "float", [1.0]),
+        ("_value", "integer", [1]),
+        ("_time", "string", ["a"]),
+        ("plain", "float", [1.0]),  # the name of a tag too
+    ]
+    series: list[dict[str, str]] = [{}, {"plain": "a"}, {"plain": "a", "device": "x y"}, ODD_TAGS]
+    return [
+        point(index, tags, name, value, kind)  # 1 ns apart
+        for tags in series
+        for name, kind, some in values
+        for index, value in enumerate(some)
+    ]
+
+
+def test_types_and_extremes_are_exact_when_a_window_is_archived(scene: ArchiveScene) -> None:
+    points = extreme_points()
+    first, last = point(0, {"edge": "1"}, "v", 1), point(3600 * SECOND - 1, {"edge": "1"}, "v", 2)
+    outside = [point(-1, {"edge": "1"}, "v", 3), point(3600 * SECOND, {"edge": "1"}, "v", 4)]
+    scene.write([*points, first, last, *outside])
+    result = scene.archive()
+    expected = facts_of([*points, first, last])
+    assert scene.stored() == expected
+    assert result["rows_in"] == result["rows_out"] == len(expected)
+    assert result["series"] == len({facts[1] for facts in expected})
+    assert (result["generation"], result["new"], result["state"]) == (1, 1, "COMMITTED")
+    manifest = scene.manifests()[1]
+    assert manifest["source"] == manifest["content"]
+    assert sum(part["rows"] for part in manifest["parts"]) == len(expected)
+    assert {part["kind"] for part in manifest["parts"]} == {
+        "float",
+        "integer",
+        "unsigned",
+        "string",
+        "boolean",
+    }
+    assert list(scene.receipts().values()) == [{"rows_out": len(expected), "generation": 1}]
+
+
+def test_every_point_is_archived_when_a_field_changes_its_type_between_shard_groups(
+    scene: ArchiveScene,
+) -> None:
+    values = [1.5, "x", 3, True]
+    points = [
+        point(week * WEEK + number, {"device": "a"}, "v", value)
+        for week, value in zip((-1, 0, 1), values, strict=False)
+        for number in range(3)
+    ]
+    scene.write(points)
+    assert scene.archive(THREE_WEEKS)["rows_out"] == len(points)
+    assert scene.stored(THREE_WEEKS) == facts_of(points)
+
+
+REFUSED: dict[str, tuple[bytes, str]] = {
+    "value": (b'm,device=a ok=1,text="a\rb" %d', "carriage return.*text"),
+    "tag": (b"m,device=a\rb v=1 %d", "carriage return.*tag"),
+    "tag key": (b"m,dev\rice=a v=1 %d", r"dev\\rice.*carriage return"),
+    "field": (b"m,device=a v\rw=1 %d", r"v\\rw.*carriage return"),
+    **{
+        name: (b"m,%s=a v=1 %%d" % name.encode(), f"tag key '{name}'")
+        for name in ("_time", "_value", "_start", "_stop")
+    },
+    "not UTF-8 in a value": (b'm,device=a text="x\xffy" %d', r"not UTF-8.*xffy"),
+    "not UTF-8 in a tag": (b"m,device=a\xff v=1 %d", r"not UTF-8.*a.xff"),
+    "not UTF-8 in a field": (b"m,device=a v\xff=1 %d", r"not UTF-8.*v.xff"),
+}
+
+
+@pytest.mark.parametrize(("line", "words"), REFUSED.values(), ids=REFUSED)
+def test_window_is_refused_with_the_reason_when_queries_change_its_points(
+    scene: ArchiveScene, line: bytes, words: str
+) -> None:
+    scene.write(small_points())
+    scene.client.write_payload(scene.bucket, line % (WINDOW.start_ns + 5))
+    with nothing_published(scene), pytest.raises(SourceUnreadable, match=words) as caught:
+        scene.archive()
+    assert caught.value.permanent
+    assert str(WINDOW) in str(caught.value)
+    assert scene.receipts() == {}
+
+
+def test_carriage_return_is_found_when_only_one_shard_group_of_the_field_has_texts(
+    scene: ArchiveScene,
+) -> None:
+    monday = datetime(2025, 3, 10, tzinfo=UTC)
+    window = Interval(monday - timedelta(hours=3), monday + timedelta(hours=3))
+    scene.write([point(window.start_ns - WINDOW.start_ns, {"device": "a"}, "v", 1.5)])
+    moment = window.stop_ns - 1
+    scene.client.write_payload(scene.bucket, b'm,device=a v="a\rb" %d' % moment)
+    with (
+        nothing_published(scene),
+        pytest.raises(SourceUnreadable, match=r"carriage return.*: v \(1 points\)"),
+    ):
+        scene.archive(window)
+    scene.client.write_payload(scene.bucket, b'm,device=a v="ab" %d' % moment)
+    assert scene.archive(window)["rows_out"] == 2
+
+
+NAMES = st.text(
+    st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=6
+)
+SAFE_NAMES = NAMES.filter(
+    lambda text: not text.endswith("\\") and text not in ("time", "_field", "_measurement")
+)
+TAG_NAMES = SAFE_NAMES.filter(lambda text: text not in ("_time", "_value", "_start", "_stop"))
+VALUES = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False).map(lambda value: ("float", value)),
+    st.integers(-(2**63), 2**63 - 1).map(lambda value: ("integer", value)),
+    st.integers(0, 2**64 - 1).map(lambda value: ("unsigned", value)),
+    st.booleans().map(lambda value: ("boolean", value)),
+    st.text(st.characters(exclude_characters="\r", exclude_categories=["Cs"]), max_size=20).map(
+        lambda value: ("string", value)
+    ),
+)
+POINTS = st.lists(
+    st.tuples(
+        st.integers(0, 3600 * SECOND - 1),
+        st.dictionaries(TAG_NAMES, SAFE_NAMES, max_size=3),
+        SAFE_NAMES,
+        VALUES,
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+def unescaped(text: str) -> bool:
+    """Line protocol has no way to write a backslash before a character that must be escaped."""
+    return not any(f"\\{one}" in text for one in ',= "\\')
+
+
+@given(drawn=POINTS)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_hostile_names_and_values_come_back_when_they_are_archived(
+    influx: InfluxServer, client: InfluxClient, tmp_path: Path, drawn: list[Any]
+) -> None:
+    found: dict[Any, Point] = {}
+    kinds: dict[str, str] = {}
+    for offset, tags, name, (kind, value) in drawn:
+        if not all(unescaped(text) for text in (*tags, *tags.values(), name)):
+            continue
+        if kinds.setdefault(name, kind) == kind:  # a field has one type in a shard group
+            made = point(offset, tags, name, value, kind)
+            found[made.time_ns, made.tags, made.field] = made
+    scene = make_archive_scene(influx, client, tmp_path)
+    if found:
+        scene.write(found.values())
+    scene.archive()
+    assert scene.stored() == facts_of(found.values())
+
+
+def test_generations_follow_the_source_when_it_is_archived_again(scene: ArchiveScene) -> None:
+    scene.write(small_points())
+    scene.archive()
+    first = scene.stored()
+    before = scene.files()
+    assert (scene.archive()["generation"], scene.archive()["new"]) == (1, 0)
+    assert scene.files() == before
+    changed = point(0, {"device": "a"}, "temp", -0.0)
+    late = point(1, {"device": "new", "site": "x"}, "temp", 7.0)
+    scene.write([changed, late])
+    result = scene.archive()
+    assert (result["generation"], result["new"]) == (2, 1)
+    kept = [one for one in small_points() if (one.time_ns, one.field) != (changed.time_ns, "temp")]
+    assert scene.stored() == facts_of([*kept, changed, late])
+    assert scene.stored(generation=1) == first
+    assert scene.manifests()[2]["previous"] == 1
+    # the sign of a zero is a change too
+    scene.write([point(0, {"device": "a"}, "temp", 0.0)])
+    assert scene.archive()["generation"] == 3
+
+
+def test_window_is_archived_as_empty_when_it_has_no_points(scene: ArchiveScene) -> None:
+    result = scene.archive()
+    assert (result["rows_out"], result["series"], result["generation"]) == (0, 0, 1)
+    assert scene.stored() == []
+    scene.write(small_points())
+    assert scene.archive()["generation"] == 2
+
+
+def test_one_generation_stands_when_two_runs_archive_at_the_same_time(scene: ArchiveScene) -> None:
+    scene.write(small_points(200))
+    results: list[dict[str, Any]] = []
+    start = threading.Barrier(3)
+
+    def run() -> None:
+        start.wait()
+        results.append(scene.archive())
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert [result["generation"] for result in results] == [1, 1, 1]
+    assert sum(result["new"] for result in results) == 1
+    assert scene.stored() == facts_of(small_points(200))
+    named = {part["name"] for part in scene.manifests()[1]["parts"]}
+    assert {path.name for path in scene.files()} == {*named, "manifest.json"}
+
+
+def purge(scene: ArchiveScene, generation: int) -> None:
+    """Delete as a purge does: the intent first."""
+    folder = f"{scene.spec.folder}/window=20250308T000000Z_20250308T010000Z"
+    drive(
+        write_purge(folder, PurgeState(generation, "deleting")),
+        scene.client,
+        scene.tell,
+        actions_with(scene.store),
+    )
+    scene.delete()
+    drive(
+        write_purge(folder, PurgeState(generation, "done")),
+        scene.client,
+        scene.tell,
+        actions_with(scene.store),
+    )
+
+
+def test_late_points_are_added_when_the_window_was_purged(scene: ArchiveScene) -> None:
+    old = [*small_points(), point(5, {"gone": "tag"}, "temp", 1.0)]
+    scene.write(old)
+    scene.archive()
+    purge(scene, 1)
+    assert scene.rows_in_bucket() == 0
+    assert (scene.archive()["generation"], scene.archive()["new"]) == (1, 0)
+    late = [
+        point(0, {"device": "a"}, "temp", 99.0),  # in place of one that was purged
+        point(7, {"device": "z", "another": "tag"}, "count", 3),
+    ]
+    scene.write(late)
+    result = scene.archive()
+    kept = [
+        one for one in old if (one.time_ns, one.field, one.tags) != (late[0].time_ns, "temp", late[0].tags)
+    ]
+    assert (result["generation"], result["rows_in"], result["rows_out"]) == (2, 2, len(kept) + 2)
+    assert scene.stored() == facts_of([*kept, *late])
+    assert scene.stored(generation=1) == facts_of(old)
+    assert scene.archive()["new"] == 0
+    purge(scene, 2)
+    assert scene.archive()["new"] == 0
+    scene.write([point(9, {}, "last", True)])
+    assert scene.archive()["generation"] == 3
+    assert scene.stored() == facts_of([*kept, *late, point(9, {}, "last", True)])
+
+
+def test_slices_hold_the_same_as_one_read_when_reads_are_small(
+    scene: ArchiveScene, influx: InfluxServer, client: InfluxClient, tmp_path: Path
+) -> None:
+    points = [
+        *extreme_points(),
+        *(point(number * SECOND, {"device": "a"}, "temp", 1.0) for number in range(400)),
+    ]
+    scene.write(points)
+    whole = scene.archive()
+    cut = make_archive_scene(influx, client, tmp_path)
+    cut.bucket = scene.bucket
+    sliced = cut.archive(max_rows_per_read=150)
+    assert len(cut.manifests()[1]["parts"]) > 8
+    assert sliced["checksum"] == whole["checksum"]
+    assert cut.stored() == scene.stored() == facts_of(points)
+    assert any(f"of {len(points):,} points written" in text for text in cut.told)
+    assert scene.archive(max_rows_per_read=150)["new"] == 0
+
+
+def test_points_of_one_instant_are_archived_when_they_are_more_than_a_read_may_have(
+    scene: ArchiveScene,
+) -> None:
+    points = [point(3, {"device": str(number)}, "temp", 1.0) for number in range(50)]
+    scene.write(points)
+    assert scene.archive(max_rows_per_read=10)["rows_out"] == 50
+    assert scene.stored() == facts_of(points)
+
+
+def map_database(scene: ArchiveScene, database: str, bucket: str) -> None:
+    """Lead a database of the 1.x-compatible API to a bucket, over plain HTTP."""
+    url, headers = scene.server.url, {"Authorization": f"Token {scene.server.token}"}
+    with urlopen(Request(f"{url}/api/v2/buckets?name={quote(bucket, safe='')}", headers=headers)) as answer:
+        (found,) = json.load(answer)["buckets"]
+    body = {
+        "orgID": found["orgID"],
+        "bucketID": found["id"],
+        "database": database,
+        "retention_policy": "x",
+        "default": True,
+    }
+    with urlopen(Request(f"{url}/api/v2/dbrps", json.dumps(body).encode(), headers)) as answer:
+        assert answer.status == 201
+
+
+def test_keys_are_those_of_the_bucket_when_databases_lead_elsewhere(scene: ArchiveScene) -> None:
+    plain, other = scene.bucket, f"{scene.bucket}/a"
+    scene.client.ensure_bucket(other)
+    scene.write(small_points())
+    scene.bucket = other
+    scene.write([point(1, {"other": "tag"}, "v", 1)])
+    # listing would give the keys of the plain bucket, and hide what makes this one unreadable
+    with nothing_published(scene), pytest.raises(QueryFailed, match=r"dbrp create .*--default"):
+        scene.archive()
+    map_database(scene, plain, other)
+    assert scene.archive()["rows_out"] == 1
+    assert scene.stored() == facts_of([point(1, {"other": "tag"}, "v", 1)])
+    # now the plain bucket's name leads to the other one
+    scene.bucket = plain
+    with nothing_published(scene), pytest.raises(QueryFailed, match=plain):
+        scene.archive()
+
+
+@pytest.fixture
+def old_scene(scene: ArchiveScene) -> ArchiveScene:
+    """A bucket of 7 days with points of yesterday; the clock says when it is."""
+    scene.client.delete(scene.bucket, WINDOW, '_measurement="m"')
+    scene.bucket = f"{scene.bucket}_kept"
+    scene.client.ensure_bucket(scene.bucket, 7 * 86_400)
+    return scene
+
+
+def yesterday() -> Interval:
+    start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=1)
+    return Interval(start, start + timedelta(hours=1))
+
+
+def test_window_is_refused_or_kept_when_retention_may_have_taken_points(old_scene: ArchiveScene) -> None:
+    window = yesterday()
+    shift = window.start_ns - WINDOW.start_ns
+    points = [point(shift + number, {"device": "a"}, "temp", float(number)) for number in range(4)]
+    old_scene.write(points)
+    late = datetime.now(UTC) + timedelta(days=30)
+    old_scene.clock = late
+    with nothing_published(old_scene), pytest.raises(WindowFrozen, match=r"retention.*no archive"):
+        old_scene.archive(window)
+    assert old_scene.archive(window, force=True)["rows_out"] == 4
+    # what retention has left is no reason for a poorer generation, whether forced or not
+    old_scene.client.delete(
+        old_scene.bucket, Interval(window.start, window.start + timedelta(microseconds=1)), '_measurement="m"'
+    )
+    assert old_scene.rows_in_bucket() == 0
+    old_scene.write([point(shift + 5000, {"device": "a"}, "temp", 5.0)])
+    assert old_scene.archive(window)["new"] == 0
+    assert any("generation 1 is kept" in text for text in old_scene.told)
+    assert old_scene.archive(window, force=True)["rows_out"] == 5
+    assert old_scene.stored(window) == facts_of([*points, point(shift + 5000, {"device": "a"}, "temp", 5.0)])
+
+
+def test_window_is_not_archived_when_it_has_not_ended_or_the_bucket_is_gone(scene: ArchiveScene) -> None:
+    scene.clock = WINDOW.start + timedelta(minutes=5)
+    with nothing_published(scene), pytest.raises(WindowNotDue):
+        scene.archive()
+    scene.clock = None
+    scene.bucket = "none-such"
+    with nothing_published(scene), pytest.raises(BucketNotFound, match="none-such"):
+        scene.archive()
+
+
+def damage(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize("spoil", [damage, remove])
+def test_generation_is_made_anew_when_its_files_are_damaged_and_the_points_are_there(
+    scene: ArchiveScene, spoil: Callable[[Path], None]
+) -> None:
+    scene.write(small_points())
+    scene.archive()
+    part = next(path for path in scene.files() if path.suffix == ".parquet")
+    spoil(part)
+    result = scene.archive()
+    assert (result["generation"], result["new"]) == (2, 1)
+    assert scene.stored() == facts_of(small_points())
+    assert any("damaged and made anew" in text and part.name in text for text in scene.told)
+
+
+@pytest.mark.parametrize("spoil", [damage, remove])
+def test_damage_is_an_error_when_the_points_are_purged(
+    scene: ArchiveScene, spoil: Callable[[Path], None]
+) -> None:
+    scene.write(small_points())
+    scene.archive()
+    purge(scene, 1)
+    part = next(path for path in scene.files() if path.suffix == ".parquet")
+    spoil(part)
+    with pytest.raises(Exception, match=part.name) as caught:
+        scene.archive()
+    assert type(caught.value).__name__ in ("ArchiveMismatch", "ArchiveMissing")
+    assert list(scene.manifests()) == [1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (b'"generation": 1', b'"generation":1', "bytes were changed"),
+        (b'"rows": 3', b'"rows": x', "damaged"),
+        (b"influx-rollup-archive/1", b"influx-rollup-archive/2", "format"),
+    ],
+)
+def test_archive_stops_when_the_newest_manifest_is_none(
+    scene: ArchiveScene, old: bytes, new: bytes, words: str
+) -> None:
+    scene.write(small_points())
+    scene.archive()
+    path = next(path for path in scene.files() if path.name == "manifest.json")
+    path.write_bytes(path.read_bytes().replace(old, new))
+    with nothing_published(scene), pytest.raises(ArchiveMismatch, match=words):
+        scene.archive()
+
+
+def test_generation_is_made_anew_when_its_manifest_tells_other_counts(scene: ArchiveScene) -> None:
+    scene.write(small_points())
+    scene.archive()
+    path = next(path for path in scene.files() if path.name == "manifest.json")
+    path.write_bytes(path.read_bytes().replace(b'"rows": 3', b'"rows": 4'))
+    assert scene.archive()["generation"] == 2
+    assert scene.stored() == facts_of(small_points())
+
+
+def test_files_are_small_and_typed_when_other_tools_open_them(scene: ArchiveScene) -> None:
+    scene.write(small_points())
+    scene.archive()
+    (path,) = (one for one in scene.files() if one.name.startswith("float-"))
+    table = pq.read_table(path).to_pandas()
+    assert list(table.columns) == ["_time", "device", "_field", "_value"]
+    assert str(table.dtypes["_time"]) == "datetime64[ns, UTC]"
+    assert [struct.pack("<d", value) for value in table["_value"]] == [
+        struct.pack("<d", value) for value in (20.5, 21.5, 22.5)
+    ]
