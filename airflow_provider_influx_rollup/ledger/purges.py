@@ -13,6 +13,9 @@ from airflow_provider_influx_rollup.windows.interval import Interval, from_ns, t
 
 PURGED_WINDOW = "purged_window"
 DELETING, PURGED, LIFTED = "deleting", "purged", "lifted"
+CERTIFICATE_MEASUREMENT = "purge_certificate"
+# a string field of InfluxDB holds 64 KiB
+MOST_DOCUMENT_BYTES = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +80,27 @@ def decode_marks(rows: Iterable[Mapping[str, Any]]) -> list[PurgeMark]:
         for row in rows
     ]
     return sorted(marks, key=lambda mark: mark.window)
+
+
+def encode_certificate(values: Mapping[str, Any], sha256: str, path: str, document: bytes) -> str:
+    """One line for a certificate, at the time it was made; the same certificate always gives the same point.
+
+    :param values: what it says
+    :param sha256: of its file
+    :param path: of its file, without secrets
+    :param document: its bytes; left out when they are too many for a field
+    """
+    tags = {name: str(values[name]) for name in ("bucket", "measurement")}
+    ended_at = datetime.fromisoformat(values["ended_at"])
+    fields: dict[str, int | float | str | bool] = {
+        "number": int(values["number"]),
+        "kind": str(values["kind"]),
+        "window_start_ns": to_ns(datetime.fromisoformat(values["window"]["start"])),
+        "stop_ns": to_ns(datetime.fromisoformat(values["window"]["stop"])),
+        "rows": int(values["deleted"]["rows"]),
+        "sha256": sha256,
+        "path": path,
+    }
+    if len(document) <= MOST_DOCUMENT_BYTES:
+        fields["document"] = document.decode()
+    return encode_line(CERTIFICATE_MEASUREMENT, tags, fields, to_ns(ended_at) + int(values["number"]) % 1000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from airflow_provider_influx_rollup.archive.documents import sha256_of
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
 from airflow_provider_influx_rollup.archive.manifest import Manifest
 from airflow_provider_influx_rollup.archive.paths import MANIFEST, generation_folder, parse_generation
@@ -26,6 +27,11 @@ class Published:
     folder: str
     manifest: Manifest
     data: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Of the manifest."""
+        return sha256_of(self.data)
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from airflow_provider_influx_rollup.archive.documents import damaged, decode_document, encode_document
 from airflow_provider_influx_rollup.archive.paths import INTENT
 from airflow_provider_influx_rollup.lifecycle.steps import Steps
-from airflow_provider_influx_rollup.lifecycle.store_steps import PutOver, ReadBytes
+from airflow_provider_influx_rollup.lifecycle.store_steps import PutOver, ReadBytes, RemoveFiles
 
 DELETING, DONE = "deleting", "done"
 
@@ -18,10 +20,16 @@ class PurgeState:
 
     :param generation: of the archive that stands for the deleted points
     :param state: ``"deleting"``: it has begun, and what is left in the bucket may be a part; ``"done"``
+    :param purge_id: which purge it is, also in its certificate
+    :param certificate: number of the purge's certificate when it is done; before, that of the last one at its begin
+    :param proof: what was proven before anything was deleted: most of the certificate
     """
 
     generation: int
     state: str
+    purge_id: str = ""
+    certificate: int = 0
+    proof: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_purge(window_folder: str) -> Steps[PurgeState | None]:
@@ -34,12 +42,16 @@ def read_purge(window_folder: str) -> Steps[PurgeState | None]:
     if data is None:
         return None
     values = decode_document(data, path)
-    if set(values) != {"generation", "state"} or values["state"] not in (DELETING, DONE):
+    names = {"generation", "state", "purge_id", "certificate", "proof"}
+    if set(values) != names or values["state"] not in (DELETING, DONE):
         raise damaged(path, "it is no purge's")
-    return PurgeState(int(values["generation"]), values["state"])
+    return PurgeState(**values)
 
 
-def write_purge(window_folder: str, state: PurgeState) -> Steps[None]:
-    """Remember the state."""
-    values = {"generation": state.generation, "state": state.state}
-    yield PutOver(f"{window_folder}/{INTENT}", encode_document(values))
+def write_purge(window_folder: str, state: PurgeState | None) -> Steps[None]:
+    """Remember the state; None forgets that there was a purge."""
+    path = f"{window_folder}/{INTENT}"
+    if state is None:
+        yield RemoveFiles((path,))
+    else:
+        yield PutOver(path, encode_document(asdict(state)))

@@ -1,0 +1,222 @@
+"""Delete a window that is proven: marks first, one more look, the delete, and then what it left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, PartialWrite, PurgeRefused
+from airflow_provider_influx_rollup.flux.archive import slice_counts_query
+from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
+from airflow_provider_influx_rollup.ledger.purges import DELETING as MARK_DELETING
+from airflow_provider_influx_rollup.ledger.purges import LIFTED, PurgeMark, encode_mark
+from airflow_provider_influx_rollup.lifecycle.archive_read import fingerprint_source
+from airflow_provider_influx_rollup.lifecycle.archive_slices import SLICES_PER_QUERY
+from airflow_provider_influx_rollup.lifecycle.certificates import require_last
+from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
+from airflow_provider_influx_rollup.lifecycle.frozen import is_too_old
+from airflow_provider_influx_rollup.lifecycle.purge_marks import overlapping_marks
+from airflow_provider_influx_rollup.lifecycle.purge_proof import (
+    Proof,
+    compare_rest,
+    purge_id_of,
+    refused,
+    require_all_archived,
+)
+from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec
+from airflow_provider_influx_rollup.lifecycle.purge_state import DELETING, PurgeState, write_purge
+from airflow_provider_influx_rollup.lifecycle.purge_tiers import require_unchanged
+from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.lifecycle.steps import Delete, Query, Report, Steps, Write
+from airflow_provider_influx_rollup.lifecycle.waiting import Clock
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+MOST_ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """What was said before anything is deleted.
+
+    :param state: of the purge, beside the archive
+    :param mark: in the ledger; None when the archive has no point, so that nothing can be lost
+    :param mark_before: that of an earlier purge
+    """
+
+    state: PurgeState
+    mark: PurgeMark | None
+    mark_before: PurgeMark | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What a delete did.
+
+    :param left: points that came after the last look, and are in the bucket
+    :param neighbours: points of the window before and of that after, before and after the delete
+    """
+
+    announced: Announced
+    left: int
+    neighbours: tuple[tuple[int, int], tuple[int, int]]
+
+
+def delete_window(
+    spec: PurgeSpec, proof: Proof, stored: Sequence[StoredSpec], run: RunInfo, now: Clock
+) -> Steps[Deleted]:
+    """Delete the points of a window.
+
+    :param stored: the specs of the ledger, the last used first
+    :raises PurgeRefused: when something has changed since the proof; nothing was deleted, and no mark is left
+    :raises ArchiveMismatch: when the last certificate is damaged, before anything is deleted, or when the neighbours have
+        lost points
+    :raises PartialWrite: when points are still there after the delete
+    """
+    announced = yield from _announce(spec, proof, run)
+    try:
+        yield from require_unchanged(spec, proof.window, stored, proof.tiers, now())
+        before = yield from _count_neighbours(spec, proof.window)
+        if proof.source.total.rows:
+            yield from _look_once_more(spec, proof)
+    except PurgeRefused:
+        yield from _take_back(spec, proof, announced)
+        raise
+    left = 0
+    if proof.source.total.rows:
+        yield _delete(spec, proof.window)
+        left = yield from _delete_rest(spec, proof)
+    after = yield from _count_neighbours(spec, proof.window)
+    yield from _require_neighbours(spec, proof, before, after, now())
+    return Deleted(announced, left, (before, after))
+
+
+def _announce(spec: PurgeSpec, proof: Proof, run: RunInfo) -> Steps[Announced]:
+    """Say what is going to be deleted, in the ledger and beside the archive, before anything is."""
+    archive, content = spec.archive, proof.published.manifest.content
+    known = yield from overlapping_marks(
+        archive.ledger_bucket, archive.bucket, archive.measurement, proof.window
+    )
+    mark_before = next((mark for mark in known if mark.window == proof.window), None)
+    mark = _mark(spec, proof) if content.total.rows else None
+    if proof.is_going_on and proof.before is not None:
+        # what the earlier try has proven is older than this one
+        mark = mark_before or mark
+        announced = Announced(proof.before, mark, mark_before)
+    else:
+        number = yield from require_last(archive.folder)
+        purge_id = purge_id_of(spec, proof.window, run, proof.begun_at)
+        generation = proof.published.manifest.generation
+        state = PurgeState(generation, DELETING, purge_id, number, proof.document(spec, run))
+        announced = Announced(state, mark, mark_before)
+    if mark is not None:
+        yield Write(archive.ledger_bucket, [encode_mark(mark)])
+    # after the mark: as soon as there is a document, what is left in the bucket may be a part
+    yield from write_purge(proof.folder, announced.state)
+    return announced
+
+
+def _mark(spec: PurgeSpec, proof: Proof) -> PurgeMark:
+    archive = spec.archive
+    return PurgeMark(
+        archive.bucket,
+        archive.measurement,
+        proof.window,
+        MARK_DELETING,
+        proof.published.manifest.generation,
+        proof.begun_at,
+        tuple(tier.pipeline for tier in proof.tiers),
+    )
+
+
+def _take_back(spec: PurgeSpec, proof: Proof, announced: Announced) -> Steps[None]:
+    """Nothing was deleted by this run; what an earlier one has deleted stays marked."""
+    if proof.is_going_on:
+        return
+    yield from write_purge(proof.folder, proof.before)
+    if announced.mark is not None:
+        mark = announced.mark_before or replace(announced.mark, state=LIFTED)
+        yield Write(spec.archive.ledger_bucket, [encode_mark(mark)])
+
+
+def _look_once_more(spec: PurgeSpec, proof: Proof) -> Steps[None]:
+    """The last look before the delete: what comes after it, and before the delete, nobody can know of."""
+    if proof.is_going_on:
+        require_all_archived((yield from compare_rest(spec, proof)), proof.window)
+        return
+    source = yield from fingerprint_source(spec.archive, proof.plan.slices)
+    differences = source.differences(proof.source, "the bucket", "the archive")
+    if differences:
+        what = f"points came or changed while the purge began: {'; '.join(differences[:3])}"
+        raise refused(what, proof.window, "archive the window again, then purge it")
+
+
+def _delete(spec: PurgeSpec, window: Interval) -> Delete:
+    return Delete(spec.archive.bucket, window, delete_predicate(spec.archive.measurement))
+
+
+def _delete_rest(spec: PurgeSpec, proof: Proof) -> Steps[int]:
+    """Look at what the delete left; what is in the archive is deleted again, what came late stays.
+
+    :return: how many points are there, when some came late
+    """
+    rows: list[int] = []
+    for _ in range(MOST_ROUNDS):
+        rows = yield from _count(spec, [part.interval for part in proof.plan.slices])
+        if not sum(rows):
+            return 0
+        rest = yield from compare_rest(spec, proof)
+        if rest.others:
+            yield Report(
+                f"Window {proof.window}: {rest.others:,} points came after the last look and are still in the bucket: "
+                f"{'; '.join(rest.examples)}. Archive the window again",
+                "warning",
+            )
+            return rest.equal + rest.others
+        yield _delete(spec, proof.window)
+    what = f"{sum(rows):,} points are still there after they were deleted {MOST_ROUNDS} times"
+    raise PartialWrite(
+        what, window=proof.window, written="no certificate", fix="run it again: it goes on where it was"
+    )
+
+
+def _neighbours_of(window: Interval) -> tuple[Interval, Interval]:
+    return (
+        Interval(window.start - window.duration, window.start),
+        Interval(window.stop, window.stop + window.duration),
+    )
+
+
+def _count_neighbours(spec: PurgeSpec, window: Interval) -> Steps[tuple[int, int]]:
+    before, after = yield from _count(spec, _neighbours_of(window))
+    return before, after
+
+
+def _count(spec: PurgeSpec, parts: Sequence[Interval]) -> Steps[list[int]]:
+    counts = [0] * len(parts)
+    for first in range(0, len(parts), SLICES_PER_QUERY):
+        some = parts[first : first + SLICES_PER_QUERY]
+        for row in (yield Query(slice_counts_query(spec.archive.bucket, spec.archive.measurement, some))):
+            counts[first + int(row["result"])] += row["_value"]
+    return counts
+
+
+def _require_neighbours(
+    spec: PurgeSpec, proof: Proof, before: tuple[int, int], after: tuple[int, int], now: datetime
+) -> Steps[None]:
+    """The windows beside must have lost nothing, but for what another purge or retention takes.
+
+    :raises ArchiveMismatch: when they have
+    """
+    archive = spec.archive
+    for neighbour, then, there in zip(_neighbours_of(proof.window), before, after, strict=True):
+        if there >= then or is_too_old(neighbour, proof.plan.bucket, now):
+            continue
+        marks = yield from overlapping_marks(
+            archive.ledger_bucket, archive.bucket, archive.measurement, neighbour
+        )
+        if any(mark.window != proof.window for mark in marks):
+            continue
+        what = f"{neighbour}, beside the window, had {then:,} points before the delete and has {there:,} after it"
+        fix = "find out who else deletes points there, and restore them; then run it again"
+        raise ArchiveMismatch(what, window=proof.window, written="no certificate", fix=fix)

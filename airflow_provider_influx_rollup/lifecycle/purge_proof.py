@@ -1,0 +1,267 @@
+"""The proof that nothing is lost when a window is deleted: its archive, its source, its age, what was made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
+from airflow_provider_influx_rollup.archive.paths import window_folder
+from airflow_provider_influx_rollup.exceptions import (
+    ArchiveMismatch,
+    ArchiveMissing,
+    PurgeRefused,
+    WindowNotDue,
+)
+from airflow_provider_influx_rollup.flux.archive import points_query
+from airflow_provider_influx_rollup.hashing import text_hash
+from airflow_provider_influx_rollup.lifecycle.archive_newest import (
+    Published,
+    newest_generation,
+    verify_files,
+)
+from airflow_provider_influx_rollup.lifecycle.archive_read import ReadPlan, fingerprint_source, plan_read
+from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
+from airflow_provider_influx_rollup.lifecycle.purge_marks import lift_purge
+from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec
+from airflow_provider_influx_rollup.lifecycle.purge_state import (
+    DELETING,
+    DONE,
+    PurgeState,
+    read_purge,
+    write_purge,
+)
+from airflow_provider_influx_rollup.lifecycle.purge_tiers import TierProof, prove_tiers
+from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
+from airflow_provider_influx_rollup.lifecycle.store_steps import CompareParts, Comparison
+from airflow_provider_influx_rollup.lifecycle.waiting import Clock
+from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
+
+MOST_NAMED = 3
+FIX_ARCHIVE = "archive the window again, then purge it"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What is known of a window that may be deleted.
+
+    :param source: what the bucket holds
+    :param tiers: what the required pipelines hold
+    :param before: the state of an earlier purge
+    :param begun_at: when the proof began; nothing that it says is older
+    :param is_going_on: a run has begun to delete and died; what is left is all in the archive
+    """
+
+    window: Interval
+    folder: str
+    plan: ReadPlan
+    published: Published
+    source: Fingerprint
+    tiers: tuple[TierProof, ...]
+    before: PurgeState | None
+    begun_at: datetime
+    is_going_on: bool = False
+
+    def document(self, spec: PurgeSpec, run: RunInfo) -> dict[str, Any]:
+        """What a certificate says of it."""
+        manifest = self.published.manifest
+        archive, before = spec.archive, self.before
+        cut: dict[str, Any] = {}
+        if before is not None and before.state == DELETING:
+            cut["interrupted"] = {
+                "purge_id": before.purge_id,
+                "generation": before.generation,
+                "deleted_at_most": before.proof.get("deleted", {}),
+            }
+        return {
+            **cut,
+            "org": archive.org,
+            "bucket": archive.bucket,
+            "measurement": archive.measurement,
+            "window": self.window.as_json(),
+            "begun_at": format_instant(self.begun_at),
+            "run": asdict(run),
+            "deleted": self.source.as_json(),
+            "archive": {
+                "path": archive.shown_path,
+                "folder": self.published.folder,
+                "generation": manifest.generation,
+                "manifest_sha256": self.published.sha256,
+                "content": manifest.content.as_json(),
+                "files": [asdict(part) for part in manifest.parts],
+            },
+            "tiers": [tier.as_json() for tier in self.tiers],
+            "checks": {
+                "files_read_back": len(manifest.parts),
+                "source_equals_archive": True,
+                "unchanged_since": manifest.created_at,
+                "min_age": spec.min_age,
+                "quiet_for": spec.quiet_for,
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What the bucket holds of a window that is being deleted.
+
+    :param equal: points that are in the archive, value included
+    :param others: points that are not
+    :param examples: some of these, for people
+    """
+
+    equal: int
+    others: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A window whose purge is done, and that has no points.
+
+    :param state: names the certificate
+    """
+
+    window: Interval
+    folder: str
+    state: PurgeState
+
+
+def prove(
+    spec: PurgeSpec,
+    window: Interval,
+    stored: Sequence[StoredSpec],
+    run: RunInfo,
+    now: Clock,
+    *,
+    dry_run: bool,
+) -> Steps[Proof | Finished]:
+    """Collect the proof of one window; nothing is written, but for marks of points that are back.
+
+    :param stored: the specs of the ledger, the last used first
+    :param dry_run: write nothing at all
+    :raises WindowNotDue: when it is younger than ``min_age``
+    :raises PurgeRefused: naming what is missing
+    """
+    begun_at = now()
+    _require_age(spec, window, begun_at)
+    folder = window_folder(spec.archive.folder, window)
+    try:
+        before = yield from read_purge(folder)
+        plan = yield from plan_read(spec.archive, window)
+        if before is not None and before.state == DONE and not plan.rows:
+            return Finished(window, folder, before)
+        published = yield from newest_generation(folder)
+        if published is None:
+            what = f"there is no archive of the window in {spec.archive.shown_path}/{folder}"
+            raise refused(what, window, "archive it first, with the same path and the same every")
+        yield from verify_files(published)
+    except (ArchiveMismatch, ArchiveMissing) as error:
+        raise refused(error.what, window, error.fix or FIX_ARCHIVE) from error
+    source = yield from fingerprint_source(spec.archive, plan.slices)
+    proof = Proof(window, folder, plan, published, source, (), before, begun_at)
+    if before is not None and before.state == DELETING and before.generation == published.manifest.generation:
+        return (yield from _going_on(spec, proof, before))
+    _require_archived(proof)
+    _require_quiet(spec, proof)
+    if before is not None and source == published.manifest.content and not dry_run:
+        yield from _forget(spec, proof)
+    unchanged_since = datetime.fromisoformat(published.manifest.created_at)
+    tiers = yield from prove_tiers(spec, window, stored, unchanged_since, run, now)
+    return Proof(window, folder, plan, published, source, tuple(tiers), before, begun_at)
+
+
+def compare_rest(spec: PurgeSpec, proof: Proof) -> Steps[Rest]:
+    """What the bucket holds of the window, point by point, against the archive."""
+    equal = others = 0
+    examples: list[str] = []
+    for part in proof.plan.slices:
+        flux = points_query(spec.archive.bucket, spec.archive.measurement, part.interval)
+        found: Comparison = yield CompareParts(flux, (proof.published.paths,), part.interval)
+        equal += found.equal
+        others += found.changed + found.unknown
+        examples += found.examples
+    return Rest(equal, others, tuple(examples[:MOST_NAMED]))
+
+
+def require_all_archived(rest: Rest, window: Interval) -> None:
+    """Refuse to delete points that the archive does not hold as they are.
+
+    :raises PurgeRefused: with some of them
+    """
+    if rest.others:
+        named = "; ".join(rest.examples)
+        what = f"{rest.others:,} points came or changed since the archive was made: {named}"
+        raise refused(what, window, FIX_ARCHIVE)
+
+
+def refused(what: str, window: Interval, fix: str) -> PurgeRefused:
+    """The error of a proof that is not complete."""
+    return PurgeRefused(what, window=window, written="nothing was deleted", fix=fix)
+
+
+def purge_id_of(spec: PurgeSpec, window: Interval, run: RunInfo, begun_at: datetime) -> str:
+    """16 hex digits that no other purge has."""
+    text = f"{spec.archive.folder}\0{window}\0{asdict(run)}\0{begun_at.isoformat()}"
+    return f"{text_hash(text, 'purge'):016x}"
+
+
+def _require_age(spec: PurgeSpec, window: Interval, now: datetime) -> None:
+    due = window.stop + spec.age
+    if now < due:
+        what = (
+            f"the window may be purged from {format_instant(due)} on: min_age={spec.min_age} has not passed"
+        )
+        fix = "run it after that, or purge earlier windows: delay takes the data interval that much earlier"
+        raise WindowNotDue(what, window=window, written="nothing was deleted", fix=fix)
+
+
+def _require_archived(proof: Proof) -> None:
+    """The bucket holds what the newest generation was made of, or all that it holds."""
+    manifest = proof.published.manifest
+    if proof.source in (manifest.source, manifest.content):
+        return
+    differences = proof.source.differences(manifest.source, "the bucket", "the archive")
+    named = "; ".join(differences[:MOST_NAMED])
+    what = f"the bucket has changed since generation {manifest.generation} was made of it: {named}"
+    raise refused(what, proof.window, FIX_ARCHIVE)
+
+
+def _require_quiet(spec: PurgeSpec, proof: Proof) -> None:
+    """The newest generation still equals the source, so that nothing is known to have changed since it was made."""
+    manifest = proof.published.manifest
+    quiet_at = datetime.fromisoformat(manifest.created_at) + spec.rest
+    if proof.begun_at < quiet_at:
+        what = f"generation {manifest.generation} was made at {manifest.created_at}, and quiet_for={spec.quiet_for} has not passed"
+        raise refused(what, proof.window, f"run it again from {format_instant(quiet_at)} on")
+
+
+def _going_on(spec: PurgeSpec, proof: Proof, before: PurgeState) -> Steps[Proof]:
+    """A run has begun to delete, and has died: what it had proven holds, if all that is left is in the archive."""
+    rest = yield from compare_rest(spec, proof)
+    require_all_archived(rest, proof.window)
+    tiers = tuple(TierProof(**values) for values in before.proof.get("tiers", ()))
+    yield Report(
+        f"Window {proof.window}: going on with a purge that was cut, {proof.source.total.rows:,} points are left"
+    )
+    return Proof(
+        proof.window,
+        proof.folder,
+        proof.plan,
+        proof.published,
+        proof.source,
+        tiers,
+        before,
+        proof.begun_at,
+        is_going_on=True,
+    )
+
+
+def _forget(spec: PurgeSpec, proof: Proof) -> Steps[None]:
+    """All points of an earlier purge are back: what was made of them can be computed and compared again."""
+    archive = spec.archive
+    yield from lift_purge(archive.ledger_bucket, archive.bucket, archive.measurement, proof.window)
+    yield from write_purge(proof.folder, None)

@@ -1,0 +1,271 @@
+"""Whether the pipelines that a purge requires hold all that is to be made of a window's points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, PurgeRefused
+from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
+from airflow_provider_influx_rollup.hashing import combine_checksums
+from airflow_provider_influx_rollup.ledger.codec import decode_receipts
+from airflow_provider_influx_rollup.ledger.purges import PurgeMark
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
+from airflow_provider_influx_rollup.lifecycle.job import INSTANT
+from airflow_provider_influx_rollup.lifecycle.pipelines import children_of, find_pipeline, rollups_in_force
+from airflow_provider_influx_rollup.lifecycle.purge_marks import overlapping_marks
+from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec
+from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile_windows
+from airflow_provider_influx_rollup.lifecycle.reconcile_result import ReconcileResult
+from airflow_provider_influx_rollup.lifecycle.reconcile_scope import PLAN, ReconcileOptions
+from airflow_provider_influx_rollup.lifecycle.rollup_plan import STAGE
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.steps import Query, Report, Steps
+from airflow_provider_influx_rollup.lifecycle.waiting import Clock
+from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.lateness import is_due
+
+MOST_NAMED = 3
+# a run that died is taken for alive so long
+BUSY_FOR = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class TierProof:
+    """What a pipeline holds of a window's points.
+
+    :param interval: of its windows that cover the points
+    :param generation: the highest of them
+    :param checksum: of all their rows
+    :param compared: whether they were computed again from the source and compared; otherwise they are known to be right
+        since before an earlier purge of a part of them
+    """
+
+    pipeline: str
+    spec_hash: str
+    interval: Mapping[str, str]
+    windows: int
+    generation: int
+    rows_out: int
+    checksum: str
+    compared: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, for a certificate."""
+        return asdict(self)
+
+
+def prove_tiers(
+    spec: PurgeSpec,
+    window: Interval,
+    stored: Sequence[StoredSpec],
+    unchanged_since: datetime,
+    run: RunInfo,
+    now: Clock,
+) -> Steps[list[TierProof]]:
+    """Make sure that each pipeline is COMMITTED and right for all windows that cover the points.
+
+    :param stored: the specs of the ledger, the last used first
+    :param unchanged_since: from when on the window's points have been as they are
+    :raises PurgeRefused: naming what is missing
+    """
+    readers = _readers(spec, rollups_in_force(stored))
+    proofs = []
+    for name in spec.require_pipelines:
+        rollup = _find(name, spec, stored, window)
+        if name not in readers:
+            what = f"pipeline {name!r} does not read {spec.archive.bucket}/{spec.archive.measurement}, nor a tier made of it"
+            raise _refused(
+                what, window, "name the pipelines that do: " + (", ".join(readers) or "there is none")
+            )
+        proofs.append((yield from _prove_tier(rollup, window, stored, unchanged_since, run, now)))
+    others = sorted(set(readers) - set(spec.require_pipelines))
+    if others:
+        yield Report(
+            f"Window {window}: not required, though they read these points: {', '.join(others)}", "warning"
+        )
+    return proofs
+
+
+def require_unchanged(
+    spec: PurgeSpec,
+    window: Interval,
+    stored: Sequence[StoredSpec],
+    proofs: Iterable[TierProof],
+    now: datetime,
+) -> Steps[None]:
+    """Refuse when a run has begun to write windows that are made of the points, since they were proven.
+
+    The window is marked by now: a run that begins later sees that and writes nothing.
+
+    :raises PurgeRefused: naming the pipeline
+    """
+    pipelines = rollups_in_force(stored)
+    readers = _readers(spec, pipelines)
+    known = {proof.pipeline: proof for proof in proofs}
+    for name in sorted({*known, *(name for name, is_direct in readers.items() if is_direct)}):
+        rollup = pipelines[name]
+        windows = covering_windows(rollup, window)
+        receipts = yield from _receipts(rollup, windows)
+        if name in known:
+            if _proof_of(rollup, windows, receipts, compared=known[name].compared) != known[name]:
+                what = f"a run of pipeline {name!r} has written windows of these points while the purge began"
+                raise _refused(what, window, "run it again when that run has ended")
+            continue
+        for receipt in receipts.values():
+            if receipt.state is State.WRITING and now - receipt.written_at < BUSY_FOR:
+                what = f"run {receipt.run_id!r} of pipeline {name!r} is writing {receipt.window}"
+                raise _refused(what, window, "run it again when that run has ended")
+
+
+def covering_windows(rollup: RollupSpec, window: Interval) -> tuple[Interval, ...]:
+    """All windows of a pipeline that have points of an interval."""
+    grid = rollup.grid.grid()
+    start, stop = grid.floor(window.start), grid.ceil(window.stop)
+    for _ in range(grid.cells_per_window - 1):
+        stop = grid.window_at(stop).stop
+    return tuple(grid.windows(Interval(start, stop)))
+
+
+def _prove_tier(
+    rollup: RollupSpec,
+    window: Interval,
+    stored: Sequence[StoredSpec],
+    unchanged_since: datetime,
+    run: RunInfo,
+    now: Clock,
+) -> Steps[TierProof]:
+    windows = covering_windows(rollup, window)
+    receipts = yield from _receipts(rollup, windows)
+    _require_committed(rollup, windows, receipts, window, now())
+    span = Interval(windows[0].start, windows[-1].stop)
+    marks = yield from overlapping_marks(rollup.ledger_bucket, rollup.source_bucket, rollup.measurement, span)
+    marked = [one for one in windows if any(mark.window.overlaps(one) for mark in marks)]
+    _require_known(rollup, marks, marked, window, unchanged_since)
+    compared = [one for one in windows if one not in marked]
+    if compared:
+        result = yield from reconcile_windows(rollup, compared, run, now, ReconcileOptions(PLAN), stored)
+        _require_clean(rollup, result, window)
+    return _proof_of(rollup, windows, receipts, compared=not marked)
+
+
+def _require_committed(
+    rollup: RollupSpec,
+    windows: Sequence[Interval],
+    receipts: Mapping[Interval, Receipt],
+    window: Interval,
+    now: datetime,
+) -> None:
+    lacking = {one: why for one in windows if (why := _lack(rollup, one, receipts.get(one), now))}
+    if lacking:
+        named = ", ".join(f"{one}: {why}" for one, why in list(lacking.items())[:MOST_NAMED])
+        more = f" and {len(lacking) - MOST_NAMED} more" if len(lacking) > MOST_NAMED else ""
+        what = f"{len(lacking)} windows of pipeline {rollup.pipeline_name!r} are not done: {named}{more}"
+        raise _refused(what, window, "run the pipeline over these windows, or reconcile it, then purge again")
+
+
+def _lack(rollup: RollupSpec, window: Interval, receipt: Receipt | None, now: datetime) -> str:
+    if not is_due(window, Duration.of(rollup.lateness, allow_zero=True), now):
+        return "its stop + lateness has not passed"
+    if receipt is None:
+        return "no receipt"
+    if not receipt.is_committed:
+        return receipt.state.value
+    if receipt.spec_hash != rollup.spec_hash():
+        return "COMMITTED under an older spec"
+    return f"incomplete: {receipt.incomplete}" if receipt.incomplete else ""
+
+
+def _require_known(
+    rollup: RollupSpec,
+    marks: Sequence[PurgeMark],
+    marked: Sequence[Interval],
+    window: Interval,
+    unchanged_since: datetime,
+) -> None:
+    """Windows of which an earlier purge has taken a part cannot be compared any more.
+
+    They were, before the first of these purges, and nothing could write them since. So they hold these points when
+    the points had been there by then.
+    """
+    name = rollup.pipeline_name
+    for mark in marks:
+        if not any(mark.window.overlaps(one) for one in marked):
+            continue
+        if name not in mark.pipelines or mark.compared_at < unchanged_since:
+            what = (
+                f"whether pipeline {name!r} holds these points cannot be told: {mark.text()}, and points came after that, "
+                "or the pipeline was not required then"
+            )
+            fix = f"restore {mark.window}, reconcile the pipeline, archive, and purge again"
+            raise _refused(what, window, fix)
+
+
+def _require_clean(rollup: RollupSpec, result: ReconcileResult, window: Interval) -> None:
+    if result.is_clean and not result.incomplete:
+        return
+    found = [
+        f"{change.window}: {', '.join(reason.value for reason in change.reasons)}" for change in result.dirty
+    ]
+    found += [f"{left.window}: {left.why}" for left in (*result.waiting, *result.frozen, *result.incomplete)]
+    found += [f"{one}: {error.what}" for one, error in result.failed.items()]
+    named = "; ".join(found[:MOST_NAMED]) + (
+        f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    )
+    what = f"pipeline {rollup.pipeline_name!r} does not hold what its source gives: {named}"
+    raise _refused(what, window, f"reconcile pipeline {rollup.pipeline_name!r}, then purge again")
+
+
+def _proof_of(
+    rollup: RollupSpec, windows: Sequence[Interval], receipts: Mapping[Interval, Receipt], *, compared: bool
+) -> TierProof:
+    found = [receipts[one] for one in windows if one in receipts and receipts[one].is_committed]
+    return TierProof(
+        pipeline=rollup.pipeline_name,
+        spec_hash=rollup.spec_hash(),
+        interval=Interval(windows[0].start, windows[-1].stop).as_json(),
+        windows=len(found),
+        generation=max((receipt.generation for receipt in found), default=0),
+        rows_out=sum(receipt.rows_out for receipt in found),
+        checksum=combine_checksums(receipt.checksum for receipt in found),
+        compared=compared,
+    )
+
+
+def _receipts(rollup: RollupSpec, windows: Sequence[Interval]) -> Steps[dict[Interval, Receipt]]:
+    starts = Interval(windows[0].start, windows[-1].start + INSTANT)
+    query = receipts_query(rollup.ledger_bucket, rollup.pipeline_name, STAGE, starts)
+    return {receipt.window: receipt for receipt in decode_receipts((yield Query(query)))}
+
+
+def _find(name: str, spec: PurgeSpec, stored: Sequence[StoredSpec], window: Interval) -> RollupSpec:
+    try:
+        return find_pipeline(name, spec.archive.ledger_bucket, stored)
+    except ConfigurationError as error:
+        raise _refused(error.what, window, error.fix or "name another pipeline") from None
+
+
+def _readers(spec: PurgeSpec, pipelines: Mapping[str, RollupSpec]) -> dict[str, bool]:
+    """The pipelines that read the measurement (True), and all tiers made of theirs (False)."""
+    place = (spec.archive.bucket, spec.archive.measurement)
+    found = {
+        name: True
+        for name, rollup in sorted(pipelines.items())
+        if (rollup.source_bucket, rollup.measurement) == place
+    }
+    waiting = list(found)
+    while waiting:
+        for child in children_of(pipelines[waiting.pop()], pipelines):
+            if child.pipeline_name not in found:
+                found[child.pipeline_name] = False
+                waiting.append(child.pipeline_name)
+    return found
+
+
+def _refused(what: str, window: Interval, fix: str) -> PurgeRefused:
+    return PurgeRefused(what, window=window, written="nothing was deleted", fix=fix)
