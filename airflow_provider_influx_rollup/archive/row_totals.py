@@ -51,7 +51,7 @@ class Tally:
         """Take some points: columns ``_time``, ``_field``, ``_value``; all others are tags."""
         for batch in table.to_batches():
             if batch.num_rows:
-                self._add(batch)
+                self.take(batch)
 
     def fingerprint(self) -> Fingerprint:
         """All points so far."""
@@ -59,7 +59,8 @@ class Tally:
         series = {key: Total(rows, f"{total & MASK:016x}") for key, (rows, total) in self._series.items()}
         return Fingerprint(fields, series, len(series))
 
-    def _add(self, batch: pa.RecordBatch) -> None:
+    def take(self, batch: pa.RecordBatch) -> RowHashes:
+        """Take the points of one batch, at least one, and return their hashes too."""
         found = self.hashes_of(batch)
         series, fields = found.series, found.fields
         kind = kind_of(batch.schema.field(VALUE).type)
@@ -76,6 +77,7 @@ class Tally:
         _gather(self._fields, [(text, kind) for text in texts], codes[starts], counts, sums)
         keys, places = np.unique(series[starts], return_inverse=True)
         _gather(self._series, keys.tolist(), places, counts, sums)
+        return found
 
     def hashes_of(self, batch: pa.RecordBatch) -> RowHashes:
         """The hashes of each point; nothing is added up."""

@@ -27,6 +27,8 @@ STRING_SPECIALS = str.maketrans({"\\": "\\\\", '"': '\\"'})
 # the server reads an escaped special after a backslash as the end of the name; tags alone survive it
 BACKSLASH_BEFORE_SPECIAL = re.compile(r"\\[,= ]")
 BACKSLASH_BEFORE_MARK = re.compile(r'\\[,= "]')
+# a line feed after an odd number of backslashes is part of the name, and so are the backslashes
+LINE_BREAK = re.compile(r"\r|(?<!\\)(?:\\\\)*\n")
 
 
 class UInt(int):
@@ -59,25 +61,29 @@ def encode_line(
     return f"{head} {body} {time_ns}"
 
 
-def encode_series(measurement: str, tags: Mapping[str, str], fields: Iterable[str]) -> str:
+def encode_series(
+    measurement: str, tags: Mapping[str, str], fields: Iterable[str], *, is_alone: bool = False
+) -> str:
     """Encode the begin of a line: the measurement and the sorted tags.
 
     :param tags: tag values by key; empty values are left out
     :param fields: the fields that the line has
+    :param is_alone: the line is the only one of its request, which holds a few names more
     :raises InvalidName: when the server would refuse a name or read it back as another one
     """
     head = encode_measurement(measurement)
     if tags:
         head = ",".join([head, *(encode_tag(key, tags[key]) for key in sorted(tags) if tags[key])])
-    _check_quotes(measurement, [*tags, *tags.values(), *fields])
+    _check_quotes(measurement, [*tags, *tags.values()], list(fields), is_alone=is_alone)
     return head
 
 
-def _check_quotes(measurement: str, names: list[str]) -> None:
+def _check_quotes(measurement: str, tag_names: list[str], fields: list[str], *, is_alone: bool) -> None:
     """The server counts ``=`` and ``,`` to know whether a quote begins a string, and would swallow the next line."""
-    everything = [measurement, *names]
-    has_quote = any('"' in name for name in everything)
-    if has_quote and ("=" in measurement or any(BACKSLASH_BEFORE_MARK.search(name) for name in everything)):
+    has_quote = any('"' in name for name in (measurement, *tag_names, *fields))
+    checked = [measurement, *fields, *(() if is_alone else tag_names)]
+    is_counted_wrong = "=" in measurement and not is_alone
+    if has_quote and (is_counted_wrong or any(BACKSLASH_BEFORE_MARK.search(name) for name in checked)):
         what = (
             f"a name at measurement {measurement!r} has a double quote, and one beside it a backslash before "
             "a comma, an equals sign, a space or a quote (or the measurement an equals sign)"
@@ -150,7 +156,7 @@ def _check_name(role: str, name: str) -> None:
     if not name:
         what = f"{role} is empty"
         raise InvalidName(what, fix="give it at least one character")
-    if "\n" in name or "\r" in name:
+    if LINE_BREAK.search(name):
         what = f"{role} {name!r} has a line break"
         raise InvalidName(what, fix="line protocol cannot hold it: rename it")
     if name.endswith("\\"):

@@ -38,10 +38,7 @@ def cut_slices(
 
     :param most_rows: the server gathers the rows of one slice in its memory, about 28 bytes for each
     """
-    seconds = bucket.shard_group_seconds
-    if any(len(kinds) > 1 for kinds in keys.fields.values()):
-        seconds = SHORTEST_SHARD_GROUP_SECONDS
-    waiting = shard_parts(window, seconds or SHORTEST_SHARD_GROUP_SECONDS)
+    waiting = shard_parts(window, _shard_seconds(bucket, keys))
     done: list[Slice] = []
     while waiting:
         counts = yield from count_points(bucket.name, measurement, waiting)
@@ -54,6 +51,31 @@ def cut_slices(
                 done.append(Slice(part, counts[part]))
         waiting = again
     return sorted(done, key=lambda one: one.interval)
+
+
+def count_windows(
+    bucket: Bucket, measurement: str, windows: Sequence[Interval], keys: SourceKeys
+) -> Steps[Mapping[Interval, int]]:
+    """How many points each window has now.
+
+    :param keys: of the measurement
+    """
+    seconds = _shard_seconds(bucket, keys)
+    parts = {window: shard_parts(window, seconds) for window in windows}
+    counts = yield from count_points(
+        bucket.name, measurement, [part for some in parts.values() for part in some]
+    )
+    return {window: sum(counts[part] for part in some) for window, some in parts.items()}
+
+
+def _shard_seconds(bucket: Bucket, keys: SourceKeys) -> int:
+    """How much time one query may read."""
+    has_types = any(len(kinds) > 1 for kinds in keys.fields.values())
+    return (
+        SHORTEST_SHARD_GROUP_SECONDS
+        if has_types
+        else bucket.shard_group_seconds or SHORTEST_SHARD_GROUP_SECONDS
+    )
 
 
 def count_points(bucket: str, measurement: str, parts: Sequence[Interval]) -> Steps[Mapping[Interval, int]]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, Total
 from airflow_provider_influx_rollup.windows.interval import Interval
+
+Layers = tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +66,27 @@ class MergeParts:
 
 
 @dataclass(frozen=True, slots=True)
-class WritePoints:
-    """Write the points of a file into a bucket, vectorised; the result is how many field values were sent.
+class CheckNames:
+    """Make sure that line protocol can hold the names of a file; the result is None.
 
     :param path: of the Parquet file
+    :param measurement: name that the points would get
+    """
+
+    path: str
+    measurement: str
+
+
+@dataclass(frozen=True, slots=True)
+class WritePoints:
+    """Write the points of files into a bucket, vectorised; the result is the ``Fingerprint`` of what was sent.
+
+    :param layers: paths of Parquet files; where several have the same series, field and time, the first layer counts
     :param measurement: name that they get
     :param interval: only its points
     """
 
-    path: str
+    layers: Layers
     bucket: str
     measurement: str
     interval: Interval
@@ -82,16 +97,16 @@ class CompareParts:
     """Compare what a query returns with files, point by point; the result is a ``Comparison``.
 
     :param flux: rows with ``_time``, ``_field``, ``_value`` and tags
-    :param paths: of the Parquet files
+    :param layers: paths of Parquet files; where several have the same series, field and time, the first layer counts
     :param interval: only the points of the files inside it
     """
 
     flux: str
-    paths: tuple[str, ...]
+    layers: Layers
     interval: Interval
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Comparison:
     """How the points of a bucket and those of some files compare.
 
@@ -99,12 +114,20 @@ class Comparison:
     :param missing: points of the files that the bucket lacks
     :param changed: points of the bucket with the series, field and time of one in the files, and another value or type
     :param unknown: other points of the bucket
+    :param archived: the points of the files
+    :param series: how many tag sets they have
+    :param kept: fingerprint of the unknown ones
+    :param examples: some of the changed and unknown ones, for people
     """
 
     equal: int
     missing: int
     changed: int
     unknown: int
+    archived: Total
+    series: int
+    kept: Fingerprint
+    examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +172,7 @@ StoreStep = (
     | FingerprintSource
     | FingerprintPart
     | MergeParts
+    | CheckNames
     | WritePoints
     | CompareParts
     | ReadBytes

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.client.driver import ACTIONS
 from airflow_provider_influx_rollup.lifecycle.store_steps import (
+    CheckNames,
     CompareParts,
     FingerprintPart,
     FingerprintSource,
@@ -23,7 +24,7 @@ from airflow_provider_influx_rollup.lifecycle.store_steps import (
 from airflow_provider_influx_rollup.stores.compare_parts import act_compare_parts, act_merge_parts
 from airflow_provider_influx_rollup.stores.read_parts import act_fingerprint_part, act_fingerprint_source
 from airflow_provider_influx_rollup.stores.write_parts import act_write_parts
-from airflow_provider_influx_rollup.stores.write_points import act_write_points
+from airflow_provider_influx_rollup.stores.write_points import act_check_names, act_write_points
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
@@ -36,6 +37,7 @@ STORE_ACTIONS: Mapping[type[Any], StoreAction] = {
     FingerprintSource: act_fingerprint_source,
     FingerprintPart: act_fingerprint_part,
     MergeParts: act_merge_parts,
+    CheckNames: act_check_names,
     WritePoints: act_write_points,
     CompareParts: act_compare_parts,
     ReadBytes: lambda store, _client, step: store.read(step.path),

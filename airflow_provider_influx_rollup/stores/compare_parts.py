@@ -2,46 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.archive.manifest import Part
 from airflow_provider_influx_rollup.lifecycle.store_steps import Comparison
-from airflow_provider_influx_rollup.stores.point_range import points_inside
+from airflow_provider_influx_rollup.stores.point_layers import is_in, layered_batches
 from airflow_provider_influx_rollup.stores.read_parts import read_batches
 from airflow_provider_influx_rollup.stores.write_parts import write_parts
+from airflow_provider_influx_rollup.windows.interval import format_instant, from_ns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
+    from airflow_provider_influx_rollup.archive.row_totals import RowHashes, Tally
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
     from airflow_provider_influx_rollup.lifecycle.store_steps import CompareParts, MergeParts
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
+
+MOST_EXAMPLES = 5
+SECOND_NS = 10**9
+MOST_VALUE_CHARACTERS = 60
 
 
 def act_compare_parts(store: ArchiveStore, client: InfluxClient, step: CompareParts) -> Comparison:
     """Act a ``CompareParts`` out; 16 bytes of memory for each point of the files."""
     from airflow_provider_influx_rollup.archive.row_totals import Tally
 
-    hasher = Tally()
-    rows, keys = _sorted_hashes(
-        points_inside(batch, step.interval) for path in step.paths for batch in read_batches(store, path)
-    )
+    tally = Tally()
+    rows, keys = _sorted_hashes(layered_batches(store, step.layers, step.interval), tally)
+    archived = tally.fingerprint()
 
     def attempt() -> Comparison:
-        equal = changed = unknown = 0
+        found = _Found(rows, keys, archived)
         for table in client.stream_arrow(step.flux):
             for batch in table.to_batches():
-                found = hasher.hashes_of(batch)
-                is_equal = _isin(found.rows, rows)
-                is_changed = ~is_equal & _isin(found.keys, keys)
-                equal += int(is_equal.sum())
-                changed += int(is_changed.sum())
-                unknown += int((~is_equal & ~is_changed).sum())
-        return Comparison(equal, len(rows) - equal, changed, unknown)
+                if batch.num_rows:
+                    found.take(batch)
+        return found.comparison()
 
     return client.retrying(attempt)
+
+
+class _Found:
+    """What of a bucket's points is in the files.
+
+    :param rows: row hashes of the files' points, sorted
+    :param keys: their key hashes, sorted
+    :param archived: their fingerprint
+    """
+
+    def __init__(self, rows: Any, keys: Any, archived: Fingerprint) -> None:
+        from airflow_provider_influx_rollup.archive.row_totals import Tally
+
+        self._rows, self._keys, self._archived = rows, keys, archived
+        self._hasher, self._unknown = Tally(), Tally()
+        self._equal = self._changed = self._unknown_count = 0
+        self._examples: list[str] = []
+
+    def take(self, batch: pa.RecordBatch) -> None:
+        """Take some points of the bucket."""
+        import pyarrow as pa
+
+        found: RowHashes = self._hasher.hashes_of(batch)
+        is_equal = is_in(found.rows, self._rows)
+        is_changed = ~is_equal & is_in(found.keys, self._keys)
+        is_unknown = ~is_equal & ~is_changed
+        self._equal += int(is_equal.sum())
+        self._changed += int(is_changed.sum())
+        self._unknown_count += int(is_unknown.sum())
+        if is_changed.any():
+            self._note("another value", batch.filter(pa.array(is_changed)))
+        if is_unknown.any():
+            strangers = batch.filter(pa.array(is_unknown))
+            self._note("not in the archive", strangers)
+            self._unknown.take(strangers)
+
+    def comparison(self) -> Comparison:
+        """All points so far."""
+        return Comparison(
+            self._equal,
+            len(self._rows) - self._equal,
+            self._changed,
+            self._unknown_count,
+            self._archived.total,
+            self._archived.series_count,
+            self._unknown.fingerprint(),
+            tuple(self._examples),
+        )
+
+    def _note(self, what: str, batch: pa.RecordBatch) -> None:
+        import pyarrow as pa
+
+        few = batch.slice(0, MOST_EXAMPLES - len(self._examples))
+        times = few.column("_time").cast(pa.int64()).to_pylist()
+        rows = few.drop_columns(["_time"]).to_pylist()
+        self._examples += [
+            f"{_point_text(row, time)} ({what})" for row, time in zip(rows, times, strict=True)
+        ]
+
+
+def _point_text(row: dict[str, Any], time_ns: int) -> str:
+    tags = ", ".join(f"{key}={text}" for key, text in row.items() if text and key not in ("_field", "_value"))
+    value = repr(row["_value"])[:MOST_VALUE_CHARACTERS]
+    second = format_instant(from_ns(time_ns // SECOND_NS * SECOND_NS)).removesuffix("Z")
+    return f"{row['_field']}={value} of {{{tags}}} at {second}.{time_ns % SECOND_NS:09d}Z"
 
 
 def act_merge_parts(
@@ -53,12 +119,13 @@ def act_merge_parts(
     from airflow_provider_influx_rollup.archive.row_totals import Tally
 
     replaced = Tally()
-    _, keys = _sorted_hashes(batch for path in step.newer for batch in read_batches(store, path))
+    newer = (batch for path in step.newer for batch in read_batches(store, path))
+    _, keys = _sorted_hashes(newer, Tally())
 
     def kept() -> Iterator[pa.Table]:
         for path in step.older:
             for batch in read_batches(store, path):
-                is_replaced = _isin(replaced.hashes_of(batch).keys, keys)
+                is_replaced = is_in(replaced.hashes_of(batch).keys, keys)
                 replaced.add(pa.Table.from_batches([batch.filter(pa.array(is_replaced))]))
                 yield pa.Table.from_batches([batch.filter(pa.array(~is_replaced))])
         for path in step.newer:
@@ -69,27 +136,18 @@ def act_merge_parts(
     return parts, replaced.fingerprint()
 
 
-def _sorted_hashes(batches: Iterator[pa.RecordBatch]) -> tuple[Any, Any]:
-    """Row and key hashes of points, each sorted."""
+def _sorted_hashes(batches: Iterable[pa.RecordBatch], tally: Tally) -> tuple[Any, Any]:
+    """Row and key hashes of points, each sorted.
+
+    :param tally: takes the points too
+    """
     import numpy as np
 
-    from airflow_provider_influx_rollup.archive.row_totals import Tally
-
-    hasher = Tally()
     rows: list[Any] = [np.zeros(0, np.uint64)]
     keys: list[Any] = [np.zeros(0, np.uint64)]
     for batch in batches:
         if batch.num_rows:
-            found = hasher.hashes_of(batch)
+            found = tally.take(batch)
             rows.append(found.rows)
             keys.append(found.keys)
     return np.sort(np.concatenate(rows)), np.sort(np.concatenate(keys))
-
-
-def _isin(wanted: Any, known: Any) -> Any:
-    import numpy as np
-
-    if not len(known):
-        return np.zeros(len(wanted), np.bool_)
-    places = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-    return known[places] == wanted

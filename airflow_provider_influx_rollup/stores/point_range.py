@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_influx_rollup.windows.interval import Interval
 
+# what 64 bits can hold; nothing in InfluxDB is outside
+FIRST_NS, LAST_NS = -(2**63), 2**63 - 1
+
 
 def points_inside(batch: pa.RecordBatch, interval: Interval) -> pa.RecordBatch:
     """Points of ``[start, stop)``.
@@ -20,7 +23,8 @@ def points_inside(batch: pa.RecordBatch, interval: Interval) -> pa.RecordBatch:
 
     times = batch.column("_time").cast(pa.int64())
     bounds = pc.min_max(times).as_py()
-    if batch.num_rows and bounds["min"] >= interval.start_ns and bounds["max"] < interval.stop_ns:
+    start, stop = (max(FIRST_NS, min(bound, LAST_NS)) for bound in (interval.start_ns, interval.stop_ns))
+    if batch.num_rows and bounds["min"] >= start and bounds["max"] < stop:
         return batch
-    inside = pc.and_(pc.greater_equal(times, interval.start_ns), pc.less(times, interval.stop_ns))
+    inside = pc.and_(pc.greater_equal(times, start), pc.less(times, stop))
     return batch.filter(inside)

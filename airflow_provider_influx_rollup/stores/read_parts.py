@@ -39,7 +39,10 @@ def parquet_file(store: ArchiveStore, path: str) -> Iterator[pq.ParquetFile]:
             file.seek(0)
             keys = [name for name in names if name not in ("_time", "_value")]
             yield pq.ParquetFile(file, read_dictionary=keys, pre_buffer=False)
-        except (pa.ArrowException, UnicodeDecodeError) as error:
+        except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
+            # what the file system says has a number; what Arrow says of damaged bytes has none
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
             what = f"{store.shown_path(path)} cannot be read: {str(error)[:200]}"
             raise ArchiveMismatch(what, written="nothing", fix=FIX_DAMAGED) from error
 

@@ -1,19 +1,20 @@
-"""Points of a file into a bucket, over two connections at once."""
+"""Points of files into a bucket, over two connections at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from typing import TYPE_CHECKING
 
-from airflow_provider_influx_rollup.lifecycle.point_lines import bodies_of, encode_points
-from airflow_provider_influx_rollup.stores.point_range import points_inside
-from airflow_provider_influx_rollup.stores.read_parts import read_batches
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+from airflow_provider_influx_rollup.lifecycle.point_lines import check_names, encode_points
+from airflow_provider_influx_rollup.stores.point_layers import layered_batches
+from airflow_provider_influx_rollup.stores.read_parts import BATCH_ROWS, parquet_file
 
 if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-    from airflow_provider_influx_rollup.lifecycle.store_steps import WritePoints
+    from airflow_provider_influx_rollup.lifecycle.store_steps import CheckNames, WritePoints
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 
 # the server takes 1.5 times as much over two as over one, and no more over four
@@ -21,31 +22,74 @@ WRITERS = 2
 MOST_WAITING = 4
 
 
-def act_write_points(store: ArchiveStore, client: InfluxClient, step: WritePoints) -> int:
+def act_check_names(store: ArchiveStore, _client: InfluxClient, step: CheckNames) -> None:
+    """Act a ``CheckNames`` out; times and values are not read."""
+    with parquet_file(store, step.path) as file:
+        names = [name for name in file.schema_arrow.names if name not in ("_time", "_value")]
+        for batch in file.iter_batches(BATCH_ROWS, columns=names):
+            check_names(step.measurement, batch)
+
+
+def act_write_points(store: ArchiveStore, client: InfluxClient, step: WritePoints) -> Fingerprint:
     """Act a ``WritePoints`` out."""
-    sent = 0
-    running: dict[Future[None], int] = {}
-    with ThreadPoolExecutor(WRITERS, thread_name_prefix="influx-rollup-restore") as writers:
-        for body, count in _bodies(store, step):
-            future = writers.submit(copy_context().run, client.write_payload, step.bucket, body)
-            running[future] = count
-            if len(running) >= MOST_WAITING:
-                sent += _finished(running)
-        while running:
-            sent += _finished(running)
-    return sent
+    from airflow_provider_influx_rollup.archive.row_totals import Tally
+
+    tally = Tally()
+    sender = _Sender(client, step.bucket)
+    with sender.pool:
+        try:
+            for batch in layered_batches(store, step.layers, step.interval):
+                tally.take(batch)
+                for body, count in encode_points(step.measurement, batch):
+                    sender.send(body, count)
+            sender.finish()
+        except InfluxRollupError as error:
+            sender.settle()
+            error.written = (
+                f"{sender.sent:,} points by earlier requests; by this one: {error.written or 'nothing'}"
+            )
+            raise
+    return tally.fingerprint()
 
 
-def _bodies(store: ArchiveStore, step: WritePoints) -> Iterator[tuple[bytes, int]]:
-    for batch in read_batches(store, step.path):
-        inside = points_inside(batch, step.interval)
-        if inside.num_rows:
-            yield from bodies_of(encode_points(step.measurement, inside))
+class _Sender:
+    """Sends bodies over a few connections, and knows how many lines have arrived."""
 
+    def __init__(self, client: InfluxClient, bucket: str) -> None:
+        self.pool = ThreadPoolExecutor(WRITERS, thread_name_prefix="influx-rollup-restore")
+        self.sent = 0
+        self._client = client
+        self._bucket = bucket
+        self._running: dict[Future[None], int] = {}
 
-def _finished(running: dict[Future[None], int]) -> int:
-    done, _ = wait(running, return_when=FIRST_COMPLETED)
-    counts = [running.pop(future) for future in done]
-    for future in done:
-        future.result()
-    return sum(counts)
+    def send(self, body: bytes, count: int) -> None:
+        """Hand a body over; waits while too many are on their way.
+
+        :raises InfluxError: of an earlier body
+        """
+        while len(self._running) >= MOST_WAITING:
+            self._take_finished()
+        future = self.pool.submit(copy_context().run, self._client.write_payload, self._bucket, body)
+        self._running[future] = count
+
+    def finish(self) -> None:
+        """Wait for all."""
+        while self._running:
+            self._take_finished()
+
+    def settle(self) -> None:
+        """After an error: begin no other body, and count those that arrive all the same."""
+        for future in self._running:
+            future.cancel()
+        wait(self._running)
+        for future, count in self._running.items():
+            if not future.cancelled() and future.exception() is None:
+                self.sent += count
+        self._running.clear()
+
+    def _take_finished(self) -> None:
+        done, _ = wait(self._running, return_when=FIRST_COMPLETED)
+        for future in done:
+            count = self._running.pop(future)
+            future.result()
+            self.sent += count

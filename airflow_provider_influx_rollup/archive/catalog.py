@@ -1,0 +1,167 @@
+"""The index of a measurement's windows: what a reader would otherwise gather from thousands of folders.
+
+Beside the windows' folders lies ``catalog/``. In it are numbered versions of the index, and marks: small files that say
+that a generation is about to be published. Whoever makes a mark does so before the manifest; it stays until a version
+knows that generation, or a later one. So a version and the marks together never miss a generation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from airflow_provider_influx_rollup.archive.documents import damaged, decode_document, encode_document
+from airflow_provider_influx_rollup.archive.manifest import Manifest, Part
+from airflow_provider_influx_rollup.archive.paths import parse_window, window_folder
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+FORMAT = "influx-rollup-catalog/1"
+FOLDER = "catalog"
+#: in a manifest's ``run``: the windows and generations that it was compacted from
+COMPACTED = "compacted"
+
+VERSION = re.compile(r"(?P<number>\d{8,})\.json")
+MARK = re.compile(r"(?P<window>window=.+)\.gen=(?P<number>[1-9]\d*)\.mark")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The newest generation of one window.
+
+    :param created_at: RFC 3339, UTC
+    :param compacted: windows, with their generations, whose points it holds
+    """
+
+    window: Interval
+    generation: int
+    created_at: str
+    rows: int
+    bytes: int
+    series: int
+    tags: tuple[str, ...]
+    parts: tuple[Part, ...]
+    compacted: Mapping[Interval, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Entry:
+        """What the index keeps of a manifest."""
+        compacted = {
+            Interval.from_json(one["window"]): int(one["generation"])
+            for one in manifest.run.get(COMPACTED, ())
+        }
+        return cls(
+            manifest.window,
+            manifest.generation,
+            manifest.created_at,
+            manifest.content.total.rows,
+            manifest.size_bytes,
+            manifest.content.series_count,
+            manifest.tags,
+            manifest.parts,
+            compacted,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        compacted = [
+            {"window": window.as_json(), "generation": number}
+            for window, number in sorted(self.compacted.items())
+        ]
+        return {
+            "window": self.window.as_json(),
+            "generation": self.generation,
+            "created_at": self.created_at,
+            "rows": self.rows,
+            "bytes": self.bytes,
+            "series": self.series,
+            "tags": list(self.tags),
+            "parts": [asdict(part) for part in self.parts],
+            "compacted": compacted,
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Entry:
+        """Undo ``as_json``."""
+        compacted = {Interval.from_json(one["window"]): int(one["generation"]) for one in values["compacted"]}
+        return cls(
+            Interval.from_json(values["window"]),
+            int(values["generation"]),
+            values["created_at"],
+            int(values["rows"]),
+            int(values["bytes"]),
+            int(values["series"]),
+            tuple(values["tags"]),
+            tuple(Part(**part) for part in values["parts"]),
+            compacted,
+        )
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """One version of the index.
+
+    :param version: 0 for the empty one that no file holds
+    """
+
+    version: int = 0
+    entries: Mapping[Interval, Entry] = field(default_factory=dict)
+
+    def next(self, changed: Iterable[Entry]) -> Catalog:
+        """The version after this one."""
+        return Catalog(self.version + 1, {**self.entries, **{entry.window: entry for entry in changed}})
+
+    def encode(self) -> bytes:
+        """As a file."""
+        entries = [entry.as_json() for _, entry in sorted(self.entries.items())]
+        return encode_document({"format": FORMAT, "version": self.version, "entries": entries})
+
+    @classmethod
+    def decode(cls, data: bytes, about: str) -> Catalog:
+        """Undo ``encode``.
+
+        :param about: where it is, for the message
+        :raises ArchiveMismatch: when its bytes were changed
+        """
+        values = decode_document(data, about)
+        if values.get("format") != FORMAT:
+            raise damaged(about, f"its format is {values.get('format')!r}, not {FORMAT!r}")
+        try:
+            entries = [Entry.from_json(entry) for entry in values["entries"]]
+            return cls(int(values["version"]), {entry.window: entry for entry in entries})
+        except (KeyError, TypeError, ValueError) as error:
+            raise damaged(about, f"{type(error).__name__}: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A generation that is about to be published, or was."""
+
+    window: Interval
+    generation: int
+
+    @property
+    def name(self) -> str:
+        """Of its file."""
+        return f"{window_folder('', self.window).lstrip('/')}.gen={self.generation}.mark"
+
+
+def version_name(version: int) -> str:
+    """The file of a version; names sort as the numbers do."""
+    return f"{version:08d}.json"
+
+
+def parse_versions(names: Iterable[str]) -> list[int]:
+    """The versions among the names of a folder, in order."""
+    return sorted(int(found["number"]) for name in names if (found := VERSION.fullmatch(name)))
+
+
+def parse_marks(names: Iterable[str]) -> list[Mark]:
+    """The marks among the names of a folder."""
+    found = [
+        (parse_window(mark["window"]), int(mark["number"]))
+        for name in names
+        if (mark := MARK.fullmatch(name))
+    ]
+    return [Mark(window, number) for window, number in found if window is not None]

@@ -1,0 +1,188 @@
+"""Restore archived points into a bucket: verify the files, look at the target, write, and prove."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from airflow_provider_influx_rollup.archive.fingerprint import NOTHING, Fingerprint, Total, merge
+from airflow_provider_influx_rollup.archive.paths import INTENT, window_folder
+from airflow_provider_influx_rollup.exceptions import (
+    PartialWrite,
+    RestoreConflict,
+    StoreForbidden,
+    WriteRejected,
+)
+from airflow_provider_influx_rollup.ledger.codec import encode_receipts
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.archive_read import (
+    fingerprint_source,
+    plan_read,
+    require_bucket,
+)
+from airflow_provider_influx_rollup.lifecycle.purge_marks import lift_purge
+from airflow_provider_influx_rollup.lifecycle.restore_source import Source, find_sources, verify_sources
+from airflow_provider_influx_rollup.lifecycle.restore_spec import STAGE, Restored, RestoreResult, RestoreSpec
+from airflow_provider_influx_rollup.lifecycle.restore_target import (
+    Look,
+    look_at_target,
+    require_kept,
+    require_no_conflict,
+)
+from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.lifecycle.steps import Bucket, EnsureBucket, Report, Steps, Write
+from airflow_provider_influx_rollup.lifecycle.store_steps import RemoveFiles, WritePoints
+from airflow_provider_influx_rollup.lifecycle.waiting import Clock
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+TYPE_CONFLICT = "field type conflict"
+
+
+def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> Steps[RestoreResult]:
+    """Restore the points of an interval from their newest generations.
+
+    Nothing is written before all files are verified and all of the target was looked at. A run that was cut goes on:
+    parts that are equal already are left alone.
+
+    :param interval: any; of windows that stick out of it only the points inside
+    :param run: who runs it
+    :param now: the clock, aware UTC
+    :raises ArchiveMissing: when there is no archive of some part, unless that is allowed
+    :raises ArchiveMismatch: when a file is not what its manifest says
+    :raises RestoreConflict: when the target has other points, unless they may be overwritten
+    :raises ConfigurationError: when the target would drop points
+    :raises PartialWrite: when the target is not equal to the archive in the end
+    """
+    began = now()
+    target = yield from require_bucket(spec.target_bucket, interval)
+    sources, gaps = yield from find_sources(spec, interval)
+    require_kept(sources, target, began)
+    yield from verify_sources(spec, sources)
+    looks: dict[Interval, list[Look]] = {}
+    for source in sources:
+        looks[source.interval] = yield from look_at_target(spec, source, target)
+    require_no_conflict(spec, [look for some in looks.values() for look in some])
+    yield EnsureBucket(spec.ledger_bucket)
+    done, lifted = [], []
+    for source in sources:
+        source_began = now()
+        one = yield from _restore_piece(spec, source, looks[source.interval], target)
+        lifted += yield from _lift(spec, source)
+        seconds = (now() - source_began).total_seconds()
+        yield Write(spec.ledger_bucket, encode_receipts([_receipt(spec, one, run, now, seconds)]))
+        yield Report(_told(spec, one))
+        done.append(one)
+    seconds = (now() - began).total_seconds()
+    return RestoreResult(spec, interval, tuple(done), tuple(gaps), tuple(lifted), seconds)
+
+
+def _restore_piece(
+    spec: RestoreSpec, source: Source, looks: Sequence[Look], target: Bucket
+) -> Steps[Restored]:
+    total, series, written = NOTHING, 0, 0
+    for look in looks:
+        known = look.comparison
+        if known is not None and not look.needs_writing:
+            total, series = total.plus(known.archived), max(series, known.series)
+            continue
+        sent = yield from _write(spec, look)
+        kept = [] if known is None else [known.kept]
+        yield from _prove(spec, look.interval, merge([sent, *kept]), target)
+        total, series = total.plus(sent.total), max(series, sent.series_count)
+        written += sent.total.rows
+        if len(looks) > 1:
+            yield Report(f"{look.interval}: {sent.total.rows:,} points written and proven")
+    compared = [look.comparison for look in looks if look.comparison is not None]
+    return Restored(
+        source.interval,
+        source.generation,
+        total.rows,
+        written,
+        series,
+        total.hash,
+        sum(one.changed for one in compared),
+        sum(one.unknown for one in compared),
+    )
+
+
+def _write(spec: RestoreSpec, look: Look) -> Steps[Fingerprint]:
+    step = WritePoints(
+        look.source.paths(look.interval), spec.target_bucket, spec.output_measurement, look.interval
+    )
+    try:
+        sent: Fingerprint = yield step
+    except WriteRejected as error:
+        if TYPE_CONFLICT not in error.what:
+            raise
+        what = f"{spec.target_bucket}/{spec.output_measurement} has, or had, a field of another type in this time: {error.what}"
+        fix = "restore into another bucket or measurement; InfluxDB keeps one type of a field in each shard"
+        raise RestoreConflict(what, window=look.interval, written=error.written, fix=fix) from error
+    return sent
+
+
+def _prove(spec: RestoreSpec, interval: Interval, expected: Fingerprint, target: Bucket) -> Steps[None]:
+    """Read the target anew, and compare it series by series.
+
+    :raises PartialWrite: naming the fields that differ
+    """
+    plan = yield from plan_read(spec.target, interval, target)
+    found: Fingerprint = yield from fingerprint_source(spec.target, plan.slices)
+    differences = expected.differences(found, "the archive", "the bucket")
+    others = _differing(expected.series, found.series)
+    if differences or others:
+        what = f"{others} series of the target are not what was written: {'; '.join(differences[:5])}"
+        fix = "look for what else writes there, then run it again"
+        raise PartialWrite(what, window=interval, written="the points of the archive", fix=fix)
+
+
+def _differing(expected: Mapping[int, Total], found: Mapping[int, Total]) -> int:
+    return sum(1 for series in {*expected, *found} if expected.get(series) != found.get(series))
+
+
+def _lift(spec: RestoreSpec, source: Source) -> Steps[list[Interval]]:
+    """Purged points that are back where they were are no longer purged."""
+    if not spec.is_in_place:
+        return []
+    lifted = yield from lift_purge(
+        spec.ledger_bucket, spec.target_bucket, spec.output_measurement, source.interval
+    )
+    if source.is_whole_window:
+        folder = window_folder(spec.folder, source.layers[0].manifest.window)
+        try:
+            yield RemoveFiles((f"{folder}/{INTENT}",))
+        except StoreForbidden as error:
+            what = f"{error.what}; the next archive of {source.interval} keeps every point of this one"
+            yield Report(what, "warning")
+    return lifted
+
+
+def _receipt(spec: RestoreSpec, one: Restored, run: RunInfo, now: Clock, seconds: float) -> Receipt:
+    return Receipt(
+        spec.pipeline,
+        STAGE,
+        one.interval,
+        State.COMMITTED,
+        now(),
+        generation=one.generation,
+        rows_in=one.rows,
+        rows_out=one.written,
+        series=one.series,
+        checksum=one.checksum,
+        dag_id=run.dag_id,
+        task_id=run.task_id,
+        run_id=run.run_id,
+        try_number=run.try_number,
+        map_index=run.map_index,
+        seconds=seconds,
+        reason=run.reason,
+    )
+
+
+def _told(spec: RestoreSpec, one: Restored) -> str:
+    text = (
+        f"{one.interval} of {spec.source_bucket}/{spec.measurement}: generation {one.generation}, {one.rows:,} points, "
+        f"of which {one.written:,} were written to {spec.target_bucket}/{spec.output_measurement}"
+    )
+    if one.replaced or one.unknown:
+        text += f"; {one.replaced:,} had another value, {one.unknown:,} are not in the archive and stay"
+    return text

@@ -1,0 +1,112 @@
+"""The archived points of an interval: found, and proven whole, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from airflow_provider_influx_rollup.archive.manifest import Part
+from airflow_provider_influx_rollup.archive.paths import window_folder
+from airflow_provider_influx_rollup.archive.pieces import cut_pieces
+from airflow_provider_influx_rollup.exceptions import ArchiveMissing
+from airflow_provider_influx_rollup.lifecycle.archive_newest import (
+    Published,
+    read_generation,
+    verify_files,
+)
+from airflow_provider_influx_rollup.lifecycle.catalog import find_entries
+from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
+from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
+from airflow_provider_influx_rollup.lifecycle.store_steps import CheckNames, Layers
+from airflow_provider_influx_rollup.windows.coverage import subtract
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+MOST_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A part of the interval, and the generations that hold its points.
+
+    :param layers: the one made last comes first, and its points win
+    """
+
+    interval: Interval
+    layers: tuple[Published, ...]
+
+    @property
+    def generation(self) -> int:
+        """Of the layer that wins."""
+        return self.layers[0].manifest.generation
+
+    @property
+    def is_whole_window(self) -> bool:
+        """Whether it is exactly what one generation holds."""
+        return len(self.layers) == 1 and self.interval.covers(self.layers[0].manifest.window)
+
+    def parts(self, interval: Interval) -> list[Part]:
+        """The files that may have points in an interval."""
+        return [part for layer in self.layers for part in layer.manifest.parts if _reaches(part, interval)]
+
+    def paths(self, interval: Interval) -> Layers:
+        """The files that may have points in an interval, by layer."""
+        layers = tuple(
+            tuple(f"{layer.folder}/{part.name}" for part in layer.manifest.parts if _reaches(part, interval))
+            for layer in self.layers
+        )
+        return tuple(paths for paths in layers if paths)
+
+
+def find_sources(spec: RestoreSpec, interval: Interval) -> Steps[tuple[list[Source], list[Interval]]]:
+    """The archived points of an interval, and the parts of it that have no archive.
+
+    :raises ArchiveMissing: when there is no archive of some part, unless that is allowed
+    """
+    entries = yield from find_entries(spec.folder, interval)
+    pieces = cut_pieces(entries, interval)
+    gaps = subtract([interval], [piece.interval for piece in pieces])
+    if gaps:
+        named = ", ".join(map(str, gaps[:MOST_NAMED])) + (" and more" if len(gaps) > MOST_NAMED else "")
+        what = f"{spec.shown_path}/{spec.folder} has no archive of {named}"
+        if not spec.allow_missing:
+            fix = "correct the path or the interval, or set allow_missing=True to restore what there is"
+            raise ArchiveMissing(what, window=gaps[0], written="nothing", fix=fix)
+        yield Report(what, "warning")
+    published: dict[Interval, Published] = {}
+    for piece in pieces:
+        for entry in piece.entries:
+            if entry.window not in published:
+                published[entry.window] = yield from _published(spec, entry.window, entry.generation)
+    sources = [
+        Source(piece.interval, tuple(published[entry.window] for entry in piece.entries)) for piece in pieces
+    ]
+    return sources, gaps
+
+
+def verify_sources(spec: RestoreSpec, sources: Sequence[Source]) -> Steps[None]:
+    """Read all files back, and make sure that their points can be written.
+
+    :raises ArchiveMismatch: when a file is not what its manifest says
+    :raises InvalidName: when line protocol cannot hold a name
+    """
+    for published in _distinct(sources):
+        yield from verify_files(published)
+        for path in published.paths:
+            yield CheckNames(path, spec.output_measurement)
+
+
+def _published(spec: RestoreSpec, window: Interval, generation: int) -> Steps[Published]:
+    found = yield from read_generation(window_folder(spec.folder, window), generation)
+    if found is None:
+        what = f"generation {generation} of the window is in the index of the archive, and has no manifest"
+        fix = "bring the folder back from a copy, or make the index anew: influx-rollup catalog --rebuild"
+        raise ArchiveMissing(what, window=window, written="nothing", fix=fix)
+    return found
+
+
+def _distinct(sources: Iterable[Source]) -> Iterable[Published]:
+    return {layer.folder: layer for source in sources for layer in source.layers}.values()
+
+
+def _reaches(part: Part, interval: Interval) -> bool:
+    return part.first_ns < interval.stop_ns and part.last_ns >= interval.start_ns

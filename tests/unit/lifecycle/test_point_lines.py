@@ -1,0 +1,140 @@
+"""Vectorised line protocol against an encoder that does one point after the other."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_influx_rollup.exceptions import InvalidName
+from airflow_provider_influx_rollup.lifecycle.point_lines import bodies_of, check_names, encode_points
+from tests.plain_points import Point, plain_line
+
+ARROW = {
+    "float": pa.float64(),
+    "integer": pa.int64(),
+    "unsigned": pa.uint64(),
+    "boolean": pa.bool_(),
+    "string": pa.string(),
+}
+TEXTS = st.text(st.sampled_from("ab,= \"'\\é😀\t"), min_size=1, max_size=6)
+
+
+def is_writable(name: str) -> bool:
+    """What no form of line protocol can hold is refused; a plain encoder does not know that."""
+    return not (name.endswith("\\") or name[0] in "\t\0" or any(f"\\{one}" in name for one in ',= "'))
+
+
+NAMES = TEXTS.filter(is_writable)
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "float": st.one_of(
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.sampled_from([-0.0, 5e-324, -5e-324, 1.7976931348623157e308, 1e16, 1e22, 0.1, 1 / 3, 2.0**53]),
+    ),
+    "integer": st.one_of(st.integers(-(2**63), 2**63 - 1), st.sampled_from([-(2**63), 2**63 - 1, 0])),
+    "unsigned": st.one_of(st.integers(0, 2**64 - 1), st.sampled_from([0, 2**64 - 1])),
+    "boolean": st.booleans(),
+    "string": st.text(st.sampled_from('ab,= "\\\n\0é😀\r'), max_size=12),
+}
+
+
+def batch_of(points: list[Point], tags: list[str], *, is_coded: bool = True) -> pa.RecordBatch:
+    coded = pa.dictionary(pa.int32(), pa.string())
+    columns: dict[str, Any] = {
+        "_time": pa.array([point.time_ns for point in points], pa.int64()).cast(pa.timestamp("ns", tz="UTC"))
+    }
+    for tag in tags:
+        texts = pa.array([dict(point.tags).get(tag) for point in points], pa.string())
+        columns[tag] = texts.cast(coded) if is_coded else texts
+    columns["_field"] = pa.array([point.field for point in points], pa.string()).cast(coded)
+    columns["_value"] = pa.array([point.value for point in points], ARROW[points[0].kind])
+    return pa.record_batch(columns)
+
+
+@st.composite
+def points_of_one_kind(draw: st.DrawFn) -> tuple[list[Point], list[str]]:
+    kind = draw(st.sampled_from(sorted(ARROW)))
+    keys = sorted(draw(st.lists(NAMES, min_size=0, max_size=3, unique=True)))
+    made: list[Point] = []
+    times: set[int] = set()
+    for _ in range(draw(st.integers(1, 12))):
+        tags = tuple((key, draw(NAMES)) for key in keys if draw(st.booleans()))
+        time = draw(st.integers(-(2**63), 2**63 - 1).filter(lambda one: one not in times))
+        times.add(time)
+        made.append(Point(tags, draw(NAMES), kind, draw(VALUES[kind]), time))
+    return made, keys
+
+
+@given(points_of_one_kind(), st.booleans())
+def test_lines_are_those_of_a_plain_encoder(drawn: tuple[list[Point], list[str]], is_coded: bool) -> None:
+    points, keys = drawn
+    reserved = {"time", "_field", "_measurement", "_time", "_start", "_stop", "_value"}
+    assert not reserved.intersection(keys)
+    lines = lines_of("m, x", batch_of(points, keys, is_coded=is_coded))
+    by_time = {point.time_ns: point for point in points}
+    assert len(lines) == len(points)
+    for line in lines:
+        point = by_time[int(line.rpartition(" ")[2])]
+        assert line.endswith("\n")
+        head, _, rest = plain_line("m, x", point).rpartition(" ")
+        if point.kind != "float":
+            assert line == f"{head} {rest}\n"
+            continue
+        # the shortest text may be another one, as long as it is of the same bits
+        begin, _, value = head.rpartition("=")
+        text = line.removesuffix(f" {rest}\n").removeprefix(f"{begin}=")
+        assert float(text).hex() == float(value).hex()
+
+
+def lines_of(measurement: str, batch: pa.RecordBatch) -> list[str]:
+    text = b"".join(body for body, _ in encode_points(measurement, batch)).decode()
+    ends = [found.end() for found in re.finditer(r" -?\d+\n", text)]
+    # every line ends with its time; a text of a field never has a space, digits and a line feed in this order
+    return [text[start:end] for start, end in pairwise([0, *ends])]
+
+
+def test_a_line_goes_alone_when_the_server_would_take_the_next_one_for_a_part_of_it() -> None:
+    names = ['quo"te', "plain", 'a"\\,b']
+    points = [Point((("tag", name),), "f", "float", 1.5, row) for row, name in enumerate(names)]
+    bodies = [count for _, count in encode_points("m", batch_of(points, ["tag"]))]
+    assert bodies == [1, 2]
+
+
+def test_series_stay_apart_when_tags_have_more_combinations_than_64_bits() -> None:
+    tags = [f"t{number}" for number in range(8)]
+    points = [
+        Point(
+            tuple((tag, f"v{(row * 7 + place * 13) % 300}") for place, tag in enumerate(tags)),
+            "f",
+            "integer",
+            row,
+            row,
+        )
+        for row in range(300)
+    ]
+    lines = lines_of("m", batch_of(points, tags))
+    assert lines == [f"{plain_line('m', point)}\n" for point in points]
+
+
+@pytest.mark.parametrize("name", ["a\\", "a\nb", "a\\\\\nb", "a\rb"])
+def test_a_name_is_refused_when_line_protocol_cannot_hold_it(name: str) -> None:
+    point = Point((("tag", name),), "f", "float", 1.0, 0)
+    with pytest.raises(InvalidName):
+        check_names("m", batch_of([point], ["tag"]).drop_columns(["_time", "_value"]))
+
+
+def test_bodies_hold_all_lines_when_they_are_cut() -> None:
+    long = "x" * 3_000_000
+    points = [Point((), "f", "string", long if row in (3, 4) else "y", row) for row in range(10_010)]
+    lines = pa.array([f"{plain_line('m', point)}\n" for point in points], pa.large_string()).slice(2)
+    bodies = list(bodies_of(lines))
+    assert b"".join(body for body, _ in bodies).decode() == "".join(lines.to_pylist())
+    assert list(encode_points("m", batch_of(points, []).slice(2))) == bodies
+    assert [body.count(b"\n") for body, _ in bodies] == [count for _, count in bodies]
+    assert len(bodies) == 3
+    assert max(len(body) for body, _ in bodies) < 5_000_000
