@@ -32,6 +32,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_read import (
     require_bucket,
 )
 from airflow_provider_influx_rollup.lifecycle.archive_spec import STAGE, ArchiveSpec
+from airflow_provider_influx_rollup.lifecycle.catalog import fold_marks
 from airflow_provider_influx_rollup.lifecycle.frozen import is_too_old
 from airflow_provider_influx_rollup.lifecycle.purge_state import read_purge
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
@@ -105,6 +106,8 @@ def archive(
         seconds = (now() - window_began).total_seconds()
         yield Write(spec.ledger_bucket, encode_receipts([_receipt(spec, one, run, now, seconds)]))
         yield Report(_told(spec, one))
+        if one.is_new:
+            yield from fold_marks(spec.folder)
         done.append(one)
     return ArchiveResult(spec, tuple(done), (now() - began).total_seconds())
 

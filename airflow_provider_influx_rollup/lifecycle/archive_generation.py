@@ -19,6 +19,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_read import (
     fingerprint_source,
 )
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
+from airflow_provider_influx_rollup.lifecycle.catalog import mark_generation
 from airflow_provider_influx_rollup.lifecycle.frozen import is_too_old
 from airflow_provider_influx_rollup.lifecycle.purge_state import PurgeState, read_purge
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
@@ -215,6 +216,7 @@ def _read_back(folder: str, parts: Sequence[Part]) -> Steps[Fingerprint]:
 def _publish(making: Making, folder: str, manifest: Manifest) -> Steps[Published | None]:
     """Publish a generation, unless another run has published this number meanwhile."""
     data = manifest.encode()
+    yield from mark_generation(making.spec.folder, manifest.window, manifest.generation)
     if not (yield PutNew(f"{folder}/{MANIFEST}", data)):
         yield RemoveFiles(_paths(folder, manifest.parts))
         yield Report(f"Window {making.window}: another run was faster", "warning")

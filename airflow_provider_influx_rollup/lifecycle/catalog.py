@@ -85,7 +85,12 @@ def fold_marks(folder: str, least: int = MANY_MARKS) -> Steps[bool]:
         windows = {mark.window for mark in marks}
         if not catalog.entries:
             windows |= yield from _all_windows(folder)
-        if (yield from _write_next(folder, catalog, windows, marks)):
+        try:
+            made = yield from _write_next(folder, catalog, windows, marks)
+        except ArchiveMismatch as error:
+            yield Report(f"There is no new version of the index: {error}", "warning")
+            return False
+        if made is not None:
             return True
     return False  # others make versions faster; the marks stay, and readers go by them
 

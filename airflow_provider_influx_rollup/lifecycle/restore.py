@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from airflow_provider_influx_rollup.archive.fingerprint import NOTHING, Fingerprint, Total, merge
-from airflow_provider_influx_rollup.archive.paths import INTENT, window_folder
+from airflow_provider_influx_rollup.archive.paths import window_folder
 from airflow_provider_influx_rollup.exceptions import (
     PartialWrite,
     RestoreConflict,
@@ -21,6 +21,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_read import (
     require_bucket,
 )
 from airflow_provider_influx_rollup.lifecycle.purge_marks import lift_purge
+from airflow_provider_influx_rollup.lifecycle.purge_state import write_purge
 from airflow_provider_influx_rollup.lifecycle.restore_source import Source, find_sources, verify_sources
 from airflow_provider_influx_rollup.lifecycle.restore_spec import STAGE, Restored, RestoreResult, RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.restore_target import (
@@ -31,7 +32,7 @@ from airflow_provider_influx_rollup.lifecycle.restore_target import (
 )
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, EnsureBucket, Report, Steps, Write
-from airflow_provider_influx_rollup.lifecycle.store_steps import RemoveFiles, WritePoints
+from airflow_provider_influx_rollup.lifecycle.store_steps import WritePoints
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -149,7 +150,7 @@ def _lift(spec: RestoreSpec, source: Source) -> Steps[list[Interval]]:
     if source.is_whole_window:
         folder = window_folder(spec.folder, source.layers[0].manifest.window)
         try:
-            yield RemoveFiles((f"{folder}/{INTENT}",))
+            yield from write_purge(folder, None)
         except StoreForbidden as error:
             what = f"{error.what}; the next archive of {source.interval} keeps every point of this one"
             yield Report(what, "warning")
