@@ -51,6 +51,17 @@ def _option(kind: str, default: str | None, description: str, example: str | Non
     }
 
 
+OPERATORS = (
+    "rollup",
+    "reconcile",
+    "validate",
+    "deadman",
+    "query",
+    "branch",
+    "lateness",
+    "archive",
+    "archive_expiring",
+)
 _CONFIG: dict[str, Any] = {
     "influx_rollup": {
         "description": "Defaults of the InfluxDB rollup provider; a connection's extras win over them.",
@@ -101,10 +112,7 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": "InfluxDB 2",
-                "python-modules": [
-                    f"{PACKAGE}.operators.{name}"
-                    for name in ("rollup", "reconcile", "validate", "deadman", "query", "branch", "lateness")
-                ],
+                "python-modules": [f"{PACKAGE}.operators.{name}" for name in OPERATORS],
             }
         ],
         "sensors": [{"integration-name": "InfluxDB 2", "python-modules": [f"{PACKAGE}.sensors.window"]}],

@@ -167,8 +167,8 @@ class ArchiveScene:
         return {int(path.parent.name.removeprefix("gen=")): json.loads(path.read_bytes()) for path in found}
 
     def files(self) -> list[Path]:
-        """All files below the base."""
-        return sorted(path for path in self.base.rglob("*") if path.is_file())
+        """All files of all windows."""
+        return sorted(path for path in self.base.glob("**/window=*/**/*") if path.is_file())
 
     def stored(self, window: Interval = WINDOW, generation: int = 0) -> list[tuple[Any, ...]]:
         """What a generation holds, sorted; the newest one unless one is named."""

@@ -23,7 +23,13 @@ from airflow_provider_influx_rollup.exceptions import (
     InfluxError,
     InfluxForbidden,
     InfluxRejected,
-    QueryFailed,
+)
+from airflow_provider_influx_rollup.flux.source_schema import (
+    ALL_TYPES,
+    FIELDS,
+    OF_EVERY_SOURCE,
+    TAGS,
+    keys_query,
 )
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, SourceKeys
 
@@ -171,20 +177,17 @@ class InfluxClient:
     def source_keys(self, bucket: str, measurement: str) -> SourceKeys:
         """List the tag keys of a measurement, and its fields with every type that they ever had.
 
-        :raises QueryFailed: when the server says so inside its answer, or cannot list the keys of this bucket
+        Where the types cannot be listed, each field is given all of them.
+
+        :raises BucketNotFound: when there is no such bucket
         """
-        request = requests.keys_request(self._database(bucket), measurement)
-        answer = self._json(request)
-        for one in (answer, *answer.get("results", [])):
-            if "error" in one:
-                raise error_of_text(request, str(one["error"]))
-        tags, fields = (_values(result) for result in answer["results"])
-        types: dict[str, list[str]] = {}
-        for name, kind in fields:
-            types.setdefault(name, []).append(kind)
-        return SourceKeys(
-            tuple(sorted(name for (name,) in tags)), {name: tuple(kinds) for name, kinds in types.items()}
-        )
+        rows = self.query(keys_query(bucket, measurement))
+        tags = [row["_value"] for row in rows if row["result"] == TAGS]
+        for name in OF_EVERY_SOURCE:
+            if name in tags:  # some are not, where there are no points
+                tags.remove(name)
+        fields = {row["_value"]: ALL_TYPES for row in rows if row["result"] == FIELDS}
+        return SourceKeys(tuple(sorted(set(tags))), {**fields, **self._field_types(bucket, measurement)})
 
     def parse_script(self, flux: str) -> dict[str, Any]:
         """Parse a Flux script on the server; returns its AST, a Flux ``Package``."""
@@ -275,17 +278,26 @@ class InfluxClient:
             status=str(answer.get("status", "")),
         )
 
-    def _database(self, bucket: str) -> str:
-        """The database as which InfluxQL knows a bucket."""
+    def _field_types(self, bucket: str, measurement: str) -> dict[str, tuple[str, ...]]:
+        """Types of fields by InfluxQL; none where it would answer for another bucket."""
+        if len(self._json(requests.list_orgs_request())["orgs"]) > 1:
+            return {}  # it always asks the token's own organisation, which may be another one
         buckets = self._json(requests.find_bucket_request(self._settings.org, bucket))["buckets"]
         bucket_id = next((str(item["id"]) for item in buckets if item["name"] == bucket), "")
-        mappings = self._json(requests.mappings_request(self._settings.org))["content"]
-        found = database_of(bucket_id, mappings)
-        if found is None:
-            what = f"the keys of bucket {bucket!r} cannot be listed: no database of the 1.x-compatible API leads to it"
-            fix = f"influx v1 dbrp create --db NAME --rp autogen --default --bucket-id {bucket_id}"
-            raise QueryFailed(what, written="nothing", fix=fix)
-        return found
+        database = database_of(
+            bucket_id, self._json(requests.mappings_request(self._settings.org))["content"]
+        )
+        if database is None:
+            return {}
+        request = requests.field_types_request(database, measurement)
+        answer = self._json(request)
+        for one in (answer, *answer.get("results", [])):
+            if "error" in one:
+                raise error_of_text(request, str(one["error"]))
+        types: dict[str, list[str]] = {}
+        for name, kind in _values(answer["results"][0]):
+            types.setdefault(name, []).append(kind)
+        return {name: tuple(kinds) for name, kinds in types.items()}
 
     def _org_id(self) -> str:
         organisations = self._json(requests.find_org_request(self._settings.org))["orgs"]

@@ -78,16 +78,14 @@ def query_request(
     return Request(Kind.QUERY, "the query", "POST", path, _json(body), headers, expected)
 
 
-def keys_request(database: str, measurement: str) -> Request:
-    """List the tag keys and the field keys with their types, by InfluxQL: Flux hides some tag keys and all but one type.
+def field_types_request(database: str, measurement: str) -> Request:
+    """List the fields of a measurement with every type that they ever had, by InfluxQL: Flux knows one of them.
 
     :param database: of the 1.x-compatible API; see ``client/databases.py``
     """
     quoted = '"' + measurement.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    query = f"SHOW TAG KEYS FROM {quoted}; SHOW FIELD KEYS FROM {quoted}"
-    return Request(
-        Kind.QUERY, f"listing the keys of {measurement!r}", "GET", _path("/query", db=database, q=query)
-    )
+    path = _path("/query", db=database, q=f"SHOW FIELD KEYS FROM {quoted}")
+    return Request(Kind.QUERY, f"listing the fields of {measurement!r}", "GET", path)
 
 
 def mappings_request(org: str) -> Request:
@@ -143,6 +141,11 @@ def find_bucket_request(org: str, name: str) -> Request:
 def find_org_request(org: str) -> Request:
     """Look the organisation up by its name."""
     return Request(Kind.ADMIN, f"looking for organisation {org!r}", "GET", _path("/api/v2/orgs", org=org))
+
+
+def list_orgs_request() -> Request:
+    """List the organisations that the token may read."""
+    return Request(Kind.ADMIN, "listing the organisations", "GET", "/api/v2/orgs")
 
 
 def create_bucket_request(org_id: str, name: str, retention_seconds: int) -> Request:

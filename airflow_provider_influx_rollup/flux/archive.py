@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from airflow_provider_influx_rollup.flux import literals
 from airflow_provider_influx_rollup.flux.rollup import RollupSource, render_source
+from airflow_provider_influx_rollup.flux.source_schema import tag_keys_query
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 CARRIAGE_RETURN = literals.regex("\r")
@@ -47,8 +48,12 @@ def lost_text_query(
     names = ["_field", *tags]
     anywhere = " or ".join(f"r[{literals.string(name)}] =~ {CARRIAGE_RETURN}" for name in names)
     named = f"{render_source(source, interval)}\n  |> filter(fn: (r) => {anywhere})\n  |> count()\n"
-    reads = [f'{named}  |> group()\n  |> sum()\n  |> yield(name: "names")']
     is_lost = f"r._value =~ {CARRIAGE_RETURN}"
+    keys = f"{tag_keys_query(source, interval)}\n  |> filter(fn: (r) => {is_lost})\n  |> count()\n"
+    reads = [
+        f'{named}  |> group()\n  |> sum()\n  |> yield(name: "names")',
+        f'{keys}  |> yield(name: "keys")',
+    ]
     # in one condition: a filter of its own after that of the type fails on other types
     is_lost_text = f'types.isType(v: r._value, type: "string") and {is_lost}'
     for name, chosen, condition in (("values", fields, is_lost), ("mixed", mixed_fields, is_lost_text)):

@@ -25,6 +25,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 # a query loses or breaks on points with a tag of these names
 UNREADABLE_TAGS = frozenset({"_time", "_value", "_start", "_stop"})
+OF_NAMES = {"names": "tags or names of fields, points", "keys": "tag keys"}
 # with two cores, two reads at a time are 1.4 times as fast as one, and three are no faster
 READS_AT_A_TIME = 2
 
@@ -91,11 +92,6 @@ def _require_readable_names(spec: ArchiveSpec, window: Interval, keys: SourceKey
         what = f"measurement {spec.measurement!r} has the tag key {poisoned[0]!r}, with which Flux loses values or breaks"
         fix = "write these points again under another tag key, and delete the old ones"
         raise SourceUnreadable(what, window=window, written="nothing", fix=fix)
-    lost = sorted(name for name in (*keys.tags, *keys.fields) if "\r" in name)
-    if lost:
-        what = f"the name {lost[0]!r} in measurement {spec.measurement!r} holds a carriage return, which Flux's answers lose"
-        fix = "write these points again under another name, and delete the old ones"
-        raise SourceUnreadable(what, window=window, written="nothing", fix=fix)
 
 
 def _require_whole_texts(
@@ -104,9 +100,11 @@ def _require_whole_texts(
     texts = sorted(name for name, kinds in keys.fields.items() if kinds == ("string",))
     mixed = sorted(name for name, kinds in keys.fields.items() if "string" in kinds and len(kinds) > 1)
     rows = yield Query(lost_text_query(spec.bucket, spec.measurement, part, keys.tags, texts, mixed))
-    lost = {row.get("_field", "a tag or a field's name"): row["_value"] for row in rows if row["_value"]}
+    lost = [
+        f"{OF_NAMES.get(row['result']) or row['_field']} ({row['_value']})" for row in rows if row["_value"]
+    ]
     if lost:
-        named = ", ".join(f"{name} ({count} points)" for name, count in sorted(lost.items()))
+        named = ", ".join(lost)
         what = f"texts of measurement {spec.measurement!r} hold a carriage return, which Flux's answers lose: {named}"
         fix = "write these points again without it, or with another character"
         raise SourceUnreadable(what, window=window, written="nothing", fix=fix)

@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from dev import san_francisco
@@ -28,11 +29,12 @@ EXPECTED_DAGS = {
     "many_buckets",
     "local_days",
     "own_scripts",
+    "archive_windows",
 }
 ALWAYS = ("1970-01-01T00:00:00Z", "2100-01-01T00:00:00Z")
 MERGEABLE = ["count", "sum", "min", "max", "first", "last"]
 
-RunExample = Callable[[str, str], None]
+RunExample = Callable[..., None]
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +55,8 @@ def run_example(real_airflow: AirflowProcess, place: InfluxAddress) -> RunExampl
     """Runs all tasks of a DAG for the data interval that ends at an instant, as ``airflow dags test`` does."""
     connection = {"AIRFLOW_CONN_INFLUX_ROLLUP_DEFAULT": place.connection()}
 
-    def run(dag_id: str, stop: str) -> None:
-        real_airflow.cli("dags", "test", dag_id, stop, environment=connection)
+    def run(dag_id: str, stop: str, **variables: str) -> None:
+        real_airflow.cli("dags", "test", dag_id, stop, environment={**connection, **variables})
         states = real_airflow.rows("select state from task_instance where dag_id = ?", (dag_id,))
         assert {state for (state,) in states} == {"success"}
 
@@ -250,3 +252,23 @@ def test_own_scripts_write_what_they_say_when_run_for_a_past_hour(
         assert set(target["_field"]) == {"temperature"}
         target["_field"] += f"_{function}"  # the comparison knows by the name which floats are computed
         assert oracle.compare(target, expected) == []
+
+
+def test_archive_windows_hold_every_point_of_the_day(
+    place: InfluxAddress, fleet: Fleet, run_example: RunExample, tmp_path: Path
+) -> None:
+    load(place, "raw_telemetry", fleet_lines(fleet))
+    run_example("archive_windows", "2025-03-09T00:00:00+00:00", AIRFLOW_VAR_TELEMETRY_ARCHIVE=str(tmp_path))
+    assert len(list(tmp_path.rglob("gen=1/manifest.json"))) == 24
+    stored = [pq.read_table(path).to_pandas() for path in tmp_path.rglob("*.parquet")]
+    day = fleet.points[fleet.points["_time"] < pd.Timestamp("2025-03-09", tz="UTC")]
+    for field in FIELDS:
+        found = [
+            (row["_time"].value, row["device_id"], row["_value"])
+            for frame in stored
+            for row in frame[frame["_field"] == field].to_dict("records")
+        ]
+        rows = day.dropna(subset=[field])
+        expected = zip(rows["_time"].astype("int64"), rows["device_id"], rows[field], strict=True)
+        assert len(found) == len(rows) > 100
+        assert sorted(found) == sorted(expected)

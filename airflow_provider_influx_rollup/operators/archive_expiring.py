@@ -1,0 +1,101 @@
+"""Archive windows before retention deletes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_influx_rollup.airflow_compat import Context
+from airflow_provider_influx_rollup.data_interval import run_info
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.operators._options import truth, whole_number
+from airflow_provider_influx_rollup.operators.archive import InfluxArchiveOperator
+from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
+    from airflow_provider_influx_rollup.lifecycle.steps import Steps
+    from airflow_provider_influx_rollup.windows.duration import Duration
+    from airflow_provider_influx_rollup.windows.grid import Grid
+
+MOST_WINDOWS = 100
+
+
+class ArchiveExpiringOperator(InfluxArchiveOperator):
+    """Archive the windows that retention deletes soon and that no generation of the archive holds as they are.
+
+    It looks at the bucket as it is now, whatever the data interval of the run. The oldest windows are archived first.
+    Windows that cannot be archived do not stop the others; then the task fails and names them, with the instant at which
+    retention deletes the first. The task always runs in a worker.
+
+    Returns ``{"expiring", "archived", "left", "next_deletion", "windows", "rows_out", "path", "seconds", "pipeline"}``; a
+    list of these for a list of measurements.
+
+    :param every: length of a window of the archive, a Flux duration
+    :param within: how long before retention deletes them windows are archived, a Flux duration
+    :param max_windows: most windows that one run archives; the next run goes on
+    :param force: archive what is left of windows that retention has begun to take
+    """
+
+    verb: ClassVar[str] = "archive_expiring"
+    template_fields: Sequence[str] = (
+        *InfluxArchiveOperator.template_fields,
+        "within",
+        "max_windows",
+        "force",
+    )
+
+    def __init__(
+        self,
+        *,
+        every: str,
+        within: str = "7d",
+        max_windows: int | str = MOST_WINDOWS,
+        force: bool | str = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(every=every, **kwargs)
+        self.within = within
+        self.max_windows = max_windows
+        self.force = force
+
+    def execute(self, context: Context) -> Any:
+        """Archive what is about to be deleted.
+
+        :param context: Airflow's context
+        :return: what was found and archived
+        """
+        from airflow_provider_influx_rollup.windows.duration import Duration
+        from airflow_provider_influx_rollup.windows.grid import Grid
+
+        with failing_by_permanence():
+            grid = Grid.of(str(self.every), self.offset, self.timezone)
+            within = Duration.of(self.within)
+            most = whole_number("max_windows", self.max_windows)
+            if within.months or most < 1:
+                what = f"within={self.within!r} with max_windows={most} is not possible"
+                raise ConfigurationError(
+                    what, written="nothing", fix="give a length such as 7d, and 1 window or more"
+                )
+            specs = self.specs(force=truth("force", self.force))
+        return self.run_each(
+            context, [partial(self._steps, context, spec, grid, within, most) for spec in specs]
+        )
+
+    def _steps(
+        self,
+        context: Context,
+        spec: ArchiveSpec,
+        grid: Grid,
+        within: Duration,
+        most: int,
+        now: Callable[[], datetime],
+    ) -> Steps[Any]:
+        from airflow_provider_influx_rollup.lifecycle.archive_expiring import archive_expiring
+        from airflow_provider_influx_rollup.stores.versions import software_versions
+
+        versions = software_versions(self.hook.get_conn())
+        run = run_info(context)
+        return archive_expiring(spec, grid, within, most, run, now, versions, dry_run=self.is_dry_run)

@@ -1,0 +1,157 @@
+"""Windows that retention is about to delete, with a clock that the test sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_influx_rollup.client.driver import drive
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.exceptions import StoreForbidden, WindowsFailed
+from airflow_provider_influx_rollup.lifecycle.archive_expiring import archive_expiring
+from airflow_provider_influx_rollup.stores.actions import actions_with
+from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.grid import Grid
+from airflow_provider_influx_rollup.windows.interval import Interval
+from tests.archive_scene import RUN, VERSIONS, WINDOW, ArchiveScene, facts_of, make_archive_scene, point
+from tests.conftest import InfluxServer
+
+pytestmark = pytest.mark.live
+
+DAY = timedelta(days=1)
+DAY_NS = 86_400 * 10**9
+RETENTION_DAYS = 30
+# shard groups of 30 days' retention are days
+FIRST = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - 8 * DAY
+
+Run = Callable[..., dict[str, Any]]
+
+
+def day(number: int) -> Interval:
+    """A day after the first one."""
+    return Interval(FIRST + number * DAY, FIRST + (number + 1) * DAY)
+
+
+def points_of(number: int, count: int = 3) -> list[Any]:
+    start = day(number).start_ns - WINDOW.start_ns
+    return [point(start + index, {"device": "a"}, "temp", float(index)) for index in range(count)]
+
+
+@pytest.fixture
+def scene(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> ArchiveScene:
+    made = make_archive_scene(influx, client, tmp_path)
+    made.bucket = f"{made.bucket}_kept"
+    client.ensure_bucket(made.bucket, RETENTION_DAYS * 86_400)
+    for number in range(7):
+        made.write(points_of(number))
+    return made
+
+
+@pytest.fixture
+def run(scene: ArchiveScene) -> Run:
+    """Looks when so many days are left until the first day is deleted."""
+
+    def look(days_left: float, **more: Any) -> dict[str, Any]:
+        # the first day's shard group ends with it
+        scene.clock = day(0).stop + timedelta(days=RETENTION_DAYS - days_left)
+        spec = scene.spec if "spec" not in more else more.pop("spec")
+        wanted = {"max_windows": 100, "within": Duration.of("3d"), **more}
+        steps = archive_expiring(spec, Grid.of("1d"), run=RUN, now=scene.now, versions=VERSIONS, **wanted)
+        return dict(drive(steps, scene.client, scene.tell, actions_with(scene.store)).as_json())
+
+    return look
+
+
+def archived(scene: ArchiveScene) -> list[int]:
+    return [number for number in range(9) if scene.manifests(day(number))]
+
+
+def test_windows_are_archived_oldest_first_when_retention_will_delete_them(
+    scene: ArchiveScene, run: Run
+) -> None:
+    assert run(days_left=3.5)["expiring"] == 0
+    result = run(days_left=2, max_windows=1)
+    assert (result["expiring"], result["archived"], result["left"]) == (2, 1, 1)
+    assert result["windows"] == [day(0).as_json()]
+    # a day later than the first, as its points are
+    assert datetime.fromisoformat(result["next_deletion"]) == day(1).stop + RETENTION_DAYS * DAY
+    assert archived(scene) == [0]
+    assert any("1 windows wait" in text for text in scene.told)
+    assert run(days_left=2)["windows"] == [day(1).as_json()]
+    assert run(days_left=1)["archived"] == 1
+    assert (run(days_left=1)["archived"], archived(scene)) == (0, [0, 1, 2])
+    for number in range(3):
+        assert scene.stored(day(number)) == facts_of(points_of(number))
+
+
+def test_window_is_archived_again_when_points_came_since(scene: ArchiveScene, run: Run) -> None:
+    run(days_left=2)
+    scene.write(points_of(1, 5))
+    assert run(days_left=2)["windows"] == [day(1).as_json()]
+    assert set(scene.manifests(day(1))) == {1, 2}
+    assert scene.stored(day(1)) == facts_of(points_of(1, 5))
+
+
+def test_nothing_is_written_when_it_is_a_dry_run(scene: ArchiveScene, run: Run) -> None:
+    result = run(days_left=2, dry_run=True)
+    assert (result["expiring"], result["archived"], result["left"]) == (2, 0, 2)
+    assert scene.files() == []
+
+
+def test_task_fails_and_names_the_windows_when_they_cannot_be_archived(scene: ArchiveScene, run: Run) -> None:
+    scene.client.write_payload(scene.bucket, b'm,device=a text="a\rb" %d' % day(0).start_ns)
+    scene.client.write_payload(scene.bucket, b'm,device=a text="a\rb" %d' % day(2).start_ns)
+    with pytest.raises(WindowsFailed, match="carriage return") as caught:
+        run(days_left=1)
+    assert [window for window, _ in caught.value.failed] == [day(0), day(2)]
+    assert str(day(0)) in str(caught.value)
+    assert str(day(2)) in str(caught.value)
+    assert str(day(1)) not in str(caught.value)
+    assert f"deletes the first at {(FIRST + DAY + RETENTION_DAYS * DAY):%Y-%m-%dT}" in str(caught.value)
+    assert "1 other windows were archived" in str(caught.value)
+    assert caught.value.permanent
+    assert archived(scene) == [1]
+
+
+def test_task_fails_when_it_is_too_late_for_a_window(scene: ArchiveScene, run: Run) -> None:
+    run(days_left=3, max_windows=1)
+    scene.write(points_of(0, 5))
+    with pytest.raises(WindowsFailed, match="holds 3 of the 5") as caught:
+        run(days_left=-1)
+    assert [window for window, _ in caught.value.failed] == [day(0), day(1)]
+    # the others are archived all the same
+    assert archived(scene) == [0, 2, 3, 4]
+    # what is left of the two, when somebody says so
+    result = run(days_left=-1, spec=scene.spec.__class__(**{**scene.spec.as_json(), "force": True}))
+    assert result["archived"] == 2
+    assert scene.stored(day(0)) == facts_of(points_of(0, 5))
+    assert run(days_left=-1)["archived"] == 0
+
+
+def test_nothing_is_late_when_retention_takes_what_is_archived(scene: ArchiveScene, run: Run) -> None:
+    run(days_left=1)
+    scene.delete(Interval(day(0).start, day(0).start + timedelta(microseconds=1)))
+    scene.write(points_of(0, 2))
+    assert run(days_left=-0.5)["windows"] == [day(3).as_json()]
+    assert scene.stored(day(0)) == facts_of(points_of(0))
+
+
+def test_run_ends_at_once_when_the_store_refuses(scene: ArchiveScene, run: Run) -> None:
+    scene.base.write_text("a file")
+    with pytest.raises(StoreForbidden, match=str(scene.base)):
+        run(days_left=2)
+
+
+def test_nothing_expires_when_the_bucket_keeps_for_ever_or_windows_are_not_due(
+    scene: ArchiveScene, run: Run
+) -> None:
+    scene.bucket = scene.bucket.removesuffix("_kept")
+    assert run(days_left=-100)["expiring"] == 0
+    scene.bucket += "_kept"
+    # all of the bucket expires within 40 days, but only whole days that have ended are looked at
+    result = run(days_left=RETENTION_DAYS - 3.5, within=Duration.of("40d"))
+    assert (result["expiring"], archived(scene)) == (4, [0, 1, 2, 3])
