@@ -9,6 +9,7 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.lifecycle.lifecycle_ends import Archive, Validation
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.tiers import Lifecycle, Tier
 
@@ -27,6 +28,10 @@ def specs_of_file(path: str) -> list[RollupSpec]:
             for number, tier in enumerate(values["tiers"], start=1)
         ]
         values = values | {"tiers": tiers}
+    for name, made in (("validation", Validation), ("archive", Archive)):
+        if values.get(name) is not None:
+            part = f"{name} of {where}"
+            values = values | {name: _made(made, _named(values[name], made, part), part)}
     lifecycle: Lifecycle = _made(Lifecycle, values, where)
     return lifecycle.specs()
 
@@ -58,6 +63,8 @@ def _made(made: type[Any], values: Mapping[str, Any], where: str) -> Any:
 
 def _fits(value: Any, hint: Any) -> bool:
     origin, inner = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return True
     if origin in (Union, UnionType):
         return any(_fits(value, one) for one in inner)
     if origin is Sequence:

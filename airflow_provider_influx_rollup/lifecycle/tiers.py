@@ -8,6 +8,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, WindowMisaligned
+from airflow_provider_influx_rollup.lifecycle.lifecycle_ends import Archive, Validation
 from airflow_provider_influx_rollup.lifecycle.spec import DEFAULT_LEDGER_BUCKET, GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.state_edge import require_readable
 from airflow_provider_influx_rollup.windows.duration import Duration
@@ -58,6 +59,8 @@ class Lifecycle:
     :param run_every: how far the runs of the DAG are apart, a Flux duration; None: as the DAG says, if it says so
     :param reconcile: how far back from now each run looks for late data, a Flux duration; None: not at all
     :param ledger_bucket: bucket of the receipts
+    :param validation: what is checked before the first tier; None: nothing
+    :param archive: where points are archived, and when they are purged; None: not at all
     :raises ConfigurationError: when the tiers do not fit each other: parts that are missing, a retention that is
         shorter than the next tier's lag
     :raises WindowMisaligned: when the windows of a tier are not made of whole windows of the tier below
@@ -73,6 +76,8 @@ class Lifecycle:
     run_every: str | None = None
     reconcile: str | None = None
     ledger_bucket: str = DEFAULT_LEDGER_BUCKET
+    validation: Validation | None = None
+    archive: Archive | None = None
 
     def __post_init__(self) -> None:
         specs = self.specs()
@@ -83,6 +88,7 @@ class Lifecycle:
             require_readable(above, below, below.pipeline_name)
             _require_nested(below, above)
         self._require_own_buckets()
+        self._require_purge_before_retention()
         self.require_kept(None if self.run_every is None else Duration.of(self.run_every).timedelta)
 
     def specs(self) -> list[RollupSpec]:
@@ -115,11 +121,21 @@ class Lifecycle:
         )
 
     def _require_own_buckets(self) -> None:
-        buckets = [self.source_bucket, *(tier.bucket for tier in self.tiers)]
+        arrival = [self.validation.bucket] if self.validation and self.validation.bucket else []
+        buckets = [*arrival, self.source_bucket, *(tier.bucket for tier in self.tiers)]
         doubled = sorted({bucket for bucket in buckets if buckets.count(bucket) > 1})
         if doubled:
             what = f"bucket {', '.join(doubled)} has more than one tier of measurement {self.measurement!r}"
             raise ConfigurationError(what, written="nothing", fix="give each tier a bucket of its own")
+
+    def _require_purge_before_retention(self) -> None:
+        """A bucket that drops its points before they are purged leaves nothing to purge, and no proof."""
+        after = self.archive.purge_after if self.archive else None
+        if after is not None and self.retention is not None:
+            kept = shortest_length(self.retention)
+            if kept <= shortest_length(after):
+                what = f"bucket {self.source_bucket!r} drops its points after {self.retention}, before purge_after={after}"
+                raise ConfigurationError(what, written="nothing", fix="keep them longer, or purge earlier")
 
     def require_kept(self, run_every: timedelta | None) -> None:
         """Refuse a bucket that drops rows before the next tier has read them.

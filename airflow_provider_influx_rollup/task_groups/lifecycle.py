@@ -8,12 +8,13 @@ from typing import Any
 
 from airflow_provider_influx_rollup.airflow_compat import TaskGroup
 from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID
+from airflow_provider_influx_rollup.lifecycle.lifecycle_ends import Archive, Validation
 from airflow_provider_influx_rollup.lifecycle.run_windows import COMPLETE, ENDING
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.tiers import Lifecycle, Tier
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
 
-__all__ = ["Lifecycle", "Tier", "lifecycle_task_group"]
+__all__ = ["Archive", "Lifecycle", "Tier", "Validation", "lifecycle_task_group"]
 
 
 def lifecycle_task_group(
@@ -49,9 +50,66 @@ def lifecycle_task_group(
         ]
         for below, above in pairwise(tasks):
             below.set_downstream(above)
+        if lifecycle.validation is not None:
+            _validation_task(lifecycle, lifecycle.validation, shared).set_downstream(tasks[0])
+        last: list[Any] = list(tasks)
         if lifecycle.reconcile is not None:
-            _reconcile_task(specs[0], lifecycle.reconcile, shared).set_upstream(tasks)
+            reconciled = _reconcile_task(specs[0], lifecycle.reconcile, shared)
+            reconciled.set_upstream(last)
+            last = [reconciled]
+        if lifecycle.archive is not None:
+            _archive_tasks(lifecycle, lifecycle.archive, shared)[0].set_upstream(last)
     return group
+
+
+def _validation_task(lifecycle: Lifecycle, validation: Validation, shared: dict[str, Any]) -> Any:
+    from airflow_provider_influx_rollup.operators.validate import FluxValidateOperator
+
+    return FluxValidateOperator(
+        task_id="validate",
+        bucket=validation.bucket or lifecycle.source_bucket,
+        measurement=lifecycle.measurement,
+        rules=validation.rules,
+        clean_bucket=lifecycle.source_bucket if validation.bucket else None,
+        quarantine_bucket=validation.quarantine_bucket,
+        on_failure=validation.on_failure,
+        lateness=lifecycle.tiers[0].lateness,
+        **shared,
+    )
+
+
+def _archive_tasks(lifecycle: Lifecycle, archive: Archive, shared: dict[str, Any]) -> list[Any]:
+    """The archive of the run's points, and the purge of those that are old enough."""
+    from airflow_provider_influx_rollup.operators.archive import ArchiveWindowOperator
+
+    place = {
+        "bucket": lifecycle.source_bucket,
+        "measurement": lifecycle.measurement,
+        "path": archive.path,
+        "path_conn_id": archive.path_conn_id,
+        "every": archive.every,
+        # a run in which no day or month ends has skipped those tiers
+        "trigger_rule": "none_failed",
+        **shared,
+    }
+    tasks: list[Any] = [
+        ArchiveWindowOperator(task_id="archive", lateness=lifecycle.tiers[0].lateness, **place)
+    ]
+    if archive.purge_after is not None:
+        from airflow_provider_influx_rollup.operators.purge import PurgeWindowOperator
+
+        tasks.append(
+            PurgeWindowOperator(
+                task_id="purge",
+                require_pipelines=[spec.pipeline_name for spec in lifecycle.specs()],
+                delay=archive.purge_after,
+                min_age=archive.purge_after,
+                quiet_for=archive.quiet_for,
+                **place,
+            )
+        )
+        tasks[0].set_downstream(tasks[1])
+    return tasks
 
 
 def _tier_task(spec: RollupSpec, task_id: str, shared: dict[str, Any]) -> FluxRollupOperator:

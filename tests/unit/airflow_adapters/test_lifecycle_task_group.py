@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
-from airflow_provider_influx_rollup.task_groups.lifecycle import Lifecycle, Tier, lifecycle_task_group
+from airflow_provider_influx_rollup.task_groups.lifecycle import (
+    Archive,
+    Lifecycle,
+    Tier,
+    Validation,
+    lifecycle_task_group,
+)
 
 pytestmark = pytest.mark.airflow
 
@@ -53,6 +61,43 @@ def test_reconcile_comes_last_when_a_lookback_is_given() -> None:
     assert task.upstream_task_ids == {f"lifecycle.rollup_{every}" for every in ("5m", "1h", "1d")}
     assert (task.pipeline, task.lookback, task.cascade) == ("raw/m->five@5m", "7d", True)
     assert (task.trigger_rule, task.max_active_tis_per_dag) == ("none_failed", 1)
+
+
+def test_whole_lifecycle_is_one_chain_when_validation_archive_and_purge_are_given(tmp_path: Path) -> None:
+    whole = Lifecycle(
+        "clean",
+        "m",
+        THREE,
+        validation=Validation(
+            [{"rule": "future"}], bucket="arriving", quarantine_bucket="aside", on_failure="quarantine"
+        ),
+        archive=Archive(str(tmp_path), every="12h", purge_after="40d", quiet_for="2d"),
+        reconcile="7d",
+    )
+    dag = dag_of(whole, group_id="m", retries=4)
+    order = ["validate", "rollup_5m", "rollup_1h", "rollup_1d", "reconcile", "archive", "purge"]
+    for before, after in pairwise(order):
+        assert f"m.{after}" in dag.get_task(f"m.{before}").downstream_task_ids
+    validate, archive, purge = (
+        cast("Any", dag.get_task(f"m.{name}")) for name in ("validate", "archive", "purge")
+    )
+    assert (validate.bucket, validate.clean_bucket, validate.quarantine_bucket) == (
+        "arriving",
+        "clean",
+        "aside",
+    )
+    assert (archive.bucket, archive.measurement, archive.every, archive.retries) == ("clean", "m", "12h", 4)
+    assert (purge.delay, purge.min_age, purge.quiet_for) == ("40d", "40d", "2d")
+    assert purge.require_pipelines == [spec.pipeline_name for spec in whole.specs()]
+    # a run in which no day ends has skipped that tier
+    assert {archive.trigger_rule, purge.trigger_rule} == {"none_failed"}
+
+
+def test_lifecycle_is_refused_when_points_would_go_before_they_are_archived_for_long_enough() -> None:
+    with pytest.raises(ConfigurationError, match="not longer than quiet_for"):
+        Archive("/archive", purge_after="1d", quiet_for="1d")
+    with pytest.raises(ConfigurationError, match="before purge_after=40d"):
+        Lifecycle("raw", "m", THREE, retention="40d", archive=Archive("/archive", purge_after="40d"))
 
 
 def test_group_is_refused_when_a_bucket_drops_rows_between_two_runs() -> None:
