@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 from collections.abc import Callable, Iterable
@@ -22,7 +23,7 @@ from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Step
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.archive_scene import RUN, WINDOW, ArchiveScene, Point, escape, make_archive_scene, point
+from tests.archive_scene import RUN, WINDOW, ArchiveScene, Point, make_archive_scene, point
 from tests.oracle import query, read_target
 
 if TYPE_CHECKING:
@@ -144,9 +145,7 @@ class PurgeScene(ArchiveScene):
     def facts(self, measurement: str = "") -> set[Fact]:
         """All points of the bucket, read without the product."""
         flux = f'from(bucket: "{self.bucket}") |> {ALWAYS} |> filter(fn: (r) => r._measurement == "{measurement or self.measurement}")'
-        rows: list[dict[str, Any]] = []
-        # one query for each type: a field's type may differ between shards, and tables of strings and floats do not mix
-        rows += query(self.server.url, self.server.org, self.server.token, flux)
+        rows = query(self.server.url, self.server.org, self.server.token, flux)
         return {
             (
                 pd.Timestamp(row["_time"]).value,
@@ -157,30 +156,38 @@ class PurgeScene(ArchiveScene):
             for row in rows
         }
 
-    def tiers(self) -> pd.DataFrame:
-        """Both tiers."""
+    def tiers(self, *, daily: bool = True) -> pd.DataFrame:
+        """What is made of the points."""
         server = self.server
         times = ("1970-01-01T00:00:00Z", "2100-01-01T00:00:00Z")
         frames = [
             read_target(server.url, server.org, server.token, self.rolled, name, *times)
-            for name in (self.measurement, "m_daily")
+            for name in (self.measurement, *(["m_daily"] if daily else []))
         ]
         return pd.concat(frames, ignore_index=True).sort_values(
             ["_time", "_field", "device"], ignore_index=True
         )
 
-    def filed(self) -> set[Fact]:
-        """What the newest generation holds, or nothing."""
-        if not self.manifests():
+    def filed(self, window: Interval = WINDOW) -> set[Fact]:
+        """What the newest generation of a window holds, or nothing."""
+        if not self.manifests(window):
             return set()
         return {
             (when, tags, name, struct.unpack("<d", value)[0] if kind == "float" else value)
-            for when, tags, name, kind, value in self.stored()
+            for when, tags, name, kind, value in self.stored(window)
         }
 
-    def lost(self) -> set[Fact]:
-        """Points that were written, and are neither in the bucket nor in the files."""
-        return as_facts(self.points) - self.facts() - self.filed()
+    def require_chain(self) -> None:
+        """Each certificate names the hash of the file before it."""
+        paths = sorted(self.folder.glob("certificates/*"))
+        before = ""
+        for number, path in enumerate(paths, start=1):
+            values = json.loads(path.read_bytes())
+            assert (values["number"], values["previous"]) == (
+                number,
+                {"number": number - 1, "sha256": before},
+            )
+            before = hashlib.sha256(path.read_bytes()).hexdigest()
 
     def purge_document(self) -> dict[str, Any]:
         """The state beside the archive, empty when there is none."""
@@ -252,23 +259,16 @@ def as_facts(points: Iterable[Point]) -> set[Fact]:
     return {(one.time_ns, one.tags, one.field, one.value) for one in points}
 
 
-def make_purge_scene(server: InfluxServer, client: InfluxClient, base: Path) -> PurgeScene:
-    """Fresh buckets and a fresh folder, ready to be purged."""
+def make_empty_scene(server: InfluxServer, client: InfluxClient, base: Path) -> PurgeScene:
+    """Fresh buckets and a fresh folder."""
     made = make_archive_scene(server, client, base)
     scene = PurgeScene(server, client, made.base, made.bucket, made.ledger, rolled=f"{made.bucket}_rolled")
     client.ensure_bucket(scene.rolled)
-    scene.prepare()
     return scene
 
 
-__all__ = [
-    "WINDOW",
-    "PurgeScene",
-    "Stepper",
-    "as_facts",
-    "escape",
-    "inside",
-    "make_purge_scene",
-    "outside",
-    "point",
-]
+def make_purge_scene(server: InfluxServer, client: InfluxClient, base: Path) -> PurgeScene:
+    """One window that is ready to be purged."""
+    scene = make_empty_scene(server, client, base)
+    scene.prepare()
+    return scene

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
@@ -24,7 +24,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_newest import (
 )
 from airflow_provider_influx_rollup.lifecycle.archive_read import ReadPlan, fingerprint_source, plan_read
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
-from airflow_provider_influx_rollup.lifecycle.purge_marks import lift_purge
+from airflow_provider_influx_rollup.lifecycle.purge_marks import lift_purge, overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec
 from airflow_provider_influx_rollup.lifecycle.purge_state import (
     DELETING,
@@ -33,7 +33,7 @@ from airflow_provider_influx_rollup.lifecycle.purge_state import (
     read_purge,
     write_purge,
 )
-from airflow_provider_influx_rollup.lifecycle.purge_tiers import TierProof, prove_tiers
+from airflow_provider_influx_rollup.lifecycle.purge_tiers import Archived, TierProof, prove_tiers
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
 from airflow_provider_influx_rollup.lifecycle.store_steps import CompareParts, Comparison
@@ -41,6 +41,7 @@ from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
 MOST_NAMED = 3
+CLOCKS_MAY_DIFFER = timedelta(minutes=15)
 FIX_ARCHIVE = "archive the window again, then purge it"
 
 
@@ -167,10 +168,13 @@ def prove(
         return (yield from _going_on(spec, proof, before))
     _require_archived(proof)
     _require_quiet(spec, proof)
-    if before is not None and source == published.manifest.content and not dry_run:
+    if source == published.manifest.content and not dry_run:
         yield from _forget(spec, proof)
-    unchanged_since = datetime.fromisoformat(published.manifest.created_at)
-    tiers = yield from prove_tiers(spec, window, stored, unchanged_since, run, now)
+    manifest = published.manifest
+    # two workers' clocks may differ a little
+    unchanged_since = datetime.fromisoformat(manifest.created_at) + min(spec.rest, CLOCKS_MAY_DIFFER)
+    archived = Archived(manifest.generation, unchanged_since)
+    tiers = yield from prove_tiers(spec, window, stored, archived, run, now)
     return Proof(window, folder, plan, published, source, tuple(tiers), before, begun_at)
 
 
@@ -261,7 +265,15 @@ def _going_on(spec: PurgeSpec, proof: Proof, before: PurgeState) -> Steps[Proof]
 
 
 def _forget(spec: PurgeSpec, proof: Proof) -> Steps[None]:
-    """All points of an earlier purge are back: what was made of them can be computed and compared again."""
+    """All points of an earlier purge are in the bucket: what is made of them can be computed and compared again."""
     archive = spec.archive
-    yield from lift_purge(archive.ledger_bucket, archive.bucket, archive.measurement, proof.window)
-    yield from write_purge(proof.folder, None)
+    marks = yield from overlapping_marks(
+        archive.ledger_bucket, archive.bucket, archive.measurement, proof.window
+    )
+    # a younger mark may be that of a run which is about to delete
+    if any(proof.begun_at - mark.compared_at < CLOCKS_MAY_DIFFER for mark in marks):
+        return
+    if marks:
+        yield from lift_purge(archive.ledger_bucket, archive.bucket, archive.measurement, proof.window)
+    if proof.before is not None:
+        yield from write_purge(proof.folder, None)

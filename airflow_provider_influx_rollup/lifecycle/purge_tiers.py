@@ -36,6 +36,17 @@ BUSY_FOR = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
+class Archived:
+    """The archive of a window, which the bucket equals.
+
+    :param unchanged_since: from when on its points have been as they are
+    """
+
+    generation: int
+    unchanged_since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class TierProof:
     """What a pipeline holds of a window's points.
 
@@ -64,14 +75,14 @@ def prove_tiers(
     spec: PurgeSpec,
     window: Interval,
     stored: Sequence[StoredSpec],
-    unchanged_since: datetime,
+    archived: Archived,
     run: RunInfo,
     now: Clock,
 ) -> Steps[list[TierProof]]:
     """Make sure that each pipeline is COMMITTED and right for all windows that cover the points.
 
     :param stored: the specs of the ledger, the last used first
-    :param unchanged_since: from when on the window's points have been as they are
+    :param archived: the newest generation, which the bucket equals
     :raises PurgeRefused: naming what is missing
     """
     readers = _readers(spec, rollups_in_force(stored))
@@ -83,7 +94,7 @@ def prove_tiers(
             raise _refused(
                 what, window, "name the pipelines that do: " + (", ".join(readers) or "there is none")
             )
-        proofs.append((yield from _prove_tier(rollup, window, stored, unchanged_since, run, now)))
+        proofs.append((yield from _prove_tier(rollup, window, stored, archived, run, now)))
     others = sorted(set(readers) - set(spec.require_pipelines))
     if others:
         yield Report(
@@ -136,7 +147,7 @@ def _prove_tier(
     rollup: RollupSpec,
     window: Interval,
     stored: Sequence[StoredSpec],
-    unchanged_since: datetime,
+    archived: Archived,
     run: RunInfo,
     now: Clock,
 ) -> Steps[TierProof]:
@@ -146,7 +157,7 @@ def _prove_tier(
     span = Interval(windows[0].start, windows[-1].stop)
     marks = yield from overlapping_marks(rollup.ledger_bucket, rollup.source_bucket, rollup.measurement, span)
     marked = [one for one in windows if any(mark.window.overlaps(one) for mark in marks)]
-    _require_known(rollup, marks, marked, window, unchanged_since)
+    _require_known(rollup, marks, marked, window, archived)
     compared = [one for one in windows if one not in marked]
     if compared:
         result = yield from reconcile_windows(rollup, compared, run, now, ReconcileOptions(PLAN), stored)
@@ -186,7 +197,7 @@ def _require_known(
     marks: Sequence[PurgeMark],
     marked: Sequence[Interval],
     window: Interval,
-    unchanged_since: datetime,
+    archived: Archived,
 ) -> None:
     """Windows of which an earlier purge has taken a part cannot be compared any more.
 
@@ -197,7 +208,10 @@ def _require_known(
     for mark in marks:
         if not any(mark.window.overlaps(one) for one in marked):
             continue
-        if name not in mark.pipelines or mark.compared_at < unchanged_since:
+        is_same = mark.compared_at >= archived.unchanged_since
+        if mark.window == window:
+            is_same = mark.generation == archived.generation
+        if name not in mark.pipelines or not is_same:
             what = (
                 f"whether pipeline {name!r} holds these points cannot be told: {mark.text()}, and points came after that, "
                 "or the pipeline was not required then"
