@@ -163,7 +163,7 @@ class ArchiveScene:
     def manifests(self, window: Interval = WINDOW) -> dict[int, dict[str, Any]]:
         """The published generations of a window, as any reader finds them."""
         stamps = "_".join(f"{moment:%Y%m%dT%H%M%SZ}" for moment in (window.start, window.stop))
-        found = (self.folder / f"window={stamps}").glob("gen=*/manifest.json")
+        found = (self.folder / f"window={stamps}").glob("gen=[1-9]/manifest.json")
         return {int(path.parent.name.removeprefix("gen=")): json.loads(path.read_bytes()) for path in found}
 
     def files(self) -> list[Path]:

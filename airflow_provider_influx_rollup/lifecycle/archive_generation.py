@@ -151,7 +151,10 @@ def _read_source(making: Making, folder: str, name: str) -> Steps[tuple[list[Par
     parts = yield from _write_slices(making, folder, name)
     content = yield from _read_back(folder, parts)
     source = yield from fingerprint_source(making.spec, making.plan.slices)
-    why = yield from _gone_wrong(making, source.differences(content, "the source", "the files"))
+    differences = source.differences(content, "the source", "the files")
+    if not differences and content.total.rows < making.plan.rows:
+        differences = [f"{making.plan.rows:,} points were counted, {content.total.rows:,} were read"]
+    why = yield from _gone_wrong(making, differences)
     if not why:
         return parts, content
     yield Report(f"Window {making.window}: {why}", "warning")
