@@ -65,6 +65,7 @@ __all__ = [
     "mask_secret",
     "object_storage_path",
     "stored_connection",
+    "stored_variable",
     "timezone",
 ]
 
@@ -108,3 +109,15 @@ def object_storage_path(path: str, conn_id: str | None) -> Any:
 
     # 3.x lets a conn_id of None win over the one in the URL
     return ObjectStoragePath(path, conn_id=conn_id) if conn_id else ObjectStoragePath(path)
+
+
+def stored_variable(key: str) -> str | None:
+    """The text of a variable; None when there is none.
+
+    :param key: its key
+    """
+    # 2.11: airflow.models, 3.x: airflow.sdk
+    from airflow.providers.common.compat.sdk import Variable
+
+    found = Variable.get(key, None)
+    return None if found is None else str(found)

@@ -11,7 +11,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup import __version__
-from airflow_provider_influx_rollup.cli import coverage, doctor, lateness, plan, receipts, reconcile, verify
+from airflow_provider_influx_rollup.cli import (
+    archive,
+    catalog,
+    certificate,
+    coverage,
+    doctor,
+    lateness,
+    plan,
+    receipts,
+    reconcile,
+    restore,
+    verify,
+)
 from airflow_provider_influx_rollup.cli.arguments import Parser
 from airflow_provider_influx_rollup.cli.exit_codes import EXPLANATION, INTERRUPTED, RIGHT, code_of_error
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
@@ -19,7 +31,19 @@ from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.output import Output
 
-COMMANDS = (plan, coverage, verify, reconcile, receipts, lateness, doctor)
+COMMANDS = (
+    plan,
+    coverage,
+    verify,
+    reconcile,
+    receipts,
+    lateness,
+    doctor,
+    archive,
+    catalog,
+    restore,
+    certificate,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -38,7 +38,7 @@ MOST_LISTED = 100
 class Purged:
     """One window that has no points any more, or would have none.
 
-    :param certificate: None in a dry run
+    :param certificate: None in a dry run, and of a window that was never archived and has no points
     :param is_new: whether this run deleted it
     """
 
@@ -152,7 +152,10 @@ def _purge_window(
 ) -> Steps[Purged]:
     proof = yield from prove(spec, window, stored, run, now, dry_run=dry_run)
     if isinstance(proof, Finished):
-        certificate = yield from read_numbered(spec.archive.folder, proof.state.certificate)
+        if not proof.certificate:
+            yield Report(f"Window {window}: no points, and no archive of any: nothing to purge")
+            return Purged(window, 0, 0, 0, "", 0, None, is_new=False)
+        certificate = yield from read_numbered(spec.archive.folder, proof.certificate)
         yield Report(f"Window {window}: purged before, certificate {certificate.number}")
         return _purged(window, certificate, is_new=False)
     total = proof.source.total

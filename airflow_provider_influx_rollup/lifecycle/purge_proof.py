@@ -121,14 +121,13 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A window whose purge is done, and that has no points.
+    """A window that has no points.
 
-    :param state: names the certificate
+    :param certificate: number of that of its purge; 0 when there never was an archive of it
     """
 
     window: Interval
-    folder: str
-    state: PurgeState
+    certificate: int
 
 
 def prove(
@@ -154,8 +153,10 @@ def prove(
         before = yield from read_purge(folder)
         plan = yield from plan_read(spec.archive, window)
         if before is not None and before.state == DONE and not plan.rows:
-            return Finished(window, folder, before)
+            return Finished(window, before.certificate)
         published = yield from newest_generation(folder)
+        if published is None and not plan.rows:
+            return Finished(window, 0)
         if published is None:
             what = f"there is no archive of the window in {spec.archive.shown_path}/{folder}"
             raise refused(what, window, "archive it first, with the same path and the same every")

@@ -30,6 +30,7 @@ EXPECTED_DAGS = {
     "local_days",
     "own_scripts",
     "archive_windows",
+    "archive_and_purge",
 }
 ALWAYS = ("1970-01-01T00:00:00Z", "2100-01-01T00:00:00Z")
 MERGEABLE = ["count", "sum", "min", "max", "first", "last"]
@@ -272,3 +273,25 @@ def test_archive_windows_hold_every_point_of_the_day(
         expected = zip(rows["_time"].astype("int64"), rows["device_id"], rows[field], strict=True)
         assert len(found) == len(rows) > 100
         assert sorted(found) == sorted(expected)
+
+
+def test_old_days_are_purged_when_archive_and_rollup_hold_them(
+    place: InfluxAddress, fleet: Fleet, run_example: RunExample, tmp_path: Path
+) -> None:
+    load(place, "raw_telemetry", fleet_lines(fleet))
+    place.fresh_buckets("rollup_hourly")
+    # the day of the run itself, without waiting for a month
+    variables = {
+        "AIRFLOW_VAR_TELEMETRY_ARCHIVE": str(tmp_path),
+        "AIRFLOW_VAR_TELEMETRY_QUIET_FOR": "0s",
+        "AIRFLOW_VAR_TELEMETRY_PURGE_DELAY": "0s",
+    }
+    start, stop = "2025-03-08T00:00:00Z", "2025-03-09T00:00:00Z"
+    before = oracle.count_points(place.url, place.org, place.token, "raw_telemetry", start, stop)
+    run_example("archive_and_purge", "2025-03-09T00:00:00+00:00", **variables)
+    assert before > 0
+    assert oracle.count_points(place.url, place.org, place.token, "raw_telemetry", start, stop) == 0
+    (manifest,) = tmp_path.rglob("manifest.json")
+    rows = sum(pq.read_metadata(path).num_rows for path in manifest.parent.glob("*.parquet"))
+    assert rows == before
+    assert len(list(tmp_path.rglob("certificates/00000001.json"))) == 1

@@ -1,0 +1,146 @@
+"""Check purge certificates with nothing but the files: their hashes, their chain, who signed them, and the archive."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.archive.certificate import Certificate
+    from airflow_provider_influx_rollup.archive.signing_key import SigningKey
+    from airflow_provider_influx_rollup.cli.output import Output
+    from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
+
+HELP = "check certificates of purges"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The options of the command."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    verify = actions.add_parser("verify", help="check one certificate, or all of a measurement")
+    verify.add_argument(
+        "path", metavar="PATH", help="a certificate, or the folder of all: then none may be missing"
+    )
+    verify.add_argument(
+        "--archive", metavar="BASE", help="compare the archive's files in this base folder too"
+    )
+    verify.add_argument(
+        "--key", metavar="FILE", help="the secret, or the PEM of the public key, that must have signed them"
+    )
+    verify.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    verify.add_argument("-v", "--verbose", action="store_true", help="say on stderr what is going on")
+
+
+def run(args: Namespace, output: Output) -> int:
+    """Print the certificates; right when nothing was changed."""
+    from airflow_provider_influx_rollup.archive.certificate import require_chain, require_signature
+    from airflow_provider_influx_rollup.cli.exit_codes import RIGHT
+    from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
+    from airflow_provider_influx_rollup.stores.check_certificates import check_archive, erased_folders
+
+    key = _read_key(args.key) if args.key else None
+    base = ArchiveStore.of_url(_absolute(args.archive)) if args.archive else None
+    certificates, is_chain = _read(args.path)
+    if is_chain:
+        require_chain(certificates)
+    if key is not None:
+        for certificate in certificates:
+            require_signature(certificate, key)
+    erased = erased_folders(certificates)
+    compared = [base is not None and check_archive(base, one, erased) for one in certificates]
+    _show(certificates, compared, key, base, output, is_chain=is_chain)
+    answers = [
+        _answer(one, is_compared, key) for one, is_compared in zip(certificates, compared, strict=True)
+    ]
+    return output.finish(args.command, RIGHT, {"is_chain": is_chain, "certificates": answers})
+
+
+def _read(path: str) -> tuple[list[Certificate], bool]:
+    """The certificate of a file, or all of a folder."""
+    from airflow_provider_influx_rollup.archive.paths import CERTIFICATES
+    from airflow_provider_influx_rollup.exceptions import ConfigurationError
+    from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
+    from airflow_provider_influx_rollup.stores.check_certificates import read_chain, read_one
+
+    url = _absolute(path)
+    if url.endswith(".json"):
+        folder, _, name = url.rpartition("/")
+        return [read_one(ArchiveStore.of_url(folder), name)], False
+    store = ArchiveStore.of_url(url)
+    inner = CERTIFICATES if CERTIFICATES in store.names("") else ""
+    found = read_chain(store, inner)
+    if not found:
+        what = f"there is no certificate in {store.shown}"
+        fix = "name a certificate, or the folder of a measurement in the archive"
+        raise ConfigurationError(what, written="nothing", fix=fix)
+    return found, True
+
+
+def _absolute(path: str) -> str:
+    return path.rstrip("/") if "://" in path else str(Path(path).absolute())
+
+
+def _read_key(path: str) -> SigningKey:
+    from airflow_provider_influx_rollup.archive.signing_key import SigningKey
+    from airflow_provider_influx_rollup.exceptions import ConfigurationError
+
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        what = f"the key file {path!r} cannot be read"
+        raise ConfigurationError(what, written="nothing", fix="name a file that holds the key") from error
+    return SigningKey.parse(data)
+
+
+def _show(
+    certificates: Sequence[Certificate],
+    compared: Sequence[bool],
+    key: SigningKey | None,
+    base: ArchiveStore | None,
+    output: Output,
+    *,
+    is_chain: bool,
+) -> None:
+    from airflow_provider_influx_rollup.cli.output import number, table
+
+    rows = [
+        (
+            one.number,
+            one.values["kind"],
+            f"[{one.values['window']['start']}, {one.values['window']['stop']})",
+            number(one.values["deleted"]["rows"]),
+            _signer(one, key),
+            "compared" if is_compared else "erased on request" if base is not None else "",
+            one.sha256,
+        )
+        for one, is_compared in zip(certificates, compared, strict=True)
+    ]
+    columns = (">number", "kind", "window", ">points", "signed", "archive", "sha256")
+    output.show(table(columns, rows))
+    whole = "one chain, none is missing before the last" if is_chain else "one certificate, not the chain"
+    output.show(f"{len(certificates)} right: {whole}")
+    if key is None and any(one.is_signed for one in certificates):
+        output.note("signatures were not checked: give --key")
+
+
+def _signer(certificate: Certificate, key: SigningKey | None) -> str:
+    signature = certificate.values["signature"]
+    if signature is None:
+        return "no"
+    return f"{signature['algorithm']} {signature['key_id']}{'' if key else ', not checked'}"
+
+
+def _answer(certificate: Certificate, is_compared: bool, key: SigningKey | None) -> dict[str, Any]:
+    values = certificate.values
+    return {
+        "number": certificate.number,
+        "kind": values["kind"],
+        "window": values["window"],
+        "points": values["deleted"]["rows"],
+        "sha256": certificate.sha256,
+        "is_signed": certificate.is_signed,
+        "is_signature_checked": key is not None,
+        "is_archive_compared": is_compared,
+    }

@@ -1,0 +1,122 @@
+"""Delete archived windows, with a proof and a certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_influx_rollup.airflow_compat import Context
+from airflow_provider_influx_rollup.data_interval import run_info
+from airflow_provider_influx_rollup.hooks.signing_key import load_signing_key, require_reference
+from airflow_provider_influx_rollup.operators._options import is_plain, texts
+from airflow_provider_influx_rollup.operators.archive import InfluxArchiveOperator
+from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.archive.signing_key import SigningKey
+    from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec
+    from airflow_provider_influx_rollup.lifecycle.steps import Steps
+    from airflow_provider_influx_rollup.windows.interval import Interval
+
+
+class PurgeWindowOperator(InfluxArchiveOperator):
+    """Delete raw points whose archive is proven now, and which nothing needs any more.
+
+    A window is deleted only if the files of its newest archive are read back and right, the bucket still holds exactly
+    what they were made of, every pipeline of ``require_pipelines`` is COMMITTED and right over it, it ended ``min_age``
+    ago and has not changed for ``quiet_for``. Otherwise ``PurgeRefused`` names what is missing. What was made of a
+    purged window stays as it is: no rollup or reconcile writes it, until the points are restored. The task always runs in
+    a worker.
+
+    Returns ``{"window", "windows", "rows_in", "rows_out", "series", "checksum", "generation", "new", "state",
+    "certificates": [{"window", "number", "sha256"}], "refused", "path", "dry_run", "seconds", "pipeline"}``; ``rows_in``
+    were deleted, ``rows_out`` came while they were and are still there. A list of these for a list of measurements.
+
+    :param require_pipelines: pipelines that must hold what is made of the points, by their names in the ledger; higher
+        tiers too
+    :param min_age: how long ago a window must have ended, a Flux duration
+    :param quiet_for: how long ago its newest archive must have been made, and still equal the bucket
+    :param delay: purge the interval that lies so much before the run's, a Flux duration such as ``30d`` or ``1mo``
+    :param signing_key: where the key is that signs certificates: ``connection:<conn_id>`` (its password),
+        ``variable:<key>`` or ``env:<NAME>``; a secret for HMAC-SHA256, or the PEM of a private Ed25519 key
+    :raises ConfigurationError: when a parameter is not possible
+    """
+
+    verb: ClassVar[str] = "purge"
+    template_fields: Sequence[str] = (
+        *InfluxArchiveOperator.template_fields,
+        "require_pipelines",
+        "min_age",
+        "quiet_for",
+        "delay",
+        "signing_key",
+    )
+    ui_color = "#f8e4e4"
+
+    def __init__(
+        self,
+        *,
+        require_pipelines: str | Sequence[str],
+        min_age: str = "30d",
+        quiet_for: str = "1d",
+        delay: str | None = None,
+        signing_key: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.require_pipelines = require_pipelines
+        self.min_age = min_age
+        self.quiet_for = quiet_for
+        self.delay = delay
+        self.signing_key = signing_key
+        if signing_key and is_plain(signing_key):
+            require_reference(signing_key)
+
+    def execute(self, context: Context) -> Any:
+        """Purge the windows of the run.
+
+        :param context: Airflow's context
+        :return: what was deleted
+        """
+        interval = self.interval(context)
+        with failing_by_permanence():
+            windows = self.windows(interval)
+            specs = self.purge_specs()
+            key = load_signing_key(self.signing_key) if self.signing_key else None
+        return self.run_each(context, [partial(self._steps, context, spec, windows, key) for spec in specs])
+
+    def windows(self, interval: Interval) -> list[Interval]:
+        """The windows to purge.
+
+        :param interval: of the run
+        :raises WindowMisaligned: when the grid does not tile the interval that lies ``delay`` earlier
+        """
+        from airflow_provider_influx_rollup.lifecycle.purge_spec import earlier
+        from airflow_provider_influx_rollup.windows.grid import Grid
+
+        old = earlier(interval, self.delay, self.timezone) if self.delay else interval
+        return Grid.of(self.every, self.offset, self.timezone).tile(old) if self.every else [old]
+
+    def purge_specs(self) -> list[PurgeSpec]:
+        """One purge for each measurement.
+
+        :raises ConfigurationError: when a parameter is not possible
+        """
+        from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec
+
+        required = texts(self.require_pipelines)
+        return [PurgeSpec(archive, required, self.min_age, self.quiet_for) for archive in self.specs()]
+
+    def _steps(
+        self,
+        context: Context,
+        spec: PurgeSpec,
+        windows: Sequence[Interval],
+        key: SigningKey | None,
+        now: Callable[[], datetime],
+    ) -> Steps[Any]:
+        from airflow_provider_influx_rollup.lifecycle.purge import purge
+
+        return purge(spec, windows, run_info(context), now, key=key, dry_run=self.is_dry_run)

@@ -1,0 +1,99 @@
+"""Check certificates years later, with nothing but the files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from typing import IO, TYPE_CHECKING, Any
+
+from airflow_provider_influx_rollup.archive.certificate import (
+    ERASURE,
+    Certificate,
+    certificate_name,
+    certificate_number,
+    read_certificate,
+)
+from airflow_provider_influx_rollup.archive.paths import MANIFEST
+from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
+
+HASH_BYTES = 1 << 20
+FIX = "bring the file back from a copy"
+
+
+def read_chain(store: ArchiveStore, folder: str) -> list[Certificate]:
+    """All certificates of a folder, in the order of their names.
+
+    :param folder: relative to the store
+    :raises ArchiveMismatch: when one is damaged
+    """
+    numbers = sorted(number for name in store.names(folder) if (number := certificate_number(name)))
+    return [read_one(store, f"{folder}/{certificate_name(number)}".lstrip("/")) for number in numbers]
+
+
+def read_one(store: ArchiveStore, path: str) -> Certificate:
+    """One certificate.
+
+    :param path: relative to the store
+    :raises ArchiveMissing: when there is no such file
+    :raises ArchiveMismatch: when it is damaged
+    """
+    data = store.read(path)
+    shown = store.shown_path(path)
+    if data is None:
+        what = f"{shown} is not there"
+        raise ArchiveMissing(what, written="nothing", fix=FIX)
+    return read_certificate(data, shown)
+
+
+def erased_folders(certificates: Sequence[Certificate]) -> set[str]:
+    """Folders of generations whose files were removed on request, as later certificates say."""
+    return {
+        str(folder)
+        for certificate in certificates
+        if certificate.values.get("kind") == ERASURE
+        for folder in certificate.values["removed"]
+    }
+
+
+def check_archive(store: ArchiveStore, certificate: Certificate, erased: Collection[str]) -> bool:
+    """Compare the files that a certificate names with those that are there.
+
+    :param store: the base folder of the archive
+    :param erased: folders whose files were removed on request
+    :return: whether there was something to compare
+    :raises ArchiveMissing: when a file is not there
+    :raises ArchiveMismatch: when a file is another one
+    """
+    compared = False
+    for archive in _generations(certificate):
+        folder = archive["folder"]
+        if folder in erased:
+            continue
+        compared = True
+        _require_file(store, certificate, f"{folder}/{MANIFEST}", archive["manifest_sha256"])
+        for part in archive["files"]:
+            _require_file(store, certificate, f"{folder}/{part['name']}", part["sha256"])
+    return compared
+
+
+def _generations(certificate: Certificate) -> list[dict[str, Any]]:
+    values = certificate.values
+    return list(values["archives"]) if values.get("kind") == ERASURE else [values["archive"]]
+
+
+def _require_file(store: ArchiveStore, certificate: Certificate, path: str, sha256: str) -> None:
+    with store.reading(path) as file:
+        found = _sha256(file)
+    if found != sha256:
+        what = f"{store.shown_path(path)} is not the file that {certificate.about} names"
+        raise ArchiveMismatch(what, written="nothing", fix=FIX)
+
+
+def _sha256(file: IO[bytes]) -> str:
+    found = hashlib.sha256()
+    while piece := file.read(HASH_BYTES):
+        found.update(piece)
+    return found.hexdigest()
