@@ -1,0 +1,200 @@
+"""The archive operators as a task runs them."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_influx_rollup.airflow_compat import AirflowFailException
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, StoreUnavailable
+from airflow_provider_influx_rollup.hooks.archive_store import open_store
+from airflow_provider_influx_rollup.operators.archive import ArchiveWindowOperator
+from airflow_provider_influx_rollup.operators.archive_expiring import ArchiveExpiringOperator
+from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
+from tests.archive_scene import WINDOW, ArchiveScene, facts_of, make_archive_scene, point, small_points
+from tests.conftest import InfluxServer
+from tests.task_scene import make_context
+
+pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
+
+SECRET = "s3cr3t-" + uuid.uuid4().hex
+
+
+@pytest.fixture
+def scene(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> ArchiveScene:
+    made = make_archive_scene(influx, client, tmp_path)
+    made.write([*small_points(), point(1800 * 10**9, {"device": "a"}, "temp", 1.0)])
+    return made
+
+
+def operator(scene: ArchiveScene, **more: Any) -> ArchiveWindowOperator:
+    wanted = {
+        "task_id": "archive",
+        "influx_conn_id": "tele",
+        "bucket": scene.bucket,
+        "measurement": "m",
+        "path": str(scene.base),
+        "ledger_bucket": scene.ledger,
+        "start": WINDOW.start,
+        "stop": WINDOW.stop,
+        **more,
+    }
+    return ArchiveWindowOperator(**wanted)
+
+
+def test_data_interval_is_one_window_when_there_is_no_grid(scene: ArchiveScene) -> None:
+    result = operator(scene).execute(make_context())
+    assert scene.stored() == facts_of([*small_points(), point(1800 * 10**9, {"device": "a"}, "temp", 1.0)])
+    assert (result["windows"], result["rows_out"], result["generation"], result["new"]) == (1, 7, 1, 1)
+    assert result["path"] == str(scene.folder)
+    assert len(json.dumps(result)) < 1_000
+    (manifest,) = scene.manifests().values()
+    assert set(manifest["versions"]) == {"airflow-provider-influx-rollup", "pyarrow", "influxdb"}
+    assert manifest["run"]["dag_id"] == "d"
+
+
+def test_windows_are_those_of_the_grid_when_it_is_given(scene: ArchiveScene) -> None:
+    half = operator(scene, every="30m", max_rows_per_read="2", force="false")
+    result = half.execute(make_context())
+    assert (result["windows"], result["rows_out"]) == (2, 7)
+    names = sorted(path.name for path in scene.folder.glob("window=*"))
+    assert names == ["window=20250308T000000Z_20250308T003000Z", "window=20250308T003000Z_20250308T010000Z"]
+    misaligned = operator(scene, every="40m")
+    with pytest.raises(AirflowFailException, match="WindowMisaligned"):
+        misaligned.execute(make_context())
+
+
+def test_results_are_a_list_when_measurements_are_and_one_fails(scene: ArchiveScene) -> None:
+    scene.client.write_payload(scene.bucket, b'bad,device=a text="a\rb" %d' % WINDOW.start_ns)
+    results = operator(scene, measurement=["m", "none"], pipeline="p").execute(make_context())
+    assert [result["rows_out"] for result in results] == [7, 0]
+    assert [result["pipeline"] for result in results] == ["p:m", "p:none"]
+    with pytest.raises(AirflowFailException, match=r"SourceUnreadable.*carriage return"):
+        operator(scene, measurement=["bad", "m"]).execute(make_context())
+
+
+def test_dry_run_tells_and_writes_nothing(scene: ArchiveScene) -> None:
+    dry = operator(scene, every="30m", dry_run=True).execute(make_context())
+    assert (dry["windows"], dry["rows_in"], dry["due"], dry["state"]) == (2, 7, 2, "PLANNED")
+    assert scene.files() == []
+    assert scene.client.find_bucket(scene.ledger) is None
+    operator(scene, every="30m").execute(make_context())
+    assert operator(scene, every="30m", dry_run=True).execute(make_context())["due"] == 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"s3://key:{SECRET}@lake/x",
+        f"gs://:{SECRET}@lake",
+        f" s3://AKIA:{SECRET}@lake/a/b ",
+        f"file://a:{SECRET}@h/x",
+    ],
+)
+def test_path_is_refused_and_never_shown_when_it_holds_a_key(scene: ArchiveScene, path: str) -> None:
+    for attempt in (
+        lambda: operator(scene, path=path),
+        lambda: open_store(path),
+        lambda: ArchiveStore.of_url(path),
+    ):
+        with pytest.raises(ConfigurationError, match="Airflow connection") as caught:
+            attempt()
+        assert SECRET not in str(caught.value)
+    rendered = operator(scene, path="{{ somewhere }}")
+    rendered.path = path
+    with pytest.raises(AirflowFailException, match="holds a key or password") as failed:
+        rendered.execute(make_context())
+    assert SECRET not in repr(failed.value)
+
+
+@pytest.mark.parametrize("path", ["telemetry", "", "s3://", "nosuch://lake/x", "s3://none-such-conn@lake/x"])
+def test_path_is_refused_when_nothing_can_open_it(scene: ArchiveScene, path: str) -> None:
+    with pytest.raises((ConfigurationError, AirflowFailException), match=r"absolute|cannot be opened"):
+        operator(scene, path=path).execute(make_context())
+
+
+def test_task_is_retried_or_fails_for_good_when_the_store_is_away_or_refuses(
+    scene: ArchiveScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.base.write_text("a file")
+    with pytest.raises(AirflowFailException, match="StoreForbidden"):
+        operator(scene).execute(make_context())
+
+    def away(*_: Any) -> list[str]:
+        what = "the store is away"
+        raise StoreUnavailable(what)
+
+    monkeypatch.setattr(ArchiveStore, "names", away)
+    with pytest.raises(StoreUnavailable):
+        operator(scene).execute(make_context())
+
+
+def test_templates_cover_what_differs_by_run() -> None:
+    for cls in (ArchiveWindowOperator, ArchiveExpiringOperator):
+        assert {
+            "bucket",
+            "measurement",
+            "path",
+            "path_conn_id",
+            "max_rows_per_read",
+            "force",
+            "every",
+            "start",
+        } <= set(cls.template_fields)
+    assert {"within", "max_windows"} <= set(ArchiveExpiringOperator.template_fields)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"max_windows": 0},
+        {"max_windows": "many"},
+        {"within": "1mo"},
+        {"within": "soon"},
+        {"every": "x"},
+        {"force": "perhaps"},
+    ],
+    ids=str,
+)
+def test_task_fails_for_good_when_a_parameter_of_the_rescue_is_not_possible(
+    scene: ArchiveScene, wrong: dict[str, Any]
+) -> None:
+    with pytest.raises(AirflowFailException):
+        rescue(scene, **wrong).execute(make_context())
+
+
+def rescue(scene: ArchiveScene, **more: Any) -> ArchiveExpiringOperator:
+    wanted = {
+        "task_id": "rescue",
+        "influx_conn_id": "tele",
+        "bucket": scene.bucket,
+        "measurement": "m",
+        "path": str(scene.base),
+        "ledger_bucket": scene.ledger,
+        "every": "1d",
+        **more,
+    }
+    return ArchiveExpiringOperator(**wanted)
+
+
+def test_rescue_archives_what_retention_would_delete(
+    scene: ArchiveScene, bucket_factory: Callable[[], str]
+) -> None:
+    assert rescue(scene).execute(make_context())["expiring"] == 0
+    scene.bucket = f"{scene.bucket}_kept"
+    scene.client.ensure_bucket(scene.bucket, 10 * 86_400)
+    day = scene.now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=5)
+    line = f"m,device=a temp=1 {int(day.timestamp()) * 10**9}"
+    scene.client.write_lines(scene.bucket, [line])
+    assert rescue(scene, within="1d").execute(make_context())["expiring"] == 0
+    result = rescue(scene, within="8d", max_windows="5").execute(make_context())
+    assert (result["expiring"], result["archived"], result["left"]) == (1, 1, 0)
+    assert result["next_deletion"] is None
+    assert len(json.dumps(result)) < 1_000
