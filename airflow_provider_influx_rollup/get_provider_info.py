@@ -61,6 +61,7 @@ OPERATORS = (
     "lateness",
     "archive",
     "archive_expiring",
+    "restore",
 )
 _CONFIG: dict[str, Any] = {
     "influx_rollup": {

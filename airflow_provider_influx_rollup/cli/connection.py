@@ -33,6 +33,7 @@ class Server:
     """A connected server, and where its ledger is."""
 
     client: InfluxClient
+    org: str
     ledger_bucket: str
     output: Output
 
@@ -66,7 +67,7 @@ def connect(
     else:
         settings = settings_of(args)
     with InfluxClient(replace(settings, deadline_seconds=deadline_seconds or DEADLINE_SECONDS)) as client:
-        yield Server(client, ledger_bucket, output)
+        yield Server(client, settings.org, ledger_bucket, output)
 
 
 def settings_of(args: Namespace) -> ClientSettings:

@@ -41,7 +41,7 @@ def run_sweep(args: Namespace, output: Output, mode: str, max_windows: int | Non
     from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 
     options = ReconcileOptions(mode, True if args.strict else None, max_windows)
-    run = RunInfo(run_id=_who(args.command))
+    run = RunInfo(run_id=who(args.command))
     with connect(args, output, deadline_seconds=DEADLINE_SECONDS) as server:
 
         def sweep(spec: RollupSpec) -> tuple[dict[str, Any], bool]:
@@ -61,7 +61,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _who(command: str) -> str:
+def who(command: str) -> str:
     """Who repairs, for the history in the ledger."""
     try:
         user = getpass.getuser()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from airflow_provider_influx_rollup.archive.fingerprint import NOTHING, Fingerprint, Total, merge
 from airflow_provider_influx_rollup.archive.paths import window_folder
@@ -25,6 +28,7 @@ from airflow_provider_influx_rollup.lifecycle.purge_state import write_purge
 from airflow_provider_influx_rollup.lifecycle.restore_source import Source, find_sources, verify_sources
 from airflow_provider_influx_rollup.lifecycle.restore_spec import STAGE, Restored, RestoreResult, RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.restore_target import (
+    MOST_EXAMPLES,
     Look,
     look_at_target,
     require_kept,
@@ -37,6 +41,7 @@ from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 TYPE_CONFLICT = "field type conflict"
+PLANNED = "PLANNED"
 
 
 def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> Steps[RestoreResult]:
@@ -55,26 +60,74 @@ def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> 
     :raises PartialWrite: when the target is not equal to the archive in the end
     """
     began = now()
-    target = yield from require_bucket(spec.target_bucket, interval)
-    sources, gaps = yield from find_sources(spec, interval)
-    require_kept(sources, target, began)
-    yield from verify_sources(spec, sources)
-    looks: dict[Interval, list[Look]] = {}
-    for source in sources:
-        looks[source.interval] = yield from look_at_target(spec, source, target)
-    require_no_conflict(spec, [look for some in looks.values() for look in some])
+    ready = yield from _prepare(spec, interval, began)
+    require_no_conflict(spec, [look for looks in ready.looks for look in looks])
     yield EnsureBucket(spec.ledger_bucket)
     done, lifted = [], []
-    for source in sources:
+    for source, looks in zip(ready.sources, ready.looks, strict=True):
         source_began = now()
-        one = yield from _restore_piece(spec, source, looks[source.interval], target)
+        one = yield from _restore_piece(spec, source, looks, ready.target)
         lifted += yield from _lift(spec, source)
         seconds = (now() - source_began).total_seconds()
         yield Write(spec.ledger_bucket, encode_receipts([_receipt(spec, one, run, now, seconds)]))
         yield Report(_told(spec, one))
         done.append(one)
     seconds = (now() - began).total_seconds()
-    return RestoreResult(spec, interval, tuple(done), tuple(gaps), tuple(lifted), seconds)
+    return RestoreResult(spec, interval, tuple(done), ready.gaps, tuple(lifted), seconds)
+
+
+def plan_restore(spec: RestoreSpec, interval: Interval, now: Clock) -> Steps[dict[str, Any]]:
+    """What a restore would meet; nothing is written.
+
+    :param interval: any
+    :param now: the clock, aware UTC
+    :raises InfluxRollupError: as ``restore`` does, but for points that are in the way: they are counted
+    """
+    began = now()
+    ready = yield from _prepare(spec, interval, began)
+    found = [look.comparison for looks in ready.looks for look in looks if look.comparison is not None]
+    manifests = {layer.folder: layer.manifest for source in ready.sources for layer in source.layers}
+    return {
+        "window": interval.as_json(),
+        "windows": len(ready.sources),
+        "rows_archived": sum(manifest.content.total.rows for manifest in manifests.values()),
+        "bytes": sum(manifest.size_bytes for manifest in manifests.values()),
+        "equal": sum(one.equal for one in found),
+        "changed": sum(one.changed for one in found),
+        "unknown": sum(one.unknown for one in found),
+        "examples": [example for one in found for example in one.examples][:MOST_EXAMPLES],
+        "missing": [gap.as_json() for gap in ready.gaps],
+        "state": PLANNED,
+        "path": f"{spec.shown_path}/{spec.folder}",
+        "seconds": round((now() - began).total_seconds(), 3),
+        "pipeline": spec.pipeline,
+    }
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """What is known before anything is written.
+
+    :param looks: what the target holds, for each source
+    :param gaps: parts of the interval that were never archived
+    """
+
+    target: Bucket
+    sources: Sequence[Source]
+    looks: Sequence[Sequence[Look]]
+    gaps: tuple[Interval, ...]
+
+
+def _prepare(spec: RestoreSpec, interval: Interval, now: datetime) -> Steps[_Ready]:
+    target = yield from require_bucket(spec.target_bucket, interval)
+    sources, gaps = yield from find_sources(spec, interval)
+    require_kept(sources, target, now)
+    yield from verify_sources(spec, sources)
+    looks = []
+    for source in sources:
+        found = yield from look_at_target(spec, source, target)
+        looks.append(found)
+    return _Ready(target, sources, looks, tuple(gaps))
 
 
 def _restore_piece(

@@ -32,6 +32,7 @@ class RestoreSpec:
     :param allow_missing: restore what there is when a part of the interval was never archived
     :param ledger_bucket: where receipts are kept
     :param max_rows_per_read: most points of the target that one query reads
+    :param name: in the ledger; default: made of the others
     :raises ConfigurationError: when a value is not possible
     """
 
@@ -46,6 +47,7 @@ class RestoreSpec:
     allow_missing: bool = False
     ledger_bucket: str = "rollup_ledger"
     max_rows_per_read: int = DEFAULT_MOST_ROWS
+    name: str | None = None
 
     def __post_init__(self) -> None:
         for name in (self.source_bucket, self.target_bucket):
@@ -69,7 +71,10 @@ class RestoreSpec:
     @property
     def pipeline(self) -> str:
         """Name in the ledger."""
-        return f"archive of {self.source_bucket}/{self.measurement}->{self.target_bucket}/{self.output_measurement}"
+        return (
+            self.name
+            or f"archive of {self.source_bucket}/{self.measurement}->{self.target_bucket}/{self.output_measurement}"
+        )
 
     @property
     def is_in_place(self) -> bool:

@@ -1,0 +1,70 @@
+"""Read an archive back, every generation of it, and compare each file with its manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airflow_provider_influx_rollup.archive.paths import MANIFEST, parse_window, window_folder
+from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
+from airflow_provider_influx_rollup.lifecycle.archive_newest import (
+    generations,
+    read_generation,
+    verify_files,
+)
+from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
+from airflow_provider_influx_rollup.lifecycle.store_steps import ListFolder
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One generation of a window.
+
+    :param problem: what is wrong with it; empty when nothing is
+    """
+
+    window: Interval
+    generation: int
+    rows: int
+    bytes: int
+    problem: str = ""
+
+
+def verify_archive(folder: str, interval: Interval | None = None) -> Steps[list[Checked]]:
+    """Check every published generation, also the older ones; a damaged one does not stop the others.
+
+    :param folder: of the measurement
+    :param interval: only windows that overlap it; None: all
+    """
+    names = yield ListFolder(folder)
+    windows = sorted(window for name in names if (window := parse_window(name)) is not None)
+    checked = []
+    for window in windows:
+        if interval is not None and not window.overlaps(interval):
+            continue
+        for number in (yield from generations(window_folder(folder, window))):
+            one = yield from _check(folder, window, number)
+            if one is not None:
+                checked.append(one)
+                yield Report(f"{window}, generation {number}: {one.problem or 'as its manifest says'}")
+    return checked
+
+
+def _check(folder: str, window: Interval, number: int) -> Steps[Checked | None]:
+    try:
+        published = yield from read_generation(window_folder(folder, window), number)
+    except ArchiveMismatch as error:
+        return Checked(window, number, 0, 0, error.what)
+    if published is None:
+        return None  # begun, and never published
+    manifest = published.manifest
+    problem = ""
+    if (manifest.window, manifest.generation) != (window, number):
+        problem = (
+            f"{published.folder}/{MANIFEST} is of window {manifest.window}, generation {manifest.generation}"
+        )
+    try:
+        yield from verify_files(published)
+    except (ArchiveMismatch, ArchiveMissing) as error:
+        problem = error.what
+    return Checked(window, number, manifest.content.total.rows, manifest.size_bytes, problem)

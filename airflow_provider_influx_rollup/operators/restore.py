@@ -1,0 +1,159 @@
+"""Restore archived points into a bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_influx_rollup.airflow_compat import Context
+from airflow_provider_influx_rollup.data_interval import run_info
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.hooks.archive_store import open_store
+from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
+from airflow_provider_influx_rollup.operators._options import is_plain, texts, truth, whole_number
+from airflow_provider_influx_rollup.operators._several import each_in_turn
+from airflow_provider_influx_rollup.settings import read_settings
+from airflow_provider_influx_rollup.stores.store_url import shown_url
+from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
+    from airflow_provider_influx_rollup.lifecycle.steps import Steps
+    from airflow_provider_influx_rollup.windows.interval import Interval
+
+
+class RestoreArchiveOperator(InfluxStageOperator):
+    """Restore the points of the data interval from their newest archived generations, and prove that they are back.
+
+    Every file is verified, and all of the target looked at, before anything is written. What is there already is left
+    alone, so that a rerun goes on where a run was cut. Of windows that stick out of the interval only the points inside
+    are restored. In the end each series is read from the server again: its points are counted and hashed. The task always
+    runs in a worker.
+
+    Returns ``{"window", "windows", "rows_in", "rows_out", "series", "checksum", "generation", "replaced", "unknown",
+    "missing", "lifted", "state", "path", "bucket", "measurement", "seconds", "pipeline"}``: ``rows_in`` points are in
+    the archive, ``rows_out`` were written; a list of these for a list of measurements.
+
+    :param path: base folder of the archive, ``/data/archive`` or a URL such as ``s3://lake/telemetry``
+    :param path_conn_id: Airflow connection of the object store; default: the one in the URL, else what the worker's
+        environment gives
+    :param measurement: a measurement of the archive, or a list
+    :param source_bucket: bucket that the archive was made of
+    :param source_org: organisation that the archive was made of; default: the connection's
+    :param target_bucket: bucket that gets the points; must exist; default: ``source_bucket``
+    :param target_measurement: name that they get there; default: the same
+    :param overwrite: replace points of the target that have another value, and leave those that the archive does not
+        have, instead of refusing
+    :param allow_missing: restore what there is when a part of the interval was never archived, instead of refusing
+    :param max_rows_per_read: most points of the target that one query reads
+    :raises ConfigurationError: when the path holds a password, or a parameter is not possible
+    """
+
+    verb: ClassVar[str] = "restore"
+    template_fields: Sequence[str] = (
+        *InfluxStageOperator.template_fields,
+        "path",
+        "path_conn_id",
+        "measurement",
+        "source_bucket",
+        "source_org",
+        "target_bucket",
+        "target_measurement",
+        "overwrite",
+        "allow_missing",
+        "max_rows_per_read",
+    )
+    ui_color = "#e4f0ee"
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        measurement: str | Sequence[str],
+        source_bucket: str,
+        path_conn_id: str | None = None,
+        source_org: str | None = None,
+        target_bucket: str | None = None,
+        target_measurement: str | None = None,
+        overwrite: bool | str = False,
+        allow_missing: bool | str = False,
+        max_rows_per_read: int | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.path = path
+        self.measurement = measurement
+        self.source_bucket = source_bucket
+        self.path_conn_id = path_conn_id
+        self.source_org = source_org
+        self.target_bucket = target_bucket
+        self.target_measurement = target_measurement
+        self.overwrite = overwrite
+        self.allow_missing = allow_missing
+        self.max_rows_per_read = max_rows_per_read
+        if is_plain(path):
+            shown_url(str(path))
+
+    def execute(self, context: Context) -> Any:
+        """Restore the interval of the run.
+
+        :param context: Airflow's context
+        :return: what was restored
+        """
+        interval = self.interval(context)
+        with failing_by_permanence():
+            specs = self.specs()
+            store = open_store(str(self.path), self.path_conn_id)
+        runs = [partial(self._steps, context, spec, interval) for spec in specs]
+        results = each_in_turn(
+            [partial(self.run_verb, context, run, store) for run in runs],
+            fails_fast=False,
+            tell=lambda text: self.log.error("%s", text),
+        )
+        return results[0] if isinstance(self.measurement, str) else results
+
+    def specs(self) -> list[RestoreSpec]:
+        """One restore for each measurement.
+
+        :raises ConfigurationError: when a parameter is not possible
+        """
+        from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
+
+        names = texts(self.measurement)
+        if self.target_measurement and len(names) > 1:
+            what = f"target_measurement={self.target_measurement!r} would mix {len(names)} measurements"
+            raise ConfigurationError(what, written="nothing", fix="use one task for each measurement")
+        own_org = self.hook.settings.org
+        rows = self.max_rows_per_read or read_settings().max_rows_per_read
+        return [
+            RestoreSpec(
+                org=self.source_org or own_org,
+                source_bucket=self.source_bucket,
+                measurement=name,
+                target_bucket=self.target_bucket or self.source_bucket,
+                target_org=own_org,
+                shown_path=shown_url(str(self.path)),
+                target_measurement=self.target_measurement or None,
+                overwrite=truth("overwrite", self.overwrite),
+                allow_missing=truth("allow_missing", self.allow_missing),
+                ledger_bucket=self.ledger_bucket,
+                max_rows_per_read=whole_number("max_rows_per_read", rows),
+                name=f"{self.pipeline}:{name}" if self.pipeline and len(names) > 1 else self.pipeline,
+            )
+            for name in names
+        ]
+
+    def link_bucket(self) -> str | None:
+        """The bucket that the data link shows."""
+        return self.target_bucket or self.source_bucket
+
+    def _steps(
+        self, context: Context, spec: RestoreSpec, interval: Interval, now: Callable[[], datetime]
+    ) -> Steps[Any]:
+        from airflow_provider_influx_rollup.lifecycle.restore import plan_restore, restore
+
+        if self.is_dry_run:
+            return plan_restore(spec, interval, now)
+        return restore(spec, interval, run_info(context), now)
