@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from airflow_provider_influx_rollup.archive.documents import damaged, decode_document, encode_document
+from airflow_provider_influx_rollup.archive.documents import damaged, decode_sealed, encode_sealed
 from airflow_provider_influx_rollup.archive.manifest import Manifest, Part
 from airflow_provider_influx_rollup.archive.paths import parse_window, window_folder
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -115,7 +115,7 @@ class Catalog:
     def encode(self) -> bytes:
         """As a file."""
         entries = [entry.as_json() for _, entry in sorted(self.entries.items())]
-        return encode_document({"format": FORMAT, "version": self.version, "entries": entries})
+        return encode_sealed({"format": FORMAT, "version": self.version, "entries": entries})
 
     @classmethod
     def decode(cls, data: bytes, about: str) -> Catalog:
@@ -124,7 +124,7 @@ class Catalog:
         :param about: where it is, for the message
         :raises ArchiveMismatch: when its bytes were changed
         """
-        values = decode_document(data, about)
+        values = decode_sealed(data, about)
         if values.get("format") != FORMAT:
             raise damaged(about, f"its format is {values.get('format')!r}, not {FORMAT!r}")
         try:

@@ -9,6 +9,8 @@ from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch
 
+SEAL = "sha256"
+
 
 def encode_document(values: Mapping[str, Any]) -> bytes:
     """Canonical JSON: sorted keys, two spaces, UTF-8, a newline at the end."""
@@ -26,6 +28,23 @@ def decode_document(data: bytes, about: str) -> dict[str, Any]:
     except ValueError as error:
         raise damaged(about, str(error)) from None
     if not isinstance(values, dict) or encode_document(values) != data:
+        raise damaged(about, "its bytes were changed")
+    return values
+
+
+def encode_sealed(values: Mapping[str, Any]) -> bytes:
+    """Canonical JSON with the hash of all the rest in it, so that a change of any byte is found."""
+    return encode_document({**values, SEAL: sha256_of(encode_document(values))})
+
+
+def decode_sealed(data: bytes, about: str) -> dict[str, Any]:
+    """Undo ``encode_sealed``.
+
+    :param about: what it is, for the message
+    :raises ArchiveMismatch: when a byte of it was changed
+    """
+    values = decode_document(data, about)
+    if values.pop(SEAL, None) != sha256_of(encode_document(values)):
         raise damaged(about, "its bytes were changed")
     return values
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from airflow_provider_influx_rollup.archive.documents import damaged, decode_document, encode_document
+from airflow_provider_influx_rollup.archive.documents import damaged, decode_sealed, encode_sealed
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -71,7 +71,7 @@ class Manifest:
 
     def encode(self) -> bytes:
         """As the file ``manifest.json``."""
-        return encode_document(
+        return encode_sealed(
             {
                 "format": FORMAT,
                 "org": self.org,
@@ -98,7 +98,7 @@ class Manifest:
         :param about: where it is, for the message
         :raises ArchiveMismatch: when it is no manifest of this format, or its bytes were changed
         """
-        values = decode_document(data, about)
+        values = decode_sealed(data, about)
         if values.get("format") != FORMAT:
             raise damaged(about, f"its format is {values.get('format')!r}, not {FORMAT!r}")
         try:
