@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from airflow_provider_influx_rollup.exceptions import ArchiveMissing, StoreForbidden, StoreUnavailable
+from airflow_provider_influx_rollup.stores.store_errors import store_errors
 from airflow_provider_influx_rollup.stores.store_url import shown_url
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 READ_BUFFER_BYTES = 1 << 20
-FIX_FORBIDDEN = "give the worker's user or the connection the right to read and write there"
-FIX_GONE = "bring the file back from a copy; the points of its window must not be deleted"
-FIX_FULL = "make room, then run it again: what was begun is made anew"
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-LIBRARIES = ("botocore", "aiobotocore", "aiohttp", "gcsfs", "google", "azure", "adlfs")
 
 
 class ArchiveStore:
@@ -62,7 +56,7 @@ class ArchiveStore:
     @contextmanager
     def writing(self, relative: str) -> Iterator[IO[bytes]]:
         """Write a file; it is whole when the block ends without an error, and must not be used otherwise."""
-        with self._errors(relative):
+        with self._errors(relative, makes=True):
             self._make_folder(relative)
             if self._is_local:
                 with Path(self.path(relative)).open("wb") as local:
@@ -94,7 +88,7 @@ class ArchiveStore:
 
     def put_new(self, relative: str, data: bytes) -> bool:
         """Make a small file appear as a whole, unless there is one; whether this call made it."""
-        with self._errors(relative):
+        with self._errors(relative, makes=True):
             self._make_folder(relative)
             if self._is_local:
                 return self._link_new(Path(self.path(relative)), data)
@@ -113,7 +107,7 @@ class ArchiveStore:
 
     def put_over(self, relative: str, data: bytes) -> None:
         """Make a small file appear as a whole, in place of one that is there."""
-        with self._errors(relative):
+        with self._errors(relative, makes=True):
             self._make_folder(relative)
             if not self._is_local:
                 self._files.pipe_file(self.path(relative), data)
@@ -172,34 +166,8 @@ class ArchiveStore:
         finally:
             temporary.unlink(missing_ok=True)
 
-    @contextmanager
-    def _errors(self, relative: str) -> Iterator[None]:
-        """Turn what the file system does into errors of ours; those that are already pass."""
-        try:
-            yield
-        except FileNotFoundError as error:
-            what = f"{self.shown_path(relative)} is not there"
-            raise ArchiveMissing(what, written="nothing", fix=FIX_GONE) from error
-        except PermissionError as error:
-            what = f"{self.shown_path(relative)} may not be used: {_said(error)}"
-            raise StoreForbidden(what, fix=FIX_FORBIDDEN) from error
-        except (NotADirectoryError, IsADirectoryError, FileExistsError) as error:
-            what = f"{self.shown_path(relative)} cannot be made: {_said(error)}"
-            raise StoreForbidden(
-                what, fix="something else is in its place: move it, or choose another path"
-            ) from error
-        except OSError as error:
-            what = f"{self.shown_path(relative)} failed: {_said(error)}"
-            raise StoreUnavailable(what, fix=FIX_FULL if error.errno in FULL else None) from error
-        except Exception as error:
-            # the libraries of object stores have errors of their own for the way there
-            kind = type(error)
-            if kind.__module__.partition(".")[0] not in LIBRARIES:
-                raise
-            what = f"{self.shown_path(relative)} failed: {kind.__name__}: {error}"
-            if "Credential" in kind.__name__:
-                raise StoreForbidden(what, fix=FIX_FORBIDDEN) from error
-            raise StoreUnavailable(what) from error
+    def _errors(self, relative: str, *, makes: bool = False) -> AbstractContextManager[None]:
+        return store_errors(self.shown_path(relative), makes=makes)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -209,7 +177,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _said(error: OSError) -> str:
-    return error.strerror or str(error) or type(error).__name__
