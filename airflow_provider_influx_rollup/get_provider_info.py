@@ -61,6 +61,7 @@ OPERATORS = (
     "lateness",
     "archive",
     "archive_expiring",
+    "purge",
     "restore",
 )
 _CONFIG: dict[str, Any] = {

@@ -11,26 +11,24 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.archive.certificate import Certificate
     from airflow_provider_influx_rollup.archive.signing_key import SigningKey
     from airflow_provider_influx_rollup.cli.output import Output
-    from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 
 HELP = "check certificates of purges"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The options of the command."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    verify = actions.add_parser("verify", help="check one certificate, or all of a measurement")
-    verify.add_argument(
+    parser.add_argument("action", choices=("verify",), help="what to do")
+    parser.add_argument(
         "path", metavar="PATH", help="a certificate, or the folder of all: then none may be missing"
     )
-    verify.add_argument(
+    parser.add_argument(
         "--archive", metavar="BASE", help="compare the archive's files in this base folder too"
     )
-    verify.add_argument(
+    parser.add_argument(
         "--key", metavar="FILE", help="the secret, or the PEM of the public key, that must have signed them"
     )
-    verify.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    verify.add_argument("-v", "--verbose", action="store_true", help="say on stderr what is going on")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("-v", "--verbose", action="store_true", help="say on stderr what is going on")
 
 
 def run(args: Namespace, output: Output) -> int:
@@ -38,7 +36,7 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.archive.certificate import require_chain, require_signature
     from airflow_provider_influx_rollup.cli.exit_codes import RIGHT
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
-    from airflow_provider_influx_rollup.stores.check_certificates import check_archive, erased_folders
+    from airflow_provider_influx_rollup.stores.check_certificates import check_archive
 
     key = _read_key(args.key) if args.key else None
     base = ArchiveStore.of_url(_absolute(args.archive)) if args.archive else None
@@ -48,12 +46,12 @@ def run(args: Namespace, output: Output) -> int:
     if key is not None:
         for certificate in certificates:
             require_signature(certificate, key)
-    erased = erased_folders(certificates)
-    compared = [base is not None and check_archive(base, one, erased) for one in certificates]
-    _show(certificates, compared, key, base, output, is_chain=is_chain)
-    answers = [
-        _answer(one, is_compared, key) for one, is_compared in zip(certificates, compared, strict=True)
-    ]
+    if base is not None:
+        for certificate in certificates:
+            check_archive(base, certificate)
+    is_compared = base is not None
+    _show(certificates, key, output, is_compared=is_compared, is_chain=is_chain)
+    answers = [_answer(one, key, is_compared=is_compared) for one in certificates]
     return output.finish(args.command, RIGHT, {"is_chain": is_chain, "certificates": answers})
 
 
@@ -96,11 +94,10 @@ def _read_key(path: str) -> SigningKey:
 
 def _show(
     certificates: Sequence[Certificate],
-    compared: Sequence[bool],
     key: SigningKey | None,
-    base: ArchiveStore | None,
     output: Output,
     *,
+    is_compared: bool,
     is_chain: bool,
 ) -> None:
     from airflow_provider_influx_rollup.cli.output import number, table
@@ -112,10 +109,10 @@ def _show(
             f"[{one.values['window']['start']}, {one.values['window']['stop']})",
             number(one.values["deleted"]["rows"]),
             _signer(one, key),
-            "compared" if is_compared else "erased on request" if base is not None else "",
+            "compared" if is_compared else "",
             one.sha256,
         )
-        for one, is_compared in zip(certificates, compared, strict=True)
+        for one in certificates
     ]
     columns = (">number", "kind", "window", ">points", "signed", "archive", "sha256")
     output.show(table(columns, rows))
@@ -132,7 +129,7 @@ def _signer(certificate: Certificate, key: SigningKey | None) -> str:
     return f"{signature['algorithm']} {signature['key_id']}{'' if key else ', not checked'}"
 
 
-def _answer(certificate: Certificate, is_compared: bool, key: SigningKey | None) -> dict[str, Any]:
+def _answer(certificate: Certificate, key: SigningKey | None, *, is_compared: bool) -> dict[str, Any]:
     values = certificate.values
     return {
         "number": certificate.number,

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from airflow_provider_influx_rollup.archive.certificate import (
-    ERASURE,
     Certificate,
     certificate_name,
     certificate_number,
@@ -48,40 +46,18 @@ def read_one(store: ArchiveStore, path: str) -> Certificate:
     return read_certificate(data, shown)
 
 
-def erased_folders(certificates: Sequence[Certificate]) -> set[str]:
-    """Folders of generations whose files were removed on request, as later certificates say."""
-    return {
-        str(folder)
-        for certificate in certificates
-        if certificate.values.get("kind") == ERASURE
-        for folder in certificate.values["removed"]
-    }
-
-
-def check_archive(store: ArchiveStore, certificate: Certificate, erased: Collection[str]) -> bool:
+def check_archive(store: ArchiveStore, certificate: Certificate) -> None:
     """Compare the files that a certificate names with those that are there.
 
     :param store: the base folder of the archive
-    :param erased: folders whose files were removed on request
-    :return: whether there was something to compare
     :raises ArchiveMissing: when a file is not there
     :raises ArchiveMismatch: when a file is another one
     """
-    compared = False
-    for archive in _generations(certificate):
-        folder = archive["folder"]
-        if folder in erased:
-            continue
-        compared = True
-        _require_file(store, certificate, f"{folder}/{MANIFEST}", archive["manifest_sha256"])
-        for part in archive["files"]:
-            _require_file(store, certificate, f"{folder}/{part['name']}", part["sha256"])
-    return compared
-
-
-def _generations(certificate: Certificate) -> list[dict[str, Any]]:
-    values = certificate.values
-    return list(values["archives"]) if values.get("kind") == ERASURE else [values["archive"]]
+    archive = certificate.values["archive"]
+    folder = archive["folder"]
+    _require_file(store, certificate, f"{folder}/{MANIFEST}", archive["manifest_sha256"])
+    for part in archive["files"]:
+        _require_file(store, certificate, f"{folder}/{part['name']}", part["sha256"])
 
 
 def _require_file(store: ArchiveStore, certificate: Certificate, path: str, sha256: str) -> None:

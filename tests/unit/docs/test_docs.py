@@ -15,12 +15,14 @@ from airflow_provider_influx_rollup.aggregates.catalog import CATALOG
 from airflow_provider_influx_rollup.get_provider_info import CONNECTION_FIELDS, get_provider_info
 from airflow_provider_influx_rollup.ledger.codec import encode_receipts
 from airflow_provider_influx_rollup.ledger.lateness import LateArrival, encode_check, encode_lateness
+from airflow_provider_influx_rollup.ledger.purges import PurgeMark, encode_certificate, encode_mark
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.ledger.validation import RuleResult, encode_validation
 from airflow_provider_influx_rollup.operators.branch import FluxBranchOperator, FluxShortCircuitOperator
 from airflow_provider_influx_rollup.operators.deadman import DeadmanCheckOperator
 from airflow_provider_influx_rollup.operators.lateness import LatenessReportOperator
+from airflow_provider_influx_rollup.operators.purge import PurgeWindowOperator
 from airflow_provider_influx_rollup.operators.query import FluxQueryOperator
 from airflow_provider_influx_rollup.operators.reconcile import FluxReconcileOperator
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
@@ -38,6 +40,7 @@ OPERATORS: dict[str, type[Any]] = {
         FluxValidateOperator,
         DeadmanCheckOperator,
         LatenessReportOperator,
+        PurgeWindowOperator,
         WindowCompleteSensor,
         FluxQueryOperator,
         FluxBranchOperator,
@@ -154,7 +157,11 @@ def test_every_tag_and_field_is_named_when_the_ledger_page_describes_them() -> N
     lines += encode_check("p", [window], window.stop)
     result = RuleResult("r", "range", "error", 2, 1, "points", True, 1, [])
     lines += encode_validation("v", "m", window, [result], {"dag_id": "d", "task_id": "t", "run_id": "r"})
-    stored = {name for line in lines for name in re.findall(r"[, ]([a-z_]+)=", line)}
+    lines.append(encode_mark(PurgeMark("b", "m", window, "purged", 1, window.stop)))
+    ended, span, deleted = "2025-01-02T00:00:00Z", window.as_json(), {"rows": 1}
+    said = {"bucket": "b", "measurement": "m", "ended_at": ended, "number": 1, "kind": "purge"}
+    lines.append(encode_certificate({**said, "window": span, "deleted": deleted}, "00", "/p", b"{}"))
+    stored = {name for line in lines for name in re.findall(r"[, ]([a-z_0-9]+)=", line)}
     assert len(stored) > 15
     assert stored - code_words("reference/ledger.md") == set()
     assert {state.value for state in State} - code_words("reference/ledger.md") == set()
