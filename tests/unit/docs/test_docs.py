@@ -19,6 +19,8 @@ from airflow_provider_influx_rollup.ledger.purges import PurgeMark, encode_certi
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.ledger.validation import RuleResult, encode_validation
+from airflow_provider_influx_rollup.operators.archive import ArchiveWindowOperator
+from airflow_provider_influx_rollup.operators.archive_expiring import ArchiveExpiringOperator
 from airflow_provider_influx_rollup.operators.branch import FluxBranchOperator, FluxShortCircuitOperator
 from airflow_provider_influx_rollup.operators.deadman import DeadmanCheckOperator
 from airflow_provider_influx_rollup.operators.lateness import LatenessReportOperator
@@ -40,6 +42,8 @@ OPERATORS: dict[str, type[Any]] = {
         FluxValidateOperator,
         DeadmanCheckOperator,
         LatenessReportOperator,
+        ArchiveWindowOperator,
+        ArchiveExpiringOperator,
         PurgeWindowOperator,
         WindowCompleteSensor,
         FluxQueryOperator,
