@@ -5,16 +5,28 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import WindowFrozen
+from airflow_provider_influx_rollup.lifecycle.purge_marks import lift_purge
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
-from tests.purge_scene import OTHER, WINDOW, PurgeScene, as_facts, inside, make_purge_scene, outside
+from tests.purge_scene import (
+    OTHER,
+    PURGED_AT,
+    WINDOW,
+    PurgeScene,
+    as_facts,
+    inside,
+    make_purge_scene,
+    outside,
+)
 
 pytestmark = pytest.mark.live
 
@@ -98,3 +110,23 @@ def test_nothing_is_written_when_it_is_a_dry_run(scene: PurgeScene) -> None:
     assert (scene.facts() - as_facts(scene.points[-1:]), scene.files()) == before
     assert scene.mark_states() == []
     json.dumps(refused)
+
+
+def test_window_is_rolled_up_and_purged_again_when_its_points_are_back(scene: PurgeScene) -> None:
+    scene.purge()
+    scene.write(inside())
+    with pytest.raises(WindowFrozen):
+        scene.roll(scene.hourly, WINDOW)
+    steps = lift_purge(scene.ledger, scene.bucket, scene.measurement, WINDOW)
+    assert drive(steps, scene.client, scene.tell) == [WINDOW]
+    assert scene.mark_states() == ["lifted"]
+    assert scene.roll(scene.hourly, WINDOW)["generation"] == 2
+    assert scene.purge()["new"] == 1
+    # nobody has lifted the mark: the purge finds that all points are back, and compares the tiers anew
+    scene.write(inside())
+    assert scene.purge(now=PURGED_AT + timedelta(hours=1))["new"] == 1
+    assert [tier["compared"] for tier in scene.certificates()[-1]["tiers"]] == [True, True]
+    assert scene.facts() == as_facts(outside())
+    assert scene.mark_states() == ["purged"]
+    assert len(scene.certificates()) == 3
+    scene.require_chain()
