@@ -77,6 +77,15 @@ class ArchiveStore:
             with self._files.open(self.path(relative), "rb", block_size=READ_BUFFER_BYTES) as file:
                 yield file
 
+    def require(self, relative: str) -> None:
+        """Make sure that a file is there.
+
+        :raises ArchiveMissing: when it is not
+        """
+        with self._errors(relative):
+            self._files.invalidate_cache(self.path(relative))
+            self._files.info(self.path(relative))
+
     def read(self, relative: str) -> bytes | None:
         """A small file; None when there is none."""
         with self._errors(relative):

@@ -29,6 +29,7 @@ def parquet_file(store: ArchiveStore, path: str) -> Iterator[pq.ParquetFile]:
     """Open a file for reading; its texts come as dictionaries.
 
     :raises ArchiveMismatch: when it is no Parquet file of an archive
+    :raises ArchiveMissing: when it is gone
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
