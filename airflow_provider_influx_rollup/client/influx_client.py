@@ -140,7 +140,7 @@ class InfluxClient:
 
         request = requests.query_request(self._settings.org, flux)
         decoder = ArrowDecoder(lambda text: error_of_text(request, text), batch_bytes=STREAM_BATCH_BYTES)
-        with read_ahead(self._transport.stream(request)) as pieces:
+        with read_ahead(self._transport.stream(request, is_bulk=True)) as pieces:
             for piece in pieces:
                 yield from decoder.feed(piece)
         yield from decoder.close()

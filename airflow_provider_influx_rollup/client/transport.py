@@ -38,22 +38,29 @@ class Transport:
         self._influxdb = make_influxdb_client(settings)
         # the client's own request methods do not stream with our error checks; its pool has TLS and proxy set up
         self._pool: Any = self._influxdb.api_client.rest_client.pool_manager
+        self._bulk_pool: Any = self._pool
+        if settings.url.startswith("http:") and not settings.proxy:
+            from airflow_provider_influx_rollup.client.bulk_pool import bulk_pool
+
+            self._bulk_pool = bulk_pool(settings.pool_size)
 
     def close(self) -> None:
         """Close the connections."""
+        self._bulk_pool.clear()
         self._influxdb.close()  # type: ignore[no-untyped-call]
 
     def send(self, request: Request) -> bytes:
         """Send a request and receive its whole answer."""
         return b"".join(self.stream(request))
 
-    def stream(self, request: Request) -> Generator[bytes, None, None]:
+    def stream(self, request: Request, *, is_bulk: bool = False) -> Generator[bytes, None, None]:
         """Send a request and receive its answer in pieces.
 
+        :param is_bulk: the answer is long, and nobody waits for its first bytes
         :raises InfluxTruncated: when the answer stops in the middle
         :raises InfluxError: as the status and the text say; nothing is tried again but a 401 with a fresh token
         """
-        with self._open(request) as (answer, token):
+        with self._open(request, self._bulk_pool if is_bulk else self._pool) as (answer, token):
             if answer.status not in request.expected:
                 body = answer.read(MAX_ERROR_BYTES, decode_content=True)
                 shown = body.replace(token.encode(), HIDDEN.encode()) if token else body
@@ -64,31 +71,31 @@ class Transport:
             yield from _pieces(answer)
 
     @contextmanager
-    def _open(self, request: Request) -> Iterator[tuple[BaseHTTPResponse, str]]:
+    def _open(self, request: Request, pool: Any) -> Iterator[tuple[BaseHTTPResponse, str]]:
         with self._errors_of(request):
             token = self._token(is_refused=False) if request.needs_token else ""
-            answer = self._send(request, token)
+            answer = self._send(request, token, pool)
             try:
                 if answer.status == 401 and request.needs_token:
                     fresh = self._token(is_refused=True)
                     if fresh != token:
                         answer.close()
                         token = fresh
-                        answer = self._send(request, token)
+                        answer = self._send(request, token, pool)
                 yield answer, token
                 answer.release_conn()
             finally:
                 # does nothing to a connection that went back to the pool; drops one with unread bytes
                 answer.close()
 
-    def _send(self, request: Request, token: str) -> BaseHTTPResponse:
+    def _send(self, request: Request, token: str, pool: Any) -> BaseHTTPResponse:
         from urllib3.util import Timeout
 
         encoding = "gzip" if self._settings.compresses else "identity"
         headers = {"Accept-Encoding": encoding, **request.headers}
         if token:
             headers["Authorization"] = f"Token {token}"
-        answer: BaseHTTPResponse = self._pool.urlopen(
+        answer: BaseHTTPResponse = pool.urlopen(
             request.method,
             self._settings.url + request.path,
             body=request.body,
