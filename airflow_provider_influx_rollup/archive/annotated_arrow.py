@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
@@ -22,6 +24,10 @@ from airflow_provider_influx_rollup.windows.interval import to_ns
 RESULT_KEY = b"result"
 BATCH_BYTES = 16 << 20
 READ_BLOCK_BYTES = 1 << 20
+SEGMENT_BYTES = 1 << 18
+# with fewer records in each table, reading the group key once for each gains nothing
+LEAST_RECORDS_PER_TABLE = 8
+TABLE_COLUMN = 2
 
 
 class ArrowDecoder:
@@ -37,7 +43,7 @@ class ArrowDecoder:
 
     def __init__(self, error_from_text: ErrorFromText, *, batch_bytes: int = BATCH_BYTES) -> None:
         self._error_from_text = error_from_text
-        self._splitter = BlockSplitter(error_from_text)
+        self._splitter = BlockSplitter(error_from_text, segment_bytes=SEGMENT_BYTES)
         self._batch_bytes = batch_bytes
         self._pending: dict[Block, list[bytes]] = {}
         self._quoted: set[Block] = set()
@@ -75,19 +81,67 @@ class ArrowDecoder:
         types = [arrow_type(kind, name) for kind, name in zip(block.types[2:], names, strict=True)]
         try:
             try:
-                table = read_records(data, types, is_quoted=is_quoted)
+                columns = _read_columns(block, data, types, is_quoted=is_quoted)
             except pa.ArrowInvalid:
-                table = _read_with_far_times(data, types, is_quoted=is_quoted)
+                columns = _read_with_far_times(data, types, is_quoted=is_quoted).columns
         except (pa.ArrowInvalid, ValueError) as error:
             decode_text(data, self._error_from_text)  # names the record, where that is why
             msg = f"the answer cannot be read: {error}"
             raise self._error_from_text(msg) from None
         columns = [
             _finish(column, default, is_quoted=is_quoted)
-            for column, default in zip(table.columns, block.defaults[2:], strict=True)
+            for column, default in zip(columns, block.defaults[2:], strict=True)
         ]
         fields = [pa.field(name, column.type) for name, column in zip(names, columns, strict=True)]
         return pa.table(columns, schema=pa.schema(fields, {RESULT_KEY: block.result.encode()}))
+
+
+def _read_columns(
+    block: Block, data: bytes, types: list[pa.DataType], *, is_quoted: bool
+) -> list[pa.ChunkedArray]:
+    if not is_quoted and any(block.groups[2:]):
+        columns = _read_by_table(data, types, block.groups[2:])
+        if columns is not None:
+            return columns
+    return list(read_records(data, types, is_quoted=is_quoted).columns)
+
+
+def _read_by_table(
+    data: bytes, types: list[pa.DataType], groups: Sequence[bool]
+) -> list[pa.ChunkedArray] | None:
+    """Read the columns of the group key from the first record of each table only: the others repeat them.
+
+    :param data: records without quotes
+    :param groups: which columns are in the group key
+    :return: None when the tables are too short to gain
+    """
+    others = [place for place, is_key in enumerate(groups) if not is_key]
+    keys = [place for place, is_key in enumerate(groups) if is_key]
+    wanted = {TABLE_COLUMN: pa.int64(), **{place + 3: types[place] for place in others}}
+    read = _read_chosen(data, wanted, len(types), is_quoted=False)
+    tables = read.column(0).to_numpy()
+    starts = np.concatenate([[0], np.flatnonzero(tables[1:] != tables[:-1]) + 1])
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")) + 1
+    if len(ends) != len(tables) or len(starts) * LEAST_RECORDS_PER_TABLE > len(tables):
+        return None
+    begins = np.concatenate([[0], ends])[starts]
+    firsts = b"".join(
+        data[begin:end] for begin, end in zip(begins.tolist(), ends[starts].tolist(), strict=True)
+    )
+    key_types = {place + 3: types[place] for place in keys}
+    read_keys = _read_chosen(firsts, key_types, len(types), is_quoted=False).combine_chunks()
+    places = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(tables))))
+    found = dict(zip(others, read.columns[1:], strict=True))
+    for place, column in zip(keys, read_keys.columns, strict=True):
+        found[place] = pa.chunked_array([_repeated(column.chunk(0), places)])
+    return [found[place] for place in range(len(types))]
+
+
+def _repeated(keys: pa.Array, places: Any) -> pa.Array:
+    if not pa.types.is_dictionary(keys.type):
+        return keys.take(pa.array(places))
+    indices = keys.indices.to_numpy(zero_copy_only=False)[places]
+    return pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), keys.dictionary)
 
 
 def read_records(data: bytes, types: list[pa.DataType], *, is_quoted: bool) -> pa.Table:
@@ -97,19 +151,28 @@ def read_records(data: bytes, types: list[pa.DataType], *, is_quoted: bool) -> p
     :param is_quoted: whether a cell may hold a newline; slower
     :raises pyarrow.ArrowInvalid: when a cell is not of its column's type
     """
-    positions = [str(index) for index in range(len(types) + 3)]
-    wanted = positions[3:]
+    wanted = {place + 3: kind for place, kind in enumerate(types)}
+    return _read_chosen(data, wanted, len(types), is_quoted=is_quoted)
+
+
+def _read_chosen(data: bytes, wanted: Mapping[int, pa.DataType], count: int, *, is_quoted: bool) -> pa.Table:
+    """Parse some columns.
+
+    :param wanted: their types, by their place, in order
+    :param count: how many columns there are, without the first three
+    """
+    names = [str(place) for place in wanted]
     return pa_csv.read_csv(
         pa.BufferReader(data),
         read_options=pa_csv.ReadOptions(
-            column_names=positions,
+            column_names=[str(place) for place in range(count + 3)],
             use_threads=False,
             block_size=len(data) + 1 if is_quoted else _block_bytes(data),
         ),
         parse_options=pa_csv.ParseOptions(newlines_in_values=is_quoted),
         convert_options=pa_csv.ConvertOptions(
-            column_types=dict(zip(wanted, types, strict=True)),
-            include_columns=wanted,
+            column_types=dict(zip(names, wanted.values(), strict=True)),
+            include_columns=names,
             null_values=[""],
             strings_can_be_null=False,
             true_values=["true"],
