@@ -207,7 +207,7 @@ def _read_back(folder: str, parts: Sequence[Part]) -> Steps[Fingerprint]:
     found: list[Fingerprint] = []
     for first in range(0, len(parts), READS_AT_A_TIME):
         some = parts[first : first + READS_AT_A_TIME]
-        steps = tuple(FingerprintPart(path) for path in _paths(folder, some))
+        steps = tuple(FingerprintPart(f"{folder}/{part.name}", part.sha256) for part in some)
         for part, (read, fingerprint) in zip(some, (yield Gather(steps)), strict=True):
             if read != part:
                 what = f"{folder}/{part.name} does not hold what was written to it"

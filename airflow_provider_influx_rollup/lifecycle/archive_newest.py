@@ -77,7 +77,7 @@ def verify_files(published: Published) -> Steps[Fingerprint]:
     found: list[Fingerprint] = []
     for first in range(0, len(manifest.parts), READS_AT_A_TIME):
         some = manifest.parts[first : first + READS_AT_A_TIME]
-        reads = tuple(FingerprintPart(f"{published.folder}/{part.name}") for part in some)
+        reads = tuple(FingerprintPart(f"{published.folder}/{part.name}", part.sha256) for part in some)
         for part, (read, fingerprint) in zip(some, (yield Gather(reads)), strict=True):
             if read != part:
                 what = f"{published.folder}/{part.name} is not the file that its manifest names"

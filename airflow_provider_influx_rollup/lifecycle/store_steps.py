@@ -40,9 +40,11 @@ class FingerprintPart:
     """Read a file back; the result is ``(Part, Fingerprint)``: what the file holds, whatever its manifest says.
 
     :param path: of the Parquet file
+    :param sha256: of the whole file; one with another is an error
     """
 
     path: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,9 +41,10 @@ def parquet_file(store: ArchiveStore, path: str) -> Iterator[pq.ParquetFile]:
             keys = [name for name in names if name not in ("_time", "_value")]
             yield pq.ParquetFile(file, read_dictionary=keys, pre_buffer=False)
         except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
-            # what the file system says has a number; what Arrow says of damaged bytes has none
-            if isinstance(error, OSError) and error.errno is not None:
+            # what the store says has a number or a class of its own; what Arrow says of damaged bytes has neither
+            if isinstance(error, OSError) and (error.errno is not None or type(error) is not OSError):
                 raise
+            store.require(path)  # an object store may have opened what was gone before it was read
             what = f"{store.shown_path(path)} cannot be read: {str(error)[:200]}"
             raise ArchiveMismatch(what, written="nothing", fix=FIX_DAMAGED) from error
 
@@ -54,10 +55,11 @@ def read_batches(store: ArchiveStore, path: str) -> Iterator[pa.RecordBatch]:
         yield from file.iter_batches(BATCH_ROWS)
 
 
-def fingerprint_part(store: ArchiveStore, path: str) -> tuple[Part, Fingerprint]:
+def fingerprint_part(store: ArchiveStore, path: str, sha256: str) -> tuple[Part, Fingerprint]:
     """What a file is and holds, from its bytes alone.
 
-    :raises ArchiveMismatch: when it cannot be read
+    :param sha256: of the whole file; one with another is not looked into
+    :raises ArchiveMismatch: when it is another file, or cannot be read
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -66,7 +68,12 @@ def fingerprint_part(store: ArchiveStore, path: str) -> tuple[Part, Fingerprint]
     from airflow_provider_influx_rollup.archive.value_kinds import kind_of
 
     with store.reading(path) as raw:
-        size, sha256 = _hash_of(raw)
+        size, found = _hash_of(raw)
+    if found != sha256:
+        what = (
+            f"{store.shown_path(path)} is not the file that was written: its SHA-256 is {found}, not {sha256}"
+        )
+        raise ArchiveMismatch(what, written="nothing", fix=FIX_DAMAGED)
     tally = Tally()
     rows, first_ns, last_ns = 0, 2**63 - 1, -(2**63)
     kind = ""
@@ -85,7 +92,7 @@ def act_fingerprint_part(
     store: ArchiveStore, _client: InfluxClient, step: FingerprintPart
 ) -> tuple[Part, Fingerprint]:
     """Act a ``FingerprintPart`` out."""
-    return fingerprint_part(store, step.path)
+    return fingerprint_part(store, step.path, step.sha256)
 
 
 def act_fingerprint_source(
