@@ -21,7 +21,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Execute
 from airflow_provider_influx_rollup.windows.interval import Interval
-from dev.bench import reconcile, scripts, validate
+from dev.bench import archive, reconcile, scripts, validate
 from dev.bench.comparison import Comparison, at_least, at_most
 from dev.bench.data import SIX_HOURS, SOURCE_BUCKET, THREE_DAYS, DataSet, load, target_bucket
 from dev.bench.server import OUTPUT, settings_of_server
@@ -37,7 +37,7 @@ def main() -> int:
         console.print("Loading 2 x 2,160,000 points unless they are there")
         load(client)
         results = list(_comparisons(client, console))
-    for module in (validate, reconcile):
+    for module in (validate, reconcile, archive):
         results += module.compare(settings, console.print)
     table = Table(title="Whole rollup stage (receipts, read-back, checks) against the alternatives")
     for heading in ("comparison", "ours", "theirs", "ratio", "promise", "holds"):

@@ -10,14 +10,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.client.settings import ClientSettings
 from dev.bench.server import settings_from
 
-Ways = Mapping[str, Callable[[InfluxClient], None]]
+Ways = Mapping[str, Any]
+Prepare = Callable[[InfluxClient], AbstractContextManager[Callable[[], object]]]
 
 
 @dataclass(frozen=True)
@@ -47,13 +50,22 @@ def measure(settings: ClientSettings, module: str, ways: Ways) -> dict[str, Meas
 
 def run_way(run: Callable[[InfluxClient], None], rounds: int) -> None:
     """Run one way in this process and print what it took as JSON."""
+    run_prepared(lambda client: nullcontext(lambda: run(client)), rounds)
+
+
+def run_prepared(prepare: Prepare, rounds: int) -> None:
+    """Run one way in this process, after a preparation in each round that is not measured.
+
+    :param prepare: gives what is measured
+    """
     seconds, cpu = [], []
     with InfluxClient(settings_from(os.environ)) as client:
         for _ in range(rounds):
-            began, cpu_began = time.perf_counter(), time.process_time()
-            run(client)
-            seconds.append(time.perf_counter() - began)
-            cpu.append(time.process_time() - cpu_began)
+            with prepare(client) as run:
+                began, cpu_began = time.perf_counter(), time.process_time()
+                run()
+                seconds.append(time.perf_counter() - began)
+                cpu.append(time.process_time() - cpu_began)
     measured = Measured(statistics.median(seconds), statistics.median(cpu), _most_megabytes())
     print(json.dumps(vars(measured)))
 
