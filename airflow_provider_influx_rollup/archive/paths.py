@@ -10,7 +10,6 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 MANIFEST = "manifest.json"
 CERTIFICATES = "certificates"
-CATALOG = "catalog.json"
 INTENT = "purge.json"
 
 SAFE = re.compile(rb"[A-Za-z0-9_-]")
