@@ -18,6 +18,7 @@ from airflow_provider_influx_rollup.archive.annotated_csv import (
     decode_text,
 )
 from airflow_provider_influx_rollup.archive.annotated_rows import check_names
+from airflow_provider_influx_rollup.archive.arrow_numbers import array_of, numbers_of
 from airflow_provider_influx_rollup.archive.arrow_schema import TIME, arrow_type, is_text
 from airflow_provider_influx_rollup.windows.interval import to_ns
 
@@ -119,7 +120,7 @@ def _read_by_table(
     keys = [place for place, is_key in enumerate(groups) if is_key]
     wanted = {TABLE_COLUMN: pa.int64(), **{place + 3: types[place] for place in others}}
     read = _read_chosen(data, wanted, len(types), is_quoted=False)
-    tables = read.column(0).to_numpy()
+    tables = np.concatenate([numbers_of(chunk) for chunk in read.column(0).chunks])
     starts = np.concatenate([[0], np.flatnonzero(tables[1:] != tables[:-1]) + 1])
     ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")) + 1
     if len(ends) != len(tables) or len(starts) * LEAST_RECORDS_PER_TABLE > len(tables):
@@ -139,9 +140,8 @@ def _read_by_table(
 
 def _repeated(keys: pa.Array, places: Any) -> pa.Array:
     if not pa.types.is_dictionary(keys.type):
-        return keys.take(pa.array(places))
-    indices = keys.indices.to_numpy(zero_copy_only=False)[places]
-    return pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), keys.dictionary)
+        return keys.take(array_of(places))
+    return pa.DictionaryArray.from_arrays(array_of(numbers_of(keys.indices)[places]), keys.dictionary)
 
 
 def read_records(data: bytes, types: list[pa.DataType], *, is_quoted: bool) -> pa.Table:
