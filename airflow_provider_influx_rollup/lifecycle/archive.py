@@ -182,10 +182,7 @@ def _renew_incomplete(making: Making, newest: Published) -> Steps[Archived | Non
 
 
 def _made(making: Steps[Published | None]) -> Steps[Archived | None]:
-    try:
-        made = yield from making
-    except ArchiveMissing:
-        made = None  # a faster run has removed the files of this one
+    made = yield from making
     return Archived(made, is_new=True) if made is not None else None
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
 from airflow_provider_influx_rollup.archive.manifest import Manifest, Part
 from airflow_provider_influx_rollup.archive.paths import MANIFEST, generation_folder, window_folder
-from airflow_provider_influx_rollup.exceptions import ArchiveMismatch
+from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
 from airflow_provider_influx_rollup.flux.archive import points_query
 from airflow_provider_influx_rollup.lifecycle.archive_newest import Published, generations
 from airflow_provider_influx_rollup.lifecycle.archive_read import (
@@ -29,6 +29,7 @@ from airflow_provider_influx_rollup.lifecycle.store_steps import (
     ListFolder,
     MergeParts,
     PutNew,
+    ReadBytes,
     RemoveFiles,
     WriteParts,
 )
@@ -108,6 +109,41 @@ class Making:
 def fresh_generation(making: Making) -> Steps[Published | None]:
     """A generation of what the source holds; None when it changed meanwhile, or another run was faster."""
     number, folder = yield from _begin(making)
+    return (yield from _unless_overtaken(making, folder, _fresh(making, number, folder)))
+
+
+def merged_generation(making: Making, newest: Published) -> Steps[Published | None]:
+    """A generation of the newest one, whose points are gone from the bucket, and of what the bucket holds now.
+
+    :param newest: its files are what its manifest says
+    :return: None when the source changed meanwhile, or another run was faster
+    :raises ArchiveMismatch: when the merged files are not exactly both
+    """
+    number, folder = yield from _begin(making)
+    return (yield from _unless_overtaken(making, folder, _merged(making, newest, number, folder)))
+
+
+def _unless_overtaken(making: Making, folder: str, steps: Steps[Published | None]) -> Steps[Published | None]:
+    """A run that publishes removes the files of all others; the others make an end of what is left of theirs."""
+    try:
+        return (yield from steps)
+    except ArchiveMissing:
+        yield from _give_way(making, folder)
+        return None
+
+
+def _give_way(making: Making, folder: str) -> Steps[None]:
+    """Remove the files of this run, but none that a manifest names, whoever wrote it."""
+    path = f"{folder}/{MANIFEST}"
+    data = yield ReadBytes(path)
+    named = {part.name for part in Manifest.decode(data, path).parts} if data is not None else set()
+    names = yield ListFolder(folder)
+    mine = [name for name in names if making.token in name and name not in named]
+    yield RemoveFiles(tuple(f"{folder}/{name}" for name in mine))
+    yield Report(f"Window {making.window}: another run was faster", "warning")
+
+
+def _fresh(making: Making, number: int, folder: str) -> Steps[Published | None]:
     read = yield from _read_source(making, folder, making.token)
     if read is None:
         return None
@@ -116,13 +152,7 @@ def fresh_generation(making: Making) -> Steps[Published | None]:
     return (yield from _publish(making, folder, making.manifest(number, parts, content, content)))
 
 
-def merged_generation(making: Making, newest: Published) -> Steps[Published | None]:
-    """A generation of the newest one, whose points are gone from the bucket, and of what the bucket holds now.
-
-    :param newest: its files are what its manifest says
-    :raises ArchiveMismatch: when the merged files are not exactly both
-    """
-    number, folder = yield from _begin(making)
+def _merged(making: Making, newest: Published, number: int, folder: str) -> Steps[Published | None]:
     read = yield from _read_source(making, folder, LATE + making.token)
     if read is None:
         return None
@@ -221,8 +251,7 @@ def _publish(making: Making, folder: str, manifest: Manifest) -> Steps[Published
     data = manifest.encode()
     yield from mark_generation(making.spec.folder, manifest.window, manifest.generation)
     if not (yield PutNew(f"{folder}/{MANIFEST}", data)):
-        yield RemoveFiles(_paths(folder, manifest.parts))
-        yield Report(f"Window {making.window}: another run was faster", "warning")
+        yield from _give_way(making, folder)
         return None
     mine = {MANIFEST, *(part.name for part in manifest.parts)}
     # what runs left that died, or that will find this manifest in their way

@@ -27,6 +27,7 @@ from airflow_provider_influx_rollup.lifecycle.steps import Report, Step
 from airflow_provider_influx_rollup.lifecycle.store_steps import (
     FingerprintPart,
     FingerprintSource,
+    PutNew,
     WriteParts,
 )
 from airflow_provider_influx_rollup.stores.actions import actions_with
@@ -275,6 +276,26 @@ def test_nothing_is_published_when_a_file_changes_between_write_and_read_back(sc
         drive(scene.steps(), scene.client, scene.tell, {**real, FingerprintPart: tampered})
     assert scene.manifests() == {}
     assert scene.archive()["rows_out"] == 6
+
+
+def test_files_of_a_generation_stay_when_another_run_of_the_same_name_comes_later(
+    scene: ArchiveScene,
+) -> None:
+    scene.clock = WINDOW.stop + timedelta(days=1)
+    real = actions_with(scene.store)
+    others: list[dict[str, Any]] = []
+
+    def later(client: InfluxClient, step: PutNew) -> Any:
+        if step.path.endswith("gen=1/manifest.json") and not others:
+            # the same files, names and all, as clocks and names of runs may be the same
+            others.append({})
+            others.append(scene.archive())
+        return real[PutNew](client, step)
+
+    drive(scene.steps(), scene.client, scene.tell, {**real, PutNew: later})
+    assert others[1]["new"] == 1
+    assert scene.stored() == facts_of(small_points())
+    assert list(scene.manifests()) == [1]
 
 
 def test_nothing_is_published_when_points_land_between_write_and_proof(scene: ArchiveScene) -> None:
