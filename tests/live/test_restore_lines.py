@@ -93,8 +93,8 @@ def read(influx: InfluxServer, bucket: str, start: int) -> set[tuple[Any, ...]]:
 
 
 def identity(cells: dict[str, str], types: dict[str, str]) -> tuple[Any, ...]:
-    # a line feed inside a cell comes with a carriage return
-    plain = {name: text.replace("\r\n", "\n") for name, text in cells.items()}
+    # a line feed inside a cell or a name comes with a carriage return
+    plain = {name.replace("\r\n", "\n"): text.replace("\r\n", "\n") for name, text in cells.items()}
     time, field, value = (plain.pop(name) for name in ("_time", "_field", "_value"))
     kinds: dict[str, tuple[str, Any]] = {
         "double": ("float", float),
