@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -124,14 +123,18 @@ def verify(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int,
 
 
 def test_certificates_are_right_when_nothing_was_touched(
-    signed: Path, place: dict[str, Any], capsys: pytest.CaptureFixture[str], tmp_path: Path
+    signed: Path,
+    place: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     code, told = verify(capsys, signed, "--archive", place["path"], "--key", tmp_path / "public.pem")
     assert (code, told["is_right"], told["is_chain"], len(told["certificates"])) == (0, True, True, 3)
     assert all(one["is_archive_compared"] and one["is_signature_checked"] for one in told["certificates"])
     code, told = verify(capsys, signed / "certificates" / "00000002.json")
     assert (code, told["is_chain"], told["certificates"][0]["points"]) == (0, False, 2)
-    os.environ.pop("INFLUX_URL", None)
+    monkeypatch.delenv("INFLUX_URL")
     assert main(["certificate", "verify", str(signed)]) == 0
     assert "3 right: one chain" in capsys.readouterr().out
 
