@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from airflow_provider_influx_rollup.client.driver import drive
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.client.settings import ClientSettings
 from airflow_provider_influx_rollup.lifecycle.archive import archive
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
@@ -25,7 +27,6 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.oracle import query
 
 if TYPE_CHECKING:
-    from airflow_provider_influx_rollup.client.influx_client import InfluxClient
     from airflow_provider_influx_rollup.lifecycle.steps import Report
     from tests.conftest import InfluxServer
 
@@ -33,6 +34,8 @@ RUN = RunInfo("dag", "task", "run", 1)
 VERSIONS = {"product": "1"}
 START = datetime(2025, 3, 8, tzinfo=UTC)
 WINDOW = Interval(START, START + timedelta(hours=1))
+#: of WINDOW in an archive
+FOLDER = "window=20250308T000000Z_20250308T010000Z"
 SUFFIXES = {"integer": "i", "unsigned": "u"}
 ARROW_KINDS = {
     "float": pa.float64(),
@@ -231,6 +234,14 @@ def sorted_facts(facts: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 def facts_of(points: Iterable[Point]) -> list[tuple[Any, ...]]:
     """What an archive of some points must hold."""
     return sorted_facts(one.facts for one in points)
+
+
+def client_of(server: InfluxServer, url: str = "", **more: Any) -> InfluxClient:
+    """A client that gives up soon."""
+    wanted = {"deadline_seconds": 0.05, **more}
+    return InfluxClient(
+        ClientSettings(url or server.url, server.org, lambda _refresh: server.token, **wanted)
+    )
 
 
 def make_archive_scene(server: InfluxServer, client: InfluxClient, base: Path, **more: Any) -> ArchiveScene:

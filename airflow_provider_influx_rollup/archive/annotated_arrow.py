@@ -18,8 +18,8 @@ from airflow_provider_influx_rollup.archive.annotated_csv import (
     decode_text,
 )
 from airflow_provider_influx_rollup.archive.annotated_rows import check_names
-from airflow_provider_influx_rollup.archive.arrow_numbers import array_of, numbers_of
 from airflow_provider_influx_rollup.archive.arrow_schema import TIME, arrow_type, is_text
+from airflow_provider_influx_rollup.arrow_numbers import array_of, numbers_of
 from airflow_provider_influx_rollup.windows.interval import to_ns
 
 RESULT_KEY = b"result"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_influx_rollup.arrow_numbers import array_of
 from airflow_provider_influx_rollup.ledger.line_protocol import (
     encode_field_key,
     encode_series,
@@ -57,7 +58,7 @@ def encode_rows(
         place[np.searchsorted(rows, keys[name])] = np.arange(len(keys[name]))
         texts = _texts(name, columns[name])
         # one more entry, null: the rows that have no value of this field
-        pieces.append(pa.concat_arrays([texts, pa.nulls(1, pa.large_string())]).take(_numbers(place)))
+        pieces.append(pa.concat_arrays([texts, pa.nulls(1, pa.large_string())]).take(array_of(place)))
     series, window = np.divmod(rows, len(times_ns))
     heads = _strings([encode_series(measurement, dict(tags), columns) for tags in tag_sets])
     times = _strings([str(time) for time in times_ns])
@@ -65,7 +66,7 @@ def encode_rows(
     if len(pieces) > 1:
         body = pc.binary_join_element_wise(*pieces, _text(","), null_handling="skip")
     lines = pc.binary_join_element_wise(
-        heads.take(_numbers(series)), body, times.take(_numbers(window)), _text(" ")
+        heads.take(array_of(series)), body, times.take(array_of(window)), _text(" ")
     )
     encoded: list[str] = lines.to_pylist()
     return encoded
@@ -81,23 +82,14 @@ def _texts(name: str, column: Values) -> pa.Array:
     if kind == "f":
         # Arrow prints the shortest text that reads back as the same float
         return pc.binary_join_element_wise(
-            _text(head), _numbers(column.values).cast(pa.large_string()), _text("")
+            _text(head), array_of(column.values).cast(pa.large_string()), _text("")
         )
     if kind in "iu":
         mark = "u" if column.is_unsigned else "i"
         return pc.binary_join_element_wise(
-            _text(head), _numbers(column.values).cast(pa.large_string()), _text(mark), _text("")
+            _text(head), array_of(column.values).cast(pa.large_string()), _text(mark), _text("")
         )
     return _strings([head + encode_value(name, value) for value in column.values.tolist()])
-
-
-def _numbers(values: NDArray[Any]) -> pa.Array:
-    """An array of numbers; pyarrow's own ``array`` imports pandas (0.35 s) where it is installed."""
-    import numpy as np
-    import pyarrow as pa
-
-    plain = np.ascontiguousarray(values)
-    return pa.Array.from_buffers(pa.from_numpy_dtype(plain.dtype), len(plain), [None, pa.py_buffer(plain)])
 
 
 def _strings(texts: Sequence[str]) -> pa.Array:

@@ -35,6 +35,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_spec import STAGE, Archive
 from airflow_provider_influx_rollup.lifecycle.catalog import fold_marks
 from airflow_provider_influx_rollup.lifecycle.frozen import is_too_old
 from airflow_provider_influx_rollup.lifecycle.purge_state import read_purge
+from airflow_provider_influx_rollup.lifecycle.receipts import signed
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import EnsureBucket, Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock, wait_until_due
@@ -200,7 +201,7 @@ def _kept(spec: ArchiveSpec, window: Interval, newest: Published | None) -> Step
 
 def _receipt(spec: ArchiveSpec, one: Archived, run: RunInfo, now: Clock, seconds: float) -> Receipt:
     manifest = one.published.manifest
-    return Receipt(
+    made = Receipt(
         spec.pipeline,
         STAGE,
         manifest.window,
@@ -211,14 +212,9 @@ def _receipt(spec: ArchiveSpec, one: Archived, run: RunInfo, now: Clock, seconds
         rows_out=manifest.content.total.rows,
         series=manifest.content.series_count,
         checksum=manifest.content.total.hash,
-        dag_id=run.dag_id,
-        task_id=run.task_id,
-        run_id=run.run_id,
-        try_number=run.try_number,
-        map_index=run.map_index,
         seconds=seconds,
-        reason=run.reason,
     )
+    return signed(made, run)
 
 
 def _told(spec: ArchiveSpec, one: Archived) -> str:

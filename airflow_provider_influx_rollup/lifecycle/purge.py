@@ -25,6 +25,7 @@ from airflow_provider_influx_rollup.lifecycle.purge_delete import Deleted, delet
 from airflow_provider_influx_rollup.lifecycle.purge_proof import Finished, Proof, prove
 from airflow_provider_influx_rollup.lifecycle.purge_spec import STAGE, PurgeSpec
 from airflow_provider_influx_rollup.lifecycle.purge_state import DONE, write_purge
+from airflow_provider_influx_rollup.lifecycle.receipts import signed
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import EnsureBucket, Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
@@ -225,7 +226,7 @@ def _body(proof: Proof, deleted: Deleted, run: RunInfo, now: Clock) -> dict[str,
 def _receipt(spec: PurgeSpec, proof: Proof, certificate: Certificate, run: RunInfo, now: Clock) -> Receipt:
     deleted = certificate.values["deleted"]
     ended = now()
-    return Receipt(
+    made = Receipt(
         spec.pipeline,
         STAGE,
         proof.window,
@@ -236,14 +237,9 @@ def _receipt(spec: PurgeSpec, proof: Proof, certificate: Certificate, run: RunIn
         rows_out=certificate.values["checks"]["left_in_bucket"],
         series=deleted["series"],
         checksum=deleted["hash"],
-        dag_id=run.dag_id,
-        task_id=run.task_id,
-        run_id=run.run_id,
-        try_number=run.try_number,
-        map_index=run.map_index,
         seconds=(ended - proof.begun_at).total_seconds(),
-        reason=run.reason,
     )
+    return signed(made, run)
 
 
 def _purged(window: Interval, certificate: Certificate, *, is_new: bool) -> Purged:

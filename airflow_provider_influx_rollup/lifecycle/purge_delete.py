@@ -21,10 +21,9 @@ from airflow_provider_influx_rollup.lifecycle.purge_proof import (
     Proof,
     compare_rest,
     purge_id_of,
-    refused,
     require_all_archived,
 )
-from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec
+from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec, refused
 from airflow_provider_influx_rollup.lifecycle.purge_state import DELETING, PurgeState, write_purge
 from airflow_provider_influx_rollup.lifecycle.purge_tiers import require_unchanged
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo

@@ -12,7 +12,6 @@ from airflow_provider_influx_rollup.archive.paths import window_folder
 from airflow_provider_influx_rollup.exceptions import (
     ArchiveMismatch,
     ArchiveMissing,
-    PurgeRefused,
     WindowNotDue,
 )
 from airflow_provider_influx_rollup.flux.archive import points_query
@@ -25,7 +24,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_newest import (
 from airflow_provider_influx_rollup.lifecycle.archive_read import ReadPlan, fingerprint_source, plan_read
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.purge_marks import lift_purge, overlapping_marks
-from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec
+from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec, refused
 from airflow_provider_influx_rollup.lifecycle.purge_state import (
     DELETING,
     DONE,
@@ -201,11 +200,6 @@ def require_all_archived(rest: Rest, window: Interval) -> None:
         named = "; ".join(rest.examples)
         what = f"{rest.others:,} points came or changed since the archive was made: {named}"
         raise refused(what, window, FIX_ARCHIVE)
-
-
-def refused(what: str, window: Interval, fix: str) -> PurgeRefused:
-    """The error of a proof that is not complete."""
-    return PurgeRefused(what, window=window, written="nothing was deleted", fix=fix)
 
 
 def purge_id_of(spec: PurgeSpec, window: Interval, run: RunInfo, begun_at: datetime) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, PurgeRefused
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -61,3 +61,8 @@ def earlier(interval: Interval, delay: str, timezone: str) -> Interval:
     by = Duration.of(delay, allow_zero=True)
     start, stop = (shift(edge, by, timezone, backwards=True) for edge in (interval.start, interval.stop))
     return Interval(start, stop)
+
+
+def refused(what: str, window: Interval, fix: str) -> PurgeRefused:
+    """The error of a proof that is not complete."""
+    return PurgeRefused(what, window=window, written="nothing was deleted", fix=fix)

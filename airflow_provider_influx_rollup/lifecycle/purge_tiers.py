@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_provider_influx_rollup.exceptions import ConfigurationError, PurgeRefused
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
 from airflow_provider_influx_rollup.hashing import combine_checksums
 from airflow_provider_influx_rollup.ledger.codec import decode_receipts
@@ -18,7 +18,7 @@ from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.job import INSTANT
 from airflow_provider_influx_rollup.lifecycle.pipelines import children_of, find_pipeline, rollups_in_force
 from airflow_provider_influx_rollup.lifecycle.purge_marks import overlapping_marks
-from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec
+from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec, refused
 from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile_windows
 from airflow_provider_influx_rollup.lifecycle.reconcile_result import ReconcileResult
 from airflow_provider_influx_rollup.lifecycle.reconcile_scope import PLAN, ReconcileOptions
@@ -91,7 +91,7 @@ def prove_tiers(
         rollup = _find(name, spec, stored, window)
         if name not in readers:
             what = f"pipeline {name!r} does not read {spec.archive.bucket}/{spec.archive.measurement}, nor a tier made of it"
-            raise _refused(
+            raise refused(
                 what, window, "name the pipelines that do: " + (", ".join(readers) or "there is none")
             )
         proofs.append((yield from _prove_tier(rollup, window, stored, archived, run, now)))
@@ -126,12 +126,12 @@ def require_unchanged(
         if name in known:
             if _proof_of(rollup, windows, receipts, compared=known[name].compared) != known[name]:
                 what = f"a run of pipeline {name!r} has written windows of these points while the purge began"
-                raise _refused(what, window, "run it again when that run has ended")
+                raise refused(what, window, "run it again when that run has ended")
             continue
         for receipt in receipts.values():
             if receipt.state is State.WRITING and now - receipt.written_at < BUSY_FOR:
                 what = f"run {receipt.run_id!r} of pipeline {name!r} is writing {receipt.window}"
-                raise _refused(what, window, "run it again when that run has ended")
+                raise refused(what, window, "run it again when that run has ended")
 
 
 def covering_windows(rollup: RollupSpec, window: Interval) -> tuple[Interval, ...]:
@@ -177,7 +177,7 @@ def _require_committed(
         named = ", ".join(f"{one}: {why}" for one, why in list(lacking.items())[:MOST_NAMED])
         more = f" and {len(lacking) - MOST_NAMED} more" if len(lacking) > MOST_NAMED else ""
         what = f"{len(lacking)} windows of pipeline {rollup.pipeline_name!r} are not done: {named}{more}"
-        raise _refused(what, window, "run the pipeline over these windows, or reconcile it, then purge again")
+        raise refused(what, window, "run the pipeline over these windows, or reconcile it, then purge again")
 
 
 def _lack(rollup: RollupSpec, window: Interval, receipt: Receipt | None, now: datetime) -> str:
@@ -217,7 +217,7 @@ def _require_known(
                 "or the pipeline was not required then"
             )
             fix = f"restore {mark.window}, reconcile the pipeline, archive, and purge again"
-            raise _refused(what, window, fix)
+            raise refused(what, window, fix)
 
 
 def _require_clean(rollup: RollupSpec, result: ReconcileResult, window: Interval) -> None:
@@ -232,7 +232,7 @@ def _require_clean(rollup: RollupSpec, result: ReconcileResult, window: Interval
         f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
     )
     what = f"pipeline {rollup.pipeline_name!r} does not hold what its source gives: {named}"
-    raise _refused(what, window, f"reconcile pipeline {rollup.pipeline_name!r}, then purge again")
+    raise refused(what, window, f"reconcile pipeline {rollup.pipeline_name!r}, then purge again")
 
 
 def _proof_of(
@@ -261,7 +261,7 @@ def _find(name: str, spec: PurgeSpec, stored: Sequence[StoredSpec], window: Inte
     try:
         return find_pipeline(name, spec.archive.ledger_bucket, stored)
     except ConfigurationError as error:
-        raise _refused(error.what, window, error.fix or "name another pipeline") from None
+        raise refused(error.what, window, error.fix or "name another pipeline") from None
 
 
 def _readers(spec: PurgeSpec, pipelines: Mapping[str, RollupSpec]) -> dict[str, bool]:
@@ -279,7 +279,3 @@ def _readers(spec: PurgeSpec, pipelines: Mapping[str, RollupSpec]) -> dict[str, 
                 found[child.pipeline_name] = False
                 waiting.append(child.pipeline_name)
     return found
-
-
-def _refused(what: str, window: Interval, fix: str) -> PurgeRefused:
-    return PurgeRefused(what, window=window, written="nothing was deleted", fix=fix)

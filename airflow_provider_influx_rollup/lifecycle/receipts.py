@@ -34,19 +34,14 @@ class ReceiptBook:
         """A receipt of a window, with the generation and the numbers of its last commit."""
         known = self.previous.get(window)
         # rows and checksum stay those of the last commit: a rerun that dies must not hide what was there
-        return replace(
+        made = replace(
             known or Receipt(self.pipeline, self.stage, window, state, now),
             state=state,
             written_at=now,
             spec_hash=self.spec_hash,
-            dag_id=self.run.dag_id,
-            task_id=self.run.task_id,
-            run_id=self.run.run_id,
-            try_number=self.run.try_number,
-            map_index=self.run.map_index,
-            reason=self.run.reason,
             forced=window in self.forced,
         )
+        return signed(made, self.run)
 
     def committed(
         self,
@@ -91,3 +86,16 @@ class ReceiptBook:
     def committed_before(self, windows: Iterable[Interval]) -> int:
         """How many windows were COMMITTED before this run."""
         return sum(1 for window in windows if window in self.previous and self.previous[window].is_committed)
+
+
+def signed(receipt: Receipt, run: RunInfo) -> Receipt:
+    """A receipt that says which run wrote it, and why."""
+    return replace(
+        receipt,
+        dag_id=run.dag_id,
+        task_id=run.task_id,
+        run_id=run.run_id,
+        try_number=run.try_number,
+        map_index=run.map_index,
+        reason=run.reason,
+    )

@@ -25,6 +25,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_read import (
 )
 from airflow_provider_influx_rollup.lifecycle.purge_marks import lift_purge
 from airflow_provider_influx_rollup.lifecycle.purge_state import write_purge
+from airflow_provider_influx_rollup.lifecycle.receipts import signed
 from airflow_provider_influx_rollup.lifecycle.restore_source import Source, find_sources, verify_sources
 from airflow_provider_influx_rollup.lifecycle.restore_spec import STAGE, Restored, RestoreResult, RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.restore_target import (
@@ -211,7 +212,7 @@ def _lift(spec: RestoreSpec, source: Source) -> Steps[list[Interval]]:
 
 
 def _receipt(spec: RestoreSpec, one: Restored, run: RunInfo, now: Clock, seconds: float) -> Receipt:
-    return Receipt(
+    made = Receipt(
         spec.pipeline,
         STAGE,
         one.interval,
@@ -222,14 +223,9 @@ def _receipt(spec: RestoreSpec, one: Restored, run: RunInfo, now: Clock, seconds
         rows_out=one.written,
         series=one.series,
         checksum=one.checksum,
-        dag_id=run.dag_id,
-        task_id=run.task_id,
-        run_id=run.run_id,
-        try_number=run.try_number,
-        map_index=run.map_index,
         seconds=seconds,
-        reason=run.reason,
     )
+    return signed(made, run)
 
 
 def _told(spec: RestoreSpec, one: Restored) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGE = "airflow_provider_influx_rollup"
 PURE = [
+    "arrow_numbers",
     "exceptions",
     "globs",
     "hashing",

@@ -22,6 +22,7 @@ from airflow_provider_influx_rollup.lifecycle.purge_state import PurgeState, wri
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.archive_scene import (
+    FOLDER,
     WINDOW,
     ArchiveScene,
     facts_of,
@@ -92,7 +93,7 @@ def test_one_generation_stands_when_two_runs_archive_at_the_same_time(scene: Arc
 
 def purge(scene: ArchiveScene, generation: int) -> None:
     """Delete as a purge does: the intent first."""
-    folder = f"{scene.spec.folder}/window=20250308T000000Z_20250308T010000Z"
+    folder = f"{scene.spec.folder}/{FOLDER}"
     drive(
         write_purge(folder, PurgeState(generation, "deleting")),
         scene.client,

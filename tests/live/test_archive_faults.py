@@ -12,7 +12,6 @@ import pytest
 
 from airflow_provider_influx_rollup.client.driver import act, drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.client.settings import ClientSettings
 from airflow_provider_influx_rollup.exceptions import (
     ArchiveMismatch,
     InfluxError,
@@ -32,9 +31,11 @@ from airflow_provider_influx_rollup.lifecycle.store_steps import (
 )
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from tests.archive_scene import (
+    FOLDER,
     WINDOW,
     ArchiveScene,
     Point,
+    client_of,
     facts_of,
     make_archive_scene,
     nothing_published,
@@ -48,7 +49,6 @@ from tests.faults.scenes import quick_retries
 pytestmark = pytest.mark.live
 
 MOST_STEPS = 80
-FOLDER = "window=20250308T000000Z_20250308T010000Z"
 
 
 @pytest.fixture
@@ -56,14 +56,6 @@ def scene(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> Archive
     made = make_archive_scene(influx, client, tmp_path)
     made.write(small_points())
     return made
-
-
-def client_of(server: InfluxServer, url: str = "", **more: Any) -> InfluxClient:
-    """A client that gives up soon."""
-    wanted = {"deadline_seconds": 0.05, **more}
-    return InfluxClient(
-        ClientSettings(url or server.url, server.org, lambda _refresh: server.token, **wanted)
-    )
 
 
 class CutTransport:

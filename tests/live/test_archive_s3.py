@@ -16,7 +16,7 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import StoreForbidden, StoreUnavailable
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
-from tests.archive_scene import ArchiveScene, make_archive_scene, point, small_points
+from tests.archive_scene import FOLDER, ArchiveScene, make_archive_scene, point, small_points
 from tests.conftest import InfluxServer
 from tests.s3_server import BUCKET, S3Server, running_s3
 
@@ -55,7 +55,7 @@ def test_window_is_archived_again_and_kept_when_the_store_is_s3(
     scene.write([point(99, {"device": "c"}, "temp", 9.0)])
     assert archive(scene, open_store())["generation"] == 2
     files = server.files()
-    folder = f"{BASE}/{scene.spec.folder}/window=20250308T000000Z_20250308T010000Z"
+    folder = f"{BASE}/{scene.spec.folder}/{FOLDER}"
     for generation, rows in ((1, 6), (2, 7)):
         manifest = json.loads(files.cat_file(f"{folder}/gen={generation}/manifest.json"))
         tables = [

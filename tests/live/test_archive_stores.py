@@ -14,7 +14,6 @@ import pytest
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.client.settings import ClientSettings
 from airflow_provider_influx_rollup.exceptions import (
     StoreForbidden,
     StoreUnavailable,
@@ -22,7 +21,9 @@ from airflow_provider_influx_rollup.exceptions import (
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 from tests.archive_scene import (
+    FOLDER,
     ArchiveScene,
+    client_of,
     facts_of,
     make_archive_scene,
     nothing_published,
@@ -32,22 +33,12 @@ from tests.conftest import InfluxServer
 
 pytestmark = pytest.mark.live
 
-FOLDER = "window=20250308T000000Z_20250308T010000Z"
-
 
 @pytest.fixture
 def scene(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> ArchiveScene:
     made = make_archive_scene(influx, client, tmp_path)
     made.write(small_points())
     return made
-
-
-def client_of(server: InfluxServer, url: str = "", **more: Any) -> InfluxClient:
-    """A client that gives up soon."""
-    wanted = {"deadline_seconds": 0.05, **more}
-    return InfluxClient(
-        ClientSettings(url or server.url, server.org, lambda _refresh: server.token, **wanted)
-    )
 
 
 @contextmanager

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pyarrow as pa
-
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
+
+NUMPY_TYPES = {"double": "float64", "float": "float32"}
 
 
 def array_of(values: NDArray[Any]) -> pa.Array:
@@ -16,15 +16,20 @@ def array_of(values: NDArray[Any]) -> pa.Array:
 
     :param values: of one of NumPy's number types
     """
+    import numpy as np
+    import pyarrow as pa
+
     plain = np.ascontiguousarray(values)
     return pa.Array.from_buffers(pa.from_numpy_dtype(plain.dtype), len(plain), [None, pa.py_buffer(plain)])
 
 
 def numbers_of(array: pa.Array) -> NDArray[Any]:
-    """The numbers of an Arrow array, without a copy.
+    """The numbers of an Arrow array, without a copy; what stands in the place of nulls is not defined.
 
-    :param array: of 32 or 64 bit integers, without nulls
+    :param array: of integers or floats
     """
-    kind = np.dtype(np.int32 if array.type == pa.int32() else np.int64)
-    values = np.frombuffer(array.buffers()[1], kind)
+    import numpy as np
+
+    name = str(array.type)
+    values = np.frombuffer(array.buffers()[1], NUMPY_TYPES.get(name, name))
     return values[array.offset : array.offset + len(array)]
