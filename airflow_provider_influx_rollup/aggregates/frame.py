@@ -107,7 +107,7 @@ def frames_from_tables(tables: Iterable[pa.Table]) -> list[Frame]:
 
 
 def frame_of_column(table: pa.Table, column: str) -> Frame:
-    """A table that has its values in a column of the field's name, as ``wideTo`` takes and returns it."""
+    """A table of one field, which has its values in this column; the frame names the field so."""
     tag_keys = sorted(name for name in table.column_names if name not in NOT_TAGS and name != column)
     tag_sets, series = _tag_sets(table, tag_keys)
     field = np.zeros(table.num_rows, np.int64)

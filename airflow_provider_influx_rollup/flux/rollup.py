@@ -16,7 +16,9 @@ from airflow_provider_influx_rollup.windows.equal_runs import EqualRun
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 WIDE_TO_IMPORT = 'import "influxdata/influxdb"'
-RETURNED = '  |> group(columns: ["_field"])\n  |> drop(columns: ["_start", "_stop", "_measurement"])\n'
+VALUE = "_value"
+# the yield's name says which field it is: a column less to send and to read
+RETURNED = '  |> group()\n  |> drop(columns: ["_start", "_stop", "_measurement", "_field"])\n'
 ORDERED = frozenset({"first", "last"})
 
 
@@ -48,6 +50,11 @@ class Chain:
     is_pushed: bool
     column: str
     is_written: bool = True
+
+    @property
+    def value_column(self) -> str:
+        """Where the rows that it returns have their value."""
+        return self.column if self.is_written else VALUE
 
 
 def render_source(source: RollupSource, interval: Interval, fields: Iterable[str] | None = None) -> str:
@@ -155,7 +162,8 @@ def _partial(run: EqualRun, name: str) -> str:
     return (
         f"  |> aggregateWindow(every: {run.every_ns}ns, offset: {run.offset_ns}ns, fn: {name}, "
         'createEmpty: false, timeSrc: "_start")\n'
-        f"{RETURNED}"
+        '  |> group(columns: ["_field"])\n'
+        '  |> drop(columns: ["_start", "_stop", "_measurement"])\n'
     )
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.arrow_numbers import array_of
 from airflow_provider_influx_rollup.ledger.line_protocol import (
     encode_field_key,
+    encode_measurement,
     encode_series,
+    encode_tag,
     encode_value,
 )
 
@@ -60,7 +63,7 @@ def encode_rows(
         # one more entry, null: the rows that have no value of this field
         pieces.append(pa.concat_arrays([texts, pa.nulls(1, pa.large_string())]).take(array_of(place)))
     series, window = np.divmod(rows, len(times_ns))
-    heads = _strings([encode_series(measurement, dict(tags), columns) for tags in tag_sets])
+    heads = _strings(_heads(measurement, tag_sets, list(columns)))
     times = _strings([str(time) for time in times_ns])
     body = pieces[0]
     if len(pieces) > 1:
@@ -70,6 +73,17 @@ def encode_rows(
     )
     encoded: list[str] = lines.to_pylist()
     return encoded
+
+
+def _heads(measurement: str, tag_sets: Sequence[TagSet], fields: Sequence[str]) -> list[str]:
+    """The begin of each series' lines; a tag that many series have is checked and escaped once."""
+    tags = {tag for tag_set in tag_sets for tag in tag_set}
+    if any('"' in text for text in (measurement, *fields, *chain.from_iterable(tags))):
+        # what a quote may stand beside is a matter of all names of a line
+        return [encode_series(measurement, dict(tag_set), fields) for tag_set in tag_sets]
+    head = encode_measurement(measurement)
+    encoded = {tag: encode_tag(*tag) for tag in tags}
+    return [",".join([head, *(encoded[tag] for tag in tag_set)]) for tag_set in tag_sets]
 
 
 def _texts(name: str, column: Values) -> pa.Array:

@@ -124,10 +124,7 @@ def add_answer(job: Job, computed: Computed, script: RollupScript, tables: Itera
     for table in tables:
         if table.num_rows:
             chain = script.chains[chain_number(result_name(table))]
-            [frame] = (
-                [frame_of_column(table, chain.column)] if chain.is_written else frames_from_tables([table])
-            )
-            _add_column(job, computed, chain, frame)
+            _add_column(job, computed, chain, frame_of_column(table, chain.value_column))
 
 
 def _add_column(job: Job, computed: Computed, chain: Chain, frame: Frame) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from airflow_provider_influx_rollup.aggregates.frame import (
     Frame,
     concat_frames,
+    frame_of_column,
     frames_from_tables,
     result_name,
 )
@@ -104,7 +105,7 @@ def _merge_in_influx(job: Job, columns: Sequence[Column], merged: Merged) -> Ste
         for table in tables:
             if table.num_rows:
                 chain = chains[chain_number(result_name(table))]
-                [frame] = frames_from_tables([table])
+                frame = frame_of_column(table, chain.value_column)
                 window = np.searchsorted(starts, frame.time_ns)
                 block = Block(chain.field, frame.tag_sets, frame.series, window, frame.values)
                 kept = merged.counts if chain.flux_function == "count" else merged.parts

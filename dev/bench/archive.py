@@ -271,12 +271,14 @@ def _writes(found: Mapping[str, Measured]) -> list[Comparison]:
 
 
 class _ServerMemory:
-    """How much more memory the server has while something runs, by its own metrics."""
+    """How much more heap the server uses while something runs, by its own metrics."""
 
     def __init__(self, settings: ClientSettings) -> None:
-        self._url = f"{settings.url}/metrics"
+        self._url = settings.url
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
+        # so that what earlier queries left is not taken for what the server needs at rest
+        self._fetch("/debug/pprof/heap?gc=1")
         self._first = self._read()
         self._most = self._first
 
@@ -298,11 +300,14 @@ class _ServerMemory:
             self._most = max(self._most, self._read())
 
     def _read(self) -> float:
-        with urllib.request.urlopen(self._url, timeout=10) as answer:
-            lines = answer.read().decode().splitlines()
-        return next(
-            float(line.split()[1]) for line in lines if line.startswith("process_resident_memory_bytes")
-        )
+        lines = self._fetch("/metrics").decode().splitlines()
+        [used] = [line for line in lines if line.startswith("go_memstats_heap_inuse_bytes ")]
+        return float(used.split()[1])
+
+    def _fetch(self, path: str) -> bytes:
+        with urllib.request.urlopen(f"{self._url}{path}", timeout=60) as answer:
+            data: bytes = answer.read()
+        return data
 
 
 if __name__ == "__main__":
