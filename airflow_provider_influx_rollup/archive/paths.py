@@ -11,6 +11,8 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 MANIFEST = "manifest.json"
 CERTIFICATES = "certificates"
 INTENT = "purge.json"
+ERASURES = "erasures"
+ERASED = "erased.json"
 
 SAFE = re.compile(rb"[A-Za-z0-9_-]")
 WINDOW = re.compile(r"window=(?P<start>\d{8}T\d{6}(?:\.\d{6})?Z)_(?P<stop>\d{8}T\d{6}(?:\.\d{6})?Z)")

@@ -1,0 +1,146 @@
+"""What an erasure has found in each place: the numbers of its certificate, as plain values that survive a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
+from airflow_provider_influx_rollup.windows.coverage import merge as merge_intervals
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+
+@dataclass(frozen=True)
+class Held:
+    """What one place holds of the series.
+
+    :param place: name of the place, one of its own
+    :param points: what was found; empty where only the number is known
+    :param rows: how many points or records
+    :param details: more of it, for the certificate
+    """
+
+    place: str
+    points: Fingerprint
+    rows: int
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, place: str, points: Fingerprint, **details: Any) -> Held:
+        """What was read point by point."""
+        return cls(place, points, points.total.rows, details)
+
+    def plus(self, other: Held) -> Held:
+        """Both, found one after the other."""
+        return Held(
+            self.place,
+            _sum(self.points, other.points),
+            self.rows + other.rows,
+            {**self.details, **other.details},
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "place": self.place,
+            "points": self.points.as_json(),
+            "rows": self.rows,
+            "details": dict(self.details),
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Held:
+        """Undo ``as_json``."""
+        points = Fingerprint.from_json(values["points"])
+        return cls(values["place"], points, int(values["rows"]), values["details"])
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one look has found everywhere.
+
+    :param held: by place; places without anything are left out
+    :param spans: parts of time in which the source or the archive had points
+    :param rows: of each pipeline's target: windows that had rows, by start in nanoseconds, with the number of source
+        points that these stand for
+    """
+
+    held: Mapping[str, Held] = field(default_factory=dict)
+    spans: tuple[Interval, ...] = ()
+    rows: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """How much there is, in all places."""
+        return sum(one.rows for one in self.held.values())
+
+    def of_kind(self, kind: str) -> list[Held]:
+        """The places of a kind, which their names begin with."""
+        return [one for place, one in sorted(self.held.items()) if place.partition(" ")[0] == kind]
+
+    def plus(self, later: Found) -> Found:
+        """With what a later look has found, after all of this was deleted."""
+        held = dict(self.held)
+        for place, one in later.held.items():
+            held[place] = held[place].plus(one) if place in held else one
+        return Found(held, _spans(self, later), _rows(self, later, adds=True))
+
+    def again(self, later: Found) -> Found:
+        """With what a later look has found, when some of this may have been deleted before it: the larger of both."""
+        held = dict(self.held)
+        for place, one in later.held.items():
+            known = held.get(place)
+            if known is None or known.rows < one.rows:
+                held[place] = replace(one, details={**known.details, **one.details}) if known else one
+        return Found(held, _spans(self, later), _rows(self, later, adds=False))
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "held": [one.as_json() for _, one in sorted(self.held.items())],
+            "spans": [span.as_json() for span in self.spans],
+            "rows": {
+                name: {str(start): points for start, points in sorted(starts.items())}
+                for name, starts in sorted(self.rows.items())
+            },
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Found:
+        """Undo ``as_json``."""
+        held = [Held.from_json(one) for one in values["held"]]
+        return cls(
+            {one.place: one for one in held},
+            tuple(Interval.from_json(span) for span in values["spans"]),
+            {
+                name: {int(start): points for start, points in starts.items()}
+                for name, starts in values["rows"].items()
+            },
+        )
+
+
+def found_of(held: Iterable[Held], spans: Iterable[Interval], rows: Mapping[str, Mapping[int, int]]) -> Found:
+    """What a look has found; empty places are left out."""
+    full = {one.place: one for one in held if one.rows}
+    return Found(full, tuple(merge_intervals(spans)), {name: some for name, some in rows.items() if some})
+
+
+def _sum(left: Fingerprint, right: Fingerprint) -> Fingerprint:
+    # series are hashes that are kept in no document; of two looks nobody knows how many are the same
+    both = merge([left, right])
+    return Fingerprint(both.fields, {}, max(left.series_count, right.series_count))
+
+
+def _spans(one: Found, other: Found) -> tuple[Interval, ...]:
+    return tuple(merge_intervals([*one.spans, *other.spans]))
+
+
+def _rows(one: Found, other: Found, *, adds: bool) -> dict[str, dict[int, int]]:
+    both = {name: dict(starts) for name, starts in one.rows.items()}
+    for name, starts in other.rows.items():
+        known = both.setdefault(name, {})
+        for start, points in starts.items():
+            before = known.get(start, 0)
+            known[start] = before + points if adds else max(before, points)
+    return both
