@@ -6,11 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_influx_rollup.arrow_numbers import array_of, numbers_of
 from airflow_provider_influx_rollup.exceptions import InvalidName
 from airflow_provider_influx_rollup.ledger.line_protocol import encode_field_key, encode_series
+from airflow_provider_influx_rollup.lifecycle.wide_lines import PointTexts, lines_of, wide_lines_of
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 NOT_TAGS = ("_time", "_field", "_value")
 # more lines per request gain less than 6 %, and a body may not be larger than some 50 MB
@@ -18,26 +22,47 @@ BODY_LINES = 10_000
 MOST_BODY_BYTES = 5_000_000
 
 
-def encode_points(measurement: str, batch: pa.RecordBatch) -> Iterator[tuple[bytes, int]]:
-    """Request bodies, each with how many lines it has; one line for each point, with a newline at its end.
+def encode_points(measurement: str, batches: Sequence[pa.RecordBatch]) -> Iterator[tuple[bytes, int]]:
+    """Request bodies, each with how many points it has; one line for all fields of a series and time.
 
-    :param batch: ``_time``, ``_field``, ``_value`` and tags, of which null stands for absent
+    :param batches: ``_time``, ``_field``, ``_value`` and tags, of which null stands for absent; no point is in two of them
     :raises InvalidName: when line protocol cannot hold a name
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    together: list[PointTexts] = []
+    fields: set[str] = set()
+    for batch in batches:
+        texts, heads = _texts(measurement, batch)
+        if any(heads.alone):
+            is_alone = pa.array(heads.alone).take(array_of(heads.places))
+            yield from bodies_of(*lines_of([texts.filter(is_alone)]), most_lines=1)
+            texts = texts.filter(pc.invert(is_alone))
+        if heads.has_quote:
+            # the server reads a quote by all names of its line
+            yield from bodies_of(*lines_of([texts]))
+        else:
+            together.append(texts)
+            fields.update(field for _, field in heads.texts)
+    if together:
+        yield from bodies_of(*(wide_lines_of(together) if len(fields) > 1 else lines_of(together)))
+
+
+def _texts(measurement: str, batch: pa.RecordBatch) -> tuple[PointTexts, _Heads]:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     heads = _heads(measurement, batch)
-    times = batch.column("_time").cast(pa.int64()).cast(pa.large_string())
-    space, end = pa.scalar(" ", pa.large_string()), pa.scalar("\n", pa.large_string())
+    places = array_of(heads.places)
+    fields = pa.array([field for _, field in heads.texts], pa.large_string())
     empty = pa.scalar("", pa.large_string())
-    texts = _value_texts(batch.column("_value"))
-    lines = pc.binary_join_element_wise(heads.texts.take(heads.places), texts, space, times, end, empty)
-    if any(heads.alone):
-        is_alone = pa.array(heads.alone).take(heads.places)
-        yield from bodies_of(lines.filter(is_alone), most_lines=1)
-        lines = lines.filter(pc.invert(is_alone))
-    yield from bodies_of(lines)
+    bodies = pc.binary_join_element_wise(fields.take(places), _value_texts(batch.column("_value")), empty)
+    known: dict[str, int] = {}
+    numbers = np.array([known.setdefault(series, len(known)) for series, _ in heads.texts], np.int64)
+    times = numbers_of(batch.column("_time").cast(pa.int64()))
+    return PointTexts(tuple(known), numbers[heads.places], times, bodies), heads
 
 
 def check_names(measurement: str, batch: pa.RecordBatch) -> None:
@@ -49,10 +74,13 @@ def check_names(measurement: str, batch: pa.RecordBatch) -> None:
     _heads(measurement, batch)
 
 
-def bodies_of(lines: pa.Array, most_lines: int = BODY_LINES) -> Iterator[tuple[bytes, int]]:
-    """Lines as request bodies, without a copy for each line.
+def bodies_of(
+    lines: pa.Array, points: NDArray[np.int64], most_lines: int = BODY_LINES
+) -> Iterator[tuple[bytes, int]]:
+    """Lines as request bodies, each with its points, without a copy for each line.
 
     :param lines: large strings, each with a newline at its end
+    :param points: how many each line has
     """
     import numpy as np
 
@@ -64,7 +92,7 @@ def bodies_of(lines: pa.Array, most_lines: int = BODY_LINES) -> Iterator[tuple[b
     while start < len(lines):
         most = np.searchsorted(offsets, offsets[start] + MOST_BODY_BYTES, side="right") - 1
         stop = min(start + most_lines, max(int(most), start + 1), len(lines))
-        yield bytes(data[offsets[start] : offsets[stop]]), stop - start
+        yield bytes(data[offsets[start] : offsets[stop]]), int(points[start:stop].sum())
         start = stop
 
 
@@ -72,19 +100,23 @@ def bodies_of(lines: pa.Array, most_lines: int = BODY_LINES) -> Iterator[tuple[b
 class _Heads:
     """The begins of lines.
 
-    :param texts: ``measurement,tags field=`` of each series and field
+    :param texts: ``measurement,tags`` and ``field=`` of each series and field
     :param alone: which of them the server only reads right as the one line of a request
     :param places: which of them each point has
     """
 
-    texts: pa.Array
+    texts: list[tuple[str, str]]
     alone: list[bool]
-    places: pa.Array
+    places: NDArray[np.int64]
+
+    @property
+    def has_quote(self) -> bool:
+        """Whether one of the names has a double quote."""
+        return any('"' in text for texts in self.texts for text in texts)
 
 
 def _heads(measurement: str, batch: pa.RecordBatch) -> _Heads:
     import numpy as np
-    import pyarrow as pa
 
     names = [*sorted(name for name in batch.schema.names if name not in NOT_TAGS), "_field"]
     columns = [_coded(batch.column(name)) for name in names]
@@ -100,8 +132,7 @@ def _heads(measurement: str, batch: pa.RecordBatch) -> _Heads:
         for row in rows
     ]
     places = np.repeat(np.array(runs, np.int64), lengths)
-    texts = pa.array([text for text, _ in heads], pa.large_string())
-    return _Heads(texts, [is_alone for _, is_alone in heads], pa.array(places))
+    return _Heads([text for text, _ in heads], [is_alone for _, is_alone in heads], places)
 
 
 def _distinct(columns: Sequence[Any]) -> tuple[list[int], list[tuple[int, ...]]]:
@@ -112,7 +143,9 @@ def _distinct(columns: Sequence[Any]) -> tuple[list[int], list[tuple[int, ...]]]
     return numbers, list(known)
 
 
-def _head(measurement: str, names: Sequence[str], texts: Sequence[str | None]) -> tuple[str, bool]:
+def _head(
+    measurement: str, names: Sequence[str], texts: Sequence[str | None]
+) -> tuple[tuple[str, str], bool]:
     *tags, last = texts
     field = last or ""
     present = {name: tag for name, tag in zip(names, tags, strict=True) if tag}
@@ -122,7 +155,7 @@ def _head(measurement: str, names: Sequence[str], texts: Sequence[str | None]) -
     except InvalidName:
         series = encode_series(measurement, present, [field], is_alone=True)
         is_alone = True
-    return f"{series} {encode_field_key(field)}=", is_alone
+    return (series, f"{encode_field_key(field)}="), is_alone
 
 
 def _coded(column: Any) -> tuple[list[str | None], Any]:

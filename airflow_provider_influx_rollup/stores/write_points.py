@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.lifecycle.point_lines import check_names, encode_points
-from airflow_provider_influx_rollup.stores.point_layers import layered_batches
+from airflow_provider_influx_rollup.stores.point_layers import batches_together
 from airflow_provider_influx_rollup.stores.read_parts import BATCH_ROWS, parquet_file
 
 if TYPE_CHECKING:
@@ -38,9 +38,10 @@ def act_write_points(store: ArchiveStore, client: InfluxClient, step: WritePoint
     sender = _Sender(client, step.bucket)
     with sender.pool:
         try:
-            for batch in layered_batches(store, step.layers, step.interval):
-                tally.take(batch)
-                for body, count in encode_points(step.measurement, batch):
+            for batches in batches_together(store, step.layers, step.interval):
+                for batch in batches:
+                    tally.take(batch)
+                for body, count in encode_points(step.measurement, batches):
                     sender.send(body, count)
             sender.finish()
         except InfluxRollupError as error:

@@ -55,12 +55,12 @@ def test_points_are_read_back_as_they_were_encoded(
     for place, point in enumerate(points):
         timed = Point(point.tags, point.field, point.kind, point.value, start + place)
         try:
-            list(encode_points("m", batch_of([timed], keys)))
+            list(encode_points("m", [batch_of([timed], keys)]))
         except InvalidName:
             continue
         accepted.append(timed)
     if accepted:
-        for body, _ in encode_points("m", batch_of(accepted, keys)):
+        for body, _ in encode_points("m", [batch_of(accepted, keys)]):
             client.write_payload(bucket, body)
     assert read(influx, bucket, start) == {point.identity for point in accepted}
 

@@ -6,6 +6,7 @@ import re
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -92,16 +93,74 @@ def test_lines_are_those_of_a_plain_encoder(drawn: tuple[list[Point], list[str]]
 
 
 def lines_of(measurement: str, batch: pa.RecordBatch) -> list[str]:
-    text = b"".join(body for body, _ in encode_points(measurement, batch)).decode()
+    text = b"".join(body for body, _ in encode_points(measurement, [batch])).decode()
     ends = [found.end() for found in re.finditer(r" -?\d+\n", text)]
     # every line ends with its time; a text of a field never has a space, digits and a line feed in this order
     return [text[start:end] for start, end in pairwise([0, *ends])]
 
 
+SIMPLE: dict[str, st.SearchStrategy[Any]] = {
+    **VALUES,
+    "float": st.sampled_from([0.5, -1.5]),
+    # a line feed inside a text would look like the end of a line here
+    "string": st.text(st.sampled_from('ab,= "\\é'), max_size=6),
+}
+PLAIN_NAMES = st.text(st.sampled_from("ab,= é"), min_size=1, max_size=3)
+
+
+@st.composite
+def rows_of_many_fields(draw: st.DrawFn) -> list[list[Point]]:
+    """Some kinds; each has fields of its own, and few series and times, so that they meet."""
+    kinds = draw(st.lists(st.sampled_from(sorted(ARROW)), min_size=1, max_size=5, unique=True))
+    keys = draw(st.lists(PLAIN_NAMES, min_size=1, max_size=2, unique=True))
+    drawn = []
+    for kind in kinds:
+        places = st.tuples(st.sampled_from(keys), st.integers(0, 2), st.sampled_from(["x", "y"]))
+        some = draw(st.lists(places, min_size=1, max_size=12, unique=True))
+        drawn.append(
+            [
+                Point((("tag", tag),), f"{kind} {name}", kind, draw(SIMPLE[kind]), time)
+                for tag, time, name in some
+            ]
+        )
+    return drawn
+
+
+@given(rows_of_many_fields())
+def test_fields_of_a_series_and_time_share_a_line_when_they_come_together(drawn: list[list[Point]]) -> None:
+    batches = [batch_of(points, ["tag"]) for points in drawn]
+    bodies = list(encode_points("m", batches))
+    expected: dict[tuple[str, str], list[str]] = {}
+    for point in (point for points in drawn for point in points):
+        series, body, time = parts_of(plain_line("m", point), point)
+        expected.setdefault((series, time), []).append(body)
+    text = b"".join(body for body, _ in bodies).decode()
+    wanted = [f"{series} {','.join(fields)} {time}" for (series, time), fields in expected.items()]
+    assert sorted(text.splitlines()) == sorted(wanted)
+    assert sum(count for _, count in bodies) == sum(map(len, drawn))
+
+
+def parts_of(line: str, point: Point) -> tuple[str, str, str]:
+    """A line's series, fields and time."""
+    rest, _, time = line.rpartition(" ")
+    place = rest.index(f" {point.kind}")
+    return rest[:place], rest[place + 1 :], time
+
+
+def test_points_stay_in_lines_of_their_own_when_a_name_has_a_quote() -> None:
+    points = [
+        [Point((("tag", 'quo"te'),), f"f{kind}", kind, value, 7)]
+        for kind, value in (("float", 1.5), ("integer", 2))
+    ]
+    bodies = list(encode_points("m", [batch_of(some, ["tag"]) for some in points]))
+    text = b"".join(body for body, _ in bodies).decode()
+    assert text == "".join(f"{plain_line('m', point)}\n" for some in points for point in some)
+
+
 def test_a_line_goes_alone_when_the_server_would_take_the_next_one_for_a_part_of_it() -> None:
     names = ['quo"te', "plain", 'a"\\,b']
     points = [Point((("tag", name),), "f", "float", 1.5, row) for row, name in enumerate(names)]
-    bodies = [count for _, count in encode_points("m", batch_of(points, ["tag"]))]
+    bodies = [count for _, count in encode_points("m", [batch_of(points, ["tag"])])]
     assert bodies == [1, 2]
 
 
@@ -132,9 +191,9 @@ def test_bodies_hold_all_lines_when_they_are_cut() -> None:
     long = "x" * 3_000_000
     points = [Point((), "f", "string", long if row in (3, 4) else "y", row) for row in range(10_010)]
     lines = pa.array([f"{plain_line('m', point)}\n" for point in points], pa.large_string()).slice(2)
-    bodies = list(bodies_of(lines))
+    bodies = list(bodies_of(lines, np.ones(len(lines), np.int64)))
     assert b"".join(body for body, _ in bodies).decode() == "".join(lines.to_pylist())
-    assert list(encode_points("m", batch_of(points, []).slice(2))) == bodies
+    assert list(encode_points("m", [batch_of(points, []).slice(2)])) == bodies
     assert [body.count(b"\n") for body, _ in bodies] == [count for _, count in bodies]
     assert len(bodies) == 3
     assert max(len(body) for body, _ in bodies) < 5_000_000
