@@ -18,7 +18,7 @@ from airflow_provider_influx_rollup.archive.signing_key import SigningKey
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch
 
 FORMAT = "influx-rollup-certificate/1"
-PURGE = "purge"
+PURGE, ERASE = "purge", "erase"
 NAME = re.compile(r"(\d{8,})\.json")
 FIX = "bring the certificates back from a copy; the ledger has their hashes"
 

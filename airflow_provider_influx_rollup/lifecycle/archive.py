@@ -33,6 +33,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_read import (
 )
 from airflow_provider_influx_rollup.lifecycle.archive_spec import STAGE, ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.catalog import fold_marks
+from airflow_provider_influx_rollup.lifecycle.erase_state import read_fences
 from airflow_provider_influx_rollup.lifecycle.frozen import is_too_old
 from airflow_provider_influx_rollup.lifecycle.purge_state import read_purge
 from airflow_provider_influx_rollup.lifecycle.receipts import signed
@@ -142,6 +143,7 @@ def _try(
 ) -> Steps[Archived | None]:
     """One try; None when something came between."""
     folder = window_folder(spec.folder, window)
+    fences = yield from read_fences(spec.folder)
     newest = yield from newest_generation(folder)
     bucket = yield from require_bucket(spec.bucket, window)
     is_taken = is_too_old(window, bucket, now())
@@ -149,7 +151,7 @@ def _try(
         return (yield from _kept(spec, window, newest))
     purge = yield from read_purge(folder)
     plan = yield from plan_read(spec, window, bucket)
-    making = Making(spec, window, plan, newest, purge, run, now, now(), versions, FIRST)
+    making = Making(spec, window, plan, newest, purge, run, now, now(), versions, FIRST, fences)
     if newest is None:
         return (yield from _made(fresh_generation(making)))
     if is_taken or purge is not None:

@@ -20,6 +20,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_read import (
 )
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.catalog import mark_generation
+from airflow_provider_influx_rollup.lifecycle.erase_state import read_fences
 from airflow_provider_influx_rollup.lifecycle.frozen import is_too_old
 from airflow_provider_influx_rollup.lifecycle.purge_state import PurgeState, read_purge
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
@@ -50,6 +51,7 @@ class Making:
     :param began: when the run began
     :param versions: of the software, for the manifest
     :param reason: why there is a new generation
+    :param fences: how often series had been erased from the bucket before anything was read
     """
 
     spec: ArchiveSpec
@@ -62,6 +64,7 @@ class Making:
     began: datetime
     versions: Mapping[str, str]
     reason: str
+    fences: int = 0
 
     @property
     def token(self) -> str:
@@ -248,6 +251,10 @@ def _read_back(folder: str, parts: Sequence[Part]) -> Steps[Fingerprint]:
 
 def _publish(making: Making, folder: str, manifest: Manifest) -> Steps[Published | None]:
     """Publish a generation, unless another run has published this number meanwhile."""
+    if (yield from read_fences(making.spec.folder)) != making.fences:
+        yield Report(f"Window {making.window}: series were erased meanwhile", "warning")
+        yield RemoveFiles(_paths(folder, manifest.parts))
+        return None
     data = manifest.encode()
     yield from mark_generation(making.spec.folder, manifest.window, manifest.generation)
     if not (yield PutNew(f"{folder}/{MANIFEST}", data)):

@@ -8,10 +8,12 @@ from typing import Any
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.ownership import visible_tags
-from airflow_provider_influx_rollup.lifecycle.reconcile_reasons import RECONCILE
+from airflow_provider_influx_rollup.lifecycle.reconcile_reasons import ERASE, RECONCILE
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
 
 StoredSpec = tuple[str, str, Mapping[str, Any]]
+# verbs that write what another task declared
+ACTS_FOR_IT = frozenset({RECONCILE, ERASE})
 
 
 def require_no_clash(spec: RollupSpec, stored: Iterable[StoredSpec]) -> None:
@@ -58,9 +60,9 @@ def require_one_task(spec: RollupSpec, run: RunInfo, previous: Iterable[Receipt]
 def _is_another_task(run: RunInfo, receipt: Receipt) -> bool:
     """Whether a receipt is of another task; outside of Airflow nobody knows.
 
-    A reconcile acts for the pipeline's own task, with the spec that the task used last.
+    A reconcile or an erasure acts for the pipeline's own task, with the spec that the task used last.
     """
-    if not run.task_id or not receipt.task_id or RECONCILE in (_verb(run.reason), _verb(receipt.reason)):
+    if not run.task_id or not receipt.task_id or ACTS_FOR_IT & {_verb(run.reason), _verb(receipt.reason)}:
         return False
     if (run.dag_id, run.task_id) != (receipt.dag_id, receipt.task_id):
         return True

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 RECONCILE = "reconcile"
+ERASE = "erase"
 
 
 class Reason(StrEnum):

@@ -68,6 +68,42 @@ class MergeParts:
 
 
 @dataclass(frozen=True, slots=True)
+class TallyMatching:
+    """Add up the points of a file that have some tags; the result is a ``Fingerprint``, or None when nobody can read it.
+
+    :param path: of the Parquet file
+    :param tags: tag key and value, all of which must be equal
+    :param interval: only points inside
+    """
+
+    path: str
+    tags: tuple[tuple[str, str], ...]
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class EraseParts:
+    """Write the points of some files anew, without those that have some tags.
+
+    The result is ``(list[Part], Fingerprint)``: the new files, and the points that were left out.
+
+    :param paths: of the files
+    :param tags: tag key and value, all of which must be equal
+    :param interval: only points inside are left out
+    :param folder: where the files are made
+    :param name: begin of their names
+    :param keys: tag keys of the new files
+    """
+
+    paths: tuple[str, ...]
+    tags: tuple[tuple[str, str], ...]
+    interval: Interval
+    folder: str
+    name: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CheckNames:
     """Make sure that line protocol can hold the names of a file; the result is None.
 
@@ -174,6 +210,8 @@ StoreStep = (
     | FingerprintSource
     | FingerprintPart
     | MergeParts
+    | TallyMatching
+    | EraseParts
     | CheckNames
     | WritePoints
     | CompareParts

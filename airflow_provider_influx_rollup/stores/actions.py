@@ -10,6 +10,7 @@ from airflow_provider_influx_rollup.client.driver import ACTIONS
 from airflow_provider_influx_rollup.lifecycle.store_steps import (
     CheckNames,
     CompareParts,
+    EraseParts,
     FingerprintPart,
     FingerprintSource,
     ListFolder,
@@ -18,10 +19,12 @@ from airflow_provider_influx_rollup.lifecycle.store_steps import (
     PutOver,
     ReadBytes,
     RemoveFiles,
+    TallyMatching,
     WriteParts,
     WritePoints,
 )
 from airflow_provider_influx_rollup.stores.compare_parts import act_compare_parts, act_merge_parts
+from airflow_provider_influx_rollup.stores.erase_parts import act_erase_parts, act_tally_matching
 from airflow_provider_influx_rollup.stores.read_parts import act_fingerprint_part, act_fingerprint_source
 from airflow_provider_influx_rollup.stores.write_parts import act_write_parts
 from airflow_provider_influx_rollup.stores.write_points import act_check_names, act_write_points
@@ -37,6 +40,8 @@ STORE_ACTIONS: Mapping[type[Any], StoreAction] = {
     FingerprintSource: act_fingerprint_source,
     FingerprintPart: act_fingerprint_part,
     MergeParts: act_merge_parts,
+    TallyMatching: act_tally_matching,
+    EraseParts: act_erase_parts,
     CheckNames: act_check_names,
     WritePoints: act_write_points,
     CompareParts: act_compare_parts,

@@ -1,0 +1,166 @@
+"""One round of an erasure: the source first, then a fence, the archive, what was made of the points, and copies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_provider_influx_rollup.exceptions import SourceChanging
+from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
+from airflow_provider_influx_rollup.ledger.codec import decode_receipts
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.catalog import fold_marks
+from airflow_provider_influx_rollup.lifecycle.erase_archive import Rewriting, clear_window
+from airflow_provider_influx_rollup.lifecycle.erase_copies import clear_copies
+from airflow_provider_influx_rollup.lifecycle.erase_found import Found
+from airflow_provider_influx_rollup.lifecycle.erase_look import Looker
+from airflow_provider_influx_rollup.lifecycle.erase_receipts import Restating, restate
+from airflow_provider_influx_rollup.lifecycle.erase_source import delete_matching, source_of
+from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
+from airflow_provider_influx_rollup.lifecycle.erase_state import put_fence
+from airflow_provider_influx_rollup.lifecycle.erase_targets import Reader, reach_of
+from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile_windows
+from airflow_provider_influx_rollup.lifecycle.reconcile_result import ReconcileResult
+from airflow_provider_influx_rollup.lifecycle.reconcile_scope import ReconcileOptions
+from airflow_provider_influx_rollup.lifecycle.rollup_plan import STAGE
+from airflow_provider_influx_rollup.lifecycle.steps import Query, Report, Steps
+from airflow_provider_influx_rollup.windows.coverage import subtract
+from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.lateness import is_due
+
+TRIES = 3
+# a run that died is taken for alive so long
+BUSY_FOR = timedelta(minutes=15)
+# a window that begins before a span may reach into it
+LONGEST_WINDOW = timedelta(days=400)
+
+
+@dataclass
+class Clearing:
+    """Deletes what was found.
+
+    :param kept: pipelines with windows that still hold something of the series, with the reason
+    :param remade: windows that were computed again, by pipeline
+    """
+
+    look: Looker
+    rewriting: Rewriting
+    restating: Restating
+    kept: dict[str, dict[str, Any]] = field(default_factory=dict)
+    remade: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def spec(self) -> EraseSpec:
+        """What is erased."""
+        return self.look.spec
+
+    def clear(self, found: Found) -> Steps[None]:
+        """Delete everywhere, in an order in which nobody can bring back what is deleted already.
+
+        :param found: in all rounds
+        :raises PartialWrite: when points are still there after they were deleted
+        :raises SourceChanging: when others write what is to be deleted
+        """
+        self.kept, self.remade = {}, {}
+        yield from delete_matching(self.look.source, self.spec.span)
+        # an archive that has read the bucket before this is not published any more, or its files are found below
+        yield from put_fence(self.spec.archive.folder)
+        for window in (yield from self.look.archive.windows()):
+            yield from self._clear_window(window)
+        if self.look.has_archive:
+            yield from fold_marks(self.spec.archive.folder)
+        done: set[tuple[str, str]] = set()
+        for reader in self.look.readers.chosen:
+            yield from self._clear_pipeline(reader, found, done)
+        yield from clear_copies(self.spec)
+
+    def _clear_window(self, window: Interval) -> Steps[None]:
+        for _ in range(TRIES):
+            files = yield from self.look.archive.look(window)
+            if (yield from clear_window(self.rewriting, files)):
+                return
+        what = "runs kept archiving the window while the series were erased from its files"
+        fix = "run it again when these runs have ended: it goes on where it was"
+        raise SourceChanging(what, window=window, written="no certificate", fix=fix)
+
+    def _clear_pipeline(self, reader: Reader, found: Found, done: set[tuple[str, str]]) -> Steps[None]:
+        reach = reach_of(self.spec, self.look.readers, reader.place)
+        if not reader.why and reach is not None:
+            if reader.place not in done:
+                yield from delete_matching(source_of(*reader.place, self.spec.tags), reach)
+                done.add(reader.place)
+            yield from restate(self.restating, reader.rollup, found.rows.get(reader.name, {}))
+        spans: Sequence[Interval] = found.spans
+        if not reader.why:
+            # windows that stick out of the interval hold points that stay
+            spans = subtract([self.spec.interval], [reach] if reach else []) if self.spec.interval else ()
+        if spans:
+            yield from self._compute_again(reader, spans)
+
+    def _compute_again(self, reader: Reader, spans: Sequence[Interval]) -> Steps[None]:
+        """Windows whose rows cannot be told by the tags: from what the source has now, where it has all."""
+        rollup, now = reader.rollup, self.restating.clock
+        receipts = yield from self._receipts(reader, spans)
+        lateness = Duration.of(rollup.lateness, allow_zero=True)
+        windows = [one.window for one in receipts if is_due(one.window, lateness, now())]
+        if not windows:
+            return
+        result = yield from reconcile_windows(
+            rollup, windows, self.restating.run, now, ReconcileOptions(), self.restating.stored
+        )
+        self.remade[reader.name] = len(result.repaired.windows)
+        kept = _left(result)
+        if kept:
+            why = reader.why or "a part of the window is not erased"
+            self.kept[reader.name] = {
+                "why": f"{why}: {kept[min(kept)]}",
+                "windows": len(kept),
+                "interval": Interval(min(kept).start, max(one.stop for one in kept)).as_json(),
+            }
+            yield Report(
+                f"Pipeline {reader.name}: {len(kept)} windows are kept as they are, {why}: {kept[min(kept)]}",
+                "warning",
+            )
+
+    def _receipts(self, reader: Reader, spans: Sequence[Interval]) -> Steps[list[Receipt]]:
+        reach = Interval(_earlier(spans[0].start), spans[-1].stop)
+        query = receipts_query(reader.rollup.ledger_bucket, reader.name, STAGE, reach)
+        receipts = decode_receipts((yield Query(query)))
+        return [one for one in receipts if any(one.window.overlaps(span) for span in spans)]
+
+    def require_at_rest(self, found: Found) -> Steps[None]:
+        """Refuse to certify while a run writes windows of the series: it may have read the points before.
+
+        :param found: in all rounds
+        :raises SourceChanging: naming the run
+        """
+        now = self.restating.clock()
+        for reader in self.look.readers.chosen:
+            if not found.spans:
+                return
+            for receipt in (yield from self._receipts(reader, found.spans)):
+                if receipt.state is State.WRITING and now - receipt.written_at < BUSY_FOR:
+                    what = f"run {receipt.run_id!r} of pipeline {reader.name!r} is writing {receipt.window}"
+                    fix = "run it again when that run has ended: it goes on where it was"
+                    raise SourceChanging(what, window=receipt.window, written="no certificate", fix=fix)
+
+
+def _left(result: ReconcileResult) -> Mapping[Interval, str]:
+    """Windows that are not as the source gives them now, with the reason."""
+    left = {one.window: one.why for one in (*result.purged, *result.frozen, *result.waiting)}
+    left |= {window: error.what for window, error in result.failed.items()}
+    return left | dict.fromkeys(_windows(result.repaired.unsettled), "its source keeps changing")
+
+
+def _windows(windows: Iterable[Interval]) -> list[Interval]:
+    return list(windows)
+
+
+def _earlier(start: datetime) -> datetime:
+    """How far back windows may begin that reach an instant."""
+    floor = datetime(1678, 1, 1, tzinfo=start.tzinfo)
+    return max(floor, start - LONGEST_WINDOW) if start - LONGEST_WINDOW > floor else floor

@@ -1,0 +1,129 @@
+"""Copies and records that name the series: the quarantine, statuses of deadman checks, records of the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
+from airflow_provider_influx_rollup.exceptions import BucketNotFound
+from airflow_provider_influx_rollup.flux.deadman import STATUS_MEASUREMENT
+from airflow_provider_influx_rollup.flux.erase import EXACT_TIME, records_query
+from airflow_provider_influx_rollup.flux.rollup import RollupSource
+from airflow_provider_influx_rollup.ledger.lateness import LATENESS_MEASUREMENT
+from airflow_provider_influx_rollup.ledger.line_protocol import encode_line
+from airflow_provider_influx_rollup.ledger.validation import VALIDATION_MEASUREMENT
+from airflow_provider_influx_rollup.lifecycle.erase_found import Held
+from airflow_provider_influx_rollup.lifecycle.erase_source import delete_matching, find_matching, source_of
+from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
+from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Query, Report, Steps, Write
+
+COPIES, STATUSES, RECORDS = "copies", "statuses", "records"
+SOURCE_MEASUREMENT = "_source_measurement"
+LINES_PER_WRITE = 1_000
+NOT_TAGS = frozenset({"result", "table", "_time", "_value", "_field", "_measurement", EXACT_TIME})
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """A field of the ledger's records whose text names series.
+
+    :param tag: the record's tag that has the source's measurement
+    """
+
+    measurement: str
+    field: str
+    tag: str = "measurement"
+
+
+NAMING = (Texts(LATENESS_MEASUREMENT, "by_series"), Texts(VALIDATION_MEASUREMENT, "examples"))
+
+
+def find_copies(spec: EraseSpec) -> Steps[list[Held]]:
+    """What the quarantine, the statuses and the ledger hold of the series.
+
+    :raises BucketNotFound: when a bucket that was named is not there
+    """
+    held = []
+    for place, source in _sources(spec).items():
+        bucket = yield FindBucket(source.bucket)
+        if bucket is None:
+            what = f"bucket {source.bucket!r} does not exist, or the token may not read it"
+            fix = "correct the name, or leave it out"
+            raise BucketNotFound(what, written="nothing", fix=fix)
+        found = yield from find_matching(bucket, source, spec.span, spec.archive.max_rows_per_read)
+        details = {"bucket": source.bucket, "measurement": source.measurement}
+        held.append(Held.of(place, found.points, **details))
+    for texts in NAMING:
+        lines = yield from _rewritten(spec, texts)
+        place = f"{RECORDS} {texts.measurement}"
+        held.append(Held(place, Fingerprint(), len(lines), {"bucket": spec.archive.ledger_bucket}))
+    return held
+
+
+def clear_copies(spec: EraseSpec) -> Steps[None]:
+    """Delete them; records are written again without the series.
+
+    :raises PartialWrite: when points are still there after they were deleted
+    """
+    for source in _sources(spec).values():
+        yield from delete_matching(source, spec.span)
+    for texts in NAMING:
+        lines = yield from _rewritten(spec, texts)
+        for first in range(0, len(lines), LINES_PER_WRITE):
+            yield Write(spec.archive.ledger_bucket, lines[first : first + LINES_PER_WRITE])
+        if lines:
+            yield Report(f"{len(lines)} records of {texts.measurement} do not name the series any more")
+
+
+def _sources(spec: EraseSpec) -> dict[str, RollupSource]:
+    """Where points are deleted by their tags, by place."""
+    measurement = spec.archive.measurement
+    found = {
+        f"{COPIES} {bucket}/{measurement}": source_of(bucket, measurement, spec.tags)
+        for bucket in spec.quarantine_buckets
+    }
+    tags = {**spec.tags, SOURCE_MEASUREMENT: measurement}
+    return found | {
+        f"{STATUSES} {bucket}": source_of(bucket, STATUS_MEASUREMENT, tags) for bucket in spec.status_buckets
+    }
+
+
+def _rewritten(spec: EraseSpec, texts: Texts) -> Steps[list[str]]:
+    """The records that name the series, as lines that do not."""
+    ledger = spec.archive.ledger_bucket
+    if (yield FindBucket(ledger)) is None:
+        return []
+    tags = {texts.tag: spec.archive.measurement}
+    rows = yield Query(records_query(ledger, texts.measurement, texts.field, tags, spec.span))
+    lines = []
+    for row in rows:
+        kept = _without(row["_value"], spec)
+        if kept is not None:
+            lines.append(_line(row, texts, kept))
+    return lines
+
+
+def _without(text: str, spec: EraseSpec) -> str | None:
+    """A list of series without those of the tags; None when it has none of them."""
+    entries = json.loads(text or "[]")
+    kept = [entry for entry in entries if not _names(entry, spec.tags)]
+    return None if len(kept) == len(entries) else json.dumps(kept, ensure_ascii=False)
+
+
+def _names(entry: Any, tags: Mapping[str, str]) -> bool:
+    """Whether an entry is about a series with the tags, or says so in its text."""
+    series = entry[0] if isinstance(entry, list) and entry else None
+    if isinstance(entry, Mapping):
+        series = entry.get("tags")
+    if isinstance(series, Mapping):
+        return all(series.get(key) == value for key, value in tags.items())
+    text = json.dumps(entry, ensure_ascii=False)
+    return all(json.dumps(f"{key}={value}", ensure_ascii=False)[1:-1] in text for key, value in tags.items())
+
+
+def _line(row: Mapping[str, Any], texts: Texts, text: str) -> str:
+    tags = {key: str(value) for key, value in row.items() if key not in NOT_TAGS and value not in (None, "")}
+    return encode_line(texts.measurement, tags, {texts.field: text}, row[EXACT_TIME])
