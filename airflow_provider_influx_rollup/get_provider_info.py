@@ -63,6 +63,7 @@ OPERATORS = (
     "archive_expiring",
     "purge",
     "restore",
+    "compact",
 )
 _CONFIG: dict[str, Any] = {
     "influx_rollup": {

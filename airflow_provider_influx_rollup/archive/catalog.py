@@ -15,6 +15,7 @@ from typing import Any
 from airflow_provider_influx_rollup.archive.documents import damaged, decode_sealed, encode_sealed
 from airflow_provider_influx_rollup.archive.manifest import Manifest, Part
 from airflow_provider_influx_rollup.archive.paths import parse_window, window_folder
+from airflow_provider_influx_rollup.windows.coverage import merge
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 FORMAT = "influx-rollup-catalog/1"
@@ -47,10 +48,6 @@ class Entry:
     @classmethod
     def of(cls, manifest: Manifest) -> Entry:
         """What the index keeps of a manifest."""
-        compacted = {
-            Interval.from_json(one["window"]): int(one["generation"])
-            for one in manifest.run.get(COMPACTED, ())
-        }
         return cls(
             manifest.window,
             manifest.generation,
@@ -60,15 +57,23 @@ class Entry:
             manifest.content.series_count,
             manifest.tags,
             manifest.parts,
-            compacted,
+            compacted_of(manifest),
+        )
+
+    @property
+    def covered(self) -> list[Interval]:
+        """The times that it stands for: its window, or, when it was compacted, the smallest windows that it was made of."""
+        if not self.compacted:
+            return [self.window]
+        ordered = sorted(self.compacted, key=lambda window: (window.start, -window.stop_ns))
+        # one that holds others comes just before the first of them
+        following = [*ordered[1:], None]
+        return merge(
+            one for one, after in zip(ordered, following, strict=True) if not (after and one.covers(after))
         )
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
-        compacted = [
-            {"window": window.as_json(), "generation": number}
-            for window, number in sorted(self.compacted.items())
-        ]
         return {
             "window": self.window.as_json(),
             "generation": self.generation,
@@ -78,13 +83,12 @@ class Entry:
             "series": self.series,
             "tags": list(self.tags),
             "parts": [asdict(part) for part in self.parts],
-            "compacted": compacted,
+            "compacted": compacted_as_json(self.compacted),
         }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Entry:
         """Undo ``as_json``."""
-        compacted = {Interval.from_json(one["window"]): int(one["generation"]) for one in values["compacted"]}
         return cls(
             Interval.from_json(values["window"]),
             int(values["generation"]),
@@ -94,7 +98,7 @@ class Entry:
             int(values["series"]),
             tuple(values["tags"]),
             tuple(Part(**part) for part in values["parts"]),
-            compacted,
+            _windows_of(values["compacted"]),
         )
 
 
@@ -145,6 +149,22 @@ class Mark:
     def name(self) -> str:
         """Of its file."""
         return f"{window_folder('', self.window).lstrip('/')}.gen={self.generation}.mark"
+
+
+def compacted_of(manifest: Manifest) -> dict[Interval, int]:
+    """The windows, with their generations, that a generation was compacted from; empty for all others."""
+    return _windows_of(manifest.run.get(COMPACTED, ()))
+
+
+def compacted_as_json(compacted: Mapping[Interval, int]) -> list[dict[str, Any]]:
+    """For a manifest's ``run``."""
+    return [
+        {"window": window.as_json(), "generation": number} for window, number in sorted(compacted.items())
+    ]
+
+
+def _windows_of(values: Iterable[Mapping[str, Any]]) -> dict[Interval, int]:
+    return {Interval.from_json(one["window"]): int(one["generation"]) for one in values}
 
 
 def version_name(version: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from airflow_provider_influx_rollup.archive.catalog import Entry
@@ -25,33 +26,59 @@ class Piece:
 def cut_pieces(entries: Sequence[Entry], interval: Interval) -> list[Piece]:
     """Cut an interval where its archived windows begin and end; what no window covers is left out.
 
-    A window that was compacted into a larger one counts only where it has changed since, and then instead of that.
+    A window that was compacted into a larger one counts only where it has changed since, and then instead of that. The
+    larger one counts only where it was made of windows.
     """
-    clipped = [
-        (entry, max(entry.window.start, interval.start), min(entry.window.stop, interval.stop))
-        for entry in entries
-        if entry.window.overlaps(interval)
-    ]
-    bounds = sorted({bound for _, start, stop in clipped for bound in (start, stop)})
+    clipped = sorted(
+        (
+            (max(held.start, interval.start), min(held.stop, interval.stop), entry)
+            for entry in entries
+            if entry.window.overlaps(interval)
+            for held in entry.covered
+            if held.overlaps(interval)
+        ),
+        key=lambda one: one[:2],
+    )
+    bounds = sorted({bound for first, last, _ in clipped for bound in (first, last)})
     pieces: list[Piece] = []
+    begun: list[tuple[datetime, datetime, Entry]] = []
+    taken = 0
     for start, stop in pairwise(bounds):
-        covering = _standing([entry for entry, first, last in clipped if first <= start and stop <= last])
-        if not covering:
-            continue
-        if pieces and pieces[-1].entries == covering and pieces[-1].interval.stop == start:
-            pieces[-1] = Piece(Interval(pieces[-1].interval.start, stop), covering)
-        else:
-            pieces.append(Piece(Interval(start, stop), covering))
+        while taken < len(clipped) and clipped[taken][0] <= start:
+            begun.append(clipped[taken])
+            taken += 1
+        begun = [one for one in begun if one[1] > start]
+        if begun:
+            _add(pieces, Piece(Interval(start, stop), _standing([entry for _, _, entry in begun])))
     return pieces
 
 
+def _add(pieces: list[Piece], piece: Piece) -> None:
+    """Add a piece, or make the last one longer."""
+    last = pieces[-1] if pieces else None
+    if last and last.entries == piece.entries and last.interval.stop == piece.interval.start:
+        pieces[-1] = Piece(Interval(last.interval.start, piece.interval.stop), piece.entries)
+    else:
+        pieces.append(piece)
+
+
 def _standing(covering: list[Entry]) -> tuple[Entry, ...]:
-    """Those that count, the one made last first."""
-    dropped = set()
-    for large in covering:
-        for small in covering:
-            number = large.compacted.get(small.window)
-            if number is not None:
-                dropped.add(small.window if number == small.generation else large.window)
-    left = [entry for entry in covering if entry.window not in dropped]
+    """Those that count, the one made last first: of all that were made of one small window, that of its newest generation."""
+    best: dict[Interval, tuple[int, str, timedelta, Entry]] = {}
+    for entry in covering:
+        small, number = _made_of(entry, covering)
+        # of several with the same points that which was made last, and the longest of these
+        found = (number, entry.created_at, entry.window.duration, entry)
+        if small not in best or found[:3] > best[small][:3]:
+            best[small] = found
+    left = [entry for *_, entry in best.values()]
     return tuple(sorted(left, key=lambda entry: (entry.created_at, entry.window), reverse=True))
+
+
+def _made_of(entry: Entry, covering: list[Entry]) -> tuple[Interval, int]:
+    """The smallest window here that an entry was made of, and its generation; itself, when it was not compacted."""
+    named = [other.window for other in covering if other.window in entry.compacted]
+    if not named:
+        return entry.window, entry.generation
+    small = min(named, key=lambda window: window.duration)
+    return small, entry.compacted[small]

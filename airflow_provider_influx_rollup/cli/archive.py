@@ -102,7 +102,7 @@ def _verify(args: Namespace, output: Output) -> int:
                     one.generation,
                     number(one.rows),
                     size(one.bytes),
-                    one.problem or "as its manifest says",
+                    one.told,
                 )
                 for one in checked
             ],
@@ -114,6 +114,7 @@ def _verify(args: Namespace, output: Output) -> int:
             "generation": one.generation,
             "rows": one.rows,
             "problem": one.problem,
+            "moved": one.moved,
         }
         for one in checked
     ]

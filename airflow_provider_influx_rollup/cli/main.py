@@ -15,6 +15,7 @@ from airflow_provider_influx_rollup.cli import (
     archive,
     catalog,
     certificate,
+    compact,
     coverage,
     doctor,
     lateness,
@@ -42,6 +43,7 @@ COMMANDS = (
     archive,
     catalog,
     restore,
+    compact,
     certificate,
 )
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from airflow_provider_influx_rollup.archive.catalog import compacted_of
 from airflow_provider_influx_rollup.archive.paths import window_folder
 from airflow_provider_influx_rollup.exceptions import (
     ArchiveMismatch,
     ArchiveMissing,
+    ConfigurationError,
     QueryFailed,
     SourceChanging,
     WindowFrozen,
@@ -24,7 +26,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_generation import (
     fresh_generation,
     merged_generation,
 )
-from airflow_provider_influx_rollup.lifecycle.archive_newest import Published, newest_generation, verify_files
+from airflow_provider_influx_rollup.lifecycle.archive_newest import Published, newest_generation
 from airflow_provider_influx_rollup.lifecycle.archive_read import (
     as_unreadable,
     fingerprint_source,
@@ -33,6 +35,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_read import (
 )
 from airflow_provider_influx_rollup.lifecycle.archive_spec import STAGE, ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.catalog import fold_marks
+from airflow_provider_influx_rollup.lifecycle.compact_held import verify_held
 from airflow_provider_influx_rollup.lifecycle.erase_state import read_fences
 from airflow_provider_influx_rollup.lifecycle.frozen import is_too_old
 from airflow_provider_influx_rollup.lifecycle.purge_state import read_purge
@@ -145,6 +148,7 @@ def _try(
     folder = window_folder(spec.folder, window)
     fences = yield from read_fences(spec.folder)
     newest = yield from newest_generation(folder)
+    _require_own(window, newest)
     bucket = yield from require_bucket(spec.bucket, window)
     is_taken = is_too_old(window, bucket, now())
     if is_taken and not spec.force:
@@ -162,7 +166,7 @@ def _try(
 def _renew(making: Making, newest: Published) -> Steps[Archived | None]:
     """The source holds all points that there are."""
     try:
-        yield from verify_files(newest)
+        yield from verify_held(newest)
     except (ArchiveMismatch, ArchiveMissing) as error:
         yield Report(f"Window {making.window}: the archive is damaged and made anew: {error}", "warning")
         return (yield from _made(fresh_generation(replace(making, reason=DAMAGED))))
@@ -177,16 +181,28 @@ def _renew(making: Making, newest: Published) -> Steps[Archived | None]:
 
 def _renew_incomplete(making: Making, newest: Published) -> Steps[Archived | None]:
     """Points of the newest generation are gone from the bucket on purpose: what it holds is kept."""
-    yield from verify_files(newest)
+    before, content = yield from verify_held(newest)
     source = yield from fingerprint_source(making.spec, making.plan.slices)
     if not source.total.rows or source == newest.manifest.source:
         return Archived(newest, is_new=False)
-    return (yield from _made(merged_generation(replace(making, reason=LATE), newest)))
+    return (yield from _made(merged_generation(replace(making, reason=LATE), before, content)))
 
 
 def _made(making: Steps[Published | None]) -> Steps[Archived | None]:
     made = yield from making
     return Archived(made, is_new=True) if made is not None else None
+
+
+def _require_own(window: Interval, newest: Published | None) -> None:
+    """What was compacted is made of the windows that are archived, and of nothing else."""
+    if newest is not None and compacted_of(newest.manifest):
+        what = "the window was compacted from smaller ones, which are those to archive"
+        raise ConfigurationError(
+            what,
+            window=window,
+            written="nothing",
+            fix="use the every, offset and timezone of the smaller windows",
+        )
 
 
 def _kept(spec: ArchiveSpec, window: Interval, newest: Published | None) -> Steps[Archived]:

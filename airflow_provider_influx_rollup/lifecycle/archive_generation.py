@@ -20,6 +20,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_read import (
 )
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.catalog import mark_generation
+from airflow_provider_influx_rollup.lifecycle.compact_held import Held
 from airflow_provider_influx_rollup.lifecycle.erase_state import read_fences
 from airflow_provider_influx_rollup.lifecycle.frozen import is_too_old
 from airflow_provider_influx_rollup.lifecycle.purge_state import PurgeState, read_purge
@@ -115,15 +116,16 @@ def fresh_generation(making: Making) -> Steps[Published | None]:
     return (yield from _unless_overtaken(making, folder, _fresh(making, number, folder)))
 
 
-def merged_generation(making: Making, newest: Published) -> Steps[Published | None]:
+def merged_generation(making: Making, before: Held, held: Fingerprint) -> Steps[Published | None]:
     """A generation of the newest one, whose points are gone from the bucket, and of what the bucket holds now.
 
-    :param newest: its files are what its manifest says
+    :param before: where the points of the newest one are; these files are what their manifest says
+    :param held: what these points are
     :return: None when the source changed meanwhile, or another run was faster
     :raises ArchiveMismatch: when the merged files are not exactly both
     """
     number, folder = yield from _begin(making)
-    return (yield from _unless_overtaken(making, folder, _merged(making, newest, number, folder)))
+    return (yield from _unless_overtaken(making, folder, _merged(making, before, held, number, folder)))
 
 
 def _unless_overtaken(making: Making, folder: str, steps: Steps[Published | None]) -> Steps[Published | None]:
@@ -155,16 +157,18 @@ def _fresh(making: Making, number: int, folder: str) -> Steps[Published | None]:
     return (yield from _publish(making, folder, making.manifest(number, parts, content, content)))
 
 
-def _merged(making: Making, newest: Published, number: int, folder: str) -> Steps[Published | None]:
+def _merged(
+    making: Making, before: Held, held: Fingerprint, number: int, folder: str
+) -> Steps[Published | None]:
     read = yield from _read_source(making, folder, LATE + making.token)
     if read is None:
         return None
     late, source = read
-    step = MergeParts(newest.paths, _paths(folder, late), folder, making.token, making.tags)
+    step = MergeParts(before.paths, _paths(folder, late), folder, making.token, making.tags, before.window)
     parts, replaced = yield step
     content = yield from _read_back(folder, parts)
     yield RemoveFiles(_paths(folder, late))
-    expected = merge([newest.manifest.content, source])
+    expected = merge([held, source])
     differences = expected.differences(merge([content, replaced]), "both", "the merged files")
     if differences:
         yield RemoveFiles(_paths(folder, parts))

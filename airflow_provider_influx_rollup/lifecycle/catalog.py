@@ -47,7 +47,7 @@ def find_entries(folder: str, interval: Interval | None = None) -> Steps[list[En
     catalog, marks = yield from _read(folder)
     known = {window: entry for window, entry in catalog.entries.items() if _is_wanted(window, interval)}
     wanted = {mark.window for mark in marks if _is_wanted(mark.window, interval)}
-    if interval is None or subtract([interval], known):
+    if interval is None or subtract([interval], [held for entry in known.values() for held in entry.covered]):
         wanted |= {
             window
             for name in (yield ListFolder(folder))

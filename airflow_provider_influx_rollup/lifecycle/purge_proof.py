@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from airflow_provider_influx_rollup.archive.catalog import compacted_of
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
 from airflow_provider_influx_rollup.archive.paths import window_folder
 from airflow_provider_influx_rollup.exceptions import (
@@ -16,13 +17,10 @@ from airflow_provider_influx_rollup.exceptions import (
 )
 from airflow_provider_influx_rollup.flux.archive import points_query
 from airflow_provider_influx_rollup.hashing import text_hash
-from airflow_provider_influx_rollup.lifecycle.archive_newest import (
-    Published,
-    newest_generation,
-    verify_files,
-)
+from airflow_provider_influx_rollup.lifecycle.archive_newest import Published, newest_generation
 from airflow_provider_influx_rollup.lifecycle.archive_read import ReadPlan, fingerprint_source, plan_read
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
+from airflow_provider_influx_rollup.lifecycle.compact_held import Held, verify_held
 from airflow_provider_influx_rollup.lifecycle.purge_marks import lift_purge, overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec, refused
 from airflow_provider_influx_rollup.lifecycle.purge_state import (
@@ -48,6 +46,7 @@ FIX_ARCHIVE = "archive the window again, then purge it"
 class Proof:
     """What is known of a window that may be deleted.
 
+    :param held: the newest generation, and whose files hold it
     :param source: what the bucket holds
     :param tiers: what the required pipelines hold
     :param before: the state of an earlier purge
@@ -58,12 +57,17 @@ class Proof:
     window: Interval
     folder: str
     plan: ReadPlan
-    published: Published
+    held: Held
     source: Fingerprint
     tiers: tuple[TierProof, ...]
     before: PurgeState | None
     begun_at: datetime
     is_going_on: bool = False
+
+    @property
+    def published(self) -> Published:
+        """The newest generation."""
+        return self.held.published
 
     def document(self, spec: PurgeSpec, run: RunInfo) -> dict[str, Any]:
         """What a certificate says of it."""
@@ -156,26 +160,42 @@ def prove(
         published = yield from newest_generation(folder)
         if published is None and not plan.rows:
             return Finished(window, 0)
-        if published is None:
-            what = f"there is no archive of the window in {spec.archive.shown_path}/{folder}"
-            raise refused(what, window, "archive it first, with the same path and the same every")
-        yield from verify_files(published)
+        held = yield from _verified(spec, window, folder, published)
     except (ArchiveMismatch, ArchiveMissing) as error:
         raise refused(error.what, window, error.fix or FIX_ARCHIVE) from error
     source = yield from fingerprint_source(spec.archive, plan.slices)
-    proof = Proof(window, folder, plan, published, source, (), before, begun_at)
-    if before is not None and before.state == DELETING and before.generation == published.manifest.generation:
+    proof = Proof(window, folder, plan, held, source, (), before, begun_at)
+    manifest = held.published.manifest
+    if before is not None and before.state == DELETING and before.generation == manifest.generation:
         return (yield from _going_on(spec, proof, before))
     _require_archived(proof)
     _require_quiet(spec, proof)
-    if source == published.manifest.content and not dry_run:
+    if source == manifest.content and not dry_run:
         yield from _forget(spec, proof)
-    manifest = published.manifest
     # two workers' clocks may differ a little
     unchanged_since = datetime.fromisoformat(manifest.created_at) + min(spec.rest, CLOCKS_MAY_DIFFER)
     archived = Archived(manifest.generation, unchanged_since)
     tiers = yield from prove_tiers(spec, window, stored, archived, run, now)
-    return Proof(window, folder, plan, published, source, tuple(tiers), before, begun_at)
+    return Proof(window, folder, plan, held, source, tuple(tiers), before, begun_at)
+
+
+def _verified(spec: PurgeSpec, window: Interval, folder: str, published: Published | None) -> Steps[Held]:
+    """Where the newest generation's points are, after they were read from the files.
+
+    :raises PurgeRefused: when there is none, or it is not what may be purged
+    :raises ArchiveMismatch: when the files do not hold exactly what its manifest says
+    """
+    if published is None:
+        what = f"there is no archive of the window in {spec.archive.shown_path}/{folder}"
+        raise refused(what, window, "archive it first, with the same path and the same every")
+    if compacted_of(published.manifest):
+        what = "the window was compacted from smaller ones, which are those to purge"
+        raise refused(what, window, "use the every, offset and timezone with which they are archived")
+    held, content = yield from verify_held(published)
+    if content != published.manifest.content:
+        what = f"{held.holder.folder} does not hold generation {published.manifest.generation} as its manifest says"
+        raise refused(what, window, FIX_ARCHIVE)
+    return held
 
 
 def compare_rest(spec: PurgeSpec, proof: Proof) -> Steps[Rest]:
@@ -184,7 +204,7 @@ def compare_rest(spec: PurgeSpec, proof: Proof) -> Steps[Rest]:
     examples: list[str] = []
     for part in proof.plan.slices:
         flux = points_query(spec.archive.bucket, spec.archive.measurement, part.interval)
-        found: Comparison = yield CompareParts(flux, (proof.published.paths,), part.interval)
+        found: Comparison = yield CompareParts(flux, (proof.held.paths,), part.interval)
         equal += found.equal
         others += found.changed + found.unknown
         examples += found.examples
@@ -250,7 +270,7 @@ def _going_on(spec: PurgeSpec, proof: Proof, before: PurgeState) -> Steps[Proof]
         proof.window,
         proof.folder,
         proof.plan,
-        proof.published,
+        proof.held,
         proof.source,
         tiers,
         before,

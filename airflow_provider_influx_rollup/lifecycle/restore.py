@@ -201,13 +201,12 @@ def _lift(spec: RestoreSpec, source: Source) -> Steps[list[Interval]]:
     lifted = yield from lift_purge(
         spec.ledger_bucket, spec.target_bucket, spec.output_measurement, source.interval
     )
-    if source.is_whole_window:
-        folder = window_folder(spec.folder, source.layers[0].manifest.window)
-        try:
-            yield from write_purge(folder, None)
-        except StoreForbidden as error:
-            what = f"{error.what}; the next archive of {source.interval} keeps every point of this one"
-            yield Report(what, "warning")
+    try:
+        for window in source.whole_windows:
+            yield from write_purge(window_folder(spec.folder, window), None)
+    except StoreForbidden as error:
+        what = f"{error.what}; the next archive of {source.interval} keeps every point of this one"
+        yield Report(what, "warning")
     return lifted
 
 

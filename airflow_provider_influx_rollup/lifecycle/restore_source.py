@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from airflow_provider_influx_rollup.archive.catalog import compacted_of
 from airflow_provider_influx_rollup.archive.manifest import Part
 from airflow_provider_influx_rollup.archive.paths import window_folder
 from airflow_provider_influx_rollup.archive.pieces import cut_pieces
@@ -40,9 +41,13 @@ class Source:
         return self.layers[0].manifest.generation
 
     @property
-    def is_whole_window(self) -> bool:
-        """Whether it is exactly what one generation holds."""
-        return len(self.layers) == 1 and self.interval.covers(self.layers[0].manifest.window)
+    def whole_windows(self) -> list[Interval]:
+        """Windows of which it is exactly what their newest generation holds; also those that were compacted."""
+        if len(self.layers) > 1:
+            return []
+        manifest = self.layers[0].manifest
+        windows = [manifest.window, *sorted(compacted_of(manifest))]
+        return [window for window in windows if self.interval.covers(window)]
 
     def parts(self, interval: Interval) -> list[Part]:
         """The files that may have points in an interval."""

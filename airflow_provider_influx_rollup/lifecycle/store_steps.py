@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, Total
+from airflow_provider_influx_rollup.archive.manifest import Part
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 Layers = tuple[tuple[str, ...], ...]
@@ -54,6 +55,7 @@ class MergeParts:
     The result is ``(list[Part], Fingerprint)``: the new files, and the points that were replaced.
 
     :param older: paths of files whose points give way where a later file has the same series, field and time
+    :param interval: only its points of the older files; None: all
     :param newer: paths of files that are taken as they are
     :param folder: where the files are made
     :param name: begin of their names
@@ -65,6 +67,61 @@ class MergeParts:
     folder: str
     name: str
     tags: tuple[str, ...]
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartsOf:
+    """Some points of some files.
+
+    :param files: paths of Parquet files, each with the SHA-256 that it must have
+    :param interval: only its points
+    """
+
+    files: tuple[tuple[str, str], ...]
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class JoinParts:
+    """Write the points of many files into few, one for each value type, in flat memory; the result is a ``Joined``.
+
+    :param sources: in the order in which their points are written; no two have a point in common
+    :param folder: where the files are made
+    :param name: begin of their names, which no other run uses
+    :param tags: tag keys of the new files
+    """
+
+    sources: tuple[PartsOf, ...]
+    folder: str
+    name: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What was joined.
+
+    :param parts: the new files, as they were written
+    :param found: what was read from each source; without the series
+    :param series: how many tag sets all of them have
+    """
+
+    parts: tuple[Part, ...]
+    found: tuple[Fingerprint, ...]
+    series: int
+
+
+@dataclass(frozen=True, slots=True)
+class FingerprintPoints:
+    """Add up some points of files, in flat memory; the result is their ``Fingerprint``.
+
+    :param paths: of Parquet files
+    :param interval: only its points
+    """
+
+    paths: tuple[str, ...]
+    interval: Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +269,8 @@ StoreStep = (
     | MergeParts
     | TallyMatching
     | EraseParts
+    | JoinParts
+    | FingerprintPoints
     | CheckNames
     | WritePoints
     | CompareParts

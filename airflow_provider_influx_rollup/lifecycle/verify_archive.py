@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from airflow_provider_influx_rollup.archive.catalog import compacted_of
 from airflow_provider_influx_rollup.archive.paths import MANIFEST, parse_window, window_folder
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
 from airflow_provider_influx_rollup.lifecycle.archive_newest import (
+    Published,
     generations,
     read_generation,
     verify_files,
 )
+from airflow_provider_influx_rollup.lifecycle.compact_held import read_moved
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
 from airflow_provider_influx_rollup.lifecycle.store_steps import ListFolder
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -21,6 +24,7 @@ class Checked:
     """One generation of a window.
 
     :param problem: what is wrong with it; empty when nothing is
+    :param moved: where its points are when its files were removed; empty when they are there
     """
 
     window: Interval
@@ -28,6 +32,12 @@ class Checked:
     rows: int
     bytes: int
     problem: str = ""
+    moved: str = ""
+
+    @property
+    def told(self) -> str:
+        """What was found."""
+        return self.problem or self.moved or "as its manifest says"
 
 
 def verify_archive(folder: str, interval: Interval | None = None) -> Steps[list[Checked]]:
@@ -46,7 +56,7 @@ def verify_archive(folder: str, interval: Interval | None = None) -> Steps[list[
             one = yield from _check(folder, window, number)
             if one is not None:
                 checked.append(one)
-                yield Report(f"{window}, generation {number}: {one.problem or 'as its manifest says'}")
+                yield Report(f"{window}, generation {number}: {one.told}")
     return checked
 
 
@@ -63,8 +73,26 @@ def _check(folder: str, window: Interval, number: int) -> Steps[Checked | None]:
         problem = (
             f"{published.folder}/{MANIFEST} is of window {manifest.window}, generation {manifest.generation}"
         )
+    told = ""
     try:
-        yield from verify_files(published)
+        told = yield from _require_points(folder, published)
     except (ArchiveMismatch, ArchiveMissing) as error:
         problem = error.what
-    return Checked(window, number, manifest.content.total.rows, manifest.size_bytes, problem)
+    return Checked(window, number, manifest.content.total.rows, manifest.size_bytes, problem, told)
+
+
+def _require_points(folder: str, published: Published) -> Steps[str]:
+    """Its files, or the larger generation that took their place, which is checked by itself.
+
+    :return: where the points are, when they are not in its files
+    """
+    moved = yield from read_moved(published.folder)
+    if moved is None:
+        yield from verify_files(published)
+        return ""
+    large = yield from read_generation(window_folder(folder, moved.window), moved.generation)
+    own = published.manifest
+    if large is None or compacted_of(large.manifest).get(own.window) != own.generation:
+        what = f"{published.folder} was compacted into {moved.window}, generation {moved.generation}, which does not hold it"
+        raise ArchiveMissing(what)
+    return f"compacted into {moved.window}, generation {moved.generation}"

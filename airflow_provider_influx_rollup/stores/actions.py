@@ -12,7 +12,9 @@ from airflow_provider_influx_rollup.lifecycle.store_steps import (
     CompareParts,
     EraseParts,
     FingerprintPart,
+    FingerprintPoints,
     FingerprintSource,
+    JoinParts,
     ListFolder,
     MergeParts,
     PutNew,
@@ -23,6 +25,7 @@ from airflow_provider_influx_rollup.lifecycle.store_steps import (
     WriteParts,
     WritePoints,
 )
+from airflow_provider_influx_rollup.stores.compact_parts import act_fingerprint_points, act_join_parts
 from airflow_provider_influx_rollup.stores.compare_parts import act_compare_parts, act_merge_parts
 from airflow_provider_influx_rollup.stores.erase_parts import act_erase_parts, act_tally_matching
 from airflow_provider_influx_rollup.stores.read_parts import act_fingerprint_part, act_fingerprint_source
@@ -42,6 +45,8 @@ STORE_ACTIONS: Mapping[type[Any], StoreAction] = {
     MergeParts: act_merge_parts,
     TallyMatching: act_tally_matching,
     EraseParts: act_erase_parts,
+    JoinParts: act_join_parts,
+    FingerprintPoints: act_fingerprint_points,
     CheckNames: act_check_names,
     WritePoints: act_write_points,
     CompareParts: act_compare_parts,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from airflow_provider_influx_rollup.archive.certificate import (
     Certificate,
@@ -11,10 +11,17 @@ from airflow_provider_influx_rollup.archive.certificate import (
     certificate_number,
     read_certificate,
 )
+from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
+from airflow_provider_influx_rollup.archive.manifest import Manifest
 from airflow_provider_influx_rollup.archive.paths import MANIFEST
+from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
+from airflow_provider_influx_rollup.lifecycle.archive_newest import Published
+from airflow_provider_influx_rollup.lifecycle.compact_held import read_moved, verify_held
+from airflow_provider_influx_rollup.stores.actions import actions_with
 
 if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.client.influx_client import InfluxClient
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 
 HASH_BYTES = 1 << 20
@@ -56,8 +63,26 @@ def check_archive(store: ArchiveStore, certificate: Certificate) -> None:
     archive = certificate.values["archive"]
     folder = archive["folder"]
     _require_file(store, certificate, f"{folder}/{MANIFEST}", archive["manifest_sha256"])
+    # none of these steps asks a server
+    no_client = cast("InfluxClient", None)
+    if drive(read_moved(folder), no_client, lambda _report: None, actions_with(store)) is not None:
+        _require_larger(store, certificate)
+        return
     for part in archive["files"]:
         _require_file(store, certificate, f"{folder}/{part['name']}", part["sha256"])
+
+
+def _require_larger(store: ArchiveStore, certificate: Certificate) -> None:
+    """The files went into those of a larger window: they must hold the same points."""
+    archive = certificate.values["archive"]
+    path = f"{archive['folder']}/{MANIFEST}"
+    data = store.read(path) or b""
+    published = Published(archive["folder"], Manifest.decode(data, path), data)
+    no_client = cast("InfluxClient", None)
+    held, found = drive(verify_held(published), no_client, lambda _report: None, actions_with(store))
+    if found != Fingerprint.from_json(archive["content"]):
+        what = f"{held.holder.folder} does not hold the points of {certificate.about} as they were"
+        raise ArchiveMismatch(what, written="nothing", fix=FIX)
 
 
 def _require_file(store: ArchiveStore, certificate: Certificate, path: str, sha256: str) -> None:

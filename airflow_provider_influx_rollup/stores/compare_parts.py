@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
     from airflow_provider_influx_rollup.lifecycle.store_steps import CompareParts, MergeParts
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
+    from airflow_provider_influx_rollup.windows.interval import Interval
 
 MOST_EXAMPLES = 5
 SECOND_NS = 10**9
@@ -123,17 +124,27 @@ def act_merge_parts(
     _, keys = _sorted_hashes(newer, Tally())
 
     def kept() -> Iterator[pa.Table]:
-        for path in step.older:
-            for batch in read_batches(store, path):
-                is_replaced = is_in(replaced.hashes_of(batch).keys, keys)
-                replaced.add(pa.Table.from_batches([batch.filter(pa.array(is_replaced))]))
-                yield pa.Table.from_batches([batch.filter(pa.array(~is_replaced))])
+        for batch in _inside(store, step.older, step.interval):
+            is_replaced = is_in(replaced.hashes_of(batch).keys, keys)
+            replaced.add(pa.Table.from_batches([batch.filter(pa.array(is_replaced))]))
+            yield pa.Table.from_batches([batch.filter(pa.array(~is_replaced))])
         for path in step.newer:
             for batch in read_batches(store, path):
                 yield pa.Table.from_batches([batch])
 
     parts = write_parts(store, step.folder, step.name, step.tags, kept())
     return parts, replaced.fingerprint()
+
+
+def _inside(
+    store: ArchiveStore, paths: tuple[str, ...], interval: Interval | None
+) -> Iterator[pa.RecordBatch]:
+    """The points of files, or those of an interval."""
+    if interval is not None:
+        yield from layered_batches(store, (paths,), interval)
+        return
+    for path in paths:
+        yield from read_batches(store, path)
 
 
 def _sorted_hashes(batches: Iterable[pa.RecordBatch], tally: Tally) -> tuple[Any, Any]:

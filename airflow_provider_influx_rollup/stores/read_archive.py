@@ -55,13 +55,18 @@ def find_pieces(store: ArchiveStore, wanted: Wanted) -> list[Piece]:
     no_client = cast("InfluxClient", None)
     steps = find_entries(wanted.folder, wanted.interval)
     entries = drive(steps, no_client, lambda _report: None, actions_with(store))
-    if not entries:
+    pieces = cut_pieces(entries, wanted.interval or _whole(entries)) if entries else []
+    if not pieces:
         what = f"{store.shown_path(wanted.folder)} has no archive" + (
             f" of {wanted.interval}" if wanted.interval else ""
         )
         raise ArchiveMissing(what, fix="correct the path, the names or the interval")
+    return pieces
+
+
+def _whole(entries: Sequence[Entry]) -> Interval:
     starts, stops = zip(*((entry.window.start, entry.window.stop) for entry in entries), strict=True)
-    return cut_pieces(entries, wanted.interval or Interval(min(starts), max(stops)))
+    return Interval(min(starts), max(stops))
 
 
 def list_files(store: ArchiveStore, wanted: Wanted) -> list[str]:
@@ -71,13 +76,27 @@ def list_files(store: ArchiveStore, wanted: Wanted) -> list[str]:
     :raises ConfigurationError: when windows overlap, so that files hold points that others replace
     """
     found: dict[str, None] = {}
-    for piece in find_pieces(store, wanted):
+    pieces = find_pieces(store, wanted)
+    for piece in pieces:
         if len(piece.entries) > 1:
             what = f"{len(piece.entries)} archived windows overlap at {piece.interval}"
             raise ConfigurationError(what, fix="read_archive takes each point once")
+        _require_alone(piece, pieces)
         for path in _paths(wanted, piece)[0]:
             found.setdefault(store.shown_path(path))
     return list(found)
+
+
+def _require_alone(piece: Piece, pieces: Sequence[Piece]) -> None:
+    """The files of a generation must not hold points of another piece, which newer ones replace there."""
+    entry = piece.entries[0]
+    if not entry.compacted:
+        return
+    for other in pieces:
+        if other.entries != piece.entries and any(held.overlaps(other.interval) for held in entry.covered):
+            what = f"{other.interval} was archived again since it was compacted into {entry.window}"
+            fix = "compact again; or use read_archive, which takes each point once"
+            raise ConfigurationError(what, fix=fix)
 
 
 def read_table(store: ArchiveStore, wanted: Wanted, *, wide: bool) -> pa.Table:
@@ -89,10 +108,18 @@ def read_table(store: ArchiveStore, wanted: Wanted, *, wide: bool) -> pa.Table:
     from airflow_provider_influx_rollup.archive.wide_table import widen
 
     pieces = find_pieces(store, wanted)
-    tags = sorted({tag for piece in pieces for entry in piece.entries for tag in entry.tags})
-    by_kind: dict[str, list[pa.Table]] = {}
-    for kind, table in _tables(store, wanted, pieces, tags):
-        by_kind.setdefault(kind, []).append(table)
+    while True:
+        tags = sorted({tag for piece in pieces for entry in piece.entries for tag in entry.tags})
+        by_kind: dict[str, list[pa.Table]] = {}
+        try:
+            for kind, table in _tables(store, wanted, pieces, tags):
+                by_kind.setdefault(kind, []).append(table)
+            break
+        except ArchiveMissing:
+            # a compaction may have removed files meanwhile, whose points are in larger ones
+            before, pieces = pieces, find_pieces(store, wanted)
+            if pieces == before:
+                raise
     tables = [_joined(by_kind[kind]) for kind in ARROW_TYPES if kind in by_kind]
     if not tables:
         tables = [_nothing(tags)]

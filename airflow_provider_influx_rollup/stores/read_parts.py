@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
     from airflow_provider_influx_rollup.lifecycle.store_steps import FingerprintPart, FingerprintSource
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
+    from airflow_provider_influx_rollup.windows.interval import Interval
 
 BATCH_ROWS = 100_000
 HASH_BYTES = 1 << 20
@@ -49,10 +50,47 @@ def parquet_file(store: ArchiveStore, path: str) -> Iterator[pq.ParquetFile]:
             raise ArchiveMismatch(what, written="nothing", fix=FIX_DAMAGED) from error
 
 
-def read_batches(store: ArchiveStore, path: str) -> Iterator[pa.RecordBatch]:
-    """The points of a file, some at a time."""
+def read_batches(
+    store: ArchiveStore, path: str, interval: Interval | None = None
+) -> Iterator[pa.RecordBatch]:
+    """The points of a file, some at a time.
+
+    :param interval: only row groups that may have points in it; None: all
+    """
     with parquet_file(store, path) as file:
-        yield from file.iter_batches(BATCH_ROWS)
+        groups = None if interval is None else _groups_reaching(file, interval)
+        yield from file.iter_batches(BATCH_ROWS, row_groups=groups)
+
+
+def _groups_reaching(file: pq.ParquetFile, interval: Interval) -> list[int]:
+    """The row groups that may have points in an interval, by their least and greatest time."""
+    found = []
+    for number in range(file.num_row_groups):
+        times = file.metadata.row_group(number).column(0).statistics
+        if (
+            times is None
+            or not times.has_min_max
+            or (times.min_raw < interval.stop_ns and times.max_raw >= interval.start_ns)
+        ):
+            found.append(number)
+    return found
+
+
+def require_hash(store: ArchiveStore, path: str, sha256: str) -> int:
+    """Make sure that a file is the one that was written.
+
+    :param sha256: of the whole file
+    :return: its bytes
+    :raises ArchiveMismatch: when it is another one
+    """
+    with store.reading(path) as raw:
+        size, found = _hash_of(raw)
+    if found != sha256:
+        what = (
+            f"{store.shown_path(path)} is not the file that was written: its SHA-256 is {found}, not {sha256}"
+        )
+        raise ArchiveMismatch(what, written="nothing", fix=FIX_DAMAGED)
+    return size
 
 
 def fingerprint_part(store: ArchiveStore, path: str, sha256: str) -> tuple[Part, Fingerprint]:
@@ -67,13 +105,7 @@ def fingerprint_part(store: ArchiveStore, path: str, sha256: str) -> tuple[Part,
     from airflow_provider_influx_rollup.archive.row_totals import Tally
     from airflow_provider_influx_rollup.archive.value_kinds import kind_of
 
-    with store.reading(path) as raw:
-        size, found = _hash_of(raw)
-    if found != sha256:
-        what = (
-            f"{store.shown_path(path)} is not the file that was written: its SHA-256 is {found}, not {sha256}"
-        )
-        raise ArchiveMismatch(what, written="nothing", fix=FIX_DAMAGED)
+    size = require_hash(store, path, sha256)
     tally = Tally()
     rows, first_ns, last_ns = 0, 2**63 - 1, -(2**63)
     kind = ""

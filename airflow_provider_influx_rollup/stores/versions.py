@@ -16,8 +16,9 @@ def software_versions(client: InfluxClient) -> dict[str, str]:
 
     :raises InfluxUnavailable: when the server does not answer
     """
-    return {
-        "airflow-provider-influx-rollup": __version__,
-        "pyarrow": version("pyarrow"),
-        "influxdb": client.health().version,
-    }
+    return {**file_versions(), "influxdb": client.health().version}
+
+
+def file_versions() -> dict[str, str]:
+    """Of this package and of the library that writes Parquet: where no server has a part."""
+    return {"airflow-provider-influx-rollup": __version__, "pyarrow": version("pyarrow")}

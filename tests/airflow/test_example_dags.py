@@ -259,9 +259,20 @@ def test_archive_windows_hold_every_point_of_the_day(
     place: InfluxAddress, fleet: Fleet, run_example: RunExample, tmp_path: Path
 ) -> None:
     load(place, "raw_telemetry", fleet_lines(fleet))
-    run_example("archive_windows", "2025-03-09T00:00:00+00:00", AIRFLOW_VAR_TELEMETRY_ARCHIVE=str(tmp_path))
-    assert len(list(tmp_path.rglob("gen=1/manifest.json"))) == 24
-    stored = [pq.read_table(path).to_pandas() for path in tmp_path.rglob("*.parquet")]
+    # the day of the run itself is compacted, without waiting for a week
+    variables = {"AIRFLOW_VAR_TELEMETRY_ARCHIVE": str(tmp_path), "AIRFLOW_VAR_TELEMETRY_COMPACT_DELAY": "0s"}
+    run_example("archive_windows", "2025-03-09T00:00:00+00:00", **variables)
+    assert len(list(tmp_path.rglob("gen=1/manifest.json"))) == 24 + 1
+    (whole,) = tmp_path.rglob("window=20250308T000000Z_20250309T000000Z")
+    assert len(list(whole.rglob("*.parquet"))) < 4
+    hours = [path for path in tmp_path.rglob("*.parquet") if whole not in path.parents]
+    require_day(fleet, hours)
+    require_day(fleet, list(whole.rglob("*.parquet")))
+
+
+def require_day(fleet: Fleet, paths: list[Path]) -> None:
+    """The files hold every point of the day, once."""
+    stored = [pq.read_table(path).to_pandas() for path in paths]
     day = fleet.points[fleet.points["_time"] < pd.Timestamp("2025-03-09", tz="UTC")]
     for field in FIELDS:
         found = [

@@ -22,6 +22,7 @@ from airflow_provider_influx_rollup.ledger.validation import RuleResult, encode_
 from airflow_provider_influx_rollup.operators.archive import ArchiveWindowOperator
 from airflow_provider_influx_rollup.operators.archive_expiring import ArchiveExpiringOperator
 from airflow_provider_influx_rollup.operators.branch import FluxBranchOperator, FluxShortCircuitOperator
+from airflow_provider_influx_rollup.operators.compact import CompactArchiveOperator
 from airflow_provider_influx_rollup.operators.deadman import DeadmanCheckOperator
 from airflow_provider_influx_rollup.operators.lateness import LatenessReportOperator
 from airflow_provider_influx_rollup.operators.purge import PurgeWindowOperator
@@ -45,6 +46,7 @@ OPERATORS: dict[str, type[Any]] = {
         ArchiveWindowOperator,
         ArchiveExpiringOperator,
         PurgeWindowOperator,
+        CompactArchiveOperator,
         WindowCompleteSensor,
         FluxQueryOperator,
         FluxBranchOperator,

@@ -1,0 +1,111 @@
+"""Compact archived windows into larger ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_influx_rollup.airflow_compat import Context
+from airflow_provider_influx_rollup.data_interval import run_info
+from airflow_provider_influx_rollup.operators._options import texts, truth
+from airflow_provider_influx_rollup.operators.archive import InfluxArchiveOperator
+from airflow_provider_influx_rollup.stores.store_url import shown_url
+from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.lifecycle.compact_spec import CompactSpec
+    from airflow_provider_influx_rollup.lifecycle.steps import Steps
+    from airflow_provider_influx_rollup.windows.interval import Interval
+
+
+class CompactArchiveOperator(InfluxArchiveOperator):
+    """Merge the files of small archived windows into those of larger ones, which are proven to hold the same points.
+
+    The large windows are those that end in the run's interval. Each is joined from the newest generations inside it, read
+    back from its files, and compared with their manifests field by field. Only then its manifest appears. Readers take
+    each point once, before and after; a small window that is archived again counts in its place until the next run. A
+    rerun that finds nothing new makes nothing. No points are read from the bucket. The task always runs in a worker.
+
+    Returns ``{"window", "windows", "small_windows", "waiting", "rows_out", "bytes", "checksum", "generation", "new",
+    "removed", "state", "path", "dry_run", "seconds", "pipeline"}``; a list of these for a list of measurements.
+
+    :param into: length of a large window, a Flux duration such as ``1d`` or ``1mo``; ``offset`` and ``timezone`` are those
+        of the large windows
+    :param min_age: how long ago a large window must have ended, a Flux duration; younger ones wait
+    :param delay: compact the interval that lies so much before the run's, a Flux duration such as ``30d`` or ``1mo``
+    :param remove_small: remove the files of small windows that were purged, as the large ones hold their points; manifests stay
+    :raises ConfigurationError: when a parameter is not possible
+    """
+
+    verb: ClassVar[str] = "compact"
+    template_fields: Sequence[str] = (
+        *InfluxArchiveOperator.template_fields,
+        "into",
+        "min_age",
+        "delay",
+        "remove_small",
+    )
+    ui_color = "#e4e8f8"
+
+    def __init__(
+        self,
+        *,
+        into: str,
+        min_age: str = "1d",
+        delay: str | None = None,
+        remove_small: bool | str = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.into = into
+        self.min_age = min_age
+        self.delay = delay
+        self.remove_small = remove_small
+
+    def execute(self, context: Context) -> Any:
+        """Compact the large windows that end in the interval of the run.
+
+        :param context: Airflow's context
+        :return: what was made
+        """
+        from airflow_provider_influx_rollup.lifecycle.purge_spec import earlier
+
+        interval = self.interval(context)
+        with failing_by_permanence():
+            old = earlier(interval, self.delay, self.timezone) if self.delay else interval
+            specs = self.compact_specs()
+        return self.run_each(context, [partial(self._steps, context, spec, old) for spec in specs])
+
+    def compact_specs(self) -> list[CompactSpec]:
+        """One compaction for each measurement.
+
+        :raises ConfigurationError: when a parameter is not possible
+        """
+        from airflow_provider_influx_rollup.lifecycle.compact_spec import CompactSpec
+
+        names = texts(self.measurement)
+        return [
+            CompactSpec(
+                org=self.hook.settings.org,
+                bucket=self.bucket,
+                measurement=name,
+                shown_path=shown_url(str(self.path)),
+                into=self.into,
+                offset=self.offset,
+                timezone=self.timezone,
+                min_age=self.min_age,
+                remove_small=truth("remove_small", self.remove_small),
+                name=f"{self.pipeline}:{name}" if self.pipeline and len(names) > 1 else self.pipeline,
+            )
+            for name in names
+        ]
+
+    def _steps(
+        self, context: Context, spec: CompactSpec, interval: Interval, now: Callable[[], datetime]
+    ) -> Steps[Any]:
+        from airflow_provider_influx_rollup.lifecycle.compact import compact
+        from airflow_provider_influx_rollup.stores.versions import file_versions
+
+        return compact(spec, interval, run_info(context), now, file_versions(), dry_run=self.is_dry_run)

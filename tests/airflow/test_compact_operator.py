@@ -1,0 +1,75 @@
+"""The compaction as a task and as a command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_influx_rollup.airflow_compat import AirflowFailException
+from airflow_provider_influx_rollup.cli.main import main
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.operators.compact import CompactArchiveOperator
+from tests.archive_scene import facts_of
+from tests.compact_scene import DAY, CompactScene, make_compact_scene
+from tests.conftest import InfluxServer
+from tests.task_scene import make_context
+
+pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
+
+
+@pytest.fixture
+def scene(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> CompactScene:
+    return make_compact_scene(influx, client, tmp_path)
+
+
+def operator(scene: CompactScene, **more: Any) -> CompactArchiveOperator:
+    wanted = {
+        "task_id": "compact",
+        "influx_conn_id": "tele",
+        "bucket": scene.bucket,
+        "measurement": "m",
+        "path": str(scene.base),
+        "into": "1d",
+        "start": DAY.start,
+        "stop": DAY.stop,
+        **more,
+    }
+    return CompactArchiveOperator(**wanted)
+
+
+def test_task_and_command_compact_the_day(
+    scene: CompactScene, capsys: pytest.CaptureFixture[str], influx: InfluxServer
+) -> None:
+    planned = operator(scene, dry_run=True).execute(make_context())
+    assert (planned["new"], planned["state"], planned["dry_run"]) == (1, "PLANNED", True)
+    later = operator(scene, start=DAY.stop, stop=DAY.stop + DAY.duration, delay="1d", remove_small="true")
+    (made, nothing) = results = operator(scene, measurement=["m", "none"], pipeline="p").execute(
+        make_context()
+    )
+    assert (made["new"], made["rows_out"], made["pipeline"]) == (1, 28, "p:m")
+    assert (nothing["windows"], nothing["pipeline"]) == (0, "p:none")
+    assert len(json.dumps(results)) < 1_500
+    assert later.execute(make_context())["new"] == 0
+    assert scene.stored(DAY) == facts_of(scene.points)
+    capsys.readouterr()  # what Airflow says
+    place = ["compact", str(scene.base), "--org", influx.org, "--bucket", scene.bucket, "--measurement", "m"]
+    code = main([*place, "--into", "1d", "--from", "2025-03-08", "--to", "2025-03-09", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (code, told["is_right"], told["new"], told["small_windows"]) == (0, True, 0, 4)
+    (manifest,) = scene.manifests(DAY).values()
+    assert set(manifest["versions"]) == {"airflow-provider-influx-rollup", "pyarrow"}
+    assert manifest["run"]["dag_id"] == "d"
+
+
+def test_it_fails_for_good_when_what_is_asked_for_cannot_be(scene: CompactScene) -> None:
+    for changes, what in (
+        ({"into": "1 day"}, "InvalidDuration"),
+        ({"min_age": "x"}, "InvalidDuration"),
+        ({"remove_small": "perhaps"}, "neither true nor false"),
+        ({"into": "1h"}, "has an archive of its own"),
+    ):
+        with pytest.raises(AirflowFailException, match=what):
+            operator(scene, **changes).execute(make_context())
