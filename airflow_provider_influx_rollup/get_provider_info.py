@@ -64,6 +64,7 @@ OPERATORS = (
     "purge",
     "restore",
     "compact",
+    "erase",
 )
 _CONFIG: dict[str, Any] = {
     "influx_rollup": {

@@ -6,20 +6,23 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from airflow_provider_influx_rollup.client.driver import drive
+from airflow_provider_influx_rollup.client.driver import act, drive
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.lifecycle.erase import EraseRun, erase
 from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.steps import Report
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.archive_scene import RUN, VERSIONS, WINDOW, Point, make_archive_scene, point, read_facts
 from tests.oracle import query
-from tests.purge_scene import ALWAYS, ARCHIVED_AT, DAY, HOUR, PURGED_AT, PurgeScene
+from tests.purge_scene import ALWAYS, ARCHIVED_AT, DAY, HOUR, PURGED_AT, PurgeScene, Stepper
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 CUSTOMER = {"customer": "42"}
 ERASED_AT = PURGED_AT + timedelta(days=1)
 SALT = b"0123456789abcdef"
-NOT_TAGS = ("result", "table", "_start", "_stop", "_time", "_value", "_field", "_measurement", "")
+NOT_TAGS = ("result", "table", "_start", "_stop", "_time", "_value", "_field", "_measurement", "type", "")
 HOURS = [Interval(WINDOW.start + timedelta(hours=n), WINDOW.start + timedelta(hours=n + 1)) for n in range(3)]
 Row = tuple[int, tuple[tuple[str, str], ...], str, Any]
 
@@ -169,3 +172,18 @@ def make_erase_scene(server: InfluxServer, client: InfluxClient, base: Path, **m
 def read_json(path: Path) -> dict[str, Any]:
     """A document."""
     return dict(json.loads(path.read_bytes()))
+
+
+class Going(Stepper):
+    """Acts steps out one by one, as the driver does: what goes wrong in a step is the verb's to handle."""
+
+    def advance(self) -> bool:
+        """Act the next step out; False when the verb has ended."""
+        step = self.pending
+        if step is None or isinstance(step, Report):
+            return super().advance()
+        try:
+            answer = act(step, self.scene.client, self._actions)
+        except InfluxRollupError as error:
+            return self._next(partial(self.steps.throw, error))
+        return self._next(partial(self.steps.send, answer))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any, NoReturn
 
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+
 
 class Parser(argparse.ArgumentParser):
     """A parser that takes no abbreviated options and never repeats a token."""
@@ -71,3 +73,15 @@ def add_pipelines(parser: argparse.ArgumentParser, *, required: bool = False) ->
         metavar="NAME",
         help="a pipeline of the ledger, also a pattern such as '*@1h'; can be repeated",
     )
+
+
+def tags_of(pairs: list[str]) -> dict[str, str]:
+    """Tags from ``KEY=VALUE``; the first ``=`` ends the key.
+
+    :raises ConfigurationError: when one is no such pair; it is not repeated
+    """
+    found = dict(pair.partition("=")[::2] for pair in pairs)
+    if not all("=" in pair for pair in pairs) or len(found) < len(pairs):
+        what = "a tag is not given as KEY=VALUE, or given twice"
+        raise ConfigurationError(what, written="nothing", fix="write customer=42")
+    return found

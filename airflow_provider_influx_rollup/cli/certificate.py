@@ -1,4 +1,4 @@
-"""Check purge certificates with nothing but the files: their hashes, their chain, who signed them, and the archive."""
+"""Check certificates of purges and erasures with nothing but the files: their hashes, their chain, who signed them, and the archive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.archive.signing_key import SigningKey
     from airflow_provider_influx_rollup.cli.output import Output
 
-HELP = "check certificates of purges"
+HELP = "check certificates of purges and erasures"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -27,6 +27,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--key", metavar="FILE", help="the secret, or the PEM of the public key, that must have signed them"
     )
+    parser.add_argument(
+        "--erased",
+        action="append",
+        metavar="KEY=VALUE",
+        help="only certificates of erasures of these tags; several must all be named",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("-v", "--verbose", action="store_true", help="say on stderr what is going on")
 
@@ -34,11 +40,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace, output: Output) -> int:
     """Print the certificates; right when nothing was changed."""
     from airflow_provider_influx_rollup.archive.certificate import require_chain, require_signature
-    from airflow_provider_influx_rollup.cli.exit_codes import RIGHT
+    from airflow_provider_influx_rollup.cli.exit_codes import code_of
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
     from airflow_provider_influx_rollup.stores.check_certificates import check_archive
 
-    key = _read_key(args.key) if args.key else None
+    key = read_key(args.key) if args.key else None
     base = ArchiveStore.of_url(_absolute(args.archive)) if args.archive else None
     certificates, is_chain = _read(args.path)
     if is_chain:
@@ -50,9 +56,24 @@ def run(args: Namespace, output: Output) -> int:
         for certificate in certificates:
             check_archive(base, certificate)
     is_compared = base is not None
+    if args.erased:
+        certificates = _of_tags(certificates, args.erased)
+        is_chain = False
     _show(certificates, key, output, is_compared=is_compared, is_chain=is_chain)
     answers = [_answer(one, key, is_compared=is_compared) for one in certificates]
-    return output.finish(args.command, RIGHT, {"is_chain": is_chain, "certificates": answers})
+    code = code_of(bool(certificates))
+    return output.finish(args.command, code, {"is_chain": is_chain, "certificates": answers})
+
+
+def _of_tags(certificates: Sequence[Certificate], pairs: list[str]) -> list[Certificate]:
+    """The certificates of erasures of exactly these tags."""
+    from airflow_provider_influx_rollup.archive.certificate import ERASE
+    from airflow_provider_influx_rollup.archive.erasure import Subject
+    from airflow_provider_influx_rollup.cli.arguments import tags_of
+
+    tags = tags_of(pairs)
+    erasures = [one for one in certificates if one.values["kind"] == ERASE]
+    return [one for one in erasures if Subject.from_json(one.values["subject"]).is_of(tags)]
 
 
 def _read(path: str) -> tuple[list[Certificate], bool]:
@@ -80,7 +101,11 @@ def _absolute(path: str) -> str:
     return path.rstrip("/") if "://" in path else str(Path(path).absolute())
 
 
-def _read_key(path: str) -> SigningKey:
+def read_key(path: str) -> SigningKey:
+    """The key of a file.
+
+    :raises ConfigurationError: when it cannot be read
+    """
     from airflow_provider_influx_rollup.archive.signing_key import SigningKey
     from airflow_provider_influx_rollup.exceptions import ConfigurationError
 

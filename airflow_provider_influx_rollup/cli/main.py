@@ -18,6 +18,7 @@ from airflow_provider_influx_rollup.cli import (
     compact,
     coverage,
     doctor,
+    erase,
     lateness,
     plan,
     receipts,
@@ -44,6 +45,7 @@ COMMANDS = (
     catalog,
     restore,
     compact,
+    erase,
     certificate,
 )
 

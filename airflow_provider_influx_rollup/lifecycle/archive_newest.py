@@ -8,7 +8,8 @@ from airflow_provider_influx_rollup.archive.documents import sha256_of
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
 from airflow_provider_influx_rollup.archive.manifest import Manifest
 from airflow_provider_influx_rollup.archive.paths import MANIFEST, generation_folder, parse_generation
-from airflow_provider_influx_rollup.exceptions import ArchiveMismatch
+from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
+from airflow_provider_influx_rollup.lifecycle.erase_files import read_erased
 from airflow_provider_influx_rollup.lifecycle.steps import Gather, Steps
 from airflow_provider_influx_rollup.lifecycle.store_steps import FingerprintPart, ListFolder, ReadBytes
 
@@ -72,7 +73,21 @@ def verify_files(published: Published) -> Steps[Fingerprint]:
 
     :return: what the files hold, with its series
     :raises ArchiveMismatch: naming what differs
+    :raises ArchiveMissing: when a file is not there, also because series of it were erased
     """
+    try:
+        return (yield from _verify_files(published))
+    except ArchiveMissing:
+        erased = yield from read_erased(published.folder)
+        if erased is None:
+            raise
+        window = published.manifest.window
+        what = f"generation {erased.generation} of {window} holds series that were erased (erasure {erased.erase_id}): its files are gone for good"
+        fix = "use the newest generation, which has all other points"
+        raise ArchiveMissing(what, window=window, written="nothing", fix=fix) from None
+
+
+def _verify_files(published: Published) -> Steps[Fingerprint]:
     manifest = published.manifest
     found: list[Fingerprint] = []
     for first in range(0, len(manifest.parts), READS_AT_A_TIME):

@@ -11,7 +11,6 @@ from airflow_provider_influx_rollup.archive.erasure import ErasedFiles
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
 from airflow_provider_influx_rollup.archive.manifest import Manifest, Part
 from airflow_provider_influx_rollup.archive.paths import (
-    ERASED,
     MANIFEST,
     generation_folder,
     parse_window,
@@ -27,6 +26,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_newest import (
     verify_files,
 )
 from airflow_provider_influx_rollup.lifecycle.catalog import mark_generation
+from airflow_provider_influx_rollup.lifecycle.erase_files import write_erased
 from airflow_provider_influx_rollup.lifecycle.erase_found import Held
 from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.purge_marks import overlapping_marks
@@ -38,8 +38,6 @@ from airflow_provider_influx_rollup.lifecycle.store_steps import (
     FingerprintPart,
     ListFolder,
     PutNew,
-    PutOver,
-    ReadBytes,
     RemoveFiles,
     TallyMatching,
 )
@@ -236,8 +234,8 @@ def clear_window(how: Rewriting, files: WindowFiles) -> Steps[bool]:
             if one.must_go(one.named):
                 yield from _remove(how, one, one.named)
     for one in files.generations:
-        doomed = one.must_go(one.attempts)
-        yield RemoveFiles(tuple(f"{one.folder}/{name}" for name in doomed))
+        if doomed := one.must_go(one.attempts):
+            yield RemoveFiles(tuple(f"{one.folder}/{name}" for name in doomed))
     return True
 
 
@@ -326,19 +324,8 @@ def _remove(how: Rewriting, one: Files, names: Sequence[str]) -> Steps[None]:
         return
     files = tuple((part.name, part.sha256) for part in one.published.manifest.parts)
     erased = ErasedFiles(how.erase_id, one.generation, one.published.sha256, files)
-    yield PutOver(f"{one.folder}/{ERASED}", erased.encode())
+    yield from write_erased(one.folder, erased)
     yield RemoveFiles(tuple(f"{one.folder}/{name}" for name in names))
-
-
-def read_erased(folder: str) -> Steps[ErasedFiles | None]:
-    """What an erasure took of a generation; None when its files should be there.
-
-    :param folder: of the generation
-    :raises ArchiveMismatch: when the document is damaged
-    """
-    path = f"{folder}/{ERASED}"
-    data = yield ReadBytes(path)
-    return ErasedFiles.decode(data, path) if data is not None else None
 
 
 def generations_after(spec: EraseSpec, windows: Iterable[Interval]) -> Steps[list[dict[str, Any]]]:

@@ -14,6 +14,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_newest import (
     verify_files,
 )
 from airflow_provider_influx_rollup.lifecycle.compact_held import read_moved
+from airflow_provider_influx_rollup.lifecycle.erase_files import read_erased
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
 from airflow_provider_influx_rollup.lifecycle.store_steps import ListFolder
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -81,6 +82,17 @@ def _check(folder: str, window: Interval, number: int) -> Steps[Checked | None]:
     return Checked(window, number, manifest.content.total.rows, manifest.size_bytes, problem, told)
 
 
+def _verify_own(published: Published) -> Steps[str]:
+    try:
+        yield from verify_files(published)
+    except ArchiveMissing:
+        erased = yield from read_erased(published.folder)
+        if erased is None or erased.manifest_sha256 != published.sha256:
+            raise
+        return f"erased: its files were removed by erasure {erased.erase_id}"
+    return ""
+
+
 def _require_points(folder: str, published: Published) -> Steps[str]:
     """Its files, or the larger generation that took their place, which is checked by itself.
 
@@ -88,8 +100,7 @@ def _require_points(folder: str, published: Published) -> Steps[str]:
     """
     moved = yield from read_moved(published.folder)
     if moved is None:
-        yield from verify_files(published)
-        return ""
+        return (yield from _verify_own(published))
     large = yield from read_generation(window_folder(folder, moved.window), moved.generation)
     own = published.manifest
     if large is None or compacted_of(large.manifest).get(own.window) != own.generation:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from typing import IO, TYPE_CHECKING, cast
+from collections.abc import Mapping
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from airflow_provider_influx_rollup.archive.certificate import (
+    ERASE,
     Certificate,
     certificate_name,
     certificate_number,
     read_certificate,
 )
+from airflow_provider_influx_rollup.archive.documents import damaged
+from airflow_provider_influx_rollup.archive.erasure import ErasedFiles
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
 from airflow_provider_influx_rollup.archive.manifest import Manifest
-from airflow_provider_influx_rollup.archive.paths import MANIFEST
+from airflow_provider_influx_rollup.archive.paths import ERASED, MANIFEST
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
 from airflow_provider_influx_rollup.lifecycle.archive_newest import Published
-from airflow_provider_influx_rollup.lifecycle.compact_held import read_moved, verify_held
+from airflow_provider_influx_rollup.lifecycle.compact_held import MOVED, read_moved, verify_held
 from airflow_provider_influx_rollup.stores.actions import actions_with
 
 if TYPE_CHECKING:
@@ -61,8 +65,13 @@ def check_archive(store: ArchiveStore, certificate: Certificate) -> None:
     :raises ArchiveMismatch: when a file is another one
     """
     archive = certificate.values["archive"]
+    if certificate.values["kind"] == ERASE:
+        _check_erased(store, certificate)
+        return
     folder = archive["folder"]
     _require_file(store, certificate, f"{folder}/{MANIFEST}", archive["manifest_sha256"])
+    if _is_erased(store, archive):
+        return
     # none of these steps asks a server
     no_client = cast("InfluxClient", None)
     if drive(read_moved(folder), no_client, lambda _report: None, actions_with(store)) is not None:
@@ -70,6 +79,42 @@ def check_archive(store: ArchiveStore, certificate: Certificate) -> None:
         return
     for part in archive["files"]:
         _require_file(store, certificate, f"{folder}/{part['name']}", part["sha256"])
+
+
+def _check_erased(store: ArchiveStore, certificate: Certificate) -> None:
+    """The files that were removed are not there, and those that took their place are what they were.
+
+    :raises ArchiveMismatch: when a removed file is back
+    """
+    archive = certificate.values["archive"]
+    for removed in archive["removed"]:
+        folder = removed["folder"]
+        _require_file(store, certificate, f"{folder}/{MANIFEST}", removed["manifest_sha256"])
+        back = {part["name"] for part in removed["files"]}.intersection(store.names(folder))
+        if back:
+            what = f"{store.shown_path(folder)}/{min(back)} is there again, which {certificate.about} says was erased"
+            raise ArchiveMismatch(what, written="nothing", fix="remove it, and find out who brought it back")
+    for after in archive["after"]:
+        _require_file(store, certificate, f"{after['folder']}/{MANIFEST}", after["manifest_sha256"])
+        if not _is_erased(store, after) and MOVED not in store.names(after["folder"]):
+            for part in after["files"]:
+                _require_file(store, certificate, f"{after['folder']}/{part['name']}", part["sha256"])
+
+
+def _is_erased(store: ArchiveStore, generation: Mapping[str, Any]) -> bool:
+    """Whether an erasure has removed the files of a generation since.
+
+    :param generation: with ``folder`` and ``manifest_sha256``
+    :raises ArchiveMismatch: when what says so is damaged, or of another generation
+    """
+    path = f"{generation['folder']}/{ERASED}"
+    data = store.read(path)
+    if data is None:
+        return False
+    erased = ErasedFiles.decode(data, store.shown_path(path))
+    if erased.manifest_sha256 != generation["manifest_sha256"]:
+        raise damaged(store.shown_path(path), "it is of another generation")
+    return True
 
 
 def _require_larger(store: ArchiveStore, certificate: Certificate) -> None:

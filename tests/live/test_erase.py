@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from airflow_provider_influx_rollup.archive.paths import window_folder
+from airflow_provider_influx_rollup.cli.main import main
+from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.exceptions import ArchiveMissing, InfluxRollupError
+from airflow_provider_influx_rollup.lifecycle.archive_newest import read_generation, verify_files
+from airflow_provider_influx_rollup.lifecycle.steps import Steps
+from airflow_provider_influx_rollup.lifecycle.verify_archive import verify_archive
+from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.archive_scene import facts_of
+from tests.archive_scene import WINDOW, client_of, facts_of, point
 from tests.conftest import InfluxServer
 from tests.erase_scene import (
+    ERASED_AT,
     HOURS,
     EraseScene,
     make_erase_scene,
     others,
     without,
 )
+from tests.purge_scene import DAY
 
 pytestmark = pytest.mark.live
 
@@ -50,3 +64,205 @@ def test_series_are_nowhere_and_all_others_are_as_they_were_when_they_are_erased
     stored = [facts for window in HOURS for facts in scene.stored(window)]
     assert sorted(stored, key=repr) == facts_of(others())
     assert scene.reconcile(scene.hourly, Interval(HOURS[0].start, HOURS[-1].stop))["dirty"] == []
+
+
+def test_pipelines_are_right_and_purges_go_on_when_the_window_was_purged(
+    scene: EraseScene, twin: EraseScene
+) -> None:
+    scene.fill()
+    purged = {"require_pipelines": ("hourly", "daily"), "quiet_for": "0s"}
+    scene.purge(*HOURS[:2], **purged)
+    result = scene.erase()
+    assert set(result["kept"]) == {"merged"}
+    assert result["kept"]["merged"]["windows"] == 2
+    assert result["computed_again"] == {"merged": 1}
+    (certificate,) = scene.erase_certificates()
+    assert "aggregated over the tag" in certificate["kept"]["merged"]["why"]
+    for name in ("m", "m_daily"):
+        assert scene.rows(scene.rolled, name) == twin.rows(twin.rolled, name)
+    for pipeline in ("hourly", "daily"):
+        assert scene.receipt_rows(pipeline) == twin.receipt_rows(pipeline)
+    assert scene.customers_in_files() == 0
+    stored = [facts for window in HOURS for facts in scene.stored(window)]
+    assert sorted(stored, key=repr) == facts_of(others())
+    # nothing is frozen, and what is purged stays so
+    assert scene.reconcile(scene.hourly, DAY)["dirty"] == []
+    assert scene.purge(*HOURS[:2], **purged, now=ERASED_AT)["new"] == 0
+    scene.clock = ERASED_AT
+    assert scene.archive(*HOURS)["new"] == 0
+    assert scene.purge(HOURS[2], **purged, now=ERASED_AT)["rows_in"] == 4
+    assert verified(scene) == []
+
+
+def verified(scene: EraseScene) -> list[str]:
+    """What is wrong with the files of the archive."""
+    steps = verify_archive(scene.spec.folder)
+    checked = drive(steps, scene.client, scene.tell, actions_with(scene.store))
+    return [one.problem for one in checked if one.problem]
+
+
+def test_verify_and_certificates_say_erased_when_files_are_gone(
+    scene: EraseScene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene.fill()
+    scene.purge(HOURS[0], require_pipelines=("hourly",), quiet_for="0s")
+    first = scene.erase()
+    assert first["certificate"]["number"] == 2
+    again = scene.erase()
+    assert (again["certificate"], again["new"], again["rows_in"]) == (first["certificate"], 0, 0)
+    told = scene.told
+    assert verified(scene) == []
+    assert sum("removed by erasure" in text for text in told) == 3
+    with pytest.raises(ArchiveMissing, match="gone for good"):
+        drive(verify_old(scene), scene.client, scene.tell, actions_with(scene.store))
+    # with nothing but the files
+    path = str(scene.folder)
+    checks = ["certificate", "verify", path, "--archive", str(scene.base)]
+    assert main(checks) == 0
+    assert main([*checks, "--erased", "customer=42"]) == 0
+    assert main([*checks, "--erased", "customer=43"]) == 1
+    shown = capsys.readouterr().out
+    assert first["certificate"]["sha256"] in shown
+    texts = ("customer=42", '"42"', "'42'")
+    assert scene.values_in_documents(*texts) == []
+    assert not any(text in line for line in (*told, json.dumps(first), shown) for text in texts)
+    back = next(scene.folder.glob("window=*/gen=1")) / first_file(scene)
+    back.write_bytes(b"PAR1")
+    assert main(checks) == 1
+
+
+def first_file(scene: EraseScene) -> str:
+    """One that was removed."""
+    removed = scene.erase_certificates()[0]["archive"]["removed"]
+    folder = min(one["folder"] for one in removed)
+    return str(next(one for one in removed if one["folder"] == folder)["files"][0]["name"])
+
+
+def verify_old(scene: EraseScene) -> Steps[Any]:
+    """The files of a generation that was erased."""
+    published = yield from read_generation(window_folder(scene.spec.folder, HOURS[1]), 1)
+    assert published is not None
+    return (yield from verify_files(published))
+
+
+def test_dry_run_counts_and_changes_nothing_when_it_is_asked(scene: EraseScene) -> None:
+    scene.fill()
+    before, files = scene.rows(), scene.files()
+    result = scene.erase(dry_run=True)
+    assert {place.partition(" ")[0]: rows for place, rows in result["places"].items()} == {
+        "source": 12,
+        "archive": 4,
+        "target": 4,
+    }
+    assert (result["state"], result["certificate"], result["new"]) == ("PLANNED", None, 0)
+    assert set(result["kept"]) == {"merged"}
+    assert (scene.rows(), scene.files(), scene.pending()) == (before, files, [])
+
+
+HOSTILE = [
+    {"customer": 'a "quoted" one'},
+    {"customer": "back\\slash in"},
+    {"customer": "comma, equals = and space"},
+    {"customer": "$" + "{r._field} \u2028 \U0001f600 'x' AND _measurement=\"m\""},
+    {'cus,to=mer "k"': "ü/42"},
+    {"customer": "42", "site": "a"},
+]
+
+
+def test_only_the_named_series_go_when_names_are_hostile(scene: EraseScene) -> None:
+    scene.measurement = 'm "x", y=z'
+    stays = [point(n, {"customer": "c", "n": str(n)}, "temp", float(n)) for n in range(3)]
+    scene.add(*stays)
+    for number, tags in enumerate(HOSTILE):
+        scene.add(point(number, {**tags, "device": "d"}, "temp", 1.5), point(9, tags, "a b", f"t{number}"))
+    scene.archive(WINDOW)
+    for number, tags in enumerate(HOSTILE, start=1):
+        scene.tags = tags
+        result = scene.erase()
+        assert (result["rows_in"], result["certificate"]["number"]) == (2, number), tags
+        assert scene.customers_in_files() == 0
+    assert scene.stored() == facts_of(stays)
+    assert {row[3] for row in scene.rows()} == {0.0, 1.0, 2.0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"tags": {}}, "tags is empty"),
+        ({"tags": {"temp": "1.0"}}, "is a field"),
+        ({"tags": {"custmer": "42"}}, "has a tag 'custmer'"),
+        ({"tags": {"customer": "4\n2"}}, "holds a line feed"),
+        ({"tags": {"customer": ""}}, "it is empty"),
+        ({"tags": {"_field": "temp"}}, "InfluxDB uses it itself"),
+        ({"pipelines": ("nobody",)}, "knows no pipeline"),
+        ({"quarantine_buckets": ("no such bucket",)}, "does not exist"),
+    ],
+    ids=lambda value: str(value)[:30] if isinstance(value, dict) else "",
+)
+def test_nothing_is_erased_when_the_request_is_wrong(
+    small: EraseScene, changes: dict[str, Any], why: str
+) -> None:
+    before, files = small.rows(), small.files()
+    with pytest.raises(InfluxRollupError, match=why) as caught:
+        small.erase(**changes)
+    assert "4\n2" not in str(caught.value)
+    assert "4\\n2" not in str(caught.value)
+    assert (small.rows(), small.files(), small.pending()) == (before, files, [])
+
+
+@pytest.fixture(scope="module")
+def small(influx: InfluxServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EraseScene]:
+    """One archived point of the customer, which nobody erases."""
+    with client_of(influx, deadline_seconds=5.0) as client:
+        made = make_erase_scene(influx, client, tmp_path_factory.mktemp("small"))
+        made.add(point(1, made.tags, "temp", 1.0))
+        made.roll(made.hourly, WINDOW)
+        made.archive(WINDOW)
+        yield made
+
+
+def test_nothing_is_erased_when_measurement_or_archive_is_unknown(small: EraseScene) -> None:
+    unknown = replace(small.erase_spec.archive, measurement="unknown")
+    with pytest.raises(InfluxRollupError, match="no archive"):
+        small.erase(archive=unknown)
+    with pytest.raises(InfluxRollupError, match="nobody knows measurement"):
+        small.erase(archive=unknown, require_archive=False)
+    assert small.erase(tags={"customer": "nobody"})["certificate"] is None
+
+
+def test_copies_and_records_go_when_buckets_are_named(scene: EraseScene, client: InfluxClient) -> None:
+    scene.add(point(1, scene.tags, "temp", 1.0), point(1, {"customer": "7"}, "temp", 1.0))
+    scene.archive(WINDOW)
+    copies = f"{scene.bucket}_copies"
+    client.ensure_bucket(copies)
+    lines = [f"{kind},customer={one} temp=1 1741392000000000001" for kind in "mn" for one in (42, 7)]
+    lines += [
+        f"statuses,_source_measurement={name},customer={one},_level=ok dead=false 1741392000000000001"
+        for name in "mn"
+        for one in (42, 7)
+    ]
+    client.write_lines(copies, lines)
+    by_series = json.dumps([[{"customer": "42"}, 2], [{"customer": "7"}, 1]]).replace('"', '\\"')
+    examples = json.dumps(
+        [{"tags": {"customer": "42"}}, {"message": "customer=42 is silent"}, {"message": "ok"}]
+    )
+    client.write_lines(
+        scene.ledger,
+        [
+            f'lateness,pipeline=p,measurement=m by_series="{by_series}",points=3i 1741392000000000003',
+            'validation_results,validation=v,measurement=m,rule=r examples="'
+            + examples.replace('"', '\\"')
+            + '" 1741392000000000000',
+        ],
+    )
+    result = scene.erase(quarantine_buckets=(copies,), status_buckets=(copies,))
+    assert {row[1] for row in scene.rows(copies, "m")} == {(("customer", "7"),)}
+    assert len(scene.rows(copies, "n")) == 2
+    assert len(scene.rows(copies, "statuses")) == 3
+    assert scene.ledger_rows("lateness", "by_series") == ['[[{"customer": "7"}, 1]]']
+    assert scene.ledger_rows("lateness", "points") == [3]
+    assert scene.ledger_rows("validation_results", "examples") == ['[{"message": "ok"}]']
+    (certificate,) = scene.erase_certificates()
+    assert certificate["records"] == {"lateness": 1, "validation_results": 1}
+    assert sum(one["erased"]["rows"] for one in certificate["copies"]) == 2
+    assert result["certificate"]["number"] == 1

@@ -1,0 +1,158 @@
+"""Runs that die between any two steps of an erasure, and archives that run at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.exceptions import SourceChanging
+from airflow_provider_influx_rollup.lifecycle.steps import Delete
+from airflow_provider_influx_rollup.lifecycle.store_steps import WriteParts
+from airflow_provider_influx_rollup.windows.interval import Interval
+from tests.archive_scene import WINDOW, facts_of, point, read_facts, sorted_facts
+from tests.conftest import InfluxServer
+from tests.erase_scene import EraseScene, Going, make_erase_scene
+from tests.purge_scene import HOUR
+
+pytestmark = pytest.mark.live
+
+MOST_CUTS = 45
+MOST_ARCHIVE_STEPS = 40
+# what reads only; a run that dies there has changed nothing
+READS = frozenset(
+    "Query QueryArrow QueryDigest Gather FindBucket ShowKeys ReadBytes ListFolder Report".split()  # noqa: SIM905
+)
+
+
+@pytest.fixture
+def scene(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> EraseScene:
+    return make_erase_scene(influx, client, tmp_path)
+
+
+def customer(number: int) -> dict[str, str]:
+    return {"customer": f"c{number}"}
+
+
+def left_of(scene: EraseScene, number: int) -> list[object]:
+    """Points of a customer anywhere."""
+    scene.tags = customer(number)
+    wanted = set(scene.tags.items())
+    rows = [*scene.rows(), *scene.rows(scene.rolled, "m"), *scene.rows(scene.rolled, "m_daily")]
+    return [row for row in rows if wanted <= set(row[1])] + [None] * scene.customers_in_files()
+
+
+def erasures(scene: EraseScene) -> Iterator[tuple[int, Going]]:
+    """An erasure of another customer each time, stopped before one more of the steps that change something."""
+    for number in range(MOST_CUTS):
+        scene.tags = customer(number)
+        stepper = Going(scene, scene.erase_steps())
+        for skipped in range(number + 1):
+            while stepper.pending is not None and stepper.seen[-1] in READS:
+                stepper.advance()
+            if stepper.pending is None:
+                assert number > 12
+                return
+            if skipped < number:
+                stepper.advance()
+        yield number, stepper
+    pytest.fail("the erasure has more steps than there are customers")
+
+
+def test_rerun_finishes_when_a_run_dies_between_any_two_steps(
+    scene: EraseScene, influx: InfluxServer, client: InfluxClient, tmp_path: Path
+) -> None:
+    mine = [point(n, customer(n), "temp", float(n)) for n in range(MOST_CUTS)]
+    stays = [point(5, {"customer": "7"}, "temp", 0.5)]
+    scene.add(*mine, *stays)
+    scene.roll(scene.hourly, WINDOW)
+    scene.archive(WINDOW)
+    for number, stepper in erasures(scene):
+        stepper.steps.close()
+        if number % 4 == 1:
+            # what runs in between finds either state
+            scene.archive(WINDOW)
+            scene.reconcile(scene.hourly, WINDOW)
+        result = scene.erase()
+        assert result["certificate"]["number"] == number + 1, stepper.seen
+        assert result["kept"] == {}
+        assert scene.pending() == []
+    # the last one was not stopped
+    count = number + 2
+    assert [one["deleted"]["rows"] for one in scene.erase_certificates()] == [1] * count
+    scene.require_chain()
+    twin = make_erase_scene(influx, client, tmp_path)
+    twin.add(*mine[count:], *stays)
+    twin.roll(twin.hourly, WINDOW)
+    assert scene.rows() == twin.rows()
+    assert scene.rows(scene.rolled, "m") == twin.rows(twin.rolled, "m")
+    assert scene.receipt_rows("hourly") == twin.receipt_rows("hourly")
+    filed = (facts for path in scene.all_parquet() for facts in read_facts(path))
+    assert sorted_facts(filed) == facts_of([*mine[count:], *stays])
+
+
+@pytest.mark.parametrize("is_archived", [False, True], ids=["first archive", "changed source"])
+def test_archive_never_brings_series_back_when_it_runs_at_the_same_time(
+    scene: EraseScene, *, is_archived: bool
+) -> None:
+    windows = [
+        Interval(WINDOW.start + timedelta(hours=n), WINDOW.start + timedelta(hours=n + 1))
+        for n in range(MOST_ARCHIVE_STEPS)
+    ]
+    scene.archive(Interval(WINDOW.start - timedelta(hours=1), WINDOW.start))
+    for number, window in enumerate(windows):
+        stays = point(number * HOUR + 1, {"customer": "7"}, "temp", 7.0)
+        scene.add(stays)
+        if is_archived:
+            scene.archive(window)
+        scene.add(point(number * HOUR, customer(number), "temp", float(number)))
+        stepper = Going(scene, scene.steps(window))
+        while not any(isinstance(step, WriteParts) for step in getattr(stepper.pending, "steps", ())):
+            stepper.advance()
+        ended = not stepper.advance_to(number + 1)
+        scene.tags = customer(number)
+        scene.erase(interval=window, require_archive=False)
+        stepper.finish()
+        assert left_of(scene, number) == [], stepper.seen
+        # the next archive has all the others
+        scene.archive(window)
+        assert left_of(scene, number) == []
+        assert scene.stored(window) == [stays.facts], stepper.seen
+        if ended:
+            return
+    pytest.fail("the archive has more steps than there are windows")
+
+
+def test_points_are_erased_too_when_they_come_while_the_series_are(scene: EraseScene) -> None:
+    scene.fill()
+    stepper = Going(scene, scene.erase_steps())
+    late = 0
+    while stepper.advance():
+        if stepper.seen[-2] == "PutNew" and late < 1:
+            late += 1
+            scene.add(point(11, {"customer": "42", "device": "late"}, "temp", 1.0))
+    assert late == 1
+    assert {row for row in scene.rows() if ("customer", "42") in row[1]} == set()
+    (certificate,) = scene.erase_certificates()
+    assert certificate["checks"]["rounds"] == 2
+    assert certificate["deleted"]["rows"] == 13
+
+
+def land_at_each_delete(stepper: Going) -> None:
+    """A point comes each time that the rows of a target are deleted."""
+    while stepper.advance():
+        if isinstance(stepper.pending, Delete) and stepper.pending.bucket == stepper.scene.rolled:
+            stepper.scene.add(point(11, {"customer": "42", "device": "late"}, "temp", 1.0))
+
+
+def test_nothing_is_certified_when_points_keep_coming(scene: EraseScene) -> None:
+    scene.fill()
+    stepper = Going(scene, scene.erase_steps())
+    with pytest.raises(SourceChanging, match="stop what writes"):
+        land_at_each_delete(stepper)
+    assert scene.erase_certificates() == []
+    assert scene.erase()["certificate"]["number"] == 1
+    assert scene.pending() == []
