@@ -64,7 +64,7 @@ OPERATORS = (
     "purge",
     "restore",
     "compact",
-    "erase",
+    "export",
 )
 _CONFIG: dict[str, Any] = {
     "influx_rollup": {

@@ -18,7 +18,7 @@ from airflow_provider_influx_rollup.cli import (
     compact,
     coverage,
     doctor,
-    erase,
+    export,
     lateness,
     plan,
     receipts,
@@ -45,7 +45,7 @@ COMMANDS = (
     catalog,
     restore,
     compact,
-    erase,
+    export,
     certificate,
 )
 

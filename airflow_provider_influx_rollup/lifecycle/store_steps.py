@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, Total
 from airflow_provider_influx_rollup.archive.manifest import Part
+from airflow_provider_influx_rollup.lifecycle.export_steps import CommitPoints, ReadTable
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 Layers = tuple[tuple[str, ...], ...]
@@ -271,6 +272,8 @@ StoreStep = (
     | EraseParts
     | JoinParts
     | FingerprintPoints
+    | ReadTable
+    | CommitPoints
     | CheckNames
     | WritePoints
     | CompareParts

@@ -1,4 +1,4 @@
-"""The compaction as a task and as a command."""
+"""Compaction and export as tasks and as commands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import pytest
 from airflow_provider_influx_rollup.airflow_compat import AirflowFailException
 from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators.compact import CompactArchiveOperator
+from airflow_provider_influx_rollup.operators.export import ExportArchiveOperator
 from tests.archive_scene import facts_of
 from tests.compact_scene import DAY, CompactScene, make_compact_scene
 from tests.conftest import InfluxServer
@@ -73,3 +75,32 @@ def test_it_fails_for_good_when_what_is_asked_for_cannot_be(scene: CompactScene)
     ):
         with pytest.raises(AirflowFailException, match=what):
             operator(scene, **changes).execute(make_context())
+
+
+def test_export_runs_as_task_and_as_command(
+    scene: CompactScene, capsys: pytest.CaptureFixture[str], influx: InfluxServer, tmp_path: Path
+) -> None:
+    table = tmp_path / "table"
+    wanted = {
+        "task_id": "export",
+        "influx_conn_id": "tele",
+        "bucket": scene.bucket,
+        "measurement": "m",
+        "path": str(scene.base),
+        "table": str(table),
+        "start": DAY.start,
+        "stop": DAY.stop,
+    }
+    assert ExportArchiveOperator(dry_run=True, **wanted).execute(make_context())["state"] == "PLANNED"
+    made = ExportArchiveOperator(**wanted).execute(make_context())
+    assert (made["commits"], made["rows_out"], made["table"]) == (4, 28, str(table))
+    assert len(json.dumps(made)) < 1_000
+    with pytest.raises(AirflowFailException, match="table_format='iceberg' is not possible"):
+        ExportArchiveOperator(table_format="iceberg", **wanted).execute(make_context())
+    with pytest.raises(ConfigurationError, match="holds a key or password"):
+        ExportArchiveOperator(**{**wanted, "table": "s3://key:secret@lake/table"})
+    capsys.readouterr()  # what Airflow says
+    place = ["export", str(scene.base), "--org", influx.org, "--bucket", scene.bucket, "--measurement", "m"]
+    code = main([*place, "--table", str(table), "--from", "2025-03-08", "--to", "2025-03-09", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (code, told["is_right"], told["commits"], told["unchanged"]) == (0, True, 0, 4)

@@ -1,0 +1,83 @@
+"""Export archived points into a lakehouse table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_influx_rollup.airflow_compat import Context
+from airflow_provider_influx_rollup.data_interval import run_info
+from airflow_provider_influx_rollup.operators._options import is_plain
+from airflow_provider_influx_rollup.operators.archive import InfluxArchiveOperator
+from airflow_provider_influx_rollup.stores.store_url import shown_url
+from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.lifecycle.export_spec import ExportSpec
+    from airflow_provider_influx_rollup.lifecycle.steps import Steps
+    from airflow_provider_influx_rollup.windows.interval import Interval
+
+
+class ExportArchiveOperator(InfluxArchiveOperator):
+    """Bring archived points into a Delta table, for people with a lakehouse.
+
+    Each archived window is one commit, which names its generation and what it holds. A rerun, also after a crash, commits
+    only what the table does not hold; a newer generation replaces the rows of its window in one commit. Two exports at
+    once cannot commit the same points twice. The task always runs in a worker.
+
+    Returns ``{"window", "commits", "rows_out", "replaced", "unchanged", "version", "table", "path", "state", "dry_run",
+    "seconds", "pipeline"}``.
+
+    :param measurement: one measurement: a table holds no other
+    :param table: folder or URL of the table; credentials come from the worker's environment
+    :param table_format: ``delta``
+    :raises ConfigurationError: when a path holds a password, or a parameter is not possible
+    """
+
+    verb: ClassVar[str] = "export"
+    template_fields: Sequence[str] = (*InfluxArchiveOperator.template_fields, "table", "table_format")
+    ui_color = "#f0ece4"
+
+    def __init__(self, *, measurement: str, table: str, table_format: str = "delta", **kwargs: Any) -> None:
+        super().__init__(measurement=measurement, **kwargs)
+        self.table = table
+        self.table_format = table_format
+        if is_plain(table):
+            shown_url(str(table))
+
+    def execute(self, context: Context) -> Any:
+        """Export the archived windows that overlap the interval of the run.
+
+        :param context: Airflow's context
+        :return: what was committed
+        """
+        interval = self.interval(context)
+        with failing_by_permanence():
+            spec = self.export_spec()
+        return self.run_each(context, [partial(self._steps, context, spec, interval)])
+
+    def export_spec(self) -> ExportSpec:
+        """What is exported.
+
+        :raises ConfigurationError: when a parameter is not possible
+        """
+        from airflow_provider_influx_rollup.lifecycle.export_spec import ExportSpec
+
+        return ExportSpec(
+            org=self.hook.settings.org,
+            bucket=self.bucket,
+            measurement=str(self.measurement),
+            shown_path=shown_url(str(self.path)),
+            table=shown_url(str(self.table)),
+            table_format=self.table_format,
+            name=self.pipeline,
+        )
+
+    def _steps(
+        self, context: Context, spec: ExportSpec, interval: Interval, now: Callable[[], datetime]
+    ) -> Steps[Any]:
+        from airflow_provider_influx_rollup.lifecycle.export import export
+
+        return export(spec, interval, run_info(context), now, dry_run=self.is_dry_run)
