@@ -65,6 +65,7 @@ OPERATORS = (
     "restore",
     "compact",
     "export",
+    "erase",
 )
 _CONFIG: dict[str, Any] = {
     "influx_rollup": {

@@ -18,6 +18,7 @@ from airflow_provider_influx_rollup.cli import (
     compact,
     coverage,
     doctor,
+    erase,
     export,
     lateness,
     plan,
@@ -46,6 +47,7 @@ COMMANDS = (
     restore,
     compact,
     export,
+    erase,
     certificate,
 )
 

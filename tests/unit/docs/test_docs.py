@@ -24,6 +24,7 @@ from airflow_provider_influx_rollup.operators.archive_expiring import ArchiveExp
 from airflow_provider_influx_rollup.operators.branch import FluxBranchOperator, FluxShortCircuitOperator
 from airflow_provider_influx_rollup.operators.compact import CompactArchiveOperator
 from airflow_provider_influx_rollup.operators.deadman import DeadmanCheckOperator
+from airflow_provider_influx_rollup.operators.erase import EraseSeriesOperator
 from airflow_provider_influx_rollup.operators.export import ExportArchiveOperator
 from airflow_provider_influx_rollup.operators.lateness import LatenessReportOperator
 from airflow_provider_influx_rollup.operators.purge import PurgeWindowOperator
@@ -47,6 +48,7 @@ OPERATORS: dict[str, type[Any]] = {
         ArchiveWindowOperator,
         ArchiveExpiringOperator,
         PurgeWindowOperator,
+        EraseSeriesOperator,
         CompactArchiveOperator,
         ExportArchiveOperator,
         WindowCompleteSensor,
