@@ -37,8 +37,8 @@ test: $(call environment,$(VERSIONS)) ## run the tests on both Airflows (AIRFLOW
 faults: $(call environment,$(ONE)) ## kill workers, servers and connections (AIRFLOW=3.3)
 	@$(RUN_TESTS) $(ONE) -- -m faults $(PYTEST_ARGS)
 
-soak: $(call environment,$(ONE)) ## the property tests with many more examples (AIRFLOW=3.3)
-	@$(RUN_TESTS) $(ONE) -- -m "not faults and not bench" --hypothesis-profile=soak --timeout=3600 $(PYTEST_ARGS)
+soak: $(call environment,$(ONE)) ## the property tests with thousands of examples: an hour (AIRFLOW=3.3)
+	@$(RUN_TESTS) $(ONE) -- tests/property tests/live/test_tiers.py --hypothesis-profile=soak $(PYTEST_ARGS)
 
 demo: $(call environment,$(ONE)) ## a DAG, backfilled over telemetry on a real InfluxDB (AIRFLOW=3.3)
 	@$(VENVS)/airflow-$(ONE)/bin/python -m dev.demo

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile
-from airflow_provider_influx_rollup.lifecycle.reconcile_scope import ReconcileOptions, ReconcileSpec
+from airflow_provider_influx_rollup.lifecycle.reconcile_spec import ReconcileOptions, ReconcileSpec
 from airflow_provider_influx_rollup.lifecycle.reconcile_tiers import reconcile_pipeline
 from tests.rollup_runs import RUN, now
 

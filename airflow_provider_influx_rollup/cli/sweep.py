@@ -36,7 +36,7 @@ def run_sweep(args: Namespace, output: Output, mode: str, max_windows: int | Non
     from airflow_provider_influx_rollup.cli.each import for_each
     from airflow_provider_influx_rollup.cli.interval import interval_of
     from airflow_provider_influx_rollup.cli.pipelines import chosen_pipelines
-    from airflow_provider_influx_rollup.lifecycle.reconcile_scope import ReconcileOptions, ReconcileSpec
+    from airflow_provider_influx_rollup.lifecycle.reconcile_spec import ReconcileOptions, ReconcileSpec
     from airflow_provider_influx_rollup.lifecycle.reconcile_tiers import reconcile_pipeline
     from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 

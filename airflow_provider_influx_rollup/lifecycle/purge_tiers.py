@@ -21,7 +21,7 @@ from airflow_provider_influx_rollup.lifecycle.purge_marks import overlapping_mar
 from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec, refused
 from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile_windows
 from airflow_provider_influx_rollup.lifecycle.reconcile_result import ReconcileResult
-from airflow_provider_influx_rollup.lifecycle.reconcile_scope import PLAN, ReconcileOptions
+from airflow_provider_influx_rollup.lifecycle.reconcile_spec import PLAN, ReconcileOptions
 from airflow_provider_influx_rollup.lifecycle.rollup_plan import STAGE
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Query, Report, Steps

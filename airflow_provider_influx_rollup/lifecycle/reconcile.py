@@ -15,7 +15,8 @@ from airflow_provider_influx_rollup.lifecycle.reconcile_edge import windows_not_
 from airflow_provider_influx_rollup.lifecycle.reconcile_incomplete import finish_marked, look_again
 from airflow_provider_influx_rollup.lifecycle.reconcile_reasons import RECONCILE
 from airflow_provider_influx_rollup.lifecycle.reconcile_result import Left, ReconcileResult
-from airflow_provider_influx_rollup.lifecycle.reconcile_scope import REPAIR, ReconcileOptions, due_windows
+from airflow_provider_influx_rollup.lifecycle.reconcile_scope import due_windows
+from airflow_provider_influx_rollup.lifecycle.reconcile_spec import REPAIR, ReconcileOptions
 from airflow_provider_influx_rollup.lifecycle.reconcile_sweep import Sweep
 from airflow_provider_influx_rollup.lifecycle.rollup_plan import Plan, plan_rollup
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo

@@ -18,7 +18,7 @@ from airflow_provider_influx_rollup.lifecycle.reconcile_examine import Examined,
 from airflow_provider_influx_rollup.lifecycle.reconcile_reasons import Reason, reason_text
 from airflow_provider_influx_rollup.lifecycle.reconcile_repair import Repaired, repair_windows
 from airflow_provider_influx_rollup.lifecycle.reconcile_result import Left, ReconcileResult
-from airflow_provider_influx_rollup.lifecycle.reconcile_scope import ReconcileOptions
+from airflow_provider_influx_rollup.lifecycle.reconcile_spec import ReconcileOptions
 from airflow_provider_influx_rollup.lifecycle.reconcile_why import Change
 from airflow_provider_influx_rollup.lifecycle.rollup_plan import Plan, job_of
 from airflow_provider_influx_rollup.lifecycle.rollup_windows import roll_up_windows

@@ -20,12 +20,8 @@ from airflow_provider_influx_rollup.lifecycle.pipelines import (
 from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile_windows
 from airflow_provider_influx_rollup.lifecycle.reconcile_reasons import Reason
 from airflow_provider_influx_rollup.lifecycle.reconcile_result import ReconcileResult
-from airflow_provider_influx_rollup.lifecycle.reconcile_scope import (
-    ReconcileOptions,
-    ReconcileSpec,
-    due_windows,
-    interval_back,
-)
+from airflow_provider_influx_rollup.lifecycle.reconcile_scope import due_windows, interval_back
+from airflow_provider_influx_rollup.lifecycle.reconcile_spec import ReconcileOptions, ReconcileSpec
 from airflow_provider_influx_rollup.lifecycle.reconcile_why import Change
 from airflow_provider_influx_rollup.lifecycle.rollup_plan import STAGE
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo

@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.ledger_read import specs_query
 from airflow_provider_influx_rollup.ledger.codec import decode_specs
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.state_edge import read_edge
 from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Query, Steps
+from airflow_provider_influx_rollup.lifecycle.window_choice import ENDING, TILED
 from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.touched import windows_ending, windows_touched
 
-TILED, ENDING, COMPLETE = "tiled", "ending", "complete"
-CHOICES = (TILED, ENDING, COMPLETE)
 NO_WINDOW = "no window of {grid} ends in {interval}"
 WAITING = (
     "{window} of pipeline {pipeline!r} waits for {count} windows of pipeline {below!r}, first for {first}; "
     "the run that completes them rolls it up"
 )
-
-
-def require_choice(choice: str, spec: RollupSpec) -> None:
-    """Refuse a choice of windows that the rollup cannot have.
-
-    :raises ConfigurationError: saying which it can have
-    """
-    if choice not in CHOICES:
-        what = f"windows={choice!r} is not possible"
-        raise ConfigurationError(what, written="nothing", fix=f"use one of {', '.join(CHOICES)}")
-    if choice == COMPLETE and spec.source_tier is None:
-        what = 'windows="complete" needs source_tier: of raw points nobody knows when they are complete'
-        raise ConfigurationError(what, written="nothing", fix=f'give source_tier, or use windows="{ENDING}"')
-    if choice != TILED and spec.grid.period is not None:
-        what = (
-            f"windows={choice!r} is not possible with period: a sliding window belongs to the run it stops in"
-        )
-        raise ConfigurationError(what, written="nothing", fix="leave windows out")
 
 
 def interval_to_run(spec: RollupSpec, interval: Interval, choice: str) -> Steps[tuple[Interval | None, str]]:

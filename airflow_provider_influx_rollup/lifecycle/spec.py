@@ -224,6 +224,9 @@ class RollupSpec:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+# a tier that finds its lower one by the bucket and measurement that it reads
+AUTO = "auto"
+
 NOT_IN_HASH = frozenset(
     {"lateness", "compute", "empty_windows", "pipeline", "ledger_bucket", "max_rows_per_read"}
 )

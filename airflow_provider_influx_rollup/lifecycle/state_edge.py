@@ -11,7 +11,7 @@ from airflow_provider_influx_rollup.aggregates.selection import AggregateRules
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, ReceiptMissing
 from airflow_provider_influx_rollup.flux.ledger_read import states_query
 from airflow_provider_influx_rollup.ledger.states import State
-from airflow_provider_influx_rollup.lifecycle.spec import NOT_IN_HASH, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.spec import AUTO, NOT_IN_HASH, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Query, Steps
 from airflow_provider_influx_rollup.windows.coverage import missing
 from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
@@ -20,7 +20,6 @@ from airflow_provider_influx_rollup.windows.nesting import cells_below
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 
-AUTO = "auto"
 STAGE = "rollup"
 MOST_NAMED = 5
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.lifecycle.reconcile_scope import PLAN, ReconcileOptions, ReconcileSpec
+from airflow_provider_influx_rollup.lifecycle.reconcile_spec import PLAN, ReconcileOptions, ReconcileSpec
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
 from airflow_provider_influx_rollup.operators._declared import declared_rollup
 from airflow_provider_influx_rollup.operators._options import is_plain

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_influx_rollup.airflow_compat import AirflowSkipException, timezone
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.lifecycle.run_windows import TILED, interval_to_run, require_choice
-from airflow_provider_influx_rollup.lifecycle.state_edge import AUTO
+from airflow_provider_influx_rollup.lifecycle.spec import AUTO
+from airflow_provider_influx_rollup.lifecycle.window_choice import TILED, require_choice
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
 from airflow_provider_influx_rollup.operators._declared import declared_grid, declared_rollup
 from airflow_provider_influx_rollup.operators._options import OPTIONS, is_plain, parsed_options
@@ -219,6 +219,7 @@ class FluxRollupOperator(InfluxStageOperator):
         if self.windows == TILED:
             return [(spec, interval) for spec in specs]
         from airflow_provider_influx_rollup.client.driver import drive
+        from airflow_provider_influx_rollup.lifecycle.run_windows import interval_to_run
 
         found = []
         reasons = []

@@ -18,7 +18,7 @@ from airflow_provider_influx_rollup.exceptions import (
 )
 from airflow_provider_influx_rollup.ledger.codec import encode_spec
 from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile
-from airflow_provider_influx_rollup.lifecycle.reconcile_scope import ReconcileOptions, ReconcileSpec
+from airflow_provider_influx_rollup.lifecycle.reconcile_spec import ReconcileOptions, ReconcileSpec
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer

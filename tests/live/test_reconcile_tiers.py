@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_influx_rollup.client.driver import act
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.lifecycle.reconcile_scope import ReconcileSpec
+from airflow_provider_influx_rollup.lifecycle.reconcile_spec import ReconcileSpec
 from airflow_provider_influx_rollup.lifecycle.reconcile_tiers import reconcile_pipeline
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Write

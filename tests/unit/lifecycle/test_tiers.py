@@ -12,10 +12,10 @@ from airflow_provider_influx_rollup.exceptions import (
     ConfigurationError,
     WindowMisaligned,
 )
-from airflow_provider_influx_rollup.lifecycle.run_windows import require_choice
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.state_edge import TierBelow, changed_fields
 from airflow_provider_influx_rollup.lifecycle.tiers import Lifecycle, Tier
+from airflow_provider_influx_rollup.lifecycle.window_choice import require_choice
 
 PARTS = ["count", "sum", "min", "max"]
 
