@@ -24,7 +24,7 @@ from airflow_provider_influx_rollup.lifecycle.erase_state import put_fence
 from airflow_provider_influx_rollup.lifecycle.erase_targets import Reader, reach_of
 from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile_windows
 from airflow_provider_influx_rollup.lifecycle.reconcile_result import ReconcileResult
-from airflow_provider_influx_rollup.lifecycle.reconcile_scope import ReconcileOptions
+from airflow_provider_influx_rollup.lifecycle.reconcile_spec import ReconcileOptions
 from airflow_provider_influx_rollup.lifecycle.rollup_plan import STAGE
 from airflow_provider_influx_rollup.lifecycle.steps import Query, Report, Steps
 from airflow_provider_influx_rollup.windows.coverage import subtract
