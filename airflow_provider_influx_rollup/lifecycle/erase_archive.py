@@ -119,15 +119,18 @@ class ArchiveLook:
     """Looks at the files; one that was looked into once is not again.
 
     :param known: points of the series, by path
+    :param has_any: whether anything was ever archived, of any time
     """
 
     spec: EraseSpec
     known: dict[str, Fingerprint | None] = field(default_factory=dict)
+    has_any: bool = False
 
     def windows(self) -> Steps[list[Interval]]:
         """The archived windows that may hold points."""
         names = yield ListFolder(self.spec.archive.folder)
         found = sorted(window for name in names if (window := parse_window(name)) is not None)
+        self.has_any = bool(found)
         return [window for window in found if window.overlaps(self.spec.span)]
 
     def look(self, window: Interval) -> Steps[WindowFiles]:

@@ -71,7 +71,7 @@ class Clearing:
         yield from put_fence(self.spec.archive.folder)
         for window in (yield from self.look.archive.windows()):
             yield from self._clear_window(window)
-        if self.look.has_archive:
+        if self.look.archive.has_any:
             yield from fold_marks(self.spec.archive.folder)
         done: set[tuple[str, str]] = set()
         for reader in self.look.readers.chosen:

@@ -26,7 +26,6 @@ class Looker:
     :param bucket: of the source
     :param readers: pipelines that hold what was made of the measurement
     :param keys: tag keys of the archive's files
-    :param has_archive: whether anything was ever archived
     """
 
     spec: EraseSpec
@@ -34,7 +33,6 @@ class Looker:
     readers: Readers
     archive: ArchiveLook
     keys: set[str] = field(default_factory=set)
-    has_archive: bool = False
 
     @property
     def source(self) -> RollupSource:
@@ -64,7 +62,6 @@ class Looker:
         files = yield from self.archive.look(window)
         for one in files.generations:
             if one.published is not None:
-                self.has_archive = True
                 self.keys.update(one.published.manifest.tags)
         return files
 
@@ -75,7 +72,7 @@ class Looker:
         :raises ConfigurationError: naming what is unknown
         """
         archive = self.spec.archive
-        if self.spec.require_archive and not self.has_archive:
+        if self.spec.require_archive and not self.archive.has_any:
             what = f"{archive.shown_path}/{archive.folder} has no archive of {archive.bucket}/{archive.measurement}"
             fix = "correct the path, or set require_archive=False when nothing was ever archived"
             raise ConfigurationError(what, written="nothing", fix=fix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import chain
@@ -31,6 +32,7 @@ EXPECTED_DAGS = {
     "own_scripts",
     "archive_windows",
     "archive_and_purge",
+    "erase_customer",
 }
 ALWAYS = ("1970-01-01T00:00:00Z", "2100-01-01T00:00:00Z")
 MERGEABLE = ["count", "sum", "min", "max", "first", "last"]
@@ -56,8 +58,9 @@ def run_example(real_airflow: AirflowProcess, place: InfluxAddress) -> RunExampl
     """Runs all tasks of a DAG for the data interval that ends at an instant, as ``airflow dags test`` does."""
     connection = {"AIRFLOW_CONN_INFLUX_ROLLUP_DEFAULT": place.connection()}
 
-    def run(dag_id: str, stop: str, **variables: str) -> None:
-        real_airflow.cli("dags", "test", dag_id, stop, environment={**connection, **variables})
+    def run(dag_id: str, stop: str, *, conf: str = "{}", **variables: str) -> None:
+        environment = {**connection, **variables}
+        real_airflow.cli("dags", "test", "--conf", conf, dag_id, stop, environment=environment)
         states = real_airflow.rows("select state from task_instance where dag_id = ?", (dag_id,))
         assert {state for (state,) in states} == {"success"}
 
@@ -305,4 +308,22 @@ def test_old_days_are_purged_when_archive_and_rollup_hold_them(
     (manifest,) = tmp_path.rglob("manifest.json")
     rows = sum(pq.read_metadata(path).num_rows for path in manifest.parent.glob("*.parquet"))
     assert rows == before
+    assert len(list(tmp_path.rglob("certificates/00000001.json"))) == 1
+
+
+def test_customer_is_erased_when_the_example_is_triggered_with_the_name(
+    place: InfluxAddress, fleet: Fleet, run_example: RunExample, tmp_path: Path
+) -> None:
+    load(place, "raw_telemetry", fleet_lines(fleet))
+    variables = {"AIRFLOW_VAR_TELEMETRY_ARCHIVE": str(tmp_path)}
+    run_example("archive_windows", "2025-03-09T00:00:00+00:00", **variables)
+    sites = sorted(set(fleet.points["site"]))
+    conf = json.dumps({"customer": sites[0], "confirm": "raw_telemetry"})
+    run_example("erase_customer", "2025-03-09T00:00:00+00:00", conf=conf, **variables)
+    flux = f"""from(bucket: "raw_telemetry") |> range(start: {ALWAYS[0]}, stop: {ALWAYS[1]})
+        |> count() |> group(columns: ["site"]) |> sum()"""
+    left = {row["site"] for row in oracle.query(place.url, place.org, place.token, flux)}
+    assert left == set(sites[1:]) != set()
+    stored = [pq.read_table(path)["site"].to_pylist() for path in tmp_path.rglob("*.parquet")]
+    assert {site for some in stored for site in some} == left
     assert len(list(tmp_path.rglob("certificates/00000001.json"))) == 1
