@@ -16,7 +16,7 @@ from airflow_provider_influx_rollup.lifecycle.compact import compact
 from airflow_provider_influx_rollup.lifecycle.compact_spec import CompactSpec
 from airflow_provider_influx_rollup.lifecycle.restore import restore
 from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
-from airflow_provider_influx_rollup.lifecycle.verify_archive import verify_archive
+from airflow_provider_influx_rollup.lifecycle.verify_archive import Checked, verify_archive
 from airflow_provider_influx_rollup.read_archive import read_archive
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -119,10 +119,13 @@ class CompactScene(PurgeScene):
             for row in rows
         ]
 
+    def checked(self) -> list[Checked]:
+        """What ``verify`` finds."""
+        return drive(verify_archive(self.spec.folder), NO_CLIENT, self.tell, actions_with(self.store))
+
     def verified(self) -> dict[tuple[Interval, int], str]:
-        """What ``verify`` tells of each generation."""
-        steps = verify_archive(self.spec.folder)
-        found = drive(steps, NO_CLIENT, self.tell, actions_with(self.store))
+        """What it tells of each generation; nothing is wrong."""
+        found = self.checked()
         assert not any(one.problem for one in found)
         return {(one.window, one.generation): one.told for one in found}
 
