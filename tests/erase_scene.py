@@ -18,6 +18,7 @@ from airflow_provider_influx_rollup.lifecycle.erase import EraseRun, erase
 from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Report
+from airflow_provider_influx_rollup.lifecycle.verify_archive import verify_archive
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.archive_scene import RUN, VERSIONS, WINDOW, Point, make_archive_scene, point, read_facts
@@ -143,6 +144,12 @@ class EraseScene(PurgeScene):
             if row["_field"] in wanted:
                 found.setdefault(row["_time"], {})[row["_field"]] = row["_value"]
         return found
+
+    def verified(self) -> list[str]:
+        """What is wrong with the files of the archive, as the product finds."""
+        steps = verify_archive(self.spec.folder)
+        checked = drive(steps, self.client, self.tell, actions_with(self.store))
+        return [one.problem for one in checked if one.problem]
 
     def erase_certificates(self) -> list[dict[str, Any]]:
         """Those of erasures."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from airflow_provider_influx_rollup.archive.catalog import COMPACTED
 from airflow_provider_influx_rollup.archive.erasure import ErasedFiles
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
 from airflow_provider_influx_rollup.archive.manifest import Manifest, Part
@@ -26,6 +27,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_newest import (
     verify_files,
 )
 from airflow_provider_influx_rollup.lifecycle.catalog import mark_generation
+from airflow_provider_influx_rollup.lifecycle.compact_held import read_moved
 from airflow_provider_influx_rollup.lifecycle.erase_files import write_erased
 from airflow_provider_influx_rollup.lifecycle.erase_found import Held
 from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
@@ -145,8 +147,11 @@ class ArchiveLook:
         files = WindowFiles(window, tuple(found))
         newest = files.newest
         if newest is not None and newest.published is not None and not newest.is_whole:
-            # its error says what is missing or damaged
-            yield from verify_files(newest.published)
+            # its points may be in a larger window, which is looked into by itself
+            moved = yield from read_moved(newest.folder)
+            if moved is None:
+                # its error says what is missing or damaged
+                yield from verify_files(newest.published)
         return files
 
     def _look_into(self, window_path: str, number: int) -> Steps[Files]:
@@ -228,7 +233,7 @@ def clear_window(how: Rewriting, files: WindowFiles) -> Steps[bool]:
     newest = files.newest
     if newest is not None and newest.published is not None:
         # what a run is about to publish must find its number taken
-        if newest.must_go(newest.named) or files.has_attempts:
+        if newest.is_whole and (newest.must_go(newest.named) or files.has_attempts):
             made = yield from _write_anew(how, files, newest.published)
             if made is None:
                 return False
@@ -275,7 +280,7 @@ def _manifest(
 ) -> Manifest:
     # of a window whose points are not all in the bucket nobody has read what the bucket holds now
     source = content if old.source == old.content else Fingerprint()
-    compacted = {name: old.run[name] for name in ("compacted",) if name in old.run}
+    compacted = {COMPACTED: old.run[COMPACTED]} if COMPACTED in old.run else {}
     return replace(
         old,
         generation=number,

@@ -17,20 +17,22 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ArchiveMissing, InfluxRollupError
 from airflow_provider_influx_rollup.lifecycle.archive_newest import read_generation, verify_files
 from airflow_provider_influx_rollup.lifecycle.steps import Steps
-from airflow_provider_influx_rollup.lifecycle.verify_archive import verify_archive
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.archive_scene import WINDOW, client_of, facts_of, point
+from tests.archive_scene import (
+    WINDOW,
+    client_of,
+    facts_of,
+    point,
+)
 from tests.conftest import InfluxServer
 from tests.erase_scene import (
-    ERASED_AT,
     HOURS,
     EraseScene,
     make_erase_scene,
     others,
     without,
 )
-from tests.purge_scene import DAY
 
 pytestmark = pytest.mark.live
 
@@ -66,41 +68,6 @@ def test_series_are_nowhere_and_all_others_are_as_they_were_when_they_are_erased
     assert scene.reconcile(scene.hourly, Interval(HOURS[0].start, HOURS[-1].stop))["dirty"] == []
 
 
-def test_pipelines_are_right_and_purges_go_on_when_the_window_was_purged(
-    scene: EraseScene, twin: EraseScene
-) -> None:
-    scene.fill()
-    purged = {"require_pipelines": ("hourly", "daily"), "quiet_for": "0s"}
-    scene.purge(*HOURS[:2], **purged)
-    result = scene.erase()
-    assert set(result["kept"]) == {"merged"}
-    assert result["kept"]["merged"]["windows"] == 2
-    assert result["computed_again"] == {"merged": 1}
-    (certificate,) = scene.erase_certificates()
-    assert "aggregated over the tag" in certificate["kept"]["merged"]["why"]
-    for name in ("m", "m_daily"):
-        assert scene.rows(scene.rolled, name) == twin.rows(twin.rolled, name)
-    for pipeline in ("hourly", "daily"):
-        assert scene.receipt_rows(pipeline) == twin.receipt_rows(pipeline)
-    assert scene.customers_in_files() == 0
-    stored = [facts for window in HOURS for facts in scene.stored(window)]
-    assert sorted(stored, key=repr) == facts_of(others())
-    # nothing is frozen, and what is purged stays so
-    assert scene.reconcile(scene.hourly, DAY)["dirty"] == []
-    assert scene.purge(*HOURS[:2], **purged, now=ERASED_AT)["new"] == 0
-    scene.clock = ERASED_AT
-    assert scene.archive(*HOURS)["new"] == 0
-    assert scene.purge(HOURS[2], **purged, now=ERASED_AT)["rows_in"] == 4
-    assert verified(scene) == []
-
-
-def verified(scene: EraseScene) -> list[str]:
-    """What is wrong with the files of the archive."""
-    steps = verify_archive(scene.spec.folder)
-    checked = drive(steps, scene.client, scene.tell, actions_with(scene.store))
-    return [one.problem for one in checked if one.problem]
-
-
 def test_verify_and_certificates_say_erased_when_files_are_gone(
     scene: EraseScene, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -111,7 +78,7 @@ def test_verify_and_certificates_say_erased_when_files_are_gone(
     again = scene.erase()
     assert (again["certificate"], again["new"], again["rows_in"]) == (first["certificate"], 0, 0)
     told = scene.told
-    assert verified(scene) == []
+    assert scene.verified() == []
     assert sum("removed by erasure" in text for text in told) == 3
     with pytest.raises(ArchiveMissing, match="gone for good"):
         drive(verify_old(scene), scene.client, scene.tell, actions_with(scene.store))

@@ -1,0 +1,113 @@
+"""Erasures where windows were purged or compacted, and of a part of the time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_influx_rollup.cli.main import main
+from airflow_provider_influx_rollup.client.driver import drive
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.lifecycle.compact import compact
+from airflow_provider_influx_rollup.lifecycle.compact_spec import CompactSpec
+from airflow_provider_influx_rollup.stores.actions import actions_with
+from airflow_provider_influx_rollup.windows.interval import Interval
+from tests.archive_scene import RUN, VERSIONS, facts_of, point, read_facts, sorted_facts
+from tests.conftest import InfluxServer
+from tests.erase_scene import ERASED_AT, HOURS, EraseScene, make_erase_scene, others, points_of
+from tests.purge_scene import DAY
+
+pytestmark = pytest.mark.live
+
+DAY_FOLDER = "window=20250308T000000Z_20250309T000000Z"
+
+
+@pytest.fixture
+def scene(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> EraseScene:
+    made = make_erase_scene(influx, client, tmp_path)
+    made.fill()
+    return made
+
+
+@pytest.fixture
+def twin(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> EraseScene:
+    """The same, in a world where the customer has never been."""
+    made = make_erase_scene(influx, client, tmp_path)
+    made.fill(with_customer=False)
+    return made
+
+
+def test_pipelines_are_right_and_purges_go_on_when_the_window_was_purged(
+    scene: EraseScene, twin: EraseScene
+) -> None:
+    purged = {"require_pipelines": ("hourly", "daily"), "quiet_for": "0s"}
+    scene.purge(*HOURS[:2], **purged)
+    result = scene.erase()
+    assert set(result["kept"]) == {"merged"}
+    assert result["kept"]["merged"]["windows"] == 2
+    assert result["computed_again"] == {"merged": 1}
+    (certificate,) = scene.erase_certificates()
+    assert "aggregated over the tag" in certificate["kept"]["merged"]["why"]
+    for name in ("m", "m_daily"):
+        assert scene.rows(scene.rolled, name) == twin.rows(twin.rolled, name)
+    for pipeline in ("hourly", "daily"):
+        assert scene.receipt_rows(pipeline) == twin.receipt_rows(pipeline)
+    assert scene.customers_in_files() == 0
+    stored = [facts for window in HOURS for facts in scene.stored(window)]
+    assert sorted(stored, key=repr) == facts_of(others())
+    # nothing is frozen, and what is purged stays so
+    assert scene.reconcile(scene.hourly, DAY)["dirty"] == []
+    assert scene.purge(*HOURS[:2], **purged, now=ERASED_AT)["new"] == 0
+    scene.clock = ERASED_AT
+    assert scene.archive(*HOURS)["new"] == 0
+    assert scene.purge(HOURS[2], **purged, now=ERASED_AT)["rows_in"] == 4
+    assert scene.verified() == []
+
+
+def test_compacted_windows_lose_the_series_when_their_own_files_are_gone(scene: EraseScene) -> None:
+    scene.purge(*HOURS, require_pipelines=(), quiet_for="0s")
+    spec = CompactSpec(scene.server.org, scene.bucket, "m", str(scene.base), "1d", remove_small=True)
+    steps = compact(spec, DAY, RUN, lambda: ERASED_AT, VERSIONS)
+    drive(steps, scene.client, scene.tell, actions_with(scene.store))
+    assert {path.parent.parent.name for path in scene.all_parquet()} == {DAY_FOLDER}
+    result = scene.erase()
+    assert (result["windows"], result["rows_in"]) == (1, 0)
+    assert scene.customers_in_files() == 0
+    filed = (facts for path in scene.all_parquet() for facts in read_facts(path))
+    assert sorted_facts(filed) == facts_of(others())
+    assert scene.verified() == []
+    assert main(["certificate", "verify", str(scene.folder), "--archive", str(scene.base)]) == 0
+    # a late point of a small window is merged with what is left of it
+    late = point(77, {"customer": "7", "device": "late"}, "temp", 5.0)
+    scene.add(late)
+    scene.clock = ERASED_AT
+    scene.archive(HOURS[0])
+    left = [one for one in others() if HOURS[0].start_ns <= one.time_ns < HOURS[0].stop_ns]
+    assert scene.stored(HOURS[0]) == facts_of([*left, late])
+
+
+def test_windows_that_stick_out_are_computed_again_when_an_interval_is_erased(
+    scene: EraseScene, twin: EraseScene
+) -> None:
+    # from the middle of the first hour to the end of the second: of three points of the first hour one goes
+    span = Interval(HOURS[0].start + timedelta(minutes=30), HOURS[1].stop)
+    result = scene.erase(interval=span, pipelines=("hourly", "daily"))
+    assert result["rows_in"] == 5
+    assert result["kept"] == {"merged": {"why": "pipelines= does not name it"}}
+    stays = [one for one in points_of(scene.tags, 1.0) if not span.start_ns <= one.time_ns < span.stop_ns]
+    twin.add(*stays)
+    for spec in (twin.hourly, twin.daily):
+        twin.reconcile(spec, DAY)
+    assert scene.rows() == twin.rows()
+    for name in ("m", "m_daily"):
+        assert scene.rows(scene.rolled, name) == twin.rows(twin.rolled, name)
+    for pipeline in ("hourly", "daily"):
+        assert scene.receipt_rows(pipeline) == twin.receipt_rows(pipeline)
+    stored = [facts for window in HOURS for facts in scene.stored(window)]
+    assert sorted_facts(stored) == facts_of([*others(), *stays])
+    # the rest goes with another certificate
+    assert scene.erase()["certificate"]["number"] == 2
+    assert scene.customers_in_files() == 0
+    assert scene.reconcile(scene.merged, DAY)["dirty"] == []
