@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from airflow_provider_influx_rollup.flux import literals
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 
 PIVOT = '|> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")'
+
+
+def together(queries: Mapping[str, str]) -> str:
+    """Several queries as one script: for answers as small as a ledger's, most of the time goes to each request.
+
+    :param queries: by the name that the rows have as ``result``
+    """
+    return "\n\n".join(f'{query}\n  |> yield(name: "{name}")' for name, query in queries.items())
 
 
 def receipts_query(ledger_bucket: str, pipeline: str, stage: str, interval: Interval) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from airflow_provider_influx_rollup.aggregates.frame import frames_from_tables
 from airflow_provider_influx_rollup.aggregates.selection import Column, Selection
 from airflow_provider_influx_rollup.exceptions import (
     BucketNotFound,
 )
-from airflow_provider_influx_rollup.flux.ledger_read import receipts_query, specs_query
+from airflow_provider_influx_rollup.flux.ledger_read import receipts_query, specs_query, together
 from airflow_provider_influx_rollup.flux.purges import overlapping_marks_query
 from airflow_provider_influx_rollup.flux.source_read import field_totals_query, fields_query
 from airflow_provider_influx_rollup.flux.source_schema import tag_keys_query
@@ -59,6 +61,8 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 STAGE = "rollup"
 MOST_PARTS_PER_QUERY = 100
+RECEIPTS, SPECS, MARKS = "receipts", "specs", "marks"
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,27 +126,25 @@ def plan_rollup(
         Query(tag_keys_query(job.source, job.read_interval)),
     ]
     if ledger is not None:
-        known = receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, job.target_interval)
-        purged = overlapping_marks_query(
-            spec.ledger_bucket, spec.source_bucket, spec.measurement, job.read_interval
-        )
-        steps += [Query(known), Query(specs_query(spec.ledger_bucket)), Query(purged)]
+        steps.append(Query(_ledger_query(job)))
     parts = cut_blocks(shard_parts(job.read_interval, source.shard_group_seconds), MOST_PARTS_PER_QUERY)
     typed = [QueryArrow(fields_query(job.source, some)) for some in parts]
     answers = yield Gather((*steps, *typed))
     counted, tag_keys = answers[1], {row["_value"] for row in answers[2]}
-    previous, specs, marked = answers[3 : len(steps)] or ([], [], [])
+    known: dict[str, list[Row]] = defaultdict(list)
+    for row in (row for some in answers[3 : len(steps)] for row in some):
+        known[row["result"]].append(row)
     marks = yield from read_marks(
-        spec.ledger_bucket, spec.source_bucket, spec.measurement, job.read_interval, marked
+        spec.ledger_bucket, spec.source_bucket, spec.measurement, job.read_interval, known[MARKS]
     )
-    stored = decode_specs(specs)
+    stored = decode_specs(known[SPECS])
     require_no_clash(spec, stored)
     below, waiting = yield from waiting_below(spec, windows, stored)
     rules = column_rules(spec, below)
     frames = [frames_from_tables(tables) for tables in answers[len(steps) :]]
     types = TypeParts.of(rules, list(zip(parts, frames, strict=True)))
     require_writable(spec, types.columns(), tag_keys)
-    receipts = {receipt.window: receipt for receipt in decode_receipts(previous)}
+    receipts = {receipt.window: receipt for receipt in decode_receipts(known[RECEIPTS])}
     require_one_task(spec, run, receipts.values())
     book = ReceiptBook(spec.ledger_bucket, spec.pipeline_name, STAGE, spec.spec_hash(), run, receipts)
     newest = newest_specs(spec, stored)
@@ -150,6 +152,20 @@ def plan_rollup(
     ownership = _ownership(spec, stored, others, receipts.values())
     totals = totals_by_field(counted)
     return Plan(windows, types, book, ownership, source, target, totals, others, waiting, tuple(marks))
+
+
+def _ledger_query(job: Job) -> str:
+    """What the ledger knows of the windows, the pipelines and what was purged."""
+    spec = job.spec
+    return together(
+        {
+            RECEIPTS: receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, job.target_interval),
+            SPECS: specs_query(spec.ledger_bucket),
+            MARKS: overlapping_marks_query(
+                spec.ledger_bucket, spec.source_bucket, spec.measurement, job.read_interval
+            ),
+        }
+    )
 
 
 def _ownership(
