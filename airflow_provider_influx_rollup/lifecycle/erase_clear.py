@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_provider_influx_rollup.exceptions import SourceChanging
+from airflow_provider_influx_rollup.exceptions import BucketNotFound, ConfigurationError, SourceChanging
 from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
 from airflow_provider_influx_rollup.ledger.codec import decode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
@@ -21,7 +21,7 @@ from airflow_provider_influx_rollup.lifecycle.erase_receipts import Restating, r
 from airflow_provider_influx_rollup.lifecycle.erase_source import delete_matching, source_of
 from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.erase_state import put_fence
-from airflow_provider_influx_rollup.lifecycle.erase_targets import Reader, reach_of
+from airflow_provider_influx_rollup.lifecycle.erase_targets import Reader, place_name, reach_of
 from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile_windows
 from airflow_provider_influx_rollup.lifecycle.reconcile_result import ReconcileResult
 from airflow_provider_influx_rollup.lifecycle.reconcile_spec import ReconcileOptions
@@ -33,6 +33,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.lateness import is_due
 
 TRIES = 3
+EARLIER, PART = "a target that the pipeline had before", "a part of the window is not erased"
 # a run that died is taken for alive so long
 BUSY_FOR = timedelta(minutes=15)
 # a window that begins before a span may reach into it
@@ -89,7 +90,7 @@ class Clearing:
 
     def _clear_pipeline(self, reader: Reader, found: Found, done: set[tuple[str, str]]) -> Steps[None]:
         reach = reach_of(self.spec, self.look.readers, reader.place)
-        if not reader.why and reach is not None:
+        if not reader.why and reach is not None and place_name(reader.place) in found.held:
             if reader.place not in done:
                 yield from delete_matching(source_of(*reader.place, self.spec.tags), reach)
                 done.add(reader.place)
@@ -98,7 +99,11 @@ class Clearing:
         if not reader.why:
             # windows that stick out of the interval hold points that stay
             spans = subtract([self.spec.interval], [reach] if reach else []) if self.spec.interval else ()
-        if spans:
+        if spans and reader.is_earlier:
+            self.kept[f"{reader.name}, {'/'.join(reader.place)}"] = {
+                "why": f"{EARLIER}: {reader.why or PART}"
+            }
+        elif spans:
             yield from self._compute_again(reader, spans)
 
     def _compute_again(self, reader: Reader, spans: Sequence[Interval]) -> Steps[None]:
@@ -109,22 +114,26 @@ class Clearing:
         windows = [one.window for one in receipts if is_due(one.window, lateness, now())]
         if not windows:
             return
-        result = yield from reconcile_windows(
-            rollup, windows, self.restating.run, now, ReconcileOptions(), self.restating.stored
-        )
-        self.remade[reader.name] = len(result.repaired.windows)
-        kept = _left(result)
-        if kept:
-            why = reader.why or "a part of the window is not erased"
-            self.kept[reader.name] = {
-                "why": f"{why}: {kept[min(kept)]}",
-                "windows": len(kept),
-                "interval": Interval(min(kept).start, max(one.stop for one in kept)).as_json(),
-            }
-            yield Report(
-                f"Pipeline {reader.name}: {len(kept)} windows are kept as they are, {why}: {kept[min(kept)]}",
-                "warning",
+        try:
+            result = yield from reconcile_windows(
+                rollup, windows, self.restating.run, now, ReconcileOptions(), self.restating.stored
             )
+        except (ConfigurationError, BucketNotFound) as error:
+            # such as a pipeline whose target is another one's now
+            yield from self._keep(reader, dict.fromkeys(windows, error.what))
+            return
+        self.remade[reader.name] = len(result.repaired.windows)
+        yield from self._keep(reader, _left(result))
+
+    def _keep(self, reader: Reader, windows: Mapping[Interval, str]) -> Steps[None]:
+        """Remember which windows still hold something, and tell."""
+        if not windows:
+            return
+        why = f"{reader.why or PART}: {windows[min(windows)]}"
+        span = Interval(min(windows).start, max(one.stop for one in windows))
+        self.kept[reader.name] = {"why": why, "windows": len(windows), "interval": span.as_json()}
+        text = f"Pipeline {reader.name}: {len(windows)} windows are kept as they are, {why}"
+        yield Report(text, "warning")
 
     def _receipts(self, reader: Reader, spans: Sequence[Interval]) -> Steps[list[Receipt]]:
         reach = Interval(_earlier(spans[0].start), spans[-1].stop)
@@ -153,11 +162,7 @@ def _left(result: ReconcileResult) -> Mapping[Interval, str]:
     """Windows that are not as the source gives them now, with the reason."""
     left = {one.window: one.why for one in (*result.purged, *result.frozen, *result.waiting)}
     left |= {window: error.what for window, error in result.failed.items()}
-    return left | dict.fromkeys(_windows(result.repaired.unsettled), "its source keeps changing")
-
-
-def _windows(windows: Iterable[Interval]) -> list[Interval]:
-    return list(windows)
+    return left | dict.fromkeys(result.repaired.unsettled, "its source keeps changing")
 
 
 def _earlier(start: datetime) -> datetime:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from airflow_provider_influx_rollup.aggregates.frame import frames_from_tables
 from airflow_provider_influx_rollup.aggregates.selection import Selection
 from airflow_provider_influx_rollup.aggregates.windowed import Block
+from airflow_provider_influx_rollup.exceptions import BucketNotFound, ConfigurationError
 from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
 from airflow_provider_influx_rollup.flux.source_read import counts_query
 from airflow_provider_influx_rollup.flux.target_read import target_query
@@ -101,11 +102,11 @@ def _restate(
 ) -> Steps[int]:
     known = {receipt.window: receipt for receipt in receipts}
     windows = tuple(sorted(known))
-    plan = yield from plan_rollup(spec, windows, replace(how.run, reason=RECONCILE), dry_run=True)
-    purged = purged_windows(windows, plan.purged)
-    now = how.clock()
-    countable = [one for one in windows if one not in purged and not is_too_old(one, plan.source, now)]
-    rows_in = yield from _count(spec, plan, countable)
+    try:
+        rows_in = yield from _counted(how, spec, windows)
+    except (ConfigurationError, BucketNotFound):
+        # a pipeline that could not run now, such as one whose source is gone: its rows are gone all the same
+        rows_in = {}
     for window, receipt in known.items():
         if window not in rows_in:
             is_done = receipt.reason == how.reason
@@ -114,6 +115,14 @@ def _restate(
     for block in _blocks(windows, known):
         yield from _write(how, spec, [known[window] for window in block], rows_in)
     return len(windows)
+
+
+def _counted(how: Restating, spec: RollupSpec, windows: tuple[Interval, ...]) -> Steps[dict[Interval, int]]:
+    """Source points of the windows whose points are all there."""
+    plan = yield from plan_rollup(spec, windows, replace(how.run, reason=RECONCILE), dry_run=True)
+    purged, now = purged_windows(windows, plan.purged), how.clock()
+    countable = [one for one in windows if one not in purged and not is_too_old(one, plan.source, now)]
+    return (yield from _count(spec, plan, countable))
 
 
 def _count(spec: RollupSpec, plan: Plan, windows: Sequence[Interval]) -> Steps[dict[Interval, int]]:

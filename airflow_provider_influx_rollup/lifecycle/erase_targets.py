@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_provider_influx_rollup.aggregates.frame import Frame, frames_from_tables
@@ -34,11 +34,13 @@ class Reader:
 
     :param keeps_tags: whether its rows can be told by the tags
     :param why: why they cannot be deleted by them; empty when they can
+    :param is_earlier: it writes to another target now
     """
 
     rollup: RollupSpec
     keeps_tags: bool
     why: str = ""
+    is_earlier: bool = False
 
     @property
     def name(self) -> str:
@@ -101,15 +103,48 @@ def find_readers(spec: EraseSpec, stored: Sequence[StoredSpec]) -> Readers:
     strangers = {
         (one.target_bucket, one.output_measurement) for name, one in pipelines.items() if name not in found
     }
-    chosen, left = [], {}
-    for name, rollup in found.items():
-        reader = _reader(spec, rollup, keys[name], strangers)
-        if spec.pipelines is None or name in spec.pipelines:
-            chosen.append(reader)
-        else:
-            left[name] = NOT_NAMED
+    readers = [_reader(spec, rollup, keys[name], strangers) for name, rollup in found.items()]
+    readers += _earlier(spec, stored, found, keys, strangers)
+    is_wanted = {one.name: spec.pipelines is None or one.name in spec.pipelines for one in readers}
+    left = {name: NOT_NAMED for name, is_named in is_wanted.items() if not is_named}
     left |= {name: SCRIPT for name, _, values in stored if _may_be_read_by(spec, values)}
+    # rows that are deleted by their tags first: what is computed again may read them
+    chosen = sorted((one for one in readers if is_wanted[one.name]), key=lambda one: bool(one.why))
     return Readers(tuple(chosen), left)
+
+
+def _earlier(
+    spec: EraseSpec,
+    stored: Sequence[StoredSpec],
+    found: Mapping[str, RollupSpec],
+    keys: Mapping[str, frozenset[str] | None],
+    strangers: set[tuple[str, str]],
+) -> list[Reader]:
+    """Targets that pipelines had under earlier specs: what they wrote there stays."""
+    known = {(one.target_bucket, one.output_measurement) for one in found.values()}
+    readers = []
+    for _, _, values in stored:
+        if "source_bucket" not in values:
+            continue
+        rollup = RollupSpec.from_json(values)
+        place = (rollup.target_bucket, rollup.output_measurement)
+        if place in known or not _may_hold(spec, rollup):
+            continue
+        is_direct = (rollup.source_bucket, rollup.measurement) == (
+            spec.archive.bucket,
+            spec.archive.measurement,
+        )
+        below = None if is_direct else _parents_keys(rollup, found, keys)
+        if is_direct or rollup.source_tier in found or _reads_one(rollup, found):
+            known.add(place)
+            reader = _reader(spec, rollup, _kept_keys(rollup, below), strangers)
+            readers.append(replace(reader, is_earlier=True))
+    return readers
+
+
+def _reads_one(rollup: RollupSpec, found: Mapping[str, RollupSpec]) -> bool:
+    places = {(one.target_bucket, one.output_measurement) for one in found.values()}
+    return (rollup.source_bucket, rollup.measurement) in places
 
 
 def _may_hold(spec: EraseSpec, rollup: RollupSpec) -> bool:
@@ -175,7 +210,7 @@ def find_rows(
     here = [one for one in readers.at(place) if not one.why]
     names = [one.name for one in here]
     details = {"bucket": place[0], "measurement": place[1], "pipelines": names}
-    name = f"{TARGET} {place[0]}/{place[1]}"
+    name = place_name(place)
     reach = reach_of(spec, readers, place)
     bucket = yield FindBucket(place[0])
     if bucket is None or reach is None:
@@ -190,6 +225,11 @@ def find_rows(
             for one in here:
                 _add_windows(windows[one.name], one.rollup, frame)
     return Held.of(name, found.points, **details), windows
+
+
+def place_name(place: tuple[str, str]) -> str:
+    """Of a target, in what was found."""
+    return f"{TARGET} {place[0]}/{place[1]}"
 
 
 def reach_of(spec: EraseSpec, readers: Readers, place: tuple[str, str]) -> Interval | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from airflow_provider_influx_rollup.lifecycle.compact import compact
 from airflow_provider_influx_rollup.lifecycle.compact_spec import CompactSpec
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
+from dev.influx_http import InfluxAddress
 from tests.archive_scene import RUN, VERSIONS, facts_of, point, read_facts, sorted_facts
 from tests.conftest import InfluxServer
-from tests.erase_scene import ERASED_AT, HOURS, EraseScene, make_erase_scene, others, points_of
+from tests.erase_scene import ERASED_AT, HOURS, EraseScene, make_erase_scene, others, points_of, without
 from tests.purge_scene import DAY
 
 pytestmark = pytest.mark.live
@@ -111,3 +113,18 @@ def test_windows_that_stick_out_are_computed_again_when_an_interval_is_erased(
     assert scene.erase()["certificate"]["number"] == 2
     assert scene.customers_in_files() == 0
     assert scene.reconcile(scene.merged, DAY)["dirty"] == []
+
+
+def test_rows_go_from_the_target_that_a_pipeline_had_before(scene: EraseScene, client: InfluxClient) -> None:
+    # with another specification the same pipeline goes on elsewhere, and the day's target is gone
+    moved = replace(scene.hourly, target_measurement="m_moved")
+    scene.roll(moved, HOURS[0])
+    client.ensure_bucket(f"{scene.bucket}_gone")
+    gone = replace(scene.hourly, pipeline="gone", target_bucket=f"{scene.bucket}_gone")
+    scene.roll(gone, HOURS[0])
+    InfluxAddress(scene.server.url, scene.server.org, scene.server.token).delete_bucket(gone.target_bucket)
+    scene.erase()
+    for name in ("m", "m_moved", "m_daily"):
+        rows = scene.rows(scene.rolled, name)
+        assert rows != set()
+        assert without(rows, scene.tags) == rows
