@@ -1,0 +1,116 @@
+"""A worker process that archives windows, purges them, and restores them into another bucket."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+from airflow_provider_influx_rollup.client.driver import drive
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.client.settings import ClientSettings
+from airflow_provider_influx_rollup.lifecycle.archive import archive
+from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
+from airflow_provider_influx_rollup.lifecycle.purge import purge
+from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec
+from airflow_provider_influx_rollup.lifecycle.restore import restore
+from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
+from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.stores.actions import actions_with
+from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
+from airflow_provider_influx_rollup.windows.interval import Interval
+from tests.faults.rollup_worker import PRELOADED, PROCESSES
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.lifecycle.steps import Report
+
+RUN = RunInfo("dag", "task", "run")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a worker does: archive and purge the windows, and restore them where a target is named.
+
+    :param base: folder of the archive
+    """
+
+    url: str
+    org: str
+    token: str
+    bucket: str
+    ledger: str
+    base: str
+    windows: tuple[Interval, ...]
+    target: str = ""
+
+    @property
+    def spec(self) -> ArchiveSpec:
+        """What is archived."""
+        return ArchiveSpec(self.org, self.bucket, "m", self.base, self.ledger)
+
+
+class ArchiveWorker:
+    """A process that does the work; it begins when it is told to."""
+
+    def __init__(self, work: Work) -> None:
+        PROCESSES.set_forkserver_preload([*PRELOADED, __name__])
+        self._gate, theirs = PROCESSES.Pipe()
+        self._process = PROCESSES.Process(target=do, args=(work, theirs), daemon=True)
+        self._process.start()
+        theirs.close()
+        self._gate.recv()
+
+    def go_on(self) -> None:
+        """Let it begin."""
+        self._gate.send(None)
+
+    def kill(self) -> None:
+        """Kill it with SIGKILL, from any thread."""
+        if self._process.pid is not None:
+            os.kill(self._process.pid, signal.SIGKILL)
+
+    def wait(self) -> int | None:
+        """Wait until it ends; the exit status, -9 when it was killed."""
+        self._process.join(60)
+        return self._process.exitcode
+
+
+def do(work: Work, gate: Connection) -> None:
+    """What the process does."""
+    settings = ClientSettings(url=work.url, org=work.org, token=lambda _: work.token)
+    with InfluxClient(settings) as client:
+        gate.send(None)
+        gate.recv()
+        if work.target:
+            _restore(work, client)
+        else:
+            _archive_and_purge(work, client, work.windows)
+
+
+def _archive_and_purge(work: Work, client: InfluxClient, windows: Sequence[Interval]) -> None:
+    actions = actions_with(ArchiveStore.of_url(work.base))
+    for window in windows:
+        drive(archive(work.spec, (window,), RUN, _now, {"product": "1"}), client, _tell_nobody, actions)
+    spec = PurgeSpec(work.spec, (), "0s", "0s")
+    drive(purge(spec, windows, RUN, _now), client, _tell_nobody, actions)
+
+
+def _restore(work: Work, client: InfluxClient) -> None:
+    spec = RestoreSpec(
+        work.org, work.bucket, "m", work.target, work.org, work.base, ledger_bucket=work.ledger
+    )
+    interval = Interval(work.windows[0].start, work.windows[-1].stop)
+    actions = actions_with(ArchiveStore.of_url(work.base))
+    drive(restore(spec, interval, RUN, _now), client, _tell_nobody, actions)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _tell_nobody(_report: Report) -> None:
+    return
