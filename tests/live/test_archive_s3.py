@@ -6,6 +6,7 @@ import io
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -13,10 +14,15 @@ import pytest
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.exceptions import StoreForbidden, StoreUnavailable
+from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, StoreForbidden, StoreUnavailable
+from airflow_provider_influx_rollup.lifecycle.purge import purge
+from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec
+from airflow_provider_influx_rollup.lifecycle.restore import restore
+from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
-from tests.archive_scene import FOLDER, ArchiveScene, make_archive_scene, point, small_points
+from airflow_provider_influx_rollup.stores.check_certificates import check_archive, read_chain
+from tests.archive_scene import FOLDER, RUN, WINDOW, ArchiveScene, make_archive_scene, point, small_points
 from tests.conftest import InfluxServer
 from tests.s3_server import BUCKET, S3Server, running_s3
 
@@ -65,6 +71,33 @@ def test_window_is_archived_again_and_kept_when_the_store_is_s3(
         assert sum(table.num_rows for table in tables) == rows
         names = {path.rpartition("/")[2] for path in files.ls(f"{folder}/gen={generation}")}
         assert names == {"manifest.json", *(part["name"] for part in manifest["parts"])}
+
+
+def test_window_is_purged_certified_and_restored_when_the_store_is_s3(
+    scene: ArchiveScene, server: S3Server, open_store: Callable[..., ArchiveStore]
+) -> None:
+    spec = replace(scene.spec, shown_path=f"s3://{BASE}")
+    archive(scene, open_store())
+    steps = purge(PurgeSpec(spec, (), "0s", "0s"), (WINDOW,), RUN, scene.now)
+    purged = drive(steps, scene.client, scene.tell, actions_with(open_store())).as_json()
+    assert (purged["rows_in"], purged["rows_out"], scene.rows_in_bucket()) == (6, 0, 0)
+    certificate = f"{BASE}/{spec.folder}/certificates/00000001.json"
+    assert json.loads(server.files().cat_file(certificate))["deleted"]["rows"] == 6
+    store = open_store()
+    [written] = read_chain(store, f"{spec.folder}/certificates")
+    check_archive(store, written)
+    # back into the bucket that they were purged from
+    back = RestoreSpec(
+        spec.org, spec.bucket, "m", spec.bucket, spec.org, f"s3://{BASE}", ledger_bucket=scene.ledger
+    )
+    drive(restore(back, WINDOW, RUN, scene.now), scene.client, scene.tell, actions_with(open_store()))
+    assert scene.rows_in_bucket() == 6
+    parts = [path for path in server.files().find(f"{BASE}/{spec.folder}") if path.endswith(".parquet")]
+    data = bytearray(server.files().cat_file(parts[0]))
+    data[len(data) // 2] ^= 1
+    server.files().pipe_file(parts[0], bytes(data))
+    with pytest.raises(ArchiveMismatch, match="s3://"):
+        check_archive(open_store(), written)
 
 
 def test_one_generation_stands_when_two_runs_write_into_s3_at_once(
