@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +20,7 @@ from airflow_provider_influx_rollup.lifecycle.pipelines import children_of, find
 from airflow_provider_influx_rollup.lifecycle.purge_marks import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec, refused
 from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile_windows
+from airflow_provider_influx_rollup.lifecycle.reconcile_reasons import ERASE
 from airflow_provider_influx_rollup.lifecycle.reconcile_result import ReconcileResult
 from airflow_provider_influx_rollup.lifecycle.reconcile_spec import PLAN, ReconcileOptions
 from airflow_provider_influx_rollup.lifecycle.rollup_plan import STAGE
@@ -124,7 +125,8 @@ def require_unchanged(
         windows = covering_windows(rollup, window)
         receipts = yield from _receipts(rollup, windows)
         if name in known:
-            if _proof_of(rollup, windows, receipts, compared=known[name].compared) != known[name]:
+            is_same = _proof_of(rollup, windows, receipts, compared=known[name].compared) == known[name]
+            if not is_same and not _is_erasure(receipts.values()):
                 what = f"a run of pipeline {name!r} has written windows of these points while the purge began"
                 raise refused(what, window, "run it again when that run has ended")
             continue
@@ -132,6 +134,13 @@ def require_unchanged(
             if receipt.state is State.WRITING and now - receipt.written_at < BUSY_FOR:
                 what = f"run {receipt.run_id!r} of pipeline {name!r} is writing {receipt.window}"
                 raise refused(what, window, "run it again when that run has ended")
+
+
+def _is_erasure(receipts: Collection[Receipt]) -> bool:
+    """Whether series were erased since, and nothing else has happened: marks stop rollups, but no erasure."""
+    erased = [one for one in receipts if one.reason.startswith(f"{ERASE}:")]
+    first = min((one.written_at for one in erased), default=None)
+    return first is not None and all(one in erased or one.written_at < first for one in receipts)
 
 
 def covering_windows(rollup: RollupSpec, window: Interval) -> tuple[Interval, ...]:

@@ -13,12 +13,22 @@ from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.lifecycle.compact import compact
 from airflow_provider_influx_rollup.lifecycle.compact_spec import CompactSpec
+from airflow_provider_influx_rollup.lifecycle.steps import Delete
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.influx_http import InfluxAddress
 from tests.archive_scene import RUN, VERSIONS, facts_of, point, read_facts, sorted_facts
 from tests.conftest import InfluxServer
-from tests.erase_scene import ERASED_AT, HOURS, EraseScene, make_erase_scene, others, points_of, without
+from tests.erase_scene import (
+    ERASED_AT,
+    HOURS,
+    EraseScene,
+    Going,
+    make_erase_scene,
+    others,
+    points_of,
+    without,
+)
 from tests.purge_scene import DAY
 
 pytestmark = pytest.mark.live
@@ -128,3 +138,19 @@ def test_rows_go_from_the_target_that_a_pipeline_had_before(scene: EraseScene, c
         rows = scene.rows(scene.rolled, name)
         assert rows != set()
         assert without(rows, scene.tags) == rows
+
+
+def test_purge_that_died_finishes_after_an_erasure(scene: EraseScene) -> None:
+    purged = {"require_pipelines": ("hourly",), "quiet_for": "0s"}
+    going = Going(scene, scene.purge_steps(HOURS[0], **purged))
+    while not isinstance(going.pending, Delete):
+        going.advance()
+    going.steps.close()
+    assert scene.purge_document()["state"] == "deleting"
+    scene.erase()
+    stays = [one for one in others() if HOURS[0].start_ns <= one.time_ns < HOURS[0].stop_ns]
+    assert scene.purge(HOURS[0], **purged, now=ERASED_AT)["rows_out"] == 0
+    assert scene.stored(HOURS[0]) == facts_of(stays)
+    assert not [row for row in scene.rows() if HOURS[0].start_ns <= row[0] < HOURS[0].stop_ns]
+    scene.require_chain()
+    assert main(["certificate", "verify", str(scene.folder), "--archive", str(scene.base)]) == 0
