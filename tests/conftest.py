@@ -30,6 +30,7 @@ HEAVY = {
     "property/test_rollup_partitions.py": 15,
     "live/test_rollup_races.py": 15,
     "live/test_purge_races.py": 15,
+    "live/test_erase_races.py": 15,
 }
 TOUCHES_AIRFLOW = ("unit/airflow_adapters", "unit/cli", "unit/docs")
 
