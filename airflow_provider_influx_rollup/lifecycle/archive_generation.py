@@ -266,9 +266,13 @@ def _publish(making: Making, folder: str, manifest: Manifest) -> Steps[Published
         return None
     mine = {MANIFEST, *(part.name for part in manifest.parts)}
     # what runs left that died, or that will find this manifest in their way
-    strangers = [
-        name for name in (yield ListFolder(folder)) if name.endswith(".parquet") and name not in mine
-    ]
+    names = yield ListFolder(folder)
+    if not mine.issubset(names):
+        # an erasure took files in this moment; nobody can have read the generation
+        yield RemoveFiles((f"{folder}/{MANIFEST}",))
+        yield Report(f"Window {making.window}: series were erased meanwhile", "warning")
+        return None
+    strangers = [name for name in names if name.endswith(".parquet") and name not in mine]
     yield RemoveFiles(tuple(f"{folder}/{name}" for name in strangers))
     return Published(folder, manifest, data)
 

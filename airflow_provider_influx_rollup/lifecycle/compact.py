@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airflow_provider_influx_rollup.archive.catalog import compacted_of
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing, SourceChanging
@@ -14,6 +14,7 @@ from airflow_provider_influx_rollup.lifecycle.compact_held import verify_held
 from airflow_provider_influx_rollup.lifecycle.compact_plan import CompactPlan, plan_window
 from airflow_provider_influx_rollup.lifecycle.compact_remove import remove_small
 from airflow_provider_influx_rollup.lifecycle.compact_spec import Compacted, CompactResult, CompactSpec
+from airflow_provider_influx_rollup.lifecycle.erase_state import read_fences
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
@@ -31,12 +32,14 @@ class CompactRun:
     :param run: who runs it
     :param clock: aware UTC
     :param versions: of the software, for the manifests
+    :param fences: of erasures, before anything was read
     """
 
     spec: CompactSpec
     run: RunInfo
     clock: Clock
     versions: Mapping[str, str]
+    fences: int = 0
 
 
 def compact(
@@ -82,13 +85,15 @@ def compact_window(going: CompactRun, window: Interval) -> Steps[Compacted | Non
     :raises SourceChanging: when other runs keep changing it
     """
     for _ in range(TRIES):
+        fences = yield from read_fences(going.spec.folder)
         plan = yield from plan_window(going.spec, window)
         if not plan.pieces:
             return None
+        one_try = replace(going, fences=fences)
         if plan.is_unchanged:
-            published, is_new = yield from _kept_or_mended(going, plan)
+            published, is_new = yield from _kept_or_mended(one_try, plan)
         else:
-            published, is_new = (yield from _made(going, plan)), True
+            published, is_new = (yield from _made(one_try, plan)), True
         if published is None:
             continue
         if is_new:
@@ -136,7 +141,7 @@ def _mended(
 
 
 def _make(going: CompactRun, plan: CompactPlan, reason: str) -> Steps[Published | None]:
-    making = Compacting(going.spec, plan, going.run, going.clock(), going.versions, reason)
+    making = Compacting(going.spec, plan, going.run, going.clock(), going.versions, reason, going.fences)
     return (yield from compact_generation(making))
 
 

@@ -22,6 +22,7 @@ from airflow_provider_influx_rollup.lifecycle.catalog import mark_generation
 from airflow_provider_influx_rollup.lifecycle.compact_held import Held, find_held
 from airflow_provider_influx_rollup.lifecycle.compact_plan import CompactPlan
 from airflow_provider_influx_rollup.lifecycle.compact_spec import CompactSpec
+from airflow_provider_influx_rollup.lifecycle.erase_state import read_fences
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
 from airflow_provider_influx_rollup.lifecycle.store_steps import (
@@ -47,6 +48,7 @@ class Compacting:
     :param began: when the try began; with the run it is the files' name
     :param versions: of the software, for the manifest
     :param reason: why there is a new generation
+    :param fences: how often series had been erased before anything was read
     """
 
     spec: CompactSpec
@@ -55,6 +57,7 @@ class Compacting:
     began: datetime
     versions: Mapping[str, str]
     reason: str
+    fences: int
 
     @property
     def window(self) -> Interval:
@@ -176,6 +179,10 @@ def _manifest(making: Compacting, number: int, tags: tuple[str, ...], joined: Jo
 
 def _publish(making: Compacting, published: Published) -> Steps[Published | None]:
     folder, manifest = published.folder, published.manifest
+    if (yield from read_fences(making.spec.folder)) != making.fences:
+        yield Report(f"Window {making.window}: series were erased meanwhile", "warning")
+        yield from _give_way(making, folder)
+        return None
     yield from mark_generation(making.spec.folder, manifest.window, manifest.generation)
     if not (yield PutNew(f"{folder}/{MANIFEST}", published.data)):
         yield from _give_way(making, folder)
@@ -183,6 +190,11 @@ def _publish(making: Compacting, published: Published) -> Steps[Published | None
     mine = {part.name for part in manifest.parts}
     # what runs left that died, or that will find this manifest in their way
     names = yield ListFolder(folder)
+    if not mine.issubset(names):
+        # an erasure took them in this moment; nobody can have read the generation
+        yield RemoveFiles((f"{folder}/{MANIFEST}",))
+        yield Report(f"Window {making.window}: series were erased meanwhile", "warning")
+        return None
     yield RemoveFiles(
         tuple(f"{folder}/{name}" for name in names if name.endswith(".parquet") and name not in mine)
     )

@@ -72,6 +72,8 @@ class Clearing:
         yield from put_fence(self.spec.archive.folder)
         for window in (yield from self.look.archive.windows()):
             yield from self._clear_window(window)
+        # a compaction that has read files before they were written anew is not published, or found by the next look
+        yield from put_fence(self.spec.archive.folder)
         if self.look.archive.has_any:
             yield from fold_marks(self.spec.archive.folder)
         done: set[tuple[str, str]] = set()

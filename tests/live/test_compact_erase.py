@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_provider_influx_rollup.client.driver import drive
+from airflow_provider_influx_rollup.client.driver import act, drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.lifecycle.erase import EraseRun, erase
 from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
+from airflow_provider_influx_rollup.lifecycle.steps import Gather, Report, Step, Steps
+from airflow_provider_influx_rollup.lifecycle.store_steps import JoinParts, PutNew
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from tests.archive_scene import RUN, VERSIONS, facts_of, read_facts
 from tests.compact_scene import DAY, CompactScene, hour, make_compact_scene
@@ -59,3 +64,69 @@ def test_erased_series_stay_away_when_windows_were_compacted(scene: CompactScene
     assert exported(scene, table)["replaced"] == 2
     assert table_points(table) == facts_of(scene.points)
     assert exported(scene, table)["commits"] == 0
+
+
+def going(scene: CompactScene, steps: Steps[Any], until: Callable[[list[Step]], bool]) -> Callable[[], None]:
+    """Act steps out until what was acted out is enough; the result acts the others out."""
+    actions = actions_with(scene.store)
+    done: list[Step] = []
+    send = partial(steps.send, None)
+
+    def advance() -> bool:
+        nonlocal send
+        try:
+            step = send()
+        except StopIteration:
+            return False
+        try:
+            answer = scene.tell(step) if isinstance(step, Report) else act(step, scene.client, actions)
+            send = partial(steps.send, answer)
+        except InfluxRollupError as error:
+            send = partial(steps.throw, error)
+        done.append(step)
+        return True
+
+    def finish() -> None:
+        while advance():
+            continue
+
+    while not until(done) and advance():
+        continue
+    return finish
+
+
+def is_joined(done: list[Step]) -> bool:
+    return any(isinstance(step, JoinParts) for step in done)
+
+
+def is_proven(done: list[Step]) -> bool:
+    return is_joined(done) and isinstance(done[-1], Gather)
+
+
+def is_about_to_publish(done: list[Step]) -> bool:
+    return is_joined(done) and isinstance(done[-1], PutNew)
+
+
+@pytest.mark.parametrize("compacted_until", [is_joined, is_proven, is_about_to_publish])
+@pytest.mark.parametrize("fences", [0, 1, 2])
+def test_erased_series_stay_away_when_a_compaction_goes_on_meanwhile(
+    scene: CompactScene, fences: int, compacted_until: Callable[[list[Step]], bool]
+) -> None:
+    def has_fences(done: list[Step]) -> bool:
+        return (
+            sum(isinstance(step, PutNew) and "/erasures/" in step.path and not step.data for step in done)
+            >= fences
+        )
+
+    spec = EraseSpec(scene.spec, {"device": "b"}, pipelines=())
+    finish_erasure = going(
+        scene, erase(spec, EraseRun(RUN, scene.now, VERSIONS, b"0123456789abcdef")), has_fences
+    )
+    finish_compaction = going(scene, scene.compact_steps(), compacted_until)
+    finish_erasure()
+    finish_compaction()
+    scene.points = [one for one in scene.points if dict(one.tags).get("device") != "b"]
+    assert devices_in_files(scene) == {"a", None}
+    scene.compact()
+    assert scene.read() == facts_of(scene.points)
+    assert not any(one.problem for one in scene.checked())
