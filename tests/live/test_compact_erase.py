@@ -14,7 +14,7 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.lifecycle.erase import EraseRun, erase
 from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
-from airflow_provider_influx_rollup.lifecycle.steps import Gather, Report, Step, Steps
+from airflow_provider_influx_rollup.lifecycle.steps import Report, Step, Steps
 from airflow_provider_influx_rollup.lifecycle.store_steps import JoinParts, PutNew
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from tests.archive_scene import RUN, VERSIONS, facts_of, read_facts
@@ -99,34 +99,59 @@ def is_joined(done: list[Step]) -> bool:
     return any(isinstance(step, JoinParts) for step in done)
 
 
-def is_proven(done: list[Step]) -> bool:
-    return is_joined(done) and isinstance(done[-1], Gather)
-
-
 def is_about_to_publish(done: list[Step]) -> bool:
     return is_joined(done) and isinstance(done[-1], PutNew)
 
 
-@pytest.mark.parametrize("compacted_until", [is_joined, is_proven, is_about_to_publish])
-@pytest.mark.parametrize("fences", [0, 1, 2])
-def test_erased_series_stay_away_when_a_compaction_goes_on_meanwhile(
-    scene: CompactScene, fences: int, compacted_until: Callable[[list[Step]], bool]
-) -> None:
-    def has_fences(done: list[Step]) -> bool:
-        return (
-            sum(isinstance(step, PutNew) and "/erasures/" in step.path and not step.data for step in done)
-            >= fences
-        )
+def has_fences(count: int) -> Callable[[list[Step]], bool]:
+    """Whether an erasure has put so many fences."""
 
+    def until(done: list[Step]) -> bool:
+        puts = [step for step in done if isinstance(step, PutNew) and "/erasures/" in step.path]
+        return sum(not step.data for step in puts) >= count
+
+    return until
+
+
+def erasure(scene: CompactScene) -> Steps[Any]:
     spec = EraseSpec(scene.spec, {"device": "b"}, pipelines=())
-    finish_erasure = going(
-        scene, erase(spec, EraseRun(RUN, scene.now, VERSIONS, b"0123456789abcdef")), has_fences
-    )
-    finish_compaction = going(scene, scene.compact_steps(), compacted_until)
-    finish_erasure()
-    finish_compaction()
+    return erase(spec, EraseRun(RUN, scene.now, VERSIONS, b"0123456789abcdef"))
+
+
+def require_erased(scene: CompactScene) -> None:
     scene.points = [one for one in scene.points if dict(one.tags).get("device") != "b"]
     assert devices_in_files(scene) == {"a", None}
     scene.compact()
     assert scene.read() == facts_of(scene.points)
     assert not any(one.problem for one in scene.checked())
+
+
+@pytest.mark.parametrize("compacted_until", [is_joined, is_about_to_publish])
+@pytest.mark.parametrize("fences", [0, 1, 2])
+def test_erased_series_stay_away_when_a_compaction_goes_on_meanwhile(
+    scene: CompactScene, fences: int, compacted_until: Callable[[list[Step]], bool]
+) -> None:
+    finish_erasure = going(scene, erasure(scene), has_fences(fences))
+    finish_compaction = going(scene, scene.compact_steps(), compacted_until)
+    finish_erasure()
+    finish_compaction()
+    require_erased(scene)
+
+
+@pytest.mark.parametrize("fences", [0, 1])
+def test_erased_series_stay_away_when_a_compaction_writes_what_it_read_before(
+    scene: CompactScene, fences: int
+) -> None:
+    finish_erasure = going(scene, erasure(scene), has_fences(fences))
+    before = set(scene.base.rglob("*.parquet"))
+    finish_compaction = going(scene, scene.compact_steps(), is_joined)
+    # as if it had read all of the small files, and written nothing yet
+    written = {path: path.read_bytes() for path in set(scene.base.rglob("*.parquet")) - before}
+    assert written
+    for path in written:
+        path.unlink()
+    finish_erasure()
+    for path, data in written.items():
+        path.write_bytes(data)
+    finish_compaction()
+    require_erased(scene)
