@@ -61,6 +61,7 @@ def hostile_points(start: datetime = START) -> list[Point]:
             for place, value in enumerate(values):
                 points.append(Point(tuple(sorted(tags)), kind, kind, value, begin + number * 10**9 + place))
         points.append(Point((("site", "é"),), f"f {text}", "float", 1.5, begin + number))
+        points.append(Point((("site", "é"),), f"s {text}", "string", text, begin + number))
     return points
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from airflow_provider_influx_rollup.flux import literals
+from airflow_provider_influx_rollup.flux.filters import known_field_filter
 from airflow_provider_influx_rollup.flux.rollup import RollupSource, render_source
 from airflow_provider_influx_rollup.flux.source_schema import tag_keys_query
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -59,7 +60,8 @@ def lost_text_query(
     for name, chosen, condition in (("values", fields, is_lost), ("mixed", mixed_fields, is_lost_text)):
         if chosen:
             reads.append(
-                f"{render_source(source, interval, chosen)}\n  |> filter(fn: (r) => {condition})\n"
+                f"{render_source(source, interval)}\n{known_field_filter(chosen)}\n"
+                f"  |> filter(fn: (r) => {condition})\n"
                 f'  |> group(columns: ["_field"])\n  |> count()\n  |> yield(name: "{name}")'
             )
     return "\n\n".join(['import "types"', *reads] if mixed_fields else reads)

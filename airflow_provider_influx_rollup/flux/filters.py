@@ -30,6 +30,14 @@ def field_filter(names: str | Iterable[str]) -> RawFlux:
     return _filter([_equals("_field", validate_name("field", name)) for name in _listed(names)])
 
 
+def known_field_filter(names: Iterable[str]) -> RawFlux:
+    """The same for names that the server has told, which it holds whatever they are.
+
+    :raises ConfigurationError: when no name is given
+    """
+    return _filter([_equals("_field", name) for name in _listed(names)])
+
+
 def tag_filter(tags: Mapping[str, str | Iterable[str]]) -> RawFlux:
     """Keep the series that have, for every tag key, one of the given values.
 
