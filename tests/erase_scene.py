@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from airflow_provider_influx_rollup.client.driver import act, drive
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
@@ -127,6 +128,20 @@ class EraseScene(PurgeScene):
         """Points of the customer in any Parquet file."""
         wanted = set(self.tags.items())
         return sum(wanted <= set(facts[1]) for path in self.all_parquet() for facts in read_facts(path))
+
+    def files_with(self, *texts: str) -> list[str]:
+        """Parquet files that hold one of the texts, in a row or not."""
+        found = []
+        for path in self.all_parquet():
+            keys = [name for name in pq.read_schema(path).names if name not in ("_time", "_value")]
+            with pq.ParquetFile(path, read_dictionary=keys) as file:
+                groups = [file.read_row_group(number) for number in range(file.num_row_groups)]
+            chunks = [chunk for group in groups for key in keys for chunk in group[key].chunks]
+            words = {text for chunk in chunks for text in chunk.dictionary.to_pylist()}
+            data = path.read_bytes()
+            if any(text in words or text.encode() in data for text in texts):
+                found.append(str(path))
+        return found
 
     def values_in_documents(self, *texts: str) -> list[str]:
         """Documents beside the archive that hold one of the texts."""

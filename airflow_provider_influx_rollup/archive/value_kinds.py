@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -69,3 +70,34 @@ def _absent_as_null(chunk: pa.DictionaryArray) -> pa.DictionaryArray:
         return chunk
     indices = pc.if_else(pc.equal(chunk.indices, empty), None, chunk.indices)
     return pa.DictionaryArray.from_arrays(indices, chunk.dictionary)
+
+
+def without_unused_texts(table: pa.Table) -> pa.Table:
+    """The same points, with dictionaries that hold no text but those of these points.
+
+    A filter leaves a dictionary whole, and Parquet writes it whole: what no row has any more would be readable.
+    """
+    columns = [
+        _with_used_texts(column) if pa.types.is_dictionary(column.type) else column
+        for column in table.unify_dictionaries().columns
+    ]
+    return pa.table(columns, schema=table.schema)
+
+
+def _with_used_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Of chunks that have one dictionary."""
+    chunks = column.chunks
+    if not chunks:
+        return column
+    dictionary = chunks[0].dictionary
+    is_used = np.zeros(len(dictionary), np.bool_)
+    for chunk in chunks:
+        is_used[chunk.indices.drop_null().to_numpy(zero_copy_only=False)] = True
+    if is_used.all():
+        return column
+    # the place of each text among those that are used
+    places = pa.array(np.cumsum(is_used) - 1, pa.int32())
+    texts = dictionary.filter(pa.array(is_used))
+    return pa.chunked_array(
+        [pa.DictionaryArray.from_arrays(places.take(chunk.indices), texts) for chunk in chunks], column.type
+    )

@@ -125,7 +125,11 @@ class PartWriter:
 
         :raises SourceChanging: when they have a tag that was not there before
         """
-        from airflow_provider_influx_rollup.archive.value_kinds import file_table, kind_of
+        from airflow_provider_influx_rollup.archive.value_kinds import (
+            file_table,
+            kind_of,
+            without_unused_texts,
+        )
 
         if not table.num_rows:
             return
@@ -136,7 +140,7 @@ class PartWriter:
         kind = kind_of(table.schema.field("_value").type)
         if kind not in self._open:
             self._open[kind] = self._begin(kind)
-        self._open[kind].add(file_table(table, self._tags))
+        self._open[kind].add(without_unused_texts(file_table(table, self._tags)))
 
     def _begin(self, kind: str) -> _Open:
         import pyarrow.parquet as pq

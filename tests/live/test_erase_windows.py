@@ -29,7 +29,7 @@ from tests.erase_scene import (
     points_of,
     without,
 )
-from tests.purge_scene import DAY
+from tests.purge_scene import DAY, HOUR
 
 pytestmark = pytest.mark.live
 
@@ -80,9 +80,7 @@ def test_pipelines_are_right_and_purges_go_on_when_the_window_was_purged(
 
 def test_compacted_windows_lose_the_series_when_their_own_files_are_gone(scene: EraseScene) -> None:
     scene.purge(*HOURS, require_pipelines=(), quiet_for="0s")
-    spec = CompactSpec(scene.server.org, scene.bucket, "m", str(scene.base), "1d", remove_small=True)
-    steps = compact(spec, DAY, RUN, lambda: ERASED_AT, VERSIONS)
-    drive(steps, scene.client, scene.tell, actions_with(scene.store))
+    compact_day(scene)
     assert {path.parent.parent.name for path in scene.all_parquet()} == {DAY_FOLDER}
     result = scene.erase()
     assert (result["windows"], result["rows_in"]) == (1, 0)
@@ -98,6 +96,36 @@ def test_compacted_windows_lose_the_series_when_their_own_files_are_gone(scene: 
     scene.archive(HOURS[0])
     left = [one for one in others() if HOURS[0].start_ns <= one.time_ns < HOURS[0].stop_ns]
     assert scene.stored(HOURS[0]) == facts_of([*left, late])
+
+
+def test_no_file_holds_a_text_of_the_series_when_files_are_written_anew(
+    influx: InfluxServer, client: InfluxClient, tmp_path: Path
+) -> None:
+    texts = ("ours-4711", "only_theirs")
+    scene = make_erase_scene(influx, client, tmp_path, tags={"customer": texts[0]})
+    scene.add(*(point(n * HOUR + 9, scene.tags, texts[1], 1.0) for n in range(3)))
+    scene.fill()
+    assert len(scene.files_with(*texts)) >= 3
+    scene.purge(*HOURS, require_pipelines=(), quiet_for="0s")
+    scene.erase()
+    assert scene.files_with(*texts) == []
+    assert scene.values_in_documents(texts[0]) == []
+    compact_day(scene)
+    assert {path.parent.parent.name for path in scene.all_parquet()} == {DAY_FOLDER}
+    assert scene.files_with(*texts) == []
+    # late points are merged with what was read
+    scene.add(point(77, {"customer": "7", "device": "late"}, "temp", 5.0))
+    scene.clock = ERASED_AT
+    scene.archive(HOURS[0])
+    assert scene.files_with(*texts) == []
+    assert scene.files_with("late") != []
+
+
+def compact_day(scene: EraseScene) -> None:
+    """The hours into a day, whose files are all that is left."""
+    spec = CompactSpec(scene.server.org, scene.bucket, "m", str(scene.base), "1d", remove_small=True)
+    steps = compact(spec, DAY, RUN, lambda: ERASED_AT, VERSIONS)
+    drive(steps, scene.client, scene.tell, actions_with(scene.store))
 
 
 def test_windows_that_stick_out_are_computed_again_when_an_interval_is_erased(
