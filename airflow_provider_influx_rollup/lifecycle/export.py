@@ -17,6 +17,7 @@ from airflow_provider_influx_rollup.lifecycle.compact_held import Held, find_hel
 from airflow_provider_influx_rollup.lifecycle.export_spec import ExportResult, ExportSpec
 from airflow_provider_influx_rollup.lifecycle.export_steps import (
     CommitPoints,
+    Holdings,
     ReadTable,
     TableState,
     holdings,
@@ -36,7 +37,7 @@ class _Going:
     """A run of an export, and what it has done.
 
     :ivar version: of the table
-    :ivar held: what the table holds of which window
+    :ivar held: what the table holds
     :ivar small: what was archived in the small windows of a large one
     """
 
@@ -48,7 +49,7 @@ class _Going:
     rows: int = 0
     replaced: int = 0
     unchanged: int = 0
-    held: dict[Interval, Total] = field(default_factory=dict)
+    held: Holdings = field(default_factory=Holdings)
     small: dict[Interval, dict[Interval, Total]] = field(default_factory=dict)
 
 
@@ -108,19 +109,18 @@ def _export_piece(going: _Going, piece: Piece) -> Steps[None]:
     parts = yield from _parts(going, entry, piece, held)
     wanted = sum_of(list(parts.values()))
     for _ in range(TRIES):
-        there = {window: total for window, total in going.held.items() if window.overlaps(piece.interval)}
-        inside = all(piece.interval.covers(window) for window in there)
-        is_there = inside and sum_of(list(there.values())) == wanted and bool(there or not wanted.rows)
-        if is_there:
+        if going.held.known(piece.interval) == wanted:
             going.unchanged += 1
             return
+        # whatever may be there goes, also what no total counts
+        replaces = going.held.has(piece.interval)
         if going.dry_run:
             version: int | None = going.version
         else:
-            version = yield _commit(going, piece, held, parts, replaces=bool(there))
+            version = yield _commit(going, piece, held, parts, replaces=replaces)
         if version is not None:
-            _count(going, piece, parts, version, replaces=bool(there))
-            yield Report(_told(going, piece, wanted, replaces=bool(there)))
+            _count(going, piece, parts, version, replaces=replaces)
+            yield Report(_told(going, piece, wanted, replaces=replaces))
             return
         yield Report(f"{piece.interval}: another export committed meanwhile, looking again")
         yield from _look(going)
@@ -137,8 +137,7 @@ def _count(
     going.commits += 1
     going.rows += sum(total.rows for total in parts.values())
     going.replaced += replaces
-    held = {window: total for window, total in going.held.items() if not window.overlaps(piece.interval)}
-    going.held = {**held, **parts}
+    going.held = going.held.after(piece.interval, parts, replaces=replaces)
 
 
 def _commit(
@@ -151,6 +150,7 @@ def _commit(
         "generation": published.manifest.generation,
         "manifest_sha256": published.sha256,
         "run": asdict(going.run),
+        "replaces": replaces,
         "parts": [
             {**window.as_json(), "rows": total.rows, "hash": total.hash} for window, total in parts.items()
         ],
@@ -182,9 +182,11 @@ def _parts(going: _Going, entry: Entry, piece: Piece, held: Held) -> Steps[dict[
     if entry.window not in going.small:
         going.small[entry.window] = yield from _small_totals(going.spec, entry, content)
     small = going.small[entry.window]
-    if sum_of(list(small.values())) == content:
-        return {window: total for window, total in small.items() if piece.interval.covers(window)}
-    # points were taken out of the large window since
+    overlapped = [window for window in small if window.overlaps(piece.interval)]
+    is_cut = any(not piece.interval.covers(window) for window in overlapped)
+    if sum_of(list(small.values())) == content and not is_cut:
+        return {window: small[window] for window in overlapped}
+    # points were taken out of the large window since, or the piece has a part of a small one
     paths = tuple(path for path, _ in _files(piece, held))
     found: Fingerprint = yield FingerprintPoints(paths, piece.interval)
     return {piece.interval: found.total}
