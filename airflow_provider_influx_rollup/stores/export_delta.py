@@ -68,8 +68,17 @@ def act_commit_points(store: ArchiveStore, _client: InfluxClient, step: CommitPo
             reader = pa.RecordBatchReader.from_batches(schema, iter(rows))
             _write(table, reader, step, properties)
         except CommitFailedError:
-            return None
+            # also said of a table that takes no such commit
+            if _is_overtaken(step.table, table):
+                return None
+            raise
         return int(table.version())
+
+
+def _is_overtaken(at: TableAt, table: DeltaTable) -> bool:
+    """Whether somebody has committed to a table since it was opened."""
+    newest = _open(at)
+    return newest is None or int(newest.version()) != int(table.version())
 
 
 def _write(

@@ -190,6 +190,15 @@ def test_overtaken_run_looks_again_and_finishes(scene: CompactScene, table: Path
     assert table_points(table) == facts_of(scene.points)
 
 
+def test_it_is_told_as_it_is_when_the_table_takes_no_such_commit(scene: CompactScene, table: Path) -> None:
+    exported(scene, table)
+    DeltaTable(table).alter.set_table_properties({"delta.appendOnly": "true"})
+    scene.add(point(HOUR_NS + 99, {"device": "late"}, "temp", 7.0))
+    scene.archive(hour(1))
+    with pytest.raises(StoreUnavailable, match="append-only"):
+        exported(scene, table)
+
+
 def test_nothing_is_committed_when_a_file_is_damaged(scene: CompactScene, table: Path) -> None:
     flip(scene.small_files(5)[0])
     with pytest.raises(ArchiveMismatch, match="is not the file that was written"):
