@@ -14,7 +14,7 @@ from airflow_provider_influx_rollup.exceptions import InfluxRollupError, SourceC
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.archive_read import require_bucket
 from airflow_provider_influx_rollup.lifecycle.certificates import require_last
-from airflow_provider_influx_rollup.lifecycle.erase_archive import ARCHIVE, ArchiveLook, Rewriting
+from airflow_provider_influx_rollup.lifecycle.erase_archive import ARCHIVE, ATTEMPTS, ArchiveLook, Rewriting
 from airflow_provider_influx_rollup.lifecycle.erase_certificate import certify, find_certificate
 from airflow_provider_influx_rollup.lifecycle.erase_clear import Clearing
 from airflow_provider_influx_rollup.lifecycle.erase_found import Found
@@ -164,19 +164,42 @@ def _clear_all(spec: EraseSpec, state: EraseState, clearing: Clearing) -> Steps[
 
     :raises SourceChanging: when points keep coming
     """
+    came = ""
     for _ in range(MOST_ROUNDS):
         # before anything is deleted: a rerun knows then what there was
         yield from write_state(spec, state)
-        yield from clearing.clear(state.all_found)
+        yield from _clear_once(state, clearing)
         found = yield from clearing.look.look()
         if not found.total:
             yield from clearing.require_at_rest(state.all_found)
             return state
-        yield Report(f"{found.total:,} points came while the series were erased, going on", "warning")
+        came = _what_came(found)
+        yield Report(f"{came} while the series were erased, going on", "warning")
         state = state.next_round(found)
-    what = f"points of the series came while they were erased {MOST_ROUNDS} times"
+    what = f"{came} while the series were erased {MOST_ROUNDS} times"
     fix = "stop what writes them, then run it again: it goes on where it was"
     raise SourceChanging(what, written="no certificate", fix=fix)
+
+
+def _clear_once(state: EraseState, clearing: Clearing) -> Steps[None]:
+    """Delete everywhere; an error says what is deleted already."""
+    try:
+        yield from clearing.clear(state.all_found)
+    except InfluxRollupError as error:
+        if clearing.begun:
+            begun = f"deleted as a whole or in part: {', '.join(clearing.begun)}; a rerun goes on"
+            before = "" if error.written in (None, "", "nothing") else f"{error.written}; "
+            error.written = before + begun
+        raise
+
+
+def _what_came(found: Found) -> str:
+    """What a look has found after everything was deleted."""
+    files = found.of_kind(ATTEMPTS)
+    if len(files) == len(found.held):
+        windows = ", ".join(sorted({one.place.partition(" ")[2].rpartition(" ")[0] for one in files})[:3])
+        return f"a run was writing files of archived windows ({windows})"
+    return f"{found.total:,} points of the series came"
 
 
 def _nothing_found(spec: EraseSpec) -> Steps[Certificate | None]:
@@ -191,7 +214,8 @@ def _nothing_found(spec: EraseSpec) -> Steps[Certificate | None]:
 
 def _tell(spec: EraseSpec, found: Found) -> Steps[None]:
     for place, one in sorted(found.held.items()):
-        yield Report(f"{place}: {one.rows:,} to erase")
+        what = "files of a run that died, or is writing them," if place.startswith(f"{ATTEMPTS} ") else ""
+        yield Report(f"{place}: {one.rows:,} {what}".rstrip() + " to erase")
     if not found.held:
         yield Report(f"{spec.archive.bucket}/{spec.archive.measurement}: nothing to erase")
 

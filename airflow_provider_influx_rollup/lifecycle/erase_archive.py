@@ -122,11 +122,13 @@ class ArchiveLook:
 
     :param known: points of the series, by path
     :param has_any: whether anything was ever archived, of any time
+    :param proven: folders of generations whose files are what their manifests say
     """
 
     spec: EraseSpec
     known: dict[str, Fingerprint | None] = field(default_factory=dict)
     has_any: bool = False
+    proven: set[str] = field(default_factory=set)
 
     def windows(self) -> Steps[list[Interval]]:
         """The archived windows that may hold points."""
@@ -146,13 +148,19 @@ class ArchiveLook:
             found += [(yield from self._look_into(folder, number))]
         files = WindowFiles(window, tuple(found))
         newest = files.newest
-        if newest is not None and newest.published is not None and not newest.is_whole:
-            # its points may be in a larger window, which is looked into by itself
-            moved = yield from read_moved(newest.folder)
-            if moved is None:
-                # its error says what is missing or damaged
-                yield from verify_files(newest.published)
+        if newest is not None and newest.published is not None:
+            yield from self._prove(newest, newest.published)
         return files
+
+    def _prove(self, newest: Files, published: Published) -> Steps[None]:
+        """What is written anew must be right before anything is deleted; an error says what is missing or damaged."""
+        is_to_be_written = not newest.is_whole or newest.must_go(newest.named)
+        if not is_to_be_written or newest.folder in self.proven:
+            return
+        # its points may be in a larger window, which is looked into by itself
+        if (yield from read_moved(newest.folder)) is None:
+            yield from verify_files(published)
+            self.proven.add(newest.folder)
 
     def _look_into(self, window_path: str, number: int) -> Steps[Files]:
         folder = generation_folder(window_path, number)
@@ -237,10 +245,10 @@ def clear_window(how: Rewriting, files: WindowFiles) -> Steps[bool]:
             made = yield from _write_anew(how, files, newest.published)
             if made is None:
                 return False
-            yield from _remove(how, newest, newest.named)
+            # without points of the series they stay, for certificates may name them
+            yield from _remove_matching(how, newest)
         for one in files.older:
-            if one.must_go(one.named):
-                yield from _remove(how, one, one.named)
+            yield from _remove_matching(how, one)
     for one in files.generations:
         if doomed := one.must_go(one.attempts):
             yield RemoveFiles(tuple(f"{one.folder}/{name}" for name in doomed))
@@ -326,14 +334,14 @@ def _follow_purge(how: Rewriting, window: Interval, before: int, number: int) ->
         yield Write(archive.ledger_bucket, lines)
 
 
-def _remove(how: Rewriting, one: Files, names: Sequence[str]) -> Steps[None]:
-    """Remove the files of a generation, and say so beside its manifest before that."""
-    if one.published is None:
+def _remove_matching(how: Rewriting, one: Files) -> Steps[None]:
+    """Remove the files of a generation that holds points of the series, and say so beside its manifest before that."""
+    if one.published is None or not one.must_go(one.named):
         return
     files = tuple((part.name, part.sha256) for part in one.published.manifest.parts)
     erased = ErasedFiles(how.erase_id, one.generation, one.published.sha256, files)
     yield from write_erased(one.folder, erased)
-    yield RemoveFiles(tuple(f"{one.folder}/{name}" for name in names))
+    yield RemoveFiles(tuple(f"{one.folder}/{name}" for name in one.named))
 
 
 def generations_after(spec: EraseSpec, windows: Iterable[Interval]) -> Steps[list[dict[str, Any]]]:

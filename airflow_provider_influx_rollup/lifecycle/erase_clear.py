@@ -46,6 +46,7 @@ class Clearing:
 
     :param kept: pipelines with windows that still hold something of the series, with the reason
     :param remade: windows that were computed again, by pipeline
+    :param begun: places where this run has begun to delete
     """
 
     look: Looker
@@ -53,6 +54,7 @@ class Clearing:
     restating: Restating
     kept: dict[str, dict[str, Any]] = field(default_factory=dict)
     remade: dict[str, int] = field(default_factory=dict)
+    begun: list[str] = field(default_factory=list)
 
     @property
     def spec(self) -> EraseSpec:
@@ -67,10 +69,12 @@ class Clearing:
         :raises SourceChanging: when others write what is to be deleted
         """
         self.kept, self.remade = {}, {}
+        self._begin("points of the bucket")
         yield from delete_matching(self.look.source, self.spec.span)
         # an archive that has read the bucket before this is not published any more, or its files are found below
         yield from put_fence(self.spec.archive.folder)
         for window in (yield from self.look.archive.windows()):
+            self._begin("files of the archive")
             yield from self._clear_window(window)
         # a compaction that has read files before they were written anew is not published, or found by the next look
         yield from put_fence(self.spec.archive.folder)
@@ -78,8 +82,15 @@ class Clearing:
             yield from fold_marks(self.spec.archive.folder)
         done: set[tuple[str, str]] = set()
         for reader in self.look.readers.chosen:
+            self._begin("rows of pipelines")
             yield from self._clear_pipeline(reader, found, done)
+        self._begin("copies")
         yield from clear_copies(self.spec)
+
+    def _begin(self, what: str) -> None:
+        """For the message of an error."""
+        if what not in self.begun:
+            self.begun.append(what)
 
     def _clear_window(self, window: Interval) -> Steps[None]:
         for _ in range(TRIES):

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.exceptions import SourceChanging
+from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, SourceChanging
 from airflow_provider_influx_rollup.lifecycle.steps import Delete
 from airflow_provider_influx_rollup.lifecycle.store_steps import WriteParts
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -157,3 +158,64 @@ def test_nothing_is_certified_when_points_keep_coming(scene: EraseScene) -> None
     assert scene.erase_certificates() == []
     assert scene.erase()["certificate"]["number"] == 1
     assert scene.pending() == []
+
+
+def write_at_each_step(stepper: Going, path: Path) -> None:
+    """A file that grows as long as the erasure goes on."""
+    while stepper.advance():
+        path.write_bytes(b"PAR1")
+
+
+def test_files_that_a_run_writes_are_called_so_when_they_keep_coming(scene: EraseScene) -> None:
+    scene.fill()
+    growing = scene.folder / "window=20250308T000000Z_20250308T010000Z" / "gen=9" / "float-1.parquet"
+    growing.parent.mkdir()
+    growing.write_bytes(b"PAR1")
+    planned = scene.erase(dry_run=True)
+    assert sum(place.startswith("attempts ") for place in planned["places"]) == 1
+    assert any("is writing them" in text for text in scene.told)
+    stepper = Going(scene, scene.erase_steps())
+    with pytest.raises(SourceChanging, match="a run was writing files of archived windows"):
+        write_at_each_step(stepper, growing)
+    growing.unlink()
+    assert scene.erase()["certificate"]["number"] == 1
+
+
+def test_files_without_the_series_stay_when_a_run_is_about_to_publish(scene: EraseScene) -> None:
+    scene.add(point(1, {"customer": "7"}, "temp", 1.0))
+    scene.archive(WINDOW)
+    before = scene.files()
+    scene.add(point(2, scene.tags, "temp", 1.0))
+    stepper = Going(scene, scene.steps(WINDOW))
+    while not any(isinstance(step, WriteParts) for step in getattr(stepper.pending, "steps", ())):
+        stepper.advance()
+    stepper.advance()
+    scene.erase()
+    assert set(before) <= set(scene.files())
+    stepper.finish()
+    assert set(before) <= set(scene.files())
+    assert scene.customers_in_files() == 0
+    assert scene.verified() == []
+
+
+def test_error_says_what_is_deleted_when_a_file_was_changed(scene: EraseScene) -> None:
+    scene.fill()
+    before = scene.rows()
+    path = next(one for one in scene.all_parquet() if one.name.startswith("float"))
+    data = path.read_bytes()
+    pq.write_table(pq.read_table(path), path)
+    for is_dry in (True, False):
+        with pytest.raises(ArchiveMismatch, match="not the file") as caught:
+            scene.erase(dry_run=is_dry)
+        assert caught.value.written == "nothing"
+    assert (scene.rows(), scene.pending()) == (before, [])
+    path.write_bytes(data)
+    stepper = Going(scene, scene.erase_steps())
+    while stepper.seen[-2:-1] != ["Delete"]:
+        stepper.advance()
+    pq.write_table(pq.read_table(path), path)
+    with pytest.raises(ArchiveMismatch, match="points of the bucket, files of the archive; a rerun goes on"):
+        stepper.finish()
+    path.write_bytes(data)
+    assert scene.erase()["certificate"]["number"] == 1
+    assert scene.customers_in_files() == 0
