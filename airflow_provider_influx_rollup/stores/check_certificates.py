@@ -15,9 +15,10 @@ from airflow_provider_influx_rollup.archive.certificate import (
 )
 from airflow_provider_influx_rollup.archive.documents import damaged
 from airflow_provider_influx_rollup.archive.erasure import ErasedFiles
-from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
+from airflow_provider_influx_rollup.archive.fingerprint import NOTHING, Fingerprint
 from airflow_provider_influx_rollup.archive.manifest import Manifest
 from airflow_provider_influx_rollup.archive.paths import (
+    CERTIFICATES,
     ERASED,
     MANIFEST,
     generation_folder,
@@ -26,7 +27,7 @@ from airflow_provider_influx_rollup.archive.paths import (
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
 from airflow_provider_influx_rollup.lifecycle.archive_newest import Published
-from airflow_provider_influx_rollup.lifecycle.compact_held import MOVED, read_moved, verify_held
+from airflow_provider_influx_rollup.lifecycle.compact_held import MOVED, find_held, read_moved, verify_held
 from airflow_provider_influx_rollup.stores.actions import actions_with
 
 if TYPE_CHECKING:
@@ -128,26 +129,60 @@ def _require_larger(store: ArchiveStore, certificate: Certificate) -> None:
     path = f"{archive['folder']}/{MANIFEST}"
     data = store.read(path) or b""
     published = Published(archive["folder"], Manifest.decode(data, path), data)
+    # none of these steps asks a server
     no_client = cast("InfluxClient", None)
+    holder = drive(find_held(published), no_client, lambda _report: None, actions_with(store)).holder
+    if _is_erased(store, {"folder": holder.folder, "manifest_sha256": holder.sha256}):
+        return
     held, found = drive(verify_held(published), no_client, lambda _report: None, actions_with(store))
-    if found != Fingerprint.from_json(archive["content"]) and not _is_rewritten(store, published.folder):
+    content = Fingerprint.from_json(archive["content"])
+    if found != content and not _is_rewritten(store, published.folder, content, found):
         what = f"{held.holder.folder} does not hold the points of {certificate.about} as they were"
         raise ArchiveMismatch(what, written="nothing", fix=FIX)
 
 
-def _is_rewritten(store: ArchiveStore, folder: str) -> bool:
-    """Whether points were erased from a larger window; it holds fewer since, as a certificate of its own says.
+def _is_rewritten(store: ArchiveStore, folder: str, content: Fingerprint, found: Fingerprint) -> bool:
+    """Whether erasures took from larger windows what a small one has lost: no field has more, or others, than that.
+
+    :param folder: of the small generation
+    :param content: what it held
+    :param found: what is left of it
+    """
+    lost = {key: one.rows - found.fields.get(key, NOTHING).rows for key, one in content.fields.items()}
+    changed = [key for key, one in content.fields.items() if found.fields.get(key, NOTHING) != one]
+    if set(found.fields) - set(content.fields) or any(lost[key] <= 0 for key in changed):
+        return False
+    erased = _erased_from_larger(store, folder)
+    return erased is None or all(lost[key] <= erased.get(key, 0) for key in changed)
+
+
+def _erased_from_larger(store: ArchiveStore, folder: str) -> dict[tuple[str, str], int] | None:
+    """Points that erasures took from the larger windows of a small one, by field; None while one is not certified yet.
 
     :param folder: of the small generation
     """
     no_client = cast("InfluxClient", None)
     measurement = folder.rpartition("/")[0].rpartition("/")[0]
+    certificates = read_chain(store, f"{measurement}/{CERTIFICATES}")
+    removed = [
+        one
+        for each in certificates
+        if each.values["kind"] == ERASE
+        for one in each.values["archive"]["removed"]
+    ]
+    known = {one["folder"]: Fingerprint.from_json(one["erased"]) for one in removed}
+    erased: dict[tuple[str, str], int] = {}
     while moved := drive(read_moved(folder), no_client, lambda _report: None, actions_with(store)):
         larger = window_folder(measurement, moved.window)
-        if any(store.read(f"{larger}/{name}/{ERASED}") is not None for name in store.names(larger)):
-            return True
+        for name in store.names(larger):
+            if store.read(f"{larger}/{name}/{ERASED}") is None:
+                continue
+            if f"{larger}/{name}" not in known:
+                return None
+            for key, total in known[f"{larger}/{name}"].fields.items():
+                erased[key] = erased.get(key, 0) + total.rows
         folder = generation_folder(larger, moved.generation)
-    return False
+    return erased
 
 
 def _require_file(store: ArchiveStore, certificate: Certificate, path: str, sha256: str) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, Total
 from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.lifecycle.compact import compact
 from airflow_provider_influx_rollup.lifecycle.compact_spec import CompactSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Delete
+from airflow_provider_influx_rollup.stores import check_certificates
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.influx_http import InfluxAddress
@@ -96,6 +99,33 @@ def test_compacted_windows_lose_the_series_when_their_own_files_are_gone(scene: 
     scene.archive(HOURS[0])
     left = [one for one in others() if HOURS[0].start_ns <= one.time_ns < HOURS[0].stop_ns]
     assert scene.stored(HOURS[0]) == facts_of([*left, late])
+    # and compacted again: the certificates of the purges name points that an erasure took
+    compact_day(scene)
+    assert (scene.folder / DAY_FOLDER / "gen=3" / "manifest.json").exists()
+    assert main(["certificate", "verify", str(scene.folder), "--archive", str(scene.base)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "found", "is_right"),
+    [
+        ({"temp": (9, "a")}, {"temp": (8, "b")}, True),
+        ({"temp": (9, "a")}, {"temp": (4, "b")}, False),
+        ({"temp": (9, "a")}, {"temp": (9, "b")}, False),
+        ({"temp": (9, "a")}, {"temp": (8, "b"), "more": (1, "c")}, False),
+        ({"temp": (9, "a"), "state": (2, "c")}, {"temp": (8, "b"), "state": (1, "d")}, False),
+        ({"temp": (9, "a"), "state": (2, "c")}, {"temp": (8, "b"), "state": (2, "c")}, True),
+    ],
+)
+def test_only_what_erasures_took_may_lack_in_a_larger_window(
+    monkeypatch: pytest.MonkeyPatch, content: Any, found: Any, *, is_right: bool
+) -> None:
+    erased = {("temp", "float"): 4}
+    monkeypatch.setattr(check_certificates, "_erased_from_larger", lambda _store, _folder: erased)
+    both = [
+        Fingerprint({(name, "float"): Total(*one) for name, one in fields.items()})
+        for fields in (content, found)
+    ]
+    assert check_certificates._is_rewritten(cast("Any", None), "", *both) is is_right
 
 
 def test_no_file_holds_a_text_of_the_series_when_files_are_written_anew(
