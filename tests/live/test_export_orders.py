@@ -25,10 +25,9 @@ def scene(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> Compact
     return make_compact_scene(influx, client, tmp_path / "archive")
 
 
-def add_late(scene: CompactScene, number: int) -> None:
+def add_late(scene: CompactScene, number: int, device: str = "late", moment: int = 1000) -> None:
     """A late point of an hour, which is archived again."""
-    late = point(number * HOUR_NS + 1000 + len(scene.points), {"device": "late"}, "temp", 7.0)
-    scene.add(late)
+    scene.add(point(number * HOUR_NS + moment, {"device": device}, "temp", 7.0))
     scene.archive(hour(number))
 
 
@@ -70,12 +69,12 @@ def test_points_are_there_once_when_things_happen_in_any_order(
 ) -> None:
     chance, table = random.Random(seed), tmp_path / "table"
     told = []
-    for _ in range(14):
+    for moment in range(1000, 1014):
         what = chance.choice(["late", "late", "compact", "purge", "erase", "export", "export", "export"])
         number = chance.choice([0, 1, 1, 2, 5, 6])
         told.append(f"{what} {number}")
         if what == "late":
-            add_late(scene, number)
+            add_late(scene, number, moment=moment)
         elif what == "compact":
             scene.compact(remove_small=chance.random() < 0.5)
         elif what == "purge":
@@ -83,10 +82,9 @@ def test_points_are_there_once_when_things_happen_in_any_order(
         elif what == "erase":
             erase_device(scene, chance.choice(["a", "b", "late"]))
             # series that come back are erased by a later one
-            scene.add(point(3 * HOUR_NS + 5 + len(scene.points), {"device": "b"}, "temp", 1.0))
-            scene.archive(hour(3))
+            add_late(scene, 3, "b", moment)
         else:
-            begin = START + timedelta(hours=chance.randrange(6), minutes=chance.randrange(60))
+            begin = START + timedelta(hours=chance.choice(scene.hours), minutes=chance.randrange(60))
             exported(scene, table, Interval(begin, begin + timedelta(minutes=chance.choice([1, 90, 200]))))
     exported(scene, table)
     assert table_points(table) == facts_of(scene.points) == scene.read(), told
