@@ -1,4 +1,4 @@
-"""One round of an erasure: the source first, then a fence, the archive, what was made of the points, and copies."""
+"""One round of an erasure: the source first, then a fence, the archive, copies, and what was made of the points."""
 
 from __future__ import annotations
 
@@ -80,12 +80,13 @@ class Clearing:
         yield from put_fence(self.spec.archive.folder)
         if self.look.archive.has_any:
             yield from fold_marks(self.spec.archive.folder)
+        # before the pipelines: some read them
+        self._begin("copies")
+        yield from clear_copies(self.spec)
         done: set[tuple[str, str]] = set()
         for reader in self.look.readers.chosen:
             self._begin("rows of pipelines")
             yield from self._clear_pipeline(reader, found, done)
-        self._begin("copies")
-        yield from clear_copies(self.spec)
 
     def _begin(self, what: str) -> None:
         """For the message of an error."""

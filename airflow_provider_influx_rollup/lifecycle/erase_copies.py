@@ -19,6 +19,7 @@ from airflow_provider_influx_rollup.lifecycle.erase_found import Held
 from airflow_provider_influx_rollup.lifecycle.erase_source import delete_matching, find_matching, source_of
 from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Query, Report, Steps, Write
+from airflow_provider_influx_rollup.windows.interval import Interval
 
 COPIES, STATUSES, RECORDS = "copies", "statuses", "records"
 SOURCE_MEASUREMENT = "_source_measurement"
@@ -41,12 +42,14 @@ class Texts:
 NAMING = (Texts(LATENESS_MEASUREMENT, "by_series"), Texts(VALIDATION_MEASUREMENT, "examples"))
 
 
-def find_copies(spec: EraseSpec) -> Steps[list[Held]]:
+def find_copies(spec: EraseSpec) -> Steps[tuple[list[Held], list[Interval]]]:
     """What the quarantine, the statuses and the ledger hold of the series.
 
+    :return: what is there, and the parts of time in which there are copies of points
     :raises BucketNotFound: when a bucket that was named is not there
     """
-    held = []
+    held: list[Held] = []
+    spans: list[Interval] = []
     for place, source in _sources(spec).items():
         bucket = yield FindBucket(source.bucket)
         if bucket is None:
@@ -56,11 +59,13 @@ def find_copies(spec: EraseSpec) -> Steps[list[Held]]:
         found = yield from find_matching(bucket, source, spec.span, spec.archive.max_rows_per_read)
         details = {"bucket": source.bucket, "measurement": source.measurement}
         held.append(Held.of(place, found.points, **details))
+        if source.measurement == spec.archive.measurement:
+            spans += found.spans
     for texts in NAMING:
         lines = yield from _rewritten(spec, texts)
         place = f"{RECORDS} {texts.measurement}"
         held.append(Held(place, Fingerprint(), len(lines), {"bucket": spec.archive.ledger_bucket}))
-    return held
+    return held, spans
 
 
 def clear_copies(spec: EraseSpec) -> Steps[None]:

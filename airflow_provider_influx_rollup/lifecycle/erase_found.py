@@ -61,7 +61,7 @@ class Found:
     """What one look has found everywhere.
 
     :param held: by place; places without anything are left out
-    :param spans: parts of time in which the source or the archive had points
+    :param spans: parts of time in which the source, the archive or copies had points
     :param rows: of each pipeline's target: windows that had rows, by start in nanoseconds, with the number of source
         points that these stand for
     """

@@ -55,7 +55,9 @@ class Looker:
             there, windows = yield from find_rows(self.spec, self.readers, place)
             held.append(there)
             rows |= windows
-        held += yield from find_copies(self.spec)
+        copies, copied = yield from find_copies(self.spec)
+        held += copies
+        spans += copied
         return found_of(held, spans, rows)
 
     def _window(self, window: Interval) -> Steps[WindowFiles]:

@@ -56,6 +56,12 @@ class EraseSpec:
         return self.interval or EVER
 
     @property
+    def sources(self) -> frozenset[tuple[str, str]]:
+        """Bucket and measurement of what pipelines may read: the points, and copies of them."""
+        buckets = (self.archive.bucket, *self.quarantine_buckets)
+        return frozenset((bucket, self.archive.measurement) for bucket in buckets)
+
+    @property
     def filters(self) -> dict[str, tuple[str, ...]]:
         """The tags as a source's filter."""
         return {key: (value,) for key, value in self.tags.items()}

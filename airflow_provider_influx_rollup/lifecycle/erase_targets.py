@@ -78,7 +78,7 @@ class Readers:
 
 
 def find_readers(spec: EraseSpec, stored: Sequence[StoredSpec]) -> Readers:
-    """The pipelines that read the measurement, and all tiers made of theirs.
+    """The pipelines that read the measurement or copies of it, and all tiers made of theirs.
 
     :param stored: the specs of the ledger, the last used first
     :raises ConfigurationError: when ``pipelines`` names one that does not
@@ -86,11 +86,7 @@ def find_readers(spec: EraseSpec, stored: Sequence[StoredSpec]) -> Readers:
     pipelines = rollups_in_force(stored)
     found: dict[str, RollupSpec] = {}
     keys: dict[str, frozenset[str] | None] = {}
-    waiting = [
-        one
-        for one in pipelines.values()
-        if (one.source_bucket, one.measurement) == (spec.archive.bucket, spec.archive.measurement)
-    ]
+    waiting = [one for one in pipelines.values() if (one.source_bucket, one.measurement) in spec.sources]
     while waiting:
         rollup = waiting.pop(0)
         name = rollup.pipeline_name
@@ -130,10 +126,7 @@ def _earlier(
         place = (rollup.target_bucket, rollup.output_measurement)
         if place in known or not _may_hold(spec, rollup):
             continue
-        is_direct = (rollup.source_bucket, rollup.measurement) == (
-            spec.archive.bucket,
-            spec.archive.measurement,
-        )
+        is_direct = (rollup.source_bucket, rollup.measurement) in spec.sources
         below = None if is_direct else _parents_keys(rollup, found, keys)
         if is_direct or rollup.source_tier in found or _reads_one(rollup, found):
             known.add(place)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,11 @@ from tests.erase_scene import (
     others,
     without,
 )
+from tests.purge_scene import DAY, HOUR
 
 pytestmark = pytest.mark.live
+
+DAY_NS = 24 * HOUR
 
 
 @pytest.fixture
@@ -195,6 +199,34 @@ def test_nothing_is_erased_when_measurement_or_archive_is_unknown(small: EraseSc
     with pytest.raises(InfluxRollupError, match="nobody knows measurement"):
         small.erase(archive=unknown, require_archive=False)
     assert small.erase(tags={"customer": "nobody"})["certificate"] is None
+
+
+def test_pipelines_of_copies_lose_the_series_when_the_bucket_is_named(
+    scene: EraseScene, client: InfluxClient
+) -> None:
+    copies = f"{scene.bucket}_clean"
+    client.ensure_bucket(copies)
+    scene.add(point(1, {"customer": "7"}, "temp", 1.0))
+    scene.archive(WINDOW)
+    # validated a day before the first point that the bucket still has
+    times = [point(n - DAY_NS, {}, "temp", 0.0).time_ns for n in (1, 2)]
+    client.write_lines(copies, [f"m,customer={one} temp={one} {ns}" for ns in times for one in (42, 7)])
+    kept = replace(scene.hourly, source_bucket=copies, target_measurement="m_clean", pipeline="clean")
+    merged = replace(kept, target_measurement="m_merged", pipeline="merged", group_by=())
+    day = Interval(DAY.start - timedelta(days=1), DAY.stop)
+    for spec in (kept, merged):
+        scene.roll(spec, day)
+    assert {row[3] for row in scene.rows(scene.rolled, "m_merged")} >= {98.0}
+    assert set(scene.erase(quarantine_buckets=(copies,), dry_run=True)["kept"]) == {"merged"}
+    result = scene.erase(quarantine_buckets=(copies,))
+    assert (result["kept"], result["computed_again"]) == ({}, {"merged": 1})
+    assert {row[2:] for row in scene.rows(scene.rolled, "m_merged")} == {
+        ("temp_count", 2),
+        ("temp_sum", 14.0),
+    }
+    assert {row[1] for row in scene.rows(scene.rolled, "m_clean")} == {(("customer", "7"),)}
+    for spec in (kept, merged):
+        assert scene.reconcile(spec, day)["dirty"] == []
 
 
 def test_copies_and_records_go_when_buckets_are_named(scene: EraseScene, client: InfluxClient) -> None:
