@@ -59,7 +59,8 @@ def run(args: Namespace, output: Output) -> int:
     if args.erased:
         certificates = _of_tags(certificates, args.erased)
         is_chain = False
-    _show(certificates, key, output, is_compared=is_compared, is_chain=is_chain)
+    is_of_tags = bool(args.erased)
+    _show(certificates, key, output, is_compared=is_compared, is_chain=is_chain, is_of_tags=is_of_tags)
     answers = [_answer(one, key, is_compared=is_compared) for one in certificates]
     code = code_of(bool(certificates))
     return output.finish(args.command, code, {"is_chain": is_chain, "certificates": answers})
@@ -124,6 +125,7 @@ def _show(
     *,
     is_compared: bool,
     is_chain: bool,
+    is_of_tags: bool,
 ) -> None:
     from airflow_provider_influx_rollup.cli.output import number, table
 
@@ -132,19 +134,38 @@ def _show(
             one.number,
             one.values["kind"],
             f"[{one.values['window']['start']}, {one.values['window']['stop']})",
-            number(one.values["deleted"]["rows"]),
+            number(one.values["deleted"]["rows"]) + (f" + {number(filed)} archived" if filed else ""),
             _signer(one, key),
             "compared" if is_compared else "",
             one.sha256,
         )
         for one in certificates
+        for filed in [_archived_points(one)]
     ]
     columns = (">number", "kind", "window", ">points", "signed", "archive", "sha256")
-    output.show(table(columns, rows))
-    whole = "one chain, none is missing before the last" if is_chain else "one certificate, not the chain"
-    output.show(f"{len(certificates)} right: {whole}")
+    if rows:
+        output.show(table(columns, rows))
+    output.show(_summary(certificates, is_chain=is_chain, is_of_tags=is_of_tags))
     if key is None and any(one.is_signed for one in certificates):
         output.note("signatures were not checked: give --key")
+
+
+def _summary(certificates: Sequence[Certificate], *, is_chain: bool, is_of_tags: bool) -> str:
+    if is_of_tags and not certificates:
+        return "no certificate is of an erasure of these tags"
+    if is_of_tags:
+        return f"{len(certificates)} right: of erasures of these tags"
+    whole = "one chain, none is missing before the last" if is_chain else "one certificate, not the chain"
+    return f"{len(certificates)} right: {whole}"
+
+
+def _archived_points(certificate: Certificate) -> int:
+    """Points that an erasure took from the archive's files, those of several generations of a window once."""
+    most: dict[str, int] = {}
+    for one in certificate.values["archive"].get("removed", ()):
+        window = str(one["window"])
+        most[window] = max(most.get(window, 0), one["erased"]["rows"])
+    return sum(most.values())
 
 
 def _signer(certificate: Certificate, key: SigningKey | None) -> str:
@@ -161,6 +182,7 @@ def _answer(certificate: Certificate, key: SigningKey | None, *, is_compared: bo
         "kind": values["kind"],
         "window": values["window"],
         "points": values["deleted"]["rows"],
+        "archived_points": _archived_points(certificate),
         "sha256": certificate.sha256,
         "is_signed": certificate.is_signed,
         "is_signature_checked": key is not None,

@@ -36,7 +36,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="what the series have, exactly; several must all be there",
     )
     parser.add_argument("--from", dest="start", metavar="TIME", help="only points from then on, with --to")
-    parser.add_argument("--to", dest="stop", metavar="TIME", help="not included; default: all time")
+    parser.add_argument(
+        "--to", dest="stop", metavar="TIME", help="not included, with --from; default: all time"
+    )
     parser.add_argument(
         "--pipeline", action="append", metavar="NAME", help="only these pipelines' rows; default: all"
     )
@@ -108,8 +110,8 @@ def _spec(
 def _interval(args: Namespace) -> Interval | None:
     if not args.start and not args.stop:
         return None
-    if not args.start:
-        what = "--to is given without --from"
+    if not args.start or not args.stop:
+        what = "--to is given without --from" if args.stop else "--from is given without --to"
         raise ConfigurationError(what, written="nothing", fix="give both, or none for all time")
     args.last = None
     return wanted_interval(args)

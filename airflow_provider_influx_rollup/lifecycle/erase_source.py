@@ -33,11 +33,6 @@ class Matching:
     points: Fingerprint
     spans: tuple[Interval, ...]
 
-    @property
-    def rows(self) -> int:
-        """How many points."""
-        return self.points.total.rows
-
 
 NONE = Matching(Fingerprint(), ())
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InvalidName
-from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.flux.names import validate_name
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -70,10 +69,6 @@ class EraseSpec:
     def pipeline(self) -> str:
         """Name in results."""
         return self.archive.name or f"{self.archive.bucket}/{self.archive.measurement}->erase"
-
-    def predicate(self, measurement: str) -> str:
-        """Of a delete."""
-        return delete_predicate(measurement, self.tags)
 
 
 def _require_possible(key: object, value: object) -> None:

@@ -40,7 +40,6 @@ class EraseState:
     :param before: what was found in earlier rounds, all of which is deleted
     :param found: what the last look found; some of it may be deleted
     :param rounds: how many times it was deleted
-    :param kept: what is to be kept, with the reason, by place
     """
 
     erase_id: str
@@ -52,7 +51,6 @@ class EraseState:
     before: Found = field(default_factory=Found)
     found: Found = field(default_factory=Found)
     rounds: int = 1
-    kept: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def all_found(self) -> Found:
@@ -73,7 +71,6 @@ class EraseState:
                 "run": dict(self.run),
                 "before": self.before.as_json(),
                 "found": self.found.as_json(),
-                "kept": {place: dict(why) for place, why in self.kept.items()},
             }
         )
 
@@ -88,10 +85,7 @@ class EraseState:
         try:
             interval = values["interval"]
             return cls(
-                **{
-                    name: values[name]
-                    for name in ("erase_id", "begun_at", "certificate", "rounds", "run", "kept")
-                },
+                **{name: values[name] for name in ("erase_id", "begun_at", "certificate", "rounds", "run")},
                 subject=Subject.from_json(values["subject"]),
                 interval=Interval.from_json(interval) if interval else None,
                 before=Found.from_json(values["before"]),

@@ -32,13 +32,11 @@ SCRIPT = "a script of its own, whose rows nobody can compute again but the scrip
 class Reader:
     """A pipeline that holds what was made of the measurement.
 
-    :param keeps_tags: whether its rows can be told by the tags
     :param why: why they cannot be deleted by them; empty when they can
     :param is_earlier: it writes to another target now
     """
 
     rollup: RollupSpec
-    keeps_tags: bool
     why: str = ""
     is_earlier: bool = False
 
@@ -171,9 +169,9 @@ def _reader(
 ) -> Reader:
     keeps = keys is None or set(spec.tags) <= keys
     if not keeps:
-        return Reader(rollup, keeps, AGGREGATED)
+        return Reader(rollup, AGGREGATED)
     is_shared = (rollup.target_bucket, rollup.output_measurement) in strangers
-    return Reader(rollup, keeps, SHARED if is_shared else "")
+    return Reader(rollup, SHARED if is_shared else "")
 
 
 def _require_known(spec: EraseSpec, found: Mapping[str, RollupSpec], stored: Sequence[StoredSpec]) -> None:

@@ -111,7 +111,8 @@ def test_command_erases_only_when_it_is_told_yes(
     assert (answer["rows_in"], answer["kept"], answer["is_right"]) == (2, {}, True)
     assert main([*words, tag]) == 0
     assert main([*words, "customer"]) == 2
-    assert main([*words, tag, "--to", "2025-03-09"]) == 2
+    for edge in ("--from", "--to"):
+        assert main([*words, tag, edge, "2025-03-09"]) == 2
     capsys.readouterr()
     folder = scene.folder
     checks = ["certificate", "verify", str(folder), "--archive", str(scene.base), "--json"]
