@@ -32,6 +32,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_read import (
     fingerprint_source,
     plan_read,
     require_bucket,
+    require_known,
 )
 from airflow_provider_influx_rollup.lifecycle.archive_spec import STAGE, ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.catalog import fold_marks
@@ -126,6 +127,7 @@ def archive_window(
     :raises SourceChanging: when points keep coming while the window is read
     :raises WindowFrozen: when retention may have taken points, and there is no archive yet
     :raises ArchiveMismatch: when a file does not hold what was written to it
+    :raises ConfigurationError: when neither the bucket nor the archive knows the measurement
     """
     yield from wait_until_due([window], spec.lateness, now())
     for _ in range(TRIES):
@@ -155,6 +157,8 @@ def _try(
         return (yield from _kept(spec, window, newest))
     purge = yield from read_purge(folder)
     plan = yield from plan_read(spec, window, bucket)
+    if newest is None:
+        yield from require_known(spec, window, plan.keys)
     making = Making(spec, window, plan, newest, purge, run, now, now(), versions, FIRST, fences)
     if newest is None:
         return (yield from _made(fresh_generation(making)))

@@ -16,7 +16,7 @@ from airflow_provider_influx_rollup.exceptions import (
 )
 from airflow_provider_influx_rollup.lifecycle.archive import archive
 from airflow_provider_influx_rollup.lifecycle.archive_newest import newest_generation
-from airflow_provider_influx_rollup.lifecycle.archive_read import require_bucket
+from airflow_provider_influx_rollup.lifecycle.archive_read import require_bucket, require_known
 from airflow_provider_influx_rollup.lifecycle.archive_slices import count_windows
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.frozen import MARGIN, is_too_old
@@ -86,6 +86,7 @@ def archive_expiring(
     :param now: the clock, aware UTC
     :param versions: of the software, for the manifests
     :param dry_run: look only
+    :raises ConfigurationError: when neither the bucket nor the archive knows the measurement
     :raises WindowsFailed: after all others are archived, naming the windows that could not be, each with its reason
     """
     began = now()
@@ -136,6 +137,8 @@ def expiring_windows(
 def _counted(spec: ArchiveSpec, bucket: Bucket, windows: Sequence[Interval]) -> Steps[dict[Interval, int]]:
     """Those of some windows that have points, with their counts."""
     keys = yield ShowKeys(spec.bucket, spec.measurement)
+    if windows:
+        yield from require_known(spec, None, keys)
     counts = yield from count_windows(bucket, spec.measurement, windows, keys)
     return {window: counts[window] for window in windows if counts[window]}
 

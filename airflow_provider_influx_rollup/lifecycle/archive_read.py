@@ -7,10 +7,16 @@ from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.archive.annotated_csv import NOT_TEXT
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
-from airflow_provider_influx_rollup.exceptions import BucketNotFound, QueryFailed, SourceUnreadable
+from airflow_provider_influx_rollup.exceptions import (
+    BucketNotFound,
+    ConfigurationError,
+    QueryFailed,
+    SourceUnreadable,
+)
 from airflow_provider_influx_rollup.flux.archive import lost_text_query, points_query
 from airflow_provider_influx_rollup.lifecycle.archive_slices import Slice, count_points, cut_slices
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
+from airflow_provider_influx_rollup.lifecycle.catalog import has_windows
 from airflow_provider_influx_rollup.lifecycle.steps import (
     Bucket,
     FindBucket,
@@ -76,6 +82,23 @@ def plan_read(spec: ArchiveSpec, window: Interval, bucket: Bucket | None = None)
         if one.rows:
             yield from _require_whole_texts(spec, window, one.interval, keys)
     return ReadPlan(bucket, keys, tuple(slices))
+
+
+def require_known(spec: ArchiveSpec, window: Interval | None, keys: SourceKeys) -> Steps[None]:
+    """Refuse a measurement of which nobody has a point; an empty window of a known one is fine.
+
+    :param window: for the message
+    :param keys: of the measurement in the bucket
+    :raises ConfigurationError: when neither the bucket nor the archive knows it
+    """
+    if keys.tags or keys.fields or (yield from has_windows(spec.folder)):
+        return
+    what = (
+        f"nobody knows measurement {spec.measurement!r}: bucket {spec.bucket!r} and "
+        f"{spec.shown_path}/{spec.folder} have no point of it, of any time"
+    )
+    fix = "correct its name, or begin when it has points"
+    raise ConfigurationError(what, window=window, written="nothing", fix=fix)
 
 
 def as_unreadable(error: QueryFailed, window: Interval) -> QueryFailed | SourceUnreadable:

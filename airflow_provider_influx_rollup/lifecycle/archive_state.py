@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_influx_rollup.archive.paths import window_folder
 from airflow_provider_influx_rollup.lifecycle.archive_newest import Published, newest_generation
-from airflow_provider_influx_rollup.lifecycle.archive_read import plan_read, require_bucket
+from airflow_provider_influx_rollup.lifecycle.archive_read import plan_read, require_bucket, require_known
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.purge_state import read_purge
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, Report, Steps
@@ -42,11 +42,14 @@ def archive_state(spec: ArchiveSpec, window: Interval, bucket: Bucket) -> Steps[
 
     :param bucket: the spec's
     :raises SourceUnreadable: when the points could not be archived
+    :raises ConfigurationError: when neither the bucket nor the archive knows the measurement
     """
     folder = window_folder(spec.folder, window)
     newest = yield from newest_generation(folder)
     is_purged = newest is not None and (yield from read_purge(folder)) is not None
     plan = yield from plan_read(spec, window, bucket)
+    if newest is None:
+        yield from require_known(spec, window, plan.keys)
     return ArchiveState(window, plan.rows, newest, is_purged)
 
 

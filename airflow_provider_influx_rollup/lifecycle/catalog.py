@@ -35,6 +35,14 @@ MANY_MARKS = 24
 VERSIONS_KEPT = 2
 
 
+def has_windows(folder: str) -> Steps[bool]:
+    """Whether anything of a measurement was ever archived.
+
+    :param folder: of the measurement
+    """
+    return any(parse_window(name) is not None for name in (yield ListFolder(folder)))
+
+
 def find_entries(folder: str, interval: Interval | None = None) -> Steps[list[Entry]]:
     """The newest generation of every archived window, by start.
 

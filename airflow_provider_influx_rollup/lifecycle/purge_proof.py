@@ -18,7 +18,12 @@ from airflow_provider_influx_rollup.exceptions import (
 from airflow_provider_influx_rollup.flux.archive import points_query
 from airflow_provider_influx_rollup.hashing import text_hash
 from airflow_provider_influx_rollup.lifecycle.archive_newest import Published, newest_generation
-from airflow_provider_influx_rollup.lifecycle.archive_read import ReadPlan, fingerprint_source, plan_read
+from airflow_provider_influx_rollup.lifecycle.archive_read import (
+    ReadPlan,
+    fingerprint_source,
+    plan_read,
+    require_known,
+)
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.compact_held import Held, verify_held
 from airflow_provider_influx_rollup.lifecycle.purge_marks import lift_purge, overlapping_marks
@@ -148,6 +153,7 @@ def prove(
     :param dry_run: write nothing at all
     :raises WindowNotDue: when it is younger than ``min_age``
     :raises PurgeRefused: naming what is missing
+    :raises ConfigurationError: when neither the bucket nor the archive knows the measurement
     """
     begun_at = now()
     _require_age(spec, window, begun_at)
@@ -159,6 +165,7 @@ def prove(
             return Finished(window, before.certificate)
         published = yield from newest_generation(folder)
         if published is None and not plan.rows:
+            yield from require_known(spec.archive, window, plan.keys)
             return Finished(window, 0)
         held = yield from _verified(spec, window, folder, published)
     except (ArchiveMismatch, ArchiveMissing) as error:

@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_newest import (
     read_generation,
     verify_files,
 )
-from airflow_provider_influx_rollup.lifecycle.catalog import find_entries
+from airflow_provider_influx_rollup.lifecycle.catalog import find_entries, has_windows
 from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
 from airflow_provider_influx_rollup.lifecycle.store_steps import CheckNames, Layers
@@ -65,9 +65,13 @@ class Source:
 def find_sources(spec: RestoreSpec, interval: Interval) -> Steps[tuple[list[Source], list[Interval]]]:
     """The archived points of an interval, and the parts of it that have no archive.
 
-    :raises ArchiveMissing: when there is no archive of some part, unless that is allowed
+    :raises ArchiveMissing: when there is no archive of some part, unless that is allowed, or none of any time
     """
     entries = yield from find_entries(spec.folder, interval)
+    if not entries and not (yield from has_windows(spec.folder)):
+        what = f"{spec.shown_path}/{spec.folder} has no archive at all"
+        fix = "correct the path, the bucket or the measurement"
+        raise ArchiveMissing(what, window=interval, written="nothing", fix=fix)
     pieces = cut_pieces(entries, interval)
     gaps = subtract([interval], [piece.interval for piece in pieces])
     if gaps:

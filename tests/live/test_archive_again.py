@@ -15,9 +15,11 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import (
     ArchiveMismatch,
     BucketNotFound,
+    ConfigurationError,
     WindowFrozen,
     WindowNotDue,
 )
+from airflow_provider_influx_rollup.lifecycle.archive_state import plan_archive
 from airflow_provider_influx_rollup.lifecycle.purge_state import PurgeState, write_purge
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -63,11 +65,29 @@ def test_generations_follow_the_source_when_it_is_archived_again(scene: ArchiveS
 
 
 def test_window_is_archived_as_empty_when_it_has_no_points(scene: ArchiveScene) -> None:
+    # of another time
+    scene.write([point(-1, {"device": "a"}, "temp", 1.0)])
     result = scene.archive()
     assert (result["rows_out"], result["series"], result["generation"]) == (0, 0, 1)
     assert scene.stored() == []
     scene.write(small_points())
     assert scene.archive()["generation"] == 2
+
+
+def test_it_is_refused_when_nobody_knows_the_measurement(scene: ArchiveScene) -> None:
+    for more in ({}, {"force": True}):
+        with pytest.raises(ConfigurationError, match=r"nobody knows measurement 'm'.*correct its name"):
+            scene.archive(**more)
+    with pytest.raises(ConfigurationError, match="nobody knows measurement 'm'"):
+        drive(plan_archive(scene.spec, [WINDOW]), scene.client, scene.tell, actions_with(scene.store))
+    assert scene.files() == []
+    assert scene.receipts() == {}
+    # the archive knows it when the bucket does not
+    scene.write(small_points())
+    scene.archive()
+    scene.delete()
+    before = Interval(WINDOW.start - WINDOW.duration, WINDOW.start)
+    assert scene.archive(before)["rows_out"] == 0
 
 
 def test_one_generation_stands_when_two_runs_archive_at_the_same_time(scene: ArchiveScene) -> None:

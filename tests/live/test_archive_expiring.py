@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.exceptions import StoreForbidden, WindowsFailed
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, StoreForbidden, WindowsFailed
 from airflow_provider_influx_rollup.lifecycle.archive_expiring import archive_expiring
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.duration import Duration
@@ -94,6 +95,11 @@ def test_window_is_archived_again_when_points_came_since(scene: ArchiveScene, ru
     assert run(days_left=2)["windows"] == [day(1).as_json()]
     assert set(scene.manifests(day(1))) == {1, 2}
     assert scene.stored(day(1)) == facts_of(points_of(1, 5))
+
+
+def test_it_is_refused_when_nobody_knows_the_measurement(scene: ArchiveScene, run: Run) -> None:
+    with pytest.raises(ConfigurationError, match="nobody knows measurement 'mm'"):
+        run(days_left=2, spec=replace(scene.spec, measurement="mm"))
 
 
 def test_nothing_is_written_when_it_is_a_dry_run(scene: ArchiveScene, run: Run) -> None:

@@ -120,6 +120,11 @@ def test_the_restore_is_refused_when_a_part_was_never_archived(scene: Scene) -> 
     assert read(scene, scene.target, points) == expected(points)
 
 
+def test_the_restore_is_refused_when_nothing_was_ever_archived(scene: Scene) -> None:
+    with pytest.raises(ArchiveMissing, match=r"has no archive at all.*correct the path, the bucket"):
+        scene.restore(next(iter(hours(1))), allow_missing=True)
+
+
 def test_other_points_are_refused_and_kept_when_overwriting_is_not_asked_for(scene: Scene) -> None:
     points = simple_points()
     scene.plain.write(scene.source, scene.measurement, points)
