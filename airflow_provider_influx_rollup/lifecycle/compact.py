@@ -11,7 +11,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_newest import Published
 from airflow_provider_influx_rollup.lifecycle.catalog import fold_marks
 from airflow_provider_influx_rollup.lifecycle.compact_generation import Compacting, compact_generation
 from airflow_provider_influx_rollup.lifecycle.compact_held import verify_held
-from airflow_provider_influx_rollup.lifecycle.compact_plan import CompactPlan, plan_window
+from airflow_provider_influx_rollup.lifecycle.compact_plan import CompactPlan, plan_window, planned_rows
 from airflow_provider_influx_rollup.lifecycle.compact_remove import remove_small
 from airflow_provider_influx_rollup.lifecycle.compact_spec import Compacted, CompactResult, CompactSpec
 from airflow_provider_influx_rollup.lifecycle.erase_state import read_fences
@@ -149,14 +149,15 @@ def _plan_only(going: CompactRun, window: Interval) -> Steps[Compacted | None]:
     plan = yield from plan_window(going.spec, window)
     if not plan.pieces:
         return None
-    return Compacted(window, plan.newest, len(plan.compacted), 0, not plan.is_unchanged)
+    rows = yield from planned_rows(going.spec, plan)
+    return Compacted(window, plan.newest, len(plan.compacted), 0, not plan.is_unchanged, rows)
 
 
 def _told(spec: CompactSpec, one: Compacted, *, dry_run: bool) -> str:
     begin = f"Window {one.window} of {spec.bucket}/{spec.measurement}"
     if dry_run:
         what = "would be made" if one.is_new else "needs nothing"
-        return f"{begin}: of {one.small} windows, {what}"
+        return f"{begin}: of {one.small} windows with {one.rows:,} points, {what}"
     if one.published is None:
         return begin
     manifest = one.published.manifest

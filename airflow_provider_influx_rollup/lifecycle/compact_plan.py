@@ -9,7 +9,11 @@ from airflow_provider_influx_rollup.archive.catalog import Entry, compacted_of
 from airflow_provider_influx_rollup.archive.paths import window_folder
 from airflow_provider_influx_rollup.archive.pieces import Piece, cut_pieces
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.lifecycle.archive_newest import Published, newest_generation
+from airflow_provider_influx_rollup.lifecycle.archive_newest import (
+    Published,
+    newest_generation,
+    read_generation,
+)
 from airflow_provider_influx_rollup.lifecycle.catalog import find_entries
 from airflow_provider_influx_rollup.lifecycle.compact_spec import CompactSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
@@ -47,14 +51,6 @@ class CompactPlan:
                     found[window] = max(number, found.get(window, 0))
         return found
 
-    @property
-    def rows(self) -> int:
-        """Points of the small windows, by their manifests."""
-        return sum(
-            entry.rows
-            for entry in {piece.entries[0].window: piece.entries[0] for piece in self.pieces}.values()
-        )
-
 
 def plan_window(spec: CompactSpec, window: Interval, *, trusts_newest: bool = True) -> Steps[CompactPlan]:
     """Find what a large window is made of.
@@ -80,6 +76,20 @@ def plan_window(spec: CompactSpec, window: Interval, *, trusts_newest: bool = Tr
         outside = next(piece for piece in pieces if piece not in inside).entries[0].window
         yield Report(f"Window {window}: {outside} sticks out of it and is left as it is", "warning")
     return CompactPlan(window, newest, tuple(inside))
+
+
+def planned_rows(spec: CompactSpec, plan: CompactPlan) -> Steps[int]:
+    """How many points the next generation would hold, by manifests."""
+    entries = {piece.entries[0].window: piece.entries[0] for piece in plan.pieces}
+    if plan.is_unchanged or not any(entry.compacted for entry in entries.values()):
+        return sum(entry.rows for entry in entries.values())
+    # a part of a larger window has changed since: its smallest windows tell
+    rows = 0
+    for window, number in plan.compacted.items():
+        if not any(window != other and window.covers(other) for other in plan.compacted):
+            small = yield from read_generation(window_folder(spec.folder, window), number)
+            rows += small.manifest.content.total.rows if small is not None else 0
+    return rows
 
 
 def _require_one(piece: Piece, window: Interval) -> None:

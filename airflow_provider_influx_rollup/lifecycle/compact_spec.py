@@ -98,6 +98,7 @@ class Compacted:
     :param small: how many archived windows it stands for
     :param removed: of how many of them the files were removed by this run
     :param is_new: whether this run made the generation, or would
+    :param planned_rows: points that it would hold, by the manifests of the small windows; only in a dry run
     """
 
     window: Interval
@@ -105,6 +106,14 @@ class Compacted:
     small: int
     removed: int
     is_new: bool
+    planned_rows: int | None = None
+
+    @property
+    def rows(self) -> int:
+        """Points of the large window."""
+        if self.planned_rows is not None:
+            return self.planned_rows
+        return self.published.manifest.content.total.rows if self.published is not None else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +138,7 @@ class CompactResult:
             "windows": len(self.compacted),
             "small_windows": sum(one.small for one in self.compacted),
             "waiting": len(self.waiting),
-            "rows_out": sum(manifest.content.total.rows for manifest in manifests),
+            "rows_out": sum(one.rows for one in self.compacted),
             "bytes": sum(manifest.size_bytes for manifest in manifests),
             "checksum": combine_checksums(manifest.content.total.hash for manifest in manifests),
             "generation": max((manifest.generation for manifest in manifests), default=0),

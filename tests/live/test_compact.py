@@ -59,6 +59,7 @@ def test_day_holds_the_points_of_its_hours_when_they_are_compacted(
 ) -> None:
     planned = scene.compact(dry_run=True)
     assert (planned["new"], planned["small_windows"], planned["state"]) == (1, 4, "PLANNED")
+    assert planned["rows_out"] == 28
     assert not scene.manifests(DAY)
     made = scene.compact()
     assert (made["new"], made["windows"], made["small_windows"], made["rows_out"]) == (1, 1, 4, 28)
@@ -71,6 +72,7 @@ def test_day_holds_the_points_of_its_hours_when_they_are_compacted(
     assert named == {f"2025-03-08T0{number}:00:00Z": 1 for number in (0, 1, 2, 5)}
     again = scene.compact()
     assert (again["new"], again["generation"], again["checksum"]) == (0, 1, made["checksum"])
+    assert scene.compact(dry_run=True)["rows_out"] == 28
     assert scene.read() == facts_of(scene.points)
     assert scene.read(hour(1)) == facts_of(one for one in scene.points if in_hour(one, 1))
     large = files(scene)
@@ -183,6 +185,7 @@ def test_days_become_a_month_and_a_changed_hour_comes_through(scene: CompactScen
     scene.land()
     assert scene.archive(hour(0), hour(2))["new"] == 2
     assert scene.read() == facts_of(scene.points)
+    assert scene.compact(dry_run=True)["rows_out"] == 30
     assert (scene.compact()["generation"], scene.compact()["new"]) == (2, 0)
     assert scene.stored(DAY) == scene.read() == facts_of(scene.points)
     assert scene.compact(MONTH, into="1mo")["generation"] == 2
