@@ -113,7 +113,7 @@ def purge(
     :param dry_run: prove, and tell what would go; write and delete nothing
     :raises PurgeRefused: when a proof is not complete; nothing of that window was deleted
     :raises WindowNotDue: when a window is younger than ``min_age``
-    :raises WindowsFailed: when some windows were refused, and the others are purged
+    :raises WindowsFailed: when there are several windows, and some or all were refused; the others are purged
     """
     began = now()
     if not dry_run:
@@ -130,7 +130,7 @@ def purge(
             continue
         done.append(one)
     if failed and not dry_run:
-        raise failures_as_one(windows, failed, None, len(done))
+        raise failures_as_one(windows, failed, None, len(done), names_each=True)
     return PurgeResult(
         spec,
         Interval(windows[0].start, windows[-1].stop),

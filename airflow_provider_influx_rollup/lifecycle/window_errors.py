@@ -43,7 +43,12 @@ def is_of_windows(error: InfluxRollupError) -> bool:
 
 
 def failures_as_one(
-    windows: Sequence[Interval], failed: Failed, first_error: InfluxRollupError | None, committed: int
+    windows: Sequence[Interval],
+    failed: Failed,
+    first_error: InfluxRollupError | None,
+    committed: int,
+    *,
+    names_each: bool = False,
 ) -> InfluxRollupError:
     """The error of a run that some windows failed in.
 
@@ -51,6 +56,7 @@ def failures_as_one(
     :param failed: those that failed, with their errors; at least one
     :param first_error: the first error of a block, when it was about more than one window
     :param committed: how many windows are COMMITTED
+    :param names_each: name the windows also when one error could stand for all
     """
     ordered = [(window, failed[window]) for window in windows if window in failed]
     errors = [error for _, error in ordered]
@@ -63,7 +69,7 @@ def failures_as_one(
         what = f"{len(errors)} of {len(windows)} windows have no points"
         written = f"{committed} windows are committed"
         return SourceIncomplete(what, window=ordered[0][0], written=written, fix="send the data")
-    if not committed and len({type(error) for error in errors}) == 1:
+    if not names_each and not committed and len({type(error) for error in errors}) == 1:
         return first_error or errors[0]
     causes = gaps_of(windows, {window: _cause(error) for window, error in ordered})
     told = [f"{_span(some)}: {why}" for some, why in causes[:MOST_CAUSES_TOLD]]

@@ -161,11 +161,23 @@ def test_bucket_is_named_when_there_is_none(scene: PurgeScene) -> None:
         scene.purge(min_age="1mo")
 
 
+def test_it_is_refused_when_nobody_knows_the_measurement(scene: PurgeScene) -> None:
+    wrong = replace(scene.spec, measurement="mm")
+    for more in ({}, {"dry_run": True}):
+        with pytest.raises(ConfigurationError, match=r"nobody knows measurement 'mm'.*correct its name"):
+            scene.purge(archive=wrong, require_pipelines=(), **more)
+    # a window of a known one may be empty
+    far = hour(2000)
+    assert scene.purge(far, require_pipelines=(), now=far.stop.replace(year=2030))["rows_in"] == 0
+
+
 def test_other_windows_are_purged_when_one_is_refused(scene: PurgeScene) -> None:
     with pytest.raises(
         WindowsFailed, match=r"1 of 3 windows failed.*there is no archive.*2 windows are COMMITTED"
     ):
         scene.purge(hour(26), hour(27), hour(NOT_ARCHIVED), require_pipelines=("hourly",))
+    with pytest.raises(WindowsFailed, match=r"2 of 2 windows failed.*there is no archive"):
+        scene.purge(hour(NOT_ARCHIVED), hour(NOT_ROLLED), require_pipelines=("hourly",))
     left = {(fact[0] - WINDOW.start_ns) // HOUR_NS for fact in scene.facts()}
     assert left.isdisjoint({26, 27})
     assert {25, 28} <= left
