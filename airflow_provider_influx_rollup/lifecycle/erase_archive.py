@@ -41,6 +41,7 @@ from airflow_provider_influx_rollup.lifecycle.store_steps import (
     ListFolder,
     PutNew,
     RemoveFiles,
+    Tallied,
     TallyMatching,
 )
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
@@ -64,7 +65,7 @@ class Files:
     generation: int
     published: Published | None
     there: tuple[str, ...]
-    found: Mapping[str, Fingerprint | None]
+    found: Mapping[str, Tallied | None]
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -85,11 +86,15 @@ class Files:
 
     def matching(self, names: Iterable[str]) -> Fingerprint:
         """What some of the files hold of the series."""
-        return merge(one for name in names if (one := self.found[name]) is not None)
+        return merge(one.points for name in names if (one := self.found[name]) is not None)
 
     def must_go(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Those that hold points of the series, or that nobody can read."""
-        return tuple(name for name in names if (one := self.found[name]) is None or one.total.rows)
+        """Those that hold points of the series, or only their tags, or that nobody can read."""
+        return tuple(
+            name
+            for name in names
+            if (one := self.found[name]) is None or one.points.total.rows or one.is_left_over
+        )
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,7 @@ class ArchiveLook:
     """
 
     spec: EraseSpec
-    known: dict[str, Fingerprint | None] = field(default_factory=dict)
+    known: dict[str, Tallied | None] = field(default_factory=dict)
     has_any: bool = False
     proven: set[str] = field(default_factory=set)
 

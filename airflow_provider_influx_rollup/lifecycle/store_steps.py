@@ -126,8 +126,19 @@ class FingerprintPoints:
 
 
 @dataclass(frozen=True, slots=True)
+class Tallied:
+    """What a file holds of some series.
+
+    :param is_left_over: whether a tag's value is in the file that no row has
+    """
+
+    points: Fingerprint
+    is_left_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TallyMatching:
-    """Add up the points of a file that have some tags; the result is a ``Fingerprint``, or None when nobody can read it.
+    """Add up the points of a file that have some tags; the result is ``Tallied``, or None when nobody can read it.
 
     :param path: of the Parquet file
     :param tags: tag key and value, all of which must be equal

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.archive.manifest import Part
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
+from airflow_provider_influx_rollup.lifecycle.store_steps import Tallied
 from airflow_provider_influx_rollup.stores.read_parts import BATCH_ROWS, parquet_file, read_batches
 from airflow_provider_influx_rollup.stores.write_parts import NOT_TAGS, write_parts
 
@@ -22,25 +23,29 @@ if TYPE_CHECKING:
 Tags = Sequence[tuple[str, str]]
 
 
-def act_tally_matching(store: ArchiveStore, _client: InfluxClient, step: TallyMatching) -> Fingerprint | None:
+def act_tally_matching(store: ArchiveStore, _client: InfluxClient, step: TallyMatching) -> Tallied | None:
     """Act a ``TallyMatching`` out, in flat memory; a file without one of the tag keys is not read."""
     import pyarrow as pa
 
     from airflow_provider_influx_rollup.archive.row_totals import Tally
 
     tally = Tally()
+    named: set[str] = set()
+    in_rows: set[str] = set()
     try:
         with parquet_file(store, step.path) as file:
             columns = set(file.schema_arrow.names) - set(NOT_TAGS)
             if not {key for key, _ in step.tags} <= columns:
-                return tally.fingerprint()
+                return Tallied(tally.fingerprint())
             for batch in file.iter_batches(BATCH_ROWS):
                 found = batch.filter(_mask(batch, step.tags, step.interval))
                 tally.add(pa.Table.from_batches([found]))
+                named.update(key for key, value in step.tags if _is_named(batch.column(key), value))
+                in_rows.update(key for key, value in step.tags if _is_in_rows(batch.column(key), value))
     except (ArchiveMismatch, ArchiveMissing):
         # a file that is being written, or was damaged: what it holds nobody knows
         return None
-    return tally.fingerprint()
+    return Tallied(tally.fingerprint(), is_left_over=bool(named - in_rows))
 
 
 def act_erase_parts(
@@ -63,6 +68,23 @@ def act_erase_parts(
 
     parts = write_parts(store, step.folder, step.name, step.keys, kept())
     return parts, erased.fingerprint()
+
+
+def _is_named(column: pa.Array, value: str) -> bool:
+    """Whether a text is in a dictionary, of a row or not."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_dictionary(column.type):
+        return False
+    return bool(pc.index(column.dictionary, value).as_py() >= 0)
+
+
+def _is_in_rows(column: pa.Array, value: str) -> bool:
+    """Whether a row has a text."""
+    import pyarrow.compute as pc
+
+    return bool(pc.any(_equals(column, value)).as_py())
 
 
 def _mask(batch: pa.RecordBatch, tags: Tags, interval: Interval) -> pa.BooleanArray:

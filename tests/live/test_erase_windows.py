@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from airflow_provider_influx_rollup.archive import value_kinds
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, Total
 from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client.driver import drive
@@ -16,7 +17,7 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.lifecycle.compact import compact
 from airflow_provider_influx_rollup.lifecycle.compact_spec import CompactSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Delete
-from airflow_provider_influx_rollup.stores import check_certificates
+from airflow_provider_influx_rollup.stores import check_certificates, erase_parts
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.influx_http import InfluxAddress
@@ -126,6 +127,25 @@ def test_only_what_erasures_took_may_lack_in_a_larger_window(
         for fields in (content, found)
     ]
     assert check_certificates._is_rewritten(cast("Any", None), "", *both) is is_right
+
+
+def test_files_are_written_anew_when_they_hold_the_series_in_no_row(
+    influx: InfluxServer, client: InfluxClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = make_erase_scene(influx, client, tmp_path, tags={"customer": "ours-4711"})
+    scene.add(point(1, scene.tags, "temp", 1.0), point(2, {"customer": "7"}, "temp", 2.0))
+    scene.archive(HOURS[0])
+    with monkeypatch.context() as patched:
+        # as a writer does that keeps dictionaries whole
+        patched.setattr(value_kinds, "without_unused_texts", lambda table: table)
+        patched.setattr(erase_parts, "_is_named", lambda _column, _value: False)
+        scene.erase()
+    assert scene.customers_in_files() == 0
+    assert len(scene.files_with("ours-4711")) == 1
+    assert scene.erase()["new"] == 1
+    assert scene.files_with("ours-4711") == []
+    assert len(scene.stored(HOURS[0])) == 1
+    assert scene.erase()["new"] == 0
 
 
 def test_no_file_holds_a_text_of_the_series_when_files_are_written_anew(
