@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.steps import Report
 
 PIPE_WIDTH = 160
+#: what the errors of verbs advise, in the words of the commands
+OPTIONS = {
+    "set allow_missing=True": "give --allow-missing",
+    "set overwrite=True": "give --overwrite",
+    "set require_archive=False": "give --allow-missing",
+}
 
 
 class Output:
@@ -56,10 +62,13 @@ class Output:
     def fail(self, command: str, error: InfluxRollupError) -> None:
         """Say what went wrong, on stderr, and as JSON too when that is wanted."""
         name = type(error).__name__
+        message = str(error)
+        for parameter, option in OPTIONS.items():
+            message = message.replace(parameter, option)
         if self.as_json:
-            told = {"name": name, "message": str(error), "is_permanent": error.permanent}
+            told = {"name": name, "message": message, "is_permanent": error.permanent}
             self._write_json({"command": command, "is_right": False, "error": told})
-        _complain(f"{name}: {error}")
+        _complain(f"{name}: {message}")
 
     def report(self, report: Report) -> None:
         """What a verb reports; warnings always, the rest when asked for."""

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from airflow_provider_influx_rollup.cli.bar import MARKS, WORST_FIRST, bar, legend
 from airflow_provider_influx_rollup.cli.machine import check_zones, examine_machine, is_supported
-from airflow_provider_influx_rollup.cli.output import plain, seconds, size, table
+from airflow_provider_influx_rollup.cli.output import Output, plain, seconds, size, table
+from airflow_provider_influx_rollup.exceptions import ArchiveMissing
 from airflow_provider_influx_rollup.lifecycle.coverage import WindowState
 from airflow_provider_influx_rollup.lifecycle.doctor_findings import Status
 
@@ -26,6 +27,20 @@ def printed(*parts: object, width: int = 100) -> str:
     made.print(*parts)
     assert isinstance(made.file, io.StringIO)
     return made.file.getvalue()
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_options_are_named_when_an_error_names_parameters(
+    capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    fixes = ("set allow_missing=True", "set overwrite=True", "set require_archive=False when nothing")
+    for fix in fixes:
+        Output(as_json=as_json, is_verbose=False).fail("restore", ArchiveMissing("no archive", fix=fix))
+    told = capsys.readouterr()
+    for text in (told.err, told.out) if as_json else (told.err,):
+        assert text.count("--allow-missing") == 2
+        assert text.count("--overwrite") == 1
+        assert "=" not in text
 
 
 def test_each_state_has_a_mark_when_a_bar_is_drawn() -> None:
