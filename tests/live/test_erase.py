@@ -92,8 +92,10 @@ def test_verify_and_certificates_say_erased_when_files_are_gone(
     assert main(checks) == 0
     assert main([*checks, "--erased", "customer=42"]) == 0
     shown = capsys.readouterr().out
-    assert "8 + 12 archived" in shown
     assert "1 right: of erasures of these tags" in shown
+    assert main([*checks, "--erased", "customer=42", "--json"]) == 0
+    (answer,) = json.loads(capsys.readouterr().out)["certificates"]
+    assert (answer["points"], answer["archived_points"]) == (8, 12)
     assert main([*checks, "--erased", "customer=43"]) == 1
     assert capsys.readouterr().out.strip() == "no certificate is of an erasure of these tags"
     assert first["certificate"]["sha256"] in shown
