@@ -73,11 +73,14 @@ def test_windows_are_those_of_the_grid_when_it_is_given(scene: ArchiveScene) -> 
 
 def test_results_are_a_list_when_measurements_are_and_one_fails(scene: ArchiveScene) -> None:
     scene.client.write_payload(scene.bucket, b'bad,device=a text="a\rb" %d' % WINDOW.start_ns)
+    scene.client.write_payload(scene.bucket, b"none text=1 %d" % WINDOW.stop_ns)
     results = operator(scene, measurement=["m", "none"], pipeline="p").execute(make_context())
     assert [result["rows_out"] for result in results] == [7, 0]
     assert [result["pipeline"] for result in results] == ["p:m", "p:none"]
     with pytest.raises(AirflowFailException, match=r"SourceUnreadable.*carriage return"):
         operator(scene, measurement=["bad", "m"]).execute(make_context())
+    with pytest.raises(AirflowFailException, match="nobody knows measurement 'wrong'"):
+        operator(scene, measurement=["wrong", "m"]).execute(make_context())
 
 
 def test_dry_run_tells_and_writes_nothing(scene: ArchiveScene) -> None:
