@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_influx_rollup.archive.arrow_schema import TEXT_OF_KEY, TIME, VALUE
+from airflow_provider_influx_rollup.arrow_numbers import array_of, numbers_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,12 +93,12 @@ def _with_used_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
     dictionary = chunks[0].dictionary
     is_used = np.zeros(len(dictionary), np.bool_)
     for chunk in chunks:
-        is_used[chunk.indices.drop_null().to_numpy(zero_copy_only=False)] = True
+        is_used[numbers_of(chunk.indices.drop_null())] = True
     if is_used.all():
         return column
     # the place of each text among those that are used
-    places = pa.array(np.cumsum(is_used) - 1, pa.int32())
-    texts = dictionary.filter(pa.array(is_used))
+    places = array_of((np.cumsum(is_used) - 1).astype(np.int32))
+    texts = dictionary.take(array_of(np.flatnonzero(is_used)))
     return pa.chunked_array(
         [pa.DictionaryArray.from_arrays(places.take(chunk.indices), texts) for chunk in chunks], column.type
     )

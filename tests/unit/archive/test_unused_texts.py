@@ -1,0 +1,53 @@
+"""Dictionaries without texts that no row has, against what Python makes of the same rows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_influx_rollup.archive.value_kinds import without_unused_texts
+
+TEXTS = st.one_of(st.none(), st.sampled_from(["", "a", "b", "é", "long text"]))
+CODED = pa.dictionary(pa.int32(), pa.string())
+
+
+@given(st.lists(st.lists(st.tuples(TEXTS, st.booleans()), min_size=1, max_size=8), min_size=1, max_size=4))
+def test_rows_stay_and_other_texts_go_when_rows_were_filtered(
+    drawn: list[list[tuple[str | None, bool]]],
+) -> None:
+    batches = [
+        pa.record_batch(
+            {
+                "tag": pa.array([text for text, _ in rows], pa.string()).cast(CODED),
+                "number": pa.array(range(len(rows)), pa.int64()),
+            }
+        ).filter(pa.array([is_kept for _, is_kept in rows]))
+        for rows in drawn
+    ]
+    table = pa.Table.from_batches(batches)
+    found = without_unused_texts(table)
+    kept = [text for rows in drawn for text, is_kept in rows if is_kept]
+    assert found["tag"].to_pylist() == kept
+    assert found["number"].to_pylist() == table["number"].to_pylist()
+    assert found.schema == table.schema
+    for chunk in found["tag"].chunks:
+        assert set(chunk.dictionary.to_pylist()) == set(kept) - {None}
+
+
+def test_pandas_is_not_imported_when_texts_go() -> None:
+    # pyarrow's own array and to_numpy would import it; so the table comes from text
+    program = """
+import io, sys
+import pyarrow as pa
+from pyarrow import csv
+from airflow_provider_influx_rollup.archive.value_kinds import without_unused_texts
+kinds = csv.ConvertOptions(column_types={"tag": pa.dictionary(pa.int32(), pa.string())})
+table = csv.read_csv(io.BytesIO(b"tag\\na\\nb\\nc\\n"), convert_options=kinds).slice(1)
+assert without_unused_texts(table)["tag"].to_pylist() == ["b", "c"]
+assert "pandas" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
