@@ -103,6 +103,8 @@ def test_archive_never_brings_series_back_when_it_runs_at_the_same_time(
         Interval(WINDOW.start + timedelta(hours=n), WINDOW.start + timedelta(hours=n + 1))
         for n in range(MOST_ARCHIVE_STEPS)
     ]
+    # the archive is there, and the measurement is known
+    scene.add(point(-1, {"customer": "7"}, "temp", 7.0))
     scene.archive(Interval(WINDOW.start - timedelta(hours=1), WINDOW.start))
     for number, window in enumerate(windows):
         stays = point(number * HOUR + 1, {"customer": "7"}, "temp", 7.0)
