@@ -22,11 +22,11 @@ from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.archive_generation import (
     Making,
-    few,
     fresh_generation,
     merged_generation,
 )
 from airflow_provider_influx_rollup.lifecycle.archive_newest import Published, newest_generation
+from airflow_provider_influx_rollup.lifecycle.archive_publish import few
 from airflow_provider_influx_rollup.lifecycle.archive_read import (
     as_unreadable,
     fingerprint_source,

@@ -9,29 +9,24 @@ from datetime import datetime
 
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
 from airflow_provider_influx_rollup.archive.manifest import Manifest, Part
-from airflow_provider_influx_rollup.archive.paths import MANIFEST, generation_folder, window_folder
+from airflow_provider_influx_rollup.archive.paths import generation_folder, window_folder
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
 from airflow_provider_influx_rollup.flux.archive import points_query
 from airflow_provider_influx_rollup.lifecycle.archive_newest import Published, generations
+from airflow_provider_influx_rollup.lifecycle.archive_publish import few, give_way, publish, read_back
 from airflow_provider_influx_rollup.lifecycle.archive_read import (
     READS_AT_A_TIME,
     ReadPlan,
     fingerprint_source,
 )
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
-from airflow_provider_influx_rollup.lifecycle.catalog import mark_generation
 from airflow_provider_influx_rollup.lifecycle.compact_held import Held
-from airflow_provider_influx_rollup.lifecycle.erase_state import read_fences
 from airflow_provider_influx_rollup.lifecycle.frozen import is_too_old
 from airflow_provider_influx_rollup.lifecycle.purge_state import PurgeState, read_purge
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Gather, Report, Steps
 from airflow_provider_influx_rollup.lifecycle.store_steps import (
-    FingerprintPart,
-    ListFolder,
     MergeParts,
-    PutNew,
-    ReadBytes,
     RemoveFiles,
     WriteParts,
 )
@@ -39,7 +34,6 @@ from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
 LATE = "late-"
-MOST_TOLD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,19 +127,8 @@ def _unless_overtaken(making: Making, folder: str, steps: Steps[Published | None
     try:
         return (yield from steps)
     except ArchiveMissing:
-        yield from _give_way(making, folder)
+        yield from give_way(folder, making.token, making.window)
         return None
-
-
-def _give_way(making: Making, folder: str) -> Steps[None]:
-    """Remove the files of this run, but none that a manifest names, whoever wrote it."""
-    path = f"{folder}/{MANIFEST}"
-    data = yield ReadBytes(path)
-    named = {part.name for part in Manifest.decode(data, path).parts} if data is not None else set()
-    names = yield ListFolder(folder)
-    mine = [name for name in names if making.token in name and name not in named]
-    yield RemoveFiles(tuple(f"{folder}/{name}" for name in mine))
-    yield Report(f"Window {making.window}: another run was faster", "warning")
 
 
 def _fresh(making: Making, number: int, folder: str) -> Steps[Published | None]:
@@ -166,7 +149,7 @@ def _merged(
     late, source = read
     step = MergeParts(before.paths, _paths(folder, late), folder, making.token, making.tags, before.window)
     parts, replaced = yield step
-    content = yield from _read_back(folder, parts)
+    content = yield from read_back(folder, parts)
     yield RemoveFiles(_paths(folder, late))
     expected = merge([held, source])
     differences = expected.differences(merge([content, replaced]), "both", "the merged files")
@@ -186,7 +169,7 @@ def _begin(making: Making) -> Steps[tuple[int, str]]:
 def _read_source(making: Making, folder: str, name: str) -> Steps[tuple[list[Part], Fingerprint] | None]:
     """All points of the source as files, which a fresh read has proven; None when they are in no state to be archived."""
     parts = yield from _write_slices(making, folder, name)
-    content = yield from _read_back(folder, parts)
+    content = yield from read_back(folder, parts)
     source = yield from fingerprint_source(making.spec, making.plan.slices)
     differences = source.differences(content, "the source", "the files")
     if not differences and content.total.rows < making.plan.rows:
@@ -236,52 +219,10 @@ def _write_slices(making: Making, folder: str, name: str) -> Steps[list[Part]]:
     return parts
 
 
-def _read_back(folder: str, parts: Sequence[Part]) -> Steps[Fingerprint]:
-    """What the files hold, read from the files.
-
-    :raises ArchiveMismatch: when one is not as it was written
-    """
-    found: list[Fingerprint] = []
-    for first in range(0, len(parts), READS_AT_A_TIME):
-        some = parts[first : first + READS_AT_A_TIME]
-        steps = tuple(FingerprintPart(f"{folder}/{part.name}", part.sha256) for part in some)
-        for part, (read, fingerprint) in zip(some, (yield Gather(steps)), strict=True):
-            if read != part:
-                what = f"{folder}/{part.name} does not hold what was written to it"
-                raise ArchiveMismatch(what, written="no manifest", fix="look at the store, then run it again")
-            found.append(fingerprint)
-    return merge(found)
-
-
 def _publish(making: Making, folder: str, manifest: Manifest) -> Steps[Published | None]:
-    """Publish a generation, unless another run has published this number meanwhile."""
-    if (yield from read_fences(making.spec.folder)) != making.fences:
-        yield Report(f"Window {making.window}: series were erased meanwhile", "warning")
-        yield RemoveFiles(_paths(folder, manifest.parts))
-        return None
-    data = manifest.encode()
-    yield from mark_generation(making.spec.folder, manifest.window, manifest.generation)
-    if not (yield PutNew(f"{folder}/{MANIFEST}", data)):
-        yield from _give_way(making, folder)
-        return None
-    mine = {MANIFEST, *(part.name for part in manifest.parts)}
-    # what runs left that died, or that will find this manifest in their way
-    names = yield ListFolder(folder)
-    if not mine.issubset(names):
-        # an erasure took files in this moment; nobody can have read the generation
-        yield RemoveFiles((f"{folder}/{MANIFEST}",))
-        yield Report(f"Window {making.window}: series were erased meanwhile", "warning")
-        return None
-    strangers = [name for name in names if name.endswith(".parquet") and name not in mine]
-    yield RemoveFiles(tuple(f"{folder}/{name}" for name in strangers))
-    return Published(folder, manifest, data)
+    published = Published(folder, manifest, manifest.encode())
+    return (yield from publish(making.spec.folder, published, making.token, making.fences))
 
 
 def _paths(folder: str, parts: Sequence[Part]) -> tuple[str, ...]:
     return tuple(f"{folder}/{part.name}" for part in parts)
-
-
-def few(differences: Sequence[str]) -> str:
-    """The first of some differences, as one text."""
-    more = f" and {len(differences) - MOST_TOLD} more" if len(differences) > MOST_TOLD else ""
-    return "; ".join(differences[:MOST_TOLD]) + more

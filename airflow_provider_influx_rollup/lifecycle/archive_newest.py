@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from airflow_provider_influx_rollup.archive.documents import sha256_of
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
 from airflow_provider_influx_rollup.archive.manifest import Manifest
-from airflow_provider_influx_rollup.archive.paths import MANIFEST, generation_folder, parse_generation
+from airflow_provider_influx_rollup.archive.paths import (
+    MANIFEST,
+    generation_folder,
+    parse_generation,
+    window_folder,
+)
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
 from airflow_provider_influx_rollup.lifecycle.erase_files import read_erased
 from airflow_provider_influx_rollup.lifecycle.steps import Gather, Steps
 from airflow_provider_influx_rollup.lifecycle.store_steps import FingerprintPart, ListFolder, ReadBytes
+from airflow_provider_influx_rollup.windows.interval import Interval
 
 READS_AT_A_TIME = 2
 FIX = "bring the files back from a copy, or archive the window again while its points are there"
@@ -66,6 +72,19 @@ def read_generation(window_folder: str, number: int) -> Steps[Published | None]:
     if data is None:
         return None
     return Published(folder, Manifest.decode(data, path), data)
+
+
+def require_generation(measurement_folder: str, window: Interval, number: int) -> Steps[Published]:
+    """A generation that the index names.
+
+    :raises ArchiveMissing: when it was never published
+    """
+    found = yield from read_generation(window_folder(measurement_folder, window), number)
+    if found is None:
+        what = f"generation {number} of the window is in the index of the archive, and has no manifest"
+        fix = "bring the folder back from a copy, or make the index anew: influx-rollup catalog --rebuild"
+        raise ArchiveMissing(what, window=window, written="nothing", fix=fix)
+    return found
 
 
 def verify_files(published: Published) -> Steps[Fingerprint]:

@@ -3,41 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from airflow_provider_influx_rollup.archive.catalog import COMPACTED, Entry, compacted_as_json
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
 from airflow_provider_influx_rollup.archive.manifest import Manifest
-from airflow_provider_influx_rollup.archive.paths import MANIFEST, generation_folder, window_folder
+from airflow_provider_influx_rollup.archive.paths import generation_folder, window_folder
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
 from airflow_provider_influx_rollup.lifecycle.archive_newest import (
     Published,
     generations,
-    read_generation,
+    require_generation,
     verify_files,
 )
-from airflow_provider_influx_rollup.lifecycle.catalog import mark_generation
+from airflow_provider_influx_rollup.lifecycle.archive_publish import few, give_way, publish
 from airflow_provider_influx_rollup.lifecycle.compact_held import Held, find_held
 from airflow_provider_influx_rollup.lifecycle.compact_plan import CompactPlan
 from airflow_provider_influx_rollup.lifecycle.compact_spec import CompactSpec
-from airflow_provider_influx_rollup.lifecycle.erase_state import read_fences
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
-from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
+from airflow_provider_influx_rollup.lifecycle.steps import Steps
 from airflow_provider_influx_rollup.lifecycle.store_steps import (
     Joined,
     JoinParts,
-    ListFolder,
     PartsOf,
-    PutNew,
-    ReadBytes,
-    RemoveFiles,
 )
 from airflow_provider_influx_rollup.windows.coverage import subtract
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
-
-MOST_TOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +81,9 @@ def compact_generation(making: Compacting) -> Steps[Published | None]:
         published = Published(folder, manifest, manifest.encode())
         yield from verify_files(published)
     except (ArchiveMismatch, ArchiveMissing):
-        yield from _give_way(making, folder)
+        yield from give_way(folder, making.token, making.window)
         raise
-    return (yield from _publish(making, published))
+    return (yield from publish(making.spec.folder, published, making.token, making.fences))
 
 
 def _find_all(making: Compacting) -> Steps[dict[Interval, Held]]:
@@ -100,13 +93,7 @@ def _find_all(making: Compacting) -> Steps[dict[Interval, Held]]:
         entry = piece.entries[0]
         if entry.window in found:
             continue
-        published = yield from read_generation(
-            window_folder(making.spec.folder, entry.window), entry.generation
-        )
-        if published is None:
-            what = f"generation {entry.generation} of {entry.window} is in the index of the archive, and has no manifest"
-            fix = "bring the folder back from a copy, or make the index anew: influx-rollup catalog --rebuild"
-            raise ArchiveMissing(what, window=making.window, written="nothing", fix=fix)
+        published = yield from require_generation(making.spec.folder, entry.window, entry.generation)
         found[entry.window] = yield from find_held(published)
     return found
 
@@ -151,7 +138,7 @@ def _require_equal(plan: CompactPlan, held: Mapping[Interval, Held], joined: Joi
         wanted = held[entry.window].published.manifest.content
         differences = merge(prints).differences(wanted, "the files", "the manifest")
         if differences:
-            what = f"the files of {entry.window} do not hold what its manifest says: {_few(differences)}"
+            what = f"the files of {entry.window} do not hold what its manifest says: {few(differences)}"
             fix = "bring the files back from a copy, or archive the window again while its points are there"
             raise ArchiveMismatch(what, window=plan.window, written="no new generation", fix=fix)
 
@@ -175,44 +162,3 @@ def _manifest(making: Compacting, number: int, tags: tuple[str, ...], joined: Jo
         versions=dict(making.versions),
         reason=making.reason,
     )
-
-
-def _publish(making: Compacting, published: Published) -> Steps[Published | None]:
-    folder, manifest = published.folder, published.manifest
-    if (yield from read_fences(making.spec.folder)) != making.fences:
-        yield Report(f"Window {making.window}: series were erased meanwhile", "warning")
-        yield from _give_way(making, folder)
-        return None
-    yield from mark_generation(making.spec.folder, manifest.window, manifest.generation)
-    if not (yield PutNew(f"{folder}/{MANIFEST}", published.data)):
-        yield from _give_way(making, folder)
-        return None
-    mine = {part.name for part in manifest.parts}
-    # what runs left that died, or that will find this manifest in their way
-    names = yield ListFolder(folder)
-    if not mine.issubset(names):
-        # an erasure took them in this moment; nobody can have read the generation
-        yield RemoveFiles((f"{folder}/{MANIFEST}",))
-        yield Report(f"Window {making.window}: series were erased meanwhile", "warning")
-        return None
-    yield RemoveFiles(
-        tuple(f"{folder}/{name}" for name in names if name.endswith(".parquet") and name not in mine)
-    )
-    return published
-
-
-def _give_way(making: Compacting, folder: str) -> Steps[None]:
-    """Remove the files of this try, but none that a manifest names."""
-    path = f"{folder}/{MANIFEST}"
-    data = yield ReadBytes(path)
-    named = {part.name for part in Manifest.decode(data, path).parts} if data is not None else set()
-    names = yield ListFolder(folder)
-    mine = [name for name in names if making.token in name and name not in named]
-    yield RemoveFiles(tuple(f"{folder}/{name}" for name in mine))
-    if data is not None:
-        yield Report(f"Window {making.window}: another run was faster", "warning")
-
-
-def _few(differences: Sequence[str]) -> str:
-    more = f" and {len(differences) - MOST_TOLD} more" if len(differences) > MOST_TOLD else ""
-    return "; ".join(differences[:MOST_TOLD]) + more

@@ -26,6 +26,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_newest import (
     read_generation,
     verify_files,
 )
+from airflow_provider_influx_rollup.lifecycle.archive_publish import few, read_back
 from airflow_provider_influx_rollup.lifecycle.catalog import mark_generation
 from airflow_provider_influx_rollup.lifecycle.compact_held import read_moved
 from airflow_provider_influx_rollup.lifecycle.erase_files import write_erased
@@ -37,7 +38,6 @@ from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Gather, Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.store_steps import (
     EraseParts,
-    FingerprintPart,
     ListFolder,
     PutNew,
     RemoveFiles,
@@ -269,11 +269,11 @@ def _write_anew(how: Rewriting, files: WindowFiles, newest: Published) -> Steps[
     name = f"{REASON}-{how.token(window)}-0001"
     tags = tuple(sorted(how.spec.tags.items()))
     parts, erased = yield EraseParts(newest.paths, tags, how.spec.span, folder, name, old.tags)
-    content = yield from _read_back(folder, parts)
+    content = yield from read_back(folder, parts)
     differences = old.content.differences(merge([content, erased]), "the old files", "the new ones")
     if differences:
         yield RemoveFiles(tuple(f"{folder}/{part.name}" for part in parts))
-        what = f"the files written anew are not what was archived without the series: {'; '.join(differences[:3])}"
+        what = f"the files written anew are not what was archived without the series: {few(differences)}"
         raise ArchiveMismatch(what, window=window, written="no new generation", fix="run it again")
     manifest = _manifest(how, old, number, parts, content)
     yield from _follow_purge(how, window, old.generation, number)
@@ -306,23 +306,6 @@ def _manifest(
         versions=dict(how.versions),
         reason=f"{REASON}: {how.erase_id}",
     )
-
-
-def _read_back(folder: str, parts: Sequence[Part]) -> Steps[Fingerprint]:
-    """What the new files hold, read from them.
-
-    :raises ArchiveMismatch: when one is not as it was written
-    """
-    found: list[Fingerprint] = []
-    for first in range(0, len(parts), READS_AT_A_TIME):
-        some = parts[first : first + READS_AT_A_TIME]
-        steps = tuple(FingerprintPart(f"{folder}/{part.name}", part.sha256) for part in some)
-        for part, (read, fingerprint) in zip(some, (yield Gather(steps)), strict=True):
-            if read != part:
-                what = f"{folder}/{part.name} does not hold what was written to it"
-                raise ArchiveMismatch(what, written="no manifest", fix="look at the store, then run it again")
-            found.append(fingerprint)
-    return merge(found)
 
 
 def _follow_purge(how: Rewriting, window: Interval, before: int, number: int) -> Steps[None]:

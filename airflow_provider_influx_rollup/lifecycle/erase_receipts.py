@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from airflow_provider_influx_rollup.aggregates.frame import frames_from_tables
 from airflow_provider_influx_rollup.aggregates.selection import Selection
-from airflow_provider_influx_rollup.aggregates.windowed import Block
 from airflow_provider_influx_rollup.exceptions import BucketNotFound, ConfigurationError
 from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
 from airflow_provider_influx_rollup.flux.source_read import counts_query
@@ -15,19 +14,18 @@ from airflow_provider_influx_rollup.flux.target_read import target_query
 from airflow_provider_influx_rollup.ledger.codec import decode_receipts, encode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
-from airflow_provider_influx_rollup.lifecycle.frozen import is_too_old
+from airflow_provider_influx_rollup.lifecycle.frozen import is_too_old, points_by_window
 from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.ownership import Claim, Ownership
 from airflow_provider_influx_rollup.lifecycle.purge_marks import purged_windows
 from airflow_provider_influx_rollup.lifecycle.receipts import signed
 from airflow_provider_influx_rollup.lifecycle.reconcile_reasons import ERASE, RECONCILE
-from airflow_provider_influx_rollup.lifecycle.rollup_compute import window_bounds
 from airflow_provider_influx_rollup.lifecycle.rollup_plan import STAGE, Plan, job_of, plan_rollup
-from airflow_provider_influx_rollup.lifecycle.rollup_verify import sum_by_window
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Query, QueryArrow, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.target_rows import target_rows
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
+from airflow_provider_influx_rollup.windows.coverage import runs_of_neighbours
 from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
 
 # rows of a target that are read at once
@@ -128,7 +126,7 @@ def _counted(how: Restating, spec: RollupSpec, windows: tuple[Interval, ...]) ->
 def _count(spec: RollupSpec, plan: Plan, windows: Sequence[Interval]) -> Steps[dict[Interval, int]]:
     """Source points of each window, over all fields that the pipeline reads."""
     found: dict[Interval, int] = {}
-    runs, _ = plan.types.runs_of_one_type(_neighbours(windows))
+    runs, _ = plan.types.runs_of_one_type(runs_of_neighbours(windows))
     for run in runs:
         for first in range(0, len(run), MOST_WINDOWS):
             job = job_of(
@@ -138,27 +136,11 @@ def _count(spec: RollupSpec, plan: Plan, windows: Sequence[Interval]) -> Steps[d
     return found
 
 
-def _neighbours(windows: Sequence[Interval]) -> list[tuple[Interval, ...]]:
-    """Windows as runs without a gap."""
-    runs: list[list[Interval]] = []
-    for window in windows:
-        if runs and window.start <= runs[-1][-1].stop:
-            runs[-1].append(window)
-        else:
-            runs.append([window])
-    return [tuple(run) for run in runs]
-
-
 def _count_block(job: Job) -> Steps[list[int]]:
     if not job.fields:
         return [0] * len(job.windows)
     tables = yield QueryArrow(counts_query(job.source, job.runs, job.fields))
-    bounds = window_bounds(job.windows)
-    blocks = []
-    for frame in frames_from_tables(tables):
-        position, window = bounds.spread(frame.time_ns)
-        blocks.append(Block("", frame.tag_sets, frame.series[position], window, frame.values[position]))
-    return sum_by_window(job, blocks)
+    return points_by_window(job, tables)
 
 
 def _blocks(windows: Sequence[Interval], known: Mapping[Interval, Receipt]) -> Iterator[list[Interval]]:

@@ -8,10 +8,9 @@ from typing import Any
 
 from airflow_provider_influx_rollup.archive.catalog import Entry
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, Total
-from airflow_provider_influx_rollup.archive.paths import window_folder
 from airflow_provider_influx_rollup.archive.pieces import Piece, cut_pieces
 from airflow_provider_influx_rollup.exceptions import ArchiveMissing, ConfigurationError, SourceChanging
-from airflow_provider_influx_rollup.lifecycle.archive_newest import Published, read_generation
+from airflow_provider_influx_rollup.lifecycle.archive_newest import require_generation
 from airflow_provider_influx_rollup.lifecycle.catalog import find_entries
 from airflow_provider_influx_rollup.lifecycle.compact_held import Held, find_held
 from airflow_provider_influx_rollup.lifecycle.export_spec import ExportResult, ExportSpec
@@ -104,7 +103,7 @@ def _look(going: _Going) -> Steps[None]:
 
 def _export_piece(going: _Going, piece: Piece) -> Steps[None]:
     entry = piece.entries[0]
-    published = yield from _published(going.spec, entry.window, entry.generation)
+    published = yield from require_generation(going.spec.folder, entry.window, entry.generation)
     held = yield from find_held(published)
     parts = yield from _parts(going, entry, piece, held)
     wanted = sum_of(list(parts.values()))
@@ -199,17 +198,8 @@ def _small_totals(spec: ExportSpec, entry: Entry, content: Total) -> Steps[dict[
     found: dict[Interval, Total] = {}
     for window, number in sorted(entry.compacted.items()):
         if not any(window != other and window.covers(other) for other in entry.compacted):
-            small = yield from _published(spec, window, number)
+            small = yield from require_generation(spec.folder, window, number)
             found[window] = small.manifest.content.total
-    return found
-
-
-def _published(spec: ExportSpec, window: Interval, generation: int) -> Steps[Published]:
-    found = yield from read_generation(window_folder(spec.folder, window), generation)
-    if found is None:
-        what = f"generation {generation} of the window is in the index of the archive, and has no manifest"
-        fix = "bring the folder back from a copy, or make the index anew: influx-rollup catalog --rebuild"
-        raise ArchiveMissing(what, window=window, written="nothing", fix=fix)
     return found
 
 

@@ -70,7 +70,7 @@ def frozen_windows(
     part = _up_to(job, reached[-1])
     rows = [0] * len(part.windows)
     if part.fields:
-        rows = _points_by_window(part, (yield QueryArrow(counts_query(part.source, part.runs, part.fields))))
+        rows = points_by_window(part, (yield QueryArrow(counts_query(part.source, part.runs, part.fields))))
     there = dict(zip(part.windows, rows, strict=True))
     why = {window: _why_frozen(window, book, source, now, there[window]) for window in reached}
     return {window: _frozen(window, source, edge, text) for window, text in why.items() if text}
@@ -151,7 +151,7 @@ def _stands_for_points(book: ReceiptBook, window: Interval) -> bool:
     return receipt is not None and receipt.rows_in > 0
 
 
-def _points_by_window(job: Job, tables: Iterable[pa.Table]) -> list[int]:
+def points_by_window(job: Job, tables: Iterable[pa.Table]) -> list[int]:
     """Source points of each window, over all fields."""
     bounds = window_bounds(job.windows)
     blocks = []

@@ -22,6 +22,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup_plan import Plan, plan_roll
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
+from airflow_provider_influx_rollup.windows.coverage import runs_of_neighbours
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 
@@ -99,7 +100,7 @@ def _sweep(
     result.frozen += [Left(window, error.what) for window, error in dropped.items()]
     purged = _put_purged_aside(windows, plan, result)
     # windows that touch are read together; a gap between them is not read at all
-    neighbours = _neighbours([w for w in windows if w not in dropped and w not in purged])
+    neighbours = runs_of_neighbours([w for w in windows if w not in dropped and w not in purged])
     runs, mixed = plan.types.runs_of_one_type(neighbours)
     result.failed.update(mixed)
     sweep = Sweep(spec, plan, run, options, now, result, BlockSizer.of(spec, plan.book.previous))
@@ -126,17 +127,6 @@ def _put_purged_aside(windows: Sequence[Interval], plan: Plan, result: Reconcile
         is_done = receipt is not None and receipt.is_committed and receipt.spec_hash == plan.book.spec_hash
         (result.purged if is_done else result.frozen).append(Left(window, error.what))
     return set(purged)
-
-
-def _neighbours(windows: Sequence[Interval]) -> list[tuple[Interval, ...]]:
-    """Windows as runs without a gap; sliding windows overlap."""
-    runs: list[list[Interval]] = []
-    for window in windows:
-        if runs and window.start <= runs[-1][-1].stop:
-            runs[-1].append(window)
-        else:
-            runs.append([window])
-    return [tuple(run) for run in runs]
 
 
 def _text_of(result: ReconcileResult) -> str:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.archive.catalog import compacted_of
 from airflow_provider_influx_rollup.archive.manifest import Part
-from airflow_provider_influx_rollup.archive.paths import window_folder
 from airflow_provider_influx_rollup.archive.pieces import cut_pieces
 from airflow_provider_influx_rollup.exceptions import ArchiveMissing
 from airflow_provider_influx_rollup.lifecycle.archive_newest import (
     Published,
-    read_generation,
+    require_generation,
     verify_files,
 )
 from airflow_provider_influx_rollup.lifecycle.catalog import find_entries, has_windows
@@ -85,7 +84,9 @@ def find_sources(spec: RestoreSpec, interval: Interval) -> Steps[tuple[list[Sour
     for piece in pieces:
         for entry in piece.entries:
             if entry.window not in published:
-                published[entry.window] = yield from _published(spec, entry.window, entry.generation)
+                published[entry.window] = yield from require_generation(
+                    spec.folder, entry.window, entry.generation
+                )
     sources = [
         Source(piece.interval, tuple(published[entry.window] for entry in piece.entries)) for piece in pieces
     ]
@@ -102,15 +103,6 @@ def verify_sources(spec: RestoreSpec, sources: Sequence[Source]) -> Steps[None]:
         yield from verify_files(published)
         for path in published.paths:
             yield CheckNames(path, spec.output_measurement)
-
-
-def _published(spec: RestoreSpec, window: Interval, generation: int) -> Steps[Published]:
-    found = yield from read_generation(window_folder(spec.folder, window), generation)
-    if found is None:
-        what = f"generation {generation} of the window is in the index of the archive, and has no manifest"
-        fix = "bring the folder back from a copy, or make the index anew: influx-rollup catalog --rebuild"
-        raise ArchiveMissing(what, window=window, written="nothing", fix=fix)
-    return found
 
 
 def _distinct(sources: Iterable[Source]) -> Iterable[Published]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 def merge(intervals: Iterable[Interval]) -> list[Interval]:
@@ -73,3 +73,17 @@ def missing(windows: Iterable[Interval], done: Iterable[Interval]) -> list[Inter
         return position >= 0 and covered[position].covers(window)
 
     return [window for window in windows if not is_done(window)]
+
+
+def runs_of_neighbours(windows: Sequence[Interval]) -> list[tuple[Interval, ...]]:
+    """Windows as runs without a gap; sliding windows overlap.
+
+    :param windows: in ascending order
+    """
+    runs: list[list[Interval]] = []
+    for window in windows:
+        if runs and window.start <= runs[-1][-1].stop:
+            runs[-1].append(window)
+        else:
+            runs.append([window])
+    return [tuple(run) for run in runs]
