@@ -38,8 +38,8 @@ MODE_BITS = 0b11
 COUPONS_BEGIN = {0: 8, 1: 12}  # in a list, in a hash set; the third mode has registers
 ORDER_DEPENDENT_ESTIMATE = slice(8, 16)
 
-# the library leaves an empty text out
-EMPTY_TEXT = "\0"
+# the library leaves an empty text out, so that one and every text of nothing but NULs is one NUL longer
+NUL = "\0"
 
 
 def sketch_values(values: NDArray[Any], starts: Positions) -> list[Image]:
@@ -110,7 +110,9 @@ def _plain(values: NDArray[Any]) -> list[Any]:
     if values.dtype.kind == "b":
         values = values.astype(np.int64)
     plain: list[Any] = values.tolist()
-    return [text or EMPTY_TEXT for text in plain] if values.dtype.kind == "O" else plain
+    if values.dtype.kind == "O":
+        return [text if text.strip(NUL) else text + NUL for text in plain]
+    return plain
 
 
 def _canonical(sketch: datasketches.hll_sketch) -> Image:

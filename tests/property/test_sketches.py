@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -154,6 +155,7 @@ def field_values(draw: st.DrawFn) -> np.ndarray[Any, Any]:
 
 
 @given(field_values(), st.lists(st.integers(0, 10**6), max_size=4), st.randoms(use_true_random=False))
+@example(np.array(["", "\0", "\0\0", " "], object), [2], Random(0))
 def test_distinct_sketch_is_that_of_the_whole_when_parts_merge_in_any_order(
     values: np.ndarray[Any, Any], cuts: list[int], random: Any
 ) -> None:
