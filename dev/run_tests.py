@@ -29,13 +29,13 @@ PERCENT = re.compile(r"\[ *(\d+)%\]")
 
 
 class Run:
-    """The tests on one Airflow."""
+    """The tests on one Airflow, or those that touch none."""
 
-    def __init__(self, version: str, environment: Path, home: Path) -> None:
-        self.version = version
+    def __init__(self, name: str, environment: Path, home: Path) -> None:
+        self.name = name
         self.python = environment / "bin" / "python"
         self.home = home
-        self.log = LOGS / f"airflow-{version}.log"
+        self.log = LOGS / f"{name.lower().replace(' ', '-')}.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.started = time.monotonic()
 
@@ -81,10 +81,10 @@ class Run:
     def progress(self) -> str:
         """Give a short line: how far the run is."""
         if self.process is None:
-            return f"Airflow {self.version}: not started"
+            return f"{self.name}: not started"
         percents = PERCENT.findall(self.log.read_text(errors="replace"))
         done = f"{percents[-1]} %" if percents else "collecting"
-        return f"Airflow {self.version}: {done if self.process.poll() is None else 'ended'}"
+        return f"{self.name}: {done if self.process.poll() is None else 'ended'}"
 
     def interrupt(self) -> None:
         """Ask pytest to end, when it still runs."""
@@ -125,9 +125,7 @@ def main() -> int:
         signal.signal(number, _as_ctrl_c)
     LOGS.mkdir(exist_ok=True)
     base = Path(tempfile.mkdtemp(prefix="influx-rollup-tests-"))
-    runs = [
-        Run(version, options.venvs / f"airflow-{version}", base / version) for version in options.versions
-    ]
+    runs = _runs(options, base)
     try:
         for number, run in enumerate(runs, start=1):
             run.home.mkdir()
@@ -150,6 +148,17 @@ def main() -> int:
             run.stop()
         shutil.rmtree(base, ignore_errors=True)
     return _conclude(runs)
+
+
+def _runs(options: argparse.Namespace, base: Path) -> list[Run]:
+    """One for each Airflow; beside two of them a third one, for what touches no Airflow."""
+    made = [
+        Run(f"Airflow {version}", options.venvs / f"airflow-{version}", base / version)
+        for version in options.versions
+    ]
+    if len(made) > 1:
+        made.append(Run("no Airflow", options.venvs / f"airflow-{options.versions[0]}", base / "none"))
+    return made
 
 
 def _arguments() -> tuple[argparse.Namespace, list[str]]:
@@ -181,11 +190,11 @@ def _wait(runs: list[Run]) -> None:
 def _conclude(runs: list[Run]) -> int:
     if len(runs) > 1:
         for run in runs:
-            print(f"\n----- Airflow {run.version} ({run.log.relative_to(CHECKOUT)})\n{run.report()}")
+            print(f"\n----- {run.name} ({run.log.relative_to(CHECKOUT)})\n{run.report()}")
         print()
     for run in runs:
         status = run.process.returncode if run.process is not None else None
-        print(f"Airflow {run.version}: {'passed' if run.passed else f'FAILED (pytest exit status {status})'}")
+        print(f"{run.name}: {'passed' if run.passed else f'FAILED (pytest exit status {status})'}")
     return 0 if all(run.passed for run in runs) else 1
 
 
