@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
+import pandas as pd
 import pytest
 
 from airflow_provider_influx_rollup.archive import value_kinds
@@ -16,6 +17,8 @@ from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.lifecycle.compact import compact
 from airflow_provider_influx_rollup.lifecycle.compact_spec import CompactSpec
+from airflow_provider_influx_rollup.lifecycle.restore import restore
+from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Delete
 from airflow_provider_influx_rollup.stores import check_certificates, erase_parts
 from airflow_provider_influx_rollup.stores.actions import actions_with
@@ -33,6 +36,7 @@ from tests.erase_scene import (
     points_of,
     without,
 )
+from tests.oracle import compare, read_target, rollup, windows
 from tests.purge_scene import DAY, HOUR
 
 pytestmark = pytest.mark.live
@@ -80,6 +84,63 @@ def test_pipelines_are_right_and_purges_go_on_when_the_window_was_purged(
     assert scene.archive(*HOURS)["new"] == 0
     assert scene.purge(HOURS[2], **purged, now=ERASED_AT)["rows_in"] == 4
     assert scene.verified() == []
+
+
+def test_every_tier_is_right_when_a_purged_window_is_erased_restored_and_reconciled(
+    scene: EraseScene,
+) -> None:
+    scene.purge(*HOURS[:2], require_pipelines=("hourly", "daily", "merged"), quiet_for="0s")
+    kept = scene.erase()["kept"]
+    assert set(kept) == {"merged"}
+    span = Interval.from_json(kept["merged"]["interval"])
+    assert differences(scene, "m_all") != []
+    # as the page says: bring all points back but the erased, and compute the windows again
+    back = RestoreSpec(
+        scene.server.org,
+        scene.bucket,
+        "m",
+        scene.bucket,
+        scene.server.org,
+        str(scene.base),
+        ledger_bucket=scene.ledger,
+    )
+    drive(restore(back, span, RUN, lambda: ERASED_AT), scene.client, scene.tell, actions_with(scene.store))
+    assert len(scene.reconcile(scene.merged, span)["dirty"]) == 2
+    for name in ("m", "m_daily", "m_all"):
+        assert differences(scene, name) == []
+        assert without(rows := scene.rows(scene.rolled, name), scene.tags) == rows
+    for spec in (scene.hourly, scene.daily, scene.merged):
+        assert scene.reconcile(spec, DAY)["dirty"] == []
+    assert scene.rows() == {(one.time_ns, one.tags, one.field, one.value) for one in others()}
+    assert scene.customers_in_files() == 0
+    assert scene.verified() == []
+    # the life of the windows goes on: nothing is archived anew, and they can be purged again
+    scene.clock = ERASED_AT
+    assert scene.archive(*HOURS)["new"] == 0
+    again = scene.purge(
+        *HOURS, require_pipelines=("hourly", "daily", "merged"), quiet_for="0s", now=ERASED_AT
+    )
+    assert (again["rows_in"], scene.rows()) == (len(others()), set())
+    assert scene.erase()["new"] == 0
+
+
+def differences(scene: EraseScene, name: str) -> list[str]:
+    """What a tier holds beside what pandas makes of the points that stay."""
+    frame = pd.DataFrame(
+        [
+            {"_time": pd.Timestamp(one.time_ns, tz="UTC"), **dict(one.tags), one.field: one.value}
+            for one in others()
+        ]
+    )
+    tags = ["customer", "device", "site"]
+    spans = windows(str(DAY.start), str(DAY.stop), "1D" if name == "m_daily" else "1h")
+    group_by = ["device"] if name == "m_all" else None
+    expected = rollup(
+        frame.fillna(dict.fromkeys(tags, "")), tags, spans, {"temp": ("count", "sum")}, group_by
+    )
+    server = scene.server
+    times = ("1970-01-01T00:00:00Z", "2100-01-01T00:00:00Z")
+    return compare(read_target(server.url, server.org, server.token, scene.rolled, name, *times), expected)
 
 
 def test_compacted_windows_lose_the_series_when_their_own_files_are_gone(scene: EraseScene) -> None:
