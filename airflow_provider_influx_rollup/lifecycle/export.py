@@ -28,7 +28,8 @@ from airflow_provider_influx_rollup.lifecycle.store_steps import FingerprintPoin
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.windows.interval import Interval
 
-TRIES = 5
+# whoever is overtaken was so by a commit: of many at once, as in a backfill, each comes to its turn
+TRIES = 200
 
 
 @dataclass

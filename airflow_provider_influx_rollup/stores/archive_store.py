@@ -45,6 +45,11 @@ class ArchiveStore:
         file_system, base = url_to_fs(shown, **options)
         return cls(file_system, base, shown)
 
+    @property
+    def file_system(self) -> AbstractFileSystem:
+        """Of fsspec."""
+        return self._files
+
     def path(self, relative: str) -> str:
         """The path on the file system."""
         return f"{self._base}/{relative}" if relative else self._base

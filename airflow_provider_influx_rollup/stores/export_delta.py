@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,15 @@ from airflow_provider_influx_rollup.exceptions import (
     ArchiveMismatch,
     ConfigurationError,
     InfluxRollupError,
+    StoreForbidden,
     StoreUnavailable,
 )
 from airflow_provider_influx_rollup.lifecycle.export_steps import NO_TABLE, NOTE, TableState
 from airflow_provider_influx_rollup.stores.export_rows import export_batch, export_schema
 from airflow_provider_influx_rollup.stores.point_layers import layered_batches
 from airflow_provider_influx_rollup.stores.read_parts import FIX_DAMAGED, require_hash
+from airflow_provider_influx_rollup.stores.store_errors import FIX_FORBIDDEN, FIX_NO_PLACE
+from airflow_provider_influx_rollup.stores.table_options import table_options
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
 if TYPE_CHECKING:
@@ -31,19 +35,21 @@ if TYPE_CHECKING:
 CONFIGURATION = {"delta.logRetentionDuration": "interval 36500 days"}
 #: two exports to a table conflict, whatever they write
 APPLICATION = "influx-rollup"
+NO_PLACE = "NoSuchBucket"
+#: what stores answer in the library's words
+FORBIDDEN = ("lacked the necessary privileges", "403 Forbidden", "401 Unauthorized", NO_PLACE)
 FIX_TABLE = "export into a table of its own"
 
 
-def act_read_table(_store: ArchiveStore, _client: InfluxClient, step: ReadTable) -> TableState:
+def act_read_table(store: ArchiveStore, _client: InfluxClient, step: ReadTable) -> TableState:
     """Act a ``ReadTable`` out."""
     with _delta_errors(step.table):
-        table = _open(step.table)
+        table = _open(step.table, table_options(store, step.table.uri))
         if table is None:
             return TableState(NO_TABLE)
-        history = sorted(table.history(), key=lambda commit: int(commit["version"]))
-        _require_whole(step.table, history)
-        notes = tuple(json.loads(commit[NOTE]) for commit in history if NOTE in commit)
-        return TableState(int(table.version()), notes)
+        version = int(table.version())
+        history = _history(step.table, table, version)
+        return TableState(version, tuple(json.loads(commit[NOTE]) for commit in history if NOTE in commit))
 
 
 def act_commit_points(store: ArchiveStore, _client: InfluxClient, step: CommitPoints) -> int | None:
@@ -52,32 +58,33 @@ def act_commit_points(store: ArchiveStore, _client: InfluxClient, step: CommitPo
     from deltalake import CommitProperties, Transaction
     from deltalake.exceptions import CommitFailedError
 
-    for path, sha256 in step.files:
-        require_hash(store, path, sha256)
     schema = export_schema(step.tags)
     rows = _Rows(store, step, schema)
     properties = CommitProperties(
         custom_metadata={NOTE: json.dumps(step.note)},
         app_transactions=[Transaction(APPLICATION, step.seen + 1)],
     )
+    options = table_options(store, step.table.uri)
     with _delta_errors(step.table, rows):
-        table = _at_version(step, schema)
+        table = _at_version(step, schema, options)
         if table is None:
             return None
+        for path, sha256 in step.files:
+            require_hash(store, path, sha256)
         try:
             reader = pa.RecordBatchReader.from_batches(schema, iter(rows))
             _write(table, reader, step, properties)
         except CommitFailedError:
             # also said of a table that takes no such commit
-            if _is_overtaken(step.table, table):
+            if _is_overtaken(step.table, table, options):
                 return None
             raise
         return int(table.version())
 
 
-def _is_overtaken(at: TableAt, table: DeltaTable) -> bool:
+def _is_overtaken(at: TableAt, table: DeltaTable, options: dict[str, str]) -> bool:
     """Whether somebody has committed to a table since it was opened."""
-    newest = _open(at)
+    newest = _open(at, options)
     return newest is None or int(newest.version()) != int(table.version())
 
 
@@ -131,16 +138,17 @@ class _Rows:
             raise ArchiveMismatch(what, window=step.interval, written="nothing of it", fix=FIX_DAMAGED)
 
 
-def _open(at: TableAt) -> DeltaTable | None:
+def _open(at: TableAt, options: dict[str, str]) -> DeltaTable | None:
     """The table; None when there is none.
 
+    :param options: of the library
     :raises ConfigurationError: when it holds something else
     """
     from deltalake import DeltaTable
     from deltalake.exceptions import TableNotFoundError
 
     try:
-        table = DeltaTable(at.uri)
+        table = DeltaTable(at.uri, storage_options=options)
     except TableNotFoundError:
         return None
     about = table.metadata().description
@@ -150,27 +158,50 @@ def _open(at: TableAt) -> DeltaTable | None:
     return table
 
 
-def _at_version(step: CommitPoints, schema: pa.Schema) -> DeltaTable | None:
-    """The table as its history was read, or a new one; None when another run made it meanwhile."""
+def _at_version(step: CommitPoints, schema: pa.Schema, options: dict[str, str]) -> DeltaTable | None:
+    """The table as its history was read, or a new one; None when another run has made it or committed since."""
     from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
 
-    if step.seen != NO_TABLE:
-        return DeltaTable(step.table.uri, version=step.seen)
-    if _open(step.table) is not None:
-        return None
-    return DeltaTable.create(
-        step.table.uri, schema, mode="error", description=step.table.about, configuration=CONFIGURATION
-    )
+    newest = _open(step.table, options)
+    if newest is not None:
+        return newest if int(newest.version()) == step.seen else None
+    try:
+        made = DeltaTable.create(
+            step.table.uri,
+            schema,
+            mode="error",
+            description=step.table.about,
+            configuration=CONFIGURATION,
+            storage_options=options,
+        )
+    except DeltaError:
+        if _open(step.table, options) is not None:
+            return None
+        raise
+    # of two that make it at once both may have made it, and this one then has what the other has committed
+    return None if any(NOTE in commit for commit in made.history()) else made
 
 
-def _require_whole(at: TableAt, history: list[dict[str, Any]]) -> None:
-    """Nothing is known of a table whose first commits are gone, or that was set back."""
-    first = int(history[0]["version"]) if history else 0
-    set_back = [commit["version"] for commit in history if commit.get("operation") == "RESTORE"]
-    if first or set_back:
-        why = f"begins at version {first}" if first else f"was set back by version {set_back[-1]}"
-        what = f"the history of the table {at.uri} {why}, so nobody knows what it holds"
-        raise ConfigurationError(what, written="nothing", fix="export into a new table")
+def _history(at: TableAt, table: DeltaTable, version: int) -> list[dict[str, Any]]:
+    """The commits of a table up to a version, the oldest first.
+
+    :raises ConfigurationError: when nobody knows what the table holds, as its first commits are gone or it was set back
+    """
+    # it has what others commit meanwhile too, and then calls the commits by wrong versions
+    commits = [*reversed(table.history())]
+    has_first = bool(commits) and str(commits[0].get("operation", "")).startswith("CREATE")
+    if len(commits) <= version or not has_first:
+        raise _unknown(at, f"begins at version {version + 1 - len(commits)}")
+    for number, commit in enumerate(commits):
+        if commit.get("operation") == "RESTORE":
+            raise _unknown(at, f"was set back by version {number}")
+    return commits[: version + 1]
+
+
+def _unknown(at: TableAt, why: str) -> ConfigurationError:
+    what = f"the history of the table {at.uri} {why}, so nobody knows what it holds"
+    return ConfigurationError(what, written="nothing", fix="export into a new table")
 
 
 def _predicate(interval: Interval) -> str:
@@ -200,8 +231,22 @@ def _delta_errors(at: TableAt, rows: _Rows | None = None) -> Iterator[None]:
     except (DeltaError, OSError, ValueError) as error:
         if rows is not None and rows.error is not None:
             raise rows.error from error
-        what = f"the table {at.uri} cannot be read or written: {_first_line(error)}"
-        raise StoreUnavailable(what, written="nothing", fix="look at the table and its rights") from error
+        raise _of_store(at, str(error)) from error
+
+
+def _of_store(at: TableAt, why: str) -> InfluxRollupError:
+    """What the place of a table says."""
+    what = f"the table {at.uri} cannot be read or written: {_told(why)}"
+    if any(word in why for word in FORBIDDEN):
+        fix = FIX_NO_PLACE if NO_PLACE in why else FIX_FORBIDDEN
+        return StoreForbidden(what, written="nothing", fix=fix)
+    return StoreUnavailable(what, written="nothing", fix="look at the table and its rights")
+
+
+def _told(why: str) -> str:
+    """The library's story in one line: it colours and indents its causes, and repeats a store's document."""
+    plain = re.sub(r"\x1b\[[0-9;]*m|\u21b3|<\?xml.*", "", why, flags=re.DOTALL)
+    return " ".join(plain.split())[:300]
 
 
 def _first_line(error: BaseException) -> str:

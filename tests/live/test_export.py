@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -170,6 +171,19 @@ def test_points_are_there_once_when_runs_die_or_export_at_once(scene: CompactSce
         break
     assert table_points(cut) == facts_of(scene.points)
     assert DeltaTable(cut).version() == 4
+
+
+def test_points_are_there_once_when_many_exports_make_the_table_at_once(
+    scene: CompactScene, table: Path
+) -> None:
+    for number in range(3):
+        new = table.with_name(f"new{number}")
+        # two of each hour
+        with ThreadPoolExecutor(8) as pool:
+            made = list(pool.map(lambda one, to=new: exported(scene, to, hour(one)), scene.hours * 2))
+        assert sum(one["commits"] for one in made) == 4
+        assert table_points(new) == facts_of(scene.points)
+        assert exported(scene, new)["commits"] == 0
 
 
 def test_overtaken_run_looks_again_and_finishes(scene: CompactScene, table: Path) -> None:
