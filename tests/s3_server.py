@@ -1,18 +1,29 @@
-"""A server that speaks S3, in this process."""
+"""A server that speaks S3, in a process of its own: libraries that hold Python still while they wait would wait for ever."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from subprocess import DEVNULL, PIPE, Popen
 from typing import Any
 from urllib.request import Request, urlopen
 
 import s3fs
-from moto.server import ThreadedMotoServer
 
 BUCKET = "lake"
+# ends with the process that began it
+SERVER = """
+import sys
+from moto.server import ThreadedMotoServer
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+print("http://%s:%s" % server.get_host_and_port(), flush=True)
+sys.stdin.read()
+server.stop()
+"""
 
 
 @dataclass
@@ -57,13 +68,13 @@ def running_s3() -> Iterator[S3Server]:
     """A server with one empty bucket."""
     for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
         os.environ.pop(name, None)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        made = S3Server(f"http://{host}:{port}")
-        urlopen(Request(f"{made.url}/moto-api/reset", b"", method="POST")).close()
-        urlopen(Request(f"{made.url}/{BUCKET}", method="PUT")).close()
-        yield made
-    finally:
-        server.stop()
+    command = [sys.executable, "-c", SERVER]
+    with Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        made = S3Server(process.stdout.readline().strip())
+        try:
+            urlopen(Request(f"{made.url}/{BUCKET}", method="PUT")).close()
+            yield made
+        finally:
+            process.stdin.close()

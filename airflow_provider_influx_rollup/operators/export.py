@@ -9,15 +9,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.data_interval import run_info
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators._options import is_plain
 from airflow_provider_influx_rollup.operators.archive import InfluxArchiveOperator
-from airflow_provider_influx_rollup.stores.store_url import shown_url
+from airflow_provider_influx_rollup.stores.store_url import connection_in, shown_url
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.export_spec import ExportSpec
     from airflow_provider_influx_rollup.lifecycle.steps import Steps
     from airflow_provider_influx_rollup.windows.interval import Interval
+
+FIX_CREDENTIALS = (
+    "use the archive's connection and a place on S3 for both, or leave the connection out and give the credentials in the "
+    "worker's environment"
+)
 
 
 class ExportArchiveOperator(InfluxArchiveOperator):
@@ -31,7 +37,8 @@ class ExportArchiveOperator(InfluxArchiveOperator):
     "seconds", "pipeline"}``.
 
     :param measurement: one measurement: a table holds no other
-    :param table: folder or URL of the table; credentials come from the worker's environment
+    :param table: folder or URL of the table; on S3 it is opened as the archive is, when that is there too, else the worker's
+        environment has the credentials
     :param table_format: ``delta``
     :raises ConfigurationError: when a path holds a password, or a parameter is not possible
     """
@@ -65,6 +72,7 @@ class ExportArchiveOperator(InfluxArchiveOperator):
         """
         from airflow_provider_influx_rollup.lifecycle.export_spec import ExportSpec
 
+        self._require_no_other_connection()
         return ExportSpec(
             org=self.hook.settings.org,
             bucket=self.bucket,
@@ -74,6 +82,17 @@ class ExportArchiveOperator(InfluxArchiveOperator):
             table_format=self.table_format,
             name=self.pipeline,
         )
+
+    def _require_no_other_connection(self) -> None:
+        """Refuse a connection in the table's URL that would have no effect.
+
+        :raises ConfigurationError: naming it
+        """
+        shown = shown_url(str(self.table))
+        named = connection_in(str(self.table))
+        if named not in ("", self.path_conn_id or connection_in(str(self.path))):
+            what = f"the table {shown} names connection {named!r}, which is not that of the archive"
+            raise ConfigurationError(what, written="nothing", fix=FIX_CREDENTIALS)
 
     def _steps(
         self, context: Context, spec: ExportSpec, interval: Interval, now: Callable[[], datetime]

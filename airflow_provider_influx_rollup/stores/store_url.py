@@ -28,3 +28,11 @@ def shown_url(url: str) -> str:
         fix = "give a path such as /data/archive, or a URL such as s3://bucket/folder"
         raise ConfigurationError(what, written="nothing", fix=fix)
     return shown.rstrip("/") or "/"
+
+
+def connection_in(url: str) -> str:
+    """The Airflow connection that a URL names as its user; empty when it names none.
+
+    :param url: such as ``s3://aws_default@lake/telemetry``, or a path
+    """
+    return urlsplit(url.strip()).netloc.rpartition("@")[0]

@@ -99,6 +99,9 @@ def test_export_runs_as_task_and_as_command(
         ExportArchiveOperator(table_format="iceberg", **wanted).execute(make_context())
     with pytest.raises(ConfigurationError, match="holds a key or password"):
         ExportArchiveOperator(**{**wanted, "table": "s3://key:secret@lake/table"})
+    elsewhere = {**wanted, "table": "s3://lake_conn@lake/table"}
+    with pytest.raises(AirflowFailException, match="names connection 'lake_conn', which is not that of"):
+        ExportArchiveOperator(**elsewhere).execute(make_context())
     capsys.readouterr()  # what Airflow says
     place = ["export", str(scene.base), "--org", influx.org, "--bucket", scene.bucket, "--measurement", "m"]
     code = main([*place, "--table", str(table), "--from", "2025-03-08", "--to", "2025-03-09", "--json"])
