@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_influx_rollup.archive.paths import window_of_path
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch
 
 SEAL = "sha256"
@@ -52,7 +53,10 @@ def decode_sealed(data: bytes, about: str) -> dict[str, Any]:
 def damaged(about: str, why: str) -> ArchiveMismatch:
     """The error of a document that cannot be trusted."""
     return ArchiveMismatch(
-        f"{about} is damaged: {why}", written="nothing", fix="bring the file back from a copy"
+        f"{about} is damaged: {why}",
+        window=window_of_path(about),
+        written="nothing",
+        fix="bring the file back from a copy",
     )
 
 

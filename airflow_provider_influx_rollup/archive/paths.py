@@ -66,6 +66,12 @@ def parse_window(name: str) -> Interval | None:
     return Interval(_instant(found["start"]), _instant(found["stop"])) if found else None
 
 
+def window_of_path(path: str) -> Interval | None:
+    """The window that a path of an archive is of; None when it is of none, such as a certificate's."""
+    names = [window for name in path.split("/") if (window := parse_window(name))]
+    return names[-1] if names else None
+
+
 def parse_generation(name: str) -> int | None:
     """The generation of a folder's name; None for other folders."""
     found = GENERATION.fullmatch(name)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
 from airflow_provider_influx_rollup.archive.manifest import Manifest, Part
-from airflow_provider_influx_rollup.archive.paths import MANIFEST
+from airflow_provider_influx_rollup.archive.paths import MANIFEST, window_of_path
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch
 from airflow_provider_influx_rollup.lifecycle.archive_newest import READS_AT_A_TIME, Published
 from airflow_provider_influx_rollup.lifecycle.catalog import mark_generation
@@ -37,7 +37,8 @@ def read_back(folder: str, parts: Sequence[Part]) -> Steps[Fingerprint]:
         for part, (read, fingerprint) in zip(some, (yield Gather(steps)), strict=True):
             if read != part:
                 what = f"{folder}/{part.name} does not hold what was written to it"
-                raise ArchiveMismatch(what, written="no manifest", fix="look at the store, then run it again")
+                fix = "look at the store, then run it again"
+                raise ArchiveMismatch(what, window=window_of_path(folder), written="no manifest", fix=fix)
             found.append(fingerprint)
     return merge(found)
 

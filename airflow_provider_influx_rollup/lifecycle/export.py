@@ -83,7 +83,8 @@ def _pieces(spec: ExportSpec, interval: Interval) -> Steps[list[Piece]]:
     entries = yield from find_entries(spec.folder, interval)
     if not entries:
         what = f"{spec.shown_path}/{spec.folder} has no archive of {interval}"
-        raise ArchiveMissing(what, written="nothing", fix="archive it first, or correct the interval")
+        fix = "archive it first, or correct the interval"
+        raise ArchiveMissing(what, window=interval, written="nothing", fix=fix)
     whole = Interval(
         min(entry.window.start for entry in entries), max(entry.window.stop for entry in entries)
     )

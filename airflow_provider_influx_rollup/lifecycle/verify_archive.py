@@ -105,5 +105,6 @@ def _require_points(folder: str, published: Published) -> Steps[str]:
     own = published.manifest
     if large is None or compacted_of(large.manifest).get(own.window) != own.generation:
         what = f"{published.folder} was compacted into {moved.window}, generation {moved.generation}, which does not hold it"
-        raise ArchiveMissing(what)
+        fix = "bring the larger window's files back from a copy"
+        raise ArchiveMissing(what, window=own.window, written="nothing", fix=fix)
     return f"compacted into {moved.window}, generation {moved.generation}"

@@ -23,6 +23,7 @@ from airflow_provider_influx_rollup.archive.paths import (
     MANIFEST,
     generation_folder,
     window_folder,
+    window_of_path,
 )
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
@@ -99,7 +100,8 @@ def _check_erased(store: ArchiveStore, certificate: Certificate) -> None:
         back = {part["name"] for part in removed["files"]}.intersection(store.names(folder))
         if back:
             what = f"{store.shown_path(folder)}/{min(back)} is there again, which {certificate.about} says was erased"
-            raise ArchiveMismatch(what, written="nothing", fix="remove it, and find out who brought it back")
+            fix = "remove it, and find out who brought it back"
+            raise ArchiveMismatch(what, window=window_of_path(folder), written="nothing", fix=fix)
     for after in archive["after"]:
         _require_file(store, certificate, f"{after['folder']}/{MANIFEST}", after["manifest_sha256"])
         if not _is_erased(store, after) and MOVED not in store.names(after["folder"]):
@@ -138,7 +140,7 @@ def _require_larger(store: ArchiveStore, certificate: Certificate) -> None:
     content = Fingerprint.from_json(archive["content"])
     if found != content and not _is_rewritten(store, published.folder, content, found):
         what = f"{held.holder.folder} does not hold the points of {certificate.about} as they were"
-        raise ArchiveMismatch(what, written="nothing", fix=FIX)
+        raise ArchiveMismatch(what, window=published.manifest.window, written="nothing", fix=FIX)
 
 
 def _is_rewritten(store: ArchiveStore, folder: str, content: Fingerprint, found: Fingerprint) -> bool:
@@ -190,7 +192,7 @@ def _require_file(store: ArchiveStore, certificate: Certificate, path: str, sha2
         found = _sha256(file)
     if found != sha256:
         what = f"{store.shown_path(path)} is not the file that {certificate.about} names"
-        raise ArchiveMismatch(what, written="nothing", fix=FIX)
+        raise ArchiveMismatch(what, window=window_of_path(path), written="nothing", fix=FIX)
 
 
 def _sha256(file: IO[bytes]) -> str:

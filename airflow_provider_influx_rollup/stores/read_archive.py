@@ -60,7 +60,8 @@ def find_pieces(store: ArchiveStore, wanted: Wanted) -> list[Piece]:
         what = f"{store.shown_path(wanted.folder)} has no archive" + (
             f" of {wanted.interval}" if wanted.interval else ""
         )
-        raise ArchiveMissing(what, fix="correct the path, the names or the interval")
+        fix = "correct the path, the names or the interval"
+        raise ArchiveMissing(what, window=wanted.interval, written="nothing", fix=fix)
     return pieces
 
 

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from typing import IO, TYPE_CHECKING
 
 from airflow_provider_influx_rollup.archive.manifest import Part
+from airflow_provider_influx_rollup.archive.paths import window_of_path
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ def parquet_file(store: ArchiveStore, path: str) -> Iterator[pq.ParquetFile]:
                 raise
             store.require(path)  # an object store may have opened what was gone before it was read
             what = f"{store.shown_path(path)} cannot be read: {str(error)[:200]}"
-            raise ArchiveMismatch(what, written="nothing", fix=FIX_DAMAGED) from error
+            raise ArchiveMismatch(
+                what, window=window_of_path(path), written="nothing", fix=FIX_DAMAGED
+            ) from error
 
 
 def read_batches(
@@ -89,7 +92,7 @@ def require_hash(store: ArchiveStore, path: str, sha256: str) -> int:
         what = (
             f"{store.shown_path(path)} is not the file that was written: its SHA-256 is {found}, not {sha256}"
         )
-        raise ArchiveMismatch(what, written="nothing", fix=FIX_DAMAGED)
+        raise ArchiveMismatch(what, window=window_of_path(path), written="nothing", fix=FIX_DAMAGED)
     return size
 
 

@@ -6,6 +6,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from airflow_provider_influx_rollup.archive.paths import window_of_path
 from airflow_provider_influx_rollup.exceptions import (
     ArchiveMissing,
     InfluxRollupError,
@@ -45,7 +46,9 @@ def _of_system(shown: str, error: OSError, *, makes: bool) -> InfluxRollupError:
     why = error.strerror or str(error) or type(error).__name__
     match error:
         case FileNotFoundError() if not makes:
-            return ArchiveMissing(f"{shown} is not there", written="nothing", fix=FIX_GONE)
+            return ArchiveMissing(
+                f"{shown} is not there", window=window_of_path(shown), written="nothing", fix=FIX_GONE
+            )
         case FileNotFoundError():
             return StoreForbidden(f"{shown} cannot be made: {why}", fix=FIX_NO_PLACE)
         case PermissionError():

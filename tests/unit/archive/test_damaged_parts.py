@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from airflow_provider_influx_rollup.archive.manifest import Manifest
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
-from airflow_provider_influx_rollup.stores.read_parts import fingerprint_part, read_batches
+from airflow_provider_influx_rollup.stores.read_parts import fingerprint_part, read_batches, require_hash
 
+ALL_OF_IT = r"Window: \[2025-03-08T00:00:00Z, 2025-03-08T01:00:00Z\)\. Written: nothing\. To do: .+"
 SCHEMA = pa.schema(
     [
         pa.field("_time", pa.timestamp("ns", "UTC"), nullable=False),
@@ -68,3 +71,23 @@ def test_error_says_that_the_file_is_damaged_when_its_end_is(tmp_path: Path) -> 
     path.unlink()
     with pytest.raises(ArchiveMissing):
         list(read_batches(store, path.name))
+
+
+def test_error_names_the_window_when_a_file_of_an_archive_is_damaged_or_gone(tmp_path: Path) -> None:
+    folder = "dev/raw/m/window=20250308T000000Z_20250308T010000Z/gen=1"
+    path = tmp_path / folder / "float-x-0001.parquet"
+    path.parent.mkdir(parents=True)
+    write_part(path)
+    store = ArchiveStore.of_url(str(tmp_path))
+    name = f"{folder}/{path.name}"
+    attempts: list[Callable[[], object]] = [
+        lambda: require_hash(store, name, "0" * 64),
+        lambda: fingerprint_part(store, name, "0" * 64),
+        lambda: list(read_batches(store, f"{folder}/manifest.json")),
+        lambda: list(read_batches(store, f"{folder}/gone")),
+        lambda: Manifest.decode(b"{", f"{folder}/manifest.json"),
+    ]
+    (tmp_path / folder / "manifest.json").write_bytes(b"{")
+    for attempt in attempts:
+        with pytest.raises((ArchiveMismatch, ArchiveMissing), match=ALL_OF_IT):
+            attempt()
