@@ -127,6 +127,8 @@ def _show(found: EraseResult, output: Output) -> None:
         output.note(f"pipeline {name}: {windows} windows were computed again")
     for name, kept in answer["kept"].items():
         output.note(f"pipeline {name} {'may keep' if found.dry_run else 'keeps'} something: {kept['why']}")
+    for name in answer["named_in_specs"]:
+        output.note(f"pipeline {name}: its specification in the ledger still has a value of the tags")
     certificate = answer["certificate"]
     if certificate:
         output.show(f"certificate {certificate['number']}, sha256 {certificate['sha256']}")

@@ -43,7 +43,7 @@ def matching_points_query(source: RollupSource, interval: Interval) -> str:
 def records_query(
     ledger_bucket: str, measurement: str, field: str, tags: Mapping[str, str], interval: Interval
 ) -> str:
-    """The texts of one field of the ledger's records, with their tags.
+    """The texts of one field of the ledger's records, with their tags; empty ones are left out.
 
     :param tags: of the records
     """
@@ -54,6 +54,7 @@ def records_query(
         f"|> filter(fn: (r) => r._measurement == {literals.string(measurement)})",
         f"|> filter(fn: (r) => r._field == {literals.string(field)})",
         *([chosen] if chosen else []),
+        '|> filter(fn: (r) => r._value != "")',
         '|> drop(columns: ["_start", "_stop"])',
         # the client's times have microseconds
         f"|> map(fn: (r) => ({{r with {EXACT_TIME}: int(v: r._time)}}))",

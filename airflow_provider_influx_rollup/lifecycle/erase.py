@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -28,7 +28,7 @@ from airflow_provider_influx_rollup.lifecycle.erase_state import (
     new_state,
     write_state,
 )
-from airflow_provider_influx_rollup.lifecycle.erase_targets import find_readers
+from airflow_provider_influx_rollup.lifecycle.erase_targets import find_readers, naming_specs
 from airflow_provider_influx_rollup.lifecycle.pipelines import load_stored
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import EnsureBucket, Report, Steps
@@ -36,6 +36,8 @@ from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.windows.interval import format_instant
 
 MOST_ROUNDS = 3
+# of the certificate, in the result
+SHOWN = ("erase_id", "computed_again", "kept", "named_in_specs")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class EraseResult:
     :param certificate: None in a dry run, and when there is nothing and never was
     :param is_new: whether this run erased something
     :param aggregated: pipelines whose rows cannot be told by the tags, with the reason; only in a dry run
+    :param named: pipelines whose spec in the ledger names a value of the tags
     """
 
     spec: EraseSpec
@@ -55,6 +58,7 @@ class EraseResult:
     dry_run: bool
     seconds: float
     aggregated: Mapping[str, str] = field(default_factory=dict)
+    named: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Small JSON for XCom, without the tags' values."""
@@ -62,7 +66,7 @@ class EraseResult:
         points = next((one.points for one in self.found.of_kind(SOURCE)), None)
         total = points.total if points else None
         values = self.certificate.values if self.certificate else {}
-        shown = {name: values[name] for name in ("erase_id", "computed_again", "kept") if name in values}
+        shown = {name: values[name] for name in SHOWN if name in values}
         return {
             "window": self.spec.span.as_json(),
             "windows": len({one.details["folder"] for one in self.found.of_kind(ARCHIVE)}),
@@ -73,7 +77,8 @@ class EraseResult:
             "places": {place: one.rows for place, one in sorted(self.found.held.items())},
             "erase_id": "",
             "computed_again": {},
-            "kept": {name: {"why": why} for name, why in self.aggregated.items()},
+            "kept": {self.spec.shown(name): {"why": why} for name, why in self.aggregated.items()},
+            "named_in_specs": list(self.named),
             **shown,
             "certificate": {"number": self.certificate.number, "sha256": self.certificate.sha256}
             if self.certificate
@@ -144,7 +149,8 @@ def _erase(spec: EraseSpec, by: EraseRun, *, dry_run: bool) -> Steps[EraseResult
         certificate = yield from _nothing_found(spec)
     seconds = (by.now() - began).total_seconds()
     aggregated = looker.readers.not_by_tags if dry_run else {}
-    return EraseResult(spec, found, certificate, False, dry_run, seconds, aggregated)
+    named = naming_specs(spec, stored)
+    return EraseResult(spec, found, certificate, False, dry_run, seconds, aggregated, named)
 
 
 def _begun(

@@ -19,7 +19,7 @@ from airflow_provider_influx_rollup.lifecycle.erase_found import Found, Held
 from airflow_provider_influx_rollup.lifecycle.erase_look import SOURCE
 from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.erase_state import EraseState
-from airflow_provider_influx_rollup.lifecycle.erase_targets import TARGET
+from airflow_provider_influx_rollup.lifecycle.erase_targets import TARGET, naming_specs
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
@@ -92,11 +92,15 @@ def _body(
             "after": after,
             "attempts": sum(one.rows for one in found.of_kind(ATTEMPTS)),
         },
-        "targets": [_place(one) for one in found.of_kind(TARGET)],
+        "targets": [_target(spec, one) for one in found.of_kind(TARGET)],
         "copies": [_place(one) for kind in (COPIES, STATUSES) for one in found.of_kind(kind)],
         "records": {one.place.partition(" ")[2]: one.rows for one in found.of_kind(RECORDS)},
         "computed_again": dict(clearing.remade),
-        "kept": {**clearing.kept, **{name: {"why": why} for name, why in clearing.look.readers.left.items()}},
+        "kept": {
+            **clearing.kept,
+            **{spec.shown(name): {"why": why} for name, why in clearing.look.readers.left.items()},
+        },
+        "named_in_specs": naming_specs(spec, clearing.restating.stored),
         "checks": {"left": 0, "rounds": state.rounds},
     }
     if dict(state.run) != asdict(run):
@@ -107,6 +111,11 @@ def _body(
 def _points(found: Found) -> Fingerprint:
     """Of the source."""
     return next((one.points for one in found.of_kind(SOURCE)), Fingerprint())
+
+
+def _target(spec: EraseSpec, one: Held) -> Mapping[str, Any]:
+    names = [spec.shown(name) for name in one.details["pipelines"]]
+    return {**_place(one), "pipelines": names}
 
 
 def _place(one: Held) -> Mapping[str, Any]:

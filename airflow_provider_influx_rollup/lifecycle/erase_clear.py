@@ -114,7 +114,7 @@ class Clearing:
             # windows that stick out of the interval hold points that stay
             spans = subtract([self.spec.interval], [reach] if reach else []) if self.spec.interval else ()
         if spans and reader.is_earlier:
-            self.kept[f"{reader.name}, {'/'.join(reader.place)}"] = {
+            self.kept[f"{self.spec.shown(reader.name)}, {'/'.join(reader.place)}"] = {
                 "why": f"{EARLIER}: {reader.why or PART}"
             }
         elif spans:
@@ -136,7 +136,7 @@ class Clearing:
             # such as a pipeline whose target is another one's now
             yield from self._keep(reader, dict.fromkeys(windows, error.what))
             return
-        self.remade[reader.name] = len(result.repaired.windows)
+        self.remade[self.spec.shown(reader.name)] = len(result.repaired.windows)
         yield from self._keep(reader, _left(result))
 
     def _keep(self, reader: Reader, windows: Mapping[Interval, str]) -> Steps[None]:
@@ -145,8 +145,9 @@ class Clearing:
             return
         why = f"{reader.why or PART}: {windows[min(windows)]}"
         span = Interval(min(windows).start, max(one.stop for one in windows))
-        self.kept[reader.name] = {"why": why, "windows": len(windows), "interval": span.as_json()}
-        text = f"Pipeline {reader.name}: {len(windows)} windows are kept as they are, {why}"
+        name = self.spec.shown(reader.name)
+        self.kept[name] = {"why": why, "windows": len(windows), "interval": span.as_json()}
+        text = f"Pipeline {name}: {len(windows)} windows are kept as they are, {why}"
         yield Report(text, "warning")
 
     def _receipts(self, reader: Reader, spans: Sequence[Interval]) -> Steps[list[Receipt]]:
@@ -167,7 +168,7 @@ class Clearing:
                 return
             for receipt in (yield from self._receipts(reader, found.spans)):
                 if receipt.state is State.WRITING and now - receipt.written_at < BUSY_FOR:
-                    what = f"run {receipt.run_id!r} of pipeline {reader.name!r} is writing {receipt.window}"
+                    what = f"run {receipt.run_id!r} of pipeline {self.spec.shown(reader.name)!r} is writing {receipt.window}"
                     fix = "run it again when that run has ended: it goes on where it was"
                     raise SourceChanging(what, window=receipt.window, written="no certificate", fix=fix)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
@@ -12,12 +10,12 @@ from airflow_provider_influx_rollup.exceptions import BucketNotFound
 from airflow_provider_influx_rollup.flux.deadman import STATUS_MEASUREMENT
 from airflow_provider_influx_rollup.flux.erase import EXACT_TIME, records_query
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
-from airflow_provider_influx_rollup.ledger.lateness import LATENESS_MEASUREMENT
+from airflow_provider_influx_rollup.ledger.codec import EVENT_MEASUREMENT
 from airflow_provider_influx_rollup.ledger.line_protocol import encode_line
-from airflow_provider_influx_rollup.ledger.validation import VALIDATION_MEASUREMENT
 from airflow_provider_influx_rollup.lifecycle.erase_found import Held
 from airflow_provider_influx_rollup.lifecycle.erase_source import delete_matching, find_matching, source_of
-from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
+from airflow_provider_influx_rollup.lifecycle.erase_spec import EVER, EraseSpec
+from airflow_provider_influx_rollup.lifecycle.erase_texts import NAMING, Texts
 from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Query, Report, Steps, Write
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -25,21 +23,6 @@ COPIES, STATUSES, RECORDS = "copies", "statuses", "records"
 SOURCE_MEASUREMENT = "_source_measurement"
 LINES_PER_WRITE = 1_000
 NOT_TAGS = frozenset({"result", "table", "_time", "_value", "_field", "_measurement", EXACT_TIME})
-
-
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """A field of the ledger's records whose text names series.
-
-    :param tag: the record's tag that has the source's measurement
-    """
-
-    measurement: str
-    field: str
-    tag: str = "measurement"
-
-
-NAMING = (Texts(LATENESS_MEASUREMENT, "by_series"), Texts(VALIDATION_MEASUREMENT, "examples"))
 
 
 def find_copies(spec: EraseSpec) -> Steps[tuple[list[Held], list[Interval]]]:
@@ -63,7 +46,7 @@ def find_copies(spec: EraseSpec) -> Steps[tuple[list[Held], list[Interval]]]:
             spans += found.spans
     for texts in NAMING:
         lines = yield from _rewritten(spec, texts)
-        place = f"{RECORDS} {texts.measurement}"
+        place = f"{RECORDS} {texts.name}"
         held.append(Held(place, Fingerprint(), len(lines), {"bucket": spec.archive.ledger_bucket}))
     return held, spans
 
@@ -80,7 +63,7 @@ def clear_copies(spec: EraseSpec) -> Steps[None]:
         for first in range(0, len(lines), LINES_PER_WRITE):
             yield Write(spec.archive.ledger_bucket, lines[first : first + LINES_PER_WRITE])
         if lines:
-            yield Report(f"{len(lines)} records of {texts.measurement} do not name the series any more")
+            yield Report(f"{len(lines)} records of {texts.name} do not name the series any more")
 
 
 def _sources(spec: EraseSpec) -> dict[str, RollupSource]:
@@ -101,34 +84,17 @@ def _rewritten(spec: EraseSpec, texts: Texts) -> Steps[list[str]]:
     ledger = spec.archive.ledger_bucket
     if (yield FindBucket(ledger)) is None:
         return []
-    tags = {texts.tag: spec.archive.measurement}
-    rows = yield Query(records_query(ledger, texts.measurement, texts.field, tags, spec.span))
+    tags = {texts.tag: spec.archive.measurement} if texts.tag else {}
+    span = EVER if texts.measurement == EVENT_MEASUREMENT else spec.span
+    rows = yield Query(records_query(ledger, texts.measurement, texts.field, tags, span))
     lines = []
     for row in rows:
-        kept = _without(row["_value"], spec)
-        if kept is not None:
-            lines.append(_line(row, texts, kept))
+        clean = texts.clean(row["_value"], spec)
+        if clean is not None:
+            lines.append(_line(row, texts, clean))
     return lines
-
-
-def _without(text: str, spec: EraseSpec) -> str | None:
-    """A list of series without those of the tags; None when it has none of them."""
-    entries = json.loads(text or "[]")
-    kept = [entry for entry in entries if not _names(entry, spec.tags)]
-    return None if len(kept) == len(entries) else json.dumps(kept, ensure_ascii=False)
-
-
-def _names(entry: Any, tags: Mapping[str, str]) -> bool:
-    """Whether an entry is about a series with the tags, or says so in its text."""
-    series = entry[0] if isinstance(entry, list) and entry else None
-    if isinstance(entry, Mapping):
-        series = entry.get("tags")
-    if isinstance(series, Mapping):
-        return all(series.get(key) == value for key, value in tags.items())
-    text = json.dumps(entry, ensure_ascii=False)
-    return all(json.dumps(f"{key}={value}", ensure_ascii=False)[1:-1] in text for key, value in tags.items())
 
 
 def _line(row: Mapping[str, Any], texts: Texts, text: str) -> str:
     tags = {key: str(value) for key, value in row.items() if key not in NOT_TAGS and value not in (None, "")}
-    return encode_line(texts.measurement, tags, {texts.field: text}, row[EXACT_TIME])
+    return encode_line(texts.measurement, tags, texts.fields(text), row[EXACT_TIME])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -64,6 +65,13 @@ class EraseSpec:
     def filters(self) -> dict[str, tuple[str, ...]]:
         """The tags as a source's filter."""
         return {key: (value,) for key, value in self.tags.items()}
+
+    def shown(self, pipeline: str) -> str:
+        """The name of a pipeline without the tags' values, which the filter in a default name holds."""
+        for key, value in self.tags.items():
+            chosen = rf"((?:[{{,]){re.escape(key)}=(?:[^,}}]*\|)?){re.escape(value)}(?=[|,}}])"
+            pipeline = re.sub(chosen, r"\1...", pipeline)
+        return pipeline
 
     @property
     def pipeline(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -188,6 +189,21 @@ def _may_be_read_by(spec: EraseSpec, values: Mapping[str, Any]) -> bool:
     """Whether a stored spec is a script that may read the measurement."""
     script = values.get("script")
     return isinstance(script, str) and spec.archive.bucket in script and spec.archive.measurement in script
+
+
+def naming_specs(spec: EraseSpec, stored: Sequence[StoredSpec]) -> list[str]:
+    """The pipelines whose spec in the ledger names a value of the tags, without the values.
+
+    A filter by the tag names it, or the text of a script.
+    """
+    found = set()
+    for name, _, values in stored:
+        chosen, script = values.get("tags") or {}, values.get("script")
+        in_filter = any(value in chosen.get(key, ()) for key, value in spec.tags.items())
+        quoted = (json.dumps(value, ensure_ascii=False) for value in spec.tags.values())
+        if in_filter or (isinstance(script, str) and any(text in script for text in quoted)):
+            found.add(spec.shown(name))
+    return sorted(found)
 
 
 def find_rows(

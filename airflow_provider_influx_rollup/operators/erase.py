@@ -32,9 +32,9 @@ class EraseSeriesOperator(InfluxArchiveOperator):
     does nothing when all is erased. The task always runs in a worker, and never looks at the data interval.
 
     Returns ``{"window", "windows", "rows_in", "rows_out", "series", "checksum", "places", "erase_id", "computed_again",
-    "kept", "certificate": {"number", "sha256"}, "new", "state", "path", "dry_run", "seconds", "pipeline"}``: ``rows_in``
-    points of the bucket are erased, ``kept`` names pipelines that still hold something; a list of these for a list of
-    measurements. Tag values are in none of it; Airflow shows them among the task's rendered parameters.
+    "kept", "named_in_specs", "certificate": {"number", "sha256"}, "new", "state", "path", "dry_run", "seconds", "pipeline"}``: ``rows_in``
+    points of the bucket are erased, ``kept`` names pipelines that still hold something, ``named_in_specs`` those whose filter
+    or script has a value of the tags; a list of these for a list of measurements. Tag values are in none of it; Airflow shows them among the task's rendered parameters.
 
     :param tags: what the series have, all of these: tag key and value, exactly; at least one
     :param confirm: the bucket's name again, so that nothing is erased by mistake; not needed with ``dry_run``

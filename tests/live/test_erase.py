@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ArchiveMissing, InfluxRollupError
 from airflow_provider_influx_rollup.lifecycle.archive_newest import read_generation, verify_files
+from airflow_provider_influx_rollup.lifecycle.completeness_spec import CompletenessSpec
+from airflow_provider_influx_rollup.lifecycle.incomplete import CompleteWhen
 from airflow_provider_influx_rollup.lifecycle.steps import Steps
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -234,6 +236,16 @@ def test_pipelines_of_copies_lose_the_series_when_the_bucket_is_named(
         assert scene.reconcile(spec, day)["dirty"] == []
 
 
+def completeness(scene: EraseScene) -> CompletenessSpec:
+    """What a sensor asked for that let a window go on."""
+    return CompletenessSpec(
+        scene.bucket,
+        "m",
+        expected=({"customer": "42", "device": "a"}, {"customer": "7"}),
+        retired=({"customer": "42"},),
+    )
+
+
 def test_copies_and_records_go_when_buckets_are_named(scene: EraseScene, client: InfluxClient) -> None:
     scene.add(point(1, scene.tags, "temp", 1.0), point(1, {"customer": "7"}, "temp", 1.0))
     scene.archive(WINDOW)
@@ -250,15 +262,27 @@ def test_copies_and_records_go_when_buckets_are_named(scene: EraseScene, client:
     examples = json.dumps(
         [{"tags": {"customer": "42"}}, {"message": "customer=42 is silent"}, {"message": "ok"}]
     )
+    # a filter by the tag, with the name that a pipeline has by default
+    filtered = replace(
+        scene.hourly, pipeline=None, tags={"customer": ("7", "42")}, target_measurement="m_two"
+    )
+    scene.roll(filtered, WINDOW)
+    asked = {"spec": asdict(completeness(scene)), "interval": WINDOW.as_json()}
+    question = json.dumps(asked).replace('"', '\\"')
+    lacked = "2 series missing: customer=42, device=a; customer=421"
     client.write_lines(
         scene.ledger,
         [
+            f'window_receipt,pipeline=p,stage=rollup incomplete="{lacked}",complete_when="{question}",rows_in=5i 1741392000000000000',
+            f'window_event,pipeline=p,stage=rollup incomplete="{lacked}" 1767225600000000003',
+            'window_event,pipeline=p,stage=rollup incomplete="1 series missing: customer=421" 1767225600000000004',
             f'lateness,pipeline=p,measurement=m by_series="{by_series}",points=3i 1741392000000000003',
             'validation_results,validation=v,measurement=m,rule=r examples="'
             + examples.replace('"', '\\"')
             + '" 1741392000000000000',
         ],
     )
+    scene.told.clear()
     result = scene.erase(quarantine_buckets=(copies,), status_buckets=(copies,))
     assert {row[1] for row in scene.rows(copies, "m")} == {(("customer", "7"),)}
     assert len(scene.rows(copies, "n")) == 2
@@ -267,6 +291,23 @@ def test_copies_and_records_go_when_buckets_are_named(scene: EraseScene, client:
     assert scene.ledger_rows("lateness", "points") == [3]
     assert scene.ledger_rows("validation_results", "examples") == ['[{"message": "ok"}]']
     (certificate,) = scene.erase_certificates()
-    assert certificate["records"] == {"lateness": 1, "validation_results": 1}
+    receipts = {
+        "window_event.incomplete": 1,
+        "window_receipt.incomplete": 1,
+        "window_receipt.complete_when": 1,
+    }
+    assert certificate["records"] == {"lateness": 1, "validation_results": 1, **receipts}
+    assert sorted(scene.ledger_rows("window_event", "incomplete"))[-2:] == [
+        "1 series missing: customer=421",
+        "what it lacked named series that were erased",
+    ]
+    (left,) = [text for text in scene.ledger_rows("window_receipt", "complete_when") if text]
+    others_only = replace(completeness(scene), expected=({"customer": "7"},), retired=())
+    assert CompleteWhen.from_text(left).spec == others_only
+    assert 5 in scene.ledger_rows("window_receipt", "rows_in")
+    shown = f"{scene.bucket}/m{{customer=7|...}}->{scene.rolled}/m_two@1h"
+    assert certificate["named_in_specs"] == result["named_in_specs"] == [shown]
+    assert [shown] in [one["pipelines"] for one in certificate["targets"]]
+    assert not any("customer=7|42" in text for text in (json.dumps([certificate, result]), *scene.told))
     assert sum(one["erased"]["rows"] for one in certificate["copies"]) == 2
     assert result["certificate"]["number"] == 1
