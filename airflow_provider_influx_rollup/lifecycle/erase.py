@@ -29,6 +29,7 @@ from airflow_provider_influx_rollup.lifecycle.erase_state import (
     write_state,
 )
 from airflow_provider_influx_rollup.lifecycle.erase_targets import find_readers, naming_specs
+from airflow_provider_influx_rollup.lifecycle.erase_validated import find_validated
 from airflow_provider_influx_rollup.lifecycle.pipelines import load_stored
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import EnsureBucket, Report, Steps
@@ -128,9 +129,10 @@ def erase(spec: EraseSpec, by: EraseRun, *, dry_run: bool = False) -> Steps[Eras
 
 def _erase(spec: EraseSpec, by: EraseRun, *, dry_run: bool) -> Steps[EraseResult]:
     began = by.now()
+    spec, left = yield from find_validated(spec)
     bucket = yield from require_bucket(spec.archive.bucket, spec.span)
     stored = yield from load_stored(spec.archive.ledger_bucket)
-    looker = Looker(spec, bucket, find_readers(spec, stored), ArchiveLook(spec))
+    looker = Looker(spec, bucket, find_readers(spec, stored, left), ArchiveLook(spec))
     found = yield from looker.look()
     state = yield from find_state(spec)
     yield from looker.require_known(was_found=bool(found.total) or state is not None)

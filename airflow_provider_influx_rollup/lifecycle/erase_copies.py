@@ -42,7 +42,7 @@ def find_copies(spec: EraseSpec) -> Steps[tuple[list[Held], list[Interval]]]:
         found = yield from find_matching(bucket, source, spec.span, spec.archive.max_rows_per_read)
         details = {"bucket": source.bucket, "measurement": source.measurement}
         held.append(Held.of(place, found.points, **details))
-        if source.measurement == spec.archive.measurement:
+        if place.startswith(f"{COPIES} "):
             spans += found.spans
     for texts in NAMING:
         lines = yield from _rewritten(spec, texts)
@@ -69,10 +69,7 @@ def clear_copies(spec: EraseSpec) -> Steps[None]:
 def _sources(spec: EraseSpec) -> dict[str, RollupSource]:
     """Where points are deleted by their tags, by place."""
     measurement = spec.archive.measurement
-    found = {
-        f"{COPIES} {bucket}/{measurement}": source_of(bucket, measurement, spec.tags)
-        for bucket in spec.quarantine_buckets
-    }
+    found = {f"{COPIES} {'/'.join(place)}": source_of(*place, spec.tags) for place in spec.copied_to}
     tags = {**spec.tags, SOURCE_MEASUREMENT: measurement}
     return found | {
         f"{STATUSES} {bucket}": source_of(bucket, STATUS_MEASUREMENT, tags) for bucket in spec.status_buckets

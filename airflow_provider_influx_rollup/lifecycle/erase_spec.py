@@ -26,6 +26,7 @@ class EraseSpec:
     :param interval: only points inside; None: of all time
     :param pipelines: names of the pipelines whose rows go too; None: all that the ledger knows
     :param quarantine_buckets: buckets with copies of points that broke a rule, under the same measurement
+    :param copies: bucket and measurement of other copies, which the ledger knows
     :param status_buckets: buckets with statuses of deadman checks
     :param require_archive: refuse when nothing was ever archived under the path
     :raises ConfigurationError: when a value is not possible
@@ -38,6 +39,7 @@ class EraseSpec:
     quarantine_buckets: tuple[str, ...] = ()
     status_buckets: tuple[str, ...] = ()
     require_archive: bool = True
+    copies: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.tags:
@@ -58,8 +60,12 @@ class EraseSpec:
     @property
     def sources(self) -> frozenset[tuple[str, str]]:
         """Bucket and measurement of what pipelines may read: the points, and copies of them."""
-        buckets = (self.archive.bucket, *self.quarantine_buckets)
-        return frozenset((bucket, self.archive.measurement) for bucket in buckets)
+        return frozenset([(self.archive.bucket, self.archive.measurement), *self.copied_to])
+
+    @property
+    def copied_to(self) -> tuple[tuple[str, str], ...]:
+        """Bucket and measurement of all copies."""
+        return (*((bucket, self.archive.measurement) for bucket in self.quarantine_buckets), *self.copies)
 
     @property
     def filters(self) -> dict[str, tuple[str, ...]]:

@@ -22,6 +22,7 @@ from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, QueryArro
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 TARGET = "target"
+EMPTY: Mapping[str, str] = {}
 COUNT_SUFFIX = "_count"
 AGGREGATED = "aggregated over the tag"
 SHARED = "another pipeline writes to the same measurement"
@@ -76,10 +77,11 @@ class Readers:
         return [one for one in self.chosen if one.place == place]
 
 
-def find_readers(spec: EraseSpec, stored: Sequence[StoredSpec]) -> Readers:
+def find_readers(spec: EraseSpec, stored: Sequence[StoredSpec], others: Mapping[str, str] = EMPTY) -> Readers:
     """The pipelines that read the measurement or copies of it, and all tiers made of theirs.
 
     :param stored: the specs of the ledger, the last used first
+    :param others: what else is left alone, with the reason
     :raises ConfigurationError: when ``pipelines`` names one that does not
     """
     pipelines = rollups_in_force(stored)
@@ -102,6 +104,7 @@ def find_readers(spec: EraseSpec, stored: Sequence[StoredSpec]) -> Readers:
     readers += _earlier(spec, stored, found, keys, strangers)
     is_wanted = {one.name: spec.pipelines is None or one.name in spec.pipelines for one in readers}
     left = {name: NOT_NAMED for name, is_named in is_wanted.items() if not is_named}
+    left |= dict(others)
     left |= {name: SCRIPT for name, _, values in stored if _may_be_read_by(spec, values)}
     # rows that are deleted by their tags first: what is computed again may read them
     chosen = sorted((one for one in readers if is_wanted[one.name]), key=lambda one: bool(one.why))

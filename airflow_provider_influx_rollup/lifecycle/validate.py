@@ -131,6 +131,10 @@ def _begin(spec: ValidateSpec, scope: Scope) -> Steps[Validation]:
                 # the same retention gives the same shard groups, so that a field that changes its type fits
                 yield EnsureBucket(name, source.retention_seconds)
         yield EnsureBucket(spec.ledger_bucket)
+        copies = [copied.line() for copied in spec.copied_to()]
+        if copies:
+            # before the first copy: an erasure finds them here
+            yield Write(spec.ledger_bucket, copies)
     around = yield from look_around(spec, scope, source.shard_group_seconds)
     if spec.quarantine_bucket is not None:
         require_free_tags(around.tag_keys)

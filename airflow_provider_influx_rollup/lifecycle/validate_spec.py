@@ -9,6 +9,7 @@ from typing import Any
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.names import validate_name
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
+from airflow_provider_influx_rollup.ledger.copies import CopiedTo
 from airflow_provider_influx_rollup.lifecycle.spec import DEFAULT_LEDGER_BUCKET
 from airflow_provider_influx_rollup.validation.catalog import require_distinct, rules_of
 from airflow_provider_influx_rollup.validation.rule import PointRule, Rule, SeriesRule
@@ -109,6 +110,19 @@ class ValidateSpec:
     def source(self) -> RollupSource:
         """Where the points are."""
         return RollupSource(self.bucket, self.measurement, self.tags)
+
+    def copied_to(self) -> list[CopiedTo]:
+        """Where copies of the points go."""
+        name, source = self.validation_name, (self.bucket, self.measurement)
+        found = []
+        if self.quarantine_bucket is not None:
+            found.append(CopiedTo(name, *source, self.quarantine_bucket, self.measurement))
+        if self.clean_bucket is not None:
+            changed = {key for one in self.transformations for key in one.changed_tags()}
+            found.append(
+                CopiedTo(name, *source, self.clean_bucket, self.output_measurement, tuple(sorted(changed)))
+            )
+        return found
 
     @property
     def point_rules(self) -> tuple[PointRule, ...]:

@@ -43,6 +43,10 @@ class Transformation:
         """The tags of a series after the change."""
         return tags
 
+    def changed_tags(self) -> tuple[str, ...]:
+        """The keys of tags that a series may have otherwise after the change."""
+        return ()
+
     def field_name(self, name: str) -> str:
         """The name of a field after the change."""
         return name
@@ -84,6 +88,10 @@ class RenameTag(Transformation):
         require_text(self.transform, "tag", self.tag)
         require_text(self.transform, "to", self.to)
 
+    def changed_tags(self) -> tuple[str, ...]:
+        """Both keys."""
+        return self.tag, self.to
+
     def tags(self, tags: TagSet) -> TagSet:
         """The tag under its new key."""
         found = dict(tags)
@@ -119,6 +127,10 @@ class MapTag(Transformation):
         )
         require_truth(self.transform, "strip", self.strip)
         require_choice(self.transform, "case", self.case, CASES)
+
+    def changed_tags(self) -> tuple[str, ...]:
+        """Its key."""
+        return (self.tag,)
 
     def tags(self, tags: TagSet) -> TagSet:
         """The tag with its new value."""

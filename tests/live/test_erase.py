@@ -20,9 +20,14 @@ from airflow_provider_influx_rollup.lifecycle.archive_newest import read_generat
 from airflow_provider_influx_rollup.lifecycle.completeness_spec import CompletenessSpec
 from airflow_provider_influx_rollup.lifecycle.incomplete import CompleteWhen
 from airflow_provider_influx_rollup.lifecycle.steps import Steps
+from airflow_provider_influx_rollup.lifecycle.validate import validate
+from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
 from airflow_provider_influx_rollup.stores.actions import actions_with
+from airflow_provider_influx_rollup.validation.catalog import rules_of
+from airflow_provider_influx_rollup.validation.transformations import transformations_of
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.archive_scene import (
+    RUN,
     WINDOW,
     client_of,
     facts_of,
@@ -36,7 +41,7 @@ from tests.erase_scene import (
     others,
     without,
 )
-from tests.purge_scene import DAY, HOUR
+from tests.purge_scene import ARCHIVED_AT, DAY, HOUR
 
 pytestmark = pytest.mark.live
 
@@ -234,6 +239,39 @@ def test_pipelines_of_copies_lose_the_series_when_the_bucket_is_named(
     assert {row[1] for row in scene.rows(scene.rolled, "m_clean")} == {(("customer", "7"),)}
     for spec in (kept, merged):
         assert scene.reconcile(spec, day)["dirty"] == []
+
+
+def test_clean_copies_go_under_the_name_that_a_validation_gave_them(
+    scene: EraseScene, client: InfluxClient
+) -> None:
+    scene.add(point(1, scene.tags, "temp", 1.0), point(1, {"customer": "7"}, "temp", 2.0))
+    scene.archive(WINDOW)
+    clean = f"{scene.bucket}_clean"
+    rules = rules_of([{"rule": "range", "field": "temp", "low": 0}])
+    checked = ValidateSpec(
+        scene.bucket, "m", rules, clean_bucket=clean, clean_measurement="m_clean", ledger_bucket=scene.ledger
+    )
+    renamed = replace(
+        checked,
+        name="renaming",
+        clean_measurement="m_other",
+        transformations=transformations_of([{"transform": "rename_tag", "tag": "customer", "to": "client"}]),
+    )
+    for one in (checked, renamed):
+        drive(validate(one, WINDOW, RUN, lambda: ARCHIVED_AT), client, scene.tell)
+    spec = replace(scene.merged, source_bucket=clean, measurement="m_clean", target_measurement="m_all")
+    scene.roll(spec, WINDOW)
+    result = scene.erase()
+    assert {row[1] for row in scene.rows(clean, "m_clean")} == {(("customer", "7"),)}
+    # a pipeline of the copies has lost it too, and what has other tags is told
+    assert {row[2:] for row in scene.rows(scene.rolled, "m_all")} == {("temp_count", 1), ("temp_sum", 2.0)}
+    assert {name: kept["why"] for name, kept in result["kept"].items()} == {
+        "validation renaming": f"its points in {clean}/m_other have another 'customer': erase them there by the tags that they have"
+    }
+    assert len(scene.rows(clean, "m_other")) == 2
+    (certificate,) = scene.erase_certificates()
+    assert [one["measurement"] for one in certificate["copies"]] == ["m_clean"]
+    assert certificate["kept"] == result["kept"]
 
 
 def completeness(scene: EraseScene) -> CompletenessSpec:

@@ -1,0 +1,37 @@
+"""Copies that validations made of the points: found in the ledger, so that nobody needs to name them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from airflow_provider_influx_rollup.flux.erase import records_query
+from airflow_provider_influx_rollup.ledger.copies import COPIES_MEASUREMENT, decode_copies
+from airflow_provider_influx_rollup.lifecycle.erase_spec import EVER, EraseSpec
+from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Query, Steps
+
+
+def find_validated(spec: EraseSpec) -> Steps[tuple[EraseSpec, dict[str, str]]]:
+    """Add the copies that the ledger knows.
+
+    :return: what is to be erased, and why copies are left alone, by validation
+    """
+    archive = spec.archive
+    if (yield FindBucket(archive.ledger_bucket)) is None:
+        return spec, {}
+    tags = {"source_bucket": archive.bucket, "measurement": archive.measurement}
+    rows = yield Query(records_query(archive.ledger_bucket, COPIES_MEASUREMENT, "changed_tags", tags, EVER))
+    found: set[tuple[str, str]] = set()
+    left: dict[str, str] = {}
+    for copied in decode_copies(rows):
+        if (yield FindBucket(copied.bucket)) is None:
+            continue
+        changed = sorted(set(copied.changed_tags) & set(spec.tags))
+        if changed:
+            left[f"validation {copied.validation}"] = (
+                f"its points in {copied.bucket}/{copied.measurement} have another {changed[0]!r}: erase them there by the "
+                "tags that they have"
+            )
+        else:
+            found.add((copied.bucket, copied.measurement))
+    named = {(bucket, archive.measurement) for bucket in spec.quarantine_buckets}
+    return replace(spec, copies=tuple(sorted(found - named))), left
