@@ -136,6 +136,17 @@ class ArchiveScene:
         """The folder of the measurement."""
         return self.base / self.spec.folder
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the operators about archives share."""
+        return {
+            "influx_conn_id": "tele",
+            "bucket": self.bucket,
+            "ledger_bucket": self.ledger,
+            "measurement": self.measurement,
+            "path": str(self.base),
+        }
+
     def now(self) -> datetime:
         """The clock of the runs."""
         return self.clock or datetime.now(UTC)

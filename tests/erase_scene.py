@@ -191,6 +191,18 @@ def make_erase_scene(server: InfluxServer, client: InfluxClient, base: Path, **m
     return scene
 
 
+def make_filled_scene(
+    server: InfluxServer, client: InfluxClient, base: Path, *, with_customer: bool = True
+) -> EraseScene:
+    """Three hours of all customers.
+
+    :param with_customer: False for a world where the customer who is erased has never been
+    """
+    scene = make_erase_scene(server, client, base)
+    scene.fill(with_customer=with_customer)
+    return scene
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A document."""
     return dict(json.loads(path.read_bytes()))

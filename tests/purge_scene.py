@@ -179,7 +179,8 @@ class PurgeScene(ArchiveScene):
 
     def require_chain(self) -> None:
         """Each certificate names the hash of the file before it."""
-        paths = sorted(self.folder.glob("certificates/*"))
+        # a killed worker may leave a part of one
+        paths = sorted(self.folder.glob("certificates/*.json"))
         before = ""
         for number, path in enumerate(paths, start=1):
             values = json.loads(path.read_bytes())

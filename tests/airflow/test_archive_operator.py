@@ -35,18 +35,8 @@ def scene(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> Archive
 
 
 def operator(scene: ArchiveScene, **more: Any) -> ArchiveWindowOperator:
-    wanted = {
-        "task_id": "archive",
-        "influx_conn_id": "tele",
-        "bucket": scene.bucket,
-        "measurement": "m",
-        "path": str(scene.base),
-        "ledger_bucket": scene.ledger,
-        "start": WINDOW.start,
-        "stop": WINDOW.stop,
-        **more,
-    }
-    return ArchiveWindowOperator(**wanted)
+    wanted = {"start": WINDOW.start, "stop": WINDOW.stop, **scene.parameters, **more}
+    return ArchiveWindowOperator(task_id="archive", **wanted)
 
 
 def test_data_interval_is_one_window_when_there_is_no_grid(scene: ArchiveScene) -> None:

@@ -28,18 +28,8 @@ def scene(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> Compact
 
 
 def operator(scene: CompactScene, **more: Any) -> CompactArchiveOperator:
-    wanted = {
-        "task_id": "compact",
-        "influx_conn_id": "tele",
-        "bucket": scene.bucket,
-        "measurement": "m",
-        "path": str(scene.base),
-        "into": "1d",
-        "start": DAY.start,
-        "stop": DAY.stop,
-        **more,
-    }
-    return CompactArchiveOperator(**wanted)
+    wanted = {"into": "1d", "start": DAY.start, "stop": DAY.stop, **scene.parameters, **more}
+    return CompactArchiveOperator(task_id="compact", **wanted)
 
 
 def test_task_and_command_compact_the_day(
@@ -83,10 +73,7 @@ def test_export_runs_as_task_and_as_command(
     table = tmp_path / "table"
     wanted = {
         "task_id": "export",
-        "influx_conn_id": "tele",
-        "bucket": scene.bucket,
-        "measurement": "m",
-        "path": str(scene.base),
+        **scene.parameters,
         "table": str(table),
         "start": DAY.start,
         "stop": DAY.stop,

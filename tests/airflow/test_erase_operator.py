@@ -35,18 +35,8 @@ def scene(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> EraseSc
 
 
 def operator(scene: EraseScene, **more: Any) -> EraseSeriesOperator:
-    wanted = {
-        "task_id": "erase",
-        "influx_conn_id": "tele",
-        "bucket": scene.bucket,
-        "ledger_bucket": scene.ledger,
-        "measurement": "m",
-        "tags": scene.tags,
-        "path": str(scene.base),
-        "confirm": scene.bucket,
-        **more,
-    }
-    return EraseSeriesOperator(**wanted)
+    wanted = {"tags": scene.tags, "confirm": scene.bucket, **scene.parameters, **more}
+    return EraseSeriesOperator(task_id="erase", **wanted)
 
 
 def test_task_erases_all_time_and_shows_no_value_when_it_is_confirmed(

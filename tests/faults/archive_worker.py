@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +21,7 @@ from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.faults.rollup_worker import PRELOADED, PROCESSES
+from tests.faults.worker_process import WorkerProcess
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.steps import Report
@@ -53,37 +51,19 @@ class Work:
         return ArchiveSpec(self.org, self.bucket, "m", self.base, self.ledger)
 
 
-class ArchiveWorker:
+class ArchiveWorker(WorkerProcess):
     """A process that does the work; it begins when it is told to."""
 
     def __init__(self, work: Work) -> None:
-        PROCESSES.set_forkserver_preload([*PRELOADED, __name__])
-        self._gate, theirs = PROCESSES.Pipe()
-        self._process = PROCESSES.Process(target=do, args=(work, theirs), daemon=True)
-        self._process.start()
-        theirs.close()
-        self._gate.recv()
-
-    def go_on(self) -> None:
-        """Let it begin."""
-        self._gate.send(None)
-
-    def kill(self) -> None:
-        """Kill it with SIGKILL, from any thread."""
-        if self._process.pid is not None:
-            os.kill(self._process.pid, signal.SIGKILL)
-
-    def wait(self) -> int | None:
-        """Wait until it ends; the exit status, -9 when it was killed."""
-        self._process.join(60)
-        return self._process.exitcode
+        super().__init__(do, work)
+        assert self.arrival() is not None
 
 
 def do(work: Work, gate: Connection) -> None:
     """What the process does."""
     settings = ClientSettings(url=work.url, org=work.org, token=lambda _: work.token)
     with InfluxClient(settings) as client:
-        gate.send(None)
+        gate.send("ready")
         gate.recv()
         if work.target:
             _restore(work, client)

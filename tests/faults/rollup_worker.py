@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import os
-import signal
 from datetime import UTC, datetime
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -17,20 +14,13 @@ from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
+from tests.faults.worker_process import WorkerProcess
 
 if TYPE_CHECKING:
     from tests.faults.scenes import Scene
 
-# a server process that has imported all this forks the workers, which then start at once
-PROCESSES = get_context("forkserver")
-PRELOADED = [
-    __name__,
-    "airflow_provider_influx_rollup.archive.annotated_arrow",
-    "influxdb_client.client.influxdb_client",
-]
 
-
-class Worker:
+class Worker(WorkerProcess):
     """A process that rolls a scene up.
 
     :param url: of the server or a proxy
@@ -38,38 +28,15 @@ class Worker:
     """
 
     def __init__(self, scene: Scene, span: Interval, url: str, *, is_gated: bool = False) -> None:
-        PROCESSES.set_forkserver_preload(PRELOADED)
         server = scene.place.server
-        self._gate, theirs = PROCESSES.Pipe()
-        values = (url, server.org, server.token, scene.spec.as_json(), span.as_json(), theirs, is_gated)
-        self._process = PROCESSES.Process(target=work, args=values, daemon=True)
-        self._process.start()
-        theirs.close()
-
-    def kill(self) -> None:
-        """Kill it with SIGKILL, from any thread."""
-        if self._process.pid is not None:
-            os.kill(self._process.pid, signal.SIGKILL)
-
-    def wait(self) -> int | None:
-        """Wait until it ends; the exit status, -9 when it was killed."""
-        self._process.join(60)
-        return self._process.exitcode
+        super().__init__(work, url, server.org, server.token, scene.spec.as_json(), span.as_json(), is_gated)
 
     def next_step(self) -> str | None:
         """Wait until it is about to begin a step, and get the step's name; None when it has ended."""
-        try:
-            name: str = self._gate.recv()
-        except EOFError:
-            return None
-        return name
-
-    def go_on(self) -> None:
-        """Let it begin the step."""
-        self._gate.send(None)
+        return self.arrival()
 
 
-def work(url: str, org: str, token: str, spec: Any, span: Any, gate: Connection, is_gated: bool) -> None:
+def work(url: str, org: str, token: str, spec: Any, span: Any, is_gated: bool, gate: Connection) -> None:
     """What the process does."""
     settings = ClientSettings(url=url, org=org, token=lambda _: token, gzip=False)
     steps = roll_up(

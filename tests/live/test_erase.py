@@ -38,6 +38,7 @@ from tests.erase_scene import (
     HOURS,
     EraseScene,
     make_erase_scene,
+    make_filled_scene,
     others,
     without,
 )
@@ -56,9 +57,7 @@ def scene(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> EraseSc
 @pytest.fixture
 def twin(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> EraseScene:
     """The same, in a world where the customer has never been."""
-    made = make_erase_scene(influx, client, tmp_path)
-    made.fill(with_customer=False)
-    return made
+    return make_filled_scene(influx, client, tmp_path, with_customer=False)
 
 
 def test_series_are_nowhere_and_all_others_are_as_they_were_when_they_are_erased(

@@ -32,6 +32,7 @@ from tests.erase_scene import (
     EraseScene,
     Going,
     make_erase_scene,
+    make_filled_scene,
     others,
     points_of,
     without,
@@ -46,17 +47,13 @@ DAY_FOLDER = "window=20250308T000000Z_20250309T000000Z"
 
 @pytest.fixture
 def scene(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> EraseScene:
-    made = make_erase_scene(influx, client, tmp_path)
-    made.fill()
-    return made
+    return make_filled_scene(influx, client, tmp_path)
 
 
 @pytest.fixture
 def twin(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> EraseScene:
     """The same, in a world where the customer has never been."""
-    made = make_erase_scene(influx, client, tmp_path)
-    made.fill(with_customer=False)
-    return made
+    return make_filled_scene(influx, client, tmp_path, with_customer=False)
 
 
 def test_pipelines_are_right_and_purges_go_on_when_the_window_was_purged(
