@@ -18,7 +18,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/airflow-provider-influx-rollup
 RUN_TESTS := $(TOOLS)/bin/python dev/run_tests.py --venvs $(VENVS)
 environment = $(foreach version,$(1),$(VENVS)/airflow-$(version)/.stamp)
 
-.PHONY: help env test demo bench faults soak docs lint format lock clean clean-cache
+.PHONY: help env test stores demo bench faults soak docs lint format lock clean clean-cache
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,10 +32,14 @@ $(VENVS)/airflow-%/.stamp: requirements/airflow-%.txt pyproject.toml $(TOOLS)/.s
 	@dev/make_env.sh airflow-$*
 
 test: $(call environment,$(VERSIONS)) ## run the tests on both Airflows (AIRFLOW=2.11 or 3.3: on one) and a real InfluxDB
-	@$(RUN_TESTS) $(VERSIONS) -- -m "not faults and not slow and not bench" $(PYTEST_ARGS)
+	@$(RUN_TESTS) $(VERSIONS) -- -m "not faults and not slow and not bench and not stores" $(PYTEST_ARGS)
 
 faults: $(call environment,$(ONE)) ## kill workers, servers and connections (AIRFLOW=3.3)
 	@$(RUN_TESTS) $(ONE) -- -m faults $(PYTEST_ARGS)
+
+stores: $(call environment,$(ONE)) ## archives on servers that speak Google Cloud Storage and Azure Blob Storage (AIRFLOW=3.3)
+	@$(TOOLS)/bin/python -m dev.emulators
+	@$(RUN_TESTS) $(ONE) -- -m stores $(PYTEST_ARGS)
 
 soak: $(call environment,$(ONE)) ## the property tests with thousands of examples: an hour (AIRFLOW=3.3)
 	@$(RUN_TESTS) $(ONE) -- tests/property tests/live/test_tiers.py --hypothesis-profile=soak $(PYTEST_ARGS)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from subprocess import DEVNULL, PIPE, Popen
-from typing import Any
+from typing import Any, ClassVar
 from urllib.request import Request, urlopen
 
 import s3fs
@@ -31,6 +31,7 @@ class S3Server:
     """Where it is, and a way to look into it."""
 
     url: str
+    scheme: ClassVar[str] = "s3"
 
     @property
     def options(self) -> dict[str, Any]:

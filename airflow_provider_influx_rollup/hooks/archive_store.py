@@ -22,17 +22,22 @@ def open_store(path: str, conn_id: str | None = None) -> ArchiveStore:
         or ``s3://aws_default@lake/telemetry``
     :param conn_id: Airflow connection of the object store; default: the one in the URL, else what the worker's
         environment gives
-    :raises ConfigurationError: when the path holds a password, is not absolute, or nothing installed can open it
+    :raises ConfigurationError: when the path holds a password, is not absolute, nothing installed can open it, or its
+        library cannot use the credentials
+    :raises StoreForbidden: when nobody is logged in
     :raises AirflowNotFoundException: when there is no such connection
     """
     from fsspec.core import strip_protocol
 
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
+    from airflow_provider_influx_rollup.stores.store_errors import opening_errors
 
     shown = shown_url(path)
     scheme = urlsplit(shown).scheme
     try:
-        return ArchiveStore(object_storage_path(path.strip(), conn_id).fs, strip_protocol(shown), shown)
+        with opening_errors(shown):
+            files = object_storage_path(path.strip(), conn_id).fs
+        return ArchiveStore(files, strip_protocol(shown), shown)
     except ImportError as error:
         raise _not_installed(shown, scheme, str(error)) from error
     except ValueError as error:

@@ -9,13 +9,16 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from airflow_provider_influx_rollup.stores.store_errors import store_errors
+from airflow_provider_influx_rollup.stores.create_only import create_options
+from airflow_provider_influx_rollup.stores.store_errors import opening_errors, store_errors
 from airflow_provider_influx_rollup.stores.store_url import shown_url
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 READ_BUFFER_BYTES = 1 << 20
+# how S3 says that another writer was faster, where s3fs has no error of its own for it
+LOST_RACE = ("PreconditionFailed", "ConditionalRequestConflict", "412")
 
 
 class ArchiveStore:
@@ -37,12 +40,13 @@ class ArchiveStore:
 
         :param url: such as ``/data/archive`` or ``s3://lake/telemetry``
         :param options: of fsspec's file system
-        :raises ConfigurationError: when the URL holds a password, or the path is not absolute
+        :raises ConfigurationError: when the URL holds a password, the path is not absolute, or the credentials are none
         """
         from fsspec.core import url_to_fs
 
         shown = shown_url(url)
-        file_system, base = url_to_fs(shown, **options)
+        with opening_errors(shown):
+            file_system, base = url_to_fs(shown, **options)
         return cls(file_system, base, shown)
 
     @property
@@ -60,9 +64,12 @@ class ArchiveStore:
 
     @contextmanager
     def writing(self, relative: str) -> Iterator[IO[bytes]]:
-        """Write a file; it is whole when the block ends without an error, and must not be used otherwise."""
+        """Write a file; it is whole when the block ends without an error, and must not be used otherwise.
+
+        :raises ConfigurationError: when archives are not safe on this file system
+        """
         with self._errors(relative, makes=True):
-            self._make_folder(relative)
+            self._prepare(relative)
             if self._is_local:
                 with Path(self.path(relative)).open("wb") as local:
                     yield local
@@ -70,15 +77,14 @@ class ArchiveStore:
                     # the manifest must not outlive what it names when the machine stops
                     os.fsync(local.fileno())
             else:
-                with self._files.open(self.path(relative), "wb") as file:
+                with _whole_object(self._files.open(self.path(relative), "wb")) as file:
                     yield file
 
     @contextmanager
     def reading(self, relative: str) -> Iterator[IO[bytes]]:
         """Read a file, at any place of it."""
         with self._errors(relative):
-            # what a listing said of the file may be of before it was written
-            self._files.invalidate_cache(self.path(relative))
+            self._forget(relative)
             with self._files.open(self.path(relative), "rb", block_size=READ_BUFFER_BYTES) as file:
                 yield file
 
@@ -88,7 +94,7 @@ class ArchiveStore:
         :raises ArchiveMissing: when it is not
         """
         with self._errors(relative):
-            self._files.invalidate_cache(self.path(relative))
+            self._forget(relative)
             self._files.info(self.path(relative))
 
     def read(self, relative: str) -> bytes | None:
@@ -101,28 +107,30 @@ class ArchiveStore:
             return data
 
     def put_new(self, relative: str, data: bytes) -> bool:
-        """Make a small file appear as a whole, unless there is one; whether this call made it."""
+        """Make a small file appear as a whole, unless there is one; whether this call made it.
+
+        Data that another writer may have too must be empty: of two writers of the same text, both may be told that they
+        made it.
+
+        :raises ConfigurationError: when archives are not safe on this file system
+        """
         with self._errors(relative, makes=True):
-            self._make_folder(relative)
+            options = self._prepare(relative)
             if self._is_local:
                 return self._link_new(Path(self.path(relative)), data)
             try:
-                self._files.pipe_file(self.path(relative), data, mode="create")
-            except FileExistsError:
-                return False
+                self._files.pipe_file(self.path(relative), data, **options)
             except OSError as error:
-                # two at once: the store says that a condition failed, or that another request won
-                if any(
-                    word in str(error) for word in ("PreconditionFailed", "ConditionalRequestConflict", "412")
-                ):
-                    return False
-                raise
+                if not _is_lost(error):
+                    raise
+                # the library asks again when an answer is lost, and then finds what it has made itself
+                return bool(data) and self.read(relative) == data
             return True
 
     def put_over(self, relative: str, data: bytes) -> None:
         """Make a small file appear as a whole, in place of one that is there."""
         with self._errors(relative, makes=True):
-            self._make_folder(relative)
+            self._prepare(relative)
             if not self._is_local:
                 self._files.pipe_file(self.path(relative), data)
                 return
@@ -144,7 +152,7 @@ class ArchiveStore:
         for relative in relatives:
             with self._errors(relative):
                 try:
-                    self._files.rm_file(self.path(relative))
+                    self._remove_file(self.path(relative))
                 except FileNotFoundError:
                     continue
 
@@ -154,9 +162,26 @@ class ArchiveStore:
 
         return isinstance(self._files, LocalFileSystem)
 
-    def _make_folder(self, relative: str) -> None:
-        if self._is_local:
-            Path(self.path(relative)).parent.mkdir(parents=True, exist_ok=True)
+    def _prepare(self, relative: str) -> dict[str, Any]:
+        """Make ready for a file; what `pipe_file` must be told to make it only when there is none."""
+        if not self._is_local:
+            return create_options(self._files, self._base, self.shown)
+        Path(self.path(relative)).parent.mkdir(parents=True, exist_ok=True)
+        return {}
+
+    def _forget(self, relative: str) -> None:
+        """What a listing said of a file may be of before it was written."""
+        path = self.path(relative)
+        self._files.invalidate_cache(path)
+        # adlfs keeps the listing of the folder when only the file is named
+        self._files.invalidate_cache(path.rpartition("/")[0])
+
+    def _remove_file(self, path: str) -> None:
+        try:
+            self._files.rm_file(path)
+        except NotImplementedError:
+            # adlfs before 2026
+            self._files.rm(path)
 
     def _link_new(self, path: Path, data: bytes) -> bool:
         with self._whole_file(path, data) as temporary:
@@ -182,6 +207,30 @@ class ArchiveStore:
 
     def _errors(self, relative: str, *, makes: bool = False) -> AbstractContextManager[None]:
         return store_errors(self.shown_path(relative), makes=makes)
+
+
+@contextmanager
+def _whole_object(file: Any) -> Iterator[IO[bytes]]:
+    """Close a file of an object store when the block ends well; throw it away otherwise, which fsspec does not do."""
+    try:
+        yield file
+        file.close()
+    except BaseException as error:
+        # or what there is of it would be put when it is collected
+        file.closed = True
+        try:
+            file.discard()
+        except Exception as also:  # noqa: BLE001 - the first error is what people must see
+            error.add_note(f"what was begun stays in the store: {type(also).__name__}")
+        raise
+
+
+def _is_lost(error: OSError) -> bool:
+    """Whether a store refused to make a file because there is one."""
+    if isinstance(error, FileExistsError):
+        return True
+    answer = getattr(error.__cause__, "response", None)
+    return isinstance(answer, dict) and answer.get("Error", {}).get("Code") in LOST_RACE
 
 
 def _sync_folder(folder: Path) -> None:

@@ -43,9 +43,7 @@ def find_toolchain() -> Toolchain:
 
     :raises ServerError: one message that names all that is missing
     """
-    path = os.pathsep.join(
-        [os.environ.get("PATH", ""), "/usr/local/go/bin", str(Path.home() / ".cargo" / "bin")]
-    )
+    path = _search_path()
     compilers = [os.environ.get("CC", "").partition(" ")[0], "cc", "gcc", "clang"]
     rust = all(shutil.which(name, path=path) for name in ("cargo", "rustc"))
     compiler = any(name and shutil.which(name, path=path) for name in compilers)
@@ -59,6 +57,23 @@ def find_toolchain() -> Toolchain:
             MISSING.format(missing=", ".join(missing), commands="\n".join(HOW_TO[m] for m in missing))
         )
     return Toolchain(go=go, path=os.pathsep.join([str(Path(go).parent), path]))
+
+
+def find_go() -> str:
+    """Find Go, or fetch it.
+
+    :raises ServerError: when there is none
+    """
+    go = _find_go(_search_path()) or _fetch_go()
+    if go is None:
+        raise ServerError(f"Go was not found:\n{HOW_TO['Go']}")
+    return go
+
+
+def _search_path() -> str:
+    return os.pathsep.join(
+        [os.environ.get("PATH", ""), "/usr/local/go/bin", str(Path.home() / ".cargo" / "bin")]
+    )
 
 
 def _find_go(path: str) -> str | None:
