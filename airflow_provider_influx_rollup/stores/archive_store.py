@@ -109,8 +109,8 @@ class ArchiveStore:
     def put_new(self, relative: str, data: bytes) -> bool:
         """Make a small file appear as a whole, unless there is one; whether this call made it.
 
-        Data that another writer may have too must be empty: of two writers of the same text, both may be told that they
-        made it.
+        Two writers of the same bytes may both be told that they made an object, unless the bytes are none: what a store
+        says after a lost answer is told apart by them.
 
         :raises ConfigurationError: when archives are not safe on this file system
         """
