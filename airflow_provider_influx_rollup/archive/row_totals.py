@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from airflow_provider_influx_rollup.archive.arrow_schema import VALUE
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, Total
 from airflow_provider_influx_rollup.archive.value_kinds import FIELD_COLUMN, TIME_COLUMN, kind_of
+from airflow_provider_influx_rollup.arrow_numbers import numbers_of
 from airflow_provider_influx_rollup.hashing import MASK, mix, text_hash
 
 Hashes: TypeAlias = NDArray[np.uint64]
@@ -65,7 +66,7 @@ class Tally:
         series, fields = found.series, found.fields
         kind = kind_of(batch.schema.field(VALUE).type)
         names = _dictionary(batch, FIELD_COLUMN)
-        codes = names.indices.to_numpy(zero_copy_only=False)
+        codes = numbers_of(names.indices)
         # rows of one series and field follow each other, so there are few runs
         starts = np.concatenate(
             [[0], np.flatnonzero((series[1:] != series[:-1]) | (fields[1:] != fields[:-1])) + 1]
@@ -88,7 +89,7 @@ class Tally:
                     series += self._text_hashes(batch, name, f"tag\0{name}")
             fields = self._text_hashes(batch, FIELD_COLUMN, "field")
             mixed = mix(series + mix(fields))
-            times = batch.column(TIME_COLUMN).cast(pa.int64()).to_numpy(zero_copy_only=False)
+            times = numbers_of(batch.column(TIME_COLUMN).cast(pa.int64()))
             keys = mix(mixed ^ (times.view(np.uint64) * GOLDEN))
             return RowHashes(mix(keys ^ mix(self._value_bits(batch.column(VALUE)))), keys, series, fields)
 
@@ -102,7 +103,10 @@ class Tally:
             len(column.dictionary),
         )
         hashes = np.append(hashes, np.uint64(0))
-        places = column.indices.fill_null(len(hashes) - 1).to_numpy(zero_copy_only=False)
+        places = numbers_of(column.indices)
+        if column.indices.null_count:
+            is_absent = numbers_of(pc.cast(column.indices.is_null(), pa.uint8())) != 0
+            places = np.where(is_absent, len(hashes) - 1, places)
         found: Hashes = hashes[places]
         return found
 
@@ -115,11 +119,11 @@ class Tally:
             coded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
             texts = coded.dictionary.to_pylist()
             hashes = np.fromiter((text_hash(text, "value") for text in texts), np.uint64, len(texts))
-            bits: Hashes = hashes[coded.indices.to_numpy(zero_copy_only=False)]
+            bits: Hashes = hashes[numbers_of(coded.indices)]
         elif kind == "boolean":
-            bits = pc.cast(values, pa.uint8()).to_numpy(zero_copy_only=False).astype(np.uint64)
+            bits = numbers_of(pc.cast(values, pa.uint8())).astype(np.uint64)
         else:
-            bits = values.to_numpy(zero_copy_only=False).view(np.uint64)
+            bits = numbers_of(values).view(np.uint64)
         return mix(bits) + salt
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.archive.manifest import Part
+from airflow_provider_influx_rollup.arrow_numbers import rows_where
 from airflow_provider_influx_rollup.lifecycle.store_steps import Comparison
 from airflow_provider_influx_rollup.stores.point_layers import is_in, layered_batches
 from airflow_provider_influx_rollup.stores.read_parts import read_batches
@@ -64,8 +65,6 @@ class _Found:
 
     def take(self, batch: pa.RecordBatch) -> None:
         """Take some points of the bucket."""
-        import pyarrow as pa
-
         found: RowHashes = self._hasher.hashes_of(batch)
         is_equal = is_in(found.rows, self._rows)
         is_changed = ~is_equal & is_in(found.keys, self._keys)
@@ -74,9 +73,9 @@ class _Found:
         self._changed += int(is_changed.sum())
         self._unknown_count += int(is_unknown.sum())
         if is_changed.any():
-            self._note("another value", batch.filter(pa.array(is_changed)))
+            self._note("another value", rows_where(batch, is_changed))
         if is_unknown.any():
-            strangers = batch.filter(pa.array(is_unknown))
+            strangers = rows_where(batch, is_unknown)
             self._note("not in the archive", strangers)
             self._unknown.take(strangers)
 
@@ -126,8 +125,8 @@ def act_merge_parts(
     def kept() -> Iterator[pa.Table]:
         for batch in _inside(store, step.older, step.interval):
             is_replaced = is_in(replaced.hashes_of(batch).keys, keys)
-            replaced.add(pa.Table.from_batches([batch.filter(pa.array(is_replaced))]))
-            yield pa.Table.from_batches([batch.filter(pa.array(~is_replaced))])
+            replaced.add(pa.Table.from_batches([rows_where(batch, is_replaced)]))
+            yield pa.Table.from_batches([rows_where(batch, ~is_replaced)])
         for path in step.newer:
             for batch in read_batches(store, path):
                 yield pa.Table.from_batches([batch])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_influx_rollup.arrow_numbers import array_of, numbers_of
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def export_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
     times = batch.column(TIME).cast(pa.int64())
     # towards the past, also before 1970: as windows begin
-    micros = pa.array(np.floor_divide(times.to_numpy(zero_copy_only=False), 1000), pa.int64())
+    micros = array_of(np.floor_divide(numbers_of(times), 1000))
     value = VALUES[kind_of(batch.schema.field("_value").type)]
     columns: dict[str, Any] = {
         TIME: micros.cast(schema.field(TIME).type),

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_influx_rollup.arrow_numbers import rows_where
 from airflow_provider_influx_rollup.stores.point_range import points_inside
 from airflow_provider_influx_rollup.stores.read_parts import BATCH_ROWS, parquet_file, read_batches
 
@@ -44,7 +45,6 @@ def _layered(
         yield from read(layers[0])
         return
     import numpy as np
-    import pyarrow as pa
 
     from airflow_provider_influx_rollup.archive.row_totals import Tally
 
@@ -58,7 +58,7 @@ def _layered(
                 keys = hasher.hashes_of(batch).keys
                 is_new = ~is_in(keys, taken)
                 own.append(keys[is_new])
-                kept.append(batch.filter(pa.array(is_new)))
+                kept.append(rows_where(batch, is_new))
             if any(batch.num_rows for batch in kept):
                 yield [batch for batch in kept if batch.num_rows]
         taken = np.sort(np.concatenate(own))

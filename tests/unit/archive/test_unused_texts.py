@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pyarrow as pa
 from hypothesis import given
@@ -51,3 +52,36 @@ assert without_unused_texts(table)["tag"].to_pylist() == ["b", "c"]
 assert "pandas" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_pandas_is_not_imported_when_points_replace_others_and_become_rows_of_a_table(tmp_path: Path) -> None:
+    program = r"""
+import io, sys
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import csv
+from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
+from airflow_provider_influx_rollup.stores.export_rows import export_batch, export_schema
+from airflow_provider_influx_rollup.stores.point_layers import layered_batches
+from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
+coded = pa.dictionary(pa.int32(), pa.string())
+kinds = csv.ConvertOptions(column_types={
+    "_time": pa.timestamp("ns", "UTC"), "tag": coded, "_field": coded, "_value": pa.float64()})
+DAYS = ("1970-01-01T00:00:00", "1969-12-31T23:59:59")
+points = {"old": [(-1, 1.5), (0, 2.5), (1999, 3.5)], "new": [(0, 9.5)]}
+for name, some in points.items():
+    rows = "".join(f"{DAYS[ns < 0]}.{ns % 10**9:09d}Z,a,f,{value}\n" for ns, value in some)
+    table = csv.read_csv(io.BytesIO(("_time,tag,_field,_value\n" + rows).encode()), convert_options=kinds)
+    pq.write_table(table, f"{sys.argv[1]}/{name}.parquet")
+store = ArchiveStore.of_url(sys.argv[1])
+span = Interval(from_ns(-10**9), from_ns(10**9))
+schema = export_schema(["tag"])
+found = []
+for batch in layered_batches(store, (("new.parquet",), ("old.parquet",)), span):
+    rows = export_batch(batch, schema)
+    micros = rows.column("_time").cast(pa.int64()).to_pylist()
+    found += zip(rows.column("_time_ns").to_pylist(), micros, rows.column("_value_float").to_pylist())
+assert sorted(found) == [(-1, -1, 1.5), (0, 0, 9.5), (1999, 1, 3.5)], found
+assert "pandas" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, timeout=60)
