@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.cli.archive_place import (
     DEADLINE_SECONDS,
+    LAST,
     add_place,
+    asked_interval,
     clock,
     drive_files,
     open_base,
@@ -36,7 +38,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="tell what would be archived, by counting; write nothing"
     )
-    add_interval(parser, last="1d")
+    add_interval(parser, last=LAST, is_asked=True)
     add_connection(parser)
 
 
@@ -58,6 +60,7 @@ def _archive(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.stores.versions import software_versions
     from airflow_provider_influx_rollup.windows.grid import Grid
 
+    args.last = args.last or LAST
     interval = wanted_interval(args, args.every)
     windows = Grid.of(args.every).tile(interval) if args.every else [interval]
     store = open_base(args)
@@ -91,7 +94,7 @@ def _verify(args: Namespace, output: Output) -> int:
 
     store = open_base(args)
     folder = measurement_folder(org_of(args), args.bucket, args.measurement)
-    interval = wanted_interval(args) if args.start or args.stop else None
+    interval = asked_interval(args)
     checked = drive_files(verify_archive(folder, interval), store, output)
     output.show(
         table(

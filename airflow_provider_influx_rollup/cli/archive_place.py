@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # an archive is work like a task's, not a look-up that a person waits for
 DEADLINE_SECONDS = 60.0
+#: without --from
+LAST = "1d"
 
 
 def add_place(parser: ArgumentParser) -> None:
@@ -71,6 +73,17 @@ def wanted_interval(args: Namespace, every: str | None = None) -> Interval:
     from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
 
     return interval_of(args, GridSpec(every or "1s"), datetime.now(UTC))
+
+
+def asked_interval(args: Namespace) -> Interval | None:
+    """The interval that the options name; None when they name none, and all of the archive is meant.
+
+    :param args: of ``add_interval`` with ``is_asked``
+    """
+    if not (args.start or args.stop or args.last):
+        return None
+    args.last = args.last or LAST
+    return wanted_interval(args)
 
 
 def clock() -> datetime:

@@ -46,10 +46,11 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
     output.add_argument("-v", "--verbose", action="store_true", help="say on stderr what is going on")
 
 
-def add_interval(parser: argparse.ArgumentParser, *, last: str) -> None:
+def add_interval(parser: argparse.ArgumentParser, *, last: str, is_asked: bool = False) -> None:
     """Which windows.
 
     :param last: a Flux duration: how far back, when ``--from`` is not given
+    :param is_asked: whether ``args.last`` is None unless it is given, for commands that are about all windows then
     """
     group = parser.add_argument_group("windows")
     group.add_argument(
@@ -60,7 +61,10 @@ def add_interval(parser: argparse.ArgumentParser, *, last: str) -> None:
     )
     group.add_argument("--to", dest="stop", metavar="TIME", help="not included; default: now")
     group.add_argument(
-        "--last", metavar="DURATION", default=last, help=f"instead of --from: so much before --to ({last})"
+        "--last",
+        metavar="DURATION",
+        default=None if is_asked else last,
+        help=f"instead of --from: so much before --to ({last})",
     )
 
 

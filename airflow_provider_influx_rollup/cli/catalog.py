@@ -6,11 +6,12 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.cli.archive_place import (
+    LAST,
     add_place,
+    asked_interval,
     drive_files,
     open_base,
     org_of,
-    wanted_interval,
 )
 from airflow_provider_influx_rollup.cli.arguments import add_connection, add_interval
 
@@ -24,7 +25,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """The options of the command."""
     add_place(parser)
     parser.add_argument("--rebuild", action="store_true", help="make the index anew from the folders")
-    add_interval(parser, last="1d")
+    add_interval(parser, last=LAST, is_asked=True)
     add_connection(parser)
 
 
@@ -40,7 +41,7 @@ def run(args: Namespace, output: Output) -> int:
     if args.rebuild:
         made = drive_files(rebuild_catalog(folder), store, output)
         output.note(f"version {made.version} of the index has {len(made.entries)} windows")
-    interval = wanted_interval(args) if args.start or args.stop else None
+    interval = asked_interval(args)
     entries = drive_files(find_entries(folder, interval), store, output)
     output.show(
         table(

@@ -126,6 +126,9 @@ def test_commands_archive_verify_list_and_restore(scene: Scene, ask: Callable[..
     assert (code, told.get("due"), scene.parquet_files()) == (0, 2, []), told
     code, told = ask("archive", *times, "--every", "1h")
     assert (code, told["windows"], told["rows_out"]) == (0, 2, 16)
+    # long after the archived windows
+    assert ask("catalog", "--last", "1h")[0] == 1
+    assert ask("archive", "--verify", "--last", "1h")[0] == 1
     code, told = ask("catalog")
     assert (code, [window["rows"] for window in told["windows"]]) == (0, [8, 8])
     assert (
