@@ -22,19 +22,28 @@ settings.register_profile("soak", parent=settings.get_profile("ci"), max_example
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
-# files in here touch no Airflow, so that one of two Airflows is enough for each
-AIRFLOW_FREE = ("live", "property", "unit")
-# in files of the usual few seconds; what needs Airflow, and then some files
-WEIGHT_OF_AIRFLOW = 50
-HEAVY = {
-    "property/test_always_right.py": 60,
-    "property/test_rollup_partitions.py": 15,
-    "live/test_rollup_races.py": 15,
-    "live/test_purge_races.py": 15,
-    "live/test_erase_races.py": 15,
+# files in here touch no Airflow, so that one run is enough for each; what one of them takes, in seconds
+SECONDS_OF_FREE = {"unit": 1, "live": 9, "property": 3, "architecture": 5}
+TOUCHES_AIRFLOW = ("unit/airflow_adapters", "unit/cli", "unit/docs", "architecture/test_import_time.py")
+# and those that take longer
+SECONDS = {
+    "property/test_always_right.py": 450,
+    "live/test_rollup_races.py": 185,
+    "property/test_rollup_partitions.py": 138,
+    "live/test_rollup_oracle.py": 100,
+    "live/test_purge_races.py": 92,
+    "live/test_erase_races.py": 89,
+    "live/test_erase_windows.py": 70,
+    "live/test_archive.py": 54,
+    "live/test_lakes_on_s3.py": 52,
+    "live/test_restore.py": 51,
+    "live/test_export_orders.py": 50,
+    "live/test_rollup_errors.py": 45,
+    "live/test_object_stores.py": 43,
 }
+# what needs Airflow takes longer on the newest one
+SECONDS_OF_AIRFLOW = (500, 330)
 ALL_IN_OTHER_SHARES = pytest.StashKey[bool]()
-TOUCHES_AIRFLOW = ("unit/airflow_adapters", "unit/cli", "unit/docs")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -68,12 +77,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def _shares(paths: set[str], count: int) -> list[set[str]]:
     """Each path in one share; the heavy ones first, so that the runs take about the same time."""
     shares: list[set[str]] = [set() for _ in range(count)]
-    weights = [WEIGHT_OF_AIRFLOW] * (count - 1) + [0]
-    for path in sorted(paths, key=lambda path: (-HEAVY.get(path, 1), path)):
-        lightest = weights.index(min(weights))
+    seconds = [*SECONDS_OF_AIRFLOW[: count - 1], *[0] * count][:count]
+    for path in sorted(paths, key=lambda path: (-_seconds(path), path)):
+        lightest = seconds.index(min(seconds))
         shares[lightest].add(path)
-        weights[lightest] += HEAVY.get(path, 1)
+        seconds[lightest] += _seconds(path)
     return shares
+
+
+def _seconds(path: str) -> int:
+    return SECONDS.get(path, SECONDS_OF_FREE[path.split("/")[0]])
 
 
 def _relative(item: pytest.Item) -> str:
@@ -81,7 +94,7 @@ def _relative(item: pytest.Item) -> str:
 
 
 def _is_airflow_free(path: str) -> bool:
-    return path.startswith(AIRFLOW_FREE) and not path.startswith(TOUCHES_AIRFLOW)
+    return path.startswith(tuple(SECONDS_OF_FREE)) and not path.startswith(TOUCHES_AIRFLOW)
 
 
 @dataclass(frozen=True)
