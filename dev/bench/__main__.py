@@ -24,7 +24,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.bench import archive, reconcile, scripts, validate
 from dev.bench.comparison import Comparison, at_least, at_most
 from dev.bench.data import SIX_HOURS, SOURCE_BUCKET, THREE_DAYS, DataSet, load, target_bucket
-from dev.bench.server import OUTPUT, settings_of_server
+from dev.bench.server import OUTPUT, settings_of_server, wait_until_settled
 
 FAST_ROUNDS = 5
 
@@ -36,6 +36,7 @@ def main() -> int:
     with InfluxClient(settings) as client:
         console.print("Loading 2 x 2,160,000 points unless they are there")
         load(client)
+        wait_until_settled(settings.url)
         results = list(_comparisons(client, console))
     for module in (validate, reconcile, archive):
         results += module.compare(settings, console.print)

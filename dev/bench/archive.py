@@ -35,7 +35,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.bench import archive_baselines as others
 from dev.bench.alone import Measured, Prepare, measure, run_prepared, run_way
 from dev.bench.comparison import Comparison, at_least, at_most, within_megabytes
-from dev.bench.server import settings_of_server
+from dev.bench.server import settings_of_server, wait_until_settled
 
 BUCKET, TARGET, LEDGER = "bench_archived", "bench_restored", "bench_ledger"
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -219,6 +219,7 @@ def compare(settings: ClientSettings, say: Callable[[str], None]) -> list[Compar
     say("Measuring: archive and restore (loading 14 million values takes minutes the first time)")
     with InfluxClient(settings) as client:
         load(client)
+    wait_until_settled(settings.url)
     ours = measure(settings, MODULE, {name: way for name, way in OURS.items() if name != "whole_long"})
     with _ServerMemory(settings) as server:
         ours |= measure(settings, MODULE, {"whole_long": OURS["whole_long"]})

@@ -20,7 +20,7 @@ from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, 
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.bench.alone import measure, run_way
 from dev.bench.comparison import Comparison, at_most, within_megabytes
-from dev.bench.server import settings_of_server
+from dev.bench.server import settings_of_server, wait_until_settled
 
 SOURCE, TARGET, LEDGER = "bench_swept", "bench_swept_hourly", "bench_ledger"
 MEASUREMENT = "swept"
@@ -106,6 +106,7 @@ def compare(settings: ClientSettings, say: Callable[[str], None]) -> list[Compar
     say("Measuring: a clean sweep of 30 days of 1,000 series (loading takes minutes the first time)")
     with InfluxClient(settings) as client:
         load(client)
+    wait_until_settled(settings.url)
     found = measure(settings, "dev.bench.reconcile", WAYS)
     ours, theirs = found["sweep"], found["aggregate"]
     say(f"  {ours.seconds:.3f} s against {theirs.seconds:.3f} s; {ours.megabytes:.0f} MB")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +15,10 @@ from airflow_provider_influx_rollup.client.settings import ClientSettings
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / ".bench"
 PORT = "8095"
+# what was loaded minutes ago is to be read as what has been there for hours: from files, compacted in full
+SETTLES = ["--storage-cache-snapshot-write-cold-duration=5s", "--storage-compact-full-write-cold-duration=5s"]
+SETTLE_SECONDS = 120
+UNSETTLED = ("storage_cache_inuse_bytes", "storage_compactions_queued")
 
 
 def settings_of_server() -> ClientSettings:
@@ -20,7 +26,7 @@ def settings_of_server() -> ClientSettings:
     if "INFLUX_URL" in os.environ:
         return settings_from(os.environ)
     start = [sys.executable, str(ROOT / "dev" / "influx"), "start"]
-    command = [*start, "--data-dir", str(OUTPUT / "influx"), "--port", PORT]
+    command = [*start, "--data-dir", str(OUTPUT / "influx"), "--port", PORT, "--", *SETTLES]
     printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return settings_from(dict(line.split("=", 1) for line in printed.splitlines() if "=" in line))
 
@@ -34,3 +40,33 @@ def settings_from(variables: Mapping[str, str]) -> ClientSettings:
         token=lambda _refresh: token,
         read_timeout_seconds=600,
     )
+
+
+def wait_until_settled(url: str) -> bool:
+    """Wait until the server has no points in memory only, and compacts nothing; whether it came to that in two minutes.
+
+    What was loaded a moment ago is read more slowly, and moves the server's memory. A server that somebody else runs
+    may keep points in memory for as long as its settings say.
+
+    :param url: of the server
+    """
+    ends = time.monotonic() + SETTLE_SECONDS
+    is_settled, before = False, -1.0
+    while not is_settled and time.monotonic() < ends:
+        time.sleep(2)
+        totals = _totals(url)
+        files = totals["storage_tsm_files_total"]
+        # the number of files is the same only when no compaction has ended meanwhile
+        is_settled, before = not any(totals[name] for name in UNSETTLED) and files == before, files
+    return is_settled
+
+
+def _totals(url: str) -> dict[str, float]:
+    """The server's metrics of its storage, summed over its shards."""
+    totals = dict.fromkeys((*UNSETTLED, "storage_tsm_files_total"), 0.0)
+    with urllib.request.urlopen(f"{url}/metrics", timeout=60) as answer:
+        for line in answer.read().decode().splitlines():
+            name = line.partition("{")[0]
+            if name in totals:
+                totals[name] += float(line.rpartition(" ")[2])
+    return totals

@@ -23,7 +23,7 @@ from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.bench.alone import measure, run_way
 from dev.bench.comparison import Comparison, at_most, within_megabytes
-from dev.bench.server import settings_of_server
+from dev.bench.server import settings_of_server, wait_until_settled
 
 BUCKET = "bench_source"
 MEASUREMENT = "validated"
@@ -103,6 +103,7 @@ def compare(settings: ClientSettings, say: Callable[[str], None]) -> list[Compar
     say("Measuring: validation of 1,000,000 points")
     with InfluxClient(settings) as client:
         load(client)
+    wait_until_settled(settings.url)
     found = measure(settings, "dev.bench.validate", WAYS)
     ours, theirs = found["validate"], found["read"]
     say(f"  {ours.seconds:.3f} s against {theirs.seconds:.3f} s; {ours.megabytes:.0f} MB")
