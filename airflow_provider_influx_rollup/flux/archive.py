@@ -13,13 +13,20 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 CARRIAGE_RETURN = literals.regex("\r")
 
 
-def points_query(bucket: str, measurement: str, interval: Interval) -> str:
+def points_query(bucket: str, measurement: str, interval: Interval, *, by_field: bool = False) -> str:
     """All points, series after series of one field after the other.
 
     Without the bounds a row costs the server half. It gathers the whole answer then, so the slice must be bounded.
+
+    :param by_field: one table for each field instead of one for each series and field. 10,000 series of 200 points take
+        the server two thirds of the time, long ones the same; its memory holds the tags of every row. No field may have
+        two types in the interval.
     """
     source = RollupSource(bucket, measurement, {})
-    return f'{render_source(source, interval)}\n  |> drop(columns: ["_start", "_stop", "_measurement"])'
+    grouped = '  |> group(columns: ["_field"])\n' if by_field else ""
+    return (
+        f'{render_source(source, interval)}\n{grouped}  |> drop(columns: ["_start", "_stop", "_measurement"])'
+    )
 
 
 def slice_counts_query(bucket: str, measurement: str, slices: Sequence[Interval]) -> str:

@@ -11,13 +11,13 @@ from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merg
 from airflow_provider_influx_rollup.archive.manifest import Manifest, Part
 from airflow_provider_influx_rollup.archive.paths import generation_folder, window_folder
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
-from airflow_provider_influx_rollup.flux.archive import points_query
 from airflow_provider_influx_rollup.lifecycle.archive_newest import Published, generations
 from airflow_provider_influx_rollup.lifecycle.archive_publish import few, give_way, publish, read_back
 from airflow_provider_influx_rollup.lifecycle.archive_read import (
     READS_AT_A_TIME,
     ReadPlan,
     fingerprint_source,
+    slice_query,
 )
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.compact_held import Held
@@ -204,7 +204,7 @@ def _write_slices(making: Making, folder: str, name: str) -> Steps[list[Part]]:
         some = slices[first : first + READS_AT_A_TIME]
         steps = tuple(
             WriteParts(
-                points_query(spec.bucket, spec.measurement, one.interval),
+                slice_query(spec, one),
                 folder,
                 f"{name}-{number:04d}",
                 making.tags,

@@ -137,10 +137,14 @@ def fingerprint_source(spec: ArchiveSpec, slices: Sequence[Slice]) -> Steps[Fing
     """What the bucket holds in some slices now, read row by row; those that were empty are only counted again."""
     empty = [one.interval for one in slices if not one.rows]
     counts = yield from count_points(spec.bucket, spec.measurement, empty)
-    parts = [one.interval for one in slices if one.rows or counts[one.interval]]
+    parts = [one for one in slices if one.rows or counts[one.interval]]
     found: list[Fingerprint] = []
     for first in range(0, len(parts), READS_AT_A_TIME):
         some = parts[first : first + READS_AT_A_TIME]
-        reads = tuple(FingerprintSource(points_query(spec.bucket, spec.measurement, part)) for part in some)
-        found += yield Gather(reads)
+        found += yield Gather(tuple(FingerprintSource(slice_query(spec, one)) for one in some))
     return merge(found)
+
+
+def slice_query(spec: ArchiveSpec, one: Slice) -> str:
+    """The query that returns the points of one slice."""
+    return points_query(spec.bucket, spec.measurement, one.interval, by_field=one.by_field)

@@ -15,6 +15,8 @@ from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interva
 # every shard group begins on a full hour, whatever its length is or was
 SHORTEST_SHARD_GROUP_SECONDS = 3600
 SLICES_PER_QUERY = 24
+# the server's memory holds 16 bytes for each row and tag when the series of a field are read as one table
+MOST_TAG_CELLS = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +24,12 @@ class Slice:
     """A part of a window that one query reads.
 
     :param rows: points that it had when it was counted
+    :param by_field: whether the series of a field are read as one table
     """
 
     interval: Interval
     rows: int
+    by_field: bool = False
 
 
 def cut_slices(
@@ -48,7 +52,8 @@ def cut_slices(
             if pieces > 1 and part.duration > MICROSECOND:
                 again += split_interval(part, pieces)
             else:
-                done.append(Slice(part, counts[part]))
+                by_field = counts[part] * len(keys.tags) <= MOST_TAG_CELLS
+                done.append(Slice(part, counts[part], by_field))
         waiting = again
     return sorted(done, key=lambda one: one.interval)
 

@@ -15,7 +15,6 @@ from airflow_provider_influx_rollup.exceptions import (
     ArchiveMissing,
     WindowNotDue,
 )
-from airflow_provider_influx_rollup.flux.archive import points_query
 from airflow_provider_influx_rollup.hashing import text_hash
 from airflow_provider_influx_rollup.lifecycle.archive_newest import Published, newest_generation
 from airflow_provider_influx_rollup.lifecycle.archive_read import (
@@ -23,6 +22,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_read import (
     fingerprint_source,
     plan_read,
     require_known,
+    slice_query,
 )
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.compact_held import Held, verify_held
@@ -210,7 +210,7 @@ def compare_rest(spec: PurgeSpec, proof: Proof) -> Steps[Rest]:
     equal = others = 0
     examples: list[str] = []
     for part in proof.plan.slices:
-        flux = points_query(spec.archive.bucket, spec.archive.measurement, part.interval)
+        flux = slice_query(spec.archive, part)
         found: Comparison = yield CompareParts(flux, (proof.held.paths,), part.interval)
         equal += found.equal
         others += found.changed + found.unknown

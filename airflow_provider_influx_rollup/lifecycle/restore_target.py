@@ -73,7 +73,7 @@ def look_at_target(spec: RestoreSpec, source: Source, target: Bucket) -> Steps[l
                 if layers:
                     looks.append(Look(interval, source, None))
                 continue
-            flux = points_query(spec.target_bucket, spec.output_measurement, interval)
+            flux = points_query(spec.target_bucket, spec.output_measurement, interval, by_field=part.by_field)
             comparison = yield CompareParts(flux, layers, interval)
             looks.append(Look(interval, source, comparison))
     return looks

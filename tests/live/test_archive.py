@@ -22,6 +22,7 @@ from airflow_provider_influx_rollup.exceptions import (
     SourceUnreadable,
 )
 from airflow_provider_influx_rollup.flux.source_schema import ALL_TYPES
+from airflow_provider_influx_rollup.lifecycle import archive_slices
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.influx_http import InfluxAddress
 from tests.archive_scene import (
@@ -96,7 +97,15 @@ def extreme_points() -> list[Point]:
     ]
 
 
-def test_types_and_extremes_are_exact_when_a_window_is_archived(scene: ArchiveScene) -> None:
+# the points of many rows are read as one table for each series, those of fewer as one for each field
+TABLES = {"one table for each field": archive_slices.MOST_TAG_CELLS, "one for each series": -1}
+
+
+@pytest.mark.parametrize("most_cells", TABLES.values(), ids=TABLES)
+def test_types_and_extremes_are_exact_when_a_window_is_archived(
+    scene: ArchiveScene, monkeypatch: pytest.MonkeyPatch, most_cells: int
+) -> None:
+    monkeypatch.setattr(archive_slices, "MOST_TAG_CELLS", most_cells)
     points = extreme_points()
     first, last = point(0, {"edge": "1"}, "v", 1), point(3600 * SECOND - 1, {"edge": "1"}, "v", 2)
     outside = [point(-1, {"edge": "1"}, "v", 3), point(3600 * SECOND, {"edge": "1"}, "v", 4)]
@@ -212,10 +221,10 @@ def unescaped(text: str) -> bool:
     return not any(f"\\{one}" in text for one in ',= "\\')
 
 
-@given(drawn=POINTS)
+@given(drawn=POINTS, most_cells=st.sampled_from([*TABLES.values()]))
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_hostile_names_and_values_come_back_when_they_are_archived(
-    influx: InfluxServer, client: InfluxClient, tmp_path: Path, drawn: list[Any]
+    influx: InfluxServer, client: InfluxClient, tmp_path: Path, drawn: list[Any], most_cells: int
 ) -> None:
     found: dict[Any, Point] = {}
     kinds: dict[str, str] = {}
@@ -228,7 +237,9 @@ def test_hostile_names_and_values_come_back_when_they_are_archived(
     scene = make_archive_scene(influx, client, tmp_path)
     if found:
         scene.write(found.values())
-    scene.archive()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(archive_slices, "MOST_TAG_CELLS", most_cells)
+        scene.archive()
     assert scene.stored() == facts_of(found.values())
 
 

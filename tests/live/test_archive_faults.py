@@ -89,7 +89,7 @@ class CannedTransport:
 def test_cut_answer_is_never_an_archive_when_it_stops_at_any_byte(
     scene: ArchiveScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flux = points_query(scene.bucket, "m", WINDOW)
+    flux = points_query(scene.bucket, "m", WINDOW, by_field=True)
     cut = client_of(scene.server)
     real = cut._transport
     monkeypatch.setattr(cut, "_transport", CutTransport(real, 10**9))

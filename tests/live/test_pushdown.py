@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_influx_rollup.client.driver import act
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.flux.archive import points_query
 from airflow_provider_influx_rollup.flux.plan import QueryPlan, plan_extern, read_plan, step_kind
 from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
@@ -107,6 +108,17 @@ def test_only_the_small_target_and_ledger_are_read_raw_when_rows_are_read_back(p
         plan = plan_of(place.client, query)
         assert {step_kind(node) for node in plan.raw_reads} <= {"ReadRange", "ReadGroup"}
         assert "filter" not in {step_kind(node) for node in plan.nodes}, query.flux
+
+
+@pytest.mark.parametrize(("by_field", "reads"), [(True, "ReadGroup"), (False, "ReadRange")])
+def test_points_of_an_archive_are_filtered_and_grouped_by_the_storage_engine(
+    place: Place, by_field: bool, reads: str
+) -> None:
+    """Rows themselves are wanted; only their bounds are taken off outside of the storage engine."""
+    plan = plan_of(place.client, Query(points_query(place.source, "readings", HOURS, by_field=by_field)))
+    [read] = plan.raw_reads
+    assert step_kind(read) == reads
+    assert [step_kind(node) for node in plan.nodes if node != read] == ["drop"]
 
 
 def test_chains_are_few_when_local_days_are_grouped_into_runs(place: Place) -> None:
