@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
@@ -29,7 +29,15 @@ class Slice:
 
     interval: Interval
     rows: int
-    by_field: bool = False
+    by_field: bool
+
+
+def slice_of(interval: Interval, rows: int, tags: Collection[str]) -> Slice:
+    """A slice that is read in the way that suits its size.
+
+    :param tags: tag keys of the measurement
+    """
+    return Slice(interval, rows, by_field=rows * len(tags) <= MOST_TAG_CELLS)
 
 
 def cut_slices(
@@ -52,8 +60,7 @@ def cut_slices(
             if pieces > 1 and part.duration > MICROSECOND:
                 again += split_interval(part, pieces)
             else:
-                by_field = counts[part] * len(keys.tags) <= MOST_TAG_CELLS
-                done.append(Slice(part, counts[part], by_field))
+                done.append(slice_of(part, counts[part], keys.tags))
         waiting = again
     return sorted(done, key=lambda one: one.interval)
 

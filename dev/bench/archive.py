@@ -21,8 +21,9 @@ import numpy as np
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.client.settings import ClientSettings
-from airflow_provider_influx_rollup.flux.archive import points_query
 from airflow_provider_influx_rollup.lifecycle.archive import archive
+from airflow_provider_influx_rollup.lifecycle.archive_read import slice_query
+from airflow_provider_influx_rollup.lifecycle.archive_slices import slice_of
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.restore import restore
 from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
@@ -41,6 +42,7 @@ BUCKET, TARGET, LEDGER = "bench_archived", "bench_restored", "bench_ledger"
 START = datetime(2026, 1, 5, tzinfo=UTC)
 STEP = timedelta(seconds=10)
 ROUNDS = 3
+TAGS = ("device", "site")
 MIXED = ("temp", "count", "status", "ok")
 
 
@@ -69,6 +71,11 @@ class DataSet:
     def first(self, points: int, skipped: int = 0) -> Interval:
         """Some points of each series."""
         return Interval(START + skipped * STEP, START + (skipped + points) * STEP)
+
+    def query(self, part: Interval) -> str:
+        """As an archive reads a part of it."""
+        rows = self.devices * (part.duration // STEP) * len(self.fields)
+        return slice_query(_spec(self, "file:///nowhere"), slice_of(part, rows, TAGS))
 
     def lines(self) -> Iterator[str]:
         """Line protocol, the same in every run."""
@@ -110,14 +117,13 @@ def load(client: InfluxClient) -> None:
             client.write_lines(BUCKET, one.lines())
 
 
-def write_files(measurement: str, *parts: Interval) -> Callable[[InfluxClient], None]:
+def write_files(data: DataSet, *parts: Interval) -> Callable[[InfluxClient], None]:
     """One stream to Parquet for each part, all at once."""
 
     def run(client: InfluxClient) -> None:
         with _folder() as folder:
             steps = tuple(
-                WriteParts(points_query(BUCKET, measurement, part), "x", f"p{number}", ("device", "site"))
-                for number, part in enumerate(parts)
+                WriteParts(data.query(part), "x", f"p{number}", TAGS) for number, part in enumerate(parts)
             )
             actions = actions_with(ArchiveStore.of_url(folder))
             written = drive(_gathered(steps), client, lambda _report: None, actions)
@@ -142,8 +148,7 @@ def archive_whole(span: Interval) -> Callable[[InfluxClient], None]:
 
 def archive_to(client: InfluxClient, folder: str, span: Interval) -> None:
     """Archive the long measurement."""
-    spec = ArchiveSpec("dev", BUCKET, LONG.measurement, folder, ledger_bucket=LEDGER)
-    steps = archive(spec, [span], RunInfo("bench", "archive", "run"), _now, {})
+    steps = archive(_spec(LONG, folder), [span], RunInfo("bench", "archive", "run"), _now, {})
     drive(steps, client, lambda _report: None, actions_with(ArchiveStore.of_url(folder)))
 
 
@@ -181,6 +186,10 @@ def write_frames(client: InfluxClient) -> Iterator[Callable[[], object]]:
             yield run
 
 
+def _spec(data: DataSet, folder: str) -> ArchiveSpec:
+    return ArchiveSpec("dev", BUCKET, data.measurement, folder, ledger_bucket=LEDGER)
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -190,12 +199,12 @@ def _folder():  # type: ignore[no-untyped-def]
 
 
 OURS: dict[str, Callable[[InfluxClient], None]] = {
-    "one": write_files("raw", TWO_MILLION),
-    "two": write_files("raw", *HALVES),
-    "long": write_files("raw", LONG.span),
-    "many": write_files("many", MANY.span),
-    "short": write_files("short", SHORT.span),
-    "drain": lambda _: others.drain(points_query(BUCKET, "raw", TWO_MILLION)),
+    "one": write_files(LONG, TWO_MILLION),
+    "two": write_files(LONG, *HALVES),
+    "long": write_files(LONG, LONG.span),
+    "many": write_files(MANY, MANY.span),
+    "short": write_files(SHORT, SHORT.span),
+    "drain": lambda _: others.drain(LONG.query(TWO_MILLION)),
     "whole": archive_whole(TWO_MILLION),
     "whole_long": archive_whole(LONG.span),
 }
