@@ -35,7 +35,7 @@ test: $(call environment,$(VERSIONS)) ## run the tests on both Airflows (AIRFLOW
 	@$(RUN_TESTS) $(VERSIONS) -- -m "not faults and not slow and not bench and not stores" $(PYTEST_ARGS)
 
 faults: $(call environment,$(ONE)) ## kill workers, servers and connections (AIRFLOW=3.3)
-	@$(RUN_TESTS) $(ONE) -- -m faults $(PYTEST_ARGS)
+	@$(RUN_TESTS) $(ONE) --profiled -- -m faults $(PYTEST_ARGS)
 
 stores: $(call environment,$(ONE)) ## archives on servers that speak Google Cloud Storage and Azure Blob Storage (AIRFLOW=3.3)
 	@$(TOOLS)/bin/python -m dev.emulators

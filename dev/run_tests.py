@@ -23,17 +23,18 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 LOGS = CHECKOUT / ".test-logs"
 INFLUX = [sys.executable, str(CHECKOUT / "dev" / "influx")]
 REPORT_SECONDS = 30
-# a fifth less CPU for the many short queries of tests: fewer collections of garbage, no profile of allocations
+# a fifth less CPU for the many short queries of tests: fewer collections of garbage, no profiles
 QUICKER = {"GOGC": "400"}
-QUICKER_FLAGS = ["--", "--pprof-disabled"]
+UNPROFILED = ["--", "--pprof-disabled"]
 PERCENT = re.compile(r"\[ *(\d+)%\]")
 
 
 class Run:
     """The tests on one Airflow, or those that touch none."""
 
-    def __init__(self, name: str, environment: Path, home: Path) -> None:
+    def __init__(self, name: str, environment: Path, home: Path, server_flags: list[str]) -> None:
         self.name = name
+        self.server_flags = server_flags
         self.python = environment / "bin" / "python"
         self.home = home
         self.log = LOGS / f"{name.lower().replace(' ', '-')}.log"
@@ -72,7 +73,15 @@ class Run:
         }
 
     def _server(self) -> dict[str, str]:
-        command = [*INFLUX, "start", "--port", "0", "--data-dir", str(self.home / "influx"), *QUICKER_FLAGS]
+        command = [
+            *INFLUX,
+            "start",
+            "--port",
+            "0",
+            "--data-dir",
+            str(self.home / "influx"),
+            *self.server_flags,
+        ]
         environment = {**os.environ, **QUICKER}
         lines = subprocess.run(
             command, env=environment, check=True, stdout=subprocess.PIPE, text=True
@@ -153,12 +162,14 @@ def main() -> int:
 
 def _runs(options: argparse.Namespace, base: Path) -> list[Run]:
     """One for each Airflow; beside two of them a third one, for what touches no Airflow."""
+    flags = [] if options.profiled else UNPROFILED
     made = [
-        Run(f"Airflow {version}", options.venvs / f"airflow-{version}", base / version)
+        Run(f"Airflow {version}", options.venvs / f"airflow-{version}", base / version, flags)
         for version in options.versions
     ]
     if len(made) > 1:
-        made.append(Run("no Airflow", options.venvs / f"airflow-{options.versions[0]}", base / "none"))
+        environment = options.venvs / f"airflow-{options.versions[0]}"
+        made.append(Run("no Airflow", environment, base / "none", flags))
     return made
 
 
@@ -168,6 +179,7 @@ def _arguments() -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(description="Run pytest on one or both Airflows.")
     parser.add_argument("versions", nargs="+", choices=["3.3", "2.11"])
     parser.add_argument("--venvs", type=Path, default=CHECKOUT / ".venvs")
+    parser.add_argument("--profiled", action="store_true", help="let tests see what is at work in the server")
     options = parser.parse_args(own[:at])
     options.venvs = options.venvs.absolute()
     return options, own[at + 1 :]
