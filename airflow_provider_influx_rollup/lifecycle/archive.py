@@ -27,6 +27,11 @@ from airflow_provider_influx_rollup.lifecycle.archive_generation import (
 )
 from airflow_provider_influx_rollup.lifecycle.archive_newest import Published, newest_generation
 from airflow_provider_influx_rollup.lifecycle.archive_publish import few
+from airflow_provider_influx_rollup.lifecycle.archive_purged import (
+    find_marks,
+    marks_elsewhere,
+    require_archived_before,
+)
 from airflow_provider_influx_rollup.lifecycle.archive_read import (
     as_unreadable,
     fingerprint_source,
@@ -126,6 +131,7 @@ def archive_window(
     :raises SourceUnreadable: when no query returns the points as they are
     :raises SourceChanging: when points keep coming while the window is read
     :raises WindowFrozen: when retention may have taken points, and there is no archive yet
+    :raises ArchiveMissing: when points were purged, and the archive that stands for them is not under this path
     :raises ArchiveMismatch: when a file does not hold what was written to it
     :raises ConfigurationError: when neither the bucket nor the archive knows the measurement
     """
@@ -156,13 +162,17 @@ def _try(
     if is_taken and not spec.force:
         return (yield from _kept(spec, window, newest))
     purge = yield from read_purge(folder)
+    marks = yield from find_marks(spec, window)
+    elsewhere = yield from marks_elsewhere(spec, window, marks)
+    if newest is None:
+        require_archived_before(spec, window, elsewhere)
     plan = yield from plan_read(spec, window, bucket)
     if newest is None:
         yield from require_known(spec, window, plan.keys)
-    making = Making(spec, window, plan, newest, purge, run, now, now(), versions, FIRST, fences)
+    making = Making(spec, window, plan, newest, purge, run, now, now(), versions, FIRST, fences, marks)
     if newest is None:
         return (yield from _made(fresh_generation(making)))
-    if is_taken or purge is not None:
+    if is_taken or purge is not None or elsewhere:
         return (yield from _renew_incomplete(making, newest))
     return (yield from _renew(making, newest))
 

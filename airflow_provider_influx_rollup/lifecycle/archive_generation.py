@@ -11,8 +11,10 @@ from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merg
 from airflow_provider_influx_rollup.archive.manifest import Manifest, Part
 from airflow_provider_influx_rollup.archive.paths import generation_folder, window_folder
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
+from airflow_provider_influx_rollup.ledger.purges import PurgeMark
 from airflow_provider_influx_rollup.lifecycle.archive_newest import Published, generations
 from airflow_provider_influx_rollup.lifecycle.archive_publish import few, give_way, publish, read_back
+from airflow_provider_influx_rollup.lifecycle.archive_purged import find_marks
 from airflow_provider_influx_rollup.lifecycle.archive_read import (
     READS_AT_A_TIME,
     ReadPlan,
@@ -47,6 +49,7 @@ class Making:
     :param versions: of the software, for the manifest
     :param reason: why there is a new generation
     :param fences: how often series had been erased from the bucket before anything was read
+    :param marks: of purges of the window that the ledger knew before anything was read
     """
 
     spec: ArchiveSpec
@@ -60,6 +63,7 @@ class Making:
     versions: Mapping[str, str]
     reason: str
     fences: int = 0
+    marks: tuple[PurgeMark, ...] = ()
 
     @property
     def token(self) -> str:
@@ -187,7 +191,8 @@ def _gone_wrong(making: Making, differences: Sequence[str]) -> Steps[str]:
     if differences:
         return f"the source changed meanwhile: {few(differences)}"
     window_purge = yield from read_purge(window_folder(making.spec.folder, making.window))
-    if window_purge != making.purge:
+    marks = yield from find_marks(making.spec, making.window)
+    if window_purge != making.purge or {one.window for one in marks} != {one.window for one in making.marks}:
         return "it was purged meanwhile"
     if is_too_old(making.window, making.plan.bucket, making.clock()) and not making.spec.force:
         return "retention may have taken points meanwhile"
