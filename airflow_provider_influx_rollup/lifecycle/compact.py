@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from airflow_provider_influx_rollup.archive.catalog import compacted_of
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing, SourceChanging
 from airflow_provider_influx_rollup.lifecycle.archive_newest import Published
-from airflow_provider_influx_rollup.lifecycle.catalog import fold_marks
+from airflow_provider_influx_rollup.lifecycle.catalog import fold_marks, has_windows
 from airflow_provider_influx_rollup.lifecycle.compact_generation import Compacting, compact_generation
 from airflow_provider_influx_rollup.lifecycle.compact_held import verify_held
 from airflow_provider_influx_rollup.lifecycle.compact_plan import CompactPlan, plan_window, planned_rows
@@ -58,10 +58,15 @@ def compact(
     :param now: the clock, aware UTC
     :param versions: of the software, for the manifests
     :param dry_run: tell what would be made, by manifests; write nothing
+    :raises ArchiveMissing: when nothing was ever archived there
     :raises ConfigurationError: when archived windows overlap, or a large window has an archive of its own
     :raises ArchiveMismatch: when a file is not what its manifest says; nothing of that window was published
     """
     began = now()
+    if not (yield from has_windows(spec.folder)):
+        what = f"{spec.shown_path}/{spec.folder} has no archive at all"
+        fix = "archive it first, or correct the path, the bucket or the measurement"
+        raise ArchiveMissing(what, window=interval, written="nothing", fix=fix)
     going = CompactRun(spec, run, now, versions)
     done: list[Compacted] = []
     waiting: list[Interval] = []

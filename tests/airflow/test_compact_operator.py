@@ -38,12 +38,13 @@ def test_task_and_command_compact_the_day(
     planned = operator(scene, dry_run=True).execute(make_context())
     assert (planned["new"], planned["state"], planned["dry_run"]) == (1, "PLANNED", True)
     later = operator(scene, start=DAY.stop, stop=DAY.stop + DAY.duration, delay="1d", remove_small="true")
-    (made, nothing) = results = operator(scene, measurement=["m", "none"], pipeline="p").execute(
-        make_context()
-    )
-    assert (made["new"], made["rows_out"], made["pipeline"]) == (1, 28, "p:m")
-    assert (nothing["windows"], nothing["pipeline"]) == (0, "p:none")
+    results = operator(scene, measurement=["m"], pipeline="p").execute(make_context())
+    (made,) = results
+    assert (made["new"], made["rows_out"], made["pipeline"]) == (1, 28, "p")
     assert len(json.dumps(results)) < 1_500
+    # a wrong name must not be green for ever
+    with pytest.raises(AirflowFailException, match="none has no archive at all"):
+        operator(scene, measurement=["m", "none"], pipeline="p").execute(make_context())
     assert later.execute(make_context())["new"] == 0
     assert scene.stored(DAY) == facts_of(scene.points)
     capsys.readouterr()  # what Airflow says
