@@ -21,7 +21,7 @@ def wait_until_due(windows: Sequence[Interval], lateness: str, now: datetime) ->
     """
     due = due_at(windows[-1], Duration.of(lateness, allow_zero=True))
     if now < windows[-1].stop:
-        what = f"the window ends in the future; it may be rolled up from {format_instant(due)} on"
+        what = f"the window ends in the future; it is due at {format_instant(due)}"
         raise WindowNotDue(
             what, window=windows[-1], written="nothing", fix="run it after that, or run an earlier interval"
         )
