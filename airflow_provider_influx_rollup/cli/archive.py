@@ -12,6 +12,7 @@ from airflow_provider_influx_rollup.cli.archive_place import (
     asked_interval,
     clock,
     drive_files,
+    note_nothing,
     open_base,
     org_of,
     wanted_interval,
@@ -123,5 +124,5 @@ def _verify(args: Namespace, output: Output) -> int:
     ]
     is_right = bool(checked) and not any(one.problem for one in checked)
     if not checked:
-        output.note(f"{store.shown_path(folder)} has no archive")
+        note_nothing(store.shown_path(folder), interval, output)
     return output.finish(args.command, code_of(is_right), {"generations": answers})

@@ -86,6 +86,14 @@ def asked_interval(args: Namespace) -> Interval | None:
     return wanted_interval(args)
 
 
+def note_nothing(shown: str, interval: Interval | None, output: Output) -> None:
+    """Say that there is no archive, where the options asked for it.
+
+    :param shown: the folder of the measurement, for people
+    """
+    output.note(f"{shown} has no archive{f' of {interval}' if interval else ''}")
+
+
 def clock() -> datetime:
     """The time now."""
     return datetime.now(UTC)

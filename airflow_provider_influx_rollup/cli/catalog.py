@@ -10,6 +10,7 @@ from airflow_provider_influx_rollup.cli.archive_place import (
     add_place,
     asked_interval,
     drive_files,
+    note_nothing,
     open_base,
     org_of,
 )
@@ -61,6 +62,6 @@ def run(args: Namespace, output: Output) -> int:
         )
     )
     if not entries:
-        output.note(f"{store.shown_path(folder)} has no archive")
+        note_nothing(store.shown_path(folder), interval, output)
     answers = [entry.as_json() for entry in entries]
     return output.finish(args.command, code_of(bool(entries)), {"windows": answers})

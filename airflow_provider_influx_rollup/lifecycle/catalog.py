@@ -68,6 +68,15 @@ def find_entries(folder: str, interval: Interval | None = None) -> Steps[list[En
     return [known[window] for window in sorted(known)]
 
 
+def indexed_entries(folder: str) -> Steps[list[Entry]]:
+    """What the newest version of the index names, whether it is in the folders or not.
+
+    :param folder: of the measurement
+    """
+    catalog, _ = yield from _read(folder)
+    return [entry for _, entry in sorted(catalog.entries.items())]
+
+
 def mark_generation(folder: str, window: Interval, generation: int) -> Steps[None]:
     """Say that a generation is about to be published; always before its manifest is.
 

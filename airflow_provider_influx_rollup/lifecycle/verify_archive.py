@@ -13,11 +13,14 @@ from airflow_provider_influx_rollup.lifecycle.archive_newest import (
     read_generation,
     verify_files,
 )
+from airflow_provider_influx_rollup.lifecycle.catalog import indexed_entries
 from airflow_provider_influx_rollup.lifecycle.compact_held import read_moved
 from airflow_provider_influx_rollup.lifecycle.erase_files import read_erased
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
 from airflow_provider_influx_rollup.lifecycle.store_steps import ListFolder
 from airflow_provider_influx_rollup.windows.interval import Interval
+
+LOST = "the index of the archive names it, and it has no manifest: bring its folder back from a copy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +47,35 @@ class Checked:
 def verify_archive(folder: str, interval: Interval | None = None) -> Steps[list[Checked]]:
     """Check every published generation, also the older ones; a damaged one does not stop the others.
 
+    What the index names and no folder has is lost: nothing else would tell of a window whose folder is gone.
+
     :param folder: of the measurement
     :param interval: only windows that overlap it; None: all
     """
+    # before the folders: they may have more by then, and not less
+    indexed = yield from indexed_entries(folder)
     names = yield ListFolder(folder)
     windows = sorted(window for name in names if (window := parse_window(name)) is not None)
     checked = []
     for window in windows:
-        if interval is not None and not window.overlaps(interval):
+        if not _is_wanted(window, interval):
             continue
         for number in (yield from generations(window_folder(folder, window))):
             one = yield from _check(folder, window, number)
             if one is not None:
                 checked.append(one)
                 yield Report(f"{window}, generation {number}: {one.told}")
-    return checked
+    seen = {(one.window, one.generation) for one in checked}
+    checked += [
+        Checked(entry.window, entry.generation, entry.rows, entry.bytes, LOST)
+        for entry in indexed
+        if _is_wanted(entry.window, interval) and (entry.window, entry.generation) not in seen
+    ]
+    return sorted(checked, key=lambda one: (one.window, one.generation))
+
+
+def _is_wanted(window: Interval, interval: Interval | None) -> bool:
+    return interval is None or window.overlaps(interval)
 
 
 def _check(folder: str, window: Interval, number: int) -> Steps[Checked | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators.restore import RestoreArchiveOperator
+from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.plain_points import Point, values_of
 from tests.restore_scene import DAY, HOUR, START, Scene, hours, make_scene
@@ -141,6 +143,29 @@ def test_commands_archive_verify_list_and_restore(scene: Scene, ask: Callable[..
     assert (code, told["rows_out"]) == (0, 16)
     assert scene.plain.read(scene.target, "m") == values_of(POINTS)
     assert [one["problem"] for one in ask("archive", "--verify")[1]["generations"]] == ["", ""]
+
+
+def test_verify_finds_a_window_when_its_folder_is_gone(scene: Scene, ask: Callable[..., Any]) -> None:
+    scene.archive([Interval(START + n * HOUR, START + (n + 1) * HOUR) for n in range(3)])
+    assert ask("catalog", "--rebuild")[0] == 0
+    shutil.rmtree(next(scene.folder.rglob(f"window={START + HOUR:%Y%m%dT%H%M%SZ}_*Z")))
+    code, told = ask("archive", "--verify")
+    problems = [one["problem"] for one in told["generations"]]
+    assert (code, len(problems), problems[0], problems[2]) == (1, 3, "", "")
+    assert "the index of the archive names it" in problems[1]
+    beside = ("--from", (START + 2 * HOUR).isoformat(), "--to", (START + 3 * HOUR).isoformat())
+    assert ask("archive", "--verify", *beside)[0] == 0
+
+
+def test_verify_and_catalog_name_the_interval_when_it_has_no_archive(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], influx: InfluxServer
+) -> None:
+    monkeypatch.setenv("INFLUX_ORG", influx.org)
+    scene.archive([DAY])
+    place = [str(scene.folder), "--bucket", scene.source, "--measurement", "m"]
+    for command in (["archive", *place, "--verify"], ["catalog", *place]):
+        assert main([*command, "--from", "2024-01-01", "--to", "2024-01-02"]) == 1
+        assert "has no archive of [2024-01-01T00:00:00Z, 2024-01-02T00:00:00Z)" in capsys.readouterr().err
 
 
 def test_verify_finds_a_flipped_bit_in_any_file(scene: Scene, ask: Callable[..., Any]) -> None:
