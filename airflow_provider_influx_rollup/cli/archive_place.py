@@ -67,12 +67,12 @@ def drive_files(steps: Steps[Result], store: ArchiveStore, output: Output) -> Re
 def wanted_interval(args: Namespace, every: str | None = None) -> Interval:
     """The interval that the options name.
 
-    :param every: length of the windows; None: any interval, to the second
+    :param every: length of the windows; None: exactly the times that are named, and to the second where the time now is
     """
     from airflow_provider_influx_rollup.cli.interval import interval_of
     from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
 
-    return interval_of(args, GridSpec(every or "1s"), datetime.now(UTC))
+    return interval_of(args, GridSpec(every or "1us"), datetime.now(UTC).replace(microsecond=0))
 
 
 def asked_interval(args: Namespace) -> Interval | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, time
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import WindowUndefined
 from airflow_provider_influx_rollup.windows.local_time import first_instant, load_zone
+
+FINER = re.compile(r"[.,]\d{6}0*[1-9]")
 
 
 def read_instant(value: Any, name: str, timezone: str = "UTC") -> datetime:
@@ -17,7 +20,7 @@ def read_instant(value: Any, name: str, timezone: str = "UTC") -> datetime:
     :param name: what it is called in messages, such as ``start``
     :param timezone: IANA name, used for dates only
     :return: an aware UTC time
-    :raises WindowUndefined: when it is naive or not a time
+    :raises WindowUndefined: when it is naive, finer than a microsecond or not a time
     """
     if isinstance(value, str):
         value = _parse(value.strip(), name)
@@ -38,6 +41,10 @@ def _parse(text: str, name: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         pass  # not a date alone
+    if FINER.search(text):
+        # Python would cut them off, and the interval would be another one than was asked for
+        what = f"{name} {text!r} is finer than a microsecond"
+        raise WindowUndefined(what, fix="write at most six digits after the second")
     try:
         return datetime.fromisoformat(text)
     except ValueError as error:

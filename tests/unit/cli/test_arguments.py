@@ -10,6 +10,7 @@ import pytest
 
 from airflow_provider_influx_rollup import exceptions
 from airflow_provider_influx_rollup.cli import certificate
+from airflow_provider_influx_rollup.cli.archive_place import wanted_interval
 from airflow_provider_influx_rollup.cli.connection import settings_of
 from airflow_provider_influx_rollup.cli.exit_codes import UNUSABLE, WRONG, code_of_error
 from airflow_provider_influx_rollup.cli.interval import interval_of
@@ -57,8 +58,17 @@ def test_interval_is_refused_when_it_makes_no_sense() -> None:
         span(GridSpec("1h"), "2025-03-29", "2025-03-28")
     with pytest.raises(exceptions.WindowUndefined, match="time zone"):
         span(GridSpec("1h"), "2025-03-29T10:00:00")
+    with pytest.raises(exceptions.WindowUndefined, match="finer than a microsecond"):
+        span(GridSpec("1h"), "2025-03-29T10:00:00.123456789Z")
     with pytest.raises(exceptions.InvalidDuration):
         span(GridSpec("1h"), last="soon")
+
+
+def test_times_are_taken_as_they_are_when_there_are_no_windows() -> None:
+    """A second more would be erased, restored or archived otherwise."""
+    exact = Namespace(start="2025-03-08T00:00:00.5Z", stop="2025-03-08T00:00:00.700000000Z", last=None)
+    assert str(wanted_interval(exact)) == "[2025-03-08T00:00:00.5Z, 2025-03-08T00:00:00.7Z)"
+    assert wanted_interval(Namespace(start=None, stop=None, last="1d")).stop.microsecond == 0
 
 
 def test_every_error_has_its_code_when_a_script_asks() -> None:
