@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from airflow_provider_influx_rollup.airflow_compat import object_storage_path
-from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.stores.store_url import shown_url
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
-
-EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "abfs", "abfss": "abfs", "adl": "abfs"}
 
 
 def open_store(path: str, conn_id: str | None = None) -> ArchiveStore:
@@ -30,33 +27,19 @@ def open_store(path: str, conn_id: str | None = None) -> ArchiveStore:
     from fsspec.core import strip_protocol
 
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
-    from airflow_provider_influx_rollup.stores.store_errors import opening_errors
+    from airflow_provider_influx_rollup.stores.store_errors import not_installed, opening_errors
 
     shown = shown_url(path)
-    scheme = urlsplit(shown).scheme
     try:
         with opening_errors(shown):
             files = object_storage_path(path.strip(), conn_id).fs
         return ArchiveStore(files, strip_protocol(shown), shown)
     except ImportError as error:
-        raise _not_installed(shown, scheme, str(error)) from error
+        raise not_installed(shown, str(error)) from error
     except ValueError as error:
         if "registered for scheme" not in str(error):
-            raise _not_installed(shown, scheme, str(error)) from error
+            raise not_installed(shown, str(error)) from error
     if conn_id or "@" in urlsplit(path).netloc:
-        raise _not_installed(shown, scheme, "no Airflow provider that is installed knows it")
-    try:
-        # without a connection no provider is needed: the environment's credentials
-        return ArchiveStore.of_url(shown)
-    except (ImportError, ValueError) as error:
-        raise _not_installed(shown, scheme, str(error)) from error
-
-
-def _not_installed(shown: str, scheme: str, why: str) -> ConfigurationError:
-    extra = EXTRAS.get(scheme)
-    fix = (
-        f"install airflow-provider-influx-rollup[{extra}], and for connections the store's Airflow provider"
-        if extra
-        else "correct the scheme of the URL, or install what opens it"
-    )
-    return ConfigurationError(f"{shown} cannot be opened: {why}", written="nothing", fix=fix)
+        raise not_installed(shown, "no Airflow provider that is installed knows it")
+    # without a connection no provider is needed: the environment's credentials
+    return ArchiveStore.of_url(shown)

@@ -9,9 +9,10 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.stores.create_only import create_options
-from airflow_provider_influx_rollup.stores.store_errors import opening_errors, store_errors
-from airflow_provider_influx_rollup.stores.store_url import shown_url
+from airflow_provider_influx_rollup.stores.store_errors import not_installed, opening_errors, store_errors
+from airflow_provider_influx_rollup.stores.store_url import connection_in, shown_url
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -40,13 +41,22 @@ class ArchiveStore:
 
         :param url: such as ``/data/archive`` or ``s3://lake/telemetry``
         :param options: of fsspec's file system
-        :raises ConfigurationError: when the URL holds a password, the path is not absolute, or the credentials are none
+        :raises ConfigurationError: when the URL holds a password or names a connection, the path is not absolute, nothing
+            installed opens it, or the credentials are none
         """
         from fsspec.core import url_to_fs
 
         shown = shown_url(url)
-        with opening_errors(shown):
-            file_system, base = url_to_fs(shown, **options)
+        if connection_in(url):
+            # without it the bucket of this name at another store, or of another account, would be taken
+            what = f"the path of the archive names an Airflow connection, which nothing reads here: {shown}"
+            fix = "leave out what is before the @, and give the credentials in the environment"
+            raise ConfigurationError(what, written="nothing", fix=fix)
+        try:
+            with opening_errors(shown):
+                file_system, base = url_to_fs(shown, **options)
+        except (ImportError, ValueError) as error:
+            raise not_installed(shown, str(error)) from error
         return cls(file_system, base, shown)
 
     @property

@@ -6,6 +6,7 @@ import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from airflow_provider_influx_rollup.archive.paths import window_of_path
 from airflow_provider_influx_rollup.exceptions import (
@@ -25,6 +26,8 @@ FIX_SETTINGS = "correct the store's Airflow connection, or what the worker's env
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # object stores' libraries have errors of their own for the way there
 LIBRARIES = ("botocore", "aiobotocore", "aiohttp", "gcsfs", "google", "azure", "adlfs")
+# which extra of the package brings the library of a scheme
+EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "abfs", "abfss": "abfs", "adl": "abfs"}
 # of their errors that come from no answer of the store: nobody is logged in
 NOT_LOGGED_IN = ("Credential", "Authentication", "RefreshError")
 # fsspec's words, and Airflow's
@@ -70,6 +73,21 @@ def opening_errors(shown: str) -> Iterator[None]:
             # not its text, which may be a part of a key that is no JSON or no base64
             what = f"{shown} cannot be opened with the credentials that it was given: {type(error).__name__}"
             raise ConfigurationError(what, written="nothing", fix=FIX_SETTINGS) from None
+
+
+def not_installed(shown: str, why: str) -> ConfigurationError:
+    """The error of a URL that nothing installed opens.
+
+    :param shown: the store's URL for people
+    :param why: what the file systems say
+    """
+    extra = EXTRAS.get(urlsplit(shown).scheme)
+    fix = (
+        f"install airflow-provider-influx-rollup[{extra}], and for connections the store's Airflow provider"
+        if extra
+        else "correct the scheme of the URL, or install what opens it"
+    )
+    return ConfigurationError(f"{shown} cannot be opened: {why}", written="nothing", fix=fix)
 
 
 def _of_system(shown: str, error: OSError, *, makes: bool) -> InfluxRollupError:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from argparse import Namespace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import fsspec.registry  # noqa: F401 - one of its names is replaced
 import pytest
 
 from airflow_provider_influx_rollup import exceptions
@@ -69,6 +72,33 @@ def test_times_are_taken_as_they_are_when_there_are_no_windows() -> None:
     exact = Namespace(start="2025-03-08T00:00:00.5Z", stop="2025-03-08T00:00:00.700000000Z", last=None)
     assert str(wanted_interval(exact)) == "[2025-03-08T00:00:00.5Z, 2025-03-08T00:00:00.7Z)"
     assert wanted_interval(Namespace(start=None, stop=None, last="1d")).stop.microsecond == 0
+
+
+@pytest.mark.parametrize(
+    ("base", "words"),
+    [
+        ("nosuch://lake/x", "correct the scheme of the URL"),
+        ("s3://aws_default@lake/x", "names an Airflow connection, which nothing reads here"),
+    ],
+)
+@pytest.mark.parametrize("command", ["archive", "catalog", "compact", "certificate"])
+def test_path_is_refused_as_json_when_nothing_can_open_it(
+    command: str, base: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = [base, "--org", "o", "--bucket", "b", "--measurement", "m"]
+    more = {"archive": ["--verify"], "compact": ["--into", "1d"]}.get(command, [])
+    asked = ["verify", base] if command == "certificate" else [*place, *more]
+    assert main([command, *asked, "--json"]) == UNUSABLE
+    assert words in json.loads(capsys.readouterr().out)["error"]["message"]
+
+
+def test_extra_is_named_when_the_library_of_a_store_is_missing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    monkeypatch.setattr(sys.modules["fsspec.registry"], "registry", {})
+    assert main(["catalog", "s3://lake/x", "--org", "o", "--bucket", "b", "--measurement", "m"]) == UNUSABLE
+    assert "install airflow-provider-influx-rollup[s3]" in capsys.readouterr().err
 
 
 def test_every_error_has_its_code_when_a_script_asks() -> None:
