@@ -57,6 +57,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     :param argv: the arguments; default: those of the process
     """
+    try:
+        return _run(argv)
+    except BrokenPipeError:
+        # the reader has gone, such as `head`; Python would complain again when it flushes at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return RIGHT
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(argv: Sequence[str] | None) -> int:
     args = build_parser().parse_args(argv)
     output = _output(args.json, args.verbose)
     try:
@@ -64,12 +75,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InfluxRollupError as error:
         output.fail(args.command, error)
         code = code_of_error(error)
-    except BrokenPipeError:
-        # the reader has gone, such as `head`; Python would complain again when it flushes at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = RIGHT
-    except KeyboardInterrupt:
-        code = INTERRUPTED
     return code
 
 

@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup import exceptions
 from airflow_provider_influx_rollup.cli import certificate
 from airflow_provider_influx_rollup.cli.archive_place import wanted_interval
 from airflow_provider_influx_rollup.cli.connection import settings_of
-from airflow_provider_influx_rollup.cli.exit_codes import UNUSABLE, WRONG, code_of_error
+from airflow_provider_influx_rollup.cli.exit_codes import INTERRUPTED, UNUSABLE, WRONG, code_of_error
 from airflow_provider_influx_rollup.cli.interval import interval_of
 from airflow_provider_influx_rollup.cli.main import COMMANDS, build_parser, main
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError, WindowError
@@ -144,6 +144,18 @@ def test_token_is_not_repeated_when_it_is_on_the_command_line(
     printed = capsys.readouterr()
     assert SECRET not in printed.out + printed.err
     assert printed.err
+
+
+def test_interrupt_leaves_no_traceback_when_it_comes_before_the_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for place in ("build_parser", "_output"):
+        with monkeypatch.context() as patched:
+            patched.setattr(sys.modules["airflow_provider_influx_rollup.cli.main"], place, interrupted)
+            assert main(["doctor"]) == INTERRUPTED
 
 
 def options(**given: str | None) -> Namespace:
