@@ -49,6 +49,7 @@ from airflow_provider_influx_rollup.lifecycle.receipts import signed
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import EnsureBucket, Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock, wait_until_due
+from airflow_provider_influx_rollup.lifecycle.window_errors import about_window
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 TRIES = 3
@@ -113,9 +114,11 @@ def archive(
     done = []
     for window in windows:
         window_began = now()
-        one = yield from archive_window(spec, window, run, now, versions)
+        with about_window(window):
+            one = yield from archive_window(spec, window, run, now, versions)
         seconds = (now() - window_began).total_seconds()
-        yield Write(spec.ledger_bucket, encode_receipts([_receipt(spec, one, run, now, seconds)]))
+        with about_window(window, f"generation {one.published.manifest.generation}, and no receipt of it"):
+            yield Write(spec.ledger_bucket, encode_receipts([_receipt(spec, one, run, now, seconds)]))
         yield Report(_told(spec, one))
         if one.is_new:
             yield from fold_marks(spec.folder)

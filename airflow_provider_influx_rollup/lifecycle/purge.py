@@ -29,7 +29,7 @@ from airflow_provider_influx_rollup.lifecycle.receipts import signed
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import EnsureBucket, Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
-from airflow_provider_influx_rollup.lifecycle.window_errors import failures_as_one
+from airflow_provider_influx_rollup.lifecycle.window_errors import about_window, failures_as_one
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
 MOST_LISTED = 100
@@ -123,7 +123,8 @@ def purge(
     failed: dict[Interval, InfluxRollupError] = {}
     for window in windows:
         try:
-            one = yield from _purge_window(spec, window, stored, run, now, key, dry_run=dry_run)
+            with about_window(window):
+                one = yield from _purge_window(spec, window, stored, run, now, key, dry_run=dry_run)
         except (PurgeRefused, WindowNotDue) as error:
             failed[window] = error
             yield Report(f"Window {window} is not purged: {error}", "warning")

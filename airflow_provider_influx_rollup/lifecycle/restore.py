@@ -39,6 +39,7 @@ from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, EnsureBucket, Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.store_steps import WritePoints
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
+from airflow_provider_influx_rollup.lifecycle.window_errors import about_window
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 TYPE_CONFLICT = "field type conflict"
@@ -67,10 +68,12 @@ def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> 
     done, lifted = [], []
     for source, looks in zip(ready.sources, ready.looks, strict=True):
         source_began = now()
-        one = yield from _restore_piece(spec, source, looks, ready.target)
-        lifted += yield from _lift(spec, source)
+        with about_window(source.interval):
+            one = yield from _restore_piece(spec, source, looks, ready.target)
         seconds = (now() - source_began).total_seconds()
-        yield Write(spec.ledger_bucket, encode_receipts([_receipt(spec, one, run, now, seconds)]))
+        with about_window(source.interval, "the points, and no receipt of it"):
+            lifted += yield from _lift(spec, source)
+            yield Write(spec.ledger_bucket, encode_receipts([_receipt(spec, one, run, now, seconds)]))
         yield Report(_told(spec, one))
         done.append(one)
     seconds = (now() - began).total_seconds()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 
 from airflow_provider_influx_rollup.exceptions import (
@@ -79,6 +80,20 @@ def failures_as_one(
     fix = next((error.fix for error in errors if error.fix), None)
     written = f"{committed} windows are COMMITTED; the failed ones are not"
     return WindowsFailed(what, failed=ordered, window=ordered[0][0], written=written, fix=fix)
+
+
+@contextmanager
+def about_window(window: Interval, written: str | None = None) -> Iterator[None]:
+    """Let errors that know no window, such as those of a server or a store, name the one that is worked on.
+
+    :param written: what was and was not written when an error comes out; None: as the error says
+    """
+    try:
+        yield
+    except InfluxRollupError as error:
+        error.window = error.window or window
+        error.written = written or error.written
+        raise
 
 
 def gaps_of(windows: Iterable[Interval], why: Mapping[Interval, str]) -> list[Gap]:

@@ -16,6 +16,7 @@ from airflow_provider_influx_rollup.exceptions import (
     ArchiveMismatch,
     BucketNotFound,
     ConfigurationError,
+    InfluxForbidden,
     WindowFrozen,
     WindowNotDue,
 )
@@ -259,3 +260,20 @@ def test_archive_stops_when_the_newest_manifest_is_none(
     path.write_bytes(path.read_bytes().replace(old, new))
     with nothing_published(scene), pytest.raises(ArchiveMismatch, match=words):
         scene.archive()
+
+
+def test_error_names_the_window_and_what_is_done_when_the_ledger_takes_nothing(
+    scene: ArchiveScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.write(small_points())
+
+    def refuse(*_: Any) -> None:
+        what = "writing failed with HTTP 403"
+        raise InfluxForbidden(what, written="nothing")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scene.client, "write_lines", refuse)
+        with pytest.raises(InfluxForbidden) as caught:
+            scene.archive()
+    assert (caught.value.window, caught.value.written) == (WINDOW, "generation 1, and no receipt of it")
+    assert scene.archive()["new"] == 0
