@@ -42,7 +42,7 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.stores.store_url import shown_url
 
     store = open_base(args)
-    uri = shown_url(args.table)
+    uri = shown_url(args.table, "the path of the table")
     spec = ExportSpec(org_of(args), args.bucket, args.measurement, store.shown, uri, args.format)
     run_info = RunInfo(run_id=who(args.command))
     steps = export(spec, wanted_interval(args), run_info, clock, dry_run=args.dry_run)

@@ -52,7 +52,7 @@ class ExportArchiveOperator(InfluxArchiveOperator):
         self.table = table
         self.table_format = table_format
         if is_plain(table):
-            shown_url(str(table))
+            shown_url(str(table), "the path of the table")
 
     def execute(self, context: Context) -> Any:
         """Export the archived windows that overlap the interval of the run.
@@ -78,7 +78,7 @@ class ExportArchiveOperator(InfluxArchiveOperator):
             bucket=self.bucket,
             measurement=str(self.measurement),
             shown_path=shown_url(str(self.path)),
-            table=shown_url(str(self.table)),
+            table=shown_url(str(self.table), "the path of the table"),
             table_format=self.table_format,
             name=self.pipeline,
         )
@@ -88,7 +88,7 @@ class ExportArchiveOperator(InfluxArchiveOperator):
 
         :raises ConfigurationError: naming it
         """
-        shown = shown_url(str(self.table))
+        shown = shown_url(str(self.table), "the path of the table")
         named = connection_in(str(self.table))
         if named not in ("", self.path_conn_id or connection_in(str(self.path))):
             what = f"the table {shown} names connection {named!r}, which is not that of the archive"

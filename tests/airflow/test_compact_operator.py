@@ -85,7 +85,7 @@ def test_export_runs_as_task_and_as_command(
     assert len(json.dumps(made)) < 1_000
     with pytest.raises(AirflowFailException, match="table_format='iceberg' is not possible"):
         ExportArchiveOperator(table_format="iceberg", **wanted).execute(make_context())
-    with pytest.raises(ConfigurationError, match="holds a key or password"):
+    with pytest.raises(ConfigurationError, match="path of the table holds a key or password"):
         ExportArchiveOperator(**{**wanted, "table": "s3://key:secret@lake/table"})
     elsewhere = {**wanted, "table": "s3://lake_conn@lake/table"}
     with pytest.raises(AirflowFailException, match="names connection 'lake_conn', which is not that of"):
