@@ -95,7 +95,7 @@ def _sweep(
     if not windows:
         return
     run = replace(run, reason=RECONCILE)
-    plan = yield from plan_rollup(spec, windows, run, dry_run=True)
+    plan = yield from plan_rollup(spec, windows, run, dry_run=True, only_reads=options.is_plan)
     dropped = dropped_windows(windows, plan.target, now())
     result.frozen += [Left(window, error.what) for window, error in dropped.items()]
     purged = _put_purged_aside(windows, plan, result)

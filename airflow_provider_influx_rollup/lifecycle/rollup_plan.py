@@ -97,12 +97,18 @@ class Plan:
 
 
 def plan_rollup(
-    spec: RollupSpec, windows: tuple[Interval, ...], run: RunInfo, *, dry_run: bool = False
+    spec: RollupSpec,
+    windows: tuple[Interval, ...],
+    run: RunInfo,
+    *,
+    dry_run: bool = False,
+    only_reads: bool = False,
 ) -> Steps[Plan]:
     """Look at the buckets, the ledger and the source.
 
     :param windows: in ascending order
     :param dry_run: do not create the ledger's bucket
+    :param only_reads: do not ask whether the target may be written, so that a token that only reads is enough
     :raises BucketNotFound: when the source or the target is missing or may not be read
     :raises ConfigurationError: when another pipeline or task writes the same columns, or the ledger would forget
     :raises AggregateTypeMismatch: when a field cannot have its aggregate
@@ -121,7 +127,6 @@ def plan_rollup(
     require_ledger_kept(ledger, windows[0])
     job = job_of(spec, windows, Selection((), ()), Ownership(Claim.of(spec)))
     steps: list[Step] = [
-        CheckWritable(spec.target_bucket),
         Query(field_totals_query(job.source, job.read_interval)),
         Query(tag_keys_query(job.source, job.read_interval)),
     ]
@@ -129,10 +134,11 @@ def plan_rollup(
         steps.append(Query(_ledger_query(job)))
     parts = cut_blocks(shard_parts(job.read_interval, source.shard_group_seconds), MOST_PARTS_PER_QUERY)
     typed = [QueryArrow(fields_query(job.source, some)) for some in parts]
-    answers = yield Gather((*steps, *typed))
-    counted, tag_keys = answers[1], {row["_value"] for row in answers[2]}
+    checks = () if only_reads else (CheckWritable(spec.target_bucket),)
+    answers = (yield Gather((*checks, *steps, *typed)))[len(checks) :]
+    counted, tag_keys = answers[0], {row["_value"] for row in answers[1]}
     known: dict[str, list[Row]] = defaultdict(list)
-    for row in (row for some in answers[3 : len(steps)] for row in some):
+    for row in (row for some in answers[2 : len(steps)] for row in some):
         known[row["result"]].append(row)
     marks = yield from read_marks(
         spec.ledger_bucket, spec.source_bucket, spec.measurement, job.read_interval, known[MARKS]

@@ -255,17 +255,34 @@ def test_doctor_finds_what_is_wrong_when_windows_are_stuck(ask: Ask, place: Plac
     assert code == 1
 
 
-def test_doctor_names_permissions_when_the_token_lacks_them(
-    ask: Ask, place: Place, influx: InfluxServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def only_reading(influx: InfluxServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that may read every bucket and write none."""
     address = InfluxAddress(influx.url, influx.org, influx.token)
     org_id = address.request("GET", "/api/v2/orgs", org=influx.org)["orgs"][0]["id"]
     reads = {"action": "read", "resource": {"type": "buckets", "orgID": org_id}}
     body = json.dumps({"orgID": org_id, "permissions": [reads]}).encode()
     monkeypatch.setenv("INFLUX_TOKEN", address.request("POST", "/api/v2/authorizations", body)["token"])
+
+
+@pytest.mark.usefixtures("only_reading")
+def test_doctor_names_permissions_when_the_token_lacks_them(ask: Ask) -> None:
     code, told = ask("doctor")
     failed = {finding["check"] for finding in told["findings"] if finding["status"] == "fail"}
     assert (code, failed) == (1, {"ledger", "permissions"})
+
+
+@pytest.mark.usefixtures("only_reading")
+def test_windows_are_compared_when_the_token_may_only_read(ask: Ask, place: Place) -> None:
+    code, told = ask("verify", *SPAN)
+    (found,) = told["pipelines"]
+    assert (code, found["windows"], found["failed"]) == (1, 24, [])
+    assert {reason for one in found["dirty"] for reason in one["reasons"]} == {
+        "never committed",
+        "spec changed",
+    }
+    code, told = ask("reconcile", "--pipeline", spec_of(place).pipeline_name, *SPAN)
+    assert (code, told["error"]["name"]) == (2, "InfluxForbidden")
 
 
 def test_errors_are_told_without_a_traceback_when_the_call_is_wrong(
