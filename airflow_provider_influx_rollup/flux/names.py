@@ -34,10 +34,12 @@ def validate_name(kind: NameKind, text: str) -> str:
     return text
 
 
-def _why_invalid(kind: NameKind, text: str) -> str | None:
+def _why_invalid(kind: NameKind, text: object) -> str | None:
     """Return what is wrong with a name, or None."""
     if not text:
         return "it is empty"
+    if not isinstance(text, str):
+        return "it is no text"
     for character, description in _FORBIDDEN.items():
         if character in text:
             return f"it holds {description}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from airflow_provider_influx_rollup.lifecycle.doctor_findings import Finding, Status, describe
+from airflow_provider_influx_rollup.lifecycle.pipelines import parents_of
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket
 from airflow_provider_influx_rollup.windows.duration import Duration
@@ -22,7 +23,9 @@ def check_retention(
     findings = [
         finding
         for _, spec in sorted(pipelines.items())
-        for finding in _of_pipeline(spec, buckets[spec.source_bucket], buckets[spec.target_bucket])
+        for finding in _of_pipeline(
+            spec, _lag_seconds(spec, pipelines), buckets[spec.source_bucket], buckets[spec.target_bucket]
+        )
     ]
     if pipelines and not findings:
         findings.append(
@@ -31,8 +34,9 @@ def check_retention(
     return findings
 
 
-def _of_pipeline(spec: RollupSpec, source: Bucket | None, target: Bucket | None) -> Iterator[Finding]:
-    needed = _lag_seconds(spec)
+def _of_pipeline(
+    spec: RollupSpec, needed: float, source: Bucket | None, target: Bucket | None
+) -> Iterator[Finding]:
     if source is not None and 0 < source.retention_seconds <= needed:
         text = (
             f"pipeline {spec.pipeline_name!r}: source bucket {source.name!r} keeps points for "
@@ -57,8 +61,22 @@ def _of_pipeline(spec: RollupSpec, source: Bucket | None, target: Bucket | None)
         )
 
 
-def _lag_seconds(spec: RollupSpec) -> float:
+def _lag_seconds(spec: RollupSpec, pipelines: Mapping[str, RollupSpec]) -> float:
     """How old the first point of a window is when the window is due."""
     length = spec.grid.grid().period
     seconds = length.months * LONGEST_MONTH_SECONDS + length.nanoseconds / 1e9
-    return seconds + Duration.of(spec.lateness, allow_zero=True).nanoseconds / 1e9
+    return seconds + max(_lateness_seconds(one) for one in _with_those_below(spec, pipelines))
+
+
+def _with_those_below(spec: RollupSpec, pipelines: Mapping[str, RollupSpec]) -> Iterable[RollupSpec]:
+    """A pipeline and all that it is made of: it starts when these are done, after their own lateness."""
+    found, to_visit = {spec.pipeline_name: spec}, [spec]
+    while to_visit:
+        below = {one.pipeline_name: one for one in parents_of(to_visit.pop(), pipelines)}
+        to_visit += [one for name, one in below.items() if name not in found]
+        found |= below
+    return found.values()
+
+
+def _lateness_seconds(spec: RollupSpec) -> float:
+    return Duration.of(spec.lateness, allow_zero=True).nanoseconds / 1e9

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -55,6 +55,21 @@ class RollupOptions:
     def from_json(cls, values: Mapping[str, Any]) -> RollupOptions:
         """Undo ``as_json``."""
         return cls(**values)
+
+
+def texts_of(values: str | Sequence[str], name: str) -> tuple[str, ...]:
+    """One text or several as a tuple.
+
+    :param name: of the parameter, for messages
+    :raises ConfigurationError: when it is neither
+    """
+    several = (values,) if isinstance(values, str) else values
+    if not isinstance(several, list | tuple | set | frozenset) or not all(
+        isinstance(v, str) for v in several
+    ):
+        what = f"{name}={values!r} is not possible"
+        raise ConfigurationError(what, written="nothing", fix="give a text, or a list of texts")
+    return tuple(several)
 
 
 def _require_positive(name: str, number: object) -> None:

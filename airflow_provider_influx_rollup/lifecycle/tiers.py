@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, WindowMisaligned
 from airflow_provider_influx_rollup.lifecycle.lifecycle_ends import Archive, Validation
+from airflow_provider_influx_rollup.lifecycle.options import texts_of
 from airflow_provider_influx_rollup.lifecycle.spec import DEFAULT_LEDGER_BUCKET, GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.state_edge import require_readable
 from airflow_provider_influx_rollup.windows.duration import Duration
@@ -62,7 +63,7 @@ class Lifecycle:
     :param validation: what is checked before the first tier; None: nothing
     :param archive: where points are archived, and when they are purged; None: not at all
     :raises ConfigurationError: when the tiers do not fit each other: parts that are missing, a retention that is
-        shorter than the next tier's lag
+        shorter than the lag of the tier or of the next one, or than what is reconciled
     :raises WindowMisaligned: when the windows of a tier are not made of whole windows of the tier below
     """
 
@@ -89,6 +90,7 @@ class Lifecycle:
             _require_nested(below, above)
         self._require_own_buckets()
         self._require_purge_before_retention()
+        self._require_reconcile_within_retention()
         self.require_kept(None if self.run_every is None else Duration.of(self.run_every).timedelta)
 
     def specs(self) -> list[RollupSpec]:
@@ -108,12 +110,14 @@ class Lifecycle:
             target_bucket=tier.bucket,
             measurement=self.measurement,
             grid=GridSpec(tier.every, tier.offset, tier.timezone),
-            aggregates={glob: _texts(names) for glob, names in aggregates.items()}
+            aggregates={glob: texts_of(names, "aggregates") for glob, names in aggregates.items()}
             if isinstance(aggregates, Mapping)
-            else _texts(aggregates),
-            fields=_texts(self.fields) if is_first and self.fields is not None else None,
-            tags={key: _texts(values) for key, values in self.tags.items()} if is_first else {},
-            group_by=_texts(self.group_by) if is_first and self.group_by is not None else None,
+            else texts_of(aggregates, "aggregates"),
+            fields=texts_of(self.fields, "fields") if is_first and self.fields is not None else None,
+            tags={key: texts_of(values, f"tags[{key!r}]") for key, values in self.tags.items()}
+            if is_first
+            else {},
+            group_by=texts_of(self.group_by, "group_by") if is_first and self.group_by is not None else None,
             lateness=tier.lateness,
             pipeline=tier.name,
             ledger_bucket=self.ledger_bucket,
@@ -137,24 +141,43 @@ class Lifecycle:
                 what = f"bucket {self.source_bucket!r} drops its points after {self.retention}, before purge_after={after}"
                 raise ConfigurationError(what, written="nothing", fix="keep them longer, or purge earlier")
 
+    def _require_reconcile_within_retention(self) -> None:
+        """A lookback beyond the retention is refused by every run."""
+        if self.reconcile is None:
+            return
+        lookback = Duration.of(self.reconcile).timedelta
+        if self.retention is not None and longest_length(self.retention) < lookback:
+            what = (
+                f"reconcile={self.reconcile} reaches further back than bucket {self.source_bucket!r} keeps its "
+                f"points, which is {self.retention}"
+            )
+            raise ConfigurationError(what, written="nothing", fix=f"give at most {self.retention}")
+
     def require_kept(self, run_every: timedelta | None) -> None:
-        """Refuse a bucket that drops rows before the next tier has read them.
+        """Refuse a bucket that drops rows before they are written, or before the next tier has read them.
 
         :param run_every: how far the runs are apart; None when unknown
-        :raises ConfigurationError: naming the two buckets and the lag
+        :raises ConfigurationError: naming the bucket and the lag
         """
-        kept = [(self.source_bucket, self.retention), *((tier.bucket, tier.retention) for tier in self.tiers)]
-        for (bucket, retention), tier, spec in zip(kept, self.tiers, self.specs(), strict=False):
-            lag = longest_window(spec.grid.grid()) + Duration.of(tier.lateness, allow_zero=True).timedelta
-            lag += run_every or timedelta()
-            if retention is not None and shortest_length(retention) < lag:
-                scheduled = f" + {run_every} between runs" if run_every else ""
-                what = (
-                    f"bucket {bucket!r} keeps its rows for {retention}, but the tier in bucket {tier.bucket!r} reads "
-                    f"them up to {lag} after they were sent (a window of {tier.every} + lateness {tier.lateness}{scheduled})"
-                )
-                fix = f"keep them for at least {lag}, or give that tier shorter windows"
-                raise ConfigurationError(what, written="nothing", fix=fix)
+        source, waited = (self.source_bucket, self.retention), timedelta()
+        for tier, spec in zip(self.tiers, self.specs(), strict=True):
+            # a tier waits for all tiers below it, and these for their own lateness
+            waited = max(waited, Duration.of(tier.lateness, allow_zero=True).timedelta)
+            lag = longest_window(spec.grid.grid()) + waited + (run_every or timedelta())
+            scheduled = f" + {run_every} between runs" if run_every else ""
+            total = f"(a window of {tier.every} + lateness {_text(waited)}{scheduled})"
+            use = f"the tier in bucket {tier.bucket!r} reads them up to {lag} after they were sent {total}"
+            _require_kept(*source, lag, use)
+            use = f"they are up to {lag} old when they are written {total}"
+            _require_kept(tier.bucket, tier.retention, lag, use)
+            source = (tier.bucket, tier.retention)
+
+
+def _require_kept(bucket: str, retention: str | None, lag: timedelta, use: str) -> None:
+    if retention is not None and shortest_length(retention) < lag:
+        what = f"bucket {bucket!r} keeps its rows for {retention}, but {use}"
+        fix = f"keep them for at least {lag}, or give that tier shorter windows"
+        raise ConfigurationError(what, written="nothing", fix=fix)
 
 
 def shortest_length(duration: str) -> timedelta:
@@ -164,6 +187,12 @@ def shortest_length(duration: str) -> timedelta:
         return length.timedelta
     years, months = divmod(length.months, 12)
     return timedelta(days=365 * years + 28 * months)
+
+
+def longest_length(duration: str) -> timedelta:
+    """How long a Flux duration is at most; a month has 31 days."""
+    length = Duration.of(duration)
+    return length.months * LONGEST_MONTH if length.months else length.timedelta
 
 
 def longest_window(grid: Grid) -> timedelta:
@@ -184,5 +213,5 @@ def _require_nested(below: RollupSpec, above: RollupSpec) -> None:
         raise
 
 
-def _texts(values: str | Sequence[str]) -> tuple[str, ...]:
-    return (values,) if isinstance(values, str) else tuple(values)
+def _text(length: timedelta) -> str:
+    return Duration.of(length, allow_zero=True).to_flux()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from airflow_provider_influx_rollup.lifecycle.options import texts_of
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
-from airflow_provider_influx_rollup.operators._options import texts
 from airflow_provider_influx_rollup.settings import read_settings
 
 if TYPE_CHECKING:
@@ -35,12 +35,12 @@ def declared_rollup(
         target_bucket=str(operator.target_bucket),
         measurement=measurement,
         grid=declared_grid(operator),
-        aggregates={glob: texts(names) for glob, names in aggregates.items()}
+        aggregates={glob: texts_of(names, "aggregates") for glob, names in aggregates.items()}
         if isinstance(aggregates, Mapping)
-        else texts(aggregates),
-        fields=None if operator.fields is None else texts(operator.fields),
-        tags={key: texts(values) for key, values in (operator.tags or {}).items()},
-        group_by=None if operator.group_by is None else texts(operator.group_by),
+        else texts_of(aggregates, "aggregates"),
+        fields=None if operator.fields is None else texts_of(operator.fields, "fields"),
+        tags={key: texts_of(values, f"tags[{key!r}]") for key, values in (operator.tags or {}).items()},
+        group_by=None if operator.group_by is None else texts_of(operator.group_by, "group_by"),
         target_measurement=operator.target_measurement,
         lateness=operator.lateness,
         compute=operator.compute,

@@ -166,6 +166,8 @@ def test_specs_drift_when_recent_windows_have_another_hash() -> None:
         (7 * DAY, 3600, 0, ["fail hourly", "fail monthly"]),
         # the month's first hours are gone when it ends
         (7 * DAY, 30 * DAY, 0, ["fail monthly"]),
+        # and it waits for the lateness of its last hour
+        (7 * DAY, 31 * DAY + 300, 0, ["fail monthly"]),
         (90 * DAY, 60 * DAY, 0, ["warn hourly"]),
         (0, 60 * DAY, 30 * DAY, ["warn hourly", "fail monthly"]),
     ],

@@ -10,6 +10,8 @@ import pytest
 from airflow_provider_influx_rollup.exceptions import (
     AggregateNotMergeable,
     ConfigurationError,
+    InvalidDuration,
+    InvalidName,
     WindowMisaligned,
 )
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
@@ -21,7 +23,7 @@ PARTS = ["count", "sum", "min", "max"]
 
 
 def lifecycle(*tiers: Tier, **more: Any) -> Lifecycle:
-    return Lifecycle("raw", "m", tiers, **more)
+    return Lifecycle("raw", **{"measurement": "m", "tiers": tiers, **more})
 
 
 def test_each_tier_reads_the_one_before_when_a_lifecycle_has_three() -> None:
@@ -58,6 +60,12 @@ REFUSED = [
     (["1h", ("1d", PARTS, "Asia/Kathmandu")], {}, WindowMisaligned, "every=15m"),
     (["1h"], {"retention": "59m"}, ConfigurationError, "bucket 'raw' keeps its rows for 59m"),
     (["1h"], {"retention": "90m", "run_every": "1h"}, ConfigurationError, "2:00:00"),
+    (["1h"], {"reconcile": "x"}, InvalidDuration, "'x' is not a Flux duration"),
+    (["1h"], {"reconcile": "31d", "retention": "30d"}, ConfigurationError, "reconcile=31d reaches further"),
+    (["1h"], {"measurement": ["m", "n"]}, InvalidName, "it is no text"),
+    (["1h"], {"tags": {"floor": 5}}, ConfigurationError, "tags['floor']=5 is not possible"),
+    ([("1h", {"temp": None})], {}, ConfigurationError, "aggregates=None is not possible"),
+    ([("1h", ["count", 5])], {}, ConfigurationError, "aggregates=['count', 5] is not possible"),
 ]
 
 
@@ -95,6 +103,31 @@ def test_retention_is_refused_when_it_is_shorter_than_the_next_tiers_lag() -> No
             with_hours_kept(*arguments)
     with pytest.raises(ConfigurationError, match="between runs"):
         with_hours_kept("25h", "1d").require_kept(timedelta(hours=2))
+
+
+def test_retention_is_refused_when_a_tier_waits_for_the_lateness_of_one_below() -> None:
+    def with_minutes_kept(retention: str, lateness: str) -> Lifecycle:
+        minutes = Tier("minutes", "5m", PARTS, retention=retention, lateness=lateness)
+        return lifecycle(minutes, Tier("hours", "1h", retention="30d"), Tier("days", "1d", lateness="30m"))
+
+    with_minutes_kept("3h", "2h")
+    with pytest.raises(ConfigurationError, match=r"'minutes' keeps its rows for 150m.* up to 3:00:00 after"):
+        with_minutes_kept("150m", "2h")
+    with pytest.raises(ConfigurationError, match=r"'hours' keeps its rows for 30d.* \+ lateness 30d\)"):
+        with_minutes_kept("60d", "30d")
+
+
+def test_retention_is_refused_when_rows_are_too_old_to_be_written() -> None:
+    lifecycle(Tier("hours", "1h", PARTS, retention="1h"))
+    with pytest.raises(ConfigurationError, match=r"'hours' .* 1:00:01 old when they are written"):
+        lifecycle(Tier("hours", "1h", PARTS, retention="1h", lateness="1s"))
+    with pytest.raises(ConfigurationError, match="'days' keeps its rows for 23h"):
+        lifecycle(Tier("hours", "1h", PARTS), Tier("days", "1d", retention="23h"))
+
+
+def test_lookback_is_taken_when_the_source_keeps_its_points_as_long() -> None:
+    lifecycle(Tier("hours", "1h", PARTS), reconcile="30d", retention="30d")
+    lifecycle(Tier("hours", "1h", PARTS), reconcile="31d", retention="1mo")
 
 
 def test_lifecycle_is_refused_when_two_tiers_share_a_bucket() -> None:
