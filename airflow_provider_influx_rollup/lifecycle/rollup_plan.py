@@ -113,17 +113,7 @@ def plan_rollup(
     :raises ConfigurationError: when another pipeline or task writes the same columns, or the ledger would forget
     :raises AggregateTypeMismatch: when a field cannot have its aggregate
     """
-    ledger_step = FindBucket(spec.ledger_bucket) if dry_run else EnsureBucket(spec.ledger_bucket)
-    buckets = (FindBucket(spec.source_bucket), FindBucket(spec.target_bucket), ledger_step)
-    source, target, ledger = yield Gather(buckets)
-    for role, name, bucket in (
-        ("source", spec.source_bucket, source),
-        ("target", spec.target_bucket, target),
-    ):
-        if bucket is None:
-            what = f"there is no {role} bucket {name!r}, or the token may not read it"
-            fix = "create the bucket, correct its name, or give the token permission to read and write it"
-            raise BucketNotFound(what, http_status=404, window=windows[0], written="nothing", fix=fix)
+    source, target, ledger = yield from _find_buckets(spec, windows[0], dry_run=dry_run)
     require_ledger_kept(ledger, windows[0])
     job = job_of(spec, windows, Selection((), ()), Ownership(Claim.of(spec)))
     steps: list[Step] = [
@@ -158,6 +148,23 @@ def plan_rollup(
     ownership = _ownership(spec, stored, others, receipts.values())
     totals = totals_by_field(counted)
     return Plan(windows, types, book, ownership, source, target, totals, others, waiting, tuple(marks))
+
+
+def _find_buckets(
+    spec: RollupSpec, first: Interval, *, dry_run: bool
+) -> Steps[tuple[Bucket, Bucket, Bucket | None]]:
+    ledger_step = FindBucket(spec.ledger_bucket) if dry_run else EnsureBucket(spec.ledger_bucket)
+    buckets = (FindBucket(spec.source_bucket), FindBucket(spec.target_bucket), ledger_step)
+    source, target, ledger = yield Gather(buckets)
+    for role, name, bucket in (
+        ("source", spec.source_bucket, source),
+        ("target", spec.target_bucket, target),
+    ):
+        if bucket is None:
+            what = f"there is no {role} bucket {name!r}, or the token may not read it"
+            fix = "create the bucket, correct its name, or give the token permission to read and write it"
+            raise BucketNotFound(what, http_status=404, window=first, written="nothing", fix=fix)
+    return source, target, ledger
 
 
 def _ledger_query(job: Job) -> str:
