@@ -111,7 +111,7 @@ class RollupSpec:
         for name in self.rules().exact_names():
             validate_name("field", name)
         self.grid.grid()
-        Duration.of(self.lateness, allow_zero=True)
+        Duration.of(self.lateness, allow_zero=True).timedelta  # noqa: B018 - refuses months
         _require_choice("compute", self.compute, COMPUTE_CHOICES)
         _require_choice("empty_windows", self.empty_windows, EMPTY_CHOICES)
         self._require_distinct_target()

@@ -18,7 +18,7 @@ from airflow_provider_influx_rollup.airflow_compat import (
 )
 from airflow_provider_influx_rollup.airflow_compat import timezone as airflow_timezone
 from airflow_provider_influx_rollup.data_interval import interval_of_run, run_info
-from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError
 from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID, InfluxRollupHook
 from airflow_provider_influx_rollup.links.influx import (
     LINKS_XCOM_KEY,
@@ -103,7 +103,7 @@ class InfluxStageOperator(BaseOperator):
         self.pipeline = pipeline
         self.ledger_bucket = ledger_bucket if ledger_bucket is not None else read_settings().ledger_bucket
         # BaseOperator has a method dry_run() that renders the templates
-        self.is_dry_run = dry_run
+        self.is_dry_run = _require_truth("dry_run", dry_run)
         self.deferrable = default_deferrable() if deferrable is None else deferrable
         self._is_running = False
 
@@ -240,3 +240,11 @@ class InfluxStageOperator(BaseOperator):
             self._is_running = False
             Stats.timing(f"influx_rollup.{self.verb}.duration", timedelta(seconds=time.monotonic() - began))
             Stats.incr(f"influx_rollup.{self.verb}.{outcome}")
+
+
+def _require_truth(name: str, value: object) -> bool:
+    """Refuse a template where there can be none: any text would count as true."""
+    if isinstance(value, bool):
+        return value
+    what = f"{name}={value!r} is neither True nor False"
+    raise ConfigurationError(what, written="nothing", fix="give one of them: this parameter is no template")

@@ -56,6 +56,11 @@ def test_options_are_the_defaults_when_nothing_is_given() -> None:
         {"force": "perhaps"},
         {"windows_per_block": 0},
         {"on_window_error": "ignore"},
+        {"lateness": "1mo"},
+        {"tags": {"floor": 5}},
+        {"aggregates": {"temp": None}},
+        # no template: any text would write nothing, in each run
+        {"dry_run": "{{ dag_run.conf.get('dry_run', False) }}"},
     ],
 )
 def test_dag_is_refused_when_an_option_is_not_possible(given: dict[str, Any]) -> None:
