@@ -30,6 +30,8 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 # longer than a block takes; a run that died is taken for alive so long
 BUSY_FOR = timedelta(minutes=15)
 MOST_TOLD = 20
+# the first whole one that InfluxDB can store
+FIRST_YEAR = 1678
 REASON = "heal: the window was not committed"
 
 
@@ -137,7 +139,7 @@ def _windows_before(spec: RollupSpec, interval: Interval, lookback: Duration) ->
 def _earlier(instant: datetime, lookback: Duration) -> datetime:
     if not lookback.months:
         return instant - lookback.timedelta
-    months = instant.year * 12 + instant.month - 1 - lookback.months
+    months = max(instant.year * 12 + instant.month - 1 - lookback.months, FIRST_YEAR * 12)
     # a day that each month has; a little more is healed
     return instant.replace(year=months // 12, month=months % 12 + 1, day=min(instant.day, 28))
 

@@ -63,8 +63,7 @@ class Duration:
             what = "mixes months with fixed units"
             _refuse(f"{self.months}mo{self.nanoseconds}ns", what, "give months only, or fixed units only")
         if self.nanoseconds > MAX_NS or self.months > MAX_MONTHS:
-            text = f"{self.months} months {self.nanoseconds} ns"
-            _refuse(text, "is too long", "stay below 292 years, or 9,999 calendar years")
+            _refuse(self.to_flux(), "is too long", "stay below 292 years, or 9,999 calendar years")
 
     @classmethod
     def parse(cls, text: str, *, allow_zero: bool = False) -> Duration:

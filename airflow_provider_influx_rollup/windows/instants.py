@@ -10,6 +10,8 @@ from airflow_provider_influx_rollup.exceptions import WindowUndefined
 from airflow_provider_influx_rollup.windows.local_time import first_instant, load_zone
 
 FINER = re.compile(r"[.,]\d{6}0*[1-9]")
+# 64 bits of nanoseconds reach from 1677-09-21 to 2262-04-11
+STORED_YEARS = range(1677, 2263)
 
 
 def read_instant(value: Any, name: str, timezone: str = "UTC") -> datetime:
@@ -20,10 +22,13 @@ def read_instant(value: Any, name: str, timezone: str = "UTC") -> datetime:
     :param name: what it is called in messages, such as ``start``
     :param timezone: IANA name, used for dates only
     :return: an aware UTC time
-    :raises WindowUndefined: when it is naive, finer than a microsecond or not a time
+    :raises WindowUndefined: when it is naive, finer than a microsecond, not a time, or in a year that InfluxDB cannot store
     """
     if isinstance(value, str):
         value = _parse(value.strip(), name)
+    if isinstance(value, date) and value.year not in STORED_YEARS:
+        what = f"{name} {value.isoformat()} is outside of what InfluxDB can store"
+        raise WindowUndefined(what, fix=f"use a time of the years {STORED_YEARS[0]} to {STORED_YEARS[-1]}")
     if isinstance(value, datetime):
         if value.tzinfo is None:
             text = value.isoformat()

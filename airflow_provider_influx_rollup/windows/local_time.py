@@ -7,7 +7,7 @@ from calendar import monthrange
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from airflow_provider_influx_rollup.exceptions import InvalidTimezone
+from airflow_provider_influx_rollup.exceptions import InvalidTimezone, WindowError
 from airflow_provider_influx_rollup.windows.duration import DAY_NS, Duration
 from airflow_provider_influx_rollup.windows.interval import EPOCH
 
@@ -71,8 +71,17 @@ def shift(instant: datetime, by: Duration, timezone: str, *, backwards: bool = F
     :param timezone: an IANA name
     :param backwards: move into the past
     :return: an aware UTC time; the 31st moved to a shorter month is its last day
+    :raises WindowError: when no calendar has that time
     """
-    sign = -1 if backwards else 1
+    try:
+        return _shifted(instant, by, timezone, -1 if backwards else 1)
+    except (OverflowError, ValueError) as error:
+        side = "before" if backwards else "after"
+        what = f"{by} {side} {instant.isoformat()} is outside of all calendars"
+        raise WindowError(what, fix="give a shorter duration") from error
+
+
+def _shifted(instant: datetime, by: Duration, timezone: str, sign: int) -> datetime:
     is_whole_days = by.nanoseconds % DAY_NS == 0
     if not is_whole_days or (not by.months and timezone in UTC_NAMES):
         return instant.astimezone(UTC) + sign * by.timedelta

@@ -65,6 +65,12 @@ def test_interval_is_refused_when_it_makes_no_sense() -> None:
         span(GridSpec("1h"), "2025-03-29T10:00:00.123456789Z")
     with pytest.raises(exceptions.InvalidDuration):
         span(GridSpec("1h"), last="soon")
+    for grid in (GridSpec("1h"), BERLIN):
+        for given in ({"stop": "0001-01-01"}, {"start": "9999-12-31"}, {"start": "1600-01-01T00:00:00Z"}):
+            with pytest.raises(exceptions.WindowUndefined, match="outside of what InfluxDB can store"):
+                span(grid, **given)
+        with pytest.raises(WindowError, match=r"9999y before .* is outside of all calendars"):
+            span(grid, last="9999y")
 
 
 def test_times_are_taken_as_they_are_when_there_are_no_windows() -> None:
