@@ -8,6 +8,17 @@ from typing import Any, NoReturn
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 
 
+class WrongCall(Exception):
+    """Arguments that a command cannot take.
+
+    :param usage: for people, which options there are
+    """
+
+    def __init__(self, message: str, usage: str) -> None:
+        super().__init__(message)
+        self.usage = usage
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that takes no abbreviated options and never repeats a token."""
 
@@ -16,10 +27,13 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**(kwargs | {"allow_abbrev": False}))
 
     def error(self, message: str) -> NoReturn:
-        """Leave with exit code 2; what was not understood may hold a secret, and is not repeated."""
+        """Refuse a call; what was not understood may hold a secret, and is not repeated.
+
+        :raises WrongCall: always
+        """
         if message.startswith("unrecognized arguments"):
             message = "there are arguments that this command does not have; see --help"
-        super().error(message)
+        raise WrongCall(message, f"{self.format_usage()}{self.prog}: error: {message}\n")
 
 
 class _RefusedToken(argparse.Action):

@@ -27,11 +27,19 @@ from airflow_provider_influx_rollup.cli import (
     restore,
     verify,
 )
-from airflow_provider_influx_rollup.cli.arguments import Parser
-from airflow_provider_influx_rollup.cli.exit_codes import EXPLANATION, INTERRUPTED, RIGHT, code_of_error
-from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+from airflow_provider_influx_rollup.cli.arguments import Parser, WrongCall
+from airflow_provider_influx_rollup.cli.exit_codes import (
+    EXPLANATION,
+    INTERRUPTED,
+    RIGHT,
+    UNUSABLE,
+    code_of_error,
+)
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from airflow_provider_influx_rollup.cli.output import Output
 
 COMMANDS = (
@@ -68,7 +76,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    args = build_parser().parse_args(argv)
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    try:
+        args = build_parser().parse_args(arguments)
+    except WrongCall as refusal:
+        return _refuse(refusal, arguments)
     output = _output(args.json, args.verbose)
     try:
         code: int = args.run(args, output)
@@ -89,9 +101,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     for module in COMMANDS:
-        name = module.__name__.rpartition(".")[2]
         command = commands.add_parser(
-            name,
+            _name(module),
             help=module.HELP,
             description=module.__doc__,
             epilog=EXPLANATION,
@@ -100,6 +111,20 @@ def build_parser() -> argparse.ArgumentParser:
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     return parser
+
+
+def _refuse(refusal: WrongCall, arguments: Sequence[str]) -> int:
+    """Programs get the error as JSON, whatever is wrong with the call; people get the options."""
+    if "--json" in arguments:
+        command = next((name for name in map(_name, COMMANDS) if name in arguments[:1]), "")
+        _output(as_json=True, verbose=False).fail(command, ConfigurationError(str(refusal)))
+    else:
+        sys.stderr.write(refusal.usage)
+    return UNUSABLE
+
+
+def _name(module: ModuleType) -> str:
+    return module.__name__.rpartition(".")[2]
 
 
 def _output(as_json: bool, verbose: bool) -> Output:

@@ -164,6 +164,34 @@ def test_interrupt_leaves_no_traceback_when_it_comes_before_the_command(
             assert main(["doctor"]) == INTERRUPTED
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["coverage", "--last"],
+        ["coverage", "--tokn", SECRET],
+        ["coverage", "--token", SECRET],
+        ["reconcile", "--pipeline", "p", "--max-windows", "many"],
+        ["plan", "--pipeline", "p", "--dag-id", "d"],
+    ],
+)
+def test_refusal_is_json_when_a_program_makes_a_wrong_call(
+    argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*argv, "--json"]) == UNUSABLE
+    printed = capsys.readouterr()
+    told = json.loads(printed.out)
+    assert (told["command"], told["is_right"], told["error"]["name"]) == (
+        argv[0],
+        False,
+        "ConfigurationError",
+    )
+    assert printed.err == f"ConfigurationError: {told['error']['message']}\n"
+    assert SECRET not in printed.out
+    assert main(argv) == UNUSABLE
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err[: len("usage: ")]) == ("", "usage: ")
+
+
 def options(**given: str | None) -> Namespace:
     return Namespace(**({"url": None, "org": None, "token_file": None, "ssl_ca_cert": None} | given))
 
