@@ -16,6 +16,7 @@ from airflow_provider_influx_rollup.flux.lateness_read import (
     lateness_query,
 )
 from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
+from airflow_provider_influx_rollup.flux.names import validate_name
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.ledger.codec import decode_receipts
 from airflow_provider_influx_rollup.ledger.lateness import (
@@ -56,7 +57,9 @@ class LatenessSpec:
     ledger_bucket: str = DEFAULT_LEDGER_BUCKET
 
     def __post_init__(self) -> None:
-        Duration.of(self.watched_within)
+        for key in self.group_by:
+            validate_name("tag", key)
+        Duration.of(self.watched_within).timedelta  # noqa: B018 - refuses months
 
 
 @dataclass(frozen=True, slots=True)

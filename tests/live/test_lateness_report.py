@@ -17,7 +17,7 @@ import pytest
 
 from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client.driver import drive
-from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, InvalidName
 from airflow_provider_influx_rollup.ledger.lateness import LateArrival, encode_check, encode_lateness
 from airflow_provider_influx_rollup.lifecycle.lateness_report import LatenessSpec, report_lateness
 from airflow_provider_influx_rollup.lifecycle.lateness_result import LatenessReport, LatenessRow
@@ -334,6 +334,12 @@ def test_backfilled_windows_are_left_out_when_they_were_first_committed_days_lat
     assert (some.rows, some.unwatched_windows) == ([], HOURS)
     assert ["15 windows were first committed more than 15s" in note for note in some.notes] == [True, False]
     assert report(client, spec, watched_within="25s").unwatched_windows == 0
+
+
+@pytest.mark.parametrize("key", ["", "_time", "_field"])
+def test_report_is_refused_when_it_is_asked_for_groups_of_no_tag(key: str) -> None:
+    with pytest.raises(InvalidName, match="tag name"):
+        LatenessSpec(group_by=("site", key))
 
 
 @pytest.mark.parametrize("ledger", ["its own", "one that is not there"])
