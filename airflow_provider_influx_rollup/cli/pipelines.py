@@ -8,32 +8,51 @@ from fnmatch import fnmatchcase
 
 from airflow_provider_influx_rollup.cli.connection import Server
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.lifecycle.pipelines import load_pipelines
+from airflow_provider_influx_rollup.lifecycle.pipelines import load_stored, rollups_in_force
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+
+MOST_NAMED = 5
 
 
 def chosen_pipelines(server: Server, names: Sequence[str] | None) -> list[RollupSpec]:
     """The specs in force of the named pipelines, by name.
 
     :param names: names or patterns; None takes all
-    :raises ConfigurationError: when the ledger has no such pipeline
+    :raises ConfigurationError: when the ledger has no such pipeline, or it is a script
     """
-    known = server.drive(load_pipelines(server.ledger_bucket))
-    if not known:
+    stored = server.drive(load_stored(server.ledger_bucket))
+    known = rollups_in_force(stored)
+    scripts = sorted({name for name, _, _ in stored} - known.keys())
+    if not stored:
         what = f"bucket {server.ledger_bucket!r} has no pipeline, or the token may not read it"
         raise ConfigurationError(what, fix="run a rollup first, or name the ledger with --ledger-bucket")
     if names is None:
+        if not known:
+            whose = f"all pipelines of bucket {server.ledger_bucket!r} are"
+            raise _only_scripts(whose, scripts)
         return [known[name] for name in sorted(known)]
-    chosen = dict.fromkeys(found for name in names for found in _matching(name, known))
+    chosen = dict.fromkeys(found for name in names for found in _matching(name, known, scripts))
     return [known[name] for name in chosen]
 
 
-def _matching(name: str, known: Mapping[str, RollupSpec]) -> list[str]:
+def _matching(name: str, known: Mapping[str, RollupSpec], scripts: Sequence[str]) -> list[str]:
     if name in known:
         return [name]
     matching = sorted(found for found in known if fnmatchcase(found, name))
-    if not matching:
-        what = f"the ledger has no pipeline {name!r}"
-        near = get_close_matches(name, known, cutoff=0.3) or sorted(known)[:3]
-        raise ConfigurationError(what, fix=f"use one of its pipelines, such as {', '.join(map(repr, near))}")
-    return matching
+    if matching:
+        return matching
+    asked = [script for script in scripts if script == name or fnmatchcase(script, name)]
+    if asked:
+        whose = f"what {name!r} names is"
+        raise _only_scripts(whose, asked)
+    what = f"the ledger has no pipeline {name!r}"
+    near = get_close_matches(name, known, cutoff=0.3) or sorted(known)[:3] or scripts[:3]
+    raise ConfigurationError(what, fix=f"use one of its pipelines, such as {', '.join(map(repr, near))}")
+
+
+def _only_scripts(whose: str, scripts: Sequence[str]) -> ConfigurationError:
+    named = ", ".join(map(repr, scripts[:MOST_NAMED])) + (" ..." if len(scripts) > MOST_NAMED else "")
+    what = f"{whose} scripts of their own, of which the ledger has receipts and no spec: {named}"
+    return ConfigurationError(
+        what, fix="read their receipts with the queries of the guide for people on call"
+    )

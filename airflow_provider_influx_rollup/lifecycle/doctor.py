@@ -53,7 +53,9 @@ def examine(
     findings += yield from _check_permissions(pipelines, buckets)
     findings += check_retention(pipelines, buckets)
     findings.append(
-        _check_stuck((yield Query(unfinished_query(ledger_bucket, _always(now())))), now(), stuck_after)
+        _check_stuck(
+            pipelines, (yield Query(unfinished_query(ledger_bucket, _always(now())))), now(), stuck_after
+        )
     )
     starts = Interval(now() - drift_since, now())
     findings.append(_check_drift(pipelines, (yield Query(spec_counts_query(ledger_bucket, starts)))))
@@ -146,7 +148,9 @@ def _check_permissions(
     return findings
 
 
-def _check_stuck(rows: Iterable[Row], now: datetime, stuck_after: timedelta) -> Finding:
+def _check_stuck(
+    pipelines: Mapping[str, RollupSpec], rows: Iterable[Row], now: datetime, stuck_after: timedelta
+) -> Finding:
     writing: dict[str, int] = {}
     stuck: dict[str, int] = {}
     for row in rows:
@@ -156,7 +160,10 @@ def _check_stuck(rows: Iterable[Row], now: datetime, stuck_after: timedelta) -> 
     if stuck:
         names = ", ".join(f"{count} of {name!r}" for name, count in sorted(stuck.items()))
         text = f"windows are WRITING for more than {describe(stuck_after.total_seconds())}: {names}"
-        return Finding("writing", Status.FAIL, text, "run them again: `influx-rollup coverage` lists them")
+        fix = "run them again: `influx-rollup coverage` lists them"
+        if not stuck.keys() <= pipelines.keys():
+            fix += "; those of scripts, queries over the ledger"
+        return Finding("writing", Status.FAIL, text, fix)
     if writing:
         return Finding(
             "writing",

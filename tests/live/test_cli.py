@@ -19,10 +19,10 @@ import pytest
 from airflow_provider_influx_rollup.cli import connection
 from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.ledger.codec import encode_receipts
+from airflow_provider_influx_rollup.ledger.codec import encode_receipts, encode_spec
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
-from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant, to_ns
 from dev.influx_http import InfluxAddress
 from tests.conftest import InfluxServer
@@ -306,6 +306,26 @@ def test_errors_are_told_without_a_traceback_when_the_call_is_wrong(
         monkeypatch.setattr(connection, "DEADLINE_SECONDS", 0.1)
         code, told = ask("doctor", "--url", url)
     assert (code, told["findings"][-1]["status"], told["findings"][-1]["check"]) == (2, "fail", "server")
+
+
+def test_script_is_said_to_be_one_when_it_is_asked_for(
+    client: InfluxClient, bucket_factory: Callable[[], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ask(*argv: str) -> str:
+        assert main([*argv, "--ledger-bucket", ledger, "--json"]) == 2
+        message: str = json.loads(capsys.readouterr().out)["error"]["message"]
+        return message
+
+    ledger = bucket_factory()
+    assert "has no pipeline, or the token may not read it" in ask("coverage")
+    script = {"script": "buckets()", "target_bucket": "rolled"}
+    client.write_lines(ledger, [encode_spec("my script", "00", script, datetime.now(UTC))])
+    for argv in (["coverage"], ["receipts", "--pipeline", "my*"], ["verify", "--pipeline", "my script"]):
+        assert "scripts of their own, of which the ledger has receipts and no spec: 'my script'" in ask(*argv)
+    assert "no pipeline 'mine'" in ask("plan", "--pipeline", "mine")
+    hourly = RollupSpec("raw", "rolled", "m", GridSpec("1h"), ("count",), pipeline="hourly")
+    client.write_lines(ledger, [encode_spec("hourly", "11", hourly.as_json(), datetime.now(UTC))])
+    assert "'my script'" in ask("receipts", "--pipeline", "my script")
 
 
 def test_program_answers_quickly_when_it_is_run(place: Place) -> None:

@@ -141,6 +141,11 @@ def test_windows_are_stuck_when_they_are_writing_for_long() -> None:
     (finding,) = server.examine()["writing"]
     assert finding.status is Status.FAIL
     assert "2 of 'hourly'" in finding.message
+    assert finding.fix == "run them again: `influx-rollup coverage` lists them"
+    server.writing += [{"pipeline": "a script", "written_at_ns": day_ago}]
+    (finding,) = server.examine()["writing"]
+    assert "1 of 'a script', 2 of 'hourly'" in finding.message
+    assert finding.fix.endswith("those of scripts, queries over the ledger")
 
 
 def test_specs_drift_when_recent_windows_have_another_hash() -> None:
