@@ -46,8 +46,9 @@ def require_one_task(spec: RollupSpec, run: RunInfo, previous: Iterable[Receipt]
     :param previous: receipts of the windows
     :raises ConfigurationError: naming the other task
     """
+    spec_hash = spec.spec_hash()
     for receipt in previous:
-        if receipt.spec_hash != spec.spec_hash() and _is_another_task(run, receipt):
+        if receipt.spec_hash != spec_hash and _is_another_task(run, receipt):
             mapped = f" [{receipt.map_index}]" if receipt.map_index >= 0 else ""
             what = (
                 f"pipeline {spec.pipeline_name!r} has other fields, aggregates or a filter in task {receipt.task_id!r}"

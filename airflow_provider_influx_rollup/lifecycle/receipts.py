@@ -78,10 +78,10 @@ class ReceiptBook:
         """Windows the ledger has no receipt of."""
         return [window for window in windows if window not in self.previous]
 
-    @property
-    def torn(self) -> frozenset[Interval]:
-        """Windows that a run was writing when it ended."""
-        return frozenset(w for w, receipt in self.previous.items() if receipt.state is State.WRITING)
+    def has_torn(self, windows: Iterable[Interval]) -> bool:
+        """Whether a run was writing one of these windows when it ended."""
+        known = (self.previous.get(window) for window in windows)
+        return any(receipt.state is State.WRITING for receipt in known if receipt is not None)
 
     def committed_before(self, windows: Iterable[Interval]) -> int:
         """How many windows were COMMITTED before this run."""

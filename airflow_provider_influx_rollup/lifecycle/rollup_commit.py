@@ -56,7 +56,7 @@ def commit_block(
         totals = {name: totals[name] for name in job.fields if name in totals}
     try:
         yield from require_not_purged(job, book)
-        if any(window in book.torn for window in job.windows):
+        if book.has_torn(job.windows):
             yield from restore_survivors(job)
         verdict = yield from _write_until_right(job, totals)
     except InfluxRollupError as error:

@@ -186,7 +186,8 @@ def _ownership(
 ) -> Ownership:
     """Windows that an earlier spec wrote, or may have, hold rows that only the earlier spec explains."""
     mine = Claim.of(spec)
-    if all(receipt.is_committed and receipt.spec_hash == spec.spec_hash() for receipt in previous):
+    spec_hash = spec.spec_hash()
+    if all(receipt.is_committed and receipt.spec_hash == spec_hash for receipt in previous):
         return Ownership(mine)
     earlier = tuple(Claim.of(other) for other in earlier_specs(spec, stored))
     return Ownership(mine, earlier, others)

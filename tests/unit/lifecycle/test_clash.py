@@ -193,3 +193,18 @@ def test_task_is_refused_when_another_task_has_the_name_for_another_spec(change:
 )
 def test_task_may_change_its_spec(change: dict[str, Any]) -> None:
     require_one_task(LASTS, replace(WRITER, **change), [receipt_of(SUMS, WRITER)])
+
+
+def test_hash_is_computed_once_when_there_are_many_receipts(monkeypatch: pytest.MonkeyPatch) -> None:
+    computed: list[str] = []
+    spec_hash = RollupSpec.spec_hash
+
+    def counted(spec: RollupSpec) -> str:
+        computed.append(spec_hash(spec))
+        return computed[-1]
+
+    monkeypatch.setattr(RollupSpec, "spec_hash", counted)
+    window = Interval(EPOCH, EPOCH + timedelta(hours=1))
+    one = Receipt("mine", "rollup", window, State.COMMITTED, EPOCH, spec_hash="older")
+    require_one_task(SUMS, RunInfo(), [one] * 100)
+    assert len(computed) == 1
