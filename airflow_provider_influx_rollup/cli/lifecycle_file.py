@@ -12,6 +12,7 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.lifecycle_ends import Archive, Validation
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.tiers import Lifecycle, Tier
+from airflow_provider_influx_rollup.shown import shown
 
 
 def specs_of_file(path: str) -> list[RollupSpec]:
@@ -37,17 +38,17 @@ def specs_of_file(path: str) -> list[RollupSpec]:
 
 
 def _load(path: Path) -> Any:
-    import yaml
+    from airflow_provider_influx_rollup.yaml_text import YamlInvalid, load
 
     try:
-        return yaml.safe_load(path.read_text())
+        return load(path.read_text())
     except (OSError, ValueError) as error:
         what = f"the lifecycle file {str(path)!r} cannot be read"
         raise ConfigurationError(what, fix="name a file of YAML or JSON") from error
-    except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        what = f"the lifecycle file {str(path)!r} is neither YAML nor JSON"
-        what += "" if where is None else f" (line {where.line + 1})"
+    except YamlInvalid as error:
+        what = (
+            f"the lifecycle file {str(path)!r} is neither YAML nor JSON (line {error.line}): {error.problem}"
+        )
         raise ConfigurationError(what, fix="correct it") from error
 
 
@@ -56,7 +57,7 @@ def _made(made: type[Any], values: Mapping[str, Any], where: str) -> Any:
     hints = get_type_hints(made)
     for name, value in values.items():
         if not _fits(value, hints[name]):
-            what = f"{where}: {name} is {value!r}"
+            what = f"{where}: {name} is {shown(value)}"
             raise ConfigurationError(what, fix="write durations and names as text, several of them as a list")
     return made(**values)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from airflow_provider_influx_rollup.client.requests import utf8
 from airflow_provider_influx_rollup.exceptions import WriteRejected
 
 MAX_LINES = 10_000
@@ -33,7 +34,7 @@ def split_lines(
         if line.lstrip(BLANKS).startswith("#"):
             what = f"the line {line[:100]!r} begins with #, which the server takes for a comment"
             raise WriteRejected(what, fix="choose a measurement name that does not begin with #")
-        encoded = line.encode()
+        encoded = utf8(line)
         if pending and (len(pending) >= max_lines or size + len(encoded) + 1 > max_bytes):
             yield Batch(b"\n".join(pending), len(pending))
             pending, size = [], 0

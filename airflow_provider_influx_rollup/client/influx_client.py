@@ -256,7 +256,7 @@ class InfluxClient:
         found = self.find_bucket(name)
         if found is not None:
             return found
-        request = requests.create_bucket_request(self._org_id(), name, retention_seconds)
+        request = requests.create_bucket_request(self._org_id(name), name, retention_seconds)
         try:
             return _bucket(self._json(request))
         except InfluxRejected as error:
@@ -299,11 +299,15 @@ class InfluxClient:
             types.setdefault(name, []).append(kind)
         return {name: tuple(kinds) for name, kinds in types.items()}
 
-    def _org_id(self) -> str:
+    def _org_id(self, bucket: str) -> str:
         organisations = self._json(requests.find_org_request(self._settings.org))["orgs"]
         if not organisations:
-            what = f"the token may not read organisation {self._settings.org!r}"
-            raise InfluxForbidden(what, fix="give the token read:orgs, or create the bucket by hand")
+            what = (
+                f"bucket {bucket!r} does not exist, or the token may not read it; the token may not read organisation "
+                f"{self._settings.org!r} either, so that the bucket cannot be created"
+            )
+            fix = f"let the token read and write bucket {bucket!r}; create the bucket by hand when it does not exist"
+            raise InfluxForbidden(what, fix=fix)
         return str(organisations[0]["id"])
 
     def _retried(self, attempt: Callable[[], Result]) -> Result:

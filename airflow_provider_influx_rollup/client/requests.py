@@ -15,6 +15,7 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant, from_ns
 
 GZIP_FROM_BYTES = 4096
+SHOWN_AROUND = 30
 JSON_TYPE = {"Content-Type": "application/json"}
 
 
@@ -174,8 +175,21 @@ def format_ns(nanoseconds: int) -> str:
 
 
 def _path(path: str, **params: str) -> str:
-    return f"{path}?{urlencode(params)}"
+    return f"{path}?{urlencode({name: utf8(value) for name, value in params.items()})}"
 
 
 def _json(body: Mapping[str, Any]) -> bytes:
-    return json.dumps(body, ensure_ascii=False).encode()
+    return utf8(json.dumps(body, ensure_ascii=False))
+
+
+def utf8(text: str) -> bytes:
+    """The bytes of a text that is sent.
+
+    :raises ConfigurationError: when it holds half of a surrogate pair, with what is around it
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        around = text[max(0, error.start - SHOWN_AROUND) : error.end + SHOWN_AROUND]
+        what = f"{around!a} holds a character that UTF-8 cannot carry"
+        raise ConfigurationError(what, written="nothing", fix="remove the lone surrogate") from error

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from airflow_provider_influx_rollup.client.proxy import Proxy
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+# far more than one process ever sends at once; a pool is filled with as many places when it is made
+MAX_POOL_SIZE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +23,15 @@ class ClientSettings:
     :param token: gives the API token; called with True after a 401, to read it again from where it is kept
     :param verify_ssl: check the server's certificate
     :param ssl_ca_cert: file of certificates to trust instead of the system's
-    :param proxy: URL of an HTTP proxy; a user and password in it are sent to the proxy
+    :param proxy: URL of an HTTP proxy; a user and password in it are sent to the proxy, and percent-encoded there
     :param connect_timeout_seconds: longest wait for a connection
     :param read_timeout_seconds: longest wait for the next bytes of an answer
     :param gzip: compress write bodies and ask for compressed answers; None does unless the server is on this machine.
         The server needs 22 ns for each byte, so that a network of more than 45 MB/s is faster without
-    :param pool_size: connections that are kept open
+    :param pool_size: connections that are kept open, at most 1,000
     :param deadline_seconds: no try of a request starts later than this after its first try
-    :raises ConfigurationError: when the URL is not http(s)://host, or holds a user or password
+    :raises ConfigurationError: when the URL or the proxy's is not http(s)://host, the URL holds a user or password, or the
+        pool is too large
     """
 
     url: str
@@ -45,7 +49,7 @@ class ClientSettings:
     def __post_init__(self) -> None:
         try:
             parts = urlsplit(self.url)
-            is_usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+            is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
             has_secret = "@" in parts.netloc
         except ValueError:
             is_usable, has_secret = False, "@" in self.url
@@ -58,6 +62,10 @@ class ClientSettings:
         if not self.org:
             what = "the name of the InfluxDB organisation is missing"
             raise ConfigurationError(what, fix="set org in the connection")
+        if not 0 < self.pool_size <= MAX_POOL_SIZE:
+            what = f"pool_size is {self.pool_size}"
+            raise ConfigurationError(what, fix=f"set pool_size to a number from 1 to {MAX_POOL_SIZE}")
+        Proxy.of(self.proxy)
         object.__setattr__(self, "url", self.url.rstrip("/"))
 
     @property

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from base64 import b64encode
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit, urlunsplit
 
+from airflow_provider_influx_rollup.client.proxy import Proxy
 from airflow_provider_influx_rollup.client.responses import error_of_answer
+from airflow_provider_influx_rollup.client.tls import error_of_tls, require_readable_authorities
 from airflow_provider_influx_rollup.exceptions import (
     ConfigurationError,
     InfluxError,
@@ -35,6 +37,7 @@ class Transport:
 
     def __init__(self, settings: ClientSettings) -> None:
         self._settings = settings
+        require_readable_authorities(settings)
         self._influxdb = make_influxdb_client(settings)
         # the client's own request methods do not stream with our error checks; its pool has TLS and proxy set up
         self._pool: Any = self._influxdb.api_client.rest_client.pool_manager
@@ -134,9 +137,9 @@ class Transport:
 def _error_of_network(request: Request, url: str, error: Exception) -> InfluxError | ConfigurationError:
     from urllib3 import exceptions as urllib3_errors
 
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        what = f"the certificate of {url} is not trusted: {error}"
-        return ConfigurationError(what, fix="set ssl_ca_cert to the file of the authority that signed it")
+    misconfigured = error_of_tls(url, str(error))
+    if misconfigured is not None:
+        return misconfigured
     if isinstance(error, urllib3_errors.DecodeError):
         return InfluxTruncated(f"the compressed answer to {request.about} is damaged: {error}")
     what = f"{request.about} did not get through to {url}: {_reason(error)}"
@@ -172,29 +175,21 @@ def make_influxdb_client(settings: ClientSettings) -> InfluxDBClient:
     """Make the client library's own client, with the settings' pool, TLS and proxy, and without a token."""
     from influxdb_client.client.influxdb_client import InfluxDBClient
 
-    proxy, proxy_headers = split_proxy(settings.proxy)
+    proxy = Proxy.of(settings.proxy)
     return InfluxDBClient(
         url=settings.url,
         token="",
         org=settings.org,
         verify_ssl=settings.verify_ssl,
         ssl_ca_cert=settings.ssl_ca_cert,
-        proxy=proxy,
-        proxy_headers=proxy_headers,
+        proxy=proxy.url if proxy else None,
+        proxy_headers=_proxy_headers(proxy),
         connection_pool_maxsize=settings.pool_size,
     )
 
 
-def split_proxy(proxy: str | None) -> tuple[str | None, dict[str, str] | None]:
-    """Part a proxy's URL from its user and password, which go into headers."""
-    if not proxy:
-        return None, None
-    parts = urlsplit(proxy)
-    if parts.username is None:
-        return proxy, None
-    from urllib3.util import make_headers
-
-    secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    make: Callable[..., dict[str, str]] = make_headers
-    return bare, make(proxy_basic_auth=secret)
+def _proxy_headers(proxy: Proxy | None) -> dict[str, str] | None:
+    """The user and password of a proxy go into a header, so that no URL has them."""
+    if proxy is None or proxy.credentials is None:
+        return None
+    return {"proxy-authorization": f"Basic {b64encode(proxy.credentials.encode()).decode()}"}

@@ -98,7 +98,13 @@ class ConnectionReading:
         host = str(self.fields.host or "").strip().rstrip("/")
         if not host:
             self._refuse_missing("host", "put the server's host name or URL into the host field")
-        return self._checked_url(host) if "://" in host else self._joined_url(host)
+        try:
+            return self._checked_url(host) if "://" in host else self._joined_url(host)
+        except ValueError:
+            what = f'host of connection "{self.conn_id}" is no host name or URL'
+            raise ConfigurationError(
+                what, fix="give a host name, or a URL such as http://localhost:8086"
+            ) from None
 
     def unknown_extras(self) -> list[str]:
         """Names of extras that are not understood, and therefore not used."""

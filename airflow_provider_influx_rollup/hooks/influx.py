@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
 
 from airflow_provider_influx_rollup.airflow_compat import BaseHook, get_async_connection, mask_secret
+from airflow_provider_influx_rollup.client.proxy import password_of
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.hooks.client_cache import ConnectionToken, close_client, shared_client
 from airflow_provider_influx_rollup.hooks.connection_settings import ConnectionReading, client_settings
@@ -164,6 +164,6 @@ def _masked_token(reading: ConnectionReading) -> str:
 
 
 def _mask_proxy_password(proxy: str | None) -> None:
-    password = urlsplit(proxy).password if proxy else None
+    password = password_of(proxy)
     if password:
         mask_secret(password)

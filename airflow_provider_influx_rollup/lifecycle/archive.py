@@ -44,10 +44,11 @@ from airflow_provider_influx_rollup.lifecycle.catalog import fold_marks
 from airflow_provider_influx_rollup.lifecycle.compact_held import verify_held
 from airflow_provider_influx_rollup.lifecycle.erase_state import read_fences
 from airflow_provider_influx_rollup.lifecycle.frozen import is_too_old
+from airflow_provider_influx_rollup.lifecycle.ledger_bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.purge_state import read_purge
 from airflow_provider_influx_rollup.lifecycle.receipts import signed
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
-from airflow_provider_influx_rollup.lifecycle.steps import EnsureBucket, Report, Steps, Write
+from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock, wait_until_due
 from airflow_provider_influx_rollup.lifecycle.window_errors import about_window
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -110,7 +111,7 @@ def archive(
     :raises InfluxRollupError: of the first window that cannot be archived; the earlier ones are
     """
     began = now()
-    yield EnsureBucket(spec.ledger_bucket)
+    yield from ensure_ledger(spec.ledger_bucket, windows[0])
     done = []
     for window in windows:
         window_began = now()

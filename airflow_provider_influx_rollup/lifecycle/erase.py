@@ -30,9 +30,10 @@ from airflow_provider_influx_rollup.lifecycle.erase_state import (
 )
 from airflow_provider_influx_rollup.lifecycle.erase_targets import find_readers, naming_specs
 from airflow_provider_influx_rollup.lifecycle.erase_validated import find_validated
+from airflow_provider_influx_rollup.lifecycle.ledger_bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.pipelines import load_stored
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
-from airflow_provider_influx_rollup.lifecycle.steps import EnsureBucket, Report, Steps
+from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.windows.interval import format_instant
 
@@ -160,7 +161,7 @@ def _begun(
 ) -> Steps[EraseState]:
     """An erasure that a run has begun, or a new one."""
     if state is None:
-        yield EnsureBucket(spec.archive.ledger_bucket)
+        yield from ensure_ledger(spec.archive.ledger_bucket, None)
         number = yield from require_last(spec.archive.folder)
         subject = Subject.of(spec.tags, by.salt)
         state = new_state(spec, subject, by.run, format_instant(began), number)

@@ -92,19 +92,6 @@ def dropped_windows(
     }
 
 
-def require_ledger_kept(ledger: Bucket | None, first: Interval) -> None:
-    """Refuse a ledger that forgets.
-
-    :param ledger: None when there is none yet
-    :param first: the earliest window
-    :raises ConfigurationError: naming the bucket
-    """
-    if ledger is not None and ledger.retention_seconds:
-        what = f"bucket {ledger.name!r} keeps points for {ledger.retention_seconds} s only; a ledger keeps for ever"
-        fix = "set its retention to 0, or choose another ledger_bucket"
-        raise ConfigurationError(what, window=first, written="nothing", fix=fix)
-
-
 def merged_frozen(frozen: Sequence[WindowFrozen], window_count: int) -> WindowFrozen:
     """One error for several frozen windows.
 

@@ -20,6 +20,7 @@ from airflow_provider_influx_rollup.lifecycle.certificates import (
     read_numbered,
 )
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
+from airflow_provider_influx_rollup.lifecycle.ledger_bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.pipelines import load_stored
 from airflow_provider_influx_rollup.lifecycle.purge_delete import Deleted, delete_window
 from airflow_provider_influx_rollup.lifecycle.purge_proof import Finished, Proof, prove
@@ -27,7 +28,7 @@ from airflow_provider_influx_rollup.lifecycle.purge_spec import STAGE, PurgeSpec
 from airflow_provider_influx_rollup.lifecycle.purge_state import DONE, write_purge
 from airflow_provider_influx_rollup.lifecycle.receipts import signed
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
-from airflow_provider_influx_rollup.lifecycle.steps import EnsureBucket, Report, Steps, Write
+from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.lifecycle.window_errors import about_window, failures_as_one
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
@@ -117,7 +118,7 @@ def purge(
     """
     began = now()
     if not dry_run:
-        yield EnsureBucket(spec.archive.ledger_bucket)
+        yield from ensure_ledger(spec.archive.ledger_bucket, windows[0])
     stored = yield from load_stored(spec.archive.ledger_bucket)
     done: list[Purged] = []
     failed: dict[Interval, InfluxRollupError] = {}

@@ -23,6 +23,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_read import (
     plan_read,
     require_bucket,
 )
+from airflow_provider_influx_rollup.lifecycle.ledger_bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.purge_marks import lift_purge
 from airflow_provider_influx_rollup.lifecycle.purge_state import write_purge
 from airflow_provider_influx_rollup.lifecycle.receipts import signed
@@ -36,7 +37,7 @@ from airflow_provider_influx_rollup.lifecycle.restore_target import (
     require_no_conflict,
 )
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
-from airflow_provider_influx_rollup.lifecycle.steps import Bucket, EnsureBucket, Report, Steps, Write
+from airflow_provider_influx_rollup.lifecycle.steps import Bucket, Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.store_steps import WritePoints
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.lifecycle.window_errors import about_window
@@ -64,7 +65,7 @@ def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> 
     began = now()
     ready = yield from _prepare(spec, interval, began)
     require_no_conflict(spec, [look for looks in ready.looks for look in looks])
-    yield EnsureBucket(spec.ledger_bucket)
+    yield from ensure_ledger(spec.ledger_bucket, interval)
     done, lifted = [], []
     for source, looks in zip(ready.sources, ready.looks, strict=True):
         source_began = now()

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MOST_CHAINS_PER_QUERY = 100
+# of the worker's memory, while the quantiles of one window of 20 million points are computed
+BYTES_PER_POINT = 125
 COUNT = find_aggregate("count")
 
 
@@ -146,7 +148,14 @@ def _compute_from_raw(
     """One bounded read after another, each of whole windows, for all aggregates of these fields at once."""
     names = ", ".join(c.name for field_name in fields for c in job.columns_of(field_name))
     yield Report(f"Computing {names} in the worker from the raw points of {job.read_interval}")
-    for windows in _bounded_reads(job, sum(totals.get(name, 0) for name in fields)):
+    rows = sum(totals.get(name, 0) for name in fields)
+    reads = _bounded_reads(job, rows)
+    largest = rows // len(reads)
+    if largest > job.spec.max_rows_per_read:
+        text = f"some {largest:,} points, more than max_rows_per_read={job.spec.max_rows_per_read:,}"
+        memory = max(1, largest * BYTES_PER_POINT // 1_000_000)
+        yield Report(f"One read of {job.span} brings {text}, and needs some {memory:,} MB", level="warning")
+    for windows in reads:
         interval = Interval(min(w.start for w in windows), windows[-1].stop)
         frames = frames_from_tables((yield QueryArrow(raw_query(job.source, interval, fields))))
         bounds = window_bounds(windows)

@@ -30,8 +30,8 @@ from airflow_provider_influx_rollup.lifecycle.clash import (
     require_one_task,
 )
 from airflow_provider_influx_rollup.lifecycle.field_types import shard_parts
-from airflow_provider_influx_rollup.lifecycle.frozen import require_ledger_kept
 from airflow_provider_influx_rollup.lifecycle.job import INSTANT, Job, cut_blocks
+from airflow_provider_influx_rollup.lifecycle.ledger_bucket import require_ledger_kept
 from airflow_provider_influx_rollup.lifecycle.ownership import Claim, Ownership
 from airflow_provider_influx_rollup.lifecycle.purge_marks import read_marks
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook

@@ -23,6 +23,7 @@ from airflow_provider_influx_rollup.ledger.codec import decode_receipts, encode_
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.checkpoints import done_by_this_run
+from airflow_provider_influx_rollup.lifecycle.ledger_bucket import require_ledger_kept
 from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.plan_gate import OnRawRead, plan_gate
 from airflow_provider_influx_rollup.lifecycle.purge_marks import require_not_purged_for_script
@@ -171,6 +172,7 @@ def _plan(
         what = f"there is no target bucket {spec.target_bucket!r}, or the token may not read it"
         fix = "create the bucket, correct its name, or give the token permission to read and write it"
         raise BucketNotFound(what, http_status=404, window=interval, written="nothing", fix=fix)
+    require_ledger_kept(ledger, interval)
     period = Duration.of(interval.duration) if spec.grid is None else Duration.of(spec.grid.every)
     yield CheckWritable(spec.target_bucket)
     verdict = yield from plan_gate(

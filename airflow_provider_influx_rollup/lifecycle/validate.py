@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicat
 from airflow_provider_influx_rollup.flux.validate import recorded_rules_query
 from airflow_provider_influx_rollup.ledger.validation import VALIDATION_MEASUREMENT, encode_validation
 from airflow_provider_influx_rollup.lifecycle.job import INSTANT
+from airflow_provider_influx_rollup.lifecycle.ledger_bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import (
     Bucket,
@@ -126,11 +127,11 @@ def _begin(spec: ValidateSpec, scope: Scope) -> Steps[Validation]:
         fix = "create the bucket, correct its name, or give the token permission to read it"
         raise BucketNotFound(what, http_status=404, window=scope.interval, written="nothing", fix=fix)
     if not spec.dry_run:
+        yield from ensure_ledger(spec.ledger_bucket, scope.interval)
         for name in (spec.quarantine_bucket, spec.clean_bucket):
             if name is not None:
                 # the same retention gives the same shard groups, so that a field that changes its type fits
                 yield EnsureBucket(name, source.retention_seconds)
-        yield EnsureBucket(spec.ledger_bucket)
         copies = [copied.line() for copied in spec.copied_to()]
         if copies:
             # before the first copy: an erasure finds them here

@@ -8,6 +8,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import RuleInvalid
+from airflow_provider_influx_rollup.shown import shown
 from airflow_provider_influx_rollup.validation.inventory_rules import ExpectedSeriesRule
 from airflow_provider_influx_rollup.validation.presence_rules import MissingFieldRule
 from airflow_provider_influx_rollup.validation.rule import Rule
@@ -64,18 +65,22 @@ def rule_of(values: Any) -> Rule:
     if isinstance(values, Rule):
         return values
     if not isinstance(values, Mapping):
-        what = f"{values!r} is not a rule"
+        what = f"{shown(values)} is not a rule"
         raise RuleInvalid(what, fix='give a rule, or {"rule": "<name>", ...}')
     given = dict(values)
     name = given.pop("rule", None)
     cls = RULES.get(name) if isinstance(name, str) else None
     if cls is None:
-        what = f"there is no rule {name!r}" if name is not None else f"{given!r} does not name its rule"
+        what = (
+            f"there is no rule {shown(name)}"
+            if name is not None
+            else f"{shown(given)} does not name its rule"
+        )
         raise RuleInvalid(what, parameter="rule", fix=f"use one of {', '.join(RULES)}")
     known = {one.name: one for one in fields(cls)}
     for key in given:
         if key not in known:
-            what = f"rule {name!r} has no parameter {key!r}"
+            what = f"rule {name!r} has no parameter {shown(key)}"
             raise RuleInvalid(what, parameter=str(key), fix=f"it has {', '.join(known)}")
     for key, one in known.items():
         if key not in given and one.default is MISSING and one.default_factory is MISSING:
@@ -90,7 +95,7 @@ def rules_of(values: Iterable[Any]) -> tuple[Rule, ...]:
     :raises RuleInvalid: when one is not possible, with its place in the list, or two have one name
     """
     if isinstance(values, Mapping | str) or not isinstance(values, Iterable):
-        what = f"{values!r} is not a list of rules"
+        what = f"{shown(values)} is not a list of rules"
         raise RuleInvalid(what, fix="give a list")
     rules = []
     for place, one in enumerate(values, start=1):

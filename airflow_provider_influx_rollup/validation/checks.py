@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import InvalidDuration, RuleInvalid
+from airflow_provider_influx_rollup.shown import shown
 from airflow_provider_influx_rollup.windows.duration import Duration
 
 Number = int | float
@@ -18,7 +19,7 @@ def refuse(rule: str, parameter: str, value: object, why: str, fix: str) -> Rule
 
     :param why: what is wrong with the value, such as ``is not a number``
     """
-    return RuleInvalid(f"rule {rule!r}: {parameter}={value!r} {why}", parameter=parameter, fix=fix)
+    return RuleInvalid(f"rule {rule!r}: {parameter}={shown(value)} {why}", parameter=parameter, fix=fix)
 
 
 def require_number(

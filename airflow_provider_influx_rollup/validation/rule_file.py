@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 import yaml
 
 from airflow_provider_influx_rollup.exceptions import RuleInvalid
+from airflow_provider_influx_rollup.shown import shown
 from airflow_provider_influx_rollup.validation.catalog import require_distinct, rule_of
 from airflow_provider_influx_rollup.validation.rule import Rule
 from airflow_provider_influx_rollup.validation.transformations import Transformation, transformation_of
+from airflow_provider_influx_rollup.yaml_text import YamlInvalid, compose, construct, line_of
 
 SECTIONS = ("rules", "transformations")
 Made = TypeVar("Made")
@@ -33,10 +35,9 @@ def read_rule_file(text: str, source: str = "rules") -> RuleFile:
     :raises RuleInvalid: with ``source`` and the line, when something in it is wrong
     """
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        what = f"{source}, line {mark.line + 1 if mark else 1}: {error.problem or error.context}"
+        root = compose(text)
+    except YamlInvalid as error:
+        what = f"{source}, line {error.line}: {error.problem}"
         raise RuleInvalid(what, fix="correct the YAML") from error
     if isinstance(root, yaml.SequenceNode):
         return RuleFile(_rules(root, source))
@@ -45,12 +46,13 @@ def read_rule_file(text: str, source: str = "rules") -> RuleFile:
         raise RuleInvalid(what, fix="write a list of rules, or rules: and transformations:")
     sections: dict[str, yaml.Node] = {}
     for key, value in root.value:
-        if key.value not in SECTIONS:
-            what = f"{source}, line {_line(key)}: {key.value!r} is not a part of a rule file"
+        name = _name_of(key, source)
+        if name not in SECTIONS:
+            what = f"{source}, line {line_of(key)}: {shown(name)} is not a part of a rule file"
             raise RuleInvalid(what, fix=f"use {' and '.join(SECTIONS)}")
-        sections[key.value] = value
+        sections[name] = value
     if "rules" not in sections:
-        what = f"{source}, line {_line(root)}: there are no rules"
+        what = f"{source}, line {line_of(root)}: there are no rules"
         raise RuleInvalid(what, fix="write rules: and a list")
     changes = sections.get("transformations")
     made = () if changes is None else _each(changes, source, transformation_of)
@@ -59,21 +61,21 @@ def read_rule_file(text: str, source: str = "rules") -> RuleFile:
 
 def _rules(node: yaml.Node, source: str) -> tuple[Rule, ...]:
     rules = _each(node, source, rule_of)
-    lines = [_line(one) for one in node.value]
+    lines = [line_of(one) for one in node.value]
     for place in range(len(rules)):
         try:
             require_distinct(rules[: place + 1])
         except RuleInvalid as error:
             raise _placed(error, source, lines[place]) from error
     if not rules:
-        what = f"{source}, line {_line(node)}: there are no rules"
+        what = f"{source}, line {line_of(node)}: there are no rules"
         raise RuleInvalid(what, fix="give at least one")
     return rules
 
 
 def _each(node: yaml.Node, source: str, make: Callable[[Any], Made]) -> tuple[Made, ...]:
     if not isinstance(node, yaml.SequenceNode):
-        what = f"{source}, line {_line(node)}: this is not a list"
+        what = f"{source}, line {line_of(node)}: this is not a list"
         raise RuleInvalid(what, fix="begin each entry with a dash")
     return tuple(_one(entry, source, make) for entry in node.value)
 
@@ -81,31 +83,34 @@ def _each(node: yaml.Node, source: str, make: Callable[[Any], Made]) -> tuple[Ma
 def _one(node: yaml.Node, source: str, make: Callable[[Any], Made]) -> Made:
     lines = _lines_of_keys(node, source)
     try:
-        values = yaml.SafeLoader("").construct_document(node)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else _line(node)
-        raise _placed(RuleInvalid(str(error.problem), fix="correct the YAML"), source, line) from error
+        values = construct(node)
+    except YamlInvalid as error:
+        raise _placed(RuleInvalid(error.problem, fix="correct the YAML"), source, error.line) from error
     try:
         return make(values)
     except RuleInvalid as error:
         key = (error.parameter or "").partition("[")[0]
-        raise _placed(error, source, lines.get(key, _line(node))) from error
+        raise _placed(error, source, lines.get(key, line_of(node))) from error
 
 
 def _lines_of_keys(node: yaml.Node, source: str) -> dict[str, int]:
     """The line of each key; a key that is there twice would silently win over the first."""
     lines: dict[str, int] = {}
     for key, _ in node.value if isinstance(node, yaml.MappingNode) else []:
-        if key.value in lines:
-            what = f"{source}, line {_line(key)}: {key.value!r} is given twice"
-            raise RuleInvalid(what, parameter=str(key.value), fix="give it once")
-        lines[key.value] = _line(key)
+        name = _name_of(key, source)
+        if name in lines:
+            what = f"{source}, line {line_of(key)}: {shown(name)} is given twice"
+            raise RuleInvalid(what, parameter=name, fix="give it once")
+        lines[name] = line_of(key)
     return lines
+
+
+def _name_of(key: yaml.Node, source: str) -> str:
+    if not isinstance(key, yaml.ScalarNode):
+        what = f"{source}, line {line_of(key)}: a list or a mapping stands where a name is expected"
+        raise RuleInvalid(what, fix="write a parameter's name")
+    return str(key.value)
 
 
 def _placed(error: RuleInvalid, source: str, line: int) -> RuleInvalid:
     return RuleInvalid(f"{source}, line {line}: {error.what}", parameter=error.parameter, fix=error.fix)
-
-
-def _line(node: yaml.Node) -> int:
-    return int(node.start_mark.line) + 1

@@ -50,14 +50,25 @@ def print_findings(console: DemoConsole, statuses: pd.DataFrame, plan: FleetPlan
         if dead.empty:
             continue
         alive = rows[rows["level"] == "ok"]
-        finding = _finding(str(dead["message"].iloc[0]), str(device))
+        finding = finding_of(rows, str(device))
         table.add_row(str(device), _times(dead["time"]), _times(alive["time"]), finding)
     console.rich.print(table)
     alive_devices = set(statuses["device_id"]) - set(statuses.loc[statuses["level"] == "crit", "device_id"])
     console.rich.print(f"{len(alive_devices)} devices were alive at every check.")
 
 
-def _finding(message: str, device: str) -> str:
+def finding_of(statuses: pd.DataFrame, device: str) -> str:
+    """What the statuses of one device say in the end, such as ``stopped``, or ``stopped, then came back``.
+
+    :param statuses: in the order of their times, with one of the level ``crit``
+    """
+    dead = statuses[statuses["level"] == "crit"]
+    finding = _word(str(dead["message"].iloc[-1]), device)
+    is_back = (statuses["level"].iloc[-1] == "ok") and statuses["time"].iloc[-1] > dead["time"].iloc[-1]
+    return f"{finding}, then came back" if is_back else finding
+
+
+def _word(message: str, device: str) -> str:
     """The word before the message's details."""
     return message.partition(device)[2].partition(":")[0].strip()
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from airflow_provider_influx_rollup.client import requests
+from airflow_provider_influx_rollup.client.batches import split_lines
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -90,3 +92,24 @@ def test_nanoseconds_have_nine_digits_when_formatted(nanoseconds: int, text: str
 def test_bucket_has_a_rule_when_it_expires(seconds: int, rules: list[dict[str, object]]) -> None:
     body = json.loads(requests.create_bucket_request("id", "b", seconds).body or b"")
     assert body == {"orgID": "id", "name": "b", "retentionRules": rules}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda text: requests.query_request("dev", f"buckets() // {text}"),
+        lambda text: requests.query_request(text, "buckets()"),
+        lambda text: requests.find_bucket_request("dev", text),
+        lambda text: requests.create_bucket_request("id", text, 0),
+        lambda text: requests.write_request("dev", text, b"m v=1 1", compress=False),
+        lambda text: requests.delete_request("dev", "raw", DAY, f'_measurement="{text}"'),
+        lambda text: list(split_lines([f"m v=1 1\nm,a={text} v=1 1"])),
+    ],
+)
+def test_text_is_refused_with_what_is_around_when_utf_8_cannot_carry_it(
+    make: Callable[[str], object],
+) -> None:
+    with pytest.raises(ConfigurationError, match="UTF-8 cannot carry") as caught:
+        make("lone \ud83d half")
+    assert "lone" in str(caught.value)
+    make("whole \U0001f600 pair")

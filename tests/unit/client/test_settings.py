@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_influx_rollup.client.settings import ClientSettings
-from airflow_provider_influx_rollup.client.transport import split_proxy
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 
 SECRET = "s3cret-token"
@@ -42,15 +41,7 @@ def test_org_is_demanded_when_it_is_empty() -> None:
         ClientSettings("http://influx:8086", "", lambda _: "t")
 
 
-@pytest.mark.parametrize(
-    ("proxy", "bare", "headers"),
-    [
-        (None, None, None),
-        ("http://proxy:3128", "http://proxy:3128", None),
-        ("http://me:p%40ss@proxy:3128", "http://proxy:3128", {"proxy-authorization": "Basic bWU6cEBzcw=="}),
-    ],
-)
-def test_proxy_password_goes_into_a_header_when_it_is_in_the_url(
-    proxy: str | None, bare: str | None, headers: dict[str, str] | None
-) -> None:
-    assert split_proxy(proxy) == (bare, headers)
+@pytest.mark.parametrize("size", [0, -1, 1_001, 10**9])
+def test_pool_is_refused_when_its_size_is_not_possible(size: int) -> None:
+    with pytest.raises(ConfigurationError, match="pool_size"):
+        ClientSettings("http://influx:8086", "dev", lambda _: "t", pool_size=size)

@@ -1,0 +1,14 @@
+"""Values in messages: short, whatever they hold."""
+
+from __future__ import annotations
+
+from reprlib import Repr
+
+_REPR = Repr()
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 120
+_REPR.maxlevel = 4
+
+
+def shown(value: object) -> str:
+    """The repr of a value, with the middle of long texts and the rest of long lists left out."""
+    return _REPR.repr(value)
