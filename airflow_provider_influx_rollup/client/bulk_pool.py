@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from urllib3 import PoolManager
 from urllib3.connection import HTTPConnection
-from urllib3.connectionpool import HTTPConnectionPool
+
+from airflow_provider_influx_rollup.client.open_connections import OpenConnections
 
 if TYPE_CHECKING:
     from socket import socket
@@ -55,15 +56,12 @@ class _Connection(HTTPConnection):
     response_class = _Response
 
 
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-def bulk_pool(pool_size: int) -> PoolManager:
+def bulk_pool(pool_size: int, connections: OpenConnections) -> PoolManager:
     """A pool for answers over plain HTTP without a proxy.
 
     :param pool_size: connections that are kept open
+    :param connections: remember its sockets
     """
     manager = PoolManager(num_pools=1, maxsize=pool_size)
-    manager.pool_classes_by_scheme = {"http": _Pool}
+    manager.pool_classes_by_scheme = connections.pool_classes(_Connection)
     return manager

@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.client.tls import error_of_tls, require_read
 from airflow_provider_influx_rollup.exceptions import (
     ConfigurationError,
     InfluxError,
+    InfluxRejected,
     InfluxTruncated,
     InfluxUnavailable,
 )
@@ -36,19 +37,26 @@ class Transport:
     """
 
     def __init__(self, settings: ClientSettings) -> None:
+        from airflow_provider_influx_rollup.client.open_connections import OpenConnections
+
         self._settings = settings
         require_readable_authorities(settings)
         self._influxdb = make_influxdb_client(settings)
         # the client's own request methods do not stream with our error checks; its pool has TLS and proxy set up
         self._pool: Any = self._influxdb.api_client.rest_client.pool_manager
+        self._connections = OpenConnections()
+        self._pool.pool_classes_by_scheme = self._connections.pool_classes()
+        self._is_closed = False
         self._bulk_pool: Any = self._pool
         if settings.url.startswith("http:") and not settings.proxy:
             from airflow_provider_influx_rollup.client.bulk_pool import bulk_pool
 
-            self._bulk_pool = bulk_pool(settings.pool_size)
+            self._bulk_pool = bulk_pool(settings.pool_size, self._connections)
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; requests that run, in this thread or in others, end with an error."""
+        self._is_closed = True
+        self._connections.end_all()
         self._bulk_pool.clear()
         self._influxdb.close()  # type: ignore[no-untyped-call]
 
@@ -75,6 +83,9 @@ class Transport:
 
     @contextmanager
     def _open(self, request: Request, pool: Any) -> Iterator[tuple[BaseHTTPResponse, str]]:
+        if self._is_closed:
+            what = f"{request.about} was not sent: its client is closed"
+            raise InfluxRejected(what, written="nothing by this request", fix="make a new client")
         with self._errors_of(request):
             token = self._token(is_refused=False) if request.needs_token else ""
             answer = self._send(request, token, pool)
