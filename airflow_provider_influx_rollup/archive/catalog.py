@@ -15,6 +15,7 @@ from typing import Any
 from airflow_provider_influx_rollup.archive.documents import damaged, decode_sealed, encode_sealed
 from airflow_provider_influx_rollup.archive.manifest import Manifest, Part
 from airflow_provider_influx_rollup.archive.paths import parse_window, window_folder
+from airflow_provider_influx_rollup.exceptions import WindowError
 from airflow_provider_influx_rollup.windows.coverage import merge
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -107,34 +108,44 @@ class Catalog:
     """One version of the index.
 
     :param version: 0 for the empty one that no file holds
+    :param folder: of the measurement; empty in files of before, which do not have it
     """
 
     version: int = 0
     entries: Mapping[Interval, Entry] = field(default_factory=dict)
+    folder: str = ""
 
-    def next(self, changed: Iterable[Entry]) -> Catalog:
-        """The version after this one."""
-        return Catalog(self.version + 1, {**self.entries, **{entry.window: entry for entry in changed}})
+    def next(self, changed: Iterable[Entry], folder: str) -> Catalog:
+        """The version after this one.
+
+        :param folder: of the measurement
+        """
+        entries = {**self.entries, **{entry.window: entry for entry in changed}}
+        return Catalog(self.version + 1, entries, folder)
 
     def encode(self) -> bytes:
         """As a file."""
         entries = [entry.as_json() for _, entry in sorted(self.entries.items())]
-        return encode_sealed({"format": FORMAT, "version": self.version, "entries": entries})
+        values = {"format": FORMAT, "version": self.version, "folder": self.folder, "entries": entries}
+        return encode_sealed(values)
 
     @classmethod
     def decode(cls, data: bytes, about: str) -> Catalog:
         """Undo ``encode``.
 
         :param about: where it is, for the message
-        :raises ArchiveMismatch: when its bytes were changed
+        :raises ArchiveMismatch: when its bytes were changed, or it is of another measurement
         """
         values = decode_sealed(data, about)
         if values.get("format") != FORMAT:
             raise damaged(about, f"its format is {values.get('format')!r}, not {FORMAT!r}")
+        folder = values.get("folder", "")
+        if folder and not about.startswith(f"{folder}/{FOLDER}/"):
+            raise damaged(about, f"it is of {folder}")
         try:
             entries = [Entry.from_json(entry) for entry in values["entries"]]
-            return cls(int(values["version"]), {entry.window: entry for entry in entries})
-        except (KeyError, TypeError, ValueError) as error:
+            return cls(int(values["version"]), {entry.window: entry for entry in entries}, folder)
+        except (KeyError, TypeError, ValueError, AttributeError, WindowError) as error:
             raise damaged(about, f"{type(error).__name__}: {error}") from None
 
 

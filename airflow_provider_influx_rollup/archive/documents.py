@@ -26,11 +26,13 @@ def decode_document(data: bytes, about: str) -> dict[str, Any]:
     """
     try:
         values = json.loads(data)
-    except ValueError as error:
+        is_same = isinstance(values, dict) and encode_document(values) == data
+    except (ValueError, RecursionError) as error:
         raise damaged(about, str(error)) from None
-    if not isinstance(values, dict) or encode_document(values) != data:
+    if not is_same:
         raise damaged(about, "its bytes were changed")
-    return values
+    found: dict[str, Any] = values
+    return found
 
 
 def encode_sealed(values: Mapping[str, Any]) -> bytes:

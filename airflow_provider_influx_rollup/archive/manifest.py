@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.archive.documents import damaged, decode_sealed, encode_sealed
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
+from airflow_provider_influx_rollup.exceptions import WindowError
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 FORMAT = "influx-rollup-archive/1"
@@ -103,20 +105,34 @@ class Manifest:
             raise damaged(about, f"its format is {values.get('format')!r}, not {FORMAT!r}")
         try:
             return cls(
-                org=values["org"],
-                bucket=values["bucket"],
-                measurement=values["measurement"],
+                org=_text(values["org"]),
+                bucket=_text(values["bucket"]),
+                measurement=_text(values["measurement"]),
                 window=Interval.from_json(values["window"]),
                 generation=int(values["generation"]),
-                tags=tuple(values["tags"]),
+                tags=tuple(map(_text, values["tags"])),
                 parts=tuple(Part(**part) for part in values["parts"]),
                 content=Fingerprint.from_json(values["content"]),
                 source=Fingerprint.from_json(values["source"]),
-                created_at=values["created_at"],
+                created_at=_moment(values["created_at"]),
                 previous=int(values["previous"]),
-                run=values["run"],
-                versions=values["versions"],
-                reason=values["reason"],
+                run=dict(values["run"].items()),
+                versions=dict(values["versions"].items()),
+                reason=_text(values["reason"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, WindowError) as error:
             raise damaged(about, f"{type(error).__name__}: {error}") from None
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        what = f"{str(value)[:80]} is no text"
+        raise TypeError(what)
+    return value
+
+
+def _moment(value: Any) -> str:
+    if datetime.fromisoformat(_text(value)).tzinfo is None:
+        what = f"{value} has no time zone"
+        raise ValueError(what)
+    return str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import UTC, datetime
 
@@ -19,24 +20,41 @@ WINDOW = re.compile(r"window=(?P<start>\d{8}T\d{6}(?:\.\d{6})?Z)_(?P<stop>\d{8}T
 GENERATION = re.compile(r"gen=(?P<number>[1-9]\d*)")
 # what file systems and object stores allow in one name
 MOST_NAME_BYTES = 255
+# of a longer one, so that three of them fit into the key of an object
+MOST_BEGIN_BYTES = 120
+DIGEST_HEX = 32
 
 
 def encode_name(name: str) -> str:
     """A name as one part of a path: all but letters, digits, ``_`` and ``-`` as ``%`` and two hex digits of UTF-8.
 
-    :raises ConfigurationError: when that is longer than a file name may be
+    Of one that is longer than a file name may be so: its begin, ``~``, which no other has, and a hash of the whole.
+
+    :raises ConfigurationError: when it is empty
     """
-    encoded = "".join(
+    if not name:
+        what = "a folder has no name"
+        raise ConfigurationError(what, written="nothing", fix="give a name")
+    encoded = _percent_encoded(name)
+    if len(encoded) <= MOST_NAME_BYTES:
+        return encoded
+    begin = ""
+    for character in name:
+        longer = begin + _percent_encoded(character)
+        if len(longer) > MOST_BEGIN_BYTES:
+            break
+        begin = longer
+    return f"{begin}~{hashlib.sha256(name.encode()).hexdigest()[:DIGEST_HEX]}"
+
+
+def _percent_encoded(name: str) -> str:
+    return "".join(
         chr(byte) if SAFE.match(bytes([byte])) else f"%{byte:02X}" for byte in name.encode("utf-8")
     )
-    if not encoded or len(encoded) > MOST_NAME_BYTES:
-        what = f"{name[:80]!r} is {len(encoded)} bytes long as a folder's name; a folder can have 1 to 255"
-        raise ConfigurationError(what, written="nothing", fix="use a shorter name")
-    return encoded
 
 
 def decode_name(encoded: str) -> str:
-    """Undo ``encode_name``."""
+    """Undo ``encode_name``; of a name that was too long, its begin and the hash are left."""
     return re.sub(
         rb"%([0-9A-F]{2})", lambda found: bytes([int(found[1], 16)]), encoded.encode("ascii")
     ).decode("utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InvalidName
@@ -11,6 +12,9 @@ NameKind = Literal["bucket", "measurement", "tag", "tag value", "field"]
 
 # NUL: refused by deletes; line feed: ends a line of line protocol; carriage return: lost in CSV answers
 _FORBIDDEN = {"\0": "a NUL character", "\n": "a line feed", "\r": "a carriage return"}
+
+# the server takes the backslash for an escape when it reads its own index
+_READ_AS_ANOTHER = re.compile(r'\\[,= "]')
 
 # the write API refuses the first three; a tag with one of the others breaks every query that reads it
 _RESERVED = {
@@ -58,6 +62,15 @@ def _why_invalid_as(kind: NameKind, text: str) -> str | None:
         return "line protocol cannot end a name with a backslash"
     if text in _RESERVED.get(kind, frozenset()):
         return "InfluxDB uses it itself"
-    if kind == "measurement" and text.startswith("#"):
+    return _why_invalid_measurement(text) if kind == "measurement" else None
+
+
+def _why_invalid_measurement(text: str) -> str | None:
+    if text.startswith("#"):
         return "a line that begins with # is a comment and is dropped silently"
+    if _READ_AS_ANOTHER.search(text):
+        return (
+            "it has a backslash before a comma, an equals sign, a space or a double quote: InfluxDB takes such "
+            "points, and no query finds them by this name"
+        )
     return None

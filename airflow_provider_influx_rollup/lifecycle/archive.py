@@ -26,6 +26,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_generation import (
     merged_generation,
 )
 from airflow_provider_influx_rollup.lifecycle.archive_newest import Published, newest_generation
+from airflow_provider_influx_rollup.lifecycle.archive_owner import require_own_folder
 from airflow_provider_influx_rollup.lifecycle.archive_publish import few
 from airflow_provider_influx_rollup.lifecycle.archive_purged import (
     find_marks,
@@ -108,10 +109,12 @@ def archive(
     :param run: who runs it
     :param now: the clock, aware UTC
     :param versions: of the software, for the manifest
+    :raises ArchiveMismatch: when the folder is that of another measurement
     :raises InfluxRollupError: of the first window that cannot be archived; the earlier ones are
     """
     began = now()
     yield from ensure_ledger(spec.ledger_bucket, windows[0])
+    yield from require_own_folder(spec, windows[0])
     done = []
     for window in windows:
         window_began = now()

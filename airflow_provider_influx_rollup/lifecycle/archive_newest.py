@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.archive.paths import (
     parse_generation,
     window_folder,
 )
+from airflow_provider_influx_rollup.archive.placement import decode_in_place
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
 from airflow_provider_influx_rollup.lifecycle.erase_files import read_erased
 from airflow_provider_influx_rollup.lifecycle.steps import Gather, Steps
@@ -55,7 +56,7 @@ def generations(window_folder: str) -> Steps[list[int]]:
 def newest_generation(window_folder: str) -> Steps[Published | None]:
     """The newest generation that was published; None when there is none.
 
-    :raises ArchiveMismatch: when its manifest is damaged
+    :raises ArchiveMismatch: when its manifest is damaged, or of another measurement or window
     """
     for number in reversed((yield from generations(window_folder))):
         found = yield from read_generation(window_folder, number)
@@ -65,13 +66,16 @@ def newest_generation(window_folder: str) -> Steps[Published | None]:
 
 
 def read_generation(window_folder: str, number: int) -> Steps[Published | None]:
-    """One generation; None when it was not published."""
+    """One generation; None when it was not published.
+
+    :raises ArchiveMismatch: when its manifest is damaged, or of another measurement, window or generation
+    """
     folder = generation_folder(window_folder, number)
     path = f"{folder}/{MANIFEST}"
     data = yield ReadBytes(path)
     if data is None:
         return None
-    return Published(folder, Manifest.decode(data, path), data)
+    return Published(folder, decode_in_place(data, path), data)
 
 
 def require_generation(measurement_folder: str, window: Interval, number: int) -> Steps[Published]:

@@ -13,7 +13,6 @@ from airflow_provider_influx_rollup.archive.catalog import (
     parse_versions,
     version_name,
 )
-from airflow_provider_influx_rollup.archive.manifest import Manifest
 from airflow_provider_influx_rollup.archive.paths import (
     MANIFEST,
     generation_folder,
@@ -21,6 +20,7 @@ from airflow_provider_influx_rollup.archive.paths import (
     parse_window,
     window_folder,
 )
+from airflow_provider_influx_rollup.archive.placement import decode_in_place
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch
 from airflow_provider_influx_rollup.lifecycle.archive_newest import newest_generation
 from airflow_provider_influx_rollup.lifecycle.steps import Gather, Report, Steps
@@ -50,11 +50,14 @@ def find_entries(folder: str, interval: Interval | None = None) -> Steps[list[En
 
     :param folder: of the measurement
     :param interval: only windows that overlap it; None: all
-    :raises ArchiveMismatch: when a manifest that was looked up is damaged
+    :raises ArchiveMismatch: when a manifest that was looked up is damaged, or of another measurement or window
     """
     catalog, marks = yield from _read(folder)
     known = {window: entry for window, entry in catalog.entries.items() if _is_wanted(window, interval)}
     wanted = {mark.window for mark in marks if _is_wanted(mark.window, interval)}
+    if known and not catalog.folder:
+        # a version of before does not say whose it is, but manifests do
+        wanted.add(min(known))
     if interval is None or subtract([interval], [held for entry in known.values() for held in entry.covered]):
         wanted |= {
             window
@@ -135,7 +138,7 @@ def _write_next(
 ) -> Steps[Catalog | None]:
     """Make the version after one; None when another writer was faster."""
     changed = yield from _look_up(folder, sorted(windows))
-    made = catalog.next(changed)
+    made = catalog.next(changed, folder)
     if not (yield PutNew(f"{folder}/{FOLDER}/{version_name(made.version)}", made.encode())):
         return None
     # a mark whose generation is still to come stays
@@ -184,7 +187,7 @@ def _look_up(folder: str, windows: Sequence[Interval]) -> Steps[list[Entry]]:
         read = yield Gather(tuple(ReadBytes(path) for path in paths))
         for one, path, data in zip(folders, paths, read, strict=True):
             if data is not None:
-                found.append(Entry.of(Manifest.decode(data, path)))
+                found.append(Entry.of(decode_in_place(data, path)))
             elif (published := (yield from newest_generation(one))) is not None:
                 found.append(Entry.of(published.manifest))
     return found

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import stat
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.archive.paths import window_of_path
+from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ConfigurationError
 from airflow_provider_influx_rollup.stores.create_only import create_options
 from airflow_provider_influx_rollup.stores.store_errors import not_installed, opening_errors, store_errors
 from airflow_provider_influx_rollup.stores.store_url import connection_in, shown_url
@@ -95,6 +97,7 @@ class ArchiveStore:
         """Read a file, at any place of it."""
         with self._errors(relative):
             self._forget(relative)
+            self._require_plain(relative)
             with self._files.open(self.path(relative), "rb", block_size=READ_BUFFER_BYTES) as file:
                 yield file
 
@@ -111,6 +114,7 @@ class ArchiveStore:
         """A small file; None when there is none."""
         with self._errors(relative):
             try:
+                self._require_plain(relative)
                 data: bytes = self._files.cat_file(self.path(relative))
             except FileNotFoundError:
                 return None
@@ -165,6 +169,19 @@ class ArchiveStore:
                     self._remove_file(self.path(relative))
                 except FileNotFoundError:
                     continue
+
+    def _require_plain(self, relative: str) -> None:
+        """A pipe never ends to be opened, and a device never to be read.
+
+        :raises ArchiveMismatch: when it is one of these
+        """
+        if not self._is_local:
+            return
+        kind = Path(self.path(relative)).stat().st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+            what = f"{self.shown_path(relative)} is no file, but a pipe or a device"
+            fix = "remove it, and bring the file back from a copy"
+            raise ArchiveMismatch(what, window=window_of_path(relative), written="nothing", fix=fix)
 
     @property
     def _is_local(self) -> bool:

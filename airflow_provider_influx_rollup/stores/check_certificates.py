@@ -16,7 +16,6 @@ from airflow_provider_influx_rollup.archive.certificate import (
 from airflow_provider_influx_rollup.archive.documents import damaged
 from airflow_provider_influx_rollup.archive.erasure import ErasedFiles
 from airflow_provider_influx_rollup.archive.fingerprint import NOTHING, Fingerprint
-from airflow_provider_influx_rollup.archive.manifest import Manifest
 from airflow_provider_influx_rollup.archive.paths import (
     CERTIFICATES,
     ERASED,
@@ -25,6 +24,7 @@ from airflow_provider_influx_rollup.archive.paths import (
     window_folder,
     window_of_path,
 )
+from airflow_provider_influx_rollup.archive.placement import decode_in_place
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
 from airflow_provider_influx_rollup.lifecycle.archive_newest import Published
@@ -130,7 +130,7 @@ def _require_larger(store: ArchiveStore, certificate: Certificate) -> None:
     archive = certificate.values["archive"]
     path = f"{archive['folder']}/{MANIFEST}"
     data = store.read(path) or b""
-    published = Published(archive["folder"], Manifest.decode(data, path), data)
+    published = Published(archive["folder"], decode_in_place(data, path), data)
     # none of these steps asks a server
     no_client = cast("InfluxClient", None)
     holder = drive(find_held(published), no_client, lambda _report: None, actions_with(store)).holder

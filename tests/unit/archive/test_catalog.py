@@ -194,10 +194,12 @@ def test_a_version_reads_back_as_it_was() -> None:
     window = {"window": hour(0).as_json(), "generation": 2}
     entry = Entry.of(manifest_of(hour(0, 2), 1, compacted=[window]))
     assert entry.compacted == {hour(0): 2}
-    catalog = Catalog().next([entry])
-    assert Catalog.decode(catalog.encode(), "x") == catalog
+    catalog = Catalog().next([entry], "dev/raw/m")
+    assert Catalog.decode(catalog.encode(), "dev/raw/m/catalog/00000001.json") == catalog
     with pytest.raises(ArchiveMismatch):
-        Catalog.decode(catalog.encode() + b" ", "x")
+        Catalog.decode(catalog.encode() + b" ", "dev/raw/m/catalog/00000001.json")
+    with pytest.raises(ArchiveMismatch, match="it is of dev/raw/m"):
+        Catalog.decode(catalog.encode(), "dev/raw/other/catalog/00000001.json")
     mark = Mark(Interval(START, START + timedelta(microseconds=5)), 12)
     assert parse_marks([mark.name, "00000001.json", version_name(3), "window=x.gen=1.mark"]) == [mark]
 
