@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -16,8 +16,32 @@ from airflow_provider_influx_rollup.archive.annotated_csv import (
     parse_records,
 )
 
-Row = dict[str, Any]
 Column = tuple[str, Callable[[str], Any] | None, str]
+
+
+class Row(dict[str, Any]):
+    """One record by column name, and the yield it came from: a tag may be called ``result`` or ``table`` too.
+
+    :param yield_name: name of the yield
+    :param table_number: number of the table in the answer
+    """
+
+    __slots__ = ("table_number", "yield_name")
+
+    def __init__(
+        self,
+        columns: Mapping[str, Any] | Iterable[tuple[str, Any]] = (),
+        *,
+        yield_name: str = "",
+        table_number: int | None = None,
+    ) -> None:
+        super().__init__(columns)
+        self.yield_name = yield_name
+        self.table_number = table_number
+
+    def with_yield(self) -> dict[str, Any]:
+        """The columns, and ``result`` and ``table``, for people; a column that is called so stays."""
+        return {"result": self.yield_name, "table": self.table_number, **self}
 
 
 @lru_cache(maxsize=4096)
@@ -42,9 +66,9 @@ CONVERTERS: dict[str, Callable[[str], Any]] = {
 
 
 class RowDecoder:
-    """Decode an answer into dicts, by column name.
+    """Decode an answer into rows.
 
-    ``result`` and ``table`` are the yield's name and the table's number. Longs are int, doubles float, times aware
+    The annotation columns result and table are known by position, so tags of these names stay. Longs are int, doubles float, times aware
     ``datetime`` in UTC (microseconds), strings, durations and base64 binary str. A missing value is None, but an
     empty string cell is ``""``: the format does not tell an empty string from a missing one.
 
@@ -72,22 +96,25 @@ class RowDecoder:
 
     def _decode(self, segment: Segment) -> list[Row]:
         block = segment.block
-        check_names(block, block.names, self._error_from_text)
+        names = block.names[2:]
+        check_names(block, names, self._error_from_text)
         columns = [
             (name, CONVERTERS.get(kind), default)
-            for name, kind, default in zip(block.names, block.types, block.defaults, strict=True)
+            for name, kind, default in zip(names, block.types[2:], block.defaults[2:], strict=True)
         ]
         records = parse_records(decode_text(segment.data, self._error_from_text))
         try:
-            return [_decode_record(columns, record) for record in records]
+            return [_decode_record(block, columns, record) for record in records]
         except ValueError as error:
             message = f"the answer cannot be read: {error}"
             raise self._error_from_text(message) from None
 
 
-def _decode_record(columns: list[Column], record: list[str]) -> Row:
-    row: Row = {}
-    for (name, convert, default), cell in zip(columns, record[1:], strict=True):
+def _decode_record(block: Block, columns: list[Column], record: list[str]) -> Row:
+    _, result, table, *cells = record
+    number = table or block.defaults[1]
+    row = Row(yield_name=result or block.result, table_number=int(number) if number else None)
+    for (name, convert, default), cell in zip(columns, cells, strict=True):
         text = cell or default
         row[name] = text if convert is None else convert(text) if text else None
     return row

@@ -43,7 +43,7 @@ Actions = Mapping[type[Any], Callable[["InfluxClient", Any], Any]]
 MAX_THREADS = 8
 
 ACTIONS: Actions = {
-    Query: lambda client, step: client.query(step.flux, extern=step.extern, now=step.now),
+    Query: lambda client, step: client.query_rows(step.flux, extern=step.extern, now=step.now),
     QueryArrow: lambda client, step: client.query_arrow(step.flux, extern=step.extern, now=step.now),
     QueryDigest: lambda client, step: client.query_digest(step.flux, extern=step.extern, now=step.now),
     Execute: lambda client, step: client.query_arrow(step.flux, extern=step.extern, now=step.now),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from airflow_provider_influx_rollup.archive.annotated_csv import BlockSplitter
 from airflow_provider_influx_rollup.archive.annotated_digest import DigestDecoder
-from airflow_provider_influx_rollup.archive.annotated_rows import RowDecoder
+from airflow_provider_influx_rollup.archive.annotated_rows import Row, RowDecoder
 from airflow_provider_influx_rollup.client import requests
 from airflow_provider_influx_rollup.client.batches import split_lines
 from airflow_provider_influx_rollup.client.databases import database_of
@@ -98,7 +98,19 @@ class InfluxClient:
     def query(
         self, flux: str, *, extern: Mapping[str, Any] | None = None, now: datetime | None = None
     ) -> list[dict[str, Any]]:
-        """Run Flux and return its rows as dicts, with the columns ``result`` and ``table``.
+        """Run Flux and return its rows as dicts, for people: with the yield as ``result`` and the table's number as ``table``.
+
+        A column of the answer that is called so, such as a tag, takes their place; ``query_rows`` tells them apart.
+
+        :param extern: a Flux AST file whose options are bound before the query
+        :param now: aware time of ``now()`` in the query
+        """
+        return [row.with_yield() for row in self.query_rows(flux, extern=extern, now=now)]
+
+    def query_rows(
+        self, flux: str, *, extern: Mapping[str, Any] | None = None, now: datetime | None = None
+    ) -> list[Row]:
+        """Run Flux and return its rows by column; each knows its yield.
 
         Times are aware UTC datetimes; digits finer than a microsecond are cut off (``query_arrow`` keeps them). An
         empty string cell is ``""``, which may also be a missing string; other missing values are None.
@@ -181,12 +193,12 @@ class InfluxClient:
 
         :raises BucketNotFound: when there is no such bucket
         """
-        rows = self.query(keys_query(bucket, measurement))
-        tags = [row["_value"] for row in rows if row["result"] == TAGS]
+        rows = self.query_rows(keys_query(bucket, measurement))
+        tags = [row["_value"] for row in rows if row.yield_name == TAGS]
         for name in OF_EVERY_SOURCE:
             if name in tags:  # some are not, where there are no points
                 tags.remove(name)
-        fields = {row["_value"]: ALL_TYPES for row in rows if row["result"] == FIELDS}
+        fields = {row["_value"]: ALL_TYPES for row in rows if row.yield_name == FIELDS}
         return SourceKeys(tuple(sorted(set(tags))), {**fields, **self._field_types(bucket, measurement)})
 
     def parse_script(self, flux: str) -> dict[str, Any]:

@@ -18,9 +18,7 @@ _READ_AS_ANOTHER = re.compile(r'\\[,= "]')
 
 # the write API refuses the first three; a tag with one of the others breaks every query that reads it
 _RESERVED = {
-    "tag": frozenset(
-        {"time", "_field", "_measurement", "_time", "_start", "_stop", "_value", "result", "table"}
-    ),
+    "tag": frozenset({"time", "_field", "_measurement", "_time", "_start", "_stop", "_value"}),
     "field": frozenset({"time"}),
 }
 

@@ -124,7 +124,7 @@ def _require_whole_texts(
     mixed = sorted(name for name, kinds in keys.fields.items() if "string" in kinds and len(kinds) > 1)
     rows = yield Query(lost_text_query(spec.bucket, spec.measurement, part, keys.tags, texts, mixed))
     lost = [
-        f"{OF_NAMES.get(row['result']) or row['_field']} ({row['_value']})" for row in rows if row["_value"]
+        f"{OF_NAMES.get(row.yield_name) or row['_field']} ({row['_value']})" for row in rows if row["_value"]
     ]
     if lost:
         named = ", ".join(lost)

@@ -99,7 +99,7 @@ def count_points(bucket: str, measurement: str, parts: Sequence[Interval]) -> St
     for first in range(0, len(parts), SLICES_PER_QUERY):
         some = parts[first : first + SLICES_PER_QUERY]
         for row in (yield Query(slice_counts_query(bucket, measurement, some))):
-            counts[some[int(row["result"])]] += row["_value"]
+            counts[some[int(row.yield_name)]] += row["_value"]
     return counts
 
 

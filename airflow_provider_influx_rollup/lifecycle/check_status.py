@@ -93,8 +93,6 @@ def read_status(row: Mapping[str, Any]) -> tuple[Series, str, datetime]:
 
     :param row: what ``last_statuses_query`` returns
     """
-    tags = {
-        key: row[key] for key in row if key not in STATUS_TAGS and key not in ("result", "table", "_time")
-    }
+    tags = {key: row[key] for key in row if key not in STATUS_TAGS and key != "_time"}
     series = tuple(sorted((key, str(value)) for key, value in tags.items() if value))
     return series, str(row["_level"]), row["_time"]

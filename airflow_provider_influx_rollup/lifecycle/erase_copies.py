@@ -22,7 +22,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 COPIES, STATUSES, RECORDS = "copies", "statuses", "records"
 SOURCE_MEASUREMENT = "_source_measurement"
 LINES_PER_WRITE = 1_000
-NOT_TAGS = frozenset({"result", "table", "_time", "_value", "_field", "_measurement", EXACT_TIME})
+NOT_TAGS = frozenset({"_time", "_value", "_field", "_measurement", EXACT_TIME})
 
 
 def find_copies(spec: EraseSpec) -> Steps[tuple[list[Held], list[Interval]]]:

@@ -132,5 +132,5 @@ def _counts(source: RollupSource, parts: Sequence[Interval]) -> Steps[list[int]]
     for first in range(0, len(parts), SLICES_PER_QUERY):
         some = parts[first : first + SLICES_PER_QUERY]
         for row in (yield Query(part_counts_query(source, some))):
-            counts[first + int(row["result"])] += row["_value"]
+            counts[first + int(row.yield_name)] += row["_value"]
     return counts

@@ -16,7 +16,7 @@ Value = TypeVar("Value")
 Series = tuple[tuple[str, str], ...]
 """The tags of a series, sorted by key, without empty ones."""
 
-NOT_TAGS = frozenset({"result", "table", "_time", "_value", "_field"})
+NOT_TAGS = frozenset({"_time", "_value", "_field"})
 DEFAULT_LOOKBACK = "7d"
 SEEN_BEFORE = "inventory"
 #: what a DAG gives: None, a number, "inventory", tags of each series, {"flux": ...}, or a function of start and stop

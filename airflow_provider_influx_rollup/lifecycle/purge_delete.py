@@ -196,7 +196,7 @@ def _count(spec: PurgeSpec, parts: Sequence[Interval]) -> Steps[list[int]]:
     for first in range(0, len(parts), SLICES_PER_QUERY):
         some = parts[first : first + SLICES_PER_QUERY]
         for row in (yield Query(slice_counts_query(spec.archive.bucket, spec.archive.measurement, some))):
-            counts[first + int(row["result"])] += row["_value"]
+            counts[first + int(row.yield_name)] += row["_value"]
     return counts
 
 

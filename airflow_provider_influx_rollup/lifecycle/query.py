@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from airflow_provider_influx_rollup.archive.annotated_rows import Row
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.extern import extern_file, window_values
 from airflow_provider_influx_rollup.lifecycle.steps import Query, Report, Steps
@@ -59,10 +60,10 @@ def ask(spec: QuerySpec, window: Interval) -> Steps[dict[str, Any]]:
     """
     period = Duration.of(spec.every) if spec.every else window.duration
     extern = extern_file(v=window_values(window, period), params=spec.params or {})
-    rows: list[dict[str, Any]] = yield Query(spec.flux, extern=extern, now=window.stop)
+    rows: list[Row] = yield Query(spec.flux, extern=extern, now=window.stop)
     answer = is_true(rows)
     yield Report(f"{window}: {len(rows)} rows, which is {'true' if answer else 'false'}")
-    first = small_rows(rows, spec.first_rows)
+    first = small_rows([row.with_yield() for row in rows[: spec.first_rows]], spec.first_rows)
     return {"window": window.as_json(), "rows": len(rows), "first_rows": first, "is_true": answer}
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from airflow_provider_influx_rollup.aggregates.frame import frames_from_tables
 from airflow_provider_influx_rollup.aggregates.selection import Column, Selection
+from airflow_provider_influx_rollup.archive.annotated_rows import Row
 from airflow_provider_influx_rollup.exceptions import (
     BucketNotFound,
 )
@@ -62,7 +62,6 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 STAGE = "rollup"
 MOST_PARTS_PER_QUERY = 100
 RECEIPTS, SPECS, MARKS = "receipts", "specs", "marks"
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,7 @@ def plan_rollup(
     counted, tag_keys = answers[0], {row["_value"] for row in answers[1]}
     known: dict[str, list[Row]] = defaultdict(list)
     for row in (row for some in answers[2 : len(steps)] for row in some):
-        known[row["result"]].append(row)
+        known[row.yield_name].append(row)
     marks = yield from read_marks(
         spec.ledger_bucket, spec.source_bucket, spec.measurement, job.read_interval, known[MARKS]
     )

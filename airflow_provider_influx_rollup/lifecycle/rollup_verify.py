@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from airflow_provider_influx_rollup.aggregates.frame import frames_from_tables
 from airflow_provider_influx_rollup.aggregates.windowed import Block
+from airflow_provider_influx_rollup.archive.annotated_rows import Row
 from airflow_provider_influx_rollup.flux.source_read import field_totals_query
 from airflow_provider_influx_rollup.flux.target_read import target_query, target_totals_query
 from airflow_provider_influx_rollup.lifecycle.ghosts import Ghosts
@@ -21,8 +21,6 @@ from airflow_provider_influx_rollup.lifecycle.target_rows import (
     block_keys,
     target_rows,
 )
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +120,7 @@ def _holds_exactly(job: Job, rows: TargetRows, answer: Iterable[Row]) -> bool:
     stored: dict[str, dict[str, int]] = {"rows": {}, "points": {}}
     for row in answer:
         if job.ownership.owns_field(row["_field"]):
-            stored[row["result"]][row["_field"]] = row["_value"]
+            stored[row.yield_name][row["_field"]] = row["_value"]
     expected_rows = {name: len(column.values) for name, column in rows.columns.items()}
     points = {name: int(rows.columns[name].values.sum()) for name in _count_fields(rows)}
     return stored == {"rows": expected_rows, "points": points}

@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 
-NOT_TAGS = frozenset({"result", "table", "_start", "_stop", "_time", "_value", "_field", "_measurement"})
+NOT_TAGS = frozenset({"_start", "_stop", "_time", "_value", "_field", "_measurement"})
 PointKey = tuple[str, str, datetime, tuple[tuple[str, str], ...]]
 
 

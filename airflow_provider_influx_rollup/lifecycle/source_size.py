@@ -84,7 +84,7 @@ def _measure_spans(spec: RollupSpec, rules: Rules, spans: Sequence[Interval]) ->
     series: dict[str, int] = {}
     for row in (yield Query(size_query(source_of(spec), spans))):
         name, value = row["_field"], row["_value"]
-        if row["result"].startswith("points"):
+        if row.yield_name.startswith("points"):
             points[name] = points.get(name, 0) + value
         else:
             series[name] = max(series.get(name, 0), value)

@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Run a Flux query; the result is ``list[dict[str, Any]]``, one dict per row, with the ``result`` name.
+    """Run a Flux query; the result is ``list[Row]`` of ``archive/annotated_rows.py``: its columns, and its yield's name.
 
     :param flux: the query text
     :param extern: a Flux AST file whose options are bound before the query (see ``flux/extern.py``)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from airflow_provider_influx_rollup.aggregates.frame import Frame, frames_from_tables
+from airflow_provider_influx_rollup.archive.annotated_rows import Row
 from airflow_provider_influx_rollup.flux.field_glob import match_fields
 from airflow_provider_influx_rollup.flux.inventory import SeriesSource
 from airflow_provider_influx_rollup.flux.lateness_read import lateness_query
@@ -159,9 +160,9 @@ def _read(
         look, part = asked[frame.result]
         rows[frame.result] += _sightings(look.what, part, frame)
     for row in answer:
-        if isinstance(row, dict):
-            _, part = asked[row["result"]]
-            rows[row["result"]].append(Sighting((), row["_field"], part, points=row["_value"]))
+        if isinstance(row, Row):
+            _, part = asked[row.yield_name]
+            rows[row.yield_name].append(Sighting((), row["_field"], part, points=row["_value"]))
     return rows.items()
 
 

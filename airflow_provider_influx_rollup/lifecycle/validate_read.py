@@ -40,7 +40,7 @@ def bounded_parts(
     cells = _cells(part, min(ceil(points / most * SLACK), MOST_CELLS))
     counts: dict[int, int] = defaultdict(int)
     for row in (yield Query(cells_query(spec.source, cells, fields))):
-        counts[int(row["result"])] += row["_value"]
+        counts[int(row.yield_name)] += row["_value"]
     cuts: list[Interval] = []
     held = 0
     for number, cell in enumerate(cells):

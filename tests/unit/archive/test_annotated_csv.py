@@ -70,7 +70,7 @@ def read_rows(pieces: list[bytes]) -> list[dict[str, Any]]:
     decoder = RowDecoder(QueryFailed)
     for piece in pieces:
         decoder.feed(piece)
-    return decoder.close()
+    return [row.with_yield() for row in decoder.close()]
 
 
 def read_arrow(pieces: list[bytes]) -> list[tuple[bytes, list[dict[str, Any]]]]:
@@ -211,14 +211,28 @@ def test_error_is_raised_when_the_answer_is_malformed(read: Any, body: bytes, me
         read([body])
 
 
-def test_rows_refuse_two_columns_of_one_name_when_a_tag_is_called_table() -> None:
+@pytest.mark.parametrize("name", ["result", "table"])
+def test_tag_is_told_from_the_yield_when_it_has_the_name_of_its_column(name: str) -> None:
     body = (
         "#datatype,string,long,string\r\n#group,false,false,true\r\n#default,x,,\r\n"
-        ",result,table,table\r\n,,0,oak\r\n\r\n"
+        f",result,table,{name}\r\n,,3,oak\r\n\r\n"
+    ).encode()
+    decoder = RowDecoder(QueryFailed)
+    decoder.feed(body)
+    (row,) = decoder.close()
+    assert (row, row.yield_name, row.table_number) == ({name: "oak"}, "x", 3)
+    assert row.with_yield() == {"result": "x", "table": 3, name: "oak"}
+    assert read_arrow([body]) == [(b"x", [{name: "oak"}])]
+
+
+@pytest.mark.parametrize("read", [read_rows, read_arrow])
+def test_two_columns_of_one_name_are_refused_when_one_would_be_lost(read: Any) -> None:
+    body = (
+        "#datatype,string,long,string,string\r\n#group,false,false,true,true\r\n#default,x,,,\r\n"
+        ",result,table,_start,_start\r\n,,0,a,b\r\n\r\n"
     )
-    with pytest.raises(QueryFailed, match="two columns of the name table"):
-        read_rows([body.encode()])
-    assert read_arrow([body.encode()]) == [(b"x", [{"table": "oak"}])]
+    with pytest.raises(QueryFailed, match="two columns of the name _start"):
+        read([body.encode()])
 
 
 def test_default_stands_in_when_a_cell_is_empty() -> None:

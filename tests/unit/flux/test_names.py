@@ -18,7 +18,7 @@ def test_a_name_is_refused_when_no_kind_can_carry_it(kind: NameKind, text: str) 
 @pytest.mark.parametrize(
     ("kind", "text"),
     [("bucket", 'a"b'), ("measurement", "#m"), ("measurement", "m\\"), ("tag", "t\\"), ("tag value", "v\\"),
-     ("field", "f\\"), ("field", "time"), ("tag", "time"), ("tag", "_field"), ("tag", "_start"), ("tag", "table")],
+     ("field", "f\\"), ("field", "time"), ("tag", "time"), ("tag", "_field"), ("tag", "_start"), ("tag", "_value")],
 )  # fmt: skip
 def test_a_name_is_refused_when_its_kind_cannot_carry_it(kind: NameKind, text: str) -> None:
     with pytest.raises(InvalidName, match="cannot be used"):
@@ -28,7 +28,7 @@ def test_a_name_is_refused_when_its_kind_cannot_carry_it(kind: NameKind, text: s
 @pytest.mark.parametrize(
     ("kind", "text"),
     [("bucket", "a\\"), ("measurement", "a#b"), ("measurement", "time"), ("tag", "a\tb"), ("field", "_value"),
-     ("tag value", "#1"), ("tag value", "time"), ("field", 'sp ace,co="')],
+     ("tag value", "#1"), ("tag value", "time"), ("tag", "table"), ("tag", "result"), ("tag", "error"), ("field", 'sp ace,co="')],
 )  # fmt: skip
 def test_a_name_is_returned_when_it_is_odd_but_valid(kind: NameKind, text: str) -> None:
     assert validate_name(kind, text) == text

@@ -163,19 +163,17 @@ def test_status_is_refused_when_a_source_tag_has_a_name_of_the_schema() -> None:
 
 def test_status_row_is_read_back_without_the_schemas_own_tags() -> None:
     row = {
-        "result": "_result",
-        "table": 0,
         "_time": START,
         "_check_id": "x",
         "_check_name": "n",
         "_level": "ok",
     }
-    row |= {"_source_measurement": "m", "_type": "deadman", "device": "a", "site": ""}
-    assert read_status(row) == ((("device", "a"),), "ok", START)
+    row |= {"_source_measurement": "m", "_type": "deadman", "result": "timeout", "site": ""}
+    assert read_status(row) == ((("result", "timeout"),), "ok", START)
 
 
 def test_latest_time_counts_when_a_series_has_several_fields() -> None:
-    rows = [{"device": "a", "_time": START, "table": 0}, {"device": "a", "site": "", "_time": START - HOUR}]
+    rows = [{"device": "a", "_time": START}, {"device": "a", "site": "", "_time": START - HOUR}]
     assert last_seen_by_series(rows) == {A: START}
 
 

@@ -37,7 +37,7 @@ def expected(inventory: Inventory, *answers: Any) -> tuple[tuple[Any, ...], list
 
 
 def seen(*devices: str, **more: Any) -> list[dict[str, Any]]:
-    return [{"_time": START - HOUR, "device": device, "site": "x", "table": 0, **more} for device in devices]
+    return [{"_time": START - HOUR, "device": device, "site": "x", **more} for device in devices]
 
 
 def test_list_asks_nothing_and_keeps_its_order_without_what_is_retired() -> None:
@@ -61,8 +61,6 @@ def test_query_names_series_by_its_text_columns() -> None:
     inventory = Inventory.of({"flux": "registry", "params": {"site": "x"}, "retired": [{"device": "b"}]})
     rows = [
         {
-            "result": "_result",
-            "table": 0,
             "_field": "f",
             "device": "a",
             "site": "x",
@@ -132,4 +130,4 @@ def test_ten_thousand_series_are_matched_with_a_thousand_retired_in_a_moment() -
 
 
 def test_rows_without_tags_name_nothing() -> None:
-    assert named_by([{"result": "_result", "table": 0, "_value": 1.0}]) == ()
+    assert named_by([{"table": 0, "_value": 1.0, "_field": "f"}]) == ()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_influx_rollup.archive.annotated_rows import Row
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.query import (
     MOST_CHARACTERS,
@@ -72,13 +73,13 @@ def test_window_is_bound_and_never_pasted() -> None:
     assert isinstance(query, Query)
     assert (query.flux, query.now) == ("x", WINDOW.stop)
     assert "2024-05-06T11:00:00Z" in json.dumps(query.extern)
-    steps.send([{"_value": 1}])
+    steps.send([Row({"_value": 1, "table": "oak"}, yield_name="sums", table_number=2)])
     with pytest.raises(StopIteration) as end:
         next(steps)
     assert end.value.value == {
         "window": WINDOW.as_json(),
         "rows": 1,
-        "first_rows": [{"_value": 1}],
+        "first_rows": [{"result": "sums", "table": "oak", "_value": 1}],
         "is_true": True,
     }
 

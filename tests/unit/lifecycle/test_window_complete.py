@@ -87,15 +87,13 @@ def test_listed_series_is_matched_exactly_when_one_has_all_its_tags(
 def test_points_of_a_series_are_those_of_its_most_frequent_field() -> None:
     second = Interval(START + HOUR, START + 2 * HOUR)
     rows = [
-        {"_time": START, "_field": "temp", "_value": 10, "device": "a", "result": "_result", "table": 0},
-        {"_time": START, "_field": "state", "_value": 3, "device": "a", "result": "_result", "table": 0},
+        {"_time": START, "_field": "temp", "_value": 10, "device": "a"},
+        {"_time": START, "_field": "state", "_value": 3, "device": "a"},
         {
             "_time": START + HOUR,
             "_field": "temp",
             "_value": 5,
             "device": "a",
-            "result": "_result",
-            "table": 0,
         },
     ]
     first_count, second_count = count_windows([WINDOW, second], rows)
