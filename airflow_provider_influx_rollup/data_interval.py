@@ -19,6 +19,7 @@ def interval_of_run(
     stop: str | datetime | None = None,
     window: timedelta | str | Duration | None = None,
     timezone: str = "UTC",
+    offset: str = "0s",
 ) -> Interval:
     """The interval that a run is about.
 
@@ -30,9 +31,10 @@ def interval_of_run(
     :param stop: the stage's own stop
     :param window: how long the interval is where the run names one instant only
     :param timezone: where a date without a time starts
+    :param offset: how much later than midnight days begin, a Flux duration
     :raises WindowError: when nothing names an interval, or it is empty; the message names the fix
     """
-    facts = run_facts(context, start=start, stop=stop, window=window, timezone=timezone)
+    facts = run_facts(context, start=start, stop=stop, window=window, timezone=timezone, offset=offset)
     return resolve_interval(facts)
 
 
@@ -43,6 +45,7 @@ def run_facts(
     stop: str | datetime | None = None,
     window: timedelta | str | Duration | None = None,
     timezone: str = "UTC",
+    offset: str = "0s",
 ) -> RunFacts:
     """What the context says about a run, as plain values.
 
@@ -51,6 +54,7 @@ def run_facts(
     :param stop: the stage's own stop
     :param window: the stage's own window
     :param timezone: the stage's zone
+    :param offset: how much later than midnight the stage's days begin, a Flux duration
     """
     dag_run = context.get("dag_run")
     run_type = _run_type(dag_run)
@@ -67,6 +71,7 @@ def run_facts(
         asset_intervals=_asset_intervals(context) if "triggered" in (run_type or "") else (),
         run_type=run_type,
         timezone=timezone,
+        offset=offset,
     )
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.archive.paths import measurement_folder
-from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.names import validate_name
 from airflow_provider_influx_rollup.hashing import combine_checksums
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.archive_newest import Published
+from airflow_provider_influx_rollup.windows.delayed import delayed
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.local_time import shift
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,10 @@ class CompactSpec:
     :param offset: shift of the large windows, a Flux duration
     :param timezone: IANA zone in which large days, weeks, months and years begin
     :param min_age: how long ago a large window must have ended, a Flux duration
+    :param delay: how long after their end windows are compacted, a Flux duration; whole days and months follow the zone
     :param remove_small: remove files whose points the large windows hold, where the bucket has them no more
     :param name: of the pipeline; default: made from bucket and measurement
-    :raises ConfigurationError: when a value is not possible
+    :raises InvalidDuration: when a length cannot be read
     """
 
     org: str
@@ -44,13 +46,13 @@ class CompactSpec:
     min_age: str = "1d"
     remove_small: bool = False
     name: str | None = None
+    delay: str = "0s"
 
     def __post_init__(self) -> None:
         validate_name("bucket", self.bucket)
         validate_name("measurement", self.measurement)
-        if self.age < timedelta():
-            what = f"min_age={self.min_age} is not possible"
-            raise ConfigurationError(what, written="nothing", fix="give a duration such as 1d")
+        for length in (self.min_age, self.delay):
+            Duration.of(length, allow_zero=True)
 
     @property
     def folder(self) -> str:
@@ -63,21 +65,18 @@ class CompactSpec:
         return Grid.of(self.into, self.offset, self.timezone)
 
     @property
-    def age(self) -> timedelta:
-        """How long ago a large window must have ended."""
-        return Duration.of(self.min_age, allow_zero=True).timedelta
-
-    @property
     def pipeline(self) -> str:
         """What the result calls it."""
         return self.name or f"{self.bucket}/{self.measurement}->compact"
 
     def windows(self, interval: Interval) -> list[Interval]:
-        """The large windows that end in an interval: each is in exactly one of a row of intervals.
+        """The large windows whose end + ``delay`` lies in an interval: each is in exactly one of a row of intervals.
 
         :param interval: any
         """
-        grid = self.grid
+        grid, delay = self.grid, Duration.of(self.delay, allow_zero=True)
+        if not delay.is_zero:
+            return delayed(grid, interval, delay, self.timezone)
         found = []
         window = grid.window_at(interval.start)
         while window.stop <= interval.stop:
@@ -87,7 +86,7 @@ class CompactSpec:
 
     def is_due(self, window: Interval, now: datetime) -> bool:
         """Whether a large window is old enough."""
-        return now >= window.stop + self.age
+        return now >= shift(window.stop, Duration.of(self.min_age, allow_zero=True), self.timezone)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,11 +58,12 @@ class Purged:
 class PurgeResult:
     """What became of the windows of a run.
 
+    :param interval: from the first window to the last; None when there was none
     :param refused: windows that would be refused, with the reason; only in a dry run
     """
 
     spec: PurgeSpec
-    interval: Interval
+    interval: Interval | None
     purged: tuple[Purged, ...]
     refused: tuple[tuple[Interval, str], ...]
     dry_run: bool
@@ -73,7 +74,7 @@ class PurgeResult:
         archive = self.spec.archive
         certified = [(one.window, one.certificate) for one in self.purged if one.certificate is not None]
         return {
-            "window": self.interval.as_json(),
+            "window": self.interval.as_json() if self.interval is not None else None,
             "windows": len(self.purged),
             "rows_in": sum(one.rows for one in self.purged),
             "rows_out": sum(one.left for one in self.purged),
@@ -107,7 +108,7 @@ def purge(
 ) -> Steps[PurgeResult]:
     """Delete windows one after the other; what is refused for one does not stop the others.
 
-    :param windows: at least one, in ascending order
+    :param windows: in ascending order; of none nothing is done
     :param run: who runs it
     :param now: the clock, aware UTC
     :param key: signs the certificates; None leaves them unsigned
@@ -117,6 +118,8 @@ def purge(
     :raises WindowsFailed: when there are several windows, and some or all were refused; the others are purged
     """
     began = now()
+    if not windows:
+        return PurgeResult(spec, None, (), (), dry_run, 0.0)
     if not dry_run:
         yield from ensure_ledger(spec.archive.ledger_bucket, windows[0])
     stored = yield from load_stored(spec.archive.ledger_bucket)

@@ -236,12 +236,12 @@ def purge_id_of(spec: PurgeSpec, window: Interval, run: RunInfo, begun_at: datet
 
 
 def _require_age(spec: PurgeSpec, window: Interval, now: datetime) -> None:
-    due = window.stop + spec.age
+    due = spec.due_at(window)
     if now < due:
         what = (
             f"the window may be purged from {format_instant(due)} on: min_age={spec.min_age} has not passed"
         )
-        fix = "run it after that, or purge earlier windows: delay takes the data interval that much earlier"
+        fix = "run it after that, or purge earlier windows: give a longer delay, or a shorter min_age"
         raise WindowNotDue(what, window=window, written="nothing was deleted", fix=fix)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, PurgeRefused
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
@@ -12,6 +12,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.local_time import shift
 
 STAGE = "purge"
+DEFAULT_MIN_AGE = "30d"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,24 +23,25 @@ class PurgeSpec:
     :param require_pipelines: names of pipelines that must hold what is made of the points
     :param min_age: how long ago a window must have ended, a Flux duration
     :param quiet_for: for how long nothing may have changed in it, a Flux duration
+    :param timezone: IANA zone whose clocks whole days and months of ``min_age`` follow
     :raises ConfigurationError: when a value is not possible
     """
 
     archive: ArchiveSpec
     require_pipelines: tuple[str, ...] = ()
-    min_age: str = "30d"
+    min_age: str = DEFAULT_MIN_AGE
     quiet_for: str = "1d"
+    timezone: str = "UTC"
 
     def __post_init__(self) -> None:
-        for length in (self.age, self.rest):
-            if length < timedelta():
-                what = f"min_age={self.min_age} or quiet_for={self.quiet_for} is not possible"
-                raise ConfigurationError(what, written="nothing", fix="give durations such as 30d")
+        Duration.of(self.min_age, allow_zero=True)
+        if self.rest < timedelta():
+            what = f"quiet_for={self.quiet_for} is not possible"
+            raise ConfigurationError(what, written="nothing", fix="give a duration such as 1d")
 
-    @property
-    def age(self) -> timedelta:
-        """How long ago a window must have ended."""
-        return Duration.of(self.min_age, allow_zero=True).timedelta
+    def due_at(self, window: Interval) -> datetime:
+        """When a window is old enough."""
+        return shift(window.stop, Duration.of(self.min_age, allow_zero=True), self.timezone)
 
     @property
     def rest(self) -> timedelta:
@@ -50,17 +52,6 @@ class PurgeSpec:
     def pipeline(self) -> str:
         """Name in the ledger."""
         return self.archive.name or f"{self.archive.bucket}/{self.archive.measurement}->purge"
-
-
-def earlier(interval: Interval, delay: str, timezone: str) -> Interval:
-    """An interval so much earlier.
-
-    :param delay: a Flux duration; whole days and months are those of the zone's clocks
-    :param timezone: an IANA name
-    """
-    by = Duration.of(delay, allow_zero=True)
-    start, stop = (shift(edge, by, timezone, backwards=True) for edge in (interval.start, interval.stop))
-    return Interval(start, stop)
 
 
 def refused(what: str, window: Interval, fix: str) -> PurgeRefused:

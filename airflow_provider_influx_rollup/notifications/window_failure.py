@@ -42,8 +42,9 @@ def window_text(context: Mapping[str, Any]) -> str:
     """
     task = getattr(context.get("ti"), "task", None) or context.get("task")
     given = {name: getattr(task, name, None) for name in ("start", "stop", "window")}
+    timezone, offset = (getattr(task, name, None) or "" for name in ("timezone", "offset"))
     try:
-        return str(interval_of_run(context, **given, timezone=getattr(task, "timezone", None) or "UTC"))
+        return str(interval_of_run(context, **given, timezone=timezone or "UTC", offset=offset or "0s"))
     except InfluxRollupError:
         # such as a template that was not rendered yet
         return ""

@@ -120,7 +120,12 @@ class InfluxStageOperator(BaseOperator):
         :raises AirflowFailException: when nothing names an interval; the message names the fix
         """
         return interval_of_run(
-            context, start=self.start, stop=self.stop, window=self.window, timezone=self.timezone
+            context,
+            start=self.start,
+            stop=self.stop,
+            window=self.window,
+            timezone=self.timezone,
+            offset=self.offset,
         )
 
     @failing_by_permanence()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class CompactArchiveOperator(InfluxArchiveOperator):
     """Merge the files of small archived windows into those of larger ones, which are proven to hold the same points.
 
-    The large windows are those that end in the run's interval. Each is joined from the newest generations inside it, read
+    The large windows are those that end in the run's interval, or with ``delay`` so much before. Each is joined from the newest generations inside it, read
     back from its files, and compared with their manifests field by field. Only then its manifest appears. Readers take
     each point once, before and after; a small window that is archived again counts in its place until the next run. A
     rerun that finds nothing new makes nothing. No points are read from the bucket. The task always runs in a worker.
@@ -34,7 +34,8 @@ class CompactArchiveOperator(InfluxArchiveOperator):
     :param into: length of a large window, a Flux duration such as ``1d`` or ``1mo``; ``offset`` and ``timezone`` are those
         of the large windows
     :param min_age: how long ago a large window must have ended, a Flux duration; younger ones wait
-    :param delay: compact the interval that lies so much before the run's, a Flux duration such as ``30d`` or ``1mo``
+    :param delay: compact the large windows whose end + delay lies in the run's interval, a Flux duration such as ``30d`` or
+        ``1mo``
     :param remove_small: remove the files of small windows that were purged, as the large ones hold their points; manifests stay
     :raises ConfigurationError: when a parameter is not possible
     """
@@ -70,13 +71,10 @@ class CompactArchiveOperator(InfluxArchiveOperator):
         :param context: Airflow's context
         :return: what was made
         """
-        from airflow_provider_influx_rollup.lifecycle.purge_spec import earlier
-
         interval = self.interval(context)
         with failing_by_permanence():
-            old = earlier(interval, self.delay, self.timezone) if self.delay else interval
             specs = self.compact_specs()
-        return self.run_each(context, [partial(self._steps, context, spec, old) for spec in specs])
+        return self.run_each(context, [partial(self._steps, context, spec, interval) for spec in specs])
 
     def compact_specs(self) -> list[CompactSpec]:
         """One compaction for each measurement.
@@ -96,6 +94,7 @@ class CompactArchiveOperator(InfluxArchiveOperator):
                 offset=self.offset,
                 timezone=self.timezone,
                 min_age=self.min_age,
+                delay=self.delay or "0s",
                 remove_small=truth("remove_small", self.remove_small),
                 name=f"{self.pipeline}:{name}" if self.pipeline and len(names) > 1 else self.pipeline,
             )

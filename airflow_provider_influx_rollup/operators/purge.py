@@ -36,9 +36,11 @@ class PurgeWindowOperator(InfluxArchiveOperator):
 
     :param require_pipelines: pipelines that must hold what is made of the points, by their names in the ledger; higher
         tiers too
-    :param min_age: how long ago a window must have ended, a Flux duration
+    :param min_age: how long ago a window must have ended, a Flux duration; default: ``30d``, with a ``delay`` in months
+        the delay
     :param quiet_for: how long ago its newest archive must have been made, and still equal the bucket
-    :param delay: purge the interval that lies so much before the run's, a Flux duration such as ``30d`` or ``1mo``
+    :param delay: purge the windows that ended so much before: those whose end + delay lies in the run's interval, a Flux
+        duration such as ``30d`` or ``1mo``; without ``every`` windows are as long as that interval
     :param signing_key: where the key is that signs certificates: ``connection:<conn_id>`` (its password),
         ``variable:<key>`` or ``env:<NAME>``; a secret for HMAC-SHA256, or the PEM of a private Ed25519 key
     :raises ConfigurationError: when a parameter is not possible
@@ -59,7 +61,7 @@ class PurgeWindowOperator(InfluxArchiveOperator):
         self,
         *,
         require_pipelines: str | Sequence[str],
-        min_age: str = "30d",
+        min_age: str | None = None,
         quiet_for: str = "1d",
         delay: str | None = None,
         signing_key: str | None = None,
@@ -84,6 +86,10 @@ class PurgeWindowOperator(InfluxArchiveOperator):
         with failing_by_permanence():
             windows = self.windows(interval)
             specs = self.purge_specs()
+            if not windows:
+                self.log.info(
+                    "No window ended %s before the interval %s: nothing to purge", self.delay, interval
+                )
             key = load_signing_key(self.signing_key) if self.signing_key else None
         return self.run_each(context, [partial(self._steps, context, spec, windows, key) for spec in specs])
 
@@ -91,23 +97,36 @@ class PurgeWindowOperator(InfluxArchiveOperator):
         """The windows to purge.
 
         :param interval: of the run
-        :raises WindowMisaligned: when the grid does not tile the interval that lies ``delay`` earlier
+        :return: without ``delay`` those of the interval; with it those whose end + delay lies in it, often none where windows
+            are longer than the interval, or months have no such day
+        :raises WindowMisaligned: when there is no delay, and the grid does not tile the interval
         """
-        from airflow_provider_influx_rollup.lifecycle.purge_spec import earlier
+        from airflow_provider_influx_rollup.windows.delayed import Like, delayed
+        from airflow_provider_influx_rollup.windows.duration import Duration
         from airflow_provider_influx_rollup.windows.grid import Grid
 
-        old = earlier(interval, self.delay, self.timezone) if self.delay else interval
-        return Grid.of(self.every, self.offset, self.timezone).tile(old) if self.every else [old]
+        grid = Grid.of(self.every, self.offset, self.timezone) if self.every else None
+        if self.delay:
+            delay = Duration.of(self.delay, allow_zero=True)
+            return delayed(grid or Like(interval, self.timezone), interval, delay, self.timezone)
+        return grid.tile(interval) if grid else [interval]
 
     def purge_specs(self) -> list[PurgeSpec]:
         """One purge for each measurement.
 
         :raises ConfigurationError: when a parameter is not possible
         """
-        from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec
+        from airflow_provider_influx_rollup.lifecycle.purge_spec import DEFAULT_MIN_AGE, PurgeSpec
+        from airflow_provider_influx_rollup.windows.duration import Duration
 
         required = texts(self.require_pipelines)
-        return [PurgeSpec(archive, required, self.min_age, self.quiet_for) for archive in self.specs()]
+        # a month is 28 days at least, so that 30 days have not always passed after one
+        delay = self.delay or "0s"
+        is_months = bool(Duration.of(delay, allow_zero=True).months)
+        min_age = self.min_age or (delay if is_months else DEFAULT_MIN_AGE)
+        return [
+            PurgeSpec(archive, required, min_age, self.quiet_for, self.timezone) for archive in self.specs()
+        ]
 
     def _steps(
         self,

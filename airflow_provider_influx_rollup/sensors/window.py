@@ -289,7 +289,12 @@ class WindowCompleteSensor(BaseSensorOperator):
 
     def _interval(self, context: Context) -> Interval:
         return interval_of_run(
-            context, start=self.start, stop=self.stop, window=self.window, timezone=self.timezone
+            context,
+            start=self.start,
+            stop=self.stop,
+            window=self.window,
+            timezone=self.timezone,
+            offset=self.offset,
         )
 
     def _trigger(self, context: Context) -> WindowReadyTrigger:

@@ -10,7 +10,7 @@ from airflow_provider_influx_rollup.windows.duration import DAY_NS, WEEK_NS, Dur
 from airflow_provider_influx_rollup.windows.interval import EPOCH
 from airflow_provider_influx_rollup.windows.local_time import (
     UTC_NAMES,
-    first_instant,
+    instant_at,
     load_zone,
     wall_clock,
 )
@@ -73,14 +73,15 @@ class CalendarBounds:
     timezone: str
 
     def at(self, number: int) -> datetime:
-        """Return bound ``number``, in UTC; a time the clocks jump over becomes the moment of the jump."""
-        return first_instant(self._local(number), load_zone(self.timezone))
+        """Return bound ``number``, in UTC: the instant that Airflow's cron means by its wall-clock time."""
+        return instant_at(self._local(number), load_zone(self.timezone))
 
     def number_at(self, instant: datetime) -> int:
         """Return the number of the last bound at or before an instant."""
         number = self._estimate(wall_clock(instant, load_zone(self.timezone)))
-        # clocks set back show an earlier cell again, so the estimate may be too low; it is never too high,
-        # because a bound is the first instant at which its time is shown
+        # clocks that were set back show an earlier cell again; before that they have shown one that begins later
+        while self.at(number) > instant:
+            number -= 1
         while self.at(number + 1) <= instant:
             number += 1
         return number

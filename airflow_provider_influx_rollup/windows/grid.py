@@ -40,8 +40,9 @@ class Grid:
       from the local 1970-01-01. In UTC they are fixed. ``24h`` is ``1d``.
     - Whole weeks start on Monday, in UTC too; ``7d`` is ``1w``. Several are counted from Monday 1970-01-05.
     - Months, quarters and years are local calendar months; several are counted from January 1970.
-    - In a calendar grid the offset moves the wall-clock time: days with offset ``6h`` start at 06:00. A time
-      the clocks jump over becomes the moment of the jump; of a time shown twice the first counts.
+    - In a calendar grid the offset moves the wall-clock time: days with offset ``6h`` start at 06:00. Windows start
+      where Airflow's cron has its runs: of a time that clocks show twice the second counts, and a time that they jump
+      over, such as 02:30, is as long after the jump.
 
     :param every: distance between window starts
     :param offset: how much later than the anchor they start; zero or more

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import WindowUndefined
-from airflow_provider_influx_rollup.windows.local_time import first_instant, load_zone
+from airflow_provider_influx_rollup.windows.local_time import instant_at, load_zone
 
 FINER = re.compile(r"[.,]\d{6}0*[1-9]")
 # 64 bits of nanoseconds reach from 1677-09-21 to 2262-04-11
@@ -36,7 +36,7 @@ def read_instant(value: Any, name: str, timezone: str = "UTC") -> datetime:
             raise WindowUndefined(what, fix=f"write {text}Z for UTC, or an offset such as {text}+02:00")
         return value.astimezone(UTC)
     if isinstance(value, date):
-        return first_instant(datetime.combine(value, time()), load_zone(timezone))
+        return instant_at(datetime.combine(value, time()), load_zone(timezone))
     what = f"{name} is a {type(value).__name__}, not a time"
     raise WindowUndefined(what, fix="give an aware datetime or a text such as 2026-01-01T00:00:00Z")
 

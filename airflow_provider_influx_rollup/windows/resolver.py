@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.exceptions import WindowUndefined, WindowZeroLength
-from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.duration import DAY_NS, Duration
 from airflow_provider_influx_rollup.windows.instants import read_instant
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 from airflow_provider_influx_rollup.windows.local_time import shift
@@ -34,6 +34,7 @@ class RunFacts:
     :param asset_intervals: start and stop of each triggering asset event that names them
     :param run_type: Airflow's name of the kind of run, such as ``manual``
     :param timezone: the stage's zone: where a date starts, and whose clocks a window of whole days follows
+    :param offset: how much later than midnight the stage's days begin
     """
 
     explicit_start: Time | None = None
@@ -48,6 +49,7 @@ class RunFacts:
     asset_intervals: Sequence[tuple[Time, Time]] = ()
     run_type: str | None = None
     timezone: str = "UTC"
+    offset: timedelta | str | Duration = "0s"
 
 
 def resolve_interval(facts: RunFacts) -> Interval:
@@ -99,7 +101,7 @@ def _from_partition(facts: RunFacts) -> Interval | None:
     start = _partition_start(facts)
     if start is None or facts.window is None:
         return None
-    return Interval(start, shift(start, Duration.of(facts.window), facts.timezone))
+    return Interval(start, _other_edge(start, Duration.of(facts.window), facts, backwards=False))
 
 
 def _from_asset_events(facts: RunFacts) -> Interval | None:
@@ -145,7 +147,17 @@ def _ending_at_the_run(facts: RunFacts) -> Interval | None:
     # a manual run for a past date has that date here, while its data interval is that of the present
     date = facts.data_interval_start if facts.logical_date is None else facts.logical_date
     stop = read_instant(date, "the run's date", facts.timezone)
-    return Interval(shift(stop, Duration.of(facts.window), facts.timezone, backwards=True), stop)
+    return Interval(_other_edge(stop, Duration.of(facts.window), facts, backwards=True), stop)
+
+
+def _other_edge(edge: datetime, window: Duration, facts: RunFacts, *, backwards: bool) -> datetime:
+    begins = timedelta(microseconds=Duration.of(facts.offset, allow_zero=True).nanoseconds % DAY_NS // 1000)
+    other = shift(edge, window, facts.timezone, backwards=backwards, begins=begins)
+    if other == edge:
+        # a day that the zone has skipped is none
+        twice = Duration(2 * window.months, 2 * window.nanoseconds)
+        other = shift(edge, twice, facts.timezone, backwards=backwards, begins=begins)
+    return other
 
 
 def _refuse_another_date(facts: RunFacts, interval: Interval) -> None:

@@ -38,8 +38,13 @@ def span(start: str, stop: str) -> Interval:
         ("Asia/Beirut", "2022-03-27T01:00+03:00", "2022-03-28T00:00+03:00"),
         # 00:00 is shown after 23:00 was shown twice: the day before has 25 h
         ("America/Sao_Paulo", "2018-02-17T00:00-02:00", "2018-02-18T00:00-03:00"),
-        # midnight is shown twice: the first one counts
-        ("America/Havana", "2025-11-02T00:00-04:00", "2025-11-03T00:00-05:00"),
+        # midnight is shown twice: the second one counts, as in Airflow's cron
+        ("America/Havana", "2025-11-01T00:00-04:00", "2025-11-02T00:00-05:00"),
+        ("America/Havana", "2025-11-02T00:00-05:00", "2025-11-03T00:00-05:00"),
+        # the clocks go back at one minute past midnight, to 23:01
+        ("America/St_Johns", "2010-11-06T00:00-02:30", "2010-11-07T00:00-03:30"),
+        # the clocks go forward from 23:30: midnight is half an hour after the jump
+        ("America/Toronto", "1919-03-30T00:00-05:00", "1919-03-31T01:00-04:00"),
         # 30 December 2011 does not exist
         ("Pacific/Apia", "2011-12-29T00:00-10:00", "2011-12-31T00:00+14:00"),
         # a day that was lived twice: 47 h
@@ -79,14 +84,15 @@ def test_day_of_23_hours_moves_when_the_offset_is_six_hours() -> None:
     assert (saturday.duration, sunday.duration) == (23 * HOUR, 24 * HOUR)
 
 
-def test_offset_at_a_skipped_time_starts_at_the_jump() -> None:
+def test_offset_at_a_skipped_time_starts_as_long_after_the_jump() -> None:
     window = Grid.of("1d", "2h30m", "America/Los_Angeles").window_at(at("2025-03-09T12:00-07:00"))
-    assert window.start == at("2025-03-09T03:00-07:00")
+    assert window.start == at("2025-03-09T03:30-07:00")
 
 
-def test_offset_at_a_time_shown_twice_starts_at_the_first() -> None:
+def test_offset_at_a_time_shown_twice_starts_at_the_second() -> None:
     grid = Grid.of("1d", "1h30m", "America/Los_Angeles")
-    assert grid.floor(at("2025-11-02T01:15-08:00")) == at("2025-11-02T01:30-07:00")
+    assert grid.floor(at("2025-11-02T01:45-07:00")) == at("2025-11-01T01:30-07:00")
+    assert grid.floor(at("2025-11-02T01:45-08:00")) == at("2025-11-02T01:30-08:00")
 
 
 def test_several_days_and_weeks_are_counted_from_1970() -> None:
