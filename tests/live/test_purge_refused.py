@@ -158,7 +158,7 @@ def test_bucket_is_named_when_there_is_none(scene: PurgeScene) -> None:
     with pytest.raises(BucketNotFound, match="nowhere"):
         scene.purge(archive=replace(scene.spec, bucket="nowhere"))
     with pytest.raises(ConfigurationError):
-        scene.purge(min_age="1mo")
+        scene.purge(min_age="1 month")
 
 
 def test_it_is_refused_when_nobody_knows_the_measurement(scene: PurgeScene) -> None:
