@@ -24,7 +24,8 @@ from airflow_provider_influx_rollup.exceptions import (
     WriteRejected,
 )
 
-MAX_TEXT = 1000
+# of a longer message, this much from each end: the reason comes last, behind the line that was refused
+MAX_END = 500
 
 # first match wins
 CLASS_BY_TEXT: tuple[tuple[re.Pattern[str], type[InfluxError]], ...] = (
@@ -133,7 +134,15 @@ def message_of_body(body: bytes) -> str:
         message = json.loads(text)["message"]
     except (ValueError, KeyError, TypeError):
         message = text
-    return str(message)[:MAX_TEXT]
+    return _shortened(str(message))
+
+
+def _shortened(text: str) -> str:
+    """Leave out the middle of a long text."""
+    left_out = len(text) - 2 * MAX_END
+    if left_out <= 0:
+        return text
+    return f"{text[:MAX_END]} [... {left_out} characters ...] {text[-MAX_END:]}"
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

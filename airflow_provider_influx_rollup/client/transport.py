@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.client.settings import ClientSettings
 
 CHUNK_BYTES = 1 << 18
-MAX_ERROR_BYTES = 1 << 16
+# an error repeats the lines that it is about, of which a batch may have 5 MB, and ends with the reason
+MAX_ERROR_BYTES = 1 << 23
 HIDDEN = "***"
 
 

@@ -14,6 +14,7 @@ from airflow_provider_influx_rollup.ledger.line_protocol import (
     encode_series,
     encode_tag,
     encode_value,
+    require_short,
 )
 
 if TYPE_CHECKING:
@@ -83,7 +84,9 @@ def _heads(measurement: str, tag_sets: Sequence[TagSet], fields: Sequence[str]) 
         return [encode_series(measurement, dict(tag_set), fields) for tag_set in tag_sets]
     head = encode_measurement(measurement)
     encoded = {tag: encode_tag(*tag) for tag in tags}
-    return [",".join([head, *(encoded[tag] for tag in tag_set)]) for tag_set in tag_sets]
+    heads = [",".join([head, *(encoded[tag] for tag in tag_set)]) for tag_set in tag_sets]
+    require_short(heads, fields)
+    return heads
 
 
 def _texts(name: str, column: Values) -> pa.Array:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InvalidName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 FieldValue = int | float | str | bool
 
@@ -23,6 +23,9 @@ RESERVED_FIELD_KEYS = frozenset({"time"})
 MEASUREMENT_SPECIALS = str.maketrans({",": "\\,", " ": "\\ "})
 KEY_SPECIALS = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
 STRING_SPECIALS = str.maketrans({"\\": "\\\\", '"': '\\"'})
+
+# the server adds four bytes and the field to a series and refuses more: "max key length exceeded"
+MOST_KEY_BYTES = 65_535 - 4
 
 # the server reads an escaped special after a backslash as the end of the name; tags alone survive it
 BACKSLASH_BEFORE_SPECIAL = re.compile(r"\\[,= ]")
@@ -74,7 +77,9 @@ def encode_series(
     head = encode_measurement(measurement)
     if tags:
         head = ",".join([head, *(encode_tag(key, tags[key]) for key in sorted(tags) if tags[key])])
-    _check_quotes(measurement, [*tags, *tags.values()], list(fields), is_alone=is_alone)
+    names = list(fields)
+    _check_quotes(measurement, [*tags, *tags.values()], names, is_alone=is_alone)
+    require_short([head], names)
     return head
 
 
@@ -89,6 +94,23 @@ def _check_quotes(measurement: str, tag_names: list[str], fields: list[str], *, 
             "a comma, an equals sign, a space or a quote (or the measurement an equals sign)"
         )
         raise InvalidName(what, fix="line protocol cannot hold both: rename one of them")
+
+
+def require_short(heads: Sequence[str], fields: Collection[str]) -> None:
+    """Refuse lines whose series and field are longer than InfluxDB holds.
+
+    :param heads: of lines, encoded
+    :param fields: that these lines have
+    :raises InvalidName: with the begin of the longest
+    """
+    field = max((len(encode_field_key(name).encode()) for name in fields), default=0)
+    if 4 * max(map(len, heads), default=0) + field <= MOST_KEY_BYTES:
+        return  # no character has more than four bytes
+    longest = max(heads, key=lambda head: len(head.encode()))
+    size = len(longest.encode()) + field
+    if size > MOST_KEY_BYTES:
+        what = f"measurement, tags and field have {size} bytes together, at {longest[:100]!r}"
+        raise InvalidName(what, fix=f"InfluxDB holds {MOST_KEY_BYTES} bytes: use shorter names or tag values")
 
 
 def encode_measurement(name: str) -> str:

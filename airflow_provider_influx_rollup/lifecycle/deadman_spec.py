@@ -10,6 +10,11 @@ from typing import Any
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.inventory import SeriesSource
 from airflow_provider_influx_rollup.lifecycle.check_status import LEVELS, Check
+from airflow_provider_influx_rollup.lifecycle.default_names import (
+    MOST_CHECK_BYTES,
+    is_short_name,
+    short_filter_text,
+)
 from airflow_provider_influx_rollup.lifecycle.inventory import DEFAULT_LOOKBACK, Inventory
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -100,9 +105,10 @@ class DeadmanSpec:
             name += f" by {','.join(self.group_by)}"
         if self.fields is not None:
             name += f" fields {','.join(self.fields)}"
-        for key, values in sorted((self.tags or {}).items()):
-            name += f" {key}={'|'.join(values)}"
-        return Check(name, self.measurement)
+        given = "".join(f" {key}={'|'.join(values)}" for key, values in sorted((self.tags or {}).items()))
+        if not is_short_name(name + given, MOST_CHECK_BYTES):
+            given = f" {short_filter_text(self.tags or {})}"
+        return Check(name + given, self.measurement)
 
 
 @dataclass(frozen=True, slots=True)

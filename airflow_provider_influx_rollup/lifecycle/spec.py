@@ -13,6 +13,12 @@ from airflow_provider_influx_rollup.aggregates.hierarchy import require_mergeabl
 from airflow_provider_influx_rollup.aggregates.selection import AggregateRules
 from airflow_provider_influx_rollup.exceptions import AggregateNotMergeable, ConfigurationError
 from airflow_provider_influx_rollup.flux.names import validate_name
+from airflow_provider_influx_rollup.lifecycle.default_names import (
+    MOST_PIPELINE_BYTES,
+    filter_text,
+    is_short_name,
+    short_filter_text,
+)
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.grid import Grid
 
@@ -179,17 +185,21 @@ class RollupSpec:
 
     @property
     def pipeline_name(self) -> str:
-        """Name in the ledger: given, or ``<source>/<measurement>-><target>@<grid>`` with the tag filter."""
+        """Name in the ledger: given, or ``<source>/<measurement>-><target>@<grid>`` with the tag filter, or its hash."""
         if self.pipeline:
             return self.pipeline
         target = self.target_bucket
         if self.output_measurement != self.measurement:
             target += f"/{self.output_measurement}"
-        chosen = ",".join(f"{key}={'|'.join(values)}" for key, values in sorted(self.tags.items()))
+        chosen = filter_text(self.tags)
         kept = ",".join(sorted(self.group_by or ())) or "nothing"
         grouped = "" if self.group_by is None else f" by {kept}"
         filtered = "{" + chosen + "}" if chosen else ""
-        return f"{self.source_bucket}/{self.measurement}{filtered}->{target}@{self.grid.label}{grouped}"
+        begin, end = f"{self.source_bucket}/{self.measurement}", f"->{target}@{self.grid.label}{grouped}"
+        name = f"{begin}{filtered}{end}"
+        if not self.tags or is_short_name(name, MOST_PIPELINE_BYTES):
+            return name
+        return f"{begin}{{{short_filter_text(self.tags)}}}{end}"
 
     @property
     def needs_raw(self) -> bool:

@@ -114,3 +114,11 @@ def test_wait_is_kept_when_the_answer_says_how_long(status: int, header: str, se
 
 def test_wait_is_ignored_when_the_error_is_permanent() -> None:
     assert error_of_answer(QUERY, 403, {"Retry-After": "7"}, b"no").__cause__ is None
+
+
+def test_reason_is_shown_when_the_line_before_it_is_long() -> None:
+    text = f"unable to parse 'm,t={'x' * 70_000} v=1': max key length exceeded: 70009 > 65535"
+    error = error_of_answer(WRITE, 400, {}, json.dumps({"code": "invalid", "message": text}).encode())
+    assert "unable to parse 'm,t=xxx" in error.what
+    assert error.what.endswith("max key length exceeded: 70009 > 65535")
+    assert len(error.what) < 1_200

@@ -1,0 +1,88 @@
+"""Filters of thousands of values, and names as long as InfluxDB holds them: they work, or are refused with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from airflow_provider_influx_rollup.client.driver import drive
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.exceptions import InvalidName, WriteRejected
+from airflow_provider_influx_rollup.lifecycle.deadman import check_deadman
+from airflow_provider_influx_rollup.lifecycle.deadman_spec import DeadmanSpec
+from airflow_provider_influx_rollup.windows.interval import Interval
+from tests.conftest import InfluxServer
+from tests.plain_rows import stored_values
+from tests.reconcile_runs import sweep
+from tests.rollup_runs import make_place, roll
+
+pytestmark = pytest.mark.live
+
+START = datetime(2025, 3, 8, tzinfo=UTC)
+WINDOW = Interval(START, START + timedelta(hours=1))
+# together longer than a tag value may be
+MANY = tuple(f"device-{number:04d}-{'x' * 1_000}" for number in range(70))
+# of measurement, tags and field together
+MOST = 65_531
+
+
+def test_filter_longer_than_a_tag_works_when_no_name_is_given(
+    influx: InfluxServer, client: InfluxClient, bucket_factory: Callable[[], str]
+) -> None:
+    place = make_place(influx, client)
+    lines = [f"readings,device={device} v={number} {WINDOW.start_ns}" for number, device in enumerate(MANY)]
+    client.write_lines(place.source, [*lines, f"readings,device=other v=1 {WINDOW.start_ns}"])
+    spec = place.spec("1h", ["sum"], tags={"device": MANY})
+    for _ in range(2):
+        assert roll(client, spec, WINDOW)["state"] == "COMMITTED"
+    right = {((("device", d),), "v_sum", WINDOW.start_ns): float(n) for n, d in enumerate(MANY)}
+    assert stored_values(influx, place.target, "readings") == right
+    assert sweep(client, spec, WINDOW)["is_clean"]
+    deadman = DeadmanSpec(place.source, "readings", tags={"device": MANY}, status_bucket=bucket_factory())
+    hours = [
+        Interval(WINDOW.stop + n * WINDOW.duration, WINDOW.stop + (n + 1) * WINDOW.duration) for n in (0, 1)
+    ]
+    told = [drive(check_deadman(deadman, hour), client, lambda _report: None) for hour in hours]
+    assert [(one["dead_count"], one["newly_dead_count"]) for one in told] == [(70, 70), (70, 0)]
+
+
+def test_server_says_why_when_a_name_is_too_long(
+    client: InfluxClient, bucket_factory: Callable[[], str]
+) -> None:
+    with pytest.raises(WriteRejected, match=r"max key length exceeded: [0-9]+ > 65535"):
+        client.write_lines(bucket_factory(), [f"m,t={'é' * 40_000} v=1 1"])
+
+
+def test_longest_measurement_is_rolled_up(influx: InfluxServer, client: InfluxClient) -> None:
+    place = replace(make_place(influx, client), measurement="m" * 65_000)
+    client.write_payload(place.source, f"{place.measurement},t=x v=2 {WINDOW.start_ns}".encode())
+    assert roll(client, place.spec("1h", ["sum"], target_measurement="n"), WINDOW)["state"] == "COMMITTED"
+    stored = stored_values(influx, place.target, "n")
+    assert stored == {((("t", "x"),), "v_sum", WINDOW.start_ns): 2.0}
+
+
+def test_longest_field_is_refused_before_anything_is_written_when_its_target_would_be_longer(
+    influx: InfluxServer, client: InfluxClient
+) -> None:
+    place = make_place(influx, client)
+    field = "v" * (MOST - len("readings,t=x"))
+    client.write_payload(place.source, f"readings,t=x {field}=2 {WINDOW.start_ns}".encode())
+    with pytest.raises(InvalidName, match="65531 bytes"):
+        roll(client, place.spec("1h", ["sum"]), WINDOW)
+    assert stored_values(influx, place.target, "readings") == {}
+    assert place.states() == {}
+
+
+@pytest.mark.parametrize("names", [["sum"], ["p50"]])
+def test_longest_tag_value_is_refused_with_the_reason_when_its_target_would_be_longer(
+    influx: InfluxServer, client: InfluxClient, names: list[str]
+) -> None:
+    place = make_place(influx, client)
+    value = "x" * (MOST - len("readings,t=v"))
+    client.write_payload(place.source, f"readings,t={value} v=2 {WINDOW.start_ns}".encode())
+    with pytest.raises(InvalidName, match="65531 bytes"):
+        roll(client, place.spec("1h", names), WINDOW)
+    assert stored_values(influx, place.target, "readings") == {}
