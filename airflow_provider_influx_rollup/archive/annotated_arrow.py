@@ -14,8 +14,10 @@ import pyarrow.csv as pa_csv
 from airflow_provider_influx_rollup.archive.annotated_csv import (
     Block,
     BlockSplitter,
+    Doubts,
     ErrorFromText,
-    decode_text,
+    Segment,
+    decode_records,
 )
 from airflow_provider_influx_rollup.archive.annotated_rows import check_names
 from airflow_provider_influx_rollup.archive.arrow_schema import TIME, arrow_type, is_text
@@ -59,6 +61,11 @@ class ArrowDecoder:
                 self._quoted.add(segment.block)
         return self._flush() if self._pending_bytes >= self._batch_bytes else []
 
+    @property
+    def doubts(self) -> Doubts:
+        """Where the tables may have lost carriage returns."""
+        return self._splitter.doubts
+
     def close(self) -> list[pa.Table]:
         """Check that the answer is complete and return the last tables.
 
@@ -86,7 +93,9 @@ class ArrowDecoder:
             except pa.ArrowInvalid:
                 columns = _read_with_far_times(data, types, is_quoted=is_quoted).columns
         except (pa.ArrowInvalid, ValueError) as error:
-            decode_text(data, self._error_from_text)  # names the record, where that is why
+            decode_records(
+                Segment(block, data, is_quoted), self._error_from_text
+            )  # names the record, where that is why
             msg = f"the answer cannot be read: {error}"
             raise self._error_from_text(msg) from None
         columns = [

@@ -2,7 +2,8 @@
 
 An answer is a row of blocks. A block is some ``#`` annotation records, one record of column names, its data records and an
 empty line. Strings may hold quotes, newlines and text that looks like an annotation, so every border is looked for outside
-quotes only. Flux writes a newline inside a string as CRLF and loses a CR: CRLF is turned back into LF, the CR is gone.
+quotes only. Flux writes a newline inside a string as CRLF and loses a CR: CRLF is turned back into LF, the CR is gone. A text
+that had a CR is always quoted: ``Doubts`` say where one may be missing.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.exceptions import InfluxError, InfluxTruncated
+from airflow_provider_influx_rollup.shown_text import shown_text
 
 CRLF = b"\r\n"
 BORDER = b"\r\n\r\n"
@@ -31,12 +33,19 @@ class Block:
     :param types: Flux types, such as ``double`` or ``dateTime:RFC3339``
     :param groups: whether the column is in the group key
     :param defaults: what an empty cell stands for
+    :param has_quoted_name: whether a name among them is quoted
     """
 
     names: tuple[str, ...]
     types: tuple[str, ...]
     groups: tuple[bool, ...]
     defaults: tuple[str, ...]
+    has_quoted_name: bool = False
+
+    @property
+    def text_columns(self) -> set[str]:
+        """Names of the columns that hold text."""
+        return {name for name, kind in zip(self.names[2:], self.types[2:], strict=True) if kind == "string"}
 
     @property
     def result(self) -> str:
@@ -47,6 +56,21 @@ class Block:
     def is_error(self) -> bool:
         """Whether the block carries an error instead of rows."""
         return self.names == ("error", "reference")
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """Where an answer may have lost carriage returns: a text that had one is quoted, and so are others.
+
+    :param columns: text columns of tables that have a quote
+    :param has_names: whether a column's own name is quoted
+    """
+
+    columns: frozenset[str] = frozenset()
+    has_names: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.columns or self.has_names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +121,7 @@ class BlockSplitter:
     :param error_from_text: makes the error of a message that the server put into the answer
     :param may_be_empty: whether an answer of no bytes at all is complete
     :param segment_bytes: a block longer than this is handed out in pieces
+    :param keeps_bytes: whether bytes that are not UTF-8 become lone surrogates in names; else they are an error
     """
 
     def __init__(
@@ -105,6 +130,7 @@ class BlockSplitter:
         *,
         may_be_empty: bool = False,
         segment_bytes: int = DEFAULT_SEGMENT_BYTES,
+        keeps_bytes: bool = False,
     ) -> None:
         self._error_from_text = error_from_text
         self._is_started = may_be_empty
@@ -115,6 +141,14 @@ class BlockSplitter:
         self._is_odd = False  # whether a quote is open at _scan
         self._block: Block | None = None
         self._known: dict[bytes, Block] = {}
+        self._keeps_bytes = keeps_bytes
+        self._quoted: set[Block] = set()
+
+    @property
+    def doubts(self) -> Doubts:
+        """Where what came so far may have lost carriage returns."""
+        columns = {name for block in self._quoted for name in block.text_columns}
+        return Doubts(frozenset(columns), any(block.has_quoted_name for block in self._known.values()))
 
     def feed(self, data: bytes) -> list[Segment]:
         """Take more bytes; return the segments that are complete."""
@@ -155,7 +189,7 @@ class BlockSplitter:
         return InfluxTruncated(what, fix="run it again; nothing of the answer was used")
 
     def _text(self, data: bytes) -> str:
-        return decode_text(data, self._error_from_text)
+        return decode_text(data, self._error_from_text, keeps_bytes=self._keeps_bytes)
 
     def _read_header(self) -> bool:
         while self._buffer.startswith(CRLF, self._pos):
@@ -197,6 +231,7 @@ class BlockSplitter:
                 types=by_kind["#datatype"],
                 groups=tuple(cell == "true" for cell in by_kind["#group"]),
                 defaults=by_kind["#default"],
+                has_quoted_name=b'"' in raw,
             )
         except KeyError as missing:
             message = f"the answer has no {missing.args[0]} annotation"
@@ -257,16 +292,45 @@ class BlockSplitter:
     def _emit(self, segments: list[Segment], end: int) -> None:
         if self._block is not None:
             data = self._buffer[self._pos : end]
-            segments.append(Segment(self._block, data, b'"' in data))
+            is_quoted = b'"' in data
+            if is_quoted:
+                self._quoted.add(self._block)
+            segments.append(Segment(self._block, data, is_quoted))
 
 
-def decode_text(data: bytes, error_from_text: ErrorFromText) -> str:
-    """UTF-8 to text; the server stores and returns other bytes too, which nothing can tell apart later."""
+def decode_text(data: bytes, error_from_text: ErrorFromText, *, keeps_bytes: bool = False) -> str:
+    """UTF-8 to text; the server stores and returns other bytes too, which nothing can tell apart later.
+
+    :param keeps_bytes: make lone surrogates of such bytes, which ``"surrogateescape"`` turns back
+    """
+    if keeps_bytes:
+        return data.decode("utf-8", "surrogateescape")
     try:
         return data.decode()
     except UnicodeDecodeError as error:
         start = data.rfind(CRLF, 0, error.start) + 1
         message = f"the answer holds {NOT_TEXT}, near {data[start : error.end + 20][:300]!r}"
+        raise error_from_text(message) from None
+
+
+def decode_records(segment: Segment, error_from_text: ErrorFromText, *, keeps_bytes: bool = False) -> str:
+    """The same for records, whose columns tell where the bytes are.
+
+    :param keeps_bytes: make lone surrogates of such bytes
+    """
+    data = segment.data
+    if keeps_bytes:
+        return data.decode("utf-8", "surrogateescape")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        start = data.rfind(CRLF, 0, error.start) + 2 if CRLF in data[: error.start] else 0
+        end = data.find(CRLF, error.end)
+        record = data[start : end if end >= 0 else len(data)].decode("utf-8", "surrogateescape")
+        cells = next(iter(parse_records(record)), [])[3:]
+        named = dict(zip(segment.block.names[2:], cells, strict=False))
+        shown = ", ".join(f"{shown_text(name)}={shown_text(cell)}" for name, cell in named.items() if cell)
+        message = f"the answer holds {NOT_TEXT}: {shown[:500]}"
         raise error_from_text(message) from None
 
 

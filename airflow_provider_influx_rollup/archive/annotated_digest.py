@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from airflow_provider_influx_rollup.archive.annotated_csv import Block, BlockSplitter, ErrorFromText
+from airflow_provider_influx_rollup.archive.annotated_csv import (
+    Block,
+    BlockSplitter,
+    Doubts,
+    ErrorFromText,
+)
 
 
 class DigestDecoder:
@@ -25,6 +30,11 @@ class DigestDecoder:
                 self._block = segment.block
                 self._hash.update(repr(segment.block).encode())
             self._hash.update(segment.data)
+
+    @property
+    def doubts(self) -> Doubts:
+        """Where the answer may have lost carriage returns."""
+        return self._splitter.doubts
 
     def close(self) -> str:
         """Check that the answer is complete and return the digest.

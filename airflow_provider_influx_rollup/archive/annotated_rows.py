@@ -10,9 +10,10 @@ from typing import Any
 from airflow_provider_influx_rollup.archive.annotated_csv import (
     Block,
     BlockSplitter,
+    Doubts,
     ErrorFromText,
     Segment,
-    decode_text,
+    decode_records,
     parse_records,
 )
 
@@ -73,17 +74,24 @@ class RowDecoder:
     empty string cell is ``""``: the format does not tell an empty string from a missing one.
 
     :param error_from_text: makes the error of a message that the server put into the answer
+    :param keeps_bytes: whether bytes that are not UTF-8 become lone surrogates; else they are an error
     """
 
-    def __init__(self, error_from_text: ErrorFromText) -> None:
+    def __init__(self, error_from_text: ErrorFromText, *, keeps_bytes: bool = False) -> None:
         self._error_from_text = error_from_text
-        self._splitter = BlockSplitter(error_from_text)
+        self._keeps_bytes = keeps_bytes
+        self._splitter = BlockSplitter(error_from_text, keeps_bytes=keeps_bytes)
         self._rows: list[Row] = []
 
     def feed(self, data: bytes) -> None:
         """Take more bytes of the answer."""
         for segment in self._splitter.feed(data):
             self._rows.extend(self._decode(segment))
+
+    @property
+    def doubts(self) -> Doubts:
+        """Where the rows may have lost carriage returns."""
+        return self._splitter.doubts
 
     def close(self) -> list[Row]:
         """Check that the answer is complete and return its rows.
@@ -102,7 +110,7 @@ class RowDecoder:
             (name, CONVERTERS.get(kind), default)
             for name, kind, default in zip(names, block.types[2:], block.defaults[2:], strict=True)
         ]
-        records = parse_records(decode_text(segment.data, self._error_from_text))
+        records = parse_records(decode_records(segment, self._error_from_text, keeps_bytes=self._keeps_bytes))
         try:
             return [_decode_record(block, columns, record) for record in records]
         except ValueError as error:
@@ -121,8 +129,8 @@ def _decode_record(block: Block, columns: list[Column], record: list[str]) -> Ro
 
 
 def check_names(block: Block, names: tuple[str, ...], error_from_text: ErrorFromText) -> None:
-    """Refuse two columns of one name: one of them would be lost."""
-    if len(set(names)) != len(names):
+    """Refuse two columns of one name: one of them would be lost. Names that lost a carriage return are read again."""
+    if not block.has_quoted_name and len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         message = (
             f"the answer has two columns of the name {', '.join(twice)}"

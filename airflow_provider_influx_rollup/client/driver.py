@@ -43,7 +43,13 @@ Actions = Mapping[type[Any], Callable[["InfluxClient", Any], Any]]
 MAX_THREADS = 8
 
 ACTIONS: Actions = {
-    Query: lambda client, step: client.query_rows(step.flux, extern=step.extern, now=step.now),
+    Query: lambda client, step: client.query_rows(
+        step.flux,
+        extern=step.extern,
+        now=step.now,
+        of_ledger=step.of_ledger,
+        keeps_bytes=step.keeps_bytes,
+    ),
     QueryArrow: lambda client, step: client.query_arrow(step.flux, extern=step.extern, now=step.now),
     QueryDigest: lambda client, step: client.query_digest(step.flux, extern=step.extern, now=step.now),
     Execute: lambda client, step: client.query_arrow(step.flux, extern=step.extern, now=step.now),

@@ -8,22 +8,31 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from airflow_provider_influx_rollup.archive.annotated_csv import BlockSplitter
+from airflow_provider_influx_rollup.archive.annotated_csv import BlockSplitter, Doubts
 from airflow_provider_influx_rollup.archive.annotated_digest import DigestDecoder
 from airflow_provider_influx_rollup.archive.annotated_rows import Row, RowDecoder
 from airflow_provider_influx_rollup.client import requests
 from airflow_provider_influx_rollup.client.batches import split_lines
-from airflow_provider_influx_rollup.client.databases import database_of
+from airflow_provider_influx_rollup.client.hex_texts import (
+    DoubtfulDecoder,
+    LostTextsThere,
+    TablesDecoder,
+    TextsInHex,
+    WithDoubts,
+)
+from airflow_provider_influx_rollup.client.influxql import InfluxQL
 from airflow_provider_influx_rollup.client.requests import Request
 from airflow_provider_influx_rollup.client.responses import error_of_text
 from airflow_provider_influx_rollup.client.retry import call_with_retries
 from airflow_provider_influx_rollup.client.transport import Transport
+from airflow_provider_influx_rollup.client.whole_texts import Reading, with_advice
 from airflow_provider_influx_rollup.exceptions import (
     BucketNotFound,
     InfluxError,
     InfluxForbidden,
     InfluxRejected,
 )
+from airflow_provider_influx_rollup.flux.delete_predicate import influxql_delete, needs_influxql
 from airflow_provider_influx_rollup.flux.source_schema import (
     ALL_TYPES,
     FIELDS,
@@ -31,6 +40,7 @@ from airflow_provider_influx_rollup.flux.source_schema import (
     TAGS,
     keys_query,
 )
+from airflow_provider_influx_rollup.flux.whole_texts import Parted, part_query, part_script
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, SourceKeys
 
 if TYPE_CHECKING:
@@ -82,6 +92,7 @@ class InfluxClient:
     def __init__(self, settings: ClientSettings) -> None:
         self._settings = settings
         self._transport = Transport(settings)
+        self._influxql = InfluxQL(settings.org, self._json)
 
     def __enter__(self) -> InfluxClient:
         return self
@@ -108,7 +119,13 @@ class InfluxClient:
         return [row.with_yield() for row in self.query_rows(flux, extern=extern, now=now)]
 
     def query_rows(
-        self, flux: str, *, extern: Mapping[str, Any] | None = None, now: datetime | None = None
+        self,
+        flux: str,
+        *,
+        extern: Mapping[str, Any] | None = None,
+        now: datetime | None = None,
+        of_ledger: bool = False,
+        keeps_bytes: bool = False,
     ) -> list[Row]:
         """Run Flux and return its rows by column; each knows its yield.
 
@@ -117,9 +134,17 @@ class InfluxClient:
 
         :param extern: a Flux AST file whose options are bound before the query
         :param now: aware time of ``now()`` in the query
+        :param of_ledger: the texts are the ledger's own, which hold no carriage return: none is looked for
+        :param keeps_bytes: whether bytes that are not UTF-8 become lone surrogates; else they are an error
         """
-        request = requests.query_request(self._settings.org, flux, extern=extern, now=now)
-        return self._decoded(request, RowDecoder)
+
+        def decoder(make_error: Callable[[str], InfluxError]) -> RowDecoder:
+            return RowDecoder(make_error, keeps_bytes=keeps_bytes)
+
+        if of_ledger:
+            request = requests.query_request(self._settings.org, flux, extern=extern, now=now)
+            return self._decoded(request, decoder)
+        return self._whole(flux, extern, now, decoder, TextsInHex.rows, keeps_bytes=keeps_bytes)
 
     def query_arrow(
         self, flux: str, *, extern: Mapping[str, Any] | None = None, now: datetime | None = None
@@ -129,16 +154,7 @@ class InfluxClient:
         :param extern: a Flux AST file whose options are bound before the query
         :param now: aware time of ``now()`` in the query
         """
-        from airflow_provider_influx_rollup.archive.annotated_arrow import ArrowDecoder, merge_tables
-
-        request = requests.query_request(self._settings.org, flux, extern=extern, now=now)
-
-        def attempt() -> list[pa.Table]:
-            decoder = ArrowDecoder(lambda text: error_of_text(request, text))
-            tables = [table for piece in self._transport.stream(request) for table in decoder.feed(piece)]
-            return merge_tables([*tables, *decoder.close()])
-
-        return self._retried(attempt)
+        return self._whole(flux, extern, now, TablesDecoder, TextsInHex.tables)
 
     def stream_arrow(self, flux: str) -> Generator[pa.Table, None, None]:
         """Run Flux once and hand its rows out as they come, in flat memory.
@@ -172,8 +188,7 @@ class InfluxClient:
         :param extern: a Flux AST file whose options are bound before the query
         :param now: aware time of ``now()`` in the query
         """
-        request = requests.query_request(self._settings.org, flux, extern=extern, now=now)
-        return self._decoded(request, DigestDecoder)
+        return self._whole(flux, extern, now, DigestDecoder, TextsInHex.digest)
 
     def execute(
         self, flux: str, *, extern: Mapping[str, Any] | None = None, now: datetime | None = None
@@ -199,7 +214,9 @@ class InfluxClient:
             if name in tags:  # some are not, where there are no points
                 tags.remove(name)
         fields = {row["_value"]: ALL_TYPES for row in rows if row.yield_name == FIELDS}
-        return SourceKeys(tuple(sorted(set(tags))), {**fields, **self._field_types(bucket, measurement)})
+        return SourceKeys(
+            tuple(sorted(set(tags))), {**fields, **self._influxql.field_types(bucket, measurement)}
+        )
 
     def parse_script(self, flux: str) -> dict[str, Any]:
         """Parse a Flux script on the server; returns its AST, a Flux ``Package``."""
@@ -249,6 +266,9 @@ class InfluxClient:
 
         :param predicate: such as ``_measurement="m" AND site="a"``; it must name a measurement
         """
+        if needs_influxql(predicate):
+            self._influxql.delete(bucket, influxql_delete(predicate, interval))
+            return
         self._send(requests.delete_request(self._settings.org, bucket, interval, predicate))
 
     def find_bucket(self, name: str) -> Bucket | None:
@@ -290,27 +310,6 @@ class InfluxClient:
             status=str(answer.get("status", "")),
         )
 
-    def _field_types(self, bucket: str, measurement: str) -> dict[str, tuple[str, ...]]:
-        """Types of fields by InfluxQL; none where it would answer for another bucket."""
-        if len(self._json(requests.list_orgs_request())["orgs"]) > 1:
-            return {}  # it always asks the token's own organisation, which may be another one
-        buckets = self._json(requests.find_bucket_request(self._settings.org, bucket))["buckets"]
-        bucket_id = next((str(item["id"]) for item in buckets if item["name"] == bucket), "")
-        database = database_of(
-            bucket_id, self._json(requests.mappings_request(self._settings.org))["content"]
-        )
-        if database is None:
-            return {}
-        request = requests.field_types_request(database, measurement)
-        answer = self._json(request)
-        for one in (answer, *answer.get("results", [])):
-            if "error" in one:
-                raise error_of_text(request, str(one["error"]))
-        types: dict[str, list[str]] = {}
-        for name, kind in _values(answer["results"][0]):
-            types.setdefault(name, []).append(kind)
-        return {name: tuple(kinds) for name, kinds in types.items()}
-
     def _org_id(self, bucket: str) -> str:
         organisations = self._json(requests.find_org_request(self._settings.org))["orgs"]
         if not organisations:
@@ -339,6 +338,41 @@ class InfluxClient:
             raise InfluxRejected(what, fix="check the URL of the connection")
         return answer
 
+    def _whole(
+        self,
+        flux: str,
+        extern: Mapping[str, Any] | None,
+        now: datetime | None,
+        make_decoder: Callable[[Callable[[str], InfluxError]], DoubtfulDecoder[Result]],
+        put_back: Callable[[TextsInHex, Result], Result],
+        *,
+        keeps_bytes: bool = False,
+    ) -> Result:
+        """The decoded answer of a query, with the carriage returns that its CSV loses."""
+
+        def asked(text: str) -> Request:
+            return requests.query_request(self._settings.org, text, extern=extern, now=now)
+
+        def run(text: str) -> tuple[Result, Doubts]:
+            def decoder(make_error: Callable[[str], InfluxError]) -> Decoder[tuple[Result, Doubts]]:
+                return WithDoubts(make_decoder(lambda message: with_advice(make_error(message))))
+
+            return self._decoded(asked(text), decoder)
+
+        def part() -> Parted | None:
+            # only a user's script has values bound to it
+            return part_query(flux) if extern is None else part_script(flux, self.parse_script(flux))
+
+        return Reading(
+            flux=flux,
+            run=run,
+            has_lost_texts=lambda text: self._decoded(asked(text), LostTextsThere),
+            part=part,
+            put_back=put_back,
+            error_from_text=lambda message: error_of_text(asked(flux), message),
+            keeps_bytes=keeps_bytes,
+        ).whole()
+
     def _decoded(
         self, request: Request, make_decoder: Callable[[Callable[[str], InfluxError]], Decoder[Result]]
     ) -> Result:
@@ -349,11 +383,6 @@ class InfluxClient:
             return decoder.close()
 
         return self._retried(attempt)
-
-
-def _values(result: Mapping[str, Any]) -> list[list[str]]:
-    """The rows of one InfluxQL statement."""
-    return [row for series in result.get("series", []) for row in series["values"]]
 
 
 def _bucket(item: Mapping[str, Any]) -> Bucket:

@@ -89,6 +89,16 @@ def field_types_request(database: str, measurement: str) -> Request:
     return Request(Kind.QUERY, f"listing the fields of {measurement!r}", "GET", path)
 
 
+def influxql_request(database: str | None, statement: str, about: str) -> Request:
+    """Run an InfluxQL statement.
+
+    :param database: of the 1.x-compatible API; None for a statement about all of them
+    :param about: what it does, for messages
+    """
+    params = {"q": statement} if database is None else {"db": database, "q": statement}
+    return Request(Kind.DELETE, about, "POST", _path("/query", **params))
+
+
 def mappings_request(org: str) -> Request:
     """List the databases of the 1.x-compatible API with their buckets."""
     return Request(Kind.ADMIN, "listing the DBRP mappings", "GET", _path("/api/v2/dbrps", org=org))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.flux import literals
 from airflow_provider_influx_rollup.flux.names import validate_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airflow_provider_influx_rollup.windows.interval import Interval
+
+_QUOTED = re.compile(r'"((?:\\.|[^"\\])*)"', re.DOTALL)
 _RESERVED = frozenset({"_field", "_value", "_time", "_measurement"})
 
 
@@ -20,6 +25,8 @@ def delete_predicate(measurement: str, tags: Mapping[str, str] | None = None) ->
 
     :param measurement: always needed: a delete without one may touch every measurement of the bucket
     :param tags: tag key -> value, all of which must be equal
+    A tag value may hold a carriage return; ``influxql_delete`` must say it then.
+
     :raises InvalidName: when InfluxDB could not hold such a name
     :raises ConfigurationError: for a field or a column (InfluxDB cannot delete by field), and for an empty tag
         value: the server answers "done" and deletes nothing
@@ -32,10 +39,43 @@ def delete_predicate(measurement: str, tags: Mapping[str, str] | None = None) ->
         if not value:
             what = f"InfluxDB cannot delete only the series without the tag {key!r}"
             raise ConfigurationError(what, fix="leave the tag out, which deletes the series that have it too")
-        terms.append(f"{_quote(validate_name('tag', key))}={_quote(validate_name('tag value', value))}")
+        validate_name("tag value", value.replace("\r", "_"))
+        terms.append(f"{_quote(validate_name('tag', key))}={_quote(value)}")
     return " AND ".join(terms)
 
 
 def _quote(text: str) -> str:
     """Double quotes, with a backslash before quotes and backslashes; single quotes are refused by the server."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def needs_influxql(predicate: str) -> bool:
+    """Whether a predicate holds a carriage return: the parser of deletes takes it for a line's end."""
+    return "\r" in predicate
+
+
+def influxql_delete(predicate: str, interval: Interval) -> str:
+    """The same delete as an InfluxQL statement, whose regular expressions can name every character of a value.
+
+    :param predicate: made by ``delete_predicate``
+    """
+    measurement, *names = [_unquoted(text) for text in _QUOTED.findall(predicate)]
+    terms = [
+        f"{_identifier(key)} =~ {_exactly(value)}" for key, value in zip(names[::2], names[1::2], strict=True)
+    ]
+    terms.append(f"time >= '{literals.rfc3339(interval.start_ns)}'")
+    terms.append(f"time <= '{literals.rfc3339(interval.stop_ns - 1)}'")
+    return f"DELETE FROM {_exactly(measurement)} WHERE {' AND '.join(terms)}"  # noqa: S608 - every name is quoted
+
+
+def _unquoted(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _exactly(text: str) -> str:
+    """A regular expression that matches this text and no other."""
+    return literals.regex(f"^{literals.quote_pattern(text)}$")

@@ -45,8 +45,8 @@ def require_encodable(text: str) -> str:
 def string(text: str) -> RawFlux:
     r"""Return a Flux string literal.
 
-    ``$`` is escaped too, since ``${`` starts an interpolation. A carriage return reaches Flux unharmed, but
-    the server's CSV answers drop it: ``"a\rb"`` comes back as ``"ab"``.
+    ``$`` is escaped too, since ``${`` starts an interpolation. A carriage return reaches Flux unharmed; the
+    server's CSV answers drop it, see ``flux/whole_texts.py``.
 
     :raises ConfigurationError: when UTF-8 cannot carry the text
     """

@@ -31,7 +31,7 @@ MOST_KEY_BYTES = 65_535 - 4
 BACKSLASH_BEFORE_SPECIAL = re.compile(r"\\[,= ]")
 BACKSLASH_BEFORE_MARK = re.compile(r'\\[,= "]')
 # a line feed after an odd number of backslashes is part of the name, and so are the backslashes
-LINE_BREAK = re.compile(r"\r|(?<!\\)(?:\\\\)*\n")
+LINE_BREAK = re.compile(r"(?<!\\)(?:\\\\)*\n")
 
 
 class UInt(int):

@@ -154,7 +154,9 @@ def coverage(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[Cover
     if ledger is not None:
         # sliding windows start before the interval
         starts = Interval(windows[0].start, windows[-1].start + INSTANT)
-        rows = yield Query(coverage_query(spec.ledger_bucket, spec.pipeline_name, STAGE, starts))
+        rows = yield Query(
+            coverage_query(spec.ledger_bucket, spec.pipeline_name, STAGE, starts), of_ledger=True
+        )
         span = Interval(windows[0].start, windows[-1].stop)
         marks = yield from overlapping_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span)
         purged = purged_windows(windows, marks)

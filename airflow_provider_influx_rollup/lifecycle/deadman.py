@@ -43,8 +43,10 @@ def check_deadman(spec: DeadmanSpec, interval: Interval) -> Steps[dict[str, Any]
     spans = spans_of(spec, interval)
     expected = yield from read_named(spec.inventory, interval)
     keys = grouping_of(spec.group_by, expected)
-    recent = last_seen_by_series((yield Query(last_seen_query(spec.source, spans.recent, keys))))
-    earlier = last_seen_by_series((yield Query(last_seen_query(spec.source, spans.earlier, keys))))
+    recent_query = Query(last_seen_query(spec.source, spans.recent, keys), keeps_bytes=True)
+    earlier_query = Query(last_seen_query(spec.source, spans.earlier, keys), keeps_bytes=True)
+    recent = last_seen_by_series((yield recent_query))
+    earlier = last_seen_by_series((yield earlier_query))
     levels = yield from read_levels(spec, Interval(spans.earlier.start, interval.stop))
     newer = yield from read_newer(spec, interval)
     retired = spec.inventory.without_retired

@@ -54,11 +54,16 @@ def examine(
     findings += check_retention(pipelines, buckets)
     findings.append(
         _check_stuck(
-            pipelines, (yield Query(unfinished_query(ledger_bucket, _always(now())))), now(), stuck_after
+            pipelines,
+            (yield Query(unfinished_query(ledger_bucket, _always(now())), of_ledger=True)),
+            now(),
+            stuck_after,
         )
     )
     starts = Interval(now() - drift_since, now())
-    findings.append(_check_drift(pipelines, (yield Query(spec_counts_query(ledger_bucket, starts)))))
+    findings.append(
+        _check_drift(pipelines, (yield Query(spec_counts_query(ledger_bucket, starts), of_ledger=True)))
+    )
     return findings
 
 

@@ -63,7 +63,9 @@ def read_receipts_at(rollup: RollupSpec, starts: Sequence[int]) -> Steps[list[Re
     span = Interval(from_ns(min(starts)), from_ns(max(starts) + 1000))
     query = receipts_query(rollup.ledger_bucket, rollup.pipeline_name, STAGE, span)
     wanted = set(starts)
-    return [one for one in decode_receipts((yield Query(query))) if one.window.start_ns in wanted]
+    return [
+        one for one in decode_receipts((yield Query(query, of_ledger=True))) if one.window.start_ns in wanted
+    ]
 
 
 def restate(how: Restating, rollup: RollupSpec, erased: Mapping[int, int]) -> Steps[int]:

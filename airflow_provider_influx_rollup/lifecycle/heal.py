@@ -110,7 +110,9 @@ def plan_healing(
     if ledger is not None:
         starts = Interval(windows[0].start, windows[-1].start + INSTANT)
         query = receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, starts)
-        receipts = {receipt.window: receipt for receipt in decode_receipts((yield Query(query)))}
+        receipts = {
+            receipt.window: receipt for receipt in decode_receipts((yield Query(query, of_ledger=True)))
+        }
         span = Interval(windows[0].start, windows[-1].stop)
         marks = yield from overlapping_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span)
     spec_hash = spec.spec_hash()

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.names import validate_name
+from airflow_provider_influx_rollup.shown_text import bytes_spelled, shown_text
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -142,13 +143,20 @@ def called_inventory(expected: object, interval: Interval) -> Any:
 
 
 def series_of(tags: Mapping[str, Any]) -> Series:
-    """The tags of a result row or of a user's mapping as a key; an empty value means that the tag is absent."""
-    return tuple(sorted((key, str(tags[key])) for key in tags if key not in NOT_TAGS and tags[key]))
+    r"""The tags of a result row or of a user's mapping as a key; an empty value means that the tag is absent.
+
+    Bytes that are not UTF-8 are spelled ``\xHH``: nothing else could be written into a status, or sent.
+    """
+    named = ((key, str(tags[key])) for key in tags if key not in NOT_TAGS and tags[key])
+    return tuple(sorted((bytes_spelled(key), bytes_spelled(value)) for key, value in named))
 
 
 def series_label(series: Series) -> str:
     """Text for messages: ``device=d1, site=a``."""
-    return ", ".join(f"{key}={value}" for key, value in series) or "the whole measurement"
+    return (
+        ", ".join(f"{shown_text(key)}={shown_text(value)}" for key, value in series)
+        or "the whole measurement"
+    )
 
 
 def last_seen_by_series(rows: Iterable[Mapping[str, Any]]) -> dict[Series, datetime]:

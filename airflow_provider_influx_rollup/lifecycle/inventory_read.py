@@ -38,7 +38,7 @@ def read_expected(
     if inventory.retire_after is not None:
         reach = min(reach, Duration.of(inventory.retire_after).timedelta)
     before = Interval(interval.start - reach, interval.start)
-    rows = yield Query(last_seen_query(source, before, group_by))
+    rows = yield Query(last_seen_query(source, before, group_by), keeps_bytes=True)
     return inventory.without_retired(sorted(last_seen_by_series(rows)))
 
 

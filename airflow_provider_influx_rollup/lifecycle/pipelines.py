@@ -32,7 +32,7 @@ def load_stored(ledger_bucket: str) -> Steps[list[StoredSpec]]:
     """
     if (yield FindBucket(ledger_bucket)) is None:
         return []
-    return list(decode_specs((yield Query(specs_query(ledger_bucket)))))
+    return list(decode_specs((yield Query(specs_query(ledger_bucket), of_ledger=True))))
 
 
 def rollups_in_force(stored: Iterable[StoredSpec]) -> dict[str, RollupSpec]:

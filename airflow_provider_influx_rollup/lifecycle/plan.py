@@ -180,7 +180,7 @@ def _edge_below(
         grid = below.spec.grid.grid()
         return Edge(below, tuple(cell for window in windows for cell in cells_below(grid, window)), {})
     known = {entry[:2] for entry in stored}
-    in_ledger = decode_specs((yield Query(specs_query(spec.ledger_bucket))))
+    in_ledger = decode_specs((yield Query(specs_query(spec.ledger_bucket), of_ledger=True)))
     stored += [entry for entry in in_ledger if entry[:2] not in known]
     return (yield from read_edge(spec, windows, stored))
 

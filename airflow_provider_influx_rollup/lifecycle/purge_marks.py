@@ -29,7 +29,7 @@ def overlapping_marks(
     :param ledger_bucket: must exist
     :param measurement: None: all of the bucket
     """
-    found = yield Query(overlapping_marks_query(ledger_bucket, bucket, measurement, interval))
+    found = yield Query(overlapping_marks_query(ledger_bucket, bucket, measurement, interval), of_ledger=True)
     return (yield from read_marks(ledger_bucket, bucket, measurement, interval, found))
 
 
@@ -47,7 +47,9 @@ def read_marks(
     starts = [row["_time"] for row in found]
     if not starts:
         return []
-    rows = yield Query(marks_query(ledger_bucket, bucket, measurement, min(starts), max(starts)))
+    rows = yield Query(
+        marks_query(ledger_bucket, bucket, measurement, min(starts), max(starts)), of_ledger=True
+    )
     marks = decode_marks(rows)
     return [mark for mark in marks if mark.state != LIFTED and mark.window.overlaps(interval)]
 

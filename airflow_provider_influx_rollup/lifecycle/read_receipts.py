@@ -23,7 +23,7 @@ def read_receipts(spec: RollupSpec, interval: Interval) -> Steps[list[Receipt]]:
     if (yield FindBucket(spec.ledger_bucket)) is None:
         return []
     query = receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, starts)
-    return decode_receipts((yield Query(query)))
+    return decode_receipts((yield Query(query, of_ledger=True)))
 
 
 def read_history(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[list[Receipt]]:
@@ -37,7 +37,9 @@ def read_history(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[l
         return []
     # clocks of workers differ
     written = Interval(EPOCH, now + timedelta(days=1))
-    rows = yield Query(events_query(spec.ledger_bucket, spec.pipeline_name, STAGE, written, starts))
+    rows = yield Query(
+        events_query(spec.ledger_bucket, spec.pipeline_name, STAGE, written, starts), of_ledger=True
+    )
     events = [
         {**row, "_time": from_ns(row["window_start_ns"]), "written_at_ns": to_ns(row["_time"])}
         for row in rows

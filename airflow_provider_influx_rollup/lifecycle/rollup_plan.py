@@ -120,7 +120,7 @@ def plan_rollup(
         Query(tag_keys_query(job.source, job.read_interval)),
     ]
     if ledger is not None:
-        steps.append(Query(_ledger_query(job)))
+        steps.append(Query(_ledger_query(job), of_ledger=True))
     parts = cut_blocks(shard_parts(job.read_interval, source.shard_group_seconds), MOST_PARTS_PER_QUERY)
     typed = [QueryArrow(fields_query(job.source, some)) for some in parts]
     checks = () if only_reads else (CheckWritable(spec.target_bucket),)

@@ -229,7 +229,7 @@ def _open_book(
     if has_ledger:
         starts = Interval(windows[0].start, windows[-1].start + MICROSECOND)
         query = receipts_query(spec.ledger_bucket, pipeline, STAGE, starts)
-        previous = decode_receipts((yield Query(query)))
+        previous = decode_receipts((yield Query(query, of_ledger=True)))
     known = {receipt.window: receipt for receipt in previous}
     return ReceiptBook(spec.ledger_bucket, pipeline, STAGE, spec.spec_hash(), run, known)
 

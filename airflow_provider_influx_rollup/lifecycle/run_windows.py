@@ -39,7 +39,7 @@ def interval_to_run(spec: RollupSpec, interval: Interval, choice: str) -> Steps[
     touched = windows_touched(grid, interval)
     stored = []
     if (yield FindBucket(spec.ledger_bucket)) is not None:
-        stored = decode_specs((yield Query(specs_query(spec.ledger_bucket))))
+        stored = decode_specs((yield Query(specs_query(spec.ledger_bucket), of_ledger=True)))
     edge = yield from read_edge(spec, touched, stored)
     waiting = set(edge.missing(touched))
     # a window inside the interval is required: the rollup itself says what is missing

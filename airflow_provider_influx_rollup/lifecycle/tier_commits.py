@@ -24,7 +24,9 @@ def commits_below(job: Job) -> Steps[Commits]:
     """
     if job.tier_below is None:
         return frozenset()
-    rows = yield Query(states_query(job.spec.ledger_bucket, job.tier_below, STAGE, job.read_interval))
+    rows = yield Query(
+        states_query(job.spec.ledger_bucket, job.tier_below, STAGE, job.read_interval), of_ledger=True
+    )
     for row in rows:
         if row["state"] != State.COMMITTED.value:
             window = Interval(row["_time"], from_ns(row["stop_ns"]))

@@ -133,7 +133,7 @@ def look_at(spec: CompletenessSpec, interval: Interval, now: datetime) -> Steps[
     )
     counted: list[WindowCount] = []
     for run in equal_runs(spec.windows(interval)):
-        counted += count_windows(run.windows, (yield Query(counts_query(spec.source, run))))
+        counted += count_windows(run.windows, (yield Query(counts_query(spec.source, run), keeps_bytes=True)))
     cadence = Duration.of(spec.cadence) if spec.cadence else None
     gaps = [
         find_gap(
@@ -158,7 +158,7 @@ def _behind(
     """Which of the expected series have no point past the stop yet, by the points' own time; empty when enough have."""
     passed = interval.stop + Duration.of(str(spec.watermark), allow_zero=True).timedelta
     after = Interval(passed, max(now, passed) + CLOCKS_AHEAD)
-    seen = last_seen_by_series((yield Query(last_seen_query(spec.source, after, None))))
+    seen = last_seen_by_series((yield Query(last_seen_query(spec.source, after, None), keeps_bytes=True)))
     listed = expected if isinstance(expected, tuple) else ()
     total = len(listed) or (expected if isinstance(expected, int) else 1)
     behind, _ = match_series(listed, seen)
@@ -175,7 +175,7 @@ def _upstream(spec: CompletenessSpec, interval: Interval) -> Steps[dict[Interval
         return {}
     query = receipts_query(spec.ledger_bucket, spec.upstream, UPSTREAM_STAGE, interval)
     try:
-        rows = yield Query(query)
+        rows = yield Query(query, of_ledger=True)
     except BucketNotFound:
         # the ledger is made by the first rollup that commits a window
         rows = []

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from airflow_provider_influx_rollup.aggregates.frame import NOT_TAGS
 from airflow_provider_influx_rollup.aggregates.selection import Column
-from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, InvalidName
 from airflow_provider_influx_rollup.ledger.line_protocol import encode_line
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 
@@ -16,7 +16,7 @@ def require_writable(spec: RollupSpec, columns: Sequence[Column], tag_keys: Coll
 
     :param columns: the fields of the target
     :param tag_keys: of the source
-    :raises InvalidName: naming what cannot be written
+    :raises InvalidName: naming what cannot be written, or deleted by its tags when the source has lost it
     :raises ConfigurationError: when a tag and a field of the target would have one name
     """
     if not columns:
@@ -24,6 +24,7 @@ def require_writable(spec: RollupSpec, columns: Sequence[Column], tag_keys: Coll
     kept = set(tag_keys) - NOT_TAGS
     if spec.group_by is not None:
         kept &= set(spec.group_by)
+    _require_deletable(spec, kept)
     both = kept & {column.name for column in columns}
     if both:
         name = min(both)
@@ -34,3 +35,12 @@ def require_writable(spec: RollupSpec, columns: Sequence[Column], tag_keys: Coll
         fix = "leave this aggregate out, or rename the tag"
         raise ConfigurationError(what, written="nothing", fix=fix)
     encode_line(spec.output_measurement, dict.fromkeys(kept, "-"), {c.name: 1.0 for c in columns}, 0)
+
+
+def _require_deletable(spec: RollupSpec, tag_keys: Collection[str]) -> None:
+    """No delete can name a tag key with a carriage return: rows of points that go later would stay."""
+    broken = sorted(key for key in tag_keys if "\r" in key)
+    if broken:
+        what = f"measurement {spec.measurement!r} has the tag key {broken[0]!r}, with a carriage return, which no delete can name"
+        fix = "write these points again under another tag key and delete the old ones, or give a group_by without it"
+        raise InvalidName(what, written="nothing", fix=fix)

@@ -16,10 +16,10 @@ from airflow_provider_influx_rollup.ledger.line_protocol import UInt, encode_lin
 
 pytestmark = pytest.mark.live
 
-# the server's CSV drops carriage returns, and names of its own columns cannot be told from tags
-TRICKY = st.text(st.sampled_from("a\\ ,=\"'#\t${é☃_"), min_size=1, max_size=6)
+# names of its own columns cannot be told from tags
+TRICKY = st.text(st.sampled_from("a\\ ,=\"'#\t\r${é☃_"), min_size=1, max_size=6)
 ANY_TEXT = st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"), min_size=1, max_size=8
+    st.characters(exclude_categories=["Cs"], exclude_characters="\n\0"), min_size=1, max_size=8
 )
 NAMES = (TRICKY | ANY_TEXT).filter(lambda name: name not in {"result", "table", "", "error", "reference"})
 VALUES = st.one_of(
@@ -27,7 +27,7 @@ VALUES = st.one_of(
     st.integers(-(2**63), 2**63 - 1),
     st.integers(0, 2**64 - 1).map(UInt),
     st.floats(allow_nan=False, allow_infinity=False),
-    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), max_size=20),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
 )
 POINTS = st.tuples(NAMES, st.dictionaries(NAMES, NAMES, max_size=3), NAMES, VALUES)
 TIMES = count(1_700_000_000_000_000_000, 1_000_000)

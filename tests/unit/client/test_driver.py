@@ -26,7 +26,7 @@ DAY = Interval(NOW, NOW.replace(day=2))
 EXTERN = {"type": "File"}
 
 EVERY_STEP: list[tuple[s.Step, tuple[Any, ...]]] = [
-    (s.Query("q", EXTERN, NOW), ("query_rows", "q", EXTERN, NOW)),
+    (s.Query("q", EXTERN, NOW), ("query_rows", "q", EXTERN, NOW, False, False)),
     (s.QueryArrow("a", EXTERN, NOW), ("query_arrow", "a", EXTERN, NOW)),
     (s.QueryDigest("d", EXTERN, NOW), ("query_digest", "d", EXTERN, NOW)),
     (s.Execute("e", EXTERN, NOW), ("query_arrow", "e", EXTERN, NOW)),

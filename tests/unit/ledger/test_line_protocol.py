@@ -48,7 +48,7 @@ def test_specials_are_escaped_when_they_are_in_names() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "#m", "a\nb", "a\rb", "a\\", "\ta", "\0a", "a\\ b", "a\\,b", "a\\=b", "\ud800"],
+    ["", "#m", "a\nb", "a\\", "\ta", "\0a", "a\\ b", "a\\,b", "a\\=b", "\ud800"],
 )
 def test_measurement_is_refused_when_the_server_would_not_read_it_back(name: str) -> None:
     with pytest.raises(InvalidName):
@@ -63,7 +63,7 @@ def test_tag_key_is_refused_when_reserved_or_unreadable(key: str) -> None:
         encode_line("m", {key: "x"}, {"f": 1}, 0)
 
 
-@pytest.mark.parametrize("value", ["a\\", "a\nb", "a\rb", "\udfff"])
+@pytest.mark.parametrize("value", ["a\\", "a\nb", "\udfff"])
 def test_tag_value_is_refused_when_unreadable(value: str) -> None:
     with pytest.raises(InvalidName):
         encode_line("m", {"a": value}, {"f": 1}, 0)
