@@ -132,8 +132,5 @@ def check_names(block: Block, names: tuple[str, ...], error_from_text: ErrorFrom
     """Refuse two columns of one name: one of them would be lost. Names that lost a carriage return are read again."""
     if not block.has_quoted_name and len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
-        message = (
-            f"the answer has two columns of the name {', '.join(twice)}"
-            f" among {', '.join(block.names)}; rename() the tag in the query"
-        )
+        message = f"the answer has two columns of the name {', '.join(twice)} among {', '.join(block.names)}"
         raise error_from_text(message)

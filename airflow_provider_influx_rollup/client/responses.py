@@ -27,12 +27,22 @@ from airflow_provider_influx_rollup.exceptions import (
 # of a longer message, this much from each end: the reason comes last, behind the line that was refused
 MAX_END = 500
 
+# what the server, and the reader of its answers, say where a tag has the name of a column of theirs
+COLUMNS_OF_ONE_NAME = re.compile(
+    r"interface conversion: array\.Array is|column \d+ and \d+ have the same name|two columns of the name"
+)
+RENAME_TAG = (
+    "see whether the measurement has a tag called _time, _value, _start or _stop: no query can read its points as they "
+    "are; leave these series out with tags=, or write the points again under another tag key and delete the old ones"
+)
 # first match wins
 CLASS_BY_TEXT: tuple[tuple[re.Pattern[str], type[InfluxError]], ...] = (
     (re.compile(r"organization .*not found", re.DOTALL), OrgNotFound),
     (re.compile(r"could not find bucket|bucket .*not found", re.DOTALL), BucketNotFound),
     (re.compile(r"queue length exceeded|memory allocation limit"), InfluxOverloaded),
+    # each of these would fail again; the server says them with status 500, with 400, or inside the answer
     (re.compile(r"a panic has occurred"), QueryFailed),
+    (COLUMNS_OF_ONE_NAME, QueryFailed),
     (
         re.compile(r"is unauthorized|insufficient permissions|not authorized|is forbidden"),
         InfluxForbidden,
@@ -110,12 +120,14 @@ def _class_by_status(kind: Kind, status: int | None) -> type[InfluxError]:
 def _make(error_class: type[InfluxError], request: Request, text: str, status: int | None) -> InfluxError:
     shown = f"HTTP {status}" if status is not None else "an error inside the answer"
     what = f"{request.about} failed with {shown}: {text}"
-    written = None
+    written, fix = None, FIXES.get(error_class)
+    if COLUMNS_OF_ONE_NAME.search(text):
+        fix = RENAME_TAG
     if error_class is BucketNotFound and (name := BUCKET_NAME.search(text)):
         what = f"bucket {name[1] or name[2]!r} was not found ({what})"
     elif error_class is WriteRejected:
         written = _written(text)
-    return error_class(what, http_status=status, written=written, fix=FIXES.get(error_class))
+    return error_class(what, http_status=status, written=written, fix=fix)
 
 
 def _written(text: str) -> str:

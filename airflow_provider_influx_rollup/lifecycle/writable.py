@@ -12,12 +12,12 @@ from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 
 
 def require_writable(spec: RollupSpec, columns: Sequence[Column], tag_keys: Collection[str]) -> None:
-    """Refuse names that line protocol cannot hold, and a tag that has the name of a field of the target.
+    """Refuse names that line protocol cannot hold, and a tag whose column InfluxDB would overwrite when it writes itself.
 
     :param columns: the fields of the target
     :param tag_keys: of the source
     :raises InvalidName: naming what cannot be written, or deleted by its tags when the source has lost it
-    :raises ConfigurationError: when a tag and a field of the target would have one name
+    :raises ConfigurationError: when InfluxDB is to write a tag and a field of one name
     """
     if not columns:
         return
@@ -26,13 +26,13 @@ def require_writable(spec: RollupSpec, columns: Sequence[Column], tag_keys: Coll
         kept &= set(spec.group_by)
     _require_deletable(spec, kept)
     both = kept & {column.name for column in columns}
-    if both:
+    if both and spec.compute == "server":
         name = min(both)
         what = (
             f"tag {name!r} of measurement {spec.measurement!r} has the name of a field of the target: "
-            "InfluxDB takes such points and then fails each query that reads them"
+            "in Flux, which is to write them, both would be one column"
         )
-        fix = "leave this aggregate out, or rename the tag"
+        fix = 'leave compute="server" out: the worker can write both'
         raise ConfigurationError(what, written="nothing", fix=fix)
     encode_line(spec.output_measurement, dict.fromkeys(kept, "-"), {c.name: 1.0 for c in columns}, 0)
 
