@@ -29,6 +29,7 @@ InfluxRollupError
 ├── ArchiveMismatch                permanent   a file and its source, or its manifest, disagree
 ├── PurgeRefused                   permanent   the proof that nothing would be lost is not complete
 ├── RestoreConflict                permanent   the target holds other points than the archive
+├── RestoreIncomplete              permanent   the archive has points that no write can bring back
 ├── StoreError                                 what the file system or object store said
 │   ├── StoreUnavailable           transient   no answer, or no room
 │   └── StoreForbidden             permanent   a right is missing, or something else is in the way
@@ -250,6 +251,12 @@ class PurgeRefused(InfluxRollupError):
 
 class RestoreConflict(InfluxRollupError):
     """The target holds other points than the archive."""
+
+    permanent = True
+
+
+class RestoreIncomplete(InfluxRollupError):
+    """All points are back but those that no write can make."""
 
     permanent = True
 

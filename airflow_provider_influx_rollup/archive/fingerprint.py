@@ -33,11 +33,15 @@ class Fingerprint:
 
     :param fields: by field and value type
     :param series: by the hash of a tag set; kept in memory, and in no manifest
+    :param doubled: points that share series, field and time with others, where that was asked; in no manifest
+    :param doubled_series: some of their series, for people
     """
 
     fields: Mapping[tuple[str, str], Total] = field(default_factory=dict)
     series: Mapping[int, Total] = field(default_factory=dict, compare=False)
     series_count: int = 0
+    doubled: int = field(default=0, compare=False)
+    doubled_series: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def total(self) -> Total:
@@ -87,9 +91,13 @@ def merge(fingerprints: Iterable[Fingerprint]) -> Fingerprint:
     """The fingerprint of parts that have no point in common."""
     fields: dict[tuple[str, str], Total] = {}
     series: dict[int, Total] = {}
+    doubled = 0
+    named: dict[str, None] = {}
     for one in fingerprints:
+        doubled += one.doubled
+        named.update(dict.fromkeys(one.doubled_series))
         for key, total in one.fields.items():
             fields[key] = fields.get(key, NOTHING).plus(total)
         for number, total in one.series.items():
             series[number] = series.get(number, NOTHING).plus(total)
-    return Fingerprint(fields, series, len(series))
+    return Fingerprint(fields, series, len(series), doubled, tuple(named))

@@ -133,15 +133,20 @@ def _require_whole_texts(
         raise SourceUnreadable(what, window=window, written="nothing", fix=fix)
 
 
-def fingerprint_source(spec: ArchiveSpec, slices: Sequence[Slice]) -> Steps[Fingerprint]:
-    """What the bucket holds in some slices now, read row by row; those that were empty are only counted again."""
+def fingerprint_source(
+    spec: ArchiveSpec, slices: Sequence[Slice], *, finds_doubled: bool = False
+) -> Steps[Fingerprint]:
+    """What the bucket holds in some slices now, read row by row; those that were empty are only counted again.
+
+    :param finds_doubled: also find points that share series, field and time with others
+    """
     empty = [one.interval for one in slices if not one.rows]
     counts = yield from count_points(spec.bucket, spec.measurement, empty)
     parts = [one for one in slices if one.rows or counts[one.interval]]
     found: list[Fingerprint] = []
     for first in range(0, len(parts), READS_AT_A_TIME):
         some = parts[first : first + READS_AT_A_TIME]
-        found += yield Gather(tuple(FingerprintSource(slice_query(spec, one)) for one in some))
+        found += yield Gather(tuple(FingerprintSource(slice_query(spec, one), finds_doubled) for one in some))
     return merge(found)
 
 

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_influx_rollup.arrow_numbers import array_of, numbers_of
+from airflow_provider_influx_rollup.archive.value_kinds import kind_of
+from airflow_provider_influx_rollup.arrow_numbers import array_of, numbers_of, rows_where
 from airflow_provider_influx_rollup.exceptions import InvalidName
+from airflow_provider_influx_rollup.flux.write_points import FluxPoint
 from airflow_provider_influx_rollup.ledger.line_protocol import encode_field_key, encode_series
 from airflow_provider_influx_rollup.lifecycle.wide_lines import PointTexts, lines_of, wide_lines_of
 
@@ -22,11 +24,14 @@ BODY_LINES = 10_000
 MOST_BODY_BYTES = 5_000_000
 
 
-def encode_points(measurement: str, batches: Sequence[pa.RecordBatch]) -> Iterator[tuple[bytes, int]]:
+def encode_points(
+    measurement: str, batches: Sequence[pa.RecordBatch], unheld: list[FluxPoint] | None = None
+) -> Iterator[tuple[bytes, int]]:
     """Request bodies, each with how many points it has; one line for all fields of a series and time.
 
     :param batches: ``_time``, ``_field``, ``_value`` and tags, of which null stands for absent; no point is in two of them
-    :raises InvalidName: when line protocol cannot hold a name
+    :param unheld: takes the points whose names line protocol cannot hold; known when the last body is
+    :raises InvalidName: when there are some, and nothing takes them
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -34,7 +39,8 @@ def encode_points(measurement: str, batches: Sequence[pa.RecordBatch]) -> Iterat
     together: list[PointTexts] = []
     fields: set[str] = set()
     for batch in batches:
-        texts, heads = _texts(measurement, batch)
+        held, heads = _held(measurement, batch, unheld)
+        texts = _texts(held, heads)
         if any(heads.alone):
             is_alone = pa.array(heads.alone).take(array_of(heads.places))
             yield from bodies_of(*lines_of([texts.filter(is_alone)]), most_lines=1)
@@ -49,12 +55,42 @@ def encode_points(measurement: str, batches: Sequence[pa.RecordBatch]) -> Iterat
         yield from bodies_of(*(wide_lines_of(together) if len(fields) > 1 else lines_of(together)))
 
 
-def _texts(measurement: str, batch: pa.RecordBatch) -> tuple[PointTexts, _Heads]:
+def _held(
+    measurement: str, batch: pa.RecordBatch, unheld: list[FluxPoint] | None
+) -> tuple[pa.RecordBatch, _Heads]:
+    """The points that line protocol can hold; the others go where they are taken."""
+    import numpy as np
+
+    heads = _heads(measurement, batch)
+    if not heads.refused:
+        return batch, heads
+    if unheld is None:
+        raise next(iter(heads.refused.values()))
+    is_unheld = np.isin(heads.places, list(heads.refused))
+    unheld += points_of(measurement, rows_where(batch, is_unheld))
+    held = rows_where(batch, ~is_unheld)
+    return held, _heads(measurement, held)
+
+
+def points_of(measurement: str, batch: pa.RecordBatch) -> Iterator[FluxPoint]:
+    """Each point by itself."""
+    import pyarrow as pa
+
+    kind = kind_of(batch.schema.field("_value").type)
+    tags = sorted(name for name in batch.schema.names if name not in NOT_TAGS)
+    columns = [batch.column(name).to_pylist() for name in tags]
+    times = batch.column("_time").cast(pa.int64()).to_pylist()
+    fields, values = batch.column("_field").to_pylist(), batch.column("_value").to_pylist()
+    for row, (time_ns, field, value) in enumerate(zip(times, fields, values, strict=True)):
+        present = tuple((tag, column[row]) for tag, column in zip(tags, columns, strict=True) if column[row])
+        yield FluxPoint(measurement, present, field, kind, value, time_ns)
+
+
+def _texts(batch: pa.RecordBatch, heads: _Heads) -> PointTexts:
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    heads = _heads(measurement, batch)
     places = array_of(heads.places)
     fields = pa.array([field for _, field in heads.texts], pa.large_string())
     empty = pa.scalar("", pa.large_string())
@@ -62,16 +98,7 @@ def _texts(measurement: str, batch: pa.RecordBatch) -> tuple[PointTexts, _Heads]
     known: dict[str, int] = {}
     numbers = np.array([known.setdefault(series, len(known)) for series, _ in heads.texts], np.int64)
     times = numbers_of(batch.column("_time").cast(pa.int64()))
-    return PointTexts(tuple(known), numbers[heads.places], times, bodies), heads
-
-
-def check_names(measurement: str, batch: pa.RecordBatch) -> None:
-    """Make sure that line protocol can hold the names of some points.
-
-    :param batch: ``_field`` and tags
-    :raises InvalidName: when it cannot
-    """
-    _heads(measurement, batch)
+    return PointTexts(tuple(known), numbers[heads.places], times, bodies)
 
 
 def bodies_of(
@@ -103,11 +130,13 @@ class _Heads:
     :param texts: ``measurement,tags`` and ``field=`` of each series and field
     :param alone: which of them the server only reads right as the one line of a request
     :param places: which of them each point has
+    :param refused: those that line protocol cannot hold, by place, with the reason
     """
 
     texts: list[tuple[str, str]]
     alone: list[bool]
     places: NDArray[np.int64]
+    refused: dict[int, InvalidName]
 
     @property
     def has_quote(self) -> bool:
@@ -127,12 +156,17 @@ def _heads(measurement: str, batch: pa.RecordBatch) -> _Heads:
     starts = np.flatnonzero(is_first)
     runs, rows = _distinct([codes[starts] for _, codes in columns])
     lengths = np.diff(np.append(starts, batch.num_rows))
-    heads = [
-        _head(measurement, names[:-1], [texts[place] for (texts, _), place in zip(columns, row, strict=True)])
-        for row in rows
-    ]
+    heads: list[tuple[tuple[str, str], bool]] = []
+    refused: dict[int, InvalidName] = {}
+    for row in rows:
+        texts = [known[place] for (known, _), place in zip(columns, row, strict=True)]
+        try:
+            heads.append(_head(measurement, names[:-1], texts))
+        except InvalidName as error:
+            refused[len(heads)] = error
+            heads.append((("", ""), False))
     places = np.repeat(np.array(runs, np.int64), lengths)
-    return _Heads([text for text, _ in heads], [is_alone for _, is_alone in heads], places)
+    return _Heads([text for text, _ in heads], [is_alone for _, is_alone in heads], places, refused)
 
 
 def _distinct(columns: Sequence[Any]) -> tuple[list[int], list[tuple[int, ...]]]:

@@ -170,12 +170,14 @@ def prove(
         held = yield from _verified(spec, window, folder, published)
     except (ArchiveMismatch, ArchiveMissing) as error:
         raise refused(error.what, window, error.fix or FIX_ARCHIVE) from error
-    source = yield from fingerprint_source(spec.archive, plan.slices)
+    # with fewer than two tags a series has one key
+    source = yield from fingerprint_source(spec.archive, plan.slices, finds_doubled=len(plan.keys.tags) > 1)
     proof = Proof(window, folder, plan, held, source, (), before, begun_at)
     manifest = held.published.manifest
     if before is not None and before.state == DELETING and before.generation == manifest.generation:
         return (yield from _going_on(spec, proof, before))
     _require_archived(proof)
+    _require_restorable(proof)
     _require_quiet(spec, proof)
     if source == manifest.content and not dry_run:
         yield from _forget(spec, proof)
@@ -254,6 +256,22 @@ def _require_archived(proof: Proof) -> None:
     named = "; ".join(differences[:MOST_NAMED])
     what = f"the bucket has changed since generation {manifest.generation} was made of it: {named}"
     raise refused(what, proof.window, FIX_ARCHIVE)
+
+
+def _require_restorable(proof: Proof) -> None:
+    """A write makes one point of those that share series, field and time: the others would be gone for good."""
+    source = proof.source
+    if not source.doubled:
+        return
+    what = (
+        f"a restore could not bring {source.doubled:,} points back: their series has several of one field at one time, "
+        f"under two orders of the tags: {'; '.join(source.doubled_series[:MOST_NAMED])}"
+    )
+    fix = (
+        "delete the points of these series and write the right ones again by line protocol, which sorts tags; "
+        f"then {FIX_ARCHIVE}"
+    )
+    raise refused(what, proof.window, fix)
 
 
 def _require_quiet(spec: PurgeSpec, proof: Proof) -> None:

@@ -11,6 +11,7 @@ from airflow_provider_influx_rollup.archive.fingerprint import NOTHING, Fingerpr
 from airflow_provider_influx_rollup.archive.paths import window_folder
 from airflow_provider_influx_rollup.exceptions import (
     PartialWrite,
+    QueryFailed,
     RestoreConflict,
     StoreForbidden,
     WriteRejected,
@@ -33,6 +34,8 @@ from airflow_provider_influx_rollup.lifecycle.restore_target import (
     MOST_EXAMPLES,
     Look,
     look_at_target,
+    lost_series,
+    require_all_restored,
     require_kept,
     require_no_conflict,
 )
@@ -61,6 +64,7 @@ def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> 
     :raises RestoreConflict: when the target has other points, unless they may be overwritten
     :raises ConfigurationError: when the target would drop points
     :raises PartialWrite: when the target is not equal to the archive in the end
+    :raises RestoreIncomplete: after all others are written, when the archive has points that no write can make
     """
     began = now()
     ready = yield from _prepare(spec, interval, began)
@@ -73,12 +77,14 @@ def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> 
             one = yield from _restore_piece(spec, source, looks, ready.target)
         seconds = (now() - source_began).total_seconds()
         with about_window(source.interval, "the points, and no receipt of it"):
-            lifted += yield from _lift(spec, source)
+            lifted += [] if one.lost else (yield from _lift(spec, source))
             yield Write(spec.ledger_bucket, encode_receipts([_receipt(spec, one, run, now, seconds)]))
         yield Report(_told(spec, one))
         done.append(one)
     seconds = (now() - began).total_seconds()
-    return RestoreResult(spec, interval, tuple(done), ready.gaps, tuple(lifted), seconds)
+    result = RestoreResult(spec, interval, tuple(done), ready.gaps, tuple(lifted), seconds)
+    require_all_restored(result)
+    return result
 
 
 def plan_restore(spec: RestoreSpec, interval: Interval, now: Clock) -> Steps[dict[str, Any]]:
@@ -101,6 +107,8 @@ def plan_restore(spec: RestoreSpec, interval: Interval, now: Clock) -> Steps[dic
         "changed": sum(one.changed for one in found),
         "unknown": sum(one.unknown for one in found),
         "examples": [example for one in found for example in one.examples][:MOST_EXAMPLES],
+        "lost": sum(look.lost for looks in ready.looks for look in looks),
+        "lost_series": list(lost_series([look for looks in ready.looks for look in looks])),
         "missing": [gap.as_json() for gap in ready.gaps],
         "state": PLANNED,
         "path": f"{spec.shown_path}/{spec.folder}",
@@ -127,7 +135,7 @@ def _prepare(spec: RestoreSpec, interval: Interval, now: datetime) -> Steps[_Rea
     target = yield from require_bucket(spec.target_bucket, interval)
     sources, gaps = yield from find_sources(spec, interval)
     require_kept(sources, target, now)
-    yield from verify_sources(spec, sources)
+    yield from verify_sources(sources)
     looks = []
     for source in sources:
         found = yield from look_at_target(spec, source, target)
@@ -161,16 +169,22 @@ def _restore_piece(
         total.hash,
         sum(one.changed for one in compared),
         sum(one.unknown for one in compared),
+        sum(look.lost for look in looks),
+        lost_series(looks),
     )
 
 
 def _write(spec: RestoreSpec, look: Look) -> Steps[Fingerprint]:
     step = WritePoints(
-        look.source.paths(look.interval), spec.target_bucket, spec.output_measurement, look.interval
+        look.source.paths(look.interval),
+        spec.target_bucket,
+        spec.output_measurement,
+        look.interval,
+        look.doubled.keys,
     )
     try:
         sent: Fingerprint = yield step
-    except WriteRejected as error:
+    except (WriteRejected, QueryFailed) as error:
         if TYPE_CONFLICT not in error.what:
             raise
         what = f"{spec.target_bucket}/{spec.output_measurement} has, or had, a field of another type in this time: {error.what}"
@@ -236,6 +250,8 @@ def _told(spec: RestoreSpec, one: Restored) -> str:
         f"{one.interval} of {spec.source_bucket}/{spec.measurement}: generation {one.generation}, {one.rows:,} points, "
         f"of which {one.written:,} were written to {spec.target_bucket}/{spec.output_measurement}"
     )
+    if one.lost:
+        text += f"; {one.lost:,} could not be written"
     if one.replaced or one.unknown:
         text += f"; {one.replaced:,} had another value, {one.unknown:,} are not in the archive and stay"
     return text

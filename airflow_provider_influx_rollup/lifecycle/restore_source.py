@@ -17,7 +17,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_newest import (
 from airflow_provider_influx_rollup.lifecycle.catalog import find_entries, has_windows
 from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
-from airflow_provider_influx_rollup.lifecycle.store_steps import CheckNames, Layers
+from airflow_provider_influx_rollup.lifecycle.store_steps import Layers
 from airflow_provider_influx_rollup.windows.coverage import subtract
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -38,6 +38,11 @@ class Source:
     def generation(self) -> int:
         """Of the layer that wins."""
         return self.layers[0].manifest.generation
+
+    @property
+    def may_have_doubled(self) -> bool:
+        """Whether a series may have several points of one time: with fewer than two tags there is one order of them."""
+        return any(len(layer.manifest.tags) > 1 for layer in self.layers)
 
     @property
     def whole_windows(self) -> list[Interval]:
@@ -93,16 +98,13 @@ def find_sources(spec: RestoreSpec, interval: Interval) -> Steps[tuple[list[Sour
     return sources, gaps
 
 
-def verify_sources(spec: RestoreSpec, sources: Sequence[Source]) -> Steps[None]:
-    """Read all files back, and make sure that their points can be written.
+def verify_sources(sources: Sequence[Source]) -> Steps[None]:
+    """Read all files back.
 
     :raises ArchiveMismatch: when a file is not what its manifest says
-    :raises InvalidName: when line protocol cannot hold a name
     """
     for published in _distinct(sources):
         yield from verify_files(published)
-        for path in published.paths:
-            yield CheckNames(path, spec.output_measurement)
 
 
 def _distinct(sources: Iterable[Source]) -> Iterable[Published]:

@@ -114,6 +114,8 @@ class Restored:
     :param checksum: of the points of the archive
     :param replaced: points that had another value
     :param unknown: points of the target that the archive does not have, and that are still there
+    :param lost: points of the archive that the target does not have, as their series has several of one time
+    :param lost_series: some of these series
     """
 
     interval: Interval
@@ -124,6 +126,8 @@ class Restored:
     checksum: str
     replaced: int = 0
     unknown: int = 0
+    lost: int = 0
+    lost_series: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +157,7 @@ class RestoreResult:
             "generation": max((piece.generation for piece in self.pieces), default=0),
             "replaced": sum(piece.replaced for piece in self.pieces),
             "unknown": sum(piece.unknown for piece in self.pieces),
+            "lost": sum(piece.lost for piece in self.pieces),
             "missing": [interval.as_json() for interval in self.missing],
             "lifted": [interval.as_json() for interval in self.lifted],
             "state": RESTORED,

@@ -6,18 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from airflow_provider_influx_rollup.exceptions import ConfigurationError, RestoreConflict
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, RestoreConflict, RestoreIncomplete
 from airflow_provider_influx_rollup.flux.archive import points_query
 from airflow_provider_influx_rollup.lifecycle.archive_read import plan_read
 from airflow_provider_influx_rollup.lifecycle.archive_slices import Slice, split_interval
 from airflow_provider_influx_rollup.lifecycle.frozen import horizon
 from airflow_provider_influx_rollup.lifecycle.restore_source import Source
-from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
+from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreResult, RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, Steps
-from airflow_provider_influx_rollup.lifecycle.store_steps import CompareParts, Comparison
+from airflow_provider_influx_rollup.lifecycle.store_steps import (
+    CompareParts,
+    Comparison,
+    Doubled,
+    FindDoubled,
+)
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant, to_ns
 
 MOST_EXAMPLES = 5
+NONE_DOUBLED = Doubled()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +31,18 @@ class Look:
     """A part of the target.
 
     :param comparison: with the archive; None when the target has no point there, and nothing was compared
+    :param doubled: points that the archive has several times for one series, field and time
     """
 
     interval: Interval
     source: Source
     comparison: Comparison | None
+    doubled: Doubled = NONE_DOUBLED
+
+    @property
+    def lost(self) -> int:
+        """Points of the archive that the target will not have."""
+        return self.doubled.points - (self.comparison.doubled if self.comparison else 0)
 
     @property
     def is_equal(self) -> bool:
@@ -69,13 +82,16 @@ def look_at_target(spec: RestoreSpec, source: Source, target: Bucket) -> Steps[l
     for part in plan.slices:
         for interval in _bounded(spec, source, part):
             layers = source.paths(interval)
+            doubled = NONE_DOUBLED
+            if layers and source.may_have_doubled:
+                doubled = yield FindDoubled(layers, interval)
             if not part.rows:
                 if layers:
-                    looks.append(Look(interval, source, None))
+                    looks.append(Look(interval, source, None, doubled))
                 continue
             flux = points_query(spec.target_bucket, spec.output_measurement, interval, by_field=part.by_field)
-            comparison = yield CompareParts(flux, layers, interval)
-            looks.append(Look(interval, source, comparison))
+            comparison = yield CompareParts(flux, layers, interval, doubled.keys)
+            looks.append(Look(interval, source, comparison, doubled))
     return looks
 
 
@@ -100,6 +116,32 @@ def require_no_conflict(spec: RestoreSpec, looks: Sequence[Look]) -> None:
     )
     fix = "restore into another bucket or measurement, or set overwrite=True: the first are replaced, the others stay"
     raise RestoreConflict(what, window=first, written="nothing", fix=fix)
+
+
+def lost_series(looks: Sequence[Look]) -> tuple[str, ...]:
+    """Some series of the points that the target will not have."""
+    named = dict.fromkeys(text for look in looks if look.lost for text in look.doubled.series)
+    return tuple(named)[:MOST_EXAMPLES]
+
+
+def require_all_restored(result: RestoreResult) -> None:
+    """Name what no write can bring back.
+
+    :raises RestoreIncomplete: when there is something
+    """
+    pieces = [piece for piece in result.pieces if piece.lost]
+    if not pieces:
+        return
+    series = dict.fromkeys(text for piece in pieces for text in piece.lost_series)
+    lost, written = sum(piece.lost for piece in pieces), sum(piece.written for piece in result.pieces)
+    what = (
+        f"{lost:,} points of the archive cannot be brought back: their series has several of one field at one time, "
+        f"which a bucket holds only under two orders of the tags: {'; '.join(tuple(series)[:MOST_EXAMPLES])}"
+    )
+    fix = "read them with read_archive, and write those that are right; the window stays marked as purged"
+    raise RestoreIncomplete(
+        what, window=pieces[0].interval, written=f"all others, {written:,} points by this run", fix=fix
+    )
 
 
 def _bounded(spec: RestoreSpec, source: Source, part: Slice) -> list[Interval]:

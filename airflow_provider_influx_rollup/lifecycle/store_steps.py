@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, Total
 from airflow_provider_influx_rollup.archive.manifest import Part
@@ -32,9 +32,13 @@ class WriteParts:
 
 @dataclass(frozen=True, slots=True)
 class FingerprintSource:
-    """Add up what a query returns, in flat memory; the result is a ``Fingerprint`` with its series."""
+    """Add up what a query returns, in flat memory; the result is a ``Fingerprint`` with its series.
+
+    :param finds_doubled: also find points of one series, field and time, with 8 bytes for each point
+    """
 
     flux: str
+    finds_doubled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,15 +177,29 @@ class EraseParts:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckNames:
-    """Make sure that line protocol can hold the names of a file; the result is None.
+class FindDoubled:
+    """Find the points that files hold several times for one series, field and time; the result is ``Doubled``.
 
-    :param path: of the Parquet file
-    :param measurement: name that the points would get
+    :param layers: paths of Parquet files; where several have the same series, field and time, the first layer counts
+    :param interval: only its points
     """
 
-    path: str
-    measurement: str
+    layers: Layers
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class Doubled:
+    """Points of which only one of several can be written.
+
+    :param points: how many they are together
+    :param keys: their hashes, for the steps that leave them out
+    :param series: the first few of their series, for people
+    """
+
+    points: int = 0
+    keys: bytes = field(default=b"", repr=False)
+    series: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +209,14 @@ class WritePoints:
     :param layers: paths of Parquet files; where several have the same series, field and time, the first layer counts
     :param measurement: name that they get
     :param interval: only its points
+    :param doubled: hashes of points that are left out
     """
 
     layers: Layers
     bucket: str
     measurement: str
     interval: Interval
+    doubled: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,11 +226,13 @@ class CompareParts:
     :param flux: rows with ``_time``, ``_field``, ``_value`` and tags
     :param layers: paths of Parquet files; where several have the same series, field and time, the first layer counts
     :param interval: only the points of the files inside it
+    :param doubled: hashes of points that nobody writes: the bucket lacks none of them
     """
 
     flux: str
     layers: Layers
     interval: Interval
+    doubled: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
@@ -223,8 +245,9 @@ class Comparison:
     :param unknown: other points of the bucket
     :param archived: the points of the files
     :param series: how many tag sets they have
-    :param kept: fingerprint of the unknown ones
+    :param kept: fingerprint of the unknown ones, and of those that nobody writes
     :param examples: some of the changed and unknown ones, for people
+    :param doubled: points of the files that nobody writes, and that the bucket has
     """
 
     equal: int
@@ -235,6 +258,7 @@ class Comparison:
     series: int
     kept: Fingerprint
     examples: tuple[str, ...] = ()
+    doubled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +309,7 @@ StoreStep = (
     | FingerprintPoints
     | ReadTable
     | CommitPoints
-    | CheckNames
+    | FindDoubled
     | WritePoints
     | CompareParts
     | ReadBytes

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_influx_rollup.client.driver import ACTIONS
 from airflow_provider_influx_rollup.lifecycle.export_steps import CommitPoints, ReadTable
 from airflow_provider_influx_rollup.lifecycle.store_steps import (
-    CheckNames,
     CompareParts,
     EraseParts,
+    FindDoubled,
     FingerprintPart,
     FingerprintPoints,
     FingerprintSource,
@@ -28,11 +28,13 @@ from airflow_provider_influx_rollup.lifecycle.store_steps import (
 )
 from airflow_provider_influx_rollup.stores.compact_parts import act_fingerprint_points, act_join_parts
 from airflow_provider_influx_rollup.stores.compare_parts import act_compare_parts, act_merge_parts
+from airflow_provider_influx_rollup.stores.doubled_points import act_find_doubled
 from airflow_provider_influx_rollup.stores.erase_parts import act_erase_parts, act_tally_matching
 from airflow_provider_influx_rollup.stores.export_delta import act_commit_points, act_read_table
-from airflow_provider_influx_rollup.stores.read_parts import act_fingerprint_part, act_fingerprint_source
+from airflow_provider_influx_rollup.stores.read_parts import act_fingerprint_part
+from airflow_provider_influx_rollup.stores.read_source import act_fingerprint_source
 from airflow_provider_influx_rollup.stores.write_parts import act_write_parts
-from airflow_provider_influx_rollup.stores.write_points import act_check_names, act_write_points
+from airflow_provider_influx_rollup.stores.write_points import act_write_points
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
@@ -51,7 +53,7 @@ STORE_ACTIONS: Mapping[type[Any], StoreAction] = {
     FingerprintPoints: act_fingerprint_points,
     ReadTable: act_read_table,
     CommitPoints: act_commit_points,
-    CheckNames: act_check_names,
+    FindDoubled: act_find_doubled,
     WritePoints: act_write_points,
     CompareParts: act_compare_parts,
     ReadBytes: lambda store, _client, step: store.read(step.path),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_influx_rollup.archive.manifest import Part
 from airflow_provider_influx_rollup.arrow_numbers import rows_where
 from airflow_provider_influx_rollup.lifecycle.store_steps import Comparison
+from airflow_provider_influx_rollup.stores.doubled_points import keys_of
 from airflow_provider_influx_rollup.stores.point_layers import is_in, layered_batches
 from airflow_provider_influx_rollup.stores.read_parts import read_batches
 from airflow_provider_influx_rollup.stores.write_parts import write_parts
@@ -37,7 +38,7 @@ def act_compare_parts(store: ArchiveStore, client: InfluxClient, step: ComparePa
     archived = tally.fingerprint()
 
     def attempt() -> Comparison:
-        found = _Found(rows, keys, archived)
+        found = _Found(rows, keys, archived, keys_of(step.doubled))
         for table in client.stream_arrow(step.flux):
             for batch in table.to_batches():
                 if batch.num_rows:
@@ -53,14 +54,16 @@ class _Found:
     :param rows: row hashes of the files' points, sorted
     :param keys: their key hashes, sorted
     :param archived: their fingerprint
+    :param doubled: key hashes of those that nobody writes, sorted
     """
 
-    def __init__(self, rows: Any, keys: Any, archived: Fingerprint) -> None:
+    def __init__(self, rows: Any, keys: Any, archived: Fingerprint, doubled: Any) -> None:
         from airflow_provider_influx_rollup.archive.row_totals import Tally
 
-        self._rows, self._keys, self._archived = rows, keys, archived
-        self._hasher, self._unknown = Tally(), Tally()
-        self._equal = self._changed = self._unknown_count = 0
+        self._rows, self._keys, self._archived, self._doubled_keys = rows, keys, archived, doubled
+        self._hasher, self._kept = Tally(), Tally()
+        self._equal = self._changed = self._unknown_count = self._doubled = 0
+        self._written = len(rows) - int(is_in(keys, doubled).sum())
         self._examples: list[str] = []
 
     def take(self, batch: pa.RecordBatch) -> None:
@@ -75,21 +78,25 @@ class _Found:
         if is_changed.any():
             self._note("another value", rows_where(batch, is_changed))
         if is_unknown.any():
-            strangers = rows_where(batch, is_unknown)
-            self._note("not in the archive", strangers)
-            self._unknown.take(strangers)
+            self._note("not in the archive", rows_where(batch, is_unknown))
+        is_doubled = is_in(found.keys, self._doubled_keys)
+        self._doubled += int((is_equal & is_doubled).sum())
+        is_kept = is_unknown | is_doubled
+        if is_kept.any():
+            self._kept.take(rows_where(batch, is_kept))
 
     def comparison(self) -> Comparison:
         """All points so far."""
         return Comparison(
             self._equal,
-            len(self._rows) - self._equal,
+            self._written - (self._equal - self._doubled),
             self._changed,
             self._unknown_count,
             self._archived.total,
             self._archived.series_count,
-            self._unknown.fingerprint(),
+            self._kept.fingerprint(),
             tuple(self._examples),
+            self._doubled,
         )
 
     def _note(self, what: str, batch: pa.RecordBatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 from airflow_provider_influx_rollup.archive.manifest import Part
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-    from airflow_provider_influx_rollup.lifecycle.store_steps import FingerprintPart, FingerprintSource
+    from airflow_provider_influx_rollup.lifecycle.store_steps import FingerprintPart
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
     from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -128,22 +128,6 @@ def act_fingerprint_part(
 ) -> tuple[Part, Fingerprint]:
     """Act a ``FingerprintPart`` out."""
     return fingerprint_part(store, step.path, step.sha256)
-
-
-def act_fingerprint_source(
-    _store: ArchiveStore, client: InfluxClient, step: FingerprintSource
-) -> Fingerprint:
-    """Act a ``FingerprintSource`` out."""
-    from airflow_provider_influx_rollup.archive.row_totals import Tally
-
-    def attempt() -> Fingerprint:
-        tally = Tally()
-        with closing(client.stream_arrow(step.flux)) as tables:
-            for table in tables:
-                tally.add(table)
-        return tally.fingerprint()
-
-    return client.retrying(attempt)
 
 
 def _hash_of(file: IO[bytes]) -> tuple[int, str]:

@@ -7,27 +7,20 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
-from airflow_provider_influx_rollup.lifecycle.point_lines import check_names, encode_points
+from airflow_provider_influx_rollup.flux.write_points import FluxPoint, write_queries
+from airflow_provider_influx_rollup.lifecycle.point_lines import encode_points
+from airflow_provider_influx_rollup.stores.doubled_points import keys_of, without_doubled
 from airflow_provider_influx_rollup.stores.point_layers import batches_together
-from airflow_provider_influx_rollup.stores.read_parts import BATCH_ROWS, parquet_file
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-    from airflow_provider_influx_rollup.lifecycle.store_steps import CheckNames, WritePoints
+    from airflow_provider_influx_rollup.lifecycle.store_steps import WritePoints
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 
 # the server takes 1.5 times as much over two as over one, and no more over four
 WRITERS = 2
 MOST_WAITING = 4
-
-
-def act_check_names(store: ArchiveStore, _client: InfluxClient, step: CheckNames) -> None:
-    """Act a ``CheckNames`` out; times and values are not read."""
-    with parquet_file(store, step.path) as file:
-        names = [name for name in file.schema_arrow.names if name not in ("_time", "_value")]
-        for batch in file.iter_batches(BATCH_ROWS, columns=names):
-            check_names(step.measurement, batch)
 
 
 def act_write_points(store: ArchiveStore, client: InfluxClient, step: WritePoints) -> Fingerprint:
@@ -38,11 +31,15 @@ def act_write_points(store: ArchiveStore, client: InfluxClient, step: WritePoint
     sender = _Sender(client, step.bucket)
     with sender.pool:
         try:
-            for batches in batches_together(store, step.layers, step.interval):
+            for together in batches_together(store, step.layers, step.interval):
+                batches = list(without_doubled(together, keys_of(step.doubled)))
                 for batch in batches:
                     tally.take(batch)
-                for body, count in encode_points(step.measurement, batches):
+                unheld: list[FluxPoint] = []
+                for body, count in encode_points(step.measurement, batches, unheld):
                     sender.send(body, count)
+                for flux, count in write_queries(step.bucket, unheld):
+                    sender.send(flux, count)
             sender.finish()
         except InfluxRollupError as error:
             sender.settle()
@@ -63,15 +60,22 @@ class _Sender:
         self._bucket = bucket
         self._running: dict[Future[None], int] = {}
 
-    def send(self, body: bytes, count: int) -> None:
+    def send(self, body: bytes | str, count: int) -> None:
         """Hand a body over; waits while too many are on their way.
 
+        :param body: line protocol, or the text of a query that writes
         :raises InfluxError: of an earlier body
         """
         while len(self._running) >= MOST_WAITING:
             self._take_finished()
-        future = self.pool.submit(copy_context().run, self._client.write_payload, self._bucket, body)
+        future = self.pool.submit(copy_context().run, self._write, body)
         self._running[future] = count
+
+    def _write(self, body: bytes | str) -> None:
+        if isinstance(body, str):
+            self._client.execute(body)
+        else:
+            self._client.write_payload(self._bucket, body)
 
     def finish(self) -> None:
         """Wait for all."""

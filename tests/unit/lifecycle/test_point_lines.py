@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_influx_rollup.exceptions import InvalidName
-from airflow_provider_influx_rollup.lifecycle.point_lines import bodies_of, check_names, encode_points
+from airflow_provider_influx_rollup.flux.write_points import FluxPoint
+from airflow_provider_influx_rollup.lifecycle.point_lines import bodies_of, encode_points
 from tests.plain_points import Point, plain_line
 
 ARROW = {
@@ -184,7 +185,22 @@ def test_series_stay_apart_when_tags_have_more_combinations_than_64_bits() -> No
 def test_a_name_is_refused_when_line_protocol_cannot_hold_it(name: str) -> None:
     point = Point((("tag", name),), "f", "float", 1.0, 0)
     with pytest.raises(InvalidName):
-        check_names("m", batch_of([point], ["tag"]).drop_columns(["_time", "_value"]))
+        list(encode_points("m", [batch_of([point], ["tag"])]))
+
+
+def test_points_that_line_protocol_cannot_hold_are_put_aside_when_something_takes_them() -> None:
+    points = [
+        Point((("tag", tag),) if tag else (), "f", "float", float(row), row)
+        for row, tag in enumerate(["a\\", "b", "", "a\nb", "c", "a\\"])
+    ]
+    unheld: list[FluxPoint] = []
+    bodies = list(encode_points("m", [batch_of(points, ["tag"])], unheld))
+    assert bodies == [(b"m,tag=b f=1 1\nm f=2 2\nm,tag=c f=4 4\n", 3)]
+    assert [(one.tags, one.value, one.time_ns) for one in unheld] == [
+        ((("tag", "a\\"),), 0.0, 0),
+        ((("tag", "a\nb"),), 3.0, 3),
+        ((("tag", "a\\"),), 5.0, 5),
+    ]
 
 
 def test_bodies_hold_all_lines_when_they_are_cut() -> None:
