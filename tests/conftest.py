@@ -39,6 +39,8 @@ SECONDS = {
     "live/test_restore.py": 51,
     "live/test_export_orders.py": 50,
     "live/test_rollup_errors.py": 45,
+    "live/test_telegraf_names.py": 25,
+    "live/test_any_name.py": 20,
     "live/test_object_stores.py": 43,
 }
 # what needs Airflow takes longer on the newest one

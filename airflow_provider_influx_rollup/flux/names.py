@@ -37,6 +37,17 @@ def validate_name(kind: NameKind, text: str) -> str:
     return text
 
 
+def validate_written_measurement(name: str) -> str:
+    """Return the name itself, when line protocol can write it too; Flux's ``to()`` writes some more.
+
+    :raises InvalidName: with the reason
+    """
+    if validate_name("measurement", name).startswith("#"):
+        what = f"the measurement name {name!a} cannot be written: a line that begins with # is a comment and is dropped silently"
+        raise InvalidName(what, fix="choose another measurement name for what is written")
+    return name
+
+
 def _why_invalid(kind: NameKind, text: object) -> str | None:
     """Return what is wrong with a name, or None."""
     if not text:
@@ -61,13 +72,7 @@ def _why_invalid_as(kind: NameKind, text: str) -> str | None:
         return "line protocol cannot end a name with a backslash"
     if text in _RESERVED.get(kind, frozenset()):
         return "InfluxDB uses it itself"
-    return _why_invalid_measurement(text) if kind == "measurement" else None
-
-
-def _why_invalid_measurement(text: str) -> str | None:
-    if text.startswith("#"):
-        return "a line that begins with # is a comment and is dropped silently"
-    if _READ_AS_ANOTHER.search(text):
+    if kind == "measurement" and _READ_AS_ANOTHER.search(text):
         return (
             "it has a backslash before a comma, an equals sign, a space or a double quote: InfluxDB takes such "
             "points, and no query finds them by this name"

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_influx_rollup.archive.paths import measurement_folder
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.flux.names import validate_name
+from airflow_provider_influx_rollup.flux.names import validate_name, validate_written_measurement
 
 DEFAULT_MOST_ROWS = 5_000_000
 STAGE = "archive"
@@ -42,7 +42,7 @@ class ArchiveSpec:
 
     def __post_init__(self) -> None:
         validate_name("bucket", self.bucket)
-        validate_name("measurement", self.measurement)
+        validate_written_measurement(self.measurement)
         if self.max_rows_per_read < 1:
             what = f"max_rows_per_read is {self.max_rows_per_read}"
             raise ConfigurationError(what, written="nothing", fix="use 1 or more")

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.archive.paths import measurement_folder
-from airflow_provider_influx_rollup.flux.names import validate_name
+from airflow_provider_influx_rollup.flux.names import validate_name, validate_written_measurement
 from airflow_provider_influx_rollup.hashing import combine_checksums
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.archive_newest import Published
@@ -50,7 +50,7 @@ class CompactSpec:
 
     def __post_init__(self) -> None:
         validate_name("bucket", self.bucket)
-        validate_name("measurement", self.measurement)
+        validate_written_measurement(self.measurement)
         for length in (self.min_age, self.delay):
             Duration.of(length, allow_zero=True)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_influx_rollup.archive.paths import measurement_folder
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.flux.names import validate_name
+from airflow_provider_influx_rollup.flux.names import validate_name, validate_written_measurement
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.export_steps import TableAt
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -39,7 +39,7 @@ class ExportSpec:
 
     def __post_init__(self) -> None:
         validate_name("bucket", self.bucket)
-        validate_name("measurement", self.measurement)
+        validate_written_measurement(self.measurement)
         if self.table_format not in FORMATS:
             what = f"table_format={self.table_format!r} is not possible"
             raise ConfigurationError(what, written="nothing", fix=f"use {' or '.join(FORMATS)}")

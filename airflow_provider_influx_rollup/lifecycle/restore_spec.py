@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_influx_rollup.archive.paths import measurement_folder
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.flux.names import validate_name
+from airflow_provider_influx_rollup.flux.names import validate_name, validate_written_measurement
 from airflow_provider_influx_rollup.hashing import combine_checksums
 from airflow_provider_influx_rollup.lifecycle.archive_spec import DEFAULT_MOST_ROWS, ArchiveSpec
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -53,7 +53,7 @@ class RestoreSpec:
         for name in (self.source_bucket, self.target_bucket):
             validate_name("bucket", name)
         for name in (self.measurement, self.output_measurement):
-            validate_name("measurement", name)
+            validate_written_measurement(name)
         if self.max_rows_per_read < 1:
             what = f"max_rows_per_read is {self.max_rows_per_read}"
             raise ConfigurationError(what, written="nothing", fix="use 1 or more")

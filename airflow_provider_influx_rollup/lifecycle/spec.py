@@ -12,7 +12,7 @@ from airflow_provider_influx_rollup.aggregates.catalog import Source, find_aggre
 from airflow_provider_influx_rollup.aggregates.hierarchy import require_mergeable_names
 from airflow_provider_influx_rollup.aggregates.selection import AggregateRules
 from airflow_provider_influx_rollup.exceptions import AggregateNotMergeable, ConfigurationError
-from airflow_provider_influx_rollup.flux.names import validate_name
+from airflow_provider_influx_rollup.flux.names import validate_name, validate_written_measurement
 from airflow_provider_influx_rollup.lifecycle.default_names import (
     MOST_PIPELINE_BYTES,
     filter_text,
@@ -108,8 +108,7 @@ class RollupSpec:
         for bucket in (self.source_bucket, self.target_bucket, self.ledger_bucket):
             validate_name("bucket", bucket)
         validate_name("measurement", self.measurement)
-        if self.target_measurement is not None:
-            validate_name("measurement", self.target_measurement)
+        validate_written_measurement(self.output_measurement)
         for tag in (*self.tags, *(self.group_by or ())):
             validate_name("tag", tag)
         for tag, values in self.tags.items():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.flux.names import validate_name
+from airflow_provider_influx_rollup.flux.names import validate_name, validate_written_measurement
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.ledger.copies import CopiedTo
 from airflow_provider_influx_rollup.lifecycle.spec import DEFAULT_LEDGER_BUCKET
@@ -63,7 +63,8 @@ class ValidateSpec:
             if bucket is not None:
                 validate_name("bucket", bucket)
         validate_name("measurement", self.measurement)
-        validate_name("measurement", self.output_measurement)
+        for name in self._written():
+            validate_written_measurement(name)
         validate_name("tag value", self.validation_name)
         for tag, values in self.tags.items():
             validate_name("tag", tag)
@@ -75,6 +76,11 @@ class ValidateSpec:
         if self.warm_up is not None:
             Duration.of(self.warm_up, allow_zero=True)
         self._require_places()
+
+    def _written(self) -> list[str]:
+        """The measurements that points are copied to."""
+        copies = ((self.clean_bucket, self.output_measurement), (self.quarantine_bucket, self.measurement))
+        return [measurement for bucket, measurement in copies if bucket is not None]
 
     def _require_places(self) -> None:
         """No bucket may be two things at once."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_influx_rollup.exceptions import InvalidName
-from airflow_provider_influx_rollup.flux.names import NameKind, validate_name
+from airflow_provider_influx_rollup.flux.names import NameKind, validate_name, validate_written_measurement
 
 
 @pytest.mark.parametrize("kind", ["bucket", "measurement", "tag", "tag value", "field"])
@@ -25,7 +25,7 @@ def test_a_carriage_return_is_refused_unless_a_field_has_it() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "text"),
-    [("bucket", 'a"b'), ("measurement", "#m"), ("measurement", "m\\"), ("tag", "t\\"), ("tag value", "v\\"),
+    [("bucket", 'a"b'), ("measurement", "m\\"), ("tag", "t\\"), ("tag value", "v\\"),
      ("field", "f\\"), ("field", "time"), ("tag", "time"), ("tag", "_field"), ("tag", "_start"), ("tag", "_value")],
 )  # fmt: skip
 def test_a_name_is_refused_when_its_kind_cannot_carry_it(kind: NameKind, text: str) -> None:
@@ -35,8 +35,14 @@ def test_a_name_is_refused_when_its_kind_cannot_carry_it(kind: NameKind, text: s
 
 @pytest.mark.parametrize(
     ("kind", "text"),
-    [("bucket", "a\\"), ("measurement", "a#b"), ("measurement", "time"), ("tag", "a\tb"), ("field", "_value"),
+    [("bucket", "a\\"), ("measurement", "a#b"), ("measurement", "#m"), ("measurement", "time"), ("tag", "a\tb"), ("field", "_value"),
      ("tag value", "#1"), ("tag value", "time"), ("tag", "table"), ("tag", "result"), ("tag", "error"), ("field", 'sp ace,co="')],
 )  # fmt: skip
 def test_a_name_is_returned_when_it_is_odd_but_valid(kind: NameKind, text: str) -> None:
     assert validate_name(kind, text) == text
+
+
+def test_measurement_is_read_but_not_written_when_its_lines_would_be_comments() -> None:
+    assert validate_written_measurement("a#b") == "a#b"
+    with pytest.raises(InvalidName, match="begins with #"):
+        validate_written_measurement("#m")
