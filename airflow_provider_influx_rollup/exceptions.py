@@ -8,6 +8,7 @@ InfluxRollupError
 │   ├── UnknownAggregate                       no such aggregate
 │   ├── AggregateTypeMismatch                  such as the mean of a string field
 │   ├── AggregateNotMergeable                  cannot be merged over series or windows
+│   ├── AggregateOverflow                      an integer result that 64 bits cannot hold
 │   └── RuleInvalid                            a rule of a validation that is not possible
 ├── WindowError                    permanent   the windows of a run cannot be decided
 │   ├── WindowUndefined                        the run has no data interval
@@ -121,6 +122,19 @@ class AggregateTypeMismatch(ConfigurationError):
 
 class AggregateNotMergeable(ConfigurationError):
     """An aggregate that cannot be merged over series or windows."""
+
+
+class AggregateOverflow(ConfigurationError):
+    """An integer result that no 64 bits can hold.
+
+    :param group: position of the first group of values that it is the result of
+    """
+
+    def __init__(
+        self, what: str, *, group: int, window: Interval | None = None, fix: str | None = None
+    ) -> None:
+        super().__init__(what, window=window, fix=fix)
+        self.group = group
 
 
 class RuleInvalid(ConfigurationError):

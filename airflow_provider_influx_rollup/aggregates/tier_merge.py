@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from airflow_provider_influx_rollup.aggregates import sketches
 from airflow_provider_influx_rollup.aggregates.catalog import find_aggregate
-from airflow_provider_influx_rollup.aggregates.compute import Groups, compute, counter_step
+from airflow_provider_influx_rollup.aggregates.compute import (
+    Groups,
+    compute,
+    counter_step,
+    difference,
+    fitting,
+    spread_of,
+    totals,
+)
 from airflow_provider_influx_rollup.aggregates.frame import Codes, Frame, TagSet
 from airflow_provider_influx_rollup.aggregates.hierarchy import PART_FUNCTIONS, part_of
 from airflow_provider_influx_rollup.aggregates.selection import Column
-from airflow_provider_influx_rollup.aggregates.windowed import Block, WindowBounds
+from airflow_provider_influx_rollup.aggregates.wide_sums import WideSums
+from airflow_provider_influx_rollup.aggregates.windowed import Block, WindowBounds, finite, naming
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,16 +59,23 @@ class Children:
         return np.asarray(np.add.reduceat(values, self.starts))
 
 
-def merge_part(column: str, part: str, rows: Frame, bounds: WindowBounds) -> Block:
+def merge_part(column: str, part: str, rows: Frame, bounds: WindowBounds, *, is_stored: bool = True) -> Block:
     """One part of several windows to the same part of the whole.
 
     :param column: name of the result
     :param rows: the part's rows of the tier below
+    :param is_stored: False where only a formula needs it, for which integers may become floats
+    :raises AggregateOverflow: when 64 bits cannot hold an integer that is stored
     """
     order, starts, keys = _grouped(rows, bounds)
     groups = Groups(rows.values[order], rows.time_ns[order], starts)
-    values = compute(find_aggregate(PART_FUNCTIONS[part]), groups)
-    return _block(column, rows.tag_sets, keys, bounds, values)
+    function = find_aggregate(PART_FUNCTIONS[part])
+    with naming(column, keys, bounds):
+        is_total = function.name == "sum" and not is_stored
+        values = totals(groups) if is_total else compute(function, groups)
+    # a formula leaves out what is infinite
+    series, window = np.divmod(keys, len(bounds.starts))
+    return Block(column, rows.tag_sets, series, window, values)
 
 
 def count_rows(column: str, rows: Frame, bounds: WindowBounds) -> Block:
@@ -86,34 +102,67 @@ def merge_children(column: Column, rows: Mapping[str, Frame], bounds: WindowBoun
     if sketch is not None:
         merged = sketches.merge_texts(sketch, children.parts[sketch], starts)
         return _block(column.name, base.tag_sets, keys, bounds, sketches.column(column.aggregate, merged))
-    values = CHILD_MERGES[column.aggregate.name](children)
+    with (
+        naming(column.name, keys, bounds),
+        np.errstate(over="ignore", invalid="ignore", divide="ignore"),
+    ):
+        values = CHILD_MERGES[column.aggregate.name](children)
     return _block(column.name, base.tag_sets, keys, bounds, values)
 
 
-def derive(column: Column, merged: Mapping[str, Block]) -> Block:
+def derive(column: Column, merged: Mapping[str, Block], bounds: WindowBounds | None = None) -> Block:
     """A column that is a formula over merged parts.
 
     :param merged: by source field
+    :param bounds: for errors, which name the window then
+    :raises AggregateOverflow: when 64 bits cannot hold an integer result
     """
     first, second = (merged[source] for source in column.sources)
     left, right = _common(first, second)
-    values = FORMULAS[column.aggregate.name](first.values[left], second.values[right])
+    with naming(column.name, first.window[left], bounds), np.errstate(over="ignore", invalid="ignore"):
+        values = FORMULAS[column.aggregate.name](first.values[left], second.values[right])
     return Block(column.name, first.tag_sets, first.series[left], first.window[left], values)
+
+
+def without_partial(block: Block, part_rows: Block, all_rows: Block) -> Block:
+    """Without the series and windows of which some rows lack the part: what was too large for the tier below.
+
+    :param part_rows: how many rows have the part
+    :param all_rows: how many rows there are
+    """
+    left, right = _common(part_rows, all_rows)
+    partial = left[part_rows.values[left] < all_rows.values[right]]
+    lacking = np.setdiff1d(np.arange(len(all_rows.values)), right)
+    if not len(partial) and not len(lacking):
+        return block
+    chosen = replace(
+        part_rows,
+        series=part_rows.series[partial],
+        window=part_rows.window[partial],
+        values=part_rows.values[partial],
+    )
+    gone, _ = _common(block, chosen)
+    kept = np.ones(len(block.values), bool)
+    kept[gone] = False
+    too_large = np.concatenate([block.too_large, chosen.window, all_rows.window[lacking]])
+    return replace(
+        block,
+        series=block.series[kept],
+        window=block.window[kept],
+        values=block.values[kept],
+        too_large=np.unique(too_large),
+    )
 
 
 def _mean(count: NDArray[Any], total: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(total / count)
 
 
-def _spread(least: NDArray[Any], most: NDArray[Any]) -> NDArray[Any]:
-    return np.asarray(most - least)
-
-
 def _stddev(children: Children) -> NDArray[Any]:
     """Chan's formula over all children at once: squares inside them, plus squares of their means' distances."""
     counts = children.parts["count"].astype(np.float64)
     # one point has no deviation; several points without one had an infinite one
-    inside = np.where(counts > 1, np.nan, 0.0)
+    inside = np.where(counts > 1, np.inf, 0.0)
     if "stddev" in children.parts:
         there = children.is_there["stddev"]
         inside[there] = ((counts - 1) * children.parts["stddev"] ** 2)[there]
@@ -121,8 +170,9 @@ def _stddev(children: Children) -> NDArray[Any]:
     total = children.total(counts)
     mean = children.total(means * counts) / total
     between = counts * (means - mean[children.group_of_row]) ** 2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.sqrt(children.total(inside + between) / (total - 1)))
+    deviation = np.sqrt(children.total(inside + between) / (total - 1))
+    deviation = np.where(np.isnan(deviation), np.inf, deviation)
+    return np.asarray(np.where(total > 1, deviation, np.nan))
 
 
 def _means(children: Children) -> NDArray[Any]:
@@ -132,17 +182,21 @@ def _means(children: Children) -> NDArray[Any]:
     sums, counts = children.parts["sum"], children.parts["count"]
     if sums.dtype.kind == "f":
         return np.asarray(sums / counts)
-    whole = (sums[children.starts] // counts[children.starts].astype(sums.dtype)).astype(np.int64)
-    return np.asarray((sums.astype(np.int64) - counts * whole[children.group_of_row]) / counts)
+    divisors = counts.astype(sums.dtype)
+    whole = sums // divisors
+    near = whole[children.starts][children.group_of_row]
+    return np.asarray(difference(whole, near) + (sums - whole * divisors) / counts)
 
 
 def _increase(children: Children) -> NDArray[Any]:
     """The increases of the children, and the steps from the last value of one to the first of the next."""
-    growth = children.parts["increase"].copy()
-    follows = children.follows()
+    growth, follows = children.parts["increase"], children.follows()
     steps = counter_step(children.parts["last"][:-1], children.parts["first"][1:])
-    growth[1:] += np.where(follows[1:], steps, growth.dtype.type(0))
-    return children.total(growth)
+    between = np.append(steps.dtype.type(0), np.where(follows[1:], steps, steps.dtype.type(0)))
+    if growth.dtype.kind == "f":
+        return children.total(growth + between)
+    whole = WideSums.of(growth, children.starts) + WideSums.of(between, children.starts)
+    return fitting(whole, growth.dtype)
 
 
 def _resets(children: Children) -> NDArray[Any]:
@@ -154,7 +208,7 @@ def _resets(children: Children) -> NDArray[Any]:
 
 FORMULAS: dict[str, Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]] = {
     "mean": _mean,
-    "spread": _spread,
+    "spread": spread_of,
 }
 CHILD_MERGES: dict[str, Callable[[Children], NDArray[Any]]] = {
     "stddev": _stddev,
@@ -180,14 +234,6 @@ def _block(
     return finite(Block(column, tag_sets, series, window, values))
 
 
-def finite(block: Block) -> Block:
-    """Without the values that do not exist, such as a standard deviation of one point."""
-    if block.values.dtype.kind != "f":
-        return block
-    there = np.isfinite(block.values)
-    return Block(block.column, block.tag_sets, block.series[there], block.window[there], block.values[there])
-
-
 def concat_blocks(blocks: Sequence[Block]) -> Block:
     """One block of several of one column, whose series and windows are apart.
 
@@ -206,6 +252,7 @@ def concat_blocks(blocks: Sequence[Block]) -> Block:
         np.concatenate(series),
         np.concatenate([block.window for block in blocks]),
         np.concatenate([block.values for block in blocks]),
+        np.concatenate([block.too_large for block in blocks]),
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from airflow_provider_influx_rollup.aggregates.catalog import find_aggregate
 from airflow_provider_influx_rollup.aggregates.compute import Groups, compute
 from airflow_provider_influx_rollup.aggregates.frame import Codes, Frame, TagSet, concat_frames
 from airflow_provider_influx_rollup.aggregates.selection import Column
+from airflow_provider_influx_rollup.exceptions import AggregateOverflow
+from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +24,11 @@ PARTS = {"mean": ("sum", "count")}
 # how parts merge, where it is not by the aggregate itself
 MERGED_BY = {"count": "sum"}
 ORDER_DECIDES = frozenset({"first", "last"})
+
+
+def no_windows() -> Codes:
+    """An empty list of windows."""
+    return np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,7 @@ class Block:
 
     :param series: index into ``tag_sets``
     :param window: index of the window
+    :param too_large: the windows in which a series has none, as no float is as large
     """
 
     column: str
@@ -53,6 +62,11 @@ class Block:
     series: Codes
     window: Codes
     values: NDArray[Any]
+    too_large: Codes = field(default_factory=no_windows)
+
+    def moved(self, windows: int) -> Block:
+        """The same, so many windows later."""
+        return replace(self, window=self.window + windows, too_large=self.too_large + windows)
 
 
 def aggregate_points(
@@ -77,10 +91,30 @@ def aggregate_points(
         position, keys = position[order], keys[order]
     groups, group_keys = _groups(points, position, keys)
     count = len(bounds.starts)
-    return [
-        _finite(_block(column.name, tag_sets, group_keys, count, compute(column.aggregate, groups)))
-        for column in columns
-    ]
+    blocks = []
+    for column in columns:
+        with naming(column.name, group_keys, bounds):
+            values = compute(column.aggregate, groups)
+        blocks.append(finite(_block(column.name, tag_sets, group_keys, count, values)))
+    return blocks
+
+
+@contextmanager
+def naming(column: str, keys: Codes, bounds: WindowBounds | None) -> Iterator[None]:
+    """Let an error of a group name the column and the window.
+
+    :param keys: of the groups: series and window
+    """
+    try:
+        yield
+    except AggregateOverflow as error:
+        if bounds is not None:
+            window = int(keys[error.group]) % len(bounds.starts)
+            start, stop = int(bounds.starts[window]), int(bounds.stops[window])
+            error.window = Interval(from_ns(start), from_ns(stop))
+        error.what = f"{column} of a series {error.what.removeprefix('the result ')}"
+        error.fix = "leave this aggregate of the field out: give aggregates by field, such as {'v': ['count', 'mean']}"
+        raise
 
 
 def _is_ordered(keys: Codes, time_ns: Codes) -> bool:
@@ -109,11 +143,12 @@ def merge_parts(
     for column in columns:
         name = column.aggregate.name
         if name in merged:
-            blocks.append(_finite(_renamed(merged[name], column.name)))
+            blocks.append(finite(replace(merged[name], column=column.name)))
         elif all(part in merged for part in PARTS.get(name, (name,))):
             total, count = merged["sum"], merged["count"]
-            mean = total.values / count.values
-            blocks.append(_finite(Block(column.name, total.tag_sets, total.series, total.window, mean)))
+            with np.errstate(over="ignore", invalid="ignore"):
+                mean = total.values / count.values
+            blocks.append(finite(Block(column.name, total.tag_sets, total.series, total.window, mean)))
     return blocks
 
 
@@ -136,7 +171,8 @@ def _merge_part(name: str, frame: Frame, bounds: WindowBounds, group_by: Sequenc
         within = (_rank(frame.values)[position], frame.time_ns[position])
     order = np.lexsort((*within, keys))
     groups, group_keys = _groups(frame, position[order], keys[order])
-    values = compute(find_aggregate(MERGED_BY.get(name, name)), groups)
+    with naming(f"{frame.fields[0]}_{name}", group_keys, bounds):
+        values = compute(find_aggregate(MERGED_BY.get(name, name)), groups)
     return _block(name, tag_sets, group_keys, len(bounds.starts), values)
 
 
@@ -169,15 +205,18 @@ def _block(
     return Block(column, tag_sets, series, window, values)
 
 
-def _finite(block: Block) -> Block:
+def finite(block: Block) -> Block:
     """Without the values that do not exist (a standard deviation of one point) or that no field can hold."""
     if block.values.dtype.kind != "f":
         return block
     exists = np.isfinite(block.values)
-    return Block(
-        block.column, block.tag_sets, block.series[exists], block.window[exists], block.values[exists]
+    if exists.all():
+        return block
+    too_large = np.concatenate([block.too_large, np.unique(block.window[np.isinf(block.values)])])
+    return replace(
+        block,
+        series=block.series[exists],
+        window=block.window[exists],
+        values=block.values[exists],
+        too_large=too_large,
     )
-
-
-def _renamed(block: Block, column: str) -> Block:
-    return Block(column, block.tag_sets, block.series, block.window, block.values)

@@ -19,6 +19,7 @@ WIDE_TO_IMPORT = 'import "influxdata/influxdb"'
 VALUE = "_value"
 # the yield's name says which field it is: a column less to send and to read
 RETURNED = '  |> group()\n  |> drop(columns: ["_start", "_stop", "_measurement", "_field"])\n'
+NEW_LINE = "\n"
 ORDERED = frozenset({"first", "last"})
 
 
@@ -43,6 +44,7 @@ class Chain:
     :param is_pushed: whether ``aggregateWindow`` may run it in the storage engine
     :param column: name of the field in the target
     :param is_written: False returns the values only
+    :param is_extreme: return the smallest or largest value of all windows and series only
     """
 
     field: str
@@ -50,11 +52,21 @@ class Chain:
     is_pushed: bool
     column: str
     is_written: bool = True
+    is_extreme: bool = False
 
     @property
     def value_column(self) -> str:
         """Where the rows that it returns have their value."""
         return self.column if self.is_written else VALUE
+
+
+def extreme_chains(fields: Iterable[str]) -> list[Chain]:
+    """The chains that return the smallest and the largest value of fields."""
+    return [
+        Chain(name, function, is_pushed=True, column=f"{name}_{function}", is_written=False, is_extreme=True)
+        for name in fields
+        for function in ("min", "max")
+    ]
 
 
 def render_source(source: RollupSource, interval: Interval, fields: Iterable[str] | None = None) -> str:
@@ -104,6 +116,7 @@ def render_rollup(
         f"{render_source(source, run.interval, [chain.field])}\n"
         f"  {render_window(run, chain)}\n"
         f"{_written(chain, target_bucket, renamed) if chain.is_written else RETURNED}"
+        f"{f'  |> {chain.flux_function}()' + NEW_LINE if chain.is_extreme else ''}"
         f'  |> yield(name: "{run_number}:{number}")'
         for run_number, run in enumerate(runs)
         for number, chain in enumerate(chains)

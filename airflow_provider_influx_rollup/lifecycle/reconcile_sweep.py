@@ -6,8 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from airflow_provider_influx_rollup.exceptions import InfluxRollupError, ReceiptMissing, WindowFrozen
-from airflow_provider_influx_rollup.lifecycle.checkpoints import stretches
+from airflow_provider_influx_rollup.exceptions import (
+    AggregateOverflow,
+    InfluxRollupError,
+    ReceiptMissing,
+    WindowFrozen,
+)
+from airflow_provider_influx_rollup.lifecycle.checkpoints import halves, stretches
 from airflow_provider_influx_rollup.lifecycle.frozen import horizon, is_too_old
 from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
@@ -81,7 +86,11 @@ class Sweep:
         anew = frozenset(changes)
         examined = None
         if len(anew) < len(block):
-            examined = yield from self._examine(block)
+            try:
+                examined = yield from self._examine(block)
+            except AggregateOverflow as error:
+                yield from self._apart(block, error)
+                return
             found = {change.window: change for change in examined.changes.values()}
             changes = {**found, **changes}
         if not changes:
@@ -94,6 +103,15 @@ class Sweep:
             yield from self._repair(examined, [c.window for c in todo if c.window not in anew])
         for some in stretches(block, [change.window for change in todo if change.window in anew]):
             yield from self._roll_up(some, [changes[window] for window in some])
+
+    def _apart(self, block: Block, error: AggregateOverflow) -> Steps[None]:
+        """Find the windows that have no right value; the others are compared."""
+        if len(block) > 1:
+            for half in halves(block):
+                yield from self._do(half)
+            return
+        self.result.failed[block[0]] = error
+        yield Report(f"{block[0]} failed: {error.what}", level="warning")
 
     def _why_anew(self, window: Interval) -> Reason | None:
         """Why a window is rolled up as a whole; None when its rows are compared."""

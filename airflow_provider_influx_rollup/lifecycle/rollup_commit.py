@@ -18,6 +18,7 @@ from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.late_arrivals import late_arrivals
 from airflow_provider_influx_rollup.lifecycle.purge_marks import require_not_purged
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
+from airflow_provider_influx_rollup.lifecycle.rerun_advice import rerun_advice
 from airflow_provider_influx_rollup.lifecycle.rollup_verify import (
     Verdict,
     totals_by_field,
@@ -35,17 +36,26 @@ from airflow_provider_influx_rollup.lifecycle.steps import (
 from airflow_provider_influx_rollup.lifecycle.survivors import restore_survivors
 from airflow_provider_influx_rollup.lifecycle.tier_commits import commits_below
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
+from airflow_provider_influx_rollup.windows.interval import Interval
 
 MOST_ROUNDS = 3
 
+Lacking = dict[str, set[Interval]]
+
 
 def commit_block(
-    job: Job, book: ReceiptBook, lines: list[str], totals: Mapping[str, int] | None, now: Clock
+    job: Job,
+    book: ReceiptBook,
+    lines: list[str],
+    totals: Mapping[str, int] | None,
+    now: Clock,
+    lacking: Lacking,
 ) -> Steps[list[Receipt]]:
     """Write, verify and commit a block.
 
     :param lines: the records that make its windows WRITING
     :param totals: source points of each field; None when the block is only a part of what was counted
+    :param lacking: gets the windows in which a column lacks a value, as no float is as large
     :return: the receipts of what is COMMITTED: all windows, but for empty ones when ``empty_windows="fail"``
     """
     began = now()
@@ -58,15 +68,17 @@ def commit_block(
         yield from require_not_purged(job, book)
         if book.has_torn(job.windows):
             yield from restore_survivors(job)
-        verdict = yield from _write_until_right(job, totals)
+        verdict, too_large = yield from _write_until_right(job, totals)
     except InfluxRollupError as error:
         error.window = error.window or job.span
         error.written = error.written or "some rows may be; the windows stay WRITING in the ledger"
-        error.fix = error.fix or "run the windows again: a rerun makes them right"
+        error.fix = error.fix or rerun_advice(error)
         raise
     if verdict.off_grid:
         message = f"{verdict.off_grid} values of these fields lie on no window's start; they were left alone"
         yield Report(message, level="warning")
+    for name, numbers in too_large.items():
+        lacking.setdefault(name, set()).update(job.windows[number] for number in numbers)
     seconds = (now() - began).total_seconds()
     receipts = [
         book.committed(
@@ -99,7 +111,7 @@ def _mark_and_count(job: Job, lines: list[str]) -> Steps[Mapping[str, int]]:
     return totals_by_field(rows)
 
 
-def _write_until_right(job: Job, totals: Mapping[str, int]) -> Steps[Verdict]:
+def _write_until_right(job: Job, totals: Mapping[str, int]) -> Steps[tuple[Verdict, Mapping[str, set[int]]]]:
     """Write and verify until target and source agree; a source that never rests is an error.
 
     Several chains are several reads. A point that lands between two of them leaves a torn row, whose count may
@@ -118,7 +130,7 @@ def _write_until_right(job: Job, totals: Mapping[str, int]) -> Steps[Verdict]:
             verdict = yield from verify_windows(job, written.computed, written.rows)
         before, below = below, (yield from commits_below(job))
         if verdict.is_right and verdict.totals == totals and below == before:
-            return verdict
+            return verdict, written.computed.too_large()
         if verdict.is_right:
             yield Report("Points came while the windows were read, rolling up again", level="warning")
         totals = verdict.totals

@@ -19,14 +19,22 @@ from airflow_provider_influx_rollup.aggregates.frame import (
     result_name,
 )
 from airflow_provider_influx_rollup.aggregates.selection import Column
+from airflow_provider_influx_rollup.aggregates.wide_sums import may_overflow
 from airflow_provider_influx_rollup.aggregates.windowed import (
     Block,
     WindowBounds,
     aggregate_points,
+    finite,
     merge_parts,
     parts_of,
 )
-from airflow_provider_influx_rollup.flux.rollup import Chain, chain_number, render_partials, render_rollup
+from airflow_provider_influx_rollup.flux.rollup import (
+    Chain,
+    chain_number,
+    extreme_chains,
+    render_partials,
+    render_rollup,
+)
 from airflow_provider_influx_rollup.flux.source_read import raw_query
 from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.steps import QueryArrow, Report, Steps
@@ -41,6 +49,9 @@ MOST_CHAINS_PER_QUERY = 100
 # of the worker's memory, while the quantiles of one window of 20 million points are computed
 BYTES_PER_POINT = 125
 COUNT = find_aggregate("count")
+INTEGERS = frozenset({"integer", "unsigned"})
+# what InfluxDB cuts off to 64 bits
+SUMS = frozenset({"sum", "mean", "spread"})
 
 
 @dataclass(slots=True)
@@ -50,11 +61,39 @@ class Computed:
     :param blocks: what is right for the target, by column name
     :param counts: points of each series and window, by field
     :param points_read: how many source points the columns stand for, by field
+    :param extremes: the smallest and largest values of integer fields, to know whether their sums can be right
     """
 
     blocks: dict[str, list[Block]] = field(default_factory=lambda: defaultdict(list))
     counts: dict[str, list[Block]] = field(default_factory=lambda: defaultdict(list))
     points_read: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    extremes: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+
+    def too_large(self) -> dict[str, set[int]]:
+        """The windows in which a column lacks a value, as no float is as large."""
+        found = {
+            name: {int(window) for block in blocks for window in block.too_large}
+            for name, blocks in self.blocks.items()
+        }
+        return {name: windows for name, windows in found.items() if windows}
+
+    def of_large(self, name: str, columns: Sequence[Column]) -> bool:
+        """Whether what InfluxDB computed of a field may be cut off to 64 bits, or is no finite float."""
+        values = self.extremes.get(name, [])
+        counts = [int(block.values.max()) for block in self.counts[name] if len(block.values)]
+        if values and counts and may_overflow(min(values), max(values), max(counts)):
+            return True
+        return any(len(block.too_large) for column in columns for block in self.blocks[column.name])
+
+    def forget(self, name: str, columns: Sequence[Column]) -> int:
+        """Take a field's results out.
+
+        :return: how many points they stood for
+        """
+        for column in columns:
+            self.blocks.pop(column.name, None)
+        self.counts.pop(name, None)
+        return self.points_read.pop(name, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +122,53 @@ def compute_windows(
         yield from _compute_from_raw(job, from_raw, totals, computed)
     if from_parts:
         yield from _compute_from_parts(job, from_parts, computed)
-    for script in rollup_scripts(job, [name for name in in_influx if name not in leave_out]):
+    pushed = [name for name in in_influx if name not in leave_out]
+    for script in rollup_scripts(job, pushed):
         add_answer(job, computed, script, (yield QueryArrow(script.flux)))
+    yield from compute_large_again(job, [*pushed, *from_parts], computed)
     return computed
 
 
-def chains_of(job: Job, name: str) -> list[Chain]:
-    """The chains of one field: its columns, and its count even when nobody asked to store it."""
+def fields_in_reach(job: Job, fields: Sequence[str]) -> Steps[list[str]]:
+    """Those of some fields whose integer sums InfluxDB computes right; it cuts the others off to 64 bits."""
+    chains = [chain for name in fields for chain in _watching(job, name)]
+    if not chains:
+        return list(fields)
+    counters = [
+        Chain(name, COUNT.flux, is_pushed=True, column=f"{name}_{COUNT.name}", is_written=False)
+        for name in dict.fromkeys(chain.field for chain in chains)
+    ]
+    looked = Computed()
+    for script in _scripts_of(job, [*chains, *counters]):
+        add_answer(job, looked, script, (yield QueryArrow(script.flux)))
+    return [name for name in fields if not looked.of_large(name, ())]
+
+
+def compute_large_again(job: Job, fields: Sequence[str], computed: Computed) -> Steps[list[str]]:
+    """Compute in the worker what InfluxDB may have cut off.
+
+    :return: the fields
+    """
+    large = [name for name in fields if computed.of_large(name, job.columns_of(name))]
+    if large:
+        totals = {name: computed.forget(name, job.columns_of(name)) for name in large}
+        yield from _compute_from_raw(job, large, totals, computed)
+    return large
+
+
+def _watching(job: Job, name: str) -> list[Chain]:
+    """The chains that tell how large an integer field's values are, where that decides about its columns."""
+    columns = job.columns_of(name)
+    if all(column.field_type not in INTEGERS or column.aggregate.name not in SUMS for column in columns):
+        return []
+    return extreme_chains([name])
+
+
+def chains_of(job: Job, name: str, *, is_written: bool = False) -> list[Chain]:
+    """The chains of one field: its columns, and its count even when nobody asked to store it.
+
+    :param is_written: whether InfluxDB writes the columns, so that nobody looks how large they are
+    """
     chains = [
         Chain(name, c.aggregate.flux, is_pushed=c.aggregate.source is Source.PUSHED, column=c.name)
         for c in job.columns_of(name)
@@ -97,7 +176,7 @@ def chains_of(job: Job, name: str) -> list[Chain]:
     counter = f"{name}_{COUNT.name}"
     if all(chain.column != counter for chain in chains):
         chains.append(Chain(name, COUNT.flux, is_pushed=True, column=counter, is_written=False))
-    return chains
+    return chains + ([] if is_written else _watching(job, name))
 
 
 def rollup_scripts(job: Job, fields: Sequence[str], *, is_written: bool = False) -> list[RollupScript]:
@@ -105,9 +184,13 @@ def rollup_scripts(job: Job, fields: Sequence[str], *, is_written: bool = False)
 
     :param is_written: whether InfluxDB also writes what it computes
     """
-    chains = [chain for name in fields for chain in chains_of(job, name)]
+    chains = [chain for name in fields for chain in chains_of(job, name, is_written=is_written)]
     if not is_written:
         chains = [replace(chain, is_written=False) for chain in chains]
+    return _scripts_of(job, chains)
+
+
+def _scripts_of(job: Job, chains: Sequence[Chain]) -> list[RollupScript]:
     most_runs = max(1, MOST_CHAINS_PER_QUERY // max(1, len(chains)))
     runs = job.runs
     scripts = []
@@ -130,11 +213,12 @@ def add_answer(job: Job, computed: Computed, script: RollupScript, tables: Itera
 
 
 def _add_column(job: Job, computed: Computed, chain: Chain, frame: Frame) -> None:
-    if frame.values.dtype.kind == "f":
-        # the server returns the standard deviation of one point as NaN, and does not write it
-        frame = frame.where(np.isfinite(frame.values))
+    if chain.is_extreme:
+        computed.extremes[chain.field] += frame.values.tolist()
+        return
     window = np.searchsorted(window_bounds(job.windows).starts, frame.time_ns)
-    block = Block(chain.column, frame.tag_sets, frame.series, window, frame.values)
+    # the server returns the standard deviation of one point as NaN, and does not write it
+    block = finite(Block(chain.column, frame.tag_sets, frame.series, window, frame.values))
     if any(column.name == chain.column for column in job.columns_of(chain.field)):
         computed.blocks[chain.column].append(block)
     if chain.column == f"{chain.field}_{COUNT.name}":
@@ -190,7 +274,7 @@ def _add_raw(
     computed.points_read[name] += len(points)
     counter = Column(name, "integer", COUNT)
     blocks = aggregate_points(points, bounds, [*job.columns_of(name), counter], job.spec.group_by)
-    moved = [Block(b.column, b.tag_sets, b.series, b.window + first_window, b.values) for b in blocks]
+    moved = [block.moved(first_window) for block in blocks]
     for block in moved[:-1]:
         computed.blocks[block.column].append(block)
     computed.counts[name] += moved[-1:]
@@ -198,21 +282,24 @@ def _add_raw(
 
 def _compute_from_parts(job: Job, fields: Sequence[str], computed: Computed) -> Steps[None]:
     """Read partial aggregates per series and cell, pushed down, and merge them over cells and series."""
-    bounds = window_bounds(job.windows)
+    bounds, group_by = window_bounds(job.windows), job.spec.group_by
     for name in fields:
         columns = job.columns_of(name)
-        query = render_partials(
-            job.source, job.runs, parts_of(columns), name, keeps_times=job.spec.group_by is not None
-        )
+        watched = {chain.flux_function for chain in _watching(job, name)}
+        names = sorted({*parts_of(columns), *watched})
+        query = render_partials(job.source, job.runs, names, name, keeps_times=group_by is not None)
         parts: dict[str, list[Frame]] = defaultdict(list)
         for frame in frames_from_tables((yield QueryArrow(query))):
             parts[frame.result.partition(":")[0]].append(frame)
         computed.points_read[name] = sum(int(frame.values.sum()) for frame in parts.get("count", []))
+        for frame in (frame for part in watched for frame in parts.get(part, [])):
+            computed.extremes[name] += [int(frame.values.min()), int(frame.values.max())]
         counter = Column(name, "integer", COUNT)
-        merged = merge_parts(parts, bounds, [*columns, counter], job.spec.group_by)
-        for block in merged[:-1]:
+        computed.counts[name] += merge_parts({"count": parts["count"]}, bounds, [counter], group_by)
+        if computed.of_large(name, ()):
+            continue  # parts may be cut off: the points themselves are read
+        for block in merge_parts(parts, bounds, columns, group_by):
             computed.blocks[block.column].append(block)
-        computed.counts[name] += merged[-1:]
 
 
 def window_bounds(windows: Sequence[Interval]) -> WindowBounds:

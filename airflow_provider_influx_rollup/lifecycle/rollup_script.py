@@ -28,6 +28,7 @@ from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.plan_gate import OnRawRead, plan_gate
 from airflow_provider_influx_rollup.lifecycle.purge_marks import require_not_purged_for_script
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
+from airflow_provider_influx_rollup.lifecycle.rerun_advice import script_advice
 from airflow_provider_influx_rollup.lifecycle.result import StageResult
 from airflow_provider_influx_rollup.lifecycle.script_rows import ScriptRows
 from airflow_provider_influx_rollup.lifecycle.spec import DEFAULT_LEDGER_BUCKET, GridSpec, RunInfo
@@ -249,7 +250,7 @@ def _commit_window(plan: ScriptPlan, window: Interval, now: Clock) -> Steps[Rece
     except InfluxRollupError as error:
         error.window = error.window or window
         error.written = error.written or "some rows may be; the window stays WRITING in the ledger"
-        error.fix = error.fix or "run the window again"
+        error.fix = error.fix or script_advice(error)
         raise
     receipt = book.committed(
         window,

@@ -16,7 +16,7 @@ from airflow_provider_influx_rollup.lifecycle.frozen import count_notes, is_too_
 from airflow_provider_influx_rollup.lifecycle.job import weighed_points
 from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
-from airflow_provider_influx_rollup.lifecycle.rollup_commit import commit_block
+from airflow_provider_influx_rollup.lifecycle.rollup_commit import Lacking, commit_block
 from airflow_provider_influx_rollup.lifecycle.rollup_prepare import Outcome, Prepared, prepare_windows
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Query, Report, Steps
@@ -40,11 +40,21 @@ def roll_up_windows(
     """
     outcome = Outcome()
     ready = yield from prepare_windows(spec, windows, run, now, options, outcome)
-    yield from _Work(spec, ready, now, options, outcome).do_all()
-    for note in count_notes(ready.plan.book.previous, outcome.committed.values()):
+    work = _Work(spec, ready, now, options, outcome)
+    yield from work.do_all()
+    counts = count_notes(ready.plan.book.previous, outcome.committed.values())
+    for note in (*counts, *_too_large_notes(work.lacking)):
         outcome.notes.append(note)
         yield Report(note, level="warning")
     return outcome
+
+
+def _too_large_notes(lacking: Lacking) -> list[str]:
+    return [
+        f"{column} is left out for some series in {len(windows)} windows, such as {min(windows)}: it, or a part of it in the "
+        "tier below, is too large for a float"
+        for column, windows in sorted(lacking.items())
+    ]
 
 
 @dataclass(slots=True)
@@ -54,6 +64,7 @@ class _Work:
     :param lines: records that go with the first block
     :param torn: windows of blocks that failed: their receipts have changed since the plan
     :param bad: how many windows failed
+    :param lacking: windows in which a column lacks a value, as no float is as large
     """
 
     spec: RollupSpec
@@ -64,6 +75,7 @@ class _Work:
     lines: list[str] = field(default_factory=list)
     torn: set[Interval] = field(default_factory=set)
     bad: int = 0
+    lacking: Lacking = field(default_factory=dict)
 
     def do_all(self) -> Steps[None]:
         """Do one block after another; one that fails is halved until the bad windows are found."""
@@ -103,7 +115,7 @@ class _Work:
         lines = [*self.lines, *book.lines(block, State.WRITING, self.now())]
         try:
             totals = self.ready.plan.totals if is_whole else None
-            receipts = yield from commit_block(job, book, lines, totals, self.now)
+            receipts = yield from commit_block(job, book, lines, totals, self.now, self.lacking)
         except InfluxRollupError as error:
             self.torn.update(block)
             self._raise_if_of_the_run(error)

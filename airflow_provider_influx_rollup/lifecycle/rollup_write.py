@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airflow_provider_influx_rollup.ledger.line_blocks import Values, encode_rows
 from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.rollup_compute import (
     Computed,
     add_answer,
+    compute_large_again,
     compute_windows,
+    fields_in_reach,
     rollup_scripts,
 )
 from airflow_provider_influx_rollup.lifecycle.rollup_verify import totals_by_field, totals_query
@@ -42,6 +44,8 @@ def write_windows(job: Job, totals: Mapping[str, int]) -> Steps[Written]:
     :param totals: how many points each field has, so that reads can be bounded
     """
     in_influx, *_ = job.fields_by_way()
+    if job.spec.compute == "server":
+        in_influx = yield from fields_in_reach(job, in_influx)
     is_inside = job.spec.compute == "server" and bool(in_influx)
     computed = yield from compute_windows(job, totals, leave_out=in_influx if is_inside else ())
     rows = computed_rows(job, computed.blocks)
@@ -57,7 +61,14 @@ def write_windows(job: Job, totals: Mapping[str, int]) -> Steps[Written]:
     if is_inside:
         for script in rollup_scripts(job, in_influx, is_written=True):
             add_answer(job, computed, script, (yield Execute(script.flux)))
+        large = yield from compute_large_again(job, in_influx, computed)
         rows = computed_rows(job, computed.blocks)
+        if large:
+            own = {column.name for name in large for column in job.columns_of(name)}
+            again = replace(
+                rows, columns={name: column for name, column in rows.columns.items() if name in own}
+            )
+            yield Write(job.spec.target_bucket, encode_target_rows(job, again))
     return Written(computed, rows, counted)
 
 

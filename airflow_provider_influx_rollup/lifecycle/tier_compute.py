@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,12 +23,13 @@ from airflow_provider_influx_rollup.aggregates.tier_merge import (
     concat_blocks,
     count_rows,
     derive,
-    finite,
     merge_children,
     merge_part,
+    without_partial,
 )
-from airflow_provider_influx_rollup.aggregates.windowed import Block, WindowBounds
-from airflow_provider_influx_rollup.flux.rollup import Chain, chain_number, render_rollup
+from airflow_provider_influx_rollup.aggregates.wide_sums import may_overflow
+from airflow_provider_influx_rollup.aggregates.windowed import Block, WindowBounds, finite
+from airflow_provider_influx_rollup.flux.rollup import Chain, chain_number, extreme_chains, render_rollup
 from airflow_provider_influx_rollup.flux.source_read import raw_query
 from airflow_provider_influx_rollup.lifecycle.job import Job, cut_blocks, weighed_points
 from airflow_provider_influx_rollup.lifecycle.steps import QueryArrow, Report, Steps
@@ -64,18 +65,24 @@ def compute_tier(job: Job, totals: Mapping[str, int]) -> Steps[Merged]:
     """
     merged = Merged()
     in_worker = {c.field for c in job.columns if find_merge(c.aggregate.name).way is Way.CHILDREN}
-    by_worker = [column for column in job.columns if column.field in in_worker]
     by_influx = [column for column in job.columns if column.field not in in_worker]
-    if by_worker:
-        yield from _merge_in_worker(job, by_worker, totals, merged)
     if by_influx:
-        yield from _merge_in_influx(job, by_influx, merged)
+        large = yield from _merge_in_influx(job, by_influx, merged)
+        in_worker |= {column.field for column in by_influx if large.intersection(column.sources)}
+    by_worker = [column for column in job.columns if column.field in in_worker]
+    if by_worker:
+        for source in _sources(by_worker):
+            merged.parts.pop(source, None)
+            merged.counts.pop(source, None)
+        yield from _merge_in_worker(job, by_worker, totals, merged)
     parts = {source: concat_blocks(blocks) for source, blocks in merged.parts.items()}
+    rows = {source: concat_blocks(blocks) for source, blocks in merged.counts.items()}
+    bounds = _bounds(job.windows)
     for column in job.columns:
         if find_merge(column.aggregate.name).way is not Way.CHILDREN and all(
             s in parts for s in column.sources
         ):
-            merged.blocks[column.name] = [_column(column, parts)]
+            merged.blocks[column.name] = [_column(column, parts, rows, bounds)]
     return merged
 
 
@@ -85,11 +92,18 @@ def tier_scripts(job: Job) -> list[str]:
     return [flux for flux, _ in _scripts(job, [c for c in job.columns if c.field not in in_worker])]
 
 
-def _column(column: Column, parts: Mapping[str, Block]) -> Block:
+def _column(
+    column: Column, parts: Mapping[str, Block], rows: Mapping[str, Block], bounds: WindowBounds
+) -> Block:
     if find_merge(column.aggregate.name).way is Way.MERGED:
-        return finite(derive(column, parts))
-    part = parts[column.sources[0]]
-    return finite(Block(column.name, part.tag_sets, part.series, part.window, part.values))
+        block = derive(column, parts, bounds)
+    else:
+        block = replace(parts[column.sources[0]], column=column.name)
+    total, count = (f"{column.field}_{part}" for part in ("sum", "count"))
+    # a sum that was too large for the tier below is no part of this one
+    if total in column.sources and count in rows and parts[total].values.dtype.kind == "f":
+        block = without_partial(block, rows[total], rows[count])
+    return finite(block)
 
 
 def _sources(columns: Iterable[Column]) -> dict[str, str]:
@@ -97,19 +111,32 @@ def _sources(columns: Iterable[Column]) -> dict[str, str]:
     return {source: part_of(column, source) for column in columns for source in column.sources}
 
 
-def _merge_in_influx(job: Job, columns: Sequence[Column], merged: Merged) -> Steps[None]:
-    """Two pushed-down chains for each part: the part itself, and how many rows there are."""
+def _merge_in_influx(job: Job, columns: Sequence[Column], merged: Merged) -> Steps[set[str]]:
+    """Two pushed-down chains for each part: the part itself, and how many rows there are.
+
+    :return: the sums whose integers may be too large for the server
+    """
     starts = _bounds(job.windows).starts
+    extremes: dict[str, list[Any]] = defaultdict(list)
     for flux, chains in _scripts(job, columns):
         tables: list[pa.Table] = yield QueryArrow(flux)
         for table in tables:
             if table.num_rows:
                 chain = chains[chain_number(result_name(table))]
                 frame = frame_of_column(table, chain.value_column)
+                if chain.is_extreme:
+                    extremes[chain.field] += frame.values.tolist()
+                    continue
                 window = np.searchsorted(starts, frame.time_ns)
                 block = Block(chain.field, frame.tag_sets, frame.series, window, frame.values)
                 kept = merged.counts if chain.flux_function == "count" else merged.parts
                 kept[chain.field].append(block)
+    return {
+        source
+        for source, values in extremes.items()
+        if isinstance(values[0], int)
+        and may_overflow(min(values), max(values), max(int(b.values.max()) for b in merged.counts[source]))
+    }
 
 
 def _scripts(job: Job, columns: Sequence[Column]) -> list[tuple[str, tuple[Chain, ...]]]:
@@ -119,6 +146,12 @@ def _scripts(job: Job, columns: Sequence[Column]) -> list[tuple[str, tuple[Chain
         for source, part in _sources(columns).items()
         for function in (PART_FUNCTIONS[part], "count")
     ]
+    # the type of a column is that of its first part, a count for means
+    telling = [column for column in columns if column.aggregate.name not in ("count", "mean")]
+    floats = {f"{column.field}_sum" for column in telling if column.field_type == "float"}
+    chains += extreme_chains(
+        source for source, part in _sources(columns).items() if part == "sum" and source not in floats
+    )
     most_runs = max(1, MOST_CHAINS_PER_QUERY // max(1, len(chains)))
     runs = job.runs
     scripts = []
@@ -160,21 +193,18 @@ def _merge_rows(
     first_window: int,
     merged: Merged,
 ) -> None:
+    stored = {c.sources[0] for c in columns if find_merge(c.aggregate.name).way is Way.PART}
     for source, part in _sources(columns).items():
         if source in frames:
             counts = count_rows(source, frames[source], bounds)
-            merged.counts[source].append(_moved(counts, first_window))
+            merged.counts[source].append(counts.moved(first_window))
             if part in PART_FUNCTIONS:
-                whole = merge_part(source, part, frames[source], bounds)
-                merged.parts[source].append(_moved(whole, first_window))
+                whole = merge_part(source, part, frames[source], bounds, is_stored=source in stored)
+                merged.parts[source].append(whole.moved(first_window))
     for column in columns:
         if find_merge(column.aggregate.name).way is Way.CHILDREN and column.sources[0] in frames:
             block = merge_children(column, frames, bounds)
-            merged.blocks[column.name].append(_moved(block, first_window))
-
-
-def _moved(block: Block, windows: int) -> Block:
-    return Block(block.column, block.tag_sets, block.series, block.window + windows, block.values)
+            merged.blocks[column.name].append(block.moved(first_window))
 
 
 def _bounds(windows: Sequence[Interval]) -> WindowBounds:
