@@ -391,4 +391,6 @@ def _bucket(item: Mapping[str, Any]) -> Bucket:
         name=str(item["name"]),
         retention_seconds=int(rule.get("everySeconds", 0)),
         shard_group_seconds=int(rule.get("shardGroupDurationSeconds", 0)),
+        id=str(item.get("id", "")),
+        org_id=str(item.get("orgID", "")),
     )

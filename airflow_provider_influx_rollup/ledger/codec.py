@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.ledger.bucket_names import BucketNames
 from airflow_provider_influx_rollup.ledger.line_protocol import encode_line
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
@@ -16,6 +17,9 @@ from airflow_provider_influx_rollup.windows.interval import Interval, from_ns, t
 RECEIPT_MEASUREMENT = "window_receipt"
 EVENT_MEASUREMENT = "window_event"
 SPEC_MEASUREMENT = "pipeline_spec"
+SOURCE_KEY, TARGET_KEY = BUCKET_KEYS = ("source_bucket", "target_bucket")
+OF_LEDGER = frozenset({"hashed_as", "known_as"})
+NO_NAMES = BucketNames()
 
 
 def encode_receipts(receipts: Iterable[Receipt]) -> list[str]:
@@ -116,20 +120,56 @@ def _receipt(row: Mapping[str, Any]) -> Receipt:
     )
 
 
-def encode_spec(pipeline: str, spec_hash: str, spec: Mapping[str, Any], now: datetime) -> str:
-    """The spec of a pipeline as JSON under its hash; the newest one is the one in force."""
+def encode_spec(
+    pipeline: str,
+    spec_hash: str,
+    spec: Mapping[str, Any],
+    now: datetime,
+    bucket_ids: Mapping[str, str] | None = None,
+) -> str:
+    """The spec of a pipeline as JSON under its hash; the newest one is the one in force.
+
+    :param bucket_ids: of the spec's buckets, by the spec's key; a record without them counts by their names
+    """
     tags = {"pipeline": pipeline, "spec_hash": spec_hash}
-    text = json.dumps(spec, sort_keys=True, ensure_ascii=False)
+    # what is only known of the ledger stays out of the JSON, which is what the user has asked for
+    plain = {key: value for key, value in spec.items() if key not in OF_LEDGER}
+    fields: dict[str, int | float | str | bool] = {
+        "spec": json.dumps(plain, sort_keys=True, ensure_ascii=False),
+        "last_used_ns": to_ns(now),
+        # empty ones are written too, over those of an earlier run
+        "bucket_ids": json.dumps(dict(bucket_ids or {}), sort_keys=True),
+        "hashed_as": json.dumps(spec.get("hashed_as")),
+    }
     # a fixed time per hash: a rerun overwrites its own record, so the ledger does not grow with reruns
-    return encode_line(SPEC_MEASUREMENT, tags, {"spec": text, "last_used_ns": to_ns(now)}, 0)
+    return encode_line(SPEC_MEASUREMENT, tags, fields, 0)
 
 
-def decode_specs(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, str, dict[str, Any]]]:
-    """``(pipeline, spec_hash, spec)`` from pivoted rows, the last used first."""
+def decode_specs(
+    rows: Iterable[Mapping[str, Any]], names: BucketNames = NO_NAMES
+) -> list[tuple[str, str, dict[str, Any]]]:
+    """``(pipeline, spec_hash, spec)`` from pivoted rows, the last used first.
+
+    :param names: what the buckets are called now: so they are called in the specs
+    """
     newest_first: Sequence[Mapping[str, Any]] = sorted(
         rows, key=lambda row: row["last_used_ns"], reverse=True
     )
-    return [(row["pipeline"], row["spec_hash"], _spec(row)) for row in newest_first]
+    return [(row["pipeline"], row["spec_hash"], _with_present_names(row, names)) for row in newest_first]
+
+
+def _with_present_names(row: Mapping[str, Any], names: BucketNames) -> dict[str, Any]:
+    """The spec of a record, with the buckets as they are called now, whose hash stays that of the record."""
+    spec = _spec(row)
+    ids: Mapping[str, str] = json.loads(row.get("bucket_ids") or "{}")
+    present = {key: names.present(spec[key], ids.get(key, "")) for key in BUCKET_KEYS if key in spec}
+    hashed_as = json.loads(row.get("hashed_as") or "null")
+    if any(spec[key] != name for key, name in present.items()) and SOURCE_KEY in spec:
+        hashed_as = hashed_as or [spec[key] for key in BUCKET_KEYS]
+    if hashed_as:
+        # a pipeline's name that was made of the buckets' stays too
+        spec |= {"hashed_as": hashed_as, "known_as": row["pipeline"]}
+    return {**spec, **present}
 
 
 def _spec(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,8 @@ class PurgeMark:
     :param generation: of the archive that stands for the points
     :param compared_at: when the pipelines were last known to hold all points, aware UTC
     :param pipelines: names of the pipelines that hold them
+    :param bucket: what the bucket was called when the window was marked
+    :param bucket_id: of the bucket, whatever it is called now; empty in marks of before there were ids
     """
 
     bucket: str
@@ -35,6 +37,7 @@ class PurgeMark:
     generation: int
     compared_at: datetime
     pipelines: tuple[str, ...] = ()
+    bucket_id: str = ""
 
     def text(self) -> str:
         """What happened, for people."""
@@ -51,6 +54,7 @@ def encode_mark(mark: PurgeMark) -> str:
         "bucket": mark.bucket,
         "measurement": mark.measurement,
         "length_ns": str(mark.window.stop_ns - mark.window.start_ns),
+        "bucket_id": mark.bucket_id,
     }
     fields: dict[str, int | float | str | bool] = {
         "stop_ns": mark.window.stop_ns,
@@ -76,6 +80,7 @@ def decode_marks(rows: Iterable[Mapping[str, Any]]) -> list[PurgeMark]:
             row["generation"],
             from_ns(row["compared_at_ns"]),
             tuple(json.loads(row["pipelines"])),
+            row.get("bucket_id") or "",
         )
         for row in rows
     ]

@@ -8,7 +8,7 @@ from airflow_provider_influx_rollup.exceptions import ArchiveMissing
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.catalog import find_entries
-from airflow_provider_influx_rollup.lifecycle.purge_marks import overlapping_marks
+from airflow_provider_influx_rollup.lifecycle.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.steps import Steps
 from airflow_provider_influx_rollup.windows.coverage import subtract
 from airflow_provider_influx_rollup.windows.interval import Interval

@@ -14,7 +14,9 @@ from airflow_provider_influx_rollup.exceptions import WindowFrozen
 from airflow_provider_influx_rollup.flux.ledger_history import coverage_query
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.frozen import horizon, is_too_old
-from airflow_provider_influx_rollup.lifecycle.purge_marks import overlapping_marks, purged_windows
+from airflow_provider_influx_rollup.lifecycle.identity import known_spec
+from airflow_provider_influx_rollup.lifecycle.purge_marks import purged_windows
+from airflow_provider_influx_rollup.lifecycle.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, FindBucket, Gather, Query, Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
@@ -152,6 +154,7 @@ def coverage(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[Cover
     rows: Iterable[Mapping[str, Any]] = ()
     purged: Mapping[Interval, WindowFrozen] = {}
     if ledger is not None:
+        spec = yield from known_spec(spec)
         # sliding windows start before the interval
         starts = Interval(windows[0].start, windows[-1].start + INSTANT)
         rows = yield Query(

@@ -32,7 +32,7 @@ from airflow_provider_influx_rollup.lifecycle.compact_held import read_moved
 from airflow_provider_influx_rollup.lifecycle.erase_files import write_erased
 from airflow_provider_influx_rollup.lifecycle.erase_found import Held
 from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
-from airflow_provider_influx_rollup.lifecycle.purge_marks import overlapping_marks
+from airflow_provider_influx_rollup.lifecycle.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.purge_state import read_purge, write_purge
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Gather, Report, Steps, Write

@@ -15,9 +15,11 @@ from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.checkpoints import stretches
 from airflow_provider_influx_rollup.lifecycle.frozen import dropped_windows, is_too_old
+from airflow_provider_influx_rollup.lifecycle.identity import known_spec
 from airflow_provider_influx_rollup.lifecycle.job import INSTANT
 from airflow_provider_influx_rollup.lifecycle.options import FAIL_AT_END, RollupOptions
-from airflow_provider_influx_rollup.lifecycle.purge_marks import overlapping_marks, purged_windows
+from airflow_provider_influx_rollup.lifecycle.purge_marks import purged_windows
+from airflow_provider_influx_rollup.lifecycle.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.rollup_plan import STAGE
 from airflow_provider_influx_rollup.lifecycle.rollup_windows import roll_up_windows
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
@@ -108,6 +110,7 @@ def plan_healing(
     names = (spec.source_bucket, spec.target_bucket, spec.ledger_bucket)
     source, target, ledger = yield Gather(tuple(FindBucket(name) for name in names))
     if ledger is not None:
+        spec = yield from known_spec(spec)
         starts = Interval(windows[0].start, windows[-1].start + INSTANT)
         query = receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, starts)
         receipts = {

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 
+from airflow_provider_influx_rollup.archive.annotated_rows import Row
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.flux.ledger_read import specs_query
+from airflow_provider_influx_rollup.flux.bucket_ids import BUCKETS, buckets_query
+from airflow_provider_influx_rollup.flux.ledger_read import specs_query, together
+from airflow_provider_influx_rollup.ledger.bucket_names import BucketNames
 from airflow_provider_influx_rollup.ledger.codec import decode_specs
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Query, Steps
 
 MOST_NAMES = 10
+SPECS, LEDGER = "specs", "ledger_bucket"
 
 
 def load_pipelines(ledger_bucket: str) -> Steps[dict[str, RollupSpec]]:
@@ -32,7 +37,27 @@ def load_stored(ledger_bucket: str) -> Steps[list[StoredSpec]]:
     """
     if (yield FindBucket(ledger_bucket)) is None:
         return []
-    return list(decode_specs((yield Query(specs_query(ledger_bucket), of_ledger=True))))
+    return stored_of((yield Query(together(stored_queries(ledger_bucket)), of_ledger=True)), ledger_bucket)
+
+
+def stored_queries(ledger_bucket: str) -> dict[str, str]:
+    """What reads the specs, by the name of the result."""
+    return {SPECS: specs_query(ledger_bucket), BUCKETS: buckets_query()}
+
+
+def stored_of(rows: Iterable[Row], ledger_bucket: str) -> list[StoredSpec]:
+    """``(pipeline, spec_hash, spec)``, with all buckets as they are called now.
+
+    :param rows: what ``stored_queries`` returned, and maybe other results
+    """
+    rows = list(rows)
+    names = BucketNames.of(row for row in rows if row.yield_name == BUCKETS)
+    found = decode_specs((row for row in rows if row.yield_name == SPECS), names)
+    # a ledger that was renamed is not called what its own records say
+    return [
+        (name, spec_hash, {**values, LEDGER: ledger_bucket} if LEDGER in values else values)
+        for name, spec_hash, values in found
+    ]
 
 
 def rollups_in_force(stored: Iterable[StoredSpec]) -> dict[str, RollupSpec]:
@@ -47,13 +72,27 @@ def rollups_in_force(stored: Iterable[StoredSpec]) -> dict[str, RollupSpec]:
     return newest
 
 
+def present_names(stored: Sequence[StoredSpec]) -> dict[str, str]:
+    """The ledger's names of pipelines that would get another one now, by that other one.
+
+    Their names were made of those of their buckets, which were renamed since.
+    """
+    made = {}
+    for name, spec in rollups_in_force(stored).items():
+        now = replace(spec, known_as=None).pipeline_name
+        if spec.known_as is not None and now != name:
+            made[now] = name
+    return made
+
+
 def find_pipeline(name: str, ledger_bucket: str, stored: Sequence[StoredSpec]) -> RollupSpec:
     """The spec in force of a pipeline.
 
     :param stored: what the ledger has
     :raises ConfigurationError: when the ledger does not know it, naming similar ones, or when it is a script
     """
-    found = rollups_in_force(stored).get(name)
+    in_force = rollups_in_force(stored)
+    found = in_force.get(name) or in_force.get(present_names(stored).get(name, ""))
     if found is not None:
         return found
     if any(pipeline == name for pipeline, _, _ in stored):

@@ -10,8 +10,6 @@ from statistics import median
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import BucketNotFound
-from airflow_provider_influx_rollup.flux.ledger_read import specs_query
-from airflow_provider_influx_rollup.ledger.codec import decode_specs
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.cost import BYTES_PER_VALUE, CostModel, learn_cost
 from airflow_provider_influx_rollup.lifecycle.coverage import (
@@ -22,6 +20,8 @@ from airflow_provider_influx_rollup.lifecycle.coverage import (
     coverage,
 )
 from airflow_provider_influx_rollup.lifecycle.frozen import horizon, is_too_old
+from airflow_provider_influx_rollup.lifecycle.identity import as_known
+from airflow_provider_influx_rollup.lifecycle.pipelines import load_stored
 from airflow_provider_influx_rollup.lifecycle.source_size import (
     Rules,
     SourceSize,
@@ -30,7 +30,7 @@ from airflow_provider_influx_rollup.lifecycle.source_size import (
 )
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.state_edge import Edge, column_rules, find_tier_below, read_edge
-from airflow_provider_influx_rollup.lifecycle.steps import Bucket, FindBucket, Gather, Query, Steps
+from airflow_provider_influx_rollup.lifecycle.steps import Bucket, FindBucket, Gather, Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 from airflow_provider_influx_rollup.windows.nesting import cells_below
 
@@ -180,7 +180,8 @@ def _edge_below(
         grid = below.spec.grid.grid()
         return Edge(below, tuple(cell for window in windows for cell in cells_below(grid, window)), {})
     known = {entry[:2] for entry in stored}
-    in_ledger = decode_specs((yield Query(specs_query(spec.ledger_bucket), of_ledger=True)))
+    in_ledger = yield from load_stored(spec.ledger_bucket)
+    spec = as_known(spec, in_ledger)
     stored += [entry for entry in in_ledger if entry[:2] not in known]
     return (yield from read_edge(spec, windows, stored))
 

@@ -16,7 +16,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_slices import SLICES_PER_Q
 from airflow_provider_influx_rollup.lifecycle.certificates import require_last
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.frozen import is_too_old
-from airflow_provider_influx_rollup.lifecycle.purge_marks import overlapping_marks
+from airflow_provider_influx_rollup.lifecycle.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.purge_proof import (
     Proof,
     compare_rest,
@@ -98,6 +98,10 @@ def _announce(spec: PurgeSpec, proof: Proof, run: RunInfo) -> Steps[Announced]:
     )
     mark_before = next((mark for mark in known if mark.window == proof.window), None)
     mark = _mark(spec, proof) if content.total.rows else None
+    if mark is not None and mark_before is not None:
+        # one record: under the name that the bucket had, and with its id from now on
+        mark = replace(mark, bucket=mark_before.bucket)
+        mark_before = replace(mark_before, bucket_id=mark.bucket_id)
     if proof.is_going_on and proof.before is not None:
         # what the earlier try has proven is older than this one
         mark = mark_before or mark
@@ -125,6 +129,7 @@ def _mark(spec: PurgeSpec, proof: Proof) -> PurgeMark:
         proof.published.manifest.generation,
         proof.begun_at,
         tuple(tier.pipeline for tier in proof.tiers),
+        proof.plan.bucket.id,
     )
 
 

@@ -3,55 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import WindowFrozen
-from airflow_provider_influx_rollup.flux.purges import marks_query, overlapping_marks_query
 from airflow_provider_influx_rollup.ledger.codec import encode_receipts
-from airflow_provider_influx_rollup.ledger.purges import LIFTED, PurgeMark, decode_marks, encode_mark
+from airflow_provider_influx_rollup.ledger.purges import LIFTED, PurgeMark, encode_mark
 from airflow_provider_influx_rollup.lifecycle.job import Job
+from airflow_provider_influx_rollup.lifecycle.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
-from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Query, Steps, Write
+from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Steps, Write
 from airflow_provider_influx_rollup.windows.coverage import subtract
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 NAMED_MEASUREMENT = re.compile(r"""_measurement"?\]?\s*==""")
 FIX = "keep the rollup as it is, or restore the points from the archive first"
-
-
-def overlapping_marks(
-    ledger_bucket: str, bucket: str, measurement: str | None, interval: Interval
-) -> Steps[list[PurgeMark]]:
-    """The marks of purged windows that overlap an interval, those that were lifted left out.
-
-    :param ledger_bucket: must exist
-    :param measurement: None: all of the bucket
-    """
-    found = yield Query(overlapping_marks_query(ledger_bucket, bucket, measurement, interval), of_ledger=True)
-    return (yield from read_marks(ledger_bucket, bucket, measurement, interval, found))
-
-
-def read_marks(
-    ledger_bucket: str,
-    bucket: str,
-    measurement: str | None,
-    interval: Interval,
-    found: Iterable[Mapping[str, Any]],
-) -> Steps[list[PurgeMark]]:
-    """The marks themselves.
-
-    :param found: what ``overlapping_marks_query`` returned
-    """
-    starts = [row["_time"] for row in found]
-    if not starts:
-        return []
-    rows = yield Query(
-        marks_query(ledger_bucket, bucket, measurement, min(starts), max(starts)), of_ledger=True
-    )
-    marks = decode_marks(rows)
-    return [mark for mark in marks if mark.state != LIFTED and mark.window.overlaps(interval)]
 
 
 def lift_purge(

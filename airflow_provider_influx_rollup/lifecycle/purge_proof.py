@@ -26,7 +26,8 @@ from airflow_provider_influx_rollup.lifecycle.archive_read import (
 )
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.compact_held import Held, verify_held
-from airflow_provider_influx_rollup.lifecycle.purge_marks import lift_purge, overlapping_marks
+from airflow_provider_influx_rollup.lifecycle.purge_marks import lift_purge
+from airflow_provider_influx_rollup.lifecycle.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec, refused
 from airflow_provider_influx_rollup.lifecycle.purge_state import (
     DELETING,

@@ -17,7 +17,7 @@ from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.job import INSTANT
 from airflow_provider_influx_rollup.lifecycle.pipelines import children_of, find_pipeline, rollups_in_force
-from airflow_provider_influx_rollup.lifecycle.purge_marks import overlapping_marks
+from airflow_provider_influx_rollup.lifecycle.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec, refused
 from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile_windows
 from airflow_provider_influx_rollup.lifecycle.reconcile_reasons import ERASE

@@ -9,6 +9,7 @@ from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
 from airflow_provider_influx_rollup.ledger.codec import decode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.coverage import INSTANT, STAGE
+from airflow_provider_influx_rollup.lifecycle.identity import known_spec
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Query, Steps
 from airflow_provider_influx_rollup.windows.interval import EPOCH, Interval, from_ns, to_ns
@@ -22,6 +23,7 @@ def read_receipts(spec: RollupSpec, interval: Interval) -> Steps[list[Receipt]]:
     starts = _starts(spec, interval)
     if (yield FindBucket(spec.ledger_bucket)) is None:
         return []
+    spec = yield from known_spec(spec)
     query = receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, starts)
     return decode_receipts((yield Query(query, of_ledger=True)))
 
@@ -35,6 +37,7 @@ def read_history(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[l
     starts = _starts(spec, interval)
     if (yield FindBucket(spec.ledger_bucket)) is None:
         return []
+    spec = yield from known_spec(spec)
     # clocks of workers differ
     written = Interval(EPOCH, now + timedelta(days=1))
     rows = yield Query(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from airflow_provider_influx_rollup.ledger.lateness import encode_check
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.frozen import dropped_windows
+from airflow_provider_influx_rollup.lifecycle.identity import as_known
 from airflow_provider_influx_rollup.lifecycle.pipelines import load_stored, parents_of, rollups_in_force
 from airflow_provider_influx_rollup.lifecycle.purge_marks import purged_windows
 from airflow_provider_influx_rollup.lifecycle.reconcile_blocks import BlockSizer
@@ -52,6 +53,7 @@ def reconcile(
     options = ReconcileOptions(mode, strict, max_windows)
     windows = due_windows(spec, interval, now())
     stored = yield from load_stored(spec.ledger_bucket)
+    spec = as_known(spec, stored)
     result = yield from reconcile_windows(spec, windows, run, now, options, stored)
     result.interval = interval
     return result
@@ -96,9 +98,12 @@ def _sweep(
         return
     run = replace(run, reason=RECONCILE)
     plan = yield from plan_rollup(spec, windows, run, dry_run=True, only_reads=options.is_plan)
+    spec = plan.spec
     dropped = dropped_windows(windows, plan.target, now())
     result.frozen += [Left(window, error.what) for window, error in dropped.items()]
     purged = _put_purged_aside(windows, plan, result)
+    result.frozen += [Left(window, error.what) for window, error in plan.poorer.items()]
+    purged |= set(plan.poorer)
     # windows that touch are read together; a gap between them is not read at all
     neighbours = runs_of_neighbours([w for w in windows if w not in dropped and w not in purged])
     runs, mixed = plan.types.runs_of_one_type(neighbours)

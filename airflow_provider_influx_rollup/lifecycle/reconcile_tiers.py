@@ -10,6 +10,7 @@ from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
 from airflow_provider_influx_rollup.ledger.codec import decode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
+from airflow_provider_influx_rollup.lifecycle.identity import as_known
 from airflow_provider_influx_rollup.lifecycle.pipelines import (
     children_of,
     find_pipeline,
@@ -49,7 +50,7 @@ def reconcile_pipeline(
     :raises WindowsFailed: when some windows could not be repaired, after all others were
     """
     stored = yield from load_stored(spec.ledger_bucket)
-    rollup = spec.rollup or find_pipeline(spec.pipeline, spec.ledger_bucket, stored)
+    rollup = as_known(spec.rollup or find_pipeline(spec.pipeline, spec.ledger_bucket, stored), stored)
     if interval is None:
         interval = yield from interval_back(rollup, str(spec.lookback), now())
     if interval is None:

@@ -56,7 +56,7 @@ def roll_up(
     outcome = yield from roll_up_windows(spec, windows, run, now, options)
     _require_all(windows, outcome)
     return StageResult(
-        spec.pipeline_name,
+        outcome.pipeline_name,
         interval,
         [outcome.committed[window] for window in windows],
         (now() - began).total_seconds(),
@@ -90,10 +90,10 @@ def _preview(
         healing = yield from plan_healing(spec, interval, run, now(), options)
         yield Report(f"Dry run, would heal {len(healing.missing)} windows before {interval}")
     for some in ready.todo:
-        yield from tell_scripts(ready.job(spec, some))
+        yield from tell_scripts(ready.job(ready.plan.spec, some))
     planned = [ready.book.receipt(window, State.PLANNED, now()) for window in windows]
     seconds = (now() - began).total_seconds()
-    return StageResult(spec.pipeline_name, interval, planned, seconds, outcome.notes)
+    return StageResult(outcome.pipeline_name, interval, planned, seconds, outcome.notes)
 
 
 def _require_all(windows: tuple[Interval, ...], outcome: Outcome) -> None:

@@ -7,19 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.aggregates.frame import frames_from_tables
-from airflow_provider_influx_rollup.aggregates.selection import Column, Selection
+from airflow_provider_influx_rollup.aggregates.hierarchy import TierRules
+from airflow_provider_influx_rollup.aggregates.selection import AggregateRules, Column, Selection
 from airflow_provider_influx_rollup.archive.annotated_rows import Row
-from airflow_provider_influx_rollup.exceptions import (
-    BucketNotFound,
-)
-from airflow_provider_influx_rollup.flux.ledger_read import receipts_query, specs_query, together
+from airflow_provider_influx_rollup.exceptions import BucketNotFound, WindowFrozen
+from airflow_provider_influx_rollup.flux.bucket_ids import BUCKETS
+from airflow_provider_influx_rollup.flux.ledger_read import receipts_query, together
 from airflow_provider_influx_rollup.flux.purges import overlapping_marks_query
 from airflow_provider_influx_rollup.flux.source_read import field_totals_query, fields_query
 from airflow_provider_influx_rollup.flux.source_schema import tag_keys_query
-from airflow_provider_influx_rollup.ledger.codec import (
-    decode_receipts,
-    decode_specs,
-)
+from airflow_provider_influx_rollup.ledger.codec import decode_receipts
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.clash import (
@@ -30,10 +27,13 @@ from airflow_provider_influx_rollup.lifecycle.clash import (
     require_one_task,
 )
 from airflow_provider_influx_rollup.lifecycle.field_types import shard_parts
+from airflow_provider_influx_rollup.lifecycle.identity import as_known, with_own_hash
 from airflow_provider_influx_rollup.lifecycle.job import INSTANT, Job, cut_blocks
 from airflow_provider_influx_rollup.lifecycle.ledger_bucket import require_ledger_kept
+from airflow_provider_influx_rollup.lifecycle.other_buckets import require_no_fewer, windows_of_others
 from airflow_provider_influx_rollup.lifecycle.ownership import Claim, Ownership
-from airflow_provider_influx_rollup.lifecycle.purge_marks import read_marks
+from airflow_provider_influx_rollup.lifecycle.pipelines import SPECS, stored_of, stored_queries
+from airflow_provider_influx_rollup.lifecycle.purge_marks_read import Marks, read_marks
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rollup_compute import rollup_scripts
 from airflow_provider_influx_rollup.lifecycle.rollup_verify import (
@@ -61,7 +61,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 STAGE = "rollup"
 MOST_PARTS_PER_QUERY = 100
-RECEIPTS, SPECS, MARKS = "receipts", "specs", "marks"
+RECEIPTS, MARKS = "receipts", "marks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,8 @@ class Plan:
     :param others: what other pipelines write to the same measurement
     :param waiting: windows that cannot start before the tier below is COMMITTED
     :param purged: where the source lacks points because they were purged
+    :param spec: as the ledger knows it
+    :param poorer: windows that were made of another bucket, of more points than the source has
     """
 
     windows: tuple[Interval, ...]
@@ -85,6 +87,8 @@ class Plan:
     others: tuple[Claim, ...]
     waiting: Waiting
     purged: tuple[PurgeMark, ...]
+    spec: RollupSpec
+    poorer: Mapping[Interval, WindowFrozen]
 
     @property
     def selection(self) -> Selection:
@@ -132,7 +136,10 @@ def plan_rollup(
     marks = yield from read_marks(
         spec.ledger_bucket, spec.source_bucket, spec.measurement, job.read_interval, known[MARKS]
     )
-    stored = decode_specs(known[SPECS])
+    stored = stored_of([*known[SPECS], *known[BUCKETS]], spec.ledger_bucket)
+    asked, spec = spec, with_own_hash(as_known(spec, stored), stored, source, target)
+    if spec.pipeline_name != asked.pipeline_name and ledger is not None:
+        known[RECEIPTS] = yield Query(_receipts_query(spec, job))
     require_no_clash(spec, stored)
     below, waiting = yield from waiting_below(spec, windows, stored)
     rules = column_rules(spec, below)
@@ -146,7 +153,30 @@ def plan_rollup(
     others = tuple(Claim.of(other) for name, other in newest.items() if name != spec.pipeline_name)
     ownership = _ownership(spec, stored, others, receipts.values())
     totals = totals_by_field(counted)
-    return Plan(windows, types, book, ownership, source, target, totals, others, waiting, tuple(marks))
+    poorer = yield from _poorer_windows(spec, rules, stored, receipts.values(), marks)
+    return Plan(
+        windows, types, book, ownership, source, target, totals, others, waiting, marks.own, spec, poorer
+    )
+
+
+def _poorer_windows(
+    spec: RollupSpec,
+    rules: AggregateRules | TierRules,
+    stored: Sequence[StoredSpec],
+    receipts: Iterable[Receipt],
+    marks: Marks,
+) -> Steps[Mapping[Interval, WindowFrozen]]:
+    read = {
+        str(values["source_bucket"])
+        for name, _, values in stored
+        if name == spec.pipeline_name and "source_bucket" in values
+    }
+    others = windows_of_others(spec, stored, receipts, marks.once_read(spec.pipeline_name, read))
+    return (yield from require_no_fewer(spec, rules, others))
+
+
+def _receipts_query(spec: RollupSpec, job: Job) -> str:
+    return receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, job.target_interval)
 
 
 def _find_buckets(
@@ -171,11 +201,9 @@ def _ledger_query(job: Job) -> str:
     spec = job.spec
     return together(
         {
-            RECEIPTS: receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, job.target_interval),
-            SPECS: specs_query(spec.ledger_bucket),
-            MARKS: overlapping_marks_query(
-                spec.ledger_bucket, spec.source_bucket, spec.measurement, job.read_interval
-            ),
+            RECEIPTS: _receipts_query(spec, job),
+            **stored_queries(spec.ledger_bucket),
+            MARKS: overlapping_marks_query(spec.ledger_bucket, spec.measurement, job.read_interval),
         }
     )
 

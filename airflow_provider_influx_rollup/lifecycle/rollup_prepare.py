@@ -28,12 +28,19 @@ class Outcome:
     :param committed: the receipts, also of what an earlier try has committed
     :param failed: the windows that are not, with the reason
     :param first_error: the first error of a block
+    :param spec: as the ledger knows it
     """
 
     committed: dict[Interval, Receipt] = field(default_factory=dict)
     failed: dict[Interval, InfluxRollupError] = field(default_factory=dict)
     first_error: InfluxRollupError | None = None
     notes: list[str] = field(default_factory=list)
+    spec: RollupSpec | None = None
+
+    @property
+    def pipeline_name(self) -> str:
+        """In the ledger; empty before anything was planned."""
+        return self.spec.pipeline_name if self.spec is not None else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,7 @@ def prepare_windows(
     :raises ConfigurationError: when the target holds values that neither the source nor the pipeline explains
     """
     plan = yield from plan_rollup(spec, windows, run, dry_run=dry_run)
+    spec = outcome.spec = plan.spec
     done = done_by_this_run(plan.book, windows)
     outcome.committed.update(done)
     runs, mixed = plan.types.runs_of_one_type(stretches(windows, [w for w in windows if w not in done]))
@@ -83,7 +91,10 @@ def prepare_windows(
     refused |= purged_windows((window for run_ in runs for window in run_), plan.purged)
     refused |= dropped_windows((window for run_ in runs for window in run_), plan.target, now())
     runs = _without(runs, refused)
-    frozen: dict[Interval, InfluxRollupError] = {}
+    here = {window for run_ in runs for window in run_}
+    frozen: dict[Interval, InfluxRollupError] = {
+        window: error for window, error in plan.poorer.items() if window in here
+    }
     for some in runs:
         job = Prepared(plan, plan.book, ()).job(spec, some)
         frozen |= yield from frozen_windows(job, plan.book, plan.source, now())

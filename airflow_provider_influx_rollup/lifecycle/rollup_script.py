@@ -33,6 +33,7 @@ from airflow_provider_influx_rollup.lifecycle.result import StageResult
 from airflow_provider_influx_rollup.lifecycle.script_rows import ScriptRows
 from airflow_provider_influx_rollup.lifecycle.spec import DEFAULT_LEDGER_BUCKET, GridSpec, RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import (
+    Bucket,
     CheckWritable,
     EnsureBucket,
     FindBucket,
@@ -96,12 +97,16 @@ class ScriptSpec:
 
 @dataclass(frozen=True, slots=True)
 class ScriptPlan:
-    """A script's windows, and how it is known in the ledger."""
+    """A script's windows, and how it is known in the ledger.
+
+    :param target: as it is called in the spec, and its id
+    """
 
     spec: ScriptSpec
     windows: tuple[Interval, ...]
     book: ReceiptBook
     period: Duration | None
+    target: Bucket
     notes: tuple[str, ...] = field(default=())
 
 
@@ -134,7 +139,8 @@ def roll_up_by_script(
         planned = [book.receipt(window, State.PLANNED, now()) for window in plan.windows]
         return StageResult(book.pipeline, interval, planned, (now() - began).total_seconds(), plan.notes)
     stored = spec.as_json() | {"params": json.loads(json.dumps(spec.params, default=str))}
-    lines = [encode_spec(book.pipeline, book.spec_hash, stored, now())]
+    ids = {"target_bucket": plan.target.id}
+    lines = [encode_spec(book.pipeline, book.spec_hash, stored, now(), ids)]
     lines += book.lines(book.unknown(plan.windows), State.PLANNED, now())
     yield Write(spec.ledger_bucket, lines)
     committed = yield from _commit_all(plan, now, options)
@@ -202,7 +208,7 @@ def _plan(
         f"{book.committed_before(windows)} committed before"
     )
     window_period = Duration.of(grid_spec.every) if grid_spec else None
-    return ScriptPlan(spec, windows, book, window_period, verdict.warnings)
+    return ScriptPlan(spec, windows, book, window_period, target, verdict.warnings)
 
 
 def _grid_of_script(facts: ScriptFacts) -> GridSpec | None:

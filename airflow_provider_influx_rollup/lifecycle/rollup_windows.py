@@ -40,7 +40,7 @@ def roll_up_windows(
     """
     outcome = Outcome()
     ready = yield from prepare_windows(spec, windows, run, now, options, outcome)
-    work = _Work(spec, ready, now, options, outcome)
+    work = _Work(ready.plan.spec, ready, now, options, outcome)
     yield from work.do_all()
     counts = count_notes(ready.plan.book.previous, outcome.committed.values())
     for note in (*counts, *_too_large_notes(work.lacking)):
@@ -104,7 +104,8 @@ class _Work:
     def _announcement(self, later: Iterable[Interval]) -> list[str]:
         """The spec, and PLANNED for later windows, unless the ledger knows them already."""
         spec, book = self.spec, self.ready.book
-        line = encode_spec(spec.pipeline_name, spec.spec_hash(), spec.as_json(), self.now())
+        ids = {"source_bucket": self.ready.plan.source.id, "target_bucket": self.ready.plan.target.id}
+        line = encode_spec(spec.pipeline_name, spec.spec_hash(), spec.as_json(), self.now(), ids)
         return [line, *book.lines(book.unknown(later), State.PLANNED, self.now())]
 
     def _do(self, block: Block) -> Steps[list[Block]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from airflow_provider_influx_rollup.flux.ledger_read import specs_query
-from airflow_provider_influx_rollup.ledger.codec import decode_specs
+from airflow_provider_influx_rollup.lifecycle.identity import as_known
+from airflow_provider_influx_rollup.lifecycle.pipelines import load_stored
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.state_edge import read_edge
-from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Query, Steps
+from airflow_provider_influx_rollup.lifecycle.steps import Steps
 from airflow_provider_influx_rollup.lifecycle.window_choice import ENDING, TILED
 from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.touched import windows_ending, windows_touched
@@ -37,9 +37,8 @@ def interval_to_run(spec: RollupSpec, interval: Interval, choice: str) -> Steps[
         reason = NO_WINDOW.format(grid=spec.grid.label, interval=interval)
         return (_span(ending), "") if ending else (None, reason)
     touched = windows_touched(grid, interval)
-    stored = []
-    if (yield FindBucket(spec.ledger_bucket)) is not None:
-        stored = decode_specs((yield Query(specs_query(spec.ledger_bucket), of_ledger=True)))
+    stored = yield from load_stored(spec.ledger_bucket)
+    spec = as_known(spec, stored)
     edge = yield from read_edge(spec, touched, stored)
     waiting = set(edge.missing(touched))
     # a window inside the interval is required: the rollup itself says what is missing

@@ -24,6 +24,8 @@ from airflow_provider_influx_rollup.windows.grid import Grid
 
 DEFAULT_LEDGER_BUCKET = "rollup_ledger"
 COMPUTE_CHOICES = ("auto", "server")
+# what only the ledger says of a spec
+OF_LEDGER = ("hashed_as", "known_as")
 EMPTY_CHOICES = ("commit", "skip", "fail")
 
 
@@ -85,6 +87,9 @@ class RollupSpec:
     :param max_rows_per_read: most raw points that one read brings into the worker
     :param source_tier: pipeline that writes the source, whose rows are merged; ``"auto"`` finds it in the ledger;
         None reads raw points
+    :param hashed_as: what the hash calls the source and the target bucket, when that is not their names; only the ledger
+        knows it
+    :param known_as: name of the pipeline in the ledger, when it is another one than would be made of the parameters now
     """
 
     source_bucket: str
@@ -103,6 +108,8 @@ class RollupSpec:
     ledger_bucket: str = DEFAULT_LEDGER_BUCKET
     max_rows_per_read: int = 5_000_000
     source_tier: str | None = None
+    hashed_as: tuple[str, ...] | None = None
+    known_as: str | None = None
 
     def __post_init__(self) -> None:
         for bucket in (self.source_bucket, self.target_bucket, self.ledger_bucket):
@@ -185,8 +192,8 @@ class RollupSpec:
     @property
     def pipeline_name(self) -> str:
         """Name in the ledger: given, or ``<source>/<measurement>-><target>@<grid>`` with the tag filter, or its hash."""
-        if self.pipeline:
-            return self.pipeline
+        if self.known_as or self.pipeline:
+            return str(self.known_as or self.pipeline)
         target = self.target_bucket
         if self.output_measurement != self.measurement:
             target += f"/{self.output_measurement}"
@@ -207,7 +214,8 @@ class RollupSpec:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, for triggers and for the ledger."""
-        return asdict(self)
+        values = asdict(self)
+        return {key: value for key, value in values.items() if key not in OF_LEDGER or value is not None}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> RollupSpec:
@@ -220,8 +228,8 @@ class RollupSpec:
         else:
             fixed["aggregates"] = tuple(aggregates)
         fixed["tags"] = {key: tuple(chosen) for key, chosen in fixed["tags"].items()}
-        for name in ("fields", "group_by"):
-            fixed[name] = None if fixed[name] is None else tuple(fixed[name])
+        for name in ("fields", "group_by", "hashed_as"):
+            fixed[name] = None if fixed.get(name) is None else tuple(fixed[name])
         return cls(**fixed)
 
     def spec_hash(self) -> str:
@@ -229,6 +237,8 @@ class RollupSpec:
         decides = {key: value for key, value in self.as_json().items() if key not in NOT_IN_HASH}
         if self.source_tier is None:
             del decides["source_tier"]  # so that raw rollups keep the hash they had before there were tiers
+        if self.hashed_as is not None:
+            decides["source_bucket"], decides["target_bucket"] = self.hashed_as
         text = json.dumps(decides, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -237,7 +247,7 @@ class RollupSpec:
 AUTO = "auto"
 
 NOT_IN_HASH = frozenset(
-    {"lateness", "compute", "empty_windows", "pipeline", "ledger_bucket", "max_rows_per_read"}
+    {"lateness", "compute", "empty_windows", "pipeline", "ledger_bucket", "max_rows_per_read", *OF_LEDGER}
 )
 
 

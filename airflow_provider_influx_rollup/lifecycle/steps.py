@@ -151,11 +151,15 @@ class Bucket:
 
     :param retention_seconds: 0 keeps for ever
     :param shard_group_seconds: how much time one shard group holds; 0 when unknown
+    :param id: stays when the bucket is renamed; 16 hex digits
+    :param org_id: of its organisation, likewise
     """
 
     name: str
     retention_seconds: int
     shard_group_seconds: int
+    id: str = ""
+    org_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_influx_rollup.archive.annotated_rows import Row as Answered
 from airflow_provider_influx_rollup.exceptions import WindowMisaligned
 from airflow_provider_influx_rollup.lifecycle.coverage import (
     STAGE,
@@ -46,7 +47,9 @@ def drive(
         if isinstance(step, FindBucket):
             return buckets.get(step.name)
         assert isinstance(step, Query)
-        return list(marks if "purged_window" in step.flux else rows)
+        if "purged_window" in step.flux:
+            return [Answered(mark, yield_name="marks") for mark in marks]
+        return [] if "pipeline_spec" in step.flux else list(rows)
 
     answer = None
     while True:

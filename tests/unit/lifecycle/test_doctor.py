@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_influx_rollup.archive.annotated_rows import Row
 from airflow_provider_influx_rollup.exceptions import InfluxForbidden
 from airflow_provider_influx_rollup.ledger.codec import encode_spec
 from airflow_provider_influx_rollup.lifecycle.doctor import examine
@@ -75,16 +76,17 @@ class Server:
         return self.writing if "WRITING" in flux else self.hashes
 
 
-def spec_row(spec: RollupSpec) -> dict[str, Any]:
+def spec_row(spec: RollupSpec) -> Row:
     import json
 
     text = json.dumps(spec.as_json())
-    return {
+    columns = {
         "pipeline": spec.pipeline_name,
         "spec_hash": spec.spec_hash(),
         "spec": text,
         "last_used_ns": to_ns(NOW),
     }
+    return Row(columns, yield_name="specs")
 
 
 def statuses(found: Mapping[str, list[Finding]]) -> dict[str, list[str]]:
