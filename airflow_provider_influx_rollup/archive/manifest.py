@@ -49,6 +49,8 @@ class Manifest:
     :param run: ``dag_id``, ``task_id``, ``run_id``, ``try_number``, ``map_index``
     :param versions: of this package, pyarrow and the server
     :param reason: why there is a new generation
+    :param org: what the folder is named after; the organisation may have been renamed since. Likewise the bucket
+    :param bucket_id: of the bucket, whatever it is called; empty in manifests of before there were ids
     """
 
     org: str
@@ -65,6 +67,7 @@ class Manifest:
     run: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""
+    bucket_id: str = ""
 
     @property
     def size_bytes(self) -> int:
@@ -90,6 +93,7 @@ class Manifest:
                 "created_at": self.created_at,
                 "run": dict(self.run),
                 "versions": dict(self.versions),
+                **({"bucket_id": self.bucket_id} if self.bucket_id else {}),
             }
         )
 
@@ -119,6 +123,7 @@ class Manifest:
                 run=dict(values["run"].items()),
                 versions=dict(values["versions"].items()),
                 reason=_text(values["reason"]),
+                bucket_id=_text(values.get("bucket_id", "")),
             )
         except (KeyError, TypeError, ValueError, AttributeError, WindowError) as error:
             raise damaged(about, f"{type(error).__name__}: {error}") from None

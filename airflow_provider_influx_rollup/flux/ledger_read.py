@@ -58,6 +58,19 @@ def specs_query(ledger_bucket: str) -> str:
     )
 
 
+def folders_query(ledger_bucket: str) -> str:
+    """The folders of all archives, one row for each bucket."""
+    return "\n  ".join(
+        [
+            f"from(bucket: {literals.string(ledger_bucket)})",
+            "|> range(start: 1970-01-01T00:00:00Z, stop: 1970-01-01T00:00:01Z)",
+            '|> filter(fn: (r) => r._measurement == "archive_folder")',
+            '|> drop(columns: ["_start", "_stop"])',
+            PIVOT,
+        ]
+    )
+
+
 def states_query(ledger_bucket: str, pipeline: str, stage: str, interval: Interval) -> str:
     """State, stop, spec and time of each receipt of windows that start in an interval, and no more than that."""
     return "\n  ".join(

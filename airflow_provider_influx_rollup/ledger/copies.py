@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from airflow_provider_influx_rollup.ledger.bucket_names import BucketNames
 from airflow_provider_influx_rollup.ledger.line_protocol import encode_line
 
 COPIES_MEASUREMENT = "validation_copies"
@@ -19,6 +20,7 @@ class CopiedTo:
 
     :param bucket: of the copies; likewise the measurement
     :param changed_tags: tag keys that a copy may not have as its point has them
+    :param source_id: of the bucket of the points; empty in records of before there were ids. Likewise ``copy_id``
     """
 
     validation: str
@@ -27,6 +29,25 @@ class CopiedTo:
     bucket: str
     measurement: str
     changed_tags: Sequence[str] = ()
+    source_id: str = ""
+    copy_id: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that says what is copied where, by name."""
+        return (
+            self.validation,
+            self.source_bucket,
+            self.source_measurement,
+            self.bucket,
+            self.measurement,
+            *sorted(self.changed_tags),
+        )
+
+    def present(self, names: BucketNames) -> CopiedTo:
+        """The same with the buckets as they are called now."""
+        source = names.present(self.source_bucket, self.source_id)
+        return replace(self, source_bucket=source, bucket=names.present(self.bucket, self.copy_id))
 
     def line(self) -> str:
         """Line protocol; the same copies always give the same point."""
@@ -37,6 +58,8 @@ class CopiedTo:
             "measurement": self.source_measurement,
             "copy_bucket": self.bucket,
             "copy_measurement": self.measurement,
+            "source_id": self.source_id,
+            "copy_id": self.copy_id,
             # what a validation wrote before its transformations were others is there too
             "variant": hashlib.sha256(changed.encode()).hexdigest()[:8],
         }
@@ -44,11 +67,11 @@ class CopiedTo:
 
 
 def decode_copies(rows: Iterable[Mapping[str, Any]]) -> list[CopiedTo]:
-    """Undo ``CopiedTo.line``.
+    """Undo ``CopiedTo.line``; a record without ids that was written again with them is left out.
 
     :param rows: one for each point
     """
-    return [
+    found = [
         CopiedTo(
             row["validation"],
             row["source_bucket"],
@@ -56,6 +79,10 @@ def decode_copies(rows: Iterable[Mapping[str, Any]]) -> list[CopiedTo]:
             row["copy_bucket"],
             row["copy_measurement"],
             tuple(json.loads(row["_value"])),
+            row.get("source_id") or "",
+            row.get("copy_id") or "",
         )
         for row in rows
     ]
+    with_ids = {one.names for one in found if one.source_id}
+    return [one for one in found if one.source_id or one.names not in with_ids]

@@ -27,6 +27,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_generation import (
 )
 from airflow_provider_influx_rollup.lifecycle.archive_newest import Published, newest_generation
 from airflow_provider_influx_rollup.lifecycle.archive_owner import require_own_folder
+from airflow_provider_influx_rollup.lifecycle.archive_place import located
 from airflow_provider_influx_rollup.lifecycle.archive_publish import few
 from airflow_provider_influx_rollup.lifecycle.archive_purged import (
     find_marks,
@@ -49,7 +50,7 @@ from airflow_provider_influx_rollup.lifecycle.ledger_bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.purge_state import read_purge
 from airflow_provider_influx_rollup.lifecycle.receipts import signed
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
-from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps, Write
+from airflow_provider_influx_rollup.lifecycle.steps import Bucket, Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock, wait_until_due
 from airflow_provider_influx_rollup.lifecycle.window_errors import about_window
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -114,6 +115,7 @@ def archive(
     """
     began = now()
     yield from ensure_ledger(spec.ledger_bucket, windows[0])
+    spec = yield from located(spec, writes=True)
     yield from require_own_folder(spec, windows[0])
     done = []
     for window in windows:
@@ -165,6 +167,7 @@ def _try(
     newest = yield from newest_generation(folder)
     _require_own(window, newest)
     bucket = yield from require_bucket(spec.bucket, window)
+    _require_same_bucket(spec, window, newest, bucket)
     is_taken = is_too_old(window, bucket, now())
     if is_taken and not spec.force:
         return (yield from _kept(spec, window, newest))
@@ -224,6 +227,20 @@ def _require_own(window: Interval, newest: Published | None) -> None:
             written="nothing",
             fix="use the every, offset and timezone of the smaller windows",
         )
+
+
+def _require_same_bucket(
+    spec: ArchiveSpec, window: Interval, newest: Published | None, bucket: Bucket
+) -> None:
+    """A folder may be of a bucket that had the same name: its points are not mixed with those of another."""
+    known = newest.manifest.bucket_id if newest is not None else ""
+    if known and bucket.id and known != bucket.id:
+        what = (
+            f"{spec.shown_path}/{spec.folder} is the archive of the bucket with the id {known}, "
+            f"and bucket {spec.bucket!r} is another one ({bucket.id})"
+        )
+        fix = "use another path, or the ledger_bucket with which it was archived"
+        raise ArchiveMismatch(what, window=window, written="nothing", fix=fix)
 
 
 def _kept(spec: ArchiveSpec, window: Interval, newest: Published | None) -> Steps[Archived]:

@@ -16,6 +16,7 @@ from airflow_provider_influx_rollup.exceptions import (
 )
 from airflow_provider_influx_rollup.lifecycle.archive import archive
 from airflow_provider_influx_rollup.lifecycle.archive_newest import newest_generation
+from airflow_provider_influx_rollup.lifecycle.archive_place import located
 from airflow_provider_influx_rollup.lifecycle.archive_read import require_bucket, require_known
 from airflow_provider_influx_rollup.lifecycle.archive_slices import count_windows
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
@@ -91,6 +92,7 @@ def archive_expiring(
     """
     began = now()
     bucket = yield from require_bucket(spec.bucket, grid.window_at(began))
+    spec = yield from located(spec)
     counts = yield from _counted(spec, bucket, expiring_windows(spec, bucket, grid, within, began))
     waiting, failed = yield from _sorted_out(spec, bucket, counts, began)
     chosen = [] if dry_run else waiting[:max_windows]

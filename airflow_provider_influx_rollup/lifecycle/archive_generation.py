@@ -90,9 +90,11 @@ class Making:
         self, number: int, parts: Sequence[Part], content: Fingerprint, source: Fingerprint
     ) -> Manifest:
         """The manifest of the generation."""
+        org, bucket = self.spec.kept_names
         return Manifest(
-            org=self.spec.org,
-            bucket=self.spec.bucket,
+            org=org,
+            bucket=bucket,
+            bucket_id=self.plan.bucket.id,
             measurement=self.spec.measurement,
             window=self.window,
             generation=number,

@@ -24,7 +24,8 @@ def require_own_folder(spec: ArchiveSpec, window: Interval) -> Steps[None]:
     :raises ArchiveMismatch: when it is that of another measurement; nothing was written
     """
     path = f"{spec.folder}/{OWNER}"
-    mine = {"format": FORMAT, "org": spec.org, "bucket": spec.bucket, "measurement": spec.measurement}
+    org, bucket = spec.kept_names
+    mine = {"format": FORMAT, "org": org, "bucket": bucket, "measurement": spec.measurement}
     data = yield ReadBytes(path)
     if data is None:
         yield from _require_same_before(spec.folder)
@@ -36,7 +37,7 @@ def require_own_folder(spec: ArchiveSpec, window: Interval) -> Steps[None]:
         what = (
             f"{spec.shown_path}/{spec.folder} is the folder of "
             f"{found.get('org')}/{found.get('bucket')}/{found.get('measurement')}, "
-            f"not of {spec.org}/{spec.bucket}/{spec.measurement}"
+            f"not of {org}/{bucket}/{spec.measurement}"
         )
         raise ArchiveMismatch(what, window=window, written="nothing", fix=FIX)
 

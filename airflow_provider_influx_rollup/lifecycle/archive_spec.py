@@ -27,6 +27,7 @@ class ArchiveSpec:
     :param max_rows_per_read: most points that one query reads
     :param force: archive what is left of a window that retention has begun to take
     :param name: of the pipeline; default: made from bucket and measurement
+    :param kept_as: organisation and bucket that the folder is named after, when they were renamed since
     :raises ConfigurationError: when a value is not possible
     """
 
@@ -39,6 +40,7 @@ class ArchiveSpec:
     max_rows_per_read: int = DEFAULT_MOST_ROWS
     force: bool = False
     name: str | None = None
+    kept_as: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         validate_name("bucket", self.bucket)
@@ -50,12 +52,17 @@ class ArchiveSpec:
     @property
     def folder(self) -> str:
         """The folder of the measurement in the store."""
-        return measurement_folder(self.org, self.bucket, self.measurement)
+        return measurement_folder(*self.kept_names, self.measurement)
+
+    @property
+    def kept_names(self) -> tuple[str, str]:
+        """Organisation and bucket that the folder is named after: those of its manifests too."""
+        return self.kept_as or (self.org, self.bucket)
 
     @property
     def pipeline(self) -> str:
         """Name in the ledger."""
-        return self.name or f"{self.bucket}/{self.measurement}->archive"
+        return self.name or f"{self.kept_names[1]}/{self.measurement}->archive"
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -64,4 +71,5 @@ class ArchiveSpec:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ArchiveSpec:
         """Undo ``as_json``."""
-        return cls(**values)
+        kept_as = values.get("kept_as")
+        return cls(**{**values, "kept_as": None if kept_as is None else tuple(kept_as)})

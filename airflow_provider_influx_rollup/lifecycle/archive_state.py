@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_provider_influx_rollup.archive.paths import window_folder
 from airflow_provider_influx_rollup.lifecycle.archive_newest import Published, newest_generation
+from airflow_provider_influx_rollup.lifecycle.archive_place import located
 from airflow_provider_influx_rollup.lifecycle.archive_read import plan_read, require_bucket, require_known
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.purge_state import read_purge
@@ -59,6 +60,7 @@ def plan_archive(spec: ArchiveSpec, windows: Sequence[Interval]) -> Steps[dict[s
     :param windows: at least one, in ascending order
     """
     bucket = yield from require_bucket(spec.bucket, windows[0])
+    spec = yield from located(spec)
     states = []
     for window in windows:
         state = yield from archive_state(spec, window, bucket)

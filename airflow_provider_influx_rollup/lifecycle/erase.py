@@ -12,6 +12,7 @@ from airflow_provider_influx_rollup.archive.erasure import Subject
 from airflow_provider_influx_rollup.archive.signing_key import SigningKey
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError, SourceChanging
 from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.archive_place import located
 from airflow_provider_influx_rollup.lifecycle.archive_read import require_bucket
 from airflow_provider_influx_rollup.lifecycle.certificates import require_last
 from airflow_provider_influx_rollup.lifecycle.erase_archive import ARCHIVE, ATTEMPTS, ArchiveLook, Rewriting
@@ -130,6 +131,7 @@ def erase(spec: EraseSpec, by: EraseRun, *, dry_run: bool = False) -> Steps[Eras
 
 def _erase(spec: EraseSpec, by: EraseRun, *, dry_run: bool) -> Steps[EraseResult]:
     began = by.now()
+    spec = replace(spec, archive=(yield from located(spec.archive)))
     spec, left = yield from find_validated(spec)
     bucket = yield from require_bucket(spec.archive.bucket, spec.span)
     stored = yield from load_stored(spec.archive.ledger_bucket)

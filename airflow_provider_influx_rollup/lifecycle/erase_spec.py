@@ -82,7 +82,7 @@ class EraseSpec:
     @property
     def pipeline(self) -> str:
         """Name in results."""
-        return self.archive.name or f"{self.archive.bucket}/{self.archive.measurement}->erase"
+        return self.archive.name or f"{self.archive.kept_names[1]}/{self.archive.measurement}->erase"
 
 
 def _require_possible(key: object, value: object) -> None:

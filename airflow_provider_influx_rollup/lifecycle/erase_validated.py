@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from airflow_provider_influx_rollup.archive.annotated_rows import Row
+from airflow_provider_influx_rollup.flux.bucket_ids import BUCKETS, buckets_query
 from airflow_provider_influx_rollup.flux.erase import records_query
+from airflow_provider_influx_rollup.flux.ledger_read import together
+from airflow_provider_influx_rollup.ledger.bucket_names import BucketNames
 from airflow_provider_influx_rollup.ledger.copies import COPIES_MEASUREMENT, decode_copies
 from airflow_provider_influx_rollup.lifecycle.erase_spec import EVER, EraseSpec
 from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Query, Steps
+
+COPIES = "copies"
 
 
 def find_validated(spec: EraseSpec) -> Steps[tuple[EraseSpec, dict[str, str]]]:
@@ -18,12 +24,15 @@ def find_validated(spec: EraseSpec) -> Steps[tuple[EraseSpec, dict[str, str]]]:
     archive = spec.archive
     if (yield FindBucket(archive.ledger_bucket)) is None:
         return spec, {}
-    tags = {"source_bucket": archive.bucket, "measurement": archive.measurement}
-    rows = yield Query(records_query(archive.ledger_bucket, COPIES_MEASUREMENT, "changed_tags", tags, EVER))
+    tags = {"measurement": archive.measurement}
+    records = records_query(archive.ledger_bucket, COPIES_MEASUREMENT, "changed_tags", tags, EVER)
+    rows: list[Row] = yield Query(together({COPIES: records, BUCKETS: buckets_query()}))
+    names = BucketNames.of(row for row in rows if row.yield_name == BUCKETS)
     found: set[tuple[str, str]] = set()
     left: dict[str, str] = {}
-    for copied in decode_copies(rows):
-        if (yield FindBucket(copied.bucket)) is None:
+    for record in decode_copies(row for row in rows if row.yield_name == COPIES):
+        copied = record.present(names)
+        if copied.source_bucket != archive.bucket or (yield FindBucket(copied.bucket)) is None:
             continue
         changed = sorted(set(copied.changed_tags) & set(spec.tags))
         if changed:

@@ -51,7 +51,7 @@ class PurgeSpec:
     @property
     def pipeline(self) -> str:
         """Name in the ledger."""
-        return self.archive.name or f"{self.archive.bucket}/{self.archive.measurement}->purge"
+        return self.archive.name or f"{self.archive.kept_names[1]}/{self.archive.measurement}->purge"
 
 
 def refused(what: str, window: Interval, fix: str) -> PurgeRefused:

@@ -19,6 +19,7 @@ from airflow_provider_influx_rollup.exceptions import (
 from airflow_provider_influx_rollup.ledger.codec import encode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.archive_place import located_source
 from airflow_provider_influx_rollup.lifecycle.archive_read import (
     fingerprint_source,
     plan_read,
@@ -67,6 +68,7 @@ def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> 
     :raises RestoreIncomplete: after all others are written, when the archive has points that no write can make
     """
     began = now()
+    spec = yield from located_source(spec)
     ready = yield from _prepare(spec, interval, began)
     require_no_conflict(spec, [look for looks in ready.looks for look in looks])
     yield from ensure_ledger(spec.ledger_bucket, interval)
@@ -95,6 +97,7 @@ def plan_restore(spec: RestoreSpec, interval: Interval, now: Clock) -> Steps[dic
     :raises InfluxRollupError: as ``restore`` does, but for points that are in the way: they are counted
     """
     began = now()
+    spec = yield from located_source(spec)
     ready = yield from _prepare(spec, interval, began)
     found = [look.comparison for looks in ready.looks for look in looks if look.comparison is not None]
     manifests = {layer.folder: layer.manifest for source in ready.sources for layer in source.layers}

@@ -33,6 +33,8 @@ class RestoreSpec:
     :param ledger_bucket: where receipts are kept
     :param max_rows_per_read: most points of the target that one query reads
     :param name: in the ledger; default: made of the others
+    :param kept_as: organisation and bucket that the folder is named after, when they were renamed since
+    :param is_of_target: whether the archive is known to be that of the target, by its id; None: by their names
     :raises ConfigurationError: when a value is not possible
     """
 
@@ -48,6 +50,8 @@ class RestoreSpec:
     ledger_bucket: str = "rollup_ledger"
     max_rows_per_read: int = DEFAULT_MOST_ROWS
     name: str | None = None
+    kept_as: tuple[str, str] | None = None
+    is_of_target: bool | None = None
 
     def __post_init__(self) -> None:
         for name in (self.source_bucket, self.target_bucket):
@@ -66,7 +70,7 @@ class RestoreSpec:
     @property
     def folder(self) -> str:
         """The folder of the measurement in the store."""
-        return measurement_folder(self.org, self.source_bucket, self.measurement)
+        return measurement_folder(*(self.kept_as or (self.org, self.source_bucket)), self.measurement)
 
     @property
     def pipeline(self) -> str:
@@ -79,6 +83,8 @@ class RestoreSpec:
     @property
     def is_in_place(self) -> bool:
         """Whether the points go back to where they were."""
+        if self.is_of_target is not None:
+            return self.is_of_target and self.measurement == self.output_measurement
         source = (self.org, self.source_bucket, self.measurement)
         return source == (self.target_org, self.target_bucket, self.output_measurement)
 
@@ -100,7 +106,8 @@ class RestoreSpec:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> RestoreSpec:
         """Undo ``as_json``."""
-        return cls(**values)
+        kept_as = values.get("kept_as")
+        return cls(**{**values, "kept_as": None if kept_as is None else tuple(kept_as)})
 
 
 @dataclass(frozen=True, slots=True)

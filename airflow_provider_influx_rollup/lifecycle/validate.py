@@ -128,11 +128,15 @@ def _begin(spec: ValidateSpec, scope: Scope) -> Steps[Validation]:
         raise BucketNotFound(what, http_status=404, window=scope.interval, written="nothing", fix=fix)
     if not spec.dry_run:
         yield from ensure_ledger(spec.ledger_bucket, scope.interval)
+        ids = {}
         for name in (spec.quarantine_bucket, spec.clean_bucket):
             if name is not None:
                 # the same retention gives the same shard groups, so that a field that changes its type fits
-                yield EnsureBucket(name, source.retention_seconds)
-        copies = [copied.line() for copied in spec.copied_to()]
+                ids[name] = (yield EnsureBucket(name, source.retention_seconds)).id
+        copies = [
+            replace(copied, source_id=source.id, copy_id=ids[copied.bucket]).line()
+            for copied in spec.copied_to()
+        ]
         if copies:
             # before the first copy: an erasure finds them here
             yield Write(spec.ledger_bucket, copies)

@@ -287,7 +287,8 @@ def test_bucket_is_described_when_made_and_found_again(
     name = f"{bucket_factory()} & day/ünï"
     assert client.find_bucket(name) is None
     made = client.ensure_bucket(name, 7200)
-    assert made == Bucket(name, 7200, 3600)
+    assert made == Bucket(name, 7200, 3600, made.id, made.org_id)
+    assert len(made.id) == len(made.org_id) == 16
     assert client.find_bucket(name) == made
     assert client.ensure_bucket(name, 86400) == made  # an existing bucket keeps its own retention
 

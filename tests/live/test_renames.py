@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.exceptions import WindowFrozen
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, WindowFrozen
+from airflow_provider_influx_rollup.lifecycle.restore import restore
+from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.read_archive import read_archive
+from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
+from tests.archive_scene import RUN, read_facts
 from tests.conftest import InfluxServer
 from tests.oracle import query
-from tests.purge_scene import ALWAYS, DAY, WINDOW, PurgeScene, inside, make_purge_scene, point
+from tests.purge_scene import (
+    ALWAYS,
+    DAY,
+    PURGED_AT,
+    WINDOW,
+    PurgeScene,
+    as_facts,
+    inside,
+    make_purge_scene,
+    outside,
+    point,
+)
 from tests.rename_scene import id_of, rename_bucket
 
 pytestmark = pytest.mark.live
@@ -71,7 +89,7 @@ def test_purged_hour_is_frozen_when_its_bucket_was_renamed(scene: PurgeScene) ->
             scene.roll(scene.hourly, WINDOW, **options)
         assert counts(scene) == COUNTS
     found = scene.reconcile(scene.hourly, DAY)
-    assert (found["purged"], found["frozen"], found["dirty"]) != (0, 0, 1)
+    assert found["dirty_windows"] == []
     assert counts(scene) == COUNTS
 
 
@@ -80,14 +98,12 @@ def test_windows_stay_done_when_buckets_are_renamed(scene: PurgeScene) -> None:
     scene.rolled = rename_bucket(scene.server, scene.rolled, f"{scene.rolled}_renamed")
     found = scene.reconcile(scene.hourly, DAY)
     assert found["is_clean"]
-    assert found["dirty"] == 0
+    assert found["dirty_windows"] == []
     result = scene.roll(scene.hourly, WINDOW)
     assert not [note for note in result["notes"] if "spec changed" in note]
     assert counts(scene) == COUNTS
     # the tier above finds the lower one in its renamed bucket
     assert scene.reconcile(scene.daily, DAY)["is_clean"]
-    assert scene.purge()["new"] == 1
-    assert scene.facts() == set() or WINDOW.start_ns not in {fact[0] for fact in scene.facts()}
 
 
 def test_swapped_bucket_is_another_one_when_it_has_all_points(scene: PurgeScene) -> None:
@@ -154,13 +170,9 @@ def test_unnamed_pipeline_is_the_same_one_when_its_buckets_are_renamed(scene: Pu
     )
     above = scene.roll(tier, DAY)
     assert above["state"] == "COMMITTED"
-    purge = scene.purge(require_pipelines=(first["pipeline"], "hourly", "daily"))
-    assert purge["new"] == 1
 
 
 def test_other_pipeline_still_clashes_when_buckets_were_renamed(scene: PurgeScene) -> None:
-    from airflow_provider_influx_rollup.exceptions import ConfigurationError
-
     rename_source(scene)
     scene.rolled = rename_bucket(scene.server, scene.rolled, f"{scene.rolled}_renamed")
     other = replace(scene.hourly, pipeline="other", grid=GridSpec("2h"))
@@ -174,5 +186,103 @@ def test_ledger_may_be_renamed(scene: PurgeScene) -> None:
     rename_source(scene)
     with pytest.raises(WindowFrozen):
         scene.roll(scene.hourly, WINDOW)
-    assert scene.purge()["new"] == 0
     assert counts(scene) == COUNTS
+
+
+def folder_of(scene: PurgeScene, bucket: str) -> Path:
+    """Where the archive of a bucket is, by the name of its folder."""
+    return scene.base / scene.server.org / bucket / scene.measurement
+
+
+def generations(folder: Path) -> list[str]:
+    """All that was published."""
+    return sorted(str(path.relative_to(folder)) for path in folder.glob("window=*/gen=*/manifest.json"))
+
+
+def test_archive_goes_on_in_its_folder_when_its_bucket_was_renamed(scene: PurgeScene) -> None:
+    old = rename_source(scene)
+    folder = folder_of(scene, old)
+    before = generations(folder)
+    result = scene.archive()
+    assert (result["new"], result["generation"], result["rows_out"]) == (0, 1, 4)
+    assert result["path"].endswith(str(folder.relative_to(scene.base)))
+    assert scene.purge()["new"] == 1
+    assert counts(scene) == COUNTS
+    # the purged hour is what the archive holds, and not what is left of it
+    again = scene.archive()
+    assert (again["new"], again["generation"], again["rows_out"]) == (0, 1, 4)
+    assert generations(folder) == before
+    assert not folder_of(scene, scene.bucket).exists()
+    assert scene.purge()["new"] == 0
+    late = scene.land()
+    merged = scene.archive()
+    assert (merged["generation"], merged["rows_out"]) == (2, 5)
+    assert late.facts in set(scene_facts(folder))
+
+
+def scene_facts(folder: Path) -> list[tuple[Any, ...]]:
+    """The points of all files of a folder's newest generation."""
+    newest = max(folder.glob("window=*/gen=*"), key=lambda path: int(path.name.removeprefix("gen=")))
+    return [facts for path in newest.glob("*.parquet") for facts in read_facts(path)]
+
+
+@pytest.mark.parametrize("by_folder", [False, True])
+def test_restore_lifts_the_mark_when_its_bucket_was_renamed(scene: PurgeScene, by_folder: bool) -> None:
+    scene.purge()
+    old = rename_source(scene)
+    spec = RestoreSpec(
+        scene.server.org,
+        old if by_folder else scene.bucket,
+        scene.measurement,
+        scene.bucket,
+        scene.server.org,
+        str(scene.base),
+        ledger_bucket=scene.ledger,
+    )
+    result = drive(
+        restore(spec, WINDOW, RUN, lambda: PURGED_AT), scene.client, scene.tell, actions_with(scene.store)
+    ).as_json()
+    assert (result["rows_out"], len(result["lifted"])) == (4, 1)
+    assert scene.mark_states() == ["lifted"]
+    assert scene.facts() == as_facts([*inside(), *outside()])
+    assert scene.roll(scene.hourly, WINDOW)["state"] == "COMMITTED"
+    assert counts(scene) == COUNTS
+    # and it may be purged again, under the new name
+    scene.clock = PURGED_AT
+    assert scene.archive()["new"] == 0
+    assert scene.purge(now=PURGED_AT + timedelta(days=2))["new"] == 1
+    with pytest.raises(WindowFrozen):
+        scene.roll(scene.hourly, WINDOW)
+    rename_bucket(scene.server, scene.bucket, old)
+    scene.bucket = old
+    with pytest.raises(WindowFrozen):
+        scene.roll(scene.hourly, WINDOW)
+    assert counts(scene) == COUNTS
+
+
+def test_bucket_of_an_old_name_has_an_archive_of_its_own(scene: PurgeScene) -> None:
+    scene.purge()
+    name = scene.bucket
+    old = rename_source(scene)
+    renamed = scene.bucket
+    scene.client.ensure_bucket(name)
+    scene.bucket = name
+    mine = point(3, {"device": "new"}, "temp", 1.0)
+    scene.write([mine])
+    result = scene.archive()
+    assert (result["generation"], result["rows_out"]) == (1, 1)
+    own = folder_of(scene, f"{name}%40{id_of(scene.server, name)}")
+    assert result["path"].endswith(f"{own.parent.name}/{own.name}")
+    assert scene_facts(own) == [mine.facts]
+    assert len(scene_facts(folder_of(scene, old))) == 4
+    # each is purged, and marked, for itself
+    assert scene.purge(require_pipelines=())["rows_in"] == 1
+    scene.bucket = renamed
+    assert scene.purge(require_pipelines=())["new"] == 0
+    assert sorted(scene.mark_states()) == ["purged", "purged"]
+
+
+def test_compaction_and_readers_find_the_folder_by_its_own_name(scene: PurgeScene) -> None:
+    old = rename_source(scene)
+    table = read_archive(str(scene.base), org=scene.server.org, bucket=old, measurement=scene.measurement)
+    assert table.num_rows > 0

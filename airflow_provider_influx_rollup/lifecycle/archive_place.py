@@ -1,0 +1,82 @@
+"""Find the folder of a bucket's archive: it keeps its name when the bucket or the organisation is renamed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from airflow_provider_influx_rollup.flux.ledger_read import folders_query
+from airflow_provider_influx_rollup.flux.purges import named_marks_query
+from airflow_provider_influx_rollup.ledger.archive_folders import (
+    ArchiveFolder,
+    decode_folders,
+    encode_folder,
+)
+from airflow_provider_influx_rollup.ledger.purges import LIFTED, decode_marks, encode_mark
+from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
+from airflow_provider_influx_rollup.lifecycle.purge_marks_read import without_superseded
+from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
+from airflow_provider_influx_rollup.lifecycle.steps import Bucket, FindBucket, Gather, Query, Steps, Write
+
+LINES_PER_WRITE = 1_000
+
+
+def located(spec: ArchiveSpec, *, writes: bool = False) -> Steps[ArchiveSpec]:
+    """An archive with the folder that its bucket has, which may be named after an earlier name.
+
+    :param writes: remember the folder, and the id in marks of before there were ids
+    """
+    bucket, ledger = yield Gather((FindBucket(spec.bucket), FindBucket(spec.ledger_bucket)))
+    if bucket is None or ledger is None:
+        return spec
+    folders = decode_folders((yield Query(folders_query(spec.ledger_bucket))))
+    known = _of_id(folders, bucket.id)
+    if known is None:
+        known = _new_folder(spec, bucket, folders)
+        if writes and bucket.id:
+            if known.bucket == bucket.name:
+                yield from _adopt_marks(spec.ledger_bucket, bucket)
+            yield Write(spec.ledger_bucket, [encode_folder(known)])
+    return replace(spec, kept_as=known.names)
+
+
+def located_source(spec: RestoreSpec) -> Steps[RestoreSpec]:
+    """A restore with the folder of its source: a bucket by its present name, or a folder by its own."""
+    names = (FindBucket(spec.source_bucket), FindBucket(spec.target_bucket), FindBucket(spec.ledger_bucket))
+    source, target, ledger = yield Gather(names)
+    if ledger is None:
+        return spec
+    folders = decode_folders((yield Query(folders_query(spec.ledger_bucket))))
+    known = _of_id(folders, source.id) if source is not None and spec.org == spec.target_org else None
+    known = known or _of_names(folders, spec.org, spec.source_bucket)
+    if known is None:
+        return spec
+    is_own = target is not None and target.id == known.bucket_id
+    return replace(spec, kept_as=known.names, is_of_target=is_own)
+
+
+def _of_id(folders: Sequence[ArchiveFolder], bucket_id: str) -> ArchiveFolder | None:
+    return next((one for one in folders if one.bucket_id == bucket_id), None)
+
+
+def _of_names(folders: Sequence[ArchiveFolder], org: str, bucket: str) -> ArchiveFolder | None:
+    return next((one for one in folders if one.names == (org, bucket)), None)
+
+
+def _new_folder(spec: ArchiveSpec, bucket: Bucket, folders: Sequence[ArchiveFolder]) -> ArchiveFolder:
+    """Named after the bucket, unless another bucket had the name and has its archive there."""
+    if _of_names(folders, spec.org, spec.bucket) is None:
+        return ArchiveFolder(bucket.id, spec.org, spec.bucket)
+    return ArchiveFolder(bucket.id, spec.org, f"{spec.bucket}@{bucket.id}")
+
+
+def _adopt_marks(ledger_bucket: str, bucket: Bucket) -> Steps[None]:
+    """Write the marks that count by the bucket's name again, with its id: from now on they follow it."""
+    marks = without_superseded(decode_marks((yield Query(named_marks_query(ledger_bucket, bucket.name)))))
+    lines = [
+        encode_mark(replace(mark, bucket_id=bucket.id))
+        for mark in marks
+        if not mark.bucket_id and mark.state != LIFTED
+    ]
+    for first in range(0, len(lines), LINES_PER_WRITE):
+        yield Write(ledger_bucket, lines[first : first + LINES_PER_WRITE])
