@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from airflow_provider_influx_rollup.cli.connection import Server
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.lifecycle.pipelines import load_stored, rollups_in_force
+from airflow_provider_influx_rollup.lifecycle.pipelines import known_name, load_stored, rollups_in_force
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 
 MOST_NAMED = 5
@@ -31,7 +31,9 @@ def chosen_pipelines(server: Server, names: Sequence[str] | None) -> list[Rollup
             whose = f"all pipelines of bucket {server.ledger_bucket!r} are"
             raise _only_scripts(whose, scripts)
         return [known[name] for name in sorted(known)]
-    chosen = dict.fromkeys(found for name in names for found in _matching(name, known, scripts))
+    chosen = dict.fromkeys(
+        found for name in names for found in _matching(known_name(name, stored), known, scripts)
+    )
     return [known[name] for name in chosen]
 
 

@@ -50,6 +50,7 @@ def examine(
     looked_up = yield Gather(tuple(FindBucket(name) for name in names))
     buckets: dict[str, Bucket | None] = dict(zip(names, looked_up, strict=True))
     findings += _check_buckets(pipelines, buckets)
+    findings.append(_check_names(pipelines))
     findings += yield from _check_permissions(pipelines, buckets)
     findings += check_retention(pipelines, buckets)
     findings.append(
@@ -133,6 +134,21 @@ def _check_buckets(
     if not orphaned:
         text = f"all buckets of all pipelines ({len(pipelines)}) are there and can be read"
         yield Finding("buckets", Status.OK, text)
+
+
+def _check_names(pipelines: Mapping[str, RollupSpec]) -> Finding:
+    """Buckets that are called otherwise than when the ledger first met them; it knows them by their ids."""
+    renamed: dict[tuple[str, str], int] = {}
+    for spec in pipelines.values():
+        for then, now in zip(spec.hashed_as or (), (spec.source_bucket, spec.target_bucket), strict=False):
+            if then not in (now, f"{now} {then[-16:]}"):
+                renamed[then, now] = renamed.get((then, now), 0) + 1
+    if not renamed:
+        return Finding("names", Status.OK, "no bucket of a pipeline was renamed")
+    named = "; ".join(
+        f"{then!r} is {now!r} now, in {count} pipelines" for (then, now), count in sorted(renamed.items())
+    )
+    return Finding("names", Status.OK, f"renamed buckets, which their pipelines follow: {named}")
 
 
 def _check_permissions(

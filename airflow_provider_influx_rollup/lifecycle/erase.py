@@ -30,9 +30,10 @@ from airflow_provider_influx_rollup.lifecycle.erase_state import (
     write_state,
 )
 from airflow_provider_influx_rollup.lifecycle.erase_targets import find_readers, naming_specs
+from airflow_provider_influx_rollup.lifecycle.erase_unknown import unknown_readers
 from airflow_provider_influx_rollup.lifecycle.erase_validated import find_validated
 from airflow_provider_influx_rollup.lifecycle.ledger_bucket import ensure_ledger
-from airflow_provider_influx_rollup.lifecycle.pipelines import load_stored
+from airflow_provider_influx_rollup.lifecycle.pipelines import known_name, load_stored
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
@@ -135,6 +136,9 @@ def _erase(spec: EraseSpec, by: EraseRun, *, dry_run: bool) -> Steps[EraseResult
     spec, left = yield from find_validated(spec)
     bucket = yield from require_bucket(spec.archive.bucket, spec.span)
     stored = yield from load_stored(spec.archive.ledger_bucket)
+    if spec.pipelines is not None:
+        spec = replace(spec, pipelines=tuple(known_name(name, stored) for name in spec.pipelines))
+    left |= yield from unknown_readers(spec, stored)
     looker = Looker(spec, bucket, find_readers(spec, stored, left), ArchiveLook(spec))
     found = yield from looker.look()
     state = yield from find_state(spec)

@@ -77,8 +77,9 @@ def _body(
     body: dict[str, Any] = {
         "kind": ERASE,
         "erase_id": state.erase_id,
-        "org": archive.org,
-        "bucket": archive.bucket,
+        "org": archive.kept_names[0],
+        "bucket": archive.kept_names[1],
+        "bucket_id": clearing.look.bucket.id,
         "measurement": archive.measurement,
         "window": spec.span.as_json(),
         "subject": state.subject.as_json(),

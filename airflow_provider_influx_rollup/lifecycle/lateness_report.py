@@ -28,7 +28,7 @@ from airflow_provider_influx_rollup.ledger.lateness import (
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.lateness_distribution import Distribution, Sample
 from airflow_provider_influx_rollup.lifecycle.lateness_result import Group, LatenessReport, LatenessRow
-from airflow_provider_influx_rollup.lifecycle.pipelines import load_pipelines
+from airflow_provider_influx_rollup.lifecycle.pipelines import known_name, load_stored, rollups_in_force
 from airflow_provider_influx_rollup.lifecycle.rollup_plan import STAGE
 from airflow_provider_influx_rollup.lifecycle.spec import DEFAULT_LEDGER_BUCKET, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Gather, Query, Steps
@@ -87,7 +87,10 @@ def report_lateness(spec: LatenessSpec, interval: Interval, now: datetime) -> St
     rows: list[LatenessRow] = []
     notes: list[str] = []
     unwatched = 0
-    known = yield from load_pipelines(spec.ledger_bucket)
+    stored = yield from load_stored(spec.ledger_bucket)
+    known = rollups_in_force(stored)
+    if spec.pipelines is not None:
+        spec = replace(spec, pipelines=tuple(known_name(name, stored) for name in spec.pipelines))
     for pipeline in _chosen(spec, known):
         watched = yield from _watched(spec, pipeline, interval, now)
         unwatched += watched.unwatched

@@ -85,14 +85,21 @@ def present_names(stored: Sequence[StoredSpec]) -> dict[str, str]:
     return made
 
 
+def known_name(name: str, stored: Sequence[StoredSpec]) -> str:
+    """What the ledger calls a pipeline: its default name may be made of names that its buckets had.
+
+    :param stored: what the ledger has
+    """
+    return name if any(known == name for known, _, _ in stored) else present_names(stored).get(name, name)
+
+
 def find_pipeline(name: str, ledger_bucket: str, stored: Sequence[StoredSpec]) -> RollupSpec:
     """The spec in force of a pipeline.
 
     :param stored: what the ledger has
     :raises ConfigurationError: when the ledger does not know it, naming similar ones, or when it is a script
     """
-    in_force = rollups_in_force(stored)
-    found = in_force.get(name) or in_force.get(present_names(stored).get(name, ""))
+    found = rollups_in_force(stored).get(known_name(name, stored))
     if found is not None:
         return found
     if any(pipeline == name for pipeline, _, _ in stored):

@@ -20,7 +20,7 @@ from airflow_provider_influx_rollup.lifecycle.coverage import (
     coverage,
 )
 from airflow_provider_influx_rollup.lifecycle.frozen import horizon, is_too_old
-from airflow_provider_influx_rollup.lifecycle.identity import as_known
+from airflow_provider_influx_rollup.lifecycle.identity import as_known, known_spec
 from airflow_provider_influx_rollup.lifecycle.pipelines import load_stored
 from airflow_provider_influx_rollup.lifecycle.source_size import (
     Rules,
@@ -145,6 +145,8 @@ def plan_windows(
     if source is None:
         what = f"there is no source bucket {spec.source_bucket!r}, or the token may not read it"
         raise BucketNotFound(what, http_status=404, window=interval, fix="create it, or correct its name")
+    if ledger is not None:
+        spec = yield from known_spec(spec)
     found = yield from coverage(spec, interval, now)
     model = None
     if ledger is not None:

@@ -88,8 +88,10 @@ class Proof:
             }
         return {
             **cut,
-            "org": archive.org,
-            "bucket": archive.bucket,
+            # as the folder says: a chain of certificates goes on when the bucket is renamed
+            "org": archive.kept_names[0],
+            "bucket": archive.kept_names[1],
+            "bucket_id": self.plan.bucket.id,
             "measurement": archive.measurement,
             "window": self.window.as_json(),
             "begun_at": format_instant(self.begun_at),

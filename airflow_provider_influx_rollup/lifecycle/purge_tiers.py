@@ -90,13 +90,13 @@ def prove_tiers(
     proofs = []
     for name in spec.require_pipelines:
         rollup = _find(name, spec, stored, window)
-        if name not in readers:
+        if rollup.pipeline_name not in readers:
             what = f"pipeline {name!r} does not read {spec.archive.bucket}/{spec.archive.measurement}, nor a tier made of it"
             raise refused(
                 what, window, "name the pipelines that do: " + (", ".join(readers) or "there is none")
             )
         proofs.append((yield from _prove_tier(rollup, window, stored, archived, run, now)))
-    others = sorted(set(readers) - set(spec.require_pipelines))
+    others = sorted(set(readers) - {proof.pipeline for proof in proofs})
     if others:
         yield Report(
             f"Window {window}: not required, though they read these points: {', '.join(others)}", "warning"

@@ -34,6 +34,7 @@ from airflow_provider_influx_rollup.lifecycle.validate_looks import (
     look_around,
     only_ranges,
 )
+from airflow_provider_influx_rollup.lifecycle.validate_name import named_as_before
 from airflow_provider_influx_rollup.lifecycle.validate_quarantine import (
     Copies,
     quarantine,
@@ -133,6 +134,7 @@ def _begin(spec: ValidateSpec, scope: Scope) -> Steps[Validation]:
             if name is not None:
                 # the same retention gives the same shard groups, so that a field that changes its type fits
                 ids[name] = (yield EnsureBucket(name, source.retention_seconds)).id
+        spec = yield from named_as_before(spec, source)
         copies = [
             replace(copied, source_id=source.id, copy_id=ids[copied.bucket]).line()
             for copied in spec.copied_to()

@@ -126,6 +126,19 @@ def test_purged_hour_of_a_ledger_without_ids_keeps_its_rows(scene: EraseScene) -
     assert scene.rows(scene.rolled) == before
 
 
+def test_erasure_tells_of_pipelines_whose_bucket_it_cannot_know(scene: EraseScene) -> None:
+    forget_ids(scene)
+    rename_all(scene)
+    result = scene.erase(require_archive=False)
+    assert {"hourly", "merged"} <= set(result["kept"])
+    assert "by an earlier name" in result["kept"]["hourly"]["why"]
+    # as the message says
+    for spec in (scene.hourly, scene.merged):
+        scene.roll(spec, DAY)
+    assert "hourly" not in scene.erase(require_archive=False)["kept"]
+    assert scene.rows(scene.rolled) == without(scene.rows(scene.rolled), CUSTOMER)
+
+
 def test_marks_without_ids_follow_a_rename_when_a_run_has_seen_them(scene: EraseScene) -> None:
     before = scene.rows(scene.rolled)
     scene.purge()

@@ -95,7 +95,16 @@ def statuses(found: Mapping[str, list[Finding]]) -> dict[str, list[str]]:
 
 def test_all_is_ok_when_nothing_is_wrong() -> None:
     found = statuses(Server(HOURLY, MONTHLY).examine())
-    assert set(found) == {"clock", "ledger", "buckets", "permissions", "retention", "writing", "specs"}
+    assert set(found) == {
+        "clock",
+        "ledger",
+        "buckets",
+        "names",
+        "permissions",
+        "retention",
+        "writing",
+        "specs",
+    }
     assert {status for all_of in found.values() for status in all_of} == {"ok"}
 
 
