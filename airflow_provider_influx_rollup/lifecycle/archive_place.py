@@ -40,6 +40,20 @@ def located(spec: ArchiveSpec, *, writes: bool = False) -> Steps[ArchiveSpec]:
     return replace(spec, kept_as=known.names)
 
 
+def earlier_names(bucket: str, ledger_bucket: str) -> Steps[tuple[str, str] | None]:
+    """Organisation and bucket that the folder of a renamed bucket is named after; None when nobody knows.
+
+    :param ledger_bucket: empty: no server is asked
+    """
+    if not ledger_bucket:
+        return None
+    found, ledger = yield Gather((FindBucket(bucket), FindBucket(ledger_bucket)))
+    if found is None or ledger is None:
+        return None
+    folder = _of_id(decode_folders((yield Query(folders_query(ledger_bucket)))), found.id)
+    return None if folder is None else folder.names
+
+
 def located_source(spec: RestoreSpec) -> Steps[RestoreSpec]:
     """A restore with the folder of its source: a bucket by its present name, or a folder by its own."""
     names = (FindBucket(spec.source_bucket), FindBucket(spec.target_bucket), FindBucket(spec.ledger_bucket))

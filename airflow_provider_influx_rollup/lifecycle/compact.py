@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from airflow_provider_influx_rollup.archive.catalog import compacted_of
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing, SourceChanging
 from airflow_provider_influx_rollup.lifecycle.archive_newest import Published
+from airflow_provider_influx_rollup.lifecycle.archive_place import earlier_names
 from airflow_provider_influx_rollup.lifecycle.catalog import fold_marks, has_windows
 from airflow_provider_influx_rollup.lifecycle.compact_generation import Compacting, compact_generation
 from airflow_provider_influx_rollup.lifecycle.compact_held import verify_held
@@ -51,7 +52,9 @@ def compact(
     *,
     dry_run: bool = False,
 ) -> Steps[CompactResult]:
-    """Compact the large windows that end in an interval, one after the other; no server is asked.
+    """Compact the large windows that end in an interval, one after the other.
+
+    No server is asked, but for the folder of a bucket that was renamed.
 
     :param interval: any
     :param run: who runs it
@@ -64,8 +67,10 @@ def compact(
     """
     began = now()
     if not (yield from has_windows(spec.folder)):
+        spec = replace(spec, kept_as=(yield from earlier_names(spec.bucket, spec.ledger_bucket)))
+    if not (yield from has_windows(spec.folder)):
         what = f"{spec.shown_path}/{spec.folder} has no archive at all"
-        fix = "archive it first, or correct the path, the bucket or the measurement"
+        fix = "archive it first, or correct the path, the measurement or the bucket; that of a renamed one is what its folder says"
         raise ArchiveMissing(what, window=interval, written="nothing", fix=fix)
     going = CompactRun(spec, run, now, versions)
     done: list[Compacted] = []

@@ -145,10 +145,11 @@ def _require_equal(plan: CompactPlan, held: Mapping[Interval, Held], joined: Joi
 
 def _manifest(making: Compacting, number: int, tags: tuple[str, ...], joined: Joined) -> Manifest:
     spec, newest = making.spec, making.plan.newest
+    org, bucket = spec.kept_names
     content = Fingerprint(merge(joined.found).fields, {}, joined.series)
     return Manifest(
-        org=spec.org,
-        bucket=spec.bucket,
+        org=org,
+        bucket=bucket,
         measurement=spec.measurement,
         window=making.window,
         generation=number,

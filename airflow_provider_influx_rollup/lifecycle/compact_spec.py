@@ -33,6 +33,8 @@ class CompactSpec:
     :param delay: how long after their end windows are compacted, a Flux duration; whole days and months follow the zone
     :param remove_small: remove files whose points the large windows hold, where the bucket has them no more
     :param name: of the pipeline; default: made from bucket and measurement
+    :param ledger_bucket: knows the folder of a renamed bucket; empty: the folder has the name of ``bucket``
+    :param kept_as: organisation and bucket that the folder is named after, when they were renamed since
     :raises InvalidDuration: when a length cannot be read
     """
 
@@ -47,6 +49,8 @@ class CompactSpec:
     remove_small: bool = False
     name: str | None = None
     delay: str = "0s"
+    ledger_bucket: str = ""
+    kept_as: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         validate_name("bucket", self.bucket)
@@ -57,7 +61,12 @@ class CompactSpec:
     @property
     def folder(self) -> str:
         """The folder of the measurement in the store."""
-        return measurement_folder(self.org, self.bucket, self.measurement)
+        return measurement_folder(*self.kept_names, self.measurement)
+
+    @property
+    def kept_names(self) -> tuple[str, str]:
+        """Organisation and bucket that the folder is named after: those of its manifests too."""
+        return self.kept_as or (self.org, self.bucket)
 
     @property
     def grid(self) -> Grid:

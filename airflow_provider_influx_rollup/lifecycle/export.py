@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from airflow_provider_influx_rollup.archive.catalog import Entry
@@ -11,7 +11,8 @@ from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, Tota
 from airflow_provider_influx_rollup.archive.pieces import Piece, cut_pieces
 from airflow_provider_influx_rollup.exceptions import ArchiveMissing, ConfigurationError, SourceChanging
 from airflow_provider_influx_rollup.lifecycle.archive_newest import require_generation
-from airflow_provider_influx_rollup.lifecycle.catalog import find_entries
+from airflow_provider_influx_rollup.lifecycle.archive_place import earlier_names
+from airflow_provider_influx_rollup.lifecycle.catalog import find_entries, has_windows
 from airflow_provider_influx_rollup.lifecycle.compact_held import Held, find_held
 from airflow_provider_influx_rollup.lifecycle.export_spec import ExportResult, ExportSpec
 from airflow_provider_influx_rollup.lifecycle.export_steps import (
@@ -68,6 +69,8 @@ def export(
     :raises SourceChanging: when other exports keep committing
     """
     began = now()
+    if not (yield from has_windows(spec.folder)):
+        spec = replace(spec, kept_as=(yield from earlier_names(spec.bucket, spec.ledger_bucket)))
     going = _Going(spec, run, dry_run)
     pieces = yield from _pieces(spec, interval)
     yield from _look(going)

@@ -26,6 +26,8 @@ class ExportSpec:
     :param table: a folder or a URL, without secrets
     :param table_format: ``"delta"``
     :param name: of the pipeline; default: made from bucket and measurement
+    :param ledger_bucket: knows the folder of a renamed bucket; empty: the folder has the name of ``bucket``
+    :param kept_as: organisation and bucket that the folder is named after, when they were renamed since
     :raises ConfigurationError: when a value is not possible
     """
 
@@ -36,6 +38,8 @@ class ExportSpec:
     table: str
     table_format: str = "delta"
     name: str | None = None
+    ledger_bucket: str = ""
+    kept_as: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         validate_name("bucket", self.bucket)
@@ -47,7 +51,12 @@ class ExportSpec:
     @property
     def folder(self) -> str:
         """The folder of the measurement in the store."""
-        return measurement_folder(self.org, self.bucket, self.measurement)
+        return measurement_folder(*self.kept_names, self.measurement)
+
+    @property
+    def kept_names(self) -> tuple[str, str]:
+        """Organisation and bucket that the folder is named after: those of its manifests too."""
+        return self.kept_as or (self.org, self.bucket)
 
     @property
     def table_at(self) -> TableAt:

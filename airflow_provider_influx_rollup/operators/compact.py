@@ -96,6 +96,7 @@ class CompactArchiveOperator(InfluxArchiveOperator):
                 min_age=self.min_age,
                 delay=self.delay or "0s",
                 remove_small=truth("remove_small", self.remove_small),
+                ledger_bucket=self.ledger_bucket,
                 name=f"{self.pipeline}:{name}" if self.pipeline and len(names) > 1 else self.pipeline,
             )
             for name in names

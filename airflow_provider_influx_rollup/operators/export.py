@@ -80,6 +80,7 @@ class ExportArchiveOperator(InfluxArchiveOperator):
             shown_path=shown_url(str(self.path)),
             table=shown_url(str(self.table), "the path of the table"),
             table_format=self.table_format,
+            ledger_bucket=self.ledger_bucket,
             name=self.pipeline,
         )
 

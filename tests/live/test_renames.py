@@ -11,7 +11,9 @@ import pytest
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.exceptions import ConfigurationError, WindowFrozen
+from airflow_provider_influx_rollup.exceptions import ArchiveMissing, ConfigurationError, WindowFrozen
+from airflow_provider_influx_rollup.lifecycle.compact import compact
+from airflow_provider_influx_rollup.lifecycle.compact_spec import CompactSpec
 from airflow_provider_influx_rollup.lifecycle.restore import restore
 from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
@@ -282,7 +284,27 @@ def test_bucket_of_an_old_name_has_an_archive_of_its_own(scene: PurgeScene) -> N
     assert sorted(scene.mark_states()) == ["purged", "purged"]
 
 
-def test_compaction_and_readers_find_the_folder_by_its_own_name(scene: PurgeScene) -> None:
+def test_compaction_finds_the_folder_when_its_bucket_was_renamed(scene: PurgeScene) -> None:
     old = rename_source(scene)
+    spec = CompactSpec(
+        scene.server.org,
+        scene.bucket,
+        scene.measurement,
+        str(scene.base),
+        "1d",
+        ledger_bucket=scene.ledger,
+    )
+    now = PURGED_AT + timedelta(days=40)
+    steps = compact(spec, DAY, RUN, lambda: now, {})
+    result = drive(steps, scene.client, scene.tell, actions_with(scene.store)).as_json()
+    assert (result["new"], result["rows_out"]) == (1, 4)
+    # what has no ledger takes the name of the folder
     table = read_archive(str(scene.base), org=scene.server.org, bucket=old, measurement=scene.measurement)
-    assert table.num_rows > 0
+    assert table.num_rows == 4
+    with pytest.raises(ArchiveMissing, match="folder says"):
+        drive(
+            compact(replace(spec, ledger_bucket=""), DAY, RUN, lambda: now, {}),
+            scene.client,
+            scene.tell,
+            actions_with(scene.store),
+        )
