@@ -27,7 +27,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_generation import (
 )
 from airflow_provider_influx_rollup.lifecycle.archive_newest import Published, newest_generation
 from airflow_provider_influx_rollup.lifecycle.archive_owner import require_own_folder
-from airflow_provider_influx_rollup.lifecycle.archive_place import located
+from airflow_provider_influx_rollup.lifecycle.archive_place import find_place
 from airflow_provider_influx_rollup.lifecycle.archive_publish import few
 from airflow_provider_influx_rollup.lifecycle.archive_purged import (
     find_marks,
@@ -115,7 +115,7 @@ def archive(
     """
     began = now()
     yield from ensure_ledger(spec.ledger_bucket, windows[0])
-    spec = yield from located(spec, writes=True)
+    spec, place_lines = yield from find_place(spec)
     yield from require_own_folder(spec, windows[0])
     done = []
     for window in windows:
@@ -124,7 +124,9 @@ def archive(
             one = yield from archive_window(spec, window, run, now, versions)
         seconds = (now() - window_began).total_seconds()
         with about_window(window, f"generation {one.published.manifest.generation}, and no receipt of it"):
-            yield Write(spec.ledger_bucket, encode_receipts([_receipt(spec, one, run, now, seconds)]))
+            receipt = _receipt(spec, one, run, now, seconds)
+            yield Write(spec.ledger_bucket, [*place_lines, *encode_receipts([receipt])])
+        place_lines = []
         yield Report(_told(spec, one))
         if one.is_new:
             yield from fold_marks(spec.folder)

@@ -16,28 +16,29 @@ from airflow_provider_influx_rollup.ledger.purges import LIFTED, decode_marks, e
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.purge_marks_read import without_superseded
 from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
-from airflow_provider_influx_rollup.lifecycle.steps import Bucket, FindBucket, Gather, Query, Steps, Write
-
-LINES_PER_WRITE = 1_000
+from airflow_provider_influx_rollup.lifecycle.steps import Bucket, FindBucket, Gather, Query, Steps
 
 
-def located(spec: ArchiveSpec, *, writes: bool = False) -> Steps[ArchiveSpec]:
-    """An archive with the folder that its bucket has, which may be named after an earlier name.
+def located(spec: ArchiveSpec) -> Steps[ArchiveSpec]:
+    """An archive with the folder that its bucket has, which may be named after an earlier name."""
+    return (yield from find_place(spec))[0]
 
-    :param writes: remember the folder, and the id in marks of before there were ids
+
+def find_place(spec: ArchiveSpec) -> Steps[tuple[ArchiveSpec, list[str]]]:
+    """An archive with its folder, and what the ledger is to remember of it, in this order.
+
+    The first that archives or purges a bucket writes that: its folder, and its id in marks of before there were ids.
     """
     bucket, ledger = yield Gather((FindBucket(spec.bucket), FindBucket(spec.ledger_bucket)))
     if bucket is None or ledger is None:
-        return spec
+        return spec, []
     folders = decode_folders((yield Query(folders_query(spec.ledger_bucket))))
     known = _of_id(folders, bucket.id)
-    if known is None:
-        known = _new_folder(spec, bucket, folders)
-        if writes and bucket.id:
-            if known.bucket == bucket.name:
-                yield from _adopt_marks(spec.ledger_bucket, bucket)
-            yield Write(spec.ledger_bucket, [encode_folder(known)])
-    return replace(spec, kept_as=known.names)
+    if known is not None:
+        return replace(spec, kept_as=known.names), []
+    made = _new_folder(spec, bucket, folders)
+    adopted = (yield from _adopted_marks(spec.ledger_bucket, bucket)) if made.bucket == bucket.name else []
+    return replace(spec, kept_as=made.names), [*adopted, encode_folder(made)]
 
 
 def earlier_names(bucket: str, ledger_bucket: str) -> Steps[tuple[str, str] | None]:
@@ -84,13 +85,11 @@ def _new_folder(spec: ArchiveSpec, bucket: Bucket, folders: Sequence[ArchiveFold
     return ArchiveFolder(bucket.id, spec.org, f"{spec.bucket}@{bucket.id}")
 
 
-def _adopt_marks(ledger_bucket: str, bucket: Bucket) -> Steps[None]:
-    """Write the marks that count by the bucket's name again, with its id: from now on they follow it."""
+def _adopted_marks(ledger_bucket: str, bucket: Bucket) -> Steps[list[str]]:
+    """The marks that count by the bucket's name, with its id: from now on they follow it."""
     marks = without_superseded(decode_marks((yield Query(named_marks_query(ledger_bucket, bucket.name)))))
-    lines = [
+    return [
         encode_mark(replace(mark, bucket_id=bucket.id))
         for mark in marks
         if not mark.bucket_id and mark.state != LIFTED
     ]
-    for first in range(0, len(lines), LINES_PER_WRITE):
-        yield Write(ledger_bucket, lines[first : first + LINES_PER_WRITE])

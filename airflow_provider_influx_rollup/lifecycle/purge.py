@@ -14,7 +14,7 @@ from airflow_provider_influx_rollup.ledger.codec import encode_receipts
 from airflow_provider_influx_rollup.ledger.purges import PURGED, encode_certificate, encode_mark
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
-from airflow_provider_influx_rollup.lifecycle.archive_place import located
+from airflow_provider_influx_rollup.lifecycle.archive_place import find_place
 from airflow_provider_influx_rollup.lifecycle.certificates import (
     add_certificate,
     find_by_purge,
@@ -123,7 +123,10 @@ def purge(
         return PurgeResult(spec, None, (), (), dry_run, 0.0)
     if not dry_run:
         yield from ensure_ledger(spec.archive.ledger_bucket, windows[0])
-    spec = replace(spec, archive=(yield from located(spec.archive, writes=not dry_run)))
+    archive, lines = yield from find_place(spec.archive)
+    spec = replace(spec, archive=archive)
+    if lines and not dry_run:
+        yield Write(archive.ledger_bucket, lines)
     stored = yield from load_stored(spec.archive.ledger_bucket)
     done: list[Purged] = []
     failed: dict[Interval, InfluxRollupError] = {}
