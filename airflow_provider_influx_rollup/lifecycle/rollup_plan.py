@@ -139,7 +139,7 @@ def plan_rollup(
     stored = stored_of([*known[SPECS], *known[BUCKETS]], spec.ledger_bucket)
     asked, spec = spec, with_own_hash(as_known(spec, stored), stored, source, target)
     if spec.pipeline_name != asked.pipeline_name and ledger is not None:
-        known[RECEIPTS] = yield Query(_receipts_query(spec, job))
+        known[RECEIPTS] = yield Query(_receipts_query(spec, job), of_ledger=True)
     require_no_clash(spec, stored)
     below, waiting = yield from waiting_below(spec, windows, stored)
     rules = column_rules(spec, below)
