@@ -22,7 +22,7 @@ from airflow_provider_influx_rollup.lifecycle.receipts import signed
 from airflow_provider_influx_rollup.lifecycle.reconcile_reasons import ERASE, RECONCILE
 from airflow_provider_influx_rollup.lifecycle.rollup_plan import STAGE, Plan, job_of, plan_rollup
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
-from airflow_provider_influx_rollup.lifecycle.steps import Query, QueryArrow, Steps, Write
+from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Query, QueryArrow, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.target_rows import target_rows
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.windows.coverage import runs_of_neighbours
@@ -82,9 +82,16 @@ def restate(how: Restating, rollup: RollupSpec, erased: Mapping[int, int]) -> St
     written = 0
     for spec_hash, some in by_hash.items():
         spec = _spec_of(how, rollup, spec_hash)
-        if spec is not None:
+        if spec is not None and (yield from _has_target(spec, rollup)):
             written += yield from _restate(how, spec, some, erased)
     return written
+
+
+def _has_target(spec: RollupSpec, rollup: RollupSpec) -> Steps[bool]:
+    """Whether the target of an earlier spec is there; one that was renamed in a ledger of before is not to be found."""
+    if spec.target_bucket == rollup.target_bucket:
+        return True
+    return (yield FindBucket(spec.target_bucket)) is not None
 
 
 def _spec_of(how: Restating, rollup: RollupSpec, spec_hash: str) -> RollupSpec | None:
