@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from contextvars import copy_context
@@ -54,7 +54,7 @@ ACTIONS: Actions = {
     QueryDigest: lambda client, step: client.query_digest(step.flux, extern=step.extern, now=step.now),
     Execute: lambda client, step: client.query_arrow(step.flux, extern=step.extern, now=step.now),
     ParseScript: lambda client, step: client.parse_script(step.flux),
-    Write: lambda client, step: client.write_lines(step.bucket, step.lines),
+    Write: lambda client, step: _write(client, step.bucket, step.lines, step.queries),
     Delete: lambda client, step: client.delete(step.bucket, step.interval, step.predicate),
     CheckWritable: lambda client, step: client.check_writable(step.bucket),
     ShowKeys: lambda client, step: client.source_keys(step.bucket, step.measurement),
@@ -62,6 +62,12 @@ ACTIONS: Actions = {
     EnsureBucket: lambda client, step: client.ensure_bucket(step.name, step.retention_seconds),
     Sleep: lambda _client, step: time.sleep(step.seconds),
 }
+
+
+def _write(client: InfluxClient, bucket: str, lines: Iterable[str], queries: Iterable[str]) -> None:
+    client.write_lines(bucket, lines)
+    for flux in queries:
+        client.execute(flux)
 
 
 class _Run(Generic[Result]):

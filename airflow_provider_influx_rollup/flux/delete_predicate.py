@@ -25,7 +25,7 @@ def delete_predicate(measurement: str, tags: Mapping[str, str] | None = None) ->
 
     :param measurement: always needed: a delete without one may touch every measurement of the bucket
     :param tags: tag key -> value, all of which must be equal
-    A tag value may hold a carriage return; ``influxql_delete`` must say it then.
+    A tag value may hold a line's end or NUL; ``influxql_delete`` must say it then.
 
     :raises InvalidName: when InfluxDB could not hold such a name
     :raises ConfigurationError: for a field or a column (InfluxDB cannot delete by field), and for an empty tag
@@ -39,7 +39,7 @@ def delete_predicate(measurement: str, tags: Mapping[str, str] | None = None) ->
         if not value:
             what = f"InfluxDB cannot delete only the series without the tag {key!r}"
             raise ConfigurationError(what, fix="leave the tag out, which deletes the series that have it too")
-        validate_name("tag value", value.replace("\r", "_"))
+        literals.require_encodable(value)
         terms.append(f"{_quote(validate_name('tag', key))}={_quote(value)}")
     return " AND ".join(terms)
 
@@ -50,8 +50,8 @@ def _quote(text: str) -> str:
 
 
 def needs_influxql(predicate: str) -> bool:
-    """Whether a predicate holds a carriage return: the parser of deletes takes it for a line's end."""
-    return "\r" in predicate
+    """Whether a predicate holds what the parser of deletes takes for its end."""
+    return any(character in predicate for character in "\r\n\0")
 
 
 def influxql_delete(predicate: str, interval: Interval) -> str:

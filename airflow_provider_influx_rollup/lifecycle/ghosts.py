@@ -15,15 +15,15 @@ from airflow_provider_influx_rollup.aggregates.frame import TagSet, frames_from_
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.flux.target_read import target_query
 from airflow_provider_influx_rollup.lifecycle.job import INSTANT, Job
-from airflow_provider_influx_rollup.lifecycle.steps import Delete, QueryArrow, Report, Steps, Write
+from airflow_provider_influx_rollup.lifecycle.steps import Delete, QueryArrow, Report, Steps
 from airflow_provider_influx_rollup.lifecycle.survivors import (
     Points,
     forget,
-    lines_of,
     points_of,
     put_aside,
 )
 from airflow_provider_influx_rollup.lifecycle.target_rows import Key
+from airflow_provider_influx_rollup.lifecycle.target_write import write_of_points
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 
@@ -76,9 +76,8 @@ def _delete_in_window(job: Job, window: Interval, doomed: dict[TagSet, frozenset
         yield from put_aside(job, window, foreign)
     for tags in sorted(doomed):
         yield Delete(spec.target_bucket, instant, delete_predicate(spec.output_measurement, dict(tags)))
-    lines = lines_of(spec.output_measurement, survivors)
-    if lines:
-        yield Write(spec.target_bucket, lines)
+    if any(survivors.values()):
+        yield write_of_points(spec.target_bucket, spec.output_measurement, survivors)
     if foreign:
         yield from forget(job, window)
 

@@ -26,9 +26,9 @@ from airflow_provider_influx_rollup.lifecycle.reconcile_read import Findings, fi
 from airflow_provider_influx_rollup.lifecycle.reconcile_reasons import reason_text
 from airflow_provider_influx_rollup.lifecycle.reconcile_why import Change
 from airflow_provider_influx_rollup.lifecycle.rollup_plan import job_of
-from airflow_provider_influx_rollup.lifecycle.rollup_write import encode_target_rows
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.target_rows import TargetRows
+from airflow_provider_influx_rollup.lifecycle.target_write import row_count, write_of_rows
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -137,10 +137,10 @@ def _write_rows(findings: Findings, windows: Codes, done: Repaired) -> Steps[Non
     job, difference = findings.job, findings.difference.in_windows(windows)
     rows = _rows_at(findings.expected, difference)
     if rows.columns:
-        lines = encode_target_rows(job, rows)
-        done.rows += len(lines)
+        write = write_of_rows(job, rows)
+        done.rows += row_count(job, rows)
         done.values += sum(len(column.values) for column in rows.columns.values())
-        yield Write(job.spec.target_bucket, lines)
+        yield write
     ghosts = Ghosts.of((name, set(difference.pairs(keys))) for name, keys in difference.ghosts.items())
     if ghosts.columns_by_key:
         done.deleted += ghosts.value_count

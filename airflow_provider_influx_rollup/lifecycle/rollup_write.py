@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from airflow_provider_influx_rollup.ledger.line_blocks import Values, encode_rows
 from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.rollup_compute import (
     Computed,
@@ -16,10 +15,9 @@ from airflow_provider_influx_rollup.lifecycle.rollup_compute import (
     rollup_scripts,
 )
 from airflow_provider_influx_rollup.lifecycle.rollup_verify import totals_by_field, totals_query
-from airflow_provider_influx_rollup.lifecycle.steps import Execute, Gather, Query, Steps, Write
+from airflow_provider_influx_rollup.lifecycle.steps import Execute, Gather, Query, Steps
 from airflow_provider_influx_rollup.lifecycle.target_rows import TargetRows, computed_rows
-
-KEEPS_TYPE = frozenset({"sum", "min", "max", "first", "last", "spread", "increase"})
+from airflow_provider_influx_rollup.lifecycle.target_write import rows_lost_inside, write_of_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ def write_windows(job: Job, totals: Mapping[str, int]) -> Steps[Written]:
     rows = computed_rows(job, computed.blocks)
     counted = None
     if rows.columns:
-        write = Write(job.spec.target_bucket, encode_target_rows(job, rows))
+        write = write_of_rows(job, rows)
         if is_inside or not job.fields:
             yield write
         else:
@@ -59,29 +57,19 @@ def write_windows(job: Job, totals: Mapping[str, int]) -> Steps[Written]:
             _, answer = yield Gather((write, Query(totals_query(job))))
             counted = totals_by_field(answer)
     if is_inside:
-        for script in rollup_scripts(job, in_influx, is_written=True):
-            add_answer(job, computed, script, (yield Execute(script.flux)))
-        large = yield from compute_large_again(job, in_influx, computed)
-        rows = computed_rows(job, computed.blocks)
-        if large:
-            own = {column.name for name in large for column in job.columns_of(name)}
-            again = replace(
-                rows, columns={name: column for name, column in rows.columns.items() if name in own}
-            )
-            yield Write(job.spec.target_bucket, encode_target_rows(job, again))
+        rows = yield from _write_inside(job, in_influx, computed)
     return Written(computed, rows, counted)
 
 
-def encode_target_rows(job: Job, rows: TargetRows) -> list[str]:
-    """Line protocol of rows of the target, sorted by series and window."""
-    unsigned = {
-        column.name
-        for column in job.columns
-        if column.field_type == "unsigned" and column.aggregate.name in KEEPS_TYPE
-    }
-    starts = [window.start_ns for window in job.windows]
-    columns = {
-        name: Values(column.series, column.window, column.values, is_unsigned=name in unsigned)
-        for name, column in rows.columns.items()
-    }
-    return encode_rows(job.spec.output_measurement, rows.tag_sets, starts, columns)
+def _write_inside(job: Job, in_influx: Sequence[str], computed: Computed) -> Steps[TargetRows]:
+    """Let InfluxDB compute and write; what it cannot write right itself the worker writes after it."""
+    for script in rollup_scripts(job, in_influx, is_written=True):
+        add_answer(job, computed, script, (yield Execute(script.flux)))
+    large = yield from compute_large_again(job, in_influx, computed)
+    rows = computed_rows(job, computed.blocks)
+    own = {column.name for name in large for column in job.columns_of(name)}
+    again = replace(rows, columns={name: column for name, column in rows.columns.items() if name in own})
+    for some in (again, rows_lost_inside(rows)):
+        if some.columns:
+            yield write_of_rows(job, some)
+    return rows

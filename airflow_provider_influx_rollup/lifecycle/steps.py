@@ -70,10 +70,14 @@ class ParseScript:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Write line protocol with nanosecond times; the result is None."""
+    """Write line protocol with nanosecond times; the result is None.
+
+    :param queries: Flux that writes what line protocol cannot hold, after the lines
+    """
 
     bucket: str
     lines: Iterable[str]
+    queries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

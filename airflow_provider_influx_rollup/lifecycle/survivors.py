@@ -18,6 +18,7 @@ from airflow_provider_influx_rollup.flux.target_read import target_query
 from airflow_provider_influx_rollup.ledger.line_protocol import UInt, encode_line
 from airflow_provider_influx_rollup.lifecycle.job import INSTANT, Job
 from airflow_provider_influx_rollup.lifecycle.steps import Delete, Query, QueryArrow, Report, Steps, Write
+from airflow_provider_influx_rollup.lifecycle.target_write import write_of_points
 from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
 
 SURVIVORS_MEASUREMENT = "ghost_survivors"
@@ -38,13 +39,6 @@ def points_of(frames: Iterable[Frame]) -> Points:
             key = frame.tag_sets[frame.series[row]], int(frame.time_ns[row])
             points[key][frame.fields[frame.field[row]]] = UInt(value) if is_unsigned else value
     return points
-
-
-def lines_of(measurement: str, points: Points) -> list[str]:
-    """Line protocol of points that have a value."""
-    return [
-        encode_line(measurement, dict(tags), values, ns) for (tags, ns), values in points.items() if values
-    ]
 
 
 def put_aside(job: Job, window: Interval, points: Points) -> Steps[None]:
@@ -79,7 +73,7 @@ def restore_survivors(job: Job) -> Steps[None]:
             yield Report(
                 f"Writing values of other pipelines at {window} again, which a run that died had deleted"
             )
-            yield Write(spec.target_bucket, lines_of(spec.output_measurement, lacking))
+            yield write_of_points(spec.target_bucket, spec.output_measurement, lacking)
         yield from forget(job, window)
 
 

@@ -25,13 +25,13 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = Interval(NOW, NOW.replace(day=2))
 EXTERN = {"type": "File"}
 
-EVERY_STEP: list[tuple[s.Step, tuple[Any, ...]]] = [
+EVERY_STEP: list[tuple[s.Step, tuple[Any, ...] | None]] = [
     (s.Query("q", EXTERN, NOW), ("query_rows", "q", EXTERN, NOW, False, False)),
     (s.QueryArrow("a", EXTERN, NOW), ("query_arrow", "a", EXTERN, NOW)),
     (s.QueryDigest("d", EXTERN, NOW), ("query_digest", "d", EXTERN, NOW)),
     (s.Execute("e", EXTERN, NOW), ("query_arrow", "e", EXTERN, NOW)),
     (s.ParseScript("p"), ("parse_script", "p")),
-    (s.Write("b", ["m v=1"]), ("write_lines", "b", ["m v=1"])),
+    (s.Write("b", ["m v=1"], ("w",)), None),
     (s.Delete("b", DAY, "p"), ("delete", "b", DAY, "p")),
     (s.CheckWritable("b"), ("check_writable", "b")),
     (s.ShowKeys("b", "m"), ("source_keys", "b", "m")),
@@ -46,13 +46,15 @@ class Recorder:
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
         self.threads: set[str] = set()
+        self.calls: list[tuple[Any, ...]] = []
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def method(*args: Any, **options: Any) -> Any:
             self.threads.add(threading.current_thread().name)
             if self.error is not None:
                 raise self.error
-            return (name, *args, *options.values())
+            self.calls.append((name, *args, *options.values()))
+            return self.calls[-1]
 
         return method
 
@@ -85,8 +87,11 @@ def test_each_step_calls_its_method_when_driven(run: Any) -> None:
         return answers
 
     reports: list[s.Report] = []
-    answers = run(verb(), Recorder(), reports)
+    client = Recorder()
+    answers = run(verb(), client, reports)
     assert answers == [*(expected for _, expected in EVERY_STEP), None]
+    writes = [call for call in client.calls if call[0] in ("write_lines", "execute")]
+    assert writes == [("write_lines", "b", ["m v=1"]), ("execute", "w")]
     assert reports == [s.Report("hello", "warning")]
 
 
