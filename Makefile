@@ -9,13 +9,15 @@ AIRFLOW ?=
 VENVS ?= .venvs
 PYTHON ?=
 PYTEST_ARGS ?=
+# what each InfluxDB of the tests may use, such as 2G; empty: no limit
+SERVER_MEMORY ?=
 export VENVS PYTHON
 
 VERSIONS := $(if $(AIRFLOW),$(AIRFLOW),3.3 2.11)
 ONE := $(firstword $(VERSIONS))
 TOOLS := $(VENVS)/tools
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/airflow-provider-influx-rollup
-RUN_TESTS := $(TOOLS)/bin/python dev/run_tests.py --venvs $(VENVS)
+RUN_TESTS := $(TOOLS)/bin/python dev/run_tests.py --venvs $(VENVS) $(if $(SERVER_MEMORY),--memory $(SERVER_MEMORY))
 environment = $(foreach version,$(1),$(VENVS)/airflow-$(version)/.stamp)
 
 .PHONY: help env test stores demo bench faults soak docs lint format lock clean clean-cache

@@ -162,7 +162,9 @@ def main() -> int:
 
 def _runs(options: argparse.Namespace, base: Path) -> list[Run]:
     """One for each Airflow; beside two of them a third one, for what touches no Airflow."""
-    flags = [] if options.profiled else UNPROFILED
+    flags = [] if options.profiled else list(UNPROFILED)
+    if options.memory:
+        flags = ["--memory", options.memory, *flags]
     made = [
         Run(f"Airflow {version}", options.venvs / f"airflow-{version}", base / version, flags)
         for version in options.versions
@@ -180,6 +182,7 @@ def _arguments() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("versions", nargs="+", choices=["3.3", "2.11"])
     parser.add_argument("--venvs", type=Path, default=CHECKOUT / ".venvs")
     parser.add_argument("--profiled", action="store_true", help="let tests see what is at work in the server")
+    parser.add_argument("--memory", help="hold each InfluxDB to so much memory, such as 2G")
     options = parser.parse_args(own[:at])
     options.venvs = options.venvs.absolute()
     return options, own[at + 1 :]

@@ -8,6 +8,7 @@ from airflow_provider_influx_rollup.flux import literals
 from airflow_provider_influx_rollup.flux.filters import known_field_filter
 from airflow_provider_influx_rollup.flux.rollup import RollupSource, render_source
 from airflow_provider_influx_rollup.flux.source_schema import tag_keys_query
+from airflow_provider_influx_rollup.flux.whole_range import render_aggregate
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 CARRIAGE_RETURN = literals.regex("\r")
@@ -33,7 +34,7 @@ def slice_counts_query(bucket: str, measurement: str, slices: Sequence[Interval]
     """How many points each slice has, counted in the storage engine; the yield is the slice's number."""
     source = RollupSource(bucket, measurement, {})
     return "\n\n".join(
-        f'{render_source(source, part)}\n  |> count()\n  |> group()\n  |> sum()\n  |> yield(name: "{number}")'
+        f'{render_source(source, part)}\n{render_aggregate(part, "count")}\n  |> group()\n  |> sum()\n  |> yield(name: "{number}")'
         for number, part in enumerate(slices)
     )
 
@@ -55,7 +56,8 @@ def lost_text_query(
     source = RollupSource(bucket, measurement, {})
     names = ["_field", *tags]
     anywhere = " or ".join(f"r[{literals.string(name)}] =~ {CARRIAGE_RETURN}" for name in names)
-    named = f"{render_source(source, interval)}\n  |> filter(fn: (r) => {anywhere})\n  |> count()\n"
+    counted = render_aggregate(interval, "count")
+    named = f"{render_source(source, interval)}\n  |> filter(fn: (r) => {anywhere})\n{counted}\n"
     is_lost = f"r._value =~ {CARRIAGE_RETURN}"
     keys = f"{tag_keys_query(source, interval)}\n  |> filter(fn: (r) => {is_lost})\n  |> count()\n"
     reads = [

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from airflow_provider_influx_rollup.flux import literals
 from airflow_provider_influx_rollup.flux.filters import tag_filter
 from airflow_provider_influx_rollup.flux.rollup import RollupSource, render_source
+from airflow_provider_influx_rollup.flux.whole_range import render_aggregate
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 #: of a record, in nanoseconds
@@ -30,7 +31,7 @@ def edges_query(source: RollupSource, interval: Interval) -> str:
 def part_counts_query(source: RollupSource, parts: Sequence[Interval]) -> str:
     """How many points each part has, counted in the storage engine; the yield is the part's number."""
     return "\n\n".join(
-        f'{render_source(source, part)}\n  |> count()\n  |> group()\n  |> sum()\n  |> yield(name: "{number}")'
+        f'{render_source(source, part)}\n{render_aggregate(part, "count")}\n  |> group()\n  |> sum()\n  |> yield(name: "{number}")'
         for number, part in enumerate(parts)
     )
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from airflow_provider_influx_rollup.flux import literals
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 
-BEGIN, END = "1678-01-01T00:00:00Z", "2262-01-01T00:00:00Z"
+# of 64 bits of nanoseconds
+BEGIN, END = "1677-09-21T00:12:44Z", "2262-04-11T23:47:16Z"
 PIVOT = '|> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")'
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from airflow_provider_influx_rollup.flux.rollup import RollupSource, render_source
+from airflow_provider_influx_rollup.flux.whole_range import render_aggregate
 from airflow_provider_influx_rollup.windows.equal_runs import EqualRun
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -16,7 +17,7 @@ def size_query(source: RollupSource, intervals: Sequence[Interval]) -> str:
     """
     return "\n\n".join(
         f"part{number} = {render_source(source, interval)}\n"
-        "  |> count()\n"
+        f"{render_aggregate(interval, 'count')}\n"
         '  |> group(columns: ["_field"])\n\n'
         f'part{number} |> sum() |> yield(name: "points:{number}")\n\n'
         f'part{number} |> count() |> yield(name: "series:{number}")'

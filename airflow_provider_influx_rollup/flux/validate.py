@@ -7,27 +7,32 @@ from collections.abc import Iterable, Mapping, Sequence
 from airflow_provider_influx_rollup.flux import literals
 from airflow_provider_influx_rollup.flux.filters import tag_filter
 from airflow_provider_influx_rollup.flux.rollup import RollupSource, render_source
+from airflow_provider_influx_rollup.flux.whole_range import render_aggregate
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 BY_FIELD = '  |> group(columns: ["_field"])'
-#: what follows ``from |> range |> filter``, by the kind of look
-LOOKS = {
-    "count": f'  |> count()\n{BY_FIELD}\n  |> drop(columns: ["_stop", "_measurement"])',
-    "last": f'  |> last()\n{BY_FIELD}\n  |> drop(columns: ["_start", "_stop", "_measurement"])',
-    "types": f"{BY_FIELD}\n  |> first()",
-    "total": f"{BY_FIELD}\n  |> count()",
-}
 
 
 def looks_query(source: RollupSource, looks: Iterable[tuple[str, Interval, str]]) -> str:
     """Several looks in one query, one yield each.
 
-    :param looks: the kind (a key of ``LOOKS``), a part inside one shard group, and the yield's name
+    :param looks: the kind (``"count"``, ``"last"``, ``"types"`` or ``"total"``), a part inside one shard group, and the yield's name
     """
     return "\n\n".join(
-        f"{render_source(source, part)}\n{LOOKS[what]}\n  |> yield(name: {literals.string(name)})"
+        f"{render_source(source, part)}\n{_look(what, part)}\n  |> yield(name: {literals.string(name)})"
         for what, part, name in looks
     )
+
+
+def _look(what: str, part: Interval) -> str:
+    """What follows ``from |> range |> filter``."""
+    if what == "count":
+        return f'{render_aggregate(part, "count")}\n{BY_FIELD}\n  |> drop(columns: ["_stop", "_measurement"])'
+    return {
+        "last": f'  |> last()\n{BY_FIELD}\n  |> drop(columns: ["_start", "_stop", "_measurement"])',
+        "types": f"{BY_FIELD}\n  |> first()",
+        "total": f"{BY_FIELD}\n  |> count()",
+    }[what]
 
 
 def extremes_query(source: RollupSource, fields_by_part: Mapping[Interval, Sequence[str]]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import WriteRejected
@@ -18,12 +18,10 @@ from airflow_provider_influx_rollup.lifecycle.deadman_spec import RETIRED_LEVEL,
 from airflow_provider_influx_rollup.lifecycle.inventory import Series, series_label
 from airflow_provider_influx_rollup.lifecycle.series_state import DEAD, SeriesState, Verdict
 from airflow_provider_influx_rollup.lifecycle.steps import Delete, Query, Report, Steps, Write
-from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, format_instant
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, STORABLE, Interval, format_instant
 
 NOTHING_EXPECTED_LEVEL = "warn"
 NO_SERIES: Series = ()
-# the last year whose times InfluxDB can hold as a whole
-FAR_FUTURE = datetime(2262, 1, 1, tzinfo=UTC)
 
 
 def read_levels(spec: DeadmanSpec, interval: Interval) -> Steps[dict[Series, str]]:
@@ -114,6 +112,6 @@ def write_statuses(spec: DeadmanSpec, interval: Interval, statuses: list[Status]
 
 def read_newer(spec: DeadmanSpec, interval: Interval) -> Steps[datetime | None]:
     """The time of the check's last status after an interval; None when the interval is the latest it judged."""
-    later = Interval(interval.stop + MICROSECOND, FAR_FUTURE)
+    later = Interval(interval.stop + MICROSECOND, STORABLE.stop)
     rows = yield Query(newest_status_query(spec.status_bucket, spec.check.id, later))
     return max((row["_time"] for row in rows), default=None)

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_influx_rollup.flux.extern import extern_file, window_values
 from airflow_provider_influx_rollup.flux.inventory import SeriesSource, last_seen_query
+from airflow_provider_influx_rollup.lifecycle.endless_scripts import refuse_endless
 from airflow_provider_influx_rollup.lifecycle.inventory import (
     Inventory,
     Series,
@@ -14,9 +15,9 @@ from airflow_provider_influx_rollup.lifecycle.inventory import (
     last_seen_by_series,
     series_of,
 )
-from airflow_provider_influx_rollup.lifecycle.steps import Query, Steps
+from airflow_provider_influx_rollup.lifecycle.steps import ParseScript, Query, Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
-from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.interval import EPOCH, Interval
 
 
 def read_expected(
@@ -53,6 +54,8 @@ def read_named(inventory: Inventory, interval: Interval) -> Steps[tuple[Series, 
         return None
     values = window_values(interval, interval.duration)
     extern = extern_file(v=values, params=inventory.params or {})
+    if interval.stop <= EPOCH:
+        refuse_endless((yield ParseScript(inventory.flux)), inventory.params, interval)
     rows = yield Query(inventory.flux, extern=extern, now=interval.stop)
     return inventory.without_retired(sorted(named_by(rows)))
 

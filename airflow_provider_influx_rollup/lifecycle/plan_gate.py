@@ -20,6 +20,7 @@ from airflow_provider_influx_rollup.exceptions import (
 from airflow_provider_influx_rollup.flux.extern import window_values
 from airflow_provider_influx_rollup.flux.plan import QueryPlan, describe_raw_reads, plan_extern, read_plan
 from airflow_provider_influx_rollup.flux.script import ScriptFacts, script_facts
+from airflow_provider_influx_rollup.lifecycle.endless_scripts import refuse_endless
 from airflow_provider_influx_rollup.lifecycle.steps import ParseScript, Query, Report, Steps
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 
@@ -74,7 +75,7 @@ def plan_gate(
     :param on_raw_read: what to do when the storage engine hands out raw points: fail, warn or allow
     :param allow_fixed_ranges: accept ranges that do not follow the window; such a script is not planned
     :return: the verdict; each of its warnings is reported too
-    :raises ScriptInvalid: when the server cannot compile it, or a write would miss a column
+    :raises ScriptInvalid: when the server cannot compile it or would never end it, or a write would miss a column
     :raises ScriptUnbounded: when it reads without a range, or one that does not follow the window
     :raises PlanNotPushedDown: when it reads raw points and ``on_raw_read`` is ``"fail"``
     :raises ConfigurationError: when it writes into a bucket that it reads, or a parameter has no Flux type
@@ -114,6 +115,7 @@ def _facts(script: str, params: Mapping[str, object] | None, window: Interval) -
     except InfluxRejected as error:
         _reraise_unless_about_the_script(error)
         raise _script_error(error, window) from error
+    refuse_endless(package, params, window)
     return script_facts(package, params)
 
 

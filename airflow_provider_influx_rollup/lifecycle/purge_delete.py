@@ -29,7 +29,7 @@ from airflow_provider_influx_rollup.lifecycle.purge_tiers import require_unchang
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Delete, Query, Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
-from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.interval import Interval, storable_part
 
 MOST_ROUNDS = 3
 
@@ -184,15 +184,18 @@ def _delete_rest(spec: PurgeSpec, proof: Proof) -> Steps[int]:
     )
 
 
-def _neighbours_of(window: Interval) -> tuple[Interval, Interval]:
+def _neighbours_of(window: Interval) -> tuple[Interval | None, Interval | None]:
+    """The windows beside, as far as there can be points."""
     return (
-        Interval(window.start - window.duration, window.start),
-        Interval(window.stop, window.stop + window.duration),
+        storable_part(Interval(window.start - window.duration, window.start)),
+        storable_part(Interval(window.stop, window.stop + window.duration)),
     )
 
 
 def _count_neighbours(spec: PurgeSpec, window: Interval) -> Steps[tuple[int, int]]:
-    before, after = yield from _count(spec, _neighbours_of(window))
+    beside = _neighbours_of(window)
+    counts = iter((yield from _count(spec, [one for one in beside if one is not None])))
+    before, after = (0 if one is None else next(counts) for one in beside)
     return before, after
 
 
@@ -214,7 +217,7 @@ def _require_neighbours(
     """
     archive = spec.archive
     for neighbour, then, there in zip(_neighbours_of(proof.window), before, after, strict=True):
-        if there >= then or is_too_old(neighbour, proof.plan.bucket, now):
+        if neighbour is None or there >= then or is_too_old(neighbour, proof.plan.bucket, now):
             continue
         marks = yield from overlapping_marks(
             archive.ledger_bucket, archive.bucket, archive.measurement, neighbour

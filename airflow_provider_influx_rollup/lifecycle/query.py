@@ -12,9 +12,10 @@ from typing import Any
 from airflow_provider_influx_rollup.archive.annotated_rows import Row
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.extern import extern_file, window_values
-from airflow_provider_influx_rollup.lifecycle.steps import Query, Report, Steps
+from airflow_provider_influx_rollup.lifecycle.endless_scripts import refuse_endless
+from airflow_provider_influx_rollup.lifecycle.steps import ParseScript, Query, Report, Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
-from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
+from airflow_provider_influx_rollup.windows.interval import EPOCH, Interval, format_instant
 
 FIRST_ROWS = 100
 MOST_ROWS = 10_000
@@ -56,10 +57,13 @@ def ask(spec: QuerySpec, window: Interval) -> Steps[dict[str, Any]]:
     The whole answer comes into the worker; only the first rows leave it. Let Flux do the work: aggregate, then ask.
 
     :param window: what ``v.timeRangeStart`` and ``v.timeRangeStop`` are; ``now()`` is its stop
+    :raises ScriptInvalid: when the window ends by 1970 and the server would never end the query
     :return: small JSON: ``window``, ``rows`` (how many there were), ``first_rows`` and ``is_true``, see ``is_true``
     """
     period = Duration.of(spec.every) if spec.every else window.duration
     extern = extern_file(v=window_values(window, period), params=spec.params or {})
+    if window.stop <= EPOCH:
+        refuse_endless((yield ParseScript(spec.flux)), spec.params, window)
     rows: list[Row] = yield Query(spec.flux, extern=extern, now=window.stop)
     answer = is_true(rows)
     yield Report(f"{window}: {len(rows)} rows, which is {'true' if answer else 'false'}")

@@ -34,7 +34,7 @@ from airflow_provider_influx_rollup.validation.sightings import (
     Sighting,
 )
 from airflow_provider_influx_rollup.validation.value_rules import RangeRule
-from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.interval import Interval, storable_part
 
 MOST_LOOKS_PER_QUERY = 100
 
@@ -128,7 +128,8 @@ def _answer(spec: ValidateSpec, looks: Sequence[Look], shard_group_seconds: int)
             answers[look] = yield from _late(spec, look) if look.what == LATE else _expected(spec, look)
             continue
         parts = shard_parts(look.interval, shard_group_seconds) if look.is_cut else [look.interval]
-        asked |= {f"{number}:{place}": (look, part) for place, part in enumerate(parts)}
+        within = (storable_part(part) for part in parts)
+        asked |= {f"{number}:{place}": (look, part) for place, part in enumerate(within) if part is not None}
     plain = [name for name, (look, _) in asked.items() if look.what == TOTAL]
     typed = [name for name in asked if name not in set(plain)]
     steps: list[Query | QueryArrow] = [QueryArrow(_script(spec, asked, some)) for some in _blocks(typed)]

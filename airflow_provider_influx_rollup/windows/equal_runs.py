@@ -11,6 +11,9 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+# 64 bits of nanoseconds
+EARLIEST_NS = -(2**63)
+
 
 @dataclass(frozen=True, slots=True)
 class EqualRun:
@@ -21,7 +24,8 @@ class EqualRun:
 
     :param interval: from the first window's start to the last one's stop
     :param every_ns: length of each window
-    :param offset_ns: start of the windows after the epoch, 0 or more and less than every_ns
+    :param offset_ns: start of the windows after the epoch, 0 or more and less than every_ns; less than 0 only within a
+        window of the earliest time there is
     :param windows: the windows in order, at least one
     """
 
@@ -52,4 +56,8 @@ def _number_runs(windows: Iterable[Interval]) -> Iterator[tuple[int, Interval]]:
 def _run(windows: tuple[Interval, ...]) -> EqualRun:
     first = windows[0]
     every_ns = first.stop_ns - first.start_ns
-    return EqualRun(Interval(first.start, windows[-1].stop), every_ns, first.start_ns % every_ns, windows)
+    offset_ns = first.start_ns % every_ns
+    if first.start_ns - offset_ns < EARLIEST_NS:
+        # InfluxDB takes the offset from each time, which would come out after 2262; this way costs the pushdown
+        offset_ns -= every_ns
+    return EqualRun(Interval(first.start, windows[-1].stop), every_ns, offset_ns, windows)

@@ -104,6 +104,22 @@ class Interval:
         return cls(datetime.fromisoformat(values["start"]), datetime.fromisoformat(values["stop"]))
 
 
+# what 64 bits of nanoseconds reach, in whole microseconds
+STORABLE = Interval(
+    datetime(1677, 9, 21, 0, 12, 43, 145225, tzinfo=UTC),
+    datetime(2262, 4, 11, 23, 47, 16, 854775, tzinfo=UTC),
+)
+
+
+def storable_part(interval: Interval) -> Interval | None:
+    """The part of an interval that InfluxDB can hold points of; None when there is none.
+
+    For a look at what is around a window, never for a window itself: a part of one is another window.
+    """
+    start, stop = max(interval.start, STORABLE.start), min(interval.stop, STORABLE.stop)
+    return Interval(start, stop) if start < stop else None
+
+
 def adjacent_intervals(bounds: Iterable[datetime]) -> list[Interval]:
     """Build the intervals between consecutive bounds, ten times faster than one constructor call each.
 

@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--data-dir", type=Path, default=CHECKOUT / ".influx", help="default: .influx")
         if name == "start":
             command.add_argument("--port", type=int, help="default: the last one, or 8086; 0: any free one")
+            command.add_argument("--memory", help="hold the server to so much memory, such as 2G")
             command.add_argument("--reset", action="store_true", help="wipe the data directory first")
     commands.add_parser("build", help="build the server into the user's cache now")
     return parser
@@ -91,7 +92,7 @@ def _start(options: argparse.Namespace, data_dir: DataDir, flags: list[str]) -> 
         with locked(data_dir.lock, lambda: say(f"another command works on {data_dir.path}; waiting")):
             if options.reset:
                 server.wipe(data_dir)
-            connection = server.start(data_dir, options.port, flags)
+            connection = server.start(data_dir, options.port, flags, memory=options.memory)
     print(connection.lines())
     return 0
 

@@ -56,6 +56,16 @@ def start_container(data_dir: DataDir, port: int, flags: list[str], token: str) 
     return running
 
 
+def limit_memory(running: Running, size: int) -> None:
+    """Hold the container to so many bytes.
+
+    :raises ServerError: when Docker cannot
+    """
+    done = _docker("update", "--memory", str(size), "--memory-swap", str(size), running.name)
+    if done.returncode != 0:
+        raise ServerError(f"Docker did not limit the memory:\n{done.stderr.strip()[-500:]}")
+
+
 def container_runs(running: Running) -> bool:
     """Say whether the container is up."""
     asked = _docker("container", "inspect", "--format", "{{.State.Running}}", running.name)

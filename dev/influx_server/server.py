@@ -9,6 +9,7 @@ import shutil
 from dev.influx_server import api, docker, local
 from dev.influx_server.errors import ServerError
 from dev.influx_server.find import Connection, find_program
+from dev.influx_server.memory import hold, read_size, release
 from dev.influx_server.places import BUCKET, ORG, USERNAME, DataDir
 from dev.influx_server.processes import free_port, port_becomes_free, port_is_free
 from dev.influx_server.progress import say
@@ -22,19 +23,25 @@ def runs(running: Running) -> bool:
     return docker.container_runs(running) if running.kind == "container" else local.process_runs(running)
 
 
-def start(data_dir: DataDir, port: int | None, flags: list[str]) -> Connection:
+def start(data_dir: DataDir, port: int | None, flags: list[str], *, memory: str | None = None) -> Connection:
     """Start the server of this folder, or give the one that runs from it already.
 
     :param port: None is the port of the last start, or 8086; 0 is any free port
     :param flags: extra influxd flags
+    :param memory: how much memory it may have, such as ``2G``; None does not limit it
     :raises ServerError: when the port is taken, the server ends, or another port or other flags were asked for
     """
     running = read_state(data_dir)
     if running is not None and runs(running):
         _refuse_change(running, port, flags)
+        if memory:
+            raise ServerError(
+                "this data directory's server already runs; stop it first, or leave --memory out"
+            )
     else:
         chosen = _choose_port(port, running)
-        running = _launch(data_dir, chosen, flags)
+        size = read_size(memory) if memory else None
+        running = _launch(data_dir, chosen, flags, size)
     return _make_ready(data_dir, running)
 
 
@@ -60,7 +67,7 @@ def _choose_port(port: int | None, last: Running | None) -> int:
     return chosen
 
 
-def _launch(data_dir: DataDir, port: int, flags: list[str]) -> Running:
+def _launch(data_dir: DataDir, port: int, flags: list[str], size: int | None) -> Running:
     data_dir.path.mkdir(parents=True, exist_ok=True)
     token = _token(data_dir)
     program = find_program()
@@ -69,7 +76,20 @@ def _launch(data_dir: DataDir, port: int, flags: list[str]) -> Running:
     else:
         running = local.start_process(program, data_dir, port, flags)
     write_state(data_dir, running)
+    if size is not None:
+        _hold(data_dir, running, size)
     return running
+
+
+def _hold(data_dir: DataDir, running: Running, size: int) -> None:
+    try:
+        if running.kind == "container":
+            docker.limit_memory(running, size)
+        else:
+            hold(data_dir, running.pid, size)
+    except ServerError:
+        stop(data_dir)
+        raise
 
 
 def _token(data_dir: DataDir) -> str:
@@ -115,6 +135,7 @@ def stop(data_dir: DataDir) -> Running | None:
         docker.stop_container(running)
     else:
         local.stop_process(running)
+        release(data_dir)
     return running
 
 

@@ -182,6 +182,31 @@ def test_flags_reach_influxd_when_they_follow_two_dashes(dev_influx: DevInflux) 
     assert config["query-memory-bytes"] == 1048576
 
 
+def test_memory_is_limited_when_it_is_asked_for(dev_influx: DevInflux) -> None:
+    started = dev_influx("start", "--port", "0", "--memory", "512M")
+    if started.returncode:
+        # a user who may make no control group is told so, and nothing is left running
+        assert "no process can be held to a memory limit here" in started.stderr
+        assert dev_influx("status").returncode == 3
+        return
+    places = [line.split(":") for line in Path(f"/proc/{dev_influx.pid}/cgroup").read_text().splitlines()]
+    paths = {kinds: path for _, kinds, path in places}
+    if "memory" in paths:
+        limit = Path(f"/sys/fs/cgroup/memory{paths['memory']}/memory.limit_in_bytes")
+    else:
+        limit = Path(f"/sys/fs/cgroup{paths['']}/memory.max")
+    assert int(limit.read_text()) == 512 * 2**20
+    dev_influx("stop")
+    assert not limit.parent.exists()
+
+
+def test_memory_is_refused_when_it_is_no_size(dev_influx: DevInflux) -> None:
+    refused = dev_influx("start", "--port", "0", "--memory", "lots")
+    assert refused.returncode == 1
+    assert "'lots' is no memory for a server" in refused.stderr
+    assert dev_influx("status").returncode == 3
+
+
 def test_start_shows_what_the_server_says_and_leaves_nothing_when_a_flag_is_unknown(
     dev_influx: DevInflux,
 ) -> None:
