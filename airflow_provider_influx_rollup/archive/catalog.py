@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.archive.documents import damaged, decode_sealed, encode_sealed
@@ -60,6 +61,11 @@ class Entry:
             manifest.parts,
             compacted_of(manifest),
         )
+
+    @property
+    def made_at(self) -> datetime:
+        """When it was made; as a text, times with and without a fraction of a second have no order."""
+        return datetime.fromisoformat(self.created_at)
 
     @property
     def covered(self) -> list[Interval]:

@@ -68,6 +68,10 @@ class Fingerprint:
                 found.append(f"field {key[0]!r} ({key[1]}): {how}")
         return found
 
+    def lacks_points_of(self, before: Fingerprint) -> bool:
+        """Whether some field has fewer points than it had."""
+        return any(self.fields.get(key, NOTHING).rows < one.rows for key, one in before.fields.items())
+
     def as_json(self) -> dict[str, Any]:
         """For a manifest: without the series."""
         total = self.total

@@ -64,15 +64,15 @@ def _add(pieces: list[Piece], piece: Piece) -> None:
 
 def _standing(covering: list[Entry]) -> tuple[Entry, ...]:
     """Those that count, the one made last first: of all that were made of one small window, that of its newest generation."""
-    best: dict[Interval, tuple[int, str, timedelta, Entry]] = {}
+    best: dict[Interval, tuple[int, datetime, timedelta, Entry]] = {}
     for entry in covering:
         small, number = _made_of(entry, covering)
         # of several with the same points that which was made last, and the longest of these
-        found = (number, entry.created_at, entry.window.duration, entry)
+        found = (number, entry.made_at, entry.window.duration, entry)
         if small not in best or found[:3] > best[small][:3]:
             best[small] = found
     left = [entry for *_, entry in best.values()]
-    return tuple(sorted(left, key=lambda entry: (entry.created_at, entry.window), reverse=True))
+    return tuple(sorted(left, key=lambda entry: (entry.made_at, entry.window), reverse=True))
 
 
 def _made_of(entry: Entry, covering: list[Entry]) -> tuple[Interval, int]:

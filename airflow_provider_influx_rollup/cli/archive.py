@@ -10,7 +10,6 @@ from airflow_provider_influx_rollup.cli.archive_place import (
     LAST,
     add_place,
     asked_interval,
-    clock,
     drive_files,
     note_nothing,
     open_base,
@@ -73,7 +72,7 @@ def _archive(args: Namespace, output: Output) -> int:
             steps: Any = plan_archive(spec, windows)
         else:
             run_info = RunInfo(run_id=who(args.command))
-            steps = archive(spec, windows, run_info, clock, software_versions(server.client))
+            steps = archive(spec, windows, run_info, server.client.now, software_versions(server.client))
         found = drive(steps, server.client, output.report, actions_with(store))
     answer = found if isinstance(found, dict) else found.as_json()
     _show(answer, output)

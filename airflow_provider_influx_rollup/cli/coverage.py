@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.cli.arguments import add_connection, add_interval, add_pipelines
@@ -33,8 +32,8 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.pipelines import chosen_pipelines
     from airflow_provider_influx_rollup.lifecycle.coverage import coverage
 
-    now = datetime.now(UTC)
     with connect(args, output) as server:
+        now = server.client.now()
 
         def look(spec: RollupSpec) -> tuple[dict[str, Any], bool]:
             found = server.drive(coverage(spec, interval_of(args, spec.grid, now), now))

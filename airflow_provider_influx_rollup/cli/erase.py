@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from airflow_provider_influx_rollup.cli.archive_place import (
     DEADLINE_SECONDS,
     add_place,
-    clock,
     open_base,
     wanted_interval,
 )
@@ -80,7 +79,9 @@ def run(args: Namespace, output: Output) -> int:
     with connect(args, output, deadline_seconds=DEADLINE_SECONDS) as server:
         spec = _spec(args, server.org, server.ledger_bucket, store.shown, interval)
         run_info = RunInfo(run_id=who(args.command))
-        by = EraseRun(run_info, clock, software_versions(server.client), secrets.token_bytes(16), key)
+        by = EraseRun(
+            run_info, server.client.now, software_versions(server.client), secrets.token_bytes(16), key
+        )
         steps = erase(spec, by, dry_run=not args.yes)
         found = drive(steps, server.client, output.report, actions_with(store))
     answer = found.as_json()

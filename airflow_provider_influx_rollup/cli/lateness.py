@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -66,8 +65,8 @@ def run(args: Namespace, output: Output) -> int:
 
     if args.picture:
         require_pictures()
-    now = datetime.now(UTC)
     with connect(args, output) as server:
+        now = server.client.now()
         names = None
         if args.pipeline is not None:
             names = tuple(spec.pipeline_name for spec in chosen_pipelines(server, args.pipeline))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.cli.arguments import add_connection, add_interval
@@ -42,9 +41,9 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.specs import planned_specs, wanted_from
     from airflow_provider_influx_rollup.lifecycle.plan import plan_windows
 
-    now = datetime.now(UTC)
     wanted = wanted_from(args)
     with connect(args, output, conn_id=wanted.conn_id) as server:
+        now = server.client.now()
         specs = planned_specs(server, wanted, args.ledger_bucket)
 
         def plan(spec: RollupSpec) -> tuple[dict[str, Any], bool]:

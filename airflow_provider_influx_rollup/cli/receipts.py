@@ -5,7 +5,6 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.cli.arguments import add_connection, add_interval, add_pipelines
@@ -37,8 +36,8 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.pipelines import chosen_pipelines
     from airflow_provider_influx_rollup.lifecycle.read_receipts import read_history, read_receipts
 
-    now = datetime.now(UTC)
     with connect(args, output) as server:
+        now = server.client.now()
 
         def read(spec: RollupSpec) -> tuple[dict[str, Any], bool]:
             interval = interval_of(args, spec.grid, now)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_influx_rollup.cli.archive_place import (
     DEADLINE_SECONDS,
     add_place,
-    clock,
     open_base,
     wanted_interval,
 )
@@ -65,9 +64,9 @@ def run(args: Namespace, output: Output) -> int:
             ledger_bucket=server.ledger_bucket,
         )
         steps: Any = (
-            plan_restore(spec, interval, clock)
+            plan_restore(spec, interval, server.client.now)
             if args.dry_run
-            else restore(spec, interval, RunInfo(run_id=who(args.command)), clock)
+            else restore(spec, interval, RunInfo(run_id=who(args.command)), server.client.now)
         )
         found = drive(steps, server.client, output.report, actions_with(store))
     answer = found if isinstance(found, dict) else found.as_json()

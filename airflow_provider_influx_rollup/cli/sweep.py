@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import socket
 from argparse import ArgumentParser, Namespace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,20 +44,16 @@ def run_sweep(args: Namespace, output: Output, mode: str, max_windows: int | Non
     with connect(args, output, deadline_seconds=DEADLINE_SECONDS) as server:
 
         def sweep(spec: RollupSpec) -> tuple[dict[str, Any], bool]:
-            interval = interval_of(args, spec.grid, _now())
+            interval = interval_of(args, spec.grid, server.client.now())
             asked = ReconcileSpec(
                 rollup=spec, ledger_bucket=server.ledger_bucket, cascade=not args.no_cascade, options=options
             )
-            result = server.drive(reconcile_pipeline(asked, interval, run, _now))
+            result = server.drive(reconcile_pipeline(asked, interval, run, server.client.now))
             _show(result, output)
             return result.as_json(), result.is_clean
 
         answers, code = for_each(chosen_pipelines(server, args.pipeline), output, sweep)
     return output.finish(args.command, code, {"mode": mode, "pipelines": answers})
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def who(command: str) -> str:

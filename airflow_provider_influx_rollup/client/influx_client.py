@@ -106,6 +106,10 @@ class InfluxClient:
         """Close the connections."""
         self._transport.close()
 
+    def now(self) -> datetime:
+        """The time now, aware UTC: the server's when this machine's clock is off; it is asked when it has told none yet."""
+        return self._transport.clock.after_asking(self.health)
+
     def query(
         self, flux: str, *, extern: Mapping[str, Any] | None = None, now: datetime | None = None
     ) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.client.proxy import Proxy
 from airflow_provider_influx_rollup.client.responses import error_of_answer
+from airflow_provider_influx_rollup.client.server_clock import ServerClock
 from airflow_provider_influx_rollup.client.tls import error_of_tls, require_readable_authorities
 from airflow_provider_influx_rollup.exceptions import (
     ConfigurationError,
@@ -41,6 +42,7 @@ class Transport:
         from airflow_provider_influx_rollup.client.open_connections import OpenConnections
 
         self._settings = settings
+        self.clock = ServerClock()
         require_readable_authorities(settings)
         self._influxdb = make_influxdb_client(settings)
         # the client's own request methods do not stream with our error checks; its pool has TLS and proxy set up
@@ -110,6 +112,7 @@ class Transport:
         headers = {"Accept-Encoding": encoding, **request.headers}
         if token:
             headers["Authorization"] = f"Token {token}"
+        sent = self.clock.sent()
         answer: BaseHTTPResponse = pool.urlopen(
             request.method,
             self._settings.url + request.path,
@@ -123,6 +126,9 @@ class Transport:
             preload_content=False,
             enforce_content_length=True,
         )
+        if answer.status in request.expected:
+            # an error may be a proxy's own answer
+            self.clock.observe(answer.headers, sent)
         return answer
 
     def _token(self, *, is_refused: bool) -> str:

@@ -194,12 +194,20 @@ def _renew(making: Making, newest: Published) -> Steps[Archived | None]:
     try:
         yield from verify_held(newest)
     except (ArchiveMismatch, ArchiveMissing) as error:
+        source = yield from fingerprint_source(making.spec, making.plan.slices)
+        if making.would_lose(source) and not making.spec.force:
+            # what is left of the damaged one may be more than the bucket has
+            raise
         yield Report(f"Window {making.window}: the archive is damaged and made anew: {error}", "warning")
         return (yield from _made(fresh_generation(replace(making, reason=DAMAGED))))
     source = yield from fingerprint_source(making.spec, making.plan.slices)
     known = newest.manifest
     if source == known.source:
         return Archived(newest, is_new=False)
+    if making.would_lose(source):
+        gone = f"points of generation {known.generation} are gone from a bucket with retention: they stay archived"
+        yield Report(f"Window {making.window}: {gone}", "warning")
+        return (yield from _renew_incomplete(making, newest))
     how = few(source.differences(known.source, "the source", "it")) or "other series"
     yield Report(f"Window {making.window}: generation {known.generation} is out of date: {how}", "warning")
     return (yield from _made(fresh_generation(replace(making, reason=CHANGED))))

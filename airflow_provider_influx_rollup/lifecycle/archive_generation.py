@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
@@ -22,6 +22,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_read import (
     slice_query,
 )
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
+from airflow_provider_influx_rollup.lifecycle.catalog import find_entries
 from airflow_provider_influx_rollup.lifecycle.compact_held import Held
 from airflow_provider_influx_rollup.lifecycle.frozen import is_too_old
 from airflow_provider_influx_rollup.lifecycle.purge_state import PurgeState, read_purge
@@ -33,7 +34,7 @@ from airflow_provider_influx_rollup.lifecycle.store_steps import (
     WriteParts,
 )
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
-from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, format_instant
 
 LATE = "late-"
 
@@ -50,6 +51,7 @@ class Making:
     :param reason: why there is a new generation
     :param fences: how often series had been erased from the bucket before anything was read
     :param marks: of purges of the window that the ledger knew before anything was read
+    :param made_at: what the manifest says; None: when the run began
     """
 
     spec: ArchiveSpec
@@ -64,6 +66,7 @@ class Making:
     reason: str
     fences: int = 0
     marks: tuple[PurgeMark, ...] = ()
+    made_at: datetime | None = None
 
     @property
     def token(self) -> str:
@@ -77,6 +80,15 @@ class Making:
         """The columns of the files: also those that only points had which are gone from the bucket."""
         before = self.newest.manifest.tags if self.newest else ()
         return tuple(sorted({*self.plan.keys.tags, *before}))
+
+    def would_lose(self, source: Fingerprint) -> bool:
+        """Whether a generation of what the source holds would be poorer than the newest one, perhaps by retention.
+
+        Whatever the clock says: in a bucket that forgets nobody can tell a person's delete from retention's.
+        """
+        if self.newest is None or not self.plan.bucket.retention_seconds:
+            return False
+        return source.lacks_points_of(self.newest.manifest.source)
 
     def next_number(self, begun: Sequence[int]) -> int:
         """The number of the generation: that of one which was begun and never published, or a new one.
@@ -102,7 +114,7 @@ class Making:
             parts=tuple(parts),
             content=content,
             source=source,
-            created_at=format_instant(self.began),
+            created_at=format_instant(self.made_at or self.began),
             previous=self.newest.manifest.generation if self.newest else 0,
             run=asdict(self.run),
             versions=dict(self.versions),
@@ -112,7 +124,7 @@ class Making:
 
 def fresh_generation(making: Making) -> Steps[Published | None]:
     """A generation of what the source holds; None when it changed meanwhile, or another run was faster."""
-    number, folder = yield from _begin(making)
+    making, number, folder = yield from _begin(making)
     return (yield from _unless_overtaken(making, folder, _fresh(making, number, folder)))
 
 
@@ -124,7 +136,7 @@ def merged_generation(making: Making, before: Held, held: Fingerprint) -> Steps[
     :return: None when the source changed meanwhile, or another run was faster
     :raises ArchiveMismatch: when the merged files are not exactly both
     """
-    number, folder = yield from _begin(making)
+    making, number, folder = yield from _begin(making)
     return (yield from _unless_overtaken(making, folder, _merged(making, before, held, number, folder)))
 
 
@@ -142,6 +154,9 @@ def _fresh(making: Making, number: int, folder: str) -> Steps[Published | None]:
     if read is None:
         return None
     parts, content = read
+    if making.would_lose(content) and not making.spec.force:
+        yield RemoveFiles(_paths(folder, parts))
+        return None
     # what was compared is the same
     return (yield from _publish(making, folder, making.manifest(number, parts, content, content)))
 
@@ -166,10 +181,18 @@ def _merged(
     return (yield from _publish(making, folder, making.manifest(number, parts, content, source)))
 
 
-def _begin(making: Making) -> Steps[tuple[int, str]]:
+def _begin(making: Making) -> Steps[tuple[Making, int, str]]:
     folder = window_folder(making.spec.folder, making.window)
     number = making.next_number((yield from generations(folder)))
-    return number, generation_folder(folder, number)
+    made_at = yield from _made_at(making)
+    return replace(making, made_at=made_at), number, generation_folder(folder, number)
+
+
+def _made_at(making: Making) -> Steps[datetime]:
+    """The time now, or just after the newest archive that overlaps: of two, the one made last wins, whose clocks made them."""
+    entries = yield from find_entries(making.spec.folder, making.window)
+    others = [entry.made_at for entry in entries if entry.window != making.window]
+    return max([making.began, *(made_at + MICROSECOND for made_at in others)])
 
 
 def _read_source(making: Making, folder: str, name: str) -> Steps[tuple[list[Part], Fingerprint] | None]:

@@ -87,7 +87,7 @@ def _check_clock(now: Clock) -> Steps[Finding]:
     fix = (
         ""
         if status is Status.OK
-        else "let both take their time from NTP: windows are due by the worker's clock"
+        else "let both take their time from NTP: windows are due by the server's clock, Airflow's schedules by its own"
     )
     return Finding("clock", status, text, fix)
 

@@ -21,6 +21,7 @@ from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rollup_compute import window_bounds
 from airflow_provider_influx_rollup.lifecycle.rollup_verify import sum_by_window
 from airflow_provider_influx_rollup.lifecycle.shards import shard_end
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, QueryArrow, Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
@@ -50,9 +51,10 @@ def frozen_windows(
 ) -> Steps[dict[Interval, WindowFrozen]]:
     """The windows that retention reaches and that must not be rolled up, each with the numbers.
 
-    Too old is a window whose first shard group may go. A younger one that retention reaches all the same is frozen
-    when it has fewer points than its receipt says, or when the spec has changed since: fewer points of one field and
-    more of another cannot be told apart.
+    Too old is a window whose first shard group may go. A younger one is frozen when it has fewer points than its
+    receipt says, and, when retention reaches it, if the spec has changed since: fewer points of one field and more of
+    another cannot be told apart. The counts hold whatever the clock says: what is gone from a bucket that forgets may
+    be gone for ever.
 
     :param job: all windows of a run
     :param source: the source bucket; one that keeps for ever freezes nothing
@@ -63,7 +65,8 @@ def frozen_windows(
     reached = tuple(
         w
         for w in job.windows
-        if is_too_old(w, source, now) or (w.start < edge and _stands_for_points(book, w))
+        if is_too_old(w, source, now)
+        or (_stands_for_points(book, w) and (w.start < edge or _counts_decide(job.spec, book, w)))
     )
     if not reached:
         return {}
@@ -116,6 +119,7 @@ def _why_frozen(window: Interval, book: ReceiptBook, source: Bucket, now: dateti
         )
         return f"{numbers}; the oldest go at {format_instant(since)} or soon after"
     if receipt is not None and receipt.spec_hash != book.spec_hash:
+        # only where retention reaches: younger windows of another spec were not asked for
         return f"{numbers}, and the spec has changed since, so that nobody can tell whether all are there"
     return numbers if there < stands_for else None
 
@@ -131,6 +135,19 @@ def _up_to(job: Job, last: Interval) -> Job:
     windows = job.windows[: job.windows.index(last) + 1]
     cells = tuple(cell for cell in job.cells if cell.start < last.stop)
     return replace(job, windows=windows, cells=cells)
+
+
+def keeps_what_is_lost(spec: RollupSpec, source: Bucket) -> bool:
+    """Whether fewer points than a receipt says freeze a window of any age.
+
+    A tier's rows become fewer by right when the tier below is repaired, so that its age alone decides.
+    """
+    return bool(source.retention_seconds) and spec.source_tier is None
+
+
+def _counts_decide(spec: RollupSpec, book: ReceiptBook, window: Interval) -> bool:
+    receipt = book.previous.get(window)
+    return spec.source_tier is None and receipt is not None and receipt.spec_hash == book.spec_hash
 
 
 def _stands_for_points(book: ReceiptBook, window: Interval) -> bool:

@@ -19,7 +19,7 @@ from airflow_provider_influx_rollup.lifecycle.coverage import (
     WindowState,
     coverage,
 )
-from airflow_provider_influx_rollup.lifecycle.frozen import horizon, is_too_old
+from airflow_provider_influx_rollup.lifecycle.frozen import horizon, is_too_old, keeps_what_is_lost
 from airflow_provider_influx_rollup.lifecycle.identity import as_known, known_spec
 from airflow_provider_influx_rollup.lifecycle.pipelines import load_stored
 from airflow_provider_influx_rollup.lifecycle.source_size import (
@@ -212,7 +212,9 @@ def _frozen(
     for window in done:
         if is_too_old(window.window, source, now):
             frozen.append(replace(window, why=since))
-        elif window.window.start < edge:
+        elif window.window.start < edge or (
+            keeps_what_is_lost(spec, source) and window.state is not WindowState.STALE_SPEC
+        ):
             at_risk.append(window)
     if at_risk:
         span = Interval(at_risk[0].window.start, max(window.window.stop for window in at_risk))

@@ -13,7 +13,7 @@ from airflow_provider_influx_rollup.exceptions import (
     WindowFrozen,
 )
 from airflow_provider_influx_rollup.lifecycle.checkpoints import halves, stretches
-from airflow_provider_influx_rollup.lifecycle.frozen import horizon, is_too_old
+from airflow_provider_influx_rollup.lifecycle.frozen import horizon, is_too_old, keeps_what_is_lost
 from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
@@ -146,7 +146,7 @@ class Sweep:
         """Why a repair could make a window poorer: retention has taken points of it, or may have."""
         source, now = self.plan.source, self.now()
         edge = horizon(source, now)
-        if edge is None or not (change.window.start < edge or is_too_old(change.window, source, now)):
+        if edge is None:
             return None
         receipt = self.book.previous.get(change.window)
         stands_for = receipt.rows_in if receipt else 0
@@ -157,7 +157,14 @@ class Sweep:
         )
         is_fewer = change.points is not None and change.points < stands_for
         is_other = Reason.SPEC_CHANGED in change.reasons and stands_for > 0
-        if is_too_old(change.window, source, now) or is_fewer or is_other or change.lost:
+        is_reached = change.window.start < edge
+        # whatever the clock says: what is gone may be gone for ever
+        counts = is_reached or keeps_what_is_lost(self.spec, source)
+        if (
+            is_too_old(change.window, source, now)
+            or (is_reached and is_other)
+            or (counts and (is_fewer or change.lost))
+        ):
             return numbers
         return None
 

@@ -7,7 +7,6 @@ from typing import Any
 # not from airflow_compat: only callbacks need it
 from airflow.providers.common.compat.sdk import BaseNotifier, redact
 
-from airflow_provider_influx_rollup.airflow_compat import timezone
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID, InfluxRollupHook
 from airflow_provider_influx_rollup.lifecycle.steps import Report
@@ -65,8 +64,8 @@ class InfluxStatusNotifier(BaseNotifier):
             message = str(redact(f"{ti.dag_id}.{ti.task_id} is right for {task.window or 'its run'} now"))
         else:
             message = format_window_failure(context)
-        steps = tell_status(self.status_bucket, task, self.level, message, timezone.utcnow())
-        drive(steps, InfluxRollupHook(self.influx_conn_id, org=self.org).get_conn(), self._report)
+        client = InfluxRollupHook(self.influx_conn_id, org=self.org).get_conn()
+        drive(tell_status(self.status_bucket, task, self.level, message, client.now()), client, self._report)
 
     def _report(self, report: Report) -> None:
         self.log.info("%s", report.message)

@@ -16,7 +16,6 @@ from airflow_provider_influx_rollup.airflow_compat import (
     Context,
     Stats,
 )
-from airflow_provider_influx_rollup.airflow_compat import timezone as airflow_timezone
 from airflow_provider_influx_rollup.data_interval import interval_of_run, run_info
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError
 from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID, InfluxRollupHook
@@ -153,7 +152,7 @@ class InfluxStageOperator(BaseOperator):
         with self._measured():
             client = self.hook.get_conn()
             self._push_links(context)
-            return stage_result(drive(make_steps(airflow_timezone.utcnow), client, self._report, actions))
+            return stage_result(drive(make_steps(client.now), client, self._report, actions))
 
     @failing_by_permanence()
     def defer_verb(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_influx_rollup.airflow_compat import AirflowSkipException, timezone
+from airflow_provider_influx_rollup.airflow_compat import AirflowSkipException
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.spec import AUTO
@@ -256,13 +257,13 @@ class FluxRollupOperator(InfluxStageOperator):
         return self._parse_options()
 
     def _execute_spec(self, context: Context, spec: RollupSpec, interval: Interval) -> dict[str, Any]:
-        def make_steps(_now: object) -> Steps[Any]:
+        def make_steps(now: Callable[[], datetime]) -> Steps[Any]:
             from airflow_provider_influx_rollup.lifecycle.dry_run import with_plan
             from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
 
             run, options = run_info(context), self.options()
-            steps = roll_up(spec, interval, run, timezone.utcnow, dry_run=self.is_dry_run, options=options)
-            return with_plan(steps, spec, interval, timezone.utcnow) if self.is_dry_run else steps
+            steps = roll_up(spec, interval, run, now, dry_run=self.is_dry_run, options=options)
+            return with_plan(steps, spec, interval, now) if self.is_dry_run else steps
 
         return self.run_verb(context, make_steps)
 
@@ -272,13 +273,11 @@ class FluxRollupOperator(InfluxStageOperator):
             values = {**spec.as_json(), "options": self.options().as_json()}
             self.defer_verb(context, values, [interval], verb="rollup_script")
 
-        def make_steps(_now: object) -> Steps[StageResult]:
+        def make_steps(now: Callable[[], datetime]) -> Steps[StageResult]:
             from airflow_provider_influx_rollup.lifecycle.rollup_script import roll_up_by_script
 
             run, options = run_info(context), self.options()
-            return roll_up_by_script(
-                spec, interval, run, timezone.utcnow, dry_run=self.is_dry_run, options=options
-            )
+            return roll_up_by_script(spec, interval, run, now, dry_run=self.is_dry_run, options=options)
 
         return self.run_verb(context, make_steps)
 

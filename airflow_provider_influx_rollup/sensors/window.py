@@ -213,8 +213,8 @@ class WindowCompleteSensor(BaseSensorOperator):
             interval = self._interval(context)
             spec = self.spec(interval)
             try:
-                steps = check_windows(spec, interval, airflow_timezone.utcnow())
-                found = drive(steps, self.hook.get_conn(), self._report)
+                client = self.hook.get_conn()
+                found = drive(check_windows(spec, interval, client.now()), client, self._report)
             except InfluxRollupError as error:
                 if error.permanent:
                     raise

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_influx_rollup.airflow_compat import BaseTrigger, TriggerEvent, timezone
+from airflow_provider_influx_rollup.airflow_compat import BaseTrigger, TriggerEvent
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError
 from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID, InfluxRollupHook
 from airflow_provider_influx_rollup.task_failures import error_event
@@ -95,7 +96,9 @@ class LifecycleJobTrigger(BaseTrigger):
 
         try:
             client = await InfluxRollupHook(self.influx_conn_id, org=self.org).aget_conn()
-            result = await adrive(steps_of_verb(self.verb)(self.job(), timezone.utcnow), client, self._report)
+            # asks the server where it has told its time to nobody yet: not on the event loop
+            await asyncio.to_thread(client.now)
+            result = await adrive(steps_of_verb(self.verb)(self.job(), client.now), client, self._report)
             event = {"status": "success", "result": stage_result(result)}
         except InfluxRollupError as error:
             event = error_event(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ LONGEST_SLEEP_SECONDS = 60.0
 class WindowReadyTrigger(BaseTrigger):
     """Fires once: when all windows of an interval are complete, on a permanent error, or at the deadline.
 
-    Before stop + lateness it asks the server nothing. Transient errors are logged and tried again.
+    Before stop + lateness it asks the server for the time only. Transient errors are logged and tried again.
 
     :param spec: what complete means, as JSON (``lifecycle.window_complete.CompletenessSpec``)
     :param interval: ``{"start", "stop"}`` in RFC 3339
@@ -79,17 +79,33 @@ class WindowReadyTrigger(BaseTrigger):
         interval = Interval(*(datetime.fromisoformat(self.interval[name]) for name in ("start", "stop")))
         deadline = datetime.fromisoformat(self.deadline)
         due = spec.due_at(interval)
-        if timezone.utcnow() < due:
+        now = await self._clock()
+        if now() < due:
             self.log.info("%s: asleep until %s, its stop + lateness", interval, due)
-        await sleep_until(min(due, deadline))
+        # by the server's clock, which decides; the deadline is this machine's
+        await sleep_until(min(due, deadline + (now() - timezone.utcnow())), now)
         while True:
             found = await self._look(spec, interval)
             if found is not None:
                 return {"status": "success", "result": found}
-            now = timezone.utcnow()
-            if now >= deadline:
+            moment = timezone.utcnow()
+            if moment >= deadline:
                 return {"status": "timeout", "window": self.interval, "deadline": self.deadline}
-            await sleep_until(min(now + timedelta(seconds=self.poke_interval_seconds), deadline))
+            await sleep_until(min(moment + timedelta(seconds=self.poke_interval_seconds), deadline))
+
+    async def _clock(self) -> Callable[[], datetime]:
+        """The server's clock; this machine's when the server cannot be asked.
+
+        :raises InfluxRollupError: when it is permanent
+        """
+        try:
+            client = await InfluxRollupHook(self.influx_conn_id, org=self.org).aget_conn()
+            await asyncio.to_thread(client.now)
+        except InfluxRollupError as error:
+            if error.permanent:
+                raise
+            return timezone.utcnow
+        return client.now
 
     async def _look(self, spec: CompletenessSpec, interval: Interval) -> dict[str, Any] | None:
         """Look once; None when the windows are not complete, or nobody can say.
@@ -101,7 +117,8 @@ class WindowReadyTrigger(BaseTrigger):
 
         try:
             client = await InfluxRollupHook(self.influx_conn_id, org=self.org).aget_conn()
-            return await adrive(check_windows(spec, interval, timezone.utcnow()), client, self._report)
+            now = await asyncio.to_thread(client.now)
+            return await adrive(check_windows(spec, interval, now), client, self._report)
         except InfluxRollupError as error:
             if error.permanent:
                 raise
@@ -113,10 +130,11 @@ class WindowReadyTrigger(BaseTrigger):
         log("%s", report.message)
 
 
-async def sleep_until(instant: datetime) -> None:
-    """Sleep until an instant has passed, by the wall clock.
+async def sleep_until(instant: datetime, now: Callable[[], datetime] = timezone.utcnow) -> None:
+    """Sleep until an instant has passed, by a clock.
 
     :param instant: aware
+    :param now: the clock; by default this machine's
     """
-    while (seconds := (instant - timezone.utcnow()).total_seconds()) > 0:  # noqa: ASYNC110 - waits for a time, not an event
+    while (seconds := (instant - now()).total_seconds()) > 0:  # noqa: ASYNC110 - waits for a time, not an event
         await asyncio.sleep(min(seconds, LONGEST_SLEEP_SECONDS))

@@ -15,6 +15,7 @@ from airflow_provider_influx_rollup import flux
 from airflow_provider_influx_rollup.flux.inventory import SeriesSource
 from airflow_provider_influx_rollup.flux.rollup import Chain, RollupSource
 from airflow_provider_influx_rollup.flux.whole_range import render_aggregate
+from airflow_provider_influx_rollup.flux.whole_texts import Parted
 from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
 from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.interval import EPOCH, STORABLE, Interval, storable_part
@@ -59,6 +60,7 @@ ARGUMENTS: dict[str, Any] = {
     "first": OLD.start,
     "last": OLD.stop,
     "queries": {},
+    "parted": Parted("", 'from(bucket: "b")'),
 }
 # pushed down as one endless window when nothing but filters stands between it and the range
 BARE = re.compile(r"\|> range\([^\n]*\)\s*(?:\|> filter\([^\n]*\)\s*)*\|> (count|sum|mean)\(")
