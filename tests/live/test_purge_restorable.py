@@ -64,7 +64,8 @@ def two_tags(text: str) -> Tags:
     return (("host", text), ("site", "x")) if is_held(text) else (("site", "x"), ("host", text))
 
 
-KEYS = TEXTS.filter(is_held)
+# the server's own name of the measurement is NUL
+KEYS = TEXTS.filter(lambda text: is_held(text) and text != "\0")
 NUMBERS = count()
 
 
