@@ -35,7 +35,7 @@ from tests.purge_scene import (
     outside,
     point,
 )
-from tests.rename_scene import id_of, rename_bucket
+from tests.rename_scene import delete_bucket, id_of, rename_bucket
 
 pytestmark = pytest.mark.live
 NEXT = Interval(WINDOW.stop, WINDOW.stop + WINDOW.duration)
@@ -260,6 +260,28 @@ def test_restore_lifts_the_mark_when_its_bucket_was_renamed(scene: PurgeScene, b
     with pytest.raises(WindowFrozen):
         scene.roll(scene.hourly, WINDOW)
     assert counts(scene) == COUNTS
+
+
+def test_bucket_that_was_made_anew_is_another_one_and_takes_the_archive_back(scene: PurgeScene) -> None:
+    scene.purge()
+    delete_bucket(scene.server, scene.bucket)
+    scene.client.ensure_bucket(scene.bucket)
+    with pytest.raises(WindowFrozen, match="another bucket"):
+        scene.roll(scene.hourly, WINDOW)
+    assert counts(scene) == COUNTS
+    org, name = scene.server.org, scene.bucket
+    spec = RestoreSpec(org, name, scene.measurement, name, org, str(scene.base), ledger_bucket=scene.ledger)
+    steps = restore(spec, WINDOW, RUN, lambda: PURGED_AT)
+    result = drive(steps, scene.client, scene.tell, actions_with(scene.store)).as_json()
+    # the mark is that of the bucket that is gone
+    assert (result["rows_out"], result["lifted"]) == (4, [])
+    assert scene.facts() == as_facts(inside())
+    assert scene.roll(scene.hourly, WINDOW)["state"] == "COMMITTED"
+    assert counts(scene) == COUNTS
+    # the next hour was not archived, so nothing brings its point back: its row stays
+    (left,) = scene.reconcile(scene.hourly, DAY)["frozen"]
+    assert left["window"] == NEXT.as_json()
+    assert counts(scene, window=NEXT) == {"b": 1}
 
 
 def test_bucket_of_an_old_name_has_an_archive_of_its_own(scene: PurgeScene) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +16,16 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import WindowFrozen
 from airflow_provider_influx_rollup.lifecycle.coverage import coverage
 from airflow_provider_influx_rollup.lifecycle.doctor import examine
+from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
+from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.influx_http import InfluxAddress
 from tests.archive_scene import client_of
 from tests.conftest import InfluxServer
 from tests.purge_scene import DAY, HOUR, PURGED_AT, WINDOW, PurgeScene, make_purge_scene, point
 from tests.rename_scene import rename_bucket
+from tests.validation_runs import HOUR as HOUR_OF_CHECKS
+from tests.validation_runs import START_NS, run, stored
 
 pytestmark = pytest.mark.live
 NEXT = Interval(WINDOW.stop, WINDOW.stop + WINDOW.duration)
@@ -94,6 +99,26 @@ def test_values_and_proofs_stay_when_buckets_are_renamed(scene: PurgeScene, whic
     )
     (names,) = [one for one in findings if one.check == "names"]
     assert ("renamed buckets" in names.message) == (which != ("ledger",))
+
+
+def test_points_leave_the_quarantine_when_buckets_were_renamed(
+    client: InfluxClient, influx: InfluxServer, bucket_factory: Callable[[], str]
+) -> None:
+    bucket, quarantine, ledger = bucket_factory(), bucket_factory(), bucket_factory()
+    client.write_lines(bucket, [f"m temp={value} {START_NS + n}" for n, value in enumerate((1, 99, 98))])
+    rules = rules_of([{"rule": "range", "field": "temp", "high": 50}])
+    spec = ValidateSpec(bucket, "m", rules, quarantine_bucket=quarantine, ledger_bucket=ledger)
+    assert run(client, spec, HOUR_OF_CHECKS)["quarantined"] == 2
+    for _ in range(2):
+        bucket = rename_bucket(influx, bucket, f"{bucket}_renamed")
+        quarantine = rename_bucket(influx, quarantine, f"{quarantine}_renamed")
+        spec = replace(spec, bucket=bucket, quarantine_bucket=quarantine)
+        assert run(client, spec, HOUR_OF_CHECKS)["quarantined"] == 2
+        # once each, and not once for each name
+        assert sorted(stored(influx, quarantine, "m")["_value"]) == [98.0, 99.0]
+    client.write_lines(bucket, [f"m temp=2 {START_NS + 1}"])
+    assert run(client, spec, HOUR_OF_CHECKS)["quarantined"] == 1
+    assert list(stored(influx, quarantine, "m")["_value"]) == [98.0]
 
 
 def test_archive_and_marks_stay_when_the_organisation_is_renamed(
