@@ -20,6 +20,11 @@ BORDER = b"\r\n\r\n"
 PANIC = b'{"code":'
 #: part of the message of an answer with other bytes than text
 NOT_TEXT = "bytes that are not UTF-8"
+#: what helps against them: the predicates of deletes cannot name them
+NOT_TEXT_FIX = (
+    "write these points again as UTF-8, and delete the old ones: by their other tags and times, or by InfluxQL, which takes "
+    'a pattern with a dot for each such byte: POST /query?db=BUCKET with q=DELETE FROM "MEASUREMENT" WHERE "TAG" =~ /^K.ln$/'
+)
 DEFAULT_SEGMENT_BYTES = 1 << 20
 
 ErrorFromText = Callable[[str], InfluxError]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from airflow_provider_influx_rollup.archive.annotated_csv import NOT_TEXT, Doubts
+from airflow_provider_influx_rollup.archive.annotated_csv import NOT_TEXT, NOT_TEXT_FIX, Doubts
 from airflow_provider_influx_rollup.client.hex_texts import TextsInHex
 from airflow_provider_influx_rollup.exceptions import InfluxError, QueryFailed
 from airflow_provider_influx_rollup.flux.whole_texts import HEX_PREFIX, Parted, hex_query, lost_text_query
@@ -78,8 +78,5 @@ class Reading(Generic[Result]):
 def with_advice(error: InfluxError) -> InfluxError:
     """Say what helps against bytes that are not UTF-8, which no predicate of a delete can name."""
     if isinstance(error, QueryFailed) and NOT_TEXT in error.what:
-        error.fix = (
-            "write these points again as UTF-8, and delete the old ones by InfluxQL, which takes a pattern, with a dot "
-            """for each such byte: POST /query?db=BUCKET with q=DELETE FROM "MEASUREMENT" WHERE "TAG" =~ /^K.ln$/"""
-        )
+        error.fix = NOT_TEXT_FIX
     return error

@@ -10,8 +10,8 @@ from airflow_provider_influx_rollup.flux.literals import require_encodable
 
 NameKind = Literal["bucket", "measurement", "tag", "tag value", "field"]
 
-# NUL: refused by deletes; line feed: ends a line of line protocol; carriage return: deletes can name it in tag values
-# only, by another way than users would think of, and fields are never deleted by name
+# NUL: refused by deletes; line feed: ends a line of line protocol; carriage return: lost in CSV answers, which are read in
+# another way then, and by deletes, which InfluxQL does for tag values; a name that people give has it by mistake
 _FORBIDDEN = {"\0": "a NUL character", "\n": "a line feed", "\r": "a carriage return"}
 
 # the server takes the backslash for an escape when it reads its own index
@@ -55,7 +55,7 @@ def _why_invalid(kind: NameKind, text: object) -> str | None:
     if not isinstance(text, str):
         return "it is no text"
     for character, description in _FORBIDDEN.items():
-        if character in text and not (character == "\r" and kind == "field"):
+        if character in text and not (character == "\r" and kind in ("field", "tag value")):
             return f"it holds {description}"
     try:
         require_encodable(text)

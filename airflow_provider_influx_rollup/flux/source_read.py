@@ -15,9 +15,11 @@ def fields_query(source: RollupSource, parts: Sequence[Interval]) -> str:
     :param parts: each inside one shard group, where a field has one type; a read over several returns the points
         of one type and leaves out the others without a word
     """
-    reads = [
-        f'{render_source(source, part)}\n  |> group(columns: ["_field"])\n  |> first()' for part in parts
-    ]
+    # without the tags, which nobody reads: a series whose tags cannot be read is a matter of its own windows
+    ending = (
+        '  |> group(columns: ["_field"])\n  |> first()\n  |> keep(columns: ["_time", "_field", "_value"])'
+    )
+    reads = [f"{render_source(source, part)}\n{ending}" for part in parts]
     if len(reads) == 1:
         return reads[0]
     return "\n\n".join(f'{read}\n  |> yield(name: "{index}")' for index, read in enumerate(reads))

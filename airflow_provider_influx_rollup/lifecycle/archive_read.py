@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from airflow_provider_influx_rollup.archive.annotated_csv import NOT_TEXT
+from airflow_provider_influx_rollup.archive.annotated_csv import NOT_TEXT, NOT_TEXT_FIX
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
 from airflow_provider_influx_rollup.exceptions import (
     BucketNotFound,
@@ -105,8 +105,7 @@ def as_unreadable(error: QueryFailed, window: Interval) -> QueryFailed | SourceU
     """The error of texts that are no texts, in place of that of the query which met them."""
     if NOT_TEXT not in error.what:
         return error
-    fix = "write these points again as UTF-8, and delete the old ones"
-    return SourceUnreadable(error.what, window=window, written="no manifest", fix=fix)
+    return SourceUnreadable(error.what, window=window, written="no manifest", fix=NOT_TEXT_FIX)
 
 
 def _require_readable_names(spec: ArchiveSpec, window: Interval, keys: SourceKeys) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from airflow_provider_influx_rollup.aggregates.catalog import Source, find_aggregate
 from airflow_provider_influx_rollup.aggregates.hierarchy import require_mergeable_names
 from airflow_provider_influx_rollup.aggregates.selection import AggregateRules
-from airflow_provider_influx_rollup.exceptions import AggregateNotMergeable, ConfigurationError
+from airflow_provider_influx_rollup.exceptions import AggregateNotMergeable, ConfigurationError, InvalidName
 from airflow_provider_influx_rollup.flux.names import validate_name, validate_written_measurement
 from airflow_provider_influx_rollup.lifecycle.default_names import (
     MOST_PIPELINE_BYTES,
@@ -126,6 +126,9 @@ class RollupSpec:
         Duration.of(self.lateness, allow_zero=True).timedelta  # noqa: B018 - refuses months
         _require_choice("compute", self.compute, COMPUTE_CHOICES)
         _require_choice("empty_windows", self.empty_windows, EMPTY_CHOICES)
+        if "\r" in self.pipeline_name:
+            what = f"the pipeline's name would be {self.pipeline_name!r}, with a carriage return"
+            raise InvalidName(what, written="nothing", fix="give pipeline a name without it")
         self._require_distinct_target()
         self._require_mergeable()
         self._require_tier()
