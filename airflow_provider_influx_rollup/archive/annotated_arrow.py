@@ -42,9 +42,13 @@ class ArrowDecoder:
 
     :param error_from_text: makes the error of a message that the server put into the answer
     :param batch_bytes: how much CSV is gathered before it is parsed
+    :param is_final: whether nobody looks at ``doubts``
     """
 
-    def __init__(self, error_from_text: ErrorFromText, *, batch_bytes: int = BATCH_BYTES) -> None:
+    def __init__(
+        self, error_from_text: ErrorFromText, *, batch_bytes: int = BATCH_BYTES, is_final: bool = True
+    ) -> None:
+        self._is_final = is_final
         self._error_from_text = error_from_text
         self._splitter = BlockSplitter(error_from_text, segment_bytes=SEGMENT_BYTES)
         self._batch_bytes = batch_bytes
@@ -84,7 +88,7 @@ class ArrowDecoder:
 
     def _parse(self, block: Block, data: bytes) -> pa.Table:
         names = block.names[2:]
-        check_names(block, names, self._error_from_text)
+        check_names(block, names, self._error_from_text, is_final=self._is_final)
         is_quoted = block in self._quoted
         types = [arrow_type(kind, name) for kind, name in zip(block.types[2:], names, strict=True)]
         try:

@@ -75,9 +75,13 @@ class RowDecoder:
 
     :param error_from_text: makes the error of a message that the server put into the answer
     :param keeps_bytes: whether bytes that are not UTF-8 become lone surrogates; else they are an error
+    :param is_final: whether nobody looks at ``doubts``
     """
 
-    def __init__(self, error_from_text: ErrorFromText, *, keeps_bytes: bool = False) -> None:
+    def __init__(
+        self, error_from_text: ErrorFromText, *, keeps_bytes: bool = False, is_final: bool = True
+    ) -> None:
+        self._is_final = is_final
         self._error_from_text = error_from_text
         self._keeps_bytes = keeps_bytes
         self._splitter = BlockSplitter(error_from_text, keeps_bytes=keeps_bytes)
@@ -105,7 +109,7 @@ class RowDecoder:
     def _decode(self, segment: Segment) -> list[Row]:
         block = segment.block
         names = block.names[2:]
-        check_names(block, names, self._error_from_text)
+        check_names(block, names, self._error_from_text, is_final=self._is_final)
         columns = [
             (name, CONVERTERS.get(kind), default)
             for name, kind, default in zip(names, block.types[2:], block.defaults[2:], strict=True)
@@ -128,9 +132,14 @@ def _decode_record(block: Block, columns: list[Column], record: list[str]) -> Ro
     return row
 
 
-def check_names(block: Block, names: tuple[str, ...], error_from_text: ErrorFromText) -> None:
-    """Refuse two columns of one name: one of them would be lost. Names that lost a carriage return are read again."""
-    if not block.has_quoted_name and len(set(names)) != len(names):
+def check_names(
+    block: Block, names: tuple[str, ...], error_from_text: ErrorFromText, *, is_final: bool
+) -> None:
+    """Refuse two columns of one name: one of them would be lost.
+
+    :param is_final: whether names that may have lost a carriage return are not read again
+    """
+    if (is_final or not block.has_quoted_name) and len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         message = f"the answer has two columns of the name {', '.join(twice)} among {', '.join(block.names)}"
         raise error_from_text(message)

@@ -47,7 +47,7 @@ ACTIONS: Actions = {
         step.flux,
         extern=step.extern,
         now=step.now,
-        of_ledger=step.of_ledger,
+        as_sent=step.as_sent,
         keeps_bytes=step.keeps_bytes,
     ),
     QueryArrow: lambda client, step: client.query_arrow(step.flux, extern=step.extern, now=step.now),

@@ -150,7 +150,7 @@ class TablesDecoder:
     def __init__(self, error_from_text: ErrorFromText) -> None:
         from airflow_provider_influx_rollup.archive.annotated_arrow import ArrowDecoder
 
-        self._decoder = ArrowDecoder(error_from_text)
+        self._decoder = ArrowDecoder(error_from_text, is_final=False)
         self._tables: list[pa.Table] = []
 
     @property

@@ -128,7 +128,7 @@ class InfluxClient:
         *,
         extern: Mapping[str, Any] | None = None,
         now: datetime | None = None,
-        of_ledger: bool = False,
+        as_sent: bool = False,
         keeps_bytes: bool = False,
     ) -> list[Row]:
         """Run Flux and return its rows by column; each knows its yield.
@@ -138,14 +138,14 @@ class InfluxClient:
 
         :param extern: a Flux AST file whose options are bound before the query
         :param now: aware time of ``now()`` in the query
-        :param of_ledger: the texts are the ledger's own, which hold no carriage return: none is looked for
+        :param as_sent: texts come without the carriage returns that the server's CSV loses, and none is looked for
         :param keeps_bytes: whether bytes that are not UTF-8 become lone surrogates; else they are an error
         """
 
         def decoder(make_error: Callable[[str], InfluxError]) -> RowDecoder:
-            return RowDecoder(make_error, keeps_bytes=keeps_bytes)
+            return RowDecoder(make_error, keeps_bytes=keeps_bytes, is_final=as_sent)
 
-        if of_ledger:
+        if as_sent:
             request = requests.query_request(self._settings.org, flux, extern=extern, now=now)
             return self._decoded(request, decoder)
         return self._whole(flux, extern, now, decoder, TextsInHex.rows, keeps_bytes=keeps_bytes)

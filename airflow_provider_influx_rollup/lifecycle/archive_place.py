@@ -32,7 +32,7 @@ def find_place(spec: ArchiveSpec) -> Steps[tuple[ArchiveSpec, list[str]]]:
     bucket, ledger = yield Gather((FindBucket(spec.bucket), FindBucket(spec.ledger_bucket)))
     if bucket is None or ledger is None:
         return spec, []
-    folders = decode_folders((yield Query(folders_query(spec.ledger_bucket), of_ledger=True)))
+    folders = decode_folders((yield Query(folders_query(spec.ledger_bucket), as_sent=True)))
     known = _of_id(folders, bucket.id)
     if known is not None:
         return replace(spec, kept_as=known.names), []
@@ -51,7 +51,7 @@ def earlier_names(bucket: str, ledger_bucket: str) -> Steps[tuple[str, str] | No
     found, ledger = yield Gather((FindBucket(bucket), FindBucket(ledger_bucket)))
     if found is None or ledger is None:
         return None
-    folder = _of_id(decode_folders((yield Query(folders_query(ledger_bucket), of_ledger=True))), found.id)
+    folder = _of_id(decode_folders((yield Query(folders_query(ledger_bucket), as_sent=True))), found.id)
     return None if folder is None else folder.names
 
 
@@ -61,7 +61,7 @@ def located_source(spec: RestoreSpec) -> Steps[RestoreSpec]:
     source, target, ledger = yield Gather(names)
     if ledger is None:
         return spec
-    folders = decode_folders((yield Query(folders_query(spec.ledger_bucket), of_ledger=True)))
+    folders = decode_folders((yield Query(folders_query(spec.ledger_bucket), as_sent=True)))
     known = _of_id(folders, source.id) if source is not None and spec.org == spec.target_org else None
     known = known or _of_names(folders, spec.org, spec.source_bucket)
     if known is None:
@@ -88,7 +88,7 @@ def _new_folder(spec: ArchiveSpec, bucket: Bucket, folders: Sequence[ArchiveFold
 def _adopted_marks(ledger_bucket: str, bucket: Bucket) -> Steps[list[str]]:
     """The marks that count by the bucket's name, with its id: from now on they follow it."""
     marks = without_superseded(
-        decode_marks((yield Query(named_marks_query(ledger_bucket, bucket.name), of_ledger=True)))
+        decode_marks((yield Query(named_marks_query(ledger_bucket, bucket.name), as_sent=True)))
     )
     return [
         encode_mark(replace(mark, bucket_id=bucket.id))

@@ -100,7 +100,7 @@ def learn_cost(ledger_bucket: str, pipeline: str, stage: str, now: datetime) -> 
     recent, ever = Interval(now - RECENT, soon), Interval(EPOCH, soon)
     for name, written in ((pipeline, recent), (pipeline, ever), (None, recent)):
         query = blocks_query(ledger_bucket, stage, written, pipeline=name, most_events=MOST_EVENTS)
-        blocks = blocks_of((yield Query(query, of_ledger=True)))
+        blocks = blocks_of((yield Query(query, as_sent=True)))
         if blocks:
             return CostModel.learn(blocks, is_own=name is not None)
     return None

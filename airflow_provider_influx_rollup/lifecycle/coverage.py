@@ -158,7 +158,7 @@ def coverage(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[Cover
         # sliding windows start before the interval
         starts = Interval(windows[0].start, windows[-1].start + INSTANT)
         rows = yield Query(
-            coverage_query(spec.ledger_bucket, spec.pipeline_name, STAGE, starts), of_ledger=True
+            coverage_query(spec.ledger_bucket, spec.pipeline_name, STAGE, starts), as_sent=True
         )
         span = Interval(windows[0].start, windows[-1].stop)
         marks = yield from overlapping_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span)

@@ -56,14 +56,14 @@ def examine(
     findings.append(
         _check_stuck(
             pipelines,
-            (yield Query(unfinished_query(ledger_bucket, _always(now())), of_ledger=True)),
+            (yield Query(unfinished_query(ledger_bucket, _always(now())), as_sent=True)),
             now(),
             stuck_after,
         )
     )
     starts = Interval(now() - drift_since, now())
     findings.append(
-        _check_drift(pipelines, (yield Query(spec_counts_query(ledger_bucket, starts), of_ledger=True)))
+        _check_drift(pipelines, (yield Query(spec_counts_query(ledger_bucket, starts), as_sent=True)))
     )
     return findings
 

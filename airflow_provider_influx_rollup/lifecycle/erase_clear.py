@@ -153,7 +153,7 @@ class Clearing:
     def _receipts(self, reader: Reader, spans: Sequence[Interval]) -> Steps[list[Receipt]]:
         reach = Interval(_earlier(spans[0].start), spans[-1].stop)
         query = receipts_query(reader.rollup.ledger_bucket, reader.name, STAGE, reach)
-        receipts = decode_receipts((yield Query(query, of_ledger=True)))
+        receipts = decode_receipts((yield Query(query, as_sent=True)))
         return [one for one in receipts if any(one.window.overlaps(span) for span in spans)]
 
     def require_at_rest(self, found: Found) -> Steps[None]:

@@ -64,7 +64,7 @@ def read_receipts_at(rollup: RollupSpec, starts: Sequence[int]) -> Steps[list[Re
     query = receipts_query(rollup.ledger_bucket, rollup.pipeline_name, STAGE, span)
     wanted = set(starts)
     return [
-        one for one in decode_receipts((yield Query(query, of_ledger=True))) if one.window.start_ns in wanted
+        one for one in decode_receipts((yield Query(query, as_sent=True))) if one.window.start_ns in wanted
     ]
 
 

@@ -114,7 +114,7 @@ def plan_healing(
         starts = Interval(windows[0].start, windows[-1].start + INSTANT)
         query = receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, starts)
         receipts = {
-            receipt.window: receipt for receipt in decode_receipts((yield Query(query, of_ledger=True)))
+            receipt.window: receipt for receipt in decode_receipts((yield Query(query, as_sent=True)))
         }
         span = Interval(windows[0].start, windows[-1].stop)
         marks = yield from overlapping_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span)

@@ -51,7 +51,7 @@ def with_own_hash(
 
 def known_spec(spec: RollupSpec) -> Steps[RollupSpec]:
     """A spec as its ledger knows it, which must exist."""
-    rows = yield Query(together(stored_queries(spec.ledger_bucket)), of_ledger=True)
+    rows = yield Query(together(stored_queries(spec.ledger_bucket)), as_sent=True)
     return as_known(spec, stored_of(rows, spec.ledger_bucket))
 
 

@@ -106,7 +106,7 @@ def _is_about(receipt: Receipt, interval: Interval) -> bool:
 
 
 def _receipts(spec: CompletenessSpec, span: Interval) -> Steps[dict[datetime, Receipt]]:
-    rows = yield Query(receipts_query(spec.ledger_bucket, str(spec.pipeline), STAGE, span), of_ledger=True)
+    rows = yield Query(receipts_query(spec.ledger_bucket, str(spec.pipeline), STAGE, span), as_sent=True)
     return {receipt.window.start: receipt for receipt in decode_receipts(rows)}
 
 

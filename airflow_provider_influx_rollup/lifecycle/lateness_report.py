@@ -121,9 +121,9 @@ def _chosen(spec: LatenessSpec, known: Mapping[str, RollupSpec]) -> list[RollupS
 def _watched(spec: LatenessSpec, pipeline: RollupSpec, interval: Interval, now: datetime) -> Steps[Watched]:
     ledger, name = spec.ledger_bucket, pipeline.pipeline_name
     queries = (
-        Query(receipts_query(ledger, name, STAGE, interval), of_ledger=True),
-        Query(lateness_query(ledger, name, interval), of_ledger=True),
-        Query(checks_query(ledger, name, interval.start, now + CLOCK_SLACK), of_ledger=True),
+        Query(receipts_query(ledger, name, STAGE, interval), as_sent=True),
+        Query(lateness_query(ledger, name, interval), as_sent=True),
+        Query(checks_query(ledger, name, interval.start, now + CLOCK_SLACK), as_sent=True),
     )
     receipt_rows, record_rows, check_rows = yield Gather(queries)
     receipts = [receipt for receipt in decode_receipts(receipt_rows) if receipt.generation]

@@ -37,7 +37,7 @@ def load_stored(ledger_bucket: str) -> Steps[list[StoredSpec]]:
     """
     if (yield FindBucket(ledger_bucket)) is None:
         return []
-    return stored_of((yield Query(together(stored_queries(ledger_bucket)), of_ledger=True)), ledger_bucket)
+    return stored_of((yield Query(together(stored_queries(ledger_bucket)), as_sent=True)), ledger_bucket)
 
 
 def stored_queries(ledger_bucket: str) -> dict[str, str]:

@@ -125,7 +125,7 @@ def _dry_run(
     """Run the script where there is no data, and return its plan."""
     extern = plan_extern(window_values(EMPTY_TIME, window_period), params)
     try:
-        rows = yield Query(script, extern=extern, now=EMPTY_TIME.stop)
+        rows = yield Query(script, extern=extern, now=EMPTY_TIME.stop, as_sent=True)
     except InfluxRejected as error:
         _reraise_unless_about_the_script(error)
         raise _script_error(error, window) from error

@@ -52,7 +52,7 @@ def overlapping_marks(
     :param bucket: what the bucket is called now
     :param measurement: None: all of the bucket
     """
-    found = yield Query(overlapping_marks_query(ledger_bucket, measurement, interval), of_ledger=True)
+    found = yield Query(overlapping_marks_query(ledger_bucket, measurement, interval), as_sent=True)
     return list((yield from read_marks(ledger_bucket, bucket, measurement, interval, found)).own)
 
 
@@ -72,7 +72,7 @@ def read_marks(
     if not starts:
         return Marks()
     marks_text = marks_query(ledger_bucket, measurement, min(starts), max(starts))
-    rows: list[Row] = yield Query(together({MARKS: marks_text, BUCKETS: buckets_query()}), of_ledger=True)
+    rows: list[Row] = yield Query(together({MARKS: marks_text, BUCKETS: buckets_query()}), as_sent=True)
     names = BucketNames.of(row for row in rows if row.yield_name == BUCKETS)
     marks = without_superseded(decode_marks(row for row in rows if row.yield_name == MARKS))
     there = [mark for mark in marks if mark.state != LIFTED and mark.window.overlaps(interval)]

@@ -263,7 +263,7 @@ def _proof_of(
 def _receipts(rollup: RollupSpec, windows: Sequence[Interval]) -> Steps[dict[Interval, Receipt]]:
     starts = Interval(windows[0].start, windows[-1].start + INSTANT)
     query = receipts_query(rollup.ledger_bucket, rollup.pipeline_name, STAGE, starts)
-    return {receipt.window: receipt for receipt in decode_receipts((yield Query(query, of_ledger=True)))}
+    return {receipt.window: receipt for receipt in decode_receipts((yield Query(query, as_sent=True)))}
 
 
 def _find(name: str, spec: PurgeSpec, stored: Sequence[StoredSpec], window: Interval) -> RollupSpec:

@@ -28,7 +28,7 @@ def quiet_since(
     """
     watch, fingerprint = watch_of(spec), fingerprint_of(counted)
     try:
-        rows = yield Query(look_query(spec.ledger_bucket, watch, interval), of_ledger=True)
+        rows = yield Query(look_query(spec.ledger_bucket, watch, interval), as_sent=True)
     except BucketNotFound:
         yield EnsureBucket(spec.ledger_bucket)
         rows = []

@@ -25,7 +25,7 @@ def read_receipts(spec: RollupSpec, interval: Interval) -> Steps[list[Receipt]]:
         return []
     spec = yield from known_spec(spec)
     query = receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, starts)
-    return decode_receipts((yield Query(query, of_ledger=True)))
+    return decode_receipts((yield Query(query, as_sent=True)))
 
 
 def read_history(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[list[Receipt]]:
@@ -41,7 +41,7 @@ def read_history(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[l
     # clocks of workers differ
     written = Interval(EPOCH, now + timedelta(days=1))
     rows = yield Query(
-        events_query(spec.ledger_bucket, spec.pipeline_name, STAGE, written, starts), of_ledger=True
+        events_query(spec.ledger_bucket, spec.pipeline_name, STAGE, written, starts), as_sent=True
     )
     events = [
         {**row, "_time": from_ns(row["window_start_ns"]), "written_at_ns": to_ns(row["_time"])}

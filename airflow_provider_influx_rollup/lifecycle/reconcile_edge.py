@@ -48,7 +48,7 @@ def windows_not_ready(
 def _open_windows(spec: RollupSpec, interval: Interval) -> Steps[list[Interval]]:
     """Windows of a pipeline that a run has begun and not committed."""
     query = states_query(spec.ledger_bucket, spec.pipeline_name, STAGE, interval)
-    rows = yield Query(query, of_ledger=True)
+    rows = yield Query(query, as_sent=True)
     grid = spec.grid.grid()
     return [grid.window_at(row["_time"]) for row in rows if State(row["state"]) is not State.COMMITTED]
 

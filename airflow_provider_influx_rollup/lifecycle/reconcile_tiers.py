@@ -165,7 +165,7 @@ def _rolled_up(tier: RollupSpec, interval: Interval) -> Steps[list[Interval]]:
 def _receipts(spec: RollupSpec, span: Interval) -> Steps[list[Receipt]]:
     reach = Interval(span.start - _overlap(spec), span.stop)
     query = receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, reach)
-    return decode_receipts((yield Query(query, of_ledger=True)))
+    return decode_receipts((yield Query(query, as_sent=True)))
 
 
 def _overlap(spec: RollupSpec) -> timedelta:

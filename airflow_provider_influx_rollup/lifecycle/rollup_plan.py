@@ -124,7 +124,7 @@ def plan_rollup(
         Query(tag_keys_query(job.source, job.read_interval)),
     ]
     if ledger is not None:
-        steps.append(Query(_ledger_query(job), of_ledger=True))
+        steps.append(Query(_ledger_query(job), as_sent=True))
     parts = cut_blocks(shard_parts(job.read_interval, source.shard_group_seconds), MOST_PARTS_PER_QUERY)
     typed = [QueryArrow(fields_query(job.source, some)) for some in parts]
     checks = () if only_reads else (CheckWritable(spec.target_bucket),)
@@ -139,7 +139,7 @@ def plan_rollup(
     stored = stored_of([*known[SPECS], *known[BUCKETS]], spec.ledger_bucket)
     asked, spec = spec, with_own_hash(as_known(spec, stored), stored, source, target)
     if spec.pipeline_name != asked.pipeline_name and ledger is not None:
-        known[RECEIPTS] = yield Query(_receipts_query(spec, job), of_ledger=True)
+        known[RECEIPTS] = yield Query(_receipts_query(spec, job), as_sent=True)
     require_no_clash(spec, stored)
     below, waiting = yield from waiting_below(spec, windows, stored)
     rules = column_rules(spec, below)

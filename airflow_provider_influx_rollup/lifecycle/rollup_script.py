@@ -236,7 +236,7 @@ def _open_book(
     if has_ledger:
         starts = Interval(windows[0].start, windows[-1].start + MICROSECOND)
         query = receipts_query(spec.ledger_bucket, pipeline, STAGE, starts)
-        previous = decode_receipts((yield Query(query, of_ledger=True)))
+        previous = decode_receipts((yield Query(query, as_sent=True)))
     known = {receipt.window: receipt for receipt in previous}
     return ReceiptBook(spec.ledger_bucket, pipeline, STAGE, spec.spec_hash(), run, known)
 
@@ -247,7 +247,7 @@ def _commit_window(plan: ScriptPlan, window: Interval, now: Clock) -> Steps[Rece
     yield from book.mark([window], State.WRITING, now())
     extern = extern_file(v=window_values(window, plan.period or window.duration), params=spec.params)
     try:
-        returned = yield Query(spec.script, extern=extern, now=window.stop)
+        returned = yield Query(spec.script, extern=extern, now=window.stop, as_sent=True)
         rows = ScriptRows.of(returned)
         if returned and not rows.points:
             message = f"The script returned no rows with _field in {window}: what it wrote was not read back"
@@ -275,7 +275,8 @@ def _read_back(spec: ScriptSpec, rows: ScriptRows, window: Interval) -> Steps[No
     """Every point that the script says it wrote must be there."""
     for measurement in rows.measurements:
         span = rows.span_of(measurement)
-        stored = ScriptRows.of((yield Query(presence_query(spec.target_bucket, measurement, span))))
+        query = Query(presence_query(spec.target_bucket, measurement, span), as_sent=True)
+        stored = ScriptRows.of((yield query))
         lacking = rows.lacking_in(stored, measurement)
         if lacking:
             what = f"{lacking} of the points that the script wrote are not in {spec.target_bucket!r}"

@@ -141,7 +141,7 @@ class _Work:
             return book
         span = self.ready.job(self.spec, block).target_interval
         query = receipts_query(book.ledger_bucket, book.pipeline, book.stage, span)
-        found = {receipt.window: receipt for receipt in decode_receipts((yield Query(query, of_ledger=True)))}
+        found = {receipt.window: receipt for receipt in decode_receipts((yield Query(query, as_sent=True)))}
         return replace(book, previous={**book.previous, **found})
 
     def _raise_if_of_the_run(self, error: InfluxRollupError) -> None:

@@ -76,7 +76,7 @@ def read_edge(spec: RollupSpec, windows: Sequence[Interval], stored: Sequence[St
     grid = below.spec.grid.grid()
     cells = tuple(cell for window in windows for cell in cells_below(grid, window))
     span = Interval(cells[0].start, cells[-1].stop)
-    rows = yield Query(states_query(spec.ledger_bucket, below.name, STAGE, span), of_ledger=True)
+    rows = yield Query(states_query(spec.ledger_bucket, below.name, STAGE, span), as_sent=True)
     states = {
         Interval(row["_time"], from_ns(row["stop_ns"])): (State(row["state"]), row.get("spec_hash") or "")
         for row in rows

@@ -20,14 +20,15 @@ class Query:
     :param flux: the query text
     :param extern: a Flux AST file whose options are bound before the query (see ``flux/extern.py``)
     :param now: what ``now()`` is in the query
-    :param of_ledger: the texts are the ledger's own, in which no carriage return is looked for
+    :param as_sent: texts without the carriage returns that the server's CSV loses: the ledger has none, and a script that
+        writes is not run twice
     :param keeps_bytes: whether bytes that are not UTF-8 become lone surrogates; else they are an error
     """
 
     flux: str
     extern: Mapping[str, Any] | None = None
     now: datetime | None = None
-    of_ledger: bool = False
+    as_sent: bool = False
     keeps_bytes: bool = False
 
 

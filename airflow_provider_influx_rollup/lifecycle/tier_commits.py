@@ -25,7 +25,7 @@ def commits_below(job: Job) -> Steps[Commits]:
     if job.tier_below is None:
         return frozenset()
     rows = yield Query(
-        states_query(job.spec.ledger_bucket, job.tier_below, STAGE, job.read_interval), of_ledger=True
+        states_query(job.spec.ledger_bucket, job.tier_below, STAGE, job.read_interval), as_sent=True
     )
     for row in rows:
         if row["state"] != State.COMMITTED.value:

@@ -182,7 +182,7 @@ def _sightings(what: str, part: Interval, frame: Frame) -> list[Sighting]:
 def _late(spec: ValidateSpec, look: Look) -> Steps[list[Sighting]]:
     if (yield FindBucket(spec.ledger_bucket)) is None:
         return []
-    rows = yield Query(lateness_query(spec.ledger_bucket, look.pipeline, look.interval), of_ledger=True)
+    rows = yield Query(lateness_query(spec.ledger_bucket, look.pipeline, look.interval), as_sent=True)
     mine = [row for row in rows if row["measurement"] == spec.measurement]
     return [Sighting((), "", look.interval, points=row["points"]) for row in mine]
 

@@ -175,7 +175,7 @@ def _upstream(spec: CompletenessSpec, interval: Interval) -> Steps[dict[Interval
         return {}
     query = receipts_query(spec.ledger_bucket, spec.upstream, UPSTREAM_STAGE, interval)
     try:
-        rows = yield Query(query, of_ledger=True)
+        rows = yield Query(query, as_sent=True)
     except BucketNotFound:
         # the ledger is made by the first rollup that commits a window
         rows = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.client.requests import Request
+from airflow_provider_influx_rollup.client.transport import Transport
 from airflow_provider_influx_rollup.exceptions import (
     InfluxRollupError,
     InvalidName,
@@ -28,6 +30,7 @@ from airflow_provider_influx_rollup.lifecycle.deadman import check_deadman
 from airflow_provider_influx_rollup.lifecycle.deadman_spec import DeadmanSpec
 from airflow_provider_influx_rollup.lifecycle.erase_source import delete_matching
 from airflow_provider_influx_rollup.lifecycle.query import QuerySpec, ask
+from airflow_provider_influx_rollup.lifecycle.rollup_script import ScriptSpec, roll_up_by_script
 from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
 from airflow_provider_influx_rollup.lifecycle.window_complete import check_windows
 from airflow_provider_influx_rollup.validation.catalog import rules_of
@@ -35,7 +38,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 from tests import validation_runs
 from tests.conftest import InfluxServer
 from tests.reconcile_runs import sweep
-from tests.rollup_runs import Place, make_place, roll
+from tests.rollup_runs import RUN, Place, make_place, now, roll
 
 pytestmark = pytest.mark.live
 
@@ -447,3 +450,46 @@ def name(given: str) -> str:
 def text(given: str) -> str:
     """A string value in line protocol."""
     return '"' + given.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def test_script_runs_once_for_each_window_when_its_rows_are_quoted(
+    place: Place, influx: InfluxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(influx, place.source, "m,host=a\\,b\r v=1")
+    script = f"""from(bucket: "{place.source}") |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+  |> aggregateWindow(every: 1h, fn: count, timeSrc: "_start") |> to(bucket: "{place.target}")"""
+    spec = ScriptSpec(script, place.target, ledger_bucket=place.ledger, name="s")
+    sent: list[bytes] = []
+    stream = Transport.stream
+
+    def counted(self: Transport, request: Request, **more: Any) -> Generator[bytes, None, None]:
+        if request.path.startswith("/api/v2/query?"):
+            sent.append(request.body or b"")
+        return stream(self, request, **more)
+
+    monkeypatch.setattr(Transport, "stream", counted)
+    drive(roll_up_by_script(spec, HOUR, RUN, now), place.client, lambda _report: None)
+    assert len([body for body in sent if b"aggregateWindow" in body]) == 2, "its plan, and the run"
+    assert stored(influx, place.target) == {("host=a,b\r",): {"v": 1}}
+
+
+@pytest.mark.parametrize(("tag", "queries"), [("plain", 1), ("a\\,b", 2), ("a\\,b\r", 3)])
+def test_query_is_asked_again_only_when_a_text_may_have_lost_something(
+    place: Place, influx: InfluxServer, monkeypatch: pytest.MonkeyPatch, tag: str, queries: int
+) -> None:
+    put(influx, place.source, f"m,host={tag} v=1")
+    sent: list[str] = []
+    stream = Transport.stream
+
+    def counted(self: Transport, request: Request, **more: Any) -> Generator[bytes, None, None]:
+        sent.append(request.path)
+        return stream(self, request, **more)
+
+    monkeypatch.setattr(Transport, "stream", counted)
+    flux = f'from(bucket: "{place.source}") |> range(start: 0)'
+    (row,) = place.client.query(flux)
+    assert row["host"] == tag.replace("\\", "")
+    assert len(sent) == queries
+    (table,) = place.client.query_arrow(flux)
+    assert table.column("host").to_pylist() == [row["host"]]
+    assert len(sent) == 2 * queries
