@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InvalidName
-from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
+from airflow_provider_influx_rollup.flux.delete_predicate import (
+    delete_predicate,
+    influxql_delete,
+    needs_influxql,
+)
+from airflow_provider_influx_rollup.windows.interval import Interval
 
 
 def test_names_and_values_are_quoted_when_a_predicate_is_made() -> None:
@@ -25,3 +32,14 @@ def test_a_predicate_is_refused_when_something_is_empty() -> None:
         delete_predicate("m", {"site": ""})
     with pytest.raises(InvalidName):
         delete_predicate("", {})
+
+
+def test_a_delete_is_said_in_influxql_when_a_value_has_a_carriage_return() -> None:
+    assert not needs_influxql(delete_predicate("m", {"host": "srv1"}))
+    predicate = delete_predicate('m"x', {'ho"s\\t': "a.b/\r", "site": 'C:\\x "y"'})
+    assert needs_influxql(predicate)
+    hour = Interval(datetime(2025, 3, 8, tzinfo=UTC), datetime(2025, 3, 8, 1, tzinfo=UTC))
+    assert influxql_delete(predicate, hour) == (
+        'DELETE FROM /^m"x$/ WHERE "ho\\"s\\\\t" =~ /^a\\.b\\/\\r$/ AND "site" =~ /^C:\\\\x "y"$/ '
+        "AND time >= '2025-03-08T00:00:00.000000000Z' AND time <= '2025-03-08T00:59:59.999999999Z'"
+    )
