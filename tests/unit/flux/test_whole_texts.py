@@ -1,4 +1,4 @@
-"""Queries that ask for texts in another way; tests/live/test_texts.py shows what they return."""
+"""Queries that ask for texts in another way; tests/live/test_texts.py and test_texts_of_queries.py show what they return."""
 
 from __future__ import annotations
 
