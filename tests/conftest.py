@@ -41,6 +41,8 @@ SECONDS = {
     "live/test_rollup_errors.py": 45,
     "live/test_telegraf_names.py": 25,
     "live/test_any_name.py": 20,
+    "live/test_series_keys.py": 35,
+    "property/test_series_keys.py": 30,
     "live/test_object_stores.py": 43,
     "live/test_all_times.py": 35,
     "live/test_clock_skew.py": 30,

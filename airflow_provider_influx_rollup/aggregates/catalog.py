@@ -29,6 +29,7 @@ class Aggregate:
     :param flux: the Flux function or calls that compute one window; empty when only the worker can
     :param quantile: between 0 and 1, for quantiles
     :param sketch: the sketch it is or is read from, which is stored with it
+    :param flux_of_ties: the Flux for windows that have points of one time; empty when that is the same
     """
 
     name: str
@@ -38,6 +39,7 @@ class Aggregate:
     flux: str
     quantile: float | None = None
     sketch: str | None = None
+    flux_of_ties: str = ""
 
     @property
     def package(self) -> str | None:
@@ -49,8 +51,8 @@ def _pushed(name: str, *, numeric_only: bool, mergeable: bool) -> Aggregate:
     return Aggregate(name, Source.PUSHED, numeric_only, mergeable, name)
 
 
-def _raw(name: str, flux: str, *, numeric_only: bool = True) -> Aggregate:
-    return Aggregate(name, Source.RAW, numeric_only, mergeable=False, flux=flux)
+def _raw(name: str, flux: str, *, numeric_only: bool = True, flux_of_ties: str = "") -> Aggregate:
+    return Aggregate(name, Source.RAW, numeric_only, mergeable=False, flux=flux, flux_of_ties=flux_of_ties)
 
 
 def _sketched(
@@ -58,6 +60,19 @@ def _sketched(
 ) -> Aggregate:
     return Aggregate(name, Source.RAW, numeric_only, mergeable, "", quantile, sketch)
 
+
+# integral() takes the first of several points of one time, and leaves out the others
+INTEGRAL_OF_TIES = """toFloat() |> reduce(
+    identity: {__time: 0, __value: 0.0, __count: 0, _value: 0.0},
+    fn: (r, accumulator) => ({
+      __time: int(v: r._time),
+      __value: r._value,
+      __count: accumulator.__count + 1,
+      _value: if accumulator.__count == 0 then 0.0
+        else accumulator._value
+          + float(v: int(v: r._time) - accumulator.__time) / 1000000000.0 * (accumulator.__value + r._value) / 2.0,
+    }),
+  ) |> drop(columns: ["__time", "__value", "__count"])"""
 
 # min and max of strings and booleans are errors on the server, so they are numeric here
 CATALOG: dict[str, Aggregate] = {
@@ -74,7 +89,12 @@ CATALOG: dict[str, Aggregate] = {
         _raw("stddev", 'stddev(mode: "sample")'),
         _raw("spread", "spread()"),
         _raw("distinct", "distinct() |> count()", numeric_only=False),
-        _raw("integral", "toFloat() |> integral(unit: 1s)"),
+        # integral() refuses points that are out of order, as those of two series keys of one tag set come
+        _raw(
+            "integral",
+            'sort(columns: ["_time"]) |> toFloat() |> integral(unit: 1s)',
+            flux_of_ties=INTEGRAL_OF_TIES,
+        ),
         # Flux has difference(), but it leaves out windows of one point and turns unsigned values into signed ones
         _raw("increase", ""),
         _raw("resets", ""),

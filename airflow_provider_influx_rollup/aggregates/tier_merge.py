@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -232,28 +232,6 @@ def _block(
 ) -> Block:
     series, window = np.divmod(keys, len(bounds.starts))
     return finite(Block(column, tag_sets, series, window, values))
-
-
-def concat_blocks(blocks: Sequence[Block]) -> Block:
-    """One block of several of one column, whose series and windows are apart.
-
-    :param blocks: at least one
-    """
-    if len(blocks) == 1:
-        return blocks[0]
-    ranks: dict[TagSet, int] = {}
-    series = [
-        np.array([ranks.setdefault(tags, len(ranks)) for tags in block.tag_sets], np.int64)[block.series]
-        for block in blocks
-    ]
-    return Block(
-        blocks[0].column,
-        list(ranks),
-        np.concatenate(series),
-        np.concatenate([block.window for block in blocks]),
-        np.concatenate([block.values for block in blocks]),
-        np.concatenate([block.too_large for block in blocks]),
-    )
 
 
 def _aligned(base: Frame, other: Frame | None) -> tuple[NDArray[Any], NDArray[np.bool_]]:

@@ -82,12 +82,8 @@ def aggregate_points(
         return []
     tag_sets, series = _project(points, group_by)
     keys = series[position] * len(bounds.starts) + window
-    if group_by is not None:
-        # merged series may have points of one time; their values put them in the same order in every run
-        order = np.lexsort((_rank(points.values)[position], points.time_ns[position], keys))
-        position, keys = position[order], keys[order]
-    elif not _is_ordered(keys, points.time_ns[position]):
-        order = np.lexsort((points.time_ns[position], keys))
+    order = _order(keys, points.time_ns[position], points.values, position)
+    if order is not None:
         position, keys = position[order], keys[order]
     groups, group_keys = _groups(points, position, keys)
     count = len(bounds.starts)
@@ -117,10 +113,21 @@ def naming(column: str, keys: Codes, bounds: WindowBounds | None) -> Iterator[No
         raise
 
 
-def _is_ordered(keys: Codes, time_ns: Codes) -> bool:
-    """Whether points already lie by key and time, as they come when the server's order of series is ours."""
+def _order(keys: Codes, time_ns: Codes, values: NDArray[Any], position: Codes) -> Codes | None:
+    """The order by key and time; None when points lie so, as they come when the server's order of series is ours."""
+    if _is_ascending(keys, time_ns):
+        return None
+    order = np.lexsort((time_ns, keys))
+    if _is_ascending(keys[order], time_ns[order]):
+        return order
+    # merged series, and a tag set under two series keys, may have points of one time: their values order them alike
+    return np.lexsort((_rank(values)[position], time_ns, keys))
+
+
+def _is_ascending(keys: Codes, time_ns: Codes) -> bool:
+    """Whether points lie by key and time, no two alike."""
     step = np.diff(keys)
-    return bool(np.all((step > 0) | ((step == 0) & (np.diff(time_ns) >= 0))))
+    return bool(np.all((step > 0) | ((step == 0) & (np.diff(time_ns) > 0))))
 
 
 def merge_parts(
@@ -174,6 +181,28 @@ def _merge_part(name: str, frame: Frame, bounds: WindowBounds, group_by: Sequenc
     with naming(f"{frame.fields[0]}_{name}", group_keys, bounds):
         values = compute(find_aggregate(MERGED_BY.get(name, name)), groups)
     return _block(name, tag_sets, group_keys, len(bounds.starts), values)
+
+
+def concat_blocks(blocks: Sequence[Block]) -> Block:
+    """One block of several of one column.
+
+    :param blocks: at least one
+    """
+    if len(blocks) == 1:
+        return blocks[0]
+    ranks: dict[TagSet, int] = {}
+    series = [
+        np.array([ranks.setdefault(tags, len(ranks)) for tags in block.tag_sets], np.int64)[block.series]
+        for block in blocks
+    ]
+    return Block(
+        blocks[0].column,
+        list(ranks),
+        np.concatenate(series),
+        np.concatenate([block.window for block in blocks]),
+        np.concatenate([block.values for block in blocks]),
+        np.concatenate([block.too_large for block in blocks]),
+    )
 
 
 def _project(frame: Frame, group_by: Sequence[str] | None) -> tuple[list[TagSet], Codes]:

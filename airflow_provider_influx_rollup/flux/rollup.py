@@ -45,6 +45,7 @@ class Chain:
     :param column: name of the field in the target
     :param is_written: False returns the values only
     :param is_extreme: return the smallest or largest value of all windows and series only
+    :param is_joined: whether points of one tag set are taken together although they have several series keys
     """
 
     field: str
@@ -53,6 +54,7 @@ class Chain:
     column: str
     is_written: bool = True
     is_extreme: bool = False
+    is_joined: bool = False
 
     @property
     def value_column(self) -> str:
@@ -85,14 +87,17 @@ def render_source(source: RollupSource, interval: Interval, fields: Iterable[str
 
 def render_window(run: EqualRun, chain: Chain) -> str:
     """The aggregation step of a chain: rows at the start of their window, none for empty windows."""
-    if chain.is_pushed:
+    if chain.is_pushed and not chain.is_joined:
         return (
             f"|> aggregateWindow(every: {run.every_ns}ns, offset: {run.offset_ns}ns, "
             f'fn: {chain.flux_function}, createEmpty: false, timeSrc: "_start")'
         )
+    # window() joins the tables of one tag set; the value decides between points of one time
+    joined = '|> sort(columns: ["_time", "_value"]) ' if chain.is_joined else ""
+    calls = f"{chain.flux_function}()" if chain.is_pushed else chain.flux_function
     return (
-        f"|> window(every: {run.every_ns}ns, offset: {run.offset_ns}ns) "
-        f'|> {chain.flux_function} |> duplicate(column: "_start", as: "_time") |> window(every: inf)'
+        f"|> window(every: {run.every_ns}ns, offset: {run.offset_ns}ns) {joined}"
+        f'|> {calls} |> duplicate(column: "_start", as: "_time") |> window(every: inf)'
     )
 
 

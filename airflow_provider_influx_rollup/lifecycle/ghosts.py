@@ -11,7 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from airflow_provider_influx_rollup.aggregates.frame import TagSet, frames_from_tables
+from airflow_provider_influx_rollup.aggregates.frame import Frame, TagSet, frames_from_tables
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.flux.target_read import target_query
 from airflow_provider_influx_rollup.lifecycle.job import INSTANT, Job
@@ -21,10 +22,11 @@ from airflow_provider_influx_rollup.lifecycle.survivors import (
     forget,
     points_of,
     put_aside,
+    several_values,
 )
 from airflow_provider_influx_rollup.lifecycle.target_rows import Key
 from airflow_provider_influx_rollup.lifecycle.target_write import write_of_points
-from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,10 @@ def _delete_in_window(job: Job, window: Interval, doomed: dict[TagSet, frozenset
     everything = target_query(
         spec.target_bucket, spec.output_measurement, instant, aggregate_names=None, tags={}
     )
-    survivors = _survivors(points_of(frames_from_tables((yield QueryArrow(everything)))), doomed)
+    frames = frames_from_tables((yield QueryArrow(everything)))
+    survivors = _survivors(points_of(frames), doomed)
     foreign = _foreign(job, survivors)
+    _require_one_value(job, window, foreign, frames)
     if foreign:
         yield from put_aside(job, window, foreign)
     for tags in sorted(doomed):
@@ -90,6 +94,24 @@ def _survivors(points: Points, doomed: dict[TagSet, frozenset[str]]) -> Points:
         key: {name: value for name, value in values.items() if name not in doomed.get(key[0], ())}
         for key, values in hit.items()
     }
+
+
+def _require_one_value(job: Job, window: Interval, foreign: Points, frames: Iterable[Frame]) -> None:
+    """Refuse to delete values of others that are there twice, under two series keys: one alone can be written again.
+
+    :raises ConfigurationError: before anything is deleted
+    """
+    for key, name in several_values(frames):
+        if name in foreign.get(key, ()):
+            series = ", ".join(f"{tag}={value}" for tag, value in key[0]) or "no tags"
+            spec = job.spec
+            what = (
+                f"bucket {spec.target_bucket!r}, measurement {spec.output_measurement!r} holds {name!r} of {series} at "
+                f"{format_instant(window.start)} under two series keys, with two values, and not from this pipeline; "
+                "to remove what is wrong beside it would lose one of them"
+            )
+            fix = "delete that point by its tags and time, write the right value again, then run this again"
+            raise ConfigurationError(what, window=window, fix=fix)
 
 
 def _foreign(job: Job, points: Points) -> Points:

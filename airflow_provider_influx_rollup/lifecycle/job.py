@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from airflow_provider_influx_rollup.aggregates.catalog import Source
+from airflow_provider_influx_rollup.aggregates.frame import TagSet
 from airflow_provider_influx_rollup.aggregates.selection import Column
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.lifecycle.ownership import Ownership
@@ -18,6 +19,8 @@ INSTANT = timedelta(microseconds=1)
 # how many plain points take as much memory: a point makes five characters of a sketch's text, a sketch has up to 4,000
 POINTS_PER_SKETCHED_POINT = 10
 POINTS_PER_SKETCH = 100
+# a tag of which more values are wanted is not worth a filter
+MOST_TAG_VALUES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,14 @@ class Job:
 def cut_blocks(windows: Sequence[Interval], most: int) -> list[tuple[Interval, ...]]:
     """Windows in blocks that are written, verified and committed together."""
     return [tuple(windows[start : start + most]) for start in range(0, len(windows), most)]
+
+
+def tags_of_few(only: Iterable[TagSet]) -> dict[str, tuple[str, ...]]:
+    """A tag filter that keeps some series, and not many more."""
+    chosen = [dict(tags) for tags in only]
+    keys = sorted({key for tags in chosen for key in tags})
+    values = {key: tuple(sorted({tags.get(key, "") for tags in chosen})) for key in keys}
+    return {key: some for key, some in values.items() if len(some) <= MOST_TAG_VALUES}
 
 
 def weighed_points(columns: Iterable[Column], totals: Mapping[str, int]) -> int:

@@ -52,7 +52,9 @@ class Difference:
     :param expected: keys of all rows that the source gives, ascending
     :param stored: keys of all rows that the target holds, ascending
     :param dirty: keys of the rows that differ, ascending
-    :param ghosts: the keys of the values that nothing explains, by column
+    :param ghosts: the keys of the values that nothing explains, by column; a tag set that is stored under several series
+        keys is among them, as its point has to go before it can be right
+    :param wrong: the keys of the values that are to be written, by column
     """
 
     tag_sets: list[TagSet]
@@ -61,6 +63,7 @@ class Difference:
     stored: Codes
     dirty: Codes
     ghosts: Mapping[str, Codes] = field(default_factory=dict)
+    wrong: Mapping[str, Codes] = field(default_factory=dict)
 
     @property
     def windows(self) -> Codes:
@@ -71,8 +74,11 @@ class Difference:
         """Only what concerns some windows."""
         count = self.window_count
         dirty = self.dirty[np.isin(self.dirty % count, windows)]
-        ghosts = {name: keys[np.isin(keys % count, windows)] for name, keys in self.ghosts.items()}
-        return replace(self, dirty=dirty, ghosts={name: keys for name, keys in ghosts.items() if len(keys)})
+        ghosts, wrong = (
+            {name: kept for name, keys in some.items() if len(kept := keys[np.isin(keys % count, windows)])}
+            for some in (self.ghosts, self.wrong)
+        )
+        return replace(self, dirty=dirty, ghosts=ghosts, wrong=wrong)
 
     def pairs(self, keys: Codes | None = None) -> list[tuple[TagSet, int]]:
         """Keys as tag set and window; without any given, those of the dirty rows."""
@@ -88,15 +94,19 @@ def compare_rows(
     :param closeness: the columns that are compared
     """
     tag_sets, (mine, theirs) = align((expected, stored), window_count)
-    mine = {name: _last_of_each(values) for name, values in mine.items()}
     dirty: list[Codes] = []
     ghosts: dict[str, Codes] = {}
+    wrong: dict[str, Codes] = {}
     for name, how in sorted(closeness.items()):
         differing, surplus = _join(mine.get(name), theirs.get(name), how, _bounds(name, how, mine))
         dirty += [differing, surplus]
         if len(surplus):
             ghosts[name] = surplus
-    return Difference(tag_sets, window_count, _all_keys(mine), _all_keys(theirs), _distinct(dirty), ghosts)
+        if len(differing):
+            wrong[name] = differing
+    return Difference(
+        tag_sets, window_count, _all_keys(mine), _all_keys(theirs), _distinct(dirty), ghosts, wrong
+    )
 
 
 def align(sides: Sequence[TargetRows], window_count: int) -> tuple[list[TagSet], list[dict[str, Values]]]:
@@ -117,12 +127,6 @@ def _values(column: TargetColumn, renumber: Codes, window_count: int) -> Values:
         return Values(keys, column.values)
     order = np.argsort(keys, kind="stable")
     return Values(keys[order], column.values[order])
-
-
-def _last_of_each(values: Values) -> Values:
-    """One value of each key: two series keys of one tag set in the source give two, and the last one is written."""
-    is_last = np.append(values.keys[1:] != values.keys[:-1], True)[: len(values.keys)]
-    return values if is_last.all() else Values(values.keys[is_last], values.values[is_last])
 
 
 def _all_keys(side: Mapping[str, Values]) -> Codes:

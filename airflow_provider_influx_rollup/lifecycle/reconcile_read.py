@@ -11,7 +11,7 @@ import numpy as np
 from airflow_provider_influx_rollup.aggregates.frame import TagSet, frames_from_tables
 from airflow_provider_influx_rollup.flux.source_read import field_totals_query
 from airflow_provider_influx_rollup.flux.target_read import target_query
-from airflow_provider_influx_rollup.lifecycle.job import Job
+from airflow_provider_influx_rollup.lifecycle.job import Job, tags_of_few
 from airflow_provider_influx_rollup.lifecycle.reconcile_compare import Closeness, Difference, compare_rows
 from airflow_provider_influx_rollup.lifecycle.reconcile_depth import Depth
 from airflow_provider_influx_rollup.lifecycle.rollup_compute import Computed, compute_windows
@@ -30,9 +30,6 @@ from airflow_provider_influx_rollup.lifecycle.target_rows import (
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
-
-# a tag of which more values are wanted is not worth a filter
-MOST_TAG_VALUES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +114,6 @@ def alongside(reading: Steps[Computed], extra: Step | None) -> Steps[tuple[Compu
 
 def _row_count(answer: Any) -> int:
     return sum(getattr(table, "num_rows", 1) for table in answer or ())
-
-
-def tags_of_few(only: Iterable[TagSet]) -> dict[str, tuple[str, ...]]:
-    """A tag filter that keeps some series, and not many more."""
-    chosen = [dict(tags) for tags in only]
-    keys = sorted({key for tags in chosen for key in tags})
-    values = {key: tuple(sorted({tags.get(key, "") for tags in chosen})) for key in keys}
-    return {key: some for key, some in values.items() if len(some) <= MOST_TAG_VALUES}
 
 
 def _target_query(job: Job, few: Mapping[str, tuple[str, ...]]) -> str:

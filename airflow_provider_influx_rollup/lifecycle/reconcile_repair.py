@@ -18,16 +18,14 @@ from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.late_arrivals import late_arrivals
 from airflow_provider_influx_rollup.lifecycle.purge_marks import require_not_purged
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
-from airflow_provider_influx_rollup.lifecycle.reconcile_compare import Difference
 from airflow_provider_influx_rollup.lifecycle.reconcile_depth import whole_depth
 from airflow_provider_influx_rollup.lifecycle.reconcile_examine import Examined
 from airflow_provider_influx_rollup.lifecycle.reconcile_held import Held
-from airflow_provider_influx_rollup.lifecycle.reconcile_read import Findings, filtered, read_and_compare
+from airflow_provider_influx_rollup.lifecycle.reconcile_read import Findings, read_and_compare
 from airflow_provider_influx_rollup.lifecycle.reconcile_reasons import reason_text
 from airflow_provider_influx_rollup.lifecycle.reconcile_why import Change
 from airflow_provider_influx_rollup.lifecycle.rollup_plan import job_of
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps, Write
-from airflow_provider_influx_rollup.lifecycle.target_rows import TargetRows
 from airflow_provider_influx_rollup.lifecycle.target_write import row_count, write_of_rows
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -135,7 +133,7 @@ def _write_rows(findings: Findings, windows: Codes, done: Repaired) -> Steps[Non
     :param windows: the windows that may be written
     """
     job, difference = findings.job, findings.difference.in_windows(windows)
-    rows = _rows_at(findings.expected, difference)
+    rows = findings.expected.at(difference.pairs())
     if rows.columns:
         write = write_of_rows(job, rows)
         done.rows += row_count(job, rows)
@@ -145,15 +143,10 @@ def _write_rows(findings: Findings, windows: Codes, done: Repaired) -> Steps[Non
     if ghosts.columns_by_key:
         done.deleted += ghosts.value_count
         yield from delete_ghosts(job, ghosts)
-
-
-def _rows_at(rows: TargetRows, difference: Difference) -> TargetRows:
-    """The rows of the source's side that differ."""
-    numbers = {tags: number for number, tags in enumerate(rows.tag_sets)}
-    count = difference.window_count
-    keys = [numbers[tags] * count + window for tags, window in difference.pairs() if tags in numbers]
-    wanted = np.array(keys, np.int64)
-    return filtered(rows, lambda column: np.isin(column.series * count + column.window, wanted))
+        # of a point that was there under two series keys one row may have been right
+        again = findings.expected.at(ghosts.columns_by_key)
+        if again.columns:
+            yield write_of_rows(job, again)
 
 
 def _job_of(job: Job, chosen: Sequence[int]) -> Job:

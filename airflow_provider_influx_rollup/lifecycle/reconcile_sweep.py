@@ -68,8 +68,9 @@ class Sweep:
         small = self.sizer.size()
         if len(windows) <= small // PARTS or not can_digest(job):
             return [windows]
-        rows = max(self.book.previous[window].series for window in windows)
-        return (yield from DigestSearch(job, rows, small).suspects())
+        receipts = [self.book.previous[window] for window in windows]
+        rows, values = max(one.series for one in receipts), sum(one.rows_out for one in receipts)
+        return (yield from DigestSearch(job, rows, small, values).suspects())
 
     def _in_blocks(self, windows: Block) -> Steps[None]:
         position = 0
@@ -90,6 +91,9 @@ class Sweep:
                 examined = yield from self._examine(block)
             except AggregateOverflow as error:
                 yield from self._apart(block, error)
+                return
+            except ReceiptMissing as error:
+                yield from self._leave(block, error)
                 return
             found = {change.window: change for change in examined.changes.values()}
             changes = {**found, **changes}
@@ -112,6 +116,14 @@ class Sweep:
             return
         self.result.failed[block[0]] = error
         yield Report(f"{block[0]} failed: {error.what}", level="warning")
+
+    def _leave(self, block: Block, error: ReceiptMissing) -> Steps[None]:
+        """The tier below is not right: find the windows that have to wait for it."""
+        if len(block) == 1:
+            self.result.waiting.append(Left(block[0], error.what))
+            return
+        for half in halves(block):
+            yield from self._do(half)
 
     def _why_anew(self, window: Interval) -> Reason | None:
         """Why a window is rolled up as a whole; None when its rows are compared."""

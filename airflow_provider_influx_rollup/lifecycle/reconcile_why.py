@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from airflow_provider_influx_rollup.aggregates.doubled import repeated_keys
 from airflow_provider_influx_rollup.aggregates.frame import Codes, TagSet
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.reconcile_compare import Values, align
@@ -145,15 +146,24 @@ def _growth(findings: Findings) -> Codes | None:
         for side, sign in ((points.get(field), 1), (stored.get(counter), -1)):
             if side is not None:
                 growth += sign * _at(side, renumber, difference.window_count, difference.dirty)
+    for counter in counters.values():
+        if counter in stored:
+            # which of the rows under several series keys stood for the points is not known
+            doubled = repeated_keys(_moved(stored[counter].keys, renumber, difference.window_count))
+            growth[np.isin(difference.dirty, doubled)] = 0
     return growth
 
 
 def _at(values: Values, renumber: Codes, window_count: int, keys: Codes) -> Codes:
     """Values at some keys of another numbering; 0 where there is none."""
-    series, window = np.divmod(values.keys, window_count)
-    moved = renumber[series] * window_count + window
+    moved = _moved(values.keys, renumber, window_count)
     order = np.argsort(moved, kind="stable")
     found, position = Values(moved[order], values.values[order]).at(keys)
     if not len(values.keys):
         return np.zeros(len(keys), np.int64)
     return np.where(found, values.values[order][position], 0).astype(np.int64)
+
+
+def _moved(keys: Codes, renumber: Codes, window_count: int) -> Codes:
+    series, window = np.divmod(keys, window_count)
+    return renumber[series] * window_count + window

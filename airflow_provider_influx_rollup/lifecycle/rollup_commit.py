@@ -34,6 +34,7 @@ from airflow_provider_influx_rollup.lifecycle.steps import (
     Write,
 )
 from airflow_provider_influx_rollup.lifecycle.survivors import restore_survivors
+from airflow_provider_influx_rollup.lifecycle.target_write import write_of_rows
 from airflow_provider_influx_rollup.lifecycle.tier_commits import commits_below
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -127,6 +128,10 @@ def _write_until_right(job: Job, totals: Mapping[str, int]) -> Steps[tuple[Verdi
         verdict = yield from verify_windows(job, written.computed, written.rows, written.totals)
         if verdict.ghosts.columns_by_key and not verdict.differences:
             yield from delete_ghosts(job, verdict.ghosts)
+            # of a point that was there under two series keys one row may have been right
+            again = written.rows.at(verdict.ghosts.columns_by_key)
+            if again.columns:
+                yield write_of_rows(job, again)
             verdict = yield from verify_windows(job, written.computed, written.rows)
         before, below = below, (yield from commits_below(job))
         if verdict.is_right and verdict.totals == totals and below == before:

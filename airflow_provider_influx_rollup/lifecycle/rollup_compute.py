@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from airflow_provider_influx_rollup.aggregates.catalog import Source, find_aggregate
+from airflow_provider_influx_rollup.aggregates.doubled import Doubled, added_up, repeated_times
 from airflow_provider_influx_rollup.aggregates.frame import (
     Frame,
     concat_frames,
@@ -21,6 +21,7 @@ from airflow_provider_influx_rollup.aggregates.frame import (
 from airflow_provider_influx_rollup.aggregates.selection import Column
 from airflow_provider_influx_rollup.aggregates.wide_sums import may_overflow
 from airflow_provider_influx_rollup.aggregates.windowed import (
+    ORDER_DECIDES,
     Block,
     WindowBounds,
     aggregate_points,
@@ -31,27 +32,27 @@ from airflow_provider_influx_rollup.aggregates.windowed import (
 from airflow_provider_influx_rollup.flux.rollup import (
     Chain,
     chain_number,
-    extreme_chains,
     render_partials,
-    render_rollup,
 )
 from airflow_provider_influx_rollup.flux.source_read import raw_query
-from airflow_provider_influx_rollup.lifecycle.job import Job
+from airflow_provider_influx_rollup.lifecycle.checkpoints import stretches
+from airflow_provider_influx_rollup.lifecycle.job import Job, tags_of_few
+from airflow_provider_influx_rollup.lifecycle.rollup_chains import (
+    COUNT,
+    RollupScript,
+    rollup_scripts,
+    scripts_of,
+    watching_chains,
+)
 from airflow_provider_influx_rollup.lifecycle.steps import QueryArrow, Report, Steps
 from airflow_provider_influx_rollup.lifecycle.tier_compute import compute_tier
-from airflow_provider_influx_rollup.windows.equal_runs import EqualRun
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MOST_CHAINS_PER_QUERY = 100
 # of the worker's memory, while the quantiles of one window of 20 million points are computed
 BYTES_PER_POINT = 125
-COUNT = find_aggregate("count")
-INTEGERS = frozenset({"integer", "unsigned"})
-# what InfluxDB cuts off to 64 bits
-SUMS = frozenset({"sum", "mean", "spread"})
 
 
 @dataclass(slots=True)
@@ -96,14 +97,6 @@ class Computed:
         return self.points_read.pop(name, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class RollupScript:
-    """One script, and the chains that its yields are numbered by."""
-
-    flux: str
-    chains: tuple[Chain, ...]
-
-
 def compute_windows(
     job: Job, totals: Mapping[str, int], *, leave_out: Collection[str] = ()
 ) -> Steps[Computed]:
@@ -125,13 +118,14 @@ def compute_windows(
     pushed = [name for name in in_influx if name not in leave_out]
     for script in rollup_scripts(job, pushed):
         add_answer(job, computed, script, (yield QueryArrow(script.flux)))
+    yield from join_doubled(job, computed, pushed)
     yield from compute_large_again(job, [*pushed, *from_parts], computed)
     return computed
 
 
 def fields_in_reach(job: Job, fields: Sequence[str]) -> Steps[list[str]]:
     """Those of some fields whose integer sums InfluxDB computes right; it cuts the others off to 64 bits."""
-    chains = [chain for name in fields for chain in _watching(job, name)]
+    chains = [chain for name in fields for chain in watching_chains(job, name)]
     if not chains:
         return list(fields)
     counters = [
@@ -139,8 +133,10 @@ def fields_in_reach(job: Job, fields: Sequence[str]) -> Steps[list[str]]:
         for name in dict.fromkeys(chain.field for chain in chains)
     ]
     looked = Computed()
-    for script in _scripts_of(job, [*chains, *counters]):
+    for script in scripts_of(job, [*chains, *counters]):
         add_answer(job, looked, script, (yield QueryArrow(script.flux)))
+    for name, counts in list(looked.counts.items()):
+        looked.counts[name] = list(added_up(counts, len(job.windows)))
     return [name for name in fields if not looked.of_large(name, ())]
 
 
@@ -154,54 +150,6 @@ def compute_large_again(job: Job, fields: Sequence[str], computed: Computed) -> 
         totals = {name: computed.forget(name, job.columns_of(name)) for name in large}
         yield from _compute_from_raw(job, large, totals, computed)
     return large
-
-
-def _watching(job: Job, name: str) -> list[Chain]:
-    """The chains that tell how large an integer field's values are, where that decides about its columns."""
-    columns = job.columns_of(name)
-    if all(column.field_type not in INTEGERS or column.aggregate.name not in SUMS for column in columns):
-        return []
-    return extreme_chains([name])
-
-
-def chains_of(job: Job, name: str, *, is_written: bool = False) -> list[Chain]:
-    """The chains of one field: its columns, and its count even when nobody asked to store it.
-
-    :param is_written: whether InfluxDB writes the columns, so that nobody looks how large they are
-    """
-    chains = [
-        Chain(name, c.aggregate.flux, is_pushed=c.aggregate.source is Source.PUSHED, column=c.name)
-        for c in job.columns_of(name)
-    ]
-    counter = f"{name}_{COUNT.name}"
-    if all(chain.column != counter for chain in chains):
-        chains.append(Chain(name, COUNT.flux, is_pushed=True, column=counter, is_written=False))
-    return chains + ([] if is_written else _watching(job, name))
-
-
-def rollup_scripts(job: Job, fields: Sequence[str], *, is_written: bool = False) -> list[RollupScript]:
-    """The scripts that compute fields in InfluxDB, each of a bounded number of chains.
-
-    :param is_written: whether InfluxDB also writes what it computes
-    """
-    chains = [chain for name in fields for chain in chains_of(job, name, is_written=is_written)]
-    if not is_written:
-        chains = [replace(chain, is_written=False) for chain in chains]
-    return _scripts_of(job, chains)
-
-
-def _scripts_of(job: Job, chains: Sequence[Chain]) -> list[RollupScript]:
-    most_runs = max(1, MOST_CHAINS_PER_QUERY // max(1, len(chains)))
-    runs = job.runs
-    scripts = []
-    for first_run in range(0, len(runs), most_runs):
-        for first_chain in range(0, len(chains), MOST_CHAINS_PER_QUERY):
-            part = chains[first_chain : first_chain + MOST_CHAINS_PER_QUERY]
-            some_runs: list[EqualRun] = runs[first_run : first_run + most_runs]
-            target = job.spec.target_bucket
-            flux = render_rollup(job.source, part, some_runs, target, job.spec.output_measurement)
-            scripts.append(RollupScript(flux, tuple(part)))
-    return scripts
 
 
 def add_answer(job: Job, computed: Computed, script: RollupScript, tables: Iterable[pa.Table]) -> None:
@@ -226,6 +174,82 @@ def _add_column(job: Job, computed: Computed, chain: Chain, frame: Frame) -> Non
         computed.points_read[chain.field] += int(frame.values.sum())
 
 
+def join_doubled(job: Job, computed: Computed, fields: Sequence[str]) -> Steps[dict[str, list[Block]]]:
+    """Compute again, from all their points, the series and windows that an answer has more than once.
+
+    :param fields: that InfluxDB has computed, series key by series key
+    :return: what was computed again, by column name; it is in ``computed``
+    """
+    again: dict[str, list[Block]] = defaultdict(list)
+    for name in fields:
+        doubled = Doubled.of(computed.counts[name], len(job.windows))
+        if doubled is None:
+            continue
+        yield Report(
+            f"{job.spec.source_bucket} holds {len(doubled.tag_sets)} series of {name!r} under several series keys, as to() "
+            "makes them of unsorted tags: their points are read together"
+        )
+        for column in job.columns_of(name):
+            computed.blocks[column.name] = doubled.without(computed.blocks[column.name])
+        apart, computed.counts[name] = computed.counts[name], doubled.without(computed.counts[name])
+        computed.points_read[name] -= _sum(doubled.only(apart))
+        for windows in stretches(job.windows, [job.windows[index] for index in doubled.windows]):
+            part = _part_of(job, name, windows, doubled)
+            first = job.windows.index(windows[0])
+            most = _points_of(apart, part.spec.tags, range(first, first + len(windows)))
+            joined = yield from _compute_joined(part, name, most)
+            for column_name, blocks in joined.blocks.items():
+                # the tag filter may have let series pass that have one key only: theirs are right, to the last bit
+                again[column_name] += doubled.only(block.moved(first) for block in blocks)
+            counts = doubled.only(block.moved(first) for block in joined.counts[name])
+            computed.counts[name] += counts
+            computed.points_read[name] += _sum(counts)
+    for column_name, blocks in again.items():
+        computed.blocks[column_name] += blocks
+    return again
+
+
+def _part_of(job: Job, name: str, windows: tuple[Interval, ...], doubled: Doubled) -> Job:
+    """One field of few series in some windows; series that are not doubled may be among them."""
+    spec = replace(job.spec, tags={**job.spec.tags, **tags_of_few(doubled.tag_sets)})
+    return replace(job, spec=spec, windows=windows, cells=windows, columns=job.columns_of(name))
+
+
+def _points_of(counts: Iterable[Block], tags: Mapping[str, Collection[str]], windows: range) -> int:
+    """How many points the series that a tag filter keeps have in some windows."""
+    points = 0
+    for block in counts:
+        fits = [all(dict(s).get(key, "") in some for key, some in tags.items()) for s in block.tag_sets]
+        is_inside = (block.window >= windows.start) & (block.window < windows.stop)
+        points += int(block.values[np.array(fits, bool)[block.series] & is_inside].sum())
+    return points
+
+
+def _compute_joined(job: Job, name: str, most_points: int) -> Steps[Computed]:
+    """Compute a field where it may be computed, with the series keys of one tag set together.
+
+    :param most_points: how many points there are at most, so that reads can be bounded
+    """
+    computed = Computed()
+    if job.spec.compute != "server":
+        yield from _compute_from_raw(job, [name], {name: most_points}, computed)
+        return computed
+    for windows in _bounded_reads(job, most_points):
+        some = replace(job, windows=windows, cells=windows)
+        found = Computed()
+        for script in rollup_scripts(some, [name], is_joined=True):
+            add_answer(some, found, script, (yield QueryArrow(script.flux)))
+        first = job.windows.index(windows[0])
+        for column_name, blocks in found.blocks.items():
+            computed.blocks[column_name] += [block.moved(first) for block in blocks]
+        computed.counts[name] += [block.moved(first) for block in found.counts[name]]
+    return computed
+
+
+def _sum(blocks: Iterable[Block]) -> int:
+    return sum(int(block.values.sum()) for block in blocks)
+
+
 def _compute_from_raw(
     job: Job, fields: Sequence[str], totals: Mapping[str, int], computed: Computed
 ) -> Steps[None]:
@@ -244,18 +268,16 @@ def _compute_from_raw(
         frames = frames_from_tables((yield QueryArrow(raw_query(job.source, interval, fields))))
         bounds = window_bounds(windows)
         first_window = job.windows.index(windows[0])
-        for name, points in _points_by_field(job, frames):
+        for name, points in _points_by_field(frames):
             _add_raw(job, computed, name, points, bounds, first_window)
 
 
-def _points_by_field(job: Job, frames: Sequence[Frame]) -> list[tuple[str, Frame]]:
-    """The points of each field; series that are merged may come in several answers, and go together."""
-    found = [(name, frame.of_field(name)) for frame in frames for name in frame.fields]
-    if job.spec.group_by is None:
-        return found
+def _points_by_field(frames: Sequence[Frame]) -> list[tuple[str, Frame]]:
+    """The points of each field; they may come in several answers, and go together."""
     by_field: dict[str, list[Frame]] = defaultdict(list)
-    for name, points in found:
-        by_field[name].append(points)
+    for frame in frames:
+        for name in frame.fields:
+            by_field[name].append(frame.of_field(name))
     return [(name, concat_frames(parts)) for name, parts in by_field.items()]
 
 
@@ -285,12 +307,8 @@ def _compute_from_parts(job: Job, fields: Sequence[str], computed: Computed) -> 
     bounds, group_by = window_bounds(job.windows), job.spec.group_by
     for name in fields:
         columns = job.columns_of(name)
-        watched = {chain.flux_function for chain in _watching(job, name)}
-        names = sorted({*parts_of(columns), *watched})
-        query = render_partials(job.source, job.runs, names, name, keeps_times=group_by is not None)
-        parts: dict[str, list[Frame]] = defaultdict(list)
-        for frame in frames_from_tables((yield QueryArrow(query))):
-            parts[frame.result.partition(":")[0]].append(frame)
+        watched = {chain.flux_function for chain in watching_chains(job, name)}
+        parts = yield from _read_parts(job, name, sorted({*parts_of(columns), *watched}))
         computed.points_read[name] = sum(int(frame.values.sum()) for frame in parts.get("count", []))
         for frame in (frame for part in watched for frame in parts.get(part, [])):
             computed.extremes[name] += [int(frame.values.min()), int(frame.values.max())]
@@ -300,6 +318,27 @@ def _compute_from_parts(job: Job, fields: Sequence[str], computed: Computed) -> 
             continue  # parts may be cut off: the points themselves are read
         for block in merge_parts(parts, bounds, columns, group_by):
             computed.blocks[block.column].append(block)
+
+
+def _read_parts(job: Job, name: str, names: Sequence[str]) -> Steps[dict[str, list[Frame]]]:
+    merges_series = job.spec.group_by is not None
+    query = render_partials(job.source, job.runs, names, name, keeps_times=merges_series)
+    parts = _frames_by_part((yield QueryArrow(query)))
+    ordered = [part for part in names if part in ORDER_DECIDES]
+    if ordered and not merges_series and "count" in parts:
+        counts = concat_frames(parts["count"])
+        if repeated_times(counts) is not None:
+            # two series keys of one tag set: the times of the points decide between them
+            query = render_partials(job.source, job.runs, ordered, name, keeps_times=True)
+            parts |= _frames_by_part((yield QueryArrow(query)))
+    return parts
+
+
+def _frames_by_part(tables: Iterable[pa.Table]) -> dict[str, list[Frame]]:
+    parts: dict[str, list[Frame]] = defaultdict(list)
+    for frame in frames_from_tables(tables):
+        parts[frame.result.partition(":")[0]].append(frame)
+    return parts
 
 
 def window_bounds(windows: Sequence[Interval]) -> WindowBounds:

@@ -35,7 +35,7 @@ from airflow_provider_influx_rollup.lifecycle.ownership import Claim, Ownership
 from airflow_provider_influx_rollup.lifecycle.pipelines import SPECS, stored_of, stored_queries
 from airflow_provider_influx_rollup.lifecycle.purge_marks_read import Marks, read_marks
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
-from airflow_provider_influx_rollup.lifecycle.rollup_compute import rollup_scripts
+from airflow_provider_influx_rollup.lifecycle.rollup_chains import rollup_scripts
 from airflow_provider_influx_rollup.lifecycle.rollup_verify import (
     totals_by_field,
 )

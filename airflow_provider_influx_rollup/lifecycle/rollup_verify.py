@@ -14,13 +14,11 @@ from airflow_provider_influx_rollup.flux.source_read import field_totals_query
 from airflow_provider_influx_rollup.flux.target_read import target_query, target_totals_query
 from airflow_provider_influx_rollup.lifecycle.ghosts import Ghosts
 from airflow_provider_influx_rollup.lifecycle.job import Job
-from airflow_provider_influx_rollup.lifecycle.rollup_compute import COUNT, Computed
+from airflow_provider_influx_rollup.lifecycle.reconcile_compare import Closeness, compare_rows
+from airflow_provider_influx_rollup.lifecycle.rollup_chains import COUNT
+from airflow_provider_influx_rollup.lifecycle.rollup_compute import Computed
 from airflow_provider_influx_rollup.lifecycle.steps import Gather, Query, QueryArrow, Step, Steps
-from airflow_provider_influx_rollup.lifecycle.target_rows import (
-    TargetRows,
-    block_keys,
-    target_rows,
-)
+from airflow_provider_influx_rollup.lifecycle.target_rows import TargetRows, target_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +28,7 @@ class Verdict:
     :param rows: what was computed; the target holds exactly this when the verdict is right
     :param rows_in: source points of each window
     :param totals: source points of each field, counted with the comparison
-    :param ghosts: target values without a source
+    :param ghosts: target values without a source, and those of points that are there under several series keys
     :param differences: what is missing or out of date, one line each; empty when the target is right
     :param off_grid: values of the pipeline's fields that lie on no window's start
     """
@@ -72,8 +70,8 @@ def verify_windows(
             return Verdict(rows, rows_in, totals, Ghosts({}), differences)
         answer = yield QueryArrow(read_back_query(job))
     stored = target_rows(job, frames_from_tables(answer))
-    ghosts, missing = _compare_series(computed, stored)
-    return Verdict(rows, rows_in, totals, ghosts, differences + missing, stored.off_grid)
+    ghosts, wrong = _compare(job, rows, stored)
+    return Verdict(rows, rows_in, totals, ghosts, differences + wrong, stored.off_grid)
 
 
 def totals_query(job: Job) -> str:
@@ -135,18 +133,19 @@ def _stale_points(job: Job, computed: Computed, totals: Mapping[str, int]) -> li
     ]
 
 
-def _compare_series(computed: Computed, stored: TargetRows) -> tuple[Ghosts, list[str]]:
-    """Stored values that were not computed, and computed values that are not stored."""
-    expected = {name: block_keys(blocks) for name, blocks in computed.blocks.items()}
-    ghosts = Ghosts.of(
-        (name, column.keys() - expected.get(name, set())) for name, column in stored.columns.items()
-    )
-    missing: list[str] = []
-    for name, keys in expected.items():
-        lacking = keys - (stored.columns[name].keys() if name in stored.columns else set())
-        if lacking:
-            missing.append(f"{name}: {len(lacking)} of {len(keys)} values are missing")
-    return ghosts, missing
+def _compare(job: Job, rows: TargetRows, stored: TargetRows) -> tuple[Ghosts, list[str]]:
+    """Stored values that were not computed, or are there twice; and computed values that are not what is stored."""
+    columns = dict.fromkeys((*rows.columns, *stored.columns), Closeness.BITS)
+    found = compare_rows(rows, stored, len(job.windows), columns)
+    ghosts = Ghosts.of((name, set(found.pairs(keys))) for name, keys in found.ghosts.items())
+    wrong: list[str] = []
+    for name, keys in found.wrong.items():
+        # one of two rows may be right: both go, and it is written again
+        lacking = np.setdiff1d(keys, found.ghosts.get(name, ()))
+        if len(lacking):
+            count = len(rows.columns[name].values)
+            wrong.append(f"{name}: {len(lacking)} of {count} values are missing or other ones")
+    return ghosts, wrong
 
 
 def sum_by_window(job: Job, blocks: Iterable[Block]) -> list[int]:

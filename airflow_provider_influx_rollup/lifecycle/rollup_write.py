@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from airflow_provider_influx_rollup.lifecycle.job import Job
+from airflow_provider_influx_rollup.lifecycle.rollup_chains import rollup_scripts
 from airflow_provider_influx_rollup.lifecycle.rollup_compute import (
     Computed,
     add_answer,
     compute_large_again,
     compute_windows,
     fields_in_reach,
-    rollup_scripts,
+    join_doubled,
 )
 from airflow_provider_influx_rollup.lifecycle.rollup_verify import totals_by_field, totals_query
 from airflow_provider_influx_rollup.lifecycle.steps import Execute, Gather, Query, Steps
@@ -65,11 +66,12 @@ def _write_inside(job: Job, in_influx: Sequence[str], computed: Computed) -> Ste
     """Let InfluxDB compute and write; what it cannot write right itself the worker writes after it."""
     for script in rollup_scripts(job, in_influx, is_written=True):
         add_answer(job, computed, script, (yield Execute(script.flux)))
+    joined = computed_rows(job, (yield from join_doubled(job, computed, in_influx)))
     large = yield from compute_large_again(job, in_influx, computed)
     rows = computed_rows(job, computed.blocks)
     own = {column.name for name in large for column in job.columns_of(name)}
     again = replace(rows, columns={name: column for name, column in rows.columns.items() if name in own})
-    for some in (again, rows_lost_inside(rows)):
+    for some in (joined, again, rows_lost_inside(rows)):
         if some.columns:
             yield write_of_rows(job, some)
     return rows

@@ -16,7 +16,8 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.source_read import counts_query
 from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.ownership import Claim
-from airflow_provider_influx_rollup.lifecycle.rollup_compute import COUNT, window_bounds
+from airflow_provider_influx_rollup.lifecycle.rollup_chains import COUNT
+from airflow_provider_influx_rollup.lifecycle.rollup_compute import window_bounds
 from airflow_provider_influx_rollup.lifecycle.rollup_verify import read_back_query
 from airflow_provider_influx_rollup.lifecycle.steps import QueryArrow, Steps
 from airflow_provider_influx_rollup.lifecycle.target_rows import Key, block_keys, target_rows

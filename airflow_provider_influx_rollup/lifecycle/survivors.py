@@ -41,6 +41,19 @@ def points_of(frames: Iterable[Frame]) -> Points:
     return points
 
 
+def several_values(frames: Iterable[Frame]) -> set[tuple[PointKey, str]]:
+    """The points and fields that are there with several values: InfluxDB may hold a tag set under several series keys."""
+    seen: dict[tuple[PointKey, str], Any] = {}
+    several = set()
+    for frame in frames:
+        for row, value in enumerate(frame.values.tolist()):
+            point = frame.tag_sets[frame.series[row]], int(frame.time_ns[row])
+            key = point, frame.fields[frame.field[row]]
+            if seen.setdefault(key, value) != value:
+                several.add(key)
+    return several
+
+
 def put_aside(job: Job, window: Interval, points: Points) -> Steps[None]:
     """Keep values in the ledger until ``forget`` is called."""
     yield Write(job.spec.ledger_bucket, list(_records(job, window, points)))

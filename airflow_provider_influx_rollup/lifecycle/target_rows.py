@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +71,25 @@ class TargetRows:
     def keys(self) -> dict[str, set[Key]]:
         """The ``(tag set, window)`` pairs that have a value, by column."""
         return {name: column.keys() for name, column in self.columns.items()}
+
+    def at(self, keys: Collection[Key]) -> TargetRows:
+        """Only the rows of some series and windows."""
+        numbers = {tags: number for number, tags in enumerate(self.tag_sets)}
+        count = 1 + max((window for _, window in keys), default=0)
+        wanted = [numbers[tags] * count + window for tags, window in keys if tags in numbers]
+        columns = {}
+        for name, column in self.columns.items():
+            is_known = column.window < count
+            kept = np.flatnonzero(is_known & np.isin(column.series * count + column.window, wanted))
+            if len(kept):
+                columns[name] = replace(
+                    column,
+                    series=column.series[kept],
+                    window=column.window[kept],
+                    time_ns=column.time_ns[kept],
+                    values=column.values[kept],
+                )
+        return replace(self, columns=columns)
 
     def totals(self, job: Job) -> list[WindowTotals]:
         """Rows, series and checksum of each window."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from airflow_provider_influx_rollup.aggregates.doubled import Doubled, repeated_times
 from airflow_provider_influx_rollup.aggregates.frame import (
     Frame,
     concat_frames,
@@ -20,7 +21,6 @@ from airflow_provider_influx_rollup.aggregates.frame import (
 from airflow_provider_influx_rollup.aggregates.hierarchy import PART_FUNCTIONS, Way, find_merge, part_of
 from airflow_provider_influx_rollup.aggregates.selection import Column
 from airflow_provider_influx_rollup.aggregates.tier_merge import (
-    concat_blocks,
     count_rows,
     derive,
     merge_children,
@@ -28,12 +28,13 @@ from airflow_provider_influx_rollup.aggregates.tier_merge import (
     without_partial,
 )
 from airflow_provider_influx_rollup.aggregates.wide_sums import may_overflow
-from airflow_provider_influx_rollup.aggregates.windowed import Block, WindowBounds, finite
+from airflow_provider_influx_rollup.aggregates.windowed import Block, WindowBounds, concat_blocks, finite
+from airflow_provider_influx_rollup.exceptions import ReceiptMissing
 from airflow_provider_influx_rollup.flux.rollup import Chain, chain_number, extreme_chains, render_rollup
 from airflow_provider_influx_rollup.flux.source_read import raw_query
 from airflow_provider_influx_rollup.lifecycle.job import Job, cut_blocks, weighed_points
 from airflow_provider_influx_rollup.lifecycle.steps import QueryArrow, Report, Steps
-from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.interval import Interval, format_instant, from_ns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,8 +68,9 @@ def compute_tier(job: Job, totals: Mapping[str, int]) -> Steps[Merged]:
     in_worker = {c.field for c in job.columns if find_merge(c.aggregate.name).way is Way.CHILDREN}
     by_influx = [column for column in job.columns if column.field not in in_worker]
     if by_influx:
-        large = yield from _merge_in_influx(job, by_influx, merged)
-        in_worker |= {column.field for column in by_influx if large.intersection(column.sources)}
+        apart = yield from _merge_in_influx(job, by_influx, merged)
+        apart |= {s for s, some in merged.counts.items() if Doubled.of(some, len(job.windows)) is not None}
+        in_worker |= {column.field for column in by_influx if apart.intersection(column.sources)}
     by_worker = [column for column in job.columns if column.field in in_worker]
     if by_worker:
         for source in _sources(by_worker):
@@ -182,8 +184,27 @@ def _merge_in_worker(
             for name in frame.fields:
                 found[name].append(frame.of_field(name))
         frames = {name: concat_frames(some) for name, some in found.items()}
+        _require_one_row(job, frames)
         _merge_rows(columns, frames, _bounds(windows), first_window, merged)
         first_window += len(windows)
+
+
+def _require_one_row(job: Job, frames: Mapping[str, Frame]) -> None:
+    """Refuse to choose among rows of the tier below: one was not written by it.
+
+    :raises ReceiptMissing: naming a series and time that have two
+    """
+    for name, rows in frames.items():
+        found = repeated_times(rows)
+        if found is not None:
+            series = ", ".join(f"{key}={value}" for key, value in found[0]) or "no tags"
+            instant = from_ns(found[1])
+            what = (
+                f"pipeline {job.tier_below!r} has two rows with {name!r} of {series} at {format_instant(instant)}, under two "
+                "series keys: another writer has put one beside its own"
+            )
+            fix = f"reconcile pipeline {job.tier_below!r}, or run its windows again, and then this window"
+            raise ReceiptMissing(what, window=job.span, written="nothing", fix=fix)
 
 
 def _merge_rows(
