@@ -44,12 +44,19 @@ def extremes_query(source: RollupSource, fields_by_part: Mapping[Interval, Seque
     )
 
 
-def last_points_query(source: RollupSource, interval: Interval, fields: Iterable[str], points: int) -> str:
+def last_points_query(
+    source: RollupSource, interval: Interval, fields: Iterable[str], points: int, *, is_joined: bool = False
+) -> str:
     """The last points of each series before something.
 
     :param points: how many of each; one is pushed down
+    :param is_joined: whether a tag set may have several series keys, which ``tail()`` refuses unless they are joined
     """
     last = "last()" if points == 1 else f"tail(n: {points})"
+    if is_joined:
+        last = (
+            f'group(columns: ["_time", "_value"], mode: "except")\n  |> sort(columns: ["_time"])\n  |> {last}'
+        )
     return (
         f"{render_source(source, interval, fields)}\n  |> {last}\n{BY_FIELD}\n"
         '  |> drop(columns: ["_start", "_stop", "_measurement"])'

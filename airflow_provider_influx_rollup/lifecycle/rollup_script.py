@@ -281,6 +281,13 @@ def _read_back(spec: ScriptSpec, rows: ScriptRows, window: Interval) -> Steps[No
         if lacking:
             what = f"{lacking} of the points that the script wrote are not in {spec.target_bucket!r}"
             raise PartialWrite(what, window=window, fix="run the window again")
+        twice = len((rows.ambiguous | stored.ambiguous) & rows.points.keys())
+        if twice:
+            yield Report(
+                f"{twice} of the points that the script wrote in {window} have several values in {spec.target_bucket!r}: "
+                "to() has stored one series under several keys, see the guide to own scripts",
+                level="warning",
+            )
 
 
 def steps_from_job(job: Mapping[str, Any], now: Clock) -> Steps[StageResult]:

@@ -21,14 +21,24 @@ class ScriptRows:
     """Written values by measurement, field, time and tags.
 
     :param points: value of each point
+    :param ambiguous: points that have several values, as a tag set has that is stored under several series keys
     """
 
     points: Mapping[PointKey, Any]
+    ambiguous: frozenset[PointKey] = frozenset()
 
     @classmethod
     def of(cls, rows: Iterable[Mapping[str, Any]]) -> ScriptRows:
         """Rows of a query; rows without a measurement, field, time or value were not written by ``to()``."""
-        return cls({_key(row): row["_value"] for row in rows if _is_written(row)})
+        points: dict[PointKey, Any] = {}
+        ambiguous: set[PointKey] = set()
+        for row in rows:
+            if _is_written(row):
+                key, value = _key(row), row["_value"]
+                if points.setdefault(key, value) != value:
+                    ambiguous.add(key)
+                points[key] = value
+        return cls(points, frozenset(ambiguous))
 
     @property
     def measurements(self) -> list[str]:

@@ -205,12 +205,12 @@ class CleanWriter:
 
     def _counts(self, interval: Interval) -> Steps[dict[tuple[TagSet, str], int]]:
         tables = yield QueryArrow(looks_query(self._target(), [("count", interval, "0")]))
-        counts: dict[tuple[TagSet, str], int] = {}
+        counts: dict[tuple[TagSet, str], int] = defaultdict(int)
         for frame in frames_from_tables(tables):
             for series, name, count in zip(
                 frame.series.tolist(), frame.field.tolist(), frame.values.tolist(), strict=True
             ):
-                counts[frame.tag_sets[series], frame.fields[name]] = count
+                counts[frame.tag_sets[series], frame.fields[name]] += count
         return counts
 
 
@@ -226,6 +226,4 @@ def _joined(pieces: Sequence[Points], interval: Interval) -> Points:
     )
     order = np.lexsort((time_ns, series))
     table = Points(pieces[0].field, kinds[0], series[order], time_ns[order], values[order])
-    is_new = np.ones(len(table), bool)
-    is_new[1:] = (np.diff(table.series) > 0) | (np.diff(table.time_ns) > 0)
-    return table.where(is_new)
+    return table.first_of_each_time()

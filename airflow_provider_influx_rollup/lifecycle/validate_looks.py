@@ -173,10 +173,16 @@ def _sightings(what: str, part: Interval, frame: Frame) -> list[Sighting]:
         return [Sighting((), name, part, kind) for name in frame.fields]
     names, tag_sets = frame.fields, frame.tag_sets
     numbers = frame.time_ns if what == LAST else frame.values
-    rows = zip(frame.series.tolist(), frame.field.tolist(), numbers.tolist(), strict=True)
+    found: dict[tuple[int, int], int] = {}
+    for series, name, number in zip(
+        frame.series.tolist(), frame.field.tolist(), numbers.tolist(), strict=True
+    ):
+        # a tag set may have several series keys, each with a row of its own
+        known = found.setdefault((series, name), number if what == LAST else 0)
+        found[series, name] = max(known, number) if what == LAST else known + number
     if what == LAST:
-        return [Sighting(tag_sets[series], names[name], part, kind, 1, last) for series, name, last in rows]
-    return [Sighting(tag_sets[series], names[name], part, "", points) for series, name, points in rows]
+        return [Sighting(tag_sets[s], names[n], part, kind, 1, last) for (s, n), last in found.items()]
+    return [Sighting(tag_sets[s], names[n], part, "", points) for (s, n), points in found.items()]
 
 
 def _late(spec: ValidateSpec, look: Look) -> Steps[list[Sighting]]:

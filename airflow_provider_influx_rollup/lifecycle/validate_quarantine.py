@@ -38,7 +38,8 @@ class Copies:
     _heads: dict[tuple[str, str, int], str | None] = field(default_factory=dict)
 
     def holdable(self, rule: str, points: Points) -> Points:
-        """The points that line protocol can hold; the others are counted."""
+        """The points that line protocol can hold, one of each time; those that it cannot are counted."""
+        points = points.first_of_each_time()
         held = {number: self._head(rule, points.field, number) for number in set(points.series.tolist())}
         if None not in held.values():
             return points

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from itertools import pairwise
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from airflow_provider_influx_rollup.aggregates.frame import Frame, frames_from_tables
+from airflow_provider_influx_rollup.exceptions import QueryFailed
 from airflow_provider_influx_rollup.flux.source_read import raw_query
 from airflow_provider_influx_rollup.flux.validate import cells_query, last_points_query
 from airflow_provider_influx_rollup.lifecycle.field_types import TYPE_OF_KIND, shard_parts
@@ -21,6 +22,11 @@ from airflow_provider_influx_rollup.validation.points import Part, Points, Regis
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# what the server says of a tag set that has several series keys
+DUPLICATE_TABLE = "found duplicate table with key"
 # points are not spread evenly: some more cells spare most of them another cut
 SLACK = 1.1
 MOST_CELLS = 64
@@ -99,9 +105,24 @@ def read_before(
         return []
     parts = []
     for part in shard_parts(Interval(interval.start - reach, interval.start), shard_group_seconds):
-        tables = yield QueryArrow(last_points_query(spec.source, part, fields, points))
-        parts.append(Part(part, tuple(tables_of(frames_from_tables(tables), registry)), registry))
+        tables = yield from _last_points(spec, part, fields, points)
+        # so many of each series key: of a tag set that has two, points between the earlier ones may lack
+        found = tables_of(frames_from_tables(tables), registry)
+        parts.append(Part(part, tuple(table.last_of_each_series(points) for table in found), registry))
     return parts
+
+
+def _last_points(
+    spec: ValidateSpec, part: Interval, fields: Sequence[str], points: int
+) -> Steps[list[pa.Table]]:
+    tables: list[pa.Table]
+    try:
+        tables = yield QueryArrow(last_points_query(spec.source, part, fields, points))
+    except QueryFailed as error:
+        if DUPLICATE_TABLE not in error.what:
+            raise
+        tables = yield QueryArrow(last_points_query(spec.source, part, fields, points, is_joined=True))
+    return tables
 
 
 def tables_of(frames: Iterable[Frame], registry: Registry) -> list[Points]:

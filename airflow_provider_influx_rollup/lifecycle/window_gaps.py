@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -64,12 +65,15 @@ def count_windows(windows: Sequence[Interval], rows: Sequence[Mapping[str, Any]]
 
     :param rows: what ``counts_query`` returns
     """
+    by_field: dict[tuple[datetime, Series, str], int] = defaultdict(int)
+    for row in rows:
+        # a tag set may have several series keys, which are counted one by one
+        by_field[row["_time"], series_of(row), row["_field"]] += int(row["_value"])
     points: dict[datetime, dict[Series, int]] = {window.start: {} for window in windows}
     totals = dict.fromkeys(points, 0)
-    for row in rows:
-        of_window, series, count = points[row["_time"]], series_of(row), int(row["_value"])
-        of_window[series] = max(count, of_window.get(series, 0))
-        totals[row["_time"]] += count
+    for (start, series, _), count in by_field.items():
+        points[start][series] = max(count, points[start].get(series, 0))
+        totals[start] += count
     return [WindowCount(window, points[window.start], totals[window.start]) for window in windows]
 
 

@@ -56,11 +56,35 @@ class Points:
         values: NDArray[Any],
     ) -> Points:
         """Points in any order; answers are mostly sorted already, and sorting would take longer than looking."""
-        step = np.diff(series)
-        if np.all((step > 0) | ((step == 0) & (np.diff(time_ns) > 0))):
-            return cls(name, kind, series, time_ns, values)
-        order = np.lexsort((time_ns, series))
-        return cls(name, kind, series[order], time_ns[order], values[order])
+        points = cls(name, kind, series, time_ns, values)
+        if points.is_ascending:
+            return points
+        points = points.where(np.lexsort((time_ns, series)))
+        if points.is_ascending:
+            return points
+        # a tag set under two series keys may have two points of one time: the smaller value goes first
+        ranks = np.unique(points.values, return_inverse=True)[1].reshape(-1)
+        return points.where(np.lexsort((ranks, points.time_ns, points.series)))
+
+    @property
+    def is_ascending(self) -> bool:
+        """Whether points lie by series and time, no two alike."""
+        step = np.diff(self.series)
+        return bool(np.all((step > 0) | ((step == 0) & (np.diff(self.time_ns) > 0))))
+
+    def first_of_each_time(self) -> Points:
+        """One point of each series and time, of points that lie by both: the first."""
+        is_new = np.ones(len(self), bool)
+        is_new[1:] = (np.diff(self.series) != 0) | (np.diff(self.time_ns) != 0)
+        return self if is_new.all() else self.where(is_new)
+
+    def last_of_each_series(self, count: int) -> Points:
+        """So many points of each series, of points that lie by series and time."""
+        stops = np.flatnonzero(np.append(self.series[1:] != self.series[:-1], True)[: len(self)])
+        lengths = np.diff(np.append(-1, stops))
+        if lengths.max(initial=0) <= count:
+            return self
+        return self.where(np.repeat(stops, lengths) - np.arange(len(self)) < count)
 
 
 @dataclass

@@ -101,6 +101,19 @@ def test_points_of_a_series_are_those_of_its_most_frequent_field() -> None:
     assert (dict(second_count.points), second_count.rows) == ({(("device", "a"),): 5}, 5)
 
 
+def test_points_of_a_field_are_added_up_when_a_tag_set_has_several_keys() -> None:
+    rows = [
+        {"_time": START, "_field": field, "_value": count, **tags}
+        for field, count, tags in (
+            ("temp", 10, {"device": "a", "site": "x"}),
+            ("temp", 9, {"site": "x", "device": "a"}),
+            ("state", 12, {"device": "a", "site": "x"}),
+        )
+    ]
+    (counted,) = count_windows([WINDOW], rows)
+    assert (dict(counted.points), counted.rows) == ({(("device", "a"), ("site", "x")): 19}, 31)
+
+
 def test_description_is_short_when_many_series_are_missing() -> None:
     found = gap({A: 1}, expected=tuple((("device", f"d{number}"),) for number in range(100)))
     text = describe_gap(found)
