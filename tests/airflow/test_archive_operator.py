@@ -124,6 +124,7 @@ def test_task_is_retried_or_fails_for_good_when_the_store_is_away_or_refuses(
         what = "the store is away"
         raise StoreUnavailable(what)
 
+    scene.base.unlink()
     monkeypatch.setattr(ArchiveStore, "names", away)
     with pytest.raises(StoreUnavailable):
         operator(scene).execute(make_context())

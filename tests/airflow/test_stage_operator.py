@@ -19,7 +19,9 @@ from airflow_provider_influx_rollup.airflow_compat import (
     Stats,
     TaskDeferred,
 )
+from airflow_provider_influx_rollup.client import server_clock
 from airflow_provider_influx_rollup.exceptions import InfluxUnavailable, WindowNotDue
+from airflow_provider_influx_rollup.hooks.client_cache import close_all_clients
 from airflow_provider_influx_rollup.lifecycle.steps import Query, Report, Steps
 from airflow_provider_influx_rollup.links.influx import LINKS_XCOM_KEY
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
@@ -38,6 +40,15 @@ def count_rows(flux: str, rows_of: str) -> Steps[dict[str, Any]]:
     return {"rows": len(rows)}
 
 
+def tell_time(clock: Any) -> Steps[dict[str, Any]]:
+    yield Report("looking at the clock")
+    return {"now": clock().isoformat()}
+
+
+def time_from_job(_job: Mapping[str, Any], clock: Any) -> Steps[dict[str, Any]]:
+    return (yield from tell_time(clock))
+
+
 def count_from_job(job: Mapping[str, Any], clock: Any) -> Steps[dict[str, Any]]:
     result = yield from count_rows(job["spec"]["flux"], job["run_info"]["task_id"])
     return {**result, "window": job["intervals"][0], "ran_in_time": clock() > STOP}
@@ -53,6 +64,7 @@ def fail_from_job(job: Mapping[str, Any], clock: Any) -> Steps[dict[str, Any]]:
 def verbs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "verbs_of_this_test", sys.modules[__name__])
     monkeypatch.setitem(lifecycle_job.VERBS, "stage", "verbs_of_this_test:count_from_job")
+    monkeypatch.setitem(lifecycle_job.VERBS, "time", "verbs_of_this_test:time_from_job")
     monkeypatch.setitem(lifecycle_job.VERBS, "fail", "verbs_of_this_test:fail_from_job")
 
 
@@ -69,6 +81,20 @@ def test_result_is_returned_when_the_verb_ends(client: Any) -> None:
     assert wanted > 0
     result = make_operator().run_verb(make_context(), lambda _clock: count_rows("buckets()", "buckets"))
     assert result == {"rows": wanted}
+
+
+@pytest.mark.usefixtures("verbs")
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_verbs_get_the_server_s_clock_when_the_worker_s_is_off(
+    hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_clock, "machine_now", lambda: datetime.now(UTC) + timedelta(hours=hours))
+    here = make_operator().run_verb(make_context(), tell_time)
+    job = lifecycle_job.LifecycleJobTrigger("time", {}, [], {}, influx_conn_id="tele")
+    close_all_clients()
+    there = fire(job)["result"]
+    for told in (here, there):
+        assert abs(datetime.fromisoformat(told["now"]) - datetime.now(UTC)) < timedelta(seconds=30)
 
 
 def test_links_name_the_buckets_when_the_stage_has_begun(influx: Any, client: Any) -> None:

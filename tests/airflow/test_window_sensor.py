@@ -16,7 +16,9 @@ from airflow_provider_influx_rollup.airflow_compat import (
     PokeReturnValue,
     TaskDeferred,
 )
+from airflow_provider_influx_rollup.client import server_clock
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.hooks.client_cache import close_all_clients
 from airflow_provider_influx_rollup.sensors.window import WindowCompleteSensor
 from airflow_provider_influx_rollup.triggers.window_ready import WindowReadyTrigger
 from tests.task_scene import fire, make_context, reborn
@@ -74,6 +76,18 @@ def test_event_is_returned_when_the_window_is_complete(
     assert event["state"] == "complete"
     assert (event["rows"], event["series"], event["watermark"]) == (1, 1, "2024-05-06T10:00:00Z")
     assert json.loads(json.dumps(event)) == event
+
+
+def test_window_is_not_due_when_only_the_worker_s_clock_is_ahead(
+    make_sensor: MakeSensor, client: InfluxClient, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, half = datetime.now(UTC), timedelta(minutes=30)
+    client.write_lines(bucket, [f"fleet,device=d1 temp=1 {int((now - half).timestamp()) * 10**9}"])
+    monkeypatch.setattr(server_clock, "machine_now", lambda: datetime.now(UTC) + timedelta(hours=2))
+    close_all_clients()  # the one of this process knows no other clock
+    assert make_sensor(start=now - 2 * half, stop=now - timedelta(seconds=1)).poke(make_context())
+    assert make_sensor(start=now - 2 * half, stop=now + half).poke(make_context()) is False
+    close_all_clients()
 
 
 def test_each_poke_says_what_is_missing(make_sensor: MakeSensor) -> None:
