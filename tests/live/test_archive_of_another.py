@@ -42,6 +42,7 @@ from tests.archive_scene import (
     small_points,
 )
 from tests.conftest import InfluxServer
+from tests.hostile_scene import ToPoint, write_by_to
 
 pytestmark = pytest.mark.live
 
@@ -242,8 +243,7 @@ def test_measurement_is_refused_in_words_when_the_server_itself_does_not_find_it
     influx: InfluxServer, client: InfluxClient, tmp_path: Path, name: str
 ) -> None:
     scene = make_archive_scene(influx, client, tmp_path)
-    rows = f'[{{_time: 2025-03-08T00:00:00Z, _measurement: {json.dumps(name)}, _field: "v", _value: 1.0}}]'
-    client.query(f'import "array" array.from(rows: {rows}) |> to(bucket: "{scene.bucket}")')
+    write_by_to(influx, scene.bucket, name, [ToPoint((), 1.0, WINDOW.start_ns)])
     found = client.query(f'from(bucket: "{scene.bucket}") |> range(start: 2025-03-08T00:00:00Z)')
     assert [row for row in found if row["_measurement"] == name] == []
     with pytest.raises(InvalidName, match="no query finds them"):
