@@ -236,6 +236,10 @@ class Stepper:
             answer = act(step, self.scene.client, self._actions)
         return self._next(lambda: self.steps.send(answer))
 
+    def fail(self, error: Exception) -> None:
+        """Let the next step end with an error, which comes out again when the verb does not take it."""
+        self._next(lambda: self.steps.throw(error))
+
     def advance_to(self, boundary: int) -> bool:
         """Act so many steps out; False when the verb has fewer."""
         return all(self.advance() for _ in range(boundary))

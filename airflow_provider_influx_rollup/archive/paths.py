@@ -12,6 +12,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 MANIFEST = "manifest.json"
 CERTIFICATES = "certificates"
 INTENT = "purge.json"
+CLAIMS = "claims"
 ERASURES = "erasures"
 ERASED = "erased.json"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from airflow_provider_influx_rollup.flux import literals
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
@@ -86,6 +86,40 @@ def states_query(ledger_bucket: str, pipeline: str, stage: str, interval: Interv
             + ")",
             '|> drop(columns: ["_start", "_stop"])',
             PIVOT,
+        ]
+    )
+
+
+def neighbours_query(ledger_bucket: str, pipelines: Sequence[str], stage: str, interval: Interval) -> str:
+    """Receipts of some pipelines whose windows start in an interval, one row per window."""
+    names = " or ".join(f"r.pipeline == {literals.string(name)}" for name in pipelines)
+    return "\n  ".join(
+        [
+            f"from(bucket: {literals.string(ledger_bucket)})",
+            f"|> range(start: {literals.time(interval.start)}, stop: {literals.time(interval.stop)})",
+            '|> filter(fn: (r) => r._measurement == "window_receipt")',
+            f"|> filter(fn: (r) => r.stage == {literals.string(stage)})",
+            f"|> filter(fn: (r) => {names})",
+            '|> drop(columns: ["_start", "_stop"])',
+            PIVOT,
+        ]
+    )
+
+
+def writing_query(ledger_bucket: str, pipeline: str, stage: str, interval: Interval) -> str:
+    """The receipts of windows that start in an interval and are being written, most often none: when, until when, by whom."""
+    return "\n  ".join(
+        [
+            f"from(bucket: {literals.string(ledger_bucket)})",
+            f"|> range(start: {literals.time(interval.start)}, stop: {literals.time(interval.stop)})",
+            '|> filter(fn: (r) => r._measurement == "window_receipt")',
+            f"|> filter(fn: (r) => r.pipeline == {literals.string(pipeline)} and r.stage == {literals.string(stage)})",
+            "|> filter(fn: (r) => "
+            + " or ".join(f'r._field == "{name}"' for name in ("state", "stop_ns", "written_at_ns", "run_id"))
+            + ")",
+            '|> drop(columns: ["_start", "_stop"])',
+            PIVOT,
+            '|> filter(fn: (r) => r.state == "WRITING")',
         ]
     )
 

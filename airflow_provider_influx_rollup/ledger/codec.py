@@ -145,6 +145,22 @@ def encode_spec(
     return encode_line(SPEC_MEASUREMENT, tags, fields, 0)
 
 
+def encode_spec_commit(pipeline: str, spec_hash: str, now: datetime) -> str:
+    """When a spec last wrote windows, beside the spec; which one is in force does not depend on it."""
+    tags = {"pipeline": pipeline, "spec_hash": spec_hash}
+    return encode_line(SPEC_MEASUREMENT, tags, {"last_commit_ns": to_ns(now)}, 0)
+
+
+def last_uses(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], datetime]:
+    """When each pipeline last used each spec, by name and hash, from pivoted rows."""
+    return {
+        (row["pipeline"], row["spec_hash"]): from_ns(
+            max(row.get("last_used_ns") or 0, row.get("last_commit_ns") or 0)
+        )
+        for row in rows
+    }
+
+
 def decode_specs(
     rows: Iterable[Mapping[str, Any]], names: BucketNames = NO_NAMES
 ) -> list[tuple[str, str, dict[str, Any]]]:
@@ -152,8 +168,10 @@ def decode_specs(
 
     :param names: what the buckets are called now: so they are called in the specs
     """
+    # a record that was deleted while its pipeline went on has a commit and no spec
+    whole = [row for row in rows if row.get("last_used_ns") is not None]
     newest_first: Sequence[Mapping[str, Any]] = sorted(
-        rows, key=lambda row: row["last_used_ns"], reverse=True
+        whole, key=lambda row: row["last_used_ns"], reverse=True
     )
     return [(row["pipeline"], row["spec_hash"], _with_present_names(row, names)) for row in newest_first]
 

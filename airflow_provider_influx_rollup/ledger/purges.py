@@ -28,6 +28,7 @@ class PurgeMark:
     :param pipelines: names of the pipelines that hold them
     :param bucket: what the bucket was called when the window was marked
     :param bucket_id: of the bucket, whatever it is called now; empty in marks of before there were ids
+    :param purge_id: which purge it is of; empty in marks of before they had one
     """
 
     bucket: str
@@ -38,6 +39,7 @@ class PurgeMark:
     compared_at: datetime
     pipelines: tuple[str, ...] = ()
     bucket_id: str = ""
+    purge_id: str = ""
 
     def text(self) -> str:
         """What happened, for people."""
@@ -62,6 +64,7 @@ def encode_mark(mark: PurgeMark) -> str:
         "generation": mark.generation,
         "compared_at_ns": to_ns(mark.compared_at),
         "pipelines": json.dumps(list(mark.pipelines), ensure_ascii=False),
+        "purge_id": mark.purge_id,
     }
     return encode_line(PURGED_WINDOW, tags, fields, mark.window.start_ns)
 
@@ -81,6 +84,7 @@ def decode_marks(rows: Iterable[Mapping[str, Any]]) -> list[PurgeMark]:
             from_ns(row["compared_at_ns"]),
             tuple(json.loads(row["pipelines"])),
             row.get("bucket_id") or "",
+            row.get("purge_id") or "",
         )
         for row in rows
     ]

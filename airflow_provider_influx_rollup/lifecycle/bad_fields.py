@@ -6,17 +6,19 @@ from dataclasses import replace
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRejected, InfluxRollupError
 from airflow_provider_influx_rollup.lifecycle.job import Job
+from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rollup_write import write_windows
 from airflow_provider_influx_rollup.lifecycle.steps import Steps
 from airflow_provider_influx_rollup.lifecycle.window_errors import is_of_windows
 
 
-def with_bad_fields(job: Job, error: InfluxRollupError) -> Steps[InfluxRollupError]:
+def with_bad_fields(job: Job, book: ReceiptBook, error: InfluxRollupError) -> Steps[InfluxRollupError]:
     """Write each field of a window on its own: the good ones are there then, and the error names the others.
 
     A line that has one value the target refuses is dropped with all its values. The window stays WRITING.
 
     :param job: one window
+    :param book: has the receipts that it had before it was WRITING
     :param error: why it failed
     """
     names = list(dict.fromkeys(column.field for column in job.columns))
@@ -26,7 +28,7 @@ def with_bad_fields(job: Job, error: InfluxRollupError) -> Steps[InfluxRollupErr
     for name in names:
         columns = tuple(column for column in job.columns if column.field == name)
         try:
-            yield from write_windows(replace(job, columns=columns), {})
+            yield from write_windows(replace(job, columns=columns), {}, book, is_untouched=False)
         except InfluxRollupError as own:
             if not is_of_windows(own):
                 raise

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_influx_rollup.archive.certificate import (
+    PURGE,
     Certificate,
     certificate_name,
     certificate_number,
@@ -51,32 +52,52 @@ def read_numbered(measurement_folder: str, number: int) -> Steps[Certificate]:
     return read_certificate(data, path)
 
 
-def find_by_purge(measurement_folder: str, purge_id: str, after: int) -> Steps[Certificate | None]:
-    """The certificate of a purge, which a run that died may have written.
+def find_by_purge(
+    measurement_folder: str, about: Mapping[str, Any], after: int
+) -> Steps[tuple[Certificate | None, int]]:
+    """The certificate of a purge, which a run that died, or one that was at it at the same time, may have written.
 
+    :param about: what it says, or the proof that it is going to be made of, with its ``purge_id``
     :param after: only those with a higher number
+    :return: the certificate, and the number of the last one that was looked at
     """
+    number = after
     for number in range(after + 1, (yield from last_number(measurement_folder)) + 1):
         found = yield from read_numbered(measurement_folder, number)
-        if found.values.get("purge_id") == purge_id:
-            return found
-    return None
+        if _is_same(found, about):
+            return found, number
+    return None, number
 
 
 def add_certificate(
-    measurement_folder: str, body: Mapping[str, Any], key: SigningKey | None
+    measurement_folder: str, body: Mapping[str, Any], key: SigningKey | None, after: int | None = None
 ) -> Steps[Certificate]:
     """Write the next certificate of the chain; when another run takes its number, the one after that.
 
+    Two runs that finish the same purge make one: whoever is later takes that of the other.
+
     :param body: what it says
     :param key: signs it; None leaves it unsigned
+    :param after: number of the last one that was looked at; None: of the last one that there is
     :raises ArchiveMismatch: when the one before is damaged
     """
-    number = yield from last_number(measurement_folder)
+    number = (yield from last_number(measurement_folder)) if after is None else after
     while True:
         previous = (yield from read_numbered(measurement_folder, number)) if number else None
+        if previous is not None and number != after and "purge_id" in body and _is_same(previous, body):
+            return previous
         number += 1
         data = seal(body, number, previous, key)
         path = f"{certificates_folder(measurement_folder)}/{certificate_name(number)}"
         if (yield PutNew(path, data)):
             return read_certificate(data, path)
+
+
+def _is_same(certificate: Certificate, about: Mapping[str, Any]) -> bool:
+    """Whether a certificate is of this purge, or of one of the same points that ended while this one went on."""
+    values = certificate.values
+    if values.get("purge_id") == about["purge_id"]:
+        return True
+    if values.get("kind") != PURGE or values["window"] != about["window"]:
+        return False
+    return bool(values["archive"]["generation"] == about["archive"]["generation"])

@@ -186,14 +186,28 @@ def _clear_all(spec: EraseSpec, state: EraseState, clearing: Clearing) -> Steps[
         yield from _clear_once(state, clearing)
         found = yield from clearing.look.look()
         if not found.total:
-            yield from clearing.require_at_rest(state.all_found)
-            return state
+            return (yield from _at_rest(spec, state, clearing))
         came = _what_came(found)
         yield Report(f"{came} while the series were erased, going on", "warning")
         state = state.next_round(found)
     what = f"{came} while the series were erased {MOST_ROUNDS} times"
     fix = "stop what writes them, then run it again: it goes on where it was"
     raise SourceChanging(what, written="no certificate", fix=fix)
+
+
+def _at_rest(spec: EraseSpec, state: EraseState, clearing: Clearing) -> Steps[EraseState]:
+    """Refuse to certify while a run writes windows of the series: it may have read the points before.
+
+    One that is at it for long is dead, or hangs: it is taken for dead when a later try finds it as it was.
+
+    :raises SourceChanging: naming the run
+    """
+    writing = yield from clearing.find_writing(state.all_found)
+    seen = tuple(one.fingerprint for one in writing)
+    if not all(one.is_old and one.fingerprint in state.seen for one in writing):
+        yield from write_state(spec, replace(state, seen=seen))
+        raise writing[0].error(spec)
+    return state
 
 
 def _clear_once(state: EraseState, clearing: Clearing) -> Steps[None]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import BucketNotFound, ConfigurationError, SourceChanging
 from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
+from airflow_provider_influx_rollup.hashing import text_hash
 from airflow_provider_influx_rollup.ledger.codec import decode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
@@ -29,15 +30,46 @@ from airflow_provider_influx_rollup.lifecycle.rollup_plan import STAGE
 from airflow_provider_influx_rollup.lifecycle.steps import Query, Report, Steps
 from airflow_provider_influx_rollup.windows.coverage import subtract
 from airflow_provider_influx_rollup.windows.duration import Duration
-from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 from airflow_provider_influx_rollup.windows.lateness import is_due
 
 TRIES = 3
 EARLIER, PART = "a target that the pipeline had before", "a part of the window is not erased"
-# a run that died is taken for alive so long
+# a run that writes windows for longer may have died
 BUSY_FOR = timedelta(minutes=15)
 # a window that begins before a span may reach into it
 LONGEST_WINDOW = timedelta(days=400)
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """A run that writes a window, or died when it did.
+
+    :param is_old: whether it is at it for long
+    """
+
+    pipeline: str
+    receipt: Receipt
+    is_old: bool
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells it from every other run, and from the same one when it goes on."""
+        receipt = self.receipt
+        text = (
+            f"{self.pipeline}\0{receipt.window}\0{receipt.run_id}\0{receipt.try_number}\0{receipt.written_at}"
+        )
+        return f"{text_hash(text, 'writing'):016x}"
+
+    def error(self, spec: EraseSpec) -> SourceChanging:
+        """Why there is no certificate."""
+        receipt = self.receipt
+        what = f"run {receipt.run_id!r} of pipeline {spec.shown(self.pipeline)!r} is writing {receipt.window}"
+        fix = "run it again when that run has ended: it goes on where it was"
+        if self.is_old:
+            what += f", since {format_instant(receipt.written_at)}"
+            fix = "see that the run has ended, or died, and run it again: it goes on where it was"
+        return SourceChanging(what, window=receipt.window, written="no certificate", fix=fix)
 
 
 @dataclass
@@ -156,21 +188,21 @@ class Clearing:
         receipts = decode_receipts((yield Query(query, as_sent=True)))
         return [one for one in receipts if any(one.window.overlaps(span) for span in spans)]
 
-    def require_at_rest(self, found: Found) -> Steps[None]:
-        """Refuse to certify while a run writes windows of the series: it may have read the points before.
+    def find_writing(self, found: Found) -> Steps[list[Writing]]:
+        """The runs that write windows of the series.
 
         :param found: in all rounds
-        :raises SourceChanging: naming the run
         """
         now = self.restating.clock()
+        writing = []
         for reader in self.look.readers.chosen:
             if not found.spans:
-                return
+                break
             for receipt in (yield from self._receipts(reader, found.spans)):
-                if receipt.state is State.WRITING and now - receipt.written_at < BUSY_FOR:
-                    what = f"run {receipt.run_id!r} of pipeline {self.spec.shown(reader.name)!r} is writing {receipt.window}"
-                    fix = "run it again when that run has ended: it goes on where it was"
-                    raise SourceChanging(what, window=receipt.window, written="no certificate", fix=fix)
+                if receipt.state is State.WRITING:
+                    is_old = now - receipt.written_at >= BUSY_FOR
+                    writing.append(Writing(reader.name, receipt, is_old))
+        return writing
 
 
 def _left(result: ReconcileResult) -> Mapping[Interval, str]:

@@ -40,6 +40,7 @@ class EraseState:
     :param before: what was found in earlier rounds, all of which is deleted
     :param found: what the last look found; some of it may be deleted
     :param rounds: how many times it was deleted
+    :param seen: hashes of runs that an earlier try saw writing, and that may be dead
     """
 
     erase_id: str
@@ -51,6 +52,7 @@ class EraseState:
     before: Found = field(default_factory=Found)
     found: Found = field(default_factory=Found)
     rounds: int = 1
+    seen: tuple[str, ...] = ()
 
     @property
     def all_found(self) -> Found:
@@ -71,6 +73,7 @@ class EraseState:
                 "run": dict(self.run),
                 "before": self.before.as_json(),
                 "found": self.found.as_json(),
+                "seen": list(self.seen),
             }
         )
 
@@ -90,6 +93,7 @@ class EraseState:
                 interval=Interval.from_json(interval) if interval else None,
                 before=Found.from_json(values["before"]),
                 found=Found.from_json(values["found"]),
+                seen=tuple(values.get("seen", ())),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise damaged(about, f"{type(error).__name__}: {error}") from None

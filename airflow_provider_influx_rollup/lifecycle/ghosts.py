@@ -2,31 +2,50 @@
 
 Upserts never delete, and InfluxDB cannot delete one field of a point. So a point that holds a ghost is deleted by its
 tags and exact time, and what is right of it, or belongs to other pipelines, is written again. A run that dies in
-between leaves the window WRITING; its rerun writes the rest, with what was put aside for other pipelines.
+between leaves the window WRITING; its rerun writes the rest, with what was put aside for other pipelines. Another
+pipeline that commits such a point meanwhile loses its commit: its window is WRITING again.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from airflow_provider_influx_rollup.aggregates.frame import Frame, TagSet, frames_from_tables
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
+from airflow_provider_influx_rollup.flux.ledger_read import neighbours_query
 from airflow_provider_influx_rollup.flux.target_read import target_query
+from airflow_provider_influx_rollup.ledger.codec import decode_receipts, encode_receipts
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.job import INSTANT, Job
-from airflow_provider_influx_rollup.lifecycle.steps import Delete, QueryArrow, Report, Steps
+from airflow_provider_influx_rollup.lifecycle.steps import (
+    Delete,
+    Gather,
+    Query,
+    QueryArrow,
+    Report,
+    Steps,
+    Write,
+)
 from airflow_provider_influx_rollup.lifecycle.survivors import (
     Points,
     forget,
     points_of,
     put_aside,
     several_values,
+    without,
 )
 from airflow_provider_influx_rollup.lifecycle.target_rows import Key
 from airflow_provider_influx_rollup.lifecycle.target_write import write_of_points
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
+
+STAGE = "rollup"
+SHARED = "shared"
+Receipts = dict[str, Receipt]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +88,70 @@ def delete_ghosts(job: Job, ghosts: Ghosts) -> Steps[None]:
 def _delete_in_window(job: Job, window: Interval, doomed: dict[TagSet, frozenset[str]]) -> Steps[None]:
     spec = job.spec
     instant = Interval(window.start, window.start + INSTANT)
-    everything = target_query(
-        spec.target_bucket, spec.output_measurement, instant, aggregate_names=None, tags={}
+    everything = QueryArrow(
+        target_query(spec.target_bucket, spec.output_measurement, instant, aggregate_names=None, tags={})
     )
-    frames = frames_from_tables((yield QueryArrow(everything)))
+    frames = frames_from_tables((yield everything))
     survivors = _survivors(points_of(frames), doomed)
     foreign = _foreign(job, survivors)
     _require_one_value(job, window, foreign, frames)
+    receipts: Receipts = {}
     if foreign:
         yield from put_aside(job, window, foreign)
+        # others may have written since; what they write from now on is looked for below
+        receipts, tables = yield from _with_receipts(job, instant, everything)
+        frames = frames_from_tables(tables)
+        survivors = _survivors(points_of(frames), doomed)
+        foreign = _foreign(job, survivors)
+        _require_one_value(job, window, foreign, frames)
     for tags in sorted(doomed):
         yield Delete(spec.target_bucket, instant, delete_predicate(spec.output_measurement, dict(tags)))
+    if foreign:
+        there = points_of(frames_from_tables((yield everything)))
+        survivors = without(survivors, _foreign(job, there))
     if any(survivors.values()):
         yield write_of_points(spec.target_bucket, spec.output_measurement, survivors)
     if foreign:
+        yield from _tear(job, instant, receipts)
         yield from forget(job, window)
+
+
+def _with_receipts(job: Job, instant: Interval, step: QueryArrow) -> Steps[tuple[Receipts, Any]]:
+    """Act a step out, and see meanwhile what the pipelines have COMMITTED that write to the same points."""
+    names = job.ownership.neighbours
+    if not names:
+        return {}, (yield step)
+    query = Query(neighbours_query(job.spec.ledger_bucket, names, STAGE, instant), of_ledger=True)
+    rows, answer = yield Gather((query, step))
+    return {receipt.pipeline: receipt for receipt in decode_receipts(rows)}, answer
+
+
+def _tear(job: Job, instant: Interval, before: Receipts) -> Steps[None]:
+    """Windows that others have committed meanwhile are WRITING again: what was deleted or replaced may be their new value.
+
+    :param before: the receipts when the values were read that were written back
+    """
+    names = job.ownership.neighbours
+    if not names:
+        return
+    rows = yield Query(neighbours_query(job.spec.ledger_bucket, names, STAGE, instant), of_ledger=True)
+    changed = [
+        receipt
+        for receipt in decode_receipts(rows)
+        if receipt.is_committed and receipt != before.get(receipt.pipeline)
+    ]
+    if not changed:
+        return
+    torn = [
+        replace(one, state=State.WRITING, reason=f"{SHARED}: {job.spec.pipeline_name}") for one in changed
+    ]
+    yield Write(job.spec.ledger_bucket, encode_receipts(torn))
+    for one in changed:
+        yield Report(
+            f"Pipeline {one.pipeline!r} has written {one.window} while values of the same points were removed: the window "
+            "is WRITING again, and its next run, heal or reconcile makes it right",
+            level="warning",
+        )
 
 
 def _survivors(points: Points, doomed: dict[TagSet, frozenset[str]]) -> Points:

@@ -47,11 +47,13 @@ class Ownership:
     :param mine: what it writes now
     :param earlier: what it wrote under earlier specs: its rows there are ghosts now
     :param others: what other pipelines write, which may have taken over what this one gave up
+    :param neighbours: names of the pipelines that write to the same points
     """
 
     mine: Claim
     earlier: tuple[Claim, ...] = ()
     others: tuple[Claim, ...] = ()
+    neighbours: tuple[str, ...] = ()
 
     def owns_field(self, target_field: str) -> bool:
         """Whether any series may have this field from the pipeline."""

@@ -24,6 +24,7 @@ from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.ledger_bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.pipelines import load_stored
 from airflow_provider_influx_rollup.lifecycle.purge_delete import Deleted, delete_window
+from airflow_provider_influx_rollup.lifecycle.purge_given_up import require_marked
 from airflow_provider_influx_rollup.lifecycle.purge_proof import Finished, Proof, prove
 from airflow_provider_influx_rollup.lifecycle.purge_spec import STAGE, PurgeSpec
 from airflow_provider_influx_rollup.lifecycle.purge_state import DONE, write_purge
@@ -31,6 +32,7 @@ from airflow_provider_influx_rollup.lifecycle.receipts import signed
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
+from airflow_provider_influx_rollup.lifecycle.window_claims import forget_claims
 from airflow_provider_influx_rollup.lifecycle.window_errors import about_window, failures_as_one
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
@@ -167,6 +169,7 @@ def _purge_window(
             yield Report(f"Window {window}: no points, and no archive of any: nothing to purge")
             return Purged(window, 0, 0, 0, "", 0, None, is_new=False)
         certificate = yield from read_numbered(spec.archive.folder, proof.certificate)
+        yield from require_marked(spec, window, certificate, dry_run=dry_run)
         yield Report(f"Window {window}: purged before, certificate {certificate.number}")
         return _purged(window, certificate, is_new=False)
     total = proof.source.total
@@ -187,12 +190,11 @@ def _certify(
 ) -> Steps[Certificate]:
     """Write the certificate, unless a run that died has, and then that the purge is done."""
     archive, state, mark = spec.archive, deleted.announced.state, deleted.announced.mark
-    certificate = yield from find_by_purge(archive.folder, state.purge_id, state.certificate)
+    certificate, last = yield from find_by_purge(archive.folder, state.about(proof.window), state.certificate)
     if certificate is None:
         body = _body(proof, deleted, run, now)
-        certificate = yield from add_certificate(archive.folder, body, key)
-    values = certificate.values
-    path = f"{archive.shown_path}/{certificate.about}"
+        certificate = yield from add_certificate(archive.folder, body, key, last)
+    values, path = certificate.values, f"{archive.shown_path}/{certificate.about}"
     lines = [
         encode_certificate(values, certificate.sha256, path, certificate.data),
         *encode_receipts([_receipt(spec, proof, certificate, run, now)]),
@@ -202,6 +204,7 @@ def _certify(
     yield Write(archive.ledger_bucket, lines)
     # last: until then a rerun goes on, and finds the certificate
     yield from write_purge(proof.folder, replace(state, state=DONE, certificate=certificate.number, proof={}))
+    yield from forget_claims(proof.folder, proof.claim)
     yield Report(
         f"Window {proof.window}: {values['deleted']['rows']:,} points of {archive.bucket}/{archive.measurement} are "
         f"deleted, generation {state.generation} of the archive holds them; certificate {certificate.number}"

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, PartialWrite, PurgeRefused
+from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, InfluxRollupError, PartialWrite
 from airflow_provider_influx_rollup.flux.archive import slice_counts_query
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.ledger.purges import DELETING as MARK_DELETING
-from airflow_provider_influx_rollup.ledger.purges import LIFTED, PurgeMark, encode_mark
+from airflow_provider_influx_rollup.ledger.purges import PurgeMark, encode_mark
 from airflow_provider_influx_rollup.lifecycle.archive_read import fingerprint_source
 from airflow_provider_influx_rollup.lifecycle.archive_slices import SLICES_PER_QUERY
 from airflow_provider_influx_rollup.lifecycle.certificates import require_last
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.frozen import is_too_old
+from airflow_provider_influx_rollup.lifecycle.purge_given_up import Announced, take_back
 from airflow_provider_influx_rollup.lifecycle.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.purge_proof import (
     Proof,
@@ -24,28 +25,19 @@ from airflow_provider_influx_rollup.lifecycle.purge_proof import (
     require_all_archived,
 )
 from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec, refused
-from airflow_provider_influx_rollup.lifecycle.purge_state import DELETING, PurgeState, write_purge
+from airflow_provider_influx_rollup.lifecycle.purge_state import (
+    DELETING,
+    PurgeState,
+    write_purge,
+)
 from airflow_provider_influx_rollup.lifecycle.purge_tiers import require_unchanged
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Delete, Query, Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
+from airflow_provider_influx_rollup.lifecycle.window_claims import holds_claim, release_claim
 from airflow_provider_influx_rollup.windows.interval import Interval, storable_part
 
 MOST_ROUNDS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Announced:
-    """What was said before anything is deleted.
-
-    :param state: of the purge, beside the archive
-    :param mark: in the ledger; None when the archive has no point, so that nothing can be lost
-    :param mark_before: that of an earlier purge
-    """
-
-    state: PurgeState
-    mark: PurgeMark | None
-    mark_before: PurgeMark | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,54 +64,80 @@ def delete_window(
         lost points
     :raises PartialWrite: when points are still there after the delete
     """
-    announced = yield from _announce(spec, proof, run)
     try:
+        announced = yield from _prepare(spec, proof, run)
+    except InfluxRollupError:
+        yield from release_claim(proof.folder, proof.claim)
+        raise
+    try:
+        yield from _say(spec, proof, announced)
         yield from require_unchanged(spec, proof.window, stored, proof.tiers, now())
         before = yield from _count_neighbours(spec, proof.window)
+        yield from _require_turn(proof)
         if proof.source.total.rows:
             yield from _look_once_more(spec, proof)
-    except PurgeRefused:
-        yield from _take_back(spec, proof, announced)
+    except InfluxRollupError as error:
+        # one that passes leaves all as it is, and a rerun goes on
+        if error.permanent:
+            yield from take_back(spec, proof, announced)
         raise
     left = 0
     if proof.source.total.rows:
-        yield _delete(spec, proof.window)
+        yield from _delete_first(spec, proof, announced)
+        # whoever has taken them back meanwhile, as long as the points were there, did so before they went
+        yield from _say(spec, proof, announced)
         left = yield from _delete_rest(spec, proof)
     after = yield from _count_neighbours(spec, proof.window)
     yield from _require_neighbours(spec, proof, before, after, now())
     return Deleted(announced, left, (before, after))
 
 
-def _announce(spec: PurgeSpec, proof: Proof, run: RunInfo) -> Steps[Announced]:
-    """Say what is going to be deleted, in the ledger and beside the archive, before anything is."""
+def _prepare(spec: PurgeSpec, proof: Proof, run: RunInfo) -> Steps[Announced]:
+    """What is going to be said before anything is deleted."""
     archive, content = spec.archive, proof.published.manifest.content
+    yield from _require_turn(proof)
     known = yield from overlapping_marks(
         archive.ledger_bucket, archive.bucket, archive.measurement, proof.window
     )
     mark_before = next((mark for mark in known if mark.window == proof.window), None)
-    mark = _mark(spec, proof) if content.total.rows else None
-    if mark is not None and mark_before is not None:
+    if mark_before is not None:
         # one record: under the name that the bucket had, and with its id from now on
-        mark = replace(mark, bucket=mark_before.bucket)
-        mark_before = replace(mark_before, bucket_id=mark.bucket_id)
+        mark_before = replace(mark_before, bucket_id=proof.plan.bucket.id)
     if proof.is_going_on and proof.before is not None:
         # what the earlier try has proven is older than this one
-        mark = mark_before or mark
-        announced = Announced(proof.before, mark, mark_before)
+        state = replace(proof.before, claim=proof.claim)
+        mark = replace(mark_before, purge_id=state.purge_id) if mark_before else None
     else:
         number = yield from require_last(archive.folder)
-        purge_id = purge_id_of(spec, proof.window, run, proof.begun_at)
         generation = proof.published.manifest.generation
-        state = PurgeState(generation, DELETING, purge_id, number, proof.document(spec, run))
-        announced = Announced(state, mark, mark_before)
-    if mark is not None:
-        yield Write(archive.ledger_bucket, [encode_mark(mark)])
+        purge_id = purge_id_of(spec, proof, run)
+        state = PurgeState(generation, DELETING, purge_id, number, proof.document(spec, run), proof.claim)
+        mark = None
+    if mark is None and content.total.rows:
+        mark = _mark(spec, proof, state.purge_id)
+        mark = replace(mark, bucket=mark_before.bucket) if mark_before else mark
+    return Announced(state, mark, mark_before)
+
+
+def _say(spec: PurgeSpec, proof: Proof, announced: Announced) -> Steps[None]:
+    """Say in the ledger and beside the archive what is going to be deleted, before anything is."""
+    if announced.mark is not None:
+        yield Write(spec.archive.ledger_bucket, [encode_mark(announced.mark)])
     # after the mark: as soon as there is a document, what is left in the bucket may be a part
     yield from write_purge(proof.folder, announced.state)
-    return announced
 
 
-def _mark(spec: PurgeSpec, proof: Proof) -> PurgeMark:
+def _require_turn(proof: Proof) -> Steps[None]:
+    """Leave the window to a run that has claimed it since.
+
+    :raises PurgeRefused: when there is one
+    """
+    if not (yield from holds_claim(proof.folder, proof.claim)):
+        what = "another run has begun to purge or to restore the window"
+        raise refused(what, proof.window, "run it again when that run has ended")
+
+
+def _mark(spec: PurgeSpec, proof: Proof, purge_id: str) -> PurgeMark:
     archive = spec.archive
     return PurgeMark(
         archive.bucket,
@@ -129,18 +147,9 @@ def _mark(spec: PurgeSpec, proof: Proof) -> PurgeMark:
         proof.published.manifest.generation,
         proof.begun_at,
         tuple(tier.pipeline for tier in proof.tiers),
-        proof.plan.bucket.id,
+        bucket_id=proof.plan.bucket.id,
+        purge_id=purge_id,
     )
-
-
-def _take_back(spec: PurgeSpec, proof: Proof, announced: Announced) -> Steps[None]:
-    """Nothing was deleted by this run; what an earlier one has deleted stays marked."""
-    if proof.is_going_on:
-        return
-    yield from write_purge(proof.folder, proof.before)
-    if announced.mark is not None:
-        mark = announced.mark_before or replace(announced.mark, state=LIFTED)
-        yield Write(spec.archive.ledger_bucket, [encode_mark(mark)])
 
 
 def _look_once_more(spec: PurgeSpec, proof: Proof) -> Steps[None]:
@@ -153,6 +162,18 @@ def _look_once_more(spec: PurgeSpec, proof: Proof) -> Steps[None]:
     if differences:
         what = f"points came or changed while the purge began: {'; '.join(differences[:3])}"
         raise refused(what, proof.window, "archive the window again, then purge it")
+
+
+def _delete_first(spec: PurgeSpec, proof: Proof, announced: Announced) -> Steps[None]:
+    """The first delete; one that the server refuses for good, so that no point has gone, leaves no mark either."""
+    try:
+        yield _delete(spec, proof.window)
+    except InfluxRollupError as error:
+        if error.permanent and not proof.is_going_on:
+            source = yield from fingerprint_source(spec.archive, proof.plan.slices)
+            if source == proof.source:
+                yield from take_back(spec, proof, announced)
+        raise
 
 
 def _delete(spec: PurgeSpec, window: Interval) -> Delete:

@@ -33,13 +33,26 @@ def lift_purge(
     if (yield FindBucket(ledger_bucket)) is None:
         return []
     marks = yield from overlapping_marks(ledger_bucket, bucket, measurement, interval)
+    yield from lift_marks(ledger_bucket, marks, interval)
+    return [mark.window for mark in marks]
+
+
+def lift_marks(ledger_bucket: str, marks: Sequence[PurgeMark], interval: Interval) -> Steps[None]:
+    """Lift some marks, as far as they lie in an interval.
+
+    :param marks: as they were read before the points were found to be there
+    """
     rests = [replace(mark, window=rest) for mark in marks for rest in subtract([mark.window], [interval])]
     if rests:
         # before the whole is lifted: whoever looks in between finds too much marked, never too little
         yield Write(ledger_bucket, [encode_mark(mark) for mark in rests])
     if marks:
         yield Write(ledger_bucket, [encode_mark(replace(mark, state=LIFTED)) for mark in marks])
-    return [mark.window for mark in marks]
+
+
+def put_back_marks(ledger_bucket: str, marks: Sequence[PurgeMark]) -> Steps[None]:
+    """Set marks again that were lifted: their points went meanwhile."""
+    yield Write(ledger_bucket, [encode_mark(mark) for mark in marks])
 
 
 def purged_windows(windows: Iterable[Interval], marks: Sequence[PurgeMark]) -> dict[Interval, WindowFrozen]:
@@ -52,25 +65,32 @@ def purged_windows(windows: Iterable[Interval], marks: Sequence[PurgeMark]) -> d
     return found
 
 
-def require_not_purged(job: Job, book: ReceiptBook) -> Steps[None]:
-    """Give windows up that a purge has taken since they were planned, before anything of them is written.
+def require_not_purged(job: Job, book: ReceiptBook, *, is_untouched: bool) -> Steps[None]:
+    """Give windows up that a purge has taken since they were planned, before what was read of them is written.
 
-    A purge marks its window and then reads the receipts; a rollup makes its windows WRITING and then reads the marks. So
-    at least one of the two sees the other.
+    A purge marks its window, then reads the receipts, then deletes; a rollup makes its windows WRITING, reads the points,
+    then reads the marks. So at least one of the two sees the other; and whatever a run has read before it finds no mark
+    is whole, however long the run hangs in between.
 
     :param book: has the receipts that the windows had before they were WRITING
-    :raises WindowFrozen: when one of them is marked; the receipts are as before then
+    :param is_untouched: whether the run has written none of their rows yet
+    :raises WindowFrozen: when one of them is marked; the receipts are as before when the windows are untouched
     """
     spec = job.spec
     marks = yield from overlapping_marks(
         spec.ledger_bucket, spec.source_bucket, spec.measurement, job.read_interval
     )
     purged = purged_windows(job.windows, marks)
-    if purged:
-        before = [book.previous[window] for window in job.windows if window in book.previous]
-        if before:
-            yield Write(spec.ledger_bucket, encode_receipts(before))
-        raise purged[min(purged)]
+    if not purged:
+        return
+    error = purged[min(purged)]
+    before = [book.previous[window] for window in job.windows if window in book.previous]
+    if not is_untouched:
+        error.written = None
+        error.fix = "restore the points from the archive, then run it again"
+    elif before:
+        yield Write(spec.ledger_bucket, encode_receipts(before))
+    raise error
 
 
 def require_not_purged_for_script(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.archive.paths import window_folder
 from airflow_provider_influx_rollup.exceptions import (
     ArchiveMismatch,
     ArchiveMissing,
+    InfluxRollupError,
     WindowNotDue,
 )
 from airflow_provider_influx_rollup.hashing import text_hash
@@ -26,7 +27,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_read import (
 )
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.compact_held import Held, verify_held
-from airflow_provider_influx_rollup.lifecycle.purge_marks import lift_purge
+from airflow_provider_influx_rollup.lifecycle.purge_marks import lift_marks, put_back_marks
 from airflow_provider_influx_rollup.lifecycle.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec, refused
 from airflow_provider_influx_rollup.lifecycle.purge_state import (
@@ -41,6 +42,7 @@ from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
 from airflow_provider_influx_rollup.lifecycle.store_steps import CompareParts, Comparison
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
+from airflow_provider_influx_rollup.lifecycle.window_claims import claim_window, release_claim
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
 MOST_NAMED = 3
@@ -57,6 +59,7 @@ class Proof:
     :param tiers: what the required pipelines hold
     :param before: the state of an earlier purge
     :param begun_at: when the proof began; nothing that it says is older
+    :param claim: under which this run deletes
     :param is_going_on: a run has begun to delete and died; what is left is all in the archive
     """
 
@@ -68,6 +71,7 @@ class Proof:
     tiers: tuple[TierProof, ...]
     before: PurgeState | None
     begun_at: datetime
+    claim: int = 0
     is_going_on: bool = False
 
     @property
@@ -162,33 +166,85 @@ def prove(
     _require_age(spec, window, begun_at)
     folder = window_folder(spec.archive.folder, window)
     try:
-        before = yield from read_purge(folder)
-        plan = yield from plan_read(spec.archive, window)
-        if before is not None and before.state == DONE and not plan.rows:
-            return Finished(window, before.certificate)
-        published = yield from newest_generation(folder)
-        if published is None and not plan.rows:
-            yield from require_known(spec.archive, window, plan.keys)
-            return Finished(window, 0)
-        held = yield from _verified(spec, window, folder, published)
+        opened = yield from _open(spec, window, folder, dry_run=dry_run)
+        if isinstance(opened, Finished):
+            return opened
     except (ArchiveMismatch, ArchiveMissing) as error:
         raise refused(error.what, window, error.fix or FIX_ARCHIVE) from error
+    try:
+        proof = yield from _look(spec, window, opened, begun_at)
+        if proof.is_going_on:
+            return proof
+        return (yield from _with_tiers(spec, proof, stored, run, now, dry_run=dry_run))
+    except InfluxRollupError:
+        yield from release_claim(folder, opened.claim)
+        raise
+
+
+def _look(spec: PurgeSpec, window: Interval, opened: _Opened, begun_at: datetime) -> Steps[Proof]:
+    """Compare the archive's files with their manifest, and the bucket with both."""
+    try:
+        held = yield from _verified(spec, window, opened.folder, opened.published)
+    except (ArchiveMismatch, ArchiveMissing) as error:
+        raise refused(error.what, window, error.fix or FIX_ARCHIVE) from error
+    before, plan = opened.before, opened.plan
     # with fewer than two tags a series has one key
     source = yield from fingerprint_source(spec.archive, plan.slices, finds_doubled=len(plan.keys.tags) > 1)
-    proof = Proof(window, folder, plan, held, source, (), before, begun_at)
-    manifest = held.published.manifest
-    if before is not None and before.state == DELETING and before.generation == manifest.generation:
+    proof = Proof(window, opened.folder, plan, held, source, (), before, begun_at, opened.claim)
+    generation = proof.published.manifest.generation
+    if before is not None and before.state == DELETING and before.generation == generation:
         return (yield from _going_on(spec, proof, before))
+    return proof
+
+
+def _with_tiers(
+    spec: PurgeSpec, proof: Proof, stored: Sequence[StoredSpec], run: RunInfo, now: Clock, *, dry_run: bool
+) -> Steps[Proof]:
+    """The archive stands for the points, and the pipelines hold what is made of them."""
+    window, manifest = proof.window, proof.published.manifest
     _require_archived(proof)
     _require_restorable(proof)
     _require_quiet(spec, proof)
-    if source == manifest.content and not dry_run:
+    if proof.source == manifest.content and not dry_run:
         yield from _forget(spec, proof)
     # two workers' clocks may differ a little
     unchanged_since = datetime.fromisoformat(manifest.created_at) + min(spec.rest, CLOCKS_MAY_DIFFER)
     archived = Archived(manifest.generation, unchanged_since)
     tiers = yield from prove_tiers(spec, window, stored, archived, run, now)
-    return Proof(window, folder, plan, held, source, tuple(tiers), before, begun_at)
+    return replace(proof, tiers=tuple(tiers))
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A window, and how far an earlier purge of it is."""
+
+    folder: str
+    before: PurgeState | None
+    published: Published | None
+    plan: ReadPlan
+    claim: int
+
+
+def _open(spec: PurgeSpec, window: Interval, folder: str, *, dry_run: bool) -> Steps[_Opened | Finished]:
+    """Claim the window, unless there is nothing to delete, and look how far an earlier purge is."""
+    before = yield from read_purge(folder)
+    if before is not None and before.state == DONE:
+        plan = yield from plan_read(spec.archive, window)
+        if not plan.rows:
+            return Finished(window, before.certificate)
+    published = yield from newest_generation(folder)
+    claim = 0
+    if published is not None and not dry_run:
+        # what another run has not said before, it does not do from now on
+        claim = yield from claim_window(folder)
+        before = yield from read_purge(folder)
+    plan = yield from plan_read(spec.archive, window)
+    if before is not None and before.state == DONE and not plan.rows:
+        return Finished(window, before.certificate)
+    if published is None and not plan.rows:
+        yield from require_known(spec.archive, window, plan.keys)
+        return Finished(window, 0)
+    return _Opened(folder, before, published, plan, claim)
 
 
 def _verified(spec: PurgeSpec, window: Interval, folder: str, published: Published | None) -> Steps[Held]:
@@ -234,9 +290,10 @@ def require_all_archived(rest: Rest, window: Interval) -> None:
         raise refused(what, window, FIX_ARCHIVE)
 
 
-def purge_id_of(spec: PurgeSpec, window: Interval, run: RunInfo, begun_at: datetime) -> str:
+def purge_id_of(spec: PurgeSpec, proof: Proof, run: RunInfo) -> str:
     """16 hex digits that no other purge has."""
-    text = f"{spec.archive.folder}\0{window}\0{asdict(run)}\0{begun_at.isoformat()}"
+    begun_at = proof.begun_at.isoformat()
+    text = f"{spec.archive.folder}\0{proof.window}\0{asdict(run)}\0{begun_at}\0{proof.claim}"
     return f"{text_hash(text, 'purge'):016x}"
 
 
@@ -294,17 +351,7 @@ def _going_on(spec: PurgeSpec, proof: Proof, before: PurgeState) -> Steps[Proof]
     yield Report(
         f"Window {proof.window}: going on with a purge that was cut, {proof.source.total.rows:,} points are left"
     )
-    return Proof(
-        proof.window,
-        proof.folder,
-        proof.plan,
-        proof.held,
-        proof.source,
-        tiers,
-        before,
-        proof.begun_at,
-        is_going_on=True,
-    )
+    return replace(proof, tiers=tiers, is_going_on=True)
 
 
 def _forget(spec: PurgeSpec, proof: Proof) -> Steps[None]:
@@ -317,6 +364,17 @@ def _forget(spec: PurgeSpec, proof: Proof) -> Steps[None]:
     if any(proof.begun_at - mark.compared_at < CLOCKS_MAY_DIFFER for mark in marks):
         return
     if marks:
-        yield from lift_purge(archive.ledger_bucket, archive.bucket, archive.measurement, proof.window)
+        yield from lift_marks(archive.ledger_bucket, marks, proof.window)
     if proof.before is not None:
         yield from write_purge(proof.folder, None)
+    if not marks and proof.before is None:
+        return
+    source = yield from fingerprint_source(archive, proof.plan.slices)
+    if source == proof.source:
+        return
+    if marks:
+        yield from put_back_marks(archive.ledger_bucket, marks)
+    if proof.before is not None:
+        yield from write_purge(proof.folder, proof.before)
+    what = "points went or changed while the window was proven"
+    raise refused(what, proof.window, "run it again when no other run deletes points there")

@@ -10,6 +10,7 @@ from airflow_provider_influx_rollup.archive.documents import damaged, decode_doc
 from airflow_provider_influx_rollup.archive.paths import INTENT
 from airflow_provider_influx_rollup.lifecycle.steps import Steps
 from airflow_provider_influx_rollup.lifecycle.store_steps import PutOver, ReadBytes, RemoveFiles
+from airflow_provider_influx_rollup.windows.interval import Interval
 
 DELETING, DONE = "deleting", "done"
 
@@ -23,6 +24,7 @@ class PurgeState:
     :param purge_id: which purge it is, also in its certificate
     :param certificate: number of the purge's certificate when it is done; before, that of the last one at its begin
     :param proof: what was proven before anything was deleted: most of the certificate
+    :param claim: that under which the run wrote it which did so last; 0 of before there were claims
     """
 
     generation: int
@@ -30,6 +32,15 @@ class PurgeState:
     purge_id: str = ""
     certificate: int = 0
     proof: Mapping[str, Any] = field(default_factory=dict)
+    claim: int = 0
+
+    def about(self, window: Interval) -> dict[str, Any]:
+        """What its certificate is known by."""
+        return {
+            "purge_id": self.purge_id,
+            "window": window.as_json(),
+            "archive": {"generation": self.generation},
+        }
 
 
 def read_purge(window_folder: str) -> Steps[PurgeState | None]:
@@ -43,7 +54,7 @@ def read_purge(window_folder: str) -> Steps[PurgeState | None]:
         return None
     values = decode_document(data, path)
     names = {"generation", "state", "purge_id", "certificate", "proof"}
-    if set(values) != names or values["state"] not in (DELETING, DONE):
+    if set(values) - {"claim"} != names or values["state"] not in (DELETING, DONE):
         raise damaged(path, "it is no purge's")
     return PurgeState(**values)
 

@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
+from airflow_provider_influx_rollup.flux.ledger_read import receipts_query, writing_query
 from airflow_provider_influx_rollup.hashing import combine_checksums
 from airflow_provider_influx_rollup.ledger.codec import decode_receipts
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
-from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.job import INSTANT
 from airflow_provider_influx_rollup.lifecycle.pipelines import children_of, find_pipeline, rollups_in_force
@@ -28,11 +27,11 @@ from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Query, Report, Steps
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.windows.duration import Duration
-from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
 from airflow_provider_influx_rollup.windows.lateness import is_due
 
 MOST_NAMED = 3
-# a run that died is taken for alive so long
+# so long a run is waited for
 BUSY_FOR = timedelta(minutes=15)
 
 
@@ -122,18 +121,33 @@ def require_unchanged(
     known = {proof.pipeline: proof for proof in proofs}
     for name in sorted({*known, *(name for name, is_direct in readers.items() if is_direct)}):
         rollup = pipelines[name]
+        if name not in known:
+            yield from _require_no_run(rollup, window, now)
+            continue
         windows = covering_windows(rollup, window)
         receipts = yield from _receipts(rollup, windows)
-        if name in known:
-            is_same = _proof_of(rollup, windows, receipts, compared=known[name].compared) == known[name]
-            if not is_same and not _is_erasure(receipts.values()):
-                what = f"a run of pipeline {name!r} has written windows of these points while the purge began"
-                raise refused(what, window, "run it again when that run has ended")
-            continue
-        for receipt in receipts.values():
-            if receipt.state is State.WRITING and now - receipt.written_at < BUSY_FOR:
-                what = f"run {receipt.run_id!r} of pipeline {name!r} is writing {receipt.window}"
-                raise refused(what, window, "run it again when that run has ended")
+        is_same = _proof_of(rollup, windows, receipts, compared=known[name].compared) == known[name]
+        if not is_same and not _is_erasure(receipts.values()):
+            what = f"a run of pipeline {name!r} has written windows of these points while the purge began"
+            raise refused(what, window, "run it again when that run has ended")
+
+
+def _require_no_run(rollup: RollupSpec, window: Interval, now: datetime) -> Steps[None]:
+    """Refuse while a run of a pipeline that is not required may have read a part of the points.
+
+    However long it takes, it looks at the marks again before it writes; so one that hangs is not waited for. The windows
+    are not listed: there may be millions of them.
+    """
+    grid, reach = rollup.grid.grid(), _reach(rollup, window)
+    # a sliding window begins before the cell that it is found by
+    first = grid.windows(Interval(reach.start, grid.window_at(reach.start).stop))[0]
+    starts = Interval(first.start, reach.stop)
+    query = writing_query(rollup.ledger_bucket, rollup.pipeline_name, STAGE, starts)
+    for row in (yield Query(query, of_ledger=True)):
+        writes = Interval(row["_time"], from_ns(row["stop_ns"]))
+        if writes.overlaps(window) and now - from_ns(row["written_at_ns"]) < BUSY_FOR:
+            what = f"run {row.get('run_id')!r} of pipeline {rollup.pipeline_name!r} is writing {writes}"
+            raise refused(what, window, "run it again when that run has ended")
 
 
 def _is_erasure(receipts: Collection[Receipt]) -> bool:
@@ -145,11 +159,16 @@ def _is_erasure(receipts: Collection[Receipt]) -> bool:
 
 def covering_windows(rollup: RollupSpec, window: Interval) -> tuple[Interval, ...]:
     """All windows of a pipeline that have points of an interval."""
+    return tuple(rollup.grid.grid().windows(_reach(rollup, window)))
+
+
+def _reach(rollup: RollupSpec, window: Interval) -> Interval:
+    """From the start of the first window that has points of an interval to the stop of the last one."""
     grid = rollup.grid.grid()
     start, stop = grid.floor(window.start), grid.ceil(window.stop)
     for _ in range(grid.cells_per_window - 1):
         stop = grid.window_at(stop).stop
-    return tuple(grid.windows(Interval(start, stop)))
+    return Interval(start, stop)
 
 
 def _prove_tier(

@@ -10,7 +10,7 @@ import numpy as np
 from airflow_provider_influx_rollup.aggregates.frame import Codes, TagSet
 from airflow_provider_influx_rollup.aggregates.selection import Selection
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
-from airflow_provider_influx_rollup.ledger.codec import encode_receipts
+from airflow_provider_influx_rollup.ledger.codec import encode_receipts, encode_spec_commit
 from airflow_provider_influx_rollup.ledger.lateness import encode_lateness
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.ghosts import Ghosts, delete_ghosts
@@ -74,8 +74,7 @@ def repair_windows(
     marks = [_book_of(book, change).receipt(change.window, State.WRITING, began) for change in changes]
     yield Write(book.ledger_bucket, encode_receipts(marks))
     try:
-        yield from require_not_purged(job, book)
-        held = yield from _write_until_right(examined, chosen, job, done)
+        held = yield from _write_until_right(examined, chosen, job, book, done)
     except InfluxRollupError as error:
         error.window = error.window or job.span
         error.written = error.written or "some rows may be; the windows stay WRITING in the ledger"
@@ -96,7 +95,8 @@ def repair_windows(
     ]
     gained = {change.window: change.gained for change in changes if change.gained}
     late = late_arrivals(job.spec, book.previous, receipts, late_series=gained)
-    yield Write(book.ledger_bucket, [*encode_receipts(receipts), *encode_lateness(late)])
+    used = encode_spec_commit(book.pipeline, book.spec_hash, ended)
+    yield Write(book.ledger_bucket, [*encode_receipts(receipts), *encode_lateness(late), used])
     return done
 
 
@@ -105,7 +105,9 @@ def _book_of(book: ReceiptBook, change: Change) -> ReceiptBook:
     return replace(book, run=replace(book.run, reason=reason_text(change.reasons)))
 
 
-def _write_until_right(examined: Examined, chosen: Sequence[int], job: Job, done: Repaired) -> Steps[Held]:
+def _write_until_right(
+    examined: Examined, chosen: Sequence[int], job: Job, book: ReceiptBook, done: Repaired
+) -> Steps[Held]:
     """Write, and look again at the series that were written.
 
     :param job: of the chosen windows
@@ -115,6 +117,7 @@ def _write_until_right(examined: Examined, chosen: Sequence[int], job: Job, done
     findings, windows = examined.findings, np.array(chosen, np.int64)
     only: set[TagSet] = set()
     for rounds_left in reversed(range(MOST_ROUNDS)):
+        yield from require_not_purged(job, book, is_untouched=rounds_left == MOST_ROUNDS - 1)
         only |= {tags for tags, _ in findings.difference.in_windows(windows).pairs()}
         yield from _write_rows(findings, windows, done)
         findings = yield from read_and_compare(job, whole_depth(job), only)

@@ -8,12 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.archive.fingerprint import NOTHING, Fingerprint, Total, merge
-from airflow_provider_influx_rollup.archive.paths import window_folder
 from airflow_provider_influx_rollup.exceptions import (
     PartialWrite,
     QueryFailed,
     RestoreConflict,
-    StoreForbidden,
     WriteRejected,
 )
 from airflow_provider_influx_rollup.ledger.codec import encode_receipts
@@ -26,14 +24,14 @@ from airflow_provider_influx_rollup.lifecycle.archive_read import (
     require_bucket,
 )
 from airflow_provider_influx_rollup.lifecycle.ledger_bucket import ensure_ledger
-from airflow_provider_influx_rollup.lifecycle.purge_marks import lift_purge
-from airflow_provider_influx_rollup.lifecycle.purge_state import write_purge
 from airflow_provider_influx_rollup.lifecycle.receipts import signed
+from airflow_provider_influx_rollup.lifecycle.restore_lift import Purges, find_purges, lift
 from airflow_provider_influx_rollup.lifecycle.restore_source import Source, find_sources, verify_sources
 from airflow_provider_influx_rollup.lifecycle.restore_spec import STAGE, Restored, RestoreResult, RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.restore_target import (
     MOST_EXAMPLES,
     Look,
+    look_at_part,
     look_at_target,
     lost_series,
     require_all_restored,
@@ -69,7 +67,7 @@ def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> 
     """
     began = now()
     spec = yield from located_source(spec)
-    ready = yield from _prepare(spec, interval, began)
+    ready = yield from _prepare(spec, interval, began, acts=True)
     require_no_conflict(spec, [look for looks in ready.looks for look in looks])
     yield from ensure_ledger(spec.ledger_bucket, interval)
     done, lifted = [], []
@@ -79,7 +77,7 @@ def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> 
             one = yield from _restore_piece(spec, source, looks, ready.target)
         seconds = (now() - source_began).total_seconds()
         with about_window(source.interval, "the points, and no receipt of it"):
-            lifted += [] if one.lost else (yield from _lift(spec, source))
+            lifted += [] if one.lost else (yield from lift(spec, source, ready.purges, ready.target))
             yield Write(spec.ledger_bucket, encode_receipts([_receipt(spec, one, run, now, seconds)]))
         yield Report(_told(spec, one))
         done.append(one)
@@ -98,7 +96,7 @@ def plan_restore(spec: RestoreSpec, interval: Interval, now: Clock) -> Steps[dic
     """
     began = now()
     spec = yield from located_source(spec)
-    ready = yield from _prepare(spec, interval, began)
+    ready = yield from _prepare(spec, interval, began, acts=False)
     found = [look.comparison for looks in ready.looks for look in looks if look.comparison is not None]
     manifests = {layer.folder: layer.manifest for source in ready.sources for layer in source.layers}
     return {
@@ -126,31 +124,38 @@ class _Ready:
 
     :param looks: what the target holds, for each source
     :param gaps: parts of the interval that were never archived
+    :param purges: of these points, as they were before the target was looked at
     """
 
     target: Bucket
     sources: Sequence[Source]
     looks: Sequence[Sequence[Look]]
     gaps: tuple[Interval, ...]
+    purges: Purges
 
 
-def _prepare(spec: RestoreSpec, interval: Interval, now: datetime) -> Steps[_Ready]:
+def _prepare(spec: RestoreSpec, interval: Interval, now: datetime, *, acts: bool) -> Steps[_Ready]:
     target = yield from require_bucket(spec.target_bucket, interval)
     sources, gaps = yield from find_sources(spec, interval)
     require_kept(sources, target, now)
     yield from verify_sources(sources)
+    purges = (yield from find_purges(spec, interval, sources)) if acts else Purges()
     looks = []
     for source in sources:
         found = yield from look_at_target(spec, source, target)
         looks.append(found)
-    return _Ready(target, sources, looks, tuple(gaps))
+    return _Ready(target, sources, looks, tuple(gaps), purges)
 
 
 def _restore_piece(
     spec: RestoreSpec, source: Source, looks: Sequence[Look], target: Bucket
 ) -> Steps[Restored]:
     total, series, written = NOTHING, 0, 0
-    for look in looks:
+    looks = list(looks)
+    for number, first in enumerate(looks):
+        look = first
+        if first.needs_writing:
+            look = looks[number] = yield from _look_again(spec, first, target, written)
         known = look.comparison
         if known is not None and not look.needs_writing:
             total, series = total.plus(known.archived), max(series, known.series)
@@ -175,6 +180,17 @@ def _restore_piece(
         sum(look.lost for look in looks),
         lost_series(looks),
     )
+
+
+def _look_again(spec: RestoreSpec, look: Look, target: Bucket, written: int) -> Steps[Look]:
+    """The last look before a part is written: what came since the first one, which was of all parts.
+
+    :raises RestoreConflict: when other points came, unless they may be overwritten
+    """
+    look = yield from look_at_part(spec, look, target)
+    before = f"{written:,} points of earlier parts" if written else "nothing"
+    require_no_conflict(spec, [look], before)
+    return look
 
 
 def _write(spec: RestoreSpec, look: Look) -> Steps[Fingerprint]:
@@ -213,22 +229,6 @@ def _prove(spec: RestoreSpec, interval: Interval, expected: Fingerprint, target:
 
 def _differing(expected: Mapping[int, Total], found: Mapping[int, Total]) -> int:
     return sum(1 for series in {*expected, *found} if expected.get(series) != found.get(series))
-
-
-def _lift(spec: RestoreSpec, source: Source) -> Steps[list[Interval]]:
-    """Purged points that are back where they were are no longer purged."""
-    if not spec.is_in_place:
-        return []
-    lifted = yield from lift_purge(
-        spec.ledger_bucket, spec.target_bucket, spec.output_measurement, source.interval
-    )
-    try:
-        for window in source.whole_windows:
-            yield from write_purge(window_folder(spec.folder, window), None)
-    except StoreForbidden as error:
-        what = f"{error.what}; the next archive of {source.interval} keeps every point of this one"
-        yield Report(what, "warning")
-    return lifted
 
 
 def _receipt(spec: RestoreSpec, one: Restored, run: RunInfo, now: Clock, seconds: float) -> Receipt:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, RestoreConflict, RestoreIncomplete
@@ -95,9 +95,21 @@ def look_at_target(spec: RestoreSpec, source: Source, target: Bucket) -> Steps[l
     return looks
 
 
-def require_no_conflict(spec: RestoreSpec, looks: Sequence[Look]) -> None:
+def look_at_part(spec: RestoreSpec, part: Look, target: Bucket) -> Steps[Look]:
+    """Look at a part again, just before it is written."""
+    plan = yield from plan_read(spec.target, part.interval, target)
+    if not plan.rows:
+        return replace(part, comparison=None)
+    by_field = any(one.by_field for one in plan.slices)
+    flux = points_query(spec.target_bucket, spec.output_measurement, part.interval, by_field=by_field)
+    comparison = yield CompareParts(flux, part.source.paths(part.interval), part.interval, part.doubled.keys)
+    return replace(part, comparison=comparison)
+
+
+def require_no_conflict(spec: RestoreSpec, looks: Sequence[Look], written: str = "nothing") -> None:
     """Refuse to change or to mix with other points, unless that is asked for.
 
+    :param written: before, by this run
     :raises RestoreConflict: with how many there are, and some of them
     """
     found = [look.comparison for look in looks if look.comparison is not None]
@@ -115,7 +127,7 @@ def require_no_conflict(spec: RestoreSpec, looks: Sequence[Look]) -> None:
         f"and {unknown:,} points that the archive does not have, such as {'; '.join(examples)}"
     )
     fix = "restore into another bucket or measurement, or set overwrite=True: the first are replaced, the others stay"
-    raise RestoreConflict(what, window=first, written="nothing", fix=fix)
+    raise RestoreConflict(what, window=first, written=written, fix=fix)
 
 
 def lost_series(looks: Sequence[Look]) -> tuple[str, ...]:

@@ -10,13 +10,13 @@ from airflow_provider_influx_rollup.exceptions import (
 )
 from airflow_provider_influx_rollup.ledger.codec import (
     encode_receipts,
+    encode_spec_commit,
 )
 from airflow_provider_influx_rollup.ledger.lateness import encode_lateness
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.ghosts import delete_ghosts
 from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.late_arrivals import late_arrivals
-from airflow_provider_influx_rollup.lifecycle.purge_marks import require_not_purged
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rerun_advice import rerun_advice
 from airflow_provider_influx_rollup.lifecycle.rollup_verify import (
@@ -66,10 +66,9 @@ def commit_block(
         yield Write(job.spec.ledger_bucket, lines)
         totals = {name: totals[name] for name in job.fields if name in totals}
     try:
-        yield from require_not_purged(job, book)
         if book.has_torn(job.windows):
             yield from restore_survivors(job)
-        verdict, too_large = yield from _write_until_right(job, totals)
+        verdict, too_large = yield from _write_until_right(job, book, totals)
     except InfluxRollupError as error:
         error.window = error.window or job.span
         error.written = error.written or "some rows may be; the windows stay WRITING in the ledger"
@@ -97,7 +96,8 @@ def commit_block(
     kept = [receipt for receipt in receipts if receipt.rows_in or not fails]
     if kept:
         late = late_arrivals(job.spec, book.previous, kept)
-        yield Write(job.spec.ledger_bucket, [*encode_receipts(kept), *encode_lateness(late)])
+        used = encode_spec_commit(job.spec.pipeline_name, job.spec.spec_hash(), now())
+        yield Write(job.spec.ledger_bucket, [*encode_receipts(kept), *encode_lateness(late), used])
     return kept
 
 
@@ -112,7 +112,9 @@ def _mark_and_count(job: Job, lines: list[str]) -> Steps[Mapping[str, int]]:
     return totals_by_field(rows)
 
 
-def _write_until_right(job: Job, totals: Mapping[str, int]) -> Steps[tuple[Verdict, Mapping[str, set[int]]]]:
+def _write_until_right(
+    job: Job, book: ReceiptBook, totals: Mapping[str, int]
+) -> Steps[tuple[Verdict, Mapping[str, set[int]]]]:
     """Write and verify until target and source agree; a source that never rests is an error.
 
     Several chains are several reads. A point that lands between two of them leaves a torn row, whose count may
@@ -123,8 +125,8 @@ def _write_until_right(job: Job, totals: Mapping[str, int]) -> Steps[tuple[Verdi
     """
     verdict = None
     below = yield from commits_below(job)
-    for _ in range(MOST_ROUNDS):
-        written = yield from write_windows(job, totals)
+    for number in range(MOST_ROUNDS):
+        written = yield from write_windows(job, totals, book, is_untouched=not number)
         verdict = yield from verify_windows(job, written.computed, written.rows, written.totals)
         if verdict.ghosts.columns_by_key and not verdict.differences:
             yield from delete_ghosts(job, verdict.ghosts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from airflow_provider_influx_rollup.aggregates.frame import frames_from_tables
 from airflow_provider_influx_rollup.aggregates.hierarchy import TierRules
@@ -16,7 +17,7 @@ from airflow_provider_influx_rollup.flux.ledger_read import receipts_query, toge
 from airflow_provider_influx_rollup.flux.purges import overlapping_marks_query
 from airflow_provider_influx_rollup.flux.source_read import field_totals_query, fields_query
 from airflow_provider_influx_rollup.flux.source_schema import tag_keys_query
-from airflow_provider_influx_rollup.ledger.codec import decode_receipts
+from airflow_provider_influx_rollup.ledger.codec import decode_receipts, last_uses
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.clash import (
@@ -61,6 +62,8 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 STAGE = "rollup"
 MOST_PARTS_PER_QUERY = 100
+# those of two workers
+CLOCKS_MAY_DIFFER = timedelta(minutes=15)
 RECEIPTS, MARKS = "receipts", "marks"
 
 
@@ -150,9 +153,17 @@ def plan_rollup(
     require_one_task(spec, run, receipts.values())
     book = ReceiptBook(spec.ledger_bucket, spec.pipeline_name, STAGE, spec.spec_hash(), run, receipts)
     newest = newest_specs(spec, stored)
-    others = tuple(Claim.of(other) for name, other in newest.items() if name != spec.pipeline_name)
-    ownership = _ownership(spec, stored, others, receipts.values())
+    claims = {name: Claim.of(other) for name, other in newest.items() if name != spec.pipeline_name}
+    earlier = earlier_specs(spec, stored)
+    uses = last_uses(known[SPECS])
+    used = [
+        uses[one.pipeline_name, one.spec_hash()]
+        for one in earlier
+        if (one.pipeline_name, one.spec_hash()) in uses
+    ]
+    ownership = _ownership(spec, earlier, max(used, default=None), claims, receipts.values())
     totals = totals_by_field(counted)
+    others = tuple(claims.values())
     poorer = yield from _poorer_windows(spec, rules, stored, receipts.values(), marks)
     return Plan(
         windows, types, book, ownership, source, target, totals, others, waiting, marks.own, spec, poorer
@@ -209,15 +220,33 @@ def _ledger_query(job: Job) -> str:
 
 
 def _ownership(
-    spec: RollupSpec, stored: Sequence[StoredSpec], others: tuple[Claim, ...], previous: Iterable[Receipt]
+    spec: RollupSpec,
+    earlier: Sequence[RollupSpec],
+    used_at: datetime | None,
+    others: Mapping[str, Claim],
+    previous: Iterable[Receipt],
 ) -> Ownership:
-    """Windows that an earlier spec wrote, or may have, hold rows that only the earlier spec explains."""
-    mine = Claim.of(spec)
+    """Windows that an earlier spec wrote, or may have, hold rows that only the earlier spec explains.
+
+    :param used_at: when an earlier spec was last used; a run under it may have written what a run under this one, at the
+        same time, had looked at already
+    """
+    mine, neighbours = Claim.of(spec), tuple(sorted(others))
     spec_hash = spec.spec_hash()
-    if all(receipt.is_committed and receipt.spec_hash == spec_hash for receipt in previous):
-        return Ownership(mine)
-    earlier = tuple(Claim.of(other) for other in earlier_specs(spec, stored))
-    return Ownership(mine, earlier, others)
+    if all(
+        receipt.is_committed and receipt.spec_hash == spec_hash and not _overlapped(receipt, used_at)
+        for receipt in previous
+    ):
+        return Ownership(mine, neighbours=neighbours)
+    return Ownership(mine, tuple(Claim.of(other) for other in earlier), tuple(others.values()), neighbours)
+
+
+def _overlapped(receipt: Receipt, used_at: datetime | None) -> bool:
+    """Whether another spec was used after the run began that committed a window."""
+    if used_at is None:
+        return False
+    began = receipt.written_at - timedelta(seconds=receipt.seconds)
+    return used_at > began - CLOCKS_MAY_DIFFER
 
 
 def job_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.exceptions import (
     ConfigurationError,
     InfluxRollupError,
     PartialWrite,
+    WindowFrozen,
 )
 from airflow_provider_influx_rollup.flux.extern import extern_file, window_values
 from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
@@ -100,6 +101,7 @@ class ScriptPlan:
     """A script's windows, and how it is known in the ledger.
 
     :param target: as it is called in the spec, and its id
+    :param reads: the buckets that it reads
     """
 
     spec: ScriptSpec
@@ -107,6 +109,7 @@ class ScriptPlan:
     book: ReceiptBook
     period: Duration | None
     target: Bucket
+    reads: tuple[str, ...]
     notes: tuple[str, ...] = field(default=())
 
 
@@ -200,15 +203,20 @@ def _plan(
     if not dry_run:
         yield from wait_until_due(windows, lateness, now())
     if ledger is not None:
-        texts = (spec.script, json.dumps(spec.params, default=str))
-        yield from require_not_purged_for_script(spec.ledger_bucket, facts.buckets_read, texts, windows)
+        yield from _require_not_purged(spec, facts.buckets_read, windows)
     book = yield from _open_book(spec, facts, grid_spec, windows, run, has_ledger=ledger is not None)
     yield Report(
         f"Pipeline {book.pipeline}: {len(windows)} windows of {interval}, "
         f"{book.committed_before(windows)} committed before"
     )
     window_period = Duration.of(grid_spec.every) if grid_spec else None
-    return ScriptPlan(spec, windows, book, window_period, target, verdict.warnings)
+    reads = tuple(facts.buckets_read)
+    return ScriptPlan(spec, windows, book, window_period, target, reads, verdict.warnings)
+
+
+def _require_not_purged(spec: ScriptSpec, reads: Iterable[str], windows: Sequence[Interval]) -> Steps[None]:
+    texts = (spec.script, json.dumps(spec.params, default=str))
+    yield from require_not_purged_for_script(spec.ledger_bucket, reads, texts, windows)
 
 
 def _grid_of_script(facts: ScriptFacts) -> GridSpec | None:
@@ -253,8 +261,12 @@ def _commit_window(plan: ScriptPlan, window: Interval, now: Clock) -> Steps[Rece
             message = f"The script returned no rows with _field in {window}: what it wrote was not read back"
             yield Report(message, level="warning")
         yield from _read_back(spec, rows, window)
+        # the script has read and written at once: what was purged while it ran, or before, may be missing of its rows
+        yield from _require_not_purged(spec, plan.reads, [window])
     except InfluxRollupError as error:
         error.window = error.window or window
+        if isinstance(error, WindowFrozen):
+            error.written, error.fix = None, "restore the points from the archive, then run the window again"
         error.written = error.written or "some rows may be; the window stays WRITING in the ledger"
         error.fix = error.fix or script_advice(error)
         raise

@@ -124,7 +124,7 @@ class _Work:
             if len(block) > 1:
                 yield Report(f"{job.span} failed, trying its halves: {error.what}", level="warning")
                 return halves(block)
-            error = yield from with_bad_fields(job, error)
+            error = yield from with_bad_fields(job, book, error)
             yield Report(f"{job.span} failed: {error.what}", level="warning")
             self._fail(block[0], error)
         else:

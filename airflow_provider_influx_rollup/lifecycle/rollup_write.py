@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from airflow_provider_influx_rollup.lifecycle.job import Job
+from airflow_provider_influx_rollup.lifecycle.purge_marks import require_not_purged
+from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rollup_chains import rollup_scripts
 from airflow_provider_influx_rollup.lifecycle.rollup_compute import (
     Computed,
@@ -34,13 +36,18 @@ class Written:
     totals: Mapping[str, int] | None
 
 
-def write_windows(job: Job, totals: Mapping[str, int]) -> Steps[Written]:
+def write_windows(
+    job: Job, totals: Mapping[str, int], book: ReceiptBook, *, is_untouched: bool
+) -> Steps[Written]:
     """Compute every column of a block and write it to the target.
 
     The worker writes what InfluxDB computed: half the work of ``wideTo``, and a query that was cut off and goes on in
     the server has nothing to write. Only ``compute="server"`` writes inside InfluxDB.
 
     :param totals: how many points each field has, so that reads can be bounded
+    :param book: has the receipts that the windows had before they were WRITING
+    :param is_untouched: whether the run has written none of their rows yet
+    :raises WindowFrozen: when the windows were purged meanwhile, so that a part may be missing of what was read
     """
     in_influx, *_ = job.fields_by_way()
     if job.spec.compute == "server":
@@ -48,6 +55,7 @@ def write_windows(job: Job, totals: Mapping[str, int]) -> Steps[Written]:
     is_inside = job.spec.compute == "server" and bool(in_influx)
     computed = yield from compute_windows(job, totals, leave_out=in_influx if is_inside else ())
     rows = computed_rows(job, computed.blocks)
+    yield from require_not_purged(job, book, is_untouched=is_untouched)
     counted = None
     if rows.columns:
         write = write_of_rows(job, rows)
@@ -59,6 +67,8 @@ def write_windows(job: Job, totals: Mapping[str, int]) -> Steps[Written]:
             counted = totals_by_field(answer)
     if is_inside:
         rows = yield from _write_inside(job, in_influx, computed)
+        # these have read and written at once
+        yield from require_not_purged(job, book, is_untouched=False)
     return Written(computed, rows, counted)
 
 

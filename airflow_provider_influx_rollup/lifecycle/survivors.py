@@ -81,7 +81,7 @@ def restore_survivors(job: Job) -> Steps[None]:
             spec.target_bucket, spec.output_measurement, instant, aggregate_names=None, tags={}
         )
         there = points_of(frames_from_tables((yield QueryArrow(everything))))
-        lacking = _without(points, there)
+        lacking = without(points, there)
         if lacking:
             yield Report(
                 f"Writing values of other pipelines at {window} again, which a run that died had deleted"
@@ -90,7 +90,8 @@ def restore_survivors(job: Job) -> Steps[None]:
         yield from forget(job, window)
 
 
-def _without(points: Points, there: Points) -> Points:
+def without(points: Points, there: Points) -> Points:
+    """The values that are not there."""
     left = {
         key: {name: value for name, value in values.items() if name not in there.get(key, {})}
         for key, values in points.items()

@@ -30,8 +30,8 @@ pytestmark = pytest.mark.live
 
 HOUR = timedelta(hours=1)
 HOUR_NS = 3600 * 10**9
-MOST_STEPS = 42
-MOST_CHANGING_STEPS = 24
+MOST_STEPS = 60
+MOST_CHANGING_STEPS = 48
 HOURS = [WINDOW] + [
     Interval(WINDOW.start + number * HOUR, WINDOW.start + (number + 1) * HOUR)
     for number in range(1, MOST_STEPS)

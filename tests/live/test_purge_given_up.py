@@ -1,0 +1,110 @@
+"""A purge that ends between its mark and its delete: what it said is taken back, or a rerun goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.exceptions import (
+    InfluxForbidden,
+    InfluxRollupError,
+    InfluxUnavailable,
+    QueryFailed,
+)
+from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
+from airflow_provider_influx_rollup.lifecycle.steps import Delete
+from airflow_provider_influx_rollup.windows.interval import Interval
+from tests.conftest import InfluxServer
+from tests.purge_scene import (
+    ARCHIVED_AT,
+    PURGED_AT,
+    WINDOW,
+    PurgeScene,
+    Stepper,
+    inside,
+    make_empty_scene,
+    make_purge_scene,
+)
+
+pytestmark = pytest.mark.live
+
+
+def points_left(scene: PurgeScene) -> int:
+    """Points of the window in the bucket."""
+    return sum(WINDOW.start_ns <= fact[0] < WINDOW.stop_ns for fact in scene.facts())
+
+
+def steppers_after_the_mark(influx: InfluxServer, client: InfluxClient, base: Path) -> list[Stepper]:
+    """Purges of scenes of their own, stopped before each step from the mark to the delete, that one included."""
+    made = []
+    for skipped in range(40):
+        scene = make_purge_scene(influx, client, base / str(skipped))
+        stepper = Stepper(scene, scene.purge_steps())
+        while not scene.purge_document():
+            stepper.advance()
+        for _ in range(skipped):
+            stepper.advance()
+        made.append(stepper)
+        if isinstance(stepper.pending, Delete):
+            return made
+    pytest.fail("no delete came")
+
+
+def end_with(stepper: Stepper, error: Exception) -> None:
+    """Let the next step fail, and act out what the purge does then."""
+    stepper.fail(error)
+    stepper.finish()
+
+
+def test_mark_is_taken_back_when_an_error_is_permanent(
+    influx: InfluxServer, client: InfluxClient, tmp_path: Path
+) -> None:
+    for stepper in steppers_after_the_mark(influx, client, tmp_path):
+        scene = stepper.scene
+        error = (
+            QueryFailed("the query failed") if stepper.seen[-1] != "Delete" else InfluxForbidden("no right")
+        )
+        with pytest.raises(type(error)):
+            end_with(stepper, error)
+        assert scene.mark_states() == ["lifted"], stepper.seen
+        assert scene.purge_document() == {}, stepper.seen
+        assert points_left(scene) == len(inside())
+        # nothing is left that a rerun would go on with, or a rollup would stop at
+        scene.roll(scene.hourly, WINDOW)
+        assert scene.purge(now=PURGED_AT + timedelta(hours=1))["rows_in"] == len(inside())
+        scene.require_chain()
+
+
+def test_rerun_goes_on_when_an_error_passes(
+    influx: InfluxServer, client: InfluxClient, tmp_path: Path
+) -> None:
+    for stepper in steppers_after_the_mark(influx, client, tmp_path):
+        scene = stepper.scene
+        with pytest.raises(InfluxUnavailable):
+            stepper.fail(InfluxUnavailable("no answer"))
+        assert scene.mark_states() == ["deleting"], stepper.seen
+        assert scene.purge(now=PURGED_AT + timedelta(hours=1))["rows_in"] == len(inside())
+        assert (scene.mark_states(), points_left(scene)) == (["purged"], 0)
+        assert len(scene.certificates()) == 1
+
+
+def test_month_is_purged_when_a_pipeline_that_is_not_required_has_windows_of_a_second(
+    influx: InfluxServer, client: InfluxClient, tmp_path: Path
+) -> None:
+    scene = make_empty_scene(influx, client, tmp_path)
+    scene.add(*inside())
+    scene.roll(scene.hourly, WINDOW)
+    seconds = replace(scene.hourly, grid=GridSpec("1s"), pipeline="seconds", target_measurement="seconds")
+    minute = Interval(WINDOW.start, WINDOW.start + timedelta(minutes=1))
+    scene.roll(seconds, minute)
+    month = Interval(WINDOW.start.replace(day=1), WINDOW.start.replace(month=4, day=1))
+    scene.clock = ARCHIVED_AT
+    scene.archive(month)
+    assert scene.purge(month, require_pipelines=())["rows_in"] == len(inside())
+    assert scene.mark_states() == ["purged"]
+    with pytest.raises(InfluxRollupError, match="were purged"):
+        scene.roll(seconds, minute)
