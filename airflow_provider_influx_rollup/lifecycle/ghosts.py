@@ -121,7 +121,7 @@ def _with_receipts(job: Job, instant: Interval, step: QueryArrow) -> Steps[tuple
     names = job.ownership.neighbours
     if not names:
         return {}, (yield step)
-    query = Query(neighbours_query(job.spec.ledger_bucket, names, STAGE, instant), of_ledger=True)
+    query = Query(neighbours_query(job.spec.ledger_bucket, names, STAGE, instant), as_sent=True)
     rows, answer = yield Gather((query, step))
     return {receipt.pipeline: receipt for receipt in decode_receipts(rows)}, answer
 
@@ -134,7 +134,7 @@ def _tear(job: Job, instant: Interval, before: Receipts) -> Steps[None]:
     names = job.ownership.neighbours
     if not names:
         return
-    rows = yield Query(neighbours_query(job.spec.ledger_bucket, names, STAGE, instant), of_ledger=True)
+    rows = yield Query(neighbours_query(job.spec.ledger_bucket, names, STAGE, instant), as_sent=True)
     changed = [
         receipt
         for receipt in decode_receipts(rows)

@@ -143,7 +143,7 @@ def _require_no_run(rollup: RollupSpec, window: Interval, now: datetime) -> Step
     first = grid.windows(Interval(reach.start, grid.window_at(reach.start).stop))[0]
     starts = Interval(first.start, reach.stop)
     query = writing_query(rollup.ledger_bucket, rollup.pipeline_name, STAGE, starts)
-    for row in (yield Query(query, of_ledger=True)):
+    for row in (yield Query(query, as_sent=True)):
         writes = Interval(row["_time"], from_ns(row["stop_ns"]))
         if writes.overlaps(window) and now - from_ns(row["written_at_ns"]) < BUSY_FOR:
             what = f"run {row.get('run_id')!r} of pipeline {rollup.pipeline_name!r} is writing {writes}"

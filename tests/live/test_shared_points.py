@@ -1,0 +1,153 @@
+"""Two pipelines in the same points, and one pipeline under two specs: one run is stopped, another runs to its end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import pytest
+
+from airflow_provider_influx_rollup.client.driver import act, drive
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile
+from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.steps import Report
+from airflow_provider_influx_rollup.windows.interval import Interval
+from tests.conftest import InfluxServer
+from tests.oracle import query
+from tests.rollup_runs import RUN, Place, interval, make_place, now
+
+pytestmark = pytest.mark.live
+
+HOUR = interval("2025-03-08T00:00", "2025-03-08T01:00")
+MOST_CUTS = 60
+
+
+class Going:
+    """A verb that is acted out step by step.
+
+    :param pending: the next step; None when it has ended
+    """
+
+    def __init__(self, client: InfluxClient, steps: Any) -> None:
+        self._client, self._steps = client, steps
+        self.pending = next(steps)
+
+    def advance(self) -> bool:
+        """Act the next step out; False when there is none."""
+        if self.pending is None:
+            return False
+        try:
+            answer = None if isinstance(self.pending, Report) else act(self.pending, self._client)
+            self.pending = self._steps.send(answer)
+        except StopIteration:
+            self.pending = None
+        return True
+
+
+@pytest.fixture(scope="module")
+def place(influx: InfluxServer, client: InfluxClient) -> Place:
+    return make_place(influx, client)
+
+
+def rows_of(place: Place, bucket: str, measurement: str) -> list[Any]:
+    """All rows of a measurement."""
+    flux = (
+        f'from(bucket: "{bucket}") |> range(start: 0) |> filter(fn: (r) => r._measurement == "{measurement}")'
+    )
+    return query(place.server.url, place.server.org, place.server.token, flux)
+
+
+def stored(place: Place) -> dict[tuple[Any, ...], Any]:
+    """The target's values by time, device and field."""
+    rows = rows_of(place, place.target, place.measurement)
+    return {(row["_time"], row["device"], row["_field"]): row["_value"] for row in rows}
+
+
+def state_of(place: Place, pipeline: str) -> str:
+    """The state of a pipeline's only window."""
+    rows = rows_of(place, place.ledger, "window_receipt")
+    (state,) = [row["_value"] for row in rows if row["_field"] == "state" and row["pipeline"] == pipeline]
+    return str(state)
+
+
+def run(client: InfluxClient, verb: Any, spec: RollupSpec, span: Interval) -> Any:
+    """A whole run."""
+    return drive(verb(spec, span, RUN, now), client, lambda _: None)
+
+
+@pytest.mark.parametrize("verb", [roll_up, reconcile], ids=["rollup", "reconcile"])
+def test_committed_value_is_never_old_when_a_ghost_of_its_point_is_removed(
+    client: InfluxClient, place: Place, verb: Any
+) -> None:
+    torn = 0
+    for cut in range(MOST_CUTS):
+        own = replace(place, measurement=f"shared_{verb.__name__}_{cut}")
+        at = HOUR.start_ns
+        client.write_lines(
+            own.source,
+            [f"{own.measurement},device=a temp=1.0,n=5i {at}", f"{own.measurement},device=b temp=2.0 {at}"],
+        )
+        temp = own.spec("1h", ("count", "sum"), fields=("temp",), pipeline=f"{own.measurement} temp")
+        n = own.spec("1h", ("count", "sum"), fields=("n",), pipeline=f"{own.measurement} n")
+        for spec in (temp, n):
+            run(client, roll_up, spec, HOUR)
+        client.delete(own.source, HOUR, f'_measurement="{own.measurement}" AND device="a"')
+        client.write_lines(own.source, [f"{own.measurement},device=a n=5i {at}"])
+        going = Going(client, verb(temp, HOUR, RUN, now))
+        ended = not all(going.advance() for _ in range(cut)) or going.pending is None
+        client.write_lines(own.source, [f"{own.measurement},device=a n=7i {at}"])
+        run(client, roll_up, n, HOUR)
+        while going.advance():
+            pass
+        if state_of(own, f"{own.measurement} n") == "COMMITTED":
+            assert stored(own)[at, "a", "n_sum"] == 7, cut
+        else:
+            torn += 1
+        assert (at, "a", "temp_sum") not in stored(own), cut
+        run(client, reconcile, n, HOUR)
+        assert stored(own)[at, "a", "n_sum"] == 7, cut
+        if ended:
+            assert 1 <= torn <= 6
+            return
+    pytest.fail("there are more steps than cuts")
+
+
+NUMBERS = count()
+
+
+@pytest.mark.parametrize("first", ["old", "new"])
+def test_reconcile_finds_rows_of_an_earlier_spec_when_it_was_used_at_the_same_time(
+    client: InfluxClient, place: Place, first: str
+) -> None:
+    for cut in range(MOST_CUTS):
+        own = replace(place, measurement=f"specs_{next(NUMBERS)}")
+        at = HOUR.start_ns
+        client.write_lines(own.source, [f"{own.measurement},device=a temp={k}.5 {at + k}" for k in range(4)])
+        old = own.spec("1h", ("count", "sum"), fields=("temp",), pipeline=own.measurement)
+        new = own.spec("1h", ("count", "max"), fields=("temp",), pipeline=own.measurement)
+        run(client, roll_up, old, HOUR)
+        stops, other = (old, new) if first == "old" else (new, old)
+        going = Going(client, roll_up(stops, HOUR, RUN, now))
+        ended = not all(going.advance() for _ in range(cut)) or going.pending is None
+        run(client, roll_up, other, HOUR)
+        finish(going)
+        run(client, reconcile, new, HOUR)
+        assert stored(own) == {(at, "a", "temp_count"): 4, (at, "a", "temp_max"): 3.5}, cut
+        assert run(client, reconcile, new, HOUR).is_clean, cut
+        if ended:
+            assert cut > 5
+            return
+    pytest.fail("there are more steps than cuts")
+
+
+def finish(going: Going) -> None:
+    """Act the rest out; a run may be refused, for the other one has changed what it is about."""
+    try:
+        while going.advance():
+            pass
+    except InfluxRollupError:
+        going.pending = None
