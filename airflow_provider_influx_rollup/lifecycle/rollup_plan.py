@@ -154,14 +154,7 @@ def plan_rollup(
     book = ReceiptBook(spec.ledger_bucket, spec.pipeline_name, STAGE, spec.spec_hash(), run, receipts)
     newest = newest_specs(spec, stored)
     claims = {name: Claim.of(other) for name, other in newest.items() if name != spec.pipeline_name}
-    earlier = earlier_specs(spec, stored)
-    uses = last_uses(known[SPECS])
-    used = [
-        uses[one.pipeline_name, one.spec_hash()]
-        for one in earlier
-        if (one.pipeline_name, one.spec_hash()) in uses
-    ]
-    ownership = _ownership(spec, earlier, max(used, default=None), claims, receipts.values())
+    ownership = _ownership(spec, stored, last_uses(known[SPECS]), claims, receipts.values())
     totals = totals_by_field(counted)
     others = tuple(claims.values())
     poorer = yield from _poorer_windows(spec, rules, stored, receipts.values(), marks)
@@ -221,18 +214,20 @@ def _ledger_query(job: Job) -> str:
 
 def _ownership(
     spec: RollupSpec,
-    earlier: Sequence[RollupSpec],
-    used_at: datetime | None,
+    stored: Sequence[StoredSpec],
+    uses: Mapping[tuple[str, str], datetime],
     others: Mapping[str, Claim],
     previous: Iterable[Receipt],
 ) -> Ownership:
     """Windows that an earlier spec wrote, or may have, hold rows that only the earlier spec explains.
 
-    :param used_at: when an earlier spec was last used; a run under it may have written what a run under this one, at the
-        same time, had looked at already
+    :param uses: when specs were last used, by pipeline and hash; a run under an earlier one may have written what a run
+        under this one, at the same time, had looked at already
     """
     mine, neighbours = Claim.of(spec), tuple(sorted(others))
-    spec_hash = spec.spec_hash()
+    spec_hash, earlier = spec.spec_hash(), earlier_specs(spec, stored)
+    known = ((one.pipeline_name, one.spec_hash()) for one in earlier)
+    used_at = max((uses[key] for key in known if key in uses), default=None)
     if all(
         receipt.is_committed and receipt.spec_hash == spec_hash and not _overlapped(receipt, used_at)
         for receipt in previous
