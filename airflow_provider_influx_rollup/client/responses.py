@@ -43,6 +43,7 @@ CLASS_BY_TEXT: tuple[tuple[re.Pattern[str], type[InfluxError]], ...] = (
     # each of these would fail again; the server says them with status 500, with 400, or inside the answer
     (re.compile(r"a panic has occurred"), QueryFailed),
     (COLUMNS_OF_ONE_NAME, QueryFailed),
+    (re.compile(r"runtime error .*max key length exceeded"), QueryFailed),
     (
         re.compile(r"is unauthorized|insufficient permissions|not authorized|is forbidden"),
         InfluxForbidden,

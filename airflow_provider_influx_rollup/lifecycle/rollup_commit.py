@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.ledger.codec import (
     encode_spec_commit,
 )
 from airflow_provider_influx_rollup.ledger.lateness import encode_lateness
+from airflow_provider_influx_rollup.ledger.line_protocol import MOST_KEY_BYTES
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.ghosts import delete_ghosts
 from airflow_provider_influx_rollup.lifecycle.job import Job
@@ -41,7 +42,13 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 MOST_ROUNDS = 3
 
-Lacking = dict[str, set[Interval]]
+# by column, and why it lacks a value there
+Lacking = dict[tuple[str, str], set[Interval]]
+TOO_LARGE = "it, or a part of it in the tier below, is too large for a float"
+TOO_LONG = (
+    f"InfluxDB holds {MOST_KEY_BYTES} bytes of measurement, tags and field together; a group_by without the longest tag, or "
+    "shorter names, would keep it"
+)
 
 
 def commit_block(
@@ -56,7 +63,7 @@ def commit_block(
 
     :param lines: the records that make its windows WRITING
     :param totals: source points of each field; None when the block is only a part of what was counted
-    :param lacking: gets the windows in which a column lacks a value, as no float is as large
+    :param lacking: gets the windows in which a column lacks a value, and why
     :return: the receipts of what is COMMITTED: all windows, but for empty ones when ``empty_windows="fail"``
     """
     began = now()
@@ -77,8 +84,9 @@ def commit_block(
     if verdict.off_grid:
         message = f"{verdict.off_grid} values of these fields lie on no window's start; they were left alone"
         yield Report(message, level="warning")
-    for name, numbers in too_large.items():
-        lacking.setdefault(name, set()).update(job.windows[number] for number in numbers)
+    for why, found in ((TOO_LARGE, too_large), (TOO_LONG, verdict.rows.too_long)):
+        for name, numbers in found.items():
+            lacking.setdefault((name, why), set()).update(job.windows[number] for number in numbers)
     seconds = (now() - began).total_seconds()
     receipts = [
         book.committed(

@@ -43,17 +43,16 @@ def roll_up_windows(
     work = _Work(ready.plan.spec, ready, now, options, outcome)
     yield from work.do_all()
     counts = count_notes(ready.plan.book.previous, outcome.committed.values())
-    for note in (*counts, *_too_large_notes(work.lacking)):
+    for note in (*counts, *_lacking_notes(work.lacking)):
         outcome.notes.append(note)
         yield Report(note, level="warning")
     return outcome
 
 
-def _too_large_notes(lacking: Lacking) -> list[str]:
+def _lacking_notes(lacking: Lacking) -> list[str]:
     return [
-        f"{column} is left out for some series in {len(windows)} windows, such as {min(windows)}: it, or a part of it in the "
-        "tier below, is too large for a float"
-        for column, windows in sorted(lacking.items())
+        f"{column} is left out for some series in {len(windows)} windows, such as {min(windows)}: {why}"
+        for (column, why), windows in sorted(lacking.items())
     ]
 
 
@@ -64,7 +63,7 @@ class _Work:
     :param lines: records that go with the first block
     :param torn: windows of blocks that failed: their receipts have changed since the plan
     :param bad: how many windows failed
-    :param lacking: windows in which a column lacks a value, as no float is as large
+    :param lacking: windows in which a column lacks a value
     """
 
     spec: RollupSpec

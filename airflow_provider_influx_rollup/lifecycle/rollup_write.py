@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from airflow_provider_influx_rollup.exceptions import QueryFailed
 from airflow_provider_influx_rollup.lifecycle.job import Job
+from airflow_provider_influx_rollup.lifecycle.long_keys import TOO_LONG
 from airflow_provider_influx_rollup.lifecycle.purge_marks import require_not_purged
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rollup_chains import rollup_scripts
@@ -18,7 +20,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup_compute import (
     join_doubled,
 )
 from airflow_provider_influx_rollup.lifecycle.rollup_verify import totals_by_field, totals_query
-from airflow_provider_influx_rollup.lifecycle.steps import Execute, Gather, Query, Steps
+from airflow_provider_influx_rollup.lifecycle.steps import Execute, Gather, Query, Report, Steps
 from airflow_provider_influx_rollup.lifecycle.target_rows import TargetRows, computed_rows
 from airflow_provider_influx_rollup.lifecycle.target_write import rows_lost_inside, write_of_rows
 
@@ -66,7 +68,16 @@ def write_windows(
             _, answer = yield Gather((write, Query(totals_query(job))))
             counted = totals_by_field(answer)
     if is_inside:
-        rows = yield from _write_inside(job, in_influx, computed)
+        try:
+            rows = yield from _write_inside(job, in_influx, computed)
+        except QueryFailed as error:
+            if TOO_LONG not in error.what:
+                raise
+            yield Report("InfluxDB cannot hold some rows, so the worker writes the others", level="warning")
+            computed = yield from compute_windows(job, totals)
+            rows = computed_rows(job, computed.blocks)
+            if rows.columns:
+                yield write_of_rows(job, rows)
         # these have read and written at once
         yield from require_not_purged(job, book, is_untouched=False)
     return Written(computed, rows, counted)

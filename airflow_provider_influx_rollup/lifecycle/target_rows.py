@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from airflow_provider_influx_rollup.ledger.fingerprint import (
     tag_set_hash,
 )
 from airflow_provider_influx_rollup.lifecycle.job import Job
+from airflow_provider_influx_rollup.lifecycle.long_keys import key_bytes, most_bytes_beside
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,6 +48,16 @@ class TargetColumn:
     time_ns: Codes
     values: NDArray[Any]
 
+    def where(self, is_wanted: NDArray[Any]) -> TargetColumn:
+        """Only some rows."""
+        return replace(
+            self,
+            series=self.series[is_wanted],
+            window=self.window[is_wanted],
+            time_ns=self.time_ns[is_wanted],
+            values=self.values[is_wanted],
+        )
+
     def keys(self) -> set[Key]:
         """The ``(tag set, window)`` pairs that have a value."""
         return {
@@ -62,11 +73,13 @@ class TargetRows:
     :param tag_sets: the tag sets that all columns' series point into
     :param columns: by field name; only fields the pipeline's rules can write
     :param off_grid: how many rows lie on no window's start
+    :param too_long: by column, the windows of computed rows that are left out, as InfluxDB holds no key so long
     """
 
     tag_sets: list[TagSet]
     columns: dict[str, TargetColumn]
     off_grid: int
+    too_long: Mapping[str, set[int]] = field(default_factory=dict)
 
     def keys(self) -> dict[str, set[Key]]:
         """The ``(tag set, window)`` pairs that have a value, by column."""
@@ -82,13 +95,7 @@ class TargetRows:
             is_known = column.window < count
             kept = np.flatnonzero(is_known & np.isin(column.series * count + column.window, wanted))
             if len(kept):
-                columns[name] = replace(
-                    column,
-                    series=column.series[kept],
-                    window=column.window[kept],
-                    time_ns=column.time_ns[kept],
-                    values=column.values[kept],
-                )
+                columns[name] = column.where(kept)
         return replace(self, columns=columns)
 
     def totals(self, job: Job) -> list[WindowTotals]:
@@ -167,7 +174,23 @@ def computed_rows(job: Job, blocks_by_column: Mapping[str, Sequence[Block]]) -> 
         values = np.concatenate([block.values for block in filled])
         columns[name] = TargetColumn(name, [], np.concatenate(renumbered), window, starts[window], values)
     shared = list(tag_sets)
-    return TargetRows(shared, {name: replace(column, tag_sets=shared) for name, column in columns.items()}, 0)
+    columns = {name: replace(column, tag_sets=shared) for name, column in columns.items()}
+    return _without_long_keys(job.spec.output_measurement, TargetRows(shared, columns, 0))
+
+
+def _without_long_keys(measurement: str, rows: TargetRows) -> TargetRows:
+    sizes = key_bytes(measurement, rows.tag_sets, list(rows.columns))
+    if sizes is None:
+        return rows
+    columns: dict[str, TargetColumn] = {}
+    too_long: dict[str, set[int]] = {}
+    for name, column in rows.columns.items():
+        fits = (sizes <= most_bytes_beside(name))[column.series]
+        if not fits.all():
+            too_long[name] = set(column.window[~fits].tolist())
+        if fits.any():
+            columns[name] = column.where(fits)
+    return replace(rows, columns=columns, too_long=too_long)
 
 
 def _in_scope(job: Job, name: str, points: Frame) -> Frame:
