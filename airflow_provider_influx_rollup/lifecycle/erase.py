@@ -37,9 +37,12 @@ from airflow_provider_influx_rollup.lifecycle.pipelines import known_name, load_
 from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
+from airflow_provider_influx_rollup.lifecycle.window_errors import once_deleted
 from airflow_provider_influx_rollup.windows.interval import format_instant
 
 MOST_ROUNDS = 3
+ERASED = "the series are erased everywhere, and the certificate is not complete"
+RERUN = "run the erasure again: it certifies what is erased"
 # of the certificate, in the result
 SHOWN = ("erase_id", "computed_again", "kept", "named_in_specs")
 
@@ -150,8 +153,9 @@ def _erase(spec: EraseSpec, by: EraseRun, *, dry_run: bool) -> Steps[EraseResult
         rewriting = Rewriting(spec, state.erase_id, by.run, by.now, by.versions)
         clearing = Clearing(looker, rewriting, Restating(state.erase_id, stored, by.run, by.now))
         state = yield from _clear_all(spec, state, clearing)
-        certificate = yield from certify(spec, state, clearing, by.run, by.now, by.key)
-        yield from forget_state(spec, state)
+        with once_deleted(ERASED, RERUN):
+            certificate = yield from certify(spec, state, clearing, by.run, by.now, by.key)
+            yield from forget_state(spec, state)
         seconds = (by.now() - began).total_seconds()
         return EraseResult(spec, state.all_found, certificate, True, dry_run, seconds)
     if not found.total:

@@ -23,7 +23,7 @@ from airflow_provider_influx_rollup.lifecycle.certificates import (
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.ledger_bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.pipelines import load_stored
-from airflow_provider_influx_rollup.lifecycle.purge_delete import Deleted, delete_window
+from airflow_provider_influx_rollup.lifecycle.purge_delete import DELETED, RERUN, Deleted, delete_window
 from airflow_provider_influx_rollup.lifecycle.purge_given_up import require_marked
 from airflow_provider_influx_rollup.lifecycle.purge_proof import Finished, Proof, prove
 from airflow_provider_influx_rollup.lifecycle.purge_spec import STAGE, PurgeSpec
@@ -33,7 +33,7 @@ from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.lifecycle.window_claims import forget_claims
-from airflow_provider_influx_rollup.lifecycle.window_errors import about_window, failures_as_one
+from airflow_provider_influx_rollup.lifecycle.window_errors import about_window, failures_as_one, once_deleted
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
 MOST_LISTED = 100
@@ -181,7 +181,8 @@ def _purge_window(
         generation, series = proof.published.manifest.generation, proof.source.series_count
         return Purged(window, generation, total.rows, series, total.hash, 0, None, is_new=False)
     deleted = yield from delete_window(spec, proof, stored, run, now)
-    certificate = yield from _certify(spec, proof, deleted, run, now, key)
+    with once_deleted(DELETED, RERUN):
+        certificate = yield from _certify(spec, proof, deleted, run, now, key)
     return _purged(window, certificate, is_new=True)
 
 

@@ -35,9 +35,12 @@ from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Delete, Query, Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.lifecycle.window_claims import holds_claim, release_claim
+from airflow_provider_influx_rollup.lifecycle.window_errors import once_deleted
 from airflow_provider_influx_rollup.windows.interval import Interval, storable_part
 
 MOST_ROUNDS = 3
+DELETED = "some or all points are deleted, the archive holds them, and the certificate is not complete"
+RERUN = "run the purge again: it deletes the rest and certifies it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +87,12 @@ def delete_window(
     left = 0
     if proof.source.total.rows:
         yield from _delete_first(spec, proof, announced)
-        # whoever has taken them back meanwhile, as long as the points were there, did so before they went
-        yield from _say(spec, proof, announced)
-        left = yield from _delete_rest(spec, proof)
-    after = yield from _count_neighbours(spec, proof.window)
+    with once_deleted(DELETED, RERUN):
+        if proof.source.total.rows:
+            # whoever has taken them back meanwhile, as long as the points were there, did so before they went
+            yield from _say(spec, proof, announced)
+            left = yield from _delete_rest(spec, proof)
+        after = yield from _count_neighbours(spec, proof.window)
     yield from _require_neighbours(spec, proof, before, after, now())
     return Deleted(announced, left, (before, after))
 

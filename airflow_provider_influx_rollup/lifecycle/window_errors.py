@@ -8,6 +8,7 @@ from itertools import groupby
 
 from airflow_provider_influx_rollup.exceptions import (
     BucketNotFound,
+    InfluxError,
     InfluxForbidden,
     InfluxOverloaded,
     InfluxRollupError,
@@ -16,6 +17,7 @@ from airflow_provider_influx_rollup.exceptions import (
     InfluxUnavailable,
     OrgNotFound,
     SourceIncomplete,
+    StoreError,
     WindowFrozen,
     WindowsFailed,
 )
@@ -93,6 +95,20 @@ def about_window(window: Interval, written: str | None = None) -> Iterator[None]
     except InfluxRollupError as error:
         error.window = error.window or window
         error.written = written or error.written
+        raise
+
+
+@contextmanager
+def once_deleted(written: str, fix: str) -> Iterator[None]:
+    """Let errors of a server or a store say what is gone already: they only know of the request that failed.
+
+    :param written: what was deleted, and what is missing
+    :param fix: what a rerun does
+    """
+    try:
+        yield
+    except (InfluxError, StoreError) as error:
+        error.written, error.fix = written, f"mend what failed, then {fix}"
         raise
 
 

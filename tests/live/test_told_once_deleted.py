@@ -1,0 +1,66 @@
+"""What people are told when something fails after the points are deleted: that they are, and what a rerun does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.exceptions import InfluxUnavailable, StoreUnavailable
+from airflow_provider_influx_rollup.lifecycle.steps import Delete
+from tests.conftest import InfluxServer
+from tests.erase_scene import Going, make_filled_scene
+from tests.purge_scene import Stepper, make_purge_scene
+
+pytestmark = pytest.mark.live
+
+SAID_BY_A_STEP = "make room, then run it again: what was begun is made anew"
+
+
+def full_at(stepper: Stepper) -> Exception:
+    """The error of the next step: a full disk, or a server that is away."""
+    is_of_store = type(stepper.pending).__module__.endswith("store_steps")
+    error = StoreUnavailable if is_of_store else InfluxUnavailable
+    return error("no room", written="nothing", fix=SAID_BY_A_STEP)
+
+
+def test_purge_says_that_points_are_deleted_when_a_later_step_fails(
+    influx: InfluxServer, client: InfluxClient, tmp_path: Path
+) -> None:
+    told = 0
+    for skipped in range(60):
+        scene = make_purge_scene(influx, client, tmp_path / str(skipped))
+        stepper = Stepper(scene, scene.purge_steps())
+        while not isinstance(stepper.pending, Delete):
+            assert stepper.advance()
+        stepper.advance()
+        if not all(stepper.advance() for _ in range(skipped)) or stepper.pending is None:
+            break
+        if stepper.seen[-1] == "Report":
+            continue
+        with pytest.raises((StoreUnavailable, InfluxUnavailable)) as caught:
+            stepper.fail(full_at(stepper))
+        message = str(caught.value)
+        assert "points are deleted" in message
+        assert "run the purge again" in message
+        assert "nothing" not in message
+        # and that is true
+        assert scene.purge()["state"] == "COMMITTED"
+        assert len(scene.certificates()) == 1
+        told += 1
+    assert told > 5
+
+
+def test_erasure_says_that_series_are_erased_when_its_certificate_cannot_be_written(
+    influx: InfluxServer, client: InfluxClient, tmp_path: Path
+) -> None:
+    scene = make_filled_scene(influx, client, tmp_path)
+    going = Going(scene, scene.erase_steps())
+    while type(going.pending).__name__ != "PutNew" or "certificates" not in going.pending.path:
+        assert going.advance()
+    with pytest.raises(StoreUnavailable) as caught:
+        going.fail(full_at(going))
+    assert "the series are erased everywhere" in str(caught.value)
+    assert "run the erasure again" in str(caught.value)
+    assert scene.erase()["certificate"]["number"] == 1
