@@ -8,7 +8,7 @@ second series key. A chain of one field needs no pivot.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airflow_provider_influx_rollup.flux import literals
 from airflow_provider_influx_rollup.flux.filters import field_filter, measurement_filter, tag_filter
@@ -119,7 +119,7 @@ def render_rollup(
     renamed = target_measurement if target_measurement != source.measurement else None
     statements = [
         f"{render_source(source, run.interval, [chain.field])}\n"
-        f"  {render_window(run, chain)}\n"
+        f"  {render_window(_in_one(run) if chain.is_extreme else run, chain)}\n"
         f"{_written(chain, target_bucket, renamed) if chain.is_written else RETURNED}"
         f"{f'  |> {chain.flux_function}()' + NEW_LINE if chain.is_extreme else ''}"
         f'  |> yield(name: "{run_number}:{number}")'
@@ -128,6 +128,12 @@ def render_rollup(
     ]
     imports = [WIDE_TO_IMPORT] if any(chain.is_written for chain in chains) else []
     return "\n\n".join([*imports, *statements]) + "\n"
+
+
+def _in_one(run: EqualRun) -> EqualRun:
+    """One window for all of a run's, of which the server returns one row for each series."""
+    length_ns = run.interval.stop_ns - run.interval.start_ns
+    return replace(run, every_ns=length_ns, offset_ns=run.interval.start_ns % length_ns)
 
 
 def _written(chain: Chain, target_bucket: str, renamed: str | None) -> str:

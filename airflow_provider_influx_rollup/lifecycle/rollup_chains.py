@@ -15,6 +15,7 @@ COUNT = find_aggregate("count")
 INTEGERS = frozenset({"integer", "unsigned"})
 # what InfluxDB cuts off to 64 bits
 SUMS = frozenset({"sum", "mean", "spread"})
+EXTREMES = frozenset({"min", "max"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,13 @@ def scripts_of(job: Job, chains: Sequence[Chain]) -> list[RollupScript]:
     return scripts
 
 
+def is_watched(job: Job, name: str) -> bool:
+    """Whether it decides about a field's columns how large its integers are."""
+    return any(c.field_type in INTEGERS and c.aggregate.name in SUMS for c in job.columns_of(name))
+
+
 def watching_chains(job: Job, name: str) -> list[Chain]:
-    """The chains that tell how large an integer field's values are, where that decides about its columns."""
-    columns = job.columns_of(name)
-    if all(column.field_type not in INTEGERS or column.aggregate.name not in SUMS for column in columns):
-        return []
-    return extreme_chains([name])
+    """The chains that tell how large an integer field's values are, besides columns that tell it themselves."""
+    asked = {column.aggregate.name for column in job.columns_of(name)}
+    chains = extreme_chains([name]) if is_watched(job, name) else []
+    return [chain for chain in chains if chain.flux_function not in asked]

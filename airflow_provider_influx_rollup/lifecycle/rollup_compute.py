@@ -32,6 +32,7 @@ from airflow_provider_influx_rollup.aggregates.windowed import (
 from airflow_provider_influx_rollup.flux.rollup import (
     Chain,
     chain_number,
+    extreme_chains,
     render_partials,
 )
 from airflow_provider_influx_rollup.flux.source_read import raw_query
@@ -39,10 +40,11 @@ from airflow_provider_influx_rollup.lifecycle.checkpoints import stretches
 from airflow_provider_influx_rollup.lifecycle.job import Job, tags_of_few
 from airflow_provider_influx_rollup.lifecycle.rollup_chains import (
     COUNT,
+    EXTREMES,
     RollupScript,
+    is_watched,
     rollup_scripts,
     scripts_of,
-    watching_chains,
 )
 from airflow_provider_influx_rollup.lifecycle.steps import QueryArrow, Report, Steps
 from airflow_provider_influx_rollup.lifecycle.tier_compute import compute_tier
@@ -125,7 +127,7 @@ def compute_windows(
 
 def fields_in_reach(job: Job, fields: Sequence[str]) -> Steps[list[str]]:
     """Those of some fields whose integer sums InfluxDB computes right; it cuts the others off to 64 bits."""
-    chains = [chain for name in fields for chain in watching_chains(job, name)]
+    chains = extreme_chains(name for name in fields if is_watched(job, name))
     if not chains:
         return list(fields)
     counters = [
@@ -167,6 +169,8 @@ def _add_column(job: Job, computed: Computed, chain: Chain, frame: Frame) -> Non
     window = np.searchsorted(window_bounds(job.windows).starts, frame.time_ns)
     # the server returns the standard deviation of one point as NaN, and does not write it
     block = finite(Block(chain.column, frame.tag_sets, frame.series, window, frame.values))
+    if chain.flux_function in EXTREMES and is_watched(job, chain.field):
+        computed.extremes[chain.field] += [int(frame.values.min()), int(frame.values.max())]
     if any(column.name == chain.column for column in job.columns_of(chain.field)):
         computed.blocks[chain.column].append(block)
     if chain.column == f"{chain.field}_{COUNT.name}":
@@ -307,7 +311,7 @@ def _compute_from_parts(job: Job, fields: Sequence[str], computed: Computed) -> 
     bounds, group_by = window_bounds(job.windows), job.spec.group_by
     for name in fields:
         columns = job.columns_of(name)
-        watched = {chain.flux_function for chain in watching_chains(job, name)}
+        watched = EXTREMES if is_watched(job, name) else frozenset()
         parts = yield from _read_parts(job, name, sorted({*parts_of(columns), *watched}))
         computed.points_read[name] = sum(int(frame.values.sum()) for frame in parts.get("count", []))
         for frame in (frame for part in watched for frame in parts.get(part, [])):
