@@ -8,6 +8,8 @@ from typing import Any
 import yaml
 
 MAX_NODES = 100_000
+# no float is larger
+MAX_BITS = 1024
 DEEP = "it is nested too deeply"
 
 
@@ -29,9 +31,25 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
-            return super().construct_object(node, deep=deep)
+            value = super().construct_object(node, deep=deep)
         except (ValueError, OverflowError, AttributeError) as error:
             raise YamlInvalid(line_of(node), f"{_excerpt(node)} is not a value: {error}") from error
+        except LookupError as error:
+            # its parser of !!bool and of numbers expects what the pattern without a tag has matched
+            raise YamlInvalid(line_of(node), f"{_excerpt(node)} is not a value of its tag") from error
+        if isinstance(value, int) and value.bit_length() > MAX_BITS:
+            raise YamlInvalid(line_of(node), f"{_excerpt(node)} is too large for a number")
+        return _whole_text(value, node) if isinstance(value, str) else value
+
+
+def _whole_text(text: str, node: yaml.Node) -> str:
+    """JSON spells a character beyond 16 bits as two halves."""
+    if text.isascii():
+        return text
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError as error:
+        raise YamlInvalid(line_of(node), f"{_excerpt(node)} holds half of a character") from error
 
 
 def compose(text: str) -> yaml.Node | None:

@@ -12,6 +12,7 @@ FIX = (
     "give it as http://host:port or http://user:password@host:port; in a user or password, write / as %2F, # as %23, "
     "? as %3F, @ as %40 and a space as %20"
 )
+LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f]")
 
 
@@ -58,6 +59,8 @@ def password_of(text: str | None) -> str | None:
 def _why_impossible(text: str) -> str | None:
     if UNPRINTABLE.search(text):
         return "it holds a space or a control character"
+    if LONE_SURROGATE.search(text):
+        return "it holds a character that UTF-8 cannot carry"
     try:
         parts = urlsplit(text)
         return _why_unusable(parts)
@@ -77,6 +80,9 @@ def _why_unusable(parts: SplitResult) -> str | None:
 
 def _why_no_location(location: str) -> str | None:
     """What the library that opens the connection has against ``host:port``."""
+    if "%" in location.partition("]")[2 if location.startswith("[") else 0]:
+        # the @ and : of a URL that was percent-encoded as a whole: its password is in what looks like the host
+        return "its host is percent-encoded"
     from urllib3.exceptions import LocationValueError
     from urllib3.util import parse_url
 

@@ -29,12 +29,19 @@ def require_number(
 
     :raises RuleInvalid: when it is none
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
         raise refuse(rule, parameter, value, "is not a number", "give a finite number")
     if low is not None and value < low:
         raise refuse(rule, parameter, value, f"is less than {low}", f"give {low} or more")
     if high is not None and value > high:
         raise refuse(rule, parameter, value, f"is more than {high}", f"give {high} or less")
+
+
+def _is_finite(value: Number) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False  # an integer beyond all floats
 
 
 def require_whole(rule: str, parameter: str, value: Any, *, low: int) -> None:

@@ -33,6 +33,13 @@ HARMFUL = {
     "date in month 13": ("2025-13-45", "month"),
     "letters as a whole number": ("!!int abc", "abc"),
     "letters as a float": ("!!float abc", "abc"),
+    "a word as a truth": ("!!bool maybe", "maybe"),
+    "nothing as a truth": ("!!bool ''", ""),
+    "nothing as a whole number": ("!!int ''", ""),
+    "a sign as a float": ("!!float '-'", "'-'"),
+    "20,000 hexadecimal digits": ("0x" + "f" * 20_000, "0xffff"),
+    "400 digits": ("9" * 400, "9999..."),
+    "half of a character": ('"\\ud800"', ""),
     "5,000 digits": ("9" * 5000, "9999..."),
     "binary that is none": ("!!binary '%%%'", ""),
     "a list of itself": ("&a [*a]", "refers to itself"),
@@ -75,6 +82,10 @@ def test_problem_is_told_with_its_line_when_a_value_is_none() -> None:
     with pytest.raises(YamlInvalid) as caught:
         load("a: 1\nb:\n  - 2025-02-30\n")
     assert caught.value.line == 3
+
+
+def test_characters_that_json_spells_in_halves_are_whole() -> None:
+    assert load('{"measurement": "\\ud83d\\ude00 W\\u00e4rme"}') == {"measurement": "\U0001f600 Wärme"}
 
 
 def test_aliases_and_merges_are_read_when_they_stay_small() -> None:

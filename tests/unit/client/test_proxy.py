@@ -36,6 +36,8 @@ IMPOSSIBLE = [
     "http://user:geheim#1@127.0.0.1:1",
     "http://user:geheim?1@127.0.0.1:1",
     "http://user:geheim@127.0.0.1:1/path",
+    "http://user%3Ageheim%40127.0.0.1:1",
+    "http://user:geheim\ud800@127.0.0.1:1",
 ]
 
 
