@@ -34,6 +34,8 @@ from airflow_provider_influx_rollup.lifecycle.steps import (
 )
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 
 Result = TypeVar("Result")
@@ -42,6 +44,12 @@ Actions = Mapping[type[Any], Callable[["InfluxClient", Any], Any]]
 
 MAX_THREADS = 8
 
+
+def _query_arrow(client: InfluxClient, step: QueryArrow | Execute) -> list[pa.Table]:
+    # only a user's script has values bound to it
+    return client.query_arrow(step.flux, extern=step.extern, now=step.now, is_own=step.extern is None)
+
+
 ACTIONS: Actions = {
     Query: lambda client, step: client.query_rows(
         step.flux,
@@ -49,10 +57,11 @@ ACTIONS: Actions = {
         now=step.now,
         as_sent=step.as_sent,
         keeps_bytes=step.keeps_bytes,
+        is_own=step.extern is None,
     ),
-    QueryArrow: lambda client, step: client.query_arrow(step.flux, extern=step.extern, now=step.now),
+    QueryArrow: _query_arrow,
     QueryDigest: lambda client, step: client.query_digest(step.flux, extern=step.extern, now=step.now),
-    Execute: lambda client, step: client.query_arrow(step.flux, extern=step.extern, now=step.now),
+    Execute: _query_arrow,
     ParseScript: lambda client, step: client.parse_script(step.flux),
     Write: lambda client, step: _write(client, step.bucket, step.lines, step.queries),
     Delete: lambda client, step: client.delete(step.bucket, step.interval, step.predicate),

@@ -12,6 +12,7 @@ from airflow_provider_influx_rollup.archive.annotated_csv import BlockSplitter, 
 from airflow_provider_influx_rollup.archive.annotated_digest import DigestDecoder
 from airflow_provider_influx_rollup.archive.annotated_rows import Row, RowDecoder
 from airflow_provider_influx_rollup.client import requests
+from airflow_provider_influx_rollup.client.answers import bucket_of
 from airflow_provider_influx_rollup.client.batches import split_lines
 from airflow_provider_influx_rollup.client.hex_texts import (
     DoubtfulDecoder,
@@ -130,6 +131,7 @@ class InfluxClient:
         now: datetime | None = None,
         as_sent: bool = False,
         keeps_bytes: bool = False,
+        is_own: bool = False,
     ) -> list[Row]:
         """Run Flux and return its rows by column; each knows its yield.
 
@@ -140,6 +142,7 @@ class InfluxClient:
         :param now: aware time of ``now()`` in the query
         :param as_sent: texts come without the carriage returns that the server's CSV loses, and none is looked for
         :param keeps_bytes: whether bytes that are not UTF-8 become lone surrogates; else they are an error
+        :param is_own: a query of this package, whose form is known; any other is parsed before it may run again
         """
 
         def decoder(make_error: Callable[[str], InfluxError]) -> RowDecoder:
@@ -148,17 +151,24 @@ class InfluxClient:
         if as_sent:
             request = requests.query_request(self._settings.org, flux, extern=extern, now=now)
             return self._decoded(request, decoder)
-        return self._whole(flux, extern, now, decoder, TextsInHex.rows, keeps_bytes=keeps_bytes)
+        return self._whole(
+            flux, extern, now, decoder, TextsInHex.rows, keeps_bytes=keeps_bytes, is_own=is_own
+        )
 
     def query_arrow(
-        self, flux: str, *, extern: Mapping[str, Any] | None = None, now: datetime | None = None
+        self,
+        flux: str,
+        *,
+        extern: Mapping[str, Any] | None = None,
+        now: datetime | None = None,
+        is_own: bool = False,
     ) -> list[pa.Table]:
         """Run Flux and return Arrow tables, one per yield and schema; the yield is in ``schema.metadata[b"result"]``.
 
         :param extern: a Flux AST file whose options are bound before the query
         :param now: aware time of ``now()`` in the query
         """
-        return self._whole(flux, extern, now, TablesDecoder, TextsInHex.tables)
+        return self._whole(flux, extern, now, TablesDecoder, TextsInHex.tables, is_own=is_own)
 
     def stream_arrow(self, flux: str) -> Generator[pa.Table, None, None]:
         """Run Flux once and hand its rows out as they come, in flat memory.
@@ -192,7 +202,7 @@ class InfluxClient:
         :param extern: a Flux AST file whose options are bound before the query
         :param now: aware time of ``now()`` in the query
         """
-        return self._whole(flux, extern, now, DigestDecoder, TextsInHex.digest)
+        return self._whole(flux, extern, now, DigestDecoder, TextsInHex.digest, is_own=extern is None)
 
     def execute(
         self, flux: str, *, extern: Mapping[str, Any] | None = None, now: datetime | None = None
@@ -212,7 +222,7 @@ class InfluxClient:
 
         :raises BucketNotFound: when there is no such bucket
         """
-        rows = self.query_rows(keys_query(bucket, measurement))
+        rows = self.query_rows(keys_query(bucket, measurement), is_own=True)
         tags = [row["_value"] for row in rows if row.yield_name == TAGS]
         for name in OF_EVERY_SOURCE:
             if name in tags:  # some are not, where there are no points
@@ -282,7 +292,7 @@ class InfluxClient:
         except BucketNotFound:
             return None
         found = [item for item in answer["buckets"] if item["name"] == name]
-        return _bucket(found[0]) if found else None
+        return bucket_of(found[0]) if found else None
 
     def ensure_bucket(self, name: str, retention_seconds: int = 0) -> Bucket:
         """Create a bucket unless it exists; one that exists keeps its own retention.
@@ -294,7 +304,7 @@ class InfluxClient:
             return found
         request = requests.create_bucket_request(self._org_id(name), name, retention_seconds)
         try:
-            return _bucket(self._json(request))
+            return bucket_of(self._json(request))
         except InfluxRejected as error:
             if "already exists" not in error.what:
                 raise
@@ -351,6 +361,7 @@ class InfluxClient:
         put_back: Callable[[TextsInHex, Result], Result],
         *,
         keeps_bytes: bool = False,
+        is_own: bool = False,
     ) -> Result:
         """The decoded answer of a query, with the carriage returns that its CSV loses."""
 
@@ -364,8 +375,7 @@ class InfluxClient:
             return self._decoded(asked(text), decoder)
 
         def part() -> Parted | None:
-            # only a user's script has values bound to it
-            return part_query(flux) if extern is None else part_script(flux, self.parse_script(flux))
+            return part_query(flux) if is_own else part_script(flux, self.parse_script(flux))
 
         return Reading(
             flux=flux,
@@ -387,14 +397,3 @@ class InfluxClient:
             return decoder.close()
 
         return self._retried(attempt)
-
-
-def _bucket(item: Mapping[str, Any]) -> Bucket:
-    rule: Mapping[str, Any] = next(iter(item.get("retentionRules") or []), {})
-    return Bucket(
-        name=str(item["name"]),
-        retention_seconds=int(rule.get("everySeconds", 0)),
-        shard_group_seconds=int(rule.get("shardGroupDurationSeconds", 0)),
-        id=str(item.get("id", "")),
-        org_id=str(item.get("orgID", "")),
-    )

@@ -45,11 +45,12 @@ def part_query(flux: str) -> Parted:
 
 
 def part_script(flux: str, package: Mapping[str, Any]) -> Parted | None:
-    """Cut a user's script; None when it must not run twice, for it reaches outside of the database.
+    """Cut a user's script; None when it must not run twice, for it writes, or reaches outside of the database.
 
     :param package: what the server's parser says of it
     """
-    if len(package.get("files", [])) != 1 or script_facts(package).outside_imports:
+    facts = script_facts(package)
+    if len(package.get("files", [])) != 1 or facts.outside_imports or facts.writes:
         return None
     (file,) = package["files"]
     heads = [node for node in (file.get("package"), *(file.get("imports") or [])) if node]

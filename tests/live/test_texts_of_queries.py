@@ -202,10 +202,10 @@ def test_query_is_asked_again_only_when_a_text_may_have_lost_something(
 
     monkeypatch.setattr(Transport, "stream", counted)
     flux = f'from(bucket: "{place.source}") |> range(start: 0)'
-    (row,) = place.client.query(flux)
+    (row,) = place.client.query_rows(flux, is_own=True)
     assert row["host"] == tag.replace("\\", "")
     assert len(sent) == queries
-    (table,) = place.client.query_arrow(flux)
+    (table,) = place.client.query_arrow(flux, is_own=True)
     assert table.column("host").to_pylist() == [row["host"]]
     assert len(sent) == 2 * queries
 
@@ -213,3 +213,26 @@ def test_query_is_asked_again_only_when_a_text_may_have_lost_something(
 def look_at_hour(client: InfluxClient, spec: CompletenessSpec) -> dict[str, Any] | None:
     steps = check_windows(spec, HOUR, START + timedelta(days=2))
     return drive(steps, client, lambda _report: None)
+
+
+def test_query_of_a_user_is_read_whole_whatever_its_form_is(client: InfluxClient) -> None:
+    on_one_line = r'import "array" array.from(rows: [{_value: "a,b\r\nc"}])'
+    assert [row["_value"] for row in client.query(on_one_line)] == ["a,b\r\nc"]
+    several = r'import "array" import "strings" rows = array.from(rows: [{_value: "a,\rb"}]) rows |> yield(name: "n")'
+    assert [row["_value"] for row in client.query(several)] == ["a,\rb"]
+    assert [table["_value"].to_pylist() for table in client.query_arrow(several)] == [["a,\rb"]]
+
+
+def test_query_of_a_user_runs_once_when_it_writes(
+    client: InfluxClient, bucket_factory: Callable[[str], str]
+) -> None:
+    bucket = bucket_factory("once")
+    # each run writes a point of its own
+    script = f"""import "array" import "system"
+        array.from(rows: [{{_time: system.time(), _measurement: "m", _field: "v", _value: 1.0, host: "a,b"}}])
+        |> to(bucket: "{bucket}", tagColumns: ["host"])"""
+    assert client.query(script)
+    counted = client.query(
+        f'from(bucket: "{bucket}") |> range(start: 2000-01-01T00:00:00Z) |> group() |> count()'
+    )
+    assert [row["_value"] for row in counted] == [1]

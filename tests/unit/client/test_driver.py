@@ -26,10 +26,10 @@ DAY = Interval(NOW, NOW.replace(day=2))
 EXTERN = {"type": "File"}
 
 EVERY_STEP: list[tuple[s.Step, tuple[Any, ...] | None]] = [
-    (s.Query("q", EXTERN, NOW), ("query_rows", "q", EXTERN, NOW, False, False)),
-    (s.QueryArrow("a", EXTERN, NOW), ("query_arrow", "a", EXTERN, NOW)),
+    (s.Query("q", EXTERN, NOW), ("query_rows", "q", EXTERN, NOW, False, False, False)),
+    (s.QueryArrow("a", EXTERN, NOW), ("query_arrow", "a", EXTERN, NOW, False)),
     (s.QueryDigest("d", EXTERN, NOW), ("query_digest", "d", EXTERN, NOW)),
-    (s.Execute("e", EXTERN, NOW), ("query_arrow", "e", EXTERN, NOW)),
+    (s.Execute("e", EXTERN, NOW), ("query_arrow", "e", EXTERN, NOW, False)),
     (s.ParseScript("p"), ("parse_script", "p")),
     (s.Write("b", ["m v=1"], ("w",)), None),
     (s.Delete("b", DAY, "p"), ("delete", "b", DAY, "p")),

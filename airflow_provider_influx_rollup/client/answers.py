@@ -1,0 +1,20 @@
+"""What answers of the API hold, as values of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_influx_rollup.lifecycle.steps import Bucket
+
+
+def bucket_of(item: Mapping[str, Any]) -> Bucket:
+    """A bucket, of its JSON."""
+    rule: Mapping[str, Any] = next(iter(item.get("retentionRules") or []), {})
+    return Bucket(
+        name=str(item["name"]),
+        retention_seconds=int(rule.get("everySeconds", 0)),
+        shard_group_seconds=int(rule.get("shardGroupDurationSeconds", 0)),
+        id=str(item.get("id", "")),
+        org_id=str(item.get("orgID", "")),
+    )
