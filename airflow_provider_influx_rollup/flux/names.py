@@ -8,10 +8,11 @@ from typing import Literal
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InvalidName
 from airflow_provider_influx_rollup.flux.literals import require_encodable
 
-NameKind = Literal["bucket", "measurement", "tag", "tag value", "field"]
+NameKind = Literal["bucket", "measurement", "tag", "tag value", "field", "validation"]
 
 # NUL: refused by deletes; line feed: ends a line of line protocol; carriage return: lost in CSV answers, which are read in
-# another way then, and by deletes, which InfluxQL does for tag values; a name that people give has it by mistake
+# another way then, and by deletes; a name that people give has it by mistake. A tag value may be any text of a device: queries write
+# what line protocol cannot hold, and InfluxQL deletes it
 _FORBIDDEN = {"\0": "a NUL character", "\n": "a line feed", "\r": "a carriage return"}
 
 # the server takes the backslash for an escape when it reads its own index
@@ -54,13 +55,15 @@ def _why_invalid(kind: NameKind, text: object) -> str | None:
         return "it is empty"
     if not isinstance(text, str):
         return "it is no text"
-    for character, description in _FORBIDDEN.items():
-        if character in text and not (character == "\r" and kind in ("field", "tag value")):
-            return f"it holds {description}"
     try:
         require_encodable(text)
     except ConfigurationError:
         return "it holds a character that UTF-8 cannot carry"
+    if kind == "tag value":
+        return None
+    for character, description in _FORBIDDEN.items():
+        if character in text and not (character == "\r" and kind == "field"):
+            return f"it holds {description}"
     return _why_invalid_as(kind, text)
 
 

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.exceptions import InvalidName
 from airflow_provider_influx_rollup.flux.deadman import STATUS_FIELD, STATUS_MEASUREMENT
+from airflow_provider_influx_rollup.flux.write_points import FluxPoint, write_queries
 from airflow_provider_influx_rollup.ledger.line_protocol import encode_line
+from airflow_provider_influx_rollup.lifecycle.default_names import is_held
 from airflow_provider_influx_rollup.lifecycle.inventory import Series
+from airflow_provider_influx_rollup.lifecycle.steps import Write
 from airflow_provider_influx_rollup.windows.interval import to_ns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
     from typing import Any
+
+    from airflow_provider_influx_rollup.ledger.line_protocol import FieldValue
 
 DEADMAN = "deadman"
 LEVELS = ("ok", "info", "warn", "crit", "unknown")
+KINDS: Mapping[type, str] = {bool: "boolean", int: "integer", str: "string"}
 STATUS_TAGS = frozenset({"_check_id", "_check_name", "_level", "_source_measurement", "_type"})
 
 
@@ -61,12 +68,30 @@ class Status:
     is_dead: bool
 
 
-def encode_status(check: Check, status: Status, at: datetime) -> str:
-    """One line of line protocol.
+def write_of_statuses(bucket: str, check: Check, statuses: Iterable[Status], at: datetime) -> Write:
+    """All statuses of one time; those of tags that line protocol cannot hold are written by a query.
 
-    :param at: the status's time, UTC
-    :raises InvalidName: when a tag of the series has the name of one of the schema's own tags
+    :param at: the statuses' time, UTC
+    :raises InvalidName: when a tag of a series has the name of one of the schema's own tags
     """
+    time_ns = to_ns(at)
+    lines: list[str] = []
+    unheld: list[FluxPoint] = []
+    for status in statuses:
+        tags, fields = _point(check, status, time_ns)
+        try:
+            lines.append(encode_line(STATUS_MEASUREMENT, tags, fields, time_ns))
+        except InvalidName:
+            if all(map(is_held, tags.values())):
+                raise
+            unheld += [
+                FluxPoint(STATUS_MEASUREMENT, tuple(tags.items()), name, KINDS[type(value)], value, time_ns)
+                for name, value in fields.items()
+            ]
+    return Write(bucket, lines, tuple(flux for flux, _ in write_queries(bucket, unheld)))
+
+
+def _point(check: Check, status: Status, time_ns: int) -> tuple[dict[str, str], dict[str, FieldValue]]:
     taken = [key for key, _ in status.series if key in STATUS_TAGS]
     if taken:
         what = f"the source has a tag {taken[0]!r}, a name that statuses use themselves"
@@ -78,14 +103,14 @@ def encode_status(check: Check, status: Status, at: datetime) -> str:
         "_source_measurement": check.measurement,
         "_type": check.kind,
     }
-    fields: dict[str, int | float | str | bool] = {
+    fields: dict[str, FieldValue] = {
         "_message": status.message,
         STATUS_FIELD: to_ns(status.source_time),
-        "_status_timestamp": to_ns(at),
+        "_status_timestamp": time_ns,
     }
     if check.kind == DEADMAN:
         fields["dead"] = status.is_dead
-    return encode_line(STATUS_MEASUREMENT, tags, fields, to_ns(at))
+    return tags, fields
 
 
 def read_status(row: Mapping[str, Any]) -> tuple[Series, str, datetime]:

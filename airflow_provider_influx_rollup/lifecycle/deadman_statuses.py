@@ -13,11 +13,11 @@ from airflow_provider_influx_rollup.flux.deadman import (
     newest_status_query,
 )
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
-from airflow_provider_influx_rollup.lifecycle.check_status import Status, encode_status, read_status
+from airflow_provider_influx_rollup.lifecycle.check_status import Status, read_status, write_of_statuses
 from airflow_provider_influx_rollup.lifecycle.deadman_spec import RETIRED_LEVEL, DeadmanSpec, Spans
 from airflow_provider_influx_rollup.lifecycle.inventory import Series, series_label
 from airflow_provider_influx_rollup.lifecycle.series_state import DEAD, SeriesState, Verdict
-from airflow_provider_influx_rollup.lifecycle.steps import Delete, Query, Report, Steps, Write
+from airflow_provider_influx_rollup.lifecycle.steps import Delete, Query, Report, Steps
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, STORABLE, Interval, format_instant
 
 NOTHING_EXPECTED_LEVEL = "warn"
@@ -91,9 +91,8 @@ def write_statuses(spec: DeadmanSpec, interval: Interval, statuses: list[Status]
     rows = yield Query(last_statuses_query(spec.status_bucket, check.id, instant))
     planned = {(status.series, status.level) for status in statuses}
     stale_levels = {level for series, level, _ in map(read_status, rows) if (series, level) not in planned}
-    lines = [encode_status(check, status, at) for status in statuses]
     try:
-        yield Write(spec.status_bucket, lines)
+        yield write_of_statuses(spec.status_bucket, check, statuses, at)
     except WriteRejected as error:
         if "retention policy" not in str(error):
             raise
@@ -103,11 +102,11 @@ def write_statuses(spec: DeadmanSpec, interval: Interval, statuses: list[Status]
     for level in sorted(stale_levels):
         tags = {"_check_id": check.id, "_level": level}
         yield Delete(spec.status_bucket, instant, delete_predicate(STATUS_MEASUREMENT, tags))
-    again = [line for status, line in zip(statuses, lines, strict=True) if status.level in stale_levels]
+    again = [status for status in statuses if status.level in stale_levels]
     if again:
         # a delete takes the whole level: tag equality also matches series with more tags
-        yield Write(spec.status_bucket, again)
-    return {"statuses_written": len(lines)}
+        yield write_of_statuses(spec.status_bucket, check, again, at)
+    return {"statuses_written": len(statuses)}
 
 
 def read_newer(spec: DeadmanSpec, interval: Interval) -> Steps[datetime | None]:

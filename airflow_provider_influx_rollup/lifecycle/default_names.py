@@ -18,15 +18,20 @@ def filter_text(tags: Mapping[str, Sequence[str]]) -> str:
     return ",".join(f"{key}={'|'.join(values)}" for key, values in sorted(tags.items()))
 
 
+def is_held(name: str) -> bool:
+    """Whether line protocol holds a name as a tag value, and every delete can name it."""
+    return not name.endswith("\\") and not any(character in name for character in "\r\n\0")
+
+
 def is_short_name(name: str, most_bytes: int) -> bool:
-    """Whether a name is short enough for a tag value.
+    """Whether a name is a tag value that line protocol holds, and short enough.
 
     :param most_bytes: as line protocol has it, with its escapes
     """
-    return len(name.translate(KEY_SPECIALS).encode()) <= most_bytes
+    return is_held(name) and len(name.translate(KEY_SPECIALS).encode()) <= most_bytes
 
 
 def short_filter_text(tags: Mapping[str, Sequence[str]]) -> str:
-    """``device,site~<hash>``: the tag keys, and a hash of the whole filter, which thousands of values do not make longer."""
+    """``device,site~<hash>``: the tag keys, and a hash of the whole filter, which may be long or hold a line feed."""
     digest = hashlib.sha256(filter_text(tags).encode()).hexdigest()[:DIGEST_HEX]
     return f"{','.join(sorted(tags))}~{digest}"

@@ -16,6 +16,7 @@ from airflow_provider_influx_rollup.flux.names import validate_name, validate_wr
 from airflow_provider_influx_rollup.lifecycle.default_names import (
     MOST_PIPELINE_BYTES,
     filter_text,
+    is_held,
     is_short_name,
     short_filter_text,
 )
@@ -126,8 +127,8 @@ class RollupSpec:
         Duration.of(self.lateness, allow_zero=True).timedelta  # noqa: B018 - refuses months
         _require_choice("compute", self.compute, COMPUTE_CHOICES)
         _require_choice("empty_windows", self.empty_windows, EMPTY_CHOICES)
-        if "\r" in self.pipeline_name:
-            what = f"the pipeline's name would be {self.pipeline_name!r}, with a carriage return"
+        if not is_held(self.pipeline_name):
+            what = f"the pipeline's name would be {self.pipeline_name!r}, with a line's end, NUL or a backslash at its end"
             raise InvalidName(what, written="nothing", fix="give pipeline a name without it")
         self._require_distinct_target()
         self._require_mergeable()

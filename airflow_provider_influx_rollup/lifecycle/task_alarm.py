@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from airflow_provider_influx_rollup.flux.deadman import last_statuses_query
-from airflow_provider_influx_rollup.lifecycle.check_status import Check, Status, encode_status, read_status
+from airflow_provider_influx_rollup.lifecycle.check_status import (
+    Check,
+    Status,
+    read_status,
+    write_of_statuses,
+)
 from airflow_provider_influx_rollup.lifecycle.inventory import Series, series_of
-from airflow_provider_influx_rollup.lifecycle.steps import Query, Report, Steps, Write
+from airflow_provider_influx_rollup.lifecycle.steps import Query, Report, Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 OK = "ok"
@@ -62,6 +67,6 @@ def tell_status(
             return False
         message = f"{message}, after {known[-1][1]}"
     status = Status(task.series, level, message, now, is_dead=False)
-    yield Write(status_bucket, [encode_status(task.check, status, now)])
+    yield write_of_statuses(status_bucket, task.check, [status], now)
     yield Report(f"status {level} of {task.check.name} written to {status_bucket}")
     return True

@@ -65,7 +65,7 @@ class ValidateSpec:
         validate_name("measurement", self.measurement)
         for name in self._written():
             validate_written_measurement(name)
-        validate_name("tag value", self.validation_name)
+        validate_name("validation", self.validation_name)
         for tag, values in self.tags.items():
             validate_name("tag", tag)
             for value in values:

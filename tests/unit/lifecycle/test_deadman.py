@@ -16,8 +16,8 @@ from airflow_provider_influx_rollup.lifecycle.check_status import (
     Check,
     Status,
     check_id_of,
-    encode_status,
     read_status,
+    write_of_statuses,
 )
 from airflow_provider_influx_rollup.lifecycle.deadman import check_deadman, steps_from_job
 from airflow_provider_influx_rollup.lifecycle.deadman_spec import DeadmanSpec, spans_of
@@ -147,7 +147,7 @@ def test_check_is_another_one_when_something_else_is_watched() -> None:
 
 def test_status_is_a_line_in_the_schema_of_influxdb_checks() -> None:
     status = Status((("device", "d 1"),), "crit", 'it "stopped"', START - HOUR, is_dead=True)
-    line = encode_status(Check("my check", "fleet"), status, START)
+    (line,) = write_of_statuses("b", Check("my check", "fleet"), [status], START).lines
     check_id = check_id_of("my check")
     assert line == (
         f"statuses,_check_id={check_id},_check_name=my\\ check,_level=crit,_source_measurement=fleet,_type=deadman,"
@@ -158,7 +158,9 @@ def test_status_is_a_line_in_the_schema_of_influxdb_checks() -> None:
 
 def test_status_is_refused_when_a_source_tag_has_a_name_of_the_schema() -> None:
     with pytest.raises(InvalidName, match="_level"):
-        encode_status(Check("c", "m"), Status((("_level", "x"),), "ok", "", START, is_dead=False), START)
+        write_of_statuses(
+            "b", Check("c", "m"), [Status((("_level", "x"),), "ok", "", START, is_dead=False)], START
+        )
 
 
 def test_status_row_is_read_back_without_the_schemas_own_tags() -> None:
@@ -181,7 +183,7 @@ def test_expected_series_are_distinct_and_lose_empty_tags() -> None:
     assert expected_from([{"device": "a", "site": ""}, {"device": "a"}, {"device": "b"}]) == (A, B)
 
 
-@pytest.mark.parametrize("given_", [["d1"], [{"device": "a\nb"}], [{"": "a"}]])
+@pytest.mark.parametrize("given_", [["d1"], [{"a\nb": "device"}], [{"": "a"}]])
 def test_expected_series_are_refused_when_they_are_no_tags(given_: list[Any]) -> None:
     with pytest.raises(ConfigurationError):
         expected_from(given_)
