@@ -81,8 +81,10 @@ def write_of_statuses(bucket: str, check: Check, statuses: Iterable[Status], at:
         tags, fields = _point(check, status, time_ns)
         try:
             lines.append(encode_line(STATUS_MEASUREMENT, tags, fields, time_ns))
-        except InvalidName:
+        except InvalidName as error:
             if all(map(is_held, tags.values())):
+                # the status has more tags than the series, and so a longer key
+                error.fix = "give a group_by without the longest tag, or leave these series out by tags"
                 raise
             unheld += [
                 FluxPoint(STATUS_MEASUREMENT, tuple(tags.items()), name, KINDS[type(value)], value, time_ns)

@@ -18,6 +18,7 @@ from airflow_provider_influx_rollup.lifecycle.deadman_spec import RETIRED_LEVEL,
 from airflow_provider_influx_rollup.lifecycle.inventory import Series, series_label
 from airflow_provider_influx_rollup.lifecycle.series_state import DEAD, SeriesState, Verdict
 from airflow_provider_influx_rollup.lifecycle.steps import Delete, Query, Report, Steps
+from airflow_provider_influx_rollup.lifecycle.window_errors import about_window
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, STORABLE, Interval, format_instant
 
 NOTHING_EXPECTED_LEVEL = "warn"
@@ -91,8 +92,10 @@ def write_statuses(spec: DeadmanSpec, interval: Interval, statuses: list[Status]
     rows = yield Query(last_statuses_query(spec.status_bucket, check.id, instant))
     planned = {(status.series, status.level) for status in statuses}
     stale_levels = {level for series, level, _ in map(read_status, rows) if (series, level) not in planned}
+    with about_window(interval, "no status"):
+        write = write_of_statuses(spec.status_bucket, check, statuses, at)
     try:
-        yield write_of_statuses(spec.status_bucket, check, statuses, at)
+        yield write
     except WriteRejected as error:
         if "retention policy" not in str(error):
             raise

@@ -111,6 +111,17 @@ def test_deadman_tells_each_series_whatever_its_tags(place: Place, bucket_factor
             assert told["dead_count"] == (text in HOSTILE[2:])
 
 
+def test_deadman_says_what_to_do_when_a_status_would_be_too_long(place: Place, bucket_factory: Any) -> None:
+    longest = "x" * (65_531 - len("long,host=v"))
+    place.client.write_payload(place.source, f"long,host={longest} v=1 {SPAN.start_ns}".encode())
+    spec = DeadmanSpec(place.source, "long", status_bucket=bucket_factory())
+    with pytest.raises(InvalidName, match=r"Written: no status\. To do: give a group_by") as caught:
+        drive(check_deadman(spec, NEXT), place.client, lambda _report: None)
+    assert caught.value.window == NEXT
+    merged = replace(spec, group_by=())
+    assert drive(check_deadman(merged, NEXT), place.client, lambda _report: None)["dead_count"] == 1
+
+
 def test_window_is_complete_when_every_listed_series_came(place: Place) -> None:
     listed = tuple({"host": text} for text in ("ok", *HOSTILE))
     spec = CompletenessSpec(place.source, place.measurement, expected=listed, ledger_bucket=place.ledger)
