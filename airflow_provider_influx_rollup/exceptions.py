@@ -131,9 +131,15 @@ class AggregateOverflow(ConfigurationError):
     """
 
     def __init__(
-        self, what: str, *, group: int, window: Interval | None = None, fix: str | None = None
+        self,
+        what: str,
+        *,
+        group: int = 0,
+        window: Interval | None = None,
+        written: str | None = None,
+        fix: str | None = None,
     ) -> None:
-        super().__init__(what, window=window, fix=fix)
+        super().__init__(what, window=window, written=written, fix=fix)
         self.group = group
 
 
