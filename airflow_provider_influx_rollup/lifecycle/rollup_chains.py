@@ -13,8 +13,8 @@ from airflow_provider_influx_rollup.windows.equal_runs import EqualRun
 MOST_CHAINS_PER_QUERY = 100
 COUNT = find_aggregate("count")
 INTEGERS = frozenset({"integer", "unsigned"})
-# what InfluxDB cuts off to 64 bits
-SUMS = frozenset({"sum", "mean", "spread"})
+# what InfluxDB cuts off to 64 bits, or to the digits of a float
+SUMS = frozenset({"sum", "mean", "spread", "stddev"})
 EXTREMES = frozenset({"min", "max"})
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from airflow_provider_influx_rollup.aggregates.compute import EXACT_INTEGERS
 from airflow_provider_influx_rollup.aggregates.doubled import Doubled, added_up, repeated_times
 from airflow_provider_influx_rollup.aggregates.frame import (
     Frame,
@@ -83,6 +84,10 @@ class Computed:
     def of_large(self, name: str, columns: Sequence[Column]) -> bool:
         """Whether what InfluxDB computed of a field may be cut off to 64 bits, or is no finite float."""
         values = self.extremes.get(name, [])
+        is_deviation = any(column.aggregate.name == "stddev" for column in columns)
+        # the server takes the deviation of floats, which have fewer digits
+        if is_deviation and values and max(map(abs, values)) >= EXACT_INTEGERS:
+            return True
         counts = [int(block.values.max()) for block in self.counts[name] if len(block.values)]
         if values and counts and may_overflow(min(values), max(values), max(counts)):
             return True
@@ -139,7 +144,7 @@ def fields_in_reach(job: Job, fields: Sequence[str]) -> Steps[list[str]]:
         add_answer(job, looked, script, (yield QueryArrow(script.flux)))
     for name, counts in list(looked.counts.items()):
         looked.counts[name] = list(added_up(counts, len(job.windows)))
-    return [name for name in fields if not looked.of_large(name, ())]
+    return [name for name in fields if not looked.of_large(name, job.columns_of(name))]
 
 
 def compute_large_again(job: Job, fields: Sequence[str], computed: Computed) -> Steps[list[str]]:

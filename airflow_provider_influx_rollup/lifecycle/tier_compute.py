@@ -85,6 +85,15 @@ def compute_tier(job: Job, totals: Mapping[str, int]) -> Steps[Merged]:
             s in parts for s in column.sources
         ):
             merged.blocks[column.name] = [_column(column, parts, rows, bounds)]
+        elif (
+            column.aggregate.name == "increase"
+            and column.field_type == "float"
+            and column.name in merged.blocks
+        ):
+            grown, started, _ = column.sources
+            # one that was too large for the tier below is not nothing
+            whole = concat_blocks(merged.blocks[column.name])
+            merged.blocks[column.name] = [without_partial(whole, rows[grown], rows[started])]
     return merged
 
 

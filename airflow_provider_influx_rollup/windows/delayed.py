@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from airflow_provider_influx_rollup.windows.duration import DAY_NS, Duration
+from airflow_provider_influx_rollup.windows.duration import DAY_NS, WEEK_NS, Duration
 from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.local_time import (
@@ -80,6 +80,14 @@ class Like:
             return Duration.of(days)
         return Duration.of(self.one.duration)
 
+    def is_of_a_week(self, delay: Duration) -> bool:
+        """Whether such intervals may follow the days of a week, as those of work days do, and are the same after a delay."""
+        length = self.length
+        is_days = not length.months and not length.nanoseconds % DAY_NS
+        return (
+            is_days and length.nanoseconds < WEEK_NS and not delay.months and not delay.nanoseconds % WEEK_NS
+        )
+
 
 def delayed(windows: Windows, interval: Interval, delay: Duration, timezone: str) -> list[Interval]:
     """Return the windows whose end + delay lies in ``(start, stop]`` of an interval, in order; maybe none.
@@ -96,6 +104,8 @@ def delayed(windows: Windows, interval: Interval, delay: Duration, timezone: str
     reach = NO_TIME if delay.nanoseconds % DAY_NS else REACH_OF_MONTHS if delay.months else REACH_OF_DAYS
     first, last = (shift(edge, delay, timezone, backwards=True) for edge in (interval.start, interval.stop))
     found: list[Interval] = []
+    if isinstance(windows, Like) and windows.is_of_a_week(delay):
+        return [Interval(first, last)]
     window = windows.window_at(first - reach)
     while window.stop <= last + reach:
         if interval.start < shift(window.stop, delay, timezone, begins=begins) <= interval.stop:

@@ -267,3 +267,29 @@ def test_reconcile_names_the_window_and_goes_on_when_late_points_are_too_many_bi
     assert (result["is_clean"], result["failed_total"]) == (False, 1)
     rows = place.stored()
     assert sorted(rows[rows["_field"] == "v_sum"]["_value"]) == [6, 2**62]
+
+
+def test_deviation_of_large_integers_is_right_when_the_server_computes(place: Place) -> None:
+    values = [1_741_392_000_000_000_007, 1_741_392_000_000_000_000, 1_741_392_000_000_000_000]
+    write(place, integers(values))
+    roll(place.client, place.spec("1h", ("count", "stddev"), compute="server"), FIRST)
+    found = stored(place)
+    assert found["v_count"] == 3
+    assert found["v_stddev"] == pytest.approx(statistics.stdev([7, 0, 0]), rel=1e-12)
+
+
+def test_tier_leaves_out_an_increase_when_one_below_was_too_large(place: Place) -> None:
+    write(place, [-1.7e308, 1.7e308])
+    write(place, [1.0, 2.5], hour=1)
+    write(place, [1.0, 2.5], device="b")
+    below = place.spec("1h", ("increase", "first", "last"), pipeline="hours")
+    day = interval("2025-03-08", "2025-03-09")
+    roll(place.client, below, day)
+    above = replace(
+        place.spec("1d", ("increase",), source_tier="hours", pipeline="days"),
+        source_bucket=place.target,
+        target_measurement="days",
+    )
+    result = roll(place.client, above, day)
+    assert stored(place, "days") == {"v_increase": 1.5}
+    assert [note.split(" ")[0] for note in result["notes"]] == ["v_increase"]

@@ -167,3 +167,15 @@ def test_each_large_window_is_compacted_once_when_there_is_a_delay(zone: str, in
     spec = CompactSpec("o", "raw", "m", "/archive", into, timezone=zone, delay=delay)
     named = [window for run in runs("daily", zone) for window in spec.windows(run)]
     require_once(named, Grid.of(into, timezone=zone).tile(Interval(min(named).start, max(named).stop)))
+
+
+@pytest.mark.parametrize("weekdays", [{0, 1, 2, 3, 4}, {0, 2, 4}, {0, 3}])
+@pytest.mark.parametrize("delay", ["1w", "2w", "5w"])
+def test_intervals_of_some_days_of_a_week_are_purged_once_when_the_delay_is_whole_weeks(
+    weekdays: set[int], delay: str
+) -> None:
+    days = [START + timedelta(days=n) for n in range(400)]
+    edges = [midnight(day, "America/Havana") for day in days if day.weekday() in weekdays]
+    schedule = [Interval(start, stop) for start, stop in pairwise(edges)]
+    operator = purge(delay=delay, timezone="America/Havana")
+    require_once([window for run in schedule for window in operator.windows(run)], schedule)
