@@ -43,8 +43,8 @@ stores: $(call environment,$(ONE)) ## archives on servers that speak Google Clou
 	@$(TOOLS)/bin/python -m dev.emulators
 	@$(RUN_TESTS) $(ONE) -- -m stores $(PYTEST_ARGS)
 
-soak: $(call environment,$(ONE)) ## the property tests with thousands of examples: an hour (AIRFLOW=3.3)
-	@$(RUN_TESTS) $(ONE) -- tests/property tests/live/test_tiers.py --hypothesis-profile=soak $(PYTEST_ARGS)
+soak: $(call environment,$(ONE)) ## the property tests with thousands of examples, and random interleavings: hours (AIRFLOW=3.3)
+	@$(RUN_TESTS) $(ONE) -- tests/property tests/live/test_tiers.py tests/live/test_window_claims.py tests/live/test_interleavings.py --hypothesis-profile=soak $(PYTEST_ARGS)
 
 demo: $(call environment,$(ONE)) ## a DAG, backfilled over telemetry on a real InfluxDB (AIRFLOW=3.3)
 	@$(VENVS)/airflow-$(ONE)/bin/python -m dev.demo

@@ -46,6 +46,7 @@ SECONDS = {
     "live/test_object_stores.py": 43,
     "live/test_all_times.py": 35,
     "live/test_clock_skew.py": 30,
+    "live/test_interleavings.py": 20,
 }
 # what needs Airflow takes longer on the newest one
 SECONDS_OF_AIRFLOW = (500, 330)

@@ -100,6 +100,7 @@ def test_window_without_points_has_its_mark_when_another_run_comes_in_between(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("first", "other"), PAIRS)
 def test_window_without_points_has_its_mark_at_every_cut(
     influx: InfluxServer, client: InfluxClient, tmp_path: Path, first: str, other: str
