@@ -23,6 +23,7 @@ from airflow_provider_influx_rollup.exceptions import (
     QueryFailed,
     WriteRejected,
 )
+from airflow_provider_influx_rollup.flux.names import RENAME_TAG
 
 # of a longer message, this much from each end: the reason comes last, behind the line that was refused
 MAX_END = 500
@@ -30,10 +31,6 @@ MAX_END = 500
 # what the server, and the reader of its answers, say where a tag has the name of a column of theirs
 COLUMNS_OF_ONE_NAME = re.compile(
     r"interface conversion: array\.Array is|column \d+ and \d+ have the same name|two columns of the name"
-)
-RENAME_TAG = (
-    "see whether the measurement has a tag called _time, _value, _start or _stop: no query can read its points as they "
-    "are; leave these series out with tags=, or write the points again under another tag key and delete the old ones"
 )
 # first match wins
 CLASS_BY_TEXT: tuple[tuple[re.Pattern[str], type[InfluxError]], ...] = (

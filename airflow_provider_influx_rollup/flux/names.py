@@ -24,6 +24,12 @@ _RESERVED = {
     "field": frozenset({"time"}),
 }
 
+#: what helps where a tag is called like one of these columns
+RENAME_TAG = (
+    "see whether the measurement has a tag called _time, _value, _start or _stop: no query can read its points as they "
+    "are; leave these series out with tags=, or write the points again under another tag key and delete the old ones"
+)
+
 
 def validate_name(kind: NameKind, text: str) -> str:
     """Return the name itself, when InfluxDB can write it, read it back and delete it unchanged.

@@ -57,7 +57,7 @@ from airflow_provider_influx_rollup.lifecycle.steps import (
 from airflow_provider_influx_rollup.lifecycle.tier_compute import tier_scripts
 from airflow_provider_influx_rollup.lifecycle.tier_waiting import Waiting, waiting_below
 from airflow_provider_influx_rollup.lifecycle.type_parts import TypeParts
-from airflow_provider_influx_rollup.lifecycle.writable import require_writable
+from airflow_provider_influx_rollup.lifecycle.writable import require_readable, require_writable
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 STAGE = "rollup"
@@ -132,7 +132,8 @@ def plan_rollup(
     typed = [QueryArrow(fields_query(job.source, some)) for some in parts]
     checks = () if only_reads else (CheckWritable(spec.target_bucket),)
     answers = (yield Gather((*checks, *steps, *typed)))[len(checks) :]
-    counted, tag_keys = answers[0], {row["_value"] for row in answers[1]}
+    counted, listed = answers[0], [row["_value"] for row in answers[1]]
+    require_readable(spec, listed)
     known: dict[str, list[Row]] = defaultdict(list)
     for row in (row for some in answers[2 : len(steps)] for row in some):
         known[row.yield_name].append(row)
@@ -148,7 +149,7 @@ def plan_rollup(
     rules = column_rules(spec, below)
     frames = [frames_from_tables(tables) for tables in answers[len(steps) :]]
     types = TypeParts.of(rules, list(zip(parts, frames, strict=True)))
-    require_writable(spec, types.columns(), tag_keys)
+    require_writable(spec, types.columns(), set(listed))
     receipts = {receipt.window: receipt for receipt in decode_receipts(known[RECEIPTS])}
     require_one_task(spec, run, receipts.values())
     book = ReceiptBook(spec.ledger_bucket, spec.pipeline_name, STAGE, spec.spec_hash(), run, receipts)

@@ -7,6 +7,8 @@ from collections.abc import Collection, Sequence
 from airflow_provider_influx_rollup.aggregates.frame import NOT_TAGS
 from airflow_provider_influx_rollup.aggregates.selection import Column
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InvalidName
+from airflow_provider_influx_rollup.flux.names import RENAME_TAG
+from airflow_provider_influx_rollup.flux.source_schema import OF_EVERY_SOURCE
 from airflow_provider_influx_rollup.ledger.line_protocol import encode_line
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 
@@ -35,6 +37,18 @@ def require_writable(spec: RollupSpec, columns: Sequence[Column], tag_keys: Coll
         fix = 'leave compute="server" out: the worker can write both'
         raise ConfigurationError(what, written="nothing", fix=fix)
     encode_line(spec.output_measurement, dict.fromkeys(kept, "-"), {c.name: 1.0 for c in columns}, 0)
+
+
+def require_readable(spec: RollupSpec, listed: Sequence[str]) -> None:
+    """Refuse a source whose points no query can read as they are.
+
+    :param listed: the tag keys of the source, as the server lists them: its own columns, and a tag of such a name once more
+    :raises InvalidName: naming the tag
+    """
+    twice = [name for name in OF_EVERY_SOURCE if listed.count(name) > 1]
+    if twice:
+        what = f"measurement {spec.measurement!r} has a tag called {twice[0]}, which is the name of a column of InfluxDB"
+        raise InvalidName(what, written="nothing", fix=RENAME_TAG)
 
 
 def _require_deletable(spec: RollupSpec, tag_keys: Collection[str]) -> None:

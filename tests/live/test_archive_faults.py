@@ -155,7 +155,7 @@ def test_broken_answer_is_never_an_archive(
     scene: ArchiveScene, answer: bytes, error: type[InfluxRollupError]
 ) -> None:
     def decide(_kind: str, request: bytes) -> Fault:
-        reads_source = rf'from(bucket: \"{scene.bucket}\")'.encode()
+        reads_source = rf"from(bucket: \"{scene.bucket}\")".encode()
         is_of_source = b"drop(columns" in request and reads_source in request
         return Fault("canned", answer=answer) if is_of_source else NO_FAULT
 

@@ -312,7 +312,10 @@ def test_empty_windows_fail_at_the_end_when_they_must_not_be_empty(scene: Scene)
         ("readings,temp_sum=hall temp=1.5", {"compute": "server"}, ConfigurationError, "tag 'temp_sum'"),
         ('readings,size"=1 temp=1.5', {"target_measurement": "a=b"}, InvalidName, "double quote"),
     ],
-    ids=["a tag with the name of a column that the server writes", "names that line protocol cannot hold beside each other"],
+    ids=[
+        "a tag with the name of a column that the server writes",
+        "names that line protocol cannot hold beside each other",
+    ],
 )
 def test_nothing_is_written_when_the_target_could_not_hold_the_names(
     scene: Scene, line: str, changes: dict[str, Any], error: type[InfluxRollupError], named: str
