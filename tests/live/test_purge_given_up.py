@@ -32,22 +32,42 @@ from tests.purge_scene import (
 
 pytestmark = pytest.mark.live
 
+CUTS = [
+    pytest.param(True, id="two cuts"),
+    pytest.param(False, id="every cut", marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
+]
+
 
 def points_left(scene: PurgeScene) -> int:
     """Points of the window in the bucket."""
     return sum(WINDOW.start_ns <= fact[0] < WINDOW.stop_ns for fact in scene.facts())
 
 
-def steppers_after_the_mark(influx: InfluxServer, client: InfluxClient, base: Path) -> list[Stepper]:
-    """Purges of scenes of their own, stopped before each step from the mark to the delete, that one included."""
-    made = []
-    for skipped in range(40):
-        scene = make_purge_scene(influx, client, base / str(skipped))
-        stepper = Stepper(scene, scene.purge_steps())
-        while not scene.purge_document():
-            stepper.advance()
-        for _ in range(skipped):
-            stepper.advance()
+def at_the_mark(influx: InfluxServer, client: InfluxClient, base: Path) -> Stepper:
+    """A purge of a scene of its own that has just said what it will delete."""
+    scene = make_purge_scene(influx, client, base)
+    stepper = Stepper(scene, scene.purge_steps())
+    while not scene.purge_document():
+        stepper.advance()
+    return stepper
+
+
+def steppers_after_the_mark(
+    influx: InfluxServer, client: InfluxClient, base: Path, *, only_last: bool
+) -> list[Stepper]:
+    """Purges of scenes of their own, stopped before each step from the mark to the delete, that one included.
+
+    :param only_last: only those before the first and the last of these steps
+    """
+    made = [at_the_mark(influx, client, base / "first")]
+    if only_last:
+        last = at_the_mark(influx, client, base / "last")
+        while not isinstance(last.pending, Delete):
+            last.advance()
+        return [*made, last]
+    for skipped in range(1, 40):
+        stepper = at_the_mark(influx, client, base / str(skipped))
+        stepper.advance_to(skipped)
         made.append(stepper)
         if isinstance(stepper.pending, Delete):
             return made
@@ -60,10 +80,11 @@ def end_with(stepper: Stepper, error: Exception) -> None:
     stepper.finish()
 
 
+@pytest.mark.parametrize("only_last", CUTS)
 def test_mark_is_taken_back_when_an_error_is_permanent(
-    influx: InfluxServer, client: InfluxClient, tmp_path: Path
+    influx: InfluxServer, client: InfluxClient, tmp_path: Path, *, only_last: bool
 ) -> None:
-    for stepper in steppers_after_the_mark(influx, client, tmp_path):
+    for stepper in steppers_after_the_mark(influx, client, tmp_path, only_last=only_last):
         scene = stepper.scene
         error = (
             QueryFailed("the query failed") if stepper.seen[-1] != "Delete" else InfluxForbidden("no right")
@@ -79,10 +100,11 @@ def test_mark_is_taken_back_when_an_error_is_permanent(
         scene.require_chain()
 
 
+@pytest.mark.parametrize("only_last", CUTS)
 def test_rerun_goes_on_when_an_error_passes(
-    influx: InfluxServer, client: InfluxClient, tmp_path: Path
+    influx: InfluxServer, client: InfluxClient, tmp_path: Path, *, only_last: bool
 ) -> None:
-    for stepper in steppers_after_the_mark(influx, client, tmp_path):
+    for stepper in steppers_after_the_mark(influx, client, tmp_path, only_last=only_last):
         scene = stepper.scene
         with pytest.raises(InfluxUnavailable):
             stepper.fail(InfluxUnavailable("no answer"))
