@@ -100,7 +100,6 @@ def delete_window(
 def _prepare(spec: PurgeSpec, proof: Proof, run: RunInfo) -> Steps[Announced]:
     """What is going to be said before anything is deleted."""
     archive, content = spec.archive, proof.published.manifest.content
-    yield from _require_turn(proof)
     known = yield from overlapping_marks(
         archive.ledger_bucket, archive.bucket, archive.measurement, proof.window
     )
@@ -121,6 +120,8 @@ def _prepare(spec: PurgeSpec, proof: Proof, run: RunInfo) -> Steps[Announced]:
     if mark is None and content.total.rows:
         mark = _mark(spec, proof, state.purge_id)
         mark = replace(mark, bucket=mark_before.bucket) if mark_before else mark
+    # after the last certificate was read: that of a later run comes after it, and is found when this one gives up
+    yield from _require_turn(proof)
     return Announced(state, mark, mark_before)
 
 

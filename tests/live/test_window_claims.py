@@ -21,7 +21,7 @@ pytestmark = pytest.mark.live
 NOW = PURGED_AT + timedelta(hours=1)
 MOST_CUTS = 80
 # the others are tried by `make soak`
-CUTS = (17, 22, 25)
+CUTS = (17, 22, 25, 35)
 
 
 def make_steps(scene: PurgeScene, verb: str) -> Any:
