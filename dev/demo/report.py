@@ -58,14 +58,14 @@ def print_findings(console: DemoConsole, statuses: pd.DataFrame, plan: FleetPlan
 
 
 def finding_of(statuses: pd.DataFrame, device: str) -> str:
-    """What the statuses of one device say in the end, such as ``stopped``, or ``stopped, then came back``.
+    """What the statuses of one device say in the end, such as ``stopped``, or ``stopped, came back``.
 
     :param statuses: in the order of their times, with one of the level ``crit``
     """
     dead = statuses[statuses["level"] == "crit"]
     finding = _word(str(dead["message"].iloc[-1]), device)
     is_back = (statuses["level"].iloc[-1] == "ok") and statuses["time"].iloc[-1] > dead["time"].iloc[-1]
-    return f"{finding}, then came back" if is_back else finding
+    return f"{finding}, came back" if is_back else finding
 
 
 def _word(message: str, device: str) -> str:

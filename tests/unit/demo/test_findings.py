@@ -17,7 +17,7 @@ NEVER = ("crit", "series device_id=device-002 never started: no point of it was 
     [
         ([STOPPED], "stopped"),
         ([BACK, STOPPED, STOPPED], "stopped"),
-        ([BACK, STOPPED, BACK], "stopped, then came back"),
+        ([BACK, STOPPED, BACK], "stopped, came back"),
         ([STOPPED, BACK, STOPPED], "stopped"),
         ([NEVER, NEVER], "never started"),
     ],
