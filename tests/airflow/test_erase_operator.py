@@ -71,7 +71,7 @@ def test_only_an_interval_goes_when_start_and_stop_are_given(scene: EraseScene) 
 
 
 def test_task_fails_for_good_without_the_value_when_tags_are_wrong(scene: EraseScene) -> None:
-    for tags in ({}, "no json", {"customer": 4711}, {"customer": f"{SECRET}\n"}):
+    for tags in ({}, "no json", {"customer": 4711}, {"customer": f"{SECRET}\ud83d"}):
         with pytest.raises(AirflowFailException) as caught:
             operator(scene, tags=tags).execute(make_context())
         assert "4711" not in str(caught.value)

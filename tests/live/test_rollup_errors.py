@@ -380,7 +380,7 @@ def test_nothing_is_written_when_influxdb_cannot_hold_a_name(place: Place, chang
 @pytest.mark.parametrize(
     "change",
     [
-        {"tags": {"site": ("line\nfeed",)}},
+        {"tags": {"site": ("half \ud83d",)}},
         {"pipeline": "line\nfeed"},
         {"aggregates": {"line\nfeed": ("count",)}},
     ],
