@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
+import time
 from pathlib import Path
 
 from dev.influx_server.errors import ServerError
@@ -13,6 +14,7 @@ from dev.influx_server.places import DataDir
 CGROUPS = Path("/sys/fs/cgroup")
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 LEAST_BYTES = 256 * 2**20
+RELEASE_SECONDS = 5.0
 
 
 def read_size(text: str) -> int:
@@ -47,9 +49,14 @@ def hold(data_dir: DataDir, pid: int, size: int) -> None:
 
 def release(data_dir: DataDir) -> None:
     """Remove the group of a server that has ended."""
-    # there is none, or a process is in it still: it goes with the machine
-    with contextlib.suppress(OSError):
-        _group(data_dir)[0].rmdir()
+    folder = _group(data_dir)[0]
+    until = time.monotonic() + RELEASE_SECONDS
+    # a process that has ended is in it until the kernel has cleared it away; one that lives keeps it
+    while folder.exists() and time.monotonic() < until:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+            return
+        time.sleep(0.05)
 
 
 def _group(data_dir: DataDir) -> tuple[Path, str]:
