@@ -73,21 +73,8 @@ def folders_query(ledger_bucket: str) -> str:
 
 def states_query(ledger_bucket: str, pipeline: str, stage: str, interval: Interval) -> str:
     """State, stop, spec and time of each receipt of windows that start in an interval, and no more than that."""
-    return "\n  ".join(
-        [
-            f"from(bucket: {literals.string(ledger_bucket)})",
-            f"|> range(start: {literals.time(interval.start)}, stop: {literals.time(interval.stop)})",
-            '|> filter(fn: (r) => r._measurement == "window_receipt")',
-            f"|> filter(fn: (r) => r.pipeline == {literals.string(pipeline)} and r.stage == {literals.string(stage)})",
-            "|> filter(fn: (r) => "
-            + " or ".join(
-                f'r._field == "{name}"' for name in ("state", "stop_ns", "spec_hash", "written_at_ns")
-            )
-            + ")",
-            '|> drop(columns: ["_start", "_stop"])',
-            PIVOT,
-        ]
-    )
+    names = ("state", "stop_ns", "spec_hash", "written_at_ns")
+    return "\n  ".join(_receipt_fields(ledger_bucket, pipeline, stage, interval, names))
 
 
 def neighbours_query(ledger_bucket: str, pipelines: Sequence[str], stage: str, interval: Interval) -> str:
@@ -108,20 +95,24 @@ def neighbours_query(ledger_bucket: str, pipelines: Sequence[str], stage: str, i
 
 def writing_query(ledger_bucket: str, pipeline: str, stage: str, interval: Interval) -> str:
     """The receipts of windows that start in an interval and are being written, most often none: when, until when, by whom."""
-    return "\n  ".join(
-        [
-            f"from(bucket: {literals.string(ledger_bucket)})",
-            f"|> range(start: {literals.time(interval.start)}, stop: {literals.time(interval.stop)})",
-            '|> filter(fn: (r) => r._measurement == "window_receipt")',
-            f"|> filter(fn: (r) => r.pipeline == {literals.string(pipeline)} and r.stage == {literals.string(stage)})",
-            "|> filter(fn: (r) => "
-            + " or ".join(f'r._field == "{name}"' for name in ("state", "stop_ns", "written_at_ns", "run_id"))
-            + ")",
-            '|> drop(columns: ["_start", "_stop"])',
-            PIVOT,
-            '|> filter(fn: (r) => r.state == "WRITING")',
-        ]
-    )
+    names = ("state", "stop_ns", "written_at_ns", "run_id")
+    lines = _receipt_fields(ledger_bucket, pipeline, stage, interval, names)
+    return "\n  ".join([*lines, '|> filter(fn: (r) => r.state == "WRITING")'])
+
+
+def _receipt_fields(
+    ledger_bucket: str, pipeline: str, stage: str, interval: Interval, names: Sequence[str]
+) -> list[str]:
+    """Some fields of each receipt of windows that start in an interval, one row per window."""
+    return [
+        f"from(bucket: {literals.string(ledger_bucket)})",
+        f"|> range(start: {literals.time(interval.start)}, stop: {literals.time(interval.stop)})",
+        '|> filter(fn: (r) => r._measurement == "window_receipt")',
+        f"|> filter(fn: (r) => r.pipeline == {literals.string(pipeline)} and r.stage == {literals.string(stage)})",
+        "|> filter(fn: (r) => " + " or ".join(f'r._field == "{name}"' for name in names) + ")",
+        '|> drop(columns: ["_start", "_stop"])',
+        PIVOT,
+    ]
 
 
 def look_query(ledger_bucket: str, watch: str, interval: Interval) -> str:

@@ -42,7 +42,7 @@ def find_place(spec: ArchiveSpec) -> Steps[tuple[ArchiveSpec, list[str]]]:
 
 
 def earlier_names(bucket: str, ledger_bucket: str) -> Steps[tuple[str, str] | None]:
-    """Organisation and bucket that the folder of a renamed bucket is named after; None when nobody knows.
+    """Organisation and bucket that the folder of a renamed bucket is named after; None when no record names it.
 
     :param ledger_bucket: empty: no server is asked
     """
