@@ -42,7 +42,7 @@ def test_rows_stay_and_other_texts_go_when_rows_were_filtered(
 def test_pandas_is_not_imported_when_texts_go() -> None:
     # pyarrow's own array and to_numpy would import it; so the table comes from text
     program = """
-import io, sys
+import io, os, sys
 import pyarrow as pa
 from pyarrow import csv
 from airflow_provider_influx_rollup.archive.value_kinds import without_unused_texts
@@ -50,13 +50,14 @@ kinds = csv.ConvertOptions(column_types={"tag": pa.dictionary(pa.int32(), pa.str
 table = csv.read_csv(io.BytesIO(b"tag\\na\\nb\\nc\\n"), convert_options=kinds).slice(1)
 assert without_unused_texts(table)["tag"].to_pylist() == ["b", "c"]
 assert "pandas" not in sys.modules
+os._exit(0)  # a reading thread of pyarrow that still ends can abort an ordinary exit
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 def test_pandas_is_not_imported_when_points_replace_others_and_become_rows_of_a_table(tmp_path: Path) -> None:
     program = r"""
-import io, sys
+import io, os, sys
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import csv
@@ -83,5 +84,6 @@ for batch in layered_batches(store, (("new.parquet",), ("old.parquet",)), span):
     found += zip(rows.column("_time_ns").to_pylist(), micros, rows.column("_value_float").to_pylist())
 assert sorted(found) == [(-1, -1, 1.5), (0, 0, 9.5), (1999, 1, 3.5)], found
 assert "pandas" not in sys.modules
+os._exit(0)  # a reading thread of pyarrow that still ends can abort an ordinary exit
 """
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, timeout=60)
