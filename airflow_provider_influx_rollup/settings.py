@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.airflow_compat import conf
+from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_BUCKET
 
 SECTION = "influx_rollup"
 
@@ -21,7 +22,7 @@ class RollupSettings:
     :param max_rows_per_read: the most rows that one read brings into the worker
     """
 
-    ledger_bucket: str = "rollup_ledger"
+    ledger_bucket: str = DEFAULT_LEDGER_BUCKET
     connect_timeout_seconds: float = 5.0
     read_timeout_seconds: float = 300.0
     pool_size: int = 8

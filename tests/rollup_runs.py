@@ -13,7 +13,8 @@ import pandas as pd
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Gather, Step, Write
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.oracle import compare, query, read_target

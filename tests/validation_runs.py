@@ -11,7 +11,7 @@ import pandas as pd
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Delete, Gather, Query, QueryArrow, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.validate import validate
 from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec

@@ -55,7 +55,7 @@ def _archive(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.lifecycle.archive import archive
     from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
     from airflow_provider_influx_rollup.lifecycle.archive_state import plan_archive
-    from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+    from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
     from airflow_provider_influx_rollup.stores.actions import actions_with
     from airflow_provider_influx_rollup.stores.versions import software_versions
     from airflow_provider_influx_rollup.windows.grid import Grid

@@ -50,7 +50,7 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.sweep import who
     from airflow_provider_influx_rollup.lifecycle.compact import compact
     from airflow_provider_influx_rollup.lifecycle.compact_spec import CompactSpec
-    from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+    from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
     from airflow_provider_influx_rollup.stores.versions import file_versions
 
     store = open_base(args)

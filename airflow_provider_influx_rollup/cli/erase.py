@@ -69,7 +69,7 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.sweep import who
     from airflow_provider_influx_rollup.client.driver import drive
     from airflow_provider_influx_rollup.lifecycle.erase import EraseRun, erase
-    from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+    from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
     from airflow_provider_influx_rollup.stores.actions import actions_with
     from airflow_provider_influx_rollup.stores.versions import software_versions
 

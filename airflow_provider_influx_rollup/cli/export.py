@@ -38,7 +38,7 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.sweep import who
     from airflow_provider_influx_rollup.lifecycle.export import export
     from airflow_provider_influx_rollup.lifecycle.export_spec import ExportSpec
-    from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+    from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
     from airflow_provider_influx_rollup.stores.store_url import shown_url
 
     store = open_base(args)

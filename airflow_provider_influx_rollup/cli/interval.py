@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from airflow_provider_influx_rollup.exceptions import WindowError
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.instants import read_instant
-from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 from airflow_provider_influx_rollup.windows.local_time import shift
-
-INSTANT = timedelta(microseconds=1)
 
 
 def interval_of(args: Namespace, grid: GridSpec, now: datetime) -> Interval:
@@ -34,4 +32,4 @@ def interval_of(args: Namespace, grid: GridSpec, now: datetime) -> Interval:
         what = f"--from {args.start} is not before --to {args.stop or 'now'}"
         raise WindowError(what, fix="give an earlier --from or a later --to")
     # a window that is longer than --last
-    return Interval(min(start, cut.floor(stop - INSTANT)), stop)
+    return Interval(min(start, cut.floor(stop - MICROSECOND)), stop)

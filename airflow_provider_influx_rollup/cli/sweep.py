@@ -37,7 +37,7 @@ def run_sweep(args: Namespace, output: Output, mode: str, max_windows: int | Non
     from airflow_provider_influx_rollup.cli.pipelines import chosen_pipelines
     from airflow_provider_influx_rollup.lifecycle.reconcile_spec import ReconcileOptions, ReconcileSpec
     from airflow_provider_influx_rollup.lifecycle.reconcile_tiers import reconcile_pipeline
-    from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+    from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
 
     options = ReconcileOptions(mode, True if args.strict else None, max_windows)
     run = RunInfo(run_id=who(args.command))

@@ -44,12 +44,12 @@ from airflow_provider_influx_rollup.lifecycle.archive_read import (
 from airflow_provider_influx_rollup.lifecycle.archive_spec import STAGE, ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.catalog import fold_marks
 from airflow_provider_influx_rollup.lifecycle.compact_held import verify_held
-from airflow_provider_influx_rollup.lifecycle.erase_state import read_fences
-from airflow_provider_influx_rollup.lifecycle.frozen import is_too_old
+from airflow_provider_influx_rollup.lifecycle.fences import read_fences
 from airflow_provider_influx_rollup.lifecycle.ledger_bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.purge_state import read_purge
 from airflow_provider_influx_rollup.lifecycle.receipts import signed
-from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.lifecycle.retention import is_too_old
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock, wait_until_due
 from airflow_provider_influx_rollup.lifecycle.window_errors import about_window

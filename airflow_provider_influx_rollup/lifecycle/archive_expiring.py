@@ -20,9 +20,8 @@ from airflow_provider_influx_rollup.lifecycle.archive_place import located
 from airflow_provider_influx_rollup.lifecycle.archive_read import require_bucket, require_known
 from airflow_provider_influx_rollup.lifecycle.archive_slices import count_windows
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
-from airflow_provider_influx_rollup.lifecycle.frozen import MARGIN, is_too_old
-from airflow_provider_influx_rollup.lifecycle.shards import shard_end
-from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.lifecycle.retention import MARGIN, is_too_old
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, Report, ShowKeys, Steps
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.lifecycle.window_errors import MOST_CAUSES_TOLD, gaps_of, is_of_windows
@@ -30,6 +29,7 @@ from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 from airflow_provider_influx_rollup.windows.lateness import is_due
+from airflow_provider_influx_rollup.windows.shards import shard_end
 
 MOST_NAMED = 20
 

@@ -24,9 +24,9 @@ from airflow_provider_influx_rollup.lifecycle.archive_read import (
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.catalog import find_entries
 from airflow_provider_influx_rollup.lifecycle.compact_held import Held
-from airflow_provider_influx_rollup.lifecycle.frozen import is_too_old
 from airflow_provider_influx_rollup.lifecycle.purge_state import PurgeState, read_purge
-from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.lifecycle.retention import is_too_old
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Gather, Report, Steps
 from airflow_provider_influx_rollup.lifecycle.store_steps import (
     MergeParts,

@@ -15,7 +15,6 @@ from airflow_provider_influx_rollup.ledger.archive_folders import (
 from airflow_provider_influx_rollup.ledger.purges import LIFTED, decode_marks, encode_mark
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.purge_marks_read import without_superseded
-from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, FindBucket, Gather, Query, Steps
 
 
@@ -33,7 +32,7 @@ def find_place(spec: ArchiveSpec) -> Steps[tuple[ArchiveSpec, list[str]]]:
     if bucket is None or ledger is None:
         return spec, []
     folders = decode_folders((yield Query(folders_query(spec.ledger_bucket), as_sent=True)))
-    known = _of_id(folders, bucket.id)
+    known = folder_of_id(folders, bucket.id)
     if known is not None:
         return replace(spec, kept_as=known.names), []
     made = _new_folder(spec, bucket, folders)
@@ -51,36 +50,23 @@ def earlier_names(bucket: str, ledger_bucket: str) -> Steps[tuple[str, str] | No
     found, ledger = yield Gather((FindBucket(bucket), FindBucket(ledger_bucket)))
     if found is None or ledger is None:
         return None
-    folder = _of_id(decode_folders((yield Query(folders_query(ledger_bucket), as_sent=True))), found.id)
+    folder = folder_of_id(decode_folders((yield Query(folders_query(ledger_bucket), as_sent=True))), found.id)
     return None if folder is None else folder.names
 
 
-def located_source(spec: RestoreSpec) -> Steps[RestoreSpec]:
-    """A restore with the folder of its source: a bucket by its present name, or a folder by its own."""
-    names = (FindBucket(spec.source_bucket), FindBucket(spec.target_bucket), FindBucket(spec.ledger_bucket))
-    source, target, ledger = yield Gather(names)
-    if ledger is None:
-        return spec
-    folders = decode_folders((yield Query(folders_query(spec.ledger_bucket), as_sent=True)))
-    known = _of_id(folders, source.id) if source is not None and spec.org == spec.target_org else None
-    known = known or _of_names(folders, spec.org, spec.source_bucket)
-    if known is None:
-        return spec
-    is_own = target is not None and target.id == known.bucket_id
-    return replace(spec, kept_as=known.names, is_of_target=is_own)
-
-
-def _of_id(folders: Sequence[ArchiveFolder], bucket_id: str) -> ArchiveFolder | None:
+def folder_of_id(folders: Sequence[ArchiveFolder], bucket_id: str) -> ArchiveFolder | None:
+    """Folder of the bucket with an id; None when the ledger names none."""
     return next((one for one in folders if one.bucket_id == bucket_id), None)
 
 
-def _of_names(folders: Sequence[ArchiveFolder], org: str, bucket: str) -> ArchiveFolder | None:
+def folder_of_names(folders: Sequence[ArchiveFolder], org: str, bucket: str) -> ArchiveFolder | None:
+    """Folder that is named after an organisation and a bucket; None when there is none."""
     return next((one for one in folders if one.names == (org, bucket)), None)
 
 
 def _new_folder(spec: ArchiveSpec, bucket: Bucket, folders: Sequence[ArchiveFolder]) -> ArchiveFolder:
     """Named after the bucket, unless another bucket had the name and has its archive there."""
-    if _of_names(folders, spec.org, spec.bucket) is None:
+    if folder_of_names(folders, spec.org, spec.bucket) is None:
         return ArchiveFolder(bucket.id, spec.org, spec.bucket)
     return ArchiveFolder(bucket.id, spec.org, f"{spec.bucket}@{bucket.id}")
 

@@ -10,7 +10,7 @@ from airflow_provider_influx_rollup.archive.paths import MANIFEST, window_of_pat
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch
 from airflow_provider_influx_rollup.lifecycle.archive_newest import READS_AT_A_TIME, Published
 from airflow_provider_influx_rollup.lifecycle.catalog import mark_generation
-from airflow_provider_influx_rollup.lifecycle.erase_state import read_fences
+from airflow_provider_influx_rollup.lifecycle.fences import read_fences
 from airflow_provider_influx_rollup.lifecycle.steps import Gather, Report, Steps
 from airflow_provider_influx_rollup.lifecycle.store_steps import (
     FingerprintPart,

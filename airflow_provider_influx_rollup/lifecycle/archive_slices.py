@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from itertools import pairwise
 
 from airflow_provider_influx_rollup.flux.archive import slice_counts_query
-from airflow_provider_influx_rollup.lifecycle.field_types import shard_parts
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, Query, SourceKeys, Steps
-from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, split_interval
+from airflow_provider_influx_rollup.windows.shards import shard_parts
 
 # every shard group begins on a full hour, whatever its length is or was
 SHORTEST_SHARD_GROUP_SECONDS = 3600
@@ -101,11 +99,3 @@ def count_points(bucket: str, measurement: str, parts: Sequence[Interval]) -> St
         for row in (yield Query(slice_counts_query(bucket, measurement, some))):
             counts[some[int(row.yield_name)]] += row["_value"]
     return counts
-
-
-def split_interval(part: Interval, pieces: int) -> list[Interval]:
-    """Equal pieces of whole microseconds."""
-    length = part.duration // MICROSECOND
-    pieces = min(pieces, length)
-    bounds = [part.start + timedelta(microseconds=length * index // pieces) for index in range(pieces + 1)]
-    return [Interval(*pair) for pair in pairwise(bounds)]

@@ -9,6 +9,7 @@ from typing import Any
 from airflow_provider_influx_rollup.archive.paths import measurement_folder
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.names import validate_name, validate_written_measurement
+from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_BUCKET
 
 DEFAULT_MOST_ROWS = 5_000_000
 STAGE = "archive"
@@ -35,7 +36,7 @@ class ArchiveSpec:
     bucket: str
     measurement: str
     shown_path: str
-    ledger_bucket: str = "rollup_ledger"
+    ledger_bucket: str = DEFAULT_LEDGER_BUCKET
     lateness: str = "0s"
     max_rows_per_read: int = DEFAULT_MOST_ROWS
     force: bool = False

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable
 from math import ceil
 
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
-from airflow_provider_influx_rollup.lifecycle.job import cut_blocks
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -26,33 +25,6 @@ def windows_in_a_block(window_count: int, points: int, wanted: int | None) -> in
         return wanted
     blocks = max(1, ceil(points / MOST_POINTS_PER_BLOCK))
     return max(1, min(MOST_WINDOWS_PER_BLOCK, ceil(window_count / blocks)))
-
-
-def stretches(windows: Sequence[Interval], wanted: Collection[Interval]) -> list[tuple[Interval, ...]]:
-    """The wanted ones of some windows as runs of neighbours: a block has no gap.
-
-    :param windows: neighbours, in ascending order
-    :param wanted: some of them
-    """
-    chosen = frozenset(wanted)
-    runs: list[list[Interval]] = [[]]
-    for window in windows:
-        if window in chosen:
-            runs[-1].append(window)
-        elif runs[-1]:
-            runs.append([])
-    return [tuple(run) for run in runs if run]
-
-
-def blocks_of(runs: Iterable[Sequence[Interval]], most: int) -> list[tuple[Interval, ...]]:
-    """Runs of neighbours in blocks of at most so many windows."""
-    return [block for run in runs for block in cut_blocks(run, most)]
-
-
-def halves(windows: Sequence[Interval]) -> list[tuple[Interval, ...]]:
-    """Two blocks instead of one."""
-    middle = (len(windows) + 1) // 2
-    return cut_blocks(windows, middle)
 
 
 def done_by_this_run(book: ReceiptBook, windows: Iterable[Interval]) -> dict[Interval, Receipt]:

@@ -8,8 +8,9 @@ from typing import Any
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.ownership import visible_tags
-from airflow_provider_influx_rollup.lifecycle.reconcile_reasons import ERASE, RECONCILE
-from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_reasons import ERASE, RECONCILE
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 
 StoredSpec = tuple[str, str, Mapping[str, Any]]
 # verbs that write what another task declared

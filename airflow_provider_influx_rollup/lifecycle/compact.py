@@ -15,8 +15,8 @@ from airflow_provider_influx_rollup.lifecycle.compact_held import verify_held
 from airflow_provider_influx_rollup.lifecycle.compact_plan import CompactPlan, plan_window, planned_rows
 from airflow_provider_influx_rollup.lifecycle.compact_remove import remove_small
 from airflow_provider_influx_rollup.lifecycle.compact_spec import Compacted, CompactResult, CompactSpec
-from airflow_provider_influx_rollup.lifecycle.erase_state import read_fences
-from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.lifecycle.fences import read_fences
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.windows.interval import Interval

@@ -22,7 +22,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_publish import few, give_w
 from airflow_provider_influx_rollup.lifecycle.compact_held import Held, find_held
 from airflow_provider_influx_rollup.lifecycle.compact_plan import CompactPlan
 from airflow_provider_influx_rollup.lifecycle.compact_spec import CompactSpec
-from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Steps
 from airflow_provider_influx_rollup.lifecycle.store_steps import (
     Joined,

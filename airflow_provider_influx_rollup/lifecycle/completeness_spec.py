@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.inventory import SeriesSource
+from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_BUCKET
 from airflow_provider_influx_rollup.lifecycle.inventory import DEFAULT_LOOKBACK, Inventory
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.grid import Grid
@@ -55,7 +56,7 @@ class CompletenessSpec:
     retire_after: str | None = None
     retired: tuple[Mapping[str, str], ...] = ()
     upstream: str | None = None
-    ledger_bucket: str = "rollup_ledger"
+    ledger_bucket: str = DEFAULT_LEDGER_BUCKET
     fields: tuple[str, ...] | None = None
     tags: Mapping[str, tuple[str, ...]] | None = None
 

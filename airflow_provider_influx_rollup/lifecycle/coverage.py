@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
 from typing import Any
@@ -13,18 +13,16 @@ from typing import Any
 from airflow_provider_influx_rollup.exceptions import WindowFrozen
 from airflow_provider_influx_rollup.flux.ledger_history import coverage_query
 from airflow_provider_influx_rollup.ledger.states import State
-from airflow_provider_influx_rollup.lifecycle.frozen import horizon, is_too_old
 from airflow_provider_influx_rollup.lifecycle.identity import known_spec
 from airflow_provider_influx_rollup.lifecycle.purge_marks import purged_windows
 from airflow_provider_influx_rollup.lifecycle.purge_marks_read import overlapping_marks
+from airflow_provider_influx_rollup.lifecycle.retention import horizon, is_too_old
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, FindBucket, Gather, Query, Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
-from airflow_provider_influx_rollup.windows.interval import Interval, format_instant, from_ns
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, format_instant, from_ns
 from airflow_provider_influx_rollup.windows.lateness import is_due
-
-STAGE = "rollup"
-INSTANT = timedelta(microseconds=1)
 
 
 class WindowState(StrEnum):
@@ -156,9 +154,9 @@ def coverage(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[Cover
     if ledger is not None:
         spec = yield from known_spec(spec)
         # sliding windows start before the interval
-        starts = Interval(windows[0].start, windows[-1].start + INSTANT)
+        starts = Interval(windows[0].start, windows[-1].start + MICROSECOND)
         rows = yield Query(
-            coverage_query(spec.ledger_bucket, spec.pipeline_name, STAGE, starts), as_sent=True
+            coverage_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, starts), as_sent=True
         )
         span = Interval(windows[0].start, windows[-1].stop)
         marks = yield from overlapping_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span)

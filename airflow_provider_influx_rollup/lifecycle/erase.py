@@ -34,7 +34,7 @@ from airflow_provider_influx_rollup.lifecycle.erase_unknown import unknown_reade
 from airflow_provider_influx_rollup.lifecycle.erase_validated import find_validated
 from airflow_provider_influx_rollup.lifecycle.ledger_bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.pipelines import known_name, load_stored
-from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.lifecycle.window_errors import once_deleted

@@ -20,7 +20,7 @@ from airflow_provider_influx_rollup.lifecycle.erase_look import SOURCE
 from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.erase_state import EraseState
 from airflow_provider_influx_rollup.lifecycle.erase_targets import TARGET, naming_specs
-from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant

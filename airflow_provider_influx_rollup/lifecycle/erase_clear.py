@@ -21,12 +21,12 @@ from airflow_provider_influx_rollup.lifecycle.erase_look import Looker
 from airflow_provider_influx_rollup.lifecycle.erase_receipts import Restating, restate
 from airflow_provider_influx_rollup.lifecycle.erase_source import delete_matching, source_of
 from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
-from airflow_provider_influx_rollup.lifecycle.erase_state import put_fence
 from airflow_provider_influx_rollup.lifecycle.erase_targets import Reader, place_name, reach_of
+from airflow_provider_influx_rollup.lifecycle.fences import put_fence
 from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile_windows
 from airflow_provider_influx_rollup.lifecycle.reconcile_result import ReconcileResult
 from airflow_provider_influx_rollup.lifecycle.reconcile_spec import ReconcileOptions
-from airflow_provider_influx_rollup.lifecycle.rollup_plan import STAGE
+from airflow_provider_influx_rollup.lifecycle.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.steps import Query, Report, Steps
 from airflow_provider_influx_rollup.windows.coverage import subtract
 from airflow_provider_influx_rollup.windows.duration import Duration
@@ -184,7 +184,7 @@ class Clearing:
 
     def _receipts(self, reader: Reader, spans: Sequence[Interval]) -> Steps[list[Receipt]]:
         reach = Interval(_earlier(spans[0].start), spans[-1].stop)
-        query = receipts_query(reader.rollup.ledger_bucket, reader.name, STAGE, reach)
+        query = receipts_query(reader.rollup.ledger_bucket, reader.name, ROLLUP, reach)
         receipts = decode_receipts((yield Query(query, as_sent=True)))
         return [one for one in receipts if any(one.window.overlaps(span) for span in spans)]
 

@@ -14,9 +14,10 @@ from airflow_provider_influx_rollup.ledger.codec import EVENT_MEASUREMENT
 from airflow_provider_influx_rollup.ledger.line_protocol import encode_line
 from airflow_provider_influx_rollup.lifecycle.erase_found import Held
 from airflow_provider_influx_rollup.lifecycle.erase_source import delete_matching, find_matching, source_of
-from airflow_provider_influx_rollup.lifecycle.erase_spec import EVER, EraseSpec
+from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.erase_texts import NAMING, Texts
 from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Query, Report, Steps, Write
+from airflow_provider_influx_rollup.windows.all_time import EVER
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 COPIES, STATUSES, RECORDS = "copies", "statuses", "records"

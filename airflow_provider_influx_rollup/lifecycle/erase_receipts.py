@@ -14,14 +14,17 @@ from airflow_provider_influx_rollup.flux.target_read import target_query
 from airflow_provider_influx_rollup.ledger.codec import decode_receipts, encode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
-from airflow_provider_influx_rollup.lifecycle.frozen import is_too_old, points_by_window
+from airflow_provider_influx_rollup.lifecycle.frozen import points_by_window
 from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.ownership import Claim, Ownership
 from airflow_provider_influx_rollup.lifecycle.purge_marks import purged_windows
 from airflow_provider_influx_rollup.lifecycle.receipts import signed
-from airflow_provider_influx_rollup.lifecycle.reconcile_reasons import ERASE, RECONCILE
-from airflow_provider_influx_rollup.lifecycle.rollup_plan import STAGE, Plan, job_of, plan_rollup
-from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.retention import is_too_old
+from airflow_provider_influx_rollup.lifecycle.rollup_plan import Plan, job_of, plan_rollup
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_reasons import ERASE, RECONCILE
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Query, QueryArrow, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.target_rows import target_rows
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
@@ -61,7 +64,7 @@ def read_receipts_at(rollup: RollupSpec, starts: Sequence[int]) -> Steps[list[Re
     if not starts:
         return []
     span = Interval(from_ns(min(starts)), from_ns(max(starts) + 1000))
-    query = receipts_query(rollup.ledger_bucket, rollup.pipeline_name, STAGE, span)
+    query = receipts_query(rollup.ledger_bucket, rollup.pipeline_name, ROLLUP, span)
     wanted = set(starts)
     return [
         one for one in decode_receipts((yield Query(query, as_sent=True))) if one.window.start_ns in wanted

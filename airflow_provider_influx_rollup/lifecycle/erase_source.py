@@ -10,12 +10,12 @@ from airflow_provider_influx_rollup.exceptions import PartialWrite
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.flux.erase import edges_query, matching_points_query, part_counts_query
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
-from airflow_provider_influx_rollup.lifecycle.archive_slices import SLICES_PER_QUERY, split_interval
-from airflow_provider_influx_rollup.lifecycle.field_types import shard_parts
+from airflow_provider_influx_rollup.lifecycle.archive_slices import SLICES_PER_QUERY
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, Delete, Gather, Query, Steps
 from airflow_provider_influx_rollup.lifecycle.store_steps import FingerprintSource
 from airflow_provider_influx_rollup.windows.coverage import merge as merge_intervals
-from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, split_interval
+from airflow_provider_influx_rollup.windows.shards import shard_parts
 
 READS_AT_A_TIME = 2
 MOST_DELETES = 3

@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InvalidName
 from airflow_provider_influx_rollup.flux.names import validate_name
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
+from airflow_provider_influx_rollup.windows.all_time import EVER
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 STAGE = "erase"
-#: all that InfluxDB can hold, to the second
-EVER = Interval(datetime(1677, 9, 21, 0, 12, 44, tzinfo=UTC), datetime(2262, 4, 11, 23, 47, 16, tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True)

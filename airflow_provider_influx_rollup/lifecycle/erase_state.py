@@ -10,8 +10,6 @@ from airflow_provider_influx_rollup.archive.documents import damaged, decode_sea
 from airflow_provider_influx_rollup.archive.erasure import (
     Subject,
     erasures_folder,
-    fence_name,
-    fence_number,
     is_state,
     state_name,
 )
@@ -20,7 +18,6 @@ from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Steps
 from airflow_provider_influx_rollup.lifecycle.store_steps import (
     ListFolder,
-    PutNew,
     PutOver,
     ReadBytes,
     RemoveFiles,
@@ -126,21 +123,6 @@ def write_state(spec: EraseSpec, state: EraseState) -> Steps[None]:
 def forget_state(spec: EraseSpec, state: EraseState) -> Steps[None]:
     """The certificate says it all."""
     yield RemoveFiles((_path(spec, state),))
-
-
-def read_fences(measurement_folder: str) -> Steps[int]:
-    """How many times a bucket was cleared by erasures: an archive that spans two of them must not be published."""
-    names = yield ListFolder(erasures_folder(measurement_folder))
-    return max(map(fence_number, names), default=0)
-
-
-def put_fence(measurement_folder: str) -> Steps[None]:
-    """Say that points were erased from the bucket: who read it before must not publish what was read."""
-    number = yield from read_fences(measurement_folder)
-    while True:
-        number += 1
-        if (yield PutNew(f"{erasures_folder(measurement_folder)}/{fence_name(number)}", b"")):
-            return
 
 
 def _path(spec: EraseSpec, state: EraseState) -> str:

@@ -14,11 +14,12 @@ from airflow_provider_influx_rollup.flux.target_read import target_query
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.erase_found import Held
 from airflow_provider_influx_rollup.lifecycle.erase_source import find_matching, source_of
-from airflow_provider_influx_rollup.lifecycle.erase_spec import EVER, EraseSpec
+from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.ownership import Claim
 from airflow_provider_influx_rollup.lifecycle.pipelines import children_of, find_pipeline, rollups_in_force
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, QueryArrow, Steps
+from airflow_provider_influx_rollup.windows.all_time import EVER
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 TARGET = "target"

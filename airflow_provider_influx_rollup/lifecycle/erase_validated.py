@@ -10,8 +10,9 @@ from airflow_provider_influx_rollup.flux.erase import records_query
 from airflow_provider_influx_rollup.flux.ledger_read import together
 from airflow_provider_influx_rollup.ledger.bucket_names import BucketNames
 from airflow_provider_influx_rollup.ledger.copies import COPIES_MEASUREMENT, decode_copies
-from airflow_provider_influx_rollup.lifecycle.erase_spec import EVER, EraseSpec
+from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Query, Steps
+from airflow_provider_influx_rollup.windows.all_time import EVER
 
 COPIES = "copies"
 

@@ -14,16 +14,10 @@ from airflow_provider_influx_rollup.lifecycle.archive_newest import require_gene
 from airflow_provider_influx_rollup.lifecycle.archive_place import earlier_names
 from airflow_provider_influx_rollup.lifecycle.catalog import find_entries, has_windows
 from airflow_provider_influx_rollup.lifecycle.compact_held import Held, find_held
+from airflow_provider_influx_rollup.lifecycle.export_holdings import Holdings, holdings, sum_of
 from airflow_provider_influx_rollup.lifecycle.export_spec import ExportResult, ExportSpec
-from airflow_provider_influx_rollup.lifecycle.export_steps import (
-    CommitPoints,
-    Holdings,
-    ReadTable,
-    TableState,
-    holdings,
-    sum_of,
-)
-from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.lifecycle.export_steps import CommitPoints, ReadTable, TableState
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
 from airflow_provider_influx_rollup.lifecycle.store_steps import FingerprintPoints
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock

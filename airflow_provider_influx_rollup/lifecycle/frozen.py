@@ -6,44 +6,28 @@ replace a complete rollup by a poorer one, so it is refused. And a bucket drops 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.aggregates.frame import frames_from_tables
 from airflow_provider_influx_rollup.aggregates.windowed import Block
-from airflow_provider_influx_rollup.exceptions import ConfigurationError, WindowFrozen
+from airflow_provider_influx_rollup.exceptions import WindowFrozen
 from airflow_provider_influx_rollup.flux.source_read import counts_query
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
+from airflow_provider_influx_rollup.lifecycle.retention import horizon, is_too_old
 from airflow_provider_influx_rollup.lifecycle.rollup_compute import window_bounds
 from airflow_provider_influx_rollup.lifecycle.rollup_verify import sum_by_window
-from airflow_provider_influx_rollup.lifecycle.shards import shard_end
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, QueryArrow, Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
+from airflow_provider_influx_rollup.windows.shards import shard_end
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-# how long a block may take, and how far the clocks of worker and server may differ
-MARGIN = timedelta(minutes=15)
-
-
-def horizon(bucket: Bucket, now: datetime) -> datetime | None:
-    """The instant from which on a bucket promises to keep points; None when it keeps for ever."""
-    return now - timedelta(seconds=bucket.retention_seconds) if bucket.retention_seconds else None
-
-
-def is_too_old(window: Interval, source: Bucket, now: datetime) -> bool:
-    """Whether retention may have taken points of a window already, or may while it is rolled up.
-
-    Retention takes whole shard groups, as soon as their last instant is too old.
-    """
-    edge = horizon(source, now)
-    return edge is not None and shard_end(window.start, source.shard_group_seconds) <= edge + MARGIN
 
 
 def frozen_windows(
@@ -79,33 +63,6 @@ def frozen_windows(
     return {window: _frozen(window, source, edge, text) for window, text in why.items() if text}
 
 
-def dropped_windows(
-    windows: Iterable[Interval], target: Bucket, now: datetime
-) -> dict[Interval, ConfigurationError]:
-    """The windows that the target is too short-lived for; the server only speaks of an internal error then."""
-    edge = horizon(target, now)
-    if edge is None:
-        return {}
-    what = f"target bucket {target.name!r} keeps points from {format_instant(edge)} on and drops older ones"
-    fix = "let it keep them longer, or roll up later windows"
-    return {
-        window: ConfigurationError(what, window=window, written="nothing", fix=fix)
-        for window in windows
-        if window.start < edge
-    }
-
-
-def merged_frozen(frozen: Sequence[WindowFrozen], window_count: int) -> WindowFrozen:
-    """One error for several frozen windows.
-
-    :param frozen: at least one, in order
-    :param window_count: how many windows the run has
-    """
-    first = frozen[0]
-    what = f"{len(frozen)} of {window_count} windows are frozen: {first.what}"
-    return WindowFrozen(what, window=first.window, written="nothing", fix=first.fix)
-
-
 def _why_frozen(window: Interval, book: ReceiptBook, source: Bucket, now: datetime, there: int) -> str | None:
     receipt: Receipt | None = book.previous.get(window)
     stands_for = receipt.rows_in if receipt else 0
@@ -135,14 +92,6 @@ def _up_to(job: Job, last: Interval) -> Job:
     windows = job.windows[: job.windows.index(last) + 1]
     cells = tuple(cell for cell in job.cells if cell.start < last.stop)
     return replace(job, windows=windows, cells=cells)
-
-
-def keeps_what_is_lost(spec: RollupSpec, source: Bucket) -> bool:
-    """Whether fewer points than a receipt says freeze a window of any age.
-
-    A tier's rows become fewer by right when the tier below is repaired, so that its age alone decides.
-    """
-    return bool(source.retention_seconds) and spec.source_tier is None
 
 
 def _counts_decide(spec: RollupSpec, book: ReceiptBook, window: Interval) -> bool:

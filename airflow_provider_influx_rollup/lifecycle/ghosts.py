@@ -21,7 +21,8 @@ from airflow_provider_influx_rollup.flux.target_read import target_query
 from airflow_provider_influx_rollup.ledger.codec import decode_receipts, encode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
-from airflow_provider_influx_rollup.lifecycle.job import INSTANT, Job
+from airflow_provider_influx_rollup.lifecycle.job import Job
+from airflow_provider_influx_rollup.lifecycle.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.steps import (
     Delete,
     Gather,
@@ -41,9 +42,8 @@ from airflow_provider_influx_rollup.lifecycle.survivors import (
 )
 from airflow_provider_influx_rollup.lifecycle.target_rows import Key
 from airflow_provider_influx_rollup.lifecycle.target_write import write_of_points
-from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, format_instant
 
-STAGE = "rollup"
 SHARED = "shared"
 Receipts = dict[str, Receipt]
 
@@ -87,7 +87,7 @@ def delete_ghosts(job: Job, ghosts: Ghosts) -> Steps[None]:
 
 def _delete_in_window(job: Job, window: Interval, doomed: dict[TagSet, frozenset[str]]) -> Steps[None]:
     spec = job.spec
-    instant = Interval(window.start, window.start + INSTANT)
+    instant = Interval(window.start, window.start + MICROSECOND)
     everything = QueryArrow(
         target_query(spec.target_bucket, spec.output_measurement, instant, aggregate_names=None, tags={})
     )
@@ -121,7 +121,7 @@ def _with_receipts(job: Job, instant: Interval, step: QueryArrow) -> Steps[tuple
     names = job.ownership.neighbours
     if not names:
         return {}, (yield step)
-    query = Query(neighbours_query(job.spec.ledger_bucket, names, STAGE, instant), as_sent=True)
+    query = Query(neighbours_query(job.spec.ledger_bucket, names, ROLLUP, instant), as_sent=True)
     rows, answer = yield Gather((query, step))
     return {receipt.pipeline: receipt for receipt in decode_receipts(rows)}, answer
 
@@ -134,7 +134,7 @@ def _tear(job: Job, instant: Interval, before: Receipts) -> Steps[None]:
     names = job.ownership.neighbours
     if not names:
         return
-    rows = yield Query(neighbours_query(job.spec.ledger_bucket, names, STAGE, instant), as_sent=True)
+    rows = yield Query(neighbours_query(job.spec.ledger_bucket, names, ROLLUP, instant), as_sent=True)
     changed = [
         receipt
         for receipt in decode_receipts(rows)

@@ -13,21 +13,21 @@ from airflow_provider_influx_rollup.ledger.codec import decode_receipts
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
-from airflow_provider_influx_rollup.lifecycle.checkpoints import stretches
-from airflow_provider_influx_rollup.lifecycle.frozen import dropped_windows, is_too_old
 from airflow_provider_influx_rollup.lifecycle.identity import known_spec
-from airflow_provider_influx_rollup.lifecycle.job import INSTANT
 from airflow_provider_influx_rollup.lifecycle.options import FAIL_AT_END, RollupOptions
 from airflow_provider_influx_rollup.lifecycle.purge_marks import purged_windows
 from airflow_provider_influx_rollup.lifecycle.purge_marks_read import overlapping_marks
-from airflow_provider_influx_rollup.lifecycle.rollup_plan import STAGE
+from airflow_provider_influx_rollup.lifecycle.retention import dropped_windows, is_too_old
 from airflow_provider_influx_rollup.lifecycle.rollup_windows import roll_up_windows
-from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Gather, Query, Report, Steps
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.lifecycle.window_errors import gaps_of, is_of_windows
 from airflow_provider_influx_rollup.windows.duration import Duration
-from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+from airflow_provider_influx_rollup.windows.runs import stretches
 
 # longer than a block takes; a run that died is taken for alive so long
 BUSY_FOR = timedelta(minutes=15)
@@ -111,8 +111,8 @@ def plan_healing(
     source, target, ledger = yield Gather(tuple(FindBucket(name) for name in names))
     if ledger is not None:
         spec = yield from known_spec(spec)
-        starts = Interval(windows[0].start, windows[-1].start + INSTANT)
-        query = receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, starts)
+        starts = Interval(windows[0].start, windows[-1].start + MICROSECOND)
+        query = receipts_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, starts)
         receipts = {
             receipt.window: receipt for receipt in decode_receipts((yield Query(query, as_sent=True)))
         }

@@ -14,11 +14,10 @@ from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.completeness_spec import CompletenessSpec
 from airflow_provider_influx_rollup.lifecycle.pipelines import load_stored, rollups_in_force
+from airflow_provider_influx_rollup.lifecycle.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.steps import EnsureBucket, Query, Report, Steps, Write
 from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.touched import windows_touched
-
-STAGE = "rollup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ def mark_incomplete(
         elif receipt is not None:
             lines += encode_incomplete([replace(receipt, incomplete=why, complete_when=text)])
         else:
-            planned = Receipt(spec.pipeline, STAGE, window, State.PLANNED, now, spec_hash=spec_hash)
+            planned = Receipt(spec.pipeline, ROLLUP, window, State.PLANNED, now, spec_hash=spec_hash)
             lines += encode_receipts([replace(planned, incomplete=why, complete_when=text)])
     lines += _unmarked(receipt for receipt in known.values() if _is_about(receipt, interval))
     if lines:
@@ -106,7 +105,7 @@ def _is_about(receipt: Receipt, interval: Interval) -> bool:
 
 
 def _receipts(spec: CompletenessSpec, span: Interval) -> Steps[dict[datetime, Receipt]]:
-    rows = yield Query(receipts_query(spec.ledger_bucket, str(spec.pipeline), STAGE, span), as_sent=True)
+    rows = yield Query(receipts_query(spec.ledger_bucket, str(spec.pipeline), ROLLUP, span), as_sent=True)
     return {receipt.window.start: receipt for receipt in decode_receipts(rows)}
 
 

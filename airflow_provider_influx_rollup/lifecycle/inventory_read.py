@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from airflow_provider_influx_rollup.flux.endless import refuse_endless
 from airflow_provider_influx_rollup.flux.extern import extern_file, window_values
 from airflow_provider_influx_rollup.flux.inventory import SeriesSource, last_seen_query
-from airflow_provider_influx_rollup.lifecycle.endless_scripts import refuse_endless
 from airflow_provider_influx_rollup.lifecycle.inventory import (
     Inventory,
     Series,

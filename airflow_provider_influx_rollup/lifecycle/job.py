@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 from airflow_provider_influx_rollup.aggregates.catalog import Source
 from airflow_provider_influx_rollup.aggregates.frame import TagSet
@@ -13,9 +12,8 @@ from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.lifecycle.ownership import Ownership
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.windows.equal_runs import EqualRun, equal_runs
-from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 
-INSTANT = timedelta(microseconds=1)
 # how many plain points take as much memory: a point makes five characters of a sketch's text, a sketch has up to 4,000
 POINTS_PER_SKETCHED_POINT = 10
 POINTS_PER_SKETCH = 100
@@ -57,7 +55,7 @@ class Job:
     @property
     def target_interval(self) -> Interval:
         """Where the rows of these windows are: at the starts, which sliding windows share with no later window."""
-        return Interval(self.windows[0].start, self.windows[-1].start + INSTANT)
+        return Interval(self.windows[0].start, self.windows[-1].start + MICROSECOND)
 
     @property
     def runs(self) -> list[EqualRun]:
@@ -99,11 +97,6 @@ class Job:
             else:
                 in_influx.append(field)
         return in_influx, from_raw, from_parts
-
-
-def cut_blocks(windows: Sequence[Interval], most: int) -> list[tuple[Interval, ...]]:
-    """Windows in blocks that are written, verified and committed together."""
-    return [tuple(windows[start : start + most]) for start in range(0, len(windows), most)]
 
 
 def tags_of_few(only: Iterable[TagSet]) -> dict[str, tuple[str, ...]]:

@@ -19,6 +19,7 @@ from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
 from airflow_provider_influx_rollup.flux.names import validate_name
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.ledger.codec import decode_receipts
+from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_BUCKET
 from airflow_provider_influx_rollup.ledger.lateness import (
     CleanCheck,
     LateArrival,
@@ -29,8 +30,8 @@ from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.lateness_distribution import Distribution, Sample
 from airflow_provider_influx_rollup.lifecycle.lateness_result import Group, LatenessReport, LatenessRow
 from airflow_provider_influx_rollup.lifecycle.pipelines import known_name, load_stored, rollups_in_force
-from airflow_provider_influx_rollup.lifecycle.rollup_plan import STAGE
-from airflow_provider_influx_rollup.lifecycle.spec import DEFAULT_LEDGER_BUCKET, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.steps import Gather, Query, Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
@@ -121,7 +122,7 @@ def _chosen(spec: LatenessSpec, known: Mapping[str, RollupSpec]) -> list[RollupS
 def _watched(spec: LatenessSpec, pipeline: RollupSpec, interval: Interval, now: datetime) -> Steps[Watched]:
     ledger, name = spec.ledger_bucket, pipeline.pipeline_name
     queries = (
-        Query(receipts_query(ledger, name, STAGE, interval), as_sent=True),
+        Query(receipts_query(ledger, name, ROLLUP, interval), as_sent=True),
         Query(lateness_query(ledger, name, interval), as_sent=True),
         Query(checks_query(ledger, name, interval.start, now + CLOCK_SLACK), as_sent=True),
     )
@@ -129,7 +130,7 @@ def _watched(spec: LatenessSpec, pipeline: RollupSpec, interval: Interval, now: 
     receipts = [receipt for receipt in decode_receipts(receipt_rows) if receipt.generation]
     firsts = {r.window.start_ns: r.written_at for r in receipts if r.generation == 1 and r.is_committed}
     if len(firsts) < len(receipts):
-        events = first_commits_query(ledger, name, STAGE, interval.start, now + CLOCK_SLACK)
+        events = first_commits_query(ledger, name, ROLLUP, interval.start, now + CLOCK_SLACK)
         firsts |= _first_commits((yield Query(events)))
     limit = _seconds(pipeline.lateness) + _seconds(spec.watched_within)
     waits: dict[Interval, tuple[Receipt, float]] = {}

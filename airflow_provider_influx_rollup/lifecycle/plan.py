@@ -13,15 +13,14 @@ from airflow_provider_influx_rollup.exceptions import BucketNotFound
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.cost import BYTES_PER_VALUE, CostModel, learn_cost
 from airflow_provider_influx_rollup.lifecycle.coverage import (
-    STAGE,
     CoverageResult,
     WindowCoverage,
     WindowState,
     coverage,
 )
-from airflow_provider_influx_rollup.lifecycle.frozen import horizon, is_too_old, keeps_what_is_lost
 from airflow_provider_influx_rollup.lifecycle.identity import as_known, known_spec
 from airflow_provider_influx_rollup.lifecycle.pipelines import load_stored
+from airflow_provider_influx_rollup.lifecycle.retention import horizon, is_too_old, keeps_what_is_lost
 from airflow_provider_influx_rollup.lifecycle.source_size import (
     Rules,
     SourceSize,
@@ -29,6 +28,7 @@ from airflow_provider_influx_rollup.lifecycle.source_size import (
     measure_source,
 )
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.state_edge import Edge, column_rules, find_tier_below, read_edge
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, FindBucket, Gather, Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
@@ -150,7 +150,7 @@ def plan_windows(
     found = yield from coverage(spec, interval, now)
     model = None
     if ledger is not None:
-        model = yield from learn_cost(spec.ledger_bucket, spec.pipeline_name, STAGE, now)
+        model = yield from learn_cost(spec.ledger_bucket, spec.pipeline_name, ROLLUP, now)
     below = yield from _edge_below(spec, found, ledger, others)
     rules = column_rules(spec, None if below is None else below.below)
     frozen = yield from _frozen(spec, rules, found, source, now)

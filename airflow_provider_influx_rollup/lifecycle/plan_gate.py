@@ -17,10 +17,10 @@ from airflow_provider_influx_rollup.exceptions import (
     ScriptInvalid,
     ScriptUnbounded,
 )
+from airflow_provider_influx_rollup.flux.endless import refuse_endless
 from airflow_provider_influx_rollup.flux.extern import window_values
 from airflow_provider_influx_rollup.flux.plan import QueryPlan, describe_raw_reads, plan_extern, read_plan
 from airflow_provider_influx_rollup.flux.script import ScriptFacts, script_facts
-from airflow_provider_influx_rollup.lifecycle.endless_scripts import refuse_endless
 from airflow_provider_influx_rollup.lifecycle.steps import ParseScript, Query, Report, Steps
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 

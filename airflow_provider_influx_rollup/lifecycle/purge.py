@@ -29,7 +29,7 @@ from airflow_provider_influx_rollup.lifecycle.purge_proof import Finished, Proof
 from airflow_provider_influx_rollup.lifecycle.purge_spec import STAGE, PurgeSpec
 from airflow_provider_influx_rollup.lifecycle.purge_state import DONE, write_purge
 from airflow_provider_influx_rollup.lifecycle.receipts import signed
-from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.lifecycle.window_claims import forget_claims

@@ -15,7 +15,6 @@ from airflow_provider_influx_rollup.lifecycle.archive_read import fingerprint_so
 from airflow_provider_influx_rollup.lifecycle.archive_slices import SLICES_PER_QUERY
 from airflow_provider_influx_rollup.lifecycle.certificates import require_last
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
-from airflow_provider_influx_rollup.lifecycle.frozen import is_too_old
 from airflow_provider_influx_rollup.lifecycle.purge_given_up import Announced, take_back
 from airflow_provider_influx_rollup.lifecycle.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.purge_proof import (
@@ -31,7 +30,8 @@ from airflow_provider_influx_rollup.lifecycle.purge_state import (
     write_purge,
 )
 from airflow_provider_influx_rollup.lifecycle.purge_tiers import require_unchanged
-from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.lifecycle.retention import is_too_old
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Delete, Query, Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.lifecycle.window_claims import holds_claim, release_claim

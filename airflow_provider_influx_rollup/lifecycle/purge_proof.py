@@ -38,7 +38,7 @@ from airflow_provider_influx_rollup.lifecycle.purge_state import (
     write_purge,
 )
 from airflow_provider_influx_rollup.lifecycle.purge_tiers import Archived, TierProof, prove_tiers
-from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
 from airflow_provider_influx_rollup.lifecycle.store_steps import CompareParts, Comparison
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock

@@ -14,20 +14,20 @@ from airflow_provider_influx_rollup.ledger.codec import decode_receipts
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
-from airflow_provider_influx_rollup.lifecycle.job import INSTANT
 from airflow_provider_influx_rollup.lifecycle.pipelines import children_of, find_pipeline, rollups_in_force
 from airflow_provider_influx_rollup.lifecycle.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec, refused
 from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile_windows
-from airflow_provider_influx_rollup.lifecycle.reconcile_reasons import ERASE
 from airflow_provider_influx_rollup.lifecycle.reconcile_result import ReconcileResult
 from airflow_provider_influx_rollup.lifecycle.reconcile_spec import PLAN, ReconcileOptions
-from airflow_provider_influx_rollup.lifecycle.rollup_plan import STAGE
-from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_reasons import ERASE
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.steps import Query, Report, Steps
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.windows.duration import Duration
-from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, from_ns
 from airflow_provider_influx_rollup.windows.lateness import is_due
 
 MOST_NAMED = 3
@@ -142,7 +142,7 @@ def _require_no_run(rollup: RollupSpec, window: Interval, now: datetime) -> Step
     # a sliding window begins before the cell that it is found by
     first = grid.windows(Interval(reach.start, grid.window_at(reach.start).stop))[0]
     starts = Interval(first.start, reach.stop)
-    query = writing_query(rollup.ledger_bucket, rollup.pipeline_name, STAGE, starts)
+    query = writing_query(rollup.ledger_bucket, rollup.pipeline_name, ROLLUP, starts)
     for row in (yield Query(query, as_sent=True)):
         writes = Interval(row["_time"], from_ns(row["stop_ns"]))
         if writes.overlaps(window) and now - from_ns(row["written_at_ns"]) < BUSY_FOR:
@@ -280,8 +280,8 @@ def _proof_of(
 
 
 def _receipts(rollup: RollupSpec, windows: Sequence[Interval]) -> Steps[dict[Interval, Receipt]]:
-    starts = Interval(windows[0].start, windows[-1].start + INSTANT)
-    query = receipts_query(rollup.ledger_bucket, rollup.pipeline_name, STAGE, starts)
+    starts = Interval(windows[0].start, windows[-1].start + MICROSECOND)
+    query = receipts_query(rollup.ledger_bucket, rollup.pipeline_name, ROLLUP, starts)
     return {receipt.window: receipt for receipt in decode_receipts((yield Query(query, as_sent=True)))}
 
 

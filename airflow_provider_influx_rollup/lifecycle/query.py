@@ -11,8 +11,8 @@ from typing import Any
 
 from airflow_provider_influx_rollup.archive.annotated_rows import Row
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.flux.endless import refuse_endless
 from airflow_provider_influx_rollup.flux.extern import extern_file, window_values
-from airflow_provider_influx_rollup.lifecycle.endless_scripts import refuse_endless
 from airflow_provider_influx_rollup.lifecycle.steps import ParseScript, Query, Report, Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import EPOCH, Interval, format_instant

@@ -8,11 +8,11 @@ from airflow_provider_influx_rollup.flux.ledger_history import events_query
 from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
 from airflow_provider_influx_rollup.ledger.codec import decode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
-from airflow_provider_influx_rollup.lifecycle.coverage import INSTANT, STAGE
 from airflow_provider_influx_rollup.lifecycle.identity import known_spec
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Query, Steps
-from airflow_provider_influx_rollup.windows.interval import EPOCH, Interval, from_ns, to_ns
+from airflow_provider_influx_rollup.windows.interval import EPOCH, MICROSECOND, Interval, from_ns, to_ns
 
 
 def read_receipts(spec: RollupSpec, interval: Interval) -> Steps[list[Receipt]]:
@@ -24,7 +24,7 @@ def read_receipts(spec: RollupSpec, interval: Interval) -> Steps[list[Receipt]]:
     if (yield FindBucket(spec.ledger_bucket)) is None:
         return []
     spec = yield from known_spec(spec)
-    query = receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, starts)
+    query = receipts_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, starts)
     return decode_receipts((yield Query(query, as_sent=True)))
 
 
@@ -41,7 +41,7 @@ def read_history(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[l
     # clocks of workers differ
     written = Interval(EPOCH, now + timedelta(days=1))
     rows = yield Query(
-        events_query(spec.ledger_bucket, spec.pipeline_name, STAGE, written, starts), as_sent=True
+        events_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, written, starts), as_sent=True
     )
     events = [
         {**row, "_time": from_ns(row["window_start_ns"]), "written_at_ns": to_ns(row["_time"])}
@@ -52,4 +52,4 @@ def read_history(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[l
 
 def _starts(spec: RollupSpec, interval: Interval) -> Interval:
     windows = spec.grid.grid().windows(interval)
-    return Interval(windows[0].start, windows[-1].start + INSTANT)
+    return Interval(windows[0].start, windows[-1].start + MICROSECOND)

@@ -7,20 +7,21 @@ from dataclasses import replace
 
 from airflow_provider_influx_rollup.ledger.lateness import encode_check
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
-from airflow_provider_influx_rollup.lifecycle.frozen import dropped_windows
 from airflow_provider_influx_rollup.lifecycle.identity import as_known
 from airflow_provider_influx_rollup.lifecycle.pipelines import load_stored, parents_of, rollups_in_force
 from airflow_provider_influx_rollup.lifecycle.purge_marks import purged_windows
 from airflow_provider_influx_rollup.lifecycle.reconcile_blocks import BlockSizer
 from airflow_provider_influx_rollup.lifecycle.reconcile_edge import windows_not_ready
 from airflow_provider_influx_rollup.lifecycle.reconcile_incomplete import finish_marked, look_again
-from airflow_provider_influx_rollup.lifecycle.reconcile_reasons import RECONCILE
 from airflow_provider_influx_rollup.lifecycle.reconcile_result import Left, ReconcileResult
 from airflow_provider_influx_rollup.lifecycle.reconcile_scope import due_windows
 from airflow_provider_influx_rollup.lifecycle.reconcile_spec import REPAIR, ReconcileOptions
 from airflow_provider_influx_rollup.lifecycle.reconcile_sweep import Sweep
+from airflow_provider_influx_rollup.lifecycle.retention import dropped_windows
 from airflow_provider_influx_rollup.lifecycle.rollup_plan import Plan, plan_rollup
-from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_reasons import RECONCILE
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.windows.coverage import runs_of_neighbours

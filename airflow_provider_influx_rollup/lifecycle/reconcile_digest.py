@@ -16,11 +16,11 @@ from airflow_provider_influx_rollup.aggregates.selection import Column
 from airflow_provider_influx_rollup.flux.column_read import recomputed_column_query, stored_column_query
 from airflow_provider_influx_rollup.flux.rollup import Chain
 from airflow_provider_influx_rollup.flux.target_read import target_totals_query
-from airflow_provider_influx_rollup.lifecycle.checkpoints import stretches
-from airflow_provider_influx_rollup.lifecycle.job import INSTANT, Job, cut_blocks
+from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.steps import Gather, Query, QueryDigest, Steps
 from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
-from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+from airflow_provider_influx_rollup.windows.runs import cut_blocks, stretches
 
 # rows of one column that the server holds at a time
 MOST_ROWS_PER_DIGEST = 1_000_000
@@ -122,7 +122,7 @@ class DigestSearch:
         """Whether a column of some windows is stored otherwise than the source gives it."""
         spec = self.job.spec
         runs = equal_runs(windows)
-        rows = [Interval(run.windows[0].start, run.windows[-1].start + INSTANT) for run in runs]
+        rows = [Interval(run.windows[0].start, run.windows[-1].start + MICROSECOND) for run in runs]
         chain = Chain(column.field, column.aggregate.flux, is_pushed=True, column=column.name)
         stored = stored_column_query(
             spec.target_bucket, spec.output_measurement, column.name, rows, self.job.ownership.tags()

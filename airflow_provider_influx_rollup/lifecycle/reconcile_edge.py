@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from airflow_provider_influx_rollup.flux.ledger_read import states_query
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
-from airflow_provider_influx_rollup.lifecycle.rollup_plan import STAGE
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.state_edge import read_edge
 from airflow_provider_influx_rollup.lifecycle.steps import Query, Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -47,7 +47,7 @@ def windows_not_ready(
 
 def _open_windows(spec: RollupSpec, interval: Interval) -> Steps[list[Interval]]:
     """Windows of a pipeline that a run has begun and not committed."""
-    query = states_query(spec.ledger_bucket, spec.pipeline_name, STAGE, interval)
+    query = states_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, interval)
     rows = yield Query(query, as_sent=True)
     grid = spec.grid.grid()
     return [grid.window_at(row["_time"]) for row in rows if State(row["state"]) is not State.COMMITTED]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-RECONCILE = "reconcile"
-ERASE = "erase"
+from airflow_provider_influx_rollup.lifecycle.run_reasons import RECONCILE
 
 
 class Reason(StrEnum):

@@ -16,7 +16,6 @@ from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.ghosts import Ghosts, delete_ghosts
 from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.late_arrivals import late_arrivals
-from airflow_provider_influx_rollup.lifecycle.purge_marks import require_not_purged
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.reconcile_depth import whole_depth
 from airflow_provider_influx_rollup.lifecycle.reconcile_examine import Examined
@@ -24,6 +23,7 @@ from airflow_provider_influx_rollup.lifecycle.reconcile_held import Held
 from airflow_provider_influx_rollup.lifecycle.reconcile_read import Findings, read_and_compare
 from airflow_provider_influx_rollup.lifecycle.reconcile_reasons import reason_text
 from airflow_provider_influx_rollup.lifecycle.reconcile_why import Change
+from airflow_provider_influx_rollup.lifecycle.rollup_not_purged import require_not_purged
 from airflow_provider_influx_rollup.lifecycle.rollup_plan import job_of
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.target_write import row_count, write_of_rows

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.lifecycle.reconcile_repair import Repaired
 from airflow_provider_influx_rollup.lifecycle.reconcile_why import Change
 from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
-from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 
 # a result travels through Airflow's database
 MOST_LISTED = 100
 MOST_DIRTY_WINDOWS = 500
-INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,7 @@ def dirty_intervals(spec: RollupSpec, windows: Sequence[Interval]) -> list[Inter
     grid = spec.grid.grid()
     if not grid.is_sliding:
         return list(windows)
-    return [Interval(grid.floor(window.stop - INSTANT), window.stop) for window in windows]
+    return [Interval(grid.floor(window.stop - MICROSECOND), window.stop) for window in windows]
 
 
 def _listed(left: Sequence[Left]) -> list[dict[str, Any]]:

@@ -12,8 +12,6 @@ from airflow_provider_influx_rollup.exceptions import (
     ReceiptMissing,
     WindowFrozen,
 )
-from airflow_provider_influx_rollup.lifecycle.checkpoints import halves, stretches
-from airflow_provider_influx_rollup.lifecycle.frozen import horizon, is_too_old, keeps_what_is_lost
 from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
@@ -25,13 +23,16 @@ from airflow_provider_influx_rollup.lifecycle.reconcile_repair import Repaired, 
 from airflow_provider_influx_rollup.lifecycle.reconcile_result import Left, ReconcileResult
 from airflow_provider_influx_rollup.lifecycle.reconcile_spec import ReconcileOptions
 from airflow_provider_influx_rollup.lifecycle.reconcile_why import Change
+from airflow_provider_influx_rollup.lifecycle.retention import horizon, is_too_old, keeps_what_is_lost
 from airflow_provider_influx_rollup.lifecycle.rollup_plan import Plan, job_of
 from airflow_provider_influx_rollup.lifecycle.rollup_windows import roll_up_windows
-from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.lifecycle.window_errors import is_of_windows
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
+from airflow_provider_influx_rollup.windows.runs import halves, stretches
 
 Block = tuple[Interval, ...]
 

@@ -24,8 +24,9 @@ from airflow_provider_influx_rollup.lifecycle.reconcile_result import ReconcileR
 from airflow_provider_influx_rollup.lifecycle.reconcile_scope import due_windows, interval_back
 from airflow_provider_influx_rollup.lifecycle.reconcile_spec import ReconcileOptions, ReconcileSpec
 from airflow_provider_influx_rollup.lifecycle.reconcile_why import Change
-from airflow_provider_influx_rollup.lifecycle.rollup_plan import STAGE
-from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.steps import Query, Report, Steps
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.lifecycle.window_errors import failures_as_one
@@ -164,7 +165,7 @@ def _rolled_up(tier: RollupSpec, interval: Interval) -> Steps[list[Interval]]:
 
 def _receipts(spec: RollupSpec, span: Interval) -> Steps[list[Receipt]]:
     reach = Interval(span.start - _overlap(spec), span.stop)
-    query = receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, reach)
+    query = receipts_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, reach)
     return decode_receipts((yield Query(query, as_sent=True)))
 
 

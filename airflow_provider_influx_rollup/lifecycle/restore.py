@@ -17,7 +17,6 @@ from airflow_provider_influx_rollup.exceptions import (
 from airflow_provider_influx_rollup.ledger.codec import encode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
-from airflow_provider_influx_rollup.lifecycle.archive_place import located_source
 from airflow_provider_influx_rollup.lifecycle.archive_read import (
     fingerprint_source,
     plan_read,
@@ -26,6 +25,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_read import (
 from airflow_provider_influx_rollup.lifecycle.ledger_bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.receipts import signed
 from airflow_provider_influx_rollup.lifecycle.restore_lift import Purges, find_purges, lift
+from airflow_provider_influx_rollup.lifecycle.restore_place import located_source
 from airflow_provider_influx_rollup.lifecycle.restore_source import Source, find_sources, verify_sources
 from airflow_provider_influx_rollup.lifecycle.restore_spec import STAGE, Restored, RestoreResult, RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.restore_target import (
@@ -38,7 +38,7 @@ from airflow_provider_influx_rollup.lifecycle.restore_target import (
     require_kept,
     require_no_conflict,
 )
-from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.store_steps import WritePoints
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock

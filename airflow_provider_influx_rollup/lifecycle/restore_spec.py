@@ -10,6 +10,7 @@ from airflow_provider_influx_rollup.archive.paths import measurement_folder
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.names import validate_name, validate_written_measurement
 from airflow_provider_influx_rollup.hashing import combine_checksums
+from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_BUCKET
 from airflow_provider_influx_rollup.lifecycle.archive_spec import DEFAULT_MOST_ROWS, ArchiveSpec
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -47,7 +48,7 @@ class RestoreSpec:
     target_measurement: str | None = None
     overwrite: bool = False
     allow_missing: bool = False
-    ledger_bucket: str = "rollup_ledger"
+    ledger_bucket: str = DEFAULT_LEDGER_BUCKET
     max_rows_per_read: int = DEFAULT_MOST_ROWS
     name: str | None = None
     kept_as: tuple[str, str] | None = None

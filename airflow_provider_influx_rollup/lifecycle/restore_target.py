@@ -9,10 +9,10 @@ from datetime import datetime
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, RestoreConflict, RestoreIncomplete
 from airflow_provider_influx_rollup.flux.archive import points_query
 from airflow_provider_influx_rollup.lifecycle.archive_read import plan_read
-from airflow_provider_influx_rollup.lifecycle.archive_slices import Slice, split_interval
-from airflow_provider_influx_rollup.lifecycle.frozen import horizon
+from airflow_provider_influx_rollup.lifecycle.archive_slices import Slice
 from airflow_provider_influx_rollup.lifecycle.restore_source import Source
 from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreResult, RestoreSpec
+from airflow_provider_influx_rollup.lifecycle.retention import horizon
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, Steps
 from airflow_provider_influx_rollup.lifecycle.store_steps import (
     CompareParts,
@@ -20,7 +20,7 @@ from airflow_provider_influx_rollup.lifecycle.store_steps import (
     Doubled,
     FindDoubled,
 )
-from airflow_provider_influx_rollup.windows.interval import Interval, format_instant, to_ns
+from airflow_provider_influx_rollup.windows.interval import Interval, format_instant, split_interval, to_ns
 
 MOST_EXAMPLES = 5
 NONE_DOUBLED = Doubled()

@@ -13,7 +13,8 @@ from airflow_provider_influx_rollup.lifecycle.result import StageResult
 from airflow_provider_influx_rollup.lifecycle.rollup_plan import tell_scripts
 from airflow_provider_influx_rollup.lifecycle.rollup_prepare import Outcome, prepare_windows
 from airflow_provider_influx_rollup.lifecycle.rollup_windows import roll_up_windows
-from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock, wait_until_due
 from airflow_provider_influx_rollup.lifecycle.window_errors import failures_as_one

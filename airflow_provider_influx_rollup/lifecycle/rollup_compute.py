@@ -37,7 +37,6 @@ from airflow_provider_influx_rollup.flux.rollup import (
     render_partials,
 )
 from airflow_provider_influx_rollup.flux.source_read import raw_query
-from airflow_provider_influx_rollup.lifecycle.checkpoints import stretches
 from airflow_provider_influx_rollup.lifecycle.job import Job, tags_of_few
 from airflow_provider_influx_rollup.lifecycle.rollup_chains import (
     COUNT,
@@ -50,6 +49,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup_chains import (
 from airflow_provider_influx_rollup.lifecycle.steps import QueryArrow, Report, Steps
 from airflow_provider_influx_rollup.lifecycle.tier_compute import compute_tier
 from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.runs import stretches
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -27,9 +27,8 @@ from airflow_provider_influx_rollup.lifecycle.clash import (
     require_no_clash,
     require_one_task,
 )
-from airflow_provider_influx_rollup.lifecycle.field_types import shard_parts
 from airflow_provider_influx_rollup.lifecycle.identity import as_known, with_own_hash
-from airflow_provider_influx_rollup.lifecycle.job import INSTANT, Job, cut_blocks
+from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.ledger_bucket import require_ledger_kept
 from airflow_provider_influx_rollup.lifecycle.other_buckets import require_no_fewer, windows_of_others
 from airflow_provider_influx_rollup.lifecycle.ownership import Claim, Ownership
@@ -40,7 +39,9 @@ from airflow_provider_influx_rollup.lifecycle.rollup_chains import rollup_script
 from airflow_provider_influx_rollup.lifecycle.rollup_verify import (
     totals_by_field,
 )
-from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.state_edge import column_rules
 from airflow_provider_influx_rollup.lifecycle.steps import (
     Bucket,
@@ -58,9 +59,10 @@ from airflow_provider_influx_rollup.lifecycle.tier_compute import tier_scripts
 from airflow_provider_influx_rollup.lifecycle.tier_waiting import Waiting, waiting_below
 from airflow_provider_influx_rollup.lifecycle.type_parts import TypeParts
 from airflow_provider_influx_rollup.lifecycle.writable import require_readable, require_writable
-from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+from airflow_provider_influx_rollup.windows.runs import cut_blocks
+from airflow_provider_influx_rollup.windows.shards import shard_parts
 
-STAGE = "rollup"
 MOST_PARTS_PER_QUERY = 100
 # those of two workers
 CLOCKS_MAY_DIFFER = timedelta(minutes=15)
@@ -152,7 +154,7 @@ def plan_rollup(
     require_writable(spec, types.columns(), set(listed))
     receipts = {receipt.window: receipt for receipt in decode_receipts(known[RECEIPTS])}
     require_one_task(spec, run, receipts.values())
-    book = ReceiptBook(spec.ledger_bucket, spec.pipeline_name, STAGE, spec.spec_hash(), run, receipts)
+    book = ReceiptBook(spec.ledger_bucket, spec.pipeline_name, ROLLUP, spec.spec_hash(), run, receipts)
     newest = newest_specs(spec, stored)
     claims = {name: Claim.of(other) for name, other in newest.items() if name != spec.pipeline_name}
     ownership = _ownership(spec, stored, last_uses(known[SPECS]), claims, receipts.values())
@@ -181,7 +183,7 @@ def _poorer_windows(
 
 
 def _receipts_query(spec: RollupSpec, job: Job) -> str:
-    return receipts_query(spec.ledger_bucket, spec.pipeline_name, STAGE, job.target_interval)
+    return receipts_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, job.target_interval)
 
 
 def _find_buckets(
@@ -253,7 +255,7 @@ def job_of(
     if not grid.is_sliding:
         return Job(spec, windows, windows, selection.columns, ownership)
     # a sliding window belongs to the cell it stops in, so the interval starts with the first window's last cell
-    last_cells = Interval(grid.floor(windows[0].stop - INSTANT), windows[-1].stop)
+    last_cells = Interval(grid.floor(windows[0].stop - MICROSECOND), windows[-1].stop)
     return Job(spec, windows, tuple(grid.cells(last_cells)), selection.columns, ownership)
 
 

@@ -7,18 +7,21 @@ from dataclasses import dataclass, field, replace
 
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
-from airflow_provider_influx_rollup.lifecycle.checkpoints import done_by_this_run, stretches
-from airflow_provider_influx_rollup.lifecycle.frozen import dropped_windows, frozen_windows
+from airflow_provider_influx_rollup.lifecycle.checkpoints import done_by_this_run
+from airflow_provider_influx_rollup.lifecycle.frozen import frozen_windows
 from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.purge_marks import purged_windows
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
+from airflow_provider_influx_rollup.lifecycle.retention import dropped_windows
 from airflow_provider_influx_rollup.lifecycle.rollup_plan import Plan, job_of, plan_rollup, tell_plan
-from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
 from airflow_provider_influx_rollup.lifecycle.strangers import require_no_strangers
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.runs import stretches
 
 
 @dataclass(slots=True)

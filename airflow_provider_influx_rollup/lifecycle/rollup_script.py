@@ -21,18 +21,21 @@ from airflow_provider_influx_rollup.flux.names import validate_name
 from airflow_provider_influx_rollup.flux.script import ScriptFacts
 from airflow_provider_influx_rollup.flux.target_read import presence_query
 from airflow_provider_influx_rollup.ledger.codec import decode_receipts, encode_receipts, encode_spec
+from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_BUCKET
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.checkpoints import done_by_this_run
 from airflow_provider_influx_rollup.lifecycle.ledger_bucket import require_ledger_kept
 from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.plan_gate import OnRawRead, plan_gate
-from airflow_provider_influx_rollup.lifecycle.purge_marks import require_not_purged_for_script
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rerun_advice import script_advice
 from airflow_provider_influx_rollup.lifecycle.result import StageResult
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.script_not_purged import require_not_purged_for_script
 from airflow_provider_influx_rollup.lifecycle.script_rows import ScriptRows
-from airflow_provider_influx_rollup.lifecycle.spec import DEFAULT_LEDGER_BUCKET, GridSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
+from airflow_provider_influx_rollup.lifecycle.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.steps import (
     Bucket,
     CheckWritable,
@@ -49,7 +52,6 @@ from airflow_provider_influx_rollup.lifecycle.window_errors import failures_as_o
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 
-STAGE = "rollup"
 MOST_FAILED = 200
 DEFAULT_OPTIONS = RollupOptions()
 
@@ -243,10 +245,10 @@ def _open_book(
     previous: list[Receipt] = []
     if has_ledger:
         starts = Interval(windows[0].start, windows[-1].start + MICROSECOND)
-        query = receipts_query(spec.ledger_bucket, pipeline, STAGE, starts)
+        query = receipts_query(spec.ledger_bucket, pipeline, ROLLUP, starts)
         previous = decode_receipts((yield Query(query, as_sent=True)))
     known = {receipt.window: receipt for receipt in previous}
-    return ReceiptBook(spec.ledger_bucket, pipeline, STAGE, spec.spec_hash(), run, known)
+    return ReceiptBook(spec.ledger_bucket, pipeline, ROLLUP, spec.spec_hash(), run, known)
 
 
 def _commit_window(plan: ScriptPlan, window: Interval, now: Clock) -> Steps[Receipt]:

@@ -11,18 +11,21 @@ from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
 from airflow_provider_influx_rollup.ledger.codec import decode_receipts, encode_spec
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.bad_fields import with_bad_fields
-from airflow_provider_influx_rollup.lifecycle.checkpoints import blocks_of, halves, windows_in_a_block
-from airflow_provider_influx_rollup.lifecycle.frozen import count_notes, is_too_old
+from airflow_provider_influx_rollup.lifecycle.checkpoints import windows_in_a_block
+from airflow_provider_influx_rollup.lifecycle.frozen import count_notes
 from airflow_provider_influx_rollup.lifecycle.job import weighed_points
 from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
+from airflow_provider_influx_rollup.lifecycle.retention import is_too_old
 from airflow_provider_influx_rollup.lifecycle.rollup_commit import Lacking, commit_block
 from airflow_provider_influx_rollup.lifecycle.rollup_prepare import Outcome, Prepared, prepare_windows
-from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Query, Report, Steps
 from airflow_provider_influx_rollup.lifecycle.waiting import Clock
 from airflow_provider_influx_rollup.lifecycle.window_errors import is_of_windows
 from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.runs import blocks_of, halves
 
 MOST_FAILED = 200
 

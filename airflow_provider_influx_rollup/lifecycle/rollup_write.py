@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from airflow_provider_influx_rollup.exceptions import QueryFailed
 from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.long_keys import TOO_LONG
-from airflow_provider_influx_rollup.lifecycle.purge_marks import require_not_purged
 from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rollup_chains import rollup_scripts
 from airflow_provider_influx_rollup.lifecycle.rollup_compute import (
@@ -19,6 +18,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup_compute import (
     fields_in_reach,
     join_doubled,
 )
+from airflow_provider_influx_rollup.lifecycle.rollup_not_purged import require_not_purged
 from airflow_provider_influx_rollup.lifecycle.rollup_verify import totals_by_field, totals_query
 from airflow_provider_influx_rollup.lifecycle.steps import Execute, Gather, Query, Report, Steps
 from airflow_provider_influx_rollup.lifecycle.target_rows import TargetRows, computed_rows

@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.aggregates.hierarchy import require_mergeabl
 from airflow_provider_influx_rollup.aggregates.selection import AggregateRules
 from airflow_provider_influx_rollup.exceptions import AggregateNotMergeable, ConfigurationError, InvalidName
 from airflow_provider_influx_rollup.flux.names import validate_name, validate_written_measurement
+from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_BUCKET
 from airflow_provider_influx_rollup.lifecycle.default_names import (
     MOST_PIPELINE_BYTES,
     filter_text,
@@ -23,30 +24,10 @@ from airflow_provider_influx_rollup.lifecycle.default_names import (
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.grid import Grid
 
-DEFAULT_LEDGER_BUCKET = "rollup_ledger"
 COMPUTE_CHOICES = ("auto", "server")
 # what only the ledger says of a spec
 OF_LEDGER = ("hashed_as", "known_as")
 EMPTY_CHOICES = ("commit", "skip", "fail")
-
-
-@dataclass(frozen=True, slots=True)
-class RunInfo:
-    """Who runs a stage and why, for the ledger.
-
-    :param reason: why the windows are written, such as ``"reconcile: new points"``; empty for an ordinary run
-    :param first_try: the first try since the task was cleared last; a try goes on where the earlier ones of them ended
-    :param resumes_own_try: whether this very try may have begun before, such as in another triggerer
-    """
-
-    dag_id: str = ""
-    task_id: str = ""
-    run_id: str = ""
-    try_number: int = 1
-    map_index: int = -1
-    reason: str = ""
-    first_try: int = 1
-    resumes_own_try: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError, Receip
 from airflow_provider_influx_rollup.flux.ledger_read import states_query
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.spec import AUTO, NOT_IN_HASH, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.steps import Query, Steps
 from airflow_provider_influx_rollup.windows.coverage import missing
 from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
@@ -20,7 +21,6 @@ from airflow_provider_influx_rollup.windows.nesting import cells_below
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
 
-STAGE = "rollup"
 MOST_NAMED = 5
 
 
@@ -76,7 +76,7 @@ def read_edge(spec: RollupSpec, windows: Sequence[Interval], stored: Sequence[St
     grid = below.spec.grid.grid()
     cells = tuple(cell for window in windows for cell in cells_below(grid, window))
     span = Interval(cells[0].start, cells[-1].stop)
-    rows = yield Query(states_query(spec.ledger_bucket, below.name, STAGE, span), as_sent=True)
+    rows = yield Query(states_query(spec.ledger_bucket, below.name, ROLLUP, span), as_sent=True)
     states = {
         Interval(row["_time"], from_ns(row["stop_ns"])): (State(row["state"]), row.get("spec_hash") or "")
         for row in rows

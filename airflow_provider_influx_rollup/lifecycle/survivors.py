@@ -16,10 +16,10 @@ from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicat
 from airflow_provider_influx_rollup.flux.ledger_read import survivors_query
 from airflow_provider_influx_rollup.flux.target_read import target_query
 from airflow_provider_influx_rollup.ledger.line_protocol import UInt, encode_line
-from airflow_provider_influx_rollup.lifecycle.job import INSTANT, Job
+from airflow_provider_influx_rollup.lifecycle.job import Job
 from airflow_provider_influx_rollup.lifecycle.steps import Delete, Query, QueryArrow, Report, Steps, Write
 from airflow_provider_influx_rollup.lifecycle.target_write import write_of_points
-from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, from_ns
 
 SURVIVORS_MEASUREMENT = "ghost_survivors"
 VALUES_PER_PART = 200
@@ -62,7 +62,7 @@ def put_aside(job: Job, window: Interval, points: Points) -> Steps[None]:
 def forget(job: Job, window: Interval) -> Steps[None]:
     """The values are back in the target."""
     predicate = delete_predicate(SURVIVORS_MEASUREMENT, {"pipeline": job.spec.pipeline_name})
-    yield Delete(job.spec.ledger_bucket, Interval(window.start, window.start + INSTANT), predicate)
+    yield Delete(job.spec.ledger_bucket, Interval(window.start, window.start + MICROSECOND), predicate)
 
 
 def restore_survivors(job: Job) -> Steps[None]:
@@ -76,7 +76,7 @@ def restore_survivors(job: Job) -> Steps[None]:
         if window is not None:
             _add_record(kept[window], row["_value"])
     for window, points in sorted(kept.items()):
-        instant = Interval(window.start, window.start + INSTANT)
+        instant = Interval(window.start, window.start + MICROSECOND)
         everything = target_query(
             spec.target_bucket, spec.output_measurement, instant, aggregate_names=None, tags={}
         )

@@ -8,7 +8,7 @@ from airflow_provider_influx_rollup.exceptions import ReceiptMissing
 from airflow_provider_influx_rollup.flux.ledger_read import states_query
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.job import Job
-from airflow_provider_influx_rollup.lifecycle.state_edge import STAGE
+from airflow_provider_influx_rollup.lifecycle.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.steps import Query, Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
 
@@ -25,7 +25,7 @@ def commits_below(job: Job) -> Steps[Commits]:
     if job.tier_below is None:
         return frozenset()
     rows = yield Query(
-        states_query(job.spec.ledger_bucket, job.tier_below, STAGE, job.read_interval), as_sent=True
+        states_query(job.spec.ledger_bucket, job.tier_below, ROLLUP, job.read_interval), as_sent=True
     )
     for row in rows:
         if row["state"] != State.COMMITTED.value:

@@ -32,9 +32,10 @@ from airflow_provider_influx_rollup.aggregates.windowed import Block, WindowBoun
 from airflow_provider_influx_rollup.exceptions import ReceiptMissing
 from airflow_provider_influx_rollup.flux.rollup import Chain, chain_number, extreme_chains, render_rollup
 from airflow_provider_influx_rollup.flux.source_read import raw_query
-from airflow_provider_influx_rollup.lifecycle.job import Job, cut_blocks, weighed_points
+from airflow_provider_influx_rollup.lifecycle.job import Job, weighed_points
 from airflow_provider_influx_rollup.lifecycle.steps import QueryArrow, Report, Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant, from_ns
+from airflow_provider_influx_rollup.windows.runs import cut_blocks
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,9 +8,10 @@ from datetime import timedelta
 from itertools import pairwise
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, WindowMisaligned
+from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_BUCKET
 from airflow_provider_influx_rollup.lifecycle.lifecycle_ends import Archive, Validation
 from airflow_provider_influx_rollup.lifecycle.options import texts_of
-from airflow_provider_influx_rollup.lifecycle.spec import DEFAULT_LEDGER_BUCKET, GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.state_edge import require_readable
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.grid import Grid

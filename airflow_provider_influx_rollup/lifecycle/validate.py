@@ -12,9 +12,8 @@ from airflow_provider_influx_rollup.exceptions import BucketNotFound
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.flux.validate import recorded_rules_query
 from airflow_provider_influx_rollup.ledger.validation import VALIDATION_MEASUREMENT, encode_validation
-from airflow_provider_influx_rollup.lifecycle.job import INSTANT
 from airflow_provider_influx_rollup.lifecycle.ledger_bucket import ensure_ledger
-from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import (
     Bucket,
     Delete,
@@ -47,7 +46,7 @@ from airflow_provider_influx_rollup.lifecycle.waiting import wait_until_due
 from airflow_provider_influx_rollup.validation.points import Part, Registry
 from airflow_provider_influx_rollup.validation.sightings import Scope, Verdict
 from airflow_provider_influx_rollup.validation.time_rules import FutureRule
-from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -328,7 +327,7 @@ def _result(validation: Validation, seconds: float) -> ValidationResult:
 def _record(validation: Validation, result: ValidationResult, run: RunInfo) -> Steps[None]:
     """Write the results to the ledger; those of rules that are gone leave it."""
     spec, start = validation.spec, validation.scope.interval.start
-    at = Interval(start, start + INSTANT)
+    at = Interval(start, start + MICROSECOND)
     tags = {"validation": spec.validation_name, "measurement": spec.measurement}
     who = {"dag_id": run.dag_id, "task_id": run.task_id, "run_id": run.run_id}
     lines = encode_validation(

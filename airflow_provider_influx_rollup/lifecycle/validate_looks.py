@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.flux.field_glob import match_fields
 from airflow_provider_influx_rollup.flux.inventory import SeriesSource
 from airflow_provider_influx_rollup.flux.lateness_read import lateness_query
 from airflow_provider_influx_rollup.flux.validate import extremes_query, looks_query
-from airflow_provider_influx_rollup.lifecycle.field_types import TYPE_OF_KIND, shard_parts
+from airflow_provider_influx_rollup.lifecycle.field_types import TYPE_OF_KIND
 from airflow_provider_influx_rollup.lifecycle.inventory import Inventory
 from airflow_provider_influx_rollup.lifecycle.inventory_read import read_expected
 from airflow_provider_influx_rollup.lifecycle.steps import FindBucket, Gather, Query, QueryArrow, Steps
@@ -35,6 +35,7 @@ from airflow_provider_influx_rollup.validation.sightings import (
 )
 from airflow_provider_influx_rollup.validation.value_rules import RangeRule
 from airflow_provider_influx_rollup.windows.interval import Interval, storable_part
+from airflow_provider_influx_rollup.windows.shards import shard_parts
 
 MOST_LOOKS_PER_QUERY = 100
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from airflow_provider_influx_rollup.flux.erase import records_query
 from airflow_provider_influx_rollup.ledger.copies import COPIES_MEASUREMENT, decode_copies
-from airflow_provider_influx_rollup.lifecycle.erase_spec import EVER
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, Query, Steps
 from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
+from airflow_provider_influx_rollup.windows.all_time import EVER
 
 
 def named_as_before(spec: ValidateSpec, source: Bucket) -> Steps[ValidateSpec]:

@@ -15,12 +15,13 @@ from airflow_provider_influx_rollup.aggregates.frame import Frame, frames_from_t
 from airflow_provider_influx_rollup.exceptions import QueryFailed
 from airflow_provider_influx_rollup.flux.source_read import raw_query
 from airflow_provider_influx_rollup.flux.validate import cells_query, last_points_query
-from airflow_provider_influx_rollup.lifecycle.field_types import TYPE_OF_KIND, shard_parts
+from airflow_provider_influx_rollup.lifecycle.field_types import TYPE_OF_KIND
 from airflow_provider_influx_rollup.lifecycle.steps import Query, QueryArrow, Steps
 from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
 from airflow_provider_influx_rollup.validation.points import Part, Points, Registry
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+from airflow_provider_influx_rollup.windows.shards import shard_parts
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,7 +10,7 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.names import validate_name, validate_written_measurement
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.ledger.copies import CopiedTo
-from airflow_provider_influx_rollup.lifecycle.spec import DEFAULT_LEDGER_BUCKET
+from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_BUCKET
 from airflow_provider_influx_rollup.validation.catalog import require_distinct, rules_of
 from airflow_provider_influx_rollup.validation.rule import PointRule, Rule, SeriesRule
 from airflow_provider_influx_rollup.validation.transformations import Transformation, transformations_of

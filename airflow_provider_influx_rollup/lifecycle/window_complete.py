@@ -23,6 +23,7 @@ from airflow_provider_influx_rollup.lifecycle.inventory import (
 )
 from airflow_provider_influx_rollup.lifecycle.inventory_read import read_expected
 from airflow_provider_influx_rollup.lifecycle.quiet_source import quiet_since
+from airflow_provider_influx_rollup.lifecycle.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.steps import Query, Report, Steps
 from airflow_provider_influx_rollup.lifecycle.window_gaps import (
     WindowCount,
@@ -36,7 +37,6 @@ from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
-UPSTREAM_STAGE = "rollup"
 MAX_LISTED = 50
 # points of clocks that are ahead
 CLOCKS_AHEAD = timedelta(days=1)
@@ -173,7 +173,7 @@ def _upstream(spec: CompletenessSpec, interval: Interval) -> Steps[dict[Interval
     """The receipts of the windows that the upstream pipeline has COMMITTED."""
     if spec.upstream is None:
         return {}
-    query = receipts_query(spec.ledger_bucket, spec.upstream, UPSTREAM_STAGE, interval)
+    query = receipts_query(spec.ledger_bucket, spec.upstream, ROLLUP, interval)
     try:
         rows = yield Query(query, as_sent=True)
     except BucketNotFound:

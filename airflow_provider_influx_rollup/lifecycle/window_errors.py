@@ -21,7 +21,6 @@ from airflow_provider_influx_rollup.exceptions import (
     WindowFrozen,
     WindowsFailed,
 )
-from airflow_provider_influx_rollup.lifecycle.frozen import merged_frozen
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 # the next window would meet them too, and trying it would only add to the load
@@ -133,3 +132,14 @@ def _cause(error: InfluxRollupError) -> str:
 def _span(windows: Sequence[Interval]) -> str:
     span = Interval(windows[0].start, windows[-1].stop)
     return str(span) if len(windows) == 1 else f"{len(windows)} windows of {span}"
+
+
+def merged_frozen(frozen: Sequence[WindowFrozen], window_count: int) -> WindowFrozen:
+    """One error for several frozen windows.
+
+    :param frozen: at least one, in order
+    :param window_count: how many windows the run has
+    """
+    first = frozen[0]
+    what = f"{len(frozen)} of {window_count} windows are frozen: {first.what}"
+    return WindowFrozen(what, window=first.window, written="nothing", fix=first.fix)

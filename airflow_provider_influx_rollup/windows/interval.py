@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.exceptions import WindowError, WindowZeroLength
@@ -141,3 +142,11 @@ def adjacent_intervals(bounds: Iterable[datetime]) -> list[Interval]:
 
 _set_start = Interval.__dict__["start"].__set__
 _set_stop = Interval.__dict__["stop"].__set__
+
+
+def split_interval(part: Interval, pieces: int) -> list[Interval]:
+    """Equal pieces of whole microseconds."""
+    length = part.duration // MICROSECOND
+    pieces = min(pieces, length)
+    bounds = [part.start + timedelta(microseconds=length * index // pieces) for index in range(pieces + 1)]
+    return [Interval(*pair) for pair in pairwise(bounds)]

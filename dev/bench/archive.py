@@ -27,7 +27,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_slices import slice_of
 from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.restore import restore
 from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
-from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Gather
 from airflow_provider_influx_rollup.lifecycle.store_steps import WriteParts, WritePoints
 from airflow_provider_influx_rollup.stores.actions import actions_with

@@ -17,7 +17,7 @@ from airflow_provider_influx_rollup.lifecycle.purge import purge
 from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec
 from airflow_provider_influx_rollup.lifecycle.restore import restore
 from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
-from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 from airflow_provider_influx_rollup.windows.interval import Interval

@@ -23,7 +23,8 @@ from airflow_provider_influx_rollup.lifecycle.lateness_report import LatenessSpe
 from airflow_provider_influx_rollup.lifecycle.lateness_result import LatenessReport, LatenessRow
 from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile
 from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import Interval
 

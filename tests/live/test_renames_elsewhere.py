@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import WindowFrozen
 from airflow_provider_influx_rollup.ledger.copies import CopiedTo
-from airflow_provider_influx_rollup.lifecycle.erase_spec import EVER
+from airflow_provider_influx_rollup.windows.all_time import EVER
 from tests.conftest import InfluxServer
 from tests.erase_scene import CUSTOMER, ERASED_AT, HOURS, EraseScene, make_filled_scene, without
 from tests.oracle import query

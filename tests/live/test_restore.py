@@ -20,7 +20,7 @@ from airflow_provider_influx_rollup.exceptions import (
     RestoreConflict,
 )
 from airflow_provider_influx_rollup.lifecycle.restore import restore
-from airflow_provider_influx_rollup.lifecycle.spec import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.steps import Gather, Report
 from airflow_provider_influx_rollup.lifecycle.store_steps import WritePoints
 from airflow_provider_influx_rollup.stores.actions import actions_with

@@ -25,7 +25,8 @@ from airflow_provider_influx_rollup.lifecycle import rollup_windows
 from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.rollup import roll_up, steps_from_job
 from airflow_provider_influx_rollup.lifecycle.rollup_script import ScriptSpec, roll_up_by_script
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.steps import Report, Step
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer

@@ -17,7 +17,8 @@ from airflow_provider_influx_rollup.ledger.codec import decode_receipts
 from airflow_provider_influx_rollup.lifecycle.completeness_spec import CompletenessSpec
 from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile
 from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.window_complete import check_windows
 from airflow_provider_influx_rollup.windows.interval import Interval
 

@@ -18,16 +18,11 @@ from airflow_provider_influx_rollup.exceptions import (
     WindowsFailed,
     WriteRejected,
 )
-from airflow_provider_influx_rollup.lifecycle.checkpoints import (
-    MOST_POINTS_PER_BLOCK,
-    blocks_of,
-    halves,
-    stretches,
-    windows_in_a_block,
-)
+from airflow_provider_influx_rollup.lifecycle.checkpoints import MOST_POINTS_PER_BLOCK, windows_in_a_block
 from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.window_errors import failures_as_one, gaps_of, is_of_windows
 from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.runs import blocks_of, halves, stretches
 
 START = datetime(2025, 3, 8, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -18,7 +18,8 @@ from airflow_provider_influx_rollup.lifecycle.clash import (
     require_one_task,
 )
 from airflow_provider_influx_rollup.lifecycle.ownership import Claim, Ownership
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.windows.interval import EPOCH, Interval
 
 SUMS = RollupSpec("raw", "hourly", "sensors", GridSpec("1h"), ("count", "sum"), pipeline="mine")

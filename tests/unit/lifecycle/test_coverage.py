@@ -12,14 +12,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_influx_rollup.archive.annotated_rows import Row as Answered
 from airflow_provider_influx_rollup.exceptions import WindowMisaligned
-from airflow_provider_influx_rollup.lifecycle.coverage import (
-    STAGE,
-    CoverageResult,
-    Gap,
-    WindowState,
-    coverage,
-)
+from airflow_provider_influx_rollup.lifecycle.coverage import CoverageResult, Gap, WindowState, coverage
 from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.steps import Bucket, FindBucket, Gather, Query, Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, to_ns
 
@@ -84,7 +79,7 @@ def covered(
 def test_stage_is_the_rollups_when_receipts_are_read() -> None:
     from airflow_provider_influx_rollup.lifecycle import rollup_plan
 
-    assert rollup_plan.STAGE == STAGE
+    assert rollup_plan.ROLLUP == ROLLUP
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from airflow_provider_influx_rollup.lifecycle.field_types import shard_parts
 from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.shards import shard_parts
 
 DAY = 86400
 

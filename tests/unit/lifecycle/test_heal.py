@@ -8,7 +8,8 @@ import pytest
 
 from airflow_provider_influx_rollup.lifecycle.heal import Healing, plan_healing
 from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 

@@ -1,0 +1,24 @@
+"""Who runs a stage, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """Who runs a stage and why, for the ledger.
+
+    :param reason: why the windows are written, such as ``"reconcile: new points"``; empty for an ordinary run
+    :param first_try: the first try since the task was cleared last; a try goes on where the earlier ones of them ended
+    :param resumes_own_try: whether this very try may have begun before, such as in another triggerer
+    """
+
+    dag_id: str = ""
+    task_id: str = ""
+    run_id: str = ""
+    try_number: int = 1
+    map_index: int = -1
+    reason: str = ""
+    first_try: int = 1
+    resumes_own_try: bool = False

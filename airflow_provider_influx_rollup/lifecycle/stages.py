@@ -1,0 +1,5 @@
+"""The stages that receipts speak of."""
+
+from __future__ import annotations
+
+ROLLUP = "rollup"
