@@ -18,16 +18,16 @@ import pyarrow.parquet as pq
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.client.settings import ClientSettings
-from airflow_provider_influx_rollup.lifecycle.archive import archive
-from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
-from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.archive.archive import archive
+from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.oracle import query
 
 if TYPE_CHECKING:
-    from airflow_provider_influx_rollup.lifecycle.steps import Report
+    from airflow_provider_influx_rollup.steps.influx import Report
     from tests.conftest import InfluxServer
 
 RUN = RunInfo("dag", "task", "run", 1)

@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 
 from airflow_provider_influx_rollup.client.driver import act, drive
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
-from airflow_provider_influx_rollup.lifecycle.erase import EraseRun, erase
-from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
-from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
-from airflow_provider_influx_rollup.lifecycle.steps import Report
-from airflow_provider_influx_rollup.lifecycle.verify_archive import verify_archive
+from airflow_provider_influx_rollup.lifecycle.archive.verify import verify_archive
+from airflow_provider_influx_rollup.lifecycle.erase.erase import EraseRun, erase
+from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.archive_scene import RUN, VERSIONS, WINDOW, Point, make_archive_scene, point, read_facts

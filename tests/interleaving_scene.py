@@ -15,18 +15,18 @@ import pandas as pd
 
 from airflow_provider_influx_rollup.client.driver import act
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
-from airflow_provider_influx_rollup.lifecycle.archive import archive
-from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
-from airflow_provider_influx_rollup.lifecycle.purge import purge
-from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec
-from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile
-from airflow_provider_influx_rollup.lifecycle.restore import restore
-from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
-from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
-from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
-from airflow_provider_influx_rollup.lifecycle.steps import Delete, Gather, Report, Sleep
-from airflow_provider_influx_rollup.lifecycle.store_steps import FingerprintSource
+from airflow_provider_influx_rollup.lifecycle.archive.archive import archive
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.purge.purge import purge
+from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec
+from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
+from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
+from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
+from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Report, Sleep
+from airflow_provider_influx_rollup.steps.store import FingerprintSource
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.archive_scene import VERSIONS, WINDOW, Point, point

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.client.driver import drive
-from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile
-from airflow_provider_influx_rollup.lifecycle.reconcile_spec import ReconcileOptions, ReconcileSpec
-from airflow_provider_influx_rollup.lifecycle.reconcile_tiers import reconcile_pipeline
+from airflow_provider_influx_rollup.lifecycle.reconcile.reconcile import reconcile_pipeline
+from airflow_provider_influx_rollup.lifecycle.reconcile.spec import ReconcileOptions, ReconcileSpec
+from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
 from tests.rollup_runs import RUN, now
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-    from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+    from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 

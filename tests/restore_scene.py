@@ -10,12 +10,12 @@ from typing import Any
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.lifecycle.archive import ArchiveResult, archive
-from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
-from airflow_provider_influx_rollup.lifecycle.restore import restore
-from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreResult, RestoreSpec
-from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
-from airflow_provider_influx_rollup.lifecycle.steps import Report
+from airflow_provider_influx_rollup.lifecycle.archive.archive import ArchiveResult, archive
+from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
+from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
+from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreResult, RestoreSpec
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 from airflow_provider_influx_rollup.windows.interval import Interval

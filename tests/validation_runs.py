@@ -11,10 +11,10 @@ import pandas as pd
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
-from airflow_provider_influx_rollup.lifecycle.steps import Delete, Gather, Query, QueryArrow, Steps, Write
-from airflow_provider_influx_rollup.lifecycle.validate import validate
-from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
+from airflow_provider_influx_rollup.lifecycle.validate.validate import validate
+from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Query, QueryArrow, Steps, Write
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests import oracle
 from tests.conftest import InfluxServer

@@ -52,10 +52,10 @@ def _archive(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.exit_codes import RIGHT
     from airflow_provider_influx_rollup.cli.sweep import who
     from airflow_provider_influx_rollup.client.driver import drive
-    from airflow_provider_influx_rollup.lifecycle.archive import archive
-    from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
-    from airflow_provider_influx_rollup.lifecycle.archive_state import plan_archive
-    from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+    from airflow_provider_influx_rollup.lifecycle.archive.archive import archive
+    from airflow_provider_influx_rollup.lifecycle.archive.state import plan_archive
+    from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
+    from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
     from airflow_provider_influx_rollup.stores.actions import actions_with
     from airflow_provider_influx_rollup.stores.versions import software_versions
     from airflow_provider_influx_rollup.windows.grid import Grid
@@ -90,7 +90,7 @@ def _verify(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.archive.paths import measurement_folder
     from airflow_provider_influx_rollup.cli.exit_codes import code_of
     from airflow_provider_influx_rollup.cli.output import number, size, table
-    from airflow_provider_influx_rollup.lifecycle.verify_archive import verify_archive
+    from airflow_provider_influx_rollup.lifecycle.archive.verify import verify_archive
 
     store = open_base(args)
     folder = measurement_folder(org_of(args), args.bucket, args.measurement)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from airflow_provider_influx_rollup.cli.output import Output
-    from airflow_provider_influx_rollup.lifecycle.steps import Steps
+    from airflow_provider_influx_rollup.steps.influx import Steps
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
     from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -70,7 +70,7 @@ def wanted_interval(args: Namespace, every: str | None = None) -> Interval:
     :param every: length of the windows; None: exactly the times that are named, and to the second where the time now is
     """
     from airflow_provider_influx_rollup.cli.interval import interval_of
-    from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
+    from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 
     return interval_of(args, GridSpec(every or "1us"), datetime.now(UTC).replace(microsecond=0))
 

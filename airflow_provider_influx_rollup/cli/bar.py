@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from airflow_provider_influx_rollup.lifecycle.coverage import WindowState
+from airflow_provider_influx_rollup.lifecycle.plan.coverage import WindowState
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -35,7 +35,7 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.archive.paths import measurement_folder
     from airflow_provider_influx_rollup.cli.exit_codes import code_of
     from airflow_provider_influx_rollup.cli.output import number, size, table
-    from airflow_provider_influx_rollup.lifecycle.catalog import find_entries, rebuild_catalog
+    from airflow_provider_influx_rollup.lifecycle.archive_files.index import find_entries, rebuild_catalog
 
     store = open_base(args)
     folder = measurement_folder(org_of(args), args.bucket, args.measurement)

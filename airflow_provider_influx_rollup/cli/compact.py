@@ -48,9 +48,9 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.exit_codes import RIGHT
     from airflow_provider_influx_rollup.cli.output import table
     from airflow_provider_influx_rollup.cli.sweep import who
-    from airflow_provider_influx_rollup.lifecycle.compact import compact
-    from airflow_provider_influx_rollup.lifecycle.compact_spec import CompactSpec
-    from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+    from airflow_provider_influx_rollup.lifecycle.compact.compact import compact
+    from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
+    from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
     from airflow_provider_influx_rollup.stores.versions import file_versions
 
     store = open_base(args)

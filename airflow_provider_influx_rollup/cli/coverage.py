@@ -9,8 +9,8 @@ from airflow_provider_influx_rollup.cli.arguments import add_connection, add_int
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.output import Output
-    from airflow_provider_influx_rollup.lifecycle.coverage import CoverageResult
-    from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+    from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+    from airflow_provider_influx_rollup.lifecycle.plan.coverage import CoverageResult
 
 HELP = "a bar of windows for each pipeline, and its gaps"
 MOST_GAPS = 20
@@ -30,7 +30,7 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.each import for_each
     from airflow_provider_influx_rollup.cli.interval import interval_of
     from airflow_provider_influx_rollup.cli.pipelines import chosen_pipelines
-    from airflow_provider_influx_rollup.lifecycle.coverage import coverage
+    from airflow_provider_influx_rollup.lifecycle.plan.coverage import coverage
 
     with connect(args, output) as server:
         now = server.client.now()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_influx_rollup.cli.output import Output
-    from airflow_provider_influx_rollup.lifecycle.doctor_findings import Finding
+    from airflow_provider_influx_rollup.lifecycle.doctor.findings import Finding
 
 HELP = "find what is wrong, or will be"
 
@@ -36,7 +36,7 @@ def run(args: Namespace, output: Output) -> int:
     """Print the findings; right when none is a fail."""
     from airflow_provider_influx_rollup.cli.machine import examine_machine
     from airflow_provider_influx_rollup.exceptions import InfluxError
-    from airflow_provider_influx_rollup.lifecycle.doctor_findings import Finding, Status
+    from airflow_provider_influx_rollup.lifecycle.doctor.findings import Finding, Status
     from airflow_provider_influx_rollup.windows.duration import Duration
 
     stuck_after, drift_since = (Duration.of(text).timedelta for text in (args.stuck_after, args.drift_since))
@@ -60,8 +60,8 @@ def _examine_server(
     args: Namespace, output: Output, stuck_after: timedelta, drift_since: timedelta
 ) -> list[Finding]:
     from airflow_provider_influx_rollup.cli.connection import connect
-    from airflow_provider_influx_rollup.lifecycle.doctor import examine
-    from airflow_provider_influx_rollup.lifecycle.doctor_findings import Finding, Status
+    from airflow_provider_influx_rollup.lifecycle.doctor.doctor import examine
+    from airflow_provider_influx_rollup.lifecycle.doctor.findings import Finding, Status
 
     def clock() -> datetime:
         return datetime.now(UTC)

@@ -17,7 +17,7 @@ from airflow_provider_influx_rollup.exceptions import (
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.output import Output
-    from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+    from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 
 Work = Callable[["RollupSpec"], tuple[dict[str, Any], bool]]
 

@@ -17,8 +17,8 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.output import Output
-    from airflow_provider_influx_rollup.lifecycle.erase import EraseResult
-    from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
+    from airflow_provider_influx_rollup.lifecycle.erase.erase import EraseResult
+    from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 HELP = "erase series everywhere, for privacy requests"
@@ -68,8 +68,8 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.exit_codes import code_of
     from airflow_provider_influx_rollup.cli.sweep import who
     from airflow_provider_influx_rollup.client.driver import drive
-    from airflow_provider_influx_rollup.lifecycle.erase import EraseRun, erase
-    from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+    from airflow_provider_influx_rollup.lifecycle.erase.erase import EraseRun, erase
+    from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
     from airflow_provider_influx_rollup.stores.actions import actions_with
     from airflow_provider_influx_rollup.stores.versions import software_versions
 
@@ -93,8 +93,8 @@ def run(args: Namespace, output: Output) -> int:
 def _spec(
     args: Namespace, org: str, ledger_bucket: str, shown_path: str, interval: Interval | None
 ) -> EraseSpec:
-    from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
-    from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
+    from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
+    from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 
     archive = ArchiveSpec(org, args.bucket, args.measurement, shown_path, ledger_bucket=ledger_bucket)
     return EraseSpec(

@@ -36,9 +36,9 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.exit_codes import RIGHT
     from airflow_provider_influx_rollup.cli.output import table
     from airflow_provider_influx_rollup.cli.sweep import who
-    from airflow_provider_influx_rollup.lifecycle.export import export
-    from airflow_provider_influx_rollup.lifecycle.export_spec import ExportSpec
-    from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+    from airflow_provider_influx_rollup.lifecycle.export.export import export
+    from airflow_provider_influx_rollup.lifecycle.export.spec import ExportSpec
+    from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
     from airflow_provider_influx_rollup.stores.store_url import shown_url
 
     store = open_base(args)

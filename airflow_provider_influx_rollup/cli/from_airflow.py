@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.client.settings import ClientSettings

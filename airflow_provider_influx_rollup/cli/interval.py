@@ -6,7 +6,7 @@ from argparse import Namespace
 from datetime import datetime
 
 from airflow_provider_influx_rollup.exceptions import WindowError
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.instants import read_instant
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval

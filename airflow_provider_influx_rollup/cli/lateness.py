@@ -12,7 +12,7 @@ from airflow_provider_influx_rollup.cli.exit_codes import code_of
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.output import Output
-    from airflow_provider_influx_rollup.lifecycle.lateness_result import LatenessReport, LatenessRow
+    from airflow_provider_influx_rollup.lifecycle.lateness.result import LatenessReport, LatenessRow
 
 HELP = "how late points came, and which lateness would have caught them"
 # 99 % in time is right; the last tenths of a per cent are what reconciles are for
@@ -59,8 +59,8 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.connection import connect
     from airflow_provider_influx_rollup.cli.interval import interval_of
     from airflow_provider_influx_rollup.cli.pipelines import chosen_pipelines
-    from airflow_provider_influx_rollup.lifecycle.lateness_report import LatenessSpec, report_lateness
-    from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
+    from airflow_provider_influx_rollup.lifecycle.lateness.lateness import LatenessSpec, report_lateness
+    from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
     from airflow_provider_influx_rollup.pictures.lateness import draw_lateness, require_pictures
 
     if args.picture:

@@ -9,9 +9,9 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.lifecycle.lifecycle_ends import Archive, Validation
-from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
-from airflow_provider_influx_rollup.lifecycle.tiers import Lifecycle, Tier
+from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle, Tier
+from airflow_provider_influx_rollup.lifecycle.pipeline.declared_ends import Archive, Validation
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.shown import shown
 
 

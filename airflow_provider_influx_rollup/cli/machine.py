@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from airflow_provider_influx_rollup import __version__
-from airflow_provider_influx_rollup.lifecycle.doctor_findings import Finding, Status
+from airflow_provider_influx_rollup.lifecycle.doctor.findings import Finding, Status
 
 # a spring and a far summer, with the hours that their clocks are ahead of UTC
 KNOWN_OFFSETS = (

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from airflow_provider_influx_rollup.exceptions import InfluxRollupError
-    from airflow_provider_influx_rollup.lifecycle.steps import Report
+    from airflow_provider_influx_rollup.steps.influx import Report
 
 PIPE_WIDTH = 160
 #: what the errors of verbs advise, in the words of the commands

@@ -8,8 +8,12 @@ from fnmatch import fnmatchcase
 
 from airflow_provider_influx_rollup.cli.connection import Server
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.lifecycle.pipelines import known_name, load_stored, rollups_in_force
-from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
+    known_name,
+    load_stored,
+    rollups_in_force,
+)
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 
 MOST_NAMED = 5
 

@@ -9,8 +9,8 @@ from airflow_provider_influx_rollup.cli.arguments import add_connection, add_int
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.output import Output
-    from airflow_provider_influx_rollup.lifecycle.plan import PlanResult
-    from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+    from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+    from airflow_provider_influx_rollup.lifecycle.plan.plan import PlanResult
 
 HELP = "what a run or a backfill would do and cost"
 
@@ -39,7 +39,7 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.each import for_each
     from airflow_provider_influx_rollup.cli.interval import interval_of
     from airflow_provider_influx_rollup.cli.specs import planned_specs, wanted_from
-    from airflow_provider_influx_rollup.lifecycle.plan import plan_windows
+    from airflow_provider_influx_rollup.lifecycle.plan.plan import plan_windows
 
     wanted = wanted_from(args)
     with connect(args, output, conn_id=wanted.conn_id) as server:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_influx_rollup.cli.output import Output
     from airflow_provider_influx_rollup.ledger.receipt import Receipt
-    from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+    from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 
 HELP = "receipts of windows, or their history"
 
@@ -34,7 +34,7 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.each import for_each
     from airflow_provider_influx_rollup.cli.interval import interval_of
     from airflow_provider_influx_rollup.cli.pipelines import chosen_pipelines
-    from airflow_provider_influx_rollup.lifecycle.read_receipts import read_history, read_receipts
+    from airflow_provider_influx_rollup.lifecycle.ledger.history import read_history, read_receipts
 
     with connect(args, output) as server:
         now = server.client.now()

@@ -43,9 +43,9 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.output import table
     from airflow_provider_influx_rollup.cli.sweep import who
     from airflow_provider_influx_rollup.client.driver import drive
-    from airflow_provider_influx_rollup.lifecycle.restore import plan_restore, restore
-    from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
-    from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+    from airflow_provider_influx_rollup.lifecycle.restore.restore import plan_restore, restore
+    from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
+    from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
     from airflow_provider_influx_rollup.stores.actions import actions_with
 
     interval = wanted_interval(args)

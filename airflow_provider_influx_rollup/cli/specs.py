@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from airflow_provider_influx_rollup.cli.connection import Server
 from airflow_provider_influx_rollup.cli.pipelines import chosen_pipelines
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 
 
 @dataclass(frozen=True, slots=True)

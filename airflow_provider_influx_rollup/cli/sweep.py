@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.output import Output
-    from airflow_provider_influx_rollup.lifecycle.reconcile_result import ReconcileResult
-    from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
+    from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+    from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult
 
 # a comparison is work like a task's, not a look-up that a person waits for
 DEADLINE_SECONDS = 60.0
@@ -35,9 +35,9 @@ def run_sweep(args: Namespace, output: Output, mode: str, max_windows: int | Non
     from airflow_provider_influx_rollup.cli.each import for_each
     from airflow_provider_influx_rollup.cli.interval import interval_of
     from airflow_provider_influx_rollup.cli.pipelines import chosen_pipelines
-    from airflow_provider_influx_rollup.lifecycle.reconcile_spec import ReconcileOptions, ReconcileSpec
-    from airflow_provider_influx_rollup.lifecycle.reconcile_tiers import reconcile_pipeline
-    from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+    from airflow_provider_influx_rollup.lifecycle.reconcile.reconcile import reconcile_pipeline
+    from airflow_provider_influx_rollup.lifecycle.reconcile.spec import ReconcileOptions, ReconcileSpec
+    from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 
     options = ReconcileOptions(mode, True if args.strict else None, max_windows)
     run = RunInfo(run_id=who(args.command))

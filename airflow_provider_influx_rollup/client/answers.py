@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_influx_rollup.lifecycle.steps import Bucket
+from airflow_provider_influx_rollup.steps.influx import Bucket
 
 
 def bucket_of(item: Mapping[str, Any]) -> Bucket:

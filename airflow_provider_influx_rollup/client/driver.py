@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from airflow_provider_influx_rollup.client.retry import giving_up_after
-from airflow_provider_influx_rollup.lifecycle.steps import (
+from airflow_provider_influx_rollup.steps.influx import (
     CheckWritable,
     Delete,
     EnsureBucket,

@@ -42,7 +42,7 @@ from airflow_provider_influx_rollup.flux.source_schema import (
     keys_query,
 )
 from airflow_provider_influx_rollup.flux.whole_texts import Parted, part_query, part_script
-from airflow_provider_influx_rollup.lifecycle.steps import Bucket, SourceKeys
+from airflow_provider_influx_rollup.steps.influx import Bucket, SourceKeys
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -1,1 +1,1 @@
-"""What happens to a window: one verb, one file, as a generator of steps."""
+"""What happens to a window: one folder for each verb, whose entry has its name, and folders for what verbs share."""

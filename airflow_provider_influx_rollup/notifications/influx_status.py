@@ -9,8 +9,8 @@ from airflow.providers.common.compat.sdk import BaseNotifier, redact
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID, InfluxRollupHook
-from airflow_provider_influx_rollup.lifecycle.steps import Report
 from airflow_provider_influx_rollup.notifications.window_failure import format_window_failure, window_text
+from airflow_provider_influx_rollup.steps.influx import Report
 
 LEVELS = ("ok", "info", "warn", "crit")
 
@@ -56,7 +56,7 @@ class InfluxStatusNotifier(BaseNotifier):
         :raises InfluxError: when the server refuses or cannot be reached
         """
         from airflow_provider_influx_rollup.client.driver import drive
-        from airflow_provider_influx_rollup.lifecycle.task_alarm import TaskOfWindow, tell_status
+        from airflow_provider_influx_rollup.lifecycle.statuses.task_alarm import TaskOfWindow, tell_status
 
         ti = context["ti"]
         task = TaskOfWindow(ti.dag_id, ti.task_id, window_text(context), getattr(ti, "map_index", -1))

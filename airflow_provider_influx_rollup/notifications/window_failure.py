@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import BaseNotifier, context_merge, red
 
 from airflow_provider_influx_rollup.data_interval import interval_of_run
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
-from airflow_provider_influx_rollup.lifecycle.window_failure import MOST_CHARACTERS, failure_of
+from airflow_provider_influx_rollup.notifications.messages import MOST_CHARACTERS, failure_of
 
 #: the name of the message in the templates of the notifiers that are called
 TEMPLATE_NAME = "window_failure"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from airflow_provider_influx_rollup.lifecycle.options import texts_of
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.run.options import texts_of
 from airflow_provider_influx_rollup.settings import read_settings
 
 if TYPE_CHECKING:

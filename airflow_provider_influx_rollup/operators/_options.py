@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
+from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 
 #: the operator's parameters that become options
 OPTIONS = ("heal", "heal_max_windows", "force", "windows_per_block", "on_window_error")

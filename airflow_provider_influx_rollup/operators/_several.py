@@ -20,7 +20,7 @@ def each_in_turn(
     :raises AirflowFailException: at the end, when all errors are permanent
     :raises InfluxRollupError: at the end, when one of them may pass
     """
-    from airflow_provider_influx_rollup.lifecycle.window_errors import is_of_windows
+    from airflow_provider_influx_rollup.lifecycle.run.window_errors import is_of_windows
 
     results: list[dict[str, Any]] = []
     errors: list[Exception] = []

@@ -18,8 +18,8 @@ from airflow_provider_influx_rollup.stores.store_url import shown_url
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
 if TYPE_CHECKING:
-    from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
-    from airflow_provider_influx_rollup.lifecycle.steps import Steps
+    from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
+    from airflow_provider_influx_rollup.steps.influx import Steps
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
     from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -78,7 +78,7 @@ class InfluxArchiveOperator(InfluxStageOperator):
         :param more: other fields of the specs
         :raises ConfigurationError: when a parameter is not possible
         """
-        from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
+        from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
 
         names = texts(self.measurement)
         rows = self.max_rows_per_read or read_settings().max_rows_per_read
@@ -163,8 +163,8 @@ class ArchiveWindowOperator(InfluxArchiveOperator):
     def _steps(
         self, context: Context, spec: ArchiveSpec, windows: Sequence[Interval], now: Callable[[], datetime]
     ) -> Steps[Any]:
-        from airflow_provider_influx_rollup.lifecycle.archive import archive
-        from airflow_provider_influx_rollup.lifecycle.archive_state import plan_archive
+        from airflow_provider_influx_rollup.lifecycle.archive.archive import archive
+        from airflow_provider_influx_rollup.lifecycle.archive.state import plan_archive
         from airflow_provider_influx_rollup.stores.versions import software_versions
 
         if self.is_dry_run:

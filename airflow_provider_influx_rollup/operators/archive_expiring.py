@@ -15,8 +15,8 @@ from airflow_provider_influx_rollup.operators.archive import InfluxArchiveOperat
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
 if TYPE_CHECKING:
-    from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
-    from airflow_provider_influx_rollup.lifecycle.steps import Steps
+    from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
+    from airflow_provider_influx_rollup.steps.influx import Steps
     from airflow_provider_influx_rollup.windows.duration import Duration
     from airflow_provider_influx_rollup.windows.grid import Grid
 
@@ -93,7 +93,7 @@ class ArchiveExpiringOperator(InfluxArchiveOperator):
         most: int,
         now: Callable[[], datetime],
     ) -> Steps[Any]:
-        from airflow_provider_influx_rollup.lifecycle.archive_expiring import archive_expiring
+        from airflow_provider_influx_rollup.lifecycle.archive.expiring import archive_expiring
         from airflow_provider_influx_rollup.stores.versions import software_versions
 
         versions = software_versions(self.hook.get_conn())

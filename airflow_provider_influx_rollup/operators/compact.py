@@ -15,8 +15,8 @@ from airflow_provider_influx_rollup.stores.store_url import shown_url
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
 if TYPE_CHECKING:
-    from airflow_provider_influx_rollup.lifecycle.compact_spec import CompactSpec
-    from airflow_provider_influx_rollup.lifecycle.steps import Steps
+    from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
+    from airflow_provider_influx_rollup.steps.influx import Steps
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 
@@ -81,7 +81,7 @@ class CompactArchiveOperator(InfluxArchiveOperator):
 
         :raises ConfigurationError: when a parameter is not possible
         """
-        from airflow_provider_influx_rollup.lifecycle.compact_spec import CompactSpec
+        from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
 
         names = texts(self.measurement)
         return [
@@ -105,7 +105,7 @@ class CompactArchiveOperator(InfluxArchiveOperator):
     def _steps(
         self, context: Context, spec: CompactSpec, interval: Interval, now: Callable[[], datetime]
     ) -> Steps[Any]:
-        from airflow_provider_influx_rollup.lifecycle.compact import compact
+        from airflow_provider_influx_rollup.lifecycle.compact.compact import compact
         from airflow_provider_influx_rollup.stores.versions import file_versions
 
         return compact(spec, interval, run_info(context), now, file_versions(), dry_run=self.is_dry_run)

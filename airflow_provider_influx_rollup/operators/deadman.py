@@ -13,8 +13,8 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
 
 if TYPE_CHECKING:
-    from airflow_provider_influx_rollup.lifecycle.deadman_spec import DeadmanSpec
-    from airflow_provider_influx_rollup.lifecycle.inventory import ExpectedSeries
+    from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec
+    from airflow_provider_influx_rollup.lifecycle.source.inventory import ExpectedSeries
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 ON_DEAD_CHOICES = ("signal", "fail", "skip", "branch")
@@ -136,7 +136,7 @@ class DeadmanCheckOperator(InfluxStageOperator, BranchMixIn):
         :param context: Airflow's context
         :return: the findings
         """
-        from airflow_provider_influx_rollup.lifecycle.deadman import check_deadman
+        from airflow_provider_influx_rollup.lifecycle.deadman.deadman import check_deadman
         from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
         interval = self.interval(context)
@@ -161,8 +161,8 @@ class DeadmanCheckOperator(InfluxStageOperator, BranchMixIn):
         :param interval: what a function of ``expected_series`` is called with
         :raises ConfigurationError: when a parameter is not possible
         """
-        from airflow_provider_influx_rollup.lifecycle.deadman_spec import DeadmanSpec
-        from airflow_provider_influx_rollup.lifecycle.inventory import called_inventory
+        from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec
+        from airflow_provider_influx_rollup.lifecycle.source.inventory import called_inventory
 
         return DeadmanSpec(
             bucket=self.bucket,

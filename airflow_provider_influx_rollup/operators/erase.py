@@ -18,8 +18,8 @@ from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.archive.signing_key import SigningKey
-    from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
-    from airflow_provider_influx_rollup.lifecycle.steps import Steps
+    from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
+    from airflow_provider_influx_rollup.steps.influx import Steps
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 
@@ -118,7 +118,7 @@ class EraseSeriesOperator(InfluxArchiveOperator):
         :param interval: None for all time
         :raises ConfigurationError: when a parameter is not possible
         """
-        from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
+        from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 
         return [
             EraseSpec(
@@ -143,7 +143,7 @@ class EraseSeriesOperator(InfluxArchiveOperator):
         self, context: Context, spec: EraseSpec, key: SigningKey | None, now: Callable[[], datetime]
     ) -> Steps[Any]:
         from airflow_provider_influx_rollup.archive.erasure import SALT_BYTES
-        from airflow_provider_influx_rollup.lifecycle.erase import EraseRun, erase
+        from airflow_provider_influx_rollup.lifecycle.erase.erase import EraseRun, erase
         from airflow_provider_influx_rollup.stores.versions import software_versions
 
         versions = {} if self.is_dry_run else software_versions(self.hook.get_conn())

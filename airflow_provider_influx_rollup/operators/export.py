@@ -16,8 +16,8 @@ from airflow_provider_influx_rollup.stores.store_url import connection_in, shown
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
 if TYPE_CHECKING:
-    from airflow_provider_influx_rollup.lifecycle.export_spec import ExportSpec
-    from airflow_provider_influx_rollup.lifecycle.steps import Steps
+    from airflow_provider_influx_rollup.lifecycle.export.spec import ExportSpec
+    from airflow_provider_influx_rollup.steps.influx import Steps
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 FIX_CREDENTIALS = (
@@ -70,7 +70,7 @@ class ExportArchiveOperator(InfluxArchiveOperator):
 
         :raises ConfigurationError: when a parameter is not possible
         """
-        from airflow_provider_influx_rollup.lifecycle.export_spec import ExportSpec
+        from airflow_provider_influx_rollup.lifecycle.export.spec import ExportSpec
 
         self._require_no_other_connection()
         return ExportSpec(
@@ -98,6 +98,6 @@ class ExportArchiveOperator(InfluxArchiveOperator):
     def _steps(
         self, context: Context, spec: ExportSpec, interval: Interval, now: Callable[[], datetime]
     ) -> Steps[Any]:
-        from airflow_provider_influx_rollup.lifecycle.export import export
+        from airflow_provider_influx_rollup.lifecycle.export.export import export
 
         return export(spec, interval, run_info(context), now, dry_run=self.is_dry_run)

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_influx_rollup.airflow_compat import Context
-    from airflow_provider_influx_rollup.lifecycle.lateness_report import LatenessSpec
-    from airflow_provider_influx_rollup.lifecycle.lateness_result import LatenessReport
-    from airflow_provider_influx_rollup.lifecycle.steps import Steps
+    from airflow_provider_influx_rollup.lifecycle.lateness.lateness import LatenessSpec
+    from airflow_provider_influx_rollup.lifecycle.lateness.result import LatenessReport
+    from airflow_provider_influx_rollup.steps.influx import Steps
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 
@@ -70,7 +70,7 @@ class LatenessReportOperator(InfluxStageOperator):
         :param context: Airflow's context
         :return: the findings
         """
-        from airflow_provider_influx_rollup.lifecycle.lateness_report import report_lateness
+        from airflow_provider_influx_rollup.lifecycle.lateness.lateness import report_lateness
         from airflow_provider_influx_rollup.pictures.lateness import draw_lateness, require_pictures
 
         with failing_by_permanence():
@@ -96,7 +96,7 @@ class LatenessReportOperator(InfluxStageOperator):
 
         :raises InvalidDuration: when ``watched_within`` is none
         """
-        from airflow_provider_influx_rollup.lifecycle.lateness_report import LatenessSpec
+        from airflow_provider_influx_rollup.lifecycle.lateness.lateness import LatenessSpec
 
         keys = (self.group_by,) if isinstance(self.group_by, str) else tuple(self.group_by or ())
         return LatenessSpec(

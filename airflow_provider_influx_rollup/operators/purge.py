@@ -16,8 +16,8 @@ from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.archive.signing_key import SigningKey
-    from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec
-    from airflow_provider_influx_rollup.lifecycle.steps import Steps
+    from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec
+    from airflow_provider_influx_rollup.steps.influx import Steps
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 
@@ -116,7 +116,7 @@ class PurgeWindowOperator(InfluxArchiveOperator):
 
         :raises ConfigurationError: when a parameter is not possible
         """
-        from airflow_provider_influx_rollup.lifecycle.purge_spec import DEFAULT_MIN_AGE, PurgeSpec
+        from airflow_provider_influx_rollup.lifecycle.purge.spec import DEFAULT_MIN_AGE, PurgeSpec
         from airflow_provider_influx_rollup.windows.duration import Duration
 
         required = texts(self.require_pipelines)
@@ -136,6 +136,6 @@ class PurgeWindowOperator(InfluxArchiveOperator):
         key: SigningKey | None,
         now: Callable[[], datetime],
     ) -> Steps[Any]:
-        from airflow_provider_influx_rollup.lifecycle.purge import purge
+        from airflow_provider_influx_rollup.lifecycle.purge.purge import purge
 
         return purge(spec, windows, run_info(context), now, key=key, dry_run=self.is_dry_run)

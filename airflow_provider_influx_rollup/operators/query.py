@@ -11,7 +11,7 @@ from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.airflow_compat import Context
-    from airflow_provider_influx_rollup.lifecycle.query import QuerySpec
+    from airflow_provider_influx_rollup.lifecycle.query.query import QuerySpec
 
 
 class FluxQueryOperator(InfluxStageOperator):
@@ -53,7 +53,7 @@ class FluxQueryOperator(InfluxStageOperator):
         :raises AirflowFailException: for permanent errors
         :raises InfluxRollupError: for transient ones, which Airflow retries
         """
-        from airflow_provider_influx_rollup.lifecycle.query import ask
+        from airflow_provider_influx_rollup.lifecycle.query.query import ask
 
         window = self.interval(context)
         with failing_by_permanence():
@@ -75,7 +75,7 @@ class FluxQueryOperator(InfluxStageOperator):
 
         :raises ConfigurationError: when a parameter is not possible
         """
-        from airflow_provider_influx_rollup.lifecycle.query import QuerySpec
+        from airflow_provider_influx_rollup.lifecycle.query.query import QuerySpec
 
         return QuerySpec(self.flux, self.params_flux, self.first_rows, self.every)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.lifecycle.reconcile_spec import PLAN, ReconcileOptions, ReconcileSpec
+from airflow_provider_influx_rollup.lifecycle.reconcile.spec import PLAN, ReconcileOptions, ReconcileSpec
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
 from airflow_provider_influx_rollup.operators._declared import declared_rollup
 from airflow_provider_influx_rollup.operators._options import is_plain
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_influx_rollup.airflow_compat import Context
-    from airflow_provider_influx_rollup.lifecycle.reconcile_result import ReconcileResult
-    from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
-    from airflow_provider_influx_rollup.lifecycle.steps import Steps
+    from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+    from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult
+    from airflow_provider_influx_rollup.steps.influx import Steps
 
 DIRTY_XCOM_KEY = "dirty_windows"
 OWN_PARAMETERS = ("source_bucket", "target_bucket", "measurement", "every", "aggregates")
@@ -134,7 +134,7 @@ class FluxReconcileOperator(InfluxStageOperator):
             self.defer_verb(context, spec.as_json(), [] if interval is None else [interval])
 
         def make_steps(now: Callable[[], datetime]) -> Steps[ReconcileResult]:
-            from airflow_provider_influx_rollup.lifecycle.reconcile_tiers import reconcile_pipeline
+            from airflow_provider_influx_rollup.lifecycle.reconcile.reconcile import reconcile_pipeline
 
             return reconcile_pipeline(spec, interval, run_info(context), now)
 

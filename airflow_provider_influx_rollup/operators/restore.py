@@ -19,8 +19,8 @@ from airflow_provider_influx_rollup.stores.store_url import shown_url
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
 if TYPE_CHECKING:
-    from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
-    from airflow_provider_influx_rollup.lifecycle.steps import Steps
+    from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
+    from airflow_provider_influx_rollup.steps.influx import Steps
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 
@@ -119,7 +119,7 @@ class RestoreArchiveOperator(InfluxStageOperator):
 
         :raises ConfigurationError: when a parameter is not possible
         """
-        from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
+        from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 
         names = texts(self.measurement)
         if self.target_measurement and len(names) > 1:
@@ -152,7 +152,7 @@ class RestoreArchiveOperator(InfluxStageOperator):
     def _steps(
         self, context: Context, spec: RestoreSpec, interval: Interval, now: Callable[[], datetime]
     ) -> Steps[Any]:
-        from airflow_provider_influx_rollup.lifecycle.restore import plan_restore, restore
+        from airflow_provider_influx_rollup.lifecycle.restore.restore import plan_restore, restore
 
         if self.is_dry_run:
             return plan_restore(spec, interval, now)

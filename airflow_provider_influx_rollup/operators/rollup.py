@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_influx_rollup.airflow_compat import AirflowSkipException
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.lifecycle.spec import AUTO
-from airflow_provider_influx_rollup.lifecycle.window_choice import TILED, require_choice
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import AUTO
+from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import TILED, require_choice
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
 from airflow_provider_influx_rollup.operators._declared import declared_grid, declared_rollup
 from airflow_provider_influx_rollup.operators._options import OPTIONS, is_plain, parsed_options
@@ -21,11 +21,11 @@ from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.airflow_compat import Context
-    from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
-    from airflow_provider_influx_rollup.lifecycle.result import StageResult
-    from airflow_provider_influx_rollup.lifecycle.rollup_script import ScriptSpec
-    from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
-    from airflow_provider_influx_rollup.lifecycle.steps import Steps
+    from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+    from airflow_provider_influx_rollup.lifecycle.rollup_script.rollup_script import ScriptSpec
+    from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
+    from airflow_provider_influx_rollup.lifecycle.run.stage_result import StageResult
+    from airflow_provider_influx_rollup.steps.influx import Steps
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 DECLARED_ONLY = (
@@ -220,7 +220,7 @@ class FluxRollupOperator(InfluxStageOperator):
         if self.windows == TILED:
             return [(spec, interval) for spec in specs]
         from airflow_provider_influx_rollup.client.driver import drive
-        from airflow_provider_influx_rollup.lifecycle.run_windows import interval_to_run
+        from airflow_provider_influx_rollup.lifecycle.pipeline.run_windows import interval_to_run
 
         found = []
         reasons = []
@@ -258,8 +258,8 @@ class FluxRollupOperator(InfluxStageOperator):
 
     def _execute_spec(self, context: Context, spec: RollupSpec, interval: Interval) -> dict[str, Any]:
         def make_steps(now: Callable[[], datetime]) -> Steps[Any]:
-            from airflow_provider_influx_rollup.lifecycle.dry_run import with_plan
-            from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
+            from airflow_provider_influx_rollup.lifecycle.plan.dry_run import with_plan
+            from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 
             run, options = run_info(context), self.options()
             steps = roll_up(spec, interval, run, now, dry_run=self.is_dry_run, options=options)
@@ -274,7 +274,7 @@ class FluxRollupOperator(InfluxStageOperator):
             self.defer_verb(context, values, [interval], verb="rollup_script")
 
         def make_steps(now: Callable[[], datetime]) -> Steps[StageResult]:
-            from airflow_provider_influx_rollup.lifecycle.rollup_script import roll_up_by_script
+            from airflow_provider_influx_rollup.lifecycle.rollup_script.rollup_script import roll_up_by_script
 
             run, options = run_info(context), self.options()
             return roll_up_by_script(spec, interval, run, now, dry_run=self.is_dry_run, options=options)
@@ -287,7 +287,7 @@ class FluxRollupOperator(InfluxStageOperator):
 
         :raises AirflowFailException: when a parameter is not possible
         """
-        from airflow_provider_influx_rollup.lifecycle.rollup_script import ScriptSpec
+        from airflow_provider_influx_rollup.lifecycle.rollup_script.rollup_script import ScriptSpec
 
         return ScriptSpec(
             script=str(self.flux),

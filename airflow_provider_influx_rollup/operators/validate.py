@@ -20,8 +20,8 @@ from airflow_provider_influx_rollup.validation.rule_file import RuleFile, read_r
 from airflow_provider_influx_rollup.validation.transformations import transformations_of
 
 if TYPE_CHECKING:
-    from airflow_provider_influx_rollup.lifecycle.steps import Steps
-    from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
+    from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
+    from airflow_provider_influx_rollup.steps.influx import Steps
     from airflow_provider_influx_rollup.validation.rule import Rule
     from airflow_provider_influx_rollup.validation.transformations import Transformation
     from airflow_provider_influx_rollup.windows.interval import Interval
@@ -145,7 +145,7 @@ class FluxValidateOperator(InfluxStageOperator, BranchMixIn):
             self.defer_verb(context, spec.as_json(), [interval])
 
         def make_steps(now: Callable[[], datetime]) -> Steps[dict[str, Any]]:
-            from airflow_provider_influx_rollup.lifecycle.validate import validate
+            from airflow_provider_influx_rollup.lifecycle.validate.validate import validate
 
             return validate(spec, interval, run_info(context), now)
 
@@ -166,7 +166,7 @@ class FluxValidateOperator(InfluxStageOperator, BranchMixIn):
         :param interval: what users' functions are asked about
         :raises AirflowFailException: when a parameter is not possible
         """
-        from airflow_provider_influx_rollup.lifecycle.validate_spec import MAX_ROWS_PER_READ, ValidateSpec
+        from airflow_provider_influx_rollup.lifecycle.validate.spec import MAX_ROWS_PER_READ, ValidateSpec
 
         declared = self._declared()
         spec = ValidateSpec(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.lifecycle.lateness_result import (
+from airflow_provider_influx_rollup.lifecycle.lateness.result import (
     LatenessReport,
     LatenessRow,
     setting_text,

@@ -27,9 +27,9 @@ from airflow_provider_influx_rollup.task_failures import failing_by_permanence, 
 from airflow_provider_influx_rollup.triggers.window_ready import WindowReadyTrigger
 
 if TYPE_CHECKING:
-    from airflow_provider_influx_rollup.lifecycle.completeness_spec import CompletenessSpec
-    from airflow_provider_influx_rollup.lifecycle.inventory import ExpectedSeries
-    from airflow_provider_influx_rollup.lifecycle.steps import Report
+    from airflow_provider_influx_rollup.lifecycle.completeness.spec import CompletenessSpec
+    from airflow_provider_influx_rollup.lifecycle.source.inventory import ExpectedSeries
+    from airflow_provider_influx_rollup.steps.influx import Report
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 # Airflow itself ends the wait this much later than the trigger does, for when no triggerer runs
@@ -207,7 +207,7 @@ class WindowCompleteSensor(BaseSensorOperator):
         :raises AirflowFailException: for permanent errors
         """
         from airflow_provider_influx_rollup.client.driver import drive
-        from airflow_provider_influx_rollup.lifecycle.window_complete import check_windows
+        from airflow_provider_influx_rollup.lifecycle.completeness.completeness import check_windows
 
         with failing_by_permanence():
             interval = self._interval(context)
@@ -260,8 +260,8 @@ class WindowCompleteSensor(BaseSensorOperator):
         :param interval: what a function of ``expected_series`` is called with
         :raises ConfigurationError: when a parameter is not possible
         """
-        from airflow_provider_influx_rollup.lifecycle.completeness_spec import CompletenessSpec
-        from airflow_provider_influx_rollup.lifecycle.inventory import called_inventory
+        from airflow_provider_influx_rollup.lifecycle.completeness.spec import CompletenessSpec
+        from airflow_provider_influx_rollup.lifecycle.source.inventory import called_inventory
 
         return CompletenessSpec(
             bucket=self.bucket,

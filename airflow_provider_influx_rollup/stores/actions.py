@@ -7,8 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.client.driver import ACTIONS
-from airflow_provider_influx_rollup.lifecycle.export_steps import CommitPoints, ReadTable
-from airflow_provider_influx_rollup.lifecycle.store_steps import (
+from airflow_provider_influx_rollup.steps.store import (
     CompareParts,
     EraseParts,
     FindDoubled,
@@ -26,6 +25,7 @@ from airflow_provider_influx_rollup.lifecycle.store_steps import (
     WriteParts,
     WritePoints,
 )
+from airflow_provider_influx_rollup.steps.table import CommitPoints, ReadTable
 from airflow_provider_influx_rollup.stores.compact_parts import act_fingerprint_points, act_join_parts
 from airflow_provider_influx_rollup.stores.compare_parts import act_compare_parts, act_merge_parts
 from airflow_provider_influx_rollup.stores.doubled_points import act_find_doubled

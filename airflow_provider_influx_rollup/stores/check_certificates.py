@@ -27,8 +27,13 @@ from airflow_provider_influx_rollup.archive.paths import (
 from airflow_provider_influx_rollup.archive.placement import decode_in_place
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
-from airflow_provider_influx_rollup.lifecycle.archive_newest import Published
-from airflow_provider_influx_rollup.lifecycle.compact_held import MOVED, find_held, read_moved, verify_held
+from airflow_provider_influx_rollup.lifecycle.archive_files.generations import Published
+from airflow_provider_influx_rollup.lifecycle.archive_files.moved import (
+    MOVED,
+    find_held,
+    read_moved,
+    verify_held,
+)
 from airflow_provider_influx_rollup.stores.actions import actions_with
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from airflow_provider_influx_rollup.lifecycle.store_steps import Joined
+from airflow_provider_influx_rollup.steps.store import Joined
 from airflow_provider_influx_rollup.stores.point_layers import layered_batches
 from airflow_provider_influx_rollup.stores.read_parts import require_hash
 from airflow_provider_influx_rollup.stores.write_parts import ROW_GROUP_ROWS, write_parts
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-    from airflow_provider_influx_rollup.lifecycle.store_steps import FingerprintPoints, JoinParts
+    from airflow_provider_influx_rollup.steps.store import FingerprintPoints, JoinParts
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 
 

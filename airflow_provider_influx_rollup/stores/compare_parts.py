@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.archive.manifest import Part
 from airflow_provider_influx_rollup.arrow_numbers import rows_where
-from airflow_provider_influx_rollup.lifecycle.store_steps import Comparison
+from airflow_provider_influx_rollup.steps.store import Comparison
 from airflow_provider_influx_rollup.stores.doubled_points import keys_of
 from airflow_provider_influx_rollup.stores.point_layers import is_in, layered_batches
 from airflow_provider_influx_rollup.stores.read_parts import read_batches
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
     from airflow_provider_influx_rollup.archive.row_totals import RowHashes, Tally
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-    from airflow_provider_influx_rollup.lifecycle.store_steps import CompareParts, MergeParts
+    from airflow_provider_influx_rollup.steps.store import CompareParts, MergeParts
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
     from airflow_provider_influx_rollup.windows.interval import Interval
 

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.arrow_numbers import rows_where
-from airflow_provider_influx_rollup.lifecycle.store_steps import Doubled
+from airflow_provider_influx_rollup.steps.store import Doubled
 from airflow_provider_influx_rollup.stores.point_layers import is_in, layered_batches
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-    from airflow_provider_influx_rollup.lifecycle.store_steps import FindDoubled
+    from airflow_provider_influx_rollup.steps.store import FindDoubled
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 
 MOST_SERIES = 3

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.archive.manifest import Part
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
-from airflow_provider_influx_rollup.lifecycle.store_steps import Tallied
+from airflow_provider_influx_rollup.steps.store import Tallied
 from airflow_provider_influx_rollup.stores.read_parts import BATCH_ROWS, parquet_file, read_batches
 from airflow_provider_influx_rollup.stores.write_parts import NOT_TAGS, write_parts
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-    from airflow_provider_influx_rollup.lifecycle.store_steps import EraseParts, TallyMatching
+    from airflow_provider_influx_rollup.steps.store import EraseParts, TallyMatching
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
     from airflow_provider_influx_rollup.windows.interval import Interval
 

@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.exceptions import (
     StoreForbidden,
     StoreUnavailable,
 )
-from airflow_provider_influx_rollup.lifecycle.export_steps import NO_TABLE, NOTE, TableState
+from airflow_provider_influx_rollup.steps.table import NO_TABLE, NOTE, TableState
 from airflow_provider_influx_rollup.stores.export_rows import export_batch, export_schema
 from airflow_provider_influx_rollup.stores.point_layers import layered_batches
 from airflow_provider_influx_rollup.stores.read_parts import FIX_DAMAGED, require_hash
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from deltalake import CommitProperties, DeltaTable
 
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-    from airflow_provider_influx_rollup.lifecycle.export_steps import CommitPoints, ReadTable, TableAt
+    from airflow_provider_influx_rollup.steps.table import CommitPoints, ReadTable, TableAt
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 
 # the history is what says which points the table holds: it must outlive the log's usual month

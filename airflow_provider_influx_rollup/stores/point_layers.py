@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from airflow_provider_influx_rollup.lifecycle.store_steps import Layers
+    from airflow_provider_influx_rollup.steps.store import Layers
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
     from airflow_provider_influx_rollup.windows.interval import Interval
 

@@ -10,7 +10,7 @@ from airflow_provider_influx_rollup.archive.paths import generation_folder, meas
 from airflow_provider_influx_rollup.archive.pieces import Piece, cut_pieces
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.exceptions import ArchiveMissing, ConfigurationError
-from airflow_provider_influx_rollup.lifecycle.catalog import find_entries
+from airflow_provider_influx_rollup.lifecycle.archive_files.index import find_entries
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.stores.point_layers import layered_batches
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_influx_rollup.archive.catalog import Entry
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-    from airflow_provider_influx_rollup.lifecycle.store_steps import Layers
+    from airflow_provider_influx_rollup.steps.store import Layers
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 
 

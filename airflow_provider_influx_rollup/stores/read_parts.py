@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-    from airflow_provider_influx_rollup.lifecycle.store_steps import FingerprintPart
+    from airflow_provider_influx_rollup.steps.store import FingerprintPart
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
     from airflow_provider_influx_rollup.windows.interval import Interval
 

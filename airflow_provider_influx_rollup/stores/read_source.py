@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-    from airflow_provider_influx_rollup.lifecycle.store_steps import FingerprintSource
+    from airflow_provider_influx_rollup.steps.store import FingerprintSource
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 
 

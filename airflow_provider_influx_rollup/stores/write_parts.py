@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-    from airflow_provider_influx_rollup.lifecycle.store_steps import WriteParts
+    from airflow_provider_influx_rollup.steps.store import WriteParts
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 
 ROW_GROUP_ROWS = 100_000

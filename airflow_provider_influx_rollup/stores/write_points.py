@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.flux.write_points import FluxPoint, write_queries
-from airflow_provider_influx_rollup.lifecycle.point_lines import encode_points
 from airflow_provider_influx_rollup.stores.doubled_points import keys_of, without_doubled
 from airflow_provider_influx_rollup.stores.point_layers import batches_together
+from airflow_provider_influx_rollup.stores.point_lines import encode_points
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-    from airflow_provider_influx_rollup.lifecycle.store_steps import WritePoints
+    from airflow_provider_influx_rollup.steps.store import WritePoints
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 
 # the server takes 1.5 times as much over two as over one, and no more over four

@@ -8,10 +8,10 @@ from typing import Any
 
 from airflow_provider_influx_rollup.airflow_compat import TaskGroup
 from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID
-from airflow_provider_influx_rollup.lifecycle.lifecycle_ends import Archive, Validation
-from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
-from airflow_provider_influx_rollup.lifecycle.tiers import Lifecycle, Tier
-from airflow_provider_influx_rollup.lifecycle.window_choice import COMPLETE, ENDING
+from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle, Tier
+from airflow_provider_influx_rollup.lifecycle.pipeline.declared_ends import Archive, Validation
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import COMPLETE, ENDING
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
 
 __all__ = ["Archive", "Lifecycle", "Tier", "Validation", "lifecycle_task_group"]

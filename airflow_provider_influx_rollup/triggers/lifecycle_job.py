@@ -14,16 +14,16 @@ from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID, InfluxR
 from airflow_provider_influx_rollup.task_failures import error_event
 
 if TYPE_CHECKING:
-    from airflow_provider_influx_rollup.lifecycle.steps import Report, Steps
+    from airflow_provider_influx_rollup.steps.influx import Report, Steps
 
 #: verb -> ``module:function``; the function is ``steps_from_job(job, now) -> Steps``; now is the clock
 VERBS: dict[str, str] = {
-    "rollup": "airflow_provider_influx_rollup.lifecycle.rollup:steps_from_job",
-    "rollup_script": "airflow_provider_influx_rollup.lifecycle.rollup_script:steps_from_job",
-    "reconcile": "airflow_provider_influx_rollup.lifecycle.reconcile_tiers:steps_from_job",
-    "query": "airflow_provider_influx_rollup.lifecycle.query:steps_from_job",
-    "deadman": "airflow_provider_influx_rollup.lifecycle.deadman:steps_from_job",
-    "validate": "airflow_provider_influx_rollup.lifecycle.validate:steps_from_job",
+    "rollup": "airflow_provider_influx_rollup.lifecycle.rollup.rollup:steps_from_job",
+    "rollup_script": "airflow_provider_influx_rollup.lifecycle.rollup_script.rollup_script:steps_from_job",
+    "reconcile": "airflow_provider_influx_rollup.lifecycle.reconcile.reconcile:steps_from_job",
+    "query": "airflow_provider_influx_rollup.lifecycle.query.query:steps_from_job",
+    "deadman": "airflow_provider_influx_rollup.lifecycle.deadman.deadman:steps_from_job",
+    "validate": "airflow_provider_influx_rollup.lifecycle.validate.validate:steps_from_job",
 }
 
 

@@ -13,8 +13,8 @@ from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID, InfluxR
 from airflow_provider_influx_rollup.task_failures import error_event
 
 if TYPE_CHECKING:
-    from airflow_provider_influx_rollup.lifecycle.completeness_spec import CompletenessSpec
-    from airflow_provider_influx_rollup.lifecycle.steps import Report
+    from airflow_provider_influx_rollup.lifecycle.completeness.spec import CompletenessSpec
+    from airflow_provider_influx_rollup.steps.influx import Report
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 # a long sleep would not notice that the clock was set, or that the machine was suspended
@@ -26,7 +26,7 @@ class WindowReadyTrigger(BaseTrigger):
 
     Before stop + lateness it asks the server for the time only. Transient errors are logged and tried again.
 
-    :param spec: what complete means, as JSON (``lifecycle.window_complete.CompletenessSpec``)
+    :param spec: what complete means, as JSON (``lifecycle.completeness.completeness.CompletenessSpec``)
     :param interval: ``{"start", "stop"}`` in RFC 3339
     :param poke_interval_seconds: how long between two looks
     :param deadline: when to give up, RFC 3339; absolute, so that it survives a restart of the triggerer
@@ -72,7 +72,7 @@ class WindowReadyTrigger(BaseTrigger):
         yield TriggerEvent(event)  # type: ignore[no-untyped-call, unused-ignore]
 
     async def _wait(self) -> dict[str, Any]:
-        from airflow_provider_influx_rollup.lifecycle.completeness_spec import CompletenessSpec
+        from airflow_provider_influx_rollup.lifecycle.completeness.spec import CompletenessSpec
         from airflow_provider_influx_rollup.windows.interval import Interval
 
         spec = CompletenessSpec.from_json(self.spec)
@@ -113,7 +113,7 @@ class WindowReadyTrigger(BaseTrigger):
         :raises InfluxRollupError: when it is permanent
         """
         from airflow_provider_influx_rollup.client.driver import adrive
-        from airflow_provider_influx_rollup.lifecycle.window_complete import check_windows
+        from airflow_provider_influx_rollup.lifecycle.completeness.completeness import check_windows
 
         try:
             client = await InfluxRollupHook(self.influx_conn_id, org=self.org).aget_conn()

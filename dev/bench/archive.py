@@ -21,15 +21,15 @@ import numpy as np
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.client.settings import ClientSettings
-from airflow_provider_influx_rollup.lifecycle.archive import archive
-from airflow_provider_influx_rollup.lifecycle.archive_read import slice_query
-from airflow_provider_influx_rollup.lifecycle.archive_slices import slice_of
-from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
-from airflow_provider_influx_rollup.lifecycle.restore import restore
-from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
-from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
-from airflow_provider_influx_rollup.lifecycle.steps import Gather
-from airflow_provider_influx_rollup.lifecycle.store_steps import WriteParts, WritePoints
+from airflow_provider_influx_rollup.lifecycle.archive.archive import archive
+from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
+from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
+from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.source.slices import slice_of
+from airflow_provider_influx_rollup.lifecycle.source.whole_read import slice_query
+from airflow_provider_influx_rollup.steps.influx import Gather
+from airflow_provider_influx_rollup.steps.store import WriteParts, WritePoints
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 from airflow_provider_influx_rollup.windows.interval import Interval

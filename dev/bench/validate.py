@@ -16,9 +16,9 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.client.settings import ClientSettings
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.flux.source_read import raw_query
-from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
-from airflow_provider_influx_rollup.lifecycle.validate import validate
-from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
+from airflow_provider_influx_rollup.lifecycle.validate.validate import validate
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.bench.alone import measure, run_way

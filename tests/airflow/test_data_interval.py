@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_influx_rollup.airflow_compat import timezone
 from airflow_provider_influx_rollup.data_interval import interval_of_run, run_info
 from airflow_provider_influx_rollup.exceptions import WindowError, WindowUndefined, WindowZeroLength
-from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 
 pytestmark = pytest.mark.airflow
 

@@ -16,7 +16,7 @@ from airflow_provider_influx_rollup.exceptions import (
     SourceChanging,
     WriteRejected,
 )
-from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
+from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.operators._several import each_in_turn
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
 

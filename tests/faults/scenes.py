@@ -14,7 +14,7 @@ import pytest
 from airflow_provider_influx_rollup.client import retry
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.client.settings import ClientSettings
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from tests.conftest import InfluxServer
 from tests.oracle import compare, query, rollup, windows
 from tests.rollup_runs import TAGS, Place, interval, make_place, make_points, roll

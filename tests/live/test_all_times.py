@@ -16,28 +16,28 @@ import pytest
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ScriptInvalid
-from airflow_provider_influx_rollup.lifecycle.compact import compact
-from airflow_provider_influx_rollup.lifecycle.compact_spec import CompactSpec
-from airflow_provider_influx_rollup.lifecycle.completeness_spec import CompletenessSpec
-from airflow_provider_influx_rollup.lifecycle.deadman import check_deadman
-from airflow_provider_influx_rollup.lifecycle.deadman_spec import DeadmanSpec
-from airflow_provider_influx_rollup.lifecycle.erase import EraseRun, erase
-from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
-from airflow_provider_influx_rollup.lifecycle.inventory import Inventory
-from airflow_provider_influx_rollup.lifecycle.inventory_read import read_named
-from airflow_provider_influx_rollup.lifecycle.plan import plan_windows
-from airflow_provider_influx_rollup.lifecycle.plan_gate import plan_gate
-from airflow_provider_influx_rollup.lifecycle.purge import purge
-from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec
-from airflow_provider_influx_rollup.lifecycle.query import QuerySpec, ask
-from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile
-from airflow_provider_influx_rollup.lifecycle.restore import restore
-from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
-from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
-from airflow_provider_influx_rollup.lifecycle.validate import validate
-from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
-from airflow_provider_influx_rollup.lifecycle.window_complete import check_windows
+from airflow_provider_influx_rollup.lifecycle.compact.compact import compact
+from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
+from airflow_provider_influx_rollup.lifecycle.completeness.completeness import check_windows
+from airflow_provider_influx_rollup.lifecycle.completeness.spec import CompletenessSpec
+from airflow_provider_influx_rollup.lifecycle.deadman.deadman import check_deadman
+from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec
+from airflow_provider_influx_rollup.lifecycle.erase.erase import EraseRun, erase
+from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.plan.plan import plan_windows
+from airflow_provider_influx_rollup.lifecycle.purge.purge import purge
+from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec
+from airflow_provider_influx_rollup.lifecycle.query.query import QuerySpec, ask
+from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
+from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
+from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
+from airflow_provider_influx_rollup.lifecycle.rollup_script.gate import plan_gate
+from airflow_provider_influx_rollup.lifecycle.source.inventory import Inventory
+from airflow_provider_influx_rollup.lifecycle.source.inventory_read import read_named
+from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
+from airflow_provider_influx_rollup.lifecycle.validate.validate import validate
 from airflow_provider_influx_rollup.read_archive import read_archive
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.validation.catalog import rules_of

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError, InvalidName
-from airflow_provider_influx_rollup.lifecycle.completeness_spec import CompletenessSpec
-from airflow_provider_influx_rollup.lifecycle.deadman import check_deadman
-from airflow_provider_influx_rollup.lifecycle.deadman_spec import DeadmanSpec
-from airflow_provider_influx_rollup.lifecycle.query import QuerySpec, ask
-from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
-from airflow_provider_influx_rollup.lifecycle.window_complete import check_windows
+from airflow_provider_influx_rollup.lifecycle.completeness.completeness import check_windows
+from airflow_provider_influx_rollup.lifecycle.completeness.spec import CompletenessSpec
+from airflow_provider_influx_rollup.lifecycle.deadman.deadman import check_deadman
+from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec
+from airflow_provider_influx_rollup.lifecycle.query.query import QuerySpec, ask
+from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer

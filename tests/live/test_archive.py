@@ -22,7 +22,7 @@ from airflow_provider_influx_rollup.exceptions import (
     SourceUnreadable,
 )
 from airflow_provider_influx_rollup.flux.source_schema import ALL_TYPES
-from airflow_provider_influx_rollup.lifecycle import archive_slices
+from airflow_provider_influx_rollup.lifecycle.source import slices as archive_slices
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.influx_http import InfluxAddress
 from tests.archive_scene import (

@@ -20,8 +20,8 @@ from airflow_provider_influx_rollup.exceptions import (
     WindowFrozen,
     WindowNotDue,
 )
-from airflow_provider_influx_rollup.lifecycle.archive_state import plan_archive
-from airflow_provider_influx_rollup.lifecycle.purge_state import PurgeState, write_purge
+from airflow_provider_influx_rollup.lifecycle.archive.state import plan_archive
+from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import PurgeState, write_purge
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.archive_scene import (

@@ -13,7 +13,7 @@ import pytest
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, StoreForbidden, WindowsFailed
-from airflow_provider_influx_rollup.lifecycle.archive_expiring import archive_expiring
+from airflow_provider_influx_rollup.lifecycle.archive.expiring import archive_expiring
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.grid import Grid

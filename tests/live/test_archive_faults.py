@@ -21,9 +21,9 @@ from airflow_provider_influx_rollup.exceptions import (
     StoreUnavailable,
 )
 from airflow_provider_influx_rollup.flux.archive import points_query
-from airflow_provider_influx_rollup.lifecycle.purge_state import PurgeState, write_purge
-from airflow_provider_influx_rollup.lifecycle.steps import Report, Step
-from airflow_provider_influx_rollup.lifecycle.store_steps import (
+from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import PurgeState, write_purge
+from airflow_provider_influx_rollup.steps.influx import Report, Step
+from airflow_provider_influx_rollup.steps.store import (
     FingerprintPart,
     FingerprintSource,
     PutNew,

@@ -18,14 +18,14 @@ from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, InvalidName, PurgeRefused
-from airflow_provider_influx_rollup.lifecycle.compact import compact
-from airflow_provider_influx_rollup.lifecycle.compact_spec import CompactSpec
-from airflow_provider_influx_rollup.lifecycle.purge import purge
-from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec
-from airflow_provider_influx_rollup.lifecycle.restore import plan_restore, restore
-from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
-from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
-from airflow_provider_influx_rollup.lifecycle.verify_archive import verify_archive
+from airflow_provider_influx_rollup.lifecycle.archive.verify import verify_archive
+from airflow_provider_influx_rollup.lifecycle.compact.compact import compact
+from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
+from airflow_provider_influx_rollup.lifecycle.purge.purge import purge
+from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec
+from airflow_provider_influx_rollup.lifecycle.restore.restore import plan_restore, restore
+from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
+from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.read_archive import read_archive
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore

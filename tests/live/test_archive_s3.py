@@ -15,10 +15,10 @@ import pytest
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, StoreForbidden, StoreUnavailable
-from airflow_provider_influx_rollup.lifecycle.purge import purge
-from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec
-from airflow_provider_influx_rollup.lifecycle.restore import restore
-from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
+from airflow_provider_influx_rollup.lifecycle.purge.purge import purge
+from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec
+from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
+from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 from airflow_provider_influx_rollup.stores.check_certificates import check_archive, read_chain

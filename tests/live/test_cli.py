@@ -22,7 +22,7 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.ledger.codec import encode_receipts, encode_spec
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant, to_ns
 from dev.influx_http import InfluxAddress
 from tests.conftest import InfluxServer

@@ -24,7 +24,7 @@ from airflow_provider_influx_rollup.exceptions import (
     QueryFailed,
     WriteRejected,
 )
-from airflow_provider_influx_rollup.lifecycle.steps import Bucket
+from airflow_provider_influx_rollup.steps.influx import Bucket
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 pytestmark = pytest.mark.live

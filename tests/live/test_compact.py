@@ -21,9 +21,9 @@ from airflow_provider_influx_rollup.exceptions import (
     ConfigurationError,
     WindowsFailed,
 )
-from airflow_provider_influx_rollup.lifecycle.steps import Report
-from airflow_provider_influx_rollup.lifecycle.store_steps import JoinParts, PutNew, PutOver, RemoveFiles
 from airflow_provider_influx_rollup.read_archive import archive_files
+from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.store import JoinParts, PutNew, PutOver, RemoveFiles
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.stores.check_certificates import check_archive, read_chain
 from airflow_provider_influx_rollup.windows.interval import Interval

@@ -12,10 +12,10 @@ import pytest
 from airflow_provider_influx_rollup.client.driver import act, drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
-from airflow_provider_influx_rollup.lifecycle.erase import EraseRun, erase
-from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
-from airflow_provider_influx_rollup.lifecycle.steps import Report, Step, Steps
-from airflow_provider_influx_rollup.lifecycle.store_steps import JoinParts, PutNew
+from airflow_provider_influx_rollup.lifecycle.erase.erase import EraseRun, erase
+from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
+from airflow_provider_influx_rollup.steps.influx import Report, Step, Steps
+from airflow_provider_influx_rollup.steps.store import JoinParts, PutNew
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from tests.archive_scene import RUN, VERSIONS, facts_of, read_facts
 from tests.compact_scene import DAY, CompactScene, hour, make_compact_scene

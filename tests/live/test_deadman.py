@@ -16,8 +16,8 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import BucketNotFound
 from airflow_provider_influx_rollup.flux.deadman import last_statuses_query
 from airflow_provider_influx_rollup.flux.inventory import SeriesSource, last_seen_query, watermark_query
-from airflow_provider_influx_rollup.lifecycle.deadman import check_deadman
-from airflow_provider_influx_rollup.lifecycle.deadman_spec import DeadmanSpec
+from airflow_provider_influx_rollup.lifecycle.deadman.deadman import check_deadman
+from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 pytestmark = pytest.mark.live

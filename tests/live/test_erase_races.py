@@ -11,8 +11,8 @@ import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, SourceChanging
-from airflow_provider_influx_rollup.lifecycle.steps import Delete
-from airflow_provider_influx_rollup.lifecycle.store_steps import WriteParts
+from airflow_provider_influx_rollup.steps.influx import Delete
+from airflow_provider_influx_rollup.steps.store import WriteParts
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.archive_scene import WINDOW, facts_of, point, read_facts, sorted_facts
 from tests.conftest import InfluxServer

@@ -15,11 +15,11 @@ from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, Tota
 from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.lifecycle.compact import compact
-from airflow_provider_influx_rollup.lifecycle.compact_spec import CompactSpec
-from airflow_provider_influx_rollup.lifecycle.restore import restore
-from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
-from airflow_provider_influx_rollup.lifecycle.steps import Delete
+from airflow_provider_influx_rollup.lifecycle.compact.compact import compact
+from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
+from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
+from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
+from airflow_provider_influx_rollup.steps.influx import Delete
 from airflow_provider_influx_rollup.stores import check_certificates, erase_parts
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval

@@ -22,10 +22,10 @@ from airflow_provider_influx_rollup.exceptions import (
     ConfigurationError,
     StoreUnavailable,
 )
-from airflow_provider_influx_rollup.lifecycle.export import export
-from airflow_provider_influx_rollup.lifecycle.export_spec import ExportSpec
-from airflow_provider_influx_rollup.lifecycle.export_steps import CommitPoints
-from airflow_provider_influx_rollup.lifecycle.steps import Report
+from airflow_provider_influx_rollup.lifecycle.export.export import export
+from airflow_provider_influx_rollup.lifecycle.export.spec import ExportSpec
+from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.table import CommitPoints
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.archive_scene import RUN, Point, facts_of, point, sorted_facts

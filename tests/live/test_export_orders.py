@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.lifecycle.export_holdings import Holdings, holdings
+from airflow_provider_influx_rollup.lifecycle.export.holdings import Holdings, holdings
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.archive_scene import START, facts_of, point
 from tests.compact_scene import DAY, HOUR_NS, CompactScene, hour, make_compact_scene

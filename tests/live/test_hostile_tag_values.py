@@ -12,15 +12,15 @@ import pytest
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import InvalidName
-from airflow_provider_influx_rollup.lifecycle.archive import archive
-from airflow_provider_influx_rollup.lifecycle.archive_spec import ArchiveSpec
-from airflow_provider_influx_rollup.lifecycle.completeness_spec import CompletenessSpec
-from airflow_provider_influx_rollup.lifecycle.deadman import check_deadman
-from airflow_provider_influx_rollup.lifecycle.deadman_spec import DeadmanSpec
-from airflow_provider_influx_rollup.lifecycle.erase import EraseRun, erase
-from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
-from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
-from airflow_provider_influx_rollup.lifecycle.window_complete import check_windows
+from airflow_provider_influx_rollup.lifecycle.archive.archive import archive
+from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
+from airflow_provider_influx_rollup.lifecycle.completeness.completeness import check_windows
+from airflow_provider_influx_rollup.lifecycle.completeness.spec import CompletenessSpec
+from airflow_provider_influx_rollup.lifecycle.deadman.deadman import check_deadman
+from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec
+from airflow_provider_influx_rollup.lifecycle.erase.erase import EraseRun, erase
+from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
+from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.read_archive import read_archive
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore

@@ -16,11 +16,11 @@ from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client.driver import act, drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import StoreForbidden
-from airflow_provider_influx_rollup.lifecycle.erase import EraseRun, erase
-from airflow_provider_influx_rollup.lifecycle.erase_spec import EraseSpec
-from airflow_provider_influx_rollup.lifecycle.export import export
-from airflow_provider_influx_rollup.lifecycle.export_spec import ExportSpec
-from airflow_provider_influx_rollup.lifecycle.export_steps import ReadTable, TableAt
+from airflow_provider_influx_rollup.lifecycle.erase.erase import EraseRun, erase
+from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
+from airflow_provider_influx_rollup.lifecycle.export.export import export
+from airflow_provider_influx_rollup.lifecycle.export.spec import ExportSpec
+from airflow_provider_influx_rollup.steps.table import ReadTable, TableAt
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 from airflow_provider_influx_rollup.windows.interval import Interval

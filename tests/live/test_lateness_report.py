@@ -19,12 +19,12 @@ from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InvalidName
 from airflow_provider_influx_rollup.ledger.lateness import LateArrival, encode_check, encode_lateness
-from airflow_provider_influx_rollup.lifecycle.lateness_report import LatenessSpec, report_lateness
-from airflow_provider_influx_rollup.lifecycle.lateness_result import LatenessReport, LatenessRow
-from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile
-from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
-from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.lateness.lateness import LatenessSpec, report_lateness
+from airflow_provider_influx_rollup.lifecycle.lateness.result import LatenessReport, LatenessRow
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import Interval
 

@@ -11,10 +11,10 @@ import pytest
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.lifecycle.rollup_script import ScriptSpec, roll_up_by_script
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
-from airflow_provider_influx_rollup.lifecycle.validate import validate
-from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
+from airflow_provider_influx_rollup.lifecycle.rollup_script.rollup_script import ScriptSpec, roll_up_by_script
+from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
+from airflow_provider_influx_rollup.lifecycle.validate.validate import validate
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from tests.archive_scene import RUN, WINDOW
 from tests.conftest import InfluxServer

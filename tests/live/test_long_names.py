@@ -11,8 +11,8 @@ import pytest
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import InvalidName, WriteRejected
-from airflow_provider_influx_rollup.lifecycle.deadman import check_deadman
-from airflow_provider_influx_rollup.lifecycle.deadman_spec import DeadmanSpec
+from airflow_provider_influx_rollup.lifecycle.deadman.deadman import check_deadman
+from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.plain_rows import stored_values

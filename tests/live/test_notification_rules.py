@@ -17,8 +17,8 @@ import pytest
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.lifecycle.deadman import check_deadman
-from airflow_provider_influx_rollup.lifecycle.deadman_spec import DeadmanSpec
+from airflow_provider_influx_rollup.lifecycle.deadman.deadman import check_deadman
+from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.influx_http import InfluxAddress
 from tests.conftest import InfluxServer

@@ -9,11 +9,11 @@ import pytest
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.lifecycle.dry_run import with_plan
-from airflow_provider_influx_rollup.lifecycle.plan import PlanResult, plan_windows
-from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
-from airflow_provider_influx_rollup.lifecycle.source_size import MOST_PARTS, measure_source
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.plan.dry_run import with_plan
+from airflow_provider_influx_rollup.lifecycle.plan.plan import PlanResult, plan_windows
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
+from airflow_provider_influx_rollup.lifecycle.source.size import MOST_PARTS, measure_source
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.rollup_runs import FIELDS, RUN, Place, interval, make_place, make_points, now, per_field, roll

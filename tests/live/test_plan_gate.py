@@ -18,7 +18,7 @@ from airflow_provider_influx_rollup.exceptions import (
     ScriptUnbounded,
 )
 from airflow_provider_influx_rollup.flux.extern import extern_file, window_values
-from airflow_provider_influx_rollup.lifecycle.plan_gate import ScriptVerdict, plan_gate
+from airflow_provider_influx_rollup.lifecycle.rollup_script.gate import ScriptVerdict, plan_gate
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import Interval
 

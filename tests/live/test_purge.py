@@ -14,7 +14,7 @@ import pytest
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import WindowFrozen
-from airflow_provider_influx_rollup.lifecycle.purge_marks import lift_purge
+from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import lift_purge
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.purge_scene import (

@@ -15,8 +15,8 @@ from airflow_provider_influx_rollup.exceptions import (
     InfluxUnavailable,
     QueryFailed,
 )
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
-from airflow_provider_influx_rollup.lifecycle.steps import Delete
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
+from airflow_provider_influx_rollup.steps.influx import Delete
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.purge_scene import (

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import PurgeRefused
-from airflow_provider_influx_rollup.lifecycle.steps import Delete
+from airflow_provider_influx_rollup.steps.influx import Delete
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.archive_scene import Point
 from tests.conftest import InfluxServer

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import PurgeRefused, RestoreIncomplete
-from airflow_provider_influx_rollup.lifecycle.purge import purge
-from airflow_provider_influx_rollup.lifecycle.purge_spec import PurgeSpec
-from airflow_provider_influx_rollup.lifecycle.restore import plan_restore, restore
-from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
+from airflow_provider_influx_rollup.lifecycle.purge.purge import purge
+from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec
+from airflow_provider_influx_rollup.lifecycle.restore.restore import plan_restore, restore
+from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from airflow_provider_influx_rollup.read_archive import read_archive
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from tests.archive_scene import RUN, WINDOW, ArchiveScene, make_archive_scene

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.lifecycle import reconcile_blocks
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
+from airflow_provider_influx_rollup.lifecycle.reconcile import block_size as reconcile_blocks
 from tests.conftest import InfluxServer
 from tests.oracle import local_days, rollup
 from tests.reconcile_runs import reasons_of, sweep, watched

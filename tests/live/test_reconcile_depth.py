@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from tests.conftest import InfluxServer
 from tests.reconcile_runs import reasons_of, sweep, watched
 from tests.reconcile_scene import SPAN, MakeScene, Scene, scene_maker

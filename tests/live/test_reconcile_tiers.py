@@ -10,10 +10,10 @@ import pytest
 
 from airflow_provider_influx_rollup.client.driver import act
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.lifecycle.reconcile_spec import ReconcileSpec
-from airflow_provider_influx_rollup.lifecycle.reconcile_tiers import reconcile_pipeline
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
-from airflow_provider_influx_rollup.lifecycle.steps import Report, Write
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.reconcile.reconcile import reconcile_pipeline
+from airflow_provider_influx_rollup.lifecycle.reconcile.spec import ReconcileSpec
+from airflow_provider_influx_rollup.steps.influx import Report, Write
 from tests.conftest import InfluxServer
 from tests.oracle import rollup, windows
 from tests.reconcile_runs import sweep, sweep_tiers, watched

@@ -12,11 +12,11 @@ import pytest
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ArchiveMissing, ConfigurationError, WindowFrozen
-from airflow_provider_influx_rollup.lifecycle.compact import compact
-from airflow_provider_influx_rollup.lifecycle.compact_spec import CompactSpec
-from airflow_provider_influx_rollup.lifecycle.restore import restore
-from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.compact.compact import compact
+from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
+from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from airflow_provider_influx_rollup.read_archive import read_archive
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval

@@ -14,9 +14,9 @@ import pytest
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import WindowFrozen
-from airflow_provider_influx_rollup.lifecycle.coverage import coverage
-from airflow_provider_influx_rollup.lifecycle.doctor import examine
-from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
+from airflow_provider_influx_rollup.lifecycle.doctor.doctor import examine
+from airflow_provider_influx_rollup.lifecycle.plan.coverage import coverage
+from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.influx_http import InfluxAddress

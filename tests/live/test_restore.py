@@ -19,10 +19,10 @@ from airflow_provider_influx_rollup.exceptions import (
     PartialWrite,
     RestoreConflict,
 )
-from airflow_provider_influx_rollup.lifecycle.restore import restore
-from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
-from airflow_provider_influx_rollup.lifecycle.steps import Gather, Report
-from airflow_provider_influx_rollup.lifecycle.store_steps import WritePoints
+from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.steps.influx import Gather, Report
+from airflow_provider_influx_rollup.steps.store import WritePoints
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.plain_points import Point, bits_of, values_of

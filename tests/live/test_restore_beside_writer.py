@@ -8,9 +8,9 @@ import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
-from airflow_provider_influx_rollup.lifecycle.restore import restore
-from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
-from airflow_provider_influx_rollup.lifecycle.store_steps import WritePoints
+from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
+from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
+from airflow_provider_influx_rollup.steps.store import WritePoints
 from tests.conftest import InfluxServer
 from tests.purge_scene import (
     ARCHIVED_AT,

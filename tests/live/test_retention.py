@@ -19,11 +19,11 @@ from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.client.settings import ClientSettings
 from airflow_provider_influx_rollup.exceptions import WindowFrozen, WindowsFailed, WriteRejected
-from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
-from airflow_provider_influx_rollup.lifecycle.retention import is_too_old
-from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
-from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
+from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 

@@ -21,13 +21,13 @@ from airflow_provider_influx_rollup.exceptions import (
     WindowsFailed,
     WriteRejected,
 )
-from airflow_provider_influx_rollup.lifecycle import rollup_windows
-from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
-from airflow_provider_influx_rollup.lifecycle.rollup import roll_up, steps_from_job
-from airflow_provider_influx_rollup.lifecycle.rollup_script import ScriptSpec, roll_up_by_script
-from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
-from airflow_provider_influx_rollup.lifecycle.steps import Report, Step
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.rollup import windows as rollup_windows
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up, steps_from_job
+from airflow_provider_influx_rollup.lifecycle.rollup_script.rollup_script import ScriptSpec, roll_up_by_script
+from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.steps.influx import Report, Step
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.oracle import query

@@ -35,7 +35,7 @@ from airflow_provider_influx_rollup.exceptions import (
     WindowsFailed,
     WindowZeroLength,
 )
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.oracle import compare, rollup, windows

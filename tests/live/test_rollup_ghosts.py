@@ -10,9 +10,9 @@ import pytest
 from airflow_provider_influx_rollup.client.driver import act, drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
-from airflow_provider_influx_rollup.lifecycle.steps import Report
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
+from airflow_provider_influx_rollup.steps.influx import Report
 from tests.conftest import InfluxServer
 from tests.oracle import compare, rollup, windows
 from tests.rollup_runs import RUN, TAGS, Place, interval, make_place, make_points, now, roll, writes_to

@@ -16,12 +16,12 @@ from airflow_provider_influx_rollup.exceptions import InfluxUnavailable
 from airflow_provider_influx_rollup.ledger.codec import encode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
-from airflow_provider_influx_rollup.lifecycle.heal import plan_healing
-from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
-from airflow_provider_influx_rollup.lifecycle.rollup import roll_up, steps_from_job
-from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
-from airflow_provider_influx_rollup.lifecycle.steps import Report
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.rollup.heal import plan_healing
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up, steps_from_job
+from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.oracle import compare, local_days, rollup, windows

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from tests.conftest import InfluxServer
 from tests.hostile_scene import Fact, Tags, ToPoint, delete_all, facts_in, write_by_to
 from tests.reconcile_runs import sweep

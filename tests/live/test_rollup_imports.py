@@ -17,8 +17,8 @@ import os
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.client.settings import ClientSettings
-from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec, RunInfo
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec, RunInfo
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 token = os.environ["INFLUX_TOKEN"]

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from dev import san_francisco
 from tests.conftest import InfluxServer
 from tests.oracle import Window, local_days, rollup, windows

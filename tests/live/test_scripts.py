@@ -17,7 +17,7 @@ from airflow_provider_influx_rollup.flux import literals
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.flux.extern import extern_file, window_values
 from airflow_provider_influx_rollup.flux.filters import tag_filter
-from airflow_provider_influx_rollup.lifecycle.plan_gate import plan_gate
+from airflow_provider_influx_rollup.lifecycle.rollup_script.gate import plan_gate
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import Interval
 

@@ -11,8 +11,8 @@ import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError, ReceiptMissing
-from airflow_provider_influx_rollup.lifecycle import reconcile_blocks
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.reconcile import block_size as reconcile_blocks
 from tests.conftest import InfluxServer
 from tests.oracle import compare, local_days, rollup, windows
 from tests.reconcile_runs import reasons_of, sweep, sweep_tiers

@@ -11,14 +11,14 @@ import pytest
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.lifecycle.completeness_spec import CompletenessSpec
-from airflow_provider_influx_rollup.lifecycle.deadman import check_deadman
-from airflow_provider_influx_rollup.lifecycle.deadman_spec import DeadmanSpec
-from airflow_provider_influx_rollup.lifecycle.rollup_script import ScriptSpec, roll_up_by_script
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
-from airflow_provider_influx_rollup.lifecycle.validate import validate
-from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
-from airflow_provider_influx_rollup.lifecycle.window_complete import check_windows
+from airflow_provider_influx_rollup.lifecycle.completeness.completeness import check_windows
+from airflow_provider_influx_rollup.lifecycle.completeness.spec import CompletenessSpec
+from airflow_provider_influx_rollup.lifecycle.deadman.deadman import check_deadman
+from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
+from airflow_provider_influx_rollup.lifecycle.rollup_script.rollup_script import ScriptSpec, roll_up_by_script
+from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
+from airflow_provider_influx_rollup.lifecycle.validate.validate import validate
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from tests.conftest import InfluxServer
 from tests.rollup_runs import RUN, Place, interval, make_place, now

@@ -11,10 +11,10 @@ import pytest
 from airflow_provider_influx_rollup.client.driver import act, drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
-from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile
-from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
-from airflow_provider_influx_rollup.lifecycle.spec import RollupSpec
-from airflow_provider_influx_rollup.lifecycle.steps import Report
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
+from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.oracle import query

@@ -13,7 +13,7 @@ from datasketches import hll_sketch
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import AggregateTypeMismatch, ConfigurationError
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from tests.conftest import InfluxServer
 from tests.oracle import COLUMNS, compare, rollup, windows
 from tests.rollup_runs import FIELDS, NUMBERS, TAGS, Place, interval, make_place, make_points, roll

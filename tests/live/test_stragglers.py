@@ -11,9 +11,9 @@ import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
-from airflow_provider_influx_rollup.lifecycle.options import RollupOptions
-from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile
-from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
+from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
+from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.oracle import query

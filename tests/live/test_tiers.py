@@ -20,10 +20,10 @@ from airflow_provider_influx_rollup.exceptions import (
     ReceiptMissing,
     WindowMisaligned,
 )
-from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
-from airflow_provider_influx_rollup.lifecycle.run_windows import interval_to_run
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
-from airflow_provider_influx_rollup.lifecycle.steps import QueryArrow, Steps
+from airflow_provider_influx_rollup.lifecycle.pipeline.run_windows import interval_to_run
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
+from airflow_provider_influx_rollup.steps.influx import QueryArrow, Steps
 from dev.influx_http import InfluxAddress
 from tests import oracle
 from tests.conftest import InfluxServer

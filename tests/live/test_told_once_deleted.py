@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import InfluxUnavailable, StoreUnavailable
-from airflow_provider_influx_rollup.lifecycle.steps import Delete
+from airflow_provider_influx_rollup.steps.influx import Delete
 from tests.conftest import InfluxServer
 from tests.erase_scene import Going, make_filled_scene
 from tests.purge_scene import Stepper, make_purge_scene

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import QueryFailed, WriteRejected
-from airflow_provider_influx_rollup.lifecycle.rollup_script import ScriptSpec, roll_up_by_script
+from airflow_provider_influx_rollup.lifecycle.rollup_script.rollup_script import ScriptSpec, roll_up_by_script
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.influx_http import InfluxAddress
 from tests.conftest import InfluxServer

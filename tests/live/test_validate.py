@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
+from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev import san_francisco

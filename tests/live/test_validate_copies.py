@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import BucketNotFound, ConfigurationError, WindowNotDue
 from airflow_provider_influx_rollup.flux.plan import plan_extern, read_plan
-from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
+from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.validation.transformations import transformations_of
 from airflow_provider_influx_rollup.windows.interval import Interval

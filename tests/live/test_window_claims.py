@@ -10,8 +10,8 @@ import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
-from airflow_provider_influx_rollup.lifecycle.restore import restore
-from airflow_provider_influx_rollup.lifecycle.restore_spec import RestoreSpec
+from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
+from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from tests.archive_scene import RUN
 from tests.conftest import InfluxServer
 from tests.purge_scene import DAY, PURGED_AT, WINDOW, PurgeScene, Stepper, as_facts, inside, make_purge_scene

@@ -14,12 +14,12 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
 from airflow_provider_influx_rollup.ledger.codec import decode_receipts
-from airflow_provider_influx_rollup.lifecycle.completeness_spec import CompletenessSpec
-from airflow_provider_influx_rollup.lifecycle.reconcile import reconcile
-from airflow_provider_influx_rollup.lifecycle.rollup import roll_up
-from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
-from airflow_provider_influx_rollup.lifecycle.window_complete import check_windows
+from airflow_provider_influx_rollup.lifecycle.completeness.completeness import check_windows
+from airflow_provider_influx_rollup.lifecycle.completeness.spec import CompletenessSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 pytestmark = pytest.mark.live

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_influx_rollup.lifecycle.compact_spec import CompactSpec
+from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
 from airflow_provider_influx_rollup.operators.purge import PurgeWindowOperator
 from airflow_provider_influx_rollup.windows.delayed import Like, delayed
 from airflow_provider_influx_rollup.windows.duration import Duration

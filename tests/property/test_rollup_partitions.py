@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.oracle import query, rollup, windows

@@ -21,14 +21,14 @@ from airflow_provider_influx_rollup.aggregates.selection import Column
 from airflow_provider_influx_rollup.exceptions import WindowFrozen
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
-from airflow_provider_influx_rollup.lifecycle.frozen import count_notes, frozen_windows
-from airflow_provider_influx_rollup.lifecycle.job import Job
-from airflow_provider_influx_rollup.lifecycle.ownership import Claim, Ownership
-from airflow_provider_influx_rollup.lifecycle.receipts import ReceiptBook
-from airflow_provider_influx_rollup.lifecycle.retention import MARGIN
-from airflow_provider_influx_rollup.lifecycle.run_info import RunInfo
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
-from airflow_provider_influx_rollup.lifecycle.steps import Bucket, QueryArrow
+from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
+from airflow_provider_influx_rollup.lifecycle.pipeline.claims import Claim, Ownership
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.rollup.frozen import count_notes, frozen_windows
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.source.retention import MARGIN
+from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.steps.influx import Bucket, QueryArrow
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 BEGIN = datetime(2025, 3, 10, tzinfo=UTC)

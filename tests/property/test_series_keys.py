@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from tests.conftest import InfluxServer
 from tests.oracle import Window, compare, local_days, rollup, windows
 from tests.reconcile_runs import sweep

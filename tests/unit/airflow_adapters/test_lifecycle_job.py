@@ -32,7 +32,9 @@ def test_function_is_found_when_its_verb_is_registered(verb: str) -> None:
     assert callable(steps_of_verb(verb))
 
 
-@pytest.mark.parametrize("verb", ["", "os:system", "airflow_provider_influx_rollup.lifecycle.rollup:roll_up"])
+@pytest.mark.parametrize(
+    "verb", ["", "os:system", "airflow_provider_influx_rollup.lifecycle.rollup.rollup:roll_up"]
+)
 def test_verb_is_refused_when_it_is_not_registered(verb: str) -> None:
     with pytest.raises(ConfigurationError, match=r"no lifecycle verb.*rollup"):
         steps_of_verb(verb)

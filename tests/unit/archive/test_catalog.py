@@ -15,14 +15,14 @@ from airflow_provider_influx_rollup.archive.manifest import Manifest, Part
 from airflow_provider_influx_rollup.archive.paths import generation_folder, window_folder
 from airflow_provider_influx_rollup.archive.pieces import cut_pieces
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch
-from airflow_provider_influx_rollup.lifecycle.catalog import (
+from airflow_provider_influx_rollup.lifecycle.archive_files.index import (
     find_entries,
     fold_marks,
     mark_generation,
     rebuild_catalog,
 )
-from airflow_provider_influx_rollup.lifecycle.steps import Gather, Report
-from airflow_provider_influx_rollup.lifecycle.store_steps import ListFolder, PutNew, ReadBytes, RemoveFiles
+from airflow_provider_influx_rollup.steps.influx import Gather, Report
+from airflow_provider_influx_rollup.steps.store import ListFolder, PutNew, ReadBytes, RemoveFiles
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 FOLDER = "dev/b/m"

@@ -19,7 +19,7 @@ from airflow_provider_influx_rollup.cli.exit_codes import INTERRUPTED, UNUSABLE,
 from airflow_provider_influx_rollup.cli.interval import interval_of
 from airflow_provider_influx_rollup.cli.main import COMMANDS, build_parser, main
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError, WindowError
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 
 SECRET = "s3cret-token"
 NOW = datetime(2025, 3, 30, 12, 34, tzinfo=UTC)

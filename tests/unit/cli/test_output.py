@@ -12,8 +12,8 @@ from airflow_provider_influx_rollup.cli.bar import MARKS, WORST_FIRST, bar, lege
 from airflow_provider_influx_rollup.cli.machine import check_zones, examine_machine, is_supported
 from airflow_provider_influx_rollup.cli.output import Output, plain, seconds, size, table
 from airflow_provider_influx_rollup.exceptions import ArchiveMissing
-from airflow_provider_influx_rollup.lifecycle.coverage import WindowState
-from airflow_provider_influx_rollup.lifecycle.doctor_findings import Status
+from airflow_provider_influx_rollup.lifecycle.doctor.findings import Status
+from airflow_provider_influx_rollup.lifecycle.plan.coverage import WindowState
 
 C, M, W, N = WindowState.COMMITTED, WindowState.MISSING, WindowState.WRITING, WindowState.NOT_DUE
 

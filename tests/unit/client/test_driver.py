@@ -16,8 +16,8 @@ import pytest
 from airflow_provider_influx_rollup.client.driver import ACTIONS, MAX_THREADS, adrive, drive
 from airflow_provider_influx_rollup.client.retry import call_with_retries
 from airflow_provider_influx_rollup.exceptions import InfluxUnavailable, QueryFailed
-from airflow_provider_influx_rollup.lifecycle import steps as s
-from airflow_provider_influx_rollup.lifecycle.store_steps import StoreStep
+from airflow_provider_influx_rollup.steps import influx as s
+from airflow_provider_influx_rollup.steps.store import StoreStep
 from airflow_provider_influx_rollup.stores.actions import STORE_ACTIONS
 from airflow_provider_influx_rollup.windows.interval import Interval
 

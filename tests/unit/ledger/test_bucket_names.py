@@ -11,10 +11,10 @@ import pytest
 from airflow_provider_influx_rollup.ledger.bucket_names import BucketNames
 from airflow_provider_influx_rollup.ledger.codec import decode_specs, encode_spec
 from airflow_provider_influx_rollup.ledger.copies import CopiedTo, decode_copies
-from airflow_provider_influx_rollup.lifecycle.clash import StoredSpec
-from airflow_provider_influx_rollup.lifecycle.identity import as_known, with_own_hash
-from airflow_provider_influx_rollup.lifecycle.spec import GridSpec, RollupSpec
-from airflow_provider_influx_rollup.lifecycle.steps import Bucket
+from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.identity import as_known, with_own_hash
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.steps.influx import Bucket
 
 X, Y, T = "00000000000000aa", "00000000000000bb", "00000000000000cc"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

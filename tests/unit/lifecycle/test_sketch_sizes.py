@@ -4,8 +4,12 @@ import json
 
 from airflow_provider_influx_rollup.aggregates.catalog import find_aggregate
 from airflow_provider_influx_rollup.aggregates.selection import Column
-from airflow_provider_influx_rollup.lifecycle.job import weighed_points
-from airflow_provider_influx_rollup.lifecycle.survivors import CHARACTERS_PER_PART, VALUES_PER_PART, _parts
+from airflow_provider_influx_rollup.lifecycle.target.block import weighed_points
+from airflow_provider_influx_rollup.lifecycle.target.set_aside import (
+    CHARACTERS_PER_PART,
+    VALUES_PER_PART,
+    _parts,
+)
 
 
 def columns_of(*names: str, parts: tuple[str, ...] = ()) -> list[Column]:

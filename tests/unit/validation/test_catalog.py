@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, RuleInvalid
-from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
+from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.validation.catalog import RULES, rule_of, rules_of
 from airflow_provider_influx_rollup.validation.rule_file import read_rule_file
 from airflow_provider_influx_rollup.validation.transformations import TRANSFORMATIONS, transformations_of

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_influx_rollup.lifecycle.validate_judge import Tally
+from airflow_provider_influx_rollup.lifecycle.validate.judge import Tally
 from airflow_provider_influx_rollup.validation.catalog import rule_of
 from airflow_provider_influx_rollup.validation.points import Part, Points, Registry
 from airflow_provider_influx_rollup.validation.rule import PointRule

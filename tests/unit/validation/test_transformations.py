@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.lifecycle.validate_clean import CleanWriter
-from airflow_provider_influx_rollup.lifecycle.validate_spec import ValidateSpec
+from airflow_provider_influx_rollup.lifecycle.validate.clean import CleanWriter
+from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.validation.points import Part, Points, Registry
 from airflow_provider_influx_rollup.validation.transformations import transformations_of

@@ -1,0 +1,1 @@
+"""The verb archive: write the points of windows to files, and prove them."""

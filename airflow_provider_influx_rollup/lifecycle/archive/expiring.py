@@ -1,0 +1,220 @@
+"""Archive windows before retention deletes them: the oldest first, and a loud error for those that cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_provider_influx_rollup.archive.paths import window_folder
+from airflow_provider_influx_rollup.exceptions import (
+    InfluxRollupError,
+    StoreError,
+    WindowFrozen,
+    WindowsFailed,
+)
+from airflow_provider_influx_rollup.lifecycle.archive.archive import archive
+from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
+from airflow_provider_influx_rollup.lifecycle.archive_files.generations import newest_generation
+from airflow_provider_influx_rollup.lifecycle.archive_files.place import located
+from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run.window_errors import (
+    MOST_CAUSES_TOLD,
+    gaps_of,
+    is_of_windows,
+)
+from airflow_provider_influx_rollup.lifecycle.source.retention import MARGIN, is_too_old
+from airflow_provider_influx_rollup.lifecycle.source.slices import count_windows
+from airflow_provider_influx_rollup.lifecycle.source.whole_read import require_bucket, require_known
+from airflow_provider_influx_rollup.steps.influx import Bucket, Report, ShowKeys, Steps
+from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.grid import Grid
+from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
+from airflow_provider_influx_rollup.windows.lateness import is_due
+from airflow_provider_influx_rollup.windows.shards import shard_end
+
+MOST_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Expiring:
+    """What was found and done.
+
+    :param expiring: windows with points that retention deletes soon, in order
+    :param archived: those that this run archived
+    :param left: those that have to wait for the next run, as there were too many
+    :param next_deletion: when retention deletes the first of those that are left
+    :param rows: points that this run archived
+    """
+
+    spec: ArchiveSpec
+    expiring: tuple[Interval, ...]
+    archived: tuple[Interval, ...]
+    left: tuple[Interval, ...]
+    next_deletion: datetime | None
+    rows: int
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Small JSON for XCom."""
+        return {
+            "expiring": len(self.expiring),
+            "archived": len(self.archived),
+            "left": len(self.left),
+            "next_deletion": format_instant(self.next_deletion) if self.next_deletion else None,
+            "windows": [window.as_json() for window in self.archived[:MOST_NAMED]],
+            "rows_out": self.rows,
+            "path": f"{self.spec.shown_path}/{self.spec.folder}",
+            "seconds": round(self.seconds, 3),
+            "pipeline": self.spec.pipeline,
+        }
+
+
+def archive_expiring(
+    spec: ArchiveSpec,
+    grid: Grid,
+    within: Duration,
+    max_windows: int,
+    run: RunInfo,
+    now: Clock,
+    versions: Mapping[str, str],
+    *,
+    dry_run: bool = False,
+) -> Steps[Expiring]:
+    """Archive the windows that retention deletes soon, and that no generation holds as they are.
+
+    :param grid: the windows of the archive
+    :param within: how soon
+    :param max_windows: most windows that this run archives
+    :param now: the clock, aware UTC
+    :param versions: of the software, for the manifests
+    :param dry_run: look only
+    :raises ConfigurationError: when neither the bucket nor the archive knows the measurement
+    :raises WindowsFailed: after all others are archived, naming the windows that could not be, each with its reason
+    """
+    began = now()
+    bucket = yield from require_bucket(spec.bucket, grid.window_at(began))
+    spec = yield from located(spec)
+    counts = yield from _counted(spec, bucket, expiring_windows(spec, bucket, grid, within, began))
+    waiting, failed = yield from _sorted_out(spec, bucket, counts, began)
+    chosen = [] if dry_run else waiting[:max_windows]
+    rows = yield from _archive_each(spec, chosen, run, now, versions, failed)
+    archived = [window for window in chosen if window not in failed]
+    if failed:
+        raise _failure(spec, bucket, failed, len(archived))
+    left = waiting[len(chosen) :]
+    if left:
+        yield Report(f"{len(left)} windows wait for the next run, the first is {left[0]}", "warning")
+    seconds = (now() - began).total_seconds()
+    first = deletion(left[0], bucket) if left else None
+    return Expiring(spec, tuple(counts), tuple(archived), tuple(left), first, rows, seconds)
+
+
+def deletion(window: Interval, bucket: Bucket) -> datetime:
+    """When retention deletes the first points of a window.
+
+    :param bucket: one with a retention
+    """
+    return shard_end(window.start, bucket.shard_group_seconds) + timedelta(seconds=bucket.retention_seconds)
+
+
+def expiring_windows(
+    spec: ArchiveSpec, bucket: Bucket, grid: Grid, within: Duration, now: datetime
+) -> list[Interval]:
+    """The windows that are due and that retention deletes soon, in order; none where it deletes nothing.
+
+    :param within: how soon
+    """
+    if not bucket.retention_seconds:
+        return []
+    length = timedelta(seconds=bucket.shard_group_seconds)
+    oldest = now - timedelta(seconds=bucket.retention_seconds) - length - MARGIN
+    lateness = Duration.of(spec.lateness, allow_zero=True)
+    found = []
+    window = grid.window_at(oldest)
+    while deletion(window, bucket) <= now + within.timedelta and is_due(window, lateness, now):
+        found.append(window)
+        window = grid.window_at(window.stop)
+    return found
+
+
+def _counted(spec: ArchiveSpec, bucket: Bucket, windows: Sequence[Interval]) -> Steps[dict[Interval, int]]:
+    """Those of some windows that have points, with their counts."""
+    keys = yield ShowKeys(spec.bucket, spec.measurement)
+    if windows:
+        yield from require_known(spec, None, keys)
+    counts = yield from count_windows(bucket, spec.measurement, windows, keys)
+    return {window: counts[window] for window in windows if counts[window]}
+
+
+def _sorted_out(
+    spec: ArchiveSpec, bucket: Bucket, counts: Mapping[Interval, int], now: datetime
+) -> Steps[tuple[list[Interval], dict[Interval, InfluxRollupError]]]:
+    """The windows to archive, and those for which it is too late."""
+    waiting: list[Interval] = []
+    failed: dict[Interval, InfluxRollupError] = {}
+    for window, rows in counts.items():
+        known = yield from newest_generation(window_folder(spec.folder, window))
+        known_rows = known.manifest.source.total.rows if known else 0
+        if rows == known_rows:
+            continue
+        if spec.force or not is_too_old(window, bucket, now):
+            waiting.append(window)
+        elif rows > known_rows:
+            failed[window] = _lost(spec, window, rows, known_rows)
+    return waiting, failed
+
+
+def _archive_each(
+    spec: ArchiveSpec,
+    windows: Sequence[Interval],
+    run: RunInfo,
+    now: Clock,
+    versions: Mapping[str, str],
+    failed: dict[Interval, InfluxRollupError],
+) -> Steps[int]:
+    """Archive windows and return how many points that were.
+
+    :param failed: gets the windows that could not be archived
+    """
+    rows = 0
+    for window in windows:
+        try:
+            result = yield from archive(spec, [window], run, now, versions)
+            rows += int(result.as_json()["rows_out"])
+        except InfluxRollupError as error:
+            if not is_of_windows(error) or isinstance(error, StoreError):
+                raise
+            failed[window] = error
+            yield Report(str(error), "warning")
+    return rows
+
+
+def _lost(spec: ArchiveSpec, window: Interval, rows: int, known_rows: int) -> WindowFrozen:
+    what = (
+        f"retention of bucket {spec.bucket!r} may have taken points of the window, and the archive holds {known_rows:,} "
+        f"of the {rows:,} that are left"
+    )
+    return WindowFrozen(what, window=window, written="nothing", fix="set force=True to archive what is left")
+
+
+def _failure(
+    spec: ArchiveSpec, bucket: Bucket, failed: Mapping[Interval, InfluxRollupError], archived: int
+) -> WindowsFailed:
+    windows = sorted(failed)
+    causes = gaps_of(
+        windows, {window: f"{type(failed[window]).__name__}: {failed[window].what}" for window in windows}
+    )
+    told = [f"{', '.join(map(str, some[:MOST_NAMED]))}: {why}" for some, why in causes[:MOST_CAUSES_TOLD]]
+    if len(causes) > len(told):
+        told.append(f"and {len(causes) - len(told)} other reasons")
+    what = (
+        f"{len(windows)} windows of {spec.bucket}/{spec.measurement} are not archived, and retention deletes the first at "
+        f"{format_instant(deletion(windows[0], bucket))} or soon after. {'. '.join(told)}"
+    )
+    fix = next((error.fix for error in failed.values() if error.fix), None)
+    ordered = [(window, failed[window]) for window in windows]
+    written = f"{archived} other windows were archived"
+    return WindowsFailed(what, failed=ordered, window=windows[0], written=written, fix=fix)

@@ -1,0 +1,1 @@
+"""Documents of an archive that several verbs read."""

@@ -1,0 +1,129 @@
+"""The newest generation of an archived window, and whether its files are what its manifest says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airflow_provider_influx_rollup.archive.documents import sha256_of
+from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
+from airflow_provider_influx_rollup.archive.manifest import Manifest
+from airflow_provider_influx_rollup.archive.paths import (
+    MANIFEST,
+    generation_folder,
+    parse_generation,
+    window_folder,
+)
+from airflow_provider_influx_rollup.archive.placement import decode_in_place
+from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
+from airflow_provider_influx_rollup.lifecycle.archive_files.erased_files import read_erased
+from airflow_provider_influx_rollup.steps.influx import Gather, Steps
+from airflow_provider_influx_rollup.steps.store import FingerprintPart, ListFolder, ReadBytes
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+READS_AT_A_TIME = 2
+FIX = "bring the files back from a copy, or archive the window again while its points are there"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A generation that has a manifest.
+
+    :param folder: of the generation, in the store
+    :param data: the manifest's bytes
+    """
+
+    folder: str
+    manifest: Manifest
+    data: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Of the manifest."""
+        return sha256_of(self.data)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Of the Parquet files."""
+        return tuple(f"{self.folder}/{part.name}" for part in self.manifest.parts)
+
+
+def generations(window_folder: str) -> Steps[list[int]]:
+    """The numbers of all generations that were begun, in order."""
+    names = yield ListFolder(window_folder)
+    return sorted(number for name in names if (number := parse_generation(name)) is not None)
+
+
+def newest_generation(window_folder: str) -> Steps[Published | None]:
+    """The newest generation that was published; None when there is none.
+
+    :raises ArchiveMismatch: when its manifest is damaged, or of another measurement or window
+    """
+    for number in reversed((yield from generations(window_folder))):
+        found = yield from read_generation(window_folder, number)
+        if found is not None:
+            return found
+    return None
+
+
+def read_generation(window_folder: str, number: int) -> Steps[Published | None]:
+    """One generation; None when it was not published.
+
+    :raises ArchiveMismatch: when its manifest is damaged, or of another measurement, window or generation
+    """
+    folder = generation_folder(window_folder, number)
+    path = f"{folder}/{MANIFEST}"
+    data = yield ReadBytes(path)
+    if data is None:
+        return None
+    return Published(folder, decode_in_place(data, path), data)
+
+
+def require_generation(measurement_folder: str, window: Interval, number: int) -> Steps[Published]:
+    """A generation that the index names.
+
+    :raises ArchiveMissing: when it was never published
+    """
+    found = yield from read_generation(window_folder(measurement_folder, window), number)
+    if found is None:
+        what = f"generation {number} of the window is in the index of the archive, and has no manifest"
+        fix = "bring the folder back from a copy, or make the index anew: influx-rollup catalog --rebuild"
+        raise ArchiveMissing(what, window=window, written="nothing", fix=fix)
+    return found
+
+
+def verify_files(published: Published) -> Steps[Fingerprint]:
+    """Read every file back and compare it with the manifest.
+
+    :return: what the files hold, with its series
+    :raises ArchiveMismatch: naming what differs
+    :raises ArchiveMissing: when a file is not there, also because series of it were erased
+    """
+    try:
+        return (yield from _verify_files(published))
+    except ArchiveMissing:
+        erased = yield from read_erased(published.folder)
+        if erased is None:
+            raise
+        window = published.manifest.window
+        what = f"generation {erased.generation} of {window} holds series that were erased (erasure {erased.erase_id}): its files are gone for good"
+        fix = "use the newest generation, which has all other points"
+        raise ArchiveMissing(what, window=window, written="nothing", fix=fix) from None
+
+
+def _verify_files(published: Published) -> Steps[Fingerprint]:
+    manifest = published.manifest
+    found: list[Fingerprint] = []
+    for first in range(0, len(manifest.parts), READS_AT_A_TIME):
+        some = manifest.parts[first : first + READS_AT_A_TIME]
+        reads = tuple(FingerprintPart(f"{published.folder}/{part.name}", part.sha256) for part in some)
+        for part, (read, fingerprint) in zip(some, (yield Gather(reads)), strict=True):
+            if read != part:
+                what = f"{published.folder}/{part.name} is not the file that its manifest names"
+                raise ArchiveMismatch(what, window=manifest.window, written="nothing", fix=FIX)
+            found.append(fingerprint)
+    whole = merge(found)
+    differences = whole.differences(manifest.content, "the files", "the manifest")
+    if differences or whole.series_count != manifest.content.series_count:
+        what = f"the files of {published.folder} are not what its manifest says: {'; '.join(differences) or 'other series'}"
+        raise ArchiveMismatch(what, window=manifest.window, written="nothing", fix=FIX)
+    return whole

@@ -1,0 +1,93 @@
+"""Publish files as a generation: read back before, by a manifest that only one run can put, and never over an erasure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
+from airflow_provider_influx_rollup.archive.manifest import Manifest, Part
+from airflow_provider_influx_rollup.archive.paths import MANIFEST, window_of_path
+from airflow_provider_influx_rollup.exceptions import ArchiveMismatch
+from airflow_provider_influx_rollup.lifecycle.archive_files.fences import read_fences
+from airflow_provider_influx_rollup.lifecycle.archive_files.generations import READS_AT_A_TIME, Published
+from airflow_provider_influx_rollup.lifecycle.archive_files.index import mark_generation
+from airflow_provider_influx_rollup.steps.influx import Gather, Report, Steps
+from airflow_provider_influx_rollup.steps.store import (
+    FingerprintPart,
+    ListFolder,
+    PutNew,
+    ReadBytes,
+    RemoveFiles,
+)
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+MOST_TOLD = 5
+ERASED_MEANWHILE = "series were erased meanwhile"
+
+
+def read_back(folder: str, parts: Sequence[Part]) -> Steps[Fingerprint]:
+    """What the files hold, read from the files.
+
+    :raises ArchiveMismatch: when one is not as it was written
+    """
+    found: list[Fingerprint] = []
+    for first in range(0, len(parts), READS_AT_A_TIME):
+        some = parts[first : first + READS_AT_A_TIME]
+        steps = tuple(FingerprintPart(f"{folder}/{part.name}", part.sha256) for part in some)
+        for part, (read, fingerprint) in zip(some, (yield Gather(steps)), strict=True):
+            if read != part:
+                what = f"{folder}/{part.name} does not hold what was written to it"
+                fix = "look at the store, then run it again"
+                raise ArchiveMismatch(what, window=window_of_path(folder), written="no manifest", fix=fix)
+            found.append(fingerprint)
+    return merge(found)
+
+
+def publish(
+    measurement_folder: str, published: Published, token: str, fences: int
+) -> Steps[Published | None]:
+    """Make a generation exist, unless another run has published this number, or series were erased meanwhile.
+
+    :param published: its files are written and proven
+    :param token: part of the names of this try's files
+    :param fences: how often series had been erased before anything was read
+    :return: None when it does not exist; the files are gone then
+    """
+    folder, manifest = published.folder, published.manifest
+    if (yield from read_fences(measurement_folder)) != fences:
+        yield Report(f"Window {manifest.window}: {ERASED_MEANWHILE}", "warning")
+        yield from give_way(folder, token, manifest.window)
+        return None
+    yield from mark_generation(measurement_folder, manifest.window, manifest.generation)
+    if not (yield PutNew(f"{folder}/{MANIFEST}", published.data)):
+        yield from give_way(folder, token, manifest.window)
+        return None
+    mine = {part.name for part in manifest.parts}
+    names = yield ListFolder(folder)
+    if not mine.issubset(names):
+        # an erasure took files in this moment; nobody can have read the generation
+        yield RemoveFiles((f"{folder}/{MANIFEST}",))
+        yield Report(f"Window {manifest.window}: {ERASED_MEANWHILE}", "warning")
+        return None
+    # what runs left that died, or that will find this manifest in their way
+    strangers = [name for name in names if name.endswith(".parquet") and name not in mine]
+    yield RemoveFiles(tuple(f"{folder}/{name}" for name in strangers))
+    return published
+
+
+def give_way(folder: str, token: str, window: Interval) -> Steps[None]:
+    """Remove the files of a try, but none that a manifest names, whoever wrote it."""
+    path = f"{folder}/{MANIFEST}"
+    data = yield ReadBytes(path)
+    named = {part.name for part in Manifest.decode(data, path).parts} if data is not None else set()
+    names = yield ListFolder(folder)
+    mine = [name for name in names if token in name and name not in named]
+    yield RemoveFiles(tuple(f"{folder}/{name}" for name in mine))
+    if data is not None:
+        yield Report(f"Window {window}: another run was faster", "warning")
+
+
+def few(differences: Sequence[str]) -> str:
+    """The first of some differences, as one text."""
+    more = f" and {len(differences) - MOST_TOLD} more" if len(differences) > MOST_TOLD else ""
+    return "; ".join(differences[:MOST_TOLD]) + more

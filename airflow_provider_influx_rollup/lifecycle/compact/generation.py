@@ -1,0 +1,165 @@
+"""Make one generation of a large window: joined, proven equal to its small windows, and published by the manifest at last."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from airflow_provider_influx_rollup.archive.catalog import COMPACTED, Entry, compacted_as_json
+from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
+from airflow_provider_influx_rollup.archive.manifest import Manifest
+from airflow_provider_influx_rollup.archive.paths import generation_folder, window_folder
+from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
+from airflow_provider_influx_rollup.lifecycle.archive_files.generations import (
+    Published,
+    generations,
+    require_generation,
+    verify_files,
+)
+from airflow_provider_influx_rollup.lifecycle.archive_files.moved import Held, find_held
+from airflow_provider_influx_rollup.lifecycle.archive_files.publish import few, give_way, publish
+from airflow_provider_influx_rollup.lifecycle.compact.plan import CompactPlan
+from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.steps.influx import Steps
+from airflow_provider_influx_rollup.steps.store import (
+    Joined,
+    JoinParts,
+    PartsOf,
+)
+from airflow_provider_influx_rollup.windows.coverage import subtract
+from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
+
+
+@dataclass(frozen=True, slots=True)
+class Compacting:
+    """One try to make the next generation of a large window.
+
+    :param run: who makes it
+    :param began: when the try began; with the run it is the files' name
+    :param versions: of the software, for the manifest
+    :param reason: why there is a new generation
+    :param fences: how often series had been erased before anything was read
+    """
+
+    spec: CompactSpec
+    plan: CompactPlan
+    run: RunInfo
+    began: datetime
+    versions: Mapping[str, str]
+    reason: str
+    fences: int
+
+    @property
+    def window(self) -> Interval:
+        """The large window."""
+        return self.plan.window
+
+    @property
+    def token(self) -> str:
+        """Part of the files' names that no other try uses."""
+        text = f"compact\0{self.window}\0{asdict(self.run)}\0{self.began.isoformat()}"
+        return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def compact_generation(making: Compacting) -> Steps[Published | None]:
+    """Join the files of the plan, prove that they hold the same points, and publish.
+
+    :return: None when another run was faster
+    :raises ArchiveMismatch: when a file is not what its manifest says, or the large files are not exactly the small ones
+    :raises ArchiveMissing: when files are gone
+    """
+    held = yield from _find_all(making)
+    folder, number = yield from _begin(making)
+    tags = tuple(sorted({tag for one in held.values() for tag in one.published.manifest.tags}))
+    try:
+        joined: Joined = yield JoinParts(_sources(making.plan, held), folder, f"{making.token}-0001", tags)
+        _require_equal(making.plan, held, joined)
+        manifest = _manifest(making, number, tags, joined)
+        published = Published(folder, manifest, manifest.encode())
+        yield from verify_files(published)
+    except (ArchiveMismatch, ArchiveMissing):
+        yield from give_way(folder, making.token, making.window)
+        raise
+    return (yield from publish(making.spec.folder, published, making.token, making.fences))
+
+
+def _find_all(making: Compacting) -> Steps[dict[Interval, Held]]:
+    """Where the points of each generation of the plan are, by window."""
+    found: dict[Interval, Held] = {}
+    for piece in making.plan.pieces:
+        entry = piece.entries[0]
+        if entry.window in found:
+            continue
+        published = yield from require_generation(making.spec.folder, entry.window, entry.generation)
+        found[entry.window] = yield from find_held(published)
+    return found
+
+
+def _begin(making: Compacting) -> Steps[tuple[str, int]]:
+    folder = window_folder(making.spec.folder, making.window)
+    newest = making.plan.newest
+    begun = yield from generations(folder)
+    number = max([newest.manifest.generation + 1 if newest else 1, *begun])
+    return generation_folder(folder, number), number
+
+
+def _sources(plan: CompactPlan, held: Mapping[Interval, Held]) -> tuple[PartsOf, ...]:
+    sources = []
+    for piece in plan.pieces:
+        holder = held[piece.entries[0].window].holder
+        files = tuple(
+            (f"{holder.folder}/{part.name}", part.sha256)
+            for part in holder.manifest.parts
+            if part.first_ns < piece.interval.stop_ns and part.last_ns >= piece.interval.start_ns
+        )
+        sources.append(PartsOf(files, piece.interval))
+    return tuple(sources)
+
+
+def _require_equal(plan: CompactPlan, held: Mapping[Interval, Held], joined: Joined) -> None:
+    """What was read of each small window is what its manifest says, where all of it was read.
+
+    Parts of a window are those of a file whose hash is right, and whose points were proven when it was published.
+
+    :raises ArchiveMismatch: naming the fields that differ
+    """
+    by_window: dict[Interval, tuple[Entry, list[Interval], list[Fingerprint]]] = {}
+    for piece, found in zip(plan.pieces, joined.found, strict=True):
+        entry = piece.entries[0]
+        _, intervals, prints = by_window.setdefault(entry.window, (entry, [], []))
+        intervals.append(piece.interval)
+        prints.append(found)
+    for entry, intervals, prints in by_window.values():
+        if held[entry.window].is_moved or subtract(entry.covered, intervals):
+            continue
+        wanted = held[entry.window].published.manifest.content
+        differences = merge(prints).differences(wanted, "the files", "the manifest")
+        if differences:
+            what = f"the files of {entry.window} do not hold what its manifest says: {few(differences)}"
+            fix = "bring the files back from a copy, or archive the window again while its points are there"
+            raise ArchiveMismatch(what, window=plan.window, written="no new generation", fix=fix)
+
+
+def _manifest(making: Compacting, number: int, tags: tuple[str, ...], joined: Joined) -> Manifest:
+    spec, newest = making.spec, making.plan.newest
+    org, bucket = spec.kept_names
+    content = Fingerprint(merge(joined.found).fields, {}, joined.series)
+    return Manifest(
+        org=org,
+        bucket=bucket,
+        measurement=spec.measurement,
+        window=making.window,
+        generation=number,
+        tags=tags,
+        parts=joined.parts,
+        content=content,
+        source=content,
+        created_at=format_instant(making.began),
+        previous=newest.manifest.generation if newest else 0,
+        run={**asdict(making.run), COMPACTED: compacted_as_json(making.plan.compacted)},
+        versions=dict(making.versions),
+        reason=making.reason,
+    )

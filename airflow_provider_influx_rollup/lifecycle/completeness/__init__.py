@@ -1,0 +1,1 @@
+"""Whether the points of a window are all there."""

@@ -1,0 +1,218 @@
+"""Whether windows have all the data they should have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_provider_influx_rollup.exceptions import BucketNotFound
+from airflow_provider_influx_rollup.flux.completeness import counts_query
+from airflow_provider_influx_rollup.flux.inventory import last_seen_query, watermark_query
+from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
+from airflow_provider_influx_rollup.ledger.codec import decode_receipts
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.lifecycle.completeness.gaps import (
+    WindowCount,
+    WindowGap,
+    count_windows,
+    describe_gap,
+    find_gap,
+    some_of,
+)
+from airflow_provider_influx_rollup.lifecycle.completeness.incomplete_windows import (
+    mark_complete,
+    mark_incomplete,
+)
+from airflow_provider_influx_rollup.lifecycle.completeness.quiet_source import quiet_since
+from airflow_provider_influx_rollup.lifecycle.completeness.spec import CompletenessSpec
+from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
+from airflow_provider_influx_rollup.lifecycle.source.inventory import (
+    Series,
+    last_seen_by_series,
+    match_series,
+    series_label,
+)
+from airflow_provider_influx_rollup.lifecycle.source.inventory_read import read_expected
+from airflow_provider_influx_rollup.steps.influx import Query, Report, Steps
+from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
+from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
+
+MAX_LISTED = 50
+# points of clocks that are ahead
+CLOCKS_AHEAD = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look found.
+
+    :param gaps: one for each window, in order
+    :param waiting: why the interval as a whole is not complete, besides its gaps
+    """
+
+    counted: tuple[WindowCount, ...]
+    gaps: tuple[WindowGap, ...]
+    waiting: list[str] = field(default_factory=list)
+
+    @property
+    def incomplete(self) -> list[WindowGap]:
+        """The windows that lack something."""
+        return [gap for gap in self.gaps if not gap.is_complete]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is waited for."""
+        return not self.incomplete and not self.waiting
+
+    def lacking(self) -> dict[Interval, str]:
+        """What each window lacks that is incomplete."""
+        waiting = "; ".join(self.waiting)
+        found = {}
+        for gap in self.gaps:
+            parts = [] if gap.is_complete else [describe_gap(gap).partition(": ")[2]]
+            if waiting:
+                parts.append(waiting)
+            if parts:
+                found[gap.window] = "; ".join(parts)
+        return found
+
+
+def check_windows(spec: CompletenessSpec, interval: Interval, now: datetime) -> Steps[dict[str, Any] | None]:
+    """Look once; the completion event when all windows of an interval are complete, or a part is enough, else None.
+
+    Nothing is read before the interval's stop + lateness, and each call tells what is still missing.
+
+    :param now: the present time
+    :return: ``{"window", "windows", "rows", "series", "missing_series", "missing_series_count", "watermark",
+        "completeness", "upstream", "upstream_incomplete", "incomplete", "incomplete_count", "state"}``; the state is
+        ``complete`` or ``partial``
+    :raises WindowMisaligned: when the grid does not tile the interval
+    :raises InfluxError: when the server refuses or cannot be reached
+    """
+    windows, due = spec.windows(interval), spec.due_at(interval)
+    if now < due:
+        yield Report(f"{interval} is not due before {format_instant(due)} (stop + lateness {spec.lateness})")
+        return None
+    receipts = yield from _upstream(spec, interval)
+    uncommitted = [window for window in windows if spec.upstream and window not in receipts]
+    if uncommitted:
+        text = f"{len(uncommitted)} of {len(windows)} windows are not COMMITTED by {spec.upstream}"
+        yield Report(f"{interval}: {text}, the first is {uncommitted[0]}")
+        return None
+    look = yield from look_at(spec, interval, now)
+    if spec.quiet_for is not None:
+        since = yield from quiet_since(spec, interval, look.counted, now)
+        if now - since < Duration.of(spec.quiet_for, allow_zero=True).timedelta:
+            text = f"its counts are known to be the same since {format_instant(since)} only"
+            look.waiting.append(f"{text}, quiet_for is {spec.quiet_for}")
+    partial_from = spec.partial_from(interval)
+    is_enough = partial_from is not None and now >= partial_from
+    if not look.is_complete:
+        yield Report(_lacks(interval, look), "warning" if is_enough else "info")
+        if not is_enough:
+            return None
+        yield from mark_incomplete(spec, interval, look.lacking(), now)
+    else:
+        yield from mark_complete(spec, interval)
+    rows = yield Query(watermark_query(spec.source, interval))
+    watermark = max((row["_time"] for row in rows), default=None)
+    event = completion_event(spec, interval, look, watermark)
+    return event | {"upstream_incomplete": sum(1 for receipt in receipts.values() if receipt.incomplete)}
+
+
+def look_at(spec: CompletenessSpec, interval: Interval, now: datetime) -> Steps[Look]:
+    """Compare what is there with what is expected, and write nothing.
+
+    :param interval: the grid must tile it
+    :param now: the present time
+    """
+    expected = (
+        spec.counted
+        if spec.inventory is None
+        else (yield from read_expected(spec.inventory, spec.source, interval))
+    )
+    counted: list[WindowCount] = []
+    for run in equal_runs(spec.windows(interval)):
+        counted += count_windows(run.windows, (yield Query(counts_query(spec.source, run), keeps_bytes=True)))
+    cadence = Duration.of(spec.cadence) if spec.cadence else None
+    gaps = [
+        find_gap(
+            count,
+            expected=expected,
+            cadence=cadence,
+            min_completeness=spec.min_completeness,
+            min_series=spec.min_series,
+        )
+        for count in counted
+    ]
+    look = Look(tuple(counted), tuple(gaps))
+    if spec.watermark is not None:
+        behind = yield from _behind(spec, interval, expected, now)
+        look.waiting.extend([behind] if behind else [])
+    return look
+
+
+def _behind(
+    spec: CompletenessSpec, interval: Interval, expected: tuple[Series, ...] | int | None, now: datetime
+) -> Steps[str]:
+    """Which of the expected series have no point past the stop yet, by the points' own time; empty when enough have."""
+    passed = interval.stop + Duration.of(str(spec.watermark), allow_zero=True).timedelta
+    after = Interval(passed, max(now, passed) + CLOCKS_AHEAD)
+    seen = last_seen_by_series((yield Query(last_seen_query(spec.source, after, None), keeps_bytes=True)))
+    listed = expected if isinstance(expected, tuple) else ()
+    total = len(listed) or (expected if isinstance(expected, int) else 1)
+    behind, _ = match_series(listed, seen)
+    lacking = len(behind) if listed else max(total - len(seen), 0)
+    if lacking <= total * (1 - spec.min_series) + 1e-9:
+        return ""
+    names = f": {some_of([series_label(series) for series in behind])}" if behind else ""
+    return f"{lacking} of {total} series have no point at {format_instant(passed)} or later{names}"
+
+
+def _upstream(spec: CompletenessSpec, interval: Interval) -> Steps[dict[Interval, Receipt]]:
+    """The receipts of the windows that the upstream pipeline has COMMITTED."""
+    if spec.upstream is None:
+        return {}
+    query = receipts_query(spec.ledger_bucket, spec.upstream, ROLLUP, interval)
+    try:
+        rows = yield Query(query, as_sent=True)
+    except BucketNotFound:
+        # the ledger is made by the first rollup that commits a window
+        rows = []
+    return {receipt.window: receipt for receipt in decode_receipts(rows) if receipt.is_committed}
+
+
+def _lacks(interval: Interval, look: Look) -> str:
+    parts = [f"{interval}: {'; '.join(look.waiting)}"] if look.waiting else []
+    if look.incomplete:
+        first = describe_gap(look.incomplete[0])
+        parts.insert(0, f"{len(look.incomplete)} of {len(look.gaps)} windows are incomplete; {first}")
+    return "; ".join(parts)
+
+
+def completion_event(
+    spec: CompletenessSpec, interval: Interval, look: Look, watermark: datetime | None
+) -> dict[str, Any]:
+    """What the sensor returns: small JSON."""
+    missing = sorted({series for gap in look.gaps for series in gap.missing})
+    lacking = look.lacking()
+    listed: list[Mapping[str, Any]] = [
+        {"window": window.as_json(), "why": why} for window, why in list(lacking.items())[:MAX_LISTED]
+    ]
+    return {
+        "window": interval.as_json(),
+        "windows": len(look.counted),
+        "rows": sum(count.rows for count in look.counted),
+        "series": len({series for count in look.counted for series in count.points}),
+        "missing_series": [dict(series) for series in missing[:MAX_LISTED]],
+        "missing_series_count": len(missing),
+        "watermark": None if watermark is None else format_instant(watermark),
+        "completeness": round(sum(gap.completeness for gap in look.gaps) / len(look.gaps), 6),
+        "upstream": spec.upstream,
+        "incomplete": listed,
+        "incomplete_count": len(lacking),
+        "state": "partial" if lacking else "complete",
+    }

@@ -1,0 +1,1 @@
+"""The verb deadman: which series have stopped."""

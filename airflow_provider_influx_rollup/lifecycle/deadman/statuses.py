@@ -1,0 +1,123 @@
+"""The statuses that a deadman check writes, and those it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_influx_rollup.exceptions import WriteRejected
+from airflow_provider_influx_rollup.flux.deadman import (
+    STATUS_MEASUREMENT,
+    last_statuses_query,
+    newest_status_query,
+)
+from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
+from airflow_provider_influx_rollup.lifecycle.deadman.series_state import DEAD, SeriesState, Verdict
+from airflow_provider_influx_rollup.lifecycle.deadman.spec import RETIRED_LEVEL, DeadmanSpec, Spans
+from airflow_provider_influx_rollup.lifecycle.run.window_errors import about_window
+from airflow_provider_influx_rollup.lifecycle.source.inventory import Series, series_label
+from airflow_provider_influx_rollup.lifecycle.statuses.check_status import (
+    Status,
+    read_status,
+    write_of_statuses,
+)
+from airflow_provider_influx_rollup.steps.influx import Delete, Query, Report, Steps
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, STORABLE, Interval, format_instant
+
+NOTHING_EXPECTED_LEVEL = "warn"
+NO_SERIES: Series = ()
+
+
+def read_levels(spec: DeadmanSpec, interval: Interval) -> Steps[dict[Series, str]]:
+    """The level of the last status of each series.
+
+    :param interval: of status times
+    """
+    rows = yield Query(last_statuses_query(spec.status_bucket, spec.check.id, interval))
+    latest: dict[Series, tuple[datetime, str]] = {}
+    for row in rows:
+        series, level, time = read_status(row)
+        if series not in latest or latest[series][0] < time:
+            latest[series] = (time, level)
+    return {series: level for series, (_, level) in latest.items()}
+
+
+def statuses_of(
+    spec: DeadmanSpec,
+    interval: Interval,
+    spans: Spans,
+    verdicts: list[Verdict],
+    levels: Mapping[Series, str],
+) -> list[Status]:
+    """One status for each verdict, and one for the whole check when nothing is expected.
+
+    :param levels: what ``read_levels`` found before the interval's stop
+    """
+    statuses = [_status(spec, interval, spans, verdict) for verdict in verdicts]
+    if NO_SERIES in {verdict.series for verdict in verdicts}:
+        return statuses
+    if not any(verdict.state is not SeriesState.RETIRED for verdict in verdicts):
+        message = f"nothing is expected of {spec.bucket}/{spec.measurement}: no series was seen or listed"
+        statuses.append(Status(NO_SERIES, NOTHING_EXPECTED_LEVEL, message, interval.stop, is_dead=False))
+    elif levels.get(NO_SERIES) == NOTHING_EXPECTED_LEVEL:
+        message = f"series of {spec.bucket}/{spec.measurement} are expected again"
+        statuses.append(Status(NO_SERIES, spec.ok_level, message, interval.stop, is_dead=False))
+    return statuses
+
+
+def _status(spec: DeadmanSpec, interval: Interval, spans: Spans, verdict: Verdict) -> Status:
+    name, seen = series_label(verdict.series), verdict.last_seen
+    last = f"its last point is at {format_instant(seen)}" if seen else "no point was found"
+    at = f"at {format_instant(interval.stop)}"
+    texts = {
+        SeriesState.ALIVE: f"{name} is alive: {last}",
+        SeriesState.CAME_BACK: f"{name} came back: {last}",
+        SeriesState.STOPPED: f"{name} stopped: silent for {spans.silence} or longer {at}, {last}",
+        SeriesState.NEVER_STARTED: f"{name} never started: expected {at}, {last}",
+        SeriesState.RETIRED: f"{name} is retired: no longer expected {at}, {last}",
+    }
+    level = spec.level if verdict.state in DEAD else spec.ok_level
+    if verdict.state is SeriesState.RETIRED:
+        level = RETIRED_LEVEL
+    is_dead = verdict.state in DEAD
+    # monitor.stateChanges() sorts by this time first: no point that is found later is older than what was searched
+    source_time = seen or spans.earlier.start
+    return Status(verdict.series, level, texts[verdict.state], source_time, is_dead)
+
+
+def write_statuses(spec: DeadmanSpec, interval: Interval, statuses: list[Status]) -> Steps[dict[str, Any]]:
+    """Write statuses at an interval's stop, and remove those of an earlier run that say otherwise.
+
+    :return: ``statuses_written``, and ``statuses_note`` when the status bucket keeps no times that old
+    """
+    check, at = spec.check, interval.stop
+    instant = Interval(at, at + MICROSECOND)
+    rows = yield Query(last_statuses_query(spec.status_bucket, check.id, instant))
+    planned = {(status.series, status.level) for status in statuses}
+    stale_levels = {level for series, level, _ in map(read_status, rows) if (series, level) not in planned}
+    with about_window(interval, "no status"):
+        write = write_of_statuses(spec.status_bucket, check, statuses, at)
+    try:
+        yield write
+    except WriteRejected as error:
+        if "retention policy" not in str(error):
+            raise
+        note = f"bucket {spec.status_bucket!r} keeps no statuses as old as {format_instant(at)}: none written"
+        yield Report(note, "warning")
+        return {"statuses_written": 0, "statuses_note": note}
+    for level in sorted(stale_levels):
+        tags = {"_check_id": check.id, "_level": level}
+        yield Delete(spec.status_bucket, instant, delete_predicate(STATUS_MEASUREMENT, tags))
+    again = [status for status in statuses if status.level in stale_levels]
+    if again:
+        # a delete takes the whole level: tag equality also matches series with more tags
+        yield write_of_statuses(spec.status_bucket, check, again, at)
+    return {"statuses_written": len(statuses)}
+
+
+def read_newer(spec: DeadmanSpec, interval: Interval) -> Steps[datetime | None]:
+    """The time of the check's last status after an interval; None when the interval is the latest it judged."""
+    later = Interval(interval.stop + MICROSECOND, STORABLE.stop)
+    rows = yield Query(newest_status_query(spec.status_bucket, spec.check.id, later))
+    return max((row["_time"] for row in rows), default=None)

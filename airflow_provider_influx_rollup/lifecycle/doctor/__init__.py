@@ -1,0 +1,1 @@
+"""The verb doctor: what is wrong with pipelines and buckets."""

@@ -1,0 +1,82 @@
+"""Whether buckets keep points for as long as the pipelines need them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from airflow_provider_influx_rollup.lifecycle.doctor.findings import Finding, Status, describe
+from airflow_provider_influx_rollup.lifecycle.pipeline.registry import parents_of
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.steps.influx import Bucket
+from airflow_provider_influx_rollup.windows.duration import Duration
+
+LONGEST_MONTH_SECONDS = 31 * 86_400
+
+
+def check_retention(
+    pipelines: Mapping[str, RollupSpec], buckets: Mapping[str, Bucket | None]
+) -> list[Finding]:
+    """Compare the retention of sources and targets with the windows; a source may be another pipeline's target.
+
+    :param buckets: by name; None where there is none
+    """
+    findings = [
+        finding
+        for _, spec in sorted(pipelines.items())
+        for finding in _of_pipeline(
+            spec, _lag_seconds(spec, pipelines), buckets[spec.source_bucket], buckets[spec.target_bucket]
+        )
+    ]
+    if pipelines and not findings:
+        findings.append(
+            Finding("retention", Status.OK, "every bucket keeps points longer than its windows need")
+        )
+    return findings
+
+
+def _of_pipeline(
+    spec: RollupSpec, needed: float, source: Bucket | None, target: Bucket | None
+) -> Iterator[Finding]:
+    if source is not None and 0 < source.retention_seconds <= needed:
+        text = (
+            f"pipeline {spec.pipeline_name!r}: source bucket {source.name!r} keeps points for "
+            f"{describe(source.retention_seconds)}, and a window is due {describe(needed)} after its first point"
+        )
+        yield Finding("retention", Status.FAIL, text, "keep them longer, or take shorter windows or lateness")
+    if target is None or not target.retention_seconds:
+        return
+    keeps = f"pipeline {spec.pipeline_name!r}: target bucket {target.name!r} keeps rollups for {describe(target.retention_seconds)}"
+    if target.retention_seconds <= needed:
+        text = f"{keeps}, and a window is written {describe(needed)} after its start"
+        yield Finding(
+            "retention", Status.FAIL, text, "keep them longer: InfluxDB drops what is too old to write"
+        )
+    elif source is not None and (
+        not source.retention_seconds or target.retention_seconds < source.retention_seconds
+    ):
+        raw = f"for {describe(source.retention_seconds)}" if source.retention_seconds else "for ever"
+        text = f"{keeps}, and its source {source.name!r} keeps points {raw}"
+        yield Finding(
+            "retention", Status.WARN, text, "keep rollups at least as long as what they are made of"
+        )
+
+
+def _lag_seconds(spec: RollupSpec, pipelines: Mapping[str, RollupSpec]) -> float:
+    """How old the first point of a window is when the window is due."""
+    length = spec.grid.grid().period
+    seconds = length.months * LONGEST_MONTH_SECONDS + length.nanoseconds / 1e9
+    return seconds + max(_lateness_seconds(one) for one in _with_those_below(spec, pipelines))
+
+
+def _with_those_below(spec: RollupSpec, pipelines: Mapping[str, RollupSpec]) -> Iterable[RollupSpec]:
+    """A pipeline and all that it is made of: it starts when these are done, after their own lateness."""
+    found, to_visit = {spec.pipeline_name: spec}, [spec]
+    while to_visit:
+        below = {one.pipeline_name: one for one in parents_of(to_visit.pop(), pipelines)}
+        to_visit += [one for name, one in below.items() if name not in found]
+        found |= below
+    return found.values()
+
+
+def _lateness_seconds(spec: RollupSpec) -> float:
+    return Duration.of(spec.lateness, allow_zero=True).nanoseconds / 1e9

@@ -1,0 +1,1 @@
+"""The verb erase: remove every point of some series, wherever it is kept."""

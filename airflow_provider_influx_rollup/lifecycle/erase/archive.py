@@ -1,0 +1,356 @@
+"""The files of an archive that hold points of the series: found, written anew without them, removed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from airflow_provider_influx_rollup.archive.catalog import COMPACTED
+from airflow_provider_influx_rollup.archive.erasure import ErasedFiles
+from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
+from airflow_provider_influx_rollup.archive.manifest import Manifest, Part
+from airflow_provider_influx_rollup.archive.paths import (
+    MANIFEST,
+    generation_folder,
+    parse_window,
+    window_folder,
+)
+from airflow_provider_influx_rollup.exceptions import ArchiveMismatch
+from airflow_provider_influx_rollup.ledger.purges import encode_mark
+from airflow_provider_influx_rollup.lifecycle.archive_files.erased_files import write_erased
+from airflow_provider_influx_rollup.lifecycle.archive_files.generations import (
+    READS_AT_A_TIME,
+    Published,
+    generations,
+    read_generation,
+    verify_files,
+)
+from airflow_provider_influx_rollup.lifecycle.archive_files.index import mark_generation
+from airflow_provider_influx_rollup.lifecycle.archive_files.moved import read_moved
+from airflow_provider_influx_rollup.lifecycle.archive_files.publish import few, read_back
+from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import read_purge, write_purge
+from airflow_provider_influx_rollup.lifecycle.erase.found import Held
+from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
+from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
+from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.steps.influx import Gather, Report, Steps, Write
+from airflow_provider_influx_rollup.steps.store import (
+    EraseParts,
+    ListFolder,
+    PutNew,
+    RemoveFiles,
+    Tallied,
+    TallyMatching,
+)
+from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
+
+ARCHIVE, ATTEMPTS = "archive", "attempts"
+REASON = "erased"
+PARQUET = ".parquet"
+
+
+@dataclass(frozen=True)
+class Files:
+    """The Parquet files of one generation's folder.
+
+    :param published: None when it has no manifest
+    :param there: names of the files that are there
+    :param found: points of the series in each of them; None where nobody can read it
+    """
+
+    folder: str
+    generation: int
+    published: Published | None
+    there: tuple[str, ...]
+    found: Mapping[str, Tallied | None]
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The files that the manifest names and that are there."""
+        parts = self.published.manifest.parts if self.published else ()
+        return tuple(part.name for part in parts if part.name in self.there)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all files that the manifest names are there and can be read."""
+        parts = self.published.manifest.parts if self.published else ()
+        return all(self.found.get(part.name) is not None for part in parts)
+
+    @property
+    def attempts(self) -> tuple[str, ...]:
+        """Files of runs that died, or that go on."""
+        return tuple(name for name in self.there if name not in self.named)
+
+    def matching(self, names: Iterable[str]) -> Fingerprint:
+        """What some of the files hold of the series."""
+        return merge(one.points for name in names if (one := self.found[name]) is not None)
+
+    def must_go(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those that hold points of the series, or only their tags, or that nobody can read."""
+        return tuple(
+            name
+            for name in names
+            if (one := self.found[name]) is None or one.points.total.rows or one.is_left_over
+        )
+
+
+@dataclass(frozen=True)
+class WindowFiles:
+    """All generations of one window, in order."""
+
+    window: Interval
+    generations: tuple[Files, ...]
+
+    @property
+    def newest(self) -> Files | None:
+        """The newest one that was published."""
+        return next((one for one in reversed(self.generations) if one.published is not None), None)
+
+    @property
+    def has_attempts(self) -> bool:
+        """Whether a run may be about to publish what it has read before."""
+        return any(one.attempts and one.published is None for one in self.generations)
+
+    @property
+    def older(self) -> tuple[Files, ...]:
+        """All published ones but the newest."""
+        newest = self.newest
+        return tuple(one for one in self.generations if one.published is not None and one is not newest)
+
+
+@dataclass
+class ArchiveLook:
+    """Looks at the files; one that was looked into once is not again.
+
+    :param known: points of the series, by path
+    :param has_any: whether anything was ever archived, of any time
+    :param proven: folders of generations whose files are what their manifests say
+    """
+
+    spec: EraseSpec
+    known: dict[str, Tallied | None] = field(default_factory=dict)
+    has_any: bool = False
+    proven: set[str] = field(default_factory=set)
+
+    def windows(self) -> Steps[list[Interval]]:
+        """The archived windows that may hold points."""
+        names = yield ListFolder(self.spec.archive.folder)
+        found = sorted(window for name in names if (window := parse_window(name)) is not None)
+        self.has_any = bool(found)
+        return [window for window in found if window.overlaps(self.spec.span)]
+
+    def look(self, window: Interval) -> Steps[WindowFiles]:
+        """Look into the files of all generations of a window.
+
+        :raises ArchiveMismatch: when a manifest is damaged, or a file of the newest generation
+        """
+        folder = window_folder(self.spec.archive.folder, window)
+        found: list[Files] = []
+        for number in (yield from generations(folder)):
+            found += [(yield from self._look_into(folder, number))]
+        files = WindowFiles(window, tuple(found))
+        newest = files.newest
+        if newest is not None and newest.published is not None:
+            yield from self._prove(newest, newest.published)
+        return files
+
+    def _prove(self, newest: Files, published: Published) -> Steps[None]:
+        """What is written anew must be right before anything is deleted; an error says what is missing or damaged."""
+        is_to_be_written = not newest.is_whole or newest.must_go(newest.named)
+        if not is_to_be_written or newest.folder in self.proven:
+            return
+        # its points may be in a larger window, which is looked into by itself
+        if (yield from read_moved(newest.folder)) is None:
+            yield from verify_files(published)
+            self.proven.add(newest.folder)
+
+    def _look_into(self, window_path: str, number: int) -> Steps[Files]:
+        folder = generation_folder(window_path, number)
+        published = yield from read_generation(window_path, number)
+        names = tuple(name for name in (yield ListFolder(folder)) if name.endswith(PARQUET))
+        # a file without a manifest may be growing
+        named = {part.name for part in published.manifest.parts} if published else set()
+        missing = [name for name in names if name not in named or f"{folder}/{name}" not in self.known]
+        for first in range(0, len(missing), READS_AT_A_TIME):
+            some = missing[first : first + READS_AT_A_TIME]
+            steps = tuple(
+                TallyMatching(f"{folder}/{name}", tuple(sorted(self.spec.tags.items())), self.spec.span)
+                for name in some
+            )
+            for name, found in zip(some, (yield Gather(steps)), strict=True):
+                self.known[f"{folder}/{name}"] = found
+        return Files(
+            folder, number, published, names, {name: self.known[f"{folder}/{name}"] for name in names}
+        )
+
+
+def held_by(files: WindowFiles) -> list[Held]:
+    """What the files of a window hold of the series, as places of a certificate."""
+    held = []
+    label = str(files.window)
+    for one in files.generations:
+        gone = one.must_go(one.named)
+        if gone and one.published is not None:
+            details = _details(files.window, one, one.published)
+            points = one.matching(one.named)
+            place = f"{ARCHIVE} {label} {one.generation}"
+            held.append(Held(place, points, max(points.total.rows, 1), details))
+        if doomed := one.must_go(one.attempts):
+            details = {"folder": one.folder, "files": len(doomed)}
+            held.append(Held(f"{ATTEMPTS} {label} {one.generation}", Fingerprint(), len(doomed), details))
+    return held
+
+
+def _details(window: Interval, files: Files, published: Published) -> dict[str, Any]:
+    """Which files go: all of the generation, for it is of no use without some."""
+    return {
+        "window": window.as_json(),
+        "folder": published.folder,
+        "generation": published.manifest.generation,
+        "manifest_sha256": published.sha256,
+        "files": [{"name": part.name, "sha256": part.sha256} for part in published.manifest.parts],
+        "unreadable": [name for name in files.named if files.found[name] is None],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """How files are written anew.
+
+    :param erase_id: of the erasure
+    :param clock: aware UTC
+    :param versions: of the software, for the manifest
+    """
+
+    spec: EraseSpec
+    erase_id: str
+    run: RunInfo
+    clock: Clock
+    versions: Mapping[str, str]
+
+    def token(self, window: Interval) -> str:
+        """Part of the files' names that no other run uses."""
+        text = f"{self.erase_id}\0{window}\0{asdict(self.run)}\0{self.clock().isoformat()}"
+        return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def clear_window(how: Rewriting, files: WindowFiles) -> Steps[bool]:
+    """Publish the newest generation anew without the series, and remove every file that holds points of it.
+
+    :return: False when another run was faster, so that the window is to be looked at again
+    :raises ArchiveMismatch: when the newest generation is damaged
+    """
+    newest = files.newest
+    if newest is not None and newest.published is not None:
+        # what a run is about to publish must find its number taken
+        if newest.is_whole and (newest.must_go(newest.named) or files.has_attempts):
+            made = yield from _write_anew(how, files, newest.published)
+            if made is None:
+                return False
+            # without points of the series they stay, for certificates may name them
+            yield from _remove_matching(how, newest)
+        for one in files.older:
+            yield from _remove_matching(how, one)
+    for one in files.generations:
+        if doomed := one.must_go(one.attempts):
+            yield RemoveFiles(tuple(f"{one.folder}/{name}" for name in doomed))
+    return True
+
+
+def _write_anew(how: Rewriting, files: WindowFiles, newest: Published) -> Steps[Manifest | None]:
+    """The next generation: all points of the newest one but those of the series."""
+    yield from verify_files(newest)
+    window, old = files.window, newest.manifest
+    number = max(old.generation + 1, *(one.generation for one in files.generations))
+    folder = generation_folder(window_folder(how.spec.archive.folder, window), number)
+    name = f"{REASON}-{how.token(window)}-0001"
+    tags = tuple(sorted(how.spec.tags.items()))
+    parts, erased = yield EraseParts(newest.paths, tags, how.spec.span, folder, name, old.tags)
+    content = yield from read_back(folder, parts)
+    differences = old.content.differences(merge([content, erased]), "the old files", "the new ones")
+    if differences:
+        yield RemoveFiles(tuple(f"{folder}/{part.name}" for part in parts))
+        what = f"the files written anew are not what was archived without the series: {few(differences)}"
+        raise ArchiveMismatch(what, window=window, written="no new generation", fix="run it again")
+    manifest = _manifest(how, old, number, parts, content)
+    yield from _follow_purge(how, window, old.generation, number)
+    yield from mark_generation(how.spec.archive.folder, window, number)
+    if not (yield PutNew(f"{folder}/{MANIFEST}", manifest.encode())):
+        yield RemoveFiles(tuple(f"{folder}/{part.name}" for part in parts))
+        return None
+    yield Report(
+        f"Window {window}: generation {number} of the archive is generation {old.generation} without "
+        f"{erased.total.rows:,} points"
+    )
+    return manifest
+
+
+def _manifest(
+    how: Rewriting, old: Manifest, number: int, parts: Sequence[Part], content: Fingerprint
+) -> Manifest:
+    # of a window whose points are not all in the bucket nobody has read what the bucket holds now
+    source = content if old.source == old.content else Fingerprint()
+    compacted = {COMPACTED: old.run[COMPACTED]} if COMPACTED in old.run else {}
+    return replace(
+        old,
+        generation=number,
+        parts=tuple(parts),
+        content=content,
+        source=source,
+        created_at=format_instant(how.clock()),
+        previous=old.generation,
+        run={**asdict(how.run), **compacted},
+        versions=dict(how.versions),
+        reason=f"{REASON}: {how.erase_id}",
+    )
+
+
+def _follow_purge(how: Rewriting, window: Interval, before: int, number: int) -> Steps[None]:
+    """The generation that stands for purged points is the new one."""
+    folder = window_folder(how.spec.archive.folder, window)
+    purge = yield from read_purge(folder)
+    if purge is not None and purge.generation == before:
+        yield from write_purge(folder, replace(purge, generation=number))
+    archive = how.spec.archive
+    marks = yield from overlapping_marks(archive.ledger_bucket, archive.bucket, archive.measurement, window)
+    same = [mark for mark in marks if mark.window == window and mark.generation == before]
+    if same:
+        lines = [encode_mark(replace(mark, generation=number)) for mark in same]
+        yield Write(archive.ledger_bucket, lines)
+
+
+def _remove_matching(how: Rewriting, one: Files) -> Steps[None]:
+    """Remove the files of a generation that holds points of the series, and say so beside its manifest before that."""
+    if one.published is None or not one.must_go(one.named):
+        return
+    files = tuple((part.name, part.sha256) for part in one.published.manifest.parts)
+    erased = ErasedFiles(how.erase_id, one.generation, one.published.sha256, files)
+    yield from write_erased(one.folder, erased)
+    yield RemoveFiles(tuple(f"{one.folder}/{name}" for name in one.named))
+
+
+def generations_after(spec: EraseSpec, windows: Iterable[Interval]) -> Steps[list[dict[str, Any]]]:
+    """The newest generation of some windows, for a certificate."""
+    found = []
+    for window in sorted(windows):
+        folder = window_folder(spec.archive.folder, window)
+        for number in reversed((yield from generations(folder))):
+            published = yield from read_generation(folder, number)
+            if published is not None:
+                found.append(_after(window, published))
+                break
+    return found
+
+
+def _after(window: Interval, published: Published) -> dict[str, Any]:
+    return {
+        "window": window.as_json(),
+        "folder": published.folder,
+        "generation": published.manifest.generation,
+        "manifest_sha256": published.sha256,
+        "content": published.manifest.content.as_json(),
+        "files": [{"name": part.name, "sha256": part.sha256} for part in published.manifest.parts],
+    }

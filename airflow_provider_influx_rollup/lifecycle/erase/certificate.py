@@ -1,0 +1,127 @@
+"""What is certified of an erasure: whom it was about as a salted hash, what went where, which files took their place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from airflow_provider_influx_rollup.archive.certificate import ERASE, Certificate
+from airflow_provider_influx_rollup.archive.erasure import Subject
+from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
+from airflow_provider_influx_rollup.archive.signing_key import SigningKey
+from airflow_provider_influx_rollup.ledger.purges import encode_certificate
+from airflow_provider_influx_rollup.lifecycle.archive_files.certificates import (
+    add_certificate,
+    last_number,
+    read_numbered,
+)
+from airflow_provider_influx_rollup.lifecycle.erase.archive import ARCHIVE, ATTEMPTS, generations_after
+from airflow_provider_influx_rollup.lifecycle.erase.clear import Clearing
+from airflow_provider_influx_rollup.lifecycle.erase.copies import COPIES, RECORDS, STATUSES
+from airflow_provider_influx_rollup.lifecycle.erase.found import Found, Held
+from airflow_provider_influx_rollup.lifecycle.erase.look import SOURCE
+from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
+from airflow_provider_influx_rollup.lifecycle.erase.state import EraseState
+from airflow_provider_influx_rollup.lifecycle.erase.targets import TARGET, naming_specs
+from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.steps.influx import Report, Steps, Write
+from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
+
+
+def find_certificate(spec: EraseSpec) -> Steps[Certificate | None]:
+    """The last certificate of the same erasure; None when there is none.
+
+    :raises ArchiveMismatch: when one that was read is damaged
+    """
+    folder = spec.archive.folder
+    for number in range((yield from last_number(folder)), 0, -1):
+        found = yield from read_numbered(folder, number)
+        values = found.values
+        if values["kind"] != ERASE or values["window"] != spec.span.as_json():
+            continue
+        if Subject.from_json(values["subject"]).is_of(spec.tags):
+            return found
+    return None
+
+
+def certify(
+    spec: EraseSpec, state: EraseState, clearing: Clearing, run: RunInfo, now: Clock, key: SigningKey | None
+) -> Steps[Certificate]:
+    """Write the certificate, unless a run that died has."""
+    folder = spec.archive.folder
+    certificate = None
+    for number in range(state.certificate + 1, (yield from last_number(folder)) + 1):
+        one = yield from read_numbered(folder, number)
+        if one.values.get("erase_id") == state.erase_id:
+            certificate = one
+    if certificate is None:
+        body = yield from _body(spec, state, clearing, run, now)
+        certificate = yield from add_certificate(folder, body, key)
+    path = f"{spec.archive.shown_path}/{certificate.about}"
+    line = encode_certificate(certificate.values, certificate.sha256, path, certificate.data)
+    yield Write(spec.archive.ledger_bucket, [line])
+    rows = certificate.values["deleted"]["rows"]
+    yield Report(
+        f"Erasure {state.erase_id} of {spec.archive.bucket}/{spec.archive.measurement}: {rows:,} points of the bucket "
+        f"are gone, and all that was made of them; certificate {certificate.number}"
+    )
+    return certificate
+
+
+def _body(
+    spec: EraseSpec, state: EraseState, clearing: Clearing, run: RunInfo, now: Clock
+) -> Steps[dict[str, Any]]:
+    found = state.all_found
+    archive = spec.archive
+    before = [dict(one.details) | {"erased": one.points.as_json()} for one in found.of_kind(ARCHIVE)]
+    windows = {Interval.from_json(one["window"]) for one in before}
+    after = yield from generations_after(spec, windows)
+    body: dict[str, Any] = {
+        "kind": ERASE,
+        "erase_id": state.erase_id,
+        "org": archive.kept_names[0],
+        "bucket": archive.kept_names[1],
+        "bucket_id": clearing.look.bucket.id,
+        "measurement": archive.measurement,
+        "window": spec.span.as_json(),
+        "subject": state.subject.as_json(),
+        "begun_at": state.begun_at,
+        "ended_at": format_instant(now()),
+        "run": dict(state.run),
+        "deleted": _points(found).as_json(),
+        "archive": {
+            "path": archive.shown_path,
+            "removed": before,
+            "after": after,
+            "attempts": sum(one.rows for one in found.of_kind(ATTEMPTS)),
+        },
+        "targets": [_target(spec, one) for one in found.of_kind(TARGET)],
+        "copies": [_place(one) for kind in (COPIES, STATUSES) for one in found.of_kind(kind)],
+        "records": {one.place.partition(" ")[2]: one.rows for one in found.of_kind(RECORDS)},
+        "computed_again": dict(clearing.remade),
+        "kept": {
+            **clearing.kept,
+            **{spec.shown(name): {"why": why} for name, why in clearing.look.readers.left.items()},
+        },
+        "named_in_specs": naming_specs(spec, clearing.restating.stored),
+        "checks": {"left": 0, "rounds": state.rounds},
+    }
+    if dict(state.run) != asdict(run):
+        body["finished_by"] = asdict(run)
+    return body
+
+
+def _points(found: Found) -> Fingerprint:
+    """Of the source."""
+    return next((one.points for one in found.of_kind(SOURCE)), Fingerprint())
+
+
+def _target(spec: EraseSpec, one: Held) -> Mapping[str, Any]:
+    names = [spec.shown(name) for name in one.details["pipelines"]]
+    return {**_place(one), "pipelines": names}
+
+
+def _place(one: Held) -> Mapping[str, Any]:
+    return {**one.details, "erased": one.points.as_json()}

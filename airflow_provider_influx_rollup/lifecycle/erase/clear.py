@@ -1,0 +1,218 @@
+"""One round of an erasure: the source first, then a fence, the archive, copies, and what was made of the points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_provider_influx_rollup.exceptions import BucketNotFound, ConfigurationError, SourceChanging
+from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
+from airflow_provider_influx_rollup.hashing import text_hash
+from airflow_provider_influx_rollup.ledger.codec import decode_receipts
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.archive_files.fences import put_fence
+from airflow_provider_influx_rollup.lifecycle.archive_files.index import fold_marks
+from airflow_provider_influx_rollup.lifecycle.erase.archive import Rewriting, clear_window
+from airflow_provider_influx_rollup.lifecycle.erase.copies import clear_copies
+from airflow_provider_influx_rollup.lifecycle.erase.found import Found
+from airflow_provider_influx_rollup.lifecycle.erase.look import Looker
+from airflow_provider_influx_rollup.lifecycle.erase.receipts import Restating, restate
+from airflow_provider_influx_rollup.lifecycle.erase.source import delete_matching, source_of
+from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
+from airflow_provider_influx_rollup.lifecycle.erase.targets import Reader, place_name, reach_of
+from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult
+from airflow_provider_influx_rollup.lifecycle.reconcile.spec import ReconcileOptions
+from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile_windows
+from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
+from airflow_provider_influx_rollup.steps.influx import Query, Report, Steps
+from airflow_provider_influx_rollup.windows.coverage import subtract
+from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
+from airflow_provider_influx_rollup.windows.lateness import is_due
+
+TRIES = 3
+EARLIER, PART = "a target that the pipeline had before", "a part of the window is not erased"
+# a run that writes windows for longer may have died
+BUSY_FOR = timedelta(minutes=15)
+# a window that begins before a span may reach into it
+LONGEST_WINDOW = timedelta(days=400)
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """A run that writes a window, or died when it did.
+
+    :param is_old: whether it is at it for long
+    """
+
+    pipeline: str
+    receipt: Receipt
+    is_old: bool
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells it from every other run, and from the same one when it goes on."""
+        receipt = self.receipt
+        text = (
+            f"{self.pipeline}\0{receipt.window}\0{receipt.run_id}\0{receipt.try_number}\0{receipt.written_at}"
+        )
+        return f"{text_hash(text, 'writing'):016x}"
+
+    def error(self, spec: EraseSpec) -> SourceChanging:
+        """Why there is no certificate."""
+        receipt = self.receipt
+        what = f"run {receipt.run_id!r} of pipeline {spec.shown(self.pipeline)!r} is writing {receipt.window}"
+        fix = "run it again when that run has ended: it goes on where it was"
+        if self.is_old:
+            what += f", since {format_instant(receipt.written_at)}"
+            fix = "see that the run has ended, or died, and run it again: it goes on where it was"
+        return SourceChanging(what, window=receipt.window, written="no certificate", fix=fix)
+
+
+@dataclass
+class Clearing:
+    """Deletes what was found.
+
+    :param kept: pipelines with windows that still hold something of the series, with the reason
+    :param remade: windows that were computed again, by pipeline
+    :param begun: places where this run has begun to delete
+    """
+
+    look: Looker
+    rewriting: Rewriting
+    restating: Restating
+    kept: dict[str, dict[str, Any]] = field(default_factory=dict)
+    remade: dict[str, int] = field(default_factory=dict)
+    begun: list[str] = field(default_factory=list)
+
+    @property
+    def spec(self) -> EraseSpec:
+        """What is erased."""
+        return self.look.spec
+
+    def clear(self, found: Found) -> Steps[None]:
+        """Delete everywhere, in an order in which nobody can bring back what is deleted already.
+
+        :param found: in all rounds
+        :raises PartialWrite: when points are still there after they were deleted
+        :raises SourceChanging: when others write what is to be deleted
+        """
+        self.kept, self.remade = {}, {}
+        self._begin("points of the bucket")
+        yield from delete_matching(self.look.source, self.spec.span)
+        # an archive that has read the bucket before this is not published any more, or its files are found below
+        yield from put_fence(self.spec.archive.folder)
+        for window in (yield from self.look.archive.windows()):
+            self._begin("files of the archive")
+            yield from self._clear_window(window)
+        # a compaction that has read files before they were written anew is not published, or found by the next look
+        yield from put_fence(self.spec.archive.folder)
+        if self.look.archive.has_any:
+            yield from fold_marks(self.spec.archive.folder)
+        # before the pipelines: some read them
+        self._begin("copies")
+        yield from clear_copies(self.spec)
+        done: set[tuple[str, str]] = set()
+        for reader in self.look.readers.chosen:
+            self._begin("rows of pipelines")
+            yield from self._clear_pipeline(reader, found, done)
+
+    def _begin(self, what: str) -> None:
+        """For the message of an error."""
+        if what not in self.begun:
+            self.begun.append(what)
+
+    def _clear_window(self, window: Interval) -> Steps[None]:
+        for _ in range(TRIES):
+            files = yield from self.look.archive.look(window)
+            if (yield from clear_window(self.rewriting, files)):
+                return
+        what = "runs kept archiving the window while the series were erased from its files"
+        fix = "run it again when these runs have ended: it goes on where it was"
+        raise SourceChanging(what, window=window, written="no certificate", fix=fix)
+
+    def _clear_pipeline(self, reader: Reader, found: Found, done: set[tuple[str, str]]) -> Steps[None]:
+        reach = reach_of(self.spec, self.look.readers, reader.place)
+        if not reader.why and reach is not None and place_name(reader.place) in found.held:
+            if reader.place not in done:
+                yield from delete_matching(source_of(*reader.place, self.spec.tags), reach)
+                done.add(reader.place)
+            yield from restate(self.restating, reader.rollup, found.rows.get(reader.name, {}))
+        spans: Sequence[Interval] = found.spans
+        if not reader.why:
+            # windows that stick out of the interval hold points that stay
+            spans = subtract([self.spec.interval], [reach] if reach else []) if self.spec.interval else ()
+        if spans and reader.is_earlier:
+            self.kept[f"{self.spec.shown(reader.name)}, {'/'.join(reader.place)}"] = {
+                "why": f"{EARLIER}: {reader.why or PART}"
+            }
+        elif spans:
+            yield from self._compute_again(reader, spans)
+
+    def _compute_again(self, reader: Reader, spans: Sequence[Interval]) -> Steps[None]:
+        """Windows whose rows cannot be told by the tags: from what the source has now, where it has all."""
+        rollup, now = reader.rollup, self.restating.clock
+        receipts = yield from self._receipts(reader, spans)
+        lateness = Duration.of(rollup.lateness, allow_zero=True)
+        windows = [one.window for one in receipts if is_due(one.window, lateness, now())]
+        if not windows:
+            return
+        try:
+            result = yield from reconcile_windows(
+                rollup, windows, self.restating.run, now, ReconcileOptions(), self.restating.stored
+            )
+        except (ConfigurationError, BucketNotFound) as error:
+            # such as a pipeline whose target is another one's now
+            yield from self._keep(reader, dict.fromkeys(windows, error.what))
+            return
+        self.remade[self.spec.shown(reader.name)] = len(result.repaired.windows)
+        yield from self._keep(reader, _left(result))
+
+    def _keep(self, reader: Reader, windows: Mapping[Interval, str]) -> Steps[None]:
+        """Remember which windows still hold something, and tell."""
+        if not windows:
+            return
+        why = f"{reader.why or PART}: {windows[min(windows)]}"
+        span = Interval(min(windows).start, max(one.stop for one in windows))
+        name = self.spec.shown(reader.name)
+        self.kept[name] = {"why": why, "windows": len(windows), "interval": span.as_json()}
+        text = f"Pipeline {name}: {len(windows)} windows are kept as they are, {why}"
+        yield Report(text, "warning")
+
+    def _receipts(self, reader: Reader, spans: Sequence[Interval]) -> Steps[list[Receipt]]:
+        reach = Interval(_earlier(spans[0].start), spans[-1].stop)
+        query = receipts_query(reader.rollup.ledger_bucket, reader.name, ROLLUP, reach)
+        receipts = decode_receipts((yield Query(query, as_sent=True)))
+        return [one for one in receipts if any(one.window.overlaps(span) for span in spans)]
+
+    def find_writing(self, found: Found) -> Steps[list[Writing]]:
+        """The runs that write windows of the series.
+
+        :param found: in all rounds
+        """
+        now = self.restating.clock()
+        writing = []
+        for reader in self.look.readers.chosen:
+            if not found.spans:
+                break
+            for receipt in (yield from self._receipts(reader, found.spans)):
+                if receipt.state is State.WRITING:
+                    is_old = now - receipt.written_at >= BUSY_FOR
+                    writing.append(Writing(reader.name, receipt, is_old))
+        return writing
+
+
+def _left(result: ReconcileResult) -> Mapping[Interval, str]:
+    """Windows that are not as the source gives them now, with the reason."""
+    left = {one.window: one.why for one in (*result.purged, *result.frozen, *result.waiting)}
+    left |= {window: error.what for window, error in result.failed.items()}
+    return left | dict.fromkeys(result.repaired.unsettled, "its source keeps changing")
+
+
+def _earlier(start: datetime) -> datetime:
+    """How far back windows may begin that reach an instant."""
+    floor = datetime(1678, 1, 1, tzinfo=start.tzinfo)
+    return max(floor, start - LONGEST_WINDOW) if start - LONGEST_WINDOW > floor else floor

@@ -1,0 +1,267 @@
+"""Erase series everywhere: the bucket, what was made of their points, copies, and every file of the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_influx_rollup.archive.certificate import Certificate
+from airflow_provider_influx_rollup.archive.erasure import Subject
+from airflow_provider_influx_rollup.archive.signing_key import SigningKey
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError, SourceChanging
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.archive_files.certificates import require_last
+from airflow_provider_influx_rollup.lifecycle.archive_files.place import located
+from airflow_provider_influx_rollup.lifecycle.erase.archive import ARCHIVE, ATTEMPTS, ArchiveLook, Rewriting
+from airflow_provider_influx_rollup.lifecycle.erase.certificate import certify, find_certificate
+from airflow_provider_influx_rollup.lifecycle.erase.clear import Clearing
+from airflow_provider_influx_rollup.lifecycle.erase.found import Found
+from airflow_provider_influx_rollup.lifecycle.erase.look import SOURCE, Looker
+from airflow_provider_influx_rollup.lifecycle.erase.receipts import Restating
+from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
+from airflow_provider_influx_rollup.lifecycle.erase.state import (
+    EraseState,
+    find_state,
+    forget_state,
+    new_state,
+    write_state,
+)
+from airflow_provider_influx_rollup.lifecycle.erase.targets import find_readers, naming_specs
+from airflow_provider_influx_rollup.lifecycle.erase.unknown import unknown_readers
+from airflow_provider_influx_rollup.lifecycle.erase.validated import find_validated
+from airflow_provider_influx_rollup.lifecycle.ledger.bucket import ensure_ledger
+from airflow_provider_influx_rollup.lifecycle.pipeline.registry import known_name, load_stored
+from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run.window_errors import once_deleted
+from airflow_provider_influx_rollup.lifecycle.source.whole_read import require_bucket
+from airflow_provider_influx_rollup.steps.influx import Report, Steps
+from airflow_provider_influx_rollup.windows.interval import format_instant
+
+MOST_ROUNDS = 3
+ERASED = "the series are erased everywhere, and the certificate is not complete"
+RERUN = "run the erasure again: it certifies what is erased"
+# of the certificate, in the result
+SHOWN = ("erase_id", "computed_again", "kept", "named_in_specs")
+
+
+@dataclass(frozen=True)
+class EraseResult:
+    """What an erasure did, or would do.
+
+    :param found: by place
+    :param certificate: None in a dry run, and when there is nothing and never was
+    :param is_new: whether this run erased something
+    :param aggregated: pipelines whose rows cannot be told by the tags, with the reason; only in a dry run
+    :param named: pipelines whose spec in the ledger names a value of the tags
+    """
+
+    spec: EraseSpec
+    found: Found
+    certificate: Certificate | None
+    is_new: bool
+    dry_run: bool
+    seconds: float
+    aggregated: Mapping[str, str] = field(default_factory=dict)
+    named: Sequence[str] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Small JSON for XCom, without the tags' values."""
+        archive = self.spec.archive
+        points = next((one.points for one in self.found.of_kind(SOURCE)), None)
+        total = points.total if points else None
+        values = self.certificate.values if self.certificate else {}
+        shown = {name: values[name] for name in SHOWN if name in values}
+        return {
+            "window": self.spec.span.as_json(),
+            "windows": len({one.details["folder"] for one in self.found.of_kind(ARCHIVE)}),
+            "rows_in": total.rows if total else 0,
+            "rows_out": 0,
+            "series": points.series_count if points else 0,
+            "checksum": total.hash if total else "",
+            "places": {place: one.rows for place, one in sorted(self.found.held.items())},
+            "erase_id": "",
+            "computed_again": {},
+            "kept": {self.spec.shown(name): {"why": why} for name, why in self.aggregated.items()},
+            "named_in_specs": list(self.named),
+            **shown,
+            "certificate": {"number": self.certificate.number, "sha256": self.certificate.sha256}
+            if self.certificate
+            else None,
+            "new": int(self.is_new),
+            "state": State.PLANNED.value if self.dry_run else State.COMMITTED.value,
+            "path": f"{archive.shown_path}/{archive.folder}",
+            "dry_run": self.dry_run,
+            "seconds": round(self.seconds, 3),
+            "pipeline": self.spec.pipeline,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class EraseRun:
+    """One run of an erasure.
+
+    :param run: who runs it
+    :param now: the clock, aware UTC
+    :param versions: of the software, for manifests
+    :param salt: 16 random bytes, for the hash that stands for the tags
+    :param key: signs the certificate; None leaves it unsigned
+    """
+
+    run: RunInfo
+    now: Clock
+    versions: Mapping[str, str]
+    salt: bytes
+    key: SigningKey | None = None
+
+
+def erase(spec: EraseSpec, by: EraseRun, *, dry_run: bool = False) -> Steps[EraseResult]:
+    """Erase series everywhere, and certify it. A rerun goes on where a run was cut.
+
+    :param by: who erases, when, and with which key
+    :param dry_run: count what there is; write and delete nothing
+    :raises ConfigurationError: when the measurement, a tag or a pipeline is unknown
+    :raises ArchiveMismatch: when the newest generation of a window is damaged; nothing was deleted then
+    :raises SourceChanging: when others keep writing what is erased
+    """
+    try:
+        return (yield from _erase(spec, by, dry_run=dry_run))
+    except InfluxRollupError as error:
+        _hide_values(spec, error)
+        raise
+
+
+def _erase(spec: EraseSpec, by: EraseRun, *, dry_run: bool) -> Steps[EraseResult]:
+    began = by.now()
+    spec = replace(spec, archive=(yield from located(spec.archive)))
+    spec, left = yield from find_validated(spec)
+    bucket = yield from require_bucket(spec.archive.bucket, spec.span)
+    stored = yield from load_stored(spec.archive.ledger_bucket)
+    if spec.pipelines is not None:
+        spec = replace(spec, pipelines=tuple(known_name(name, stored) for name in spec.pipelines))
+    left |= yield from unknown_readers(spec, stored)
+    looker = Looker(spec, bucket, find_readers(spec, stored, left), ArchiveLook(spec))
+    found = yield from looker.look()
+    state = yield from find_state(spec)
+    yield from looker.require_known(was_found=bool(found.total) or state is not None)
+    yield from _tell(spec, found)
+    certificate = None
+    if not dry_run and (state is not None or found.total):
+        state = yield from _begun(spec, by, state, found, began)
+        rewriting = Rewriting(spec, state.erase_id, by.run, by.now, by.versions)
+        clearing = Clearing(looker, rewriting, Restating(state.erase_id, stored, by.run, by.now))
+        state = yield from _clear_all(spec, state, clearing)
+        with once_deleted(ERASED, RERUN):
+            certificate = yield from certify(spec, state, clearing, by.run, by.now, by.key)
+            yield from forget_state(spec, state)
+        seconds = (by.now() - began).total_seconds()
+        return EraseResult(spec, state.all_found, certificate, True, dry_run, seconds)
+    if not found.total:
+        certificate = yield from _nothing_found(spec)
+    seconds = (by.now() - began).total_seconds()
+    aggregated = looker.readers.not_by_tags if dry_run else {}
+    named = naming_specs(spec, stored)
+    return EraseResult(spec, found, certificate, False, dry_run, seconds, aggregated, named)
+
+
+def _begun(
+    spec: EraseSpec, by: EraseRun, state: EraseState | None, found: Found, began: datetime
+) -> Steps[EraseState]:
+    """An erasure that a run has begun, or a new one."""
+    if state is None:
+        yield from ensure_ledger(spec.archive.ledger_bucket, None)
+        number = yield from require_last(spec.archive.folder)
+        subject = Subject.of(spec.tags, by.salt)
+        state = new_state(spec, subject, by.run, format_instant(began), number)
+    return replace(state, found=state.found.again(found))
+
+
+def _clear_all(spec: EraseSpec, state: EraseState, clearing: Clearing) -> Steps[EraseState]:
+    """Delete and look again, until there is nothing.
+
+    :raises SourceChanging: when points keep coming
+    """
+    came = ""
+    for _ in range(MOST_ROUNDS):
+        # before anything is deleted: a rerun knows then what there was
+        yield from write_state(spec, state)
+        yield from _clear_once(state, clearing)
+        found = yield from clearing.look.look()
+        if not found.total:
+            return (yield from _at_rest(spec, state, clearing))
+        came = _what_came(found)
+        yield Report(f"{came} while the series were erased, going on", "warning")
+        state = state.next_round(found)
+    what = f"{came} while the series were erased {MOST_ROUNDS} times"
+    fix = "stop what writes them, then run it again: it goes on where it was"
+    raise SourceChanging(what, written="no certificate", fix=fix)
+
+
+def _at_rest(spec: EraseSpec, state: EraseState, clearing: Clearing) -> Steps[EraseState]:
+    """Refuse to certify while a run writes windows of the series: it may have read the points before.
+
+    One that is at it for long is dead, or hangs: it is taken for dead when a later try finds it as it was.
+
+    :raises SourceChanging: naming the run
+    """
+    writing = yield from clearing.find_writing(state.all_found)
+    seen = tuple(one.fingerprint for one in writing)
+    if not all(one.is_old and one.fingerprint in state.seen for one in writing):
+        yield from write_state(spec, replace(state, seen=seen))
+        raise writing[0].error(spec)
+    return state
+
+
+def _clear_once(state: EraseState, clearing: Clearing) -> Steps[None]:
+    """Delete everywhere; an error says what is deleted already."""
+    try:
+        yield from clearing.clear(state.all_found)
+    except InfluxRollupError as error:
+        if clearing.begun:
+            begun = f"deleted as a whole or in part: {', '.join(clearing.begun)}; a rerun goes on"
+            before = "" if error.written in (None, "", "nothing") else f"{error.written}; "
+            error.written = before + begun
+        raise
+
+
+def _what_came(found: Found) -> str:
+    """What a look has found after everything was deleted."""
+    files = found.of_kind(ATTEMPTS)
+    if len(files) == len(found.held):
+        windows = ", ".join(sorted({one.place.partition(" ")[2].rpartition(" ")[0] for one in files})[:3])
+        return f"a run was writing files of archived windows ({windows})"
+    return f"{found.total:,} points of the series came"
+
+
+def _nothing_found(spec: EraseSpec) -> Steps[Certificate | None]:
+    certificate = yield from find_certificate(spec)
+    if certificate is None:
+        text = "No point of such series is anywhere, and none was erased before: check the tags"
+        yield Report(text, "warning")
+    else:
+        yield Report(f"All of these series was erased before, certificate {certificate.number}")
+    return certificate
+
+
+def _tell(spec: EraseSpec, found: Found) -> Steps[None]:
+    for place, one in sorted(found.held.items()):
+        what = "files of a run that died, or is writing them," if place.startswith(f"{ATTEMPTS} ") else ""
+        yield Report(f"{place}: {one.rows:,} {what}".rstrip() + " to erase")
+    if not found.held:
+        yield Report(f"{spec.archive.bucket}/{spec.archive.measurement}: nothing to erase")
+
+
+def _hide_values(spec: EraseSpec, error: InfluxRollupError) -> None:
+    """A server's message may repeat what it was asked for."""
+    texts = (error.what, error.written, error.fix)
+    quoted = [f"{quote}{value}{quote}" for value in spec.tags.values() for quote in ('"', "'", '\\"')]
+    hidden = []
+    for text in texts:
+        shown = text
+        for value in quoted:
+            shown = shown.replace(value, '"..."') if shown else shown
+        hidden.append(shown)
+    error.what = hidden[0] or error.what
+    error.written, error.fix = hidden[1], hidden[2]

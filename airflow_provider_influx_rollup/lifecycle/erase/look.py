@@ -1,0 +1,98 @@
+"""A look at every place that may hold points of the series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.flux.rollup import RollupSource
+from airflow_provider_influx_rollup.lifecycle.erase.archive import ArchiveLook, WindowFiles, held_by
+from airflow_provider_influx_rollup.lifecycle.erase.copies import find_copies
+from airflow_provider_influx_rollup.lifecycle.erase.found import Found, Held, found_of
+from airflow_provider_influx_rollup.lifecycle.erase.source import find_matching, source_of
+from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
+from airflow_provider_influx_rollup.lifecycle.erase.targets import Readers, find_rows
+from airflow_provider_influx_rollup.steps.influx import Bucket, ShowKeys, SourceKeys, Steps
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+SOURCE = "source"
+
+
+@dataclass
+class Looker:
+    """Looks everywhere.
+
+    :param bucket: of the source
+    :param readers: pipelines that hold what was made of the measurement
+    :param keys: tag keys of the archive's files
+    """
+
+    spec: EraseSpec
+    bucket: Bucket
+    readers: Readers
+    archive: ArchiveLook
+    keys: set[str] = field(default_factory=set)
+
+    @property
+    def source(self) -> RollupSource:
+        """The series where they are written."""
+        return source_of(self.spec.archive.bucket, self.spec.archive.measurement, self.spec.tags)
+
+    def look(self) -> Steps[Found]:
+        """Count and hash all that there is."""
+        archive = self.spec.archive
+        source = yield from find_matching(self.bucket, self.source, self.spec.span, archive.max_rows_per_read)
+        details = {"bucket": archive.bucket, "measurement": archive.measurement}
+        held = [Held.of(f"{SOURCE} {archive.bucket}/{archive.measurement}", source.points, **details)]
+        spans = list(source.spans)
+        for window in (yield from self.archive.windows()):
+            found = held_by((yield from self._window(window)))
+            held += found
+            spans += [window] if found else []
+        rows: dict[str, dict[int, int]] = {}
+        for place in self.readers.places():
+            there, windows = yield from find_rows(self.spec, self.readers, place)
+            held.append(there)
+            rows |= windows
+        copies, copied = yield from find_copies(self.spec)
+        held += copies
+        spans += copied
+        return found_of(held, spans, rows)
+
+    def _window(self, window: Interval) -> Steps[WindowFiles]:
+        files = yield from self.archive.look(window)
+        for one in files.generations:
+            if one.published is not None:
+                self.keys.update(one.published.manifest.tags)
+        return files
+
+    def require_known(self, *, was_found: bool) -> Steps[None]:
+        """Refuse a measurement that nobody knows, and tags that none of its series has.
+
+        :param was_found: whether something was found, so that the tags are known
+        :raises ConfigurationError: naming what is unknown
+        """
+        archive = self.spec.archive
+        if self.spec.require_archive and not self.archive.has_any:
+            what = f"{archive.shown_path}/{archive.folder} has no archive of {archive.bucket}/{archive.measurement}"
+            fix = "correct the path, or set require_archive=False when nothing was ever archived"
+            raise ConfigurationError(what, written="nothing", fix=fix)
+        if was_found:
+            return
+        keys: SourceKeys = yield ShowKeys(archive.bucket, archive.measurement)
+        if not keys.tags and not keys.fields and not self.keys:
+            what = f"nobody knows measurement {archive.measurement!r}: bucket {archive.bucket!r} and the archive have no point of it"
+            raise ConfigurationError(what, written="nothing", fix="correct its name")
+        unknown = sorted(set(self.spec.tags) - set(keys.tags) - self.keys)
+        if unknown:
+            raise _unknown_tag(unknown[0], archive.measurement, keys.fields)
+
+
+def _unknown_tag(key: str, measurement: str, fields: Iterable[str]) -> ConfigurationError:
+    """The error of a tag key that no series has."""
+    if key in fields:
+        what = f"{key!r} is a field of measurement {measurement!r}, no tag: InfluxDB cannot delete by a field"
+        return ConfigurationError(what, written="nothing", fix="name tags that only these series have")
+    what = f"no series of measurement {measurement!r} has a tag {key!r}, in the bucket or in the archive"
+    return ConfigurationError(what, written="nothing", fix="correct the tag's key")

@@ -1,0 +1,209 @@
+"""Receipts of windows that lost rows to an erasure: made right from what the target holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from airflow_provider_influx_rollup.aggregates.frame import frames_from_tables
+from airflow_provider_influx_rollup.aggregates.selection import Selection
+from airflow_provider_influx_rollup.exceptions import BucketNotFound, ConfigurationError
+from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
+from airflow_provider_influx_rollup.flux.source_read import counts_query
+from airflow_provider_influx_rollup.flux.target_read import target_query
+from airflow_provider_influx_rollup.ledger.codec import decode_receipts, encode_receipts
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import purged_windows
+from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import signed
+from airflow_provider_influx_rollup.lifecycle.pipeline.claims import Claim, Ownership
+from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.rollup.frozen import points_by_window
+from airflow_provider_influx_rollup.lifecycle.rollup.plan import Plan, job_of, plan_rollup
+from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
+from airflow_provider_influx_rollup.lifecycle.run.reasons import ERASE, RECONCILE
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
+from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
+from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.rows import target_rows
+from airflow_provider_influx_rollup.steps.influx import FindBucket, Query, QueryArrow, Steps, Write
+from airflow_provider_influx_rollup.windows.coverage import runs_of_neighbours
+from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
+
+# rows of a target that are read at once
+MOST_ROWS = 500_000
+MOST_WINDOWS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Restating:
+    """How receipts are made right.
+
+    :param erase_id: of the erasure
+    :param stored: the specs of the ledger, the last used first
+    :param clock: aware UTC
+    """
+
+    erase_id: str
+    stored: Sequence[StoredSpec]
+    run: RunInfo
+    clock: Clock
+
+    @property
+    def reason(self) -> str:
+        """In the receipts."""
+        return f"{ERASE}: {self.erase_id}"
+
+
+def read_receipts_at(rollup: RollupSpec, starts: Sequence[int]) -> Steps[list[Receipt]]:
+    """The receipts of windows with these starts.
+
+    :param starts: nanoseconds
+    """
+    if not starts:
+        return []
+    span = Interval(from_ns(min(starts)), from_ns(max(starts) + 1000))
+    query = receipts_query(rollup.ledger_bucket, rollup.pipeline_name, ROLLUP, span)
+    wanted = set(starts)
+    return [
+        one for one in decode_receipts((yield Query(query, as_sent=True))) if one.window.start_ns in wanted
+    ]
+
+
+def restate(how: Restating, rollup: RollupSpec, erased: Mapping[int, int]) -> Steps[int]:
+    """Make the receipts of COMMITTED windows right.
+
+    :param erased: starts of windows that lost rows, with the number of source points that these stood for
+    :return: how many receipts were written
+    """
+    receipts = yield from read_receipts_at(rollup, list(erased))
+    by_hash: dict[str, list[Receipt]] = {}
+    for receipt in receipts:
+        if receipt.is_committed:
+            by_hash.setdefault(receipt.spec_hash, []).append(receipt)
+    written = 0
+    for spec_hash, some in by_hash.items():
+        spec = _spec_of(how, rollup, spec_hash)
+        if spec is not None and (yield from _has_target(spec, rollup)):
+            written += yield from _restate(how, spec, some, erased)
+    return written
+
+
+def _has_target(spec: RollupSpec, rollup: RollupSpec) -> Steps[bool]:
+    """Whether the target of an earlier spec is there; one that was renamed in a ledger of before is not to be found."""
+    if spec.target_bucket == rollup.target_bucket:
+        return True
+    return (yield FindBucket(spec.target_bucket)) is not None
+
+
+def _spec_of(how: Restating, rollup: RollupSpec, spec_hash: str) -> RollupSpec | None:
+    """The spec under which windows were committed."""
+    if rollup.spec_hash() == spec_hash:
+        return rollup
+    for pipeline, known, values in how.stored:
+        if (pipeline, known) == (rollup.pipeline_name, spec_hash) and "source_bucket" in values:
+            return RollupSpec.from_json(values)
+    return None
+
+
+def _restate(
+    how: Restating, spec: RollupSpec, receipts: Sequence[Receipt], erased: Mapping[int, int]
+) -> Steps[int]:
+    known = {receipt.window: receipt for receipt in receipts}
+    windows = tuple(sorted(known))
+    try:
+        rows_in = yield from _counted(how, spec, windows)
+    except (ConfigurationError, BucketNotFound):
+        # a pipeline that could not run now, such as one whose source is gone: its rows are gone all the same
+        rows_in = {}
+    for window, receipt in known.items():
+        if window not in rows_in:
+            is_done = receipt.reason == how.reason
+            lost = 0 if is_done else erased.get(window.start_ns, 0)
+            rows_in[window] = max(0, receipt.rows_in - lost)
+    for block in _blocks(windows, known):
+        yield from _write(how, spec, [known[window] for window in block], rows_in)
+    return len(windows)
+
+
+def _counted(how: Restating, spec: RollupSpec, windows: tuple[Interval, ...]) -> Steps[dict[Interval, int]]:
+    """Source points of the windows whose points are all there."""
+    plan = yield from plan_rollup(spec, windows, replace(how.run, reason=RECONCILE), dry_run=True)
+    purged, now = purged_windows(windows, plan.purged), how.clock()
+    countable = [one for one in windows if one not in purged and not is_too_old(one, plan.source, now)]
+    return (yield from _count(spec, plan, countable))
+
+
+def _count(spec: RollupSpec, plan: Plan, windows: Sequence[Interval]) -> Steps[dict[Interval, int]]:
+    """Source points of each window, over all fields that the pipeline reads."""
+    found: dict[Interval, int] = {}
+    runs, _ = plan.types.runs_of_one_type(runs_of_neighbours(windows))
+    for run in runs:
+        for first in range(0, len(run), MOST_WINDOWS):
+            job = job_of(
+                spec, run[first : first + MOST_WINDOWS], plan.types.selection_of(run), plan.ownership
+            )
+            found |= dict(zip(job.windows, (yield from _count_block(job)), strict=True))
+    return found
+
+
+def _count_block(job: Job) -> Steps[list[int]]:
+    if not job.fields:
+        return [0] * len(job.windows)
+    tables = yield QueryArrow(counts_query(job.source, job.runs, job.fields))
+    return points_by_window(job, tables)
+
+
+def _blocks(windows: Sequence[Interval], known: Mapping[Interval, Receipt]) -> Iterator[list[Interval]]:
+    """Windows whose rows are read together."""
+    block: list[Interval] = []
+    rows = 0
+    for window in windows:
+        more = known[window].rows_out
+        if block and (rows + more > MOST_ROWS or len(block) == MOST_WINDOWS):
+            yield block
+            block, rows = [], 0
+        block.append(window)
+        rows += more
+    if block:
+        yield block
+
+
+def _write(
+    how: Restating, spec: RollupSpec, receipts: Sequence[Receipt], rows_in: Mapping[Interval, int]
+) -> Steps[None]:
+    """Read the target back, and write what it holds."""
+    windows = tuple(receipt.window for receipt in receipts)
+    job = job_of(spec, windows, Selection((), ()), Ownership(Claim.of(spec)))
+    flux = target_query(
+        spec.target_bucket,
+        spec.output_measurement,
+        job.target_interval,
+        aggregate_names=job.ownership.aggregate_names(),
+        tags=job.ownership.tags(),
+    )
+    rows = target_rows(job, frames_from_tables((yield QueryArrow(flux))))
+    now = how.clock()
+    made = [
+        replace(
+            receipt,
+            written_at=now,
+            generation=receipt.generation + 1,
+            rows_in=rows_in[receipt.window],
+            rows_out=held.rows_out,
+            series=held.series,
+            checksum=held.checksum,
+        )
+        for receipt, held in zip(receipts, rows.totals(job), strict=True)
+    ]
+    run = replace(how.run, reason=how.reason)
+    todo = [one for one, before in zip(made, receipts, strict=True) if not _is_restated(one, before, how)]
+    if todo:
+        yield Write(spec.ledger_bucket, encode_receipts(signed(receipt, run) for receipt in todo))
+
+
+def _is_restated(made: Receipt, before: Receipt, how: Restating) -> bool:
+    """Whether an earlier try has written the same."""
+    same = replace(made, written_at=before.written_at, generation=before.generation)
+    return before.reason == how.reason and same == before

@@ -1,0 +1,134 @@
+"""How far an erasure is: a document beside the archive, written before anything is deleted, and fences for archives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from airflow_provider_influx_rollup.archive.documents import damaged, decode_sealed, encode_sealed
+from airflow_provider_influx_rollup.archive.erasure import (
+    Subject,
+    erasures_folder,
+    is_state,
+    state_name,
+)
+from airflow_provider_influx_rollup.lifecycle.erase.found import Found
+from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
+from airflow_provider_influx_rollup.steps.influx import Steps
+from airflow_provider_influx_rollup.steps.store import (
+    ListFolder,
+    PutOver,
+    ReadBytes,
+    RemoveFiles,
+)
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+
+@dataclass(frozen=True)
+class EraseState:
+    """An erasure that has begun and is not certified yet.
+
+    :param erase_id: 16 hex digits
+    :param interval: None for all time
+    :param begun_at: RFC 3339, UTC
+    :param certificate: number of the measurement's last one before the erasure
+    :param run: who began it
+    :param before: what was found in earlier rounds, all of which is deleted
+    :param found: what the last look found; some of it may be deleted
+    :param rounds: how many times it was deleted
+    :param seen: hashes of runs that an earlier try saw writing, and that may be dead
+    """
+
+    erase_id: str
+    subject: Subject
+    interval: Interval | None
+    begun_at: str
+    certificate: int
+    run: Mapping[str, Any]
+    before: Found = field(default_factory=Found)
+    found: Found = field(default_factory=Found)
+    rounds: int = 1
+    seen: tuple[str, ...] = ()
+
+    @property
+    def all_found(self) -> Found:
+        """Of all rounds."""
+        return self.before.plus(self.found)
+
+    def next_round(self, found: Found) -> EraseState:
+        """All that was found is deleted, and there is more."""
+        return replace(self, before=self.all_found, found=found, rounds=self.rounds + 1)
+
+    def encode(self) -> bytes:
+        """As a file."""
+        return encode_sealed(
+            {
+                **{name: getattr(self, name) for name in ("erase_id", "begun_at", "certificate", "rounds")},
+                "subject": self.subject.as_json(),
+                "interval": self.interval.as_json() if self.interval else None,
+                "run": dict(self.run),
+                "before": self.before.as_json(),
+                "found": self.found.as_json(),
+                "seen": list(self.seen),
+            }
+        )
+
+    @classmethod
+    def decode(cls, data: bytes, about: str) -> EraseState:
+        """Undo ``encode``.
+
+        :param about: where it is, for the message
+        :raises ArchiveMismatch: when its bytes were changed
+        """
+        values = decode_sealed(data, about)
+        try:
+            interval = values["interval"]
+            return cls(
+                **{name: values[name] for name in ("erase_id", "begun_at", "certificate", "rounds", "run")},
+                subject=Subject.from_json(values["subject"]),
+                interval=Interval.from_json(interval) if interval else None,
+                before=Found.from_json(values["before"]),
+                found=Found.from_json(values["found"]),
+                seen=tuple(values.get("seen", ())),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise damaged(about, f"{type(error).__name__}: {error}") from None
+
+
+def find_state(spec: EraseSpec) -> Steps[EraseState | None]:
+    """The same erasure, which a run has begun and not finished.
+
+    :raises ArchiveMismatch: when the document of one is damaged
+    """
+    folder = erasures_folder(spec.archive.folder)
+    for name in (yield ListFolder(folder)):
+        if not is_state(name):
+            continue
+        path = f"{folder}/{name}"
+        data = yield ReadBytes(path)
+        if data is None:
+            continue  # another run has finished it meanwhile
+        state = EraseState.decode(data, path)
+        if state.interval == spec.interval and state.subject.is_of(spec.tags):
+            return state
+    return None
+
+
+def write_state(spec: EraseSpec, state: EraseState) -> Steps[None]:
+    """Remember how far it is."""
+    yield PutOver(_path(spec, state), state.encode())
+
+
+def forget_state(spec: EraseSpec, state: EraseState) -> Steps[None]:
+    """The certificate says it all."""
+    yield RemoveFiles((_path(spec, state),))
+
+
+def _path(spec: EraseSpec, state: EraseState) -> str:
+    return f"{erasures_folder(spec.archive.folder)}/{state_name(state.erase_id)}"
+
+
+def new_state(spec: EraseSpec, subject: Subject, run: Any, begun_at: str, certificate: int) -> EraseState:
+    """An erasure that begins."""
+    return EraseState(subject.label, subject, spec.interval, begun_at, certificate, asdict(run))

@@ -1,0 +1,38 @@
+"""Pipelines of which nobody can tell whether they hold the series: what they read is not there under its name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.registry import rollups_in_force
+from airflow_provider_influx_rollup.steps.influx import FindBucket, Gather, Steps
+
+WHY = (
+    "it reads measurement {measurement!r} of bucket {bucket!r}, which is not there or may not be read: if that is this "
+    "bucket by an earlier name, run the pipeline once with the name of now, and erase again"
+)
+
+
+def unknown_readers(spec: EraseSpec, stored: Sequence[StoredSpec]) -> Steps[dict[str, str]]:
+    """The pipelines that read the same measurement of a bucket which is not there, with the reason.
+
+    A record of before there were ids does not follow its bucket.
+
+    :param stored: the specs of the ledger, the last used first
+    """
+    sources = {
+        name: rollup.source_bucket
+        for name, rollup in rollups_in_force(stored).items()
+        if rollup.measurement == spec.archive.measurement
+        and (rollup.source_bucket, rollup.measurement) not in spec.sources
+    }
+    buckets = sorted(set(sources.values()))
+    found = (yield Gather(tuple(FindBucket(name) for name in buckets))) if buckets else []
+    gone = {name for name, bucket in zip(buckets, found, strict=True) if bucket is None}
+    return {
+        name: WHY.format(measurement=spec.archive.measurement, bucket=bucket)
+        for name, bucket in sources.items()
+        if bucket in gone
+    }

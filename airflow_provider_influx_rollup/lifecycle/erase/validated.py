@@ -1,0 +1,47 @@
+"""Copies that validations made of the points: found in the ledger, so that nobody needs to name them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from airflow_provider_influx_rollup.archive.annotated_rows import Row
+from airflow_provider_influx_rollup.flux.bucket_ids import BUCKETS, buckets_query
+from airflow_provider_influx_rollup.flux.erase import records_query
+from airflow_provider_influx_rollup.flux.ledger_read import together
+from airflow_provider_influx_rollup.ledger.bucket_names import BucketNames
+from airflow_provider_influx_rollup.ledger.copies import COPIES_MEASUREMENT, decode_copies
+from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
+from airflow_provider_influx_rollup.steps.influx import FindBucket, Query, Steps
+from airflow_provider_influx_rollup.windows.all_time import EVER
+
+COPIES = "copies"
+
+
+def find_validated(spec: EraseSpec) -> Steps[tuple[EraseSpec, dict[str, str]]]:
+    """Add the copies that the ledger knows.
+
+    :return: what is to be erased, and why copies are left alone, by validation
+    """
+    archive = spec.archive
+    if (yield FindBucket(archive.ledger_bucket)) is None:
+        return spec, {}
+    tags = {"measurement": archive.measurement}
+    records = records_query(archive.ledger_bucket, COPIES_MEASUREMENT, "changed_tags", tags, EVER)
+    rows: list[Row] = yield Query(together({COPIES: records, BUCKETS: buckets_query()}))
+    names = BucketNames.of(row for row in rows if row.yield_name == BUCKETS)
+    found: set[tuple[str, str]] = set()
+    left: dict[str, str] = {}
+    for record in decode_copies(row for row in rows if row.yield_name == COPIES):
+        copied = record.present(names)
+        if copied.source_bucket != archive.bucket or (yield FindBucket(copied.bucket)) is None:
+            continue
+        changed = sorted(set(copied.changed_tags) & set(spec.tags))
+        if changed:
+            left[f"validation {copied.validation}"] = (
+                f"its points in {copied.bucket}/{copied.measurement} have another {changed[0]!r}: erase them there by the "
+                "tags that they have"
+            )
+        else:
+            found.add((copied.bucket, copied.measurement))
+    named = {(bucket, archive.measurement) for bucket in spec.quarantine_buckets}
+    return replace(spec, copies=tuple(sorted(found - named))), left

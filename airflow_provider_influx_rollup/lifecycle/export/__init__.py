@@ -1,0 +1,1 @@
+"""The verb export: bring archived points into a lakehouse table."""

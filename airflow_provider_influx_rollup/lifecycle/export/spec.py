@@ -1,0 +1,108 @@
+"""What an export is asked for, as plain values, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_influx_rollup.archive.paths import measurement_folder
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.flux.names import validate_name, validate_written_measurement
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.steps.table import TableAt
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+FORMATS = ("delta",)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSpec:
+    """The archive of a measurement, and the table that gets its points.
+
+    :param org: organisation, the first folder of the archive
+    :param bucket: bucket that the archive is of
+    :param measurement: one measurement: a table holds no other
+    :param shown_path: the base folder, for people; without secrets
+    :param table: a folder or a URL, without secrets
+    :param table_format: ``"delta"``
+    :param name: of the pipeline; default: made from bucket and measurement
+    :param ledger_bucket: knows the folder of a renamed bucket; empty: the folder has the name of ``bucket``
+    :param kept_as: organisation and bucket that the folder is named after, when they were renamed since
+    :raises ConfigurationError: when a value is not possible
+    """
+
+    org: str
+    bucket: str
+    measurement: str
+    shown_path: str
+    table: str
+    table_format: str = "delta"
+    name: str | None = None
+    ledger_bucket: str = ""
+    kept_as: tuple[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        validate_name("bucket", self.bucket)
+        validate_written_measurement(self.measurement)
+        if self.table_format not in FORMATS:
+            what = f"table_format={self.table_format!r} is not possible"
+            raise ConfigurationError(what, written="nothing", fix=f"use {' or '.join(FORMATS)}")
+
+    @property
+    def folder(self) -> str:
+        """The folder of the measurement in the store."""
+        return measurement_folder(*self.kept_names, self.measurement)
+
+    @property
+    def kept_names(self) -> tuple[str, str]:
+        """Organisation and bucket that the folder is named after: those of its manifests too."""
+        return self.kept_as or (self.org, self.bucket)
+
+    @property
+    def table_at(self) -> TableAt:
+        """The table, and whose points it holds."""
+        return TableAt(self.table.rstrip("/"), f"influx-rollup export of {self.folder}")
+
+    @property
+    def pipeline(self) -> str:
+        """What the result calls it."""
+        return self.name or f"{self.bucket}/{self.measurement}->export"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What an export did.
+
+    :param commits: how many it made, or would make
+    :param rows: points in these
+    :param replaced: commits in which points of an earlier export went
+    :param unchanged: parts of the archive that the table held already
+    :param version: of the table in the end; -1 when there is none
+    """
+
+    spec: ExportSpec
+    interval: Interval
+    commits: int
+    rows: int
+    replaced: int
+    unchanged: int
+    version: int
+    dry_run: bool
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Small JSON for XCom."""
+        return {
+            "window": self.interval.as_json(),
+            "commits": self.commits,
+            "rows_out": self.rows,
+            "replaced": self.replaced,
+            "unchanged": self.unchanged,
+            "version": self.version,
+            "table": self.spec.table,
+            "path": f"{self.spec.shown_path}/{self.spec.folder}",
+            "state": State.PLANNED.value if self.dry_run else State.COMMITTED.value,
+            "dry_run": self.dry_run,
+            "seconds": round(self.seconds, 3),
+            "pipeline": self.spec.pipeline,
+        }

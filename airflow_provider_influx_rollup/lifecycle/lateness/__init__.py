@@ -1,0 +1,1 @@
+"""The verb lateness: how late points come."""

@@ -1,0 +1,1 @@
+"""Receipts and marks, read and written by steps."""

@@ -1,0 +1,101 @@
+"""The receipts of one run of one pipeline: what the ledger knew before, and what the run adds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from airflow_provider_influx_rollup.ledger.codec import encode_receipts
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.steps.influx import Steps, Write
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptBook:
+    """Makes the receipts of one run.
+
+    :param previous: receipts the ledger had, by window
+    :param forced: frozen windows that are written all the same
+    """
+
+    ledger_bucket: str
+    pipeline: str
+    stage: str
+    spec_hash: str
+    run: RunInfo
+    previous: Mapping[Interval, Receipt]
+    forced: frozenset[Interval] = frozenset()
+
+    def receipt(self, window: Interval, state: State, now: datetime) -> Receipt:
+        """A receipt of a window, with the generation and the numbers of its last commit."""
+        known = self.previous.get(window)
+        # rows and checksum stay those of the last commit: a rerun that dies must not hide what was there
+        made = replace(
+            known or Receipt(self.pipeline, self.stage, window, state, now),
+            state=state,
+            written_at=now,
+            spec_hash=self.spec_hash,
+            forced=window in self.forced,
+        )
+        return signed(made, self.run)
+
+    def committed(
+        self,
+        window: Interval,
+        now: datetime,
+        *,
+        rows_in: int,
+        rows_out: int,
+        series: int,
+        checksum: str,
+        seconds: float,
+    ) -> Receipt:
+        """The receipt of a window that was read back and is right: the next generation."""
+        receipt = self.receipt(window, State.COMMITTED, now)
+        return replace(
+            receipt,
+            generation=receipt.generation + 1,
+            rows_in=rows_in,
+            rows_out=rows_out,
+            series=series,
+            checksum=checksum,
+            seconds=seconds,
+        )
+
+    def lines(self, windows: Iterable[Interval], state: State, now: datetime) -> list[str]:
+        """Line protocol of windows in a state."""
+        return encode_receipts(self.receipt(window, state, now) for window in windows)
+
+    def mark(self, windows: Iterable[Interval], state: State, now: datetime) -> Steps[None]:
+        """Write windows in a state to the ledger."""
+        yield Write(self.ledger_bucket, self.lines(windows, state, now))
+
+    def unknown(self, windows: Iterable[Interval]) -> list[Interval]:
+        """Windows the ledger has no receipt of."""
+        return [window for window in windows if window not in self.previous]
+
+    def has_torn(self, windows: Iterable[Interval]) -> bool:
+        """Whether a run was writing one of these windows when it ended."""
+        known = (self.previous.get(window) for window in windows)
+        return any(receipt.state is State.WRITING for receipt in known if receipt is not None)
+
+    def committed_before(self, windows: Iterable[Interval]) -> int:
+        """How many windows were COMMITTED before this run."""
+        return sum(1 for window in windows if window in self.previous and self.previous[window].is_committed)
+
+
+def signed(receipt: Receipt, run: RunInfo) -> Receipt:
+    """A receipt that says which run wrote it, and why."""
+    return replace(
+        receipt,
+        dag_id=run.dag_id,
+        task_id=run.task_id,
+        run_id=run.run_id,
+        try_number=run.try_number,
+        map_index=run.map_index,
+        reason=run.reason,
+    )

@@ -1,0 +1,1 @@
+"""Which pipelines there are, and which values each of them may write."""

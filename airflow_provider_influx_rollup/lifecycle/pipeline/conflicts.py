@@ -1,0 +1,148 @@
+"""Two pipelines that would write the same values of the same target: each would take the other's rows for ghosts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.lifecycle.pipeline.claims import visible_tags
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.run.reasons import ERASE, RECONCILE
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+
+StoredSpec = tuple[str, str, Mapping[str, Any]]
+# verbs that write what another task declared
+ACTS_FOR_IT = frozenset({RECONCILE, ERASE})
+
+
+def require_no_clash(spec: RollupSpec, stored: Iterable[StoredSpec]) -> None:
+    """Refuse a rollup whose target values belong to another pipeline, or to other windows of its own.
+
+    :param stored: ``(pipeline, spec_hash, spec)`` of the ledger, the last used first
+    :raises ConfigurationError: naming the other pipeline
+    """
+    where = f"bucket {spec.target_bucket!r}, measurement {spec.output_measurement!r}"
+    for pipeline, other in newest_specs(spec, stored).items():
+        if pipeline == spec.pipeline_name:
+            _require_same_grid(spec, other, where)
+        elif (
+            _aggregates_overlap(spec, other)
+            and _tags_overlap(spec, other)
+            and not _computes_the_same(spec, other)
+        ):
+            what = f"pipeline {spec.pipeline_name!r} would write the same fields as pipeline {pipeline!r} ({where})"
+            raise ConfigurationError(
+                what, written="nothing", fix="give one of them another target_measurement"
+            )
+
+
+def require_one_task(spec: RollupSpec, run: RunInfo, previous: Iterable[Receipt]) -> None:
+    """Refuse a task whose pipeline name another task uses for another spec.
+
+    Aggregates and fields are no part of the default name; each of the two would take the other for its own earlier
+    spec, and remove its columns.
+
+    :param previous: receipts of the windows
+    :raises ConfigurationError: naming the other task
+    """
+    spec_hash = spec.spec_hash()
+    for receipt in previous:
+        if receipt.spec_hash != spec_hash and _is_another_task(run, receipt):
+            mapped = f" [{receipt.map_index}]" if receipt.map_index >= 0 else ""
+            what = (
+                f"pipeline {spec.pipeline_name!r} has other fields, aggregates or a filter in task {receipt.task_id!r}"
+                f"{mapped} of DAG {receipt.dag_id!r}; two tasks of one pipeline would remove each other's columns"
+            )
+            fix = "give this task a name of its own with pipeline=, also when it replaces the other one"
+            raise ConfigurationError(what, window=receipt.window, written="nothing", fix=fix)
+
+
+def _is_another_task(run: RunInfo, receipt: Receipt) -> bool:
+    """Whether a receipt is of another task; outside of Airflow nobody knows.
+
+    A reconcile or an erasure acts for the pipeline's own task, with the spec that the task used last.
+    """
+    if not run.task_id or not receipt.task_id or ACTS_FOR_IT & {_verb(run.reason), _verb(receipt.reason)}:
+        return False
+    if (run.dag_id, run.task_id) != (receipt.dag_id, receipt.task_id):
+        return True
+    # between runs the members of a mapped task may change places
+    return run.run_id == receipt.run_id and run.map_index != receipt.map_index
+
+
+def _verb(reason: str) -> str:
+    return reason.partition(":")[0]
+
+
+def newest_specs(spec: RollupSpec, stored: Iterable[StoredSpec]) -> dict[str, RollupSpec]:
+    """The spec in force of each pipeline that writes to the same measurement of the same bucket."""
+    newest: dict[str, Mapping[str, Any]] = {}
+    for pipeline, _, values in stored:
+        newest.setdefault(pipeline, values)
+    return {
+        name: RollupSpec.from_json(values) for name, values in newest.items() if _has_same_place(spec, values)
+    }
+
+
+def earlier_specs(spec: RollupSpec, stored: Iterable[StoredSpec]) -> list[RollupSpec]:
+    """The specs that a pipeline had in this target before."""
+    return [
+        RollupSpec.from_json(values)
+        for pipeline, spec_hash, values in stored
+        if pipeline == spec.pipeline_name and spec_hash != spec.spec_hash() and _has_same_place(spec, values)
+    ]
+
+
+def _has_same_place(spec: RollupSpec, values: Mapping[str, Any]) -> bool:
+    """Whether a stored spec is a rollup into the same measurement of the same bucket."""
+    if "source_bucket" not in values:
+        return False  # a user's own script
+    measurement = values["target_measurement"] or values["measurement"]
+    return (values["target_bucket"], measurement) == (spec.target_bucket, spec.output_measurement)
+
+
+def _require_same_grid(spec: RollupSpec, other: RollupSpec, where: str) -> None:
+    """Rows of another grid would stay between the new ones, at times that are no window of this grid."""
+    if spec.grid.grid() != other.grid.grid():
+        what = (
+            f"pipeline {spec.pipeline_name!r} has windows of {other.grid.label} in its target, "
+            f"not of {spec.grid.label} ({where})"
+        )
+        raise ConfigurationError(
+            what, written="nothing", fix="give it another pipeline name and target_measurement"
+        )
+
+
+def _aggregates_overlap(spec: RollupSpec, other: RollupSpec) -> bool:
+    """Whether one field of the target could come from both; globs are taken to overlap."""
+    if not set(spec.rules().all_names()) & set(other.rules().all_names()):
+        return False
+    mine, theirs = spec.rules().exact_fields(), other.rules().exact_fields()
+    if mine is None or theirs is None:
+        return any(other.rules().names_for(name) for name in mine or ()) or (
+            any(spec.rules().names_for(name) for name in theirs or ()) or (mine is None and theirs is None)
+        )
+    return bool(set(mine) & set(theirs))
+
+
+def _tags_overlap(spec: RollupSpec, other: RollupSpec) -> bool:
+    """Whether one tag set of the target could come from both.
+
+    A series may lack a tag, so that two groupings can end in one tag set; and a filter on a tag that is merged away
+    leaves no trace in the target.
+    """
+    mine, theirs = visible_tags(spec), visible_tags(other)
+    return all(set(mine[key]) & set(theirs[key]) for key in set(mine) & set(theirs))
+
+
+def _computes_the_same(spec: RollupSpec, other: RollupSpec) -> bool:
+    """Whether the two agree on what each value is, such as after a pipeline was renamed."""
+    return _meaning(spec) == _meaning(other)
+
+
+def _meaning(spec: RollupSpec) -> tuple[Any, ...]:
+    is_merged = spec.source_tier is not None
+    where = (spec.source_bucket, spec.measurement, spec.grid.grid())
+    return (*where, spec.group_by, dict(spec.tags), is_merged)

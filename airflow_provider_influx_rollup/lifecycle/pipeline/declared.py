@@ -1,0 +1,218 @@
+"""A lifecycle of tiers as plain values: raw points, the first tier, and tiers over tiers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import pairwise
+
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, WindowMisaligned
+from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_BUCKET
+from airflow_provider_influx_rollup.lifecycle.pipeline.declared_ends import Archive, Validation
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import require_readable
+from airflow_provider_influx_rollup.lifecycle.run.options import texts_of
+from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.grid import Grid
+from airflow_provider_influx_rollup.windows.nesting import require_nested
+
+Aggregates = Sequence[str] | Mapping[str, Sequence[str]]
+LONGEST_MONTH = timedelta(days=31)
+# days of a zone have up to 25 hours
+CLOCK_CHANGE = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """One rollup of a lifecycle.
+
+    :param bucket: where its rows go; must exist
+    :param every: length of a window, a Flux duration
+    :param aggregates: names, or field glob to names, of the fields of the raw points; None takes those of the tier below
+    :param timezone: IANA zone in which days, weeks, months and years begin
+    :param offset: shift of the grid, a Flux duration
+    :param retention: how long the bucket keeps its rows, a Flux duration; None for ever
+    :param lateness: how long after a window's stop its data may still come; the tiers above wait for it too
+    :param name: the pipeline's name in the ledger; default: made from the parameters
+    """
+
+    bucket: str
+    every: str
+    aggregates: Aggregates | None = None
+    timezone: str = "UTC"
+    offset: str = "0s"
+    retention: str | None = None
+    lateness: str = "0s"
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """The tiers of one measurement, each made of the one before it.
+
+    :param source_bucket: bucket of the raw points
+    :param measurement: their measurement
+    :param tiers: from the finest to the coarsest, at least one
+    :param fields: field globs of the raw points; None takes all
+    :param tags: tag values to keep, per tag key
+    :param group_by: tag keys that stay in the first tier, and so in all
+    :param retention: how long the source bucket keeps its points, a Flux duration; None for ever
+    :param run_every: how far the runs of the DAG are apart, a Flux duration; None: as the DAG says, if it says so
+    :param reconcile: how far back from now each run looks for late data, a Flux duration; None: not at all
+    :param ledger_bucket: bucket of the receipts
+    :param validation: what is checked before the first tier; None: nothing
+    :param archive: where points are archived, and when they are purged; None: not at all
+    :raises ConfigurationError: when the tiers do not fit each other: parts that are missing, a retention that is
+        shorter than the lag of the tier or of the next one, or than what is reconciled
+    :raises WindowMisaligned: when the windows of a tier are not made of whole windows of the tier below
+    """
+
+    source_bucket: str
+    measurement: str
+    tiers: Sequence[Tier]
+    fields: Sequence[str] | None = None
+    tags: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    group_by: Sequence[str] | None = None
+    retention: str | None = None
+    run_every: str | None = None
+    reconcile: str | None = None
+    ledger_bucket: str = DEFAULT_LEDGER_BUCKET
+    validation: Validation | None = None
+    archive: Archive | None = None
+
+    def __post_init__(self) -> None:
+        specs = self.specs()
+        if not specs:
+            what = f"the lifecycle of measurement {self.measurement!r} has no tier"
+            raise ConfigurationError(what, written="nothing", fix="give tiers=[Tier(...), ...]")
+        for below, above in pairwise(specs):
+            require_readable(above, below, below.pipeline_name)
+            _require_nested(below, above)
+        self._require_own_buckets()
+        self._require_purge_before_retention()
+        self._require_reconcile_within_retention()
+        self.require_kept(None if self.run_every is None else Duration.of(self.run_every).timedelta)
+
+    def specs(self) -> list[RollupSpec]:
+        """The rollups, from the finest to the coarsest."""
+        specs: list[RollupSpec] = []
+        aggregates: Aggregates = ()
+        for tier in self.tiers:
+            aggregates = aggregates if tier.aggregates is None else tier.aggregates
+            specs.append(self._spec(tier, aggregates, specs[-1] if specs else None))
+        return specs
+
+    def _spec(self, tier: Tier, aggregates: Aggregates, below: RollupSpec | None) -> RollupSpec:
+        # what the first tier selects is all that the others see
+        is_first = below is None
+        return RollupSpec(
+            source_bucket=self.source_bucket if below is None else below.target_bucket,
+            target_bucket=tier.bucket,
+            measurement=self.measurement,
+            grid=GridSpec(tier.every, tier.offset, tier.timezone),
+            aggregates={glob: texts_of(names, "aggregates") for glob, names in aggregates.items()}
+            if isinstance(aggregates, Mapping)
+            else texts_of(aggregates, "aggregates"),
+            fields=texts_of(self.fields, "fields") if is_first and self.fields is not None else None,
+            tags={key: texts_of(values, f"tags[{key!r}]") for key, values in self.tags.items()}
+            if is_first
+            else {},
+            group_by=texts_of(self.group_by, "group_by") if is_first and self.group_by is not None else None,
+            lateness=tier.lateness,
+            pipeline=tier.name,
+            ledger_bucket=self.ledger_bucket,
+            source_tier=None if below is None else below.pipeline_name,
+        )
+
+    def _require_own_buckets(self) -> None:
+        arrival = [self.validation.bucket] if self.validation and self.validation.bucket else []
+        buckets = [*arrival, self.source_bucket, *(tier.bucket for tier in self.tiers)]
+        doubled = sorted({bucket for bucket in buckets if buckets.count(bucket) > 1})
+        if doubled:
+            what = f"bucket {', '.join(doubled)} has more than one tier of measurement {self.measurement!r}"
+            raise ConfigurationError(what, written="nothing", fix="give each tier a bucket of its own")
+
+    def _require_purge_before_retention(self) -> None:
+        """A bucket that drops its points before they are purged leaves nothing to purge, and no proof."""
+        after = self.archive.purge_after if self.archive else None
+        if after is not None and self.retention is not None:
+            kept = shortest_length(self.retention)
+            if kept <= shortest_length(after):
+                what = f"bucket {self.source_bucket!r} drops its points after {self.retention}, before purge_after={after}"
+                raise ConfigurationError(what, written="nothing", fix="keep them longer, or purge earlier")
+
+    def _require_reconcile_within_retention(self) -> None:
+        """A lookback beyond the retention is refused by every run."""
+        if self.reconcile is None:
+            return
+        lookback = Duration.of(self.reconcile).timedelta
+        if self.retention is not None and longest_length(self.retention) < lookback:
+            what = (
+                f"reconcile={self.reconcile} reaches further back than bucket {self.source_bucket!r} keeps its "
+                f"points, which is {self.retention}"
+            )
+            raise ConfigurationError(what, written="nothing", fix=f"give at most {self.retention}")
+
+    def require_kept(self, run_every: timedelta | None) -> None:
+        """Refuse a bucket that drops rows before they are written, or before the next tier has read them.
+
+        :param run_every: how far the runs are apart; None when unknown
+        :raises ConfigurationError: naming the bucket and the lag
+        """
+        source, waited = (self.source_bucket, self.retention), timedelta()
+        for tier, spec in zip(self.tiers, self.specs(), strict=True):
+            # a tier waits for all tiers below it, and these for their own lateness
+            waited = max(waited, Duration.of(tier.lateness, allow_zero=True).timedelta)
+            lag = longest_window(spec.grid.grid()) + waited + (run_every or timedelta())
+            scheduled = f" + {run_every} between runs" if run_every else ""
+            total = f"(a window of {tier.every} + lateness {_text(waited)}{scheduled})"
+            use = f"the tier in bucket {tier.bucket!r} reads them up to {lag} after they were sent {total}"
+            _require_kept(*source, lag, use)
+            use = f"they are up to {lag} old when they are written {total}"
+            _require_kept(tier.bucket, tier.retention, lag, use)
+            source = (tier.bucket, tier.retention)
+
+
+def _require_kept(bucket: str, retention: str | None, lag: timedelta, use: str) -> None:
+    if retention is not None and shortest_length(retention) < lag:
+        what = f"bucket {bucket!r} keeps its rows for {retention}, but {use}"
+        fix = f"keep them for at least {lag}, or give that tier shorter windows"
+        raise ConfigurationError(what, written="nothing", fix=fix)
+
+
+def shortest_length(duration: str) -> timedelta:
+    """How long a Flux duration is at least; a month has 28 days, a year 365."""
+    length = Duration.of(duration)
+    if not length.months:
+        return length.timedelta
+    years, months = divmod(length.months, 12)
+    return timedelta(days=365 * years + 28 * months)
+
+
+def longest_length(duration: str) -> timedelta:
+    """How long a Flux duration is at most; a month has 31 days."""
+    length = Duration.of(duration)
+    return length.months * LONGEST_MONTH if length.months else length.timedelta
+
+
+def longest_window(grid: Grid) -> timedelta:
+    """How long a window of a grid can be."""
+    if grid.every.months:
+        return grid.every.months * LONGEST_MONTH + CLOCK_CHANGE
+    return grid.every.timedelta + (CLOCK_CHANGE if grid.is_calendar else timedelta())
+
+
+def _require_nested(below: RollupSpec, above: RollupSpec) -> None:
+    try:
+        require_nested(below.grid.grid(), above.grid.grid())
+    except WindowMisaligned as error:
+        error.what = (
+            f"the tier of {above.grid.label} in bucket {above.target_bucket!r} cannot be made of the tier of "
+            f"{below.grid.label} in bucket {below.target_bucket!r}: {error.what}"
+        )
+        raise
+
+
+def _text(length: timedelta) -> str:
+    return Duration.of(length, allow_zero=True).to_flux()

@@ -1,0 +1,140 @@
+"""The pipelines that a ledger knows, and which of them read another one's target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+
+from airflow_provider_influx_rollup.archive.annotated_rows import Row
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.flux.bucket_ids import BUCKETS, buckets_query
+from airflow_provider_influx_rollup.flux.ledger_read import specs_query, together
+from airflow_provider_influx_rollup.ledger.bucket_names import BucketNames
+from airflow_provider_influx_rollup.ledger.codec import decode_specs
+from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.steps.influx import FindBucket, Query, Steps
+
+MOST_NAMES = 10
+SPECS, LEDGER = "specs", "ledger_bucket"
+
+
+def load_pipelines(ledger_bucket: str) -> Steps[dict[str, RollupSpec]]:
+    """The spec in force of each rollup of a ledger, by the pipeline's name; none when there is no ledger.
+
+    A user's own script has no spec that could be computed again, and is left out.
+
+    :param ledger_bucket: the bucket of the receipts
+    """
+    return rollups_in_force((yield from load_stored(ledger_bucket)))
+
+
+def load_stored(ledger_bucket: str) -> Steps[list[StoredSpec]]:
+    """``(pipeline, spec_hash, spec)`` of a ledger, scripts too, the last used first; none when there is no ledger.
+
+    :param ledger_bucket: the bucket of the receipts
+    """
+    if (yield FindBucket(ledger_bucket)) is None:
+        return []
+    return stored_of((yield Query(together(stored_queries(ledger_bucket)), as_sent=True)), ledger_bucket)
+
+
+def stored_queries(ledger_bucket: str) -> dict[str, str]:
+    """What reads the specs, by the name of the result."""
+    return {SPECS: specs_query(ledger_bucket), BUCKETS: buckets_query()}
+
+
+def stored_of(rows: Iterable[Row], ledger_bucket: str) -> list[StoredSpec]:
+    """``(pipeline, spec_hash, spec)``, with all buckets as they are called now.
+
+    :param rows: what ``stored_queries`` returned, and maybe other results
+    """
+    rows = list(rows)
+    names = BucketNames.of(row for row in rows if row.yield_name == BUCKETS)
+    found = decode_specs((row for row in rows if row.yield_name == SPECS), names)
+    # a ledger that was renamed is not called what its own records say
+    return [
+        (name, spec_hash, {**values, LEDGER: ledger_bucket} if LEDGER in values else values)
+        for name, spec_hash, values in found
+    ]
+
+
+def rollups_in_force(stored: Iterable[StoredSpec]) -> dict[str, RollupSpec]:
+    """The newest spec of each rollup, by the pipeline's name.
+
+    :param stored: the last used first
+    """
+    newest: dict[str, RollupSpec] = {}
+    for pipeline, _, values in stored:
+        if pipeline not in newest and "source_bucket" in values:
+            newest[pipeline] = RollupSpec.from_json(values)
+    return newest
+
+
+def present_names(stored: Sequence[StoredSpec]) -> dict[str, str]:
+    """The ledger's names of pipelines that would get another one now, by that other one.
+
+    Their names were made of those of their buckets, which were renamed since.
+    """
+    made = {}
+    for name, spec in rollups_in_force(stored).items():
+        now = replace(spec, known_as=None).pipeline_name
+        if spec.known_as is not None and now != name:
+            made[now] = name
+    return made
+
+
+def known_name(name: str, stored: Sequence[StoredSpec]) -> str:
+    """What the ledger calls a pipeline: its default name may be made of names that its buckets had.
+
+    :param stored: what the ledger has
+    """
+    return name if any(known == name for known, _, _ in stored) else present_names(stored).get(name, name)
+
+
+def find_pipeline(name: str, ledger_bucket: str, stored: Sequence[StoredSpec]) -> RollupSpec:
+    """The spec in force of a pipeline.
+
+    :param stored: what the ledger has
+    :raises ConfigurationError: when the ledger does not know it, naming similar ones, or when it is a script
+    """
+    found = rollups_in_force(stored).get(known_name(name, stored))
+    if found is not None:
+        return found
+    if any(pipeline == name for pipeline, _, _ in stored):
+        what = f"pipeline {name!r} is a script of its own, whose rows nobody can compute again but the script"
+        fix = "run its windows again: a rerun makes them right"
+        raise ConfigurationError(what, written="nothing", fix=fix)
+    known = sorted({pipeline for pipeline, _, _ in stored})
+    similar = get_close_matches(name, known, n=MOST_NAMES, cutoff=0.4) or known[:MOST_NAMES]
+    what = f"the ledger {ledger_bucket!r} knows no pipeline {name!r}"
+    fix = f"name one of it, such as {', '.join(map(repr, similar))}" if similar else "run the pipeline once"
+    raise ConfigurationError(what, written="nothing", fix=fix)
+
+
+def children_of(spec: RollupSpec, pipelines: Mapping[str, RollupSpec]) -> list[RollupSpec]:
+    """The pipelines that read the target of another one, by name.
+
+    :param spec: the one that is read
+    :param pipelines: the specs in force, by name
+    """
+    return [
+        other
+        for name, other in sorted(pipelines.items())
+        if name != spec.pipeline_name and (other.source_tier == spec.pipeline_name or _reads(other, spec))
+    ]
+
+
+def parents_of(spec: RollupSpec, pipelines: Mapping[str, RollupSpec]) -> list[RollupSpec]:
+    """The pipelines whose target a pipeline reads, by name."""
+    return [
+        other
+        for name, other in sorted(pipelines.items())
+        if name != spec.pipeline_name and (spec.source_tier == name or _reads(spec, other))
+    ]
+
+
+def _reads(spec: RollupSpec, other: RollupSpec) -> bool:
+    place = (other.target_bucket, other.output_measurement)
+    return spec.source_tier in (None, "auto") and (spec.source_bucket, spec.measurement) == place

@@ -1,0 +1,144 @@
+"""What rolling windows up costs, learnt from the history in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import combinations
+from math import ceil
+from statistics import fmean, median
+from typing import Any
+
+from airflow_provider_influx_rollup.flux.ledger_history import blocks_query
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.steps.influx import Query, Steps
+from airflow_provider_influx_rollup.windows.interval import EPOCH, Interval
+
+RECENT = timedelta(days=30)
+MOST_EVENTS = 5_000
+MOST_BLOCKS = 200
+#: a stored value before compression: 8 bytes of time, 8 bytes of value
+BYTES_PER_VALUE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Windows that were written, verified and committed together.
+
+    :param points: source points of all of them
+    :param values: target values of all of them
+    :param seconds: how long the block took
+    """
+
+    windows: int
+    points: int
+    values: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CostModel:
+    """How long windows take: so much for each block, and so much for each point in it.
+
+    :param windows_per_block: the usual size of a block
+    :param blocks: how many blocks it was learnt from
+    :param windows: how many windows they had
+    :param is_own: False when only other pipelines have a history
+    """
+
+    seconds_per_block: float
+    seconds_per_point: float
+    windows_per_block: float
+    blocks: int
+    windows: int
+    is_own: bool = True
+
+    @classmethod
+    def learn(cls, blocks: Sequence[Block], *, is_own: bool = True) -> CostModel | None:
+        """Fit a line through blocks; medians, so that a few runs that had to wait do not count.
+
+        :param blocks: in any order
+        :return: None when there are none
+        """
+        if not blocks:
+            return None
+        per_point = max(0.0, _median_slope(blocks))
+        per_block = max(0.0, median(block.seconds - per_point * block.points for block in blocks))
+        size = median(block.windows for block in blocks)
+        return cls(per_block, per_point, size, len(blocks), sum(block.windows for block in blocks), is_own)
+
+    def seconds(self, windows: int, points: int) -> float:
+        """How long a number of windows with so many points will take, one after the other.
+
+        :param windows: how many, cut into blocks of the usual size
+        :param points: of all of them together
+        """
+        return (
+            ceil(windows / self.windows_per_block) * self.seconds_per_block + points * self.seconds_per_point
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """What the estimate is based on."""
+        return {
+            "from": "pipeline" if self.is_own else "other pipelines",
+            "blocks": self.blocks,
+            "windows": self.windows,
+            "seconds_per_window": self.seconds_per_block / self.windows_per_block,
+            "seconds_per_point": self.seconds_per_point,
+        }
+
+
+def learn_cost(ledger_bucket: str, pipeline: str, stage: str, now: datetime) -> Steps[CostModel | None]:
+    """Learn from the newest commits of a pipeline, or of all pipelines when it has none.
+
+    :param ledger_bucket: must exist
+    :param now: the time now, aware UTC
+    :return: None when the ledger has no history
+    """
+    soon = now + timedelta(days=1)
+    recent, ever = Interval(now - RECENT, soon), Interval(EPOCH, soon)
+    for name, written in ((pipeline, recent), (pipeline, ever), (None, recent)):
+        query = blocks_query(ledger_bucket, stage, written, pipeline=name, most_events=MOST_EVENTS)
+        blocks = blocks_of((yield Query(query, as_sent=True)))
+        if blocks:
+            return CostModel.learn(blocks, is_own=name is not None)
+    return None
+
+
+def blocks_of(rows: Iterable[Mapping[str, Any]]) -> list[Block]:
+    """The newest blocks of a history, the newest first.
+
+    Each window of a block carries the seconds of the whole block; runs do not take the same microseconds by chance.
+
+    :param rows: of ``blocks_query``
+    """
+    members: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    committed = [row for row in rows if row["state"] == State.COMMITTED.value]
+    for row in sorted(committed, key=lambda row: row["_time"], reverse=True):
+        who = tuple(row.get(name) for name in ("pipeline", "run_id", "task_id", "try_number", "seconds"))
+        members.setdefault(who, []).append(row)
+    return [_block(group) for group in list(members.values())[:MOST_BLOCKS]]
+
+
+def _block(rows: Sequence[Mapping[str, Any]]) -> Block:
+    points, values = (sum(row[name] for row in rows) for name in ("rows_in", "rows_out"))
+    return Block(len(rows), points, values, rows[0]["seconds"])
+
+
+def _median_slope(blocks: Sequence[Block]) -> float:
+    """Seconds per point: the median over all pairs of blocks, or of all that was spent when no two differ."""
+    slopes = [
+        (right.seconds - left.seconds) / (right.points - left.points)
+        for left, right in combinations(blocks, 2)
+        if _differ(left, right)
+    ]
+    if slopes:
+        return median(slopes)
+    points = fmean(block.points for block in blocks)
+    return fmean(block.seconds for block in blocks) / points if points else 0.0
+
+
+def _differ(left: Block, right: Block) -> bool:
+    """Whether two blocks are far enough apart in points for a slope that is more than noise."""
+    return abs(left.points - right.points) > 0.2 * max(left.points, right.points)

@@ -1,0 +1,210 @@
+"""Coverage of a pipeline: which windows of its grid are COMMITTED, and what each of the others lacks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from itertools import groupby
+from typing import Any
+
+from airflow_provider_influx_rollup.exceptions import WindowFrozen
+from airflow_provider_influx_rollup.flux.ledger_history import coverage_query
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import purged_windows
+from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
+from airflow_provider_influx_rollup.lifecycle.pipeline.identity import known_spec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
+from airflow_provider_influx_rollup.lifecycle.source.retention import horizon, is_too_old
+from airflow_provider_influx_rollup.steps.influx import Bucket, FindBucket, Gather, Query, Steps
+from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, format_instant, from_ns
+from airflow_provider_influx_rollup.windows.lateness import is_due
+
+
+class WindowState(StrEnum):
+    """Where a window of the grid stands, seen from outside."""
+
+    COMMITTED = "committed"
+    """Done, by the spec in force."""
+    STALE_SPEC = "stale_spec"
+    """Done by another spec or grid: it holds what was asked for then."""
+    WRITING = "writing"
+    """A run is writing it, or died while it did."""
+    PLANNED = "planned"
+    """A run wanted it and has not begun it."""
+    MISSING = "missing"
+    """Due, and nobody ran it."""
+    FROZEN = "frozen"
+    """Not done, and retention or a purge has taken its points."""
+    NOT_DUE = "not_due"
+    """Its stop + lateness has not passed."""
+
+
+NEEDED = (WindowState.STALE_SPEC, WindowState.WRITING, WindowState.PLANNED, WindowState.MISSING)
+SETTLED = (WindowState.COMMITTED, WindowState.NOT_DUE)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowCoverage:
+    """One window of the grid.
+
+    :param why: what its state comes from, in words; empty when COMMITTED
+    :param rows_in: source points that the rollup stands for; 0 without a receipt
+    :param rows_out: target values; 0 without a receipt
+    """
+
+    window: Interval
+    state: WindowState
+    why: str = ""
+    rows_in: int = 0
+    rows_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Neighbouring windows that are in one state, and not COMMITTED.
+
+    :param interval: from the first window's start to the last one's stop
+    :param windows: how many
+    """
+
+    interval: Interval
+    state: WindowState
+    windows: int
+    why: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            **self.interval.as_json(),
+            "state": self.state.value,
+            "windows": self.windows,
+            "why": self.why,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageResult:
+    """The windows of an interval, each with its state.
+
+    :param windows: in order, one for each window of the grid
+    """
+
+    pipeline: str
+    interval: Interval
+    windows: tuple[WindowCoverage, ...]
+
+    def counts(self) -> dict[str, int]:
+        """How many windows each state has; every state is named."""
+        found = Counter(window.state for window in self.windows)
+        return {state.value: found[state] for state in WindowState}
+
+    def in_states(self, *states: WindowState) -> tuple[WindowCoverage, ...]:
+        """The windows that are in one of these states, in order."""
+        return tuple(window for window in self.windows if window.state in states)
+
+    @property
+    def needed(self) -> tuple[Interval, ...]:
+        """The windows that a run has to do and can do, in order."""
+        return tuple(window.window for window in self.in_states(*NEEDED))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every window that is due is COMMITTED by the spec in force."""
+        return all(window.state in SETTLED for window in self.windows)
+
+    def gaps(self) -> list[Gap]:
+        """What is due and not COMMITTED, as runs of neighbouring windows in one state."""
+        gaps = []
+        for (state, why), members in groupby(self.windows, key=lambda found: (found.state, found.why)):
+            windows = [found.window for found in members]
+            if state not in SETTLED:
+                span = Interval(windows[0].start, windows[-1].stop)
+                gaps.append(Gap(span, state, len(windows), why))
+        return gaps
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "pipeline": self.pipeline,
+            "interval": self.interval.as_json(),
+            "windows": len(self.windows),
+            "is_complete": self.is_complete,
+            "states": self.counts(),
+            "gaps": [gap.as_json() for gap in self.gaps()],
+        }
+
+
+def coverage(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[CoverageResult]:
+    """Look up the state of each window of an interval; receipts and records of purges are all that is read.
+
+    :param spec: the spec in force
+    :param interval: must be tiled exactly by the grid
+    :param now: the time now, aware UTC
+    :raises WindowMisaligned: when the grid does not tile the interval
+    """
+    windows = spec.grid.grid().windows(interval)
+    source, ledger = yield Gather((FindBucket(spec.source_bucket), FindBucket(spec.ledger_bucket)))
+    rows: Iterable[Mapping[str, Any]] = ()
+    purged: Mapping[Interval, WindowFrozen] = {}
+    if ledger is not None:
+        spec = yield from known_spec(spec)
+        # sliding windows start before the interval
+        starts = Interval(windows[0].start, windows[-1].start + MICROSECOND)
+        rows = yield Query(
+            coverage_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, starts), as_sent=True
+        )
+        span = Interval(windows[0].start, windows[-1].stop)
+        marks = yield from overlapping_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span)
+        purged = purged_windows(windows, marks)
+    receipts = {row["_time"]: row for row in rows}
+    judge = _Judge(spec.spec_hash(), Duration.of(spec.lateness, allow_zero=True), now, source, purged)
+    found = tuple(judge.judged(window, receipts.get(window.start)) for window in windows)
+    return CoverageResult(spec.pipeline_name, interval, found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Says what state a window is in."""
+
+    spec_hash: str
+    lateness: Duration
+    now: datetime
+    source: Bucket | None
+    purged: Mapping[Interval, WindowFrozen]
+
+    def judged(self, window: Interval, receipt: Mapping[str, Any] | None) -> WindowCoverage:
+        state, why = self._without_receipt(window) if receipt is None else self._by_receipt(window, receipt)
+        if state in NEEDED and window in self.purged:
+            state, why = WindowState.FROZEN, f"{why}, and {self.purged[window].what}"
+        elif state in NEEDED and self.source is not None:
+            edge = horizon(self.source, self.now)
+            # whether fewer points were asked for or are there, nobody can tell
+            is_unsure = state is WindowState.STALE_SPEC and edge is not None and window.start < edge
+            if is_unsure or is_too_old(window, self.source, self.now):
+                state, why = WindowState.FROZEN, f"{why}, and retention may have taken points of it"
+        if receipt is None:
+            return WindowCoverage(window, state, why)
+        return WindowCoverage(window, state, why, receipt["rows_in"], receipt["rows_out"])
+
+    def _without_receipt(self, window: Interval) -> tuple[WindowState, str]:
+        if not is_due(window, self.lateness, self.now):
+            return WindowState.NOT_DUE, f"its stop + lateness {self.lateness} has not passed"
+        return WindowState.MISSING, "nobody ran it"
+
+    def _by_receipt(self, window: Interval, receipt: Mapping[str, Any]) -> tuple[WindowState, str]:
+        state = State(receipt["state"])
+        since = format_instant(from_ns(receipt["written_at_ns"]).replace(microsecond=0))
+        if state is State.WRITING:
+            return WindowState.WRITING, f"a run has been writing it since {since}, or died"
+        if state is State.PLANNED:
+            return WindowState.PLANNED, f"a run wanted it at {since} and has not begun it"
+        if from_ns(receipt["stop_ns"]) != window.stop:
+            return WindowState.STALE_SPEC, "it was committed with another grid"
+        if receipt["spec_hash"] != self.spec_hash:
+            return WindowState.STALE_SPEC, "it was committed with another spec"
+        return WindowState.COMMITTED, ""

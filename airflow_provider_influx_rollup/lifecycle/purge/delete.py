@@ -1,0 +1,256 @@
+"""Delete a window that is proven: marks first, one more look, the delete, and then what it left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, InfluxRollupError, PartialWrite
+from airflow_provider_influx_rollup.flux.archive import slice_counts_query
+from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
+from airflow_provider_influx_rollup.ledger.purges import DELETING as MARK_DELETING
+from airflow_provider_influx_rollup.ledger.purges import PurgeMark, encode_mark
+from airflow_provider_influx_rollup.lifecycle.archive_files.certificates import require_last
+from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import (
+    DELETING,
+    PurgeState,
+    write_purge,
+)
+from airflow_provider_influx_rollup.lifecycle.archive_files.window_claims import holds_claim, release_claim
+from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
+from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
+from airflow_provider_influx_rollup.lifecycle.purge.given_up import Announced, take_back
+from airflow_provider_influx_rollup.lifecycle.purge.proof import (
+    Proof,
+    compare_rest,
+    purge_id_of,
+    require_all_archived,
+)
+from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec, refused
+from airflow_provider_influx_rollup.lifecycle.purge.tiers import require_unchanged
+from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run.window_errors import once_deleted
+from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
+from airflow_provider_influx_rollup.lifecycle.source.slices import SLICES_PER_QUERY
+from airflow_provider_influx_rollup.lifecycle.source.whole_read import fingerprint_source
+from airflow_provider_influx_rollup.steps.influx import Delete, Query, Report, Steps, Write
+from airflow_provider_influx_rollup.windows.interval import Interval, storable_part
+
+MOST_ROUNDS = 3
+DELETED = "some or all points are deleted, the archive holds them, and the certificate is not complete"
+RERUN = "run the purge again: it deletes the rest and certifies it"
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What a delete did.
+
+    :param left: points that came after the last look, and are in the bucket
+    :param neighbours: points of the window before and of that after, before and after the delete
+    """
+
+    announced: Announced
+    left: int
+    neighbours: tuple[tuple[int, int], tuple[int, int]]
+
+
+def delete_window(
+    spec: PurgeSpec, proof: Proof, stored: Sequence[StoredSpec], run: RunInfo, now: Clock
+) -> Steps[Deleted]:
+    """Delete the points of a window.
+
+    :param stored: the specs of the ledger, the last used first
+    :raises PurgeRefused: when something has changed since the proof; nothing was deleted, and no mark is left
+    :raises ArchiveMismatch: when the last certificate is damaged, before anything is deleted, or when the neighbours have
+        lost points
+    :raises PartialWrite: when points are still there after the delete
+    """
+    try:
+        announced = yield from _prepare(spec, proof, run)
+    except InfluxRollupError:
+        yield from release_claim(proof.folder, proof.claim)
+        raise
+    try:
+        yield from _say(spec, proof, announced)
+        yield from require_unchanged(spec, proof.window, stored, proof.tiers, now())
+        before = yield from _count_neighbours(spec, proof.window)
+        yield from _require_turn(proof)
+        if proof.source.total.rows:
+            yield from _look_once_more(spec, proof)
+    except InfluxRollupError as error:
+        # one that passes leaves all as it is, and a rerun goes on
+        if error.permanent:
+            yield from take_back(spec, proof, announced)
+        raise
+    left = 0
+    if proof.source.total.rows:
+        yield from _delete_first(spec, proof, announced)
+    with once_deleted(DELETED, RERUN):
+        if proof.source.total.rows:
+            # whoever has taken them back meanwhile, as long as the points were there, did so before they went
+            yield from _say(spec, proof, announced)
+            left = yield from _delete_rest(spec, proof)
+        after = yield from _count_neighbours(spec, proof.window)
+    yield from _require_neighbours(spec, proof, before, after, now())
+    return Deleted(announced, left, (before, after))
+
+
+def _prepare(spec: PurgeSpec, proof: Proof, run: RunInfo) -> Steps[Announced]:
+    """What is going to be said before anything is deleted."""
+    archive, content = spec.archive, proof.published.manifest.content
+    known = yield from overlapping_marks(
+        archive.ledger_bucket, archive.bucket, archive.measurement, proof.window
+    )
+    mark_before = next((mark for mark in known if mark.window == proof.window), None)
+    if mark_before is not None:
+        # one record: under the name that the bucket had, and with its id from now on
+        mark_before = replace(mark_before, bucket_id=proof.plan.bucket.id)
+    if proof.is_going_on and proof.before is not None:
+        # what the earlier try has proven is older than this one
+        state = replace(proof.before, claim=proof.claim)
+        mark = replace(mark_before, purge_id=state.purge_id) if mark_before else None
+    else:
+        number = yield from require_last(archive.folder)
+        generation = proof.published.manifest.generation
+        purge_id = purge_id_of(spec, proof, run)
+        state = PurgeState(generation, DELETING, purge_id, number, proof.document(spec, run), proof.claim)
+        mark = None
+    if mark is None and content.total.rows:
+        mark = _mark(spec, proof, state.purge_id)
+        mark = replace(mark, bucket=mark_before.bucket) if mark_before else mark
+    # after the last certificate was read: that of a later run comes after it, and is found when this one gives up
+    yield from _require_turn(proof)
+    return Announced(state, mark, mark_before)
+
+
+def _say(spec: PurgeSpec, proof: Proof, announced: Announced) -> Steps[None]:
+    """Say in the ledger and beside the archive what is going to be deleted, before anything is."""
+    if announced.mark is not None:
+        yield Write(spec.archive.ledger_bucket, [encode_mark(announced.mark)])
+    # after the mark: as soon as there is a document, what is left in the bucket may be a part
+    yield from write_purge(proof.folder, announced.state)
+
+
+def _require_turn(proof: Proof) -> Steps[None]:
+    """Leave the window to a run that has claimed it since.
+
+    :raises PurgeRefused: when there is one
+    """
+    if not (yield from holds_claim(proof.folder, proof.claim)):
+        what = "another run has begun to purge or to restore the window"
+        raise refused(what, proof.window, "run it again when that run has ended")
+
+
+def _mark(spec: PurgeSpec, proof: Proof, purge_id: str) -> PurgeMark:
+    archive = spec.archive
+    return PurgeMark(
+        archive.bucket,
+        archive.measurement,
+        proof.window,
+        MARK_DELETING,
+        proof.published.manifest.generation,
+        proof.begun_at,
+        tuple(tier.pipeline for tier in proof.tiers),
+        bucket_id=proof.plan.bucket.id,
+        purge_id=purge_id,
+    )
+
+
+def _look_once_more(spec: PurgeSpec, proof: Proof) -> Steps[None]:
+    """The last look before the delete: what comes after it, and before the delete, nobody can know of."""
+    if proof.is_going_on:
+        require_all_archived((yield from compare_rest(spec, proof)), proof.window)
+        return
+    source = yield from fingerprint_source(spec.archive, proof.plan.slices)
+    differences = source.differences(proof.source, "the bucket", "the archive")
+    if differences:
+        what = f"points came or changed while the purge began: {'; '.join(differences[:3])}"
+        raise refused(what, proof.window, "archive the window again, then purge it")
+
+
+def _delete_first(spec: PurgeSpec, proof: Proof, announced: Announced) -> Steps[None]:
+    """The first delete; one that the server refuses for good, so that no point has gone, leaves no mark either."""
+    try:
+        yield _delete(spec, proof.window)
+    except InfluxRollupError as error:
+        if error.permanent and not proof.is_going_on:
+            source = yield from fingerprint_source(spec.archive, proof.plan.slices)
+            if source == proof.source:
+                yield from take_back(spec, proof, announced)
+        raise
+
+
+def _delete(spec: PurgeSpec, window: Interval) -> Delete:
+    return Delete(spec.archive.bucket, window, delete_predicate(spec.archive.measurement))
+
+
+def _delete_rest(spec: PurgeSpec, proof: Proof) -> Steps[int]:
+    """Look at what the delete left; what is in the archive is deleted again, what came late stays.
+
+    :return: how many points are there, when some came late
+    """
+    rows: list[int] = []
+    for _ in range(MOST_ROUNDS):
+        rows = yield from _count(spec, [part.interval for part in proof.plan.slices])
+        if not sum(rows):
+            return 0
+        rest = yield from compare_rest(spec, proof)
+        if rest.others:
+            yield Report(
+                f"Window {proof.window}: {rest.others:,} points came after the last look and are still in the bucket: "
+                f"{'; '.join(rest.examples)}. Archive the window again",
+                "warning",
+            )
+            return rest.equal + rest.others
+        yield _delete(spec, proof.window)
+    what = f"{sum(rows):,} points are still there after they were deleted {MOST_ROUNDS} times"
+    raise PartialWrite(
+        what, window=proof.window, written="no certificate", fix="run it again: it goes on where it was"
+    )
+
+
+def _neighbours_of(window: Interval) -> tuple[Interval | None, Interval | None]:
+    """The windows beside, as far as there can be points."""
+    return (
+        storable_part(Interval(window.start - window.duration, window.start)),
+        storable_part(Interval(window.stop, window.stop + window.duration)),
+    )
+
+
+def _count_neighbours(spec: PurgeSpec, window: Interval) -> Steps[tuple[int, int]]:
+    beside = _neighbours_of(window)
+    counts = iter((yield from _count(spec, [one for one in beside if one is not None])))
+    before, after = (0 if one is None else next(counts) for one in beside)
+    return before, after
+
+
+def _count(spec: PurgeSpec, parts: Sequence[Interval]) -> Steps[list[int]]:
+    counts = [0] * len(parts)
+    for first in range(0, len(parts), SLICES_PER_QUERY):
+        some = parts[first : first + SLICES_PER_QUERY]
+        for row in (yield Query(slice_counts_query(spec.archive.bucket, spec.archive.measurement, some))):
+            counts[first + int(row.yield_name)] += row["_value"]
+    return counts
+
+
+def _require_neighbours(
+    spec: PurgeSpec, proof: Proof, before: tuple[int, int], after: tuple[int, int], now: datetime
+) -> Steps[None]:
+    """The windows beside must have lost nothing, but for what another purge or retention takes.
+
+    :raises ArchiveMismatch: when they have
+    """
+    archive = spec.archive
+    for neighbour, then, there in zip(_neighbours_of(proof.window), before, after, strict=True):
+        if neighbour is None or there >= then or is_too_old(neighbour, proof.plan.bucket, now):
+            continue
+        marks = yield from overlapping_marks(
+            archive.ledger_bucket, archive.bucket, archive.measurement, neighbour
+        )
+        if any(mark.window != proof.window for mark in marks):
+            continue
+        what = f"{neighbour}, beside the window, had {then:,} points before the delete and has {there:,} after it"
+        fix = "find out who else deletes points there, and restore them; then run it again"
+        raise ArchiveMismatch(what, window=proof.window, written="no certificate", fix=fix)

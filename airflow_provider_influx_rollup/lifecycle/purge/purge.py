@@ -1,0 +1,275 @@
+"""Delete the points of windows that are archived, proven, old and at rest, and certify that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from airflow_provider_influx_rollup.archive.certificate import PURGE, Certificate
+from airflow_provider_influx_rollup.archive.signing_key import SigningKey
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError, PurgeRefused, WindowNotDue
+from airflow_provider_influx_rollup.hashing import combine_checksums
+from airflow_provider_influx_rollup.ledger.codec import encode_receipts
+from airflow_provider_influx_rollup.ledger.purges import PURGED, encode_certificate, encode_mark
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.archive_files.certificates import (
+    add_certificate,
+    find_by_purge,
+    read_numbered,
+)
+from airflow_provider_influx_rollup.lifecycle.archive_files.place import find_place
+from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import DONE, write_purge
+from airflow_provider_influx_rollup.lifecycle.archive_files.window_claims import forget_claims
+from airflow_provider_influx_rollup.lifecycle.ledger.bucket import ensure_ledger
+from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import signed
+from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_stored
+from airflow_provider_influx_rollup.lifecycle.purge.delete import DELETED, RERUN, Deleted, delete_window
+from airflow_provider_influx_rollup.lifecycle.purge.given_up import require_marked
+from airflow_provider_influx_rollup.lifecycle.purge.proof import Finished, Proof, prove
+from airflow_provider_influx_rollup.lifecycle.purge.spec import STAGE, PurgeSpec
+from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run.window_errors import (
+    about_window,
+    failures_as_one,
+    once_deleted,
+)
+from airflow_provider_influx_rollup.steps.influx import Report, Steps, Write
+from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
+
+MOST_LISTED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """One window that has no points any more, or would have none.
+
+    :param certificate: None in a dry run, and of a window that was never archived and has no points
+    :param is_new: whether this run deleted it
+    """
+
+    window: Interval
+    generation: int
+    rows: int
+    series: int
+    checksum: str
+    left: int
+    certificate: Certificate | None
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeResult:
+    """What became of the windows of a run.
+
+    :param interval: from the first window to the last; None when there was none
+    :param refused: windows that would be refused, with the reason; only in a dry run
+    """
+
+    spec: PurgeSpec
+    interval: Interval | None
+    purged: tuple[Purged, ...]
+    refused: tuple[tuple[Interval, str], ...]
+    dry_run: bool
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Small JSON for XCom."""
+        archive = self.spec.archive
+        certified = [(one.window, one.certificate) for one in self.purged if one.certificate is not None]
+        return {
+            "window": self.interval.as_json() if self.interval is not None else None,
+            "windows": len(self.purged),
+            "rows_in": sum(one.rows for one in self.purged),
+            "rows_out": sum(one.left for one in self.purged),
+            "series": max((one.series for one in self.purged), default=0),
+            "checksum": combine_checksums(one.checksum for one in self.purged),
+            "generation": max((one.generation for one in self.purged), default=0),
+            "new": sum(1 for one in self.purged if one.is_new),
+            "state": State.PLANNED.value if self.dry_run else State.COMMITTED.value,
+            "certificates": [
+                {"window": window.as_json(), "number": certificate.number, "sha256": certificate.sha256}
+                for window, certificate in certified[:MOST_LISTED]
+            ],
+            "refused": [
+                {"window": window.as_json(), "why": why} for window, why in self.refused[:MOST_LISTED]
+            ],
+            "path": f"{archive.shown_path}/{archive.folder}",
+            "dry_run": self.dry_run,
+            "seconds": round(self.seconds, 3),
+            "pipeline": self.spec.pipeline,
+        }
+
+
+def purge(
+    spec: PurgeSpec,
+    windows: Sequence[Interval],
+    run: RunInfo,
+    now: Clock,
+    *,
+    key: SigningKey | None = None,
+    dry_run: bool = False,
+) -> Steps[PurgeResult]:
+    """Delete windows one after the other; what is refused for one does not stop the others.
+
+    :param windows: in ascending order; of none nothing is done
+    :param run: who runs it
+    :param now: the clock, aware UTC
+    :param key: signs the certificates; None leaves them unsigned
+    :param dry_run: prove, and tell what would go; write and delete nothing
+    :raises PurgeRefused: when a proof is not complete; nothing of that window was deleted
+    :raises WindowNotDue: when a window is younger than ``min_age``
+    :raises WindowsFailed: when there are several windows, and some or all were refused; the others are purged
+    """
+    began = now()
+    if not windows:
+        return PurgeResult(spec, None, (), (), dry_run, 0.0)
+    if not dry_run:
+        yield from ensure_ledger(spec.archive.ledger_bucket, windows[0])
+    archive, lines = yield from find_place(spec.archive)
+    spec = replace(spec, archive=archive)
+    if lines and not dry_run:
+        yield Write(archive.ledger_bucket, lines)
+    stored = yield from load_stored(spec.archive.ledger_bucket)
+    done: list[Purged] = []
+    failed: dict[Interval, InfluxRollupError] = {}
+    for window in windows:
+        try:
+            with about_window(window):
+                one = yield from _purge_window(spec, window, stored, run, now, key, dry_run=dry_run)
+        except (PurgeRefused, WindowNotDue) as error:
+            failed[window] = error
+            yield Report(f"Window {window} is not purged: {error}", "warning")
+            continue
+        done.append(one)
+    if failed and not dry_run:
+        raise failures_as_one(windows, failed, None, len(done), names_each=True)
+    return PurgeResult(
+        spec,
+        Interval(windows[0].start, windows[-1].stop),
+        tuple(done),
+        tuple((window, str(error)) for window, error in failed.items()),
+        dry_run,
+        (now() - began).total_seconds(),
+    )
+
+
+def _purge_window(
+    spec: PurgeSpec,
+    window: Interval,
+    stored: Sequence[StoredSpec],
+    run: RunInfo,
+    now: Clock,
+    key: SigningKey | None,
+    *,
+    dry_run: bool,
+) -> Steps[Purged]:
+    proof = yield from prove(spec, window, stored, run, now, dry_run=dry_run)
+    if isinstance(proof, Finished):
+        if not proof.certificate:
+            yield Report(f"Window {window}: no points, and no archive of any: nothing to purge")
+            return Purged(window, 0, 0, 0, "", 0, None, is_new=False)
+        certificate = yield from read_numbered(spec.archive.folder, proof.certificate)
+        yield from require_marked(spec, window, certificate, dry_run=dry_run)
+        yield Report(f"Window {window}: purged before, certificate {certificate.number}")
+        return _purged(window, certificate, is_new=False)
+    total = proof.source.total
+    if dry_run:
+        yield Report(
+            f"Window {window}: would delete {total.rows:,} points of {proof.source.series_count:,} series; "
+            f"generation {proof.published.manifest.generation} of the archive holds them"
+        )
+        generation, series = proof.published.manifest.generation, proof.source.series_count
+        return Purged(window, generation, total.rows, series, total.hash, 0, None, is_new=False)
+    deleted = yield from delete_window(spec, proof, stored, run, now)
+    with once_deleted(DELETED, RERUN):
+        certificate = yield from _certify(spec, proof, deleted, run, now, key)
+    return _purged(window, certificate, is_new=True)
+
+
+def _certify(
+    spec: PurgeSpec, proof: Proof, deleted: Deleted, run: RunInfo, now: Clock, key: SigningKey | None
+) -> Steps[Certificate]:
+    """Write the certificate, unless a run that died has, and then that the purge is done."""
+    archive, state, mark = spec.archive, deleted.announced.state, deleted.announced.mark
+    certificate, last = yield from find_by_purge(archive.folder, state.about(proof.window), state.certificate)
+    if certificate is None:
+        body = _body(proof, deleted, run, now)
+        certificate = yield from add_certificate(archive.folder, body, key, last)
+    values, path = certificate.values, f"{archive.shown_path}/{certificate.about}"
+    lines = [
+        encode_certificate(values, certificate.sha256, path, certificate.data),
+        *encode_receipts([_receipt(spec, proof, certificate, run, now)]),
+    ]
+    if mark is not None:
+        lines.append(encode_mark(replace(mark, state=PURGED, generation=state.generation)))
+    yield Write(archive.ledger_bucket, lines)
+    # last: until then a rerun goes on, and finds the certificate
+    yield from write_purge(proof.folder, replace(state, state=DONE, certificate=certificate.number, proof={}))
+    yield from forget_claims(proof.folder, proof.claim)
+    yield Report(
+        f"Window {proof.window}: {values['deleted']['rows']:,} points of {archive.bucket}/{archive.measurement} are "
+        f"deleted, generation {state.generation} of the archive holds them; certificate {certificate.number}"
+    )
+    return certificate
+
+
+def _body(proof: Proof, deleted: Deleted, run: RunInfo, now: Clock) -> dict[str, Any]:
+    (before_left, before_right), (after_left, after_right) = deleted.neighbours
+    state = deleted.announced.state
+    known = state.proof
+    checks = {
+        **known["checks"],
+        "left_in_bucket": deleted.left,
+        "neighbours": {
+            "before": {"then": before_left, "after": after_left},
+            "after": {"then": before_right, "after": after_right},
+        },
+    }
+    body = {
+        **known,
+        "kind": PURGE,
+        "purge_id": state.purge_id,
+        "ended_at": format_instant(now()),
+        "checks": checks,
+    }
+    if proof.is_going_on:
+        body["finished_by"] = asdict(run)
+    return body
+
+
+def _receipt(spec: PurgeSpec, proof: Proof, certificate: Certificate, run: RunInfo, now: Clock) -> Receipt:
+    deleted = certificate.values["deleted"]
+    ended = now()
+    made = Receipt(
+        spec.pipeline,
+        STAGE,
+        proof.window,
+        State.COMMITTED,
+        ended,
+        generation=certificate.values["archive"]["generation"],
+        rows_in=deleted["rows"],
+        rows_out=certificate.values["checks"]["left_in_bucket"],
+        series=deleted["series"],
+        checksum=deleted["hash"],
+        seconds=(ended - proof.begun_at).total_seconds(),
+    )
+    return signed(made, run)
+
+
+def _purged(window: Interval, certificate: Certificate, *, is_new: bool) -> Purged:
+    values = certificate.values
+    deleted = values["deleted"]
+    return Purged(
+        window,
+        values["archive"]["generation"],
+        deleted["rows"],
+        deleted["series"],
+        deleted["hash"],
+        values["checks"]["left_in_bucket"],
+        certificate,
+        is_new,
+    )

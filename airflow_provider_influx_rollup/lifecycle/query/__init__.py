@@ -1,0 +1,1 @@
+"""The verb query: run a user's Flux over an interval."""

@@ -1,0 +1,137 @@
+"""Find the windows that may be dirty, by digests of whole columns: equal digests mean equal rows, to the last bit.
+
+Nothing is decoded and nothing is kept, so that a clean sweep of any length takes the worker no memory and little time.
+Where a digest differs, the time is cut into parts until they are small enough to be compared row by row; there it is
+decided what is dirty, never here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from airflow_provider_influx_rollup.aggregates.catalog import Source
+from airflow_provider_influx_rollup.aggregates.selection import Column
+from airflow_provider_influx_rollup.flux.column_read import recomputed_column_query, stored_column_query
+from airflow_provider_influx_rollup.flux.rollup import Chain
+from airflow_provider_influx_rollup.flux.target_read import target_totals_query
+from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.steps.influx import Gather, Query, QueryDigest, Steps
+from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+from airflow_provider_influx_rollup.windows.runs import cut_blocks, stretches
+
+# rows of one column that the server holds at a time
+MOST_ROWS_PER_DIGEST = 1_000_000
+PARTS = 4
+# more stretches than this between windows that differ are not worth a digest each
+MOST_STRETCHES = 8
+
+Windows = tuple[Interval, ...]
+
+
+def can_digest(job: Job) -> bool:
+    """Whether both sides of every column can be read alike: InfluxDB has computed each of them, series by series."""
+    spec = job.spec
+    merges = spec.group_by is not None or spec.grid.period is not None or spec.source_tier is not None
+    has_raw = any(column.aggregate.source is Source.RAW for column in job.columns)
+    return bool(job.columns) and not merges and not has_raw and not job.ownership.earlier
+
+
+@dataclass(frozen=True, slots=True)
+class DigestSearch:
+    """The search for windows that may be dirty.
+
+    :param job: of neighbouring windows
+    :param rows_per_window: how many rows a column has in a window, at most
+    :param small: so many windows are compared row by row at once
+    :param values: how many values the windows have by their receipts
+    """
+
+    job: Job
+    rows_per_window: int
+    small: int
+    values: int
+
+    def suspects(self) -> Steps[list[Windows]]:
+        """Runs of neighbouring windows that are to be compared row by row, in order."""
+        windows = self.job.windows
+        stored = yield from self._stored_values()
+        if stored.keys() - {column.name for column in self.job.columns}:
+            return [windows]  # fields of the pipeline that the source has no column for
+        most = max(1, MOST_ROWS_PER_DIGEST // max(1, self.rows_per_window))
+        columns = sorted(self.job.columns, key=_telling_first)
+        found: list[Windows] = []
+        for chunk in cut_blocks(windows, most):
+            found += yield from self._search(chunk, columns)
+        if not found and sum(stored.values()) != self.values:
+            # rows under several series keys equal what the keys of the source give one by one
+            return [windows]
+        return sorted(found)
+
+    def _stored_values(self) -> Steps[dict[str, int]]:
+        """How many values the target holds of each field of the pipeline."""
+        job = self.job
+        query = target_totals_query(
+            job.spec.target_bucket,
+            job.spec.output_measurement,
+            job.target_interval,
+            aggregate_names=job.ownership.aggregate_names(),
+            tags=job.ownership.tags(),
+            count_fields=(),
+        )
+        rows = yield Query(query)
+        return {row["_field"]: row["_value"] for row in rows if job.ownership.owns_field(row["_field"])}
+
+    def _search(self, windows: Windows, columns: Sequence[Column]) -> Steps[list[Windows]]:
+        """Parts of some windows that differ in a column, not in order.
+
+        :param columns: the other ones are known to be equal
+        """
+        for number, column in enumerate(columns, start=1):
+            if not (yield from self._differs(windows, column)):
+                continue
+            found = yield from self._locate(windows, column)
+            located = {window for part in found for window in part}
+            rest = stretches(windows, [window for window in windows if window not in located])
+            if len(rest) > MOST_STRETCHES:
+                return [windows]
+            for stretch in rest:
+                found += yield from self._search(stretch, columns[number:])
+            return found
+        return []
+
+    def _locate(self, windows: Windows, column: Column) -> Steps[list[Windows]]:
+        """The small parts of some windows in which a column differs, which it does in the whole."""
+        if len(windows) <= self.small:
+            return [windows]
+        differing: list[Windows] = []
+        parts = cut_blocks(windows, ceil(len(windows) / PARTS))
+        for part in parts:
+            if (yield from self._differs(part, column)):
+                differing.append(part)  # noqa: PERF401 - a comprehension cannot yield
+        if 2 * len(differing) > len(parts):
+            return differing  # to cut further would cost more than it saves
+        found: list[Windows] = []
+        for part in differing:
+            found += yield from self._locate(part, column)
+        return found
+
+    def _differs(self, windows: Windows, column: Column) -> Steps[bool]:
+        """Whether a column of some windows is stored otherwise than the source gives it."""
+        spec = self.job.spec
+        runs = equal_runs(windows)
+        rows = [Interval(run.windows[0].start, run.windows[-1].start + MICROSECOND) for run in runs]
+        chain = Chain(column.field, column.aggregate.flux, is_pushed=True, column=column.name)
+        stored = stored_column_query(
+            spec.target_bucket, spec.output_measurement, column.name, rows, self.job.ownership.tags()
+        )
+        recomputed = recomputed_column_query(self.job.source, chain, runs)
+        one, other = yield Gather((QueryDigest(recomputed), QueryDigest(stored)))
+        return bool(one != other)
+
+
+def _telling_first(column: Column) -> tuple[bool, str]:
+    """Counts first: most of what happens changes them."""
+    return column.aggregate.name != "count", column.name

@@ -1,0 +1,157 @@
+"""Write the rows that differ, remove those that nothing explains, look again, and commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from airflow_provider_influx_rollup.aggregates.frame import Codes, TagSet
+from airflow_provider_influx_rollup.aggregates.selection import Selection
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+from airflow_provider_influx_rollup.ledger.codec import encode_receipts, encode_spec_commit
+from airflow_provider_influx_rollup.ledger.lateness import encode_lateness
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.ledger.late_arrivals import late_arrivals
+from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
+from airflow_provider_influx_rollup.lifecycle.reconcile.depth import whole_depth
+from airflow_provider_influx_rollup.lifecycle.reconcile.examine import Examined
+from airflow_provider_influx_rollup.lifecycle.reconcile.explain import Change
+from airflow_provider_influx_rollup.lifecycle.reconcile.held import Held
+from airflow_provider_influx_rollup.lifecycle.reconcile.read import Findings, read_and_compare
+from airflow_provider_influx_rollup.lifecycle.reconcile.reasons import reason_text
+from airflow_provider_influx_rollup.lifecycle.rollup.not_purged import require_not_purged
+from airflow_provider_influx_rollup.lifecycle.rollup.plan import job_of
+from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
+from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.stale_rows import Ghosts, delete_ghosts
+from airflow_provider_influx_rollup.lifecycle.target.write import row_count, write_of_rows
+from airflow_provider_influx_rollup.steps.influx import Report, Steps, Write
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+MOST_ROUNDS = 3
+
+
+@dataclass(slots=True)
+class Repaired:
+    """What a repair wrote.
+
+    :param windows: that are COMMITTED again
+    :param rows: how many rows (series in a window) were written
+    :param values: how many field values
+    :param deleted: how many values were removed
+    :param unsettled: windows whose source kept changing: each row is what was read, the next run finds the rest
+    """
+
+    windows: list[Interval] = field(default_factory=list)
+    rows: int = 0
+    values: int = 0
+    deleted: int = 0
+    unsettled: list[Interval] = field(default_factory=list)
+
+    def add(self, other: Repaired) -> None:
+        """Count another repair too."""
+        self.windows += other.windows
+        self.rows += other.rows
+        self.values += other.values
+        self.deleted += other.deleted
+        self.unsettled += other.unsettled
+
+
+def repair_windows(
+    examined: Examined, chosen: Sequence[int], book: ReceiptBook, now: Clock
+) -> Steps[Repaired]:
+    """Make some of the windows of a block right, and touch nothing else.
+
+    :param chosen: indices of dirty windows in ``examined.findings.job``, ascending
+    :param book: has the receipts of the last commits
+    """
+    began = now()
+    changes = [examined.changes[index] for index in chosen]
+    job = _job_of(examined.findings.job, chosen)
+    done = Repaired(windows=list(job.windows))
+    marks = [_book_of(book, change).receipt(change.window, State.WRITING, began) for change in changes]
+    yield Write(book.ledger_bucket, encode_receipts(marks))
+    try:
+        held = yield from _write_until_right(examined, chosen, job, book, done)
+    except InfluxRollupError as error:
+        error.window = error.window or job.span
+        error.written = error.written or "some rows may be; the windows stay WRITING in the ledger"
+        error.fix = error.fix or "run it again: windows that are WRITING are rolled up"
+        raise
+    ended = now()
+    receipts = [
+        _book_of(book, change).committed(
+            change.window,
+            ended,
+            rows_in=rows_in,
+            rows_out=totals.rows_out,
+            series=totals.series,
+            checksum=totals.checksum,
+            seconds=(ended - began).total_seconds(),
+        )
+        for change, rows_in, totals in zip(changes, held.rows_in(), held.totals(), strict=True)
+    ]
+    gained = {change.window: change.gained for change in changes if change.gained}
+    late = late_arrivals(job.spec, book.previous, receipts, late_series=gained)
+    used = encode_spec_commit(book.pipeline, book.spec_hash, ended)
+    yield Write(book.ledger_bucket, [*encode_receipts(receipts), *encode_lateness(late), used])
+    return done
+
+
+def _book_of(book: ReceiptBook, change: Change) -> ReceiptBook:
+    """The book that says why a window is written."""
+    return replace(book, run=replace(book.run, reason=reason_text(change.reasons)))
+
+
+def _write_until_right(
+    examined: Examined, chosen: Sequence[int], job: Job, book: ReceiptBook, done: Repaired
+) -> Steps[Held]:
+    """Write, and look again at the series that were written.
+
+    :param job: of the chosen windows
+    :return: what the target holds of these windows then
+    """
+    held = Held.of(examined.whole, job)
+    findings, windows = examined.findings, np.array(chosen, np.int64)
+    only: set[TagSet] = set()
+    for rounds_left in reversed(range(MOST_ROUNDS)):
+        yield from require_not_purged(job, book, is_untouched=rounds_left == MOST_ROUNDS - 1)
+        only |= {tags for tags, _ in findings.difference.in_windows(windows).pairs()}
+        yield from _write_rows(findings, windows, done)
+        findings = yield from read_and_compare(job, whole_depth(job), only)
+        held, windows = held.patched(findings, only), findings.difference.windows
+        if not len(windows):
+            break
+        if rounds_left:
+            yield Report("Points came while rows were written, looking again", level="warning")
+    done.unsettled += [job.windows[index] for index in windows.tolist()]
+    return held
+
+
+def _write_rows(findings: Findings, windows: Codes, done: Repaired) -> Steps[None]:
+    """Write the rows that differ, then remove the values that nothing explains.
+
+    :param windows: the windows that may be written
+    """
+    job, difference = findings.job, findings.difference.in_windows(windows)
+    rows = findings.expected.at(difference.pairs())
+    if rows.columns:
+        write = write_of_rows(job, rows)
+        done.rows += row_count(job, rows)
+        done.values += sum(len(column.values) for column in rows.columns.values())
+        yield write
+    ghosts = Ghosts.of((name, set(difference.pairs(keys))) for name, keys in difference.ghosts.items())
+    if ghosts.columns_by_key:
+        done.deleted += ghosts.value_count
+        yield from delete_ghosts(job, ghosts)
+        # of a point that was there under two series keys one row may have been right
+        again = findings.expected.at(ghosts.columns_by_key)
+        if again.columns:
+            yield write_of_rows(job, again)
+
+
+def _job_of(job: Job, chosen: Sequence[int]) -> Job:
+    windows = tuple(job.windows[index] for index in chosen)
+    return job_of(job.spec, windows, Selection(job.columns, ()), job.ownership)

@@ -1,0 +1,131 @@
+"""What a reconcile found and did: small JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.reconcile.explain import Change
+from airflow_provider_influx_rollup.lifecycle.reconcile.repair import Repaired
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+
+# a result travels through Airflow's database
+MOST_LISTED = 100
+MOST_DIRTY_WINDOWS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A window that was left as it is, and why."""
+
+    window: Interval
+    why: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"window": self.window.as_json(), "why": self.why}
+
+
+@dataclass(slots=True)
+class ReconcileResult:
+    """What became of the windows of one pipeline.
+
+    :param interval: what was looked at; None when no window was due
+    :param windows: how many windows were compared, or found uncommitted
+    :param dirty: the windows that were wrong, in order
+    :param frozen: dirty, but retention has taken points that the rollup stands for
+    :param waiting: a window of the tier below is not COMMITTED
+    :param failed: dirty, and could not be repaired, with the error
+    :param remaining: dirty, and left for the next run because of ``max_windows``
+    :param incomplete: a sensor let them go on, and their source still lacks something; their rows are right
+    :param finished: their source was incomplete, and lacks nothing any more
+    :param purged: COMMITTED, and left as they are, because points of their source were purged since
+    :param cascaded: the same of each higher tier that was looked at, the lowest first
+    """
+
+    spec: RollupSpec
+    mode: str
+    interval: Interval | None
+    windows: int = 0
+    dirty: list[Change] = field(default_factory=list)
+    repaired: Repaired = field(default_factory=Repaired)
+    frozen: list[Left] = field(default_factory=list)
+    waiting: list[Left] = field(default_factory=list)
+    failed: dict[Interval, InfluxRollupError] = field(default_factory=dict)
+    remaining: int = 0
+    incomplete: list[Left] = field(default_factory=list)
+    finished: list[Interval] = field(default_factory=list)
+    purged: list[Left] = field(default_factory=list)
+    seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+    cascaded: list[ReconcileResult] = field(default_factory=list)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether all windows are right now, here and in the higher tiers."""
+        is_repaired = len(self.repaired.windows) == len(self.dirty) and not self.repaired.unsettled
+        left = self.frozen or self.waiting or self.failed or self.remaining
+        return is_repaired and not left and all(tier.is_clean for tier in self.cascaded)
+
+    def as_json(self) -> dict[str, Any]:
+        """The return value of the stage."""
+        own = self.without_tiers()
+        intervals = dirty_intervals(self.spec, [change.window for change in self.dirty[:MOST_DIRTY_WINDOWS]])
+        own["dirty_windows"] = [interval.as_json() for interval in intervals]
+        own["cascaded"] = [tier.without_tiers() for tier in self.cascaded]
+        return own
+
+    def without_tiers(self) -> dict[str, Any]:
+        """What concerns this pipeline alone."""
+        done = self.repaired
+        return {
+            "pipeline": self.spec.pipeline_name,
+            "mode": self.mode,
+            "window": None if self.interval is None else self.interval.as_json(),
+            "windows": self.windows,
+            "dirty_total": len(self.dirty),
+            "dirty": [_change_json(change) for change in self.dirty[:MOST_LISTED]],
+            "repaired": {
+                "windows": len(done.windows),
+                "rows": done.rows,
+                "values": done.values,
+                "deleted": done.deleted,
+            },
+            "unsettled": [window.as_json() for window in done.unsettled[:MOST_LISTED]],
+            "frozen_total": len(self.frozen),
+            "frozen": _listed(self.frozen),
+            "waiting_total": len(self.waiting),
+            "waiting": _listed(self.waiting),
+            "failed_total": len(self.failed),
+            "failed": _listed([Left(window, error.what) for window, error in self.failed.items()]),
+            "remaining": self.remaining,
+            "incomplete_total": len(self.incomplete),
+            "incomplete": _listed(self.incomplete),
+            "finished_total": len(self.finished),
+            "finished": [window.as_json() for window in self.finished[:MOST_LISTED]],
+            "purged_total": len(self.purged),
+            "purged": _listed(self.purged),
+            "is_clean": self.is_clean,
+            "seconds": round(self.seconds, 3),
+            "notes": self.notes,
+        }
+
+
+def dirty_intervals(spec: RollupSpec, windows: Sequence[Interval]) -> list[Interval]:
+    """The interval of a run for each window: the window itself, or the cell that a sliding window stops in."""
+    grid = spec.grid.grid()
+    if not grid.is_sliding:
+        return list(windows)
+    return [Interval(grid.floor(window.stop - MICROSECOND), window.stop) for window in windows]
+
+
+def _listed(left: Sequence[Left]) -> list[dict[str, Any]]:
+    return [one.as_json() for one in left[:MOST_LISTED]]
+
+
+def _change_json(change: Change) -> dict[str, Any]:
+    reasons = [reason.value for reason in change.reasons]
+    return {"window": change.window.as_json(), "reasons": reasons, "series": change.series}

@@ -1,0 +1,241 @@
+"""Go through the windows of one pipeline block by block: examine, repair, roll up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from airflow_provider_influx_rollup.exceptions import (
+    AggregateOverflow,
+    InfluxRollupError,
+    ReceiptMissing,
+    WindowFrozen,
+)
+from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.reconcile.block_size import BlockSizer
+from airflow_provider_influx_rollup.lifecycle.reconcile.digest import PARTS, DigestSearch, can_digest
+from airflow_provider_influx_rollup.lifecycle.reconcile.examine import Examined, examine
+from airflow_provider_influx_rollup.lifecycle.reconcile.explain import Change
+from airflow_provider_influx_rollup.lifecycle.reconcile.reasons import Reason, reason_text
+from airflow_provider_influx_rollup.lifecycle.reconcile.repair import Repaired, repair_windows
+from airflow_provider_influx_rollup.lifecycle.reconcile.result import Left, ReconcileResult
+from airflow_provider_influx_rollup.lifecycle.reconcile.spec import ReconcileOptions
+from airflow_provider_influx_rollup.lifecycle.rollup.plan import Plan, job_of
+from airflow_provider_influx_rollup.lifecycle.rollup.windows import roll_up_windows
+from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
+from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run.window_errors import is_of_windows
+from airflow_provider_influx_rollup.lifecycle.source.retention import horizon, is_too_old, keeps_what_is_lost
+from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.steps.influx import Report, Steps
+from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
+from airflow_provider_influx_rollup.windows.runs import halves, stretches
+
+Block = tuple[Interval, ...]
+
+
+@dataclass(slots=True)
+class Sweep:
+    """The windows of one pipeline, and what became of those that were looked at."""
+
+    spec: RollupSpec
+    plan: Plan
+    run: RunInfo
+    options: ReconcileOptions
+    now: Clock
+    result: ReconcileResult
+    sizer: BlockSizer
+
+    @property
+    def book(self) -> ReceiptBook:
+        """The receipts that the ledger had."""
+        return self.plan.book
+
+    def sweep(self, windows: Block) -> Steps[None]:
+        """Look at neighbouring windows in which no field changes its type."""
+        for is_anew, members in groupby(windows, key=lambda window: self._why_anew(window) is not None):
+            some = tuple(members)
+            parts = [some] if is_anew else (yield from self._suspects(some))
+            for part in parts:
+                yield from self._in_blocks(part)
+            self.result.windows += len(some)
+
+    def _suspects(self, windows: Block) -> Steps[list[Block]]:
+        """The windows that are to be compared row by row; of the others it is known that they are right."""
+        job = self._job(windows)
+        small = self.sizer.size()
+        if len(windows) <= small // PARTS or not can_digest(job):
+            return [windows]
+        receipts = [self.book.previous[window] for window in windows]
+        rows, values = max(one.series for one in receipts), sum(one.rows_out for one in receipts)
+        return (yield from DigestSearch(job, rows, small, values).suspects())
+
+    def _in_blocks(self, windows: Block) -> Steps[None]:
+        position = 0
+        while position < len(windows):
+            block = windows[position : position + self.sizer.size()]
+            position += len(block)
+            yield from self._do(block)
+
+    def _job(self, windows: Block) -> Job:
+        return job_of(self.spec, windows, self.plan.types.selection_of(windows), self.plan.ownership)
+
+    def _do(self, block: Block) -> Steps[None]:
+        changes = {window: Change(window, (why,)) for window in block if (why := self._why_anew(window))}
+        anew = frozenset(changes)
+        examined = None
+        if len(anew) < len(block):
+            try:
+                examined = yield from self._examine(block)
+            except AggregateOverflow as error:
+                yield from self._apart(block, error)
+                return
+            except ReceiptMissing as error:
+                yield from self._leave(block, error)
+                return
+            found = {change.window: change for change in examined.changes.values()}
+            changes = {**found, **changes}
+        if not changes:
+            return
+        ordered = [changes[window] for window in sorted(changes)]
+        self.result.dirty += ordered
+        yield Report(_text_of(block, ordered))
+        todo = self._allowed(self._without_frozen(ordered))
+        if examined is not None:
+            yield from self._repair(examined, [c.window for c in todo if c.window not in anew])
+        for some in stretches(block, [change.window for change in todo if change.window in anew]):
+            yield from self._roll_up(some, [changes[window] for window in some])
+
+    def _apart(self, block: Block, error: AggregateOverflow) -> Steps[None]:
+        """Find the windows that have no right value; the others are compared."""
+        if len(block) > 1:
+            for half in halves(block):
+                yield from self._do(half)
+            return
+        self.result.failed[block[0]] = error
+        yield Report(f"{block[0]} failed: {error.what}", level="warning")
+
+    def _leave(self, block: Block, error: ReceiptMissing) -> Steps[None]:
+        """The tier below is not right: find the windows that have to wait for it."""
+        if len(block) == 1:
+            self.result.waiting.append(Left(block[0], error.what))
+            return
+        for half in halves(block):
+            yield from self._do(half)
+
+    def _why_anew(self, window: Interval) -> Reason | None:
+        """Why a window is rolled up as a whole; None when its rows are compared."""
+        receipt = self.book.previous.get(window)
+        if receipt is None or not receipt.is_committed:
+            return Reason.NEVER_COMMITTED
+        return None if receipt.spec_hash == self.book.spec_hash else Reason.SPEC_CHANGED
+
+    def _examine(self, block: Block) -> Steps[Examined]:
+        job = self._job(block)
+        receipts = {window: self.book.previous[window] for window in block if not self._why_anew(window)}
+        examined = yield from examine(job, self.options.strict, receipts)
+        self.sizer.learn(len(block), examined.whole.values_read)
+        off_grid = examined.whole.stored.off_grid
+        if off_grid:
+            self._note(
+                f"{off_grid} values of these fields lie on no window's start in {job.span}; they were left alone"
+            )
+        return examined
+
+    def _without_frozen(self, changes: Iterable[Change]) -> list[Change]:
+        kept = []
+        for change in changes:
+            why = self._why_frozen(change)
+            if why is None:
+                kept.append(change)
+            else:
+                self.result.frozen.append(Left(change.window, why))
+        return kept
+
+    def _why_frozen(self, change: Change) -> str | None:
+        """Why a repair could make a window poorer: retention has taken points of it, or may have."""
+        source, now = self.plan.source, self.now()
+        edge = horizon(source, now)
+        if edge is None:
+            return None
+        receipt = self.book.previous.get(change.window)
+        stands_for = receipt.rows_in if receipt else 0
+        there = "" if change.points is None else f", and has {change.points} points of it now"
+        numbers = (
+            f"bucket {source.name!r} keeps points from {format_instant(edge)} on{there}; "
+            f"the rollup stands for {stands_for}"
+        )
+        is_fewer = change.points is not None and change.points < stands_for
+        is_other = Reason.SPEC_CHANGED in change.reasons and stands_for > 0
+        is_reached = change.window.start < edge
+        # whatever the clock says: what is gone may be gone for ever
+        counts = is_reached or keeps_what_is_lost(self.spec, source)
+        if (
+            is_too_old(change.window, source, now)
+            or (is_reached and is_other)
+            or (counts and (is_fewer or change.lost))
+        ):
+            return numbers
+        return None
+
+    def _allowed(self, changes: list[Change]) -> list[Change]:
+        """As many as may still be repaired, the oldest first."""
+        if self.options.is_plan:
+            return []
+        most = self.options.max_windows
+        if most is None:
+            return changes
+        tried = len(self.result.repaired.windows) + len(self.result.failed)
+        allowed = changes[: max(0, most - tried)]
+        self.result.remaining += len(changes) - len(allowed)
+        return allowed
+
+    def _repair(self, examined: Examined, windows: Sequence[Interval]) -> Steps[None]:
+        wanted = frozenset(windows)
+        chosen = [index for index, change in examined.changes.items() if change.window in wanted]
+        if not chosen:
+            return
+        try:
+            done = yield from repair_windows(examined, sorted(chosen), self.book, self.now)
+        except InfluxRollupError as error:
+            if not is_of_windows(error):
+                raise
+            self.result.failed.update(dict.fromkeys(windows, error))
+            yield Report(f"{len(windows)} windows failed: {error}", level="warning")
+            return
+        self.result.repaired.add(done)
+        if done.unsettled:
+            self._note(f"points kept coming to {len(done.unsettled)} windows; the next run finds the rest")
+
+    def _roll_up(self, windows: Block, changes: Sequence[Change]) -> Steps[None]:
+        reasons = sorted({reason for change in changes for reason in change.reasons})
+        run = replace(self.run, reason=reason_text(reasons))
+        outcome = yield from roll_up_windows(self.spec, windows, run, self.now, RollupOptions())
+        committed = [outcome.committed[window] for window in windows if window in outcome.committed]
+        self.result.repaired.add(
+            Repaired(
+                windows=[receipt.window for receipt in committed],
+                rows=sum(receipt.series for receipt in committed),
+                values=sum(receipt.rows_out for receipt in committed),
+            )
+        )
+        for window, error in outcome.failed.items():
+            if isinstance(error, WindowFrozen):
+                self.result.frozen.append(Left(window, error.what))
+            elif isinstance(error, ReceiptMissing):
+                self.result.waiting.append(Left(window, error.what))
+            else:
+                self.result.failed[window] = error
+
+    def _note(self, text: str) -> None:
+        if text not in self.result.notes:
+            self.result.notes.append(text)
+
+
+def _text_of(block: Block, changes: Sequence[Change]) -> str:
+    reasons = sorted({reason for change in changes for reason in change.reasons})
+    span = Interval(block[0].start, block[-1].stop)
+    return f"{len(changes)} of {len(block)} windows of {span} are dirty: {', '.join(reasons)}"

@@ -1,0 +1,1 @@
+"""The verb restore: write archived points back."""

@@ -1,0 +1,260 @@
+"""Restore archived points into a bucket: verify the files, look at the target, write, and prove."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_influx_rollup.archive.fingerprint import NOTHING, Fingerprint, Total, merge
+from airflow_provider_influx_rollup.exceptions import (
+    PartialWrite,
+    QueryFailed,
+    RestoreConflict,
+    WriteRejected,
+)
+from airflow_provider_influx_rollup.ledger.codec import encode_receipts
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.ledger.bucket import ensure_ledger
+from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import signed
+from airflow_provider_influx_rollup.lifecycle.restore.lift import Purges, find_purges, lift
+from airflow_provider_influx_rollup.lifecycle.restore.place import located_source
+from airflow_provider_influx_rollup.lifecycle.restore.source import Source, find_sources, verify_sources
+from airflow_provider_influx_rollup.lifecycle.restore.spec import STAGE, Restored, RestoreResult, RestoreSpec
+from airflow_provider_influx_rollup.lifecycle.restore.target import (
+    MOST_EXAMPLES,
+    Look,
+    look_at_part,
+    look_at_target,
+    lost_series,
+    require_all_restored,
+    require_kept,
+    require_no_conflict,
+)
+from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run.window_errors import about_window
+from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
+    fingerprint_source,
+    plan_read,
+    require_bucket,
+)
+from airflow_provider_influx_rollup.steps.influx import Bucket, Report, Steps, Write
+from airflow_provider_influx_rollup.steps.store import WritePoints
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+TYPE_CONFLICT = "field type conflict"
+PLANNED = "PLANNED"
+
+
+def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> Steps[RestoreResult]:
+    """Restore the points of an interval from their newest generations.
+
+    Nothing is written before all files are verified and all of the target was looked at. A run that was cut goes on:
+    parts that are equal already are left alone.
+
+    :param interval: any; of windows that stick out of it only the points inside
+    :param run: who runs it
+    :param now: the clock, aware UTC
+    :raises ArchiveMissing: when there is no archive of some part, unless that is allowed
+    :raises ArchiveMismatch: when a file is not what its manifest says
+    :raises RestoreConflict: when the target has other points, unless they may be overwritten
+    :raises ConfigurationError: when the target would drop points
+    :raises PartialWrite: when the target is not equal to the archive in the end
+    :raises RestoreIncomplete: after all others are written, when the archive has points that no write can make
+    """
+    began = now()
+    spec = yield from located_source(spec)
+    ready = yield from _prepare(spec, interval, began, acts=True)
+    require_no_conflict(spec, [look for looks in ready.looks for look in looks])
+    yield from ensure_ledger(spec.ledger_bucket, interval)
+    done, lifted = [], []
+    for source, looks in zip(ready.sources, ready.looks, strict=True):
+        source_began = now()
+        with about_window(source.interval):
+            one = yield from _restore_piece(spec, source, looks, ready.target)
+        seconds = (now() - source_began).total_seconds()
+        with about_window(source.interval, "the points, and no receipt of it"):
+            lifted += [] if one.lost else (yield from lift(spec, source, ready.purges, ready.target))
+            yield Write(spec.ledger_bucket, encode_receipts([_receipt(spec, one, run, now, seconds)]))
+        yield Report(_told(spec, one))
+        done.append(one)
+    seconds = (now() - began).total_seconds()
+    result = RestoreResult(spec, interval, tuple(done), ready.gaps, tuple(lifted), seconds)
+    require_all_restored(result)
+    return result
+
+
+def plan_restore(spec: RestoreSpec, interval: Interval, now: Clock) -> Steps[dict[str, Any]]:
+    """What a restore would meet; nothing is written.
+
+    :param interval: any
+    :param now: the clock, aware UTC
+    :raises InfluxRollupError: as ``restore`` does, but for points that are in the way: they are counted
+    """
+    began = now()
+    spec = yield from located_source(spec)
+    ready = yield from _prepare(spec, interval, began, acts=False)
+    found = [look.comparison for looks in ready.looks for look in looks if look.comparison is not None]
+    manifests = {layer.folder: layer.manifest for source in ready.sources for layer in source.layers}
+    return {
+        "window": interval.as_json(),
+        "windows": len(ready.sources),
+        "rows_archived": sum(manifest.content.total.rows for manifest in manifests.values()),
+        "bytes": sum(manifest.size_bytes for manifest in manifests.values()),
+        "equal": sum(one.equal for one in found),
+        "changed": sum(one.changed for one in found),
+        "unknown": sum(one.unknown for one in found),
+        "examples": [example for one in found for example in one.examples][:MOST_EXAMPLES],
+        "lost": sum(look.lost for looks in ready.looks for look in looks),
+        "lost_series": list(lost_series([look for looks in ready.looks for look in looks])),
+        "missing": [gap.as_json() for gap in ready.gaps],
+        "state": PLANNED,
+        "path": f"{spec.shown_path}/{spec.folder}",
+        "seconds": round((now() - began).total_seconds(), 3),
+        "pipeline": spec.pipeline,
+    }
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """What is known before anything is written.
+
+    :param looks: what the target holds, for each source
+    :param gaps: parts of the interval that were never archived
+    :param purges: of these points, as they were before the target was looked at
+    """
+
+    target: Bucket
+    sources: Sequence[Source]
+    looks: Sequence[Sequence[Look]]
+    gaps: tuple[Interval, ...]
+    purges: Purges
+
+
+def _prepare(spec: RestoreSpec, interval: Interval, now: datetime, *, acts: bool) -> Steps[_Ready]:
+    target = yield from require_bucket(spec.target_bucket, interval)
+    sources, gaps = yield from find_sources(spec, interval)
+    require_kept(sources, target, now)
+    yield from verify_sources(sources)
+    purges = (yield from find_purges(spec, interval, sources)) if acts else Purges()
+    looks = []
+    for source in sources:
+        found = yield from look_at_target(spec, source, target)
+        looks.append(found)
+    return _Ready(target, sources, looks, tuple(gaps), purges)
+
+
+def _restore_piece(
+    spec: RestoreSpec, source: Source, looks: Sequence[Look], target: Bucket
+) -> Steps[Restored]:
+    total, series, written = NOTHING, 0, 0
+    looks = list(looks)
+    for number, first in enumerate(looks):
+        look = first
+        if first.needs_writing:
+            look = looks[number] = yield from _look_again(spec, first, target, written)
+        known = look.comparison
+        if known is not None and not look.needs_writing:
+            total, series = total.plus(known.archived), max(series, known.series)
+            continue
+        sent = yield from _write(spec, look)
+        kept = [] if known is None else [known.kept]
+        yield from _prove(spec, look.interval, merge([sent, *kept]), target)
+        total, series = total.plus(sent.total), max(series, sent.series_count)
+        written += sent.total.rows
+        if len(looks) > 1:
+            yield Report(f"{look.interval}: {sent.total.rows:,} points written and proven")
+    compared = [look.comparison for look in looks if look.comparison is not None]
+    return Restored(
+        source.interval,
+        source.generation,
+        total.rows,
+        written,
+        series,
+        total.hash,
+        sum(one.changed for one in compared),
+        sum(one.unknown for one in compared),
+        sum(look.lost for look in looks),
+        lost_series(looks),
+    )
+
+
+def _look_again(spec: RestoreSpec, look: Look, target: Bucket, written: int) -> Steps[Look]:
+    """The last look before a part is written: what came since the first one, which was of all parts.
+
+    :raises RestoreConflict: when other points came, unless they may be overwritten
+    """
+    look = yield from look_at_part(spec, look, target)
+    before = f"{written:,} points of earlier parts" if written else "nothing"
+    require_no_conflict(spec, [look], before)
+    return look
+
+
+def _write(spec: RestoreSpec, look: Look) -> Steps[Fingerprint]:
+    step = WritePoints(
+        look.source.paths(look.interval),
+        spec.target_bucket,
+        spec.output_measurement,
+        look.interval,
+        look.doubled.keys,
+    )
+    try:
+        sent: Fingerprint = yield step
+    except (WriteRejected, QueryFailed) as error:
+        if TYPE_CONFLICT not in error.what:
+            raise
+        what = f"{spec.target_bucket}/{spec.output_measurement} has, or had, a field of another type in this time: {error.what}"
+        fix = "restore into another bucket or measurement; InfluxDB keeps one type of a field in each shard"
+        raise RestoreConflict(what, window=look.interval, written=error.written, fix=fix) from error
+    return sent
+
+
+def _prove(spec: RestoreSpec, interval: Interval, expected: Fingerprint, target: Bucket) -> Steps[None]:
+    """Read the target anew, and compare it series by series.
+
+    :raises PartialWrite: naming the fields that differ
+    """
+    plan = yield from plan_read(spec.target, interval, target)
+    found: Fingerprint = yield from fingerprint_source(spec.target, plan.slices)
+    differences = expected.differences(found, "the archive", "the bucket")
+    others = _differing(expected.series, found.series)
+    if differences or others:
+        what = f"{others} series of the target are not what was written: {'; '.join(differences[:5])}"
+        fix = "look for what else writes there, then run it again"
+        raise PartialWrite(what, window=interval, written="the points of the archive", fix=fix)
+
+
+def _differing(expected: Mapping[int, Total], found: Mapping[int, Total]) -> int:
+    return sum(1 for series in {*expected, *found} if expected.get(series) != found.get(series))
+
+
+def _receipt(spec: RestoreSpec, one: Restored, run: RunInfo, now: Clock, seconds: float) -> Receipt:
+    made = Receipt(
+        spec.pipeline,
+        STAGE,
+        one.interval,
+        State.COMMITTED,
+        now(),
+        generation=one.generation,
+        rows_in=one.rows,
+        rows_out=one.written,
+        series=one.series,
+        checksum=one.checksum,
+        seconds=seconds,
+    )
+    return signed(made, run)
+
+
+def _told(spec: RestoreSpec, one: Restored) -> str:
+    text = (
+        f"{one.interval} of {spec.source_bucket}/{spec.measurement}: generation {one.generation}, {one.rows:,} points, "
+        f"of which {one.written:,} were written to {spec.target_bucket}/{spec.output_measurement}"
+    )
+    if one.lost:
+        text += f"; {one.lost:,} could not be written"
+    if one.replaced or one.unknown:
+        text += f"; {one.replaced:,} had another value, {one.unknown:,} are not in the archive and stay"
+    return text

@@ -1,0 +1,1 @@
+"""The verb rollup: compute the windows of an interval, and commit them."""

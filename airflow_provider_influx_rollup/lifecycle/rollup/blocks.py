@@ -1,0 +1,48 @@
+"""Blocks of windows that are committed together, and what a retry need not do again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import ceil
+
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+MOST_WINDOWS_PER_BLOCK = 500
+# InfluxDB aggregates some 10 million points a second, the worker one million
+MOST_POINTS_PER_BLOCK = 100_000_000
+
+
+def windows_in_a_block(window_count: int, points: int, wanted: int | None) -> int:
+    """How many windows are committed together, so that a run that dies loses minutes at most.
+
+    :param window_count: how many windows there are
+    :param points: how many source points they have
+    :param wanted: what the user asks for; None leaves it to the points
+    """
+    if wanted is not None:
+        return wanted
+    blocks = max(1, ceil(points / MOST_POINTS_PER_BLOCK))
+    return max(1, min(MOST_WINDOWS_PER_BLOCK, ceil(window_count / blocks)))
+
+
+def done_by_this_run(book: ReceiptBook, windows: Iterable[Interval]) -> dict[Interval, Receipt]:
+    """The windows that an earlier try of the same run has COMMITTED under the same spec.
+
+    A task that was cleared has a later first try, so that it does everything again.
+    """
+    known = {window: book.previous[window] for window in windows if window in book.previous}
+    return {
+        window: receipt
+        for window, receipt in known.items()
+        if receipt.is_committed and receipt.spec_hash == book.spec_hash and _is_earlier_try(book, receipt)
+    }
+
+
+def _is_earlier_try(book: ReceiptBook, receipt: Receipt) -> bool:
+    run = book.run
+    mine = (run.dag_id, run.task_id, run.run_id, run.map_index)
+    is_same_run = mine == (receipt.dag_id, receipt.task_id, receipt.run_id, receipt.map_index)
+    tries = range(run.first_try, run.try_number + run.resumes_own_try)
+    return bool(run.run_id) and is_same_run and receipt.try_number in tries

@@ -1,0 +1,158 @@
+"""Write a block of windows, verify it, remove ghosts, commit it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from airflow_provider_influx_rollup.exceptions import (
+    InfluxRollupError,
+    SourceChanging,
+)
+from airflow_provider_influx_rollup.ledger.codec import (
+    encode_receipts,
+    encode_spec_commit,
+)
+from airflow_provider_influx_rollup.ledger.lateness import encode_lateness
+from airflow_provider_influx_rollup.ledger.line_protocol import MOST_KEY_BYTES
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.lifecycle.ledger.late_arrivals import late_arrivals
+from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
+from airflow_provider_influx_rollup.lifecycle.rollup.tier_commits import commits_below
+from airflow_provider_influx_rollup.lifecycle.rollup.verify import (
+    Verdict,
+    totals_by_field,
+    totals_query,
+    verify_windows,
+)
+from airflow_provider_influx_rollup.lifecycle.rollup.write import write_windows
+from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
+from airflow_provider_influx_rollup.lifecycle.run.rerun_advice import rerun_advice
+from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.set_aside import restore_survivors
+from airflow_provider_influx_rollup.lifecycle.target.stale_rows import delete_ghosts
+from airflow_provider_influx_rollup.lifecycle.target.write import write_of_rows
+from airflow_provider_influx_rollup.steps.influx import (
+    Gather,
+    Query,
+    Report,
+    Steps,
+    Write,
+)
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+MOST_ROUNDS = 3
+
+# by column, and why it lacks a value there
+Lacking = dict[tuple[str, str], set[Interval]]
+TOO_LARGE = "it, or a part of it in the tier below, is too large for a float"
+TOO_LONG = (
+    f"InfluxDB holds {MOST_KEY_BYTES} bytes of measurement, tags and field together; a group_by without the longest tag, or "
+    "shorter names, would keep it"
+)
+
+
+def commit_block(
+    job: Job,
+    book: ReceiptBook,
+    lines: list[str],
+    totals: Mapping[str, int] | None,
+    now: Clock,
+    lacking: Lacking,
+) -> Steps[list[Receipt]]:
+    """Write, verify and commit a block.
+
+    :param lines: the records that make its windows WRITING
+    :param totals: source points of each field; None when the block is only a part of what was counted
+    :param lacking: gets the windows in which a column lacks a value, and why
+    :return: the receipts of what is COMMITTED: all windows, but for empty ones when ``empty_windows="fail"``
+    """
+    began = now()
+    if totals is None:
+        totals = yield from _mark_and_count(job, lines)
+    else:
+        yield Write(job.spec.ledger_bucket, lines)
+        totals = {name: totals[name] for name in job.fields if name in totals}
+    try:
+        if book.has_torn(job.windows):
+            yield from restore_survivors(job)
+        verdict, too_large = yield from _write_until_right(job, book, totals)
+    except InfluxRollupError as error:
+        error.window = error.window or job.span
+        error.written = error.written or "some rows may be; the windows stay WRITING in the ledger"
+        error.fix = error.fix or rerun_advice(error)
+        raise
+    if verdict.off_grid:
+        message = f"{verdict.off_grid} values of these fields lie on no window's start; they were left alone"
+        yield Report(message, level="warning")
+    for why, found in ((TOO_LARGE, too_large), (TOO_LONG, verdict.rows.too_long)):
+        for name, numbers in found.items():
+            lacking.setdefault((name, why), set()).update(job.windows[number] for number in numbers)
+    seconds = (now() - began).total_seconds()
+    receipts = [
+        book.committed(
+            window,
+            now(),
+            rows_in=rows_in,
+            rows_out=held.rows_out,
+            series=held.series,
+            checksum=held.checksum,
+            seconds=seconds,
+        )
+        for window, rows_in, held in zip(job.windows, verdict.rows_in, verdict.rows.totals(job), strict=True)
+    ]
+    fails = job.spec.empty_windows == "fail"
+    kept = [receipt for receipt in receipts if receipt.rows_in or not fails]
+    if kept:
+        late = late_arrivals(job.spec, book.previous, kept)
+        used = encode_spec_commit(job.spec.pipeline_name, job.spec.spec_hash(), now())
+        yield Write(job.spec.ledger_bucket, [*encode_receipts(kept), *encode_lateness(late), used])
+    return kept
+
+
+def _mark_and_count(job: Job, lines: list[str]) -> Steps[Mapping[str, int]]:
+    """Make the windows WRITING, and count the source's points meanwhile."""
+    mark = Write(job.spec.ledger_bucket, lines)
+    if not job.fields:
+        yield mark
+        return {}
+    count = Query(totals_query(job))
+    _, rows = yield Gather((mark, count))
+    return totals_by_field(rows)
+
+
+def _write_until_right(
+    job: Job, book: ReceiptBook, totals: Mapping[str, int]
+) -> Steps[tuple[Verdict, Mapping[str, set[int]]]]:
+    """Write and verify until target and source agree; a source that never rests is an error.
+
+    Several chains are several reads. A point that lands between two of them leaves a torn row, whose count may
+    be the new one; only counts from before and after all of them show that nothing landed. A tier below that is rolled
+    up again keeps its counts; its receipts show that.
+
+    :param totals: source points of each field, counted before
+    """
+    verdict = None
+    below = yield from commits_below(job)
+    for number in range(MOST_ROUNDS):
+        written = yield from write_windows(job, totals, book, is_untouched=not number)
+        verdict = yield from verify_windows(job, written.computed, written.rows, written.totals)
+        if verdict.ghosts.columns_by_key and not verdict.differences:
+            yield from delete_ghosts(job, verdict.ghosts)
+            # of a point that was there under two series keys one row may have been right
+            again = written.rows.at(verdict.ghosts.columns_by_key)
+            if again.columns:
+                yield write_of_rows(job, again)
+            verdict = yield from verify_windows(job, written.computed, written.rows)
+        before, below = below, (yield from commits_below(job))
+        if verdict.is_right and verdict.totals == totals and below == before:
+            return verdict, written.computed.too_large()
+        if verdict.is_right:
+            yield Report("Points came while the windows were read, rolling up again", level="warning")
+        totals = verdict.totals
+        for difference in verdict.differences:
+            yield Report(f"Target and source differ, rolling up again: {difference}", level="warning")
+    details = "; ".join(verdict.differences) if verdict and verdict.differences else "points came"
+    what = f"the source kept changing while it was rolled up {MOST_ROUNDS} times ({details})"
+    raise SourceChanging(
+        what, window=job.span, fix="raise lateness so that the window is at rest, and run it again"
+    )

@@ -1,0 +1,84 @@
+"""Values in a target that no run of the pipeline wrote: refused before anything is written.
+
+What the source does not explain in a window is a ghost, and goes. That is right only where the pipeline has written: a
+window without a receipt may hold the rollup of an InfluxDB task, or raw points, whose source has long gone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+
+from airflow_provider_influx_rollup.aggregates.frame import TagSet, frames_from_tables
+from airflow_provider_influx_rollup.aggregates.selection import Column
+from airflow_provider_influx_rollup.aggregates.windowed import merge_parts
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.flux.source_read import counts_query
+from airflow_provider_influx_rollup.lifecycle.pipeline.claims import Claim
+from airflow_provider_influx_rollup.lifecycle.rollup.chains import COUNT
+from airflow_provider_influx_rollup.lifecycle.rollup.compute import window_bounds
+from airflow_provider_influx_rollup.lifecycle.rollup.verify import read_back_query
+from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.rows import Key, block_keys, target_rows
+from airflow_provider_influx_rollup.steps.influx import QueryArrow, Steps
+from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
+
+Strangers = list[tuple[int, str, TagSet]]
+
+
+def require_no_strangers(job: Job, unknown: Collection[Interval], others: Collection[Claim]) -> Steps[None]:
+    """Refuse windows that hold values which neither the source nor any pipeline of the ledger explains.
+
+    :param unknown: the windows that the ledger has no receipt of
+    :param others: what other pipelines write there
+    :raises ConfigurationError: with one of the values
+    """
+    if not unknown:
+        return
+    unwritten = frozenset(unknown)
+    found: Strangers = []
+    for name, keys in (
+        target_rows(job, frames_from_tables((yield QueryArrow(read_back_query(job))))).keys().items()
+    ):
+        found += [
+            (window, name, tags)
+            for tags, window in keys
+            if job.windows[window] in unwritten and not any(other.covers(name, tags) for other in others)
+        ]
+    if not found:
+        return
+    explained = yield from _explained_by_source(job)
+    found = sorted(s for s in found if (s[2], s[0]) not in explained.get(s[1], ()))
+    if found:
+        raise _refusal(job, found)
+
+
+def _explained_by_source(job: Job) -> Steps[dict[str, set[Key]]]:
+    """The series and windows in which each column has points to be computed from."""
+    if not job.fields:
+        return {}
+    frames = defaultdict(list)
+    for frame in frames_from_tables((yield QueryArrow(counts_query(job.source, job.runs, job.fields)))):
+        for name in frame.fields:
+            frames[name].append(frame.of_field(name))
+    explained: dict[str, set[Key]] = {}
+    for name, of_field in frames.items():
+        counter = [Column(name, "integer", COUNT)]
+        bounds = window_bounds(job.windows)
+        keys = block_keys(merge_parts({COUNT.name: of_field}, bounds, counter, job.spec.group_by))
+        explained |= {column.name: keys for column in job.columns_of(name)}
+    return explained
+
+
+def _refusal(job: Job, found: Strangers) -> ConfigurationError:
+    spec = job.spec
+    index, name, tags = found[0]
+    window = job.windows[index]
+    series = ", ".join(f"{key}={value}" for key, value in tags) or "no tags"
+    what = (
+        f"bucket {spec.target_bucket!r}, measurement {spec.output_measurement!r} already holds {len(found)} values that "
+        f"pipeline {spec.pipeline_name!r} has no receipt of and its source does not explain, such as {name!r} of "
+        f"{series} at {format_instant(window.start)}; a rollup would remove them"
+    )
+    fix = "give another target_measurement, or delete these values first if nobody needs them"
+    return ConfigurationError(what, window=window, written="nothing", fix=fix)

@@ -1,0 +1,166 @@
+"""Roll up earlier windows that nobody has committed, so that one run after a downtime makes all right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
+from airflow_provider_influx_rollup.ledger.codec import decode_receipts
+from airflow_provider_influx_rollup.ledger.purges import PurgeMark
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import purged_windows
+from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
+from airflow_provider_influx_rollup.lifecycle.pipeline.identity import known_spec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.rollup.windows import roll_up_windows
+from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
+from airflow_provider_influx_rollup.lifecycle.run.options import FAIL_AT_END, RollupOptions
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
+from airflow_provider_influx_rollup.lifecycle.run.window_errors import gaps_of, is_of_windows
+from airflow_provider_influx_rollup.lifecycle.source.retention import dropped_windows, is_too_old
+from airflow_provider_influx_rollup.steps.influx import FindBucket, Gather, Query, Report, Steps
+from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+from airflow_provider_influx_rollup.windows.runs import stretches
+
+# longer than a block takes; a run that died is taken for alive so long
+BUSY_FOR = timedelta(minutes=15)
+MOST_TOLD = 20
+# the first whole one that InfluxDB can store
+FIRST_YEAR = 1678
+REASON = "heal: the window was not committed"
+
+
+@dataclass(slots=True)
+class Healing:
+    """What became of the windows before a run.
+
+    :param windows: all windows of the lookback, in order
+    :param missing: those to roll up
+    :param healed: how many were rolled up and are COMMITTED now
+    :param left: those that are not COMMITTED, with the reason
+    """
+
+    windows: Sequence[Interval] = ()
+    missing: Sequence[Interval] = ()
+    healed: int = 0
+    left: dict[Interval, str] = field(default_factory=dict)
+
+    def left_as_json(self) -> list[dict[str, Any]]:
+        """Runs of neighbours that were left, the first ones."""
+        gaps = gaps_of(self.windows, self.left)
+        told = [
+            {**Interval(some[0].start, some[-1].stop).as_json(), "windows": len(some), "why": why}
+            for some, why in gaps[:MOST_TOLD]
+        ]
+        if len(gaps) > len(told):
+            more = [window for some, _ in gaps[len(told) :] for window in some]
+            span = Interval(more[0].start, more[-1].stop)
+            told.append({**span.as_json(), "windows": len(more), "why": "several; the log names them"})
+        return told
+
+
+def heal_before(
+    spec: RollupSpec, interval: Interval, run: RunInfo, now: Clock, options: RollupOptions
+) -> Steps[Healing]:
+    """Roll up the windows before an interval that are not COMMITTED under this spec, the oldest first.
+
+    What cannot be rolled up is left and told; frozen windows are never forced.
+
+    :param interval: of the run itself
+    :param now: the clock, aware UTC
+    :raises InfluxRollupError: what the run's own windows would meet too, such as a server that is away
+    """
+    healing = yield from plan_healing(spec, interval, run, now(), options)
+    missing = healing.missing
+    if missing:
+        yield Report(f"Healing {len(missing)} windows from {missing[0]} on that are not committed")
+    gentle = replace(options, force=False, on_window_error=FAIL_AT_END)
+    for some in stretches(healing.windows, missing):
+        try:
+            outcome = yield from roll_up_windows(spec, some, replace(run, reason=REASON), now, gentle)
+        except InfluxRollupError as error:
+            if not is_of_windows(error):
+                raise
+            healing.left.update(dict.fromkeys(some, _why(error)))
+            continue
+        healing.healed += len(outcome.committed)
+        healing.left.update((window, _why(error)) for window, error in outcome.failed.items())
+    for gap, why in gaps_of(healing.windows, healing.left):
+        span = Interval(gap[0].start, gap[-1].stop)
+        yield Report(f"{len(gap)} windows of {span} are not healed: {why}", level="warning")
+    return healing
+
+
+def plan_healing(
+    spec: RollupSpec, interval: Interval, run: RunInfo, now: datetime, options: RollupOptions
+) -> Steps[Healing]:
+    """Find the windows to heal, and those that are left."""
+    windows = _windows_before(spec, interval, Duration.of(options.heal or "0s", allow_zero=True))
+    if not windows:
+        return Healing()
+    receipts: Mapping[Interval, Receipt] = {}
+    marks: Sequence[PurgeMark] = ()
+    names = (spec.source_bucket, spec.target_bucket, spec.ledger_bucket)
+    source, target, ledger = yield Gather(tuple(FindBucket(name) for name in names))
+    if ledger is not None:
+        spec = yield from known_spec(spec)
+        starts = Interval(windows[0].start, windows[-1].start + MICROSECOND)
+        query = receipts_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, starts)
+        receipts = {
+            receipt.window: receipt for receipt in decode_receipts((yield Query(query, as_sent=True)))
+        }
+        span = Interval(windows[0].start, windows[-1].stop)
+        marks = yield from overlapping_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span)
+    spec_hash = spec.spec_hash()
+    undone = [window for window in windows if not _is_done(receipts.get(window), spec_hash)]
+    left = {window: why for window in undone if (why := _why_busy(receipts.get(window), run, now))}
+    # these would take the places of windows that can be healed, in each run again
+    left |= {window: f"frozen: {error.what}" for window, error in purged_windows(undone, marks).items()}
+    if source is not None:
+        frozen = f"frozen: retention of bucket {source.name!r} has reached them"
+        left |= dict.fromkeys((window for window in undone if is_too_old(window, source, now)), frozen)
+    if target is not None:
+        dropped = f"dropped: retention of target bucket {target.name!r} has reached them"
+        left |= dict.fromkeys(dropped_windows(undone, target, now), dropped)
+    free = [window for window in undone if window not in left]
+    most = options.heal_max_windows
+    left |= dict.fromkeys(free[most:], f"one run heals at most {most} windows (heal_max_windows)")
+    return Healing(windows, free[:most], left=left)
+
+
+def _windows_before(spec: RollupSpec, interval: Interval, lookback: Duration) -> list[Interval]:
+    grid = spec.grid.grid()
+    first = grid.ceil(_earlier(interval.start, lookback))
+    return grid.windows(Interval(first, interval.start)) if first < interval.start else []
+
+
+def _earlier(instant: datetime, lookback: Duration) -> datetime:
+    if not lookback.months:
+        return instant - lookback.timedelta
+    months = max(instant.year * 12 + instant.month - 1 - lookback.months, FIRST_YEAR * 12)
+    # a day that each month has; a little more is healed
+    return instant.replace(year=months // 12, month=months % 12 + 1, day=min(instant.day, 28))
+
+
+def _is_done(receipt: Receipt | None, spec_hash: str) -> bool:
+    return receipt is not None and receipt.is_committed and receipt.spec_hash == spec_hash
+
+
+def _why_busy(receipt: Receipt | None, run: RunInfo, now: datetime) -> str | None:
+    """A window that another run is writing just now is left to it."""
+    if receipt is None or receipt.state is not State.WRITING or now - receipt.written_at >= BUSY_FOR:
+        return None
+    if (receipt.dag_id, receipt.task_id, receipt.run_id) == (run.dag_id, run.task_id, run.run_id):
+        return None
+    return f"run {receipt.run_id!r} is writing it"
+
+
+def _why(error: InfluxRollupError) -> str:
+    return f"{type(error).__name__}: {error.what}"

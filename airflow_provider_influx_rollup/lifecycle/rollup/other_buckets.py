@@ -1,0 +1,74 @@
+"""Windows that were made of another bucket: what is left of them must not be replaced by less."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from airflow_provider_influx_rollup.aggregates.hierarchy import TierRules
+from airflow_provider_influx_rollup.aggregates.selection import AggregateRules
+from airflow_provider_influx_rollup.exceptions import WindowFrozen
+from airflow_provider_influx_rollup.ledger.purges import PurgeMark
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.source.size import count_cells
+from airflow_provider_influx_rollup.steps.influx import Steps
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+FIX = "bring the points into this bucket first, or set force=True to roll up what is there"
+
+
+def windows_of_others(
+    spec: RollupSpec,
+    stored: Sequence[StoredSpec],
+    receipts: Iterable[Receipt],
+    purged: Sequence[PurgeMark],
+) -> list[Receipt]:
+    """The receipts of windows that were made of a bucket which is not the source now, though nobody has said so.
+
+    :param stored: the specs of the ledger with the present names of all buckets
+    :param purged: marks of other buckets, whose points the pipeline has read
+    """
+    hashes = {
+        spec_hash
+        for name, spec_hash, values in stored
+        if name == spec.pipeline_name and _was_called_like(spec, values)
+    }
+    return [
+        receipt
+        for receipt in receipts
+        if receipt.rows_in
+        and (receipt.spec_hash in hashes or any(mark.window.overlaps(receipt.window) for mark in purged))
+    ]
+
+
+def require_no_fewer(
+    spec: RollupSpec, rules: AggregateRules | TierRules, others: Sequence[Receipt]
+) -> Steps[dict[Interval, WindowFrozen]]:
+    """The windows of which the source has fewer points than they stand for, each with the reason.
+
+    :param others: what ``windows_of_others`` found
+    """
+    if not others:
+        return {}
+    first, last = min(one.window for one in others), max(one.window.stop for one in others)
+    cells = yield from count_cells(spec, rules, Interval(first.start, last))
+    found = {}
+    for receipt in others:
+        there = cells.inside(receipt.window)
+        if there < receipt.rows_in:
+            what = (
+                f"the window was made of {receipt.rows_in:,} points of another bucket than that which is called "
+                f"{spec.source_bucket!r} now, and that one has {there:,}"
+            )
+            found[receipt.window] = WindowFrozen(what, window=receipt.window, written="nothing", fix=FIX)
+    return found
+
+
+def _was_called_like(spec: RollupSpec, values: Mapping[str, object]) -> bool:
+    """Whether a stored spec read another bucket, which had the name that the source has now."""
+    names = values.get("hashed_as")
+    if not isinstance(names, list | tuple) or values.get("source_bucket") == spec.source_bucket:
+        return False
+    return re.fullmatch(rf"{re.escape(spec.source_bucket)}( [0-9a-f]{{16}})?", str(names[0])) is not None

@@ -1,0 +1,304 @@
+"""Find out what a rollup has to do, and refuse what must not be done, before anything is written."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from airflow_provider_influx_rollup.aggregates.frame import frames_from_tables
+from airflow_provider_influx_rollup.aggregates.hierarchy import TierRules
+from airflow_provider_influx_rollup.aggregates.selection import AggregateRules, Column, Selection
+from airflow_provider_influx_rollup.archive.annotated_rows import Row
+from airflow_provider_influx_rollup.exceptions import BucketNotFound, WindowFrozen
+from airflow_provider_influx_rollup.flux.bucket_ids import BUCKETS
+from airflow_provider_influx_rollup.flux.ledger_read import receipts_query, together
+from airflow_provider_influx_rollup.flux.purges import overlapping_marks_query
+from airflow_provider_influx_rollup.flux.source_read import field_totals_query, fields_query
+from airflow_provider_influx_rollup.flux.source_schema import tag_keys_query
+from airflow_provider_influx_rollup.ledger.codec import decode_receipts, last_uses
+from airflow_provider_influx_rollup.ledger.purges import PurgeMark
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.lifecycle.ledger.bucket import require_ledger_kept
+from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import Marks, read_marks
+from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
+from airflow_provider_influx_rollup.lifecycle.pipeline.claims import Claim, Ownership
+from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import (
+    StoredSpec,
+    earlier_specs,
+    newest_specs,
+    require_no_clash,
+    require_one_task,
+)
+from airflow_provider_influx_rollup.lifecycle.pipeline.identity import as_known, with_own_hash
+from airflow_provider_influx_rollup.lifecycle.pipeline.registry import SPECS, stored_of, stored_queries
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import column_rules
+from airflow_provider_influx_rollup.lifecycle.rollup.chains import rollup_scripts
+from airflow_provider_influx_rollup.lifecycle.rollup.other_buckets import require_no_fewer, windows_of_others
+from airflow_provider_influx_rollup.lifecycle.rollup.tier_compute import tier_scripts
+from airflow_provider_influx_rollup.lifecycle.rollup.tier_waiting import Waiting, waiting_below
+from airflow_provider_influx_rollup.lifecycle.rollup.verify import (
+    totals_by_field,
+)
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
+from airflow_provider_influx_rollup.lifecycle.source.type_parts import TypeParts
+from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.names import require_readable, require_writable
+from airflow_provider_influx_rollup.steps.influx import (
+    Bucket,
+    CheckWritable,
+    EnsureBucket,
+    FindBucket,
+    Gather,
+    Query,
+    QueryArrow,
+    Report,
+    Step,
+    Steps,
+)
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+from airflow_provider_influx_rollup.windows.runs import cut_blocks
+from airflow_provider_influx_rollup.windows.shards import shard_parts
+
+MOST_PARTS_PER_QUERY = 100
+# those of two workers
+CLOCKS_MAY_DIFFER = timedelta(minutes=15)
+RECEIPTS, MARKS = "receipts", "marks"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a rollup is going to do.
+
+    :param types: the columns of each part of the interval that a field's type may change at
+    :param totals: source points of each field over all windows, counted before anything is written
+    :param others: what other pipelines write to the same measurement
+    :param waiting: windows that cannot start before the tier below is COMMITTED
+    :param purged: where the source lacks points because they were purged
+    :param spec: as the ledger knows it
+    :param poorer: windows that were made of another bucket, of more points than the source has
+    """
+
+    windows: tuple[Interval, ...]
+    types: TypeParts
+    book: ReceiptBook
+    ownership: Ownership
+    source: Bucket
+    target: Bucket
+    totals: Mapping[str, int]
+    others: tuple[Claim, ...]
+    waiting: Waiting
+    purged: tuple[PurgeMark, ...]
+    spec: RollupSpec
+    poorer: Mapping[Interval, WindowFrozen]
+
+    @property
+    def selection(self) -> Selection:
+        """The columns of all windows.
+
+        :raises AggregateTypeMismatch: when a field changes its type between two of them
+        """
+        return self.types.selection_of(self.windows)
+
+
+def plan_rollup(
+    spec: RollupSpec,
+    windows: tuple[Interval, ...],
+    run: RunInfo,
+    *,
+    dry_run: bool = False,
+    only_reads: bool = False,
+) -> Steps[Plan]:
+    """Look at the buckets, the ledger and the source.
+
+    :param windows: in ascending order
+    :param dry_run: do not create the ledger's bucket
+    :param only_reads: do not ask whether the target may be written, so that a token that only reads is enough
+    :raises BucketNotFound: when the source or the target is missing or may not be read
+    :raises ConfigurationError: when another pipeline or task writes the same columns, or the ledger would forget
+    :raises AggregateTypeMismatch: when a field cannot have its aggregate
+    """
+    source, target, ledger = yield from _find_buckets(spec, windows[0], dry_run=dry_run)
+    require_ledger_kept(ledger, windows[0])
+    job = job_of(spec, windows, Selection((), ()), Ownership(Claim.of(spec)))
+    steps: list[Step] = [
+        Query(field_totals_query(job.source, job.read_interval)),
+        Query(tag_keys_query(job.source, job.read_interval)),
+    ]
+    if ledger is not None:
+        steps.append(Query(_ledger_query(job), as_sent=True))
+    parts = cut_blocks(shard_parts(job.read_interval, source.shard_group_seconds), MOST_PARTS_PER_QUERY)
+    typed = [QueryArrow(fields_query(job.source, some)) for some in parts]
+    checks = () if only_reads else (CheckWritable(spec.target_bucket),)
+    answers = (yield Gather((*checks, *steps, *typed)))[len(checks) :]
+    counted, listed = answers[0], [row["_value"] for row in answers[1]]
+    require_readable(spec, listed)
+    known: dict[str, list[Row]] = defaultdict(list)
+    for row in (row for some in answers[2 : len(steps)] for row in some):
+        known[row.yield_name].append(row)
+    marks = yield from read_marks(
+        spec.ledger_bucket, spec.source_bucket, spec.measurement, job.read_interval, known[MARKS]
+    )
+    stored = stored_of([*known[SPECS], *known[BUCKETS]], spec.ledger_bucket)
+    asked, spec = spec, with_own_hash(as_known(spec, stored), stored, source, target)
+    if spec.pipeline_name != asked.pipeline_name and ledger is not None:
+        known[RECEIPTS] = yield Query(_receipts_query(spec, job), as_sent=True)
+    require_no_clash(spec, stored)
+    below, waiting = yield from waiting_below(spec, windows, stored)
+    rules = column_rules(spec, below)
+    frames = [frames_from_tables(tables) for tables in answers[len(steps) :]]
+    types = TypeParts.of(rules, list(zip(parts, frames, strict=True)))
+    require_writable(spec, types.columns(), set(listed))
+    receipts = {receipt.window: receipt for receipt in decode_receipts(known[RECEIPTS])}
+    require_one_task(spec, run, receipts.values())
+    book = ReceiptBook(spec.ledger_bucket, spec.pipeline_name, ROLLUP, spec.spec_hash(), run, receipts)
+    newest = newest_specs(spec, stored)
+    claims = {name: Claim.of(other) for name, other in newest.items() if name != spec.pipeline_name}
+    ownership = _ownership(spec, stored, last_uses(known[SPECS]), claims, receipts.values())
+    totals = totals_by_field(counted)
+    others = tuple(claims.values())
+    poorer = yield from _poorer_windows(spec, rules, stored, receipts.values(), marks)
+    return Plan(
+        windows, types, book, ownership, source, target, totals, others, waiting, marks.own, spec, poorer
+    )
+
+
+def _poorer_windows(
+    spec: RollupSpec,
+    rules: AggregateRules | TierRules,
+    stored: Sequence[StoredSpec],
+    receipts: Iterable[Receipt],
+    marks: Marks,
+) -> Steps[Mapping[Interval, WindowFrozen]]:
+    read = {
+        str(values["source_bucket"])
+        for name, _, values in stored
+        if name == spec.pipeline_name and "source_bucket" in values
+    }
+    others = windows_of_others(spec, stored, receipts, marks.once_read(spec.pipeline_name, read))
+    return (yield from require_no_fewer(spec, rules, others))
+
+
+def _receipts_query(spec: RollupSpec, job: Job) -> str:
+    return receipts_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, job.target_interval)
+
+
+def _find_buckets(
+    spec: RollupSpec, first: Interval, *, dry_run: bool
+) -> Steps[tuple[Bucket, Bucket, Bucket | None]]:
+    ledger_step = FindBucket(spec.ledger_bucket) if dry_run else EnsureBucket(spec.ledger_bucket)
+    buckets = (FindBucket(spec.source_bucket), FindBucket(spec.target_bucket), ledger_step)
+    source, target, ledger = yield Gather(buckets)
+    for role, name, bucket in (
+        ("source", spec.source_bucket, source),
+        ("target", spec.target_bucket, target),
+    ):
+        if bucket is None:
+            what = f"there is no {role} bucket {name!r}, or the token may not read it"
+            fix = "create the bucket, correct its name, or give the token permission to read and write it"
+            raise BucketNotFound(what, http_status=404, window=first, written="nothing", fix=fix)
+    return source, target, ledger
+
+
+def _ledger_query(job: Job) -> str:
+    """What the ledger knows of the windows, the pipelines and what was purged."""
+    spec = job.spec
+    return together(
+        {
+            RECEIPTS: _receipts_query(spec, job),
+            **stored_queries(spec.ledger_bucket),
+            MARKS: overlapping_marks_query(spec.ledger_bucket, spec.measurement, job.read_interval),
+        }
+    )
+
+
+def _ownership(
+    spec: RollupSpec,
+    stored: Sequence[StoredSpec],
+    uses: Mapping[tuple[str, str], datetime],
+    others: Mapping[str, Claim],
+    previous: Iterable[Receipt],
+) -> Ownership:
+    """Windows that an earlier spec wrote, or may have, hold rows that only the earlier spec explains.
+
+    :param uses: when specs were last used, by pipeline and hash; a run under an earlier one may have written what a run
+        under this one, at the same time, had looked at already
+    """
+    mine, neighbours = Claim.of(spec), tuple(sorted(others))
+    spec_hash, earlier = spec.spec_hash(), earlier_specs(spec, stored)
+    known = ((one.pipeline_name, one.spec_hash()) for one in earlier)
+    used_at = max((uses[key] for key in known if key in uses), default=None)
+    if all(
+        receipt.is_committed and receipt.spec_hash == spec_hash and not _overlapped(receipt, used_at)
+        for receipt in previous
+    ):
+        return Ownership(mine, neighbours=neighbours)
+    return Ownership(mine, tuple(Claim.of(other) for other in earlier), tuple(others.values()), neighbours)
+
+
+def _overlapped(receipt: Receipt, used_at: datetime | None) -> bool:
+    """Whether another spec was used after the run began that committed a window."""
+    if used_at is None:
+        return False
+    began = receipt.written_at - timedelta(seconds=receipt.seconds)
+    return used_at > began - CLOCKS_MAY_DIFFER
+
+
+def job_of(
+    spec: RollupSpec, windows: tuple[Interval, ...], selection: Selection, ownership: Ownership
+) -> Job:
+    """The block of these windows; for sliding windows it reads the cells that they are made of."""
+    grid = spec.grid.grid()
+    if not grid.is_sliding:
+        return Job(spec, windows, windows, selection.columns, ownership)
+    # a sliding window belongs to the cell it stops in, so the interval starts with the first window's last cell
+    last_cells = Interval(grid.floor(windows[0].stop - MICROSECOND), windows[-1].stop)
+    return Job(spec, windows, tuple(grid.cells(last_cells)), selection.columns, ownership)
+
+
+def tell_plan(
+    spec: RollupSpec, interval: Interval, plan: Plan, selections: Sequence[Selection]
+) -> Steps[list[str]]:
+    """Say what is going to be done, and return what people should note.
+
+    :param selections: the columns of each part of the windows
+    """
+    notes: list[str] = []
+    columns: set[Column] = {column for selection in selections for column in selection.columns}
+    skipped = sorted({text for selection in selections for text in selection.skipped})
+    done = plan.book.committed_before(plan.windows)
+    yield Report(
+        f"Pipeline {spec.pipeline_name}: {len(plan.windows)} windows of {interval}, "
+        f"{done} committed before, {len({column.name for column in columns})} columns"
+    )
+    if not columns:
+        notes.append(
+            f"no points of measurement {spec.measurement!r} that match in bucket {spec.source_bucket!r} in {interval}"
+        )
+    if skipped:
+        notes.append(f"left out, the type does not fit: {'; '.join(skipped)}")
+    changed = {r.spec_hash for r in plan.book.previous.values()} - {spec.spec_hash()}
+    if changed:
+        notes.append(
+            f"the spec changed since {len(changed)} earlier version(s): the windows are computed anew"
+        )
+    for note in notes:
+        yield Report(note, level="warning")
+    return notes
+
+
+def tell_scripts(job: Job) -> Steps[None]:
+    """Say what a run would send and compute."""
+    if job.spec.source_tier is not None:
+        for flux in tier_scripts(job):
+            yield Report(f"Dry run, would send:\n{flux}")
+        return
+    in_influx, from_raw, from_parts = job.fields_by_way()
+    for script in rollup_scripts(job, in_influx, is_written=job.spec.compute == "server"):
+        yield Report(f"Dry run, would send:\n{script.flux}")
+    for way, fields in (("raw points", from_raw), ("partial aggregates", from_parts)):
+        if fields:
+            yield Report(f"Dry run, would compute {', '.join(fields)} in the worker from {way}")

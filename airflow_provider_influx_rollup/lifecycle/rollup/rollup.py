@@ -1,0 +1,116 @@
+"""Roll a run's windows up: heal what is missing before them, plan, write, read back, remove ghosts, commit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.rollup.heal import Healing, heal_before, plan_healing
+from airflow_provider_influx_rollup.lifecycle.rollup.plan import tell_scripts
+from airflow_provider_influx_rollup.lifecycle.rollup.prepare import Outcome, prepare_windows
+from airflow_provider_influx_rollup.lifecycle.rollup.windows import roll_up_windows
+from airflow_provider_influx_rollup.lifecycle.run.clock import Clock, wait_until_due
+from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run.stage_result import StageResult
+from airflow_provider_influx_rollup.lifecycle.run.window_errors import failures_as_one
+from airflow_provider_influx_rollup.steps.influx import Report, Steps
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+DEFAULT_OPTIONS = RollupOptions()
+
+
+def roll_up(
+    spec: RollupSpec,
+    interval: Interval,
+    run: RunInfo,
+    now: Clock,
+    *,
+    dry_run: bool = False,
+    options: RollupOptions = DEFAULT_OPTIONS,
+) -> Steps[StageResult]:
+    """Roll up the windows of an interval so that the target is right, whatever was there before.
+
+    :param interval: must be tiled exactly by the grid
+    :param run: who runs it, for the ledger
+    :param now: the clock, aware UTC
+    :param dry_run: say what would be done and write nothing
+    :param options: healing, checkpoints, and what an error of one window does
+    :raises WindowMisaligned: when the grid does not tile the interval
+    :raises WindowNotDue: when a window has not ended; its lateness is waited for
+    :raises WindowFrozen: when retention reaches the windows
+    :raises SourceChanging: when points kept coming while the windows were read
+    :raises SourceIncomplete: when a window is empty and ``empty_windows="fail"``
+    :raises WindowsFailed: when some windows failed and the others are COMMITTED
+    """
+    began = now()
+    windows = tuple(spec.grid.grid().windows(interval))
+    if dry_run:
+        return (yield from _preview(spec, interval, windows, run, now, options))
+    yield from wait_until_due(windows, spec.lateness, began)
+    healing = Healing()
+    if options.heal is not None:
+        healing = yield from heal_before(spec, interval, run, now, options)
+    outcome = yield from roll_up_windows(spec, windows, run, now, options)
+    _require_all(windows, outcome)
+    return StageResult(
+        outcome.pipeline_name,
+        interval,
+        [outcome.committed[window] for window in windows],
+        (now() - began).total_seconds(),
+        outcome.notes,
+        healing.healed,
+        healing.left_as_json(),
+    )
+
+
+def _preview(
+    spec: RollupSpec,
+    interval: Interval,
+    windows: tuple[Interval, ...],
+    run: RunInfo,
+    now: Clock,
+    options: RollupOptions,
+) -> Steps[StageResult]:
+    """Say what a run would do; windows that it would refuse are notes, unless it would refuse all."""
+    began = now()
+    outcome = Outcome()
+    ready = yield from prepare_windows(spec, windows, run, now, options, outcome, dry_run=True)
+    if len(outcome.failed) == len(windows):
+        _require_all(windows, outcome)
+    if outcome.failed:
+        first = min(outcome.failed)
+        outcome.notes.append(
+            f"{len(outcome.failed)} windows would be refused, such as {outcome.failed[first]}"
+        )
+        yield Report(outcome.notes[-1], level="warning")
+    if options.heal is not None:
+        healing = yield from plan_healing(spec, interval, run, now(), options)
+        yield Report(f"Dry run, would heal {len(healing.missing)} windows before {interval}")
+    for some in ready.todo:
+        yield from tell_scripts(ready.job(ready.plan.spec, some))
+    planned = [ready.book.receipt(window, State.PLANNED, now()) for window in windows]
+    seconds = (now() - began).total_seconds()
+    return StageResult(outcome.pipeline_name, interval, planned, seconds, outcome.notes)
+
+
+def _require_all(windows: tuple[Interval, ...], outcome: Outcome) -> None:
+    if outcome.failed:
+        raise failures_as_one(windows, outcome.failed, outcome.first_error, len(outcome.committed))
+
+
+def steps_from_job(job: Mapping[str, Any], now: Clock) -> Steps[StageResult]:
+    """The verb from plain values, for triggers.
+
+    :param job: ``spec`` with ``options``, one of ``intervals``, ``run_info``, as JSON
+    :param now: the clock, aware UTC
+    """
+    interval = Interval.from_json(job["intervals"][0])
+    spec = dict(job["spec"])
+    options = RollupOptions.from_json(spec.pop("options", {}))
+    # another triggerer may have begun this try and died
+    run = replace(RunInfo(**job["run_info"]), resumes_own_try=True)
+    return roll_up(RollupSpec.from_json(spec), interval, run, now, options=options)

@@ -1,0 +1,36 @@
+"""What the tier below had COMMITTED while a block of windows was merged from it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from airflow_provider_influx_rollup.exceptions import ReceiptMissing
+from airflow_provider_influx_rollup.flux.ledger_read import states_query
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
+from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.steps.influx import Query, Steps
+from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
+
+Commits = frozenset[tuple[datetime, int]]
+
+
+def commits_below(job: Job) -> Steps[Commits]:
+    """Start of each window of the tier below, and when it was committed; nothing when raw points are read.
+
+    Equal answers before and after a read show that nobody rewrote the tier meanwhile, which no count of rows can.
+
+    :raises ReceiptMissing: when a window of it is not COMMITTED any more
+    """
+    if job.tier_below is None:
+        return frozenset()
+    rows = yield Query(
+        states_query(job.spec.ledger_bucket, job.tier_below, ROLLUP, job.read_interval), as_sent=True
+    )
+    for row in rows:
+        if row["state"] != State.COMMITTED.value:
+            window = Interval(row["_time"], from_ns(row["stop_ns"]))
+            what = f"pipeline {job.tier_below!r} has begun to roll {window} up again, so that it cannot be merged now"
+            fix = "run this window again when that is COMMITTED"
+            raise ReceiptMissing(what, window=job.span, fix=fix)
+    return frozenset((row["_time"], row["written_at_ns"]) for row in rows)

@@ -1,0 +1,183 @@
+"""Roll up neighbouring windows block by block, so that a bad window does not stop the others."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError, SourceIncomplete, WindowFrozen
+from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
+from airflow_provider_influx_rollup.ledger.codec import decode_receipts, encode_spec
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.rollup.bad_fields import with_bad_fields
+from airflow_provider_influx_rollup.lifecycle.rollup.blocks import windows_in_a_block
+from airflow_provider_influx_rollup.lifecycle.rollup.commit import Lacking, commit_block
+from airflow_provider_influx_rollup.lifecycle.rollup.frozen import count_notes
+from airflow_provider_influx_rollup.lifecycle.rollup.prepare import Outcome, Prepared, prepare_windows
+from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
+from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run.window_errors import is_of_windows
+from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
+from airflow_provider_influx_rollup.lifecycle.target.block import weighed_points
+from airflow_provider_influx_rollup.steps.influx import Query, Report, Steps
+from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.runs import blocks_of, halves
+
+MOST_FAILED = 200
+
+Block = tuple[Interval, ...]
+
+
+def roll_up_windows(
+    spec: RollupSpec, windows: Block, run: RunInfo, now: Clock, options: RollupOptions
+) -> Steps[Outcome]:
+    """Roll up neighbouring windows; errors of single windows are in the outcome.
+
+    :param windows: in ascending order
+    :param now: the clock, aware UTC
+    :raises InfluxRollupError: what concerns the whole run; with ``on_window_error="fail_fast"`` each error
+    """
+    outcome = Outcome()
+    ready = yield from prepare_windows(spec, windows, run, now, options, outcome)
+    work = _Work(ready.plan.spec, ready, now, options, outcome)
+    yield from work.do_all()
+    counts = count_notes(ready.plan.book.previous, outcome.committed.values())
+    for note in (*counts, *_lacking_notes(work.lacking)):
+        outcome.notes.append(note)
+        yield Report(note, level="warning")
+    return outcome
+
+
+def _lacking_notes(lacking: Lacking) -> list[str]:
+    return [
+        f"{column} is left out for some series in {len(windows)} windows, such as {min(windows)}: {why}"
+        for (column, why), windows in sorted(lacking.items())
+    ]
+
+
+@dataclass(slots=True)
+class _Work:
+    """The blocks that are still to do.
+
+    :param lines: records that go with the first block
+    :param torn: windows of blocks that failed: their receipts have changed since the plan
+    :param bad: how many windows failed
+    :param lacking: windows in which a column lacks a value
+    """
+
+    spec: RollupSpec
+    ready: Prepared
+    now: Clock
+    options: RollupOptions
+    outcome: Outcome
+    lines: list[str] = field(default_factory=list)
+    torn: set[Interval] = field(default_factory=set)
+    bad: int = 0
+    lacking: Lacking = field(default_factory=dict)
+
+    def do_all(self) -> Steps[None]:
+        """Do one block after another; one that fails is halved until the bad windows are found."""
+        queue = deque(self._blocks())
+        if queue:
+            self.lines = self._announcement(window for block in list(queue)[1:] for window in block)
+        has_several = len(queue) > 1
+        while queue:
+            block = self._without_aged(queue.popleft())
+            if not block:
+                continue
+            if self.bad > MOST_FAILED:
+                self._leave(block)
+                continue
+            queue.extendleft(reversed((yield from self._do(block))))
+            if has_several:
+                done, count = len(self.outcome.committed), len(self.ready.plan.windows)
+                yield Report(f"{done} of {count} windows are committed")
+
+    def _blocks(self) -> list[Block]:
+        plan, todo = self.ready.plan, self.ready.todo
+        points = weighed_points(plan.types.columns(), plan.totals)
+        most = windows_in_a_block(len(plan.windows), points, self.options.windows_per_block)
+        return blocks_of(todo, most)
+
+    def _announcement(self, later: Iterable[Interval]) -> list[str]:
+        """The spec, and PLANNED for later windows, unless the ledger knows them already."""
+        spec, book = self.spec, self.ready.book
+        ids = {"source_bucket": self.ready.plan.source.id, "target_bucket": self.ready.plan.target.id}
+        line = encode_spec(spec.pipeline_name, spec.spec_hash(), spec.as_json(), self.now(), ids)
+        return [line, *book.lines(book.unknown(later), State.PLANNED, self.now())]
+
+    def _do(self, block: Block) -> Steps[list[Block]]:
+        """Commit a block; what it returns is to be tried again."""
+        job = self.ready.job(self.spec, block)
+        is_whole = block == self.ready.plan.windows and not self.torn
+        book = yield from self._book(block)
+        lines = [*self.lines, *book.lines(block, State.WRITING, self.now())]
+        try:
+            totals = self.ready.plan.totals if is_whole else None
+            receipts = yield from commit_block(job, book, lines, totals, self.now, self.lacking)
+        except InfluxRollupError as error:
+            self.torn.update(block)
+            self._raise_if_of_the_run(error)
+            self.outcome.first_error = self.outcome.first_error or error
+            if len(block) > 1:
+                yield Report(f"{job.span} failed, trying its halves: {error.what}", level="warning")
+                return halves(block)
+            error = yield from with_bad_fields(job, book, error)
+            yield Report(f"{job.span} failed: {error.what}", level="warning")
+            self._fail(block[0], error)
+        else:
+            self.outcome.committed.update((receipt.window, receipt) for receipt in receipts)
+            self._fail_empty(block)
+        finally:
+            self.lines = []
+        return []
+
+    def _book(self, block: Block) -> Steps[ReceiptBook]:
+        """The receipts as they are now: a block that failed has left its windows WRITING."""
+        book = self.ready.book
+        if self.torn.isdisjoint(block):
+            return book
+        span = self.ready.job(self.spec, block).target_interval
+        query = receipts_query(book.ledger_bucket, book.pipeline, book.stage, span)
+        found = {receipt.window: receipt for receipt in decode_receipts((yield Query(query, as_sent=True)))}
+        return replace(book, previous={**book.previous, **found})
+
+    def _raise_if_of_the_run(self, error: InfluxRollupError) -> None:
+        if self.options.fails_fast or not is_of_windows(error):
+            done = len(self.outcome.committed)
+            error.written = f"{error.written}; {done} of {len(self.ready.plan.windows)} windows are COMMITTED"
+            raise error
+
+    def _fail(self, window: Interval, error: InfluxRollupError) -> None:
+        self.outcome.failed[window] = error
+        self.bad += 1
+
+    def _fail_empty(self, block: Block) -> None:
+        for window in block:
+            if window not in self.outcome.committed:
+                what, fix = "the window has no points", "send the data"
+                error = SourceIncomplete(what, window=window, written="nothing", fix=fix)
+                if self.options.fails_fast:
+                    raise error
+                self.outcome.failed[window] = error
+
+    def _without_aged(self, block: Block) -> Block:
+        """Windows that retention has reached while the run went on are left out."""
+        source, forced = self.ready.plan.source, self.ready.book.forced
+        aged = [w for w in block if w not in forced and is_too_old(w, source, self.now())]
+        for window in aged:
+            what = f"retention of bucket {source.name!r} reached the window while the run went on"
+            error = WindowFrozen(what, window=window, written="nothing", fix="keep the rollup as it is")
+            if self.options.fails_fast:
+                raise error
+            self.outcome.failed[window] = error
+        return tuple(window for window in block if window not in self.outcome.failed)
+
+    def _leave(self, block: Block) -> None:
+        for window in block:
+            what = f"not tried, for {self.bad} windows had failed before"
+            self.outcome.failed[window] = InfluxRollupError(what, window=window, written="nothing")

@@ -1,0 +1,98 @@
+"""Write a block of windows: one line for each series and window, or inside InfluxDB."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from airflow_provider_influx_rollup.exceptions import QueryFailed
+from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
+from airflow_provider_influx_rollup.lifecycle.rollup.chains import rollup_scripts
+from airflow_provider_influx_rollup.lifecycle.rollup.compute import (
+    Computed,
+    add_answer,
+    compute_large_again,
+    compute_windows,
+    fields_in_reach,
+    join_doubled,
+)
+from airflow_provider_influx_rollup.lifecycle.rollup.not_purged import require_not_purged
+from airflow_provider_influx_rollup.lifecycle.rollup.verify import totals_by_field, totals_query
+from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.long_keys import TOO_LONG
+from airflow_provider_influx_rollup.lifecycle.target.rows import TargetRows, computed_rows
+from airflow_provider_influx_rollup.lifecycle.target.write import rows_lost_inside, write_of_rows
+from airflow_provider_influx_rollup.steps.influx import Execute, Gather, Query, Report, Steps
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was computed and written.
+
+    :param rows: in the form of what is read back
+    :param totals: source points of each field, counted after all reads; None when nobody counted
+    """
+
+    computed: Computed
+    rows: TargetRows
+    totals: Mapping[str, int] | None
+
+
+def write_windows(
+    job: Job, totals: Mapping[str, int], book: ReceiptBook, *, is_untouched: bool
+) -> Steps[Written]:
+    """Compute every column of a block and write it to the target.
+
+    The worker writes what InfluxDB computed: half the work of ``wideTo``, and a query that was cut off and goes on in
+    the server has nothing to write. Only ``compute="server"`` writes inside InfluxDB.
+
+    :param totals: how many points each field has, so that reads can be bounded
+    :param book: has the receipts that the windows had before they were WRITING
+    :param is_untouched: whether the run has written none of their rows yet
+    :raises WindowFrozen: when the windows were purged meanwhile, so that a part may be missing of what was read
+    """
+    in_influx, *_ = job.fields_by_way()
+    if job.spec.compute == "server":
+        in_influx = yield from fields_in_reach(job, in_influx)
+    is_inside = job.spec.compute == "server" and bool(in_influx)
+    computed = yield from compute_windows(job, totals, leave_out=in_influx if is_inside else ())
+    rows = computed_rows(job, computed.blocks)
+    yield from require_not_purged(job, book, is_untouched=is_untouched)
+    counted = None
+    if rows.columns:
+        write = write_of_rows(job, rows)
+        if is_inside or not job.fields:
+            yield write
+        else:
+            # all reads are done, so that the source can be counted while the server takes the rows
+            _, answer = yield Gather((write, Query(totals_query(job))))
+            counted = totals_by_field(answer)
+    if is_inside:
+        try:
+            rows = yield from _write_inside(job, in_influx, computed)
+        except QueryFailed as error:
+            if TOO_LONG not in error.what:
+                raise
+            yield Report("InfluxDB cannot hold some rows, so the worker writes the others", level="warning")
+            computed = yield from compute_windows(job, totals)
+            rows = computed_rows(job, computed.blocks)
+            if rows.columns:
+                yield write_of_rows(job, rows)
+        # these have read and written at once
+        yield from require_not_purged(job, book, is_untouched=False)
+    return Written(computed, rows, counted)
+
+
+def _write_inside(job: Job, in_influx: Sequence[str], computed: Computed) -> Steps[TargetRows]:
+    """Let InfluxDB compute and write; what it cannot write right itself the worker writes after it."""
+    for script in rollup_scripts(job, in_influx, is_written=True):
+        add_answer(job, computed, script, (yield Execute(script.flux)))
+    joined = computed_rows(job, (yield from join_doubled(job, computed, in_influx)))
+    large = yield from compute_large_again(job, in_influx, computed)
+    rows = computed_rows(job, computed.blocks)
+    own = {column.name for name in large for column in job.columns_of(name)}
+    again = replace(rows, columns={name: column for name, column in rows.columns.items() if name in own})
+    for some in (joined, again, rows_lost_inside(rows)):
+        if some.columns:
+            yield write_of_rows(job, some)
+    return rows

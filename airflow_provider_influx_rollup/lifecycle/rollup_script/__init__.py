@@ -1,0 +1,1 @@
+"""The verb of a user's Flux script that rolls up."""

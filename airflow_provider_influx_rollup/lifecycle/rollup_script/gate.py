@@ -1,0 +1,274 @@
+"""Judge a user's script before it runs: read its syntax tree, then run it over a time without any data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from airflow_provider_influx_rollup.exceptions import (
+    ConfigurationError,
+    InfluxForbidden,
+    InfluxRejected,
+    InfluxUnauthorized,
+    OrgNotFound,
+    PlanNotPushedDown,
+    ScriptError,
+    ScriptInvalid,
+    ScriptUnbounded,
+)
+from airflow_provider_influx_rollup.flux.endless import refuse_endless
+from airflow_provider_influx_rollup.flux.extern import window_values
+from airflow_provider_influx_rollup.flux.plan import QueryPlan, describe_raw_reads, plan_extern, read_plan
+from airflow_provider_influx_rollup.flux.script import ScriptFacts, script_facts
+from airflow_provider_influx_rollup.steps.influx import ParseScript, Query, Report, Steps
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_influx_rollup.windows.duration import Duration
+
+OnRawRead = Literal["fail", "warn", "allow"]
+
+NOTHING_WRITTEN = "nothing was read or written"
+
+# before any telemetry, and so far after 1677, where 64 bits of nanoseconds begin, that -100y still fits
+_EMPTY_START = datetime(1800, 1, 1, tzinfo=UTC)
+EMPTY_TIME = Interval(_EMPTY_START, _EMPTY_START + MICROSECOND)
+
+# what a dry run without rows says where a run with rows would not
+_NO_ROWS_MESSAGES = ("no table found", "error calling function", "out of range", "out of bounds")
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptVerdict:
+    """A script that may run.
+
+    :param facts: what its syntax tree says
+    :param plan: its plan; None when it could not be planned without running it (a warning says why)
+    :param warnings: what people should know, one sentence each
+    """
+
+    facts: ScriptFacts
+    plan: QueryPlan | None
+    warnings: tuple[str, ...]
+
+
+def plan_gate(
+    script: str,
+    *,
+    window: Interval,
+    window_period: Duration,
+    params: Mapping[str, object] | None = None,
+    target_bucket: str | None = None,
+    on_raw_read: OnRawRead = "warn",
+    allow_fixed_ranges: bool = False,
+) -> Steps[ScriptVerdict]:
+    """Check that a script can run for a window, without reading or writing a point.
+
+    :param script: Flux text, after Jinja
+    :param window: the window it will run for, for messages
+    :param window_period: what ``v.windowPeriod`` will be
+    :param params: the values of ``params.<name>``; None when there are none
+    :param target_bucket: the bucket it is meant to write into
+    :param on_raw_read: what to do when the storage engine hands out raw points: fail, warn or allow
+    :param allow_fixed_ranges: accept ranges that do not follow the window; such a script is not planned
+    :return: the verdict; each of its warnings is reported too
+    :raises ScriptInvalid: when the server cannot compile it or would never end it, or a write would miss a column
+    :raises ScriptUnbounded: when it reads without a range, or one that does not follow the window
+    :raises PlanNotPushedDown: when it reads raw points and ``on_raw_read`` is ``"fail"``
+    :raises ConfigurationError: when it writes into a bucket that it reads, or a parameter has no Flux type
+    """
+    facts = yield from _facts(script, params, window)
+    _refuse_conflicts(facts, params, window)
+    _refuse_buckets(facts, target_bucket, window)
+    _refuse_lost_columns(facts, window)
+    _refuse_ranges(facts, allow_fixed_ranges, window)
+    warnings = [*_fact_warnings(facts)]
+    plan = None
+    if facts.can_be_planned:
+        try:
+            plan = yield from _dry_run(script, window_period, params, window)
+        except ScriptInvalid as error:
+            if not facts.extracts_rows or not any(text in str(error) for text in _NO_ROWS_MESSAGES):
+                raise
+            warnings.append(
+                "the plan was not checked: the script takes values out of tables, which needs rows"
+            )
+    else:
+        warnings.append(f"the plan was not checked: {_why_not_planned(facts)}")
+    if plan is not None and not plan.is_pushed_down:
+        warnings += _judge_raw_reads(plan, facts, on_raw_read, window)
+    for warning in warnings:
+        yield Report(warning, level="warning")
+    return ScriptVerdict(facts, plan, tuple(warnings))
+
+
+def _facts(script: str, params: Mapping[str, object] | None, window: Interval) -> Steps[ScriptFacts]:
+    """Have the server parse the script, and read its facts."""
+    if not script.strip():
+        what = "the Flux script is empty"
+        raise ScriptInvalid(what, window=window, written=NOTHING_WRITTEN, fix="give a script")
+    try:
+        package = yield ParseScript(script)
+    except InfluxRejected as error:
+        _reraise_unless_about_the_script(error)
+        raise _script_error(error, window) from error
+    refuse_endless(package, params, window)
+    return script_facts(package, params)
+
+
+def _dry_run(
+    script: str, window_period: Duration, params: Mapping[str, object] | None, window: Interval
+) -> Steps[QueryPlan | None]:
+    """Run the script where there is no data, and return its plan."""
+    extern = plan_extern(window_values(EMPTY_TIME, window_period), params)
+    try:
+        rows = yield Query(script, extern=extern, now=EMPTY_TIME.stop, as_sent=True)
+    except InfluxRejected as error:
+        _reraise_unless_about_the_script(error)
+        raise _script_error(error, window) from error
+    return read_plan(rows)
+
+
+def _reraise_unless_about_the_script(error: InfluxRejected) -> None:
+    if isinstance(error, InfluxUnauthorized | InfluxForbidden | OrgNotFound):
+        raise error
+
+
+def _script_error(error: InfluxRejected, window: Interval) -> ScriptError:
+    """Translate what the server said into an error that says what to change."""
+    message = error.what
+    if "unbounded read" in message:
+        fix = "add |> range(start: v.timeRangeStart, stop: v.timeRangeStop) after from()"
+        what = f"the script reads without a time range: {message}"
+        return ScriptUnbounded(what, window=window, written=NOTHING_WRITTEN, fix=fix)
+    what = f"InfluxDB refuses the script: {message}"
+    return ScriptInvalid(what, window=window, written=NOTHING_WRITTEN, fix=_fix_for(message))
+
+
+def _fix_for(message: str) -> str:
+    """Return what to change, by what the server said."""
+    if "could not find bucket" in message:
+        return "create the bucket, correct its name, or give the token permission to read it"
+    if "undefined identifier params" in message or "record is missing label" in message:
+        return "pass the value in params_flux"
+    if "undefined identifier" in message:
+        return "define the name, or import its package"
+    if "no streaming data" in message:
+        return "end the script with a pipeline, such as one with to()"
+    return "correct the script; the numbers after @ are line and column"
+
+
+def _refuse_conflicts(facts: ScriptFacts, params: Mapping[str, object] | None, window: Interval) -> None:
+    """Refuse a script that sets what the run binds.
+
+    :raises ScriptInvalid: with the name
+    """
+    own = facts.options | facts.top_names
+    bound = {"v": "v", "now": "now", "profiler.enabledProfilers": "profiler.enabledProfilers"}
+    if params is not None:
+        bound["params"] = "params"
+    for name in bound:
+        if name in own:
+            what = f"the script sets {name} itself, but each run binds it to its own window"
+            fix = f"remove the line that sets {name}"
+            if name == "params":
+                what = "the script sets params itself, but params_flux is bound to that name"
+                fix = "remove it from the script, or leave params_flux out"
+            raise ScriptInvalid(what, window=window, written=NOTHING_WRITTEN, fix=fix)
+
+
+def _refuse_buckets(facts: ScriptFacts, target_bucket: str | None, window: Interval) -> None:
+    """Refuse a target that is also a source, and a script that writes elsewhere.
+
+    :raises ConfigurationError: with the bucket
+    """
+    targets = {*facts.buckets_written, *([target_bucket] if target_bucket else [])}
+    for bucket in facts.buckets_read:
+        if bucket in targets:
+            what = f"the script reads from and writes into the bucket {bucket!r}"
+            fix = "write into another bucket, or the next run would aggregate its own results"
+            raise ConfigurationError(what, window=window, written=NOTHING_WRITTEN, fix=fix)
+    elsewhere = [bucket for bucket in facts.buckets_written if target_bucket and bucket != target_bucket]
+    if elsewhere:
+        what = f"the script writes into {elsewhere[0]!r}, but target_bucket is {target_bucket!r}"
+        raise ConfigurationError(what, window=window, written=NOTHING_WRITTEN, fix="make the two names equal")
+
+
+def _refuse_lost_columns(facts: ScriptFacts, window: Interval) -> None:
+    """Refuse a script whose write would miss a column; the server notices only when rows arrive.
+
+    :raises ScriptInvalid: with both lines
+    """
+    if not facts.lost_columns:
+        return
+    loss = facts.lost_columns[0]
+    dropper, writer = loss.dropper, loss.writer
+    columns = " and ".join(loss.columns)
+    what = (
+        f"{dropper.short_name}() on line {dropper.line} dropped {columns}, "
+        f"which {writer.short_name}() on line {writer.line} needs"
+    )
+    quoted = " and ".join(f'"{column}"' for column in loss.columns)
+    fix = {
+        "keep": f"add {quoted} to the columns of keep(), or remove keep()",
+        "drop": f"take {quoted} out of the columns of drop()",
+        "map": f"begin the record with 'r with', or add {columns} to it",
+    }.get(dropper.short_name, f"set {columns} again before {writer.short_name}(), or group by what is needed")
+    raise ScriptInvalid(what, window=window, written=NOTHING_WRITTEN, fix=fix)
+
+
+def _refuse_ranges(facts: ScriptFacts, allow_fixed_ranges: bool, window: Interval) -> None:
+    """Refuse ranges that are not those of the window.
+
+    :raises ScriptUnbounded: with the line
+    """
+    if facts.unbounded_reads and not facts.ranges:
+        what = f"the script reads the bucket {facts.unbounded_reads[0]!r} without range()"
+        fix = "add |> range(start: v.timeRangeStart, stop: v.timeRangeStop) after from()"
+        raise ScriptUnbounded(what, window=window, written=NOTHING_WRITTEN, fix=fix)
+    strays = [one for one in facts.ranges if not one.follows_window]
+    if strays and not allow_fixed_ranges:
+        what = f"the range on line {strays[0].line} does not follow the window that is run"
+        fix = "use v.timeRangeStart and v.timeRangeStop: each run binds them to its own window"
+        raise ScriptUnbounded(what, window=window, written=NOTHING_WRITTEN, fix=fix)
+
+
+def _fact_warnings(facts: ScriptFacts) -> list[str]:
+    """Return what the syntax tree shows to be slow or surprising."""
+    warnings = [
+        f"several pipelines share the variable {name}, so nothing is pushed down: make it a function, {name} = () => ..."
+        for name in facts.shared_variables
+    ]
+    if facts.task is not None and facts.task.cron is not None:
+        warnings.append(
+            "the cron of option task is not used: the DAG's schedule decides; only name and offset are"
+        )
+    return warnings
+
+
+def _why_not_planned(facts: ScriptFacts) -> str:
+    """Why a run over an empty time range might do something all the same."""
+    if facts.outside_imports:
+        return f"the script imports {facts.outside_imports[0]}, which may act outside of the window"
+    if facts.makes_rows:
+        return "the script makes rows itself"
+    return "a range does not follow the window"
+
+
+def _judge_raw_reads(plan: QueryPlan, facts: ScriptFacts, choice: OnRawRead, window: Interval) -> list[str]:
+    """Return warnings about raw reads.
+
+    :raises PlanNotPushedDown: when the choice is to fail
+    """
+    if choice == "allow":
+        return []
+    what = f"the script reads raw points instead of aggregates ({describe_raw_reads(plan)})"
+    if choice == "warn":
+        return [what]
+    fix = "aggregate directly after range() and filter(); filter only by ==, !=, =~, !~ on tags"
+    if facts.shared_variables:
+        fix = f"make the variable {facts.shared_variables[0]} a function, so that each pipeline has its own from()"
+    raise PlanNotPushedDown(what, window=window, written=NOTHING_WRITTEN, fix=fix)

@@ -1,0 +1,318 @@
+"""Roll windows up with a user's own Flux script: gate, run, read back, commit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from airflow_provider_influx_rollup.exceptions import (
+    BucketNotFound,
+    ConfigurationError,
+    InfluxRollupError,
+    PartialWrite,
+    WindowFrozen,
+)
+from airflow_provider_influx_rollup.flux.extern import extern_file, window_values
+from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
+from airflow_provider_influx_rollup.flux.names import validate_name
+from airflow_provider_influx_rollup.flux.script import ScriptFacts
+from airflow_provider_influx_rollup.flux.target_read import presence_query
+from airflow_provider_influx_rollup.ledger.codec import decode_receipts, encode_receipts, encode_spec
+from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_BUCKET
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.ledger.bucket import require_ledger_kept
+from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
+from airflow_provider_influx_rollup.lifecycle.rollup.blocks import done_by_this_run
+from airflow_provider_influx_rollup.lifecycle.rollup_script.gate import OnRawRead, plan_gate
+from airflow_provider_influx_rollup.lifecycle.rollup_script.not_purged import require_not_purged_for_script
+from airflow_provider_influx_rollup.lifecycle.rollup_script.rows import ScriptRows
+from airflow_provider_influx_rollup.lifecycle.run.clock import Clock, wait_until_due
+from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
+from airflow_provider_influx_rollup.lifecycle.run.rerun_advice import script_advice
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run.stage_result import StageResult
+from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
+from airflow_provider_influx_rollup.lifecycle.run.window_errors import failures_as_one, is_of_windows
+from airflow_provider_influx_rollup.steps.influx import (
+    Bucket,
+    CheckWritable,
+    EnsureBucket,
+    FindBucket,
+    Gather,
+    Query,
+    Report,
+    Steps,
+    Write,
+)
+from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+
+MOST_FAILED = 200
+DEFAULT_OPTIONS = RollupOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptSpec:
+    """One rollup by a user's own script.
+
+    :param script: Flux text, after Jinja
+    :param name: short name for the pipeline when the script's ``option task`` has none
+    :param params: values of ``params.<name>``; None binds none
+    :param grid: the windows; None takes ``every`` of the script's ``option task``, else the whole interval
+    :param lateness: None takes ``offset`` of the script's ``option task``
+    :param on_raw_read: what a plan that reads raw points does: ``"fail"``, ``"warn"`` or ``"allow"``
+    """
+
+    script: str
+    target_bucket: str
+    name: str | None = None
+    params: Mapping[str, Any] | None = None
+    grid: GridSpec | None = None
+    lateness: str | None = None
+    on_raw_read: OnRawRead = "warn"
+    pipeline: str | None = None
+    ledger_bucket: str = DEFAULT_LEDGER_BUCKET
+
+    def __post_init__(self) -> None:
+        for bucket in (self.target_bucket, self.ledger_bucket):
+            validate_name("bucket", bucket)
+        if self.on_raw_read not in ("fail", "warn", "allow"):
+            what = f"on_raw_read={self.on_raw_read!r} is not possible"
+            raise ConfigurationError(what, written="nothing", fix="use fail, warn or allow")
+        if self.grid is not None and self.grid.grid().is_sliding:
+            what = "a script decides its own periods: period= is not possible with flux="
+            raise ConfigurationError(what, written="nothing", fix="leave period out")
+
+    def spec_hash(self) -> str:
+        """Hash of the script and what is bound into it."""
+        decides = json.dumps([self.script, self.params, self.target_bucket], sort_keys=True, default=str)
+        return hashlib.sha256(decides.encode()).hexdigest()[:16]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, for the ledger."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptPlan:
+    """A script's windows, and how it is known in the ledger.
+
+    :param target: as it is called in the spec, and its id
+    :param reads: the buckets that it reads
+    """
+
+    spec: ScriptSpec
+    windows: tuple[Interval, ...]
+    book: ReceiptBook
+    period: Duration | None
+    target: Bucket
+    reads: tuple[str, ...]
+    notes: tuple[str, ...] = field(default=())
+
+
+def roll_up_by_script(
+    spec: ScriptSpec,
+    interval: Interval,
+    run: RunInfo,
+    now: Clock,
+    *,
+    dry_run: bool = False,
+    options: RollupOptions = DEFAULT_OPTIONS,
+) -> Steps[StageResult]:
+    """Run a user's script for every window of an interval.
+
+    ``v.timeRangeStart``, ``v.timeRangeStop`` and ``now()`` are the window's; nothing is pasted into the text.
+
+    :param interval: must be tiled exactly by the grid
+    :param now: the clock, aware UTC
+    :param dry_run: plan the script and report, run nothing
+    :param options: what an error of one window does; a script neither heals nor forces
+    :raises ScriptError: when the script cannot run, before it reads anything
+    :raises WindowFrozen: when points that the script reads were purged
+    :raises PartialWrite: when the target does not hold what the script wrote
+    :raises WindowsFailed: when some windows failed and the others are COMMITTED
+    """
+    began = now()
+    plan = yield from _plan(spec, interval, run, now, dry_run=dry_run)
+    book = plan.book
+    if dry_run:
+        planned = [book.receipt(window, State.PLANNED, now()) for window in plan.windows]
+        return StageResult(book.pipeline, interval, planned, (now() - began).total_seconds(), plan.notes)
+    stored = spec.as_json() | {"params": json.loads(json.dumps(spec.params, default=str))}
+    ids = {"target_bucket": plan.target.id}
+    lines = [encode_spec(book.pipeline, book.spec_hash, stored, now(), ids)]
+    lines += book.lines(book.unknown(plan.windows), State.PLANNED, now())
+    yield Write(spec.ledger_bucket, lines)
+    committed = yield from _commit_all(plan, now, options)
+    return StageResult(book.pipeline, interval, committed, (now() - began).total_seconds(), plan.notes)
+
+
+def _commit_all(plan: ScriptPlan, now: Clock, options: RollupOptions) -> Steps[list[Receipt]]:
+    """One window after another; what an earlier try of the run has committed stays as it is."""
+    done = done_by_this_run(plan.book, plan.windows)
+    if done:
+        yield Report(
+            f"{len(done)} windows were committed by an earlier try of this run: they stay as they are"
+        )
+    failed: dict[Interval, InfluxRollupError] = {}
+    for window in plan.windows:
+        if window in done:
+            continue
+        try:
+            done[window] = yield from _commit_window(plan, window, now)
+        except InfluxRollupError as error:
+            if options.fails_fast or not is_of_windows(error) or len(failed) >= MOST_FAILED:
+                raise
+            yield Report(f"{window} failed: {error.what}", level="warning")
+            failed[window] = error
+    if failed:
+        raise failures_as_one(plan.windows, failed, None, len(done))
+    return [done[window] for window in plan.windows]
+
+
+def _plan(
+    spec: ScriptSpec, interval: Interval, run: RunInfo, now: Clock, *, dry_run: bool
+) -> Steps[ScriptPlan]:
+    ledger_step = FindBucket(spec.ledger_bucket) if dry_run else EnsureBucket(spec.ledger_bucket)
+    target, ledger = yield Gather((FindBucket(spec.target_bucket), ledger_step))
+    if target is None:
+        what = f"there is no target bucket {spec.target_bucket!r}, or the token may not read it"
+        fix = "create the bucket, correct its name, or give the token permission to read and write it"
+        raise BucketNotFound(what, http_status=404, window=interval, written="nothing", fix=fix)
+    require_ledger_kept(ledger, interval)
+    period = Duration.of(interval.duration) if spec.grid is None else Duration.of(spec.grid.every)
+    yield CheckWritable(spec.target_bucket)
+    verdict = yield from plan_gate(
+        spec.script,
+        window=interval,
+        window_period=period,
+        params=spec.params,
+        target_bucket=spec.target_bucket,
+        on_raw_read=spec.on_raw_read,
+    )
+    facts = verdict.facts
+    if not facts.writes:
+        what = f"the script writes nothing: it has no to() for bucket {spec.target_bucket!r}"
+        raise ConfigurationError(what, window=interval, written="nothing", fix="end the script with to()")
+    grid_spec = spec.grid or _grid_of_script(facts)
+    windows = (interval,) if grid_spec is None else tuple(grid_spec.grid().windows(interval))
+    lateness = spec.lateness or _lateness_of_script(facts)
+    if not dry_run:
+        yield from wait_until_due(windows, lateness, now())
+    if ledger is not None:
+        yield from _require_not_purged(spec, facts.buckets_read, windows)
+    book = yield from _open_book(spec, facts, grid_spec, windows, run, has_ledger=ledger is not None)
+    yield Report(
+        f"Pipeline {book.pipeline}: {len(windows)} windows of {interval}, "
+        f"{book.committed_before(windows)} committed before"
+    )
+    window_period = Duration.of(grid_spec.every) if grid_spec else None
+    reads = tuple(facts.buckets_read)
+    return ScriptPlan(spec, windows, book, window_period, target, reads, verdict.warnings)
+
+
+def _require_not_purged(spec: ScriptSpec, reads: Iterable[str], windows: Sequence[Interval]) -> Steps[None]:
+    texts = (spec.script, json.dumps(spec.params, default=str))
+    yield from require_not_purged_for_script(spec.ledger_bucket, reads, texts, windows)
+
+
+def _grid_of_script(facts: ScriptFacts) -> GridSpec | None:
+    """``option task``'s every, as InfluxDB's own task engine would tile time."""
+    return GridSpec(facts.task.every.to_flux()) if facts.task and facts.task.every else None
+
+
+def _lateness_of_script(facts: ScriptFacts) -> str:
+    """``option task``'s offset delays the run: it is what this package calls lateness."""
+    return facts.task.offset.to_flux() if facts.task and facts.task.offset else "0s"
+
+
+def _open_book(
+    spec: ScriptSpec,
+    facts: ScriptFacts,
+    grid: GridSpec | None,
+    windows: Sequence[Interval],
+    run: RunInfo,
+    *,
+    has_ledger: bool,
+) -> Steps[ReceiptBook]:
+    name = (facts.task.name if facts.task else None) or spec.name or spec.spec_hash()
+    pipeline = spec.pipeline or f"{name}->{spec.target_bucket}@{grid.label if grid else 'interval'}"
+    previous: list[Receipt] = []
+    if has_ledger:
+        starts = Interval(windows[0].start, windows[-1].start + MICROSECOND)
+        query = receipts_query(spec.ledger_bucket, pipeline, ROLLUP, starts)
+        previous = decode_receipts((yield Query(query, as_sent=True)))
+    known = {receipt.window: receipt for receipt in previous}
+    return ReceiptBook(spec.ledger_bucket, pipeline, ROLLUP, spec.spec_hash(), run, known)
+
+
+def _commit_window(plan: ScriptPlan, window: Interval, now: Clock) -> Steps[Receipt]:
+    began = now()
+    book, spec = plan.book, plan.spec
+    yield from book.mark([window], State.WRITING, now())
+    extern = extern_file(v=window_values(window, plan.period or window.duration), params=spec.params)
+    try:
+        returned = yield Query(spec.script, extern=extern, now=window.stop, as_sent=True)
+        rows = ScriptRows.of(returned)
+        if returned and not rows.points:
+            message = f"The script returned no rows with _field in {window}: what it wrote was not read back"
+            yield Report(message, level="warning")
+        yield from _read_back(spec, rows, window)
+        # the script has read and written at once: what was purged while it ran, or before, may be missing of its rows
+        yield from _require_not_purged(spec, plan.reads, [window])
+    except InfluxRollupError as error:
+        error.window = error.window or window
+        if isinstance(error, WindowFrozen):
+            error.written, error.fix = None, "restore the points from the archive, then run the window again"
+        error.written = error.written or "some rows may be; the window stays WRITING in the ledger"
+        error.fix = error.fix or script_advice(error)
+        raise
+    receipt = book.committed(
+        window,
+        now(),
+        rows_in=0,
+        rows_out=len(rows.points),
+        series=rows.series_count,
+        checksum=rows.checksum,
+        seconds=(now() - began).total_seconds(),
+    )
+    yield Write(spec.ledger_bucket, encode_receipts([receipt]))
+    return receipt
+
+
+def _read_back(spec: ScriptSpec, rows: ScriptRows, window: Interval) -> Steps[None]:
+    """Every point that the script says it wrote must be there."""
+    for measurement in rows.measurements:
+        span = rows.span_of(measurement)
+        query = Query(presence_query(spec.target_bucket, measurement, span), as_sent=True)
+        stored = ScriptRows.of((yield query))
+        lacking = rows.lacking_in(stored, measurement)
+        if lacking:
+            what = f"{lacking} of the points that the script wrote are not in {spec.target_bucket!r}"
+            raise PartialWrite(what, window=window, fix="run the window again")
+        twice = len((rows.ambiguous | stored.ambiguous) & rows.points.keys())
+        if twice:
+            yield Report(
+                f"{twice} of the points that the script wrote in {window} have several values in {spec.target_bucket!r}: "
+                "to() has stored one series under several keys, see the guide to own scripts",
+                level="warning",
+            )
+
+
+def steps_from_job(job: Mapping[str, Any], now: Clock) -> Steps[StageResult]:
+    """The verb from plain values, for triggers.
+
+    :param job: ``spec`` with ``options``, one of ``intervals``, ``run_info``
+    :param now: the clock, aware UTC
+    """
+    values = dict(job["spec"])
+    options = RollupOptions.from_json(values.pop("options", {}))
+    values["grid"] = GridSpec(**values["grid"]) if values["grid"] else None
+    interval = Interval.from_json(job["intervals"][0])
+    run = replace(RunInfo(**job["run_info"]), resumes_own_try=True)
+    return roll_up_by_script(ScriptSpec(**values), interval, run, now, options=options)

@@ -1,0 +1,1 @@
+"""What every run has: its clock, its facts, the errors of its windows."""

@@ -1,0 +1,132 @@
+"""How many points a rollup would read, counted in the storage engine."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import accumulate
+
+from airflow_provider_influx_rollup.aggregates.hierarchy import TierRules
+from airflow_provider_influx_rollup.aggregates.selection import AggregateRules
+from airflow_provider_influx_rollup.flux.rollup import RollupSource
+from airflow_provider_influx_rollup.flux.source_size import size_query, window_points_query
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.steps.influx import Query, Steps
+from airflow_provider_influx_rollup.windows.coverage import merge
+from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+MOST_PARTS = 24
+
+Rules = AggregateRules | TierRules
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSize:
+    """What the source holds for some windows.
+
+    :param points: field values that the rollup would read
+    :param values_per_window: the most target values a window can have: one for each series and aggregate
+    """
+
+    points: int = 0
+    values_per_window: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CellPoints:
+    """Source points of each cell of a grid.
+
+    :param starts: of the cells, ascending
+    :param totals: the points before each cell, and those of all cells at the end
+    """
+
+    starts: Sequence[datetime]
+    totals: Sequence[int]
+
+    @classmethod
+    def of(cls, cells: Sequence[Interval], points: Mapping[datetime, int]) -> CellPoints:
+        """From the points of the cells that have any.
+
+        :param points: by the cell's start
+        """
+        starts = [cell.start for cell in cells]
+        return cls(starts, list(accumulate((points.get(start, 0) for start in starts), initial=0)))
+
+    def inside(self, interval: Interval) -> int:
+        """The points of the cells of an interval that starts and stops with a cell."""
+        first, last = (bisect_left(self.starts, instant) for instant in (interval.start, interval.stop))
+        return self.totals[last] - self.totals[first]
+
+
+def measure_source(spec: RollupSpec, rules: Rules, windows: Sequence[Interval]) -> Steps[SourceSize]:
+    """Count what is there for some windows; points of overlapping windows count once.
+
+    :param rules: what the rollup reads of the source
+    :param windows: of the grid, in any order
+    """
+    spans = merge(windows)
+    if not spans:
+        return SourceSize()
+    if len(spans) <= MOST_PARTS:
+        return (yield from _measure_spans(spec, rules, spans))
+    # one read over all of them costs less than one for each of many gaps
+    whole = Interval(spans[0].start, spans[-1].stop)
+    cells = yield from count_cells(spec, rules, whole)
+    size = yield from _measure_spans(spec, rules, [whole])
+    return SourceSize(sum(cells.inside(span) for span in spans), size.values_per_window)
+
+
+def _measure_spans(spec: RollupSpec, rules: Rules, spans: Sequence[Interval]) -> Steps[SourceSize]:
+    points: dict[str, int] = {}
+    series: dict[str, int] = {}
+    for row in (yield Query(size_query(source_of(spec), spans))):
+        name, value = row["_field"], row["_value"]
+        if row.yield_name.startswith("points"):
+            points[name] = points.get(name, 0) + value
+        else:
+            series[name] = max(series.get(name, 0), value)
+    reads = _reads(rules, points)
+    most = sum(max(series[name] for name in names) * columns for names, columns in reads)
+    return SourceSize(sum(points[name] for name in _names(reads)), most)
+
+
+def count_cells(spec: RollupSpec, rules: Rules, span: Interval) -> Steps[CellPoints]:
+    """Count the points of each cell of the grid.
+
+    :param rules: what the rollup reads of the source
+    :param span: must start and stop on the grid
+    """
+    cells = spec.grid.grid().tile(span)
+    rows = yield Query(window_points_query(source_of(spec), equal_runs(cells)))
+    wanted = _names(_reads(rules, {row["_field"] for row in rows}))
+    points: dict[datetime, int] = {}
+    for row in rows:
+        if row["_field"] in wanted:
+            points[row["_time"]] = points.get(row["_time"], 0) + row["_value"]
+    return CellPoints.of(cells, points)
+
+
+def _reads(rules: Rules, present: Iterable[str]) -> list[tuple[set[str], int]]:
+    """Fields of the source that are read together, and how many columns they become.
+
+    :param present: the fields that the source has
+    """
+    if isinstance(rules, AggregateRules):
+        return [({name}, len(rules.names_for(name))) for name in present if rules.names_for(name)]
+    # which fields a tier is merged from does not depend on their types
+    columns = rules.select(dict.fromkeys(present, "float")).columns
+    fields = dict.fromkeys(column.field for column in columns)
+    grouped = {field: [column for column in columns if column.field == field] for field in fields}
+    return [({name for column in some for name in column.sources}, len(some)) for some in grouped.values()]
+
+
+def _names(reads: Iterable[tuple[set[str], int]]) -> set[str]:
+    return {name for names, _ in reads for name in names}
+
+
+def source_of(spec: RollupSpec) -> RollupSource:
+    """Where the points are."""
+    return RollupSource(spec.source_bucket, spec.measurement, spec.tags)

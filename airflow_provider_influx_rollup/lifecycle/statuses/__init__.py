@@ -1,0 +1,1 @@
+"""Statuses of InfluxDB's checks."""

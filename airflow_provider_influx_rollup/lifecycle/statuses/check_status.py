@@ -1,0 +1,125 @@
+"""A status in the schema of InfluxDB's own checks, so that its ``monitor`` package reads it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from airflow_provider_influx_rollup.exceptions import InvalidName
+from airflow_provider_influx_rollup.flux.deadman import STATUS_FIELD, STATUS_MEASUREMENT
+from airflow_provider_influx_rollup.flux.write_points import FluxPoint, write_queries
+from airflow_provider_influx_rollup.ledger.line_protocol import encode_line
+from airflow_provider_influx_rollup.lifecycle.run.default_names import is_held
+from airflow_provider_influx_rollup.lifecycle.source.inventory import Series
+from airflow_provider_influx_rollup.steps.influx import Write
+from airflow_provider_influx_rollup.windows.interval import to_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from airflow_provider_influx_rollup.ledger.line_protocol import FieldValue
+
+DEADMAN = "deadman"
+LEVELS = ("ok", "info", "warn", "crit", "unknown")
+KINDS: Mapping[type, str] = {bool: "boolean", int: "integer", str: "string"}
+STATUS_TAGS = frozenset({"_check_id", "_check_name", "_level", "_source_measurement", "_type"})
+
+
+def check_id_of(check_name: str) -> str:
+    """16 hex digits, as InfluxDB's ids have; the same for the same name."""
+    return hashlib.sha256(check_name.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What all statuses of a check share.
+
+    :param name: its name; its id is made from it
+    :param measurement: the measurement that is checked
+    :param kind: ``"deadman"``, or ``"custom"`` as InfluxDB calls checks that it did not make
+    """
+
+    name: str
+    measurement: str
+    kind: str = DEADMAN
+
+    @property
+    def id(self) -> str:
+        """16 hex digits."""
+        return check_id_of(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a check says of one series.
+
+    :param source_time: the last point it is based on, UTC
+    :param is_dead: the value of the field ``dead``, as InfluxDB's deadman checks write it; only theirs have it
+    """
+
+    series: Series
+    level: str
+    message: str
+    source_time: datetime
+    is_dead: bool
+
+
+def write_of_statuses(bucket: str, check: Check, statuses: Iterable[Status], at: datetime) -> Write:
+    """All statuses of one time; those of tags that line protocol cannot hold are written by a query.
+
+    :param at: the statuses' time, UTC
+    :raises InvalidName: when a tag of a series has the name of one of the schema's own tags
+    """
+    time_ns = to_ns(at)
+    lines: list[str] = []
+    unheld: list[FluxPoint] = []
+    for status in statuses:
+        tags, fields = _point(check, status, time_ns)
+        try:
+            lines.append(encode_line(STATUS_MEASUREMENT, tags, fields, time_ns))
+        except InvalidName as error:
+            if all(map(is_held, tags.values())):
+                # the status has more tags than the series, and so a longer key
+                error.fix = "give a group_by without the longest tag, or leave these series out by tags"
+                raise
+            unheld += [
+                FluxPoint(STATUS_MEASUREMENT, tuple(tags.items()), name, KINDS[type(value)], value, time_ns)
+                for name, value in fields.items()
+            ]
+    return Write(bucket, lines, tuple(flux for flux, _ in write_queries(bucket, unheld)))
+
+
+def _point(check: Check, status: Status, time_ns: int) -> tuple[dict[str, str], dict[str, FieldValue]]:
+    taken = [key for key, _ in status.series if key in STATUS_TAGS]
+    if taken:
+        what = f"the source has a tag {taken[0]!r}, a name that statuses use themselves"
+        raise InvalidName(what, written="no status", fix="give a group_by without it")
+    tags = dict(status.series) | {
+        "_check_id": check.id,
+        "_check_name": check.name,
+        "_level": status.level,
+        "_source_measurement": check.measurement,
+        "_type": check.kind,
+    }
+    fields: dict[str, FieldValue] = {
+        "_message": status.message,
+        STATUS_FIELD: to_ns(status.source_time),
+        "_status_timestamp": time_ns,
+    }
+    if check.kind == DEADMAN:
+        fields["dead"] = status.is_dead
+    return tags, fields
+
+
+def read_status(row: Mapping[str, Any]) -> tuple[Series, str, datetime]:
+    """Series, level and time of a status.
+
+    :param row: what ``last_statuses_query`` returns
+    """
+    tags = {key: row[key] for key in row if key not in STATUS_TAGS and key != "_time"}
+    series = tuple(sorted((key, str(value)) for key, value in tags.items() if value))
+    return series, str(row["_level"]), row["_time"]

@@ -1,0 +1,134 @@
+"""Values of other pipelines that a delete takes along: put aside in the ledger before it, written again after it.
+
+InfluxDB deletes whole points, and a run may die between a delete and the write that follows. The pipeline's own rows
+come back with its rerun; those of others would be lost, so they are kept in the ledger until they are back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from airflow_provider_influx_rollup.aggregates.frame import Frame, TagSet, frames_from_tables
+from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
+from airflow_provider_influx_rollup.flux.ledger_read import survivors_query
+from airflow_provider_influx_rollup.flux.target_read import target_query
+from airflow_provider_influx_rollup.ledger.line_protocol import UInt, encode_line
+from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.write import write_of_points
+from airflow_provider_influx_rollup.steps.influx import Delete, Query, QueryArrow, Report, Steps, Write
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, from_ns
+
+SURVIVORS_MEASUREMENT = "ghost_survivors"
+VALUES_PER_PART = 200
+# InfluxDB promises 64 KiB for a string; the server takes up to 1 MiB
+CHARACTERS_PER_PART = 50_000
+
+PointKey = tuple[TagSet, int]
+Points = dict[PointKey, dict[str, Any]]
+
+
+def points_of(frames: Iterable[Frame]) -> Points:
+    """Values by tag set, time and field."""
+    points: Points = defaultdict(dict)
+    for frame in frames:
+        is_unsigned = frame.values.dtype.kind == "u"
+        for row, value in enumerate(frame.values.tolist()):
+            key = frame.tag_sets[frame.series[row]], int(frame.time_ns[row])
+            points[key][frame.fields[frame.field[row]]] = UInt(value) if is_unsigned else value
+    return points
+
+
+def several_values(frames: Iterable[Frame]) -> set[tuple[PointKey, str]]:
+    """The points and fields that are there with several values: InfluxDB may hold a tag set under several series keys."""
+    seen: dict[tuple[PointKey, str], Any] = {}
+    several = set()
+    for frame in frames:
+        for row, value in enumerate(frame.values.tolist()):
+            point = frame.tag_sets[frame.series[row]], int(frame.time_ns[row])
+            key = point, frame.fields[frame.field[row]]
+            if seen.setdefault(key, value) != value:
+                several.add(key)
+    return several
+
+
+def put_aside(job: Job, window: Interval, points: Points) -> Steps[None]:
+    """Keep values in the ledger until ``forget`` is called."""
+    yield Write(job.spec.ledger_bucket, list(_records(job, window, points)))
+
+
+def forget(job: Job, window: Interval) -> Steps[None]:
+    """The values are back in the target."""
+    predicate = delete_predicate(SURVIVORS_MEASUREMENT, {"pipeline": job.spec.pipeline_name})
+    yield Delete(job.spec.ledger_bucket, Interval(window.start, window.start + MICROSECOND), predicate)
+
+
+def restore_survivors(job: Job) -> Steps[None]:
+    """Write again what a run put aside and died before it wrote; values that are there now stay as they are."""
+    spec = job.spec
+    query = survivors_query(spec.ledger_bucket, spec.pipeline_name, job.target_interval)
+    kept: dict[Interval, Points] = defaultdict(dict)
+    windows = {window.start: window for window in job.windows}
+    for row in (yield Query(query)):
+        window = windows.get(from_ns(json.loads(row["_value"])["window_ns"]))
+        if window is not None:
+            _add_record(kept[window], row["_value"])
+    for window, points in sorted(kept.items()):
+        instant = Interval(window.start, window.start + MICROSECOND)
+        everything = target_query(
+            spec.target_bucket, spec.output_measurement, instant, aggregate_names=None, tags={}
+        )
+        there = points_of(frames_from_tables((yield QueryArrow(everything))))
+        lacking = without(points, there)
+        if lacking:
+            yield Report(
+                f"Writing values of other pipelines at {window} again, which a run that died had deleted"
+            )
+            yield write_of_points(spec.target_bucket, spec.output_measurement, lacking)
+        yield from forget(job, window)
+
+
+def without(points: Points, there: Points) -> Points:
+    """The values that are not there."""
+    left = {
+        key: {name: value for name, value in values.items() if name not in there.get(key, {})}
+        for key, values in points.items()
+    }
+    return {key: values for key, values in left.items() if values}
+
+
+def _records(job: Job, window: Interval, points: Points) -> Iterator[str]:
+    values = [
+        [list(map(list, tags)), time_ns, name, "u" if isinstance(value, UInt) else "", value]
+        for (tags, time_ns), fields in sorted(points.items())
+        for name, value in sorted(fields.items())
+    ]
+    for part, some in enumerate(_parts(values)):
+        record = {"window_ns": window.start_ns, "values": some}
+        tags = {"pipeline": job.spec.pipeline_name, "part": str(part)}
+        text = json.dumps(record, ensure_ascii=False)
+        yield encode_line(SURVIVORS_MEASUREMENT, tags, {"record": text}, window.start_ns)
+
+
+def _parts(values: list[list[Any]]) -> Iterator[list[list[Any]]]:
+    """Values in parts that each fit into a string field; a text of a sketch is as long as many numbers."""
+    part: list[list[Any]] = []
+    size = 0
+    for value in values:
+        length = len(json.dumps(value, ensure_ascii=False))
+        if part and (len(part) == VALUES_PER_PART or size + length > CHARACTERS_PER_PART):
+            yield part
+            part, size = [], 0
+        part.append(value)
+        size += length
+    if part:
+        yield part
+
+
+def _add_record(points: Points, text: str) -> None:
+    record: Mapping[str, Any] = json.loads(text)
+    for tags, time_ns, name, kind, value in record["values"]:
+        key = tuple((tag, text_) for tag, text_ in tags), time_ns
+        points.setdefault(key, {})[name] = UInt(value) if kind == "u" else value

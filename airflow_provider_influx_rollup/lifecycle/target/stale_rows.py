@@ -1,0 +1,191 @@
+"""Target values that the source no longer explains, and how they go.
+
+Upserts never delete, and InfluxDB cannot delete one field of a point. So a point that holds a ghost is deleted by its
+tags and exact time, and what is right of it, or belongs to other pipelines, is written again. A run that dies in
+between leaves the window WRITING; its rerun writes the rest, with what was put aside for other pipelines. Another
+pipeline that commits such a point meanwhile loses its commit: its window is WRITING again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from airflow_provider_influx_rollup.aggregates.frame import Frame, TagSet, frames_from_tables
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
+from airflow_provider_influx_rollup.flux.ledger_read import neighbours_query
+from airflow_provider_influx_rollup.flux.target_read import target_query
+from airflow_provider_influx_rollup.ledger.codec import decode_receipts, encode_receipts
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
+from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.rows import Key
+from airflow_provider_influx_rollup.lifecycle.target.set_aside import (
+    Points,
+    forget,
+    points_of,
+    put_aside,
+    several_values,
+    without,
+)
+from airflow_provider_influx_rollup.lifecycle.target.write import write_of_points
+from airflow_provider_influx_rollup.steps.influx import (
+    Delete,
+    Gather,
+    Query,
+    QueryArrow,
+    Report,
+    Steps,
+    Write,
+)
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, format_instant
+
+SHARED = "shared"
+Receipts = dict[str, Receipt]
+
+
+@dataclass(frozen=True, slots=True)
+class Ghosts:
+    """Values to remove.
+
+    :param columns_by_key: the fields that are ghosts, by tag set and window
+    """
+
+    columns_by_key: dict[Key, frozenset[str]]
+
+    @classmethod
+    def of(cls, keys_by_column: Iterable[tuple[str, set[Key]]]) -> Ghosts:
+        """Turn ghosts per field into ghosts per point."""
+        columns: dict[Key, set[str]] = defaultdict(set)
+        for name, keys in keys_by_column:
+            for key in keys:
+                columns[key].add(name)
+        return cls({key: frozenset(names) for key, names in columns.items()})
+
+    @property
+    def value_count(self) -> int:
+        """How many values go."""
+        return sum(len(names) for names in self.columns_by_key.values())
+
+
+def delete_ghosts(job: Job, ghosts: Ghosts) -> Steps[None]:
+    """Delete the points that hold ghosts and write again what stays of them."""
+    yield Report(
+        f"Removing {ghosts.value_count} values of {len(ghosts.columns_by_key)} points "
+        f"from {job.spec.target_bucket} that the source no longer has"
+    )
+    for window_index in sorted({window for _, window in ghosts.columns_by_key}):
+        doomed = {
+            tags: names for (tags, window), names in ghosts.columns_by_key.items() if window == window_index
+        }
+        yield from _delete_in_window(job, job.windows[window_index], doomed)
+
+
+def _delete_in_window(job: Job, window: Interval, doomed: dict[TagSet, frozenset[str]]) -> Steps[None]:
+    spec = job.spec
+    instant = Interval(window.start, window.start + MICROSECOND)
+    everything = QueryArrow(
+        target_query(spec.target_bucket, spec.output_measurement, instant, aggregate_names=None, tags={})
+    )
+    frames = frames_from_tables((yield everything))
+    survivors = _survivors(points_of(frames), doomed)
+    foreign = _foreign(job, survivors)
+    _require_one_value(job, window, foreign, frames)
+    receipts: Receipts = {}
+    if foreign:
+        yield from put_aside(job, window, foreign)
+        # others may have written since; what they write from now on is looked for below
+        receipts, tables = yield from _with_receipts(job, instant, everything)
+        frames = frames_from_tables(tables)
+        survivors = _survivors(points_of(frames), doomed)
+        foreign = _foreign(job, survivors)
+        _require_one_value(job, window, foreign, frames)
+    for tags in sorted(doomed):
+        yield Delete(spec.target_bucket, instant, delete_predicate(spec.output_measurement, dict(tags)))
+    if foreign:
+        there = points_of(frames_from_tables((yield everything)))
+        survivors = without(survivors, _foreign(job, there))
+    if any(survivors.values()):
+        yield write_of_points(spec.target_bucket, spec.output_measurement, survivors)
+    if foreign:
+        yield from _tear(job, instant, receipts)
+        yield from forget(job, window)
+
+
+def _with_receipts(job: Job, instant: Interval, step: QueryArrow) -> Steps[tuple[Receipts, Any]]:
+    """Act a step out, and see meanwhile what the pipelines have COMMITTED that write to the same points."""
+    names = job.ownership.neighbours
+    if not names:
+        return {}, (yield step)
+    query = Query(neighbours_query(job.spec.ledger_bucket, names, ROLLUP, instant), as_sent=True)
+    rows, answer = yield Gather((query, step))
+    return {receipt.pipeline: receipt for receipt in decode_receipts(rows)}, answer
+
+
+def _tear(job: Job, instant: Interval, before: Receipts) -> Steps[None]:
+    """Windows that others have committed meanwhile are WRITING again: what was deleted or replaced may be their new value.
+
+    :param before: the receipts when the values were read that were written back
+    """
+    names = job.ownership.neighbours
+    if not names:
+        return
+    rows = yield Query(neighbours_query(job.spec.ledger_bucket, names, ROLLUP, instant), as_sent=True)
+    changed = [
+        receipt
+        for receipt in decode_receipts(rows)
+        if receipt.is_committed and receipt != before.get(receipt.pipeline)
+    ]
+    if not changed:
+        return
+    torn = [
+        replace(one, state=State.WRITING, reason=f"{SHARED}: {job.spec.pipeline_name}") for one in changed
+    ]
+    yield Write(job.spec.ledger_bucket, encode_receipts(torn))
+    for one in changed:
+        yield Report(
+            f"Pipeline {one.pipeline!r} has written {one.window} while values of the same points were removed: the window "
+            "is WRITING again, and its next run, heal or reconcile makes it right",
+            level="warning",
+        )
+
+
+def _survivors(points: Points, doomed: dict[TagSet, frozenset[str]]) -> Points:
+    """The values that a delete by tags takes along although they are right."""
+    wanted = [frozenset(tags) for tags in doomed]
+    hit = {key: values for key, values in points.items() if any(w <= frozenset(key[0]) for w in wanted)}
+    return {
+        key: {name: value for name, value in values.items() if name not in doomed.get(key[0], ())}
+        for key, values in hit.items()
+    }
+
+
+def _require_one_value(job: Job, window: Interval, foreign: Points, frames: Iterable[Frame]) -> None:
+    """Refuse to delete values of others that are there twice, under two series keys: one alone can be written again.
+
+    :raises ConfigurationError: before anything is deleted
+    """
+    for key, name in several_values(frames):
+        if name in foreign.get(key, ()):
+            series = ", ".join(f"{tag}={value}" for tag, value in key[0]) or "no tags"
+            spec = job.spec
+            what = (
+                f"bucket {spec.target_bucket!r}, measurement {spec.output_measurement!r} holds {name!r} of {series} at "
+                f"{format_instant(window.start)} under two series keys, with two values, and not from this pipeline; "
+                "to remove what is wrong beside it would lose one of them"
+            )
+            fix = "delete that point by its tags and time, write the right value again, then run this again"
+            raise ConfigurationError(what, window=window, fix=fix)
+
+
+def _foreign(job: Job, points: Points) -> Points:
+    """The values that a rerun of this pipeline would not write."""
+    left = {
+        key: {name: value for name, value in values.items() if not job.ownership.mine.covers(name, key[0])}
+        for key, values in points.items()
+    }
+    return {key: values for key, values in left.items() if values}

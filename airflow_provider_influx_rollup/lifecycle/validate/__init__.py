@@ -1,0 +1,1 @@
+"""The verb validate: judge points by rules."""

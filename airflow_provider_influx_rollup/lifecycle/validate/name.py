@@ -1,0 +1,30 @@
+"""The name of a validation that was given none: it is made of the bucket's, and stays when that is renamed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from airflow_provider_influx_rollup.flux.erase import records_query
+from airflow_provider_influx_rollup.ledger.copies import COPIES_MEASUREMENT, decode_copies
+from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
+from airflow_provider_influx_rollup.steps.influx import Bucket, Query, Steps
+from airflow_provider_influx_rollup.windows.all_time import EVER
+
+
+def named_as_before(spec: ValidateSpec, source: Bucket) -> Steps[ValidateSpec]:
+    """A validation with the name under which its copies are: a rerun must find those that it is to take away.
+
+    :param source: the spec's bucket
+    """
+    if spec.name is not None or not spec.copied_to():
+        return spec
+    tags = {"measurement": spec.measurement, "source_id": source.id}
+    rows = yield Query(records_query(spec.ledger_bucket, COPIES_MEASUREMENT, "changed_tags", tags, EVER))
+    known = {
+        one.validation
+        for one in decode_copies(rows)
+        if one.validation == f"{one.source_bucket}/{one.source_measurement}"
+    }
+    if not known or spec.validation_name in known:
+        return spec
+    return replace(spec, name=min(known))

@@ -1,0 +1,339 @@
+"""Validate the raw points of an interval: which rules hold, which points break them, and where those go."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_influx_rollup.exceptions import BucketNotFound
+from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
+from airflow_provider_influx_rollup.flux.validate import recorded_rules_query
+from airflow_provider_influx_rollup.ledger.validation import VALIDATION_MEASUREMENT, encode_validation
+from airflow_provider_influx_rollup.lifecycle.ledger.bucket import ensure_ledger
+from airflow_provider_influx_rollup.lifecycle.run.clock import wait_until_due
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.validate.clean import CleanWriter
+from airflow_provider_influx_rollup.lifecycle.validate.judge import Tally, masks_of_hits
+from airflow_provider_influx_rollup.lifecycle.validate.looks import (
+    Stretch,
+    Surroundings,
+    fields_in_range,
+    look_around,
+    only_ranges,
+)
+from airflow_provider_influx_rollup.lifecycle.validate.name import named_as_before
+from airflow_provider_influx_rollup.lifecycle.validate.quarantine import (
+    Copies,
+    quarantine,
+    require_free_tags,
+)
+from airflow_provider_influx_rollup.lifecycle.validate.read import bounded_parts, read_before, read_part
+from airflow_provider_influx_rollup.lifecycle.validate.result import ValidationResult
+from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
+from airflow_provider_influx_rollup.steps.influx import (
+    Bucket,
+    Delete,
+    EnsureBucket,
+    FindBucket,
+    Query,
+    Report,
+    Steps,
+    Write,
+)
+from airflow_provider_influx_rollup.validation.points import Part, Registry
+from airflow_provider_influx_rollup.validation.sightings import Scope, Verdict
+from airflow_provider_influx_rollup.validation.time_rules import FutureRule
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Clock = Callable[[], datetime]
+
+
+@dataclass
+class Validation:
+    """One validation under way.
+
+    :param verdicts: of the series rules, by name
+    :param read: for each stretch, what has to be read of it
+    """
+
+    spec: ValidateSpec
+    scope: Scope
+    around: Surroundings
+    source: Bucket
+    tallies: dict[str, Tally]
+    verdicts: dict[str, Verdict]
+    clean: CleanWriter | None
+    copies: Copies
+    registry: Registry = field(default_factory=Registry)
+    read: dict[Interval, set[str]] = field(default_factory=dict)
+    points_read: int = 0
+
+    @property
+    def ahead(self) -> dict[str, Interval]:
+        """Where the points of the rules about the future are, by the rule's name."""
+        rules = [rule for rule in self.spec.series_rules if isinstance(rule, FutureRule)]
+        return {rule.name: rule.looks(self.scope)[0].interval for rule in rules}
+
+
+def steps_from_job(job: Mapping[str, Any], now: Clock) -> Steps[dict[str, Any]]:
+    """The steps of a deferred validation.
+
+    :param job: spec, intervals and run_info as JSON
+    """
+    interval = Interval.from_json(job["intervals"][0])
+    return validate(ValidateSpec.from_json(job["spec"]), interval, RunInfo(**job["run_info"]), now)
+
+
+def validate(spec: ValidateSpec, interval: Interval, run: RunInfo, now: Clock) -> Steps[dict[str, Any]]:
+    """Judge the points of an interval by all rules, and put what breaks them where it belongs.
+
+    Everything that is written can be written again: the same interval gives the same quarantine, the same clean points
+    and the same results.
+
+    :param run: who validates, for the ledger
+    :param now: the clock; a rule about the future and the lateness need it
+    :return: small JSON: ``state`` is ``ok`` or ``violated``
+    :raises BucketNotFound: when the source is missing or may not be read
+    :raises ConfigurationError: when the points have a tag that the quarantine needs
+    :raises InfluxError: when the server refuses or cannot be reached
+    """
+    yield from wait_until_due([interval], spec.lateness, now())
+    began = now()
+    validation = yield from _begin(spec, Scope(interval, began))
+    yield from _plan(validation)
+    yield from _warm_up(validation)
+    for stretch in validation.around.stretches:
+        yield from _validate_stretch(validation, stretch)
+    yield from _validate_ahead(validation)
+    result = _result(validation, (now() - began).total_seconds())
+    yield Report(result.table(), level="info" if result.state == "ok" else "warning")
+    for note in result.notes:
+        yield Report(note, level="warning")
+    if not spec.dry_run:
+        yield from _record(validation, result, run)
+    return result.as_json() | ({"dry_run": True} if spec.dry_run else {})
+
+
+def _begin(spec: ValidateSpec, scope: Scope) -> Steps[Validation]:
+    source = yield FindBucket(spec.bucket)
+    if source is None:
+        what = f"there is no bucket {spec.bucket!r}, or the token may not read it"
+        fix = "create the bucket, correct its name, or give the token permission to read it"
+        raise BucketNotFound(what, http_status=404, window=scope.interval, written="nothing", fix=fix)
+    if not spec.dry_run:
+        yield from ensure_ledger(spec.ledger_bucket, scope.interval)
+        ids = {}
+        for name in (spec.quarantine_bucket, spec.clean_bucket):
+            if name is not None:
+                # the same retention gives the same shard groups, so that a field that changes its type fits
+                ids[name] = (yield EnsureBucket(name, source.retention_seconds)).id
+        spec = yield from named_as_before(spec, source)
+        copies = [
+            replace(copied, source_id=source.id, copy_id=ids[copied.bucket]).line()
+            for copied in spec.copied_to()
+        ]
+        if copies:
+            # before the first copy: an erasure finds them here
+            yield Write(spec.ledger_bucket, copies)
+    around = yield from look_around(spec, scope, source.shard_group_seconds)
+    if spec.quarantine_bucket is not None:
+        require_free_tags(around.tag_keys)
+    registry = Registry()
+    # always in the same order, so that the same points give the same examples
+    registry.numbers_of(sorted({one.tags for one in around.seen.census}))
+    tallies = {rule.name: Tally(rule) for rule in spec.rules}
+    verdicts = {rule.name: rule.judge(around.seen) for rule in spec.series_rules}
+    for name, verdict in verdicts.items():
+        tallies[name].add_verdict(verdict)
+    clean = CleanWriter(spec) if spec.clean_bucket is not None and not spec.dry_run else None
+    return Validation(spec, scope, around, source, tallies, verdicts, clean, Copies(spec, registry), registry)
+
+
+def _plan(validation: Validation) -> Steps[None]:
+    """Decide which fields of each stretch must be read: those of all rules but of ranges that hold."""
+    spec = validation.spec
+    plain: dict[Interval, Stretch] = {}
+    hits = _hit_fields(validation) if _copies_points(spec) else {}
+    for stretch in validation.around.stretches:
+        kinds = stretch.kinds
+        wanted = {n for n, kind in kinds.items() if any(rule.wants(n, kind) for rule in spec.point_rules)}
+        must = set(kinds) if validation.clean is not None else hits.get(stretch.interval, set())
+        alone = [name for name in wanted - must if only_ranges(spec, name, kinds[name])]
+        plain[stretch.interval] = replace(stretch, kinds={name: kinds[name] for name in alone})
+        validation.read[stretch.interval] = wanted | must
+    inside = yield from fields_in_range(spec, plain)
+    for stretch in validation.around.stretches:
+        held = inside.get(stretch.interval, set())
+        validation.read[stretch.interval] -= held
+        for rule in spec.point_rules:
+            sure = [
+                name
+                for name, kind in stretch.kinds.items()
+                if rule.is_about(name) and (name in held or rule.cannot_break(kind))
+            ]
+            validation.tallies[rule.name].checked += stretch.count(sure)
+
+
+def _copies_points(spec: ValidateSpec) -> bool:
+    return spec.quarantine_bucket is not None and not spec.dry_run
+
+
+def _hit_fields(validation: Validation) -> dict[Interval, set[str]]:
+    """The fields that series rules call wrong, by stretch."""
+    fields: dict[Interval, set[str]] = defaultdict(set)
+    wrong = {(hit.part, hit.field) for verdict in validation.verdicts.values() for hit in verdict.hits}
+    for part, name in wrong:
+        for stretch in validation.around.stretches:
+            if stretch.interval.covers(part):
+                fields[stretch.interval].add(name)
+    return fields
+
+
+def _warm_up(validation: Validation) -> Steps[None]:
+    """Give the rules about sequences the last points before the interval."""
+    spec, around = validation.spec, validation.around
+    rules = [rule for rule in spec.point_rules if rule.needs_before]
+    fields = {
+        name
+        for stretch in around.stretches
+        for name, kind in stretch.kinds.items()
+        if any(rule.wants(name, kind) for rule in rules)
+    }
+    points = max((rule.needs_before for rule in rules), default=0)
+    parts = yield from read_before(
+        spec,
+        validation.scope.interval,
+        sorted(fields),
+        points,
+        validation.source.shard_group_seconds,
+        validation.registry,
+    )
+    for part in parts:
+        for rule in rules:
+            rule.judge(part, validation.tallies[rule.name].memory)
+
+
+def _validate_stretch(validation: Validation, stretch: Stretch) -> Steps[None]:
+    """Read a stretch in bounded pieces, and judge each piece."""
+    spec = validation.spec
+    fields = sorted(validation.read[stretch.interval])
+    pieces = [stretch.interval]
+    if fields:
+        pieces = yield from bounded_parts(spec, stretch.interval, fields, stretch.count(fields))
+    for piece in pieces:
+        points = yield from read_part(spec, piece, fields, validation.registry)
+        validation.points_read += points.size
+        masks = _judge(validation, points)
+        for name, verdict in validation.verdicts.items():
+            if name not in validation.ahead:
+                masks[name] = masks_of_hits(points, verdict.hits)
+        yield from _quarantine(validation, points, masks, but=frozenset(validation.ahead))
+        if validation.clean is not None:
+            yield from validation.clean.write(points, _wrong(validation, masks))
+
+
+def _judge(validation: Validation, part: Part) -> dict[str, dict[int, NDArray[Any]]]:
+    masks = {}
+    for rule in validation.spec.point_rules:
+        tally = validation.tallies[rule.name]
+        masks[rule.name] = rule.judge(part, tally.memory)
+        tally.add_points(part, masks[rule.name])
+    return masks
+
+
+def _wrong(
+    validation: Validation, masks: Mapping[str, Mapping[int, NDArray[Any]]]
+) -> dict[int, NDArray[Any]]:
+    """The rows that break a rule of severity error."""
+    wrong: dict[int, NDArray[Any]] = {}
+    for name, tables in masks.items():
+        if validation.tallies[name].rule.is_error:
+            for index, mask in tables.items():
+                wrong[index] = wrong[index] | mask if index in wrong else mask
+    return wrong
+
+
+def _quarantine(
+    validation: Validation,
+    part: Part,
+    masks: Mapping[str, Mapping[int, NDArray[Any]]],
+    *,
+    only: str | None = None,
+    but: frozenset[str] = frozenset(),
+) -> Steps[None]:
+    if not _copies_points(validation.spec):
+        return
+    copies = validation.copies
+    wrong = {
+        name: [copies.holdable(name, part.tables[i].where(mask)) for i, mask in tables.items() if mask.any()]
+        for name, tables in masks.items()
+    }
+    for name, tables_of_rule in wrong.items():
+        validation.tallies[name].quarantined += sum(map(len, tables_of_rule))
+    yield from quarantine(copies, part.interval, wrong, only=only, but=but)
+
+
+def _validate_ahead(validation: Validation) -> Steps[None]:
+    """Copy the points that are later than the clock: they are outside of the interval."""
+    spec = validation.spec
+    if not _copies_points(spec):
+        return
+    for name, interval in validation.ahead.items():
+        hits = validation.verdicts[name].hits
+        fields = sorted({sighting.field for sighting in hits})
+        total = sum(sighting.points for sighting in hits)
+        for piece in (yield from bounded_parts(spec, interval, fields, total)) if fields else [interval]:
+            points = yield from read_part(spec, piece, fields, validation.registry)
+            masks = {name: masks_of_hits(points, hits)}
+            yield from _quarantine(validation, points, masks, only=name)
+
+
+def _result(validation: Validation, seconds: float) -> ValidationResult:
+    spec, clean = validation.spec, validation.clean
+    notes = [
+        f"rule {name} found nothing to look at in {validation.scope.interval}"
+        for name, tally in validation.tallies.items()
+        if not tally.checked and not tally.violations
+    ]
+    if validation.copies.unheld:
+        notes.append(
+            f"{validation.copies.unheld} values are not in the quarantine: line protocol cannot hold their names"
+        )
+    if clean is not None and clean.lost:
+        notes.append(f"{clean.lost} values are not in the clean bucket: they cannot be held or converted")
+    written = (
+        None if clean is None else {"written": clean.written, "lost": clean.lost, "merged": clean.merged}
+    )
+    return ValidationResult(
+        spec.validation_name,
+        spec.bucket,
+        spec.measurement,
+        validation.scope.interval,
+        validation.around.points,
+        validation.points_read,
+        [tally.result() for tally in validation.tallies.values()],
+        notes,
+        written,
+        seconds,
+    )
+
+
+def _record(validation: Validation, result: ValidationResult, run: RunInfo) -> Steps[None]:
+    """Write the results to the ledger; those of rules that are gone leave it."""
+    spec, start = validation.spec, validation.scope.interval.start
+    at = Interval(start, start + MICROSECOND)
+    tags = {"validation": spec.validation_name, "measurement": spec.measurement}
+    who = {"dag_id": run.dag_id, "task_id": run.task_id, "run_id": run.run_id}
+    lines = encode_validation(
+        spec.validation_name, spec.measurement, validation.scope.interval, result.results, who
+    )
+    yield Write(spec.ledger_bucket, lines)
+    recorded = yield Query(recorded_rules_query(spec.ledger_bucket, VALIDATION_MEASUREMENT, tags, at))
+    for rule in sorted({row["rule"] for row in recorded} - {one.name for one in result.results}):
+        yield Delete(spec.ledger_bucket, at, delete_predicate(VALIDATION_MEASUREMENT, {**tags, "rule": rule}))

@@ -1,0 +1,1 @@
+"""What a verb may ask a driver for, as typed values."""

@@ -1,0 +1,207 @@
+"""The steps a verb yields. A driver acts them out and sends the result back into the generator."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from airflow_provider_influx_rollup.steps.store import StoreStep
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Run a Flux query; the result is ``list[Row]`` of ``archive/annotated_rows.py``: its columns, and its yield's name.
+
+    :param flux: the query text
+    :param extern: a Flux AST file whose options are bound before the query (see ``flux/extern.py``)
+    :param now: what ``now()`` is in the query
+    :param as_sent: texts without the carriage returns that the server's CSV loses: the ledger has none, and a script that
+        writes is not run twice
+    :param keeps_bytes: whether bytes that are not UTF-8 become lone surrogates; else they are an error
+    """
+
+    flux: str
+    extern: Mapping[str, Any] | None = None
+    now: datetime | None = None
+    as_sent: bool = False
+    keeps_bytes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QueryArrow:
+    """Run a Flux query; the result is ``list[pyarrow.Table]``, one per distinct schema."""
+
+    flux: str
+    extern: Mapping[str, Any] | None = None
+    now: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueryDigest:
+    """Run a Flux query; the result is a digest of its columns and records, in their order, as text.
+
+    Equal digests mean equal answers. Nothing of the answer is kept, whatever its size.
+    """
+
+    flux: str
+    extern: Mapping[str, Any] | None = None
+    now: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    """Run Flux that writes inside InfluxDB; the result is ``list[pyarrow.Table]``: what it wrote, per yield."""
+
+    flux: str
+    extern: Mapping[str, Any] | None = None
+    now: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParseScript:
+    """Parse a Flux script on the server; the result is its AST as a dict (a Flux ``Package``)."""
+
+    flux: str
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Write line protocol with nanosecond times; the result is None.
+
+    :param queries: Flux that writes what line protocol cannot hold, after the lines
+    """
+
+    bucket: str
+    lines: Iterable[str]
+    queries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete the points of a half-open interval; the result is None.
+
+    :param predicate: made by ``flux/delete_predicate.py``; always names the measurement
+    """
+
+    bucket: str
+    interval: Interval
+    predicate: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckWritable:
+    """Ask whether the token may write to a bucket that exists, and write nothing; the result is None."""
+
+    bucket: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindBucket:
+    """Look a bucket up; the result is a ``Bucket`` or None."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowKeys:
+    """List the keys of a measurement; the result is ``SourceKeys``."""
+
+    bucket: str
+    measurement: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceKeys:
+    """The keys of a measurement, of all times.
+
+    :param tags: tag keys, sorted
+    :param fields: every type that a field ever had: ``"float"``, ``"integer"``, ``"unsigned"``, ``"boolean"``, ``"string"``
+    """
+
+    tags: tuple[str, ...]
+    fields: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class EnsureBucket:
+    """Create a bucket unless it exists; the result is its ``Bucket``.
+
+    :param retention_seconds: 0 keeps for ever; an existing bucket keeps its own
+    """
+
+    name: str
+    retention_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Tell people what is going on; the result is None.
+
+    :param message: one line for the log
+    :param level: ``"info"`` or ``"warning"``
+    """
+
+    message: str
+    level: str = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """What a bucket look-up returns.
+
+    :param retention_seconds: 0 keeps for ever
+    :param shard_group_seconds: how much time one shard group holds; 0 when unknown
+    :param id: stays when the bucket is renamed; 16 hex digits
+    :param org_id: of its organisation, likewise
+    """
+
+    name: str
+    retention_seconds: int
+    shard_group_seconds: int
+    id: str = ""
+    org_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Wait; the async driver does so without a thread. The result is None.
+
+    :param seconds: how long
+    """
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """Act several independent steps out at the same time; the result is the list of their results, in order.
+
+    The first error is thrown into the verb after all the steps have ended.
+    """
+
+    steps: tuple[Step, ...]
+
+
+Step = (
+    Query
+    | QueryArrow
+    | QueryDigest
+    | Execute
+    | ParseScript
+    | Write
+    | Delete
+    | CheckWritable
+    | FindBucket
+    | ShowKeys
+    | EnsureBucket
+    | Report
+    | Sleep
+    | Gather
+    | StoreStep
+)
+Steps = Generator[Step, Any, Result]

@@ -1,0 +1,320 @@
+"""Steps of verbs that keep files. Paths are relative to the store that the driver was given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, Total
+from airflow_provider_influx_rollup.archive.manifest import Part
+from airflow_provider_influx_rollup.steps.table import CommitPoints, ReadTable
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+Layers = tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WriteParts:
+    """Stream the answer of a query into Parquet files, one for each value type; the result is ``list[Part]``.
+
+    The files are not whole before the step is: nothing may refer to them until then. A try that was cut is begun anew.
+
+    :param flux: rows with ``_time``, ``_field``, ``_value`` and tags
+    :param folder: where the files are made
+    :param name: begin of their names, which no other run uses
+    :param tags: tag keys; others in the answer are an error
+    """
+
+    flux: str
+    folder: str
+    name: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FingerprintSource:
+    """Add up what a query returns, in flat memory; the result is a ``Fingerprint`` with its series.
+
+    :param finds_doubled: also find points of one series, field and time, with 8 bytes for each point
+    """
+
+    flux: str
+    finds_doubled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FingerprintPart:
+    """Read a file back; the result is ``(Part, Fingerprint)``: what the file holds, whatever its manifest says.
+
+    :param path: of the Parquet file
+    :param sha256: of the whole file; one with another is an error
+    """
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class MergeParts:
+    """Write the points of some files anew, without those that later files replace.
+
+    The result is ``(list[Part], Fingerprint)``: the new files, and the points that were replaced.
+
+    :param older: paths of files whose points give way where a later file has the same series, field and time
+    :param interval: only its points of the older files; None: all
+    :param newer: paths of files that are taken as they are
+    :param folder: where the files are made
+    :param name: begin of their names
+    :param tags: tag keys of the new files
+    """
+
+    older: tuple[str, ...]
+    newer: tuple[str, ...]
+    folder: str
+    name: str
+    tags: tuple[str, ...]
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartsOf:
+    """Some points of some files.
+
+    :param files: paths of Parquet files, each with the SHA-256 that it must have
+    :param interval: only its points
+    """
+
+    files: tuple[tuple[str, str], ...]
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class JoinParts:
+    """Write the points of many files into few, one for each value type, in flat memory; the result is a ``Joined``.
+
+    :param sources: in the order in which their points are written; no two have a point in common
+    :param folder: where the files are made
+    :param name: begin of their names, which no other run uses
+    :param tags: tag keys of the new files
+    """
+
+    sources: tuple[PartsOf, ...]
+    folder: str
+    name: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What was joined.
+
+    :param parts: the new files, as they were written
+    :param found: what was read from each source; without the series
+    :param series: how many tag sets all of them have
+    """
+
+    parts: tuple[Part, ...]
+    found: tuple[Fingerprint, ...]
+    series: int
+
+
+@dataclass(frozen=True, slots=True)
+class FingerprintPoints:
+    """Add up some points of files, in flat memory; the result is their ``Fingerprint``.
+
+    :param paths: of Parquet files
+    :param interval: only its points
+    """
+
+    paths: tuple[str, ...]
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Tallied:
+    """What a file holds of some series.
+
+    :param is_left_over: whether a tag's value is in the file that no row has
+    """
+
+    points: Fingerprint
+    is_left_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TallyMatching:
+    """Add up the points of a file that have some tags; the result is ``Tallied``, or None when nobody can read it.
+
+    :param path: of the Parquet file
+    :param tags: tag key and value, all of which must be equal
+    :param interval: only points inside
+    """
+
+    path: str
+    tags: tuple[tuple[str, str], ...]
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class EraseParts:
+    """Write the points of some files anew, without those that have some tags.
+
+    The result is ``(list[Part], Fingerprint)``: the new files, and the points that were left out.
+
+    :param paths: of the files
+    :param tags: tag key and value, all of which must be equal
+    :param interval: only points inside are left out
+    :param folder: where the files are made
+    :param name: begin of their names
+    :param keys: tag keys of the new files
+    """
+
+    paths: tuple[str, ...]
+    tags: tuple[tuple[str, str], ...]
+    interval: Interval
+    folder: str
+    name: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FindDoubled:
+    """Find the points that files hold several times for one series, field and time; the result is ``Doubled``.
+
+    :param layers: paths of Parquet files; where several have the same series, field and time, the first layer counts
+    :param interval: only its points
+    """
+
+    layers: Layers
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class Doubled:
+    """Points of which only one of several can be written.
+
+    :param points: how many they are together
+    :param keys: their hashes, for the steps that leave them out
+    :param series: the first few of their series, for people
+    """
+
+    points: int = 0
+    keys: bytes = field(default=b"", repr=False)
+    series: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WritePoints:
+    """Write the points of files into a bucket, vectorised; the result is the ``Fingerprint`` of what was sent.
+
+    :param layers: paths of Parquet files; where several have the same series, field and time, the first layer counts
+    :param measurement: name that they get
+    :param interval: only its points
+    :param doubled: hashes of points that are left out
+    """
+
+    layers: Layers
+    bucket: str
+    measurement: str
+    interval: Interval
+    doubled: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CompareParts:
+    """Compare what a query returns with files, point by point; the result is a ``Comparison``.
+
+    :param flux: rows with ``_time``, ``_field``, ``_value`` and tags
+    :param layers: paths of Parquet files; where several have the same series, field and time, the first layer counts
+    :param interval: only the points of the files inside it
+    :param doubled: hashes of points that nobody writes: the bucket lacks none of them
+    """
+
+    flux: str
+    layers: Layers
+    interval: Interval
+    doubled: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the points of a bucket and those of some files compare.
+
+    :param equal: points that are in both, value included
+    :param missing: points of the files that the bucket lacks
+    :param changed: points of the bucket with the series, field and time of one in the files, and another value or type
+    :param unknown: other points of the bucket
+    :param archived: the points of the files
+    :param series: how many tag sets they have
+    :param kept: fingerprint of the unknown ones, and of those that nobody writes
+    :param examples: some of the changed and unknown ones, for people
+    :param doubled: points of the files that nobody writes, and that the bucket has
+    """
+
+    equal: int
+    missing: int
+    changed: int
+    unknown: int
+    archived: Total
+    series: int
+    kept: Fingerprint
+    examples: tuple[str, ...] = ()
+    doubled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBytes:
+    """Read a small file; the result is ``bytes``, or None when there is none."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutNew:
+    """Make a small file appear as a whole, unless there is one; the result is whether this step made it."""
+
+    path: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PutOver:
+    """Make a small file appear as a whole, in place of one that is there; the result is None."""
+
+    path: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ListFolder:
+    """List a folder; the result is a sorted ``list[str]`` of names, empty when there is none."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFiles:
+    """Remove files that are there; the result is None."""
+
+    paths: tuple[str, ...]
+
+
+StoreStep = (
+    WriteParts
+    | FingerprintSource
+    | FingerprintPart
+    | MergeParts
+    | TallyMatching
+    | EraseParts
+    | JoinParts
+    | FingerprintPoints
+    | ReadTable
+    | CommitPoints
+    | FindDoubled
+    | WritePoints
+    | CompareParts
+    | ReadBytes
+    | PutNew
+    | PutOver
+    | ListFolder
+    | RemoveFiles
+)
