@@ -16,30 +16,22 @@ from airflow_provider_influx_rollup.task_failures import error_event
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.steps.influx import Report, Steps
 
-#: verb -> ``module:function``; the function is ``steps_from_job(job, now) -> Steps``; now is the clock
-VERBS: dict[str, str] = {
-    "rollup": "airflow_provider_influx_rollup.lifecycle.rollup.rollup:steps_from_job",
-    "rollup_script": "airflow_provider_influx_rollup.lifecycle.rollup_script.rollup_script:steps_from_job",
-    "reconcile": "airflow_provider_influx_rollup.lifecycle.reconcile.reconcile:steps_from_job",
-    "query": "airflow_provider_influx_rollup.lifecycle.query.query:steps_from_job",
-    "deadman": "airflow_provider_influx_rollup.lifecycle.deadman.deadman:steps_from_job",
-    "validate": "airflow_provider_influx_rollup.lifecycle.validate.validate:steps_from_job",
-}
+#: verbs that can be deferred; ``lifecycle.<verb>.<verb>`` has ``steps_from_job(job, now) -> Steps``, and now is the clock
+VERBS = ("rollup", "rollup_script", "reconcile", "query", "deadman", "validate")
+FOLDER = "airflow_provider_influx_rollup.lifecycle"
 
 
 def steps_of_verb(verb: str) -> Callable[[Mapping[str, Any], Callable[[], datetime]], Steps[Any]]:
     """The function that makes a verb's steps from a job.
 
-    :param verb: a key of ``VERBS``
+    :param verb: one of ``VERBS``
     :raises ConfigurationError: when there is no such verb
     """
     if verb not in VERBS:
         what = f"there is no lifecycle verb {verb!r}"
         raise ConfigurationError(what, fix=f"use one of {', '.join(sorted(VERBS))}")
-    module, _, name = VERBS[verb].partition(":")
-    function: Callable[[Mapping[str, Any], Callable[[], datetime]], Steps[Any]] = getattr(
-        import_module(module), name
-    )
+    entry = import_module(f"{FOLDER}.{verb}.{verb}")
+    function: Callable[[Mapping[str, Any], Callable[[], datetime]], Steps[Any]] = entry.steps_from_job
     return function
 
 
@@ -56,7 +48,7 @@ class LifecycleJobTrigger(BaseTrigger):
 
     The job is rebuilt from these arguments when another triggerer takes over; verbs may be run again.
 
-    :param verb: a key of ``VERBS``
+    :param verb: one of ``VERBS``
     :param spec: the verb's spec as JSON
     :param intervals: ``{"start", "stop"}`` in RFC 3339
     :param run_info: who asked, as JSON

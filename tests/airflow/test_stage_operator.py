@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -62,10 +63,11 @@ def fail_from_job(job: Mapping[str, Any], clock: Any) -> Steps[dict[str, Any]]:
 
 @pytest.fixture
 def verbs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "verbs_of_this_test", sys.modules[__name__])
-    monkeypatch.setitem(lifecycle_job.VERBS, "stage", "verbs_of_this_test:count_from_job")
-    monkeypatch.setitem(lifecycle_job.VERBS, "time", "verbs_of_this_test:time_from_job")
-    monkeypatch.setitem(lifecycle_job.VERBS, "fail", "verbs_of_this_test:fail_from_job")
+    functions = {"stage": count_from_job, "time": time_from_job, "fail": fail_from_job}
+    monkeypatch.setattr(lifecycle_job, "VERBS", (*lifecycle_job.VERBS, *functions))
+    for verb, function in functions.items():
+        entry = SimpleNamespace(steps_from_job=function)
+        monkeypatch.setitem(sys.modules, f"{lifecycle_job.FOLDER}.{verb}.{verb}", entry)
 
 
 def make_operator(conn_id: str = "tele", **kwargs: Any) -> Any:

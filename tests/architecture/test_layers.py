@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGE = "airflow_provider_influx_rollup"
@@ -16,6 +20,7 @@ PURE = [
     "ledger",
     "archive",
     "aggregates",
+    "steps",
     "lifecycle",
     "stores",
     "client",
@@ -24,10 +29,7 @@ PURE = [
 
 
 def test_all_import_contracts_are_kept_when_import_linter_reads_the_package() -> None:
-    lint_imports = Path(sys.executable).with_name("lint-imports")
-    done = subprocess.run(
-        [lint_imports, "--no-cache"], cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=100
-    )
+    done = run_lint_imports(CHECKOUT)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " 0 broken" in done.stdout
 
@@ -52,3 +54,54 @@ print(sum(name.startswith("{PACKAGE}.") for name in sys.modules))
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= len(PURE)
+
+
+def run_lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    lint_imports = Path(sys.executable).with_name("lint-imports")
+    return subprocess.run(
+        [lint_imports, "--no-cache"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "imported", "contract"),
+    [
+        ("lifecycle/run/clock.py", "lifecycle.rollup.plan", "verbs: imports go down only"),
+        ("client/driver.py", "lifecycle.rollup.rollup", "layers: imports go down only"),
+        (
+            "stores/versions.py",
+            "lifecycle.archive.archive",
+            "stores know the archive's documents, and no verb",
+        ),
+    ],
+)
+def test_contract_is_broken_when_a_file_imports_upward(
+    tmp_path: Path, file: str, imported: str, contract: str
+) -> None:
+    shutil.copytree(CHECKOUT / PACKAGE, tmp_path / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(CHECKOUT / "pyproject.toml", tmp_path)
+    planted = tmp_path / PACKAGE / file
+    planted.write_text(f"{planted.read_text()}\nimport {PACKAGE}.{imported}\n")
+    done = run_lint_imports(tmp_path)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"{contract} BROKEN" in done.stdout
+
+
+SHARED = {"run", "pipeline", "ledger", "archive_files", "source", "target", "statuses"}
+
+
+def test_verb_has_an_entry_of_its_name_when_it_has_a_folder() -> None:
+    folders = {
+        path.name for path in (CHECKOUT / PACKAGE / "lifecycle").iterdir() if (path / "__init__.py").exists()
+    }
+    assert folders >= SHARED
+    for verb in sorted(folders - SHARED):
+        assert (CHECKOUT / PACKAGE / "lifecycle" / verb / f"{verb}.py").exists(), verb
+    loose = [path.name for path in (CHECKOUT / PACKAGE / "lifecycle").glob("*.py")]
+    assert loose == ["__init__.py"]
