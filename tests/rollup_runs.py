@@ -15,7 +15,8 @@ from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
-from airflow_provider_influx_rollup.steps.influx import Gather, Step, Write
+from airflow_provider_influx_rollup.steps.influx import Gather, Write
+from airflow_provider_influx_rollup.steps.step import Step
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.oracle import compare, query, read_target
 

@@ -14,7 +14,8 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.lifecycle.validate.validate import validate
-from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Query, QueryArrow, Steps, Write
+from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Query, QueryArrow, Write
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests import oracle
 from tests.conftest import InfluxServer

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from airflow_provider_influx_rollup.cli.output import Output
-    from airflow_provider_influx_rollup.steps.influx import Steps
+    from airflow_provider_influx_rollup.steps.step import Steps
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
     from airflow_provider_influx_rollup.windows.interval import Interval
 

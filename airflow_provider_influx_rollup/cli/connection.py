@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from airflow_provider_influx_rollup.cli.output import Output
-    from airflow_provider_influx_rollup.steps.influx import Steps
+    from airflow_provider_influx_rollup.steps.step import Steps
 
     Result = TypeVar("Result")
 

@@ -28,10 +28,9 @@ from airflow_provider_influx_rollup.steps.influx import (
     Report,
     ShowKeys,
     Sleep,
-    Step,
-    Steps,
     Write,
 )
+from airflow_provider_influx_rollup.steps.step import Step, Steps
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -91,7 +90,7 @@ class _Run(Generic[Result]):
         self.answer: Any = None
         self.result: Result
 
-    def __iter__(self) -> Iterator[Step]:
+    def __iter__(self) -> Iterator[Step[Any]]:
         try:
             while True:
                 answer, error = self.answer, self._error
@@ -160,12 +159,12 @@ async def adrive(
     return run.result
 
 
-def _act_until(abandoned: threading.Event, step: Step, client: InfluxClient, actions: Actions) -> Any:
+def _act_until(abandoned: threading.Event, step: Step[Any], client: InfluxClient, actions: Actions) -> Any:
     with giving_up_after(abandoned):
         return act(step, client, actions)
 
 
-def act(step: Step, client: InfluxClient, actions: Actions = ACTIONS) -> Any:
+def act(step: Step[Any], client: InfluxClient, actions: Actions = ACTIONS) -> Any:
     """Act one step out and return its result.
 
     :raises TypeError: when the step is of no known type
@@ -173,7 +172,7 @@ def act(step: Step, client: InfluxClient, actions: Actions = ACTIONS) -> Any:
     return _gather(step, client, actions) if isinstance(step, Gather) else _act_alone(step, client, actions)
 
 
-def _act_alone(step: Step, client: InfluxClient, actions: Actions) -> Any:
+def _act_alone(step: Step[Any], client: InfluxClient, actions: Actions) -> Any:
     action = actions.get(type(step))
     if action is None:
         message = f"{type(step).__name__} is not a step that this driver knows"
@@ -181,7 +180,7 @@ def _act_alone(step: Step, client: InfluxClient, actions: Actions) -> Any:
     return action(client, step)
 
 
-def _gather(step: Gather, client: InfluxClient, actions: Actions) -> list[Any]:
+def _gather(step: Gather[Any], client: InfluxClient, actions: Actions) -> list[Any]:
     """Act independent steps out at the same time; all of them end before the first error is raised.
 
     A Gather inside a Gather is refused: waiting in these threads for these threads could last for ever.

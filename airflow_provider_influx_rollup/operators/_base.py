@@ -30,7 +30,8 @@ from airflow_provider_influx_rollup.task_failures import failing_by_permanence, 
 from airflow_provider_influx_rollup.triggers.lifecycle_job import LifecycleJobTrigger, stage_result
 
 if TYPE_CHECKING:
-    from airflow_provider_influx_rollup.steps.influx import Report, Steps
+    from airflow_provider_influx_rollup.steps.influx import Report
+    from airflow_provider_influx_rollup.steps.step import Steps
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
     from airflow_provider_influx_rollup.windows.interval import Interval
 

@@ -19,7 +19,7 @@ from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
-    from airflow_provider_influx_rollup.steps.influx import Steps
+    from airflow_provider_influx_rollup.steps.step import Steps
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
     from airflow_provider_influx_rollup.windows.interval import Interval
 

@@ -16,7 +16,7 @@ from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
-    from airflow_provider_influx_rollup.steps.influx import Steps
+    from airflow_provider_influx_rollup.steps.step import Steps
     from airflow_provider_influx_rollup.windows.duration import Duration
     from airflow_provider_influx_rollup.windows.grid import Grid
 

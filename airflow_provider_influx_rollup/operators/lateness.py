@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.airflow_compat import Context
     from airflow_provider_influx_rollup.lifecycle.lateness.lateness import LatenessSpec
     from airflow_provider_influx_rollup.lifecycle.lateness.result import LatenessReport
-    from airflow_provider_influx_rollup.steps.influx import Steps
+    from airflow_provider_influx_rollup.steps.step import Steps
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 

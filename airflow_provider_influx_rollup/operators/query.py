@@ -53,14 +53,14 @@ class FluxQueryOperator(InfluxStageOperator):
         :raises AirflowFailException: for permanent errors
         :raises InfluxRollupError: for transient ones, which Airflow retries
         """
-        from airflow_provider_influx_rollup.lifecycle.query.query import ask
+        from airflow_provider_influx_rollup.lifecycle.query.query import run_query
 
         window = self.interval(context)
         with failing_by_permanence():
             spec = self.spec()
         if self.deferrable:
             self.defer_verb(context, asdict(spec), [window], verb="query")
-        return self.react(context, self.run_verb(context, lambda _clock: ask(spec, window)))
+        return self.react(context, self.run_verb(context, lambda _clock: run_query(spec, window)))
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Go on after the triggerer's event.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.airflow_compat import Context
     from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
     from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult
-    from airflow_provider_influx_rollup.steps.influx import Steps
+    from airflow_provider_influx_rollup.steps.step import Steps
 
 DIRTY_XCOM_KEY = "dirty_windows"
 OWN_PARAMETERS = ("source_bucket", "target_bucket", "measurement", "every", "aggregates")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.rollup_script.rollup_script import ScriptSpec
     from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
     from airflow_provider_influx_rollup.lifecycle.run.stage_result import StageResult
-    from airflow_provider_influx_rollup.steps.influx import Steps
+    from airflow_provider_influx_rollup.steps.step import Steps
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 DECLARED_ONLY = (

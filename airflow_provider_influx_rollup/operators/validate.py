@@ -21,7 +21,7 @@ from airflow_provider_influx_rollup.validation.transformations import transforma
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
-    from airflow_provider_influx_rollup.steps.influx import Steps
+    from airflow_provider_influx_rollup.steps.step import Steps
     from airflow_provider_influx_rollup.validation.rule import Rule
     from airflow_provider_influx_rollup.validation.transformations import Transformation
     from airflow_provider_influx_rollup.windows.interval import Interval

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_influx_rollup.steps.store import StoreStep
+from airflow_provider_influx_rollup.steps.step import Answer, Step
 from airflow_provider_influx_rollup.windows.interval import Interval
 
-Result = TypeVar("Result")
+if TYPE_CHECKING:
+    # read in the texts of the answers' types
+    import pyarrow as pa  # noqa: F401
+
+    from airflow_provider_influx_rollup.archive.annotated_rows import Row  # noqa: F401
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class Query(Step["list[Row]"]):
     """Run a Flux query; the result is ``list[Row]`` of ``archive/annotated_rows.py``: its columns, and its yield's name.
 
     :param flux: the query text
@@ -33,7 +37,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class QueryArrow:
+class QueryArrow(Step["list[pa.Table]"]):
     """Run a Flux query; the result is ``list[pyarrow.Table]``, one per distinct schema."""
 
     flux: str
@@ -42,7 +46,7 @@ class QueryArrow:
 
 
 @dataclass(frozen=True, slots=True)
-class QueryDigest:
+class QueryDigest(Step[str]):
     """Run a Flux query; the result is a digest of its columns and records, in their order, as text.
 
     Equal digests mean equal answers. Nothing of the answer is kept, whatever its size.
@@ -54,7 +58,7 @@ class QueryDigest:
 
 
 @dataclass(frozen=True, slots=True)
-class Execute:
+class Execute(Step["list[pa.Table]"]):
     """Run Flux that writes inside InfluxDB; the result is ``list[pyarrow.Table]``: what it wrote, per yield."""
 
     flux: str
@@ -63,14 +67,14 @@ class Execute:
 
 
 @dataclass(frozen=True, slots=True)
-class ParseScript:
+class ParseScript(Step["dict[str, Any]"]):
     """Parse a Flux script on the server; the result is its AST as a dict (a Flux ``Package``)."""
 
     flux: str
 
 
 @dataclass(frozen=True, slots=True)
-class Write:
+class Write(Step[None]):
     """Write line protocol with nanosecond times; the result is None.
 
     :param queries: Flux that writes what line protocol cannot hold, after the lines
@@ -82,7 +86,7 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(Step[None]):
     """Delete the points of a half-open interval; the result is None.
 
     :param predicate: made by ``flux/delete_predicate.py``; always names the measurement
@@ -94,21 +98,21 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckWritable:
+class CheckWritable(Step[None]):
     """Ask whether the token may write to a bucket that exists, and write nothing; the result is None."""
 
     bucket: str
 
 
 @dataclass(frozen=True, slots=True)
-class FindBucket:
+class FindBucket(Step["Bucket | None"]):
     """Look a bucket up; the result is a ``Bucket`` or None."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class ShowKeys:
+class ShowKeys(Step["SourceKeys"]):
     """List the keys of a measurement; the result is ``SourceKeys``."""
 
     bucket: str
@@ -128,7 +132,7 @@ class SourceKeys:
 
 
 @dataclass(frozen=True, slots=True)
-class EnsureBucket:
+class EnsureBucket(Step["Bucket"]):
     """Create a bucket unless it exists; the result is its ``Bucket``.
 
     :param retention_seconds: 0 keeps for ever; an existing bucket keeps its own
@@ -139,7 +143,7 @@ class EnsureBucket:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Report(Step[None]):
     """Tell people what is going on; the result is None.
 
     :param message: one line for the log
@@ -168,7 +172,7 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True)
-class Sleep:
+class Sleep(Step[None]):
     """Wait; the async driver does so without a thread. The result is None.
 
     :param seconds: how long
@@ -178,30 +182,10 @@ class Sleep:
 
 
 @dataclass(frozen=True, slots=True)
-class Gather:
+class Gather(Step[list[Answer]]):
     """Act several independent steps out at the same time; the result is the list of their results, in order.
 
     The first error is thrown into the verb after all the steps have ended.
     """
 
-    steps: tuple[Step, ...]
-
-
-Step = (
-    Query
-    | QueryArrow
-    | QueryDigest
-    | Execute
-    | ParseScript
-    | Write
-    | Delete
-    | CheckWritable
-    | FindBucket
-    | ShowKeys
-    | EnsureBucket
-    | Report
-    | Sleep
-    | Gather
-    | StoreStep
-)
-Steps = Generator[Step, Any, Result]
+    steps: tuple[Step[Answer], ...]

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, Total
 from airflow_provider_influx_rollup.archive.manifest import Part
-from airflow_provider_influx_rollup.steps.table import CommitPoints, ReadTable
+from airflow_provider_influx_rollup.steps.step import Step
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 Layers = tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class WriteParts:
+class WriteParts(Step[list[Part]]):
     """Stream the answer of a query into Parquet files, one for each value type; the result is ``list[Part]``.
 
     The files are not whole before the step is: nothing may refer to them until then. A try that was cut is begun anew.
@@ -31,7 +31,7 @@ class WriteParts:
 
 
 @dataclass(frozen=True, slots=True)
-class FingerprintSource:
+class FingerprintSource(Step[Fingerprint]):
     """Add up what a query returns, in flat memory; the result is a ``Fingerprint`` with its series.
 
     :param finds_doubled: also find points of one series, field and time, with 8 bytes for each point
@@ -42,7 +42,7 @@ class FingerprintSource:
 
 
 @dataclass(frozen=True, slots=True)
-class FingerprintPart:
+class FingerprintPart(Step[tuple[Part, Fingerprint]]):
     """Read a file back; the result is ``(Part, Fingerprint)``: what the file holds, whatever its manifest says.
 
     :param path: of the Parquet file
@@ -54,7 +54,7 @@ class FingerprintPart:
 
 
 @dataclass(frozen=True, slots=True)
-class MergeParts:
+class MergeParts(Step[tuple[list[Part], Fingerprint]]):
     """Write the points of some files anew, without those that later files replace.
 
     The result is ``(list[Part], Fingerprint)``: the new files, and the points that were replaced.
@@ -88,7 +88,7 @@ class PartsOf:
 
 
 @dataclass(frozen=True, slots=True)
-class JoinParts:
+class JoinParts(Step["Joined"]):
     """Write the points of many files into few, one for each value type, in flat memory; the result is a ``Joined``.
 
     :param sources: in the order in which their points are written; no two have a point in common
@@ -118,7 +118,7 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True)
-class FingerprintPoints:
+class FingerprintPoints(Step[Fingerprint]):
     """Add up some points of files, in flat memory; the result is their ``Fingerprint``.
 
     :param paths: of Parquet files
@@ -141,7 +141,7 @@ class Tallied:
 
 
 @dataclass(frozen=True, slots=True)
-class TallyMatching:
+class TallyMatching(Step["Tallied | None"]):
     """Add up the points of a file that have some tags; the result is ``Tallied``, or None when nobody can read it.
 
     :param path: of the Parquet file
@@ -155,7 +155,7 @@ class TallyMatching:
 
 
 @dataclass(frozen=True, slots=True)
-class EraseParts:
+class EraseParts(Step[tuple[list[Part], Fingerprint]]):
     """Write the points of some files anew, without those that have some tags.
 
     The result is ``(list[Part], Fingerprint)``: the new files, and the points that were left out.
@@ -177,7 +177,7 @@ class EraseParts:
 
 
 @dataclass(frozen=True, slots=True)
-class FindDoubled:
+class FindDoubled(Step["Doubled"]):
     """Find the points that files hold several times for one series, field and time; the result is ``Doubled``.
 
     :param layers: paths of Parquet files; where several have the same series, field and time, the first layer counts
@@ -203,7 +203,7 @@ class Doubled:
 
 
 @dataclass(frozen=True, slots=True)
-class WritePoints:
+class WritePoints(Step[Fingerprint]):
     """Write the points of files into a bucket, vectorised; the result is the ``Fingerprint`` of what was sent.
 
     :param layers: paths of Parquet files; where several have the same series, field and time, the first layer counts
@@ -220,7 +220,7 @@ class WritePoints:
 
 
 @dataclass(frozen=True, slots=True)
-class CompareParts:
+class CompareParts(Step["Comparison"]):
     """Compare what a query returns with files, point by point; the result is a ``Comparison``.
 
     :param flux: rows with ``_time``, ``_field``, ``_value`` and tags
@@ -262,14 +262,14 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadBytes:
+class ReadBytes(Step[bytes | None]):
     """Read a small file; the result is ``bytes``, or None when there is none."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
-class PutNew:
+class PutNew(Step[bool]):
     """Make a small file appear as a whole, unless there is one; the result is whether this step made it."""
 
     path: str
@@ -277,7 +277,7 @@ class PutNew:
 
 
 @dataclass(frozen=True, slots=True)
-class PutOver:
+class PutOver(Step[None]):
     """Make a small file appear as a whole, in place of one that is there; the result is None."""
 
     path: str
@@ -285,36 +285,14 @@ class PutOver:
 
 
 @dataclass(frozen=True, slots=True)
-class ListFolder:
+class ListFolder(Step[list[str]]):
     """List a folder; the result is a sorted ``list[str]`` of names, empty when there is none."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
-class RemoveFiles:
+class RemoveFiles(Step[None]):
     """Remove files that are there; the result is None."""
 
     paths: tuple[str, ...]
-
-
-StoreStep = (
-    WriteParts
-    | FingerprintSource
-    | FingerprintPart
-    | MergeParts
-    | TallyMatching
-    | EraseParts
-    | JoinParts
-    | FingerprintPoints
-    | ReadTable
-    | CommitPoints
-    | FindDoubled
-    | WritePoints
-    | CompareParts
-    | ReadBytes
-    | PutNew
-    | PutOver
-    | ListFolder
-    | RemoveFiles
-)

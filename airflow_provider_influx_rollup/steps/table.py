@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_influx_rollup.archive.fingerprint import Total
+from airflow_provider_influx_rollup.steps.step import Step
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 NO_TABLE = -1
@@ -27,7 +28,7 @@ class TableAt:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadTable:
+class ReadTable(Step["TableState"]):
     """Read the history of a table; the result is a ``TableState``."""
 
     table: TableAt
@@ -46,7 +47,7 @@ class TableState:
 
 
 @dataclass(frozen=True)
-class CommitPoints:
+class CommitPoints(Step[int | None]):
     """Bring points of files into a table in one commit; the result is the table's version, or None.
 
     None: another export has committed since the history was read; nothing was written.

@@ -14,7 +14,8 @@ from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID, InfluxR
 from airflow_provider_influx_rollup.task_failures import error_event
 
 if TYPE_CHECKING:
-    from airflow_provider_influx_rollup.steps.influx import Report, Steps
+    from airflow_provider_influx_rollup.steps.influx import Report
+    from airflow_provider_influx_rollup.steps.step import Steps
 
 #: verbs that can be deferred; ``lifecycle.<verb>.<verb>`` has ``steps_from_job(job, now) -> Steps``, and now is the clock
 VERBS = ("rollup", "rollup_script", "reconcile", "query", "deadman", "validate")

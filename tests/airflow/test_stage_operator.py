@@ -25,7 +25,8 @@ from airflow_provider_influx_rollup.exceptions import InfluxUnavailable, WindowN
 from airflow_provider_influx_rollup.hooks.client_cache import close_all_clients
 from airflow_provider_influx_rollup.links.influx import LINKS_XCOM_KEY
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
-from airflow_provider_influx_rollup.steps.influx import Query, Report, Steps
+from airflow_provider_influx_rollup.steps.influx import Query, Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.triggers import lifecycle_job
 from tests.task_scene import fire, make_context, reborn
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
@@ -105,3 +106,24 @@ def test_verb_has_an_entry_of_its_name_when_it_has_a_folder() -> None:
         assert (CHECKOUT / PACKAGE / "lifecycle" / verb / f"{verb}.py").exists(), verb
     loose = [path.name for path in (CHECKOUT / PACKAGE / "lifecycle").glob("*.py")]
     assert loose == ["__init__.py"]
+
+
+def bare_yields(tree: ast.AST) -> list[int]:
+    """Lines where a generator of steps yields a step without the type of its answer."""
+    found = []
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef) or function.returns is None:
+            continue
+        if ast.unparse(function.returns).startswith("Steps["):
+            found += [
+                node.lineno for node in ast.walk(function) if isinstance(node, ast.Yield) and node.value
+            ]
+    return found
+
+
+def test_answer_of_a_step_has_its_type_when_a_verb_asks_for_it() -> None:
+    assert bare_yields(ast.parse("def find() -> Steps[int]:\n    x = yield Query('')\n    return x")) == [2]
+    for path in sorted((CHECKOUT / PACKAGE / "lifecycle").rglob("*.py")):
+        assert bare_yields(ast.parse(path.read_text())) == [], (
+            f"{path}: use ask() or gather() of steps/ask.py"
+        )

@@ -28,7 +28,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, Rol
 from airflow_provider_influx_rollup.lifecycle.plan.plan import plan_windows
 from airflow_provider_influx_rollup.lifecycle.purge.purge import purge
 from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec
-from airflow_provider_influx_rollup.lifecycle.query.query import QuerySpec, ask
+from airflow_provider_influx_rollup.lifecycle.query.query import QuerySpec, run_query
 from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
 from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
 from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
@@ -308,19 +308,19 @@ def test_a_script_is_refused_when_the_server_would_never_end_it(old: Times, rest
     script = of_the_window(old.scene, rest)
     gated = plan_gate(script, window=OLD, window_period=Duration.parse("1h"))
     expected = Inventory.of({"flux": script})
-    for steps in (gated, ask(QuerySpec(script), OLD), read_named(expected, OLD)):
+    for steps in (gated, run_query(QuerySpec(script), OLD), read_named(expected, OLD)):
         with pytest.raises(ScriptInvalid, match=r"InfluxDB never ends a bare (count|sum|mean)\(\)"):
             old.drive(steps)
     # the same script is no trouble from 1970 on
     later = Interval(OLD.stop, OLD.stop + HOUR)
-    assert old.drive(ask(QuerySpec(script), later))["rows"] == 2
+    assert old.drive(run_query(QuerySpec(script), later))["rows"] == 2
 
 
 def test_a_script_is_run_when_a_window_or_a_group_comes_before_the_aggregate(old: Times) -> None:
     for rest in ("aggregateWindow(every: 1h, fn: count)", "group() |> count()", "window(every: 1h) |> sum()"):
         script = of_the_window(old.scene, rest)
         old.drive(plan_gate(script, window=OLD, window_period=Duration.parse("1h")))
-        assert old.drive(ask(QuerySpec(script), OLD))["rows"] >= 1
+        assert old.drive(run_query(QuerySpec(script), OLD))["rows"] >= 1
 
 
 def archive_rows(times: Times) -> set[tuple[int, str, float]]:

@@ -19,7 +19,7 @@ from airflow_provider_influx_rollup.lifecycle.completeness.completeness import c
 from airflow_provider_influx_rollup.lifecycle.completeness.spec import CompletenessSpec
 from airflow_provider_influx_rollup.lifecycle.deadman.deadman import check_deadman
 from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec
-from airflow_provider_influx_rollup.lifecycle.query.query import QuerySpec, ask
+from airflow_provider_influx_rollup.lifecycle.query.query import QuerySpec, run_query
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -259,7 +259,7 @@ def test_row_of_a_question_has_the_tag_when_the_yields_name_is_called_so_too(
         f' |> filter(fn: (r) => r._measurement == "{one.measurement}" and r.result == "timeout")'
         ' |> count() |> keep(columns: ["result", "_value"]) |> yield(name: "counted")'
     )
-    answer = drive(ask(QuerySpec(flux), WINDOW), client, lambda _report: None)
+    answer = drive(run_query(QuerySpec(flux), WINDOW), client, lambda _report: None)
     assert answer["first_rows"] == [{"result": "timeout", "table": 0, "_value": 2}]
 
 

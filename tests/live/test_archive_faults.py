@@ -22,7 +22,8 @@ from airflow_provider_influx_rollup.exceptions import (
 )
 from airflow_provider_influx_rollup.flux.archive import points_query
 from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import PurgeState, write_purge
-from airflow_provider_influx_rollup.steps.influx import Report, Step
+from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.step import Step
 from airflow_provider_influx_rollup.steps.store import (
     FingerprintPart,
     FingerprintSource,

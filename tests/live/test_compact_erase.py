@@ -14,7 +14,8 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.lifecycle.erase.erase import EraseRun, erase
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
-from airflow_provider_influx_rollup.steps.influx import Report, Step, Steps
+from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.step import Step, Steps
 from airflow_provider_influx_rollup.steps.store import JoinParts, PutNew
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from tests.archive_scene import RUN, VERSIONS, facts_of, read_facts

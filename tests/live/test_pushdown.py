@@ -13,7 +13,8 @@ from airflow_provider_influx_rollup.flux.archive import points_query
 from airflow_provider_influx_rollup.flux.plan import QueryPlan, plan_extern, read_plan, step_kind
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
-from airflow_provider_influx_rollup.steps.influx import Execute, Gather, Query, QueryArrow, Report, Step
+from airflow_provider_influx_rollup.steps.influx import Execute, Gather, Query, QueryArrow, Report
+from airflow_provider_influx_rollup.steps.step import Step
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.rollup_runs import MERGEABLE, PUSHED, RUN, Place, interval, make_place, make_points, now

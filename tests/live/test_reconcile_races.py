@@ -14,7 +14,8 @@ from airflow_provider_influx_rollup.client.driver import act
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult
 from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
-from airflow_provider_influx_rollup.steps.influx import Delete, Report, Step, Write
+from airflow_provider_influx_rollup.steps.influx import Delete, Report, Write
+from airflow_provider_influx_rollup.steps.step import Step
 from tests.conftest import InfluxServer
 from tests.oracle import compare, rollup, windows
 from tests.reconcile_runs import sweep

@@ -16,7 +16,8 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, Rol
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import DEFAULT_OPTIONS, roll_up
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
-from airflow_provider_influx_rollup.steps.influx import Report, Step, Steps
+from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.step import Step, Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.rollup_runs import writes_to
 

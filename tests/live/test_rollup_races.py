@@ -15,7 +15,8 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import SourceChanging, WindowsFailed
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
-from airflow_provider_influx_rollup.steps.influx import Execute, Gather, QueryArrow, Report, Step
+from airflow_provider_influx_rollup.steps.influx import Execute, Gather, QueryArrow, Report
+from airflow_provider_influx_rollup.steps.step import Step
 from tests.conftest import InfluxServer
 from tests.oracle import compare, rollup, windows
 from tests.rollup_runs import RUN, TAGS, Place, encode, interval, make_place, make_points, now, roll

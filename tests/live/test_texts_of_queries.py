@@ -23,7 +23,7 @@ from airflow_provider_influx_rollup.lifecycle.completeness.spec import Completen
 from airflow_provider_influx_rollup.lifecycle.deadman.deadman import check_deadman
 from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec
 from airflow_provider_influx_rollup.lifecycle.erase.source import delete_matching
-from airflow_provider_influx_rollup.lifecycle.query.query import QuerySpec, ask
+from airflow_provider_influx_rollup.lifecycle.query.query import QuerySpec, run_query
 from airflow_provider_influx_rollup.lifecycle.rollup_script.rollup_script import ScriptSpec, roll_up_by_script
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.validation.catalog import rules_of
@@ -130,7 +130,7 @@ import "strings"
 from(bucket: "{place.source}") |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
   |> map(fn: (r) => ({{r with given: params.text, length: strings.strlen(v: params.text)}})) // no yield"""
     answer = drive(
-        ask(QuerySpec(flux, {"text": 'say "hi",\r\n\r'}), HOUR), place.client, lambda _report: None
+        run_query(QuerySpec(flux, {"text": 'say "hi",\r\n\r'}), HOUR), place.client, lambda _report: None
     )
     (row,) = answer["first_rows"]
     assert (row["host"], row["_value"], row["given"], row["length"]) == (

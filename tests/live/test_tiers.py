@@ -23,7 +23,8 @@ from airflow_provider_influx_rollup.exceptions import (
 from airflow_provider_influx_rollup.lifecycle.pipeline.run_windows import interval_to_run
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
-from airflow_provider_influx_rollup.steps.influx import QueryArrow, Steps
+from airflow_provider_influx_rollup.steps.influx import QueryArrow
+from airflow_provider_influx_rollup.steps.step import Steps
 from dev.influx_http import InfluxAddress
 from tests import oracle
 from tests.conftest import InfluxServer

@@ -52,7 +52,9 @@ from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
     require_bucket,
     require_known,
 )
-from airflow_provider_influx_rollup.steps.influx import Bucket, Report, Steps, Write
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Bucket, Report, Write
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 TRIES = 3
@@ -125,9 +127,9 @@ def archive(
         seconds = (now() - window_began).total_seconds()
         with about_window(window, f"generation {one.published.manifest.generation}, and no receipt of it"):
             receipt = _receipt(spec, one, run, now, seconds)
-            yield Write(spec.ledger_bucket, [*place_lines, *encode_receipts([receipt])])
+            yield from ask(Write(spec.ledger_bucket, [*place_lines, *encode_receipts([receipt])]))
         place_lines = []
-        yield Report(_told(spec, one))
+        yield from ask(Report(_told(spec, one)))
         if one.is_new:
             yield from fold_marks(spec.folder)
         done.append(one)
@@ -198,7 +200,9 @@ def _renew(making: Making, newest: Published) -> Steps[Archived | None]:
         if making.would_lose(source) and not making.spec.force:
             # what is left of the damaged one may be more than the bucket has
             raise
-        yield Report(f"Window {making.window}: the archive is damaged and made anew: {error}", "warning")
+        yield from ask(
+            Report(f"Window {making.window}: the archive is damaged and made anew: {error}", "warning")
+        )
         return (yield from _made(fresh_generation(replace(making, reason=DAMAGED))))
     source = yield from fingerprint_source(making.spec, making.plan.slices)
     known = newest.manifest
@@ -206,10 +210,12 @@ def _renew(making: Making, newest: Published) -> Steps[Archived | None]:
         return Archived(newest, is_new=False)
     if making.would_lose(source):
         gone = f"points of generation {known.generation} are gone from a bucket with retention: they stay archived"
-        yield Report(f"Window {making.window}: {gone}", "warning")
+        yield from ask(Report(f"Window {making.window}: {gone}", "warning"))
         return (yield from _renew_incomplete(making, newest))
     how = few(source.differences(known.source, "the source", "it")) or "other series"
-    yield Report(f"Window {making.window}: generation {known.generation} is out of date: {how}", "warning")
+    yield from ask(
+        Report(f"Window {making.window}: generation {known.generation} is out of date: {how}", "warning")
+    )
     return (yield from _made(fresh_generation(replace(making, reason=CHANGED))))
 
 
@@ -256,8 +262,10 @@ def _require_same_bucket(
 def _kept(spec: ArchiveSpec, window: Interval, newest: Published | None) -> Steps[Archived]:
     if newest is not None:
         number = newest.manifest.generation
-        yield Report(
-            f"Window {window}: retention may have taken points; generation {number} is kept", "warning"
+        yield from ask(
+            Report(
+                f"Window {window}: retention may have taken points; generation {number} is kept", "warning"
+            )
         )
         return Archived(newest, is_new=False)
     what = f"retention of bucket {spec.bucket!r} may have taken points of the window, and there is no archive of it"

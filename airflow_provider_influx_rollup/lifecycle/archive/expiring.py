@@ -28,7 +28,9 @@ from airflow_provider_influx_rollup.lifecycle.run.window_errors import (
 from airflow_provider_influx_rollup.lifecycle.source.retention import MARGIN, is_too_old
 from airflow_provider_influx_rollup.lifecycle.source.slices import count_windows
 from airflow_provider_influx_rollup.lifecycle.source.whole_read import require_bucket, require_known
-from airflow_provider_influx_rollup.steps.influx import Bucket, Report, ShowKeys, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Bucket, Report, ShowKeys
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
@@ -106,7 +108,9 @@ def archive_expiring(
         raise _failure(spec, bucket, failed, len(archived))
     left = waiting[len(chosen) :]
     if left:
-        yield Report(f"{len(left)} windows wait for the next run, the first is {left[0]}", "warning")
+        yield from ask(
+            Report(f"{len(left)} windows wait for the next run, the first is {left[0]}", "warning")
+        )
     seconds = (now() - began).total_seconds()
     first = deletion(left[0], bucket) if left else None
     return Expiring(spec, tuple(counts), tuple(archived), tuple(left), first, rows, seconds)
@@ -142,7 +146,7 @@ def expiring_windows(
 
 def _counted(spec: ArchiveSpec, bucket: Bucket, windows: Sequence[Interval]) -> Steps[dict[Interval, int]]:
     """Those of some windows that have points, with their counts."""
-    keys = yield ShowKeys(spec.bucket, spec.measurement)
+    keys = yield from ask(ShowKeys(spec.bucket, spec.measurement))
     if windows:
         yield from require_known(spec, None, keys)
     counts = yield from count_windows(bucket, spec.measurement, windows, keys)
@@ -188,7 +192,7 @@ def _archive_each(
             if not is_of_windows(error) or isinstance(error, StoreError):
                 raise
             failed[window] = error
-            yield Report(str(error), "warning")
+            yield from ask(Report(str(error), "warning"))
     return rows
 
 

@@ -28,7 +28,9 @@ from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
     fingerprint_source,
     slice_query,
 )
-from airflow_provider_influx_rollup.steps.influx import Gather, Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Gather, Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import (
     MergeParts,
     RemoveFiles,
@@ -155,7 +157,7 @@ def _fresh(making: Making, number: int, folder: str) -> Steps[Published | None]:
         return None
     parts, content = read
     if making.would_lose(content) and not making.spec.force:
-        yield RemoveFiles(_paths(folder, parts))
+        yield from ask(RemoveFiles(_paths(folder, parts)))
         return None
     # what was compared is the same
     return (yield from _publish(making, folder, making.manifest(number, parts, content, content)))
@@ -169,13 +171,13 @@ def _merged(
         return None
     late, source = read
     step = MergeParts(before.paths, _paths(folder, late), folder, making.token, making.tags, before.window)
-    parts, replaced = yield step
+    parts, replaced = yield from ask(step)
     content = yield from read_back(folder, parts)
-    yield RemoveFiles(_paths(folder, late))
+    yield from ask(RemoveFiles(_paths(folder, late)))
     expected = merge([held, source])
     differences = expected.differences(merge([content, replaced]), "both", "the merged files")
     if differences:
-        yield RemoveFiles(_paths(folder, parts))
+        yield from ask(RemoveFiles(_paths(folder, parts)))
         what = f"the merged files are not what was archived and what came since: {few(differences)}"
         raise ArchiveMismatch(what, window=making.window, written="no new generation", fix="run it again")
     return (yield from _publish(making, folder, making.manifest(number, parts, content, source)))
@@ -206,8 +208,8 @@ def _read_source(making: Making, folder: str, name: str) -> Steps[tuple[list[Par
     why = yield from _gone_wrong(making, differences)
     if not why:
         return parts, content
-    yield Report(f"Window {making.window}: {why}", "warning")
-    yield RemoveFiles(_paths(folder, parts))
+    yield from ask(Report(f"Window {making.window}: {why}", "warning"))
+    yield from ask(RemoveFiles(_paths(folder, parts)))
     return None
 
 
@@ -241,11 +243,11 @@ def _write_slices(making: Making, folder: str, name: str) -> Steps[list[Part]]:
             )
             for number, one in enumerate(some, start=first + 1)
         )
-        for written in (yield Gather(steps)):
+        for written in (yield from ask(Gather(steps))):
             parts += written
         done += sum(one.rows for one in some)
         if len(slices) > READS_AT_A_TIME:
-            yield Report(f"Window {making.window}: {done:,} of {making.plan.rows:,} points written")
+            yield from ask(Report(f"Window {making.window}: {done:,} of {making.plan.rows:,} points written"))
     return parts
 
 

@@ -16,7 +16,9 @@ from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
     require_bucket,
     require_known,
 )
-from airflow_provider_influx_rollup.steps.influx import Bucket, Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Bucket, Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 
@@ -71,7 +73,7 @@ def plan_archive(spec: ArchiveSpec, windows: Sequence[Interval]) -> Steps[dict[s
         states.append(state)
         number = state.newest.manifest.generation if state.newest else 0
         what = "as many as in it" if state.is_archived else "it would be archived"
-        yield Report(f"Window {window}: {state.rows:,} points, generation {number}: {what}")
+        yield from ask(Report(f"Window {window}: {state.rows:,} points, generation {number}: {what}"))
     return {
         "window": Interval(windows[0].start, windows[-1].stop).as_json(),
         "windows": len(states),

@@ -16,7 +16,9 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.generations import (
 )
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import indexed_entries
 from airflow_provider_influx_rollup.lifecycle.archive_files.moved import read_moved
-from airflow_provider_influx_rollup.steps.influx import Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import ListFolder
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -54,7 +56,7 @@ def verify_archive(folder: str, interval: Interval | None = None) -> Steps[list[
     """
     # before the folders: they may have more by then, and not less
     indexed = yield from indexed_entries(folder)
-    names = yield ListFolder(folder)
+    names = yield from ask(ListFolder(folder))
     windows = sorted(window for name in names if (window := parse_window(name)) is not None)
     checked = []
     for window in windows:
@@ -64,7 +66,7 @@ def verify_archive(folder: str, interval: Interval | None = None) -> Steps[list[
             one = yield from _check(folder, window, number)
             if one is not None:
                 checked.append(one)
-                yield Report(f"{window}, generation {number}: {one.told}")
+                yield from ask(Report(f"{window}, generation {number}: {one.told}"))
     seen = {(one.window, one.generation) for one in checked}
     checked += [
         Checked(entry.window, entry.generation, entry.rows, entry.bytes, LOST)

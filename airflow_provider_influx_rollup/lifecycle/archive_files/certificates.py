@@ -16,13 +16,14 @@ from airflow_provider_influx_rollup.archive.certificate import (
 )
 from airflow_provider_influx_rollup.archive.signing_key import SigningKey
 from airflow_provider_influx_rollup.exceptions import ArchiveMissing
-from airflow_provider_influx_rollup.steps.influx import Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import ListFolder, PutNew, ReadBytes
 
 
 def last_number(measurement_folder: str) -> Steps[int]:
     """The number of the last certificate; 0 when there is none."""
-    names = yield ListFolder(certificates_folder(measurement_folder))
+    names = yield from ask(ListFolder(certificates_folder(measurement_folder)))
     return max((number for name in names if (number := certificate_number(name))), default=0)
 
 
@@ -45,7 +46,7 @@ def read_numbered(measurement_folder: str, number: int) -> Steps[Certificate]:
     :raises ArchiveMismatch: when it is damaged
     """
     path = f"{certificates_folder(measurement_folder)}/{certificate_name(number)}"
-    data = yield ReadBytes(path)
+    data = yield from ask(ReadBytes(path))
     if data is None:
         what = f"there is no certificate {path}"
         raise ArchiveMissing(what, written="nothing", fix="bring the file back from a copy")
@@ -89,7 +90,7 @@ def add_certificate(
         number += 1
         data = seal(body, number, previous, key)
         path = f"{certificates_folder(measurement_folder)}/{certificate_name(number)}"
-        if (yield PutNew(path, data)):
+        if (yield from ask(PutNew(path, data))):
             return read_certificate(data, path)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from airflow_provider_influx_rollup.archive.erasure import ErasedFiles
 from airflow_provider_influx_rollup.archive.paths import ERASED
-from airflow_provider_influx_rollup.steps.influx import Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import PutOver, ReadBytes
 
 
@@ -15,10 +16,10 @@ def read_erased(folder: str) -> Steps[ErasedFiles | None]:
     :raises ArchiveMismatch: when the document is damaged
     """
     path = f"{folder}/{ERASED}"
-    data = yield ReadBytes(path)
+    data = yield from ask(ReadBytes(path))
     return ErasedFiles.decode(data, path) if data is not None else None
 
 
 def write_erased(folder: str, erased: ErasedFiles) -> Steps[None]:
     """Say that the files are removed on purpose; always before one is."""
-    yield PutOver(f"{folder}/{ERASED}", erased.encode())
+    yield from ask(PutOver(f"{folder}/{ERASED}", erased.encode()))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from airflow_provider_influx_rollup.archive.erasure import erasures_folder, fence_name, fence_number
-from airflow_provider_influx_rollup.steps.influx import Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import ListFolder, PutNew
 
 
 def read_fences(measurement_folder: str) -> Steps[int]:
     """How many times a bucket was cleared by erasures: an archive that spans two of them must not be published."""
-    names = yield ListFolder(erasures_folder(measurement_folder))
+    names = yield from ask(ListFolder(erasures_folder(measurement_folder)))
     return max(map(fence_number, names), default=0)
 
 
@@ -18,5 +19,5 @@ def put_fence(measurement_folder: str) -> Steps[None]:
     number = yield from read_fences(measurement_folder)
     while True:
         number += 1
-        if (yield PutNew(f"{erasures_folder(measurement_folder)}/{fence_name(number)}", b"")):
+        if (yield from ask(PutNew(f"{erasures_folder(measurement_folder)}/{fence_name(number)}", b""))):
             return

@@ -16,7 +16,9 @@ from airflow_provider_influx_rollup.archive.paths import (
 from airflow_provider_influx_rollup.archive.placement import decode_in_place
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
 from airflow_provider_influx_rollup.lifecycle.archive_files.erased_files import read_erased
-from airflow_provider_influx_rollup.steps.influx import Gather, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Gather
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import FingerprintPart, ListFolder, ReadBytes
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -49,7 +51,7 @@ class Published:
 
 def generations(window_folder: str) -> Steps[list[int]]:
     """The numbers of all generations that were begun, in order."""
-    names = yield ListFolder(window_folder)
+    names = yield from ask(ListFolder(window_folder))
     return sorted(number for name in names if (number := parse_generation(name)) is not None)
 
 
@@ -72,7 +74,7 @@ def read_generation(window_folder: str, number: int) -> Steps[Published | None]:
     """
     folder = generation_folder(window_folder, number)
     path = f"{folder}/{MANIFEST}"
-    data = yield ReadBytes(path)
+    data = yield from ask(ReadBytes(path))
     if data is None:
         return None
     return Published(folder, decode_in_place(data, path), data)
@@ -116,7 +118,7 @@ def _verify_files(published: Published) -> Steps[Fingerprint]:
     for first in range(0, len(manifest.parts), READS_AT_A_TIME):
         some = manifest.parts[first : first + READS_AT_A_TIME]
         reads = tuple(FingerprintPart(f"{published.folder}/{part.name}", part.sha256) for part in some)
-        for part, (read, fingerprint) in zip(some, (yield Gather(reads)), strict=True):
+        for part, (read, fingerprint) in zip(some, (yield from ask(Gather(reads))), strict=True):
             if read != part:
                 what = f"{published.folder}/{part.name} is not the file that its manifest names"
                 raise ArchiveMismatch(what, window=manifest.window, written="nothing", fix=FIX)

@@ -23,7 +23,9 @@ from airflow_provider_influx_rollup.archive.paths import (
 from airflow_provider_influx_rollup.archive.placement import decode_in_place
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch
 from airflow_provider_influx_rollup.lifecycle.archive_files.generations import newest_generation
-from airflow_provider_influx_rollup.steps.influx import Gather, Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Gather, Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import ListFolder, PutNew, ReadBytes, RemoveFiles
 from airflow_provider_influx_rollup.windows.coverage import subtract
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -40,7 +42,7 @@ def has_windows(folder: str) -> Steps[bool]:
 
     :param folder: of the measurement
     """
-    return any(parse_window(name) is not None for name in (yield ListFolder(folder)))
+    return any(parse_window(name) is not None for name in (yield from ask(ListFolder(folder))))
 
 
 def find_entries(folder: str, interval: Interval | None = None) -> Steps[list[Entry]]:
@@ -61,7 +63,7 @@ def find_entries(folder: str, interval: Interval | None = None) -> Steps[list[En
     if interval is None or subtract([interval], [held for entry in known.values() for held in entry.covered]):
         wanted |= {
             window
-            for name in (yield ListFolder(folder))
+            for name in (yield from ask(ListFolder(folder)))
             if (window := parse_window(name)) is not None
             and window not in known
             and _is_wanted(window, interval)
@@ -86,7 +88,7 @@ def mark_generation(folder: str, window: Interval, generation: int) -> Steps[Non
     :param folder: of the measurement
     """
     mark = Mark(window, generation)
-    yield PutNew(f"{folder}/{FOLDER}/{mark.name}", b"")
+    yield from ask(PutNew(f"{folder}/{FOLDER}/{mark.name}", b""))
 
 
 def fold_marks(folder: str, least: int = MANY_MARKS) -> Steps[bool]:
@@ -108,7 +110,7 @@ def fold_marks(folder: str, least: int = MANY_MARKS) -> Steps[bool]:
         try:
             made = yield from _write_next(folder, catalog, windows, marks)
         except ArchiveMismatch as error:
-            yield Report(f"There is no new version of the index: {error}", "warning")
+            yield from ask(Report(f"There is no new version of the index: {error}", "warning"))
             return False
         if made is not None:
             return True
@@ -139,7 +141,7 @@ def _write_next(
     """Make the version after one; None when another writer was faster."""
     changed = yield from _look_up(folder, sorted(windows))
     made = catalog.next(changed, folder)
-    if not (yield PutNew(f"{folder}/{FOLDER}/{version_name(made.version)}", made.encode())):
+    if not (yield from ask(PutNew(f"{folder}/{FOLDER}/{version_name(made.version)}", made.encode()))):
         return None
     # a mark whose generation is still to come stays
     done = [
@@ -147,11 +149,14 @@ def _write_next(
         for mark in marks
         if (entry := made.entries.get(mark.window)) and entry.generation >= mark.generation
     ]
-    names = yield ListFolder(f"{folder}/{FOLDER}")
+    names = yield from ask(ListFolder(f"{folder}/{FOLDER}"))
     old = [number for number in parse_versions(names) if number <= made.version - VERSIONS_KEPT]
-    yield RemoveFiles(
-        tuple(
-            f"{folder}/{FOLDER}/{name}" for name in (*(mark.name for mark in done), *map(version_name, old))
+    yield from ask(
+        RemoveFiles(
+            tuple(
+                f"{folder}/{FOLDER}/{name}"
+                for name in (*(mark.name for mark in done), *map(version_name, old))
+            )
         )
     )
     return made
@@ -160,19 +165,19 @@ def _write_next(
 def _read(folder: str) -> Steps[tuple[Catalog, list[Mark]]]:
     """The newest version and the marks, which were listed together."""
     for _ in range(TRIES):
-        names = yield ListFolder(f"{folder}/{FOLDER}")
+        names = yield from ask(ListFolder(f"{folder}/{FOLDER}"))
         versions = parse_versions(names)
         marks = parse_marks(names)
         if not versions:
             return Catalog(), marks
         path = f"{folder}/{FOLDER}/{version_name(versions[-1])}"
-        data = yield ReadBytes(path)
+        data = yield from ask(ReadBytes(path))
         if data is None:
             continue  # there are newer ones meanwhile
         try:
             return Catalog.decode(data, path), marks
         except ArchiveMismatch as error:
-            yield Report(f"{error.what}; the windows are looked up in their folders", "warning")
+            yield from ask(Report(f"{error.what}; the windows are looked up in their folders", "warning"))
             return Catalog(versions[-1]), marks
     return Catalog(), []
 
@@ -182,9 +187,9 @@ def _look_up(folder: str, windows: Sequence[Interval]) -> Steps[list[Entry]]:
     found: list[Entry] = []
     for first in range(0, len(windows), LOOK_UPS_AT_A_TIME):
         folders = [window_folder(folder, window) for window in windows[first : first + LOOK_UPS_AT_A_TIME]]
-        listed = yield Gather(tuple(ListFolder(one) for one in folders))
+        listed = yield from ask(Gather(tuple(ListFolder(one) for one in folders)))
         paths = [_newest_manifest(one, names) for one, names in zip(folders, listed, strict=True)]
-        read = yield Gather(tuple(ReadBytes(path) for path in paths))
+        read = yield from ask(Gather(tuple(ReadBytes(path) for path in paths)))
         for one, path, data in zip(folders, paths, read, strict=True):
             if data is not None:
                 found.append(Entry.of(decode_in_place(data, path)))
@@ -199,7 +204,9 @@ def _newest_manifest(folder: str, names: Iterable[str]) -> str:
 
 
 def _all_windows(folder: str) -> Steps[set[Interval]]:
-    return {window for name in (yield ListFolder(folder)) if (window := parse_window(name)) is not None}
+    return {
+        window for name in (yield from ask(ListFolder(folder))) if (window := parse_window(name)) is not None
+    }
 
 
 def _is_wanted(window: Interval, interval: Interval | None) -> bool:

@@ -15,7 +15,8 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.generations import (
     read_generation,
     verify_files,
 )
-from airflow_provider_influx_rollup.steps.influx import Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import FingerprintPoints, PutOver, ReadBytes
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -75,7 +76,7 @@ def read_moved(generation_folder: str) -> Steps[Moved | None]:
     :raises ArchiveMismatch: when the document is damaged
     """
     path = f"{generation_folder}/{MOVED}"
-    data = yield ReadBytes(path)
+    data = yield from ask(ReadBytes(path))
     if data is None:
         return None
     values = decode_sealed(data, path)
@@ -87,7 +88,7 @@ def read_moved(generation_folder: str) -> Steps[Moved | None]:
 def write_moved(generation_folder: str, moved: Moved) -> Steps[None]:
     """Say which larger generation holds the points; always before a file is removed."""
     values = {"format": FORMAT, "window": moved.window.as_json(), "generation": moved.generation}
-    yield PutOver(f"{generation_folder}/{MOVED}", encode_sealed(values))
+    yield from ask(PutOver(f"{generation_folder}/{MOVED}", encode_sealed(values)))
 
 
 def find_held(published: Published) -> Steps[Held]:
@@ -128,7 +129,7 @@ def verify_held(published: Published) -> Steps[tuple[Held, Fingerprint]]:
         try:
             found = yield from verify_files(held.holder)
             if held.is_moved:
-                found = yield FingerprintPoints(held.paths, held.window)
+                found = yield from ask(FingerprintPoints(held.paths, held.window))
         except ArchiveMissing:
             # a compaction may have removed them meanwhile
             if (yield from find_held(published)) == held:

@@ -8,7 +8,8 @@ from airflow_provider_influx_rollup.archive.placement import FIX
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.archive_files.generations import newest_generation
-from airflow_provider_influx_rollup.steps.influx import Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import ListFolder, PutNew, ReadBytes
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -26,12 +27,12 @@ def require_own_folder(spec: ArchiveSpec, window: Interval) -> Steps[None]:
     path = f"{spec.folder}/{OWNER}"
     org, bucket = spec.kept_names
     mine = {"format": FORMAT, "org": org, "bucket": bucket, "measurement": spec.measurement}
-    data = yield ReadBytes(path)
+    data = yield from ask(ReadBytes(path))
     if data is None:
         yield from _require_same_before(spec.folder)
-        if (yield PutNew(path, encode_sealed(mine))):
+        if (yield from ask(PutNew(path, encode_sealed(mine)))):
             return
-        data = yield ReadBytes(path)
+        data = yield from ask(ReadBytes(path))
     found = decode_sealed(data or b"", path)
     if found != mine:
         what = (
@@ -48,7 +49,9 @@ def _require_same_before(folder: str) -> Steps[None]:
     :raises ArchiveMismatch: when the first ones are of another measurement; one that is damaged says nothing
     """
     problem: ArchiveMismatch | None = None
-    windows = [window for name in (yield ListFolder(folder)) if (window := parse_window(name)) is not None]
+    windows = [
+        window for name in (yield from ask(ListFolder(folder))) if (window := parse_window(name)) is not None
+    ]
     for window in windows[:MOST_TRIED]:
         try:
             if (yield from newest_generation(window_folder(folder, window))) is not None:

@@ -15,7 +15,9 @@ from airflow_provider_influx_rollup.ledger.archive_folders import (
 from airflow_provider_influx_rollup.ledger.purges import LIFTED, decode_marks, encode_mark
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import without_superseded
-from airflow_provider_influx_rollup.steps.influx import Bucket, FindBucket, Gather, Query, Steps
+from airflow_provider_influx_rollup.steps.ask import ask, gather
+from airflow_provider_influx_rollup.steps.influx import Bucket, FindBucket, Query
+from airflow_provider_influx_rollup.steps.step import Steps
 
 
 def located(spec: ArchiveSpec) -> Steps[ArchiveSpec]:
@@ -28,10 +30,10 @@ def find_place(spec: ArchiveSpec) -> Steps[tuple[ArchiveSpec, list[str]]]:
 
     The first that archives or purges a bucket writes that: its folder, and its id in marks of before there were ids.
     """
-    bucket, ledger = yield Gather((FindBucket(spec.bucket), FindBucket(spec.ledger_bucket)))
+    bucket, ledger = yield from gather(FindBucket(spec.bucket), FindBucket(spec.ledger_bucket))
     if bucket is None or ledger is None:
         return spec, []
-    folders = decode_folders((yield Query(folders_query(spec.ledger_bucket), as_sent=True)))
+    folders = decode_folders((yield from ask(Query(folders_query(spec.ledger_bucket), as_sent=True))))
     known = folder_of_id(folders, bucket.id)
     if known is not None:
         return replace(spec, kept_as=known.names), []
@@ -47,10 +49,12 @@ def earlier_names(bucket: str, ledger_bucket: str) -> Steps[tuple[str, str] | No
     """
     if not ledger_bucket:
         return None
-    found, ledger = yield Gather((FindBucket(bucket), FindBucket(ledger_bucket)))
+    found, ledger = yield from gather(FindBucket(bucket), FindBucket(ledger_bucket))
     if found is None or ledger is None:
         return None
-    folder = folder_of_id(decode_folders((yield Query(folders_query(ledger_bucket), as_sent=True))), found.id)
+    folder = folder_of_id(
+        decode_folders((yield from ask(Query(folders_query(ledger_bucket), as_sent=True)))), found.id
+    )
     return None if folder is None else folder.names
 
 
@@ -74,7 +78,7 @@ def _new_folder(spec: ArchiveSpec, bucket: Bucket, folders: Sequence[ArchiveFold
 def _adopted_marks(ledger_bucket: str, bucket: Bucket) -> Steps[list[str]]:
     """The marks that count by the bucket's name, with its id: from now on they follow it."""
     marks = without_superseded(
-        decode_marks((yield Query(named_marks_query(ledger_bucket, bucket.name), as_sent=True)))
+        decode_marks((yield from ask(Query(named_marks_query(ledger_bucket, bucket.name), as_sent=True))))
     )
     return [
         encode_mark(replace(mark, bucket_id=bucket.id))

@@ -11,7 +11,9 @@ from airflow_provider_influx_rollup.exceptions import ArchiveMismatch
 from airflow_provider_influx_rollup.lifecycle.archive_files.fences import read_fences
 from airflow_provider_influx_rollup.lifecycle.archive_files.generations import READS_AT_A_TIME, Published
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import mark_generation
-from airflow_provider_influx_rollup.steps.influx import Gather, Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Gather, Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import (
     FingerprintPart,
     ListFolder,
@@ -34,7 +36,7 @@ def read_back(folder: str, parts: Sequence[Part]) -> Steps[Fingerprint]:
     for first in range(0, len(parts), READS_AT_A_TIME):
         some = parts[first : first + READS_AT_A_TIME]
         steps = tuple(FingerprintPart(f"{folder}/{part.name}", part.sha256) for part in some)
-        for part, (read, fingerprint) in zip(some, (yield Gather(steps)), strict=True):
+        for part, (read, fingerprint) in zip(some, (yield from ask(Gather(steps))), strict=True):
             if read != part:
                 what = f"{folder}/{part.name} does not hold what was written to it"
                 fix = "look at the store, then run it again"
@@ -55,36 +57,36 @@ def publish(
     """
     folder, manifest = published.folder, published.manifest
     if (yield from read_fences(measurement_folder)) != fences:
-        yield Report(f"Window {manifest.window}: {ERASED_MEANWHILE}", "warning")
+        yield from ask(Report(f"Window {manifest.window}: {ERASED_MEANWHILE}", "warning"))
         yield from give_way(folder, token, manifest.window)
         return None
     yield from mark_generation(measurement_folder, manifest.window, manifest.generation)
-    if not (yield PutNew(f"{folder}/{MANIFEST}", published.data)):
+    if not (yield from ask(PutNew(f"{folder}/{MANIFEST}", published.data))):
         yield from give_way(folder, token, manifest.window)
         return None
     mine = {part.name for part in manifest.parts}
-    names = yield ListFolder(folder)
+    names = yield from ask(ListFolder(folder))
     if not mine.issubset(names):
         # an erasure took files in this moment; nobody can have read the generation
-        yield RemoveFiles((f"{folder}/{MANIFEST}",))
-        yield Report(f"Window {manifest.window}: {ERASED_MEANWHILE}", "warning")
+        yield from ask(RemoveFiles((f"{folder}/{MANIFEST}",)))
+        yield from ask(Report(f"Window {manifest.window}: {ERASED_MEANWHILE}", "warning"))
         return None
     # what runs left that died, or that will find this manifest in their way
     strangers = [name for name in names if name.endswith(".parquet") and name not in mine]
-    yield RemoveFiles(tuple(f"{folder}/{name}" for name in strangers))
+    yield from ask(RemoveFiles(tuple(f"{folder}/{name}" for name in strangers)))
     return published
 
 
 def give_way(folder: str, token: str, window: Interval) -> Steps[None]:
     """Remove the files of a try, but none that a manifest names, whoever wrote it."""
     path = f"{folder}/{MANIFEST}"
-    data = yield ReadBytes(path)
+    data = yield from ask(ReadBytes(path))
     named = {part.name for part in Manifest.decode(data, path).parts} if data is not None else set()
-    names = yield ListFolder(folder)
+    names = yield from ask(ListFolder(folder))
     mine = [name for name in names if token in name and name not in named]
-    yield RemoveFiles(tuple(f"{folder}/{name}" for name in mine))
+    yield from ask(RemoveFiles(tuple(f"{folder}/{name}" for name in mine)))
     if data is not None:
-        yield Report(f"Window {window}: another run was faster", "warning")
+        yield from ask(Report(f"Window {window}: another run was faster", "warning"))
 
 
 def few(differences: Sequence[str]) -> str:

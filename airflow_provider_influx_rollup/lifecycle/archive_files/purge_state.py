@@ -8,7 +8,8 @@ from typing import Any
 
 from airflow_provider_influx_rollup.archive.documents import damaged, decode_document, encode_document
 from airflow_provider_influx_rollup.archive.paths import INTENT
-from airflow_provider_influx_rollup.steps.influx import Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import PutOver, ReadBytes, RemoveFiles
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -49,7 +50,7 @@ def read_purge(window_folder: str) -> Steps[PurgeState | None]:
     :raises ArchiveMismatch: when the document is damaged
     """
     path = f"{window_folder}/{INTENT}"
-    data = yield ReadBytes(path)
+    data = yield from ask(ReadBytes(path))
     if data is None:
         return None
     values = decode_document(data, path)
@@ -63,6 +64,6 @@ def write_purge(window_folder: str, state: PurgeState | None) -> Steps[None]:
     """Remember the state; None forgets that there was a purge."""
     path = f"{window_folder}/{INTENT}"
     if state is None:
-        yield RemoveFiles((path,))
+        yield from ask(RemoveFiles((path,)))
     else:
-        yield PutOver(path, encode_document(asdict(state)))
+        yield from ask(PutOver(path, encode_document(asdict(state))))

@@ -8,7 +8,8 @@ to it then. A run that died is so taken over by the next one, and needs no clock
 from __future__ import annotations
 
 from airflow_provider_influx_rollup.archive.paths import CLAIMS
-from airflow_provider_influx_rollup.steps.influx import Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import ListFolder, PutNew, RemoveFiles
 
 
@@ -21,7 +22,7 @@ def claim_window(window_folder: str) -> Steps[int]:
     while True:
         number += 1
         # without a byte: a store tells two makers of the same bytes apart only then
-        if (yield PutNew(_path(window_folder, number), b"")):
+        if (yield from ask(PutNew(_path(window_folder, number), b""))):
             return number
 
 
@@ -33,18 +34,18 @@ def holds_claim(window_folder: str, number: int) -> Steps[bool]:
 def release_claim(window_folder: str, number: int) -> Steps[None]:
     """Leave a window as it was before it was claimed: nothing of it was changed."""
     if number:
-        yield RemoveFiles((_path(window_folder, number),))
+        yield from ask(RemoveFiles((_path(window_folder, number),)))
 
 
 def forget_claims(window_folder: str, number: int) -> Steps[None]:
     """Remove the claims before one; the last stays, so that no number is used twice."""
     old = tuple(_path(window_folder, one) for one in (yield from _claims(window_folder)) if one < number)
     if old:
-        yield RemoveFiles(old)
+        yield from ask(RemoveFiles(old))
 
 
 def _claims(window_folder: str) -> Steps[list[int]]:
-    names = yield ListFolder(f"{window_folder}/{CLAIMS}")
+    names = yield from ask(ListFolder(f"{window_folder}/{CLAIMS}"))
     return [int(name) for name in names if name.isdigit()]
 
 

@@ -18,7 +18,9 @@ from airflow_provider_influx_rollup.lifecycle.compact.remove import remove_small
 from airflow_provider_influx_rollup.lifecycle.compact.spec import Compacted, CompactResult, CompactSpec
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
-from airflow_provider_influx_rollup.steps.influx import Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 TRIES = 3
@@ -78,12 +80,12 @@ def compact(
     for window in spec.windows(interval):
         if not spec.is_due(window, now()):
             waiting.append(window)
-            yield Report(f"Window {window} is younger than min_age={spec.min_age}: it waits")
+            yield from ask(Report(f"Window {window} is younger than min_age={spec.min_age}: it waits"))
             continue
         one = yield from (_plan_only(going, window) if dry_run else compact_window(going, window))
         if one is not None:
             done.append(one)
-            yield Report(_told(spec, one, dry_run=dry_run))
+            yield from ask(Report(_told(spec, one, dry_run=dry_run)))
     seconds = (now() - began).total_seconds()
     return CompactResult(spec, interval, tuple(done), tuple(waiting), dry_run, seconds)
 
@@ -146,7 +148,7 @@ def _mended(
     plan = yield from plan_window(going.spec, window, trusts_newest=False)
     if plan.newest is None or not plan.pieces:
         raise error
-    yield Report(f"Window {window} is made anew of its small windows: {error}", "warning")
+    yield from ask(Report(f"Window {window} is made anew of its small windows: {error}", "warning"))
     return (yield from _make(going, plan, DAMAGED))
 
 

@@ -23,7 +23,8 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.publish import few, 
 from airflow_provider_influx_rollup.lifecycle.compact.plan import CompactPlan
 from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
-from airflow_provider_influx_rollup.steps.influx import Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import (
     Joined,
     JoinParts,
@@ -75,7 +76,9 @@ def compact_generation(making: Compacting) -> Steps[Published | None]:
     folder, number = yield from _begin(making)
     tags = tuple(sorted({tag for one in held.values() for tag in one.published.manifest.tags}))
     try:
-        joined: Joined = yield JoinParts(_sources(making.plan, held), folder, f"{making.token}-0001", tags)
+        joined: Joined = yield from ask(
+            JoinParts(_sources(making.plan, held), folder, f"{making.token}-0001", tags)
+        )
         _require_equal(making.plan, held, joined)
         manifest = _manifest(making, number, tags, joined)
         published = Published(folder, manifest, manifest.encode())

@@ -16,7 +16,9 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.generations import (
 )
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import find_entries
 from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
-from airflow_provider_influx_rollup.steps.influx import Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 
@@ -74,7 +76,7 @@ def plan_window(spec: CompactSpec, window: Interval, *, trusts_newest: bool = Tr
     inside = [piece for piece in pieces if window.covers(piece.entries[0].window)]
     if len(inside) < len(pieces):
         outside = next(piece for piece in pieces if piece not in inside).entries[0].window
-        yield Report(f"Window {window}: {outside} sticks out of it and is left as it is", "warning")
+        yield from ask(Report(f"Window {window}: {outside} sticks out of it and is left as it is", "warning"))
     return CompactPlan(window, newest, tuple(inside))
 
 

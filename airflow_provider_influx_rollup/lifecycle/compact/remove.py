@@ -8,7 +8,9 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.generations import P
 from airflow_provider_influx_rollup.lifecycle.archive_files.moved import Moved, read_moved, write_moved
 from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import DONE, read_purge
 from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
-from airflow_provider_influx_rollup.steps.influx import Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import ListFolder, RemoveFiles
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -32,12 +34,12 @@ def remove_small(spec: CompactSpec, large: Published) -> Steps[int]:
             if not (yield from _may_go(folder, newest)):
                 continue
             yield from write_moved(newest.folder, Moved(large.manifest.window, large.manifest.generation))
-        names = [name for name in (yield ListFolder(newest.folder)) if name.endswith(".parquet")]
+        names = [name for name in (yield from ask(ListFolder(newest.folder))) if name.endswith(".parquet")]
         if names:
-            yield RemoveFiles(tuple(f"{newest.folder}/{name}" for name in names))
+            yield from ask(RemoveFiles(tuple(f"{newest.folder}/{name}" for name in names)))
             removed += 1
     if removed:
-        yield Report(_told(large.manifest.window, removed))
+        yield from ask(Report(_told(large.manifest.window, removed)))
     return removed
 
 

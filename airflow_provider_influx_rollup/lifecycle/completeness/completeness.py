@@ -35,7 +35,9 @@ from airflow_provider_influx_rollup.lifecycle.source.inventory import (
     series_label,
 )
 from airflow_provider_influx_rollup.lifecycle.source.inventory_read import read_expected
-from airflow_provider_influx_rollup.steps.influx import Query, Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Query, Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
@@ -94,13 +96,15 @@ def check_windows(spec: CompletenessSpec, interval: Interval, now: datetime) -> 
     """
     windows, due = spec.windows(interval), spec.due_at(interval)
     if now < due:
-        yield Report(f"{interval} is not due before {format_instant(due)} (stop + lateness {spec.lateness})")
+        yield from ask(
+            Report(f"{interval} is not due before {format_instant(due)} (stop + lateness {spec.lateness})")
+        )
         return None
     receipts = yield from _upstream(spec, interval)
     uncommitted = [window for window in windows if spec.upstream and window not in receipts]
     if uncommitted:
         text = f"{len(uncommitted)} of {len(windows)} windows are not COMMITTED by {spec.upstream}"
-        yield Report(f"{interval}: {text}, the first is {uncommitted[0]}")
+        yield from ask(Report(f"{interval}: {text}, the first is {uncommitted[0]}"))
         return None
     look = yield from look_at(spec, interval, now)
     if spec.quiet_for is not None:
@@ -111,13 +115,13 @@ def check_windows(spec: CompletenessSpec, interval: Interval, now: datetime) -> 
     partial_from = spec.partial_from(interval)
     is_enough = partial_from is not None and now >= partial_from
     if not look.is_complete:
-        yield Report(_lacks(interval, look), "warning" if is_enough else "info")
+        yield from ask(Report(_lacks(interval, look), "warning" if is_enough else "info"))
         if not is_enough:
             return None
         yield from mark_incomplete(spec, interval, look.lacking(), now)
     else:
         yield from mark_complete(spec, interval)
-    rows = yield Query(watermark_query(spec.source, interval))
+    rows = yield from ask(Query(watermark_query(spec.source, interval)))
     watermark = max((row["_time"] for row in rows), default=None)
     event = completion_event(spec, interval, look, watermark)
     return event | {"upstream_incomplete": sum(1 for receipt in receipts.values() if receipt.incomplete)}
@@ -136,7 +140,9 @@ def look_at(spec: CompletenessSpec, interval: Interval, now: datetime) -> Steps[
     )
     counted: list[WindowCount] = []
     for run in equal_runs(spec.windows(interval)):
-        counted += count_windows(run.windows, (yield Query(counts_query(spec.source, run), keeps_bytes=True)))
+        counted += count_windows(
+            run.windows, (yield from ask(Query(counts_query(spec.source, run), keeps_bytes=True)))
+        )
     cadence = Duration.of(spec.cadence) if spec.cadence else None
     gaps = [
         find_gap(
@@ -161,7 +167,9 @@ def _behind(
     """Which of the expected series have no point past the stop yet, by the points' own time; empty when enough have."""
     passed = interval.stop + Duration.of(str(spec.watermark), allow_zero=True).timedelta
     after = Interval(passed, max(now, passed) + CLOCKS_AHEAD)
-    seen = last_seen_by_series((yield Query(last_seen_query(spec.source, after, None), keeps_bytes=True)))
+    seen = last_seen_by_series(
+        (yield from ask(Query(last_seen_query(spec.source, after, None), keeps_bytes=True)))
+    )
     listed = expected if isinstance(expected, tuple) else ()
     total = len(listed) or (expected if isinstance(expected, int) else 1)
     behind, _ = match_series(listed, seen)
@@ -178,7 +186,7 @@ def _upstream(spec: CompletenessSpec, interval: Interval) -> Steps[dict[Interval
         return {}
     query = receipts_query(spec.ledger_bucket, spec.upstream, ROLLUP, interval)
     try:
-        rows = yield Query(query, as_sent=True)
+        rows = yield from ask(Query(query, as_sent=True))
     except BucketNotFound:
         # the ledger is made by the first rollup that commits a window
         rows = []

@@ -15,7 +15,9 @@ from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.completeness.spec import CompletenessSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_stored, rollups_in_force
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
-from airflow_provider_influx_rollup.steps.influx import EnsureBucket, Query, Report, Steps, Write
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import EnsureBucket, Query, Report, Write
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.touched import windows_touched
 
@@ -54,7 +56,7 @@ def mark_incomplete(
     """
     if spec.pipeline is None:
         return
-    yield EnsureBucket(spec.ledger_bucket)
+    yield from ask(EnsureBucket(spec.ledger_bucket))
     spec_hash, touched = yield from _windows_of_pipeline(spec, lacking)
     known = yield from _receipts(spec, _span([interval, *touched]))
     text = CompleteWhen(replace(spec, pipeline=None, accept_partial_after=None), interval).as_text()
@@ -62,7 +64,9 @@ def mark_incomplete(
     for window, why in touched.items():
         receipt = known.pop(window.start, None)
         if receipt is not None and receipt.window != window:
-            yield Report(f"{window}: the receipt there is of {receipt.window}, left as it is", "warning")
+            yield from ask(
+                Report(f"{window}: the receipt there is of {receipt.window}, left as it is", "warning")
+            )
         elif receipt is not None:
             lines += encode_incomplete([replace(receipt, incomplete=why, complete_when=text)])
         else:
@@ -70,7 +74,7 @@ def mark_incomplete(
             lines += encode_receipts([replace(planned, incomplete=why, complete_when=text)])
     lines += _unmarked(receipt for receipt in known.values() if _is_about(receipt, interval))
     if lines:
-        yield Write(spec.ledger_bucket, lines)
+        yield from ask(Write(spec.ledger_bucket, lines))
 
 
 def mark_complete(spec: CompletenessSpec, interval: Interval) -> Steps[None]:
@@ -88,7 +92,7 @@ def unmark(ledger_bucket: str, receipts: Iterable[Receipt]) -> Steps[None]:
     """Take the marks of these receipts away, and leave the rest of them as it is by now."""
     lines = _unmarked(receipts)
     if lines:
-        yield Write(ledger_bucket, lines)
+        yield from ask(Write(ledger_bucket, lines))
 
 
 def _unmarked(receipts: Iterable[Receipt]) -> list[str]:
@@ -105,7 +109,9 @@ def _is_about(receipt: Receipt, interval: Interval) -> bool:
 
 
 def _receipts(spec: CompletenessSpec, span: Interval) -> Steps[dict[datetime, Receipt]]:
-    rows = yield Query(receipts_query(spec.ledger_bucket, str(spec.pipeline), ROLLUP, span), as_sent=True)
+    rows = yield from ask(
+        Query(receipts_query(spec.ledger_bucket, str(spec.pipeline), ROLLUP, span), as_sent=True)
+    )
     return {receipt.window.start: receipt for receipt in decode_receipts(rows)}
 
 

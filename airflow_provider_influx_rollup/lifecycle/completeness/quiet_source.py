@@ -14,7 +14,9 @@ from airflow_provider_influx_rollup.flux.ledger_read import look_query
 from airflow_provider_influx_rollup.ledger.looks import SourceLook, decode_look, encode_look, short_hash
 from airflow_provider_influx_rollup.lifecycle.completeness.gaps import WindowCount
 from airflow_provider_influx_rollup.lifecycle.completeness.spec import CompletenessSpec
-from airflow_provider_influx_rollup.steps.influx import EnsureBucket, Query, Steps, Write
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import EnsureBucket, Query, Write
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 
@@ -28,15 +30,15 @@ def quiet_since(
     """
     watch, fingerprint = watch_of(spec), fingerprint_of(counted)
     try:
-        rows = yield Query(look_query(spec.ledger_bucket, watch, interval), as_sent=True)
+        rows = yield from ask(Query(look_query(spec.ledger_bucket, watch, interval), as_sent=True))
     except BucketNotFound:
-        yield EnsureBucket(spec.ledger_bucket)
+        yield from ask(EnsureBucket(spec.ledger_bucket))
         rows = []
     last = decode_look(rows, interval)
     if last is not None and last.fingerprint == fingerprint and last.seen_since <= now:
         return last.seen_since
     look = SourceLook(watch, interval, fingerprint, now)
-    yield Write(spec.ledger_bucket, [encode_look(look)])
+    yield from ask(Write(spec.ledger_bucket, [encode_look(look)]))
     return now
 
 

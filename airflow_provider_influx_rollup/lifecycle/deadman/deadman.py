@@ -28,7 +28,9 @@ from airflow_provider_influx_rollup.lifecycle.source.inventory import (
     series_label,
 )
 from airflow_provider_influx_rollup.lifecycle.source.inventory_read import read_named
-from airflow_provider_influx_rollup.steps.influx import Query, Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Query, Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
 MAX_LISTED = 200
@@ -51,8 +53,8 @@ def check_deadman(spec: DeadmanSpec, interval: Interval) -> Steps[dict[str, Any]
     keys = grouping_of(spec.group_by, expected)
     recent_query = Query(last_seen_query(spec.source, spans.recent, keys), keeps_bytes=True)
     earlier_query = Query(last_seen_query(spec.source, spans.earlier, keys), keeps_bytes=True)
-    recent = last_seen_by_series((yield recent_query))
-    earlier = last_seen_by_series((yield earlier_query))
+    recent = last_seen_by_series((yield from ask(recent_query)))
+    earlier = last_seen_by_series((yield from ask(earlier_query)))
     levels = yield from read_levels(spec, Interval(spans.earlier.start, interval.stop))
     newer = yield from read_newer(spec, interval)
     retired = spec.inventory.without_retired
@@ -113,13 +115,15 @@ def _result(
 def _report(spec: DeadmanSpec, interval: Interval, result: Mapping[str, Any]) -> Steps[None]:
     where = f"{spec.bucket}/{spec.measurement} at {format_instant(interval.stop)}"
     if result["state"] == "nothing_expected":
-        yield Report(f"{where}: nothing is expected: no series was seen or listed", "warning")
+        yield from ask(Report(f"{where}: nothing is expected: no series was seen or listed", "warning"))
         return
     counts = ", ".join(f"{result[key]} {word}" for key, word in COUNTED.items())
-    yield Report(f"{where}: {counts}", "warning" if result["dead_count"] else "info")
+    yield from ask(Report(f"{where}: {counts}", "warning" if result["dead_count"] else "info"))
     for verdict in result["dead"][:20]:
         label = series_label(tuple(sorted(verdict["series"].items())))
-        yield Report(f"{verdict['state']}: {label}, last seen {verdict['last_seen'] or 'never'}", "warning")
+        yield from ask(
+            Report(f"{verdict['state']}: {label}, last seen {verdict['last_seen'] or 'never'}", "warning")
+        )
 
 
 COUNTED = {

@@ -22,7 +22,9 @@ from airflow_provider_influx_rollup.lifecycle.statuses.check_status import (
     read_status,
     write_of_statuses,
 )
-from airflow_provider_influx_rollup.steps.influx import Delete, Query, Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Delete, Query, Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, STORABLE, Interval, format_instant
 
 NOTHING_EXPECTED_LEVEL = "warn"
@@ -34,7 +36,7 @@ def read_levels(spec: DeadmanSpec, interval: Interval) -> Steps[dict[Series, str
 
     :param interval: of status times
     """
-    rows = yield Query(last_statuses_query(spec.status_bucket, spec.check.id, interval))
+    rows = yield from ask(Query(last_statuses_query(spec.status_bucket, spec.check.id, interval)))
     latest: dict[Series, tuple[datetime, str]] = {}
     for row in rows:
         series, level, time = read_status(row)
@@ -93,31 +95,31 @@ def write_statuses(spec: DeadmanSpec, interval: Interval, statuses: list[Status]
     """
     check, at = spec.check, interval.stop
     instant = Interval(at, at + MICROSECOND)
-    rows = yield Query(last_statuses_query(spec.status_bucket, check.id, instant))
+    rows = yield from ask(Query(last_statuses_query(spec.status_bucket, check.id, instant)))
     planned = {(status.series, status.level) for status in statuses}
     stale_levels = {level for series, level, _ in map(read_status, rows) if (series, level) not in planned}
     with about_window(interval, "no status"):
         write = write_of_statuses(spec.status_bucket, check, statuses, at)
     try:
-        yield write
+        yield from ask(write)
     except WriteRejected as error:
         if "retention policy" not in str(error):
             raise
         note = f"bucket {spec.status_bucket!r} keeps no statuses as old as {format_instant(at)}: none written"
-        yield Report(note, "warning")
+        yield from ask(Report(note, "warning"))
         return {"statuses_written": 0, "statuses_note": note}
     for level in sorted(stale_levels):
         tags = {"_check_id": check.id, "_level": level}
-        yield Delete(spec.status_bucket, instant, delete_predicate(STATUS_MEASUREMENT, tags))
+        yield from ask(Delete(spec.status_bucket, instant, delete_predicate(STATUS_MEASUREMENT, tags)))
     again = [status for status in statuses if status.level in stale_levels]
     if again:
         # a delete takes the whole level: tag equality also matches series with more tags
-        yield write_of_statuses(spec.status_bucket, check, again, at)
+        yield from ask(write_of_statuses(spec.status_bucket, check, again, at))
     return {"statuses_written": len(statuses)}
 
 
 def read_newer(spec: DeadmanSpec, interval: Interval) -> Steps[datetime | None]:
     """The time of the check's last status after an interval; None when the interval is the latest it judged."""
     later = Interval(interval.stop + MICROSECOND, STORABLE.stop)
-    rows = yield Query(newest_status_query(spec.status_bucket, spec.check.id, later))
+    rows = yield from ask(Query(newest_status_query(spec.status_bucket, spec.check.id, later)))
     return max((row["_time"] for row in rows), default=None)

@@ -14,14 +14,9 @@ from airflow_provider_influx_rollup.lifecycle.doctor.retention import check_rete
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_pipelines
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
-from airflow_provider_influx_rollup.steps.influx import (
-    Bucket,
-    CheckWritable,
-    FindBucket,
-    Gather,
-    Query,
-    Steps,
-)
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Bucket, CheckWritable, FindBucket, Gather, Query
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import EPOCH, Interval, from_ns
 
 Row = Mapping[str, Any]
@@ -41,13 +36,13 @@ def examine(
     :raises InfluxError: when the server cannot be asked
     """
     findings = [(yield from _check_clock(now))]
-    ledger = yield FindBucket(ledger_bucket)
+    ledger = yield from ask(FindBucket(ledger_bucket))
     findings.append((yield from _check_ledger(ledger_bucket, ledger)))
     if ledger is None:
         return findings
     pipelines = yield from load_pipelines(ledger_bucket)
     names = sorted({name for spec in pipelines.values() for name in (spec.source_bucket, spec.target_bucket)})
-    looked_up = yield Gather(tuple(FindBucket(name) for name in names))
+    looked_up = yield from ask(Gather(tuple(FindBucket(name) for name in names)))
     buckets: dict[str, Bucket | None] = dict(zip(names, looked_up, strict=True))
     findings += _check_buckets(pipelines, buckets)
     findings.append(_check_names(pipelines))
@@ -56,14 +51,16 @@ def examine(
     findings.append(
         _check_stuck(
             pipelines,
-            (yield Query(unfinished_query(ledger_bucket, _always(now())), as_sent=True)),
+            (yield from ask(Query(unfinished_query(ledger_bucket, _always(now())), as_sent=True))),
             now(),
             stuck_after,
         )
     )
     starts = Interval(now() - drift_since, now())
     findings.append(
-        _check_drift(pipelines, (yield Query(spec_counts_query(ledger_bucket, starts), as_sent=True)))
+        _check_drift(
+            pipelines, (yield from ask(Query(spec_counts_query(ledger_bucket, starts), as_sent=True)))
+        )
     )
     return findings
 
@@ -74,7 +71,7 @@ def _always(now: datetime) -> Interval:
 
 def _check_clock(now: Clock) -> Steps[Finding]:
     before = now()
-    rows = yield Query(server_clock_query())
+    rows = yield from ask(Query(server_clock_query()))
     on_the_way = now() - before
     difference = rows[0]["_value"] - (before + on_the_way / 2)
     # when in that time the server looked at its clock, nobody knows
@@ -110,7 +107,7 @@ def _check_ledger(name: str, ledger: Bucket | None) -> Steps[Finding]:
 
 def _write_refusal(bucket: str) -> Steps[str]:
     try:
-        yield CheckWritable(bucket)
+        yield from ask(CheckWritable(bucket))
     except (InfluxForbidden, BucketNotFound):
         return f"the token may not write to bucket {bucket!r}"
     return ""

@@ -36,7 +36,9 @@ from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
-from airflow_provider_influx_rollup.steps.influx import Gather, Report, Steps, Write
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Gather, Report, Write
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import (
     EraseParts,
     ListFolder,
@@ -137,7 +139,7 @@ class ArchiveLook:
 
     def windows(self) -> Steps[list[Interval]]:
         """The archived windows that may hold points."""
-        names = yield ListFolder(self.spec.archive.folder)
+        names = yield from ask(ListFolder(self.spec.archive.folder))
         found = sorted(window for name in names if (window := parse_window(name)) is not None)
         self.has_any = bool(found)
         return [window for window in found if window.overlaps(self.spec.span)]
@@ -170,7 +172,7 @@ class ArchiveLook:
     def _look_into(self, window_path: str, number: int) -> Steps[Files]:
         folder = generation_folder(window_path, number)
         published = yield from read_generation(window_path, number)
-        names = tuple(name for name in (yield ListFolder(folder)) if name.endswith(PARQUET))
+        names = tuple(name for name in (yield from ask(ListFolder(folder))) if name.endswith(PARQUET))
         # a file without a manifest may be growing
         named = {part.name for part in published.manifest.parts} if published else set()
         missing = [name for name in names if name not in named or f"{folder}/{name}" not in self.known]
@@ -180,7 +182,7 @@ class ArchiveLook:
                 TallyMatching(f"{folder}/{name}", tuple(sorted(self.spec.tags.items())), self.spec.span)
                 for name in some
             )
-            for name, found in zip(some, (yield Gather(steps)), strict=True):
+            for name, found in zip(some, (yield from ask(Gather(steps))), strict=True):
                 self.known[f"{folder}/{name}"] = found
         return Files(
             folder, number, published, names, {name: self.known[f"{folder}/{name}"] for name in names}
@@ -256,7 +258,7 @@ def clear_window(how: Rewriting, files: WindowFiles) -> Steps[bool]:
             yield from _remove_matching(how, one)
     for one in files.generations:
         if doomed := one.must_go(one.attempts):
-            yield RemoveFiles(tuple(f"{one.folder}/{name}" for name in doomed))
+            yield from ask(RemoveFiles(tuple(f"{one.folder}/{name}" for name in doomed)))
     return True
 
 
@@ -268,22 +270,24 @@ def _write_anew(how: Rewriting, files: WindowFiles, newest: Published) -> Steps[
     folder = generation_folder(window_folder(how.spec.archive.folder, window), number)
     name = f"{REASON}-{how.token(window)}-0001"
     tags = tuple(sorted(how.spec.tags.items()))
-    parts, erased = yield EraseParts(newest.paths, tags, how.spec.span, folder, name, old.tags)
+    parts, erased = yield from ask(EraseParts(newest.paths, tags, how.spec.span, folder, name, old.tags))
     content = yield from read_back(folder, parts)
     differences = old.content.differences(merge([content, erased]), "the old files", "the new ones")
     if differences:
-        yield RemoveFiles(tuple(f"{folder}/{part.name}" for part in parts))
+        yield from ask(RemoveFiles(tuple(f"{folder}/{part.name}" for part in parts)))
         what = f"the files written anew are not what was archived without the series: {few(differences)}"
         raise ArchiveMismatch(what, window=window, written="no new generation", fix="run it again")
     manifest = _manifest(how, old, number, parts, content)
     yield from _follow_purge(how, window, old.generation, number)
     yield from mark_generation(how.spec.archive.folder, window, number)
-    if not (yield PutNew(f"{folder}/{MANIFEST}", manifest.encode())):
-        yield RemoveFiles(tuple(f"{folder}/{part.name}" for part in parts))
+    if not (yield from ask(PutNew(f"{folder}/{MANIFEST}", manifest.encode()))):
+        yield from ask(RemoveFiles(tuple(f"{folder}/{part.name}" for part in parts)))
         return None
-    yield Report(
-        f"Window {window}: generation {number} of the archive is generation {old.generation} without "
-        f"{erased.total.rows:,} points"
+    yield from ask(
+        Report(
+            f"Window {window}: generation {number} of the archive is generation {old.generation} without "
+            f"{erased.total.rows:,} points"
+        )
     )
     return manifest
 
@@ -319,7 +323,7 @@ def _follow_purge(how: Rewriting, window: Interval, before: int, number: int) ->
     same = [mark for mark in marks if mark.window == window and mark.generation == before]
     if same:
         lines = [encode_mark(replace(mark, generation=number)) for mark in same]
-        yield Write(archive.ledger_bucket, lines)
+        yield from ask(Write(archive.ledger_bucket, lines))
 
 
 def _remove_matching(how: Rewriting, one: Files) -> Steps[None]:
@@ -329,7 +333,7 @@ def _remove_matching(how: Rewriting, one: Files) -> Steps[None]:
     files = tuple((part.name, part.sha256) for part in one.published.manifest.parts)
     erased = ErasedFiles(how.erase_id, one.generation, one.published.sha256, files)
     yield from write_erased(one.folder, erased)
-    yield RemoveFiles(tuple(f"{one.folder}/{name}" for name in one.named))
+    yield from ask(RemoveFiles(tuple(f"{one.folder}/{name}" for name in one.named)))
 
 
 def generations_after(spec: EraseSpec, windows: Iterable[Interval]) -> Steps[list[dict[str, Any]]]:

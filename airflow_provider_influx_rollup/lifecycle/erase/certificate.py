@@ -26,7 +26,9 @@ from airflow_provider_influx_rollup.lifecycle.erase.state import EraseState
 from airflow_provider_influx_rollup.lifecycle.erase.targets import TARGET, naming_specs
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
-from airflow_provider_influx_rollup.steps.influx import Report, Steps, Write
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Report, Write
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
 
@@ -61,11 +63,13 @@ def certify(
         certificate = yield from add_certificate(folder, body, key)
     path = f"{spec.archive.shown_path}/{certificate.about}"
     line = encode_certificate(certificate.values, certificate.sha256, path, certificate.data)
-    yield Write(spec.archive.ledger_bucket, [line])
+    yield from ask(Write(spec.archive.ledger_bucket, [line]))
     rows = certificate.values["deleted"]["rows"]
-    yield Report(
-        f"Erasure {state.erase_id} of {spec.archive.bucket}/{spec.archive.measurement}: {rows:,} points of the bucket "
-        f"are gone, and all that was made of them; certificate {certificate.number}"
+    yield from ask(
+        Report(
+            f"Erasure {state.erase_id} of {spec.archive.bucket}/{spec.archive.measurement}: {rows:,} points of the bucket "
+            f"are gone, and all that was made of them; certificate {certificate.number}"
+        )
     )
     return certificate
 

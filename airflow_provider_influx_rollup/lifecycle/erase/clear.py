@@ -27,7 +27,9 @@ from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileR
 from airflow_provider_influx_rollup.lifecycle.reconcile.spec import ReconcileOptions
 from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile_windows
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
-from airflow_provider_influx_rollup.steps.influx import Query, Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Query, Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.coverage import subtract
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
@@ -180,12 +182,12 @@ class Clearing:
         name = self.spec.shown(reader.name)
         self.kept[name] = {"why": why, "windows": len(windows), "interval": span.as_json()}
         text = f"Pipeline {name}: {len(windows)} windows are kept as they are, {why}"
-        yield Report(text, "warning")
+        yield from ask(Report(text, "warning"))
 
     def _receipts(self, reader: Reader, spans: Sequence[Interval]) -> Steps[list[Receipt]]:
         reach = Interval(_earlier(spans[0].start), spans[-1].stop)
         query = receipts_query(reader.rollup.ledger_bucket, reader.name, ROLLUP, reach)
-        receipts = decode_receipts((yield Query(query, as_sent=True)))
+        receipts = decode_receipts((yield from ask(Query(query, as_sent=True))))
         return [one for one in receipts if any(one.window.overlaps(span) for span in spans)]
 
     def find_writing(self, found: Found) -> Steps[list[Writing]]:

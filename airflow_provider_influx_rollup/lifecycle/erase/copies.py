@@ -16,7 +16,9 @@ from airflow_provider_influx_rollup.lifecycle.erase.found import Held
 from airflow_provider_influx_rollup.lifecycle.erase.source import delete_matching, find_matching, source_of
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.erase.texts import NAMING, Texts
-from airflow_provider_influx_rollup.steps.influx import FindBucket, Query, Report, Steps, Write
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import FindBucket, Query, Report, Write
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.all_time import EVER
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -35,7 +37,7 @@ def find_copies(spec: EraseSpec) -> Steps[tuple[list[Held], list[Interval]]]:
     held: list[Held] = []
     spans: list[Interval] = []
     for place, source in _sources(spec).items():
-        bucket = yield FindBucket(source.bucket)
+        bucket = yield from ask(FindBucket(source.bucket))
         if bucket is None:
             what = f"bucket {source.bucket!r} does not exist, or the token may not read it"
             fix = "correct the name, or leave it out"
@@ -62,9 +64,9 @@ def clear_copies(spec: EraseSpec) -> Steps[None]:
     for texts in NAMING:
         lines = yield from _rewritten(spec, texts)
         for first in range(0, len(lines), LINES_PER_WRITE):
-            yield Write(spec.archive.ledger_bucket, lines[first : first + LINES_PER_WRITE])
+            yield from ask(Write(spec.archive.ledger_bucket, lines[first : first + LINES_PER_WRITE]))
         if lines:
-            yield Report(f"{len(lines)} records of {texts.name} do not name the series any more")
+            yield from ask(Report(f"{len(lines)} records of {texts.name} do not name the series any more"))
 
 
 def _sources(spec: EraseSpec) -> dict[str, RollupSource]:
@@ -80,11 +82,11 @@ def _sources(spec: EraseSpec) -> dict[str, RollupSource]:
 def _rewritten(spec: EraseSpec, texts: Texts) -> Steps[list[str]]:
     """The records that name the series, as lines that do not."""
     ledger = spec.archive.ledger_bucket
-    if (yield FindBucket(ledger)) is None:
+    if (yield from ask(FindBucket(ledger))) is None:
         return []
     tags = {texts.tag: spec.archive.measurement} if texts.tag else {}
     span = EVER if texts.measurement == EVENT_MEASUREMENT else spec.span
-    rows = yield Query(records_query(ledger, texts.measurement, texts.field, tags, span))
+    rows = yield from ask(Query(records_query(ledger, texts.measurement, texts.field, tags, span)))
     lines = []
     for row in rows:
         clean = texts.clean(row["_value"], spec)

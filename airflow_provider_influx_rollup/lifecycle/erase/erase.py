@@ -37,7 +37,9 @@ from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import once_deleted
 from airflow_provider_influx_rollup.lifecycle.source.whole_read import require_bucket
-from airflow_provider_influx_rollup.steps.influx import Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import format_instant
 
 MOST_ROUNDS = 3
@@ -192,7 +194,7 @@ def _clear_all(spec: EraseSpec, state: EraseState, clearing: Clearing) -> Steps[
         if not found.total:
             return (yield from _at_rest(spec, state, clearing))
         came = _what_came(found)
-        yield Report(f"{came} while the series were erased, going on", "warning")
+        yield from ask(Report(f"{came} while the series were erased, going on", "warning"))
         state = state.next_round(found)
     what = f"{came} while the series were erased {MOST_ROUNDS} times"
     fix = "stop what writes them, then run it again: it goes on where it was"
@@ -239,18 +241,18 @@ def _nothing_found(spec: EraseSpec) -> Steps[Certificate | None]:
     certificate = yield from find_certificate(spec)
     if certificate is None:
         text = "No point of such series is anywhere, and none was erased before: check the tags"
-        yield Report(text, "warning")
+        yield from ask(Report(text, "warning"))
     else:
-        yield Report(f"All of these series was erased before, certificate {certificate.number}")
+        yield from ask(Report(f"All of these series was erased before, certificate {certificate.number}"))
     return certificate
 
 
 def _tell(spec: EraseSpec, found: Found) -> Steps[None]:
     for place, one in sorted(found.held.items()):
         what = "files of a run that died, or is writing them," if place.startswith(f"{ATTEMPTS} ") else ""
-        yield Report(f"{place}: {one.rows:,} {what}".rstrip() + " to erase")
+        yield from ask(Report(f"{place}: {one.rows:,} {what}".rstrip() + " to erase"))
     if not found.held:
-        yield Report(f"{spec.archive.bucket}/{spec.archive.measurement}: nothing to erase")
+        yield from ask(Report(f"{spec.archive.bucket}/{spec.archive.measurement}: nothing to erase"))
 
 
 def _hide_values(spec: EraseSpec, error: InfluxRollupError) -> None:

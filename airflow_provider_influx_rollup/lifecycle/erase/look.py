@@ -13,7 +13,9 @@ from airflow_provider_influx_rollup.lifecycle.erase.found import Found, Held, fo
 from airflow_provider_influx_rollup.lifecycle.erase.source import find_matching, source_of
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.erase.targets import Readers, find_rows
-from airflow_provider_influx_rollup.steps.influx import Bucket, ShowKeys, SourceKeys, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Bucket, ShowKeys, SourceKeys
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 SOURCE = "source"
@@ -80,7 +82,7 @@ class Looker:
             raise ConfigurationError(what, written="nothing", fix=fix)
         if was_found:
             return
-        keys: SourceKeys = yield ShowKeys(archive.bucket, archive.measurement)
+        keys: SourceKeys = yield from ask(ShowKeys(archive.bucket, archive.measurement))
         if not keys.tags and not keys.fields and not self.keys:
             what = f"nobody knows measurement {archive.measurement!r}: bucket {archive.bucket!r} and the archive have no point of it"
             raise ConfigurationError(what, written="nothing", fix="correct its name")

@@ -27,7 +27,9 @@ from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
 from airflow_provider_influx_rollup.lifecycle.target.block import Job
 from airflow_provider_influx_rollup.lifecycle.target.rows import target_rows
-from airflow_provider_influx_rollup.steps.influx import FindBucket, Query, QueryArrow, Steps, Write
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import FindBucket, Query, QueryArrow, Write
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.coverage import runs_of_neighbours
 from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
 
@@ -67,7 +69,9 @@ def read_receipts_at(rollup: RollupSpec, starts: Sequence[int]) -> Steps[list[Re
     query = receipts_query(rollup.ledger_bucket, rollup.pipeline_name, ROLLUP, span)
     wanted = set(starts)
     return [
-        one for one in decode_receipts((yield Query(query, as_sent=True))) if one.window.start_ns in wanted
+        one
+        for one in decode_receipts((yield from ask(Query(query, as_sent=True))))
+        if one.window.start_ns in wanted
     ]
 
 
@@ -94,7 +98,7 @@ def _has_target(spec: RollupSpec, rollup: RollupSpec) -> Steps[bool]:
     """Whether the target of an earlier spec is there; one that was renamed in a ledger of before is not to be found."""
     if spec.target_bucket == rollup.target_bucket:
         return True
-    return (yield FindBucket(spec.target_bucket)) is not None
+    return (yield from ask(FindBucket(spec.target_bucket))) is not None
 
 
 def _spec_of(how: Restating, rollup: RollupSpec, spec_hash: str) -> RollupSpec | None:
@@ -151,7 +155,7 @@ def _count(spec: RollupSpec, plan: Plan, windows: Sequence[Interval]) -> Steps[d
 def _count_block(job: Job) -> Steps[list[int]]:
     if not job.fields:
         return [0] * len(job.windows)
-    tables = yield QueryArrow(counts_query(job.source, job.runs, job.fields))
+    tables = yield from ask(QueryArrow(counts_query(job.source, job.runs, job.fields)))
     return points_by_window(job, tables)
 
 
@@ -183,7 +187,7 @@ def _write(
         aggregate_names=job.ownership.aggregate_names(),
         tags=job.ownership.tags(),
     )
-    rows = target_rows(job, frames_from_tables((yield QueryArrow(flux))))
+    rows = target_rows(job, frames_from_tables((yield from ask(QueryArrow(flux)))))
     now = how.clock()
     made = [
         replace(
@@ -200,7 +204,7 @@ def _write(
     run = replace(how.run, reason=how.reason)
     todo = [one for one, before in zip(made, receipts, strict=True) if not _is_restated(one, before, how)]
     if todo:
-        yield Write(spec.ledger_bucket, encode_receipts(signed(receipt, run) for receipt in todo))
+        yield from ask(Write(spec.ledger_bucket, encode_receipts(signed(receipt, run) for receipt in todo)))
 
 
 def _is_restated(made: Receipt, before: Receipt, how: Restating) -> bool:

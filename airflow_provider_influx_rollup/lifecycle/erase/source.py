@@ -11,7 +11,9 @@ from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicat
 from airflow_provider_influx_rollup.flux.erase import edges_query, matching_points_query, part_counts_query
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.lifecycle.source.slices import SLICES_PER_QUERY
-from airflow_provider_influx_rollup.steps.influx import Bucket, Delete, Gather, Query, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Bucket, Delete, Gather, Query
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import FingerprintSource
 from airflow_provider_influx_rollup.windows.coverage import merge as merge_intervals
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, split_interval
@@ -67,7 +69,9 @@ def find_matching(
     found: list[Fingerprint] = []
     for first in range(0, len(parts), READS_AT_A_TIME):
         some = parts[first : first + READS_AT_A_TIME]
-        found += yield Gather(tuple(FingerprintSource(matching_points_query(source, part)) for part in some))
+        found += yield from ask(
+            Gather(tuple(FingerprintSource(matching_points_query(source, part)) for part in some))
+        )
     return Matching(merge(found), tuple(merge_intervals(parts)))
 
 
@@ -85,7 +89,7 @@ def delete_matching(source: RollupSource, interval: Interval) -> Steps[None]:
     predicate = delete_predicate(source.measurement, tags)
     left = 0
     for _ in range(MOST_DELETES):
-        yield Delete(source.bucket, interval, predicate)
+        yield from ask(Delete(source.bucket, interval, predicate))
         left = yield from count_matching(source, interval)
         if not left:
             return
@@ -106,7 +110,7 @@ def _hull(source: RollupSource, interval: Interval) -> Steps[Interval | None]:
         parts = [part for part in (before, after) if part is not None]
         edges = []
         for part in parts:
-            edges += [row["_time"] for row in (yield Query(edges_query(source, part)))]
+            edges += [row["_time"] for row in (yield from ask(Query(edges_query(source, part))))]
         if not edges:
             return hull
         # times come with nanoseconds cut off
@@ -131,6 +135,6 @@ def _counts(source: RollupSource, parts: Sequence[Interval]) -> Steps[list[int]]
     counts = [0] * len(parts)
     for first in range(0, len(parts), SLICES_PER_QUERY):
         some = parts[first : first + SLICES_PER_QUERY]
-        for row in (yield Query(part_counts_query(source, some))):
+        for row in (yield from ask(Query(part_counts_query(source, some)))):
             counts[first + int(row.yield_name)] += row["_value"]
     return counts

@@ -15,7 +15,8 @@ from airflow_provider_influx_rollup.archive.erasure import (
 )
 from airflow_provider_influx_rollup.lifecycle.erase.found import Found
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
-from airflow_provider_influx_rollup.steps.influx import Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import (
     ListFolder,
     PutOver,
@@ -102,11 +103,11 @@ def find_state(spec: EraseSpec) -> Steps[EraseState | None]:
     :raises ArchiveMismatch: when the document of one is damaged
     """
     folder = erasures_folder(spec.archive.folder)
-    for name in (yield ListFolder(folder)):
+    for name in (yield from ask(ListFolder(folder))):
         if not is_state(name):
             continue
         path = f"{folder}/{name}"
-        data = yield ReadBytes(path)
+        data = yield from ask(ReadBytes(path))
         if data is None:
             continue  # another run has finished it meanwhile
         state = EraseState.decode(data, path)
@@ -117,12 +118,12 @@ def find_state(spec: EraseSpec) -> Steps[EraseState | None]:
 
 def write_state(spec: EraseSpec, state: EraseState) -> Steps[None]:
     """Remember how far it is."""
-    yield PutOver(_path(spec, state), state.encode())
+    yield from ask(PutOver(_path(spec, state), state.encode()))
 
 
 def forget_state(spec: EraseSpec, state: EraseState) -> Steps[None]:
     """The certificate says it all."""
-    yield RemoveFiles((_path(spec, state),))
+    yield from ask(RemoveFiles((_path(spec, state),)))
 
 
 def _path(spec: EraseSpec, state: EraseState) -> str:

@@ -22,7 +22,9 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
     rollups_in_force,
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
-from airflow_provider_influx_rollup.steps.influx import FindBucket, QueryArrow, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import FindBucket, QueryArrow
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.all_time import EVER
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -227,7 +229,7 @@ def find_rows(
     details = {"bucket": place[0], "measurement": place[1], "pipelines": names}
     name = place_name(place)
     reach = reach_of(spec, readers, place)
-    bucket = yield FindBucket(place[0])
+    bucket = yield from ask(FindBucket(place[0]))
     if bucket is None or reach is None:
         return Held(name, Fingerprint(), 0, details), {}
     found = yield from find_matching(
@@ -236,7 +238,7 @@ def find_rows(
     windows: dict[str, dict[int, int]] = {one: {} for one in names}
     for span in found.spans:
         flux = target_query(*place, span, aggregate_names=None, tags=spec.filters)
-        for frame in frames_from_tables((yield QueryArrow(flux))):
+        for frame in frames_from_tables((yield from ask(QueryArrow(flux)))):
             for one in here:
                 _add_windows(windows[one.name], one.rollup, frame)
     return Held.of(name, found.points, **details), windows

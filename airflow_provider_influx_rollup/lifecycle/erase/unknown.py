@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import rollups_in_force
-from airflow_provider_influx_rollup.steps.influx import FindBucket, Gather, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import FindBucket, Gather
+from airflow_provider_influx_rollup.steps.step import Steps
 
 WHY = (
     "it reads measurement {measurement!r} of bucket {bucket!r}, which is not there or may not be read: if that is this "
@@ -29,7 +31,7 @@ def unknown_readers(spec: EraseSpec, stored: Sequence[StoredSpec]) -> Steps[dict
         and (rollup.source_bucket, rollup.measurement) not in spec.sources
     }
     buckets = sorted(set(sources.values()))
-    found = (yield Gather(tuple(FindBucket(name) for name in buckets))) if buckets else []
+    found = (yield from ask(Gather(tuple(FindBucket(name) for name in buckets)))) if buckets else []
     gone = {name for name, bucket in zip(buckets, found, strict=True) if bucket is None}
     return {
         name: WHY.format(measurement=spec.archive.measurement, bucket=bucket)

@@ -11,7 +11,9 @@ from airflow_provider_influx_rollup.flux.ledger_read import together
 from airflow_provider_influx_rollup.ledger.bucket_names import BucketNames
 from airflow_provider_influx_rollup.ledger.copies import COPIES_MEASUREMENT, decode_copies
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
-from airflow_provider_influx_rollup.steps.influx import FindBucket, Query, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import FindBucket, Query
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.all_time import EVER
 
 COPIES = "copies"
@@ -23,17 +25,17 @@ def find_validated(spec: EraseSpec) -> Steps[tuple[EraseSpec, dict[str, str]]]:
     :return: what is to be erased, and why copies are left alone, by validation
     """
     archive = spec.archive
-    if (yield FindBucket(archive.ledger_bucket)) is None:
+    if (yield from ask(FindBucket(archive.ledger_bucket))) is None:
         return spec, {}
     tags = {"measurement": archive.measurement}
     records = records_query(archive.ledger_bucket, COPIES_MEASUREMENT, "changed_tags", tags, EVER)
-    rows: list[Row] = yield Query(together({COPIES: records, BUCKETS: buckets_query()}))
+    rows: list[Row] = yield from ask(Query(together({COPIES: records, BUCKETS: buckets_query()})))
     names = BucketNames.of(row for row in rows if row.yield_name == BUCKETS)
     found: set[tuple[str, str]] = set()
     left: dict[str, str] = {}
     for record in decode_copies(row for row in rows if row.yield_name == COPIES):
         copied = record.present(names)
-        if copied.source_bucket != archive.bucket or (yield FindBucket(copied.bucket)) is None:
+        if copied.source_bucket != archive.bucket or (yield from ask(FindBucket(copied.bucket))) is None:
             continue
         changed = sorted(set(copied.changed_tags) & set(spec.tags))
         if changed:

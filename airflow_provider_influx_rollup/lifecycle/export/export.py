@@ -18,7 +18,9 @@ from airflow_provider_influx_rollup.lifecycle.export.holdings import Holdings, h
 from airflow_provider_influx_rollup.lifecycle.export.spec import ExportResult, ExportSpec
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
-from airflow_provider_influx_rollup.steps.influx import Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import FingerprintPoints
 from airflow_provider_influx_rollup.steps.table import CommitPoints, ReadTable, TableState
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -96,7 +98,7 @@ def _pieces(spec: ExportSpec, interval: Interval) -> Steps[list[Piece]]:
 
 
 def _look(going: _Going) -> Steps[None]:
-    state: TableState = yield ReadTable(going.spec.table_at)
+    state: TableState = yield from ask(ReadTable(going.spec.table_at))
     going.version, going.held = state.version, holdings(state.notes)
 
 
@@ -115,12 +117,12 @@ def _export_piece(going: _Going, piece: Piece) -> Steps[None]:
         if going.dry_run:
             version: int | None = going.version
         else:
-            version = yield _commit(going, piece, held, parts, replaces=replaces)
+            version = yield from ask(_commit(going, piece, held, parts, replaces=replaces))
         if version is not None:
             _count(going, piece, parts, version, replaces=replaces)
-            yield Report(_told(going, piece, wanted, replaces=replaces))
+            yield from ask(Report(_told(going, piece, wanted, replaces=replaces)))
             return
-        yield Report(f"{piece.interval}: another export committed meanwhile, looking again")
+        yield from ask(Report(f"{piece.interval}: another export committed meanwhile, looking again"))
         yield from _look(going)
     what = f"other exports kept committing to {going.spec.table}"
     raise SourceChanging(
@@ -186,7 +188,7 @@ def _parts(going: _Going, entry: Entry, piece: Piece, held: Held) -> Steps[dict[
         return {window: small[window] for window in overlapped}
     # points were taken out of the large window since, or the piece has a part of a small one
     paths = tuple(path for path, _ in _files(piece, held))
-    found: Fingerprint = yield FingerprintPoints(paths, piece.interval)
+    found: Fingerprint = yield from ask(FingerprintPoints(paths, piece.interval))
     return {piece.interval: found.total}
 
 

@@ -36,7 +36,9 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
-from airflow_provider_influx_rollup.steps.influx import Gather, Query, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Gather, Query
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -130,12 +132,12 @@ def _watched(spec: LatenessSpec, pipeline: RollupSpec, interval: Interval, now: 
         Query(lateness_query(ledger, name, interval), as_sent=True),
         Query(checks_query(ledger, name, interval.start, now + CLOCK_SLACK), as_sent=True),
     )
-    receipt_rows, record_rows, check_rows = yield Gather(queries)
+    receipt_rows, record_rows, check_rows = yield from ask(Gather(queries))
     receipts = [receipt for receipt in decode_receipts(receipt_rows) if receipt.generation]
     firsts = {r.window.start_ns: r.written_at for r in receipts if r.generation == 1 and r.is_committed}
     if len(firsts) < len(receipts):
         events = first_commits_query(ledger, name, ROLLUP, interval.start, now + CLOCK_SLACK)
-        firsts |= _first_commits((yield Query(events)))
+        firsts |= _first_commits((yield from ask(Query(events))))
     limit = _seconds(pipeline.lateness) + _seconds(spec.watched_within)
     waits: dict[Interval, tuple[Receipt, float]] = {}
     for receipt in receipts:
@@ -236,7 +238,7 @@ def _counts_by_group(
     runs = equal_runs(windows.values())
     for first in range(0, len(runs), MOST_RUNS_PER_QUERY):
         some = runs[first : first + MOST_RUNS_PER_QUERY]
-        for row in (yield Query(group_counts_query(source, some, tag_keys))):
+        for row in (yield from ask(Query(group_counts_query(source, some, tag_keys)))):
             if rules.names_for(row["_field"]):
                 counts[_group(row, tag_keys), windows[row["_time"]]] += row["_value"]
     return counts

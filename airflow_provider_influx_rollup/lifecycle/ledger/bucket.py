@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.steps.influx import Bucket, EnsureBucket, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Bucket, EnsureBucket
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 
@@ -13,7 +15,7 @@ def ensure_ledger(name: str, first: Interval | None) -> Steps[Bucket]:
     :param first: the earliest window, for the message; None when no window is asked for
     :raises ConfigurationError: when it keeps its points for a time only
     """
-    ledger: Bucket = yield EnsureBucket(name)
+    ledger: Bucket = yield from ask(EnsureBucket(name))
     require_ledger_kept(ledger, first)
     return ledger
 

@@ -11,7 +11,9 @@ from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.pipeline.identity import known_spec
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
-from airflow_provider_influx_rollup.steps.influx import FindBucket, Query, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import FindBucket, Query
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import EPOCH, MICROSECOND, Interval, from_ns, to_ns
 
 
@@ -21,11 +23,11 @@ def read_receipts(spec: RollupSpec, interval: Interval) -> Steps[list[Receipt]]:
     :param interval: must be tiled exactly by the grid
     """
     starts = _starts(spec, interval)
-    if (yield FindBucket(spec.ledger_bucket)) is None:
+    if (yield from ask(FindBucket(spec.ledger_bucket))) is None:
         return []
     spec = yield from known_spec(spec)
     query = receipts_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, starts)
-    return decode_receipts((yield Query(query, as_sent=True)))
+    return decode_receipts((yield from ask(Query(query, as_sent=True))))
 
 
 def read_history(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[list[Receipt]]:
@@ -35,13 +37,13 @@ def read_history(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[l
     :param now: the time now, aware UTC
     """
     starts = _starts(spec, interval)
-    if (yield FindBucket(spec.ledger_bucket)) is None:
+    if (yield from ask(FindBucket(spec.ledger_bucket))) is None:
         return []
     spec = yield from known_spec(spec)
     # clocks of workers differ
     written = Interval(EPOCH, now + timedelta(days=1))
-    rows = yield Query(
-        events_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, written, starts), as_sent=True
+    rows = yield from ask(
+        Query(events_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, written, starts), as_sent=True)
     )
     events = [
         {**row, "_time": from_ns(row["window_start_ns"]), "written_at_ns": to_ns(row["_time"])}

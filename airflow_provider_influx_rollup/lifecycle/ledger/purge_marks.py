@@ -8,7 +8,9 @@ from dataclasses import replace
 from airflow_provider_influx_rollup.exceptions import WindowFrozen
 from airflow_provider_influx_rollup.ledger.purges import LIFTED, PurgeMark, encode_mark
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
-from airflow_provider_influx_rollup.steps.influx import FindBucket, Steps, Write
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import FindBucket, Write
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.coverage import subtract
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -25,7 +27,7 @@ def lift_purge(
     :param interval: all its points are in the bucket
     :return: what was marked and is not any more
     """
-    if (yield FindBucket(ledger_bucket)) is None:
+    if (yield from ask(FindBucket(ledger_bucket))) is None:
         return []
     marks = yield from overlapping_marks(ledger_bucket, bucket, measurement, interval)
     yield from lift_marks(ledger_bucket, marks, interval)
@@ -40,14 +42,14 @@ def lift_marks(ledger_bucket: str, marks: Sequence[PurgeMark], interval: Interva
     rests = [replace(mark, window=rest) for mark in marks for rest in subtract([mark.window], [interval])]
     if rests:
         # before the whole is lifted: whoever looks in between finds too much marked, never too little
-        yield Write(ledger_bucket, [encode_mark(mark) for mark in rests])
+        yield from ask(Write(ledger_bucket, [encode_mark(mark) for mark in rests]))
     if marks:
-        yield Write(ledger_bucket, [encode_mark(replace(mark, state=LIFTED)) for mark in marks])
+        yield from ask(Write(ledger_bucket, [encode_mark(replace(mark, state=LIFTED)) for mark in marks]))
 
 
 def put_back_marks(ledger_bucket: str, marks: Sequence[PurgeMark]) -> Steps[None]:
     """Set marks again that were lifted: their points went meanwhile."""
-    yield Write(ledger_bucket, [encode_mark(mark) for mark in marks])
+    yield from ask(Write(ledger_bucket, [encode_mark(mark) for mark in marks]))
 
 
 def purged_windows(windows: Iterable[Interval], marks: Sequence[PurgeMark]) -> dict[Interval, WindowFrozen]:

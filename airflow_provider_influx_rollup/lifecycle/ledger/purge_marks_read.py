@@ -12,7 +12,9 @@ from airflow_provider_influx_rollup.flux.ledger_read import together
 from airflow_provider_influx_rollup.flux.purges import marks_query, overlapping_marks_query
 from airflow_provider_influx_rollup.ledger.bucket_names import BucketNames
 from airflow_provider_influx_rollup.ledger.purges import LIFTED, PurgeMark, decode_marks
-from airflow_provider_influx_rollup.steps.influx import Query, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Query
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 MARKS = "marks"
@@ -52,7 +54,7 @@ def overlapping_marks(
     :param bucket: what the bucket is called now
     :param measurement: None: all of the bucket
     """
-    found = yield Query(overlapping_marks_query(ledger_bucket, measurement, interval), as_sent=True)
+    found = yield from ask(Query(overlapping_marks_query(ledger_bucket, measurement, interval), as_sent=True))
     return list((yield from read_marks(ledger_bucket, bucket, measurement, interval, found)).own)
 
 
@@ -72,7 +74,9 @@ def read_marks(
     if not starts:
         return Marks()
     marks_text = marks_query(ledger_bucket, measurement, min(starts), max(starts))
-    rows: list[Row] = yield Query(together({MARKS: marks_text, BUCKETS: buckets_query()}), as_sent=True)
+    rows: list[Row] = yield from ask(
+        Query(together({MARKS: marks_text, BUCKETS: buckets_query()}), as_sent=True)
+    )
     names = BucketNames.of(row for row in rows if row.yield_name == BUCKETS)
     marks = without_superseded(decode_marks(row for row in rows if row.yield_name == MARKS))
     there = [mark for mark in marks if mark.state != LIFTED and mark.window.overlaps(interval)]

@@ -10,7 +10,9 @@ from airflow_provider_influx_rollup.ledger.codec import encode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
-from airflow_provider_influx_rollup.steps.influx import Steps, Write
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Write
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 
@@ -72,7 +74,7 @@ class ReceiptBook:
 
     def mark(self, windows: Iterable[Interval], state: State, now: datetime) -> Steps[None]:
         """Write windows in a state to the ledger."""
-        yield Write(self.ledger_bucket, self.lines(windows, state, now))
+        yield from ask(Write(self.ledger_bucket, self.lines(windows, state, now)))
 
     def unknown(self, windows: Iterable[Interval]) -> list[Interval]:
         """Windows the ledger has no receipt of."""

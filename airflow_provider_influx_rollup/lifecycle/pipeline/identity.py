@@ -13,7 +13,9 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
     stored_queries,
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
-from airflow_provider_influx_rollup.steps.influx import Bucket, Query, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Bucket, Query
+from airflow_provider_influx_rollup.steps.step import Steps
 
 
 def as_known(spec: RollupSpec, stored: Sequence[StoredSpec]) -> RollupSpec:
@@ -51,7 +53,7 @@ def with_own_hash(
 
 def known_spec(spec: RollupSpec) -> Steps[RollupSpec]:
     """A spec as its ledger knows it, which must exist."""
-    rows = yield Query(together(stored_queries(spec.ledger_bucket)), as_sent=True)
+    rows = yield from ask(Query(together(stored_queries(spec.ledger_bucket)), as_sent=True))
     return as_known(spec, stored_of(rows, spec.ledger_bucket))
 
 

@@ -14,7 +14,9 @@ from airflow_provider_influx_rollup.ledger.bucket_names import BucketNames
 from airflow_provider_influx_rollup.ledger.codec import decode_specs
 from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
-from airflow_provider_influx_rollup.steps.influx import FindBucket, Query, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import FindBucket, Query
+from airflow_provider_influx_rollup.steps.step import Steps
 
 MOST_NAMES = 10
 SPECS, LEDGER = "specs", "ledger_bucket"
@@ -35,9 +37,11 @@ def load_stored(ledger_bucket: str) -> Steps[list[StoredSpec]]:
 
     :param ledger_bucket: the bucket of the receipts
     """
-    if (yield FindBucket(ledger_bucket)) is None:
+    if (yield from ask(FindBucket(ledger_bucket))) is None:
         return []
-    return stored_of((yield Query(together(stored_queries(ledger_bucket)), as_sent=True)), ledger_bucket)
+    return stored_of(
+        (yield from ask(Query(together(stored_queries(ledger_bucket)), as_sent=True))), ledger_bucket
+    )
 
 
 def stored_queries(ledger_bucket: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_stor
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import read_edge
 from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import ENDING, TILED
-from airflow_provider_influx_rollup.steps.influx import Steps
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.touched import windows_ending, windows_touched
 

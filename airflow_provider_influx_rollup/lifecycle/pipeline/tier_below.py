@@ -13,7 +13,9 @@ from airflow_provider_influx_rollup.flux.ledger_read import states_query
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import AUTO, NOT_IN_HASH, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
-from airflow_provider_influx_rollup.steps.influx import Query, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Query
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.coverage import missing
 from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
 from airflow_provider_influx_rollup.windows.nesting import cells_below
@@ -76,7 +78,7 @@ def read_edge(spec: RollupSpec, windows: Sequence[Interval], stored: Sequence[St
     grid = below.spec.grid.grid()
     cells = tuple(cell for window in windows for cell in cells_below(grid, window))
     span = Interval(cells[0].start, cells[-1].stop)
-    rows = yield Query(states_query(spec.ledger_bucket, below.name, ROLLUP, span), as_sent=True)
+    rows = yield from ask(Query(states_query(spec.ledger_bucket, below.name, ROLLUP, span), as_sent=True))
     states = {
         Interval(row["_time"], from_ns(row["stop_ns"])): (State(row["state"]), row.get("spec_hash") or "")
         for row in rows

@@ -12,7 +12,9 @@ from typing import Any
 
 from airflow_provider_influx_rollup.flux.ledger_history import blocks_query
 from airflow_provider_influx_rollup.ledger.states import State
-from airflow_provider_influx_rollup.steps.influx import Query, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Query
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import EPOCH, Interval
 
 RECENT = timedelta(days=30)
@@ -100,7 +102,7 @@ def learn_cost(ledger_bucket: str, pipeline: str, stage: str, now: datetime) -> 
     recent, ever = Interval(now - RECENT, soon), Interval(EPOCH, soon)
     for name, written in ((pipeline, recent), (pipeline, ever), (None, recent)):
         query = blocks_query(ledger_bucket, stage, written, pipeline=name, most_events=MOST_EVENTS)
-        blocks = blocks_of((yield Query(query, as_sent=True)))
+        blocks = blocks_of((yield from ask(Query(query, as_sent=True))))
         if blocks:
             return CostModel.learn(blocks, is_own=name is not None)
     return None

@@ -19,7 +19,9 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.identity import known_spe
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.source.retention import horizon, is_too_old
-from airflow_provider_influx_rollup.steps.influx import Bucket, FindBucket, Gather, Query, Steps
+from airflow_provider_influx_rollup.steps.ask import ask, gather
+from airflow_provider_influx_rollup.steps.influx import Bucket, FindBucket, Query
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, format_instant, from_ns
 from airflow_provider_influx_rollup.windows.lateness import is_due
@@ -148,15 +150,15 @@ def coverage(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[Cover
     :raises WindowMisaligned: when the grid does not tile the interval
     """
     windows = spec.grid.grid().windows(interval)
-    source, ledger = yield Gather((FindBucket(spec.source_bucket), FindBucket(spec.ledger_bucket)))
+    source, ledger = yield from gather(FindBucket(spec.source_bucket), FindBucket(spec.ledger_bucket))
     rows: Iterable[Mapping[str, Any]] = ()
     purged: Mapping[Interval, WindowFrozen] = {}
     if ledger is not None:
         spec = yield from known_spec(spec)
         # sliding windows start before the interval
         starts = Interval(windows[0].start, windows[-1].start + MICROSECOND)
-        rows = yield Query(
-            coverage_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, starts), as_sent=True
+        rows = yield from ask(
+            Query(coverage_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, starts), as_sent=True)
         )
         span = Interval(windows[0].start, windows[-1].stop)
         marks = yield from overlapping_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span)

@@ -8,7 +8,9 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.plan.plan import Amount, PlanResult, plan_windows
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.stage_result import StageResult
-from airflow_provider_influx_rollup.steps.influx import Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 IN_RESULT = ("states", "needed", "everything", "history")
@@ -24,7 +26,7 @@ def with_plan(
     """
     result = yield from dry_run
     plan = yield from plan_windows(spec, interval, now())
-    yield Report(summary(plan))
+    yield from ask(Report(summary(plan)))
     told = plan.as_json()
     frozen = sum(refusal.windows for refusal in plan.frozen)
     return {**result.as_json(), "plan": {name: told[name] for name in IN_RESULT} | {"frozen": frozen}}

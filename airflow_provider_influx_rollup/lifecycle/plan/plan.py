@@ -35,7 +35,9 @@ from airflow_provider_influx_rollup.lifecycle.source.size import (
     count_cells,
     measure_source,
 )
-from airflow_provider_influx_rollup.steps.influx import Bucket, FindBucket, Gather, Steps
+from airflow_provider_influx_rollup.steps.ask import gather
+from airflow_provider_influx_rollup.steps.influx import Bucket, FindBucket
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 from airflow_provider_influx_rollup.windows.nesting import cells_below
 
@@ -146,7 +148,7 @@ def plan_windows(
     :raises BucketNotFound: when there is no source bucket
     :raises ReceiptMissing: when the tier below is not known
     """
-    source, ledger = yield Gather((FindBucket(spec.source_bucket), FindBucket(spec.ledger_bucket)))
+    source, ledger = yield from gather(FindBucket(spec.source_bucket), FindBucket(spec.ledger_bucket))
     if source is None:
         what = f"there is no source bucket {spec.source_bucket!r}, or the token may not read it"
         raise BucketNotFound(what, http_status=404, window=interval, fix="create it, or correct its name")

@@ -35,7 +35,9 @@ from airflow_provider_influx_rollup.lifecycle.run.window_errors import once_dele
 from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
 from airflow_provider_influx_rollup.lifecycle.source.slices import SLICES_PER_QUERY
 from airflow_provider_influx_rollup.lifecycle.source.whole_read import fingerprint_source
-from airflow_provider_influx_rollup.steps.influx import Delete, Query, Report, Steps, Write
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Delete, Query, Report, Write
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, storable_part
 
 MOST_ROUNDS = 3
@@ -128,7 +130,7 @@ def _prepare(spec: PurgeSpec, proof: Proof, run: RunInfo) -> Steps[Announced]:
 def _say(spec: PurgeSpec, proof: Proof, announced: Announced) -> Steps[None]:
     """Say in the ledger and beside the archive what is going to be deleted, before anything is."""
     if announced.mark is not None:
-        yield Write(spec.archive.ledger_bucket, [encode_mark(announced.mark)])
+        yield from ask(Write(spec.archive.ledger_bucket, [encode_mark(announced.mark)]))
     # after the mark: as soon as there is a document, what is left in the bucket may be a part
     yield from write_purge(proof.folder, announced.state)
 
@@ -173,7 +175,7 @@ def _look_once_more(spec: PurgeSpec, proof: Proof) -> Steps[None]:
 def _delete_first(spec: PurgeSpec, proof: Proof, announced: Announced) -> Steps[None]:
     """The first delete; one that the server refuses for good, so that no point has gone, leaves no mark either."""
     try:
-        yield _delete(spec, proof.window)
+        yield from ask(_delete(spec, proof.window))
     except InfluxRollupError as error:
         if error.permanent and not proof.is_going_on:
             source = yield from fingerprint_source(spec.archive, proof.plan.slices)
@@ -198,13 +200,15 @@ def _delete_rest(spec: PurgeSpec, proof: Proof) -> Steps[int]:
             return 0
         rest = yield from compare_rest(spec, proof)
         if rest.others:
-            yield Report(
-                f"Window {proof.window}: {rest.others:,} points came after the last look and are still in the bucket: "
-                f"{'; '.join(rest.examples)}. Archive the window again",
-                "warning",
+            yield from ask(
+                Report(
+                    f"Window {proof.window}: {rest.others:,} points came after the last look and are still in the bucket: "
+                    f"{'; '.join(rest.examples)}. Archive the window again",
+                    "warning",
+                )
             )
             return rest.equal + rest.others
-        yield _delete(spec, proof.window)
+        yield from ask(_delete(spec, proof.window))
     what = f"{sum(rows):,} points are still there after they were deleted {MOST_ROUNDS} times"
     raise PartialWrite(
         what, window=proof.window, written="no certificate", fix="run it again: it goes on where it was"
@@ -230,7 +234,9 @@ def _count(spec: PurgeSpec, parts: Sequence[Interval]) -> Steps[list[int]]:
     counts = [0] * len(parts)
     for first in range(0, len(parts), SLICES_PER_QUERY):
         some = parts[first : first + SLICES_PER_QUERY]
-        for row in (yield Query(slice_counts_query(spec.archive.bucket, spec.archive.measurement, some))):
+        for row in (
+            yield from ask(Query(slice_counts_query(spec.archive.bucket, spec.archive.measurement, some)))
+        ):
             counts[first + int(row.yield_name)] += row["_value"]
     return counts
 

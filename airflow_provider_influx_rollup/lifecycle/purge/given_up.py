@@ -20,7 +20,9 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.window_claims import
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.purge.proof import Proof
 from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec
-from airflow_provider_influx_rollup.steps.influx import FindBucket, Steps, Write
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import FindBucket, Write
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 
@@ -55,7 +57,7 @@ def take_back(spec: PurgeSpec, proof: Proof, announced: Announced) -> Steps[None
         yield from write_purge(proof.folder, proof.before)
     if is_own_mark and announced.mark is not None:
         before = announced.mark_before or replace(announced.mark, state=LIFTED)
-        yield Write(spec.archive.ledger_bucket, [encode_mark(before)])
+        yield from ask(Write(spec.archive.ledger_bucket, [encode_mark(before)]))
     yield from release_claim(proof.folder, proof.claim)
 
 
@@ -69,7 +71,7 @@ def _leave(spec: PurgeSpec, proof: Proof, announced: Announced) -> Steps[None]:
         return
     if announced.mark is not None:
         mark = _mark_by(announced.mark, certificate.values)
-        yield Write(spec.archive.ledger_bucket, [encode_mark(mark)])
+        yield from ask(Write(spec.archive.ledger_bucket, [encode_mark(mark)]))
     yield from write_purge(proof.folder, _done(proof.claim, certificate))
 
 
@@ -91,13 +93,13 @@ def require_marked(
     if mark is not None and mark.state == PURGED:
         return
     if mark is None:
-        bucket = yield FindBucket(archive.bucket)
+        bucket = yield from ask(FindBucket(archive.bucket))
         bucket_id = bucket.id if bucket else ""
         begun_at = datetime.fromisoformat(values["begun_at"])
         mark = PurgeMark(
             archive.bucket, archive.measurement, window, PURGED, 0, begun_at, bucket_id=bucket_id
         )
-    yield Write(archive.ledger_bucket, [encode_mark(_mark_by(mark, values))])
+    yield from ask(Write(archive.ledger_bucket, [encode_mark(_mark_by(mark, values))]))
 
 
 def _mark_of(spec: PurgeSpec, window: Interval) -> Steps[PurgeMark | None]:

@@ -41,7 +41,9 @@ from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
     require_known,
     slice_query,
 )
-from airflow_provider_influx_rollup.steps.influx import Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import CompareParts, Comparison
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
@@ -272,7 +274,7 @@ def compare_rest(spec: PurgeSpec, proof: Proof) -> Steps[Rest]:
     examples: list[str] = []
     for part in proof.plan.slices:
         flux = slice_query(spec.archive, part)
-        found: Comparison = yield CompareParts(flux, (proof.held.paths,), part.interval)
+        found: Comparison = yield from ask(CompareParts(flux, (proof.held.paths,), part.interval))
         equal += found.equal
         others += found.changed + found.unknown
         examples += found.examples
@@ -348,8 +350,10 @@ def _going_on(spec: PurgeSpec, proof: Proof, before: PurgeState) -> Steps[Proof]
     rest = yield from compare_rest(spec, proof)
     require_all_archived(rest, proof.window)
     tiers = tuple(TierProof(**values) for values in before.proof.get("tiers", ()))
-    yield Report(
-        f"Window {proof.window}: going on with a purge that was cut, {proof.source.total.rows:,} points are left"
+    yield from ask(
+        Report(
+            f"Window {proof.window}: going on with a purge that was cut, {proof.source.total.rows:,} points are left"
+        )
     )
     return replace(proof, tiers=tiers, is_going_on=True)
 

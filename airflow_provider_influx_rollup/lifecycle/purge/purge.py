@@ -37,7 +37,9 @@ from airflow_provider_influx_rollup.lifecycle.run.window_errors import (
     failures_as_one,
     once_deleted,
 )
-from airflow_provider_influx_rollup.steps.influx import Report, Steps, Write
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Report, Write
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
 MOST_LISTED = 100
@@ -132,7 +134,7 @@ def purge(
     archive, lines = yield from find_place(spec.archive)
     spec = replace(spec, archive=archive)
     if lines and not dry_run:
-        yield Write(archive.ledger_bucket, lines)
+        yield from ask(Write(archive.ledger_bucket, lines))
     stored = yield from load_stored(spec.archive.ledger_bucket)
     done: list[Purged] = []
     failed: dict[Interval, InfluxRollupError] = {}
@@ -142,7 +144,7 @@ def purge(
                 one = yield from _purge_window(spec, window, stored, run, now, key, dry_run=dry_run)
         except (PurgeRefused, WindowNotDue) as error:
             failed[window] = error
-            yield Report(f"Window {window} is not purged: {error}", "warning")
+            yield from ask(Report(f"Window {window} is not purged: {error}", "warning"))
             continue
         done.append(one)
     if failed and not dry_run:
@@ -170,17 +172,19 @@ def _purge_window(
     proof = yield from prove(spec, window, stored, run, now, dry_run=dry_run)
     if isinstance(proof, Finished):
         if not proof.certificate:
-            yield Report(f"Window {window}: no points, and no archive of any: nothing to purge")
+            yield from ask(Report(f"Window {window}: no points, and no archive of any: nothing to purge"))
             return Purged(window, 0, 0, 0, "", 0, None, is_new=False)
         certificate = yield from read_numbered(spec.archive.folder, proof.certificate)
         yield from require_marked(spec, window, certificate, dry_run=dry_run)
-        yield Report(f"Window {window}: purged before, certificate {certificate.number}")
+        yield from ask(Report(f"Window {window}: purged before, certificate {certificate.number}"))
         return _purged(window, certificate, is_new=False)
     total = proof.source.total
     if dry_run:
-        yield Report(
-            f"Window {window}: would delete {total.rows:,} points of {proof.source.series_count:,} series; "
-            f"generation {proof.published.manifest.generation} of the archive holds them"
+        yield from ask(
+            Report(
+                f"Window {window}: would delete {total.rows:,} points of {proof.source.series_count:,} series; "
+                f"generation {proof.published.manifest.generation} of the archive holds them"
+            )
         )
         generation, series = proof.published.manifest.generation, proof.source.series_count
         return Purged(window, generation, total.rows, series, total.hash, 0, None, is_new=False)
@@ -206,13 +210,15 @@ def _certify(
     ]
     if mark is not None:
         lines.append(encode_mark(replace(mark, state=PURGED, generation=state.generation)))
-    yield Write(archive.ledger_bucket, lines)
+    yield from ask(Write(archive.ledger_bucket, lines))
     # last: until then a rerun goes on, and finds the certificate
     yield from write_purge(proof.folder, replace(state, state=DONE, certificate=certificate.number, proof={}))
     yield from forget_claims(proof.folder, proof.claim)
-    yield Report(
-        f"Window {proof.window}: {values['deleted']['rows']:,} points of {archive.bucket}/{archive.measurement} are "
-        f"deleted, generation {state.generation} of the archive holds them; certificate {certificate.number}"
+    yield from ask(
+        Report(
+            f"Window {proof.window}: {values['deleted']['rows']:,} points of {archive.bucket}/{archive.measurement} are "
+            f"deleted, generation {state.generation} of the archive holds them; certificate {certificate.number}"
+        )
     )
     return certificate
 

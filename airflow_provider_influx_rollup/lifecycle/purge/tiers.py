@@ -29,7 +29,9 @@ from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.reasons import ERASE
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
-from airflow_provider_influx_rollup.steps.influx import Query, Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Query, Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, from_ns
 from airflow_provider_influx_rollup.windows.lateness import is_due
@@ -101,8 +103,11 @@ def prove_tiers(
         proofs.append((yield from _prove_tier(rollup, window, stored, archived, run, now)))
     others = sorted(set(readers) - {proof.pipeline for proof in proofs})
     if others:
-        yield Report(
-            f"Window {window}: not required, though they read these points: {', '.join(others)}", "warning"
+        yield from ask(
+            Report(
+                f"Window {window}: not required, though they read these points: {', '.join(others)}",
+                "warning",
+            )
         )
     return proofs
 
@@ -147,7 +152,7 @@ def _require_no_run(rollup: RollupSpec, window: Interval, now: datetime) -> Step
     first = grid.windows(Interval(reach.start, grid.window_at(reach.start).stop))[0]
     starts = Interval(first.start, reach.stop)
     query = writing_query(rollup.ledger_bucket, rollup.pipeline_name, ROLLUP, starts)
-    for row in (yield Query(query, as_sent=True)):
+    for row in (yield from ask(Query(query, as_sent=True))):
         writes = Interval(row["_time"], from_ns(row["stop_ns"]))
         if writes.overlaps(window) and now - from_ns(row["written_at_ns"]) < BUSY_FOR:
             what = f"run {row.get('run_id')!r} of pipeline {rollup.pipeline_name!r} is writing {writes}"
@@ -286,7 +291,9 @@ def _proof_of(
 def _receipts(rollup: RollupSpec, windows: Sequence[Interval]) -> Steps[dict[Interval, Receipt]]:
     starts = Interval(windows[0].start, windows[-1].start + MICROSECOND)
     query = receipts_query(rollup.ledger_bucket, rollup.pipeline_name, ROLLUP, starts)
-    return {receipt.window: receipt for receipt in decode_receipts((yield Query(query, as_sent=True)))}
+    return {
+        receipt.window: receipt for receipt in decode_receipts((yield from ask(Query(query, as_sent=True))))
+    }
 
 
 def _find(name: str, spec: PurgeSpec, stored: Sequence[StoredSpec], window: Interval) -> RollupSpec:

@@ -13,7 +13,9 @@ from airflow_provider_influx_rollup.archive.annotated_rows import Row
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.endless import refuse_endless
 from airflow_provider_influx_rollup.flux.extern import extern_file, window_values
-from airflow_provider_influx_rollup.steps.influx import ParseScript, Query, Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import ParseScript, Query, Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import EPOCH, Interval, format_instant
 
@@ -51,7 +53,7 @@ class QuerySpec:
             raise ConfigurationError(what, fix=f"give a whole number from 0 to {MOST_ROWS}")
 
 
-def ask(spec: QuerySpec, window: Interval) -> Steps[dict[str, Any]]:
+def run_query(spec: QuerySpec, window: Interval) -> Steps[dict[str, Any]]:
     """Query one window.
 
     The whole answer comes into the worker; only the first rows leave it. Let Flux do the work: aggregate, then ask.
@@ -63,10 +65,10 @@ def ask(spec: QuerySpec, window: Interval) -> Steps[dict[str, Any]]:
     period = Duration.of(spec.every) if spec.every else window.duration
     extern = extern_file(v=window_values(window, period), params=spec.params or {})
     if window.stop <= EPOCH:
-        refuse_endless((yield ParseScript(spec.flux)), spec.params, window)
-    rows: list[Row] = yield Query(spec.flux, extern=extern, now=window.stop)
+        refuse_endless((yield from ask(ParseScript(spec.flux))), spec.params, window)
+    rows: list[Row] = yield from ask(Query(spec.flux, extern=extern, now=window.stop))
     answer = is_true(rows)
-    yield Report(f"{window}: {len(rows)} rows, which is {'true' if answer else 'false'}")
+    yield from ask(Report(f"{window}: {len(rows)} rows, which is {'true' if answer else 'false'}"))
     first = small_rows([row.with_yield() for row in rows[: spec.first_rows]], spec.first_rows)
     return {"window": window.as_json(), "rows": len(rows), "first_rows": first, "is_true": answer}
 
@@ -118,4 +120,4 @@ def steps_from_job(
     :param clock: not used
     """
     (bounds,) = job["intervals"]
-    return ask(QuerySpec(**job["spec"]), Interval.from_json(bounds))
+    return run_query(QuerySpec(**job["spec"]), Interval.from_json(bounds))

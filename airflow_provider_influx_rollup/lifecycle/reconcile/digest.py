@@ -17,7 +17,9 @@ from airflow_provider_influx_rollup.flux.column_read import recomputed_column_qu
 from airflow_provider_influx_rollup.flux.rollup import Chain
 from airflow_provider_influx_rollup.flux.target_read import target_totals_query
 from airflow_provider_influx_rollup.lifecycle.target.block import Job
-from airflow_provider_influx_rollup.steps.influx import Gather, Query, QueryDigest, Steps
+from airflow_provider_influx_rollup.steps.ask import ask, gather
+from airflow_provider_influx_rollup.steps.influx import Query, QueryDigest
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 from airflow_provider_influx_rollup.windows.runs import cut_blocks, stretches
@@ -81,7 +83,7 @@ class DigestSearch:
             tags=job.ownership.tags(),
             count_fields=(),
         )
-        rows = yield Query(query)
+        rows = yield from ask(Query(query))
         return {row["_field"]: row["_value"] for row in rows if job.ownership.owns_field(row["_field"])}
 
     def _search(self, windows: Windows, columns: Sequence[Column]) -> Steps[list[Windows]]:
@@ -128,7 +130,7 @@ class DigestSearch:
             spec.target_bucket, spec.output_measurement, column.name, rows, self.job.ownership.tags()
         )
         recomputed = recomputed_column_query(self.job.source, chain, runs)
-        one, other = yield Gather((QueryDigest(recomputed), QueryDigest(stored)))
+        one, other = yield from gather(QueryDigest(recomputed), QueryDigest(stored))
         return bool(one != other)
 
 

@@ -17,7 +17,7 @@ from airflow_provider_influx_rollup.lifecycle.reconcile.read import (
 )
 from airflow_provider_influx_rollup.lifecycle.rollup.plan import job_of
 from airflow_provider_influx_rollup.lifecycle.target.block import Job
-from airflow_provider_influx_rollup.steps.influx import Steps
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 

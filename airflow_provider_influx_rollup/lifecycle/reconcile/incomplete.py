@@ -11,7 +11,9 @@ from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.completeness.completeness import look_at
 from airflow_provider_influx_rollup.lifecycle.completeness.incomplete_windows import CompleteWhen, unmark
 from airflow_provider_influx_rollup.lifecycle.reconcile.result import Left, ReconcileResult
-from airflow_provider_influx_rollup.steps.influx import Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.step import Steps
 
 
 @dataclass(slots=True)
@@ -49,8 +51,10 @@ def _is_complete(when: CompleteWhen, now: datetime) -> Steps[bool]:
         look = yield from look_at(when.spec, when.interval, now)
     except InfluxRejected as error:
         # such as a bucket that is gone: no reason to leave the windows dirty
-        yield Report(
-            f"{when.interval}: nobody can say whether its source is complete by now: {error}", "warning"
+        yield from ask(
+            Report(
+                f"{when.interval}: nobody can say whether its source is complete by now: {error}", "warning"
+            )
         )
         return False
     return look.is_complete

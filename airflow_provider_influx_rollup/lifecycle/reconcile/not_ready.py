@@ -10,7 +10,9 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSp
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import read_edge
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
-from airflow_provider_influx_rollup.steps.influx import Query, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Query
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 MOST_NAMED = 3
@@ -48,7 +50,7 @@ def windows_not_ready(
 def _open_windows(spec: RollupSpec, interval: Interval) -> Steps[list[Interval]]:
     """Windows of a pipeline that a run has begun and not committed."""
     query = states_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, interval)
-    rows = yield Query(query, as_sent=True)
+    rows = yield from ask(Query(query, as_sent=True))
     grid = spec.grid.grid()
     return [grid.window_at(row["_time"]) for row in rows if State(row["state"]) is not State.COMMITTED]
 

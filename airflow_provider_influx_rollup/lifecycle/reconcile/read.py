@@ -25,7 +25,9 @@ from airflow_provider_influx_rollup.lifecycle.target.rows import (
     computed_rows,
     target_rows,
 )
-from airflow_provider_influx_rollup.steps.influx import Gather, Query, QueryArrow, Report, Step, Steps
+from airflow_provider_influx_rollup.steps.ask import ask, gather
+from airflow_provider_influx_rollup.steps.influx import Gather, Query, QueryArrow, Report
+from airflow_provider_influx_rollup.steps.step import Step, Steps
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -76,19 +78,19 @@ def read_and_compare(job: Job, depth: Depth, only: Collection[TagSet] | None = N
 def _read_both(job: Job, target: QueryArrow) -> Steps[tuple[Computed, list[pa.Table], int]]:
     """Compute the source's side, and read the target's at the same time."""
     if not job.columns:
-        tables = yield target
+        tables = yield from ask(target)
         return Computed(), tables, _row_count(tables)
     _, from_raw, _ = job.fields_by_way()
     bounded = list(job.fields) if job.spec.source_tier is not None else from_raw
     if not bounded:
         return (yield from alongside(compute_windows(job, {}), target))
     totals = Query(field_totals_query(job.source, job.read_interval, bounded))
-    tables, rows = yield Gather((target, totals))
+    tables, rows = yield from gather(target, totals)
     computed, _, count = yield from alongside(compute_windows(job, totals_by_field(rows)), None)
     return computed, tables, count + _row_count(tables)
 
 
-def alongside(reading: Steps[Computed], extra: Step | None) -> Steps[tuple[Computed, Any, int]]:
+def alongside(reading: Steps[Computed], extra: Step[Any] | None) -> Steps[tuple[Computed, Any, int]]:
     """Run a verb that only reads, with one more step beside its first one, and without its reports.
 
     :return: the verb's result, the other step's answer, and how many rows all the answers had
@@ -105,7 +107,7 @@ def alongside(reading: Steps[Computed], extra: Step | None) -> Steps[tuple[Compu
         if isinstance(step, Report):
             continue
         inner = step.steps if isinstance(step, Gather) else (step,)
-        answers = yield Gather(inner if extra is None else (*inner, extra))
+        answers = yield from ask(Gather(inner if extra is None else (*inner, extra)))
         row_count += sum(_row_count(some) for some in answers)
         if extra is not None:
             beside, extra = answers.pop(), None

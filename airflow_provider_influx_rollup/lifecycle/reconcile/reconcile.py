@@ -29,7 +29,9 @@ from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import failures_as_one
-from airflow_provider_influx_rollup.steps.influx import Query, Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Query, Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -55,7 +57,9 @@ def reconcile_pipeline(
     if interval is None:
         interval = yield from interval_back(rollup, str(spec.lookback), now())
     if interval is None:
-        yield Report(f"Pipeline {rollup.pipeline_name}: no window of the last {spec.lookback} is due")
+        yield from ask(
+            Report(f"Pipeline {rollup.pipeline_name}: no window of the last {spec.lookback} is due")
+        )
         return ReconcileResult(rollup, spec.options.mode, None)
     windows = due_windows(rollup, interval, now())
     result = yield from reconcile_windows(rollup, windows, run, now, spec.options, stored)
@@ -166,7 +170,7 @@ def _rolled_up(tier: RollupSpec, interval: Interval) -> Steps[list[Interval]]:
 def _receipts(spec: RollupSpec, span: Interval) -> Steps[list[Receipt]]:
     reach = Interval(span.start - _overlap(spec), span.stop)
     query = receipts_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, reach)
-    return decode_receipts((yield Query(query, as_sent=True)))
+    return decode_receipts((yield from ask(Query(query, as_sent=True))))
 
 
 def _overlap(spec: RollupSpec) -> timedelta:

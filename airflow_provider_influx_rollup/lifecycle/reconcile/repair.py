@@ -27,7 +27,9 @@ from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.target.block import Job
 from airflow_provider_influx_rollup.lifecycle.target.stale_rows import Ghosts, delete_ghosts
 from airflow_provider_influx_rollup.lifecycle.target.write import row_count, write_of_rows
-from airflow_provider_influx_rollup.steps.influx import Report, Steps, Write
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Report, Write
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 MOST_ROUNDS = 3
@@ -72,7 +74,7 @@ def repair_windows(
     job = _job_of(examined.findings.job, chosen)
     done = Repaired(windows=list(job.windows))
     marks = [_book_of(book, change).receipt(change.window, State.WRITING, began) for change in changes]
-    yield Write(book.ledger_bucket, encode_receipts(marks))
+    yield from ask(Write(book.ledger_bucket, encode_receipts(marks)))
     try:
         held = yield from _write_until_right(examined, chosen, job, book, done)
     except InfluxRollupError as error:
@@ -96,7 +98,7 @@ def repair_windows(
     gained = {change.window: change.gained for change in changes if change.gained}
     late = late_arrivals(job.spec, book.previous, receipts, late_series=gained)
     used = encode_spec_commit(book.pipeline, book.spec_hash, ended)
-    yield Write(book.ledger_bucket, [*encode_receipts(receipts), *encode_lateness(late), used])
+    yield from ask(Write(book.ledger_bucket, [*encode_receipts(receipts), *encode_lateness(late), used]))
     return done
 
 
@@ -125,7 +127,7 @@ def _write_until_right(
         if not len(windows):
             break
         if rounds_left:
-            yield Report("Points came while rows were written, looking again", level="warning")
+            yield from ask(Report("Points came while rows were written, looking again", level="warning"))
     done.unsettled += [job.windows[index] for index in windows.tolist()]
     return held
 
@@ -141,7 +143,7 @@ def _write_rows(findings: Findings, windows: Codes, done: Repaired) -> Steps[Non
         write = write_of_rows(job, rows)
         done.rows += row_count(job, rows)
         done.values += sum(len(column.values) for column in rows.columns.values())
-        yield write
+        yield from ask(write)
     ghosts = Ghosts.of((name, set(difference.pairs(keys))) for name, keys in difference.ghosts.items())
     if ghosts.columns_by_key:
         done.deleted += ghosts.value_count
@@ -149,7 +151,7 @@ def _write_rows(findings: Findings, windows: Codes, done: Repaired) -> Steps[Non
         # of a point that was there under two series keys one row may have been right
         again = findings.expected.at(ghosts.columns_by_key)
         if again.columns:
-            yield write_of_rows(job, again)
+            yield from ask(write_of_rows(job, again))
 
 
 def _job_of(job: Job, chosen: Sequence[int]) -> Job:

@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 
 from airflow_provider_influx_rollup.exceptions import BucketNotFound, ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
-from airflow_provider_influx_rollup.steps.influx import FindBucket, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import FindBucket
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.lateness import is_due
@@ -19,7 +21,7 @@ def interval_back(spec: RollupSpec, lookback: str, now: datetime) -> Steps[Inter
     :raises ConfigurationError: when the source does not keep its points that long
     :raises BucketNotFound: when there is no source
     """
-    source = yield FindBucket(spec.source_bucket)
+    source = yield from ask(FindBucket(spec.source_bucket))
     if source is None:
         what = f"there is no source bucket {spec.source_bucket!r}, or the token may not read it"
         raise BucketNotFound(what, http_status=404, written="nothing", fix="create it, or correct its name")

@@ -30,7 +30,9 @@ from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import is_of_windows
 from airflow_provider_influx_rollup.lifecycle.source.retention import horizon, is_too_old, keeps_what_is_lost
 from airflow_provider_influx_rollup.lifecycle.target.block import Job
-from airflow_provider_influx_rollup.steps.influx import Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 from airflow_provider_influx_rollup.windows.runs import halves, stretches
 
@@ -102,7 +104,7 @@ class Sweep:
             return
         ordered = [changes[window] for window in sorted(changes)]
         self.result.dirty += ordered
-        yield Report(_text_of(block, ordered))
+        yield from ask(Report(_text_of(block, ordered)))
         todo = self._allowed(self._without_frozen(ordered))
         if examined is not None:
             yield from self._repair(examined, [c.window for c in todo if c.window not in anew])
@@ -116,7 +118,7 @@ class Sweep:
                 yield from self._do(half)
             return
         self.result.failed[block[0]] = error
-        yield Report(f"{block[0]} failed: {error.what}", level="warning")
+        yield from ask(Report(f"{block[0]} failed: {error.what}", level="warning"))
 
     def _leave(self, block: Block, error: ReceiptMissing) -> Steps[None]:
         """The tier below is not right: find the windows that have to wait for it."""
@@ -204,7 +206,7 @@ class Sweep:
             if not is_of_windows(error):
                 raise
             self.result.failed.update(dict.fromkeys(windows, error))
-            yield Report(f"{len(windows)} windows failed: {error}", level="warning")
+            yield from ask(Report(f"{len(windows)} windows failed: {error}", level="warning"))
             return
         self.result.repaired.add(done)
         if done.unsettled:

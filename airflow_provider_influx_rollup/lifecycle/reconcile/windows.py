@@ -27,7 +27,9 @@ from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.reasons import RECONCILE
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.source.retention import dropped_windows
-from airflow_provider_influx_rollup.steps.influx import Report, Steps, Write
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Report, Write
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.coverage import runs_of_neighbours
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -87,7 +89,7 @@ def reconcile_windows(
         yield from _sweep(spec, ready, run, now, options, result)
         result.interval = Interval(windows[0].start, windows[-1].stop)
     result.seconds = (now() - began).total_seconds()
-    yield Report(_text_of(result), level="info" if result.is_clean else "warning")
+    yield from ask(Report(_text_of(result), level="info" if result.is_clean else "warning"))
     return result
 
 
@@ -126,7 +128,7 @@ def _sweep(
         # a report of late points then knows that what comes late to these windows comes after this look
         lines = encode_check(spec.pipeline_name, clean, began)
         if lines:
-            yield Write(spec.ledger_bucket, lines)
+            yield from ask(Write(spec.ledger_bucket, lines))
 
 
 def _put_purged_aside(windows: Sequence[Interval], plan: Plan, result: ReconcileResult) -> set[Interval]:

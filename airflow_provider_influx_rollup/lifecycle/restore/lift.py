@@ -28,7 +28,9 @@ from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import ove
 from airflow_provider_influx_rollup.lifecycle.restore.source import Source
 from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.restore.target import look_at_target
-from airflow_provider_influx_rollup.steps.influx import Bucket, FindBucket, Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Bucket, FindBucket, Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.coverage import subtract
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -55,7 +57,7 @@ def find_purges(spec: RestoreSpec, interval: Interval, sources: Sequence[Source]
     if not spec.is_in_place:
         return found
     windows = sorted({window for source in sources for window in _windows_of(source)})
-    has_ledger = (yield FindBucket(spec.ledger_bucket)) is not None
+    has_ledger = (yield from ask(FindBucket(spec.ledger_bucket))) is not None
     while True:
         found.states = yield from _states(spec, windows)
         found.marks = (yield from _marks(spec, interval)) if has_ledger else []
@@ -160,4 +162,4 @@ def _forget(spec: RestoreSpec, source: Source, states: dict[Interval, PurgeState
             yield from write_purge(window_folder(spec.folder, window), None)
     except StoreForbidden as error:
         what = f"{error.what}; the next archive of {source.interval} keeps every point of this one"
-        yield Report(what, "warning")
+        yield from ask(Report(what, "warning"))

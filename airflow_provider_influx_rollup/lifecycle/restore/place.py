@@ -8,16 +8,18 @@ from airflow_provider_influx_rollup.flux.ledger_read import folders_query
 from airflow_provider_influx_rollup.ledger.archive_folders import decode_folders
 from airflow_provider_influx_rollup.lifecycle.archive_files.place import folder_of_id, folder_of_names
 from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
-from airflow_provider_influx_rollup.steps.influx import FindBucket, Gather, Query, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import FindBucket, Gather, Query
+from airflow_provider_influx_rollup.steps.step import Steps
 
 
 def located_source(spec: RestoreSpec) -> Steps[RestoreSpec]:
     """A restore with the folder of its source: a bucket by its present name, or a folder by its own."""
     names = (FindBucket(spec.source_bucket), FindBucket(spec.target_bucket), FindBucket(spec.ledger_bucket))
-    source, target, ledger = yield Gather(names)
+    source, target, ledger = yield from ask(Gather(names))
     if ledger is None:
         return spec
-    folders = decode_folders((yield Query(folders_query(spec.ledger_bucket), as_sent=True)))
+    folders = decode_folders((yield from ask(Query(folders_query(spec.ledger_bucket), as_sent=True))))
     known = folder_of_id(folders, source.id) if source is not None and spec.org == spec.target_org else None
     known = known or folder_of_names(folders, spec.org, spec.source_bucket)
     if known is None:

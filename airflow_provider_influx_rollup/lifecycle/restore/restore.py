@@ -41,7 +41,9 @@ from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
     plan_read,
     require_bucket,
 )
-from airflow_provider_influx_rollup.steps.influx import Bucket, Report, Steps, Write
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Bucket, Report, Write
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import WritePoints
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -78,8 +80,10 @@ def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> 
         seconds = (now() - source_began).total_seconds()
         with about_window(source.interval, "the points, and no receipt of it"):
             lifted += [] if one.lost else (yield from lift(spec, source, ready.purges, ready.target))
-            yield Write(spec.ledger_bucket, encode_receipts([_receipt(spec, one, run, now, seconds)]))
-        yield Report(_told(spec, one))
+            yield from ask(
+                Write(spec.ledger_bucket, encode_receipts([_receipt(spec, one, run, now, seconds)]))
+            )
+        yield from ask(Report(_told(spec, one)))
         done.append(one)
     seconds = (now() - began).total_seconds()
     result = RestoreResult(spec, interval, tuple(done), ready.gaps, tuple(lifted), seconds)
@@ -166,7 +170,7 @@ def _restore_piece(
         total, series = total.plus(sent.total), max(series, sent.series_count)
         written += sent.total.rows
         if len(looks) > 1:
-            yield Report(f"{look.interval}: {sent.total.rows:,} points written and proven")
+            yield from ask(Report(f"{look.interval}: {sent.total.rows:,} points written and proven"))
     compared = [look.comparison for look in looks if look.comparison is not None]
     return Restored(
         source.interval,
@@ -202,7 +206,7 @@ def _write(spec: RestoreSpec, look: Look) -> Steps[Fingerprint]:
         look.doubled.keys,
     )
     try:
-        sent: Fingerprint = yield step
+        sent: Fingerprint = yield from ask(step)
     except (WriteRejected, QueryFailed) as error:
         if TYPE_CONFLICT not in error.what:
             raise

@@ -16,7 +16,9 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.generations import (
 )
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import find_entries, has_windows
 from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
-from airflow_provider_influx_rollup.steps.influx import Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import Layers
 from airflow_provider_influx_rollup.windows.coverage import subtract
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -84,7 +86,7 @@ def find_sources(spec: RestoreSpec, interval: Interval) -> Steps[tuple[list[Sour
         if not spec.allow_missing:
             fix = "correct the path or the interval, or set allow_missing=True to restore what there is"
             raise ArchiveMissing(what, window=gaps[0], written="nothing", fix=fix)
-        yield Report(what, "warning")
+        yield from ask(Report(what, "warning"))
     published: dict[Interval, Published] = {}
     for piece in pieces:
         for entry in piece.entries:

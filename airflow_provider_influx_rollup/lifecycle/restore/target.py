@@ -13,7 +13,9 @@ from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreResult,
 from airflow_provider_influx_rollup.lifecycle.source.retention import horizon
 from airflow_provider_influx_rollup.lifecycle.source.slices import Slice
 from airflow_provider_influx_rollup.lifecycle.source.whole_read import plan_read
-from airflow_provider_influx_rollup.steps.influx import Bucket, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Bucket
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import (
     CompareParts,
     Comparison,
@@ -84,13 +86,13 @@ def look_at_target(spec: RestoreSpec, source: Source, target: Bucket) -> Steps[l
             layers = source.paths(interval)
             doubled = NONE_DOUBLED
             if layers and source.may_have_doubled:
-                doubled = yield FindDoubled(layers, interval)
+                doubled = yield from ask(FindDoubled(layers, interval))
             if not part.rows:
                 if layers:
                     looks.append(Look(interval, source, None, doubled))
                 continue
             flux = points_query(spec.target_bucket, spec.output_measurement, interval, by_field=part.by_field)
-            comparison = yield CompareParts(flux, layers, interval, doubled.keys)
+            comparison = yield from ask(CompareParts(flux, layers, interval, doubled.keys))
             looks.append(Look(interval, source, comparison, doubled))
     return looks
 
@@ -102,7 +104,9 @@ def look_at_part(spec: RestoreSpec, part: Look, target: Bucket) -> Steps[Look]:
         return replace(part, comparison=None)
     by_field = any(one.by_field for one in plan.slices)
     flux = points_query(spec.target_bucket, spec.output_measurement, part.interval, by_field=by_field)
-    comparison = yield CompareParts(flux, part.source.paths(part.interval), part.interval, part.doubled.keys)
+    comparison = yield from ask(
+        CompareParts(flux, part.source.paths(part.interval), part.interval, part.doubled.keys)
+    )
     return replace(part, comparison=comparison)
 
 

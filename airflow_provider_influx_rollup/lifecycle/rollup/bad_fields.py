@@ -9,7 +9,7 @@ from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import Receipt
 from airflow_provider_influx_rollup.lifecycle.rollup.write import write_windows
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import is_of_windows
 from airflow_provider_influx_rollup.lifecycle.target.block import Job
-from airflow_provider_influx_rollup.steps.influx import Steps
+from airflow_provider_influx_rollup.steps.step import Steps
 
 
 def with_bad_fields(job: Job, book: ReceiptBook, error: InfluxRollupError) -> Steps[InfluxRollupError]:

@@ -31,13 +31,9 @@ from airflow_provider_influx_rollup.lifecycle.target.block import Job
 from airflow_provider_influx_rollup.lifecycle.target.set_aside import restore_survivors
 from airflow_provider_influx_rollup.lifecycle.target.stale_rows import delete_ghosts
 from airflow_provider_influx_rollup.lifecycle.target.write import write_of_rows
-from airflow_provider_influx_rollup.steps.influx import (
-    Gather,
-    Query,
-    Report,
-    Steps,
-    Write,
-)
+from airflow_provider_influx_rollup.steps.ask import ask, gather
+from airflow_provider_influx_rollup.steps.influx import Query, Report, Write
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 MOST_ROUNDS = 3
@@ -70,7 +66,7 @@ def commit_block(
     if totals is None:
         totals = yield from _mark_and_count(job, lines)
     else:
-        yield Write(job.spec.ledger_bucket, lines)
+        yield from ask(Write(job.spec.ledger_bucket, lines))
         totals = {name: totals[name] for name in job.fields if name in totals}
     try:
         if book.has_torn(job.windows):
@@ -83,7 +79,7 @@ def commit_block(
         raise
     if verdict.off_grid:
         message = f"{verdict.off_grid} values of these fields lie on no window's start; they were left alone"
-        yield Report(message, level="warning")
+        yield from ask(Report(message, level="warning"))
     for why, found in ((TOO_LARGE, too_large), (TOO_LONG, verdict.rows.too_long)):
         for name, numbers in found.items():
             lacking.setdefault((name, why), set()).update(job.windows[number] for number in numbers)
@@ -105,7 +101,7 @@ def commit_block(
     if kept:
         late = late_arrivals(job.spec, book.previous, kept)
         used = encode_spec_commit(job.spec.pipeline_name, job.spec.spec_hash(), now())
-        yield Write(job.spec.ledger_bucket, [*encode_receipts(kept), *encode_lateness(late), used])
+        yield from ask(Write(job.spec.ledger_bucket, [*encode_receipts(kept), *encode_lateness(late), used]))
     return kept
 
 
@@ -113,10 +109,10 @@ def _mark_and_count(job: Job, lines: list[str]) -> Steps[Mapping[str, int]]:
     """Make the windows WRITING, and count the source's points meanwhile."""
     mark = Write(job.spec.ledger_bucket, lines)
     if not job.fields:
-        yield mark
+        yield from ask(mark)
         return {}
     count = Query(totals_query(job))
-    _, rows = yield Gather((mark, count))
+    _, rows = yield from gather(mark, count)
     return totals_by_field(rows)
 
 
@@ -141,16 +137,20 @@ def _write_until_right(
             # of a point that was there under two series keys one row may have been right
             again = written.rows.at(verdict.ghosts.columns_by_key)
             if again.columns:
-                yield write_of_rows(job, again)
+                yield from ask(write_of_rows(job, again))
             verdict = yield from verify_windows(job, written.computed, written.rows)
         before, below = below, (yield from commits_below(job))
         if verdict.is_right and verdict.totals == totals and below == before:
             return verdict, written.computed.too_large()
         if verdict.is_right:
-            yield Report("Points came while the windows were read, rolling up again", level="warning")
+            yield from ask(
+                Report("Points came while the windows were read, rolling up again", level="warning")
+            )
         totals = verdict.totals
         for difference in verdict.differences:
-            yield Report(f"Target and source differ, rolling up again: {difference}", level="warning")
+            yield from ask(
+                Report(f"Target and source differ, rolling up again: {difference}", level="warning")
+            )
     details = "; ".join(verdict.differences) if verdict and verdict.differences else "points came"
     what = f"the source kept changing while it was rolled up {MOST_ROUNDS} times ({details})"
     raise SourceChanging(

@@ -47,7 +47,9 @@ from airflow_provider_influx_rollup.lifecycle.rollup.chains import (
 )
 from airflow_provider_influx_rollup.lifecycle.rollup.tier_compute import compute_tier
 from airflow_provider_influx_rollup.lifecycle.target.block import Job, tags_of_few
-from airflow_provider_influx_rollup.steps.influx import QueryArrow, Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import QueryArrow, Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.runs import stretches
 
@@ -124,7 +126,7 @@ def compute_windows(
         yield from _compute_from_parts(job, from_parts, computed)
     pushed = [name for name in in_influx if name not in leave_out]
     for script in rollup_scripts(job, pushed):
-        add_answer(job, computed, script, (yield QueryArrow(script.flux)))
+        add_answer(job, computed, script, (yield from ask(QueryArrow(script.flux))))
     yield from join_doubled(job, computed, pushed)
     yield from compute_large_again(job, [*pushed, *from_parts], computed)
     return computed
@@ -141,7 +143,7 @@ def fields_in_reach(job: Job, fields: Sequence[str]) -> Steps[list[str]]:
     ]
     looked = Computed()
     for script in scripts_of(job, [*chains, *counters]):
-        add_answer(job, looked, script, (yield QueryArrow(script.flux)))
+        add_answer(job, looked, script, (yield from ask(QueryArrow(script.flux))))
     for name, counts in list(looked.counts.items()):
         looked.counts[name] = list(added_up(counts, len(job.windows)))
     return [name for name in fields if not looked.of_large(name, job.columns_of(name))]
@@ -194,9 +196,11 @@ def join_doubled(job: Job, computed: Computed, fields: Sequence[str]) -> Steps[d
         doubled = Doubled.of(computed.counts[name], len(job.windows))
         if doubled is None:
             continue
-        yield Report(
-            f"{job.spec.source_bucket} holds {len(doubled.tag_sets)} series of {name!r} under several series keys, as to() "
-            "makes them of unsorted tags: their points are read together"
+        yield from ask(
+            Report(
+                f"{job.spec.source_bucket} holds {len(doubled.tag_sets)} series of {name!r} under several series keys, as to() "
+                "makes them of unsorted tags: their points are read together"
+            )
         )
         for column in job.columns_of(name):
             computed.blocks[column.name] = doubled.without(computed.blocks[column.name])
@@ -247,7 +251,7 @@ def _compute_joined(job: Job, name: str, most_points: int) -> Steps[Computed]:
         some = replace(job, windows=windows, cells=windows)
         found = Computed()
         for script in rollup_scripts(some, [name], is_joined=True):
-            add_answer(some, found, script, (yield QueryArrow(script.flux)))
+            add_answer(some, found, script, (yield from ask(QueryArrow(script.flux))))
         first = job.windows.index(windows[0])
         for column_name, blocks in found.blocks.items():
             computed.blocks[column_name] += [block.moved(first) for block in blocks]
@@ -264,17 +268,19 @@ def _compute_from_raw(
 ) -> Steps[None]:
     """One bounded read after another, each of whole windows, for all aggregates of these fields at once."""
     names = ", ".join(c.name for field_name in fields for c in job.columns_of(field_name))
-    yield Report(f"Computing {names} in the worker from the raw points of {job.read_interval}")
+    yield from ask(Report(f"Computing {names} in the worker from the raw points of {job.read_interval}"))
     rows = sum(totals.get(name, 0) for name in fields)
     reads = _bounded_reads(job, rows)
     largest = rows // len(reads)
     if largest > job.spec.max_rows_per_read:
         text = f"some {largest:,} points, more than max_rows_per_read={job.spec.max_rows_per_read:,}"
         memory = max(1, largest * BYTES_PER_POINT // 1_000_000)
-        yield Report(f"One read of {job.span} brings {text}, and needs some {memory:,} MB", level="warning")
+        yield from ask(
+            Report(f"One read of {job.span} brings {text}, and needs some {memory:,} MB", level="warning")
+        )
     for windows in reads:
         interval = Interval(min(w.start for w in windows), windows[-1].stop)
-        frames = frames_from_tables((yield QueryArrow(raw_query(job.source, interval, fields))))
+        frames = frames_from_tables((yield from ask(QueryArrow(raw_query(job.source, interval, fields)))))
         bounds = window_bounds(windows)
         first_window = job.windows.index(windows[0])
         for name, points in _points_by_field(frames):
@@ -332,14 +338,14 @@ def _compute_from_parts(job: Job, fields: Sequence[str], computed: Computed) -> 
 def _read_parts(job: Job, name: str, names: Sequence[str]) -> Steps[dict[str, list[Frame]]]:
     merges_series = job.spec.group_by is not None
     query = render_partials(job.source, job.runs, names, name, keeps_times=merges_series)
-    parts = _frames_by_part((yield QueryArrow(query)))
+    parts = _frames_by_part((yield from ask(QueryArrow(query))))
     ordered = [part for part in names if part in ORDER_DECIDES]
     if ordered and not merges_series and "count" in parts:
         counts = concat_frames(parts["count"])
         if repeated_times(counts) is not None:
             # two series keys of one tag set: the times of the points decide between them
             query = render_partials(job.source, job.runs, ordered, name, keeps_times=True)
-            parts |= _frames_by_part((yield QueryArrow(query)))
+            parts |= _frames_by_part((yield from ask(QueryArrow(query))))
     return parts
 
 

@@ -20,7 +20,9 @@ from airflow_provider_influx_rollup.lifecycle.rollup.compute import window_bound
 from airflow_provider_influx_rollup.lifecycle.rollup.verify import read_back_query
 from airflow_provider_influx_rollup.lifecycle.target.block import Job
 from airflow_provider_influx_rollup.lifecycle.target.rows import Key, block_keys, target_rows
-from airflow_provider_influx_rollup.steps.influx import QueryArrow, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import QueryArrow
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
 Strangers = list[tuple[int, str, TagSet]]
@@ -38,7 +40,9 @@ def require_no_strangers(job: Job, unknown: Collection[Interval], others: Collec
     unwritten = frozenset(unknown)
     found: Strangers = []
     for name, keys in (
-        target_rows(job, frames_from_tables((yield QueryArrow(read_back_query(job))))).keys().items()
+        target_rows(job, frames_from_tables((yield from ask(QueryArrow(read_back_query(job))))))
+        .keys()
+        .items()
     ):
         found += [
             (window, name, tags)
@@ -58,7 +62,9 @@ def _explained_by_source(job: Job) -> Steps[dict[str, set[Key]]]:
     if not job.fields:
         return {}
     frames = defaultdict(list)
-    for frame in frames_from_tables((yield QueryArrow(counts_query(job.source, job.runs, job.fields)))):
+    for frame in frames_from_tables(
+        (yield from ask(QueryArrow(counts_query(job.source, job.runs, job.fields))))
+    ):
         for name in frame.fields:
             frames[name].append(frame.of_field(name))
     explained: dict[str, set[Key]] = {}

@@ -22,7 +22,9 @@ from airflow_provider_influx_rollup.lifecycle.rollup.compute import window_bound
 from airflow_provider_influx_rollup.lifecycle.rollup.verify import sum_by_window
 from airflow_provider_influx_rollup.lifecycle.source.retention import horizon, is_too_old
 from airflow_provider_influx_rollup.lifecycle.target.block import Job
-from airflow_provider_influx_rollup.steps.influx import Bucket, QueryArrow, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Bucket, QueryArrow
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 from airflow_provider_influx_rollup.windows.shards import shard_end
 
@@ -57,7 +59,9 @@ def frozen_windows(
     part = _up_to(job, reached[-1])
     rows = [0] * len(part.windows)
     if part.fields:
-        rows = points_by_window(part, (yield QueryArrow(counts_query(part.source, part.runs, part.fields))))
+        rows = points_by_window(
+            part, (yield from ask(QueryArrow(counts_query(part.source, part.runs, part.fields))))
+        )
     there = dict(zip(part.windows, rows, strict=True))
     why = {window: _why_frozen(window, book, source, now, there[window]) for window in reached}
     return {window: _frozen(window, source, edge, text) for window, text in why.items() if text}

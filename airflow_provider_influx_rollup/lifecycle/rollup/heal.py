@@ -24,7 +24,9 @@ from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import gaps_of, is_of_windows
 from airflow_provider_influx_rollup.lifecycle.source.retention import dropped_windows, is_too_old
-from airflow_provider_influx_rollup.steps.influx import FindBucket, Gather, Query, Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import FindBucket, Gather, Query, Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 from airflow_provider_influx_rollup.windows.runs import stretches
@@ -80,7 +82,7 @@ def heal_before(
     healing = yield from plan_healing(spec, interval, run, now(), options)
     missing = healing.missing
     if missing:
-        yield Report(f"Healing {len(missing)} windows from {missing[0]} on that are not committed")
+        yield from ask(Report(f"Healing {len(missing)} windows from {missing[0]} on that are not committed"))
     gentle = replace(options, force=False, on_window_error=FAIL_AT_END)
     for some in stretches(healing.windows, missing):
         try:
@@ -94,7 +96,7 @@ def heal_before(
         healing.left.update((window, _why(error)) for window, error in outcome.failed.items())
     for gap, why in gaps_of(healing.windows, healing.left):
         span = Interval(gap[0].start, gap[-1].stop)
-        yield Report(f"{len(gap)} windows of {span} are not healed: {why}", level="warning")
+        yield from ask(Report(f"{len(gap)} windows of {span} are not healed: {why}", level="warning"))
     return healing
 
 
@@ -108,13 +110,14 @@ def plan_healing(
     receipts: Mapping[Interval, Receipt] = {}
     marks: Sequence[PurgeMark] = ()
     names = (spec.source_bucket, spec.target_bucket, spec.ledger_bucket)
-    source, target, ledger = yield Gather(tuple(FindBucket(name) for name in names))
+    source, target, ledger = yield from ask(Gather(tuple(FindBucket(name) for name in names)))
     if ledger is not None:
         spec = yield from known_spec(spec)
         starts = Interval(windows[0].start, windows[-1].start + MICROSECOND)
         query = receipts_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, starts)
         receipts = {
-            receipt.window: receipt for receipt in decode_receipts((yield Query(query, as_sent=True)))
+            receipt.window: receipt
+            for receipt in decode_receipts((yield from ask(Query(query, as_sent=True))))
         }
         span = Interval(windows[0].start, windows[-1].stop)
         marks = yield from overlapping_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span)

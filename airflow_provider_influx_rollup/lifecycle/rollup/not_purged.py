@@ -7,7 +7,9 @@ from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import purged_w
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.target.block import Job
-from airflow_provider_influx_rollup.steps.influx import Steps, Write
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Write
+from airflow_provider_influx_rollup.steps.step import Steps
 
 
 def require_not_purged(job: Job, book: ReceiptBook, *, is_untouched: bool) -> Steps[None]:
@@ -34,5 +36,5 @@ def require_not_purged(job: Job, book: ReceiptBook, *, is_untouched: bool) -> St
         error.written = None
         error.fix = "restore the points from the archive, then run it again"
     elif before:
-        yield Write(spec.ledger_bucket, encode_receipts(before))
+        yield from ask(Write(spec.ledger_bucket, encode_receipts(before)))
     raise error

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from airflow_provider_influx_rollup.aggregates.frame import frames_from_tables
 from airflow_provider_influx_rollup.aggregates.hierarchy import TierRules
@@ -47,6 +48,7 @@ from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.source.type_parts import TypeParts
 from airflow_provider_influx_rollup.lifecycle.target.block import Job
 from airflow_provider_influx_rollup.lifecycle.target.names import require_readable, require_writable
+from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import (
     Bucket,
     CheckWritable,
@@ -56,9 +58,8 @@ from airflow_provider_influx_rollup.steps.influx import (
     Query,
     QueryArrow,
     Report,
-    Step,
-    Steps,
 )
+from airflow_provider_influx_rollup.steps.step import Step, Steps
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 from airflow_provider_influx_rollup.windows.runs import cut_blocks
 from airflow_provider_influx_rollup.windows.shards import shard_parts
@@ -124,7 +125,7 @@ def plan_rollup(
     source, target, ledger = yield from _find_buckets(spec, windows[0], dry_run=dry_run)
     require_ledger_kept(ledger, windows[0])
     job = job_of(spec, windows, Selection((), ()), Ownership(Claim.of(spec)))
-    steps: list[Step] = [
+    steps: list[Step[Any]] = [
         Query(field_totals_query(job.source, job.read_interval)),
         Query(tag_keys_query(job.source, job.read_interval)),
     ]
@@ -133,7 +134,7 @@ def plan_rollup(
     parts = cut_blocks(shard_parts(job.read_interval, source.shard_group_seconds), MOST_PARTS_PER_QUERY)
     typed = [QueryArrow(fields_query(job.source, some)) for some in parts]
     checks = () if only_reads else (CheckWritable(spec.target_bucket),)
-    answers = (yield Gather((*checks, *steps, *typed)))[len(checks) :]
+    answers = (yield from ask(Gather((*checks, *steps, *typed))))[len(checks) :]
     counted, listed = answers[0], [row["_value"] for row in answers[1]]
     require_readable(spec, listed)
     known: dict[str, list[Row]] = defaultdict(list)
@@ -145,7 +146,7 @@ def plan_rollup(
     stored = stored_of([*known[SPECS], *known[BUCKETS]], spec.ledger_bucket)
     asked, spec = spec, with_own_hash(as_known(spec, stored), stored, source, target)
     if spec.pipeline_name != asked.pipeline_name and ledger is not None:
-        known[RECEIPTS] = yield Query(_receipts_query(spec, job), as_sent=True)
+        known[RECEIPTS] = yield from ask(Query(_receipts_query(spec, job), as_sent=True))
     require_no_clash(spec, stored)
     below, waiting = yield from waiting_below(spec, windows, stored)
     rules = column_rules(spec, below)
@@ -191,7 +192,7 @@ def _find_buckets(
 ) -> Steps[tuple[Bucket, Bucket, Bucket | None]]:
     ledger_step = FindBucket(spec.ledger_bucket) if dry_run else EnsureBucket(spec.ledger_bucket)
     buckets = (FindBucket(spec.source_bucket), FindBucket(spec.target_bucket), ledger_step)
-    source, target, ledger = yield Gather(buckets)
+    source, target, ledger = yield from ask(Gather(buckets))
     for role, name, bucket in (
         ("source", spec.source_bucket, source),
         ("target", spec.target_bucket, target),
@@ -270,9 +271,11 @@ def tell_plan(
     columns: set[Column] = {column for selection in selections for column in selection.columns}
     skipped = sorted({text for selection in selections for text in selection.skipped})
     done = plan.book.committed_before(plan.windows)
-    yield Report(
-        f"Pipeline {spec.pipeline_name}: {len(plan.windows)} windows of {interval}, "
-        f"{done} committed before, {len({column.name for column in columns})} columns"
+    yield from ask(
+        Report(
+            f"Pipeline {spec.pipeline_name}: {len(plan.windows)} windows of {interval}, "
+            f"{done} committed before, {len({column.name for column in columns})} columns"
+        )
     )
     if not columns:
         notes.append(
@@ -286,7 +289,7 @@ def tell_plan(
             f"the spec changed since {len(changed)} earlier version(s): the windows are computed anew"
         )
     for note in notes:
-        yield Report(note, level="warning")
+        yield from ask(Report(note, level="warning"))
     return notes
 
 
@@ -294,11 +297,11 @@ def tell_scripts(job: Job) -> Steps[None]:
     """Say what a run would send and compute."""
     if job.spec.source_tier is not None:
         for flux in tier_scripts(job):
-            yield Report(f"Dry run, would send:\n{flux}")
+            yield from ask(Report(f"Dry run, would send:\n{flux}"))
         return
     in_influx, from_raw, from_parts = job.fields_by_way()
     for script in rollup_scripts(job, in_influx, is_written=job.spec.compute == "server"):
-        yield Report(f"Dry run, would send:\n{script.flux}")
+        yield from ask(Report(f"Dry run, would send:\n{script.flux}"))
     for way, fields in (("raw points", from_raw), ("partial aggregates", from_parts)):
         if fields:
-            yield Report(f"Dry run, would compute {', '.join(fields)} in the worker from {way}")
+            yield from ask(Report(f"Dry run, would compute {', '.join(fields)} in the worker from {way}"))

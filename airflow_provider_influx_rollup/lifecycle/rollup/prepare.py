@@ -19,7 +19,9 @@ from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.source.retention import dropped_windows
 from airflow_provider_influx_rollup.lifecycle.target.block import Job
-from airflow_provider_influx_rollup.steps.influx import Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.runs import stretches
 
@@ -126,10 +128,12 @@ def _tell(spec: RollupSpec, ready: Prepared, done: int) -> Steps[list[str]]:
     span = Interval(windows[0].start, windows[-1].stop)
     notes = yield from tell_plan(spec, span, ready.plan, selections)
     if done:
-        yield Report(f"{done} windows were committed by an earlier try of this run: they stay as they are")
+        yield from ask(
+            Report(f"{done} windows were committed by an earlier try of this run: they stay as they are")
+        )
     if ready.book.forced:
         notes.append(
             f"force=True: {len(ready.book.forced)} frozen windows are rolled up from what is left of them"
         )
-        yield Report(notes[-1], level="warning")
+        yield from ask(Report(notes[-1], level="warning"))
     return notes

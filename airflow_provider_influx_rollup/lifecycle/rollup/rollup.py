@@ -17,7 +17,9 @@ from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.stage_result import StageResult
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import failures_as_one
-from airflow_provider_influx_rollup.steps.influx import Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 DEFAULT_OPTIONS = RollupOptions()
@@ -86,10 +88,10 @@ def _preview(
         outcome.notes.append(
             f"{len(outcome.failed)} windows would be refused, such as {outcome.failed[first]}"
         )
-        yield Report(outcome.notes[-1], level="warning")
+        yield from ask(Report(outcome.notes[-1], level="warning"))
     if options.heal is not None:
         healing = yield from plan_healing(spec, interval, run, now(), options)
-        yield Report(f"Dry run, would heal {len(healing.missing)} windows before {interval}")
+        yield from ask(Report(f"Dry run, would heal {len(healing.missing)} windows before {interval}"))
     for some in ready.todo:
         yield from tell_scripts(ready.job(ready.plan.spec, some))
     planned = [ready.book.receipt(window, State.PLANNED, now()) for window in windows]

@@ -9,7 +9,9 @@ from airflow_provider_influx_rollup.flux.ledger_read import states_query
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.target.block import Job
-from airflow_provider_influx_rollup.steps.influx import Query, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Query
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
 
 Commits = frozenset[tuple[datetime, int]]
@@ -24,8 +26,8 @@ def commits_below(job: Job) -> Steps[Commits]:
     """
     if job.tier_below is None:
         return frozenset()
-    rows = yield Query(
-        states_query(job.spec.ledger_bucket, job.tier_below, ROLLUP, job.read_interval), as_sent=True
+    rows = yield from ask(
+        Query(states_query(job.spec.ledger_bucket, job.tier_below, ROLLUP, job.read_interval), as_sent=True)
     )
     for row in rows:
         if row["state"] != State.COMMITTED.value:

@@ -33,7 +33,9 @@ from airflow_provider_influx_rollup.exceptions import ReceiptMissing
 from airflow_provider_influx_rollup.flux.rollup import Chain, chain_number, extreme_chains, render_rollup
 from airflow_provider_influx_rollup.flux.source_read import raw_query
 from airflow_provider_influx_rollup.lifecycle.target.block import Job, weighed_points
-from airflow_provider_influx_rollup.steps.influx import QueryArrow, Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import QueryArrow, Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant, from_ns
 from airflow_provider_influx_rollup.windows.runs import cut_blocks
 
@@ -131,7 +133,7 @@ def _merge_in_influx(job: Job, columns: Sequence[Column], merged: Merged) -> Ste
     starts = _bounds(job.windows).starts
     extremes: dict[str, list[Any]] = defaultdict(list)
     for flux, chains in _scripts(job, columns):
-        tables: list[pa.Table] = yield QueryArrow(flux)
+        tables: list[pa.Table] = yield from ask(QueryArrow(flux))
         for table in tables:
             if table.num_rows:
                 chain = chains[chain_number(result_name(table))]
@@ -182,13 +184,15 @@ def _merge_in_worker(
     """One bounded read of the tier's rows after another, each of whole windows."""
     sources = _sources(columns)
     names = ", ".join(column.name for column in columns)
-    yield Report(f"Merging {names} in the worker from the rows of the tier below in {job.read_interval}")
+    yield from ask(
+        Report(f"Merging {names} in the worker from the rows of the tier below in {job.read_interval}")
+    )
     rows = weighed_points(columns, totals)
     reads = min(len(job.windows), max(1, ceil(rows / job.spec.max_rows_per_read)))
     first_window = 0
     for windows in cut_blocks(job.windows, ceil(len(job.windows) / reads)):
         interval = Interval(windows[0].start, windows[-1].stop)
-        tables = yield QueryArrow(raw_query(job.source, interval, sources))
+        tables = yield from ask(QueryArrow(raw_query(job.source, interval, sources)))
         found: dict[str, list[Frame]] = defaultdict(list)
         for frame in frames_from_tables(tables):
             for name in frame.fields:

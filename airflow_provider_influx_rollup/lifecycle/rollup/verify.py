@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,9 @@ from airflow_provider_influx_rollup.lifecycle.target.block import Job
 from airflow_provider_influx_rollup.lifecycle.target.compare import Closeness, compare_rows
 from airflow_provider_influx_rollup.lifecycle.target.rows import TargetRows, target_rows
 from airflow_provider_influx_rollup.lifecycle.target.stale_rows import Ghosts
-from airflow_provider_influx_rollup.steps.influx import Gather, Query, QueryArrow, Step, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Gather, Query, QueryArrow
+from airflow_provider_influx_rollup.steps.step import Step, Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +63,15 @@ def verify_windows(
     source_step = Query(totals_query(job)) if job.fields and totals is None else None
     is_alone = job.spec.group_by is None and not job.ownership.earlier
     target_step = Query(_totals_query(job, rows)) if is_alone else QueryArrow(read_back_query(job))
-    steps: tuple[Step, ...] = (target_step,) if source_step is None else (target_step, source_step)
-    answer, *counted = yield Gather(steps)
+    steps: tuple[Step[Any], ...] = (target_step,) if source_step is None else (target_step, source_step)
+    answer, *counted = yield from ask(Gather(steps))
     totals = totals_by_field(counted[0] if counted else []) if totals is None else totals
     differences = _stale_points(job, computed, totals)
     rows_in = sum_by_window(job, (block for blocks in computed.counts.values() for block in blocks))
     if is_alone:
         if _holds_exactly(job, rows, answer):
             return Verdict(rows, rows_in, totals, Ghosts({}), differences)
-        answer = yield QueryArrow(read_back_query(job))
+        answer = yield from ask(QueryArrow(read_back_query(job)))
     stored = target_rows(job, frames_from_tables(answer))
     ghosts, wrong = _compare(job, rows, stored)
     return Verdict(rows, rows_in, totals, ghosts, differences + wrong, stored.off_grid)

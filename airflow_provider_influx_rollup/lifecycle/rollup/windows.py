@@ -23,7 +23,9 @@ from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import is_of_windows
 from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
 from airflow_provider_influx_rollup.lifecycle.target.block import weighed_points
-from airflow_provider_influx_rollup.steps.influx import Query, Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Query, Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.runs import blocks_of, halves
 
@@ -48,7 +50,7 @@ def roll_up_windows(
     counts = count_notes(ready.plan.book.previous, outcome.committed.values())
     for note in (*counts, *_lacking_notes(work.lacking)):
         outcome.notes.append(note)
-        yield Report(note, level="warning")
+        yield from ask(Report(note, level="warning"))
     return outcome
 
 
@@ -95,7 +97,7 @@ class _Work:
             queue.extendleft(reversed((yield from self._do(block))))
             if has_several:
                 done, count = len(self.outcome.committed), len(self.ready.plan.windows)
-                yield Report(f"{done} of {count} windows are committed")
+                yield from ask(Report(f"{done} of {count} windows are committed"))
 
     def _blocks(self) -> list[Block]:
         plan, todo = self.ready.plan, self.ready.todo
@@ -124,10 +126,10 @@ class _Work:
             self._raise_if_of_the_run(error)
             self.outcome.first_error = self.outcome.first_error or error
             if len(block) > 1:
-                yield Report(f"{job.span} failed, trying its halves: {error.what}", level="warning")
+                yield from ask(Report(f"{job.span} failed, trying its halves: {error.what}", level="warning"))
                 return halves(block)
             error = yield from with_bad_fields(job, book, error)
-            yield Report(f"{job.span} failed: {error.what}", level="warning")
+            yield from ask(Report(f"{job.span} failed: {error.what}", level="warning"))
             self._fail(block[0], error)
         else:
             self.outcome.committed.update((receipt.window, receipt) for receipt in receipts)
@@ -143,7 +145,10 @@ class _Work:
             return book
         span = self.ready.job(self.spec, block).target_interval
         query = receipts_query(book.ledger_bucket, book.pipeline, book.stage, span)
-        found = {receipt.window: receipt for receipt in decode_receipts((yield Query(query, as_sent=True)))}
+        found = {
+            receipt.window: receipt
+            for receipt in decode_receipts((yield from ask(Query(query, as_sent=True))))
+        }
         return replace(book, previous={**book.previous, **found})
 
     def _raise_if_of_the_run(self, error: InfluxRollupError) -> None:

@@ -22,7 +22,9 @@ from airflow_provider_influx_rollup.lifecycle.target.block import Job
 from airflow_provider_influx_rollup.lifecycle.target.long_keys import TOO_LONG
 from airflow_provider_influx_rollup.lifecycle.target.rows import TargetRows, computed_rows
 from airflow_provider_influx_rollup.lifecycle.target.write import rows_lost_inside, write_of_rows
-from airflow_provider_influx_rollup.steps.influx import Execute, Gather, Query, Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask, gather
+from airflow_provider_influx_rollup.steps.influx import Execute, Query, Report
+from airflow_provider_influx_rollup.steps.step import Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,10 @@ def write_windows(
     if rows.columns:
         write = write_of_rows(job, rows)
         if is_inside or not job.fields:
-            yield write
+            yield from ask(write)
         else:
             # all reads are done, so that the source can be counted while the server takes the rows
-            _, answer = yield Gather((write, Query(totals_query(job))))
+            _, answer = yield from gather(write, Query(totals_query(job)))
             counted = totals_by_field(answer)
     if is_inside:
         try:
@@ -73,11 +75,13 @@ def write_windows(
         except QueryFailed as error:
             if TOO_LONG not in error.what:
                 raise
-            yield Report("InfluxDB cannot hold some rows, so the worker writes the others", level="warning")
+            yield from ask(
+                Report("InfluxDB cannot hold some rows, so the worker writes the others", level="warning")
+            )
             computed = yield from compute_windows(job, totals)
             rows = computed_rows(job, computed.blocks)
             if rows.columns:
-                yield write_of_rows(job, rows)
+                yield from ask(write_of_rows(job, rows))
         # these have read and written at once
         yield from require_not_purged(job, book, is_untouched=False)
     return Written(computed, rows, counted)
@@ -86,7 +90,7 @@ def write_windows(
 def _write_inside(job: Job, in_influx: Sequence[str], computed: Computed) -> Steps[TargetRows]:
     """Let InfluxDB compute and write; what it cannot write right itself the worker writes after it."""
     for script in rollup_scripts(job, in_influx, is_written=True):
-        add_answer(job, computed, script, (yield Execute(script.flux)))
+        add_answer(job, computed, script, (yield from ask(Execute(script.flux))))
     joined = computed_rows(job, (yield from join_doubled(job, computed, in_influx)))
     large = yield from compute_large_again(job, in_influx, computed)
     rows = computed_rows(job, computed.blocks)
@@ -94,5 +98,5 @@ def _write_inside(job: Job, in_influx: Sequence[str], computed: Computed) -> Ste
     again = replace(rows, columns={name: column for name, column in rows.columns.items() if name in own})
     for some in (joined, again, rows_lost_inside(rows)):
         if some.columns:
-            yield write_of_rows(job, some)
+            yield from ask(write_of_rows(job, some))
     return rows

@@ -21,7 +21,9 @@ from airflow_provider_influx_rollup.flux.endless import refuse_endless
 from airflow_provider_influx_rollup.flux.extern import window_values
 from airflow_provider_influx_rollup.flux.plan import QueryPlan, describe_raw_reads, plan_extern, read_plan
 from airflow_provider_influx_rollup.flux.script import ScriptFacts, script_facts
-from airflow_provider_influx_rollup.steps.influx import ParseScript, Query, Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import ParseScript, Query, Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 
 if TYPE_CHECKING:
@@ -101,7 +103,7 @@ def plan_gate(
     if plan is not None and not plan.is_pushed_down:
         warnings += _judge_raw_reads(plan, facts, on_raw_read, window)
     for warning in warnings:
-        yield Report(warning, level="warning")
+        yield from ask(Report(warning, level="warning"))
     return ScriptVerdict(facts, plan, tuple(warnings))
 
 
@@ -111,7 +113,7 @@ def _facts(script: str, params: Mapping[str, object] | None, window: Interval) -
         what = "the Flux script is empty"
         raise ScriptInvalid(what, window=window, written=NOTHING_WRITTEN, fix="give a script")
     try:
-        package = yield ParseScript(script)
+        package = yield from ask(ParseScript(script))
     except InfluxRejected as error:
         _reraise_unless_about_the_script(error)
         raise _script_error(error, window) from error
@@ -125,7 +127,7 @@ def _dry_run(
     """Run the script where there is no data, and return its plan."""
     extern = plan_extern(window_values(EMPTY_TIME, window_period), params)
     try:
-        rows = yield Query(script, extern=extern, now=EMPTY_TIME.stop, as_sent=True)
+        rows = yield from ask(Query(script, extern=extern, now=EMPTY_TIME.stop, as_sent=True))
     except InfluxRejected as error:
         _reraise_unless_about_the_script(error)
         raise _script_error(error, window) from error

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import purged_windows
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
-from airflow_provider_influx_rollup.steps.influx import Steps
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 NAMED_MEASUREMENT = re.compile(r"""_measurement"?\]?\s*==""")

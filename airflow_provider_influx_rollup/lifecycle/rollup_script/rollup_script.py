@@ -38,17 +38,17 @@ from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.stage_result import StageResult
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import failures_as_one, is_of_windows
+from airflow_provider_influx_rollup.steps.ask import ask, gather
 from airflow_provider_influx_rollup.steps.influx import (
     Bucket,
     CheckWritable,
     EnsureBucket,
     FindBucket,
-    Gather,
     Query,
     Report,
-    Steps,
     Write,
 )
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 
@@ -147,7 +147,7 @@ def roll_up_by_script(
     ids = {"target_bucket": plan.target.id}
     lines = [encode_spec(book.pipeline, book.spec_hash, stored, now(), ids)]
     lines += book.lines(book.unknown(plan.windows), State.PLANNED, now())
-    yield Write(spec.ledger_bucket, lines)
+    yield from ask(Write(spec.ledger_bucket, lines))
     committed = yield from _commit_all(plan, now, options)
     return StageResult(book.pipeline, interval, committed, (now() - began).total_seconds(), plan.notes)
 
@@ -156,8 +156,8 @@ def _commit_all(plan: ScriptPlan, now: Clock, options: RollupOptions) -> Steps[l
     """One window after another; what an earlier try of the run has committed stays as it is."""
     done = done_by_this_run(plan.book, plan.windows)
     if done:
-        yield Report(
-            f"{len(done)} windows were committed by an earlier try of this run: they stay as they are"
+        yield from ask(
+            Report(f"{len(done)} windows were committed by an earlier try of this run: they stay as they are")
         )
     failed: dict[Interval, InfluxRollupError] = {}
     for window in plan.windows:
@@ -168,7 +168,7 @@ def _commit_all(plan: ScriptPlan, now: Clock, options: RollupOptions) -> Steps[l
         except InfluxRollupError as error:
             if options.fails_fast or not is_of_windows(error) or len(failed) >= MOST_FAILED:
                 raise
-            yield Report(f"{window} failed: {error.what}", level="warning")
+            yield from ask(Report(f"{window} failed: {error.what}", level="warning"))
             failed[window] = error
     if failed:
         raise failures_as_one(plan.windows, failed, None, len(done))
@@ -179,14 +179,14 @@ def _plan(
     spec: ScriptSpec, interval: Interval, run: RunInfo, now: Clock, *, dry_run: bool
 ) -> Steps[ScriptPlan]:
     ledger_step = FindBucket(spec.ledger_bucket) if dry_run else EnsureBucket(spec.ledger_bucket)
-    target, ledger = yield Gather((FindBucket(spec.target_bucket), ledger_step))
+    target, ledger = yield from gather(FindBucket(spec.target_bucket), ledger_step)
     if target is None:
         what = f"there is no target bucket {spec.target_bucket!r}, or the token may not read it"
         fix = "create the bucket, correct its name, or give the token permission to read and write it"
         raise BucketNotFound(what, http_status=404, window=interval, written="nothing", fix=fix)
     require_ledger_kept(ledger, interval)
     period = Duration.of(interval.duration) if spec.grid is None else Duration.of(spec.grid.every)
-    yield CheckWritable(spec.target_bucket)
+    yield from ask(CheckWritable(spec.target_bucket))
     verdict = yield from plan_gate(
         spec.script,
         window=interval,
@@ -207,9 +207,11 @@ def _plan(
     if ledger is not None:
         yield from _require_not_purged(spec, facts.buckets_read, windows)
     book = yield from _open_book(spec, facts, grid_spec, windows, run, has_ledger=ledger is not None)
-    yield Report(
-        f"Pipeline {book.pipeline}: {len(windows)} windows of {interval}, "
-        f"{book.committed_before(windows)} committed before"
+    yield from ask(
+        Report(
+            f"Pipeline {book.pipeline}: {len(windows)} windows of {interval}, "
+            f"{book.committed_before(windows)} committed before"
+        )
     )
     window_period = Duration.of(grid_spec.every) if grid_spec else None
     reads = tuple(facts.buckets_read)
@@ -246,7 +248,7 @@ def _open_book(
     if has_ledger:
         starts = Interval(windows[0].start, windows[-1].start + MICROSECOND)
         query = receipts_query(spec.ledger_bucket, pipeline, ROLLUP, starts)
-        previous = decode_receipts((yield Query(query, as_sent=True)))
+        previous = decode_receipts((yield from ask(Query(query, as_sent=True))))
     known = {receipt.window: receipt for receipt in previous}
     return ReceiptBook(spec.ledger_bucket, pipeline, ROLLUP, spec.spec_hash(), run, known)
 
@@ -257,11 +259,11 @@ def _commit_window(plan: ScriptPlan, window: Interval, now: Clock) -> Steps[Rece
     yield from book.mark([window], State.WRITING, now())
     extern = extern_file(v=window_values(window, plan.period or window.duration), params=spec.params)
     try:
-        returned = yield Query(spec.script, extern=extern, now=window.stop, as_sent=True)
+        returned = yield from ask(Query(spec.script, extern=extern, now=window.stop, as_sent=True))
         rows = ScriptRows.of(returned)
         if returned and not rows.points:
             message = f"The script returned no rows with _field in {window}: what it wrote was not read back"
-            yield Report(message, level="warning")
+            yield from ask(Report(message, level="warning"))
         yield from _read_back(spec, rows, window)
         # the script has read and written at once: what was purged while it ran, or before, may be missing of its rows
         yield from _require_not_purged(spec, plan.reads, [window])
@@ -281,7 +283,7 @@ def _commit_window(plan: ScriptPlan, window: Interval, now: Clock) -> Steps[Rece
         checksum=rows.checksum,
         seconds=(now() - began).total_seconds(),
     )
-    yield Write(spec.ledger_bucket, encode_receipts([receipt]))
+    yield from ask(Write(spec.ledger_bucket, encode_receipts([receipt])))
     return receipt
 
 
@@ -290,17 +292,19 @@ def _read_back(spec: ScriptSpec, rows: ScriptRows, window: Interval) -> Steps[No
     for measurement in rows.measurements:
         span = rows.span_of(measurement)
         query = Query(presence_query(spec.target_bucket, measurement, span), as_sent=True)
-        stored = ScriptRows.of((yield query))
+        stored = ScriptRows.of((yield from ask(query)))
         lacking = rows.lacking_in(stored, measurement)
         if lacking:
             what = f"{lacking} of the points that the script wrote are not in {spec.target_bucket!r}"
             raise PartialWrite(what, window=window, fix="run the window again")
         twice = len((rows.ambiguous | stored.ambiguous) & rows.points.keys())
         if twice:
-            yield Report(
-                f"{twice} of the points that the script wrote in {window} have several values in {spec.target_bucket!r}: "
-                "to() has stored one series under several keys, see the guide to own scripts",
-                level="warning",
+            yield from ask(
+                Report(
+                    f"{twice} of the points that the script wrote in {window} have several values in {spec.target_bucket!r}: "
+                    "to() has stored one series under several keys, see the guide to own scripts",
+                    level="warning",
+                )
             )
 
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from airflow_provider_influx_rollup.exceptions import WindowNotDue
-from airflow_provider_influx_rollup.steps.influx import Report, Sleep, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Report, Sleep
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 from airflow_provider_influx_rollup.windows.lateness import due_at
@@ -26,5 +28,5 @@ def wait_until_due(windows: Sequence[Interval], lateness: str, now: datetime) ->
             what, window=windows[-1], written="nothing", fix="run it after that, or run an earlier interval"
         )
     if now < due:
-        yield Report(f"Waiting for late data until {format_instant(due)} (lateness {lateness})")
-        yield Sleep((due - now).total_seconds())
+        yield from ask(Report(f"Waiting for late data until {format_instant(due)} (lateness {lateness})"))
+        yield from ask(Sleep((due - now).total_seconds()))

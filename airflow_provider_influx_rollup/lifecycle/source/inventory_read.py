@@ -15,7 +15,9 @@ from airflow_provider_influx_rollup.lifecycle.source.inventory import (
     last_seen_by_series,
     series_of,
 )
-from airflow_provider_influx_rollup.steps.influx import ParseScript, Query, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import ParseScript, Query
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import EPOCH, Interval
 
@@ -39,7 +41,7 @@ def read_expected(
     if inventory.retire_after is not None:
         reach = min(reach, Duration.of(inventory.retire_after).timedelta)
     before = Interval(interval.start - reach, interval.start)
-    rows = yield Query(last_seen_query(source, before, group_by), keeps_bytes=True)
+    rows = yield from ask(Query(last_seen_query(source, before, group_by), keeps_bytes=True))
     return inventory.without_retired(sorted(last_seen_by_series(rows)))
 
 
@@ -55,8 +57,8 @@ def read_named(inventory: Inventory, interval: Interval) -> Steps[tuple[Series, 
     values = window_values(interval, interval.duration)
     extern = extern_file(v=values, params=inventory.params or {})
     if interval.stop <= EPOCH:
-        refuse_endless((yield ParseScript(inventory.flux)), inventory.params, interval)
-    rows = yield Query(inventory.flux, extern=extern, now=interval.stop)
+        refuse_endless((yield from ask(ParseScript(inventory.flux))), inventory.params, interval)
+    rows = yield from ask(Query(inventory.flux, extern=extern, now=interval.stop))
     return inventory.without_retired(sorted(named_by(rows)))
 
 

@@ -13,7 +13,9 @@ from airflow_provider_influx_rollup.aggregates.selection import AggregateRules
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.flux.source_size import size_query, window_points_query
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
-from airflow_provider_influx_rollup.steps.influx import Query, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Query
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.coverage import merge
 from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -82,7 +84,7 @@ def measure_source(spec: RollupSpec, rules: Rules, windows: Sequence[Interval]) 
 def _measure_spans(spec: RollupSpec, rules: Rules, spans: Sequence[Interval]) -> Steps[SourceSize]:
     points: dict[str, int] = {}
     series: dict[str, int] = {}
-    for row in (yield Query(size_query(source_of(spec), spans))):
+    for row in (yield from ask(Query(size_query(source_of(spec), spans)))):
         name, value = row["_field"], row["_value"]
         if row.yield_name.startswith("points"):
             points[name] = points.get(name, 0) + value
@@ -100,7 +102,7 @@ def count_cells(spec: RollupSpec, rules: Rules, span: Interval) -> Steps[CellPoi
     :param span: must start and stop on the grid
     """
     cells = spec.grid.grid().tile(span)
-    rows = yield Query(window_points_query(source_of(spec), equal_runs(cells)))
+    rows = yield from ask(Query(window_points_query(source_of(spec), equal_runs(cells))))
     wanted = _names(_reads(rules, {row["_field"] for row in rows}))
     points: dict[datetime, int] = {}
     for row in rows:

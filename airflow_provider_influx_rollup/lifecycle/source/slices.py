@@ -6,7 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.flux.archive import slice_counts_query
-from airflow_provider_influx_rollup.steps.influx import Bucket, Query, SourceKeys, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Bucket, Query, SourceKeys
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, split_interval
 from airflow_provider_influx_rollup.windows.shards import shard_parts
 
@@ -96,6 +98,6 @@ def count_points(bucket: str, measurement: str, parts: Sequence[Interval]) -> St
     counts = dict.fromkeys(parts, 0)
     for first in range(0, len(parts), SLICES_PER_QUERY):
         some = parts[first : first + SLICES_PER_QUERY]
-        for row in (yield Query(slice_counts_query(bucket, measurement, some))):
+        for row in (yield from ask(Query(slice_counts_query(bucket, measurement, some)))):
             counts[some[int(row.yield_name)]] += row["_value"]
     return counts

@@ -17,6 +17,7 @@ from airflow_provider_influx_rollup.flux.archive import lost_text_query, points_
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import has_windows
 from airflow_provider_influx_rollup.lifecycle.source.slices import Slice, count_points, cut_slices
+from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import (
     Bucket,
     FindBucket,
@@ -24,8 +25,8 @@ from airflow_provider_influx_rollup.steps.influx import (
     Query,
     ShowKeys,
     SourceKeys,
-    Steps,
 )
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import FingerprintSource
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -58,7 +59,7 @@ def require_bucket(name: str, window: Interval) -> Steps[Bucket]:
 
     :raises BucketNotFound: when there is none, or the token may not read it
     """
-    bucket = yield FindBucket(name)
+    bucket = yield from ask(FindBucket(name))
     if bucket is None:
         what = f"bucket {name!r} does not exist, or the token may not read it"
         raise BucketNotFound(
@@ -75,7 +76,7 @@ def plan_read(spec: ArchiveSpec, window: Interval, bucket: Bucket | None = None)
     :raises SourceUnreadable: when they would not, with the reason
     """
     bucket = bucket or (yield from require_bucket(spec.bucket, window))
-    keys = yield ShowKeys(spec.bucket, spec.measurement)
+    keys = yield from ask(ShowKeys(spec.bucket, spec.measurement))
     _require_readable_names(spec, window, keys)
     slices = yield from cut_slices(bucket, spec.measurement, window, keys, spec.max_rows_per_read)
     for one in slices:
@@ -121,7 +122,9 @@ def _require_whole_texts(
 ) -> Steps[None]:
     texts = sorted(name for name, kinds in keys.fields.items() if kinds == ("string",))
     mixed = sorted(name for name, kinds in keys.fields.items() if "string" in kinds and len(kinds) > 1)
-    rows = yield Query(lost_text_query(spec.bucket, spec.measurement, part, keys.tags, texts, mixed))
+    rows = yield from ask(
+        Query(lost_text_query(spec.bucket, spec.measurement, part, keys.tags, texts, mixed))
+    )
     lost = [
         f"{OF_NAMES.get(row.yield_name) or row['_field']} ({row['_value']})" for row in rows if row["_value"]
     ]
@@ -145,7 +148,9 @@ def fingerprint_source(
     found: list[Fingerprint] = []
     for first in range(0, len(parts), READS_AT_A_TIME):
         some = parts[first : first + READS_AT_A_TIME]
-        found += yield Gather(tuple(FingerprintSource(slice_query(spec, one), finds_doubled) for one in some))
+        found += yield from ask(
+            Gather(tuple(FingerprintSource(slice_query(spec, one), finds_doubled) for one in some))
+        )
     return merge(found)
 
 

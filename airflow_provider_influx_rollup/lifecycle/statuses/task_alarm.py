@@ -13,7 +13,9 @@ from airflow_provider_influx_rollup.lifecycle.statuses.check_status import (
     read_status,
     write_of_statuses,
 )
-from airflow_provider_influx_rollup.steps.influx import Query, Report, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Query, Report
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 OK = "ok"
@@ -59,7 +61,7 @@ def tell_status(
     """
     if level == OK:
         span = Interval(now - LOOKBACK, now + CLOCKS_AHEAD)
-        rows = yield Query(last_statuses_query(status_bucket, task.check.id, span))
+        rows = yield from ask(Query(last_statuses_query(status_bucket, task.check.id, span)))
         known = sorted(
             (time, found) for series, found, time in map(read_status, rows) if series == task.series
         )
@@ -67,6 +69,6 @@ def tell_status(
             return False
         message = f"{message}, after {known[-1][1]}"
     status = Status(task.series, level, message, now, is_dead=False)
-    yield write_of_statuses(status_bucket, task.check, [status], now)
-    yield Report(f"status {level} of {task.check.name} written to {status_bucket}")
+    yield from ask(write_of_statuses(status_bucket, task.check, [status], now))
+    yield from ask(Report(f"status {level} of {task.check.name} written to {status_bucket}"))
     return True

@@ -18,7 +18,9 @@ from airflow_provider_influx_rollup.flux.target_read import target_query
 from airflow_provider_influx_rollup.ledger.line_protocol import UInt, encode_line
 from airflow_provider_influx_rollup.lifecycle.target.block import Job
 from airflow_provider_influx_rollup.lifecycle.target.write import write_of_points
-from airflow_provider_influx_rollup.steps.influx import Delete, Query, QueryArrow, Report, Steps, Write
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Delete, Query, QueryArrow, Report, Write
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, from_ns
 
 SURVIVORS_MEASUREMENT = "ghost_survivors"
@@ -56,13 +58,15 @@ def several_values(frames: Iterable[Frame]) -> set[tuple[PointKey, str]]:
 
 def put_aside(job: Job, window: Interval, points: Points) -> Steps[None]:
     """Keep values in the ledger until ``forget`` is called."""
-    yield Write(job.spec.ledger_bucket, list(_records(job, window, points)))
+    yield from ask(Write(job.spec.ledger_bucket, list(_records(job, window, points))))
 
 
 def forget(job: Job, window: Interval) -> Steps[None]:
     """The values are back in the target."""
     predicate = delete_predicate(SURVIVORS_MEASUREMENT, {"pipeline": job.spec.pipeline_name})
-    yield Delete(job.spec.ledger_bucket, Interval(window.start, window.start + MICROSECOND), predicate)
+    yield from ask(
+        Delete(job.spec.ledger_bucket, Interval(window.start, window.start + MICROSECOND), predicate)
+    )
 
 
 def restore_survivors(job: Job) -> Steps[None]:
@@ -71,7 +75,7 @@ def restore_survivors(job: Job) -> Steps[None]:
     query = survivors_query(spec.ledger_bucket, spec.pipeline_name, job.target_interval)
     kept: dict[Interval, Points] = defaultdict(dict)
     windows = {window.start: window for window in job.windows}
-    for row in (yield Query(query)):
+    for row in (yield from ask(Query(query))):
         window = windows.get(from_ns(json.loads(row["_value"])["window_ns"]))
         if window is not None:
             _add_record(kept[window], row["_value"])
@@ -80,13 +84,15 @@ def restore_survivors(job: Job) -> Steps[None]:
         everything = target_query(
             spec.target_bucket, spec.output_measurement, instant, aggregate_names=None, tags={}
         )
-        there = points_of(frames_from_tables((yield QueryArrow(everything))))
+        there = points_of(frames_from_tables((yield from ask(QueryArrow(everything)))))
         lacking = without(points, there)
         if lacking:
-            yield Report(
-                f"Writing values of other pipelines at {window} again, which a run that died had deleted"
+            yield from ask(
+                Report(
+                    f"Writing values of other pipelines at {window} again, which a run that died had deleted"
+                )
             )
-            yield write_of_points(spec.target_bucket, spec.output_measurement, lacking)
+            yield from ask(write_of_points(spec.target_bucket, spec.output_measurement, lacking))
         yield from forget(job, window)
 
 

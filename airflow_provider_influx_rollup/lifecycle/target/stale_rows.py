@@ -33,15 +33,9 @@ from airflow_provider_influx_rollup.lifecycle.target.set_aside import (
     without,
 )
 from airflow_provider_influx_rollup.lifecycle.target.write import write_of_points
-from airflow_provider_influx_rollup.steps.influx import (
-    Delete,
-    Gather,
-    Query,
-    QueryArrow,
-    Report,
-    Steps,
-    Write,
-)
+from airflow_provider_influx_rollup.steps.ask import ask, gather
+from airflow_provider_influx_rollup.steps.influx import Delete, Query, QueryArrow, Report, Write
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, format_instant
 
 SHARED = "shared"
@@ -74,9 +68,11 @@ class Ghosts:
 
 def delete_ghosts(job: Job, ghosts: Ghosts) -> Steps[None]:
     """Delete the points that hold ghosts and write again what stays of them."""
-    yield Report(
-        f"Removing {ghosts.value_count} values of {len(ghosts.columns_by_key)} points "
-        f"from {job.spec.target_bucket} that the source no longer has"
+    yield from ask(
+        Report(
+            f"Removing {ghosts.value_count} values of {len(ghosts.columns_by_key)} points "
+            f"from {job.spec.target_bucket} that the source no longer has"
+        )
     )
     for window_index in sorted({window for _, window in ghosts.columns_by_key}):
         doomed = {
@@ -91,7 +87,7 @@ def _delete_in_window(job: Job, window: Interval, doomed: dict[TagSet, frozenset
     everything = QueryArrow(
         target_query(spec.target_bucket, spec.output_measurement, instant, aggregate_names=None, tags={})
     )
-    frames = frames_from_tables((yield everything))
+    frames = frames_from_tables((yield from ask(everything)))
     survivors = _survivors(points_of(frames), doomed)
     foreign = _foreign(job, survivors)
     _require_one_value(job, window, foreign, frames)
@@ -105,12 +101,14 @@ def _delete_in_window(job: Job, window: Interval, doomed: dict[TagSet, frozenset
         foreign = _foreign(job, survivors)
         _require_one_value(job, window, foreign, frames)
     for tags in sorted(doomed):
-        yield Delete(spec.target_bucket, instant, delete_predicate(spec.output_measurement, dict(tags)))
+        yield from ask(
+            Delete(spec.target_bucket, instant, delete_predicate(spec.output_measurement, dict(tags)))
+        )
     if foreign:
-        there = points_of(frames_from_tables((yield everything)))
+        there = points_of(frames_from_tables((yield from ask(everything))))
         survivors = without(survivors, _foreign(job, there))
     if any(survivors.values()):
-        yield write_of_points(spec.target_bucket, spec.output_measurement, survivors)
+        yield from ask(write_of_points(spec.target_bucket, spec.output_measurement, survivors))
     if foreign:
         yield from _tear(job, instant, receipts)
         yield from forget(job, window)
@@ -120,9 +118,9 @@ def _with_receipts(job: Job, instant: Interval, step: QueryArrow) -> Steps[tuple
     """Act a step out, and see meanwhile what the pipelines have COMMITTED that write to the same points."""
     names = job.ownership.neighbours
     if not names:
-        return {}, (yield step)
+        return {}, (yield from ask(step))
     query = Query(neighbours_query(job.spec.ledger_bucket, names, ROLLUP, instant), as_sent=True)
-    rows, answer = yield Gather((query, step))
+    rows, answer = yield from gather(query, step)
     return {receipt.pipeline: receipt for receipt in decode_receipts(rows)}, answer
 
 
@@ -134,7 +132,9 @@ def _tear(job: Job, instant: Interval, before: Receipts) -> Steps[None]:
     names = job.ownership.neighbours
     if not names:
         return
-    rows = yield Query(neighbours_query(job.spec.ledger_bucket, names, ROLLUP, instant), as_sent=True)
+    rows = yield from ask(
+        Query(neighbours_query(job.spec.ledger_bucket, names, ROLLUP, instant), as_sent=True)
+    )
     changed = [
         receipt
         for receipt in decode_receipts(rows)
@@ -145,12 +145,14 @@ def _tear(job: Job, instant: Interval, before: Receipts) -> Steps[None]:
     torn = [
         replace(one, state=State.WRITING, reason=f"{SHARED}: {job.spec.pipeline_name}") for one in changed
     ]
-    yield Write(job.spec.ledger_bucket, encode_receipts(torn))
+    yield from ask(Write(job.spec.ledger_bucket, encode_receipts(torn)))
     for one in changed:
-        yield Report(
-            f"Pipeline {one.pipeline!r} has written {one.window} while values of the same points were removed: the window "
-            "is WRITING again, and its next run, heal or reconcile makes it right",
-            level="warning",
+        yield from ask(
+            Report(
+                f"Pipeline {one.pipeline!r} has written {one.window} while values of the same points were removed: the window "
+                "is WRITING again, and its next run, heal or reconcile makes it right",
+                level="warning",
+            )
         )
 
 

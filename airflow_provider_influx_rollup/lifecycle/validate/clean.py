@@ -18,7 +18,9 @@ from airflow_provider_influx_rollup.flux.validate import looks_query
 from airflow_provider_influx_rollup.ledger.line_blocks import Values, encode_rows
 from airflow_provider_influx_rollup.ledger.line_protocol import encode_series
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
-from airflow_provider_influx_rollup.steps.influx import Delete, Query, QueryArrow, Report, Steps, Write
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Delete, Query, QueryArrow, Report, Write
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.validation.points import Part, Points
 from airflow_provider_influx_rollup.validation.rule import TagSet
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -93,7 +95,7 @@ class CleanWriter:
         self.written += sum(len(table) for table in cleaned.tables)
         lines = cleaned.lines(self.spec.output_measurement)
         if lines:
-            yield Write(str(self.spec.clean_bucket), lines)
+            yield from ask(Write(str(self.spec.clean_bucket), lines))
         yield from self._settle(part.interval, cleaned, lines)
 
     def transform(self, part: Part, wrong: Mapping[int, NDArray[Any]]) -> Cleaned:
@@ -169,15 +171,17 @@ class CleanWriter:
         counted = yield from self._counts(interval)
         ghosts = {tags for (tags, name), count in counted.items() if count > expected.get((tags, name), 0)}
         if ghosts:
-            yield Report(
-                f"Removing points of {len(ghosts)} series from {bucket} that the source no longer explains"
+            yield from ask(
+                Report(
+                    f"Removing points of {len(ghosts)} series from {bucket} that the source no longer explains"
+                )
             )
         for tags in sorted(ghosts):
             predicate = delete_predicate(self.spec.output_measurement, dict(tags))
-            yield Delete(bucket, interval, predicate)
+            yield from ask(Delete(bucket, interval, predicate))
         if ghosts and lines:
             # a delete takes series with more tags along, so all are written again
-            yield Write(bucket, lines)
+            yield from ask(Write(bucket, lines))
         if (yield from self._totals(interval)) != wanted:
             what = f"bucket {bucket!r} does not hold what was written"
             fix = "run it again; is somebody else writing to the same measurement?"
@@ -197,14 +201,14 @@ class CleanWriter:
         return RollupSource(str(self.spec.clean_bucket), self.spec.output_measurement, chosen)
 
     def _totals(self, interval: Interval) -> Steps[dict[str, int]]:
-        rows = yield Query(field_totals_query(self._target(), interval))
+        rows = yield from ask(Query(field_totals_query(self._target(), interval)))
         totals: dict[str, int] = defaultdict(int)
         for row in rows:
             totals[row["_field"]] += row["_value"]
         return dict(totals)
 
     def _counts(self, interval: Interval) -> Steps[dict[tuple[TagSet, str], int]]:
-        tables = yield QueryArrow(looks_query(self._target(), [("count", interval, "0")]))
+        tables = yield from ask(QueryArrow(looks_query(self._target(), [("count", interval, "0")])))
         counts: dict[tuple[TagSet, str], int] = defaultdict(int)
         for frame in frames_from_tables(tables):
             for series, name, count in zip(

@@ -19,7 +19,9 @@ from airflow_provider_influx_rollup.lifecycle.source.field_types import TYPE_OF_
 from airflow_provider_influx_rollup.lifecycle.source.inventory import Inventory
 from airflow_provider_influx_rollup.lifecycle.source.inventory_read import read_expected
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
-from airflow_provider_influx_rollup.steps.influx import FindBucket, Gather, Query, QueryArrow, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import FindBucket, Gather, Query, QueryArrow
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.validation.rule import NUMBERS
 from airflow_provider_influx_rollup.validation.sightings import (
     COUNT,
@@ -135,7 +137,7 @@ def _answer(spec: ValidateSpec, looks: Sequence[Look], shard_group_seconds: int)
     typed = [name for name in asked if name not in set(plain)]
     steps: list[Query | QueryArrow] = [QueryArrow(_script(spec, asked, some)) for some in _blocks(typed)]
     steps += [Query(_script(spec, asked, some)) for some in _blocks(plain)]
-    for answer in (yield Gather(tuple(steps))):
+    for answer in (yield from ask(Gather(tuple(steps)))):
         for name, sightings in _read(answer, asked):
             wanted = match_fields(spec.fields, [one.field for one in sightings]) if spec.fields else None
             answers[asked[name][0]] += [one for one in sightings if wanted is None or one.field in wanted]
@@ -187,9 +189,11 @@ def _sightings(what: str, part: Interval, frame: Frame) -> list[Sighting]:
 
 
 def _late(spec: ValidateSpec, look: Look) -> Steps[list[Sighting]]:
-    if (yield FindBucket(spec.ledger_bucket)) is None:
+    if (yield from ask(FindBucket(spec.ledger_bucket))) is None:
         return []
-    rows = yield Query(lateness_query(spec.ledger_bucket, look.pipeline, look.interval), as_sent=True)
+    rows = yield from ask(
+        Query(lateness_query(spec.ledger_bucket, look.pipeline, look.interval), as_sent=True)
+    )
     mine = [row for row in rows if row["measurement"] == spec.measurement]
     return [Sighting((), "", look.interval, points=row["points"]) for row in mine]
 
@@ -214,7 +218,7 @@ def fields_in_range(
         return {}
     extremes: dict[tuple[Interval, str], list[float]] = defaultdict(list)
     listed = list(asked)
-    for frame in frames_from_tables((yield QueryArrow(extremes_query(spec.source, asked)))):
+    for frame in frames_from_tables((yield from ask(QueryArrow(extremes_query(spec.source, asked))))):
         interval = listed[int(frame.result.partition(":")[2])]
         for name, value in zip(frame.field.tolist(), frame.values.tolist(), strict=True):
             extremes[interval, frame.fields[name]].append(value)

@@ -7,7 +7,9 @@ from dataclasses import replace
 from airflow_provider_influx_rollup.flux.erase import records_query
 from airflow_provider_influx_rollup.ledger.copies import COPIES_MEASUREMENT, decode_copies
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
-from airflow_provider_influx_rollup.steps.influx import Bucket, Query, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Bucket, Query
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.all_time import EVER
 
 
@@ -19,7 +21,9 @@ def named_as_before(spec: ValidateSpec, source: Bucket) -> Steps[ValidateSpec]:
     if spec.name is not None or not spec.copied_to():
         return spec
     tags = {"measurement": spec.measurement, "source_id": source.id}
-    rows = yield Query(records_query(spec.ledger_bucket, COPIES_MEASUREMENT, "changed_tags", tags, EVER))
+    rows = yield from ask(
+        Query(records_query(spec.ledger_bucket, COPIES_MEASUREMENT, "changed_tags", tags, EVER))
+    )
     known = {
         one.validation
         for one in decode_copies(rows)

@@ -20,7 +20,9 @@ from airflow_provider_influx_rollup.ledger.line_protocol import (
     encode_value,
 )
 from airflow_provider_influx_rollup.lifecycle.validate.spec import NAME_TAG, RULE_TAG, ValidateSpec
-from airflow_provider_influx_rollup.steps.influx import Delete, Query, Report, Steps, Write
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Delete, Query, Report, Write
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.validation.points import Points, Registry
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -105,18 +107,18 @@ def quarantine(
     expected = {rule: sum(map(len, tables)) for rule, tables in wrong.items()}
     for rule, tables in wrong.items():
         if expected[rule]:
-            yield Write(bucket, copies.lines(rule, tables))
+            yield from ask(Write(bucket, copies.lines(rule, tables)))
     stored = yield from _stored(spec, interval)
     ours = {rule: count for rule, count in stored.items() if rule not in but and only in (None, rule)}
     for rule, count in sorted(ours.items()):
         gone = count - expected.get(rule, 0)
         if gone > 0:
-            yield Report(
-                f"Removing {gone} values of rule {rule} from {bucket}: they do not break it any more"
+            yield from ask(
+                Report(f"Removing {gone} values of rule {rule} from {bucket}: they do not break it any more")
             )
-            yield Delete(bucket, interval, delete_predicate(spec.measurement, _tags(spec, rule)))
+            yield from ask(Delete(bucket, interval, delete_predicate(spec.measurement, _tags(spec, rule))))
             if expected.get(rule):
-                yield Write(bucket, copies.lines(rule, wrong[rule]))
+                yield from ask(Write(bucket, copies.lines(rule, wrong[rule])))
     short = [rule for rule, count in expected.items() if stored.get(rule, 0) < count]
     if short:
         what = f"bucket {bucket!r} lacks values of {', '.join(sorted(short))} that were written"
@@ -127,7 +129,7 @@ def quarantine(
 def _stored(spec: ValidateSpec, interval: Interval) -> Steps[dict[str, int]]:
     copies = RollupSource(str(spec.quarantine_bucket), spec.measurement, {NAME_TAG: (spec.validation_name,)})
     stored: dict[str, int] = defaultdict(int)
-    for row in (yield Query(copies_query(copies, interval, RULE_TAG))):
+    for row in (yield from ask(Query(copies_query(copies, interval, RULE_TAG)))):
         stored[row[RULE_TAG]] += row["_value"]
     return stored
 

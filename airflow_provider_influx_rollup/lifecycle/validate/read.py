@@ -17,7 +17,9 @@ from airflow_provider_influx_rollup.flux.source_read import raw_query
 from airflow_provider_influx_rollup.flux.validate import cells_query, last_points_query
 from airflow_provider_influx_rollup.lifecycle.source.field_types import TYPE_OF_KIND
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
-from airflow_provider_influx_rollup.steps.influx import Query, QueryArrow, Steps
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Query, QueryArrow
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.validation.points import Part, Points, Registry
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
@@ -46,7 +48,7 @@ def bounded_parts(
         return [part]
     cells = _cells(part, min(ceil(points / most * SLACK), MOST_CELLS))
     counts: dict[int, int] = defaultdict(int)
-    for row in (yield Query(cells_query(spec.source, cells, fields))):
+    for row in (yield from ask(Query(cells_query(spec.source, cells, fields)))):
         counts[int(row.yield_name)] += row["_value"]
     cuts: list[Interval] = []
     held = 0
@@ -83,7 +85,7 @@ def read_part(
     names = sorted(fields)
     if not names:
         return Part(interval, (), registry)
-    frames = frames_from_tables((yield QueryArrow(raw_query(spec.source, interval, names))))
+    frames = frames_from_tables((yield from ask(QueryArrow(raw_query(spec.source, interval, names)))))
     return Part(interval, tuple(tables_of(frames, registry)), registry)
 
 
@@ -118,11 +120,13 @@ def _last_points(
 ) -> Steps[list[pa.Table]]:
     tables: list[pa.Table]
     try:
-        tables = yield QueryArrow(last_points_query(spec.source, part, fields, points))
+        tables = yield from ask(QueryArrow(last_points_query(spec.source, part, fields, points)))
     except QueryFailed as error:
         if DUPLICATE_TABLE not in error.what:
             raise
-        tables = yield QueryArrow(last_points_query(spec.source, part, fields, points, is_joined=True))
+        tables = yield from ask(
+            QueryArrow(last_points_query(spec.source, part, fields, points, is_joined=True))
+        )
     return tables
 
 

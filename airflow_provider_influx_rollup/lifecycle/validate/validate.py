@@ -33,6 +33,7 @@ from airflow_provider_influx_rollup.lifecycle.validate.quarantine import (
 from airflow_provider_influx_rollup.lifecycle.validate.read import bounded_parts, read_before, read_part
 from airflow_provider_influx_rollup.lifecycle.validate.result import ValidationResult
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
+from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import (
     Bucket,
     Delete,
@@ -40,9 +41,9 @@ from airflow_provider_influx_rollup.steps.influx import (
     FindBucket,
     Query,
     Report,
-    Steps,
     Write,
 )
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.validation.points import Part, Registry
 from airflow_provider_influx_rollup.validation.sightings import Scope, Verdict
 from airflow_provider_influx_rollup.validation.time_rules import FutureRule
@@ -112,16 +113,16 @@ def validate(spec: ValidateSpec, interval: Interval, run: RunInfo, now: Clock) -
         yield from _validate_stretch(validation, stretch)
     yield from _validate_ahead(validation)
     result = _result(validation, (now() - began).total_seconds())
-    yield Report(result.table(), level="info" if result.state == "ok" else "warning")
+    yield from ask(Report(result.table(), level="info" if result.state == "ok" else "warning"))
     for note in result.notes:
-        yield Report(note, level="warning")
+        yield from ask(Report(note, level="warning"))
     if not spec.dry_run:
         yield from _record(validation, result, run)
     return result.as_json() | ({"dry_run": True} if spec.dry_run else {})
 
 
 def _begin(spec: ValidateSpec, scope: Scope) -> Steps[Validation]:
-    source = yield FindBucket(spec.bucket)
+    source = yield from ask(FindBucket(spec.bucket))
     if source is None:
         what = f"there is no bucket {spec.bucket!r}, or the token may not read it"
         fix = "create the bucket, correct its name, or give the token permission to read it"
@@ -132,7 +133,7 @@ def _begin(spec: ValidateSpec, scope: Scope) -> Steps[Validation]:
         for name in (spec.quarantine_bucket, spec.clean_bucket):
             if name is not None:
                 # the same retention gives the same shard groups, so that a field that changes its type fits
-                ids[name] = (yield EnsureBucket(name, source.retention_seconds)).id
+                ids[name] = (yield from ask(EnsureBucket(name, source.retention_seconds))).id
         spec = yield from named_as_before(spec, source)
         copies = [
             replace(copied, source_id=source.id, copy_id=ids[copied.bucket]).line()
@@ -140,7 +141,7 @@ def _begin(spec: ValidateSpec, scope: Scope) -> Steps[Validation]:
         ]
         if copies:
             # before the first copy: an erasure finds them here
-            yield Write(spec.ledger_bucket, copies)
+            yield from ask(Write(spec.ledger_bucket, copies))
     around = yield from look_around(spec, scope, source.shard_group_seconds)
     if spec.quarantine_bucket is not None:
         require_free_tags(around.tag_keys)
@@ -333,7 +334,11 @@ def _record(validation: Validation, result: ValidationResult, run: RunInfo) -> S
     lines = encode_validation(
         spec.validation_name, spec.measurement, validation.scope.interval, result.results, who
     )
-    yield Write(spec.ledger_bucket, lines)
-    recorded = yield Query(recorded_rules_query(spec.ledger_bucket, VALIDATION_MEASUREMENT, tags, at))
+    yield from ask(Write(spec.ledger_bucket, lines))
+    recorded = yield from ask(
+        Query(recorded_rules_query(spec.ledger_bucket, VALIDATION_MEASUREMENT, tags, at))
+    )
     for rule in sorted({row["rule"] for row in recorded} - {one.name for one in result.results}):
-        yield Delete(spec.ledger_bucket, at, delete_predicate(VALIDATION_MEASUREMENT, {**tags, "rule": rule}))
+        yield from ask(
+            Delete(spec.ledger_bucket, at, delete_predicate(VALIDATION_MEASUREMENT, {**tags, "rule": rule}))
+        )

@@ -15,7 +15,8 @@ from airflow_provider_influx_rollup.exceptions import WindowMisaligned
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.plan.coverage import CoverageResult, Gap, WindowState, coverage
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
-from airflow_provider_influx_rollup.steps.influx import Bucket, FindBucket, Gather, Query, Steps
+from airflow_provider_influx_rollup.steps.influx import Bucket, FindBucket, Gather, Query
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, to_ns
 
 START = datetime(2025, 3, 1, tzinfo=UTC)

@@ -13,9 +13,9 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.query.query import (
     MOST_CHARACTERS,
     QuerySpec,
-    ask,
     is_true,
     json_value,
+    run_query,
     small_rows,
     steps_from_job,
 )
@@ -90,4 +90,4 @@ def test_window_is_bound_and_never_pasted() -> None:
 )
 def test_question_is_refused_when_it_is_impossible(given: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
-        ask(QuerySpec(**given), WINDOW)
+        run_query(QuerySpec(**given), WINDOW)

@@ -19,7 +19,8 @@ from airflow_provider_influx_rollup.exceptions import (
     ScriptUnbounded,
 )
 from airflow_provider_influx_rollup.lifecycle.rollup_script.gate import EMPTY_TIME, ScriptVerdict, plan_gate
-from airflow_provider_influx_rollup.steps.influx import ParseScript, Query, Report, Step
+from airflow_provider_influx_rollup.steps.influx import ParseScript, Query, Report
+from airflow_provider_influx_rollup.steps.step import Step
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import Interval
 

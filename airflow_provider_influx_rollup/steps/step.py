@@ -1,0 +1,18 @@
+"""What a step is: a wish that a driver fulfils, with the type of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, Generic, TypeVar
+
+Answer = TypeVar("Answer")
+Result = TypeVar("Result")
+
+
+class Step(Generic[Answer]):
+    """A typed request to the driver: ``Step[list[Row]]`` is answered by a list of rows."""
+
+    __slots__ = ()
+
+
+Steps = Generator[Step[Any], Any, Result]
