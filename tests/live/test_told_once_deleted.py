@@ -20,7 +20,7 @@ SAID_BY_A_STEP = "make room, then run it again: what was begun is made anew"
 
 def full_at(stepper: Stepper) -> Exception:
     """The error of the next step: a full disk, or a server that is away."""
-    is_of_store = type(stepper.pending).__module__.endswith("store_steps")
+    is_of_store = type(stepper.pending).__module__.endswith("steps.store")
     error = StoreUnavailable if is_of_store else InfluxUnavailable
     return error("no room", written="nothing", fix=SAID_BY_A_STEP)
 
