@@ -18,9 +18,12 @@ ONE := $(firstword $(VERSIONS))
 TOOLS := $(VENVS)/tools
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/airflow-provider-influx-rollup
 RUN_TESTS := $(TOOLS)/bin/python dev/run_tests.py --venvs $(VENVS) $(if $(SERVER_MEMORY),--memory $(SERVER_MEMORY))
+UNIT := tests/unit tests/architecture tests/property -m "not airflow and not bench"
+WITHOUT_NETWORK := --disable-socket --allow-unix-socket --timeout 10
+SOAK := tests/property $(addprefix tests/live/test_,always_right.py rollup_partitions.py series_key_orders.py tiers.py window_claims.py interleavings.py)
 environment = $(foreach version,$(1),$(VENVS)/airflow-$(version)/.stamp)
 
-.PHONY: help env test stores demo bench faults soak docs lint format lock clean clean-cache
+.PHONY: help env check unit live airflow test stores demo bench faults soak docs lint format lock clean clean-cache
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +36,18 @@ $(TOOLS)/.stamp: requirements/tools.txt
 $(VENVS)/airflow-%/.stamp: requirements/airflow-%.txt pyproject.toml $(TOOLS)/.stamp
 	@dev/make_env.sh airflow-$*
 
+check: ## lint and the tests that need no server: a minute, no network
+	@HYPOTHESIS_PROFILE=check $(MAKE) --jobs 2 --output-sync=target lint unit
+
+unit: $(call environment,$(ONE)) ## the tests that need no server and no Airflow, and no network (AIRFLOW=3.3)
+	@$(VENVS)/airflow-$(ONE)/bin/python -m pytest $(UNIT) --numprocesses 2 $(WITHOUT_NETWORK) $(PYTEST_ARGS)
+
+live: $(call environment,$(ONE)) ## the tests on a real InfluxDB that need no DAG (AIRFLOW=3.3)
+	@$(RUN_TESTS) $(ONE) -- tests/live -m "not slow and not bench and not stores" $(PYTEST_ARGS)
+
+airflow: $(call environment,$(VERSIONS)) ## the tests that run DAGs on both Airflows (AIRFLOW=2.11 or 3.3: on one)
+	@$(RUN_TESTS) $(VERSIONS) -- tests/airflow -m "not slow and not bench and not stores" $(PYTEST_ARGS)
+
 test: $(call environment,$(VERSIONS)) ## run the tests on both Airflows (AIRFLOW=2.11 or 3.3: on one) and a real InfluxDB
 	@$(RUN_TESTS) $(VERSIONS) -- -m "not faults and not slow and not bench and not stores" $(PYTEST_ARGS)
 
@@ -44,7 +59,7 @@ stores: $(call environment,$(ONE)) ## archives on servers that speak Google Clou
 	@$(RUN_TESTS) $(ONE) -- -m stores $(PYTEST_ARGS)
 
 soak: $(call environment,$(ONE)) ## the property tests with thousands of examples, and random interleavings: hours (AIRFLOW=3.3)
-	@$(RUN_TESTS) $(ONE) -- tests/property tests/live/test_tiers.py tests/live/test_window_claims.py tests/live/test_interleavings.py --hypothesis-profile=soak $(PYTEST_ARGS)
+	@$(RUN_TESTS) $(ONE) -- $(SOAK) --hypothesis-profile=soak $(PYTEST_ARGS)
 
 demo: $(call environment,$(ONE)) ## a DAG, backfilled over telemetry on a real InfluxDB (AIRFLOW=3.3)
 	@$(VENVS)/airflow-$(ONE)/bin/python -m dev.demo
@@ -55,10 +70,11 @@ bench: $(call environment,3.3) ## measure the rollup against the ways people wri
 docs: $(TOOLS)/.stamp ## build the documentation into site/
 	@$(TOOLS)/bin/mkdocs build --strict --quiet
 
-lint: $(TOOLS)/.stamp $(call environment,3.3) ## ruff, mypy, codespell and the import contracts
+lint: $(TOOLS)/.stamp $(call environment,3.3) ## ruff, mypy, codespell, vulture and the import contracts
 	@$(TOOLS)/bin/ruff check .
 	@$(TOOLS)/bin/ruff format --check .
 	@$(TOOLS)/bin/codespell
+	@$(TOOLS)/bin/vulture
 	@$(TOOLS)/bin/mypy --python-executable $(VENVS)/airflow-3.3/bin/python
 	@$(VENVS)/airflow-3.3/bin/lint-imports
 
@@ -70,8 +86,8 @@ COMPILE := uv pip compile --universal --python-version 3.11 --no-emit-index-url 
 lock: $(TOOLS)/.stamp ## resolve the lockfiles in requirements/ anew
 	$(TOOLS)/bin/$(COMPILE) requirements/tools.in --output-file requirements/tools.txt
 	$(TOOLS)/bin/$(COMPILE) requirements/go.in --output-file requirements/go.txt
-	$(TOOLS)/bin/$(COMPILE) pyproject.toml requirements/airflow-3.3.in --extra test --extra demo --extra sketches --output-file requirements/airflow-3.3.txt
-	$(TOOLS)/bin/$(COMPILE) pyproject.toml requirements/airflow-2.11.in --extra test --extra demo --extra sketches --output-file requirements/airflow-2.11.txt
+	$(TOOLS)/bin/$(COMPILE) pyproject.toml requirements/airflow-3.3.in --group test --group demo --extra sketches --output-file requirements/airflow-3.3.txt
+	$(TOOLS)/bin/$(COMPILE) pyproject.toml requirements/airflow-2.11.in --group test --group demo --extra sketches --output-file requirements/airflow-2.11.txt
 
 clean: ## remove environments, servers' data and outputs from this checkout
 	@if [ -x dev/influx ]; then dev/influx stop; fi

@@ -19,6 +19,7 @@ settings.register_profile(
     "ci", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.register_profile("soak", parent=settings.get_profile("ci"), max_examples=2000)
+settings.register_profile("check", parent=settings.get_profile("ci"), max_examples=20)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
@@ -27,9 +28,9 @@ SECONDS_OF_FREE = {"unit": 1, "live": 9, "property": 3, "architecture": 5}
 TOUCHES_AIRFLOW = ("unit/airflow_adapters", "unit/cli", "unit/docs", "architecture/test_import_time.py")
 # and those that take longer
 SECONDS = {
-    "property/test_always_right.py": 450,
+    "live/test_always_right.py": 450,
     "live/test_rollup_races.py": 185,
-    "property/test_rollup_partitions.py": 138,
+    "live/test_rollup_partitions.py": 138,
     "live/test_rollup_oracle.py": 100,
     "live/test_purge_races.py": 92,
     "live/test_erase_races.py": 89,
@@ -42,7 +43,7 @@ SECONDS = {
     "live/test_telegraf_names.py": 25,
     "live/test_any_name.py": 20,
     "live/test_series_keys.py": 35,
-    "property/test_series_keys.py": 30,
+    "live/test_series_key_orders.py": 30,
     "live/test_object_stores.py": 43,
     "live/test_all_times.py": 35,
     "live/test_clock_skew.py": 30,
@@ -62,6 +63,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave the other shares to the other runs: every file without Airflow belongs to exactly one."""
     number, count = map(int, config.getoption("share").split("/"))
     paths = {_relative(item) for item in items}
+    for item in items:
+        if _relative(item).startswith(TOUCHES_AIRFLOW):
+            item.add_marker(pytest.mark.airflow)
     free = {path for path in paths if _is_airflow_free(path)}
     mine = _shares(free, count)[number - 1]
     if number < max(count, 2):

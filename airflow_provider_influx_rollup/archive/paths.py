@@ -54,13 +54,6 @@ def _percent_encoded(name: str) -> str:
     )
 
 
-def decode_name(encoded: str) -> str:
-    """Undo ``encode_name``; of a name that was too long, its begin and the hash are left."""
-    return re.sub(
-        rb"%([0-9A-F]{2})", lambda found: bytes([int(found[1], 16)]), encoded.encode("ascii")
-    ).decode("utf-8")
-
-
 def measurement_folder(org: str, bucket: str, measurement: str) -> str:
     """The folder of all windows of a measurement."""
     return "/".join(encode_name(name) for name in (org, bucket, measurement))

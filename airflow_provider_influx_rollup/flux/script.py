@@ -22,7 +22,6 @@ from airflow_provider_influx_rollup.flux.syntax import (
     script_scope,
     stage_of,
     stages,
-    string_list,
     string_value,
     walk,
 )
@@ -79,13 +78,11 @@ class BucketWrite:
 
     :param function: the name of the function
     :param bucket: None when it is computed
-    :param tag_columns: its ``tagColumns``, None when not given
     :param line: line number in the script
     """
 
     function: str
     bucket: str | None
-    tag_columns: tuple[str, ...] | None
     line: int
 
 
@@ -204,11 +201,9 @@ def _range(call: Stage) -> ReadRange:
 
 
 def _write(call: Stage) -> BucketWrite:
-    columns = string_list(call.arguments.get("tagColumns"), call.scope)
     return BucketWrite(
         function=call.short_name,
         bucket=string_value(call.arguments.get("bucket"), call.scope),
-        tag_columns=None if columns is None else tuple(columns),
         line=call.line,
     )
 

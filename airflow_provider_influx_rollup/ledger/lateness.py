@@ -52,11 +52,6 @@ class LateArrival:
     by_series: tuple[tuple[TagSet, int], ...] = ()
 
     @property
-    def at_most_after_event_seconds(self) -> float:
-        """The most a point came after its own time, which lies up to a window's length before the window's stop."""
-        return self.at_most_seconds + self.window.duration.total_seconds()
-
-    @property
     def points_of_unknown_series(self) -> int:
         """Points that ``by_series`` leaves out."""
         return self.points - sum(points for _, points in self.by_series)

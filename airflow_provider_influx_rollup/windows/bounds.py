@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from airflow_provider_influx_rollup.windows.duration import DAY_NS, WEEK_NS, Duration
@@ -15,7 +15,6 @@ from airflow_provider_influx_rollup.windows.local_time import (
     wall_clock,
 )
 
-FIRST_DAY = date(1970, 1, 1)
 # the epoch is a Thursday; weeks start on the Monday after it
 MONDAY = timedelta(days=4)
 FIRST_MONTH = 1970 * 12

@@ -26,21 +26,6 @@ def merge(intervals: Iterable[Interval]) -> list[Interval]:
     return merged
 
 
-def intersect(left: Iterable[Interval], right: Iterable[Interval]) -> list[Interval]:
-    """Return what lies in both, sorted and merged."""
-    a, b = merge(left), merge(right)
-    common, i, j = [], 0, 0
-    while i < len(a) and j < len(b):
-        start, stop = max(a[i].start, b[j].start), min(a[i].stop, b[j].stop)
-        if start < stop:
-            common.append(Interval(start, stop))
-        if a[i].stop <= b[j].stop:
-            i += 1
-        else:
-            j += 1
-    return common
-
-
 def subtract(left: Iterable[Interval], right: Iterable[Interval]) -> list[Interval]:
     """Return what lies in ``left`` and not in ``right``, sorted and merged."""
     holes, rest, j = merge(right), [], 0

@@ -18,9 +18,9 @@ from airflow_provider_influx_rollup.hooks.archive_store import open_store
 from airflow_provider_influx_rollup.operators.archive import ArchiveWindowOperator
 from airflow_provider_influx_rollup.operators.archive_expiring import ArchiveExpiringOperator
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
-from tests.archive_scene import WINDOW, ArchiveScene, facts_of, make_archive_scene, point, small_points
 from tests.conftest import InfluxServer
-from tests.task_scene import make_context
+from tests.scenes.archive_scene import WINDOW, ArchiveScene, facts_of, make_archive_scene, point, small_points
+from tests.scenes.task_scene import make_context
 
 pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
 

@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.cli.from_airflow import connection_settings,
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
 from dev.influx_http import InfluxAddress
-from tests.task_scene import make_context
+from tests.scenes.task_scene import make_context
 
 pytestmark = [pytest.mark.airflow, pytest.mark.live]
 

@@ -14,10 +14,10 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators.compact import CompactArchiveOperator
 from airflow_provider_influx_rollup.operators.export import ExportArchiveOperator
-from tests.archive_scene import facts_of
-from tests.compact_scene import DAY, CompactScene, make_compact_scene
 from tests.conftest import InfluxServer
-from tests.task_scene import make_context
+from tests.scenes.archive_scene import facts_of
+from tests.scenes.compact_scene import DAY, CompactScene, make_compact_scene
+from tests.scenes.task_scene import make_context
 
 pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
 

@@ -21,7 +21,7 @@ from airflow_provider_influx_rollup.triggers.lifecycle_job import LifecycleJobTr
 from dev.airflow_backfill import make_ready
 from dev.airflow_process import AirflowProcess
 from dev.influx_http import InfluxAddress
-from tests.task_scene import fire, make_context, reborn
+from tests.scenes.task_scene import fire, make_context, reborn
 
 pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
 

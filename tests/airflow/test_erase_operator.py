@@ -13,10 +13,10 @@ from airflow_provider_influx_rollup.airflow_compat import AirflowFailException
 from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.operators.erase import EraseSeriesOperator
-from tests.archive_scene import WINDOW, point
 from tests.conftest import InfluxServer
-from tests.erase_scene import EraseScene, make_erase_scene
-from tests.task_scene import make_context
+from tests.scenes.archive_scene import WINDOW, point
+from tests.scenes.erase_scene import EraseScene, make_erase_scene
+from tests.scenes.task_scene import make_context
 
 pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
 

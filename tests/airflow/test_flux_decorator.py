@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_influx_rollup.airflow_compat import AirflowFailException
 from airflow_provider_influx_rollup.decorators.flux import flux_task
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
-from tests.task_scene import make_context
+from tests.scenes.task_scene import make_context
 
 pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
 

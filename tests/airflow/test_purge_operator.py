@@ -19,7 +19,7 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, WindowNotDue
 from airflow_provider_influx_rollup.operators.archive import ArchiveWindowOperator
 from airflow_provider_influx_rollup.operators.purge import PurgeWindowOperator
-from tests.task_scene import make_context
+from tests.scenes.task_scene import make_context
 
 pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
 

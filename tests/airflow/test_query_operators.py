@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.decorators.flux import flux_branch_task, flu
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxUnavailable
 from airflow_provider_influx_rollup.operators.branch import FluxBranchOperator, FluxShortCircuitOperator
 from airflow_provider_influx_rollup.operators.query import FluxQueryOperator
-from tests.task_scene import fire, make_context, reborn
+from tests.scenes.task_scene import fire, make_context, reborn
 
 pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
 

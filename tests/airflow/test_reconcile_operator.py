@@ -19,7 +19,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.operators.reconcile import DIRTY_XCOM_KEY, FluxReconcileOperator
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.task_scene import fire, make_context, reborn
+from tests.scenes.task_scene import fire, make_context, reborn
 
 pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
 

@@ -17,9 +17,9 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators.restore import RestoreArchiveOperator
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
-from tests.plain_points import Point, values_of
-from tests.restore_scene import DAY, HOUR, START, Scene, hours, make_scene
-from tests.task_scene import make_context
+from tests.scenes.plain_points import Point, values_of
+from tests.scenes.restore_scene import DAY, HOUR, START, Scene, hours, make_scene
+from tests.scenes.task_scene import make_context
 
 pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
 

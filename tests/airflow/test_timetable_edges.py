@@ -22,7 +22,7 @@ from airflow_provider_influx_rollup.operators.archive import ArchiveWindowOperat
 from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.resolver import RunFacts, resolve_interval
-from tests.strategies import ALL_ZONES, ODD_ZONES
+from tests.scenes.strategies import ALL_ZONES, ODD_ZONES
 
 pytestmark = pytest.mark.airflow
 

@@ -20,7 +20,7 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, RuleInvalid
 from airflow_provider_influx_rollup.operators.validate import FluxValidateOperator
 from airflow_provider_influx_rollup.validation.value_rules import RangeRule
-from tests.task_scene import fire, make_context, reborn
+from tests.scenes.task_scene import fire, make_context, reborn
 
 pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
 

@@ -21,7 +21,7 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.hooks.client_cache import close_all_clients
 from airflow_provider_influx_rollup.sensors.window import WindowCompleteSensor
 from airflow_provider_influx_rollup.triggers.window_ready import WindowReadyTrigger
-from tests.task_scene import fire, make_context, reborn
+from tests.scenes.task_scene import fire, make_context, reborn
 
 pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
 

@@ -17,7 +17,7 @@ from airflow_provider_influx_rollup.client.settings import ClientSettings
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from tests.conftest import InfluxServer
 from tests.oracle import compare, query, rollup, windows
-from tests.rollup_runs import TAGS, Place, interval, make_place, make_points, roll
+from tests.scenes.rollup_runs import TAGS, Place, interval, make_place, make_points, roll
 
 START, STOP = "2025-03-08", "2025-03-08T03:00"
 SPAN = interval(START, STOP)

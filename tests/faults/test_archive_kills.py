@@ -12,10 +12,10 @@ import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.archive_scene import WINDOW, Point, point
 from tests.conftest import InfluxServer
 from tests.faults.archive_worker import ArchiveWorker, Work
-from tests.purge_scene import Fact, PurgeScene, make_empty_scene
+from tests.scenes.archive_scene import WINDOW, Point, point
+from tests.scenes.purge_scene import Fact, PurgeScene, make_empty_scene
 
 pytestmark = [pytest.mark.live, pytest.mark.faults]
 

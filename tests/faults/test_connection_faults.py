@@ -14,7 +14,7 @@ from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from tests.conftest import InfluxServer
 from tests.faults.request_proxy import NO_FAULT, Decide, Fault, RequestProxy, canned, running_request_proxy
 from tests.faults.scenes import PATHS, SPAN, Path, Scene, connect, make_scenes, quick_retries
-from tests.rollup_runs import roll
+from tests.scenes.rollup_runs import roll
 
 pytestmark = [pytest.mark.faults, pytest.mark.live]
 

@@ -24,7 +24,7 @@ from tests.conftest import InfluxServer
 from tests.faults.request_proxy import NO_FAULT, Decide, Fault, RequestProxy, running_request_proxy
 from tests.faults.rollup_worker import Worker
 from tests.faults.scenes import PATHS, SPAN, Path, Scene, connect, make_scenes
-from tests.rollup_runs import roll
+from tests.scenes.rollup_runs import roll
 
 pytestmark = [pytest.mark.faults, pytest.mark.live]
 

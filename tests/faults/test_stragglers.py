@@ -18,7 +18,7 @@ from tests.conftest import InfluxServer
 from tests.faults.request_proxy import NO_FAULT, Fault, RequestProxy, running_request_proxy
 from tests.faults.scenes import NUMBERS, connect
 from tests.oracle import rollup, windows
-from tests.rollup_runs import TAGS, Place, interval, make_place, make_points, roll
+from tests.scenes.rollup_runs import TAGS, Place, interval, make_place, make_points, roll
 
 pytestmark = [pytest.mark.faults, pytest.mark.live]
 

@@ -43,10 +43,10 @@ from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.archive_scene import RUN, VERSIONS, Point, client_of
 from tests.conftest import InfluxServer
-from tests.own_server import guarded_server
-from tests.purge_scene import PurgeScene, make_empty_scene
+from tests.scenes.archive_scene import RUN, VERSIONS, Point, client_of
+from tests.scenes.purge_scene import PurgeScene, make_empty_scene
+from tests.servers.own_server import guarded_server
 
 pytestmark = pytest.mark.live
 

@@ -24,10 +24,10 @@ from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
-from tests.plain_rows import Key, stored_values
-from tests.reconcile_runs import sweep
-from tests.rollup_runs import Place, make_place, roll
-from tests.validation_runs import by_rule, run
+from tests.scenes.plain_rows import Key, stored_values
+from tests.scenes.reconcile_runs import sweep
+from tests.scenes.rollup_runs import Place, make_place, roll
+from tests.scenes.validation_runs import by_rule, run
 
 pytestmark = pytest.mark.live
 

@@ -25,7 +25,8 @@ from airflow_provider_influx_rollup.flux.source_schema import ALL_TYPES
 from airflow_provider_influx_rollup.lifecycle.source import slices as archive_slices
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.influx_http import InfluxAddress
-from tests.archive_scene import (
+from tests.conftest import InfluxServer
+from tests.scenes.archive_scene import (
     WINDOW,
     ArchiveScene,
     Point,
@@ -35,7 +36,6 @@ from tests.archive_scene import (
     point,
     small_points,
 )
-from tests.conftest import InfluxServer
 
 pytestmark = pytest.mark.live
 

@@ -24,7 +24,8 @@ from airflow_provider_influx_rollup.lifecycle.archive.state import plan_archive
 from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import PurgeState, write_purge
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.archive_scene import (
+from tests.conftest import InfluxServer
+from tests.scenes.archive_scene import (
     FOLDER,
     WINDOW,
     ArchiveScene,
@@ -34,7 +35,6 @@ from tests.archive_scene import (
     point,
     small_points,
 )
-from tests.conftest import InfluxServer
 
 pytestmark = pytest.mark.live
 

@@ -18,8 +18,16 @@ from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.archive_scene import RUN, VERSIONS, WINDOW, ArchiveScene, facts_of, make_archive_scene, point
 from tests.conftest import InfluxServer
+from tests.scenes.archive_scene import (
+    RUN,
+    VERSIONS,
+    WINDOW,
+    ArchiveScene,
+    facts_of,
+    make_archive_scene,
+    point,
+)
 
 pytestmark = pytest.mark.live
 

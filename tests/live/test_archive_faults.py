@@ -31,7 +31,10 @@ from airflow_provider_influx_rollup.steps.store import (
     WriteParts,
 )
 from airflow_provider_influx_rollup.stores.actions import actions_with
-from tests.archive_scene import (
+from tests.conftest import InfluxServer
+from tests.faults.request_proxy import NO_FAULT, Fault, canned, running_request_proxy
+from tests.faults.scenes import quick_retries
+from tests.scenes.archive_scene import (
     FOLDER,
     WINDOW,
     ArchiveScene,
@@ -43,9 +46,6 @@ from tests.archive_scene import (
     point,
     small_points,
 )
-from tests.conftest import InfluxServer
-from tests.faults.request_proxy import NO_FAULT, Fault, canned, running_request_proxy
-from tests.faults.scenes import quick_retries
 
 pytestmark = pytest.mark.live
 

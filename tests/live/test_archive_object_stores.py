@@ -22,11 +22,19 @@ from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 from airflow_provider_influx_rollup.stores.check_certificates import check_archive, read_chain
-from tests.archive_scene import FOLDER, RUN, WINDOW, ArchiveScene, make_archive_scene, point, small_points
-from tests.azure_server import ACCOUNT, KEY, WRONG_KEY, running_azure
 from tests.conftest import InfluxServer
-from tests.object_stores import Server, at_once, running_server, store_of
-from tests.s3_server import BUCKET
+from tests.scenes.archive_scene import (
+    FOLDER,
+    RUN,
+    WINDOW,
+    ArchiveScene,
+    make_archive_scene,
+    point,
+    small_points,
+)
+from tests.servers.azure_server import ACCOUNT, KEY, WRONG_KEY, running_azure
+from tests.servers.object_stores import Server, at_once, running_server, store_of
+from tests.servers.s3_server import BUCKET
 
 pytestmark = [pytest.mark.live, pytest.mark.stores]
 

@@ -31,7 +31,8 @@ from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 from airflow_provider_influx_rollup.validation.value_rules import RangeRule
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.archive_scene import (
+from tests.conftest import InfluxServer
+from tests.scenes.archive_scene import (
     RUN,
     VERSIONS,
     WINDOW,
@@ -41,8 +42,7 @@ from tests.archive_scene import (
     point,
     small_points,
 )
-from tests.conftest import InfluxServer
-from tests.hostile_scene import ToPoint, write_by_to
+from tests.scenes.hostile_scene import ToPoint, write_by_to
 
 pytestmark = pytest.mark.live
 

@@ -22,9 +22,17 @@ from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 from airflow_provider_influx_rollup.stores.check_certificates import check_archive, read_chain
-from tests.archive_scene import FOLDER, RUN, WINDOW, ArchiveScene, make_archive_scene, point, small_points
 from tests.conftest import InfluxServer
-from tests.s3_server import BUCKET, S3Server, running_s3
+from tests.scenes.archive_scene import (
+    FOLDER,
+    RUN,
+    WINDOW,
+    ArchiveScene,
+    make_archive_scene,
+    point,
+    small_points,
+)
+from tests.servers.s3_server import BUCKET, S3Server, running_s3
 
 pytestmark = pytest.mark.live
 

@@ -20,7 +20,8 @@ from airflow_provider_influx_rollup.exceptions import (
 )
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
-from tests.archive_scene import (
+from tests.conftest import InfluxServer
+from tests.scenes.archive_scene import (
     FOLDER,
     ArchiveScene,
     client_of,
@@ -29,7 +30,6 @@ from tests.archive_scene import (
     nothing_published,
     small_points,
 )
-from tests.conftest import InfluxServer
 
 pytestmark = pytest.mark.live
 

@@ -26,8 +26,8 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, Rol
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant, to_ns
 from dev.influx_http import InfluxAddress
 from tests.conftest import InfluxServer
-from tests.doc_blocks import blocks
-from tests.rollup_runs import FIELDS, Place, interval, make_place, make_points, roll
+from tests.scenes.doc_blocks import blocks
+from tests.scenes.rollup_runs import FIELDS, Place, interval, make_place, make_points, roll
 
 pytestmark = pytest.mark.live
 

@@ -35,9 +35,9 @@ from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.influx_http import InfluxAddress
-from tests.archive_scene import RUN, VERSIONS, client_of
 from tests.conftest import InfluxServer
-from tests.own_server import own_server
+from tests.scenes.archive_scene import RUN, VERSIONS, client_of
+from tests.servers.own_server import own_server
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 

@@ -27,8 +27,9 @@ from airflow_provider_influx_rollup.steps.store import JoinParts, PutNew, PutOve
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.stores.check_certificates import check_archive, read_chain
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.archive_scene import facts_of, point
-from tests.compact_scene import (
+from tests.conftest import InfluxServer
+from tests.scenes.archive_scene import facts_of, point
+from tests.scenes.compact_scene import (
     DAY,
     HOUR_NS,
     MONTH,
@@ -37,7 +38,6 @@ from tests.compact_scene import (
     hour,
     make_compact_scene,
 )
-from tests.conftest import InfluxServer
 
 pytestmark = pytest.mark.live
 

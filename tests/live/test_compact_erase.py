@@ -18,10 +18,10 @@ from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Step, Steps
 from airflow_provider_influx_rollup.steps.store import JoinParts, PutNew
 from airflow_provider_influx_rollup.stores.actions import actions_with
-from tests.archive_scene import RUN, VERSIONS, facts_of, read_facts
-from tests.compact_scene import DAY, CompactScene, hour, make_compact_scene
 from tests.conftest import InfluxServer
 from tests.live.test_export import exported, table_points
+from tests.scenes.archive_scene import RUN, VERSIONS, facts_of, read_facts
+from tests.scenes.compact_scene import DAY, CompactScene, hour, make_compact_scene
 
 pytestmark = pytest.mark.live
 

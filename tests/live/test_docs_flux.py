@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.flux.extern import extern_file, window_values
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.doc_blocks import Block, blocks
+from tests.scenes.doc_blocks import Block, blocks
 
 pytestmark = pytest.mark.live
 

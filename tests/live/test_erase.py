@@ -26,15 +26,15 @@ from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.validation.transformations import transformations_of
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.archive_scene import (
+from tests.conftest import InfluxServer
+from tests.scenes.archive_scene import (
     RUN,
     WINDOW,
     client_of,
     facts_of,
     point,
 )
-from tests.conftest import InfluxServer
-from tests.erase_scene import (
+from tests.scenes.erase_scene import (
     HOURS,
     EraseScene,
     make_erase_scene,
@@ -42,7 +42,7 @@ from tests.erase_scene import (
     others,
     without,
 )
-from tests.purge_scene import ARCHIVED_AT, DAY, HOUR
+from tests.scenes.purge_scene import ARCHIVED_AT, DAY, HOUR
 
 pytestmark = pytest.mark.live
 

@@ -14,10 +14,10 @@ from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, SourceCha
 from airflow_provider_influx_rollup.steps.influx import Delete
 from airflow_provider_influx_rollup.steps.store import WriteParts
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.archive_scene import WINDOW, facts_of, point, read_facts, sorted_facts
 from tests.conftest import InfluxServer
-from tests.erase_scene import EraseScene, Going, make_erase_scene
-from tests.purge_scene import HOUR
+from tests.scenes.archive_scene import WINDOW, facts_of, point, read_facts, sorted_facts
+from tests.scenes.erase_scene import EraseScene, Going, make_erase_scene
+from tests.scenes.purge_scene import HOUR
 
 pytestmark = pytest.mark.live
 

@@ -24,9 +24,10 @@ from airflow_provider_influx_rollup.stores import check_certificates, erase_part
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.influx_http import InfluxAddress
-from tests.archive_scene import RUN, VERSIONS, facts_of, point, read_facts, sorted_facts
 from tests.conftest import InfluxServer
-from tests.erase_scene import (
+from tests.oracle import compare, read_target, rollup, windows
+from tests.scenes.archive_scene import RUN, VERSIONS, facts_of, point, read_facts, sorted_facts
+from tests.scenes.erase_scene import (
     ERASED_AT,
     HOURS,
     EraseScene,
@@ -37,8 +38,7 @@ from tests.erase_scene import (
     points_of,
     without,
 )
-from tests.oracle import compare, read_target, rollup, windows
-from tests.purge_scene import DAY, HOUR
+from tests.scenes.purge_scene import DAY, HOUR
 
 pytestmark = pytest.mark.live
 

@@ -28,10 +28,10 @@ from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.table import CommitPoints
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.archive_scene import RUN, Point, facts_of, point, sorted_facts
-from tests.compact_scene import DAY, HOUR_NS, NO_CLIENT, CompactScene, hour, make_compact_scene
 from tests.conftest import InfluxServer
 from tests.live.test_compact import flip
+from tests.scenes.archive_scene import RUN, Point, facts_of, point, sorted_facts
+from tests.scenes.compact_scene import DAY, HOUR_NS, NO_CLIENT, CompactScene, hour, make_compact_scene
 
 pytestmark = pytest.mark.live
 

@@ -11,11 +11,11 @@ import pytest
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.lifecycle.export.holdings import Holdings, holdings
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.archive_scene import START, facts_of, point
-from tests.compact_scene import DAY, HOUR_NS, CompactScene, hour, make_compact_scene
 from tests.conftest import InfluxServer
 from tests.live.test_compact_erase import erase_device
 from tests.live.test_export import exported, table_points
+from tests.scenes.archive_scene import START, facts_of, point
+from tests.scenes.compact_scene import DAY, HOUR_NS, CompactScene, hour, make_compact_scene
 
 pytestmark = pytest.mark.live
 

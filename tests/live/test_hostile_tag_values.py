@@ -27,10 +27,10 @@ from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
-from tests.hostile_scene import Tags, ToPoint, facts_in, write_by_to
-from tests.reconcile_runs import sweep
-from tests.rollup_runs import RUN, Place, interval, make_place, roll
-from tests.validation_runs import run
+from tests.scenes.hostile_scene import Tags, ToPoint, facts_in, write_by_to
+from tests.scenes.reconcile_runs import sweep
+from tests.scenes.rollup_runs import RUN, Place, interval, make_place, roll
+from tests.scenes.validation_runs import run
 
 pytestmark = pytest.mark.live
 

@@ -9,9 +9,9 @@ import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from dev.influx_http import InfluxAddress
-from tests.archive_scene import make_archive_scene
 from tests.conftest import InfluxServer
-from tests.interleaving_scene import Interleaving
+from tests.scenes.archive_scene import make_archive_scene
+from tests.scenes.interleaving_scene import Interleaving
 
 pytestmark = pytest.mark.live
 

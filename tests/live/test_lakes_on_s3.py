@@ -24,12 +24,12 @@ from airflow_provider_influx_rollup.steps.table import ReadTable, TableAt
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.archive_scene import RUN, VERSIONS, facts_of, read_facts
-from tests.compact_scene import DAY, NO_CLIENT, CompactScene, hour
 from tests.conftest import InfluxServer
 from tests.live.test_export import table_points
-from tests.purge_scene import make_empty_scene
-from tests.s3_server import BUCKET, S3Server, running_s3
+from tests.scenes.archive_scene import RUN, VERSIONS, facts_of, read_facts
+from tests.scenes.compact_scene import DAY, NO_CLIENT, CompactScene, hour
+from tests.scenes.purge_scene import make_empty_scene
+from tests.servers.s3_server import BUCKET, S3Server, running_s3
 
 pytestmark = pytest.mark.live
 

@@ -19,8 +19,8 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import AggregateOverflow, WindowsFailed
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from tests.conftest import InfluxServer
-from tests.reconcile_runs import sweep
-from tests.rollup_runs import Place, interval, make_place, roll
+from tests.scenes.reconcile_runs import sweep
+from tests.scenes.rollup_runs import Place, interval, make_place, roll
 
 pytestmark = pytest.mark.live
 

@@ -16,10 +16,10 @@ from airflow_provider_influx_rollup.lifecycle.rollup_script.rollup_script import
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.lifecycle.validate.validate import validate
 from airflow_provider_influx_rollup.validation.catalog import rules_of
-from tests.archive_scene import RUN, WINDOW
 from tests.conftest import InfluxServer
-from tests.erase_scene import EraseScene, make_erase_scene, points_of
-from tests.purge_scene import ARCHIVED_AT, DAY, inside
+from tests.scenes.archive_scene import RUN, WINDOW
+from tests.scenes.erase_scene import EraseScene, make_erase_scene, points_of
+from tests.scenes.purge_scene import ARCHIVED_AT, DAY, inside
 
 pytestmark = pytest.mark.live
 

@@ -15,9 +15,9 @@ from airflow_provider_influx_rollup.lifecycle.deadman.deadman import check_deadm
 from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
-from tests.plain_rows import stored_values
-from tests.reconcile_runs import sweep
-from tests.rollup_runs import make_place, roll
+from tests.scenes.plain_rows import stored_values
+from tests.scenes.reconcile_runs import sweep
+from tests.scenes.rollup_runs import make_place, roll
 
 pytestmark = pytest.mark.live
 

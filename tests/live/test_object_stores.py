@@ -10,9 +10,9 @@ from functools import partial
 import pytest
 
 from airflow_provider_influx_rollup.exceptions import ArchiveMissing
-from tests.object_stores import Server, at_once, running_server, store_of
-from tests.relay import running_relay
-from tests.s3_server import BUCKET
+from tests.servers.object_stores import Server, at_once, running_server, store_of
+from tests.servers.relay import running_relay
+from tests.servers.s3_server import BUCKET
 
 RACES = 5
 WRITERS = 2

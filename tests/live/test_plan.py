@@ -16,7 +16,17 @@ from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.source.size import MOST_PARTS, measure_source
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
-from tests.rollup_runs import FIELDS, RUN, Place, interval, make_place, make_points, now, per_field, roll
+from tests.scenes.rollup_runs import (
+    FIELDS,
+    RUN,
+    Place,
+    interval,
+    make_place,
+    make_points,
+    now,
+    per_field,
+    roll,
+)
 
 pytestmark = pytest.mark.live
 

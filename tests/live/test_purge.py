@@ -17,7 +17,7 @@ from airflow_provider_influx_rollup.exceptions import WindowFrozen
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import lift_purge
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
-from tests.purge_scene import (
+from tests.scenes.purge_scene import (
     OTHER,
     PURGED_AT,
     WINDOW,

@@ -12,9 +12,9 @@ import pytest
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ArchiveMissing
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.archive_scene import nothing_published
 from tests.conftest import InfluxServer
-from tests.purge_scene import (
+from tests.scenes.archive_scene import nothing_published
+from tests.scenes.purge_scene import (
     DAY,
     SECOND,
     WINDOW,

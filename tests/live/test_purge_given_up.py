@@ -19,7 +19,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from airflow_provider_influx_rollup.steps.influx import Delete
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
-from tests.purge_scene import (
+from tests.scenes.purge_scene import (
     ARCHIVED_AT,
     PURGED_AT,
     WINDOW,

@@ -13,9 +13,9 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import PurgeRefused
 from airflow_provider_influx_rollup.steps.influx import Delete
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.archive_scene import Point
 from tests.conftest import InfluxServer
-from tests.purge_scene import (
+from tests.scenes.archive_scene import Point
+from tests.scenes.purge_scene import (
     ARCHIVED_AT,
     PURGED_AT,
     WINDOW,

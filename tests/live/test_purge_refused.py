@@ -21,7 +21,7 @@ from airflow_provider_influx_rollup.exceptions import (
 )
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
-from tests.purge_scene import ARCHIVED_AT, OTHER, WINDOW, PurgeScene, make_empty_scene, point
+from tests.scenes.purge_scene import ARCHIVED_AT, OTHER, WINDOW, PurgeScene, make_empty_scene, point
 
 pytestmark = pytest.mark.live
 

@@ -20,10 +20,10 @@ from airflow_provider_influx_rollup.lifecycle.restore.restore import plan_restor
 from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from airflow_provider_influx_rollup.read_archive import read_archive
 from airflow_provider_influx_rollup.stores.actions import actions_with
-from tests.archive_scene import RUN, WINDOW, ArchiveScene, make_archive_scene
 from tests.conftest import InfluxServer
-from tests.hostile_scene import Fact, Tags, ToPoint, delete_all, facts_in, series_keys, write_by_to
-from tests.telegraf_lines import measurements, telegraf_lines
+from tests.scenes.archive_scene import RUN, WINDOW, ArchiveScene, make_archive_scene
+from tests.scenes.hostile_scene import Fact, Tags, ToPoint, delete_all, facts_in, series_keys, write_by_to
+from tests.scenes.telegraf_lines import measurements, telegraf_lines
 
 pytestmark = pytest.mark.live
 

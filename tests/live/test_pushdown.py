@@ -17,7 +17,7 @@ from airflow_provider_influx_rollup.steps.influx import Execute, Gather, Query, 
 from airflow_provider_influx_rollup.steps.step import Step
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
-from tests.rollup_runs import MERGEABLE, PUSHED, RUN, Place, interval, make_place, make_points, now
+from tests.scenes.rollup_runs import MERGEABLE, PUSHED, RUN, Place, interval, make_place, make_points, now
 
 pytestmark = pytest.mark.live
 

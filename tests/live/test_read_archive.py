@@ -17,8 +17,8 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ArchiveMissing, ConfigurationError, WindowUndefined
 from airflow_provider_influx_rollup.read_archive import archive_files, read_archive
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.plain_points import Point
-from tests.restore_scene import HOUR, START, Scene, hours, make_scene
+from tests.scenes.plain_points import Point
+from tests.scenes.restore_scene import HOUR, START, Scene, hours, make_scene
 
 pytestmark = pytest.mark.live
 

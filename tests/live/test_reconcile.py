@@ -13,9 +13,9 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from airflow_provider_influx_rollup.lifecycle.reconcile import block_size as reconcile_blocks
 from tests.conftest import InfluxServer
 from tests.oracle import local_days, rollup
-from tests.reconcile_runs import reasons_of, sweep, watched
-from tests.reconcile_scene import FIELDS, SPAN, MakeScene, Scene, scene_maker
-from tests.rollup_runs import TAGS, interval, make_place, make_points, roll
+from tests.scenes.reconcile_runs import reasons_of, sweep, watched
+from tests.scenes.reconcile_scene import FIELDS, SPAN, MakeScene, Scene, scene_maker
+from tests.scenes.rollup_runs import TAGS, interval, make_place, make_points, roll
 
 pytestmark = pytest.mark.live
 

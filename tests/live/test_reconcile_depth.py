@@ -10,9 +10,9 @@ import pytest
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from tests.conftest import InfluxServer
-from tests.reconcile_runs import reasons_of, sweep, watched
-from tests.reconcile_scene import SPAN, MakeScene, Scene, scene_maker
-from tests.rollup_runs import MERGEABLE, interval, make_place, roll
+from tests.scenes.reconcile_runs import reasons_of, sweep, watched
+from tests.scenes.reconcile_scene import SPAN, MakeScene, Scene, scene_maker
+from tests.scenes.rollup_runs import MERGEABLE, interval, make_place, roll
 
 pytestmark = pytest.mark.live
 

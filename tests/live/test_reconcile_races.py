@@ -18,8 +18,8 @@ from airflow_provider_influx_rollup.steps.influx import Delete, Report, Write
 from airflow_provider_influx_rollup.steps.step import Step
 from tests.conftest import InfluxServer
 from tests.oracle import compare, rollup, windows
-from tests.reconcile_runs import sweep
-from tests.rollup_runs import RUN, TAGS, Place, interval, make_place, make_points, now, roll
+from tests.scenes.reconcile_runs import sweep
+from tests.scenes.rollup_runs import RUN, TAGS, Place, interval, make_place, make_points, now, roll
 
 pytestmark = pytest.mark.live
 

@@ -23,9 +23,9 @@ from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.oracle import compare
-from tests.reconcile_runs import reasons_of, sweep, sweep_tiers, watched
-from tests.reconcile_scene import DAY, SPAN, MakeScene, scene_maker
-from tests.rollup_runs import RUN, interval, now, roll
+from tests.scenes.reconcile_runs import reasons_of, sweep, sweep_tiers, watched
+from tests.scenes.reconcile_scene import DAY, SPAN, MakeScene, scene_maker
+from tests.scenes.rollup_runs import RUN, interval, now, roll
 
 pytestmark = pytest.mark.live
 

@@ -16,8 +16,8 @@ from airflow_provider_influx_rollup.lifecycle.reconcile.spec import ReconcileSpe
 from airflow_provider_influx_rollup.steps.influx import Report, Write
 from tests.conftest import InfluxServer
 from tests.oracle import rollup, windows
-from tests.reconcile_runs import sweep, sweep_tiers, watched
-from tests.rollup_runs import RUN, TAGS, Place, encode, interval, make_place, make_points, now, roll
+from tests.scenes.reconcile_runs import sweep, sweep_tiers, watched
+from tests.scenes.rollup_runs import RUN, TAGS, Place, encode, interval, make_place, make_points, now, roll
 
 pytestmark = pytest.mark.live
 

@@ -20,10 +20,10 @@ from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from airflow_provider_influx_rollup.read_archive import read_archive
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.archive_scene import RUN, read_facts
 from tests.conftest import InfluxServer
 from tests.oracle import query
-from tests.purge_scene import (
+from tests.scenes.archive_scene import RUN, read_facts
+from tests.scenes.purge_scene import (
     ALWAYS,
     DAY,
     PURGED_AT,
@@ -35,7 +35,7 @@ from tests.purge_scene import (
     outside,
     point,
 )
-from tests.rename_scene import delete_bucket, id_of, rename_bucket
+from tests.scenes.rename_scene import delete_bucket, id_of, rename_bucket
 
 pytestmark = pytest.mark.live
 NEXT = Interval(WINDOW.stop, WINDOW.stop + WINDOW.duration)

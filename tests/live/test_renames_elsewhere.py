@@ -13,10 +13,10 @@ from airflow_provider_influx_rollup.exceptions import WindowFrozen
 from airflow_provider_influx_rollup.ledger.copies import CopiedTo
 from airflow_provider_influx_rollup.windows.all_time import EVER
 from tests.conftest import InfluxServer
-from tests.erase_scene import CUSTOMER, ERASED_AT, HOURS, EraseScene, make_filled_scene, without
 from tests.oracle import query
-from tests.purge_scene import ALWAYS, DAY, WINDOW
-from tests.rename_scene import id_of, rename_bucket
+from tests.scenes.erase_scene import CUSTOMER, ERASED_AT, HOURS, EraseScene, make_filled_scene, without
+from tests.scenes.purge_scene import ALWAYS, DAY, WINDOW
+from tests.scenes.rename_scene import id_of, rename_bucket
 
 pytestmark = pytest.mark.live
 

@@ -20,12 +20,12 @@ from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.influx_http import InfluxAddress
-from tests.archive_scene import client_of
 from tests.conftest import InfluxServer
-from tests.purge_scene import DAY, HOUR, PURGED_AT, WINDOW, PurgeScene, make_purge_scene, point
-from tests.rename_scene import rename_bucket
-from tests.validation_runs import HOUR as HOUR_OF_CHECKS
-from tests.validation_runs import START_NS, run, stored
+from tests.scenes.archive_scene import client_of
+from tests.scenes.purge_scene import DAY, HOUR, PURGED_AT, WINDOW, PurgeScene, make_purge_scene, point
+from tests.scenes.rename_scene import rename_bucket
+from tests.scenes.validation_runs import HOUR as HOUR_OF_CHECKS
+from tests.scenes.validation_runs import START_NS, run, stored
 
 pytestmark = pytest.mark.live
 NEXT = Interval(WINDOW.stop, WINDOW.stop + WINDOW.duration)

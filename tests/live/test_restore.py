@@ -25,8 +25,8 @@ from airflow_provider_influx_rollup.steps.influx import Gather, Report
 from airflow_provider_influx_rollup.steps.store import WritePoints
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.plain_points import Point, bits_of, values_of
-from tests.restore_scene import DAY, HOUR, START, Scene, hostile_points, hours, make_scene, now
+from tests.scenes.plain_points import Point, bits_of, values_of
+from tests.scenes.restore_scene import DAY, HOUR, START, Scene, hostile_points, hours, make_scene, now
 
 pytestmark = pytest.mark.live
 

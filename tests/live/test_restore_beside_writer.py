@@ -12,7 +12,7 @@ from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
 from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from airflow_provider_influx_rollup.steps.store import WritePoints
 from tests.conftest import InfluxServer
-from tests.purge_scene import (
+from tests.scenes.purge_scene import (
     ARCHIVED_AT,
     HOUR,
     RUN,

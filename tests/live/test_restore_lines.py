@@ -17,7 +17,7 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import InvalidName
 from airflow_provider_influx_rollup.stores.point_lines import encode_points
 from tests.conftest import InfluxServer
-from tests.plain_points import Point
+from tests.scenes.plain_points import Point
 from tests.unit.stores.test_point_lines import VALUES, batch_of
 
 pytestmark = pytest.mark.live

@@ -32,7 +32,7 @@ from airflow_provider_influx_rollup.steps.step import Step
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.oracle import query
-from tests.rollup_runs import Place, interval, make_place, now, writes_to
+from tests.scenes.rollup_runs import Place, interval, make_place, now, writes_to
 
 pytestmark = pytest.mark.live
 

@@ -39,7 +39,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.oracle import compare, rollup, windows
-from tests.rollup_runs import FIELDS, TAGS, Place, interval, make_place, make_points, roll
+from tests.scenes.rollup_runs import FIELDS, TAGS, Place, interval, make_place, make_points, roll
 
 pytestmark = pytest.mark.live
 

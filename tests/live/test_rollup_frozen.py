@@ -19,7 +19,7 @@ from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Step, Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.rollup_runs import writes_to
+from tests.scenes.rollup_runs import writes_to
 
 pytestmark = pytest.mark.live
 

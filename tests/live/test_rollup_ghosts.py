@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.steps.influx import Report
 from tests.conftest import InfluxServer
 from tests.oracle import compare, rollup, windows
-from tests.rollup_runs import RUN, TAGS, Place, interval, make_place, make_points, now, roll, writes_to
+from tests.scenes.rollup_runs import RUN, TAGS, Place, interval, make_place, make_points, now, roll, writes_to
 
 pytestmark = pytest.mark.live
 

@@ -25,7 +25,7 @@ from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.oracle import compare, local_days, rollup, windows
-from tests.rollup_runs import TAGS, Place, interval, make_place, make_points
+from tests.scenes.rollup_runs import TAGS, Place, interval, make_place, make_points
 
 pytestmark = pytest.mark.live
 

@@ -10,9 +10,9 @@ import pytest
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from tests.conftest import InfluxServer
-from tests.hostile_scene import Fact, Tags, ToPoint, delete_all, facts_in, write_by_to
-from tests.reconcile_runs import sweep
-from tests.rollup_runs import Place, interval, make_place, roll
+from tests.scenes.hostile_scene import Fact, Tags, ToPoint, delete_all, facts_in, write_by_to
+from tests.scenes.reconcile_runs import sweep
+from tests.scenes.rollup_runs import Place, interval, make_place, roll
 
 pytestmark = pytest.mark.live
 

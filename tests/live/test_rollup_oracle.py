@@ -14,7 +14,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from dev import san_francisco
 from tests.conftest import InfluxServer
 from tests.oracle import Window, local_days, rollup, windows
-from tests.rollup_runs import (
+from tests.scenes.rollup_runs import (
     MERGEABLE,
     PUSHED,
     RAW,

@@ -23,8 +23,8 @@ from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.oracle import rollup, windows
-from tests.reconcile_runs import sweep
-from tests.rollup_runs import TAGS, Place, encode, make_place, make_points, now
+from tests.scenes.reconcile_runs import sweep
+from tests.scenes.rollup_runs import TAGS, Place, encode, make_place, make_points, now
 
 pytestmark = pytest.mark.live
 

@@ -19,7 +19,7 @@ from airflow_provider_influx_rollup.steps.influx import Execute, Gather, QueryAr
 from airflow_provider_influx_rollup.steps.step import Step
 from tests.conftest import InfluxServer
 from tests.oracle import compare, rollup, windows
-from tests.rollup_runs import RUN, TAGS, Place, encode, interval, make_place, make_points, now, roll
+from tests.scenes.rollup_runs import RUN, TAGS, Place, encode, interval, make_place, make_points, now, roll
 
 pytestmark = pytest.mark.live
 

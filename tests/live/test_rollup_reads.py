@@ -10,7 +10,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.steps.influx import Report
 from tests.conftest import InfluxServer
-from tests.rollup_runs import interval, make_place, make_points, now
+from tests.scenes.rollup_runs import interval, make_place, make_points, now
 
 pytestmark = pytest.mark.live
 

@@ -15,9 +15,9 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, Rol
 from airflow_provider_influx_rollup.lifecycle.reconcile import block_size as reconcile_blocks
 from tests.conftest import InfluxServer
 from tests.oracle import compare, local_days, rollup, windows
-from tests.reconcile_runs import reasons_of, sweep, sweep_tiers
-from tests.rollup_runs import Place, interval, make_place, roll
-from tests.series_keys import frame_of, minutes, write_in_order
+from tests.scenes.reconcile_runs import reasons_of, sweep, sweep_tiers
+from tests.scenes.rollup_runs import Place, interval, make_place, roll
+from tests.scenes.series_keys import frame_of, minutes, write_in_order
 
 pytestmark = pytest.mark.live
 

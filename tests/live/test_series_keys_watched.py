@@ -21,8 +21,8 @@ from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.lifecycle.validate.validate import validate
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from tests.conftest import InfluxServer
-from tests.rollup_runs import RUN, Place, interval, make_place, now
-from tests.series_keys import minutes, write_in_order
+from tests.scenes.rollup_runs import RUN, Place, interval, make_place, now
+from tests.scenes.series_keys import minutes, write_in_order
 
 pytestmark = pytest.mark.live
 

@@ -18,7 +18,7 @@ from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.oracle import query
-from tests.rollup_runs import RUN, Place, interval, make_place, now
+from tests.scenes.rollup_runs import RUN, Place, interval, make_place, now
 
 pytestmark = pytest.mark.live
 

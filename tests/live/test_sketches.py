@@ -16,7 +16,7 @@ from airflow_provider_influx_rollup.exceptions import AggregateTypeMismatch, Con
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from tests.conftest import InfluxServer
 from tests.oracle import COLUMNS, compare, rollup, windows
-from tests.rollup_runs import FIELDS, NUMBERS, TAGS, Place, interval, make_place, make_points, roll
+from tests.scenes.rollup_runs import FIELDS, NUMBERS, TAGS, Place, interval, make_place, make_points, roll
 
 pytestmark = pytest.mark.live
 

@@ -17,7 +17,7 @@ from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.oracle import query
-from tests.purge_scene import (
+from tests.scenes.purge_scene import (
     ALWAYS,
     DAY,
     PURGED_AT,

@@ -17,11 +17,11 @@ from airflow_provider_influx_rollup.exceptions import (
 )
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.validation.catalog import rules_of
-from tests import validation_runs
 from tests.conftest import InfluxServer
-from tests.reconcile_runs import sweep
-from tests.rollup_runs import Place, make_place, roll
-from tests.text_scene import HOUR, START, influxql, name, put, stored, text
+from tests.scenes import validation_runs
+from tests.scenes.reconcile_runs import sweep
+from tests.scenes.rollup_runs import Place, make_place, roll
+from tests.scenes.text_scene import HOUR, START, influxql, name, put, stored, text
 
 pytestmark = pytest.mark.live
 

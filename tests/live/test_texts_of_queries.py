@@ -28,11 +28,11 @@ from airflow_provider_influx_rollup.lifecycle.rollup_script.rollup_script import
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests import validation_runs
 from tests.conftest import InfluxServer
-from tests.reconcile_runs import sweep
-from tests.rollup_runs import RUN, Place, make_place, now, roll
-from tests.text_scene import HOUR, START, influxql, put, stored
+from tests.scenes import validation_runs
+from tests.scenes.reconcile_runs import sweep
+from tests.scenes.rollup_runs import RUN, Place, make_place, now, roll
+from tests.scenes.text_scene import HOUR, START, influxql, put, stored
 
 pytestmark = pytest.mark.live
 

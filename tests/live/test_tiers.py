@@ -28,7 +28,7 @@ from airflow_provider_influx_rollup.steps.step import Steps
 from dev.influx_http import InfluxAddress
 from tests import oracle
 from tests.conftest import InfluxServer
-from tests.rollup_runs import RUN, interval, now, per_field, roll
+from tests.scenes.rollup_runs import RUN, interval, now, per_field, roll
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.windows.interval import Interval

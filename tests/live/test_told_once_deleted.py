@@ -10,8 +10,8 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import InfluxUnavailable, StoreUnavailable
 from airflow_provider_influx_rollup.steps.influx import Delete
 from tests.conftest import InfluxServer
-from tests.erase_scene import Going, make_filled_scene
-from tests.purge_scene import Stepper, make_purge_scene
+from tests.scenes.erase_scene import Going, make_filled_scene
+from tests.scenes.purge_scene import Stepper, make_purge_scene
 
 pytestmark = pytest.mark.live
 

@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.influx_http import InfluxAddress
 from tests.conftest import InfluxServer
 from tests.oracle import read_target
-from tests.rollup_runs import RUN, Place, interval, make_place, now, roll
+from tests.scenes.rollup_runs import RUN, Place, interval, make_place, now, roll
 
 pytestmark = pytest.mark.live
 

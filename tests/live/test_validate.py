@@ -14,9 +14,9 @@ from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev import san_francisco
-from tests import validation_scene
 from tests.conftest import InfluxServer
-from tests.validation_runs import (
+from tests.scenes import validation_scene
+from tests.scenes.validation_runs import (
     FUTURE_NS,
     HOUR,
     START_NS,
@@ -27,7 +27,7 @@ from tests.validation_runs import (
     run,
     stored,
 )
-from tests.validation_scene import MEASUREMENT, MINUTE_NS, START, Point, Scene
+from tests.scenes.validation_scene import MEASUREMENT, MINUTE_NS, START, Point, Scene
 
 pytestmark = pytest.mark.live
 

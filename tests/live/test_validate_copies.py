@@ -17,7 +17,7 @@ from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.validation.transformations import transformations_of
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
-from tests.validation_runs import (
+from tests.scenes.validation_runs import (
     FUTURE_NS,
     HOUR,
     NOW,
@@ -30,7 +30,7 @@ from tests.validation_runs import (
     run,
     stored,
 )
-from tests.validation_scene import MEASUREMENT, MINUTE_NS
+from tests.scenes.validation_scene import MEASUREMENT, MINUTE_NS
 
 pytestmark = pytest.mark.live
 

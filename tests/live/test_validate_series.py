@@ -18,7 +18,7 @@ from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.validation_runs import by_rule, run
+from tests.scenes.validation_runs import by_rule, run
 
 pytestmark = pytest.mark.live
 

@@ -12,9 +12,18 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
 from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
-from tests.archive_scene import RUN
 from tests.conftest import InfluxServer
-from tests.purge_scene import DAY, PURGED_AT, WINDOW, PurgeScene, Stepper, as_facts, inside, make_purge_scene
+from tests.scenes.archive_scene import RUN
+from tests.scenes.purge_scene import (
+    DAY,
+    PURGED_AT,
+    WINDOW,
+    PurgeScene,
+    Stepper,
+    as_facts,
+    inside,
+    make_purge_scene,
+)
 
 pytestmark = pytest.mark.live
 

@@ -18,7 +18,8 @@ from airflow_provider_influx_rollup.windows.delayed import Like, delayed
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.strategies import grids, zones
+from tests.scenes.examples import examples
+from tests.scenes.strategies import grids, zones
 
 DELAYS = ["1mo", "2mo", "1q", "1y", "1w", "30d", "31d", "1d", "13mo", "36h", "5h"]
 ZONES = ["UTC", "Europe/Berlin", "America/Havana", "Australia/Lord_Howe", "Pacific/Apia", "America/St_Johns"]
@@ -70,7 +71,7 @@ def test_each_day_of_four_years_is_purged_once_when_there_is_no_grid(zone: str, 
     require_once([window for run in schedule for window in operator.windows(run)], schedule)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(
     st.sampled_from(DELAYS),
     st.one_of(st.sampled_from(ZONES), zones()),
@@ -100,7 +101,7 @@ def test_each_hour_is_purged_once_when_runs_are_hourly(zone: str, delay: str, fi
         require_once([window for run in hours[-96:] for window in operator.windows(run)], hours)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(
     st.sampled_from(["1mo", "1q", "30d", "1w"]),
     st.sampled_from(["1h", "1d", "1w", "1mo"]),
@@ -144,7 +145,7 @@ def test_days_are_as_long_ago_as_was_asked_for_when_months_are_short() -> None:
     assert [stops[date(2025, 3, day)] for day in (28, 29, 30, 31)] == [[date(2025, 2, 28)], [], [], []]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(grids(every=("1h", "6h", "1d", "1w", "1mo", "1q")), st.sampled_from(DELAYS), zones(), st.data())
 def test_each_window_is_named_once_when_time_is_cut_anyhow(
     grid: Grid, delay: str, zone: str, data: st.DataObject
@@ -166,7 +167,7 @@ def test_each_window_is_named_once_when_time_is_cut_anyhow(
         assert all(window.duration <= timedelta(hours=6) for window in lacking)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(zones(), st.sampled_from(["daily", "weekly", "monthly"]), st.integers(1980, 2030))
 def test_windows_like_one_are_those_of_its_schedule(zone: str, frequency: str, year: int) -> None:
     schedule = runs(frequency, zone, date(year, 1, 1), years=1)

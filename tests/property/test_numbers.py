@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from airflow_provider_influx_rollup.aggregates.catalog import find_aggregate
 from airflow_provider_influx_rollup.aggregates.compute import Groups, compute
 from airflow_provider_influx_rollup.exceptions import AggregateOverflow
+from tests.scenes.examples import examples
 
 SIGNED = st.one_of(st.integers(-(2**63), 2**63 - 1), st.sampled_from([-(2**63), 2**63 - 1, 0, 2**62]))
 UNSIGNED = st.one_of(st.integers(0, 2**64 - 1), st.sampled_from([0, 2**64 - 1, 2**63]))
@@ -46,7 +47,7 @@ def increase(values: list[int]) -> int:
     return sum(b - a if b >= a else max(b, 0) for a, b in pairwise(values))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(INTEGERS)
 def test_integer_results_are_exact_or_refused(case: tuple[str, list[list[int]]]) -> None:
     dtype, lists = case
@@ -62,7 +63,7 @@ def test_integer_results_are_exact_or_refused(case: tuple[str, list[list[int]]])
             assert computed(name, lists, dtype) == expected
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(INTEGERS)
 def test_means_and_deviations_of_integers_are_right(case: tuple[str, list[list[int]]]) -> None:
     dtype, lists = case
@@ -78,7 +79,7 @@ def test_means_and_deviations_of_integers_are_right(case: tuple[str, list[list[i
         assert math.isclose(found, math.sqrt(variance), rel_tol=1e-9)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.lists(st.lists(FINITE, min_size=1, max_size=9), min_size=1, max_size=4))
 @example([[1e308, 1.5e308, 1.7e308], [1.0]])
 @example([[1.7e308, 1.7e308, -1.7e308, -1.7e308]])
@@ -101,7 +102,7 @@ ANY_FLOATS = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(ANY_FLOATS)
 @example([0.56758051638767337] * 279)
 @example([0.60287681548494698] * 279)
@@ -119,7 +120,7 @@ def test_quantiles_rise_and_stay_between_their_neighbours(values: list[float]) -
         assert abs(Fraction(quantile) - exact) <= close
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30), st.sampled_from(PERCENTS))
 def test_quantiles_are_those_of_numpy(values: list[float], percent: float) -> None:
     (found,) = computed(f"p{percent}", [values], "float64")

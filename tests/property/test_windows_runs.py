@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_influx_rollup.windows.equal_runs import EqualRun, equal_runs
 from airflow_provider_influx_rollup.windows.grid import Grid
-from tests.strategies import grids, partitions
+from tests.scenes.examples import examples
+from tests.scenes.strategies import grids, partitions
 
 
 def flux_windows(run: EqualRun) -> list[tuple[int, int]]:
@@ -21,7 +22,7 @@ def flux_windows(run: EqualRun) -> list[tuple[int, int]]:
     return windows
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(grids(), st.data())
 def test_runs_give_the_windows_when_flux_cuts_them(grid: Grid, data: st.DataObject) -> None:
     whole, _ = data.draw(partitions(grid, cells=60))

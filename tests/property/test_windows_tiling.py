@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.strategies import ALL_ZONES, CALENDAR, grids, instants, intervals, partitions, zones
+from tests.scenes.examples import examples
+from tests.scenes.strategies import ALL_ZONES, CALENDAR, grids, instants, intervals, partitions, zones
 
 MICROSECOND = timedelta(microseconds=1)
 DAY = timedelta(days=1)
@@ -50,7 +51,7 @@ def jump_before(instant: datetime, zone: ZoneInfo) -> timedelta | None:
     return None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.sampled_from(CALENDAR), zones(), st.integers(0, 1439), instants(), st.data())
 def test_window_holds_what_its_clocks_show_when_the_calendar_is_local(
     every: str, zone_name: str, minutes: int, instant: datetime, data: st.DataObject
@@ -70,7 +71,7 @@ def test_window_holds_what_its_clocks_show_when_the_calendar_is_local(
         assert shown_cell(inside, zone, every, offset) == cell
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(grids(), intervals())
 def test_windows_have_no_gap_and_no_overlap_when_tiled(grid: Grid, about: Interval) -> None:
     short = about.start + min(
@@ -84,7 +85,7 @@ def test_windows_have_no_gap_and_no_overlap_when_tiled(grid: Grid, about: Interv
     assert all(window.start < window.stop for window in windows)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(grids(), instants(), st.data())
 def test_instant_lies_in_one_window_when_asked_from_anywhere_in_it(
     grid: Grid, instant: datetime, data: st.DataObject
@@ -97,7 +98,7 @@ def test_instant_lies_in_one_window_when_asked_from_anywhere_in_it(
     assert grid.floor(other) <= other <= grid.ceil(other)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(grids().filter(lambda grid: not grid.is_calendar), instants())
 def test_fixed_windows_are_multiples_of_every_when_not_in_the_calendar(grid: Grid, instant: datetime) -> None:
     every = grid.every.nanoseconds
@@ -107,7 +108,7 @@ def test_fixed_windows_are_multiples_of_every_when_not_in_the_calendar(grid: Gri
     assert (window.start_ns - grid.offset.nanoseconds - monday) % every == 0
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.booleans().flatmap(lambda sliding: grids(sliding=sliding)), st.data())
 def test_windows_are_the_same_when_the_range_is_partitioned_in_any_way(
     grid: Grid, data: st.DataObject
@@ -120,7 +121,7 @@ def test_windows_are_the_same_when_the_range_is_partitioned_in_any_way(
     assert [window for part in once for window in grid.windows(part)] == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(grids(sliding=True), st.data())
 def test_sliding_windows_hold_their_number_of_cells(grid: Grid, data: st.DataObject) -> None:
     whole, _ = data.draw(partitions(grid))

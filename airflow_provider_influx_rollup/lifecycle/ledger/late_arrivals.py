@@ -28,7 +28,7 @@ def late_arrivals(
     :param spec: the rollup
     :param before: the receipt of each window before the repair, as the ledger had it
     :param after: the receipts that the repair commits, with their new generation
-    :param late_series: points that each series gained in each window (see ``series_growth``), where that is known: it
+    :param late_series: points that each series gained in each window, where that is known: it
         also finds points that came while as many others went
     """
     if spec.source_tier is not None:
@@ -71,13 +71,3 @@ def _arrival(
         found_at=receipt.written_at,
         by_series=tuple(sorted(gained.items(), key=lambda pair: (-pair[1], pair[0]))),
     )
-
-
-def series_growth(before: Mapping[TagSet, int], after: Mapping[TagSet, int]) -> dict[TagSet, int]:
-    """How many points each series gained; series that lost some are left out.
-
-    :param before: points of each series (its sorted tags) that the stored rollup stands for
-    :param after: points of each series in the source
-    """
-    growth = {tags: points - before.get(tags, 0) for tags, points in after.items()}
-    return {tags: points for tags, points in growth.items() if points > 0}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from airflow_provider_influx_rollup.aggregates.catalog import Source, find_aggregate
+from airflow_provider_influx_rollup.aggregates.catalog import find_aggregate
 from airflow_provider_influx_rollup.aggregates.hierarchy import require_mergeable_names
 from airflow_provider_influx_rollup.aggregates.selection import AggregateRules
 from airflow_provider_influx_rollup.exceptions import AggregateNotMergeable, ConfigurationError, InvalidName
@@ -191,11 +191,6 @@ class RollupSpec:
         if not self.tags or is_short_name(name, MOST_PIPELINE_BYTES):
             return name
         return f"{begin}{{{short_filter_text(self.tags)}}}{end}"
-
-    @property
-    def needs_raw(self) -> bool:
-        """Whether an aggregate is computed from the raw points."""
-        return any(find_aggregate(name).source is Source.RAW for name in self.rules().all_names())
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, for triggers and for the ledger."""

@@ -35,6 +35,7 @@ from airflow_provider_influx_rollup.aggregates.tier_merge import (
 )
 from airflow_provider_influx_rollup.aggregates.windowed import Block, WindowBounds
 from airflow_provider_influx_rollup.exceptions import AggregateNotMergeable, UnknownAggregate
+from tests.scenes.examples import examples
 
 SIDE = (("side", "a"),)
 MERGEABLE = ("count", "sum", "min", "max", "first", "last", "mean", "spread", "stddev", "increase", "resets")
@@ -101,7 +102,7 @@ def merged(name: str, children: list[list[Any]], kind: type) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", MERGEABLE)
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(children=CHILDREN_OF[int])
 def test_merge_of_children_is_the_whole_when_values_are_integers(
     name: str, children: list[list[int]]
@@ -117,7 +118,7 @@ def test_merge_of_children_is_the_whole_when_values_are_integers(
 
 
 @pytest.mark.parametrize("name", MERGEABLE)
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(children=CHILDREN_OF[float])
 def test_merge_of_children_is_the_whole_when_values_are_floats(
     name: str, children: list[list[float]]

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_influx_rollup.cli.lifecycle_file import specs_of_file
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from tests.doc_blocks import CHECKOUT, blocks
+from tests.scenes.doc_blocks import CHECKOUT, blocks
 
 HOURS = {"bucket": "hours", "every": "1h", "aggregates": ["count", "sum"], "name": "hours"}
 GOOD: dict[str, Any] = {

@@ -8,7 +8,7 @@ import re
 from airflow_provider_influx_rollup.cli.bar import MARKS
 from airflow_provider_influx_rollup.cli.exit_codes import INTERRUPTED, RIGHT, UNUSABLE, WRONG
 from airflow_provider_influx_rollup.cli.main import build_parser
-from tests.doc_blocks import CHECKOUT
+from tests.scenes.doc_blocks import CHECKOUT
 
 REFERENCE = (CHECKOUT / "docs/reference/cli.md").read_text()
 

@@ -34,7 +34,7 @@ from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
 from airflow_provider_influx_rollup.operators.validate import FluxValidateOperator
 from airflow_provider_influx_rollup.sensors.window import WindowCompleteSensor
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.doc_blocks import CHECKOUT, PAGES, Block, blocks
+from tests.scenes.doc_blocks import CHECKOUT, PAGES, Block, blocks
 
 DOCS = CHECKOUT / "docs"
 OPERATORS: dict[str, type[Any]] = {

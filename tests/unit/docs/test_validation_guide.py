@@ -12,7 +12,7 @@ from airflow_provider_influx_rollup.validation.catalog import RULES
 from airflow_provider_influx_rollup.validation.rule import Rule
 from airflow_provider_influx_rollup.validation.rule_file import read_rule_file
 from airflow_provider_influx_rollup.validation.transformations import TRANSFORMATIONS
-from tests.doc_blocks import CHECKOUT, Block, blocks
+from tests.scenes.doc_blocks import CHECKOUT, Block, blocks
 
 PAGE = CHECKOUT / "docs/howto/validate.md"
 TEXT = PAGE.read_text()

@@ -30,7 +30,7 @@ def test_facts_are_read_when_the_published_mean_is_given() -> None:
     assert found.options == {"task"}
     assert found.buckets_read == ("raw_telemetry",)
     assert found.buckets_written == ("rollup_hourly",)
-    assert found.writes == (BucketWrite("to", "rollup_hourly", None, 12),)
+    assert found.writes == (BucketWrite("to", "rollup_hourly", 12),)
     assert found.ranges == (ReadRange("window", "window", 9),)
     assert found.lost_columns == ()
     assert found.shared_variables == ()
@@ -53,7 +53,7 @@ def test_a_shared_variable_is_named_when_two_pipelines_use_it() -> None:
 def test_own_functions_are_followed_when_called_with_arguments() -> None:
     found = facts("own_functions", {"other": "c"})
     assert found.buckets_read == ("a", "c")
-    assert found.writes == (BucketWrite("wideTo", "b", None, 7),)
+    assert found.writes == (BucketWrite("wideTo", "b", 7),)
     assert found.ranges == (ReadRange("now", "now", 5), ReadRange("fixed", "now", 5))
     assert [(loss.columns, loss.dropper.line) for loss in found.lost_columns] == [(("_measurement",), 7)]
     assert not found.can_be_planned
@@ -77,7 +77,7 @@ def test_options_and_names_are_listed_when_a_script_sets_them() -> None:
 def test_an_unbounded_read_is_found_when_another_one_is_bounded() -> None:
     found = facts("unbounded")
     assert found.unbounded_reads == ("a",)
-    assert found.writes == (BucketWrite("to", "c", ("site",), 2),)
+    assert found.writes == (BucketWrite("to", "c", 2),)
 
 
 def test_each_range_is_classified_when_its_start_is_written_in_many_ways() -> None:

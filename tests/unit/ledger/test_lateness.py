@@ -102,8 +102,7 @@ def test_most_late_series_are_kept_when_a_field_cannot_hold_all() -> None:
     assert len(line.encode()) < 65_536
 
 
-def test_bounds_are_wider_when_lateness_is_counted_from_the_points_own_time() -> None:
-    assert ARRIVAL.at_most_after_event_seconds == 7200 + 3600
+def test_points_are_of_no_known_series_when_there_are_more_than_those_named() -> None:
     assert ARRIVAL.points_of_unknown_series == 1
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from airflow_provider_influx_rollup.exceptions import InvalidName
 from airflow_provider_influx_rollup.flux.write_points import FluxPoint
 from airflow_provider_influx_rollup.stores.point_lines import bodies_of, encode_points
-from tests.plain_points import Point, plain_line
+from tests.scenes.plain_points import Point, plain_line
 
 ARROW = {
     "float": pa.float64(),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from airflow_provider_influx_rollup.windows.coverage import intersect, merge, missing, subtract
+from airflow_provider_influx_rollup.windows.coverage import merge, missing, subtract
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -22,14 +22,6 @@ def test_touching_and_overlapping_intervals_merge() -> None:
 def test_hole_in_the_middle_leaves_both_ends() -> None:
     assert subtract([hours(0, 10)], [hours(2, 3), hours(5, 6)]) == [hours(0, 2), hours(3, 5), hours(6, 10)]
     assert subtract([hours(0, 2), hours(4, 6)], [hours(1, 5)]) == [hours(0, 1), hours(5, 6)]
-
-
-def test_intersection_keeps_what_both_have() -> None:
-    assert intersect([hours(0, 3), hours(5, 9)], [hours(2, 6), hours(8, 12)]) == [
-        hours(2, 3),
-        hours(5, 6),
-        hours(8, 9),
-    ]
 
 
 def test_window_done_in_two_parts_is_not_missing() -> None:

@@ -126,8 +126,3 @@ def test_spec_is_refused_when_it_cannot_be_done(
         replace(SPEC, **change)
     assert caught.value.permanent
     assert caught.value.fix
-
-
-def test_raw_points_are_needed_when_one_aggregate_needs_them() -> None:
-    assert not SPEC.needs_raw
-    assert replace(SPEC, aggregates={"temp": ("p99",), "*": ("count",)}).needs_raw

@@ -17,10 +17,10 @@ from airflow_provider_influx_rollup.exceptions import (
 )
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 from airflow_provider_influx_rollup.stores.store_errors import store_errors
-from tests.azure_server import ACCOUNT, KEY, AzureServer
-from tests.gcs_server import GcsServer, bucket_kind
-from tests.object_stores import store_of
-from tests.relay import running_relay
+from tests.servers.azure_server import ACCOUNT, KEY, AzureServer
+from tests.servers.gcs_server import GcsServer, bucket_kind
+from tests.servers.object_stores import store_of
+from tests.servers.relay import running_relay
 
 NOWHERE = "http://127.0.0.1:1"
 SECRET = "SiGnAtUrE"

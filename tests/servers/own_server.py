@@ -15,7 +15,7 @@ import psutil
 
 from tests.conftest import InfluxServer
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+CHECKOUT = Path(__file__).resolve().parents[2]
 LIMIT = "2G"
 MOST_BYTES = 3 * 2**29
 

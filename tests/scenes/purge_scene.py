@@ -24,8 +24,8 @@ from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Step
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.archive_scene import RUN, WINDOW, ArchiveScene, Point, make_archive_scene, point
 from tests.oracle import query, read_target
+from tests.scenes.archive_scene import RUN, WINDOW, ArchiveScene, Point, make_archive_scene, point
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient

@@ -11,7 +11,7 @@ import pandas as pd
 
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from tests.oracle import compare, rollup, windows
-from tests.rollup_runs import TAGS, Place, interval, make_place, make_points, roll
+from tests.scenes.rollup_runs import TAGS, Place, interval, make_place, make_points, roll
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient

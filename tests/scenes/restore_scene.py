@@ -19,7 +19,7 @@ from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.plain_points import PlainInflux, Point
+from tests.scenes.plain_points import PlainInflux, Point
 
 HOUR = timedelta(hours=1)
 # a Monday, where shard groups of a week begin

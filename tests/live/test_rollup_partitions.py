@@ -16,8 +16,8 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.oracle import query, rollup, windows
-from tests.rollup_runs import MERGEABLE, TAGS, Place, interval, make_place, make_points, roll
-from tests.strategies import partitions_of
+from tests.scenes.rollup_runs import MERGEABLE, TAGS, Place, interval, make_place, make_points, roll
+from tests.scenes.strategies import partitions_of
 
 pytestmark = pytest.mark.live
 

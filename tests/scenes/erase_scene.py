@@ -22,9 +22,9 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.archive_scene import RUN, VERSIONS, WINDOW, Point, make_archive_scene, point, read_facts
 from tests.oracle import query
-from tests.purge_scene import ALWAYS, ARCHIVED_AT, DAY, HOUR, PURGED_AT, PurgeScene, Stepper
+from tests.scenes.archive_scene import RUN, VERSIONS, WINDOW, Point, make_archive_scene, point, read_facts
+from tests.scenes.purge_scene import ALWAYS, ARCHIVED_AT, DAY, HOUR, PURGED_AT, PurgeScene, Stepper
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient

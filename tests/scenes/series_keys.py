@@ -12,7 +12,7 @@ import pandas as pd
 from tests.oracle import query
 
 if TYPE_CHECKING:
-    from tests.rollup_runs import Place
+    from tests.scenes.rollup_runs import Place
 
 
 def write_in_order(

@@ -11,7 +11,7 @@ from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.lifecycle.reconcile.reconcile import reconcile_pipeline
 from airflow_provider_influx_rollup.lifecycle.reconcile.spec import ReconcileOptions, ReconcileSpec
 from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
-from tests.rollup_runs import RUN, now
+from tests.scenes.rollup_runs import RUN, now
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient

@@ -14,7 +14,7 @@ from azure.storage.blob import BlobServiceClient
 
 from dev.emulators.build import node
 from dev.emulators.places import azurite
-from tests.emulator import free_port, running_emulator
+from tests.servers.emulator import free_port, running_emulator
 
 BUCKET = "lake"
 ACCOUNT = "devstoreaccount1"

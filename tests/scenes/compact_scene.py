@@ -20,9 +20,9 @@ from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from airflow_provider_influx_rollup.read_archive import read_archive
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.archive_scene import RUN, START, Point, point
 from tests.conftest import InfluxServer
-from tests.purge_scene import PurgeScene, make_empty_scene
+from tests.scenes.archive_scene import RUN, START, Point, point
+from tests.scenes.purge_scene import PurgeScene, make_empty_scene
 
 HOUR_NS = 3600 * 10**9
 DAY = Interval(START, START + timedelta(days=1))
@@ -110,7 +110,7 @@ class CompactScene(PurgeScene):
     def facts_plain(self) -> list[Fact]:
         """Points of the bucket by field and time."""
         from tests.oracle import query
-        from tests.purge_scene import ALWAYS
+        from tests.scenes.purge_scene import ALWAYS
 
         flux = f'from(bucket: "{self.bucket}") |> {ALWAYS} |> filter(fn: (r) => r._measurement == "{self.measurement}")'
         rows = query(self.server.url, self.server.org, self.server.token, flux)
@@ -142,7 +142,7 @@ class CompactScene(PurgeScene):
 
 def table_facts(table: pa.Table) -> list[Fact]:
     """The rows of a tall table as facts of points, in order."""
-    from tests.archive_scene import sorted_facts
+    from tests.scenes.archive_scene import sorted_facts
 
     facts = []
     columns = [name for name in table.column_names if name.startswith("_value")]

@@ -11,10 +11,10 @@ from fsspec.implementations.memory import MemoryFileSystem
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 from airflow_provider_influx_rollup.stores.create_only import create_options
-from tests.azure_server import AzureServer
-from tests.gcs_server import GcsServer, bucket_kind
-from tests.object_stores import store_of
-from tests.relay import Relay, running_relay
+from tests.servers.azure_server import AzureServer
+from tests.servers.gcs_server import GcsServer, bucket_kind
+from tests.servers.object_stores import store_of
+from tests.servers.relay import Relay, running_relay
 
 NOWHERE = "http://127.0.0.1:1"
 

@@ -14,7 +14,7 @@ import gcsfs
 import pytest
 
 from dev.emulators.places import fake_gcs_server
-from tests.emulator import free_port, running_emulator
+from tests.servers.emulator import free_port, running_emulator
 
 BUCKET = "lake"
 TOKEN = "not-a-real-token"

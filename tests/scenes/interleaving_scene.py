@@ -29,9 +29,9 @@ from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Report, 
 from airflow_provider_influx_rollup.steps.store import FingerprintSource
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.archive_scene import VERSIONS, WINDOW, Point, point
 from tests.oracle import query
-from tests.purge_scene import ALWAYS, HOUR, PURGED_AT, Fact, PurgeScene, as_facts
+from tests.scenes.archive_scene import VERSIONS, WINDOW, Point, point
+from tests.scenes.purge_scene import ALWAYS, HOUR, PURGED_AT, Fact, PurgeScene, as_facts
 
 LENGTH = timedelta(hours=1)
 WINDOWS = [

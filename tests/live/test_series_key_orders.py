@@ -16,9 +16,9 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from tests.conftest import InfluxServer
 from tests.oracle import Window, compare, local_days, rollup, windows
-from tests.reconcile_runs import sweep
-from tests.rollup_runs import MERGEABLE, PUSHED, RAW, WORKER_ONLY, Place, interval, make_place, roll
-from tests.series_keys import frame_of, write_in_order
+from tests.scenes.reconcile_runs import sweep
+from tests.scenes.rollup_runs import MERGEABLE, PUSHED, RAW, WORKER_ONLY, Place, interval, make_place, roll
+from tests.scenes.series_keys import frame_of, write_in_order
 
 pytestmark = pytest.mark.live
 

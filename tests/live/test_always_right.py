@@ -32,8 +32,8 @@ from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.oracle import compare, rollup, windows
-from tests.reconcile_runs import sweep, sweep_tiers, watched
-from tests.rollup_runs import RUN, Place, interval, make_place, now
+from tests.scenes.reconcile_runs import sweep, sweep_tiers, watched
+from tests.scenes.rollup_runs import RUN, Place, interval, make_place, now
 
 pytestmark = pytest.mark.live
 

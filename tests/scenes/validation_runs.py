@@ -19,7 +19,7 @@ from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests import oracle
 from tests.conftest import InfluxServer
-from tests.validation_scene import MEASUREMENT, START, Point
+from tests.scenes.validation_scene import MEASUREMENT, START, Point
 
 NOW = START + timedelta(days=2)
 HOUR = Interval(START, START + timedelta(hours=1))

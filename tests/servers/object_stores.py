@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
-from tests.azure_server import AzureServer, running_azure
-from tests.gcs_server import GcsServer, running_gcs
-from tests.s3_server import S3Server, running_s3
+from tests.servers.azure_server import AzureServer, running_azure
+from tests.servers.gcs_server import GcsServer, running_gcs
+from tests.servers.s3_server import S3Server, running_s3
 
 Server = S3Server | GcsServer | AzureServer
 
