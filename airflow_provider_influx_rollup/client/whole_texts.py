@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 from airflow_provider_influx_rollup.archive.annotated_csv import NOT_TEXT, NOT_TEXT_FIX, Doubts
 from airflow_provider_influx_rollup.client.hex_texts import TextsInHex
 from airflow_provider_influx_rollup.exceptions import InfluxError, QueryFailed
+from airflow_provider_influx_rollup.flux.at_signs import is_misread
 from airflow_provider_influx_rollup.flux.whole_texts import HEX_PREFIX, Parted, hex_query, lost_text_query
 
 Result = TypeVar("Result")
@@ -48,6 +49,8 @@ class Reading(Generic[Result]):
         """
         answer, doubts = self.run(self.flux)
         parted = self.part() if doubts else None
+        if any(map(is_misread, doubts.columns)):
+            doubts = Doubts(doubts.columns, has_names=True)  # the names in hexadecimal are read
         if parted is None:
             if doubts.has_names:
                 raise self._unknown_texts(doubts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from airflow_provider_influx_rollup.flux import literals
+from airflow_provider_influx_rollup.flux.at_signs import plain_name, plain_names_stage
 from airflow_provider_influx_rollup.flux.filters import known_field_filter
 from airflow_provider_influx_rollup.flux.rollup import RollupSource, render_source
 from airflow_provider_influx_rollup.flux.source_schema import tag_keys_query
@@ -55,9 +56,10 @@ def lost_text_query(
     """
     source = RollupSource(bucket, measurement, {})
     names = ["_field", *tags]
-    anywhere = " or ".join(f"r[{literals.string(name)}] =~ {CARRIAGE_RETURN}" for name in names)
+    anywhere = " or ".join(f"r[{literals.string(plain_name(name))}] =~ {CARRIAGE_RETURN}" for name in names)
     counted = render_aggregate(interval, "count")
-    named = f"{render_source(source, interval)}\n  |> filter(fn: (r) => {anywhere})\n{counted}\n"
+    plain = plain_names_stage(names)
+    named = f"{render_source(source, interval)}\n{plain}  |> filter(fn: (r) => {anywhere})\n{counted}\n"
     is_lost = f"r._value =~ {CARRIAGE_RETURN}"
     keys = f"{tag_keys_query(source, interval)}\n  |> filter(fn: (r) => {is_lost})\n  |> count()\n"
     reads = [

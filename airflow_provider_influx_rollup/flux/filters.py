@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.flux.at_signs import (
+    is_misread,
+    own_names_stage,
+    plain_name,
+    plain_names_stage,
+)
 from airflow_provider_influx_rollup.flux.literals import RawFlux, regex, string
 from airflow_provider_influx_rollup.flux.names import validate_name
 
@@ -50,8 +56,18 @@ def tag_filter(tags: Mapping[str, str | Iterable[str]]) -> RawFlux:
 
 
 def _tag_stage(key: str, values: Sequence[str]) -> RawFlux:
-    """One filter stage for one tag."""
-    return _filter([_tag_predicate(key, value) for value in values])
+    """One filter stage for one tag; no storage engine's when Flux reads the tag's name wrongly."""
+    if not is_misread(key):
+        return _filter([_tag_predicate(key, value) for value in values])
+    chosen = _filter([_plain_predicate(plain_name(key), value) for value in values])
+    return RawFlux(f"{plain_names_stage([key])}{chosen}\n{own_names_stage([key])}".rstrip("\n"))
+
+
+def _plain_predicate(column: str, value: str) -> str:
+    """The same outside of the storage engine, where a missing tag is null."""
+    if not value:
+        return f"not exists r[{string(column)}]"
+    return _equals(column, validate_name("tag value", value))
 
 
 def _tag_predicate(key: str, value: str) -> str:

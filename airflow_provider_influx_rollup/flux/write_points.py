@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_influx_rollup.flux import literals
+from airflow_provider_influx_rollup.flux.at_signs import own_names_stage, plain_name
 
 # the parser takes some 20 ms for so many rows
 MOST_ROWS = 1_000
@@ -60,7 +61,7 @@ class FluxPoint:
             "_measurement": literals.string(self.measurement),
             "_field": literals.string(self.field),
             "_value": VALUE_TEXTS[self.kind](self.value),
-            **{key: literals.string(text) for key, text in self.key},
+            **{plain_name(key): literals.string(text) for key, text in self.key},
         }
         return "{" + ", ".join(f"{literals.string(key)}: {text}" for key, text in columns.items()) + "}"
 
@@ -89,6 +90,6 @@ def _query(bucket: str, tags: tuple[str, ...], rows: list[str]) -> str:
     columns = ", ".join(literals.string(tag) for tag in tags)
     listed = ",\n  ".join(rows)
     return (
-        f'import "array"\n\narray.from(rows: [\n  {listed},\n])\n'
+        f'import "array"\n\narray.from(rows: [\n  {listed},\n])\n{own_names_stage(tags)}'
         f"  |> to(bucket: {literals.string(bucket)}, tagColumns: [{columns}])"
     )

@@ -41,10 +41,10 @@ EXAMPLES = max(3, settings.default.max_examples // 20)
 WORDS = (
     "result", "table", "error", "reference", "name", "value", "v", "v_count", "pipeline", "bucket", "stage", "rule", "state",
     "window", "_x", "__", "r", "and", "true", "null", "1", "1.5", "it's", "'; DROP", "${x}", "a\\nb", "..", "a.b-c/d", "m/s",
-    "m³/d", "°C", "C:\\disk", "/m.*/", "*", "!a", "[ab]", "a?", "%25", "x" * 250, " a", "a ", "=", ",", "a=b,c d",
+    "m³/d", "°C", "C:\\disk", "/m.*/", "*", "!a", "[ab]", "a?", "%25", "x" * 250, " a", "a ", "=", ",", "a=b,c d", "a@b", "@", "user@host@x", "@a",
 )  # fmt: skip
 SEPARATORS = ", ="
-TEXT = st.text("aé☃😀 ,=\\/.:%*?[]{}$'#!;&|~^()<>\"-_0\t", min_size=1, max_size=6)
+TEXT = st.text("aé☃😀 ,=\\/.:%*?[]{}$'#!;&|~^()<>\"-_0@\t", min_size=1, max_size=6)
 
 
 @dataclass(frozen=True)
