@@ -65,6 +65,17 @@ def truth(name: str, value: object) -> bool:
     )
 
 
+def plain_truth(name: str, value: object) -> bool:
+    """True or False, and no template: any text would count as true.
+
+    :raises ConfigurationError: when it is neither
+    """
+    if isinstance(value, bool):
+        return value
+    what = f"{name}={value!r} is neither True nor False"
+    raise ConfigurationError(what, written="nothing", fix="give one of them: this parameter is no template")
+
+
 def is_plain(value: object) -> bool:
     """Whether a parameter waits neither for Jinja nor for another task's result."""
     if isinstance(value, str):

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.hooks.archive_store import open_store
-from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
+from airflow_provider_influx_rollup.operators._deferrable import DeferrableStageOperator
+from airflow_provider_influx_rollup.operators._ledger import LedgerStageOperator
 from airflow_provider_influx_rollup.operators._options import is_plain, texts, truth, whole_number
 from airflow_provider_influx_rollup.operators._several import each_in_turn
+from airflow_provider_influx_rollup.operators._window import WINDOW_FIELDS, WindowStageOperator
 from airflow_provider_influx_rollup.settings import read_settings
 from airflow_provider_influx_rollup.stores.store_url import shown_url
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
@@ -24,25 +26,23 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 
-class InfluxArchiveOperator(InfluxStageOperator):
-    """Base of the stages that archive: where the points are, and where the files go.
+class InfluxArchiveOperator(LedgerStageOperator):
+    """Base of the stages of an archive: where the points are, and where the files go.
 
     :param bucket: bucket of the points
     :param measurement: a measurement or a list
     :param path: base folder of the archive, ``/data/archive`` or a URL such as ``s3://lake/telemetry``
     :param path_conn_id: Airflow connection of the object store; default: the one in the URL, as in
         ``s3://aws_default@lake/telemetry``, else what the worker's environment gives
-    :param max_rows_per_read: most points that one query reads; the server needs some 28 bytes of memory for each
     :raises ConfigurationError: when the path holds a password, or a parameter is not possible
     """
 
     template_fields: Sequence[str] = (
-        *InfluxStageOperator.template_fields,
+        *LedgerStageOperator.template_fields,
         "bucket",
         "measurement",
         "path",
         "path_conn_id",
-        "max_rows_per_read",
     )
     ui_color = "#e4eef8"
 
@@ -53,7 +53,6 @@ class InfluxArchiveOperator(InfluxStageOperator):
         measurement: str | Sequence[str],
         path: str,
         path_conn_id: str | None = None,
-        max_rows_per_read: int | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -61,7 +60,6 @@ class InfluxArchiveOperator(InfluxStageOperator):
         self.measurement = measurement
         self.path = path
         self.path_conn_id = path_conn_id
-        self.max_rows_per_read = max_rows_per_read
         if is_plain(path):
             shown_url(str(path))
 
@@ -71,31 +69,6 @@ class InfluxArchiveOperator(InfluxStageOperator):
         :raises ConfigurationError: when nothing installed can open it
         """
         return open_store(str(self.path), self.path_conn_id)
-
-    def specs(self, **more: Any) -> list[ArchiveSpec]:
-        """One archive for each measurement.
-
-        :param more: other fields of the specs
-        :raises ConfigurationError: when a parameter is not possible
-        """
-        from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
-
-        names = texts(self.measurement)
-        rows = self.max_rows_per_read or read_settings().max_rows_per_read
-        return [
-            ArchiveSpec(
-                org=self.hook.settings.org,
-                bucket=self.bucket,
-                measurement=name,
-                shown_path=shown_url(str(self.path)),
-                ledger_bucket=self.ledger_bucket,
-                lateness=self.lateness,
-                max_rows_per_read=whole_number("max_rows_per_read", rows),
-                name=f"{self.pipeline}:{name}" if self.pipeline and len(names) > 1 else self.pipeline,
-                **more,
-            )
-            for name in names
-        ]
 
     def run_each(
         self, context: Context, runs: Sequence[Callable[[Callable[[], datetime]], Steps[Any]]]
@@ -115,38 +88,109 @@ class InfluxArchiveOperator(InfluxStageOperator):
         return results[0] if isinstance(self.measurement, str) else results
 
 
-class ArchiveWindowOperator(InfluxArchiveOperator):
+class SourceArchiveOperator(InfluxArchiveOperator):
+    """Base of the stages that compare an archive with the points of the bucket.
+
+    :param max_rows_per_read: most points that one query reads; the server needs some 28 bytes of memory for each
+    """
+
+    template_fields: Sequence[str] = (*InfluxArchiveOperator.template_fields, "max_rows_per_read")
+
+    def __init__(self, *, max_rows_per_read: int | str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.max_rows_per_read = max_rows_per_read
+
+    def specs(self, **more: Any) -> list[ArchiveSpec]:
+        """One archive for each measurement.
+
+        :param more: other fields of the specs
+        :raises ConfigurationError: when a parameter is not possible
+        """
+        from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
+
+        names = texts(self.measurement)
+        rows = self.max_rows_per_read or read_settings().max_rows_per_read
+        return [
+            ArchiveSpec(
+                org=self.hook.settings.org,
+                bucket=self.bucket,
+                measurement=name,
+                shown_path=shown_url(str(self.path)),
+                ledger_bucket=self.ledger_bucket,
+                max_rows_per_read=whole_number("max_rows_per_read", rows),
+                name=self.pipeline_of(name, several=len(names) > 1),
+                **more,
+            )
+            for name in names
+        ]
+
+
+class ArchiveWindowOperator(WindowStageOperator, SourceArchiveOperator, DeferrableStageOperator):
     """Archive raw points of the data interval as Parquet files that are proven equal to the bucket.
 
     Each window is read in slices of bounded size, written, read back from the files and compared with a fresh read of the
     bucket. Only then its manifest appears, as a whole. A rerun makes a new generation only if the bucket has changed, and
-    keeps the old one. The task always runs in a worker.
+    keeps the old one. The work is done in a worker, which has the files; waiting for late points needs none.
 
     Returns ``{"window", "windows", "rows_in", "rows_out", "bytes", "series", "checksum", "generation", "new", "state",
     "path", "seconds", "pipeline"}``; a list of these for a list of measurements.
 
     :param every: length of a window, a Flux duration; default: the data interval is one window
+    :param lateness: how long after a window's stop its points may still come, a Flux duration; an early run waits
     :param force: archive what is left of windows that retention has begun to take; what is archived already stays
+    :param deferrable: wait for the lateness of the last window in the triggerer, then archive in a worker; default:
+        ``[influx_rollup] default_deferrable``
     """
 
     verb: ClassVar[str] = "archive"
-    template_fields: Sequence[str] = (*InfluxArchiveOperator.template_fields, "force")
+    template_fields: Sequence[str] = (
+        *SourceArchiveOperator.template_fields,
+        *WINDOW_FIELDS,
+        "every",
+        "lateness",
+        "force",
+    )
 
-    def __init__(self, *, force: bool | str = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        every: str | None = None,
+        lateness: str = "0s",
+        force: bool | str = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
+        self.every = every
+        self.lateness = lateness
         self.force = force
 
     def execute(self, context: Context) -> Any:
-        """Archive the windows of the run.
+        """Archive the windows of the run; wait for late points first.
 
         :param context: Airflow's context
         :return: what was archived
+        :raises TaskDeferred: when the task is deferrable and the last window is not due yet
         """
+        windows, specs = self._declared(context)
+        if self.deferrable and not self.is_dry_run:
+            self.defer_until_due(windows[-1].stop, self.lateness)
+        return self.run_each(context, [partial(self._steps, context, spec, windows) for spec in specs])
+
+    def execute_due(self, context: Context, event: object = None) -> Any:  # noqa: ARG002 - Airflow's signature
+        """Archive the windows of the run, now that they are due.
+
+        :param context: Airflow's context
+        :param event: not used: it says that the time has come
+        :return: what was archived
+        """
+        windows, specs = self._declared(context)
+        return self.run_each(context, [partial(self._steps, context, spec, windows) for spec in specs])
+
+    def _declared(self, context: Context) -> tuple[list[Interval], list[ArchiveSpec]]:
         interval = self.interval(context)
         with failing_by_permanence():
-            windows = self.windows(interval)
-            specs = self.specs(force=truth("force", self.force))
-        return self.run_each(context, [partial(self._steps, context, spec, windows) for spec in specs])
+            more = {"lateness": self.lateness, "force": truth("force", self.force)}
+            return self.windows(interval), self.specs(**more)
 
     def windows(self, interval: Interval) -> list[Interval]:
         """The windows of an interval.

@@ -11,7 +11,7 @@ from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators._options import truth, whole_number
-from airflow_provider_influx_rollup.operators.archive import InfluxArchiveOperator
+from airflow_provider_influx_rollup.operators.archive import SourceArchiveOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
 if TYPE_CHECKING:
@@ -23,17 +23,21 @@ if TYPE_CHECKING:
 MOST_WINDOWS = 100
 
 
-class ArchiveExpiringOperator(InfluxArchiveOperator):
+class ArchiveExpiringOperator(SourceArchiveOperator):
     """Archive the windows that retention deletes soon and that no generation of the archive holds as they are.
 
     It looks at the bucket as it is now, whatever the data interval of the run. The oldest windows are archived first.
     Windows that cannot be archived do not stop the others; then the task fails and names them, with the instant at which
-    retention deletes the first. The task always runs in a worker.
+    retention deletes the first. The task waits for nothing.
 
     Returns ``{"expiring", "archived", "left", "next_deletion", "windows", "rows_out", "path", "seconds", "pipeline"}``; a
     list of these for a list of measurements.
 
     :param every: length of a window of the archive, a Flux duration
+    :param offset: shift of the archive's grid, a Flux duration
+    :param timezone: IANA zone in which days, weeks, months and years of the grid begin
+    :param lateness: how long after a window's stop its points may still come, a Flux duration; younger windows are left
+        to the next run
     :param within: how long before retention deletes them windows are archived, a Flux duration
     :param max_windows: most windows that one run archives; the next run goes on
     :param force: archive what is left of windows that retention has begun to take
@@ -41,7 +45,11 @@ class ArchiveExpiringOperator(InfluxArchiveOperator):
 
     verb: ClassVar[str] = "archive_expiring"
     template_fields: Sequence[str] = (
-        *InfluxArchiveOperator.template_fields,
+        *SourceArchiveOperator.template_fields,
+        "every",
+        "offset",
+        "timezone",
+        "lateness",
         "within",
         "max_windows",
         "force",
@@ -51,12 +59,19 @@ class ArchiveExpiringOperator(InfluxArchiveOperator):
         self,
         *,
         every: str,
+        offset: str = "0s",
+        timezone: str = "UTC",
+        lateness: str = "0s",
         within: str = "7d",
         max_windows: int | str = MOST_WINDOWS,
         force: bool | str = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(every=every, **kwargs)
+        super().__init__(**kwargs)
+        self.every = every
+        self.offset = offset
+        self.timezone = timezone
+        self.lateness = lateness
         self.within = within
         self.max_windows = max_windows
         self.force = force
@@ -71,7 +86,7 @@ class ArchiveExpiringOperator(InfluxArchiveOperator):
         from airflow_provider_influx_rollup.windows.grid import Grid
 
         with failing_by_permanence():
-            grid = Grid.of(str(self.every), self.offset, self.timezone)
+            grid = Grid.of(self.every, self.offset, self.timezone)
             within = Duration.of(self.within)
             most = whole_number("max_windows", self.max_windows)
             if within.months or most < 1:
@@ -79,7 +94,7 @@ class ArchiveExpiringOperator(InfluxArchiveOperator):
                 raise ConfigurationError(
                     what, written="nothing", fix="give a length such as 7d, and 1 window or more"
                 )
-            specs = self.specs(force=truth("force", self.force))
+            specs = self.specs(lateness=self.lateness, force=truth("force", self.force))
         return self.run_each(
             context, [partial(self._steps, context, spec, grid, within, most) for spec in specs]
         )

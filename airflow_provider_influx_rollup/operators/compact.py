@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.operators._options import texts, truth
+from airflow_provider_influx_rollup.operators._window import WINDOW_FIELDS, WindowStageOperator
 from airflow_provider_influx_rollup.operators.archive import InfluxArchiveOperator
 from airflow_provider_influx_rollup.stores.store_url import shown_url
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 
-class CompactArchiveOperator(InfluxArchiveOperator):
+class CompactArchiveOperator(WindowStageOperator, InfluxArchiveOperator):
     """Merge the files of small archived windows into those of larger ones, which are proven to hold the same points.
 
     The large windows are those that end in the run's interval, or with ``delay`` so much before. Each is joined from the newest generations inside it, read
     back from its files, and compared with their manifests field by field. Only then its manifest appears. Readers take
     each point once, before and after; a small window that is archived again counts in its place until the next run. A
-    rerun that finds nothing new makes nothing. No points are read from the bucket. The task always runs in a worker.
+    rerun that finds nothing new makes nothing. No points are read from the bucket. The task waits for nothing.
 
     Returns ``{"window", "windows", "small_windows", "waiting", "rows_out", "bytes", "checksum", "generation", "new",
     "removed", "state", "path", "dry_run", "seconds", "pipeline"}``; a list of these for a list of measurements.
@@ -43,6 +44,7 @@ class CompactArchiveOperator(InfluxArchiveOperator):
     verb: ClassVar[str] = "compact"
     template_fields: Sequence[str] = (
         *InfluxArchiveOperator.template_fields,
+        *WINDOW_FIELDS,
         "into",
         "min_age",
         "delay",
@@ -97,7 +99,7 @@ class CompactArchiveOperator(InfluxArchiveOperator):
                 delay=self.delay or "0s",
                 remove_small=truth("remove_small", self.remove_small),
                 ledger_bucket=self.ledger_bucket,
-                name=f"{self.pipeline}:{name}" if self.pipeline and len(names) > 1 else self.pipeline,
+                name=self.pipeline_of(name, several=len(names) > 1),
             )
             for name in names
         ]

@@ -10,7 +10,9 @@ from airflow.providers.standard.operators.branch import BranchMixIn
 
 from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, AirflowSkipException, Context
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
+from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
+from airflow_provider_influx_rollup.operators._options import plain_truth
+from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec
@@ -22,7 +24,7 @@ RETURN_VALUE = "return_value"
 MAX_NAMED = 5
 
 
-class DeadmanCheckOperator(InfluxStageOperator, BranchMixIn):
+class DeadmanCheckOperator(WindowStageOperator, DeferrableVerbOperator, BranchMixIn):
     """Check the series of a measurement for silence at the stop of the data interval.
 
     Each expected series is alive (a point within the silence before the stop), ``stopped`` (seen within the
@@ -40,7 +42,7 @@ class DeadmanCheckOperator(InfluxStageOperator, BranchMixIn):
     :param measurement: their measurement
     :param group_by: tag keys that tell series apart; default: those of ``expected_series``, else all tags
     :param silence: how long without a point is death, a Flux duration; default: the interval's length
-    :param every: another name for ``silence``
+    :param every: another name for ``silence``, which counts when both are given
     :param expected_series: tags of each expected series; or ``{"flux": query, "params": values}``, whose rows name them;
         or a function of the interval's start and stop that returns them; default: all that were seen within the
         lookback
@@ -58,6 +60,7 @@ class DeadmanCheckOperator(InfluxStageOperator, BranchMixIn):
         after, ``"branch"`` follows ``follow_task_ids_if_dead`` or ``follow_task_ids_if_alive``
     :param follow_task_ids_if_dead: task or group ids directly after this task, for ``"branch"``
     :param follow_task_ids_if_alive: the same for when no series is dead
+    :param dry_run: look and report, write no status
     :raises ConfigurationError: when ``on_dead`` is unknown, or branch has nothing to follow
     """
 
@@ -65,7 +68,8 @@ class DeadmanCheckOperator(InfluxStageOperator, BranchMixIn):
     #: Airflow 3 looks at this when a task after the branch is cleared
     inherits_from_skipmixin = True
     template_fields: Sequence[str] = (
-        *InfluxStageOperator.template_fields,
+        *WindowStageOperator.template_fields,
+        "every",
         "bucket",
         "measurement",
         "group_by",
@@ -88,6 +92,7 @@ class DeadmanCheckOperator(InfluxStageOperator, BranchMixIn):
         measurement: str,
         group_by: Sequence[str] | None = None,
         silence: str | None = None,
+        every: str | None = None,
         expected_series: ExpectedSeries = None,
         inventory_lookback: str = "7d",
         retire_after: str | None = None,
@@ -101,6 +106,7 @@ class DeadmanCheckOperator(InfluxStageOperator, BranchMixIn):
         on_dead: str = "signal",
         follow_task_ids_if_dead: str | Iterable[str] | None = None,
         follow_task_ids_if_alive: str | Iterable[str] | None = None,
+        dry_run: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -114,6 +120,7 @@ class DeadmanCheckOperator(InfluxStageOperator, BranchMixIn):
         self.measurement = measurement
         self.group_by = group_by
         self.silence = silence
+        self.every = every
         # Airflow 3 would call a function among the template fields with its own arguments
         self.expected_function = expected_series if callable(expected_series) else None
         self.expected_series = None if callable(expected_series) else expected_series
@@ -129,6 +136,8 @@ class DeadmanCheckOperator(InfluxStageOperator, BranchMixIn):
         self.on_dead = on_dead
         self.follow_task_ids_if_dead = follow_task_ids_if_dead
         self.follow_task_ids_if_alive = follow_task_ids_if_alive
+        # BaseOperator has a method dry_run() that renders the templates
+        self.is_dry_run = plain_truth("dry_run", dry_run)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the data interval of the run.

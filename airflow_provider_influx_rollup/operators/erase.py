@@ -13,7 +13,7 @@ from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.hooks.signing_key import load_signing_key, require_reference
 from airflow_provider_influx_rollup.operators._options import is_plain, texts, truth
-from airflow_provider_influx_rollup.operators.archive import InfluxArchiveOperator
+from airflow_provider_influx_rollup.operators.archive import SourceArchiveOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
 if TYPE_CHECKING:
@@ -23,19 +23,22 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 
-class EraseSeriesOperator(InfluxArchiveOperator):
+class EraseSeriesOperator(SourceArchiveOperator):
     """Erase the series that have some tags: from the bucket, from what pipelines made of them, and from every archive file.
 
     Of each archived window that holds them there is a new generation without them, proven equal otherwise, and the files of
     all older ones are removed. Pipelines that merge other series with them are computed again where all points are there.
     It ends with a certificate that names whom it was about only as a salted hash. A rerun goes on where a run was cut, and
-    does nothing when all is erased. The task always runs in a worker, and never looks at the data interval.
+    does nothing when all is erased. The task waits for nothing, and never looks at the data interval.
 
     Returns ``{"window", "windows", "rows_in", "rows_out", "series", "checksum", "places", "erase_id", "computed_again",
     "kept", "named_in_specs", "certificate": {"number", "sha256"}, "new", "state", "path", "dry_run", "seconds", "pipeline"}``: ``rows_in``
     points of the bucket are erased, ``kept`` names pipelines that still hold something, ``named_in_specs`` those whose filter
     or script has a value of the tags; a list of these for a list of measurements. Tag values are in none of it; Airflow shows them among the task's rendered parameters.
 
+    :param start: erase only from here on, aware or ISO 8601 with an offset; with ``stop``, or neither for all time
+    :param stop: its stop, not included
+    :param timezone: IANA zone in which a date without a time begins
     :param tags: what the series have, all of these: tag key and value, exactly; at least one
     :param confirm: the bucket's name again, so that nothing is erased by mistake; not needed with ``dry_run``
     :param pipelines: names of the only pipelines whose rows are erased; default: all that hold something of the series
@@ -49,7 +52,10 @@ class EraseSeriesOperator(InfluxArchiveOperator):
 
     verb: ClassVar[str] = "erase"
     template_fields: Sequence[str] = (
-        *InfluxArchiveOperator.template_fields,
+        *SourceArchiveOperator.template_fields,
+        "start",
+        "stop",
+        "timezone",
         "tags",
         "confirm",
         "pipelines",
@@ -64,6 +70,9 @@ class EraseSeriesOperator(InfluxArchiveOperator):
         self,
         *,
         tags: Mapping[str, str] | str,
+        start: str | datetime | None = None,
+        stop: str | datetime | None = None,
+        timezone: str = "UTC",
         confirm: str | None = None,
         pipelines: str | Sequence[str] | None = None,
         quarantine_bucket: str | Sequence[str] | None = None,
@@ -73,6 +82,9 @@ class EraseSeriesOperator(InfluxArchiveOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.start = start
+        self.stop = stop
+        self.timezone = timezone
         self.tags = tags
         self.confirm = confirm
         self.pipelines = pipelines

@@ -11,6 +11,7 @@ from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators._options import is_plain
+from airflow_provider_influx_rollup.operators._window import WINDOW_FIELDS, WindowStageOperator
 from airflow_provider_influx_rollup.operators.archive import InfluxArchiveOperator
 from airflow_provider_influx_rollup.stores.store_url import connection_in, shown_url
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
@@ -26,12 +27,12 @@ FIX_CREDENTIALS = (
 )
 
 
-class ExportArchiveOperator(InfluxArchiveOperator):
+class ExportArchiveOperator(WindowStageOperator, InfluxArchiveOperator):
     """Bring archived points into a Delta table, for people with a lakehouse.
 
     Each archived window is one commit, which names its generation and what it holds. A rerun, also after a crash, commits
     only what the table does not hold; a newer generation replaces the rows of its window in one commit. Two exports at
-    once cannot commit the same points twice. The task always runs in a worker.
+    once cannot commit the same points twice. The task waits for nothing.
 
     Returns ``{"window", "commits", "rows_out", "replaced", "unchanged", "version", "table", "path", "state", "dry_run",
     "seconds", "pipeline"}``.
@@ -44,7 +45,12 @@ class ExportArchiveOperator(InfluxArchiveOperator):
     """
 
     verb: ClassVar[str] = "export"
-    template_fields: Sequence[str] = (*InfluxArchiveOperator.template_fields, "table", "table_format")
+    template_fields: Sequence[str] = (
+        *InfluxArchiveOperator.template_fields,
+        *WINDOW_FIELDS,
+        "table",
+        "table_format",
+    )
     ui_color = "#f0ece4"
 
     def __init__(self, *, measurement: str, table: str, table_format: str = "delta", **kwargs: Any) -> None:

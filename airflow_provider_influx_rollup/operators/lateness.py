@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.data_interval import interval_of_run
-from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
+from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS, LedgerStageOperator
+from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
 if TYPE_CHECKING:
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 
-class LatenessReportOperator(InfluxStageOperator):
+class LatenessReportOperator(WindowStageOperator, LedgerStageOperator):
     """Report how late points came after their windows, and the ``lateness`` that would have caught 99 % and 99.9 %.
 
     InfluxDB does not keep when a point arrived. Rollups that are run again and reconciles record in the ledger how many
     points a committed window had gained, and between which times; so every number comes with a lower and an upper bound.
-    The task reads some thousand rows and always runs in a worker.
+    The task reads some thousand rows and waits for nothing.
 
     Returns ``{"interval", "rows", "rows_left_out", "unwatched_windows", "notes", "picture"}``; each row has ``pipeline``,
     ``measurement``, ``tags``, ``windows``, ``points``, ``late_points``, ``late_share``, ``lateness``, ``late`` (quantiles of
@@ -37,12 +38,13 @@ class LatenessReportOperator(InfluxStageOperator):
         found them and the rollup stores ``count``
     :param watched_within: windows that were first committed more than this after their stop and lateness, as in a
         backfill, are left out, a Flux duration
-    :param path: PNG file to draw; needs the extra ``pictures``
+    :param path: PNG file to draw, unless ``dry_run``; needs the extra ``pictures``
     """
 
     verb: ClassVar[str] = "lateness"
     template_fields: Sequence[str] = (
-        *InfluxStageOperator.template_fields,
+        *WindowStageOperator.template_fields,
+        *LEDGER_FIELDS,
         "lookback",
         "group_by",
         "watched_within",
@@ -73,8 +75,9 @@ class LatenessReportOperator(InfluxStageOperator):
         from airflow_provider_influx_rollup.lifecycle.lateness.lateness import report_lateness
         from airflow_provider_influx_rollup.pictures.lateness import draw_lateness, require_pictures
 
+        path = None if self.is_dry_run else self.path
         with failing_by_permanence():
-            if self.path:
+            if path:
                 require_pictures()
             spec, interval = self.spec(), self.lookback_interval(context)
         found: list[LatenessReport] = []
@@ -88,7 +91,7 @@ class LatenessReportOperator(InfluxStageOperator):
         for line in found[0].as_lines():
             self.log.info("%s", line)
         with failing_by_permanence():
-            result["picture"] = str(draw_lateness(found[0], self.path)) if self.path else None
+            result["picture"] = str(draw_lateness(found[0], path)) if path else None
         return result
 
     def spec(self) -> LatenessSpec:
@@ -118,7 +121,12 @@ class LatenessReportOperator(InfluxStageOperator):
 
         window = self.window or self.lookback
         run = interval_of_run(
-            context, start=self.start, stop=self.stop, window=window, timezone=self.timezone
+            context,
+            start=self.start,
+            stop=self.stop,
+            window=window,
+            timezone=self.timezone,
+            offset=self.offset,
         )
         lookback = Duration.of(self.lookback)
         return Interval(shift(run.stop, lookback, self.timezone, backwards=True), run.stop)

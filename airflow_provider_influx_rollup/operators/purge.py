@@ -11,7 +11,8 @@ from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.hooks.signing_key import load_signing_key, require_reference
 from airflow_provider_influx_rollup.operators._options import is_plain, texts
-from airflow_provider_influx_rollup.operators.archive import InfluxArchiveOperator
+from airflow_provider_influx_rollup.operators._window import WINDOW_FIELDS, WindowStageOperator
+from airflow_provider_influx_rollup.operators.archive import SourceArchiveOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
 if TYPE_CHECKING:
@@ -21,19 +22,20 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 
-class PurgeWindowOperator(InfluxArchiveOperator):
+class PurgeWindowOperator(WindowStageOperator, SourceArchiveOperator):
     """Delete raw points whose archive is proven now, and which nothing needs any more.
 
     A window is deleted only if the files of its newest archive are read back and right, the bucket still holds exactly
     what they were made of, every pipeline of ``require_pipelines`` is COMMITTED and right over it, it ended ``min_age``
     ago and has not changed for ``quiet_for``. Otherwise ``PurgeRefused`` names what is missing. What was made of a
-    purged window stays as it is: no rollup or reconcile writes it, until the points are restored. The task always runs in
-    a worker.
+    purged window stays as it is: no rollup or reconcile writes it, until the points are restored. The task waits for
+    nothing: what is too young is refused.
 
     Returns ``{"window", "windows", "rows_in", "rows_out", "series", "checksum", "generation", "new", "state",
     "certificates": [{"window", "number", "sha256"}], "refused", "path", "dry_run", "seconds", "pipeline"}``; ``rows_in``
     were deleted, ``rows_out`` came while they were and are still there. A list of these for a list of measurements.
 
+    :param every: length of a window of the archive, a Flux duration; default: the data interval is one window
     :param require_pipelines: pipelines that must hold what is made of the points, by their names in the ledger; higher
         tiers too
     :param min_age: how long ago a window must have ended, a Flux duration; default: ``30d``, with a ``delay`` in months
@@ -48,7 +50,9 @@ class PurgeWindowOperator(InfluxArchiveOperator):
 
     verb: ClassVar[str] = "purge"
     template_fields: Sequence[str] = (
-        *InfluxArchiveOperator.template_fields,
+        *SourceArchiveOperator.template_fields,
+        *WINDOW_FIELDS,
+        "every",
         "require_pipelines",
         "min_age",
         "quiet_for",
@@ -61,6 +65,7 @@ class PurgeWindowOperator(InfluxArchiveOperator):
         self,
         *,
         require_pipelines: str | Sequence[str],
+        every: str | None = None,
         min_age: str | None = None,
         quiet_for: str = "1d",
         delay: str | None = None,
@@ -68,6 +73,7 @@ class PurgeWindowOperator(InfluxArchiveOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.every = every
         self.require_pipelines = require_pipelines
         self.min_age = min_age
         self.quiet_for = quiet_for

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
+from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
+from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.query.query import QuerySpec
 
 
-class FluxQueryOperator(InfluxStageOperator):
+class FluxQueryOperator(WindowStageOperator, DeferrableVerbOperator):
     """Run Flux for the run's window and return the first rows as small JSON.
 
     ``v.timeRangeStart``, ``v.timeRangeStop``, ``v.windowPeriod``, ``params.<name>`` and ``now()`` are bound as values,
@@ -24,11 +25,12 @@ class FluxQueryOperator(InfluxStageOperator):
 
     :param flux: the script, or the path of a ``.flux`` file
     :param params_flux: values of ``params.<name>``
+    :param every: value of ``v.windowPeriod``, a Flux duration; default: the window's length
     :param first_rows: how many rows to return at most, 0 to 10,000; fewer when they are long
     """
 
     verb: ClassVar[str] = "query"
-    template_fields: Sequence[str] = (*InfluxStageOperator.template_fields, "flux", "params_flux")
+    template_fields: Sequence[str] = (*WindowStageOperator.template_fields, "every", "flux", "params_flux")
     template_ext: Sequence[str] = (".flux",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"flux": "sql", "params_flux": "json"}
     ui_color = "#e4f8ec"
@@ -38,12 +40,14 @@ class FluxQueryOperator(InfluxStageOperator):
         *,
         flux: str,
         params_flux: Mapping[str, Any] | None = None,
+        every: str | None = None,
         first_rows: int = 100,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.flux = flux
         self.params_flux = params_flux
+        self.every = every
         self.first_rows = first_rows
 
     def execute(self, context: Context) -> dict[str, Any]:

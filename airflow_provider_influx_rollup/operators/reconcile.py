@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.reconcile.spec import PLAN, ReconcileOptions, ReconcileSpec
-from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
 from airflow_provider_influx_rollup.operators._declared import declared_rollup
+from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
+from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS, LedgerStageOperator
 from airflow_provider_influx_rollup.operators._options import is_plain
+from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ DIRTY_XCOM_KEY = "dirty_windows"
 OWN_PARAMETERS = ("source_bucket", "target_bucket", "measurement", "every", "aggregates")
 
 
-class FluxReconcileOperator(InfluxStageOperator):
+class FluxReconcileOperator(WindowStageOperator, LedgerStageOperator, DeferrableVerbOperator):
     """Compare the rows of a rollup with its source, and write only the series and windows that differ.
 
     The rows of a window (count, sum, min, max, first, last of each series) are its fingerprint: InfluxDB computes them again
@@ -50,6 +52,8 @@ class FluxReconcileOperator(InfluxStageOperator):
     :param source_bucket: as of the rollup, in place of what the ledger has
     :param target_bucket: as of the rollup
     :param measurement: as of the rollup, one
+    :param every: as of the rollup
+    :param lateness: as of the rollup
     :param aggregates: as of the rollup
     :param period: as of the rollup
     :param fields: as of the rollup
@@ -63,7 +67,10 @@ class FluxReconcileOperator(InfluxStageOperator):
 
     verb: ClassVar[str] = "reconcile"
     template_fields: Sequence[str] = (
-        *InfluxStageOperator.template_fields,
+        *WindowStageOperator.template_fields,
+        *LEDGER_FIELDS,
+        "every",
+        "lateness",
         "lookback",
         "mode",
         "max_windows",
@@ -91,6 +98,8 @@ class FluxReconcileOperator(InfluxStageOperator):
         source_bucket: str | None = None,
         target_bucket: str | None = None,
         measurement: str | None = None,
+        every: str | None = None,
+        lateness: str = "0s",
         aggregates: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
         period: str | None = None,
         fields: Sequence[str] | None = None,
@@ -110,6 +119,8 @@ class FluxReconcileOperator(InfluxStageOperator):
         self.source_bucket = source_bucket
         self.target_bucket = target_bucket
         self.measurement = measurement
+        self.every = every
+        self.lateness = lateness
         self.aggregates = aggregates
         self.period = period
         self.fields = fields

@@ -11,9 +11,10 @@ from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.hooks.archive_store import open_store
-from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
+from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS, LedgerStageOperator
 from airflow_provider_influx_rollup.operators._options import is_plain, texts, truth, whole_number
 from airflow_provider_influx_rollup.operators._several import each_in_turn
+from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.settings import read_settings
 from airflow_provider_influx_rollup.stores.store_url import shown_url
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 
-class RestoreArchiveOperator(InfluxStageOperator):
+class RestoreArchiveOperator(WindowStageOperator, LedgerStageOperator):
     """Restore the points of the data interval from their newest archived generations, and prove that they are back.
 
     Every file is verified, and all of the target looked at, before anything is written. What is there already is left
     alone, so that a rerun goes on where a run was cut. Of windows that stick out of the interval only the points inside
-    are restored. In the end each series is read from the server again: its points are counted and hashed. The task always
-    runs in a worker.
+    are restored. In the end each series is read from the server again: its points are counted and hashed. The task waits
+    for nothing.
 
     Returns ``{"window", "windows", "rows_in", "rows_out", "series", "checksum", "generation", "replaced", "unknown",
     "missing", "lifted", "state", "path", "bucket", "measurement", "seconds", "pipeline"}``: ``rows_in`` points are in
@@ -53,7 +54,8 @@ class RestoreArchiveOperator(InfluxStageOperator):
 
     verb: ClassVar[str] = "restore"
     template_fields: Sequence[str] = (
-        *InfluxStageOperator.template_fields,
+        *WindowStageOperator.template_fields,
+        *LEDGER_FIELDS,
         "path",
         "path_conn_id",
         "measurement",
@@ -140,7 +142,7 @@ class RestoreArchiveOperator(InfluxStageOperator):
                 allow_missing=truth("allow_missing", self.allow_missing),
                 ledger_bucket=self.ledger_bucket,
                 max_rows_per_read=whole_number("max_rows_per_read", rows),
-                name=f"{self.pipeline}:{name}" if self.pipeline and len(names) > 1 else self.pipeline,
+                name=self.pipeline_of(name, several=len(names) > 1),
             )
             for name in names
         ]

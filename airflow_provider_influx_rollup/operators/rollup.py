@@ -13,10 +13,12 @@ from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import AUTO
 from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import TILED, require_choice
-from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
 from airflow_provider_influx_rollup.operators._declared import declared_grid, declared_rollup
+from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
+from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS, LedgerStageOperator
 from airflow_provider_influx_rollup.operators._options import OPTIONS, is_plain, parsed_options
 from airflow_provider_influx_rollup.operators._several import each_in_turn
+from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ DECLARED_ONLY = (
 OF_THE_RUN = ("influx_conn_id", "org", "start", "stop", "window", "flux", "params_flux", *OPTIONS)
 
 
-class FluxRollupOperator(InfluxStageOperator):
+class FluxRollupOperator(WindowStageOperator, LedgerStageOperator, DeferrableVerbOperator):
     """Aggregate the windows of the run's data interval into a target bucket, so that a rerun is always right.
 
     Give ``measurement``, ``every`` and ``aggregates``, or your own script in ``flux``, not both. Each window is
@@ -52,6 +54,8 @@ class FluxRollupOperator(InfluxStageOperator):
     :param source_bucket: bucket of the raw points
     :param target_bucket: bucket of the rollup; must exist
     :param measurement: measurement to roll up, or a list of them
+    :param every: length of a window of the grid, a Flux duration such as ``1h``
+    :param lateness: how long after a window's stop its data may still come, a Flux duration; an early run waits
     :param aggregates: names for all fields, or per field glob: count, sum, min, max, mean, first, last, median,
         stddev, spread, distinct, integral, increase and resets of counters, quantiles such as p99, and the mergeable
         sketches p99_approx and distinct_approx
@@ -82,7 +86,10 @@ class FluxRollupOperator(InfluxStageOperator):
 
     verb: ClassVar[str] = "rollup"
     template_fields: Sequence[str] = (
-        *InfluxStageOperator.template_fields,
+        *WindowStageOperator.template_fields,
+        *LEDGER_FIELDS,
+        "every",
+        "lateness",
         "source_bucket",
         "target_bucket",
         "measurement",
@@ -111,6 +118,7 @@ class FluxRollupOperator(InfluxStageOperator):
         target_bucket: str,
         source_bucket: str | None = None,
         measurement: str | Sequence[str] | None = None,
+        every: str | None = None,
         aggregates: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
         period: str | None = None,
         fields: Sequence[str] | None = None,
@@ -132,7 +140,9 @@ class FluxRollupOperator(InfluxStageOperator):
         lateness: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(lateness=lateness or "0s", **kwargs)
+        super().__init__(**kwargs)
+        self.every = every
+        self.lateness = lateness or "0s"
         self.source_bucket = source_bucket
         self.target_bucket = target_bucket
         self.measurement = measurement
@@ -171,9 +181,30 @@ class FluxRollupOperator(InfluxStageOperator):
         if self.flux is not None:
             return self._execute_script(context, interval)
         specs = self._with_windows(self.specs(), interval)
-        if self.deferrable and len(specs) == 1 and not self.is_dry_run:
-            spec, part = specs[0]
-            self.defer_verb(context, {**spec.as_json(), "options": self.options().as_json()}, [part])
+        if self.deferrable and not self.is_dry_run:
+            if len(specs) == 1:
+                spec, part = specs[0]
+                self.defer_verb(context, {**spec.as_json(), "options": self.options().as_json()}, [part])
+            # the triggerer runs one verb for a task: several wait there only
+            self.defer_until_due(max(part.stop for _, part in specs), self.lateness)
+        return self._execute_specs(context, specs)
+
+    def execute_due(
+        self,
+        context: Context,
+        event: object = None,  # noqa: ARG002 - Airflow's signature
+    ) -> dict[str, Any] | list[dict[str, Any]]:
+        """Roll up the run's windows, now that they are due.
+
+        :param context: Airflow's context
+        :param event: not used: it says that the time has come
+        :return: as of ``execute``
+        """
+        return self._execute_specs(context, self._with_windows(self.specs(), self.interval(context)))
+
+    def _execute_specs(
+        self, context: Context, specs: Sequence[tuple[RollupSpec, Interval]]
+    ) -> dict[str, Any] | list[dict[str, Any]]:
         results = each_in_turn(
             [partial(self._execute_spec, context, spec, part) for spec, part in specs],
             fails_fast=self.options().fails_fast,
@@ -241,7 +272,7 @@ class FluxRollupOperator(InfluxStageOperator):
             self,
             measurement,
             empty_windows=self.empty_windows,
-            pipeline=f"{self.pipeline}:{measurement}" if self.pipeline and several else self.pipeline,
+            pipeline=self.pipeline_of(measurement, several=several),
             source_tier=f"{tier}:{measurement}" if several and tier not in (None, AUTO) else tier,
         )
 

@@ -11,8 +11,10 @@ from airflow.providers.standard.operators.branch import BranchMixIn
 from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, AirflowSkipException, Context
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
+from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
+from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS, LedgerStageOperator
 from airflow_provider_influx_rollup.operators._options import is_plain, texts
+from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.settings import read_settings
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 from airflow_provider_influx_rollup.validation.catalog import rules_of
@@ -32,7 +34,7 @@ RETURN_VALUE = "return_value"
 MAX_NAMED = 5
 
 
-class FluxValidateOperator(InfluxStageOperator, BranchMixIn):
+class FluxValidateOperator(WindowStageOperator, LedgerStageOperator, DeferrableVerbOperator, BranchMixIn):
     """Judge the raw points of the data interval by rules, before anything is made of them.
 
     What InfluxDB can count is asked of it in few queries; the rest is one bounded read that all rules share. The
@@ -53,6 +55,7 @@ class FluxValidateOperator(InfluxStageOperator, BranchMixIn):
     :param clean_bucket: bucket to which the points that break no rule are written, transformed; made on demand
     :param clean_measurement: their measurement; default: the same
     :param transformations: what makes points clean: tags, names, units, types; in this order
+    :param lateness: how long after the interval's stop its points may still come, a Flux duration; an early run waits
     :param warm_up: how far before the interval to look for each series' last points, a Flux duration; default: the
         interval's length, a day at most
     :param on_failure: when a rule of severity ``error`` is violated: ``"fail"`` fails without retries, ``"quarantine"``
@@ -67,7 +70,9 @@ class FluxValidateOperator(InfluxStageOperator, BranchMixIn):
     #: Airflow 3 looks at this when a task after the branch is cleared
     inherits_from_skipmixin = True
     template_fields: Sequence[str] = (
-        *InfluxStageOperator.template_fields,
+        *WindowStageOperator.template_fields,
+        *LEDGER_FIELDS,
+        "lateness",
         "bucket",
         "measurement",
         "rules",
@@ -95,6 +100,7 @@ class FluxValidateOperator(InfluxStageOperator, BranchMixIn):
         clean_bucket: str | None = None,
         clean_measurement: str | None = None,
         transformations: Sequence[Transformation | Mapping[str, Any]] | None = None,
+        lateness: str = "0s",
         warm_up: str | None = None,
         on_failure: str = "fail",
         follow_task_ids_if_valid: str | Iterable[str] | None = None,
@@ -111,6 +117,7 @@ class FluxValidateOperator(InfluxStageOperator, BranchMixIn):
         self.clean_bucket = clean_bucket
         self.clean_measurement = clean_measurement
         self.transformations = transformations
+        self.lateness = lateness
         self.warm_up = warm_up
         self.on_failure = on_failure
         self.follow_task_ids_if_valid = follow_task_ids_if_valid

@@ -90,14 +90,15 @@ def _archive_tasks(lifecycle: Lifecycle, archive: Archive, shared: dict[str, Any
         "every": archive.every,
         # a run in which no day or month ends has skipped those tiers
         "trigger_rule": "none_failed",
-        **shared,
     }
     tasks: list[Any] = [
-        ArchiveWindowOperator(task_id="archive", lateness=lifecycle.tiers[0].lateness, **place)
+        ArchiveWindowOperator(task_id="archive", lateness=lifecycle.tiers[0].lateness, **{**place, **shared})
     ]
     if archive.purge_after is not None:
         from airflow_provider_influx_rollup.operators.purge import PurgeWindowOperator
 
+        # a purge waits for nothing
+        place |= {name: value for name, value in shared.items() if name != "deferrable"}
         tasks.append(
             PurgeWindowOperator(
                 task_id="purge",

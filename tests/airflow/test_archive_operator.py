@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_provider_influx_rollup.airflow_compat import AirflowFailException
+from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, TaskDeferred
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.exceptions import ConfigurationError, StoreUnavailable
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, StoreUnavailable, WindowNotDue
 from airflow_provider_influx_rollup.hooks.archive_store import open_store
 from airflow_provider_influx_rollup.operators.archive import ArchiveWindowOperator
 from airflow_provider_influx_rollup.operators.archive_expiring import ArchiveExpiringOperator
@@ -140,8 +141,8 @@ def test_templates_cover_what_differs_by_run() -> None:
             "max_rows_per_read",
             "force",
             "every",
-            "start",
         } <= set(cls.template_fields)
+    assert {"start", "stop", "window"} <= set(ArchiveWindowOperator.template_fields)
     assert {"within", "max_windows"} <= set(ArchiveExpiringOperator.template_fields)
 
 
@@ -192,3 +193,72 @@ def test_rescue_archives_what_retention_would_delete(
     assert (result["expiring"], result["archived"], result["left"]) == (1, 1, 0)
     assert result["next_deletion"] is None
     assert len(json.dumps(result)) < 1_000
+
+
+def recent(scene: ArchiveScene, stopped: timedelta, **more: Any) -> ArchiveWindowOperator:
+    """An archive of two half hours, the last of which stopped so long ago, with a point in each."""
+    stop = datetime.now(UTC).replace(microsecond=0) - stopped
+    start = stop - timedelta(hours=1)
+    for minute in (5, 45):
+        add_point(scene, start + timedelta(minutes=minute))
+    return operator(scene, start=start, stop=stop, window=None, deferrable=True, **more)
+
+
+def add_point(scene: ArchiveScene, at: datetime) -> None:
+    nanoseconds = int(at.timestamp()) * 10**9
+    scene.client.write_lines(scene.bucket, [f"{scene.measurement},device=late temp=1 {nanoseconds}"])
+
+
+async def first_event(trigger: Any) -> Any:
+    return await asyncio.wait_for(anext(trigger.run()), 30)
+
+
+def test_deferrable_task_waits_for_late_points_in_the_triggerer_when_its_window_is_not_due(
+    scene: ArchiveScene,
+) -> None:
+    early = recent(scene, timedelta(), lateness="5s")
+    with pytest.raises(TaskDeferred) as caught:
+        early.execute(make_context())
+    assert not scene.folder.exists()
+    path, arguments = caught.value.trigger.serialize()
+    assert set(arguments) <= {"moment", "end_from_trigger"}
+    trigger = type(caught.value.trigger)(**arguments)
+    assert path.endswith("DateTimeTrigger")
+    # comes while nobody holds a worker slot
+    add_point(scene, early.start + timedelta(minutes=50))
+    event = asyncio.run(first_event(trigger))
+    assert datetime.now(UTC) >= early.stop + timedelta(seconds=5)
+    again = operator(scene, start=early.start, stop=early.stop, lateness="5s", deferrable=True)
+    result = getattr(again, caught.value.method_name)(make_context(), event.payload)
+    assert (result["windows"], result["rows_out"], result["state"]) == (1, 3, "COMMITTED")
+
+
+def test_deferrable_task_archives_at_once_when_its_windows_are_due(scene: ArchiveScene) -> None:
+    result = recent(scene, timedelta(seconds=30), lateness="5s").execute(make_context())
+    assert result["rows_out"] == 2
+
+
+def test_deferrable_task_does_not_wait_when_it_only_plans(scene: ArchiveScene) -> None:
+    result = recent(scene, timedelta(), lateness="1h", dry_run=True).execute(make_context())
+    assert result["dry_run"] is True
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"lateness": "1mo"}, "InvalidDuration"),
+        ({"force": "perhaps"}, "force"),
+        ({"every": "7m"}, "Misaligned"),
+    ],
+    ids=str,
+)
+def test_deferrable_task_fails_before_it_waits_when_a_parameter_is_not_possible(
+    scene: ArchiveScene, wrong: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(AirflowFailException, match=words):
+        recent(scene, timedelta(), **{"lateness": "1h", **wrong}).execute(make_context())
+
+
+def test_deferrable_task_is_not_deferred_when_its_window_has_not_ended(scene: ArchiveScene) -> None:
+    with pytest.raises(WindowNotDue):
+        recent(scene, timedelta(hours=-1), lateness="1h").execute(make_context())

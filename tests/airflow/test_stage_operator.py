@@ -24,7 +24,9 @@ from airflow_provider_influx_rollup.client import server_clock
 from airflow_provider_influx_rollup.exceptions import InfluxUnavailable, WindowNotDue
 from airflow_provider_influx_rollup.hooks.client_cache import close_all_clients
 from airflow_provider_influx_rollup.links.influx import LINKS_XCOM_KEY
-from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
+from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
+from airflow_provider_influx_rollup.operators._ledger import LedgerStageOperator
+from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.steps.influx import Query, Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.triggers import lifecycle_job
@@ -34,6 +36,10 @@ pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("co
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 STOP = START + timedelta(hours=1)
+
+
+class Stage(WindowStageOperator, LedgerStageOperator, DeferrableVerbOperator):
+    template_fields = (*WindowStageOperator.template_fields, *LedgerStageOperator.template_fields)
 
 
 def count_rows(flux: str, rows_of: str) -> Steps[dict[str, Any]]:
@@ -72,9 +78,7 @@ def verbs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make_operator(conn_id: str = "tele", **kwargs: Any) -> Any:
-    operator = InfluxStageOperator(
-        task_id="stage", influx_conn_id=conn_id, start=START, stop=STOP.isoformat(), **kwargs
-    )
+    operator = Stage(task_id="stage", influx_conn_id=conn_id, start=START, stop=STOP.isoformat(), **kwargs)
     operator.bucket = "a b"
     return operator
 
@@ -148,18 +152,18 @@ def test_metrics_tell_time_and_outcome_when_a_verb_ended(
 
 
 def test_interval_fails_the_task_when_the_run_has_none() -> None:
-    operator = InfluxStageOperator(task_id="stage", influx_conn_id="tele")
+    operator = Stage(task_id="stage", influx_conn_id="tele")
     with pytest.raises(AirflowFailException, match="WindowUndefined"):
         operator.interval({})
 
 
 def test_ledger_bucket_is_the_configured_one_when_none_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__INFLUX_ROLLUP__LEDGER_BUCKET", "receipts")
-    assert InfluxStageOperator(task_id="stage").ledger_bucket == "receipts"
+    assert Stage(task_id="stage").ledger_bucket == "receipts"
 
 
 def test_every_template_field_is_an_attribute_when_an_operator_is_made() -> None:
-    operator = InfluxStageOperator(task_id="stage")
+    operator = Stage(task_id="stage")
     assert [name for name in operator.template_fields if not hasattr(operator, name)] == []
 
 
@@ -193,7 +197,7 @@ def test_deferred_verb_fails_the_task_when_its_error_is_permanent() -> None:
 @pytest.mark.usefixtures("verbs")
 def test_deferred_verb_is_retried_when_its_error_is_transient(monkeypatch: pytest.MonkeyPatch) -> None:
     operator, context = make_operator(), make_context()
-    monkeypatch.setattr(InfluxStageOperator, "verb", "fail")
+    monkeypatch.setattr(Stage, "verb", "fail")
     event = deferred_event(operator, context, {})
     with pytest.raises(WindowNotDue, match=r"not due\. Written: nothing\. To do: wait\."):
         operator.execute_complete(context, event)

@@ -93,6 +93,20 @@ def test_whole_lifecycle_is_one_chain_when_validation_archive_and_purge_are_give
     assert {archive.trigger_rule, purge.trigger_rule} == {"none_failed"}
 
 
+def test_tasks_that_wait_are_deferrable_when_the_group_is(tmp_path: Path) -> None:
+    whole = Lifecycle(
+        "clean",
+        "m",
+        THREE,
+        validation=Validation([{"rule": "future"}]),
+        archive=Archive(str(tmp_path), purge_after="40d"),
+        reconcile="7d",
+    )
+    dag = dag_of(whole, deferrable=True)
+    deferrable = {task.task_id for task in dag.tasks if getattr(task, "deferrable", False)}
+    assert {task.task_id for task in dag.tasks} - deferrable == {"lifecycle.purge"}
+
+
 def test_lifecycle_is_refused_when_points_would_go_before_they_are_archived_for_long_enough() -> None:
     with pytest.raises(ConfigurationError, match="not longer than quiet_for"):
         Archive("/archive", purge_after="1d", quiet_for="1d")
