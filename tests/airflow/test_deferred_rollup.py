@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_influx_rollup.airflow_compat import TaskDeferred
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
-from tests.task_scene import make_context
+from tests.scenes.task_scene import make_context
 
 pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
 
