@@ -52,7 +52,14 @@ def read_archive(
     """
     chosen = {key: [text] if isinstance(text, str) else list(text) for key, text in (tags or {}).items()}
     names = [fields] if isinstance(fields, str) else fields
-    wanted = Wanted(org, bucket, measurement, _interval(start, stop), chosen, names)
+    wanted = Wanted(
+        org=org,
+        bucket=bucket,
+        measurement=measurement,
+        interval=_interval(start, stop),
+        tags=chosen,
+        fields=names,
+    )
     return read_table(ArchiveStore.of_url(path, **(storage_options or {})), wanted, wide=wide)
 
 
@@ -81,7 +88,7 @@ def archive_files(
     :raises ArchiveMissing: when nothing of the interval was archived
     :raises ConfigurationError: when archived windows overlap, so that some files hold points that others replace
     """
-    wanted = Wanted(org, bucket, measurement, _interval(start, stop))
+    wanted = Wanted(org=org, bucket=bucket, measurement=measurement, interval=_interval(start, stop))
     return list_files(ArchiveStore.of_url(path, **(storage_options or {})), wanted)
 
 

@@ -10,7 +10,7 @@ from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_
 SECTION = "influx_rollup"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RollupSettings:
     """What an Airflow installation sets for all connections and stages; the defaults are here.
 

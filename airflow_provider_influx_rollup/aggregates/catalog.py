@@ -18,7 +18,7 @@ class Source(Enum):
     RAW = "computed from the raw points"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregate:
     """One aggregate function.
 
@@ -48,17 +48,34 @@ class Aggregate:
 
 
 def _pushed(name: str, *, numeric_only: bool, mergeable: bool) -> Aggregate:
-    return Aggregate(name, Source.PUSHED, numeric_only, mergeable, name)
+    return Aggregate(
+        name=name, source=Source.PUSHED, numeric_only=numeric_only, mergeable=mergeable, flux=name
+    )
 
 
 def _raw(name: str, flux: str, *, numeric_only: bool = True, flux_of_ties: str = "") -> Aggregate:
-    return Aggregate(name, Source.RAW, numeric_only, mergeable=False, flux=flux, flux_of_ties=flux_of_ties)
+    return Aggregate(
+        name=name,
+        source=Source.RAW,
+        numeric_only=numeric_only,
+        mergeable=False,
+        flux=flux,
+        flux_of_ties=flux_of_ties,
+    )
 
 
 def _sketched(
     name: str, sketch: str, *, numeric_only: bool, mergeable: bool = False, quantile: float | None = None
 ) -> Aggregate:
-    return Aggregate(name, Source.RAW, numeric_only, mergeable, "", quantile, sketch)
+    return Aggregate(
+        name=name,
+        source=Source.RAW,
+        numeric_only=numeric_only,
+        mergeable=mergeable,
+        flux="",
+        quantile=quantile,
+        sketch=sketch,
+    )
 
 
 # integral() takes the first of several points of one time, and leaves out the others
@@ -126,4 +143,6 @@ def find_aggregate(name: str) -> Aggregate:
     if matched[2]:
         return _sketched(name, "quantile_sketch", numeric_only=True, quantile=quantile)
     flux = f'toFloat() |> quantile(q: {quantile!r}, method: "exact_mean")'
-    return Aggregate(name, Source.RAW, numeric_only=True, mergeable=False, flux=flux, quantile=quantile)
+    return Aggregate(
+        name=name, source=Source.RAW, numeric_only=True, mergeable=False, flux=flux, quantile=quantile
+    )

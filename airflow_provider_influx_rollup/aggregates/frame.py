@@ -21,7 +21,7 @@ TagSet = tuple[tuple[str, str], ...]
 Label = TypeVar("Label", str, TagSet)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
     """Points of one value type.
 
@@ -57,14 +57,14 @@ class Frame:
         """Only the points that a mask keeps."""
         start_ns = None if self.start_ns is None else self.start_ns[keep]
         return Frame(
-            self.tag_sets,
-            self.series[keep],
-            self.fields,
-            self.field[keep],
-            self.time_ns[keep],
-            self.values[keep],
-            start_ns,
-            self.result,
+            tag_sets=self.tag_sets,
+            series=self.series[keep],
+            fields=self.fields,
+            field=self.field[keep],
+            time_ns=self.time_ns[keep],
+            values=self.values[keep],
+            start_ns=start_ns,
+            result=self.result,
         )
 
 
@@ -112,7 +112,12 @@ def frame_of_column(table: pa.Table, column: str) -> Frame:
     tag_sets, series = _tag_sets(table, tag_keys)
     field = np.zeros(table.num_rows, np.int64)
     return Frame(
-        tag_sets, series, [column], field, _nanoseconds(table, "_time"), _values(table.column(column))
+        tag_sets=tag_sets,
+        series=series,
+        fields=[column],
+        field=field,
+        time_ns=_nanoseconds(table, "_time"),
+        values=_values(table.column(column)),
     )
 
 

@@ -146,7 +146,15 @@ class TierRules:
                 if lacking:
                     skipped.append(f"{name} of {field}, which has no {', '.join(lacking)}")
                     continue
-                columns.append(Column(field, types[there[0]], find_aggregate(name), there, self.tier_below))
+                columns.append(
+                    Column(
+                        field=field,
+                        field_type=types[there[0]],
+                        aggregate=find_aggregate(name),
+                        parts=there,
+                        tier_below=self.tier_below,
+                    )
+                )
         return Selection(tuple(columns), tuple(skipped))
 
 

@@ -30,7 +30,7 @@ Positions = NDArray[np.int64]
 MOST_BUCKETS = 2048
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QuantileSketches:
     """Several sketches, each of at least one number.
 
@@ -142,7 +142,14 @@ def _fit(
         sizes = np.bincount(owners, minlength=len(levels))
         is_large = sizes > MOST_BUCKETS
         if not is_large.any():
-            return QuantileSketches(np.cumsum(sizes) - sizes, keys, counts, levels, lows, highs)
+            return QuantileSketches(
+                starts=np.cumsum(sizes) - sizes,
+                keys=keys,
+                counts=counts,
+                levels=levels,
+                lows=lows,
+                highs=highs,
+            )
         joins = is_large.astype(np.int64)
         owners, keys, counts = _tally(owners, join_pairs(keys, joins[owners]), counts)
         levels = levels + joins

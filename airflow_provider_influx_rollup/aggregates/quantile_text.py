@@ -92,7 +92,14 @@ def _sketches(heads: NDArray[Any], numbers: Numbers, first: Positions) -> Quanti
     keys -= np.repeat(keys[starts] - steps[starts], sizes)
     counts = numbers[_ranges(first + 1 + sizes, sizes)].astype(np.int64)
     levels = heads["level"].astype(np.int64)
-    return QuantileSketches(starts, keys, counts, levels, heads["low"].copy(), heads["high"].copy())
+    return QuantileSketches(
+        starts=starts,
+        keys=keys,
+        counts=counts,
+        levels=levels,
+        lows=heads["low"].copy(),
+        highs=heads["high"].copy(),
+    )
 
 
 def _ranges(starts: Positions, lengths: Positions) -> Positions:

@@ -13,7 +13,7 @@ from airflow_provider_influx_rollup.globs import is_glob, is_match
 NUMERIC_TYPES = frozenset({"float", "integer", "unsigned"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """One field of the target: an aggregate of a field of the source.
 
@@ -132,7 +132,7 @@ class AggregateRules:
             for name in self.names_for(field):
                 aggregate = find_aggregate(name)
                 if not aggregate.numeric_only or field_types[field] in NUMERIC_TYPES:
-                    columns.append(Column(field, field_types[field], aggregate))
+                    columns.append(Column(field=field, field_type=field_types[field], aggregate=aggregate))
                     continue
                 if self._is_exact(field):
                     raise _mismatch(field, field_types[field], name)

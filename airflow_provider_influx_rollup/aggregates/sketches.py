@@ -16,7 +16,7 @@ Values = NDArray[Any]
 Positions = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """One kind of sketch; what it works on is its own business.
 
@@ -44,18 +44,18 @@ def _distinct(images: list[distinct_sketch.Image], _aggregate: Aggregate) -> Val
 
 KINDS: dict[str, Kind] = {
     "quantile_sketch": Kind(
-        quantile_sketch.sketch_numbers,
-        quantile_sketch.merge_sketches,
-        quantile_text.encode_quantile_sketches,
-        quantile_text.decode_quantile_sketches,
-        _quantile,
+        build=quantile_sketch.sketch_numbers,
+        merge=quantile_sketch.merge_sketches,
+        encode=quantile_text.encode_quantile_sketches,
+        decode=quantile_text.decode_quantile_sketches,
+        derive=_quantile,
     ),
     "distinct_sketch": Kind(
-        distinct_sketch.sketch_values,
-        distinct_sketch.merge_images,
-        distinct_sketch.encode_images,
-        distinct_sketch.decode_images,
-        _distinct,
+        build=distinct_sketch.sketch_values,
+        merge=distinct_sketch.merge_images,
+        encode=distinct_sketch.encode_images,
+        decode=distinct_sketch.decode_images,
+        derive=_distinct,
     ),
 }
 

@@ -75,7 +75,7 @@ def merge_part(column: str, part: str, rows: Frame, bounds: WindowBounds, *, is_
         values = totals(groups) if is_total else compute(function, groups)
     # a formula leaves out what is infinite
     series, window = np.divmod(keys, len(bounds.starts))
-    return Block(column, rows.tag_sets, series, window, values)
+    return Block(column=column, tag_sets=rows.tag_sets, series=series, window=window, values=values)
 
 
 def count_rows(column: str, rows: Frame, bounds: WindowBounds) -> Block:
@@ -121,7 +121,13 @@ def derive(column: Column, merged: Mapping[str, Block], bounds: WindowBounds | N
     left, right = _common(first, second)
     with naming(column.name, first.window[left], bounds), np.errstate(over="ignore", invalid="ignore"):
         values = FORMULAS[column.aggregate.name](first.values[left], second.values[right])
-    return Block(column.name, first.tag_sets, first.series[left], first.window[left], values)
+    return Block(
+        column=column.name,
+        tag_sets=first.tag_sets,
+        series=first.series[left],
+        window=first.window[left],
+        values=values,
+    )
 
 
 def without_partial(block: Block, part_rows: Block, all_rows: Block) -> Block:
@@ -231,7 +237,7 @@ def _block(
     column: str, tag_sets: list[TagSet], keys: Codes, bounds: WindowBounds, values: NDArray[Any]
 ) -> Block:
     series, window = np.divmod(keys, len(bounds.starts))
-    return finite(Block(column, tag_sets, series, window, values))
+    return finite(Block(column=column, tag_sets=tag_sets, series=series, window=window, values=values))
 
 
 def _aligned(base: Frame, other: Frame | None) -> tuple[NDArray[Any], NDArray[np.bool_]]:

@@ -48,7 +48,7 @@ class WindowBounds:
         return position, first[position] + within
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """One column: a value for each series and window that has one.
 
@@ -155,7 +155,17 @@ def merge_parts(
             total, count = merged["sum"], merged["count"]
             with np.errstate(over="ignore", invalid="ignore"):
                 mean = total.values / count.values
-            blocks.append(finite(Block(column.name, total.tag_sets, total.series, total.window, mean)))
+            blocks.append(
+                finite(
+                    Block(
+                        column=column.name,
+                        tag_sets=total.tag_sets,
+                        series=total.series,
+                        window=total.window,
+                        values=mean,
+                    )
+                )
+            )
     return blocks
 
 
@@ -196,12 +206,12 @@ def concat_blocks(blocks: Sequence[Block]) -> Block:
         for block in blocks
     ]
     return Block(
-        blocks[0].column,
-        list(ranks),
-        np.concatenate(series),
-        np.concatenate([block.window for block in blocks]),
-        np.concatenate([block.values for block in blocks]),
-        np.concatenate([block.too_large for block in blocks]),
+        column=blocks[0].column,
+        tag_sets=list(ranks),
+        series=np.concatenate(series),
+        window=np.concatenate([block.window for block in blocks]),
+        values=np.concatenate([block.values for block in blocks]),
+        too_large=np.concatenate([block.too_large for block in blocks]),
     )
 
 
@@ -231,7 +241,7 @@ def _block(
     column: str, tag_sets: list[TagSet], keys: Codes, window_count: int, values: NDArray[Any]
 ) -> Block:
     series, window = np.divmod(keys, window_count)
-    return Block(column, tag_sets, series, window, values)
+    return Block(column=column, tag_sets=tag_sets, series=series, window=window, values=values)
 
 
 def finite(block: Block) -> Block:

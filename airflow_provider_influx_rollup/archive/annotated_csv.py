@@ -30,7 +30,7 @@ DEFAULT_SEGMENT_BYTES = 1 << 20
 ErrorFromText = Callable[[str], InfluxError]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """The columns of one block, without the annotation column before them.
 

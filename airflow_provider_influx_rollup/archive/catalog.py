@@ -29,7 +29,7 @@ VERSION = re.compile(r"(?P<number>\d{8,})\.json")
 MARK = re.compile(r"(?P<window>window=.+)\.gen=(?P<number>[1-9]\d*)\.mark")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """The newest generation of one window.
 
@@ -51,15 +51,15 @@ class Entry:
     def of(cls, manifest: Manifest) -> Entry:
         """What the index keeps of a manifest."""
         return cls(
-            manifest.window,
-            manifest.generation,
-            manifest.created_at,
-            manifest.content.total.rows,
-            manifest.size_bytes,
-            manifest.content.series_count,
-            manifest.tags,
-            manifest.parts,
-            compacted_of(manifest),
+            window=manifest.window,
+            generation=manifest.generation,
+            created_at=manifest.created_at,
+            rows=manifest.content.total.rows,
+            bytes=manifest.size_bytes,
+            series=manifest.content.series_count,
+            tags=manifest.tags,
+            parts=manifest.parts,
+            compacted=compacted_of(manifest),
         )
 
     @property
@@ -97,15 +97,15 @@ class Entry:
     def from_json(cls, values: Mapping[str, Any]) -> Entry:
         """Undo ``as_json``."""
         return cls(
-            Interval.from_json(values["window"]),
-            int(values["generation"]),
-            values["created_at"],
-            int(values["rows"]),
-            int(values["bytes"]),
-            int(values["series"]),
-            tuple(values["tags"]),
-            tuple(Part(**part) for part in values["parts"]),
-            _windows_of(values["compacted"]),
+            window=Interval.from_json(values["window"]),
+            generation=int(values["generation"]),
+            created_at=values["created_at"],
+            rows=int(values["rows"]),
+            bytes=int(values["bytes"]),
+            series=int(values["series"]),
+            tags=tuple(values["tags"]),
+            parts=tuple(Part(**part) for part in values["parts"]),
+            compacted=_windows_of(values["compacted"]),
         )
 
 

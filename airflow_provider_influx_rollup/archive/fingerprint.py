@@ -27,7 +27,7 @@ class Total:
 NOTHING = Total(0, f"{0:016x}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Fingerprint:
     """What some points are; two of them are equal when the points are.
 
@@ -88,7 +88,7 @@ class Fingerprint:
             for name, kinds in values["fields"].items()
             for kind, one in kinds.items()
         }
-        return cls(fields, {}, int(values["series"]))
+        return cls(fields=fields, series={}, series_count=int(values["series"]))
 
 
 def merge(fingerprints: Iterable[Fingerprint]) -> Fingerprint:
@@ -104,4 +104,6 @@ def merge(fingerprints: Iterable[Fingerprint]) -> Fingerprint:
             fields[key] = fields.get(key, NOTHING).plus(total)
         for number, total in one.series.items():
             series[number] = series.get(number, NOTHING).plus(total)
-    return Fingerprint(fields, series, len(series), doubled, tuple(named))
+    return Fingerprint(
+        fields=fields, series=series, series_count=len(series), doubled=doubled, doubled_series=tuple(named)
+    )

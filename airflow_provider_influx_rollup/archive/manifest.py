@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 FORMAT = "influx-rollup-archive/1"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """One Parquet file: points of one value type, of one span of time.
 
@@ -35,7 +35,7 @@ class Part:
     last_ns: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
     """What a generation holds, and what it was made of.
 

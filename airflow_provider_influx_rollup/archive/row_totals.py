@@ -58,7 +58,7 @@ class Tally:
         """All points so far."""
         fields = {key: Total(rows, f"{total & MASK:016x}") for key, (rows, total) in self._fields.items()}
         series = {key: Total(rows, f"{total & MASK:016x}") for key, (rows, total) in self._series.items()}
-        return Fingerprint(fields, series, len(series))
+        return Fingerprint(fields=fields, series=series, series_count=len(series))
 
     def take(self, batch: pa.RecordBatch) -> RowHashes:
         """Take the points of one batch, at least one, and return their hashes too."""

@@ -21,7 +21,7 @@ FIX = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SigningKey:
     """A key that signs, or only checks.
 
@@ -49,7 +49,7 @@ class SigningKey:
             raise ConfigurationError(what, written="nothing", fix=FIX)
         # slow on purpose: whoever has the id cannot try many likely secrets
         key_id = hashlib.scrypt(text, salt=b"influx-rollup certificate key", n=2**12, r=8, p=1, dklen=8)
-        return cls(HMAC, key_id.hex(), _secret=text)
+        return cls(algorithm=HMAC, key_id=key_id.hex(), _secret=text)
 
     @classmethod
     def _of_pem(cls, text: bytes) -> SigningKey:
@@ -74,7 +74,9 @@ class SigningKey:
         private = found if isinstance(found, Ed25519PrivateKey) else None
         public = found.public_key() if isinstance(found, Ed25519PrivateKey) else found
         raw = public.public_bytes(Encoding.Raw, PublicFormat.Raw)
-        return cls(ED25519, hashlib.sha256(raw).hexdigest()[:16], _private=private, _public=public)
+        return cls(
+            algorithm=ED25519, key_id=hashlib.sha256(raw).hexdigest()[:16], _private=private, _public=public
+        )
 
     def sign(self, data: bytes) -> str:
         """Hex digits.

@@ -66,7 +66,11 @@ def _archive(args: Namespace, output: Output) -> int:
     store = open_base(args)
     with connect(args, output, deadline_seconds=DEADLINE_SECONDS) as server:
         spec = ArchiveSpec(
-            server.org, args.bucket, args.measurement, store.shown, ledger_bucket=server.ledger_bucket
+            org=server.org,
+            bucket=args.bucket,
+            measurement=args.measurement,
+            shown_path=store.shown,
+            ledger_bucket=server.ledger_bucket,
         )
         if args.dry_run:
             steps: Any = plan_archive(spec, windows)

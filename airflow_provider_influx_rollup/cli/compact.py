@@ -55,11 +55,11 @@ def run(args: Namespace, output: Output) -> int:
 
     store = open_base(args)
     spec = CompactSpec(
-        org_of(args),
-        args.bucket,
-        args.measurement,
-        store.shown,
-        args.into,
+        org=org_of(args),
+        bucket=args.bucket,
+        measurement=args.measurement,
+        shown_path=store.shown,
+        into=args.into,
         timezone=args.timezone,
         min_age=args.min_age,
         remove_small=args.remove_small,

@@ -80,7 +80,11 @@ def run(args: Namespace, output: Output) -> int:
         spec = _spec(args, server.org, server.ledger_bucket, store.shown, interval)
         run_info = RunInfo(run_id=who(args.command))
         by = EraseRun(
-            run_info, server.client.now, software_versions(server.client), secrets.token_bytes(16), key
+            run=run_info,
+            now=server.client.now,
+            versions=software_versions(server.client),
+            salt=secrets.token_bytes(16),
+            key=key,
         )
         steps = erase(spec, by, dry_run=not args.yes)
         found = drive(steps, server.client, output.report, actions_with(store))
@@ -96,14 +100,20 @@ def _spec(
     from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
     from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 
-    archive = ArchiveSpec(org, args.bucket, args.measurement, shown_path, ledger_bucket=ledger_bucket)
+    archive = ArchiveSpec(
+        org=org,
+        bucket=args.bucket,
+        measurement=args.measurement,
+        shown_path=shown_path,
+        ledger_bucket=ledger_bucket,
+    )
     return EraseSpec(
-        archive,
-        tags_of(args.tag),
-        interval,
-        tuple(args.pipeline) if args.pipeline else None,
-        tuple(args.quarantine_bucket),
-        tuple(args.status_bucket),
+        archive=archive,
+        tags=tags_of(args.tag),
+        interval=interval,
+        pipelines=tuple(args.pipeline) if args.pipeline else None,
+        quarantine_buckets=tuple(args.quarantine_bucket),
+        status_buckets=tuple(args.status_bucket),
         require_archive=not args.allow_missing,
     )
 

@@ -43,7 +43,14 @@ def run(args: Namespace, output: Output) -> int:
 
     store = open_base(args)
     uri = shown_url(args.table, "the path of the table")
-    spec = ExportSpec(org_of(args), args.bucket, args.measurement, store.shown, uri, args.format)
+    spec = ExportSpec(
+        org=org_of(args),
+        bucket=args.bucket,
+        measurement=args.measurement,
+        shown_path=store.shown,
+        table=uri,
+        table_format=args.format,
+    )
     run_info = RunInfo(run_id=who(args.command))
     steps = export(spec, wanted_interval(args), run_info, clock, dry_run=args.dry_run)
     answer = drive_files(steps, store, output).as_json()

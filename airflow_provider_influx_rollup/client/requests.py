@@ -28,7 +28,7 @@ class Kind(Enum):
     ADMIN = "look-up"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One request; ``about`` names it in error messages.
 
@@ -76,7 +76,15 @@ def query_request(
     headers = JSON_TYPE if keeps_rows else {**JSON_TYPE, "Prefer": "return-no-content-with-error"}
     expected = frozenset({200} if keeps_rows else {200, 204})
     path = _path("/api/v2/query", org=org)
-    return Request(Kind.QUERY, "the query", "POST", path, _json(body), headers, expected)
+    return Request(
+        kind=Kind.QUERY,
+        about="the query",
+        method="POST",
+        path=path,
+        body=_json(body),
+        headers=headers,
+        expected=expected,
+    )
 
 
 def field_types_request(database: str, measurement: str) -> Request:
@@ -86,7 +94,7 @@ def field_types_request(database: str, measurement: str) -> Request:
     """
     quoted = '"' + measurement.replace("\\", "\\\\").replace('"', '\\"') + '"'
     path = _path("/query", db=database, q=f"SHOW FIELD KEYS FROM {quoted}")
-    return Request(Kind.QUERY, f"listing the fields of {measurement!r}", "GET", path)
+    return Request(kind=Kind.QUERY, about=f"listing the fields of {measurement!r}", method="GET", path=path)
 
 
 def influxql_request(database: str | None, statement: str, about: str) -> Request:
@@ -96,18 +104,27 @@ def influxql_request(database: str | None, statement: str, about: str) -> Reques
     :param about: what it does, for messages
     """
     params = {"q": statement} if database is None else {"db": database, "q": statement}
-    return Request(Kind.DELETE, about, "POST", _path("/query", **params))
+    return Request(kind=Kind.DELETE, about=about, method="POST", path=_path("/query", **params))
 
 
 def mappings_request(org: str) -> Request:
     """List the databases of the 1.x-compatible API with their buckets."""
-    return Request(Kind.ADMIN, "listing the DBRP mappings", "GET", _path("/api/v2/dbrps", org=org))
+    return Request(
+        kind=Kind.ADMIN, about="listing the DBRP mappings", method="GET", path=_path("/api/v2/dbrps", org=org)
+    )
 
 
 def ast_request(org: str, flux: str) -> Request:
     """Parse Flux on the server without running it."""
     path = _path("/api/v2/query/ast", org=org)
-    return Request(Kind.QUERY, "parsing the script", "POST", path, _json({"query": flux}), JSON_TYPE)
+    return Request(
+        kind=Kind.QUERY,
+        about="parsing the script",
+        method="POST",
+        path=path,
+        body=_json({"query": flux}),
+        headers=JSON_TYPE,
+    )
 
 
 def write_request(org: str, bucket: str, payload: bytes, *, compress: bool) -> Request:
@@ -121,7 +138,15 @@ def write_request(org: str, bucket: str, payload: bytes, *, compress: bool) -> R
         headers["Content-Encoding"] = "gzip"
     path = _path("/api/v2/write", org=org, bucket=bucket, precision="ns")
     about = f"writing to bucket {bucket!r}"
-    return Request(Kind.WRITE, about, "POST", path, payload, headers, frozenset({204}))
+    return Request(
+        kind=Kind.WRITE,
+        about=about,
+        method="POST",
+        path=path,
+        body=payload,
+        headers=headers,
+        expected=frozenset({204}),
+    )
 
 
 def delete_request(org: str, bucket: str, interval: Interval, predicate: str) -> Request:
@@ -140,23 +165,36 @@ def delete_request(org: str, bucket: str, interval: Interval, predicate: str) ->
     }
     path = _path("/api/v2/delete", org=org, bucket=bucket)
     about = f"deleting from bucket {bucket!r}"
-    return Request(Kind.DELETE, about, "POST", path, _json(body), JSON_TYPE, frozenset({204}))
+    return Request(
+        kind=Kind.DELETE,
+        about=about,
+        method="POST",
+        path=path,
+        body=_json(body),
+        headers=JSON_TYPE,
+        expected=frozenset({204}),
+    )
 
 
 def find_bucket_request(org: str, name: str) -> Request:
     """Look a bucket up by its name."""
     path = _path("/api/v2/buckets", org=org, name=name)
-    return Request(Kind.ADMIN, f"looking for bucket {name!r}", "GET", path)
+    return Request(kind=Kind.ADMIN, about=f"looking for bucket {name!r}", method="GET", path=path)
 
 
 def find_org_request(org: str) -> Request:
     """Look the organisation up by its name."""
-    return Request(Kind.ADMIN, f"looking for organisation {org!r}", "GET", _path("/api/v2/orgs", org=org))
+    return Request(
+        kind=Kind.ADMIN,
+        about=f"looking for organisation {org!r}",
+        method="GET",
+        path=_path("/api/v2/orgs", org=org),
+    )
 
 
 def list_orgs_request() -> Request:
     """List the organisations that the token may read."""
-    return Request(Kind.ADMIN, "listing the organisations", "GET", "/api/v2/orgs")
+    return Request(kind=Kind.ADMIN, about="listing the organisations", method="GET", path="/api/v2/orgs")
 
 
 def create_bucket_request(org_id: str, name: str, retention_seconds: int) -> Request:
@@ -167,12 +205,20 @@ def create_bucket_request(org_id: str, name: str, retention_seconds: int) -> Req
     rules = [{"type": "expire", "everySeconds": retention_seconds}] if retention_seconds else []
     body = {"orgID": org_id, "name": name, "retentionRules": rules}
     about = f"creating bucket {name!r}"
-    return Request(Kind.ADMIN, about, "POST", "/api/v2/buckets", _json(body), JSON_TYPE, frozenset({201}))
+    return Request(
+        kind=Kind.ADMIN,
+        about=about,
+        method="POST",
+        path="/api/v2/buckets",
+        body=_json(body),
+        headers=JSON_TYPE,
+        expected=frozenset({201}),
+    )
 
 
 def health_request() -> Request:
     """Ask how the server is; needs no token."""
-    return Request(Kind.ADMIN, "the health check", "GET", "/health", needs_token=False)
+    return Request(kind=Kind.ADMIN, about="the health check", method="GET", path="/health", needs_token=False)
 
 
 def format_ns(nanoseconds: int) -> str:

@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 MOST_READS = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading(Generic[Result]):
     """A query, and how it is run.
 

@@ -35,7 +35,7 @@ class RollupSource:
     tags: Mapping[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
     """One field of the target.
 
@@ -65,7 +65,14 @@ class Chain:
 def extreme_chains(fields: Iterable[str]) -> list[Chain]:
     """The chains that return the smallest and the largest value of fields."""
     return [
-        Chain(name, function, is_pushed=True, column=f"{name}_{function}", is_written=False, is_extreme=True)
+        Chain(
+            field=name,
+            flux_function=function,
+            is_pushed=True,
+            column=f"{name}_{function}",
+            is_written=False,
+            is_extreme=True,
+        )
         for name in fields
         for function in ("min", "max")
     ]

@@ -86,7 +86,7 @@ class BucketWrite:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptFacts:
     """What is known of a script before it runs.
 

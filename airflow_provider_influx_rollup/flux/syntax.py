@@ -27,7 +27,7 @@ class Scope:
         return Scope({**self.variables, **arguments}, self.imports)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """One call of a pipeline.
 
@@ -143,7 +143,13 @@ def stages(node: Node, scope: Scope, depth: int = 0) -> list[Stage]:
 def stage_of(call: Node, scope: Scope) -> Stage:
     """Return a call as a stage."""
     line = call.get("location", {}).get("start", {}).get("line", 0)
-    return Stage(function_path(call["callee"], scope), arguments_of(call), scope, line, call)
+    return Stage(
+        function=function_path(call["callee"], scope),
+        arguments=arguments_of(call),
+        scope=scope,
+        line=line,
+        call=call,
+    )
 
 
 def arguments_of(call: Node) -> dict[str, Node]:

@@ -23,7 +23,7 @@ VALUE_TEXTS: Mapping[str, Callable[[Any], str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FluxPoint:
     """One value of one field.
 

@@ -14,7 +14,7 @@ from airflow_provider_influx_rollup.ledger.line_protocol import encode_line
 COPIES_MEASUREMENT = "validation_copies"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CopiedTo:
     """Where a validation writes copies of the points of a measurement.
 
@@ -73,14 +73,14 @@ def decode_copies(rows: Iterable[Mapping[str, Any]]) -> list[CopiedTo]:
     """
     found = [
         CopiedTo(
-            row["validation"],
-            row["source_bucket"],
-            row["measurement"],
-            row["copy_bucket"],
-            row["copy_measurement"],
-            tuple(json.loads(row["_value"])),
-            row.get("source_id") or "",
-            row.get("copy_id") or "",
+            validation=row["validation"],
+            source_bucket=row["source_bucket"],
+            source_measurement=row["measurement"],
+            bucket=row["copy_bucket"],
+            measurement=row["copy_measurement"],
+            changed_tags=tuple(json.loads(row["_value"])),
+            source_id=row.get("source_id") or "",
+            copy_id=row.get("copy_id") or "",
         )
         for row in rows
     ]

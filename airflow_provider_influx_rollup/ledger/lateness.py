@@ -22,7 +22,7 @@ MOST_SPANS = 1000
 TagSet = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LateArrival:
     """Points of one window that came after it was committed.
 

@@ -18,7 +18,7 @@ CERTIFICATE_MEASUREMENT = "purge_certificate"
 MOST_DOCUMENT_BYTES = 60_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PurgeMark:
     """One window of a measurement whose points were deleted, or are being deleted.
 
@@ -76,15 +76,15 @@ def decode_marks(rows: Iterable[Mapping[str, Any]]) -> list[PurgeMark]:
     """
     marks = [
         PurgeMark(
-            row["bucket"],
-            row["measurement"],
-            Interval(row["_time"], from_ns(row["stop_ns"])),
-            row["state"],
-            row["generation"],
-            from_ns(row["compared_at_ns"]),
-            tuple(json.loads(row["pipelines"])),
-            row.get("bucket_id") or "",
-            row.get("purge_id") or "",
+            bucket=row["bucket"],
+            measurement=row["measurement"],
+            window=Interval(row["_time"], from_ns(row["stop_ns"])),
+            state=row["state"],
+            generation=row["generation"],
+            compared_at=from_ns(row["compared_at_ns"]),
+            pipelines=tuple(json.loads(row["pipelines"])),
+            bucket_id=row.get("bucket_id") or "",
+            purge_id=row.get("purge_id") or "",
         )
         for row in rows
     ]

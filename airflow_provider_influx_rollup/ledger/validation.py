@@ -15,7 +15,7 @@ VALIDATION_MEASUREMENT = "validation_results"
 MOST_EXAMPLE_CHARACTERS = 15_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleResult:
     """What one rule found in one window.
 

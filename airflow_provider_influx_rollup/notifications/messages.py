@@ -24,7 +24,7 @@ PARTS = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WindowFailure:
     """What is known of a failure.
 
@@ -68,12 +68,18 @@ def failure_of(error: object) -> WindowFailure:
         return WindowFailure(**known)
     first = text.strip().split("\n")[0][:MOST_FOREIGN_CHARACTERS]
     name = type(error).__name__ if isinstance(error, BaseException) else ""
-    return WindowFailure(name, first or "no message")
+    return WindowFailure(name=name, what=first or "no message")
 
 
 def _of_own(error: InfluxRollupError) -> WindowFailure:
     window = "" if error.window is None else str(error.window)
-    return WindowFailure(type(error).__name__, error.what, window, error.written or "", error.fix or "")
+    return WindowFailure(
+        name=type(error).__name__,
+        what=error.what,
+        window=window,
+        written=error.written or "",
+        fix=error.fix or "",
+    )
 
 
 def deadman_news(result: Mapping[str, Any], where: str) -> str | None:

@@ -134,13 +134,13 @@ class EraseSeriesOperator(SourceArchiveOperator):
 
         return [
             EraseSpec(
-                archive,
-                _tags(self.tags),
-                interval,
-                None if self.pipelines is None else texts(self.pipelines),
-                texts(self.quarantine_bucket or ()),
-                texts(self.status_bucket or ()),
-                truth("require_archive", self.require_archive),
+                archive=archive,
+                tags=_tags(self.tags),
+                interval=interval,
+                pipelines=None if self.pipelines is None else texts(self.pipelines),
+                quarantine_buckets=texts(self.quarantine_bucket or ()),
+                status_buckets=texts(self.status_bucket or ()),
+                require_archive=truth("require_archive", self.require_archive),
             )
             for archive in self.specs()
         ]
@@ -159,7 +159,9 @@ class EraseSeriesOperator(SourceArchiveOperator):
         from airflow_provider_influx_rollup.stores.versions import software_versions
 
         versions = {} if self.is_dry_run else software_versions(self.hook.get_conn())
-        by = EraseRun(run_info(context), now, versions, secrets.token_bytes(SALT_BYTES), key)
+        by = EraseRun(
+            run=run_info(context), now=now, versions=versions, salt=secrets.token_bytes(SALT_BYTES), key=key
+        )
         return erase(spec, by, dry_run=self.is_dry_run)
 
 

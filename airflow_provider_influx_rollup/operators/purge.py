@@ -131,7 +131,14 @@ class PurgeWindowOperator(WindowStageOperator, SourceArchiveOperator):
         is_months = bool(Duration.of(delay, allow_zero=True).months)
         min_age = self.min_age or (delay if is_months else DEFAULT_MIN_AGE)
         return [
-            PurgeSpec(archive, required, min_age, self.quiet_for, self.timezone) for archive in self.specs()
+            PurgeSpec(
+                archive=archive,
+                require_pipelines=required,
+                min_age=min_age,
+                quiet_for=self.quiet_for,
+                timezone=self.timezone,
+            )
+            for archive in self.specs()
         ]
 
     def _steps(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ class Query(Step["list[Row]"]):
     """
 
     flux: str
+    _: KW_ONLY
     extern: Mapping[str, Any] | None = None
     now: datetime | None = None
     as_sent: bool = False
@@ -154,7 +155,7 @@ class Report(Step[None]):
     level: str = "info"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
     """What a bucket look-up returns.
 

@@ -53,7 +53,7 @@ class FingerprintPart(Step[tuple[Part, Fingerprint]]):
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MergeParts(Step[tuple[list[Part], Fingerprint]]):
     """Write the points of some files anew, without those that later files replace.
 
@@ -154,7 +154,7 @@ class TallyMatching(Step["Tallied | None"]):
     interval: Interval
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EraseParts(Step[tuple[list[Part], Fingerprint]]):
     """Write the points of some files anew, without those that have some tags.
 
@@ -202,7 +202,7 @@ class Doubled:
     series: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WritePoints(Step[Fingerprint]):
     """Write the points of files into a bucket, vectorised; the result is the ``Fingerprint`` of what was sent.
 
@@ -235,7 +235,7 @@ class CompareParts(Step["Comparison"]):
     doubled: bytes = field(default=b"", repr=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """How the points of a bucket and those of some files compare.
 

@@ -46,7 +46,7 @@ class TableState:
     notes: tuple[Mapping[str, Any], ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CommitPoints(Step[int | None]):
     """Bring points of files into a table in one commit; the result is the table's version, or None.
 

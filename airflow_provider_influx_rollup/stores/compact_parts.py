@@ -86,4 +86,4 @@ def _read(
             yield pa.Table.from_batches([batch])
         read = tally.fingerprint()
         series.update(read.series)
-        found.append(Fingerprint(read.fields, {}, read.series_count))
+        found.append(Fingerprint(fields=read.fields, series={}, series_count=read.series_count))

@@ -88,15 +88,15 @@ class _Found:
     def comparison(self) -> Comparison:
         """All points so far."""
         return Comparison(
-            self._equal,
-            self._written - (self._equal - self._doubled),
-            self._changed,
-            self._unknown_count,
-            self._archived.total,
-            self._archived.series_count,
-            self._kept.fingerprint(),
-            tuple(self._examples),
-            self._doubled,
+            equal=self._equal,
+            missing=self._written - (self._equal - self._doubled),
+            changed=self._changed,
+            unknown=self._unknown_count,
+            archived=self._archived.total,
+            series=self._archived.series_count,
+            kept=self._kept.fingerprint(),
+            examples=tuple(self._examples),
+            doubled=self._doubled,
         )
 
     def _note(self, what: str, batch: pa.RecordBatch) -> None:

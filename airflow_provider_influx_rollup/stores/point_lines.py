@@ -83,7 +83,9 @@ def points_of(measurement: str, batch: pa.RecordBatch) -> Iterator[FluxPoint]:
     fields, values = batch.column("_field").to_pylist(), batch.column("_value").to_pylist()
     for row, (time_ns, field, value) in enumerate(zip(times, fields, values, strict=True)):
         present = tuple((tag, column[row]) for tag, column in zip(tags, columns, strict=True) if column[row])
-        yield FluxPoint(measurement, present, field, kind, value, time_ns)
+        yield FluxPoint(
+            measurement=measurement, tags=present, field=field, kind=kind, value=value, time_ns=time_ns
+        )
 
 
 def _texts(batch: pa.RecordBatch, heads: _Heads) -> PointTexts:

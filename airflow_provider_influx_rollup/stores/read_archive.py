@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """Which points.
 

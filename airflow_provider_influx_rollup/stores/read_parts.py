@@ -120,7 +120,9 @@ def fingerprint_part(store: ArchiveStore, path: str, sha256: str) -> tuple[Part,
             rows += batch.num_rows
             first_ns, last_ns = min(first_ns, bounds["min"]), max(last_ns, bounds["max"])
     name = path.rpartition("/")[2]
-    return Part(name, kind, rows, size, sha256, first_ns, last_ns), tally.fingerprint()
+    return Part(
+        name=name, kind=kind, rows=rows, bytes=size, sha256=sha256, first_ns=first_ns, last_ns=last_ns
+    ), tally.fingerprint()
 
 
 def act_fingerprint_part(

@@ -57,7 +57,7 @@ class _Hashing:
         return self._hash.hexdigest()
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Open:
     """A file that is being written."""
 
@@ -80,7 +80,13 @@ class _Open:
 
     def part(self, kind: str) -> Part:
         return Part(
-            self.name, kind, self.rows, self.file.size, self.file.hexdigest(), self.first_ns, self.last_ns
+            name=self.name,
+            kind=kind,
+            rows=self.rows,
+            bytes=self.file.size,
+            sha256=self.file.hexdigest(),
+            first_ns=self.first_ns,
+            last_ns=self.last_ns,
         )
 
 
@@ -157,7 +163,7 @@ class PartWriter:
             use_dictionary=["_field", *self._tags],
             column_encoding={"_time": "DELTA_BINARY_PACKED"},
         )
-        return _Open(name, file, writer)
+        return _Open(name=name, file=file, writer=writer)
 
 
 def write_parts(

@@ -78,7 +78,7 @@ class ExpectedSeriesRule(SeriesRule):
         inventory = {"lookback": self.lookback, "retire_after": self.retire_after, "retired": self.retired}
         inventory |= expected if isinstance(expected, Mapping) else {}
         asked = {"inventory": inventory, "group_by": self.group_by or None}
-        return [Look(EXPECTED, scope.interval, is_cut=False, inventory=json.dumps(asked))]
+        return [Look(what=EXPECTED, interval=scope.interval, is_cut=False, inventory=json.dumps(asked))]
 
     def judge(self, seen: Seen) -> Verdict:
         """Look for each of them."""

@@ -16,7 +16,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Points:
     """Points of one field and type, by series and time.
 
@@ -44,7 +44,13 @@ class Points:
 
     def where(self, keep: NDArray[Any]) -> Points:
         """Only some of the points, in the same order."""
-        return Points(self.field, self.kind, self.series[keep], self.time_ns[keep], self.values[keep])
+        return Points(
+            field=self.field,
+            kind=self.kind,
+            series=self.series[keep],
+            time_ns=self.time_ns[keep],
+            values=self.values[keep],
+        )
 
     @classmethod
     def sorted(
@@ -56,7 +62,7 @@ class Points:
         values: NDArray[Any],
     ) -> Points:
         """Points in any order; answers are mostly sorted already, and sorting would take longer than looking."""
-        points = cls(name, kind, series, time_ns, values)
+        points = cls(field=name, kind=kind, series=series, time_ns=time_ns, values=values)
         if points.is_ascending:
             return points
         points = points.where(np.lexsort((time_ns, series)))

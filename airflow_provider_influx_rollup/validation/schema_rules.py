@@ -122,7 +122,7 @@ class FieldTypeRule(SeriesRule):
             return []
         length = require_duration(self.rule, "lookback", self.lookback).timedelta
         start = scope.interval.start
-        return [Look(TYPES, Interval(start - length, start))]
+        return [Look(what=TYPES, interval=Interval(start - length, start))]
 
     def judge(self, seen: Seen) -> Verdict:
         """Compare the type of each part with the right one."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass
+@dataclass(kw_only=True)
 class LastPoints:
     """The last point of each series of one field.
 
@@ -55,11 +55,11 @@ def last_points(memory: dict[str, Any], points: Points) -> LastPoints:
     known: LastPoints | None = memory.get(points.field)
     if known is None or known.kind != points.kind:
         known = memory[points.field] = LastPoints(
-            points.kind,
-            np.zeros(0, bool),
-            np.zeros(0, points.values.dtype),
-            np.zeros(0, np.int64),
-            np.zeros(0, np.int64),
+            kind=points.kind,
+            is_known=np.zeros(0, bool),
+            values=np.zeros(0, points.values.dtype),
+            time_ns=np.zeros(0, np.int64),
+            run=np.zeros(0, np.int64),
         )
     more = size - len(known.is_known)
     if more > 0:

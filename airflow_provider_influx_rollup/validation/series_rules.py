@@ -115,7 +115,7 @@ class CardinalityRule(SeriesRule):
             return []
         length = require_duration(self.rule, "lookback", self.lookback).timedelta
         start = scope.interval.start
-        return [Look(COUNT, Interval(start - length, start))]
+        return [Look(what=COUNT, interval=Interval(start - length, start))]
 
     def judge(self, seen: Seen) -> Verdict:
         """Count the series, and those that are new."""

@@ -17,7 +17,7 @@ LATE = "late"
 EXPECTED = "expected"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """Something that InfluxDB finds out without sending points.
 
@@ -35,7 +35,7 @@ class Look:
     inventory: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
     """A series and field that has points in a part of an interval.
 

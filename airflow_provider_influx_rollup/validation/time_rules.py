@@ -52,7 +52,7 @@ class FutureRule(SeriesRule):
     def looks(self, scope: Scope) -> list[Look]:
         """All that comes after the clock."""
         ahead = require_duration(self.rule, "max_ahead", self.max_ahead, allow_zero=True).timedelta
-        return [Look(COUNT, Interval(scope.now + ahead, END_OF_TIME), is_cut=False)]
+        return [Look(what=COUNT, interval=Interval(scope.now + ahead, END_OF_TIME), is_cut=False)]
 
     def judge(self, seen: Seen) -> Verdict:
         """Each point there breaks the rule."""
@@ -132,7 +132,7 @@ class LateShareRule(SeriesRule):
 
     def looks(self, scope: Scope) -> list[Look]:
         """The ledger's records of late points."""
-        return [Look(LATE, scope.interval, is_cut=False, pipeline=self.pipeline)]
+        return [Look(what=LATE, interval=scope.interval, is_cut=False, pipeline=self.pipeline)]
 
     def judge(self, seen: Seen) -> Verdict:
         """Compare with all points of the interval."""

@@ -137,7 +137,7 @@ class VolumeRule(SeriesRule):
         interval, zone = scope.interval, load_zone(self.timezone)
         local = interval.start.astimezone(zone)
         starts = [(local - week * WEEK).astimezone(UTC) for week in range(1, self.weeks + 1)]
-        return [Look(TOTAL, Interval(start, start + interval.duration)) for start in starts]
+        return [Look(what=TOTAL, interval=Interval(start, start + interval.duration)) for start in starts]
 
     def judge(self, seen: Seen) -> Verdict:
         """Compare with the median of the weeks that have points."""
@@ -183,7 +183,7 @@ class FreshnessRule(SeriesRule):
     def looks(self, scope: Scope) -> list[Look]:
         """The last points up to the interval's stop."""
         length = require_duration(self.rule, "lookback", self.lookback, allow_zero=True).timedelta
-        return [Look(LAST, Interval(scope.interval.start - length, scope.interval.stop))]
+        return [Look(what=LAST, interval=Interval(scope.interval.start - length, scope.interval.stop))]
 
     def judge(self, seen: Seen) -> Verdict:
         """Compare the age of the last points."""

@@ -112,7 +112,10 @@ def _stage(
 
     def run() -> None:
         steps = roll_up(
-            spec, _interval(data_set, spec), RunInfo("bench", target, "run"), lambda: datetime.now(UTC)
+            spec,
+            _interval(data_set, spec),
+            RunInfo(dag_id="bench", task_id=target, run_id="run"),
+            lambda: datetime.now(UTC),
         )
         drive(steps, client, lambda _report: None)
 
@@ -121,11 +124,11 @@ def _stage(
 
 def _spec(data_set: DataSet, target: str, aggregates: tuple[str, ...], grid: GridSpec) -> RollupSpec:
     return RollupSpec(
-        SOURCE_BUCKET,
-        target_bucket(target),
-        data_set.measurement,
-        grid,
-        aggregates,
+        source_bucket=SOURCE_BUCKET,
+        target_bucket=target_bucket(target),
+        measurement=data_set.measurement,
+        grid=grid,
+        aggregates=aggregates,
         pipeline=f"bench_{target}",
         ledger_bucket="bench_ledger",
     )

@@ -148,7 +148,9 @@ def archive_whole(span: Interval) -> Callable[[InfluxClient], None]:
 
 def archive_to(client: InfluxClient, folder: str, span: Interval) -> None:
     """Archive the long measurement."""
-    steps = archive(_spec(LONG, folder), [span], RunInfo("bench", "archive", "run"), _now, {})
+    steps = archive(
+        _spec(LONG, folder), [span], RunInfo(dag_id="bench", task_id="archive", run_id="run"), _now, {}
+    )
     drive(steps, client, lambda _report: None, actions_with(ArchiveStore.of_url(folder)))
 
 
@@ -160,7 +162,7 @@ def restore_once(client: InfluxClient) -> Iterator[Callable[[], object]]:
         others.empty(client, TARGET, LONG.measurement, WRITTEN)
         store = ArchiveStore.of_url(folder)
         paths = tuple(str(path.relative_to(folder)) for path in Path(folder).rglob("*.parquet"))
-        step = WritePoints((paths,), TARGET, LONG.measurement, WRITTEN)
+        step = WritePoints(layers=(paths,), bucket=TARGET, measurement=LONG.measurement, interval=WRITTEN)
         yield lambda: actions_with(store)[WritePoints](client, step)
 
 
@@ -170,8 +172,16 @@ def restore_proven(client: InfluxClient) -> Iterator[Callable[[], object]]:
     with _folder() as folder:
         archive_to(client, folder, WRITTEN)
         others.empty(client, TARGET, LONG.measurement, WRITTEN)
-        spec = RestoreSpec("dev", BUCKET, LONG.measurement, TARGET, "dev", folder, ledger_bucket=LEDGER)
-        steps = restore(spec, WRITTEN, RunInfo("bench", "restore", "run"), _now)
+        spec = RestoreSpec(
+            org="dev",
+            source_bucket=BUCKET,
+            measurement=LONG.measurement,
+            target_bucket=TARGET,
+            target_org="dev",
+            shown_path=folder,
+            ledger_bucket=LEDGER,
+        )
+        steps = restore(spec, WRITTEN, RunInfo(dag_id="bench", task_id="restore", run_id="run"), _now)
         actions = actions_with(ArchiveStore.of_url(folder))
         yield lambda: drive(steps, client, lambda _report: None, actions)
 
@@ -187,7 +197,9 @@ def write_frames(client: InfluxClient) -> Iterator[Callable[[], object]]:
 
 
 def _spec(data: DataSet, folder: str) -> ArchiveSpec:
-    return ArchiveSpec("dev", BUCKET, data.measurement, folder, ledger_bucket=LEDGER)
+    return ArchiveSpec(
+        org="dev", bucket=BUCKET, measurement=data.measurement, shown_path=folder, ledger_bucket=LEDGER
+    )
 
 
 def _now() -> datetime:

@@ -40,7 +40,13 @@ MOST_MEGABYTES = 256
 def spec() -> RollupSpec:
     """Hours of everything a fingerprint has."""
     return RollupSpec(
-        SOURCE, TARGET, MEASUREMENT, GridSpec("1h"), AGGREGATES, pipeline="bench_swept", ledger_bucket=LEDGER
+        source_bucket=SOURCE,
+        target_bucket=TARGET,
+        measurement=MEASUREMENT,
+        grid=GridSpec("1h"),
+        aggregates=AGGREGATES,
+        pipeline="bench_swept",
+        ledger_bucket=LEDGER,
     )
 
 
@@ -94,7 +100,9 @@ def aggregate_once(client: InfluxClient) -> None:
 def sweep_once(client: InfluxClient) -> None:
     """All windows compared, none of them dirty."""
     result = drive(
-        reconcile(spec(), SPAN, RunInfo("bench", "sweep", "run"), now), client, lambda _report: None
+        reconcile(spec(), SPAN, RunInfo(dag_id="bench", task_id="sweep", run_id="run"), now),
+        client,
+        lambda _report: None,
     )
     assert (result.windows, result.dirty) == (DAYS * 24, [])  # noqa: S101 - a benchmark
 

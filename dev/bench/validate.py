@@ -88,9 +88,15 @@ def read_once(client: InfluxClient) -> None:
 def validate_once(client: InfluxClient) -> None:
     """All rules over all points, with results in the ledger and an empty quarantine."""
     spec = ValidateSpec(
-        BUCKET, MEASUREMENT, RULES, quarantine_bucket="bench_quarantine", ledger_bucket="bench_ledger"
+        bucket=BUCKET,
+        measurement=MEASUREMENT,
+        rules=RULES,
+        quarantine_bucket="bench_quarantine",
+        ledger_bucket="bench_ledger",
     )
-    steps = validate(spec, SPAN, RunInfo("bench", "validate", "run"), lambda: datetime.now(UTC))
+    steps = validate(
+        spec, SPAN, RunInfo(dag_id="bench", task_id="validate", run_id="run"), lambda: datetime.now(UTC)
+    )
     result = drive(steps, client, lambda _report: None)
     assert (result["state"], result["points"]) == ("ok", SERIES * POINTS * len(FIELDS))  # noqa: S101 - a benchmark
 

@@ -169,8 +169,10 @@ def test_error_names_what_can_be_given_when_the_run_names_no_interval(context: d
 
 def test_run_info_is_the_task_instances_when_it_is_mapped() -> None:
     ti = SimpleNamespace(dag_id="d", task_id="t", run_id="r", try_number=3, map_index=0)
-    assert run_info({"ti": ti}) == RunInfo("d", "t", "r", 3, 0)
-    assert run_info({"task_instance": ti}) == RunInfo("d", "t", "r", 3, 0)
+    assert run_info({"ti": ti}) == RunInfo(dag_id="d", task_id="t", run_id="r", try_number=3, map_index=0)
+    assert run_info({"task_instance": ti}) == RunInfo(
+        dag_id="d", task_id="t", run_id="r", try_number=3, map_index=0
+    )
 
 
 def test_run_info_is_empty_when_there_is_no_task_instance() -> None:

@@ -32,11 +32,11 @@ def ledger(client: InfluxClient, bucket_factory: Callable[[], str]) -> str:
     """A pipeline whose first window got a tenth of its points an hour late, and whose second got all in time."""
     source, target, ledger = bucket_factory(), bucket_factory(), bucket_factory()
     spec = RollupSpec(
-        source,
-        target,
-        "fleet",
-        GridSpec("1h"),
-        ("sum",),
+        source_bucket=source,
+        target_bucket=target,
+        measurement="fleet",
+        grid=GridSpec("1h"),
+        aggregates=("sum",),
         lateness="5m",
         pipeline="$fleet$",
         ledger_bucket=ledger,

@@ -35,11 +35,11 @@ def spec(client: InfluxClient, bucket_factory: Callable[[], str]) -> RollupSpec:
     """Three rolled up hours that end now; the second one has got a late point."""
     start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - 3 * HOUR
     spec = RollupSpec(
-        bucket_factory(),
-        bucket_factory(),
-        "fleet",
-        GridSpec("1h"),
-        ("count", "max"),
+        source_bucket=bucket_factory(),
+        target_bucket=bucket_factory(),
+        measurement="fleet",
+        grid=GridSpec("1h"),
+        aggregates=("count", "max"),
         pipeline="fleet_1h",
         ledger_bucket=bucket_factory(),
     )

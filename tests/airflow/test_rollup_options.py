@@ -41,7 +41,7 @@ def test_options_are_plain_values_when_templates_render_to_text() -> None:
         "dag_run": SimpleNamespace(conf={"force": True}),
     }
     task.render_template_fields(context)  # type: ignore[arg-type]
-    assert task.options() == RollupOptions("7d", 12, force=True)
+    assert task.options() == RollupOptions(heal="7d", heal_max_windows=12, force=True)
 
 
 def test_options_are_the_defaults_when_nothing_is_given() -> None:

@@ -76,3 +76,35 @@ def test_every_file_exists_when_the_map_names_it() -> None:
     ]
     assert len(named) >= 10
     assert missing == []
+
+
+# users construct these in DAGs, by position too
+PUBLIC_BY_POSITION = ("lifecycle/pipeline/declared.py",)
+MAX_POSITIONAL = 4
+
+
+def wide_classes(text: str) -> list[str]:
+    """Dataclasses with more fields than can be told apart by position, and without ``kw_only``."""
+    found = []
+    for node in ast.parse(text).body:
+        if not isinstance(node, ast.ClassDef) or node.name.endswith("Rule"):
+            continue
+        made = [one for one in node.decorator_list if ast.unparse(one).startswith("dataclass")]
+        fields: list[str] = []
+        for line in node.body:
+            if isinstance(line, ast.AnnAssign) and "ClassVar" not in ast.unparse(line.annotation):
+                if "KW_ONLY" in ast.unparse(line.annotation):
+                    break
+                fields.append(ast.unparse(line.target))
+        if made and len(fields) > MAX_POSITIONAL and "kw_only=True" not in ast.unparse(made[0]):
+            found.append(node.name)
+    return found
+
+
+def test_fields_are_named_when_a_dataclass_has_many() -> None:
+    many = "\n".join(f"    f{number}: int" for number in range(5))
+    assert wide_classes(f"@dataclass\nclass Wide:\n{many}") == ["Wide"]
+    assert wide_classes(f"@dataclass(frozen=True, kw_only=True)\nclass Named:\n{many}") == []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if not path.as_posix().endswith(PUBLIC_BY_POSITION):
+            assert wide_classes(path.read_text()) == [], path

@@ -26,7 +26,7 @@ from tests.faults.worker_process import WorkerProcess
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.steps.influx import Report
 
-RUN = RunInfo("dag", "task", "run")
+RUN = RunInfo(dag_id="dag", task_id="task", run_id="run")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,9 @@ class Work:
     @property
     def spec(self) -> ArchiveSpec:
         """What is archived."""
-        return ArchiveSpec(self.org, self.bucket, "m", self.base, self.ledger)
+        return ArchiveSpec(
+            org=self.org, bucket=self.bucket, measurement="m", shown_path=self.base, ledger_bucket=self.ledger
+        )
 
 
 class ArchiveWorker(WorkerProcess):
@@ -75,13 +77,19 @@ def _archive_and_purge(work: Work, client: InfluxClient, windows: Sequence[Inter
     actions = actions_with(ArchiveStore.of_url(work.base))
     for window in windows:
         drive(archive(work.spec, (window,), RUN, _now, {"product": "1"}), client, _tell_nobody, actions)
-    spec = PurgeSpec(work.spec, (), "0s", "0s")
+    spec = PurgeSpec(archive=work.spec, require_pipelines=(), min_age="0s", quiet_for="0s")
     drive(purge(spec, windows, RUN, _now), client, _tell_nobody, actions)
 
 
 def _restore(work: Work, client: InfluxClient) -> None:
     spec = RestoreSpec(
-        work.org, work.bucket, "m", work.target, work.org, work.base, ledger_bucket=work.ledger
+        org=work.org,
+        source_bucket=work.bucket,
+        measurement="m",
+        target_bucket=work.target,
+        target_org=work.org,
+        shown_path=work.base,
+        ledger_bucket=work.ledger,
     )
     interval = Interval(work.windows[0].start, work.windows[-1].stop)
     actions = actions_with(ArchiveStore.of_url(work.base))

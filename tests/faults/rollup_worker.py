@@ -43,7 +43,7 @@ def work(url: str, org: str, token: str, spec: Any, span: Any, is_gated: bool, g
     steps = roll_up(
         RollupSpec.from_json(spec),
         Interval.from_json(span),
-        RunInfo("dag", "task", "run"),
+        RunInfo(dag_id="dag", task_id="task", run_id="run"),
         lambda: datetime.now(UTC),
     )
     with InfluxClient(settings) as client:

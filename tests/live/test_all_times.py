@@ -108,11 +108,11 @@ class Times:
     def rollup(self, *aggregates: str, **more: Any) -> RollupSpec:
         scene = self.scene
         return RollupSpec(
-            scene.bucket,
-            scene.rolled,
-            scene.measurement,
-            GridSpec("1h", offset=self.offset_of(1)),
-            aggregates,
+            source_bucket=scene.bucket,
+            target_bucket=scene.rolled,
+            measurement=scene.measurement,
+            grid=GridSpec("1h", offset=self.offset_of(1)),
+            aggregates=aggregates,
             ledger_bucket=scene.ledger,
             **more,
         )
@@ -205,7 +205,9 @@ def test_validations_count_right_when_points_are_at_any_time(times: Times) -> No
         {"rule": "duplicate_series"},
     ]
     scene = times.scene
-    spec = ValidateSpec(scene.bucket, scene.measurement, rules_of(rules), ledger_bucket=scene.ledger)
+    spec = ValidateSpec(
+        bucket=scene.bucket, measurement=scene.measurement, rules=rules_of(rules), ledger_bucket=scene.ledger
+    )
     found = times.drive(validate(spec, times.span, RUN, times.now))
     assert (found["points"], found["state"]) == (6, "violated")
     violations = {
@@ -226,19 +228,32 @@ def test_archive_purge_and_restore_keep_every_point_when_it_is_at_any_time(times
     assert archived.as_json()["rows_out"] == 6
     assert archive_rows(times) == before
     joined = CompactSpec(
-        "dev", scene.bucket, scene.measurement, str(scene.base), "2h", times.offset_of(2), min_age="0s"
+        org="dev",
+        bucket=scene.bucket,
+        measurement=scene.measurement,
+        shown_path=str(scene.base),
+        into="2h",
+        offset=times.offset_of(2),
+        min_age="0s",
     )
     assert times.drive(compact(joined, times.span, RUN, times.now, VERSIONS)).as_json()["rows_out"] == 6
-    purged = times.drive(purge(PurgeSpec(scene.spec, ("hourly",), "0s", "0s"), times.hours, RUN, times.now))
+    purged = times.drive(
+        purge(
+            PurgeSpec(archive=scene.spec, require_pipelines=("hourly",), min_age="0s", quiet_for="0s"),
+            times.hours,
+            RUN,
+            times.now,
+        )
+    )
     assert purged.as_json()["rows_in"] == 6
     assert scene_facts(times) == set()
     restore_spec = RestoreSpec(
-        "dev",
-        scene.bucket,
-        scene.measurement,
-        scene.bucket,
-        "dev",
-        str(scene.base),
+        org="dev",
+        source_bucket=scene.bucket,
+        measurement=scene.measurement,
+        target_bucket=scene.bucket,
+        target_org="dev",
+        shown_path=str(scene.base),
         ledger_bucket=scene.ledger,
     )
     times.drive(restore(restore_spec, times.span, RUN, times.now))
@@ -249,22 +264,30 @@ def test_archive_purge_and_restore_keep_every_point_when_it_is_at_any_time(times
 def test_erasure_finds_every_point_when_it_is_at_any_time(times: Times) -> None:
     scene = times.scene
     for dry_run, left in ((True, 6), (False, 3)):
-        by = EraseRun(RUN, times.now, VERSIONS, b"0123456789abcdef", None)
-        times.drive(erase(EraseSpec(scene.spec, {"device": "b"}, require_archive=False), by, dry_run=dry_run))
+        by = EraseRun(run=RUN, now=times.now, versions=VERSIONS, salt=b"0123456789abcdef", key=None)
+        times.drive(
+            erase(
+                EraseSpec(archive=scene.spec, tags={"device": "b"}, require_archive=False),
+                by,
+                dry_run=dry_run,
+            )
+        )
         assert len(scene_facts(times)) == left
 
 
 def test_series_are_seen_when_they_are_at_any_time(times: Times) -> None:
     scene = times.scene
     watched = CompletenessSpec(
-        scene.bucket, scene.measurement, every="1h", offset=times.offset_of(1), expected=2
+        bucket=scene.bucket, measurement=scene.measurement, every="1h", offset=times.offset_of(1), expected=2
     )
     event = times.drive(check_windows(watched, times.span, times.span.stop))
     assert event is not None
     assert (event["rows"], event["series"]) == (6, 2)
     if times.start.year == 1677:
         return  # a deadman looks at the time before, and there is none
-    check = DeadmanSpec(scene.bucket, scene.measurement, group_by=("device",), status_bucket=scene.rolled)
+    check = DeadmanSpec(
+        bucket=scene.bucket, measurement=scene.measurement, group_by=("device",), status_bucket=scene.rolled
+    )
     found = times.drive(check_deadman(check, times.hours[1]))
     assert (found["state"], found["expected"]) == ("ok", 2)
 

@@ -158,7 +158,7 @@ def test_series_and_points_are_judged_right_whatever_the_names(
 ) -> None:
     place, one = fresh(place, one)
     series = [{one.tag: one.value}, {one.tag: "other"}]
-    deadman = DeadmanSpec(place.source, one.measurement, status_bucket=buckets["statuses"])
+    deadman = DeadmanSpec(bucket=place.source, measurement=one.measurement, status_bucket=buckets["statuses"])
     for number, newly in ((0, 2), (1, 0)):
         after = Interval(WINDOW.stop + number * HOUR, WINDOW.stop + (number + 1) * HOUR)
         found = drive(check_deadman(deadman, after), client, lambda _report: None)
@@ -166,7 +166,11 @@ def test_series_and_points_are_judged_right_whatever_the_names(
         assert found["newly_dead_count"] == newly
     expected = (*series, {one.tag: "never"})
     window = CompletenessSpec(
-        place.source, one.measurement, expected=expected, min_series=0.6, ledger_bucket=place.ledger
+        bucket=place.source,
+        measurement=one.measurement,
+        expected=expected,
+        min_series=0.6,
+        ledger_bucket=place.ledger,
     )
     complete = drive(check_windows(window, WINDOW, START + 24 * HOUR), client, lambda _report: None)
     assert complete is not None
@@ -176,9 +180,9 @@ def test_series_and_points_are_judged_right_whatever_the_names(
         {"rule": "expected_series", "series": list(expected), "name": "listed"},
     ]
     validation = ValidateSpec(
-        place.source,
-        one.measurement,
-        rules_of(rules),
+        bucket=place.source,
+        measurement=one.measurement,
+        rules=rules_of(rules),
         quarantine_bucket=buckets["quarantine"],
         clean_bucket=buckets["clean"],
         ledger_bucket=place.ledger,
@@ -203,9 +207,15 @@ def test_tag_that_no_query_can_read_is_named_and_nothing_is_written(
     place = replace(place, measurement=name)
     lines = [f"poison\\ {tag},host=a,{tag}=x v=1 {AT}", f"poison\\ {tag},host=b v=7 {AT}"]
     client.write_lines(place.source, lines)
-    deadman = DeadmanSpec(place.source, name, group_by=("host",), status_bucket=buckets["statuses"])
+    deadman = DeadmanSpec(
+        bucket=place.source, measurement=name, group_by=("host",), status_bucket=buckets["statuses"]
+    )
     complete = CompletenessSpec(
-        place.source, name, expected=({"host": "a"},), every="1h", ledger_bucket=place.ledger
+        bucket=place.source,
+        measurement=name,
+        expected=({"host": "a"},),
+        every="1h",
+        ledger_bucket=place.ledger,
     )
     rules = rules_of([{"rule": "range", "field": "v", "high": 4.5}])
     verbs: list[Callable[[], object]] = [
@@ -213,7 +223,11 @@ def test_tag_that_no_query_can_read_is_named_and_nothing_is_written(
         lambda: roll(client, place.spec("1h", ["sum"], group_by=("host",), pipeline=f"g {tag}"), WINDOW),
         lambda: drive(check_deadman(deadman, WINDOW), client, lambda _report: None),
         lambda: drive(check_windows(complete, WINDOW, START + 24 * HOUR), client, lambda _report: None),
-        lambda: run(client, ValidateSpec(place.source, name, rules, ledger_bucket=place.ledger), WINDOW),
+        lambda: run(
+            client,
+            ValidateSpec(bucket=place.source, measurement=name, rules=rules, ledger_bucket=place.ledger),
+            WINDOW,
+        ),
     ]
     for verb in verbs:
         with pytest.raises(InfluxRollupError, match="a tag called _time, _value, _start or _stop") as raised:
@@ -278,7 +292,7 @@ def test_measurement_that_only_flux_can_write_is_rolled_up_under_another_name(
     for _ in range(2):
         assert roll(client, spec, WINDOW)["state"] == "COMMITTED"
     assert stored_values(influx, place.target, "number 7") == {((("host", "a"),), "v_sum", AT): 2.0}
-    deadman = DeadmanSpec(place.source, "#7", status_bucket=buckets["statuses"])
+    deadman = DeadmanSpec(bucket=place.source, measurement="#7", status_bucket=buckets["statuses"])
     after = Interval(WINDOW.stop, WINDOW.stop + HOUR)
     found = drive(check_deadman(deadman, after), client, lambda _report: None)
     assert [dead["series"] for dead in found["dead"]] == [{"host": "a"}]

@@ -116,14 +116,14 @@ def purge(scene: ArchiveScene, generation: int) -> None:
     """Delete as a purge does: the intent first."""
     folder = f"{scene.spec.folder}/{FOLDER}"
     drive(
-        write_purge(folder, PurgeState(generation, "deleting")),
+        write_purge(folder, PurgeState(generation=generation, state="deleting")),
         scene.client,
         scene.tell,
         actions_with(scene.store),
     )
     scene.delete()
     drive(
-        write_purge(folder, PurgeState(generation, "done")),
+        write_purge(folder, PurgeState(generation=generation, state="done")),
         scene.client,
         scene.tell,
         actions_with(scene.store),

@@ -172,7 +172,7 @@ def test_broken_answer_is_never_an_archive(
 
 def purge(scene: ArchiveScene) -> None:
     for state in ("deleting", "done"):
-        steps = write_purge(f"{scene.spec.folder}/{FOLDER}", PurgeState(1, state))
+        steps = write_purge(f"{scene.spec.folder}/{FOLDER}", PurgeState(generation=1, state=state))
         drive(steps, scene.client, scene.tell, actions_with(scene.store))
         scene.delete()
 

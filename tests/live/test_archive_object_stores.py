@@ -73,14 +73,24 @@ def test_window_is_archived_purged_and_restored_when_the_store_is_remote(
     assert archive(scene, store_of(server, folder))["generation"] == 2
     assert [rows_of(server, f"{folder}/{spec.folder}/{FOLDER}/gen={one}") for one in (1, 2)] == [6, 7]
 
-    steps = purge(PurgeSpec(spec, (), "0s", "0s"), (WINDOW,), RUN, scene.now)
+    steps = purge(
+        PurgeSpec(archive=spec, require_pipelines=(), min_age="0s", quiet_for="0s"), (WINDOW,), RUN, scene.now
+    )
     purged = drive(steps, scene.client, scene.tell, actions_with(store_of(server, folder))).as_json()
     assert (purged["rows_in"], purged["rows_out"], scene.rows_in_bucket()) == (7, 0, 0)
     store = store_of(server, folder)
     [certificate] = read_chain(store, f"{spec.folder}/certificates")
     check_archive(store, certificate)
 
-    back = RestoreSpec(spec.org, spec.bucket, "m", spec.bucket, spec.org, url, ledger_bucket=scene.ledger)
+    back = RestoreSpec(
+        org=spec.org,
+        source_bucket=spec.bucket,
+        measurement="m",
+        target_bucket=spec.bucket,
+        target_org=spec.org,
+        shown_path=url,
+        ledger_bucket=scene.ledger,
+    )
     drive(restore(back, WINDOW, RUN, scene.now), scene.client, scene.tell, actions_with(store))
     assert scene.rows_in_bucket() == 7
 

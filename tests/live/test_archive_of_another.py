@@ -86,15 +86,23 @@ def run(scene: ArchiveScene, steps: Any) -> Any:
 def restore_spec(scene: ArchiveScene) -> RestoreSpec:
     org = scene.server.org
     return RestoreSpec(
-        org, scene.bucket, scene.measurement, scene.bucket, org, str(scene.base), ledger_bucket=scene.ledger
+        org=org,
+        source_bucket=scene.bucket,
+        measurement=scene.measurement,
+        target_bucket=scene.bucket,
+        target_org=org,
+        shown_path=str(scene.base),
+        ledger_bucket=scene.ledger,
     )
 
 
 def readers(scene: ArchiveScene) -> dict[str, Callable[[], Any]]:
     """Each verb that reads manifests."""
     org, place = scene.server.org, str(scene.base)
-    compacting = CompactSpec(org, scene.bucket, scene.measurement, place, "1d")
-    purging = PurgeSpec(scene.spec, (), "0s", "0s")
+    compacting = CompactSpec(
+        org=org, bucket=scene.bucket, measurement=scene.measurement, shown_path=place, into="1d"
+    )
+    purging = PurgeSpec(archive=scene.spec, require_pipelines=(), min_age="0s", quiet_for="0s")
     return {
         "archive": scene.archive,
         "restore": lambda: run(scene, restore(restore_spec(scene), WINDOW, RUN, scene.now)),
@@ -198,9 +206,15 @@ def test_twin_is_refused_before_anything_is_written_when_the_store_knows_no_case
     twin.write([point(5, {"device": "a"}, "temp", 100.0)])
     with without_case(monkeypatch):
         scene.archive()
-        assert run(scene, purge(PurgeSpec(scene.spec, (), "0s", "0s"), [WINDOW], RUN, scene.now)).as_json()[
-            "new"
-        ]
+        assert run(
+            scene,
+            purge(
+                PurgeSpec(archive=scene.spec, require_pipelines=(), min_age="0s", quiet_for="0s"),
+                [WINDOW],
+                RUN,
+                scene.now,
+            ),
+        ).as_json()["new"]
         if is_old:
             (scene.folder / "measurement.json").unlink()
         with nothing_published(scene), pytest.raises(ArchiveMismatch, match="Temp"):
@@ -249,7 +263,7 @@ def test_measurement_is_refused_in_words_when_the_server_itself_does_not_find_it
     with pytest.raises(InvalidName, match="no query finds them"):
         make_archive_scene(influx, client, tmp_path, measurement=name).archive()
     with pytest.raises(InvalidName, match="no query finds them"):
-        ValidateSpec(scene.bucket, name, (RangeRule(field="v", low=0.0),))
+        ValidateSpec(bucket=scene.bucket, measurement=name, rules=(RangeRule(field="v", low=0.0),))
 
 
 @pytest.mark.parametrize("name", ["気" * 37, "ж" * 2000, "~" * 90, "x" * 255, "x" * 256])

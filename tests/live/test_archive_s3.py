@@ -86,7 +86,9 @@ def test_window_is_purged_certified_and_restored_when_the_store_is_s3(
 ) -> None:
     spec = replace(scene.spec, shown_path=f"s3://{BASE}")
     archive(scene, open_store())
-    steps = purge(PurgeSpec(spec, (), "0s", "0s"), (WINDOW,), RUN, scene.now)
+    steps = purge(
+        PurgeSpec(archive=spec, require_pipelines=(), min_age="0s", quiet_for="0s"), (WINDOW,), RUN, scene.now
+    )
     purged = drive(steps, scene.client, scene.tell, actions_with(open_store())).as_json()
     assert (purged["rows_in"], purged["rows_out"], scene.rows_in_bucket()) == (6, 0, 0)
     certificate = f"{BASE}/{spec.folder}/certificates/00000001.json"
@@ -96,7 +98,13 @@ def test_window_is_purged_certified_and_restored_when_the_store_is_s3(
     check_archive(store, written)
     # back into the bucket that they were purged from
     back = RestoreSpec(
-        spec.org, spec.bucket, "m", spec.bucket, spec.org, f"s3://{BASE}", ledger_bucket=scene.ledger
+        org=spec.org,
+        source_bucket=spec.bucket,
+        measurement="m",
+        target_bucket=spec.bucket,
+        target_org=spec.org,
+        shown_path=f"s3://{BASE}",
+        ledger_bucket=scene.ledger,
     )
     drive(restore(back, WINDOW, RUN, scene.now), scene.client, scene.tell, actions_with(open_store()))
     assert scene.rows_in_bucket() == 6

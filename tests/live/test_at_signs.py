@@ -67,7 +67,9 @@ def test_tag_keeps_its_name_when_a_query_writes_its_point(
 ) -> None:
     at = int(datetime(2025, 3, 8, tzinfo=UTC).timestamp()) * 10**9
     tags = (("a", "1"), ("a@b", "C:\\"), ("z@", "2"))
-    for flux, count in write_queries(place.source, [FluxPoint("m", tags, "x", "float", 1.5, at)]):
+    for flux, count in write_queries(
+        place.source, [FluxPoint(measurement="m", tags=tags, field="x", kind="float", value=1.5, time_ns=at)]
+    ):
         assert count == 1
         client.execute(flux)
     (row,) = client.query(f'from(bucket: "{place.source}") |> range(start: 2000-01-01T00:00:00Z)')

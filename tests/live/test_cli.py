@@ -57,7 +57,18 @@ def place(influx: InfluxServer, client: InfluxClient, points: pd.DataFrame) -> P
     window = interval("2025-03-01T12:00", "2025-03-01T13:00")
     name = spec_of(place).pipeline_name
     client.write_lines(
-        place.ledger, encode_receipts([Receipt(name, "rollup", window, State.WRITING, datetime.now(UTC))])
+        place.ledger,
+        encode_receipts(
+            [
+                Receipt(
+                    pipeline=name,
+                    stage="rollup",
+                    window=window,
+                    state=State.WRITING,
+                    written_at=datetime.now(UTC),
+                )
+            ]
+        ),
     )
     return place
 
@@ -176,7 +187,14 @@ def test_windows_are_frozen_when_retention_has_taken_their_points(
     bucket = f"short_{short.source}"
     client.ensure_bucket(bucket, 3 * 3600)
     grid = spec_of(place).grid
-    spec = RollupSpec(bucket, short.target, "readings", grid, ("count",), ledger_bucket=short.ledger)
+    spec = RollupSpec(
+        source_bucket=bucket,
+        target_bucket=short.target,
+        measurement="readings",
+        grid=grid,
+        aggregates=("count",),
+        ledger_bucket=short.ledger,
+    )
     now = datetime.now(UTC)
     stop = now.replace(minute=0, second=0, microsecond=0)
     roll(client, spec, Interval(stop - timedelta(hours=1), stop))
@@ -323,7 +341,14 @@ def test_script_is_said_to_be_one_when_it_is_asked_for(
     for argv in (["coverage"], ["receipts", "--pipeline", "my*"], ["verify", "--pipeline", "my script"]):
         assert "scripts of their own, of which the ledger has receipts and no spec: 'my script'" in ask(*argv)
     assert "no pipeline 'mine'" in ask("plan", "--pipeline", "mine")
-    hourly = RollupSpec("raw", "rolled", "m", GridSpec("1h"), ("count",), pipeline="hourly")
+    hourly = RollupSpec(
+        source_bucket="raw",
+        target_bucket="rolled",
+        measurement="m",
+        grid=GridSpec("1h"),
+        aggregates=("count",),
+        pipeline="hourly",
+    )
     client.write_lines(ledger, [encode_spec("hourly", "11", hourly.as_json(), datetime.now(UTC))])
     assert "'my script'" in ask("receipts", "--pipeline", "my script")
 

@@ -60,7 +60,11 @@ def connect(influx: Any) -> Iterator[Callable[..., InfluxClient]]:
 
     def make(token: str | Callable[[bool], str], org: str | None = None) -> InfluxClient:
         give = token if callable(token) else lambda _: token
-        clients.append(InfluxClient(ClientSettings(influx.url, org or influx.org, give, deadline_seconds=5)))
+        clients.append(
+            InfluxClient(
+                ClientSettings(url=influx.url, org=org or influx.org, token=give, deadline_seconds=5)
+            )
+        )
         return clients[-1]
 
     yield make
@@ -287,7 +291,9 @@ def test_bucket_is_described_when_made_and_found_again(
     name = f"{bucket_factory()} & day/ünï"
     assert client.find_bucket(name) is None
     made = client.ensure_bucket(name, 7200)
-    assert made == Bucket(name, 7200, 3600, made.id, made.org_id)
+    assert made == Bucket(
+        name=name, retention_seconds=7200, shard_group_seconds=3600, id=made.id, org_id=made.org_id
+    )
     assert len(made.id) == len(made.org_id) == 16
     assert client.find_bucket(name) == made
     assert client.ensure_bucket(name, 86400) == made  # an existing bucket keeps its own retention
@@ -327,7 +333,9 @@ def test_many_threads_share_a_client_when_there_are_more_than_connections(client
 def test_error_is_an_influx_error_when_the_url_is_another_server_of_ours(influx: Any) -> None:
     """A path under the server answers with its own web page or 404: never taken for data."""
     with (
-        InfluxClient(ClientSettings(f"{influx.url}/nowhere", influx.org, lambda _: influx.token)) as lost,
+        InfluxClient(
+            ClientSettings(url=f"{influx.url}/nowhere", org=influx.org, token=lambda _: influx.token)
+        ) as lost,
         pytest.raises(InfluxError),
     ):
         lost.find_bucket("b")

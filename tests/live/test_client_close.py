@@ -68,7 +68,7 @@ def test_requests_of_other_threads_end_when_their_client_is_closed(
     ask: Callable[[InfluxClient], object], server: SilentServer
 ) -> None:
     settings = ClientSettings(
-        f"http://127.0.0.1:{server.port}", "dev", lambda _: "t", read_timeout_seconds=600
+        url=f"http://127.0.0.1:{server.port}", org="dev", token=lambda _: "t", read_timeout_seconds=600
     )
     client = InfluxClient(settings)
     with ThreadPoolExecutor(3) as threads:
@@ -84,7 +84,7 @@ def test_requests_of_other_threads_end_when_their_client_is_closed(
 
 
 def test_request_is_refused_when_its_client_is_closed() -> None:
-    client = InfluxClient(ClientSettings("http://127.0.0.1:1", "dev", lambda _: "t"))
+    client = InfluxClient(ClientSettings(url="http://127.0.0.1:1", org="dev", token=lambda _: "t"))
     client.close()
     with pytest.raises(InfluxRejected, match="its client is closed"):
         client.query("buckets()")

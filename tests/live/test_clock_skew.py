@@ -66,18 +66,24 @@ class Forgetful:
     @property
     def spec(self) -> RollupSpec:
         return RollupSpec(
-            self.name,
-            f"{self.name}_rolled",
-            "m",
-            GridSpec("1h"),
-            ("count", "sum"),
+            source_bucket=self.name,
+            target_bucket=f"{self.name}_rolled",
+            measurement="m",
+            grid=GridSpec("1h"),
+            aggregates=("count", "sum"),
             pipeline="hourly",
             ledger_bucket=f"{self.name}_ledger",
         )
 
     @property
     def archive_spec(self) -> ArchiveSpec:
-        return ArchiveSpec(self.server.org, self.name, "m", str(self.base), f"{self.name}_ledger")
+        return ArchiveSpec(
+            org=self.server.org,
+            bucket=self.name,
+            measurement="m",
+            shown_path=str(self.base),
+            ledger_bucket=f"{self.name}_ledger",
+        )
 
     @property
     def windows(self) -> list[Interval]:
@@ -185,7 +191,12 @@ def test_nothing_becomes_poorer_when_the_worker_s_clock_is_off(
             "archive": lambda: archive(scene.archive_spec, scene.windows, RUN, now, VERSIONS),
             "expiring": lambda: archive_expiring(scene.archive_spec, *expiring, RUN, now, VERSIONS),
             "purge": lambda: purge(
-                PurgeSpec(scene.archive_spec, ("hourly",), "0s", "0s"), scene.windows, RUN, now
+                PurgeSpec(
+                    archive=scene.archive_spec, require_pipelines=("hourly",), min_age="0s", quiet_for="0s"
+                ),
+                scene.windows,
+                RUN,
+                now,
             ),
             "rollup after the purge": lambda: roll_up(scene.spec, scene.span, RUN, now),
             "reconcile after the purge": lambda: reconcile(scene.spec, scene.span, RUN, now),
@@ -218,10 +229,10 @@ def test_windows_are_due_by_the_server_s_clock(
         over, open_ = Interval(hour - HOUR, hour), Interval(hour, hour + HOUR)
         lines = [f"m,device=a v=1 {int(one.start.timestamp())}000000000" for one in (over, open_)]
         client.write_lines(bucket, lines)
-        spec = CompletenessSpec(bucket, "m", expected=1)
+        spec = CompletenessSpec(bucket=bucket, measurement="m", expected=1)
         assert drive(check_windows(spec, over, client.now()), client, lambda _report: None) is not None
         assert drive(check_windows(spec, open_, client.now()), client, lambda _report: None) is None
-        check = DeadmanSpec(bucket, "m", group_by=("device",), status_bucket=bucket)
+        check = DeadmanSpec(bucket=bucket, measurement="m", group_by=("device",), status_bucket=bucket)
         assert drive(check_deadman(check, open_), client, lambda _report: None)["state"] == "ok"
 
 
@@ -231,7 +242,13 @@ def test_of_overlapping_archives_the_later_one_wins_when_the_first_worker_s_cloc
 ) -> None:
     bucket = f"overlap{is_corrected}".lower()
     start = datetime(2025, 3, 8, tzinfo=UTC)
-    spec = ArchiveSpec(eager.org, bucket, "m", str(tmp_path), f"{bucket}_ledger")
+    spec = ArchiveSpec(
+        org=eager.org,
+        bucket=bucket,
+        measurement="m",
+        shown_path=str(tmp_path),
+        ledger_bucket=f"{bucket}_ledger",
+    )
     actions = actions_with(ArchiveStore.of_url(str(tmp_path)))
     with skewed_client(eager, 2, monkeypatch) as ahead, client_of(eager) as right:
         right.ensure_bucket(bucket)

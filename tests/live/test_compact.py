@@ -230,7 +230,7 @@ def claim_more(scene: CompactScene, window: Interval) -> None:
     manifest = Manifest.decode(path.read_bytes(), "")
     fields = dict(manifest.content.fields)
     fields["temp", "float"] = fields["temp", "float"].plus(fields["temp", "float"])
-    changed = Fingerprint(fields, {}, manifest.content.series_count)
+    changed = Fingerprint(fields=fields, series={}, series_count=manifest.content.series_count)
     path.write_bytes(replace(manifest, content=changed).encode())
 
 

@@ -32,8 +32,8 @@ def scene(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> Compact
 
 
 def erase_device(scene: CompactScene, device: str) -> dict[str, Any]:
-    spec = EraseSpec(scene.spec, {"device": device}, pipelines=())
-    by = EraseRun(RUN, scene.now, VERSIONS, b"0123456789abcdef", None)
+    spec = EraseSpec(archive=scene.spec, tags={"device": device}, pipelines=())
+    by = EraseRun(run=RUN, now=scene.now, versions=VERSIONS, salt=b"0123456789abcdef", key=None)
     result = dict(drive(erase(spec, by), scene.client, scene.tell, actions_with(scene.store)).as_json())
     scene.points = [one for one in scene.points if dict(one.tags).get("device") != device]
     return result
@@ -115,8 +115,8 @@ def has_fences(count: int) -> Callable[[list[Step]], bool]:
 
 
 def erasure(scene: CompactScene) -> Steps[Any]:
-    spec = EraseSpec(scene.spec, {"device": "b"}, pipelines=())
-    return erase(spec, EraseRun(RUN, scene.now, VERSIONS, b"0123456789abcdef"))
+    spec = EraseSpec(archive=scene.spec, tags={"device": "b"}, pipelines=())
+    return erase(spec, EraseRun(run=RUN, now=scene.now, versions=VERSIONS, salt=b"0123456789abcdef"))
 
 
 def require_erased(scene: CompactScene) -> None:

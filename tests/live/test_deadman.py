@@ -45,7 +45,9 @@ def put(client: InfluxClient, bucket: str, device: str, *instants: datetime) -> 
 
 @pytest.fixture
 def spec(bucket_factory: Bucket) -> DeadmanSpec:
-    return DeadmanSpec(bucket_factory(), "fleet", group_by=("device",), status_bucket=bucket_factory())
+    return DeadmanSpec(
+        bucket=bucket_factory(), measurement="fleet", group_by=("device",), status_bucket=bucket_factory()
+    )
 
 
 def check(client: InfluxClient, spec: DeadmanSpec, interval: Interval) -> dict[str, Any]:
@@ -211,7 +213,7 @@ def test_older_level_is_gone_when_late_data_changes_it(client: InfluxClient, spe
 def test_status_of_a_series_with_more_tags_stays_when_another_level_is_removed(
     client: InfluxClient, bucket_factory: Bucket
 ) -> None:
-    spec = DeadmanSpec(bucket_factory(), "fleet", status_bucket=bucket_factory())
+    spec = DeadmanSpec(bucket=bucket_factory(), measurement="fleet", status_bucket=bucket_factory())
     client.write_lines(
         spec.bucket,
         [f"fleet,site=a f=1 {ns(START - MINUTE)}", f"fleet,device=d,site=a f=1 {ns(START - MINUTE)}"],
@@ -301,8 +303,8 @@ def test_odd_names_are_taken_literally(client: InfluxClient, bucket_factory: Buc
     escaped = name.replace(",", "\\,").replace(" ", "\\ ")
     tag = escaped.replace("=", "\\=")
     spec = DeadmanSpec(
-        bucket_factory(),
-        name,
+        bucket=bucket_factory(),
+        measurement=name,
         group_by=(name,),
         tags={name: (name,)},
         status_bucket=bucket_factory(),

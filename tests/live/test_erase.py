@@ -248,7 +248,12 @@ def test_clean_copies_go_under_the_name_that_a_validation_gave_them(
     clean = f"{scene.bucket}_clean"
     rules = rules_of([{"rule": "range", "field": "temp", "low": 0}])
     checked = ValidateSpec(
-        scene.bucket, "m", rules, clean_bucket=clean, clean_measurement="m_clean", ledger_bucket=scene.ledger
+        bucket=scene.bucket,
+        measurement="m",
+        rules=rules,
+        clean_bucket=clean,
+        clean_measurement="m_clean",
+        ledger_bucket=scene.ledger,
     )
     renamed = replace(
         checked,
@@ -276,8 +281,8 @@ def test_clean_copies_go_under_the_name_that_a_validation_gave_them(
 def completeness(scene: EraseScene) -> CompletenessSpec:
     """What a sensor asked for that let a window go on."""
     return CompletenessSpec(
-        scene.bucket,
-        "m",
+        bucket=scene.bucket,
+        measurement="m",
         expected=({"customer": "42", "device": "a"}, {"customer": "7"}),
         retired=({"customer": "42"},),
     )

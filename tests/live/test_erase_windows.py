@@ -93,12 +93,12 @@ def test_every_tier_is_right_when_a_purged_window_is_erased_restored_and_reconci
     assert differences(scene, "m_all") != []
     # as the page says: bring all points back but the erased, and compute the windows again
     back = RestoreSpec(
-        scene.server.org,
-        scene.bucket,
-        "m",
-        scene.bucket,
-        scene.server.org,
-        str(scene.base),
+        org=scene.server.org,
+        source_bucket=scene.bucket,
+        measurement="m",
+        target_bucket=scene.bucket,
+        target_org=scene.server.org,
+        shown_path=str(scene.base),
         ledger_bucket=scene.ledger,
     )
     drive(restore(back, span, RUN, lambda: ERASED_AT), scene.client, scene.tell, actions_with(scene.store))
@@ -181,7 +181,7 @@ def test_only_what_erasures_took_may_lack_in_a_larger_window(
     erased = {("temp", "float"): 4}
     monkeypatch.setattr(check_certificates, "_erased_from_larger", lambda _store, _folder: erased)
     both = [
-        Fingerprint({(name, "float"): Total(*one) for name, one in fields.items()})
+        Fingerprint(fields={(name, "float"): Total(*one) for name, one in fields.items()})
         for fields in (content, found)
     ]
     assert check_certificates._is_rewritten(cast("Any", None), "", *both) is is_right
@@ -231,7 +231,14 @@ def test_no_file_holds_a_text_of_the_series_when_files_are_written_anew(
 
 def compact_day(scene: EraseScene) -> None:
     """The hours into a day, whose files are all that is left."""
-    spec = CompactSpec(scene.server.org, scene.bucket, "m", str(scene.base), "1d", remove_small=True)
+    spec = CompactSpec(
+        org=scene.server.org,
+        bucket=scene.bucket,
+        measurement="m",
+        shown_path=str(scene.base),
+        into="1d",
+        remove_small=True,
+    )
     steps = compact(spec, DAY, RUN, lambda: ERASED_AT, VERSIONS)
     drive(steps, scene.client, scene.tell, actions_with(scene.store))
 

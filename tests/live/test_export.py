@@ -50,7 +50,13 @@ def table(tmp_path: Path) -> Path:
 
 
 def spec_of(scene: CompactScene, table: Path) -> ExportSpec:
-    return ExportSpec(scene.server.org, scene.bucket, "m", str(scene.base), str(table))
+    return ExportSpec(
+        org=scene.server.org,
+        bucket=scene.bucket,
+        measurement="m",
+        shown_path=str(scene.base),
+        table=str(table),
+    )
 
 
 def steps_of(scene: CompactScene, table: Path, interval: Interval = DAY, **more: Any) -> Any:

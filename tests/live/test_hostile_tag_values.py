@@ -88,7 +88,9 @@ def statuses(place: Place, bucket: str, check: str) -> dict[str, set[str]]:
 
 def test_deadman_tells_each_series_whatever_its_tags(place: Place, bucket_factory: Any) -> None:
     bucket = bucket_factory()
-    spec = DeadmanSpec(place.source, place.measurement, status_bucket=bucket, check_name="all")
+    spec = DeadmanSpec(
+        bucket=place.source, measurement=place.measurement, status_bucket=bucket, check_name="all"
+    )
     alive, dead = [
         drive(check_deadman(spec, one), place.client, lambda _report: None) for one in (SPAN, NEXT)
     ]
@@ -114,7 +116,7 @@ def test_deadman_tells_each_series_whatever_its_tags(place: Place, bucket_factor
 def test_deadman_says_what_to_do_when_a_status_would_be_too_long(place: Place, bucket_factory: Any) -> None:
     longest = "x" * (65_531 - len("long,host=v"))
     place.client.write_payload(place.source, f"long,host={longest} v=1 {SPAN.start_ns}".encode())
-    spec = DeadmanSpec(place.source, "long", status_bucket=bucket_factory())
+    spec = DeadmanSpec(bucket=place.source, measurement="long", status_bucket=bucket_factory())
     with pytest.raises(InvalidName, match=r"Written: no status\. To do: give a group_by") as caught:
         drive(check_deadman(spec, NEXT), place.client, lambda _report: None)
     assert caught.value.window == NEXT
@@ -124,7 +126,9 @@ def test_deadman_says_what_to_do_when_a_status_would_be_too_long(place: Place, b
 
 def test_window_is_complete_when_every_listed_series_came(place: Place) -> None:
     listed = tuple({"host": text} for text in ("ok", *HOSTILE))
-    spec = CompletenessSpec(place.source, place.measurement, expected=listed, ledger_bucket=place.ledger)
+    spec = CompletenessSpec(
+        bucket=place.source, measurement=place.measurement, expected=listed, ledger_bucket=place.ledger
+    )
     told = drive(check_windows(spec, SPAN, LATER), place.client, lambda _report: None)
     assert told is not None
     assert told["series"] == len(listed)
@@ -145,7 +149,9 @@ def test_rules_judge_only_the_series_that_they_name(place: Place) -> None:
             for n, text in enumerate(HOSTILE, 1)
         ),
     ]
-    spec = ValidateSpec(place.source, place.measurement, rules_of(rules), ledger_bucket=place.ledger)
+    spec = ValidateSpec(
+        bucket=place.source, measurement=place.measurement, rules=rules_of(rules), ledger_bucket=place.ledger
+    )
     told = {one["rule"]: one["violations"] for one in run(place.client, spec, SPAN)["rules"]}
     assert told == {"allowed": 0, "listed": 0, "r1": 2, "r2": 2, "r3": 2, "r4": 2}
 
@@ -154,13 +160,21 @@ def test_series_are_erased_everywhere_by_such_a_value(place: Place, tmp_path: Pa
     spec = place.spec("1h", ["sum"], pipeline="hourly")
     roll(place.client, spec, SPAN)
     actions = actions_with(ArchiveStore.of_url(str(tmp_path)))
-    archived = ArchiveSpec(place.server.org, place.source, place.measurement, str(tmp_path), place.ledger)
+    archived = ArchiveSpec(
+        org=place.server.org,
+        bucket=place.source,
+        measurement=place.measurement,
+        shown_path=str(tmp_path),
+        ledger_bucket=place.ledger,
+    )
     steps = archive(archived, [SPAN], RUN, lambda: LATER, {"product": "1"})
     drive(steps, place.client, lambda _report: None, actions)
     left = set(ALL)
     for number, text in enumerate(HOSTILE):
-        run_of = EraseRun(RUN, lambda: LATER, {"product": "1"}, bytes([number]) * 16, None)
-        erasure = erase(EraseSpec(archived, {"host": text}), run_of)
+        run_of = EraseRun(
+            run=RUN, now=lambda: LATER, versions={"product": "1"}, salt=bytes([number]) * 16, key=None
+        )
+        erasure = erase(EraseSpec(archive=archived, tags={"host": text}), run_of)
         drive(erasure, place.client, lambda _report: None, actions)
         left -= {(("host", text),)}
         kept = {tags for tags, *_ in facts_in(place.server, place.source, [place.measurement])}

@@ -65,13 +65,15 @@ class S3Scene(CompactScene):
 
     def export(self, interval: Interval = DAY, table: str = "") -> dict[str, Any]:
         uri = table or f"s3://{self.place}/table"
-        spec = ExportSpec(self.server.org, self.bucket, "m", self.store.shown, uri)
+        spec = ExportSpec(
+            org=self.server.org, bucket=self.bucket, measurement="m", shown_path=self.store.shown, table=uri
+        )
         steps = export(spec, interval, RUN, self.now)
         return dict(drive(steps, NO_CLIENT, self.tell, actions_with(self.store)).as_json())
 
     def erase_device(self, device: str) -> dict[str, Any]:
-        spec = EraseSpec(self.spec, {"device": device}, pipelines=())
-        by = EraseRun(RUN, self.now, VERSIONS, b"0123456789abcdef", None)
+        spec = EraseSpec(archive=self.spec, tags={"device": device}, pipelines=())
+        by = EraseRun(run=RUN, now=self.now, versions=VERSIONS, salt=b"0123456789abcdef", key=None)
         result = drive(erase(spec, by), self.client, self.tell, actions_with(self.store)).as_json()
         self.points = [one for one in self.points if dict(one.tags).get("device") != device]
         return dict(result)

@@ -99,11 +99,11 @@ def make_spec(client: InfluxClient) -> RollupSpec:
     for bucket in (f"late_raw_{name}", f"late_hourly_{name}"):
         client.ensure_bucket(bucket)
     return RollupSpec(
-        f"late_raw_{name}",
-        f"late_hourly_{name}",
-        "readings",
-        GridSpec("1h"),
-        ("sum", "max"),
+        source_bucket=f"late_raw_{name}",
+        target_bucket=f"late_hourly_{name}",
+        measurement="readings",
+        grid=GridSpec("1h"),
+        aggregates=("sum", "max"),
         lateness="10m",
         pipeline="readings hourly",
         ledger_bucket=f"late_ledger_{name}",
@@ -296,14 +296,15 @@ def test_rows_are_of_tag_groups_when_the_series_of_late_points_are_known(
         assert sum(n for _, n in series) == row["points"]
         told.append(
             LateArrival(
-                spec.pipeline_name,
-                "readings",
-                window,
-                row["generation"],
-                row["points"],
-                *bounds,
-                hour(row["found_at_ns"]),
-                tuple(((("device", "x"), ("site", site)), n) for site, n in series),
+                pipeline=spec.pipeline_name,
+                measurement="readings",
+                window=window,
+                generation=row["generation"],
+                points=row["points"],
+                at_least_seconds=bounds[0],
+                at_most_seconds=bounds[1],
+                found_at=hour(row["found_at_ns"]),
+                by_series=tuple(((("device", "x"), ("site", site)), n) for site, n in series),
             )
         )
     client.write_lines(spec.ledger_bucket, encode_lateness(told))

@@ -45,7 +45,11 @@ def verbs(scene: EraseScene) -> dict[str, Callable[[], Any]]:
     )
     rules = rules_of([{"rule": "range", "field": "temp", "high": 1}])
     validation = ValidateSpec(
-        scene.bucket, scene.measurement, rules=rules, ledger_bucket=scene.ledger, quarantine_bucket="unused"
+        bucket=scene.bucket,
+        measurement=scene.measurement,
+        rules=rules,
+        ledger_bucket=scene.ledger,
+        quarantine_bucket="unused",
     )
     return {
         "rollup": lambda: scene.roll(scene.hourly, WINDOW),

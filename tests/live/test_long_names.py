@@ -41,7 +41,9 @@ def test_filter_longer_than_a_tag_works_when_no_name_is_given(
     right = {((("device", d),), "v_sum", WINDOW.start_ns): float(n) for n, d in enumerate(MANY)}
     assert stored_values(influx, place.target, "readings") == right
     assert sweep(client, spec, WINDOW)["is_clean"]
-    deadman = DeadmanSpec(place.source, "readings", tags={"device": MANY}, status_bucket=bucket_factory())
+    deadman = DeadmanSpec(
+        bucket=place.source, measurement="readings", tags={"device": MANY}, status_bucket=bucket_factory()
+    )
     hours = [
         Interval(WINDOW.stop + n * WINDOW.duration, WINDOW.stop + (n + 1) * WINDOW.duration) for n in (0, 1)
     ]

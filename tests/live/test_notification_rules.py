@@ -86,7 +86,7 @@ def test_rules_of_influxdb_tell_each_death_and_each_recovery_once(
     make_rule: Callable[..., str],
     inbox: tuple[str, list[dict[str, Any]]],
 ) -> None:
-    spec = DeadmanSpec(bucket_factory(), "fleet", group_by=("device",))
+    spec = DeadmanSpec(bucket=bucket_factory(), measurement="fleet", group_by=("device",))
     first = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - 6 * HOUR
     # d1 reports in hours 0, 1, 4, 5; d2 always
     for device, hours in (("d1", (0, 1, 4, 5)), ("d2", range(6))):

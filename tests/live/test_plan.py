@@ -78,7 +78,13 @@ def test_run_reads_what_the_plan_counted_when_nothing_changes(
     target = make_place(influx, client)
     names = per_field(("count", "last"), more.pop("fields", FIELDS))
     spec = RollupSpec(
-        place.source, target.target, "readings", grid, names, ledger_bucket=target.ledger, **more
+        source_bucket=place.source,
+        target_bucket=target.target,
+        measurement="readings",
+        grid=grid,
+        aggregates=names,
+        ledger_bucket=target.ledger,
+        **more,
     )
     span = interval("2025-03-29T23:00", "2025-03-30T22:00") if grid.every == "1d" else DAY
     plan = planned(client, spec, span)
@@ -105,20 +111,20 @@ def test_tier_reads_what_the_plan_counted_when_the_tier_below_is_done(
     hours, days = make_place(influx, client), make_place(influx, client)
     names = ("count", "sum", "mean", "max")
     low = RollupSpec(
-        place.source,
-        hours.target,
-        "readings",
-        GridSpec("1h"),
-        names,
+        source_bucket=place.source,
+        target_bucket=hours.target,
+        measurement="readings",
+        grid=GridSpec("1h"),
+        aggregates=names,
         fields=("temp",),
         ledger_bucket=hours.ledger,
     )
     high = RollupSpec(
-        hours.target,
-        days.target,
-        "readings",
-        GridSpec("1d"),
-        ("count", "mean"),
+        source_bucket=hours.target,
+        target_bucket=days.target,
+        measurement="readings",
+        grid=GridSpec("1d"),
+        aggregates=("count", "mean"),
         ledger_bucket=hours.ledger,
         source_tier=low.pipeline_name,
     )
@@ -150,7 +156,12 @@ def test_dry_run_tells_its_cost_when_it_ends(
 ) -> None:
     target = make_place(influx, client)
     spec = RollupSpec(
-        place.source, target.target, "readings", GridSpec("1h"), ("count",), ledger_bucket=target.ledger
+        source_bucket=place.source,
+        target_bucket=target.target,
+        measurement="readings",
+        grid=GridSpec("1h"),
+        aggregates=("count",),
+        ledger_bucket=target.ledger,
     )
     told: list[str] = []
     steps = with_plan(roll_up(spec, DAY, RUN, now, dry_run=True), spec, DAY, now)

@@ -75,14 +75,25 @@ def scene(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> Archive
 
 
 def purge_all(scene: ArchiveScene) -> dict[str, Any]:
-    steps = purge(PurgeSpec(scene.spec, (), "0s", "0s"), [WINDOW], RUN, scene.now)
+    steps = purge(
+        PurgeSpec(archive=scene.spec, require_pipelines=(), min_age="0s", quiet_for="0s"),
+        [WINDOW],
+        RUN,
+        scene.now,
+    )
     return drive(steps, scene.client, scene.tell, actions_with(scene.store)).as_json()
 
 
 def spec_of(scene: ArchiveScene) -> RestoreSpec:
     org = scene.server.org
     return RestoreSpec(
-        org, scene.bucket, scene.measurement, scene.bucket, org, str(scene.base), ledger_bucket=scene.ledger
+        org=org,
+        source_bucket=scene.bucket,
+        measurement=scene.measurement,
+        target_bucket=scene.bucket,
+        target_org=org,
+        shown_path=str(scene.base),
+        ledger_bucket=scene.ledger,
     )
 
 

@@ -135,7 +135,7 @@ def test_interval_or_parameters_are_refused_when_they_are_not_possible(
         with pytest.raises(ConfigurationError, match="max_windows="):
             ReconcileOptions(max_windows=most)  # type: ignore[arg-type]
     with pytest.raises(InvalidDuration):
-        ReconcileSpec("p", lookback="1mo")
+        ReconcileSpec(pipeline="p", lookback="1mo")
     with pytest.raises(ConfigurationError, match="no pipeline is named"):
         ReconcileSpec(lookback="1d")
 
@@ -155,7 +155,14 @@ def aging(client: InfluxClient) -> tuple[RollupSpec, Interval, datetime]:
         for index in range(12)
     ]
     client.write_lines(source, lines)
-    spec = RollupSpec(source, target, "m", GridSpec("1h"), ("count", "sum"), ledger_bucket=f"ledger_{name}")
+    spec = RollupSpec(
+        source_bucket=source,
+        target_bucket=target,
+        measurement="m",
+        grid=GridSpec("1h"),
+        aggregates=("count", "sum"),
+        ledger_bucket=f"ledger_{name}",
+    )
     span = Interval(start, start + timedelta(hours=2))
     roll(client, spec, span)
     return spec, span, start + timedelta(days=1, minutes=90)

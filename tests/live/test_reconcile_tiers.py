@@ -163,7 +163,9 @@ def test_tiers_above_are_repaired_by_the_next_run_when_one_died_between_two_tier
 
 def test_tier_waits_and_is_told_when_a_window_below_it_is_open(tiers: Tiers, client: InfluxClient) -> None:
     tiers.add_late_point()
-    steps = reconcile_pipeline(ReconcileSpec("tier 1h", tiers.hours.ledger_bucket), SPAN, RUN, now)
+    steps = reconcile_pipeline(
+        ReconcileSpec(pipeline="tier 1h", ledger_bucket=tiers.hours.ledger_bucket), SPAN, RUN, now
+    )
     answer = None
     while not (isinstance(step := steps.send(answer), Write) and step.bucket == tiers.place.target):
         answer = None if isinstance(step, Report) else act(step, client)

@@ -233,12 +233,12 @@ def test_restore_lifts_the_mark_when_its_bucket_was_renamed(scene: PurgeScene, b
     scene.purge()
     old = rename_source(scene)
     spec = RestoreSpec(
-        scene.server.org,
-        old if by_folder else scene.bucket,
-        scene.measurement,
-        scene.bucket,
-        scene.server.org,
-        str(scene.base),
+        org=scene.server.org,
+        source_bucket=old if by_folder else scene.bucket,
+        measurement=scene.measurement,
+        target_bucket=scene.bucket,
+        target_org=scene.server.org,
+        shown_path=str(scene.base),
         ledger_bucket=scene.ledger,
     )
     result = drive(
@@ -270,7 +270,15 @@ def test_bucket_that_was_made_anew_is_another_one_and_takes_the_archive_back(sce
         scene.roll(scene.hourly, WINDOW)
     assert counts(scene) == COUNTS
     org, name = scene.server.org, scene.bucket
-    spec = RestoreSpec(org, name, scene.measurement, name, org, str(scene.base), ledger_bucket=scene.ledger)
+    spec = RestoreSpec(
+        org=org,
+        source_bucket=name,
+        measurement=scene.measurement,
+        target_bucket=name,
+        target_org=org,
+        shown_path=str(scene.base),
+        ledger_bucket=scene.ledger,
+    )
     steps = restore(spec, WINDOW, RUN, lambda: PURGED_AT)
     result = drive(steps, scene.client, scene.tell, actions_with(scene.store)).as_json()
     # the mark is that of the bucket that is gone
@@ -309,11 +317,11 @@ def test_bucket_of_an_old_name_has_an_archive_of_its_own(scene: PurgeScene) -> N
 def test_compaction_finds_the_folder_when_its_bucket_was_renamed(scene: PurgeScene) -> None:
     old = rename_source(scene)
     spec = CompactSpec(
-        scene.server.org,
-        scene.bucket,
-        scene.measurement,
-        str(scene.base),
-        "1d",
+        org=scene.server.org,
+        bucket=scene.bucket,
+        measurement=scene.measurement,
+        shown_path=str(scene.base),
+        into="1d",
         ledger_bucket=scene.ledger,
     )
     now = PURGED_AT + timedelta(days=40)

@@ -39,7 +39,14 @@ def test_erasure_reaches_targets_and_files_when_all_buckets_were_renamed(scene: 
     copies = f"{scene.bucket}_copies"
     scene.client.ensure_bucket(copies)
     ids = {"source_id": id_of(scene.server, scene.bucket), "copy_id": id_of(scene.server, copies)}
-    copied = CopiedTo("checks", scene.bucket, scene.measurement, copies, "copied", **ids)
+    copied = CopiedTo(
+        validation="checks",
+        source_bucket=scene.bucket,
+        source_measurement=scene.measurement,
+        bucket=copies,
+        measurement="copied",
+        **ids,
+    )
     scene.client.write_lines(scene.ledger, [copied.line()])
     mine = f"copied,customer=42,device=a temp=1 {WINDOW.start_ns}\ncopied,customer=7 temp=2 {WINDOW.start_ns}"
     scene.client.write_payload(copies, mine.encode())

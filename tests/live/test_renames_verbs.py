@@ -107,7 +107,9 @@ def test_points_leave_the_quarantine_when_buckets_were_renamed(
     bucket, quarantine, ledger = bucket_factory(), bucket_factory(), bucket_factory()
     client.write_lines(bucket, [f"m temp={value} {START_NS + n}" for n, value in enumerate((1, 99, 98))])
     rules = rules_of([{"rule": "range", "field": "temp", "high": 50}])
-    spec = ValidateSpec(bucket, "m", rules, quarantine_bucket=quarantine, ledger_bucket=ledger)
+    spec = ValidateSpec(
+        bucket=bucket, measurement="m", rules=rules, quarantine_bucket=quarantine, ledger_bucket=ledger
+    )
     assert run(client, spec, HOUR_OF_CHECKS)["quarantined"] == 2
     for _ in range(2):
         bucket = rename_bucket(influx, bucket, f"{bucket}_renamed")

@@ -36,12 +36,12 @@ def make_stepper(scene: PurgeScene, measurement: str) -> Stepper:
     """A restore in several parts."""
     org = scene.server.org
     spec = RestoreSpec(
-        org,
-        scene.bucket,
-        scene.measurement,
-        scene.bucket,
-        org,
-        str(scene.base),
+        org=org,
+        source_bucket=scene.bucket,
+        measurement=scene.measurement,
+        target_bucket=scene.bucket,
+        target_org=org,
+        shown_path=str(scene.base),
         target_measurement=measurement,
         ledger_bucket=scene.ledger,
         max_rows_per_read=2,

@@ -82,7 +82,13 @@ def test_frozen_are_the_windows_whose_shard_groups_the_server_drops(eager: Influ
         client.write_lines(
             "raw", [line(hour + timedelta(minutes=10 * part)) for hour in hours for part in range(6)]
         )
-        spec = RollupSpec("raw", "rolled", "m", GridSpec("1h"), ("count", "sum"))
+        spec = RollupSpec(
+            source_bucket="raw",
+            target_bucket="rolled",
+            measurement="m",
+            grid=GridSpec("1h"),
+            aggregates=("count", "sum"),
+        )
 
         def roll(**options: Any) -> dict[str, Any]:
             steps = roll_up(spec, span, RunInfo(), lambda: now, options=RollupOptions(**options))

@@ -39,7 +39,7 @@ pytestmark = pytest.mark.live
 WEEKS = interval("2025-03-03", "2025-03-24")  # three shard groups of the target, which begin on Mondays
 DAYS = 21
 RULES = {"temp": ("count", "sum"), "load": ("max",)}
-FIRST = RunInfo("dag", "task", "run", 1)
+FIRST = RunInfo(dag_id="dag", task_id="task", run_id="run", try_number=1)
 SECOND = replace(FIRST, try_number=2)
 
 
@@ -346,7 +346,11 @@ def test_other_windows_of_a_script_are_committed_once_when_the_target_refuses_so
     )
     script = SCRIPT.replace("SOURCE", scene.place.source).replace("TARGET", scene.place.target)
     spec = ScriptSpec(
-        script, scene.place.target, grid=GridSpec("1d"), pipeline="scripted", ledger_bucket=scene.place.ledger
+        script=script,
+        target_bucket=scene.place.target,
+        grid=GridSpec("1d"),
+        pipeline="scripted",
+        ledger_bucket=scene.place.ledger,
     )
     span = interval("2025-03-08", "2025-03-12")
     for run, generations in (

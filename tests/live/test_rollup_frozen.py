@@ -91,7 +91,14 @@ def scene(client: InfluxClient) -> Scene:
         for index in range(12)
     ]
     client.write_lines(source, lines)
-    spec = RollupSpec(source, target, "m", GridSpec("1h"), ("count", "sum"), ledger_bucket=f"ledger_{name}")
+    spec = RollupSpec(
+        source_bucket=source,
+        target_bucket=target,
+        measurement="m",
+        grid=GridSpec("1h"),
+        aggregates=("count", "sum"),
+        ledger_bucket=f"ledger_{name}",
+    )
     hours = Interval(start, start + timedelta(hours=2))
     return Scene(client, spec, hours, start + timedelta(days=1, minutes=90))
 

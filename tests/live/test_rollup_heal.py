@@ -30,7 +30,7 @@ from tests.scenes.rollup_runs import TAGS, Place, interval, make_place, make_poi
 pytestmark = pytest.mark.live
 
 RULES = {"temp": ("count", "sum", "max")}
-RUN = RunInfo("dag", "task", "after", 1)
+RUN = RunInfo(dag_id="dag", task_id="task", run_id="after", try_number=1)
 # three days without a scheduler: the last run before was that of March 1, 06:00
 BEFORE = interval("2025-03-01T05:00", "2025-03-01T06:00")
 AFTER = interval("2025-03-04T06:00", "2025-03-04T07:00")
@@ -56,7 +56,14 @@ class Scene:
     def receipt(self, window: Interval, **values: Any) -> None:
         """Put a receipt of another run into the ledger."""
         known = Receipt(
-            "mine", "rollup", window, State.WRITING, CLOCK, run_id="theirs", dag_id="dag", task_id="task"
+            pipeline="mine",
+            stage="rollup",
+            window=window,
+            state=State.WRITING,
+            written_at=CLOCK,
+            run_id="theirs",
+            dag_id="dag",
+            task_id="task",
         )
         self.place.client.write_lines(self.place.ledger, encode_receipts([replace(known, **values)]))
 

@@ -75,7 +75,10 @@ def run_all(client: InfluxClient, spec: RollupSpec, hours: Sequence[Interval], r
 def run_one(client: InfluxClient, spec: RollupSpec, hour: Interval, run_id: str) -> int:
     """Tried again like Airflow does."""
     for tries in range(1, MOST_TRIES + 1):
-        error = failure_of(client, roll_up(spec, hour, RunInfo("dag", "task", run_id, tries), now))
+        error = failure_of(
+            client,
+            roll_up(spec, hour, RunInfo(dag_id="dag", task_id="task", run_id=run_id, try_number=tries), now),
+        )
         if error is None:
             return tries
         if error.permanent:

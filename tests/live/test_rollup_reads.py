@@ -24,7 +24,10 @@ def test_large_window_is_told_when_one_read_cannot_bound_it(
     spec = place.spec("1h", ["median"], max_rows_per_read=limit)
     told: list[Report] = []
     steps = roll_up(
-        spec, interval("2026-01-01T00:00:00Z", "2026-01-01T02:00:00Z"), RunInfo("d", "t", "r"), now
+        spec,
+        interval("2026-01-01T00:00:00Z", "2026-01-01T02:00:00Z"),
+        RunInfo(dag_id="d", task_id="t", run_id="r"),
+        now,
     )
     drive(steps, client, told.append)
     warnings = [one.message for one in told if one.level == "warning"]

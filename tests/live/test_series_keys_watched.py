@@ -46,15 +46,21 @@ def fill(place: Place, start: str, values: Sequence[Any], order: Sequence[str], 
 
 
 def judged(place: Place, rules: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-    spec = ValidateSpec(place.source, place.measurement, rules_of(rules), ledger_bucket=place.ledger, **more)
+    spec = ValidateSpec(
+        bucket=place.source,
+        measurement=place.measurement,
+        rules=rules_of(rules),
+        ledger_bucket=place.ledger,
+        **more,
+    )
     return drive(validate(spec, HOUR, RUN, lambda: LONG_AFTER), place.client, lambda _report: None)
 
 
 def test_a_window_is_complete_when_its_points_lie_under_two_keys(place: Place) -> None:
     fill(place, "2025-03-08", range(10), SORTED, step=3)
     spec = CompletenessSpec(
-        place.source,
-        place.measurement,
+        bucket=place.source,
+        measurement=place.measurement,
         every="1h",
         cadence="3m",
         expected=(TAGS,),
@@ -70,7 +76,7 @@ def test_a_window_is_complete_when_its_points_lie_under_two_keys(place: Place) -
 def test_a_series_is_alive_when_one_of_its_keys_has_points(place: Place) -> None:
     fill(place, "2025-03-07T23:00", range(3), SORTED)
     fill(place, "2025-03-08T00:10", range(3), TURNED)
-    spec = DeadmanSpec(place.source, place.measurement, status_bucket=place.target)
+    spec = DeadmanSpec(bucket=place.source, measurement=place.measurement, status_bucket=place.target)
     result = drive(check_deadman(spec, HOUR), place.client, lambda _report: None)
     assert (result["expected"], result["dead_count"]) == (1, 0)
     assert result["statuses_written"] == 1
@@ -141,7 +147,9 @@ def test_what_a_script_wrote_is_found_when_the_order_of_its_tags_is_turned(place
         |> drop(columns: ["host"])
         |> rename(columns: {{last: "host"}})
         |> to(bucket: "{place.target}", tagColumns: ["site", "host"])"""
-    spec = ScriptSpec(script, place.target, grid=GridSpec("1h"), ledger_bucket=place.ledger)
+    spec = ScriptSpec(
+        script=script, target_bucket=place.target, grid=GridSpec("1h"), ledger_bucket=place.ledger
+    )
     told: list[str] = []
 
     def run() -> Any:

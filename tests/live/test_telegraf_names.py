@@ -159,7 +159,9 @@ def test_deadman_knows_each_series_when_its_tags_have_such_names(
     for measurement, some in points.items():
         right = sorted((dict(tags) for tags in series_of(some)), key=repr)
         for expected in (None, tuple(right)):
-            spec = DeadmanSpec(shared.source, measurement, expected=expected, status_bucket=statuses)
+            spec = DeadmanSpec(
+                bucket=shared.source, measurement=measurement, expected=expected, status_bucket=statuses
+            )
             after = [Interval(WINDOW.stop + n * HOUR, WINDOW.stop + (n + 1) * HOUR) for n in range(2)]
             found = [drive(check_deadman(spec, hour), client, lambda _report: None) for hour in after]
             assert sorted((one["series"] for one in found[0]["dead"]), key=repr) == right, measurement
@@ -172,8 +174,8 @@ def test_window_is_complete_when_every_listed_series_came(client: InfluxClient, 
     for measurement in SEVERAL:
         listed = tuple(dict(tags) for tags in series_of(of(measurement)))
         spec = CompletenessSpec(
-            shared.source,
-            measurement,
+            bucket=shared.source,
+            measurement=measurement,
             expected=listed,
             every="1h",
             cadence="15m",
@@ -205,9 +207,9 @@ def test_copies_are_right_when_points_break_a_rule(
             {"rule": "expected_series", "series": [*map(dict, series), {key: "never"}], "name": "listed"},
         ]
         spec = ValidateSpec(
-            shared.source,
-            measurement,
-            rules_of(rules),
+            bucket=shared.source,
+            measurement=measurement,
+            rules=rules_of(rules),
             quarantine_bucket=quarantine,
             clean_bucket=clean,
             ledger_bucket=shared.ledger,
@@ -238,15 +240,23 @@ def test_points_are_gone_everywhere_when_series_are_erased_by_result_or_table(
         spec = spec_of(place, measurement)
         roll(client, spec, WINDOW)
         text = next(dict(point.tags)[key] for point in of(measurement) if key in dict(point.tags))
-        archived = ArchiveSpec(influx.org, place.source, measurement, str(tmp_path), place.ledger)
-        run_of = EraseRun(RUN, lambda: LATER, {"product": "1"}, b"0123456789abcdef", None)
+        archived = ArchiveSpec(
+            org=influx.org,
+            bucket=place.source,
+            measurement=measurement,
+            shown_path=str(tmp_path),
+            ledger_bucket=place.ledger,
+        )
+        run_of = EraseRun(
+            run=RUN, now=lambda: LATER, versions={"product": "1"}, salt=b"0123456789abcdef", key=None
+        )
         drive(
             archive(archived, [WINDOW], RUN, lambda: LATER, {"product": "1"}),
             client,
             lambda _r: None,
             actions_with(store),
         )
-        steps = erase(EraseSpec(archived, {key: text}), run_of)
+        steps = erase(EraseSpec(archive=archived, tags={key: text}), run_of)
         drive(steps, client, lambda _report: None, actions_with(store))
         left = without(of(measurement), ((key, text),))
         assert stored_values(influx, place.source, measurement) == values_of(left), measurement

@@ -205,7 +205,9 @@ def test_clean_copies_keep_series_apart_when_a_carriage_return_is_all_that_diffe
         'm,host=srv1\r v=2,s="a\rb"',
     )
     rules = rules_of([{"rule": "range", "field": "v", "high": 100}])
-    spec = ValidateSpec(place.source, "m", rules, clean_bucket=clean, ledger_bucket=place.ledger)
+    spec = ValidateSpec(
+        bucket=place.source, measurement="m", rules=rules, clean_bucket=clean, ledger_bucket=place.ledger
+    )
     right = {("host=srv1",): {"v": 1, "s": "x\r\ny"}, ("host=srv1\r",): {"v": 2, "s": "a\rb"}}
     first = validation_runs.run(place.client, spec, HOUR, START + timedelta(days=2))
     assert stored(influx, clean) == right

@@ -49,12 +49,14 @@ def test_sensor_and_deadman_see_two_series_when_a_carriage_return_is_all_that_di
     place: Place, influx: InfluxServer, bucket_factory: Make
 ) -> None:
     put(influx, place.source, "m,host=srv1 v=1", "m,host=srv1\r v=2")
-    completeness = CompletenessSpec(place.source, "m", expected=2, ledger_bucket=place.ledger)
+    completeness = CompletenessSpec(
+        bucket=place.source, measurement="m", expected=2, ledger_bucket=place.ledger
+    )
     event = look_at_hour(place.client, completeness)
     assert event is not None
     assert event["series"] == 2
     statuses = bucket_factory()
-    spec = DeadmanSpec(place.source, "m", status_bucket=statuses)
+    spec = DeadmanSpec(bucket=place.source, measurement="m", status_bucket=statuses)
     result = drive(check_deadman(spec, HOUR), place.client, lambda _report: None)
     assert (result["expected"], result["alive"], result["dead_count"]) == (2, 2, 0)
     later = Interval(HOUR.stop, HOUR.stop + timedelta(hours=1))
@@ -70,11 +72,12 @@ def test_one_device_with_other_bytes_than_text_does_not_stop_the_checks_of_the_o
 ) -> None:
     put(influx, place.source, b"m,site=K\xf6ln v=1", b"m,site=Berlin v=2")
     event = look_at_hour(
-        place.client, CompletenessSpec(place.source, "m", expected=2, ledger_bucket=place.ledger)
+        place.client,
+        CompletenessSpec(bucket=place.source, measurement="m", expected=2, ledger_bucket=place.ledger),
     )
     assert event is not None
     assert event["series"] == 2
-    spec = DeadmanSpec(place.source, "m", status_bucket=bucket_factory())
+    spec = DeadmanSpec(bucket=place.source, measurement="m", status_bucket=bucket_factory())
     assert drive(check_deadman(spec, HOUR), place.client, lambda _report: None)["alive"] == 2
     later = Interval(HOUR.stop, HOUR.stop + timedelta(hours=1))
     result = drive(check_deadman(spec, later), place.client, lambda _report: None)
@@ -160,7 +163,7 @@ def test_bytes_that_are_no_text_are_named_when_points_are_validated_or_reconcile
     roll(place.client, spec, HOUR)
     put(influx, place.source, "m,site=b v=1", b"m,site=K\xf6ln v=2")
     rules = rules_of([{"rule": "range", "field": "v", "high": 1}])
-    validation = ValidateSpec(place.source, "m", rules, ledger_bucket=place.ledger)
+    validation = ValidateSpec(bucket=place.source, measurement="m", rules=rules, ledger_bucket=place.ledger)
     with pytest.raises(QueryFailed, match=r"site=K\\xf6ln.*DELETE FROM"):
         validation_runs.run(place.client, validation, HOUR, START + timedelta(days=2))
     with pytest.raises(InfluxRollupError, match=r"site=K\\xf6ln"):
@@ -173,7 +176,7 @@ def test_script_runs_once_for_each_window_when_its_rows_are_quoted(
     put(influx, place.source, "m,host=a\\,b\r v=1")
     script = f"""from(bucket: "{place.source}") |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
   |> aggregateWindow(every: 1h, fn: count, timeSrc: "_start") |> to(bucket: "{place.target}")"""
-    spec = ScriptSpec(script, place.target, ledger_bucket=place.ledger, name="s")
+    spec = ScriptSpec(script=script, target_bucket=place.target, ledger_bucket=place.ledger, name="s")
     sent: list[bytes] = []
     stream = Transport.stream
 

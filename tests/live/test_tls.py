@@ -84,9 +84,9 @@ def serving(certificate: Path | None) -> Iterator[int]:
 def ask(port: int, authorities: Path | None, host: str = "localhost") -> str:
     """What a health check says."""
     settings = ClientSettings(
-        f"https://{host}:{port}",
-        "dev",
-        lambda _: "t",
+        url=f"https://{host}:{port}",
+        org="dev",
+        token=lambda _: "t",
         ssl_ca_cert=None if authorities is None else str(authorities),
         deadline_seconds=3_600,
     )

@@ -80,7 +80,13 @@ def test_a_script_is_to_be_corrected_when_its_query_cannot_work(place: Place) ->
     flux = f"""from(bucket: "{place.source}") |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
         |> filter(fn: (r) => r._measurement == "{place.measurement}" and r._field == "text")
         |> aggregateWindow(every: 1d, fn: mean) |> to(bucket: "{place.target}")"""
-    spec = ScriptSpec(flux, place.target, pipeline="own", ledger_bucket=place.ledger, on_raw_read="allow")
+    spec = ScriptSpec(
+        script=flux,
+        target_bucket=place.target,
+        pipeline="own",
+        ledger_bucket=place.ledger,
+        on_raw_read="allow",
+    )
     with pytest.raises(QueryFailed, match="unsupported input type for mean aggregate") as caught:
         drive(roll_up_by_script(spec, TUESDAY, RUN, now), place.client, lambda _report: None)
     assert caught.value.permanent

@@ -109,9 +109,9 @@ def test_each_rule_finds_exactly_its_faults_when_they_are_planted(
     client.write_lines(bucket, [*scene.lines(), future_line()])
     # a third of a read holds the whole: what a rule remembers of a series passes from part to part
     spec = ValidateSpec(
-        bucket,
-        MEASUREMENT,
-        rules_of(RULES),
+        bucket=bucket,
+        measurement=MEASUREMENT,
+        rules=rules_of(RULES),
         quarantine_bucket=quarantine,
         ledger_bucket=ledger,
         max_rows_per_read=8000,
@@ -191,7 +191,11 @@ array.from(rows: [{{_time: {START:%Y-%m-%dT%H:%M:%SZ}, _measurement: "m", d: "a\
         ]
     )
     result = run(
-        client, ValidateSpec(bucket, "m", rules, quarantine_bucket=quarantine, ledger_bucket=ledger), HOUR
+        client,
+        ValidateSpec(
+            bucket=bucket, measurement="m", rules=rules, quarantine_bucket=quarantine, ledger_bucket=ledger
+        ),
+        HOUR,
     )
     violations = {rule: one["violations"] for rule, one in by_rule(result).items()}
     # b twice and x three times are no numbers, y is too small; x is empty once with b beside it, and lacks beside n and y
@@ -229,9 +233,9 @@ def test_faults_are_found_on_real_temperatures_when_some_are_changed(
     start = points["_time"].iloc[0].to_pydatetime()
     whole = Interval(start, start + timedelta(hours=2200))
     spec = ValidateSpec(
-        bucket,
-        san_francisco.MEASUREMENT,
-        rules_of(rules),
+        bucket=bucket,
+        measurement=san_francisco.MEASUREMENT,
+        rules=rules_of(rules),
         quarantine_bucket=quarantine,
         ledger_bucket=ledger,
         max_rows_per_read=500,

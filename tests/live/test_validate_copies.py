@@ -48,7 +48,9 @@ def test_points_leave_the_quarantine_when_they_are_corrected_or_a_rule_goes(
     rules = rules_of(
         [{"rule": "range", "field": "temp", "high": 50}, {"rule": "range", "field": "hum", "low": 9}]
     )
-    spec = ValidateSpec(bucket, "m", rules, quarantine_bucket=quarantine, ledger_bucket=ledger)
+    spec = ValidateSpec(
+        bucket=bucket, measurement="m", rules=rules, quarantine_bucket=quarantine, ledger_bucket=ledger
+    )
     other = replace(spec, name="another one")
     for one in (spec, other, spec):
         assert run(client, one, HOUR)["quarantined"] == 2 + 4
@@ -79,9 +81,9 @@ def test_future_points_stay_in_quarantine_only_while_they_are_there(
     bucket, quarantine, ledger = bucket_factory(), bucket_factory(), bucket_factory()
     client.write_lines(bucket, [future_line(), future_line(FUTURE_NS + 10**18), future_line(START_NS)])
     spec = ValidateSpec(
-        bucket,
-        MEASUREMENT,
-        rules_of([{"rule": "future"}]),
+        bucket=bucket,
+        measurement=MEASUREMENT,
+        rules=rules_of([{"rule": "future"}]),
         quarantine_bucket=quarantine,
         ledger_bucket=ledger,
         max_rows_per_read=1,
@@ -116,7 +118,7 @@ def test_verdict_goes_over_the_border_when_points_came_before_the_interval(
             {"rule": "monotonic", "field": "total"},
         ]
     )
-    spec = ValidateSpec(bucket, "m", rules, ledger_bucket=ledger)
+    spec = ValidateSpec(bucket=bucket, measurement="m", rules=rules, ledger_bucket=ledger)
     found = {rule: one["violations"] for rule, one in by_rule(run(client, spec, HOUR)).items()}
     assert found == {"spike:temp": 1, "stuck:temp": 1, "monotonic:total": 1}
     client.write_lines(bucket, [f"m,d=1 temp=20,total=99i {START_NS - MINUTE_NS}"])
@@ -139,7 +141,7 @@ def test_silent_series_are_found_when_any_inventory_names_them(
         {"series": {"flux": query, "params": {"left_out": "c"}}},
     ]
     rules = rules_of([{"rule": "expected_series", "name": str(n), **form} for n, form in enumerate(forms)])
-    spec = ValidateSpec(bucket, "m", rules, ledger_bucket=ledger)
+    spec = ValidateSpec(bucket=bucket, measurement="m", rules=rules, ledger_bucket=ledger)
     for one in run(client, spec, HOUR)["rules"]:
         assert (one["checked"], one["violations"]) == (2, 1)
         assert "d=b" in one["examples"][0]["message"]
@@ -151,7 +153,10 @@ def test_range_is_judged_without_reading_points_when_it_holds(
     bucket, ledger = bucket_factory(), bucket_factory()
     client.write_lines(bucket, [f"m,d=1 temp={n},big={2**53 + n}i {START_NS + n}" for n in range(100)])
     spec = ValidateSpec(
-        bucket, "m", rules_of([{"rule": "range", "field": "*", "low": 0}]), ledger_bucket=ledger
+        bucket=bucket,
+        measurement="m",
+        rules=rules_of([{"rule": "range", "field": "*", "low": 0}]),
+        ledger_bucket=ledger,
     )
     held = run(client, spec, HOUR)
     assert (held["state"], held["points_read"], by_rule(held)["range:*"]["checked"]) == ("ok", 0, 200)
@@ -180,9 +185,9 @@ def test_clean_bucket_holds_the_transformed_points_when_some_are_wrong(
     ]
     rules = rules_of([{"rule": "range", "field": "t", "high": 85}])
     spec = ValidateSpec(
-        bucket,
-        "m",
-        rules,
+        bucket=bucket,
+        measurement="m",
+        rules=rules,
         clean_bucket=clean,
         transformations=transformations_of(changes),
         ledger_bucket=ledger,
@@ -227,9 +232,19 @@ def test_nothing_is_written_when_the_validation_cannot_begin(
     bucket, quarantine = bucket_factory(), bucket_factory()
     rules = rules_of([{"rule": "future"}])
     with pytest.raises(BucketNotFound):
-        run(client, ValidateSpec("no such bucket", "m", rules, ledger_bucket="never made"), HOUR)
+        run(
+            client,
+            ValidateSpec(bucket="no such bucket", measurement="m", rules=rules, ledger_bucket="never made"),
+            HOUR,
+        )
     client.write_lines(bucket, [f"m,violated_rule=x temp=1 {START_NS}"])
-    spec = ValidateSpec(bucket, "m", rules, quarantine_bucket=quarantine, ledger_bucket=bucket_factory())
+    spec = ValidateSpec(
+        bucket=bucket,
+        measurement="m",
+        rules=rules,
+        quarantine_bucket=quarantine,
+        ledger_bucket=bucket_factory(),
+    )
     with pytest.raises(ConfigurationError, match="violated_rule"):
         run(client, spec, HOUR)
     with pytest.raises(WindowNotDue):
@@ -242,9 +257,9 @@ def test_rerun_ends_as_one_run_when_a_run_died_after_any_write(
 ) -> None:
     bucket, quarantine, clean, ledger = (bucket_factory() for _ in range(4))
     spec = ValidateSpec(
-        bucket,
-        "m",
-        rules_of(
+        bucket=bucket,
+        measurement="m",
+        rules=rules_of(
             [{"rule": "range", "field": "temp", "high": 50}, {"rule": "stuck", "field": "temp", "points": 2}]
         ),
         quarantine_bucket=quarantine,
@@ -299,7 +314,9 @@ def test_points_leave_influxdb_in_one_shared_read_when_many_rules_ask(
     ]
 
     def raw_reads(rules: list[dict[str, Any]]) -> list[int]:
-        spec = ValidateSpec(bucket, "m", rules_of(rules), warm_up="0s", ledger_bucket=ledger)
+        spec = ValidateSpec(
+            bucket=bucket, measurement="m", rules=rules_of(rules), warm_up="0s", ledger_bucket=ledger
+        )
         sent = [flux for flux in queries_of(client, spec, HOUR) if f'from(bucket: "{bucket}")' in flux]
         plans = [read_plan(client.query(flux, extern=plan_extern())) for flux in sent]
         return [len(plan.raw_reads) for plan in plans if plan is not None]

@@ -64,7 +64,7 @@ def named(result: dict[str, Any], rule: str) -> set[str]:
 
 
 def judged(client: InfluxClient, buckets: tuple[str, str], rules: list[dict[str, Any]]) -> dict[str, Any]:
-    spec = ValidateSpec(buckets[0], "m", rules_of(rules), ledger_bucket=buckets[1])
+    spec = ValidateSpec(bucket=buckets[0], measurement="m", rules=rules_of(rules), ledger_bucket=buckets[1])
     return run(client, spec, SPAN, START + timedelta(days=1))
 
 
@@ -134,11 +134,11 @@ def test_share_of_late_points_is_the_ledgers_when_a_reconcile_found_some(
     on_time = [line("d00", at) for at in minutes(START, 93)]
     client.write_lines(buckets[0], on_time)
     spec = RollupSpec(
-        buckets[0],
-        target,
-        "m",
-        GridSpec("1h"),
-        ("count", "sum", "min", "max", "first", "last"),
+        source_bucket=buckets[0],
+        target_bucket=target,
+        measurement="m",
+        grid=GridSpec("1h"),
+        aggregates=("count", "sum", "min", "max", "first", "last"),
         pipeline="hours",
         ledger_bucket=buckets[1],
     )

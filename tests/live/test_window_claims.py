@@ -39,7 +39,13 @@ def make_steps(scene: PurgeScene, verb: str) -> Any:
         return scene.purge_steps(WINDOW, now=NOW)
     org = scene.server.org
     spec = RestoreSpec(
-        org, scene.bucket, scene.measurement, scene.bucket, org, str(scene.base), ledger_bucket=scene.ledger
+        org=org,
+        source_bucket=scene.bucket,
+        measurement=scene.measurement,
+        target_bucket=scene.bucket,
+        target_org=org,
+        shown_path=str(scene.base),
+        ledger_bucket=scene.ledger,
     )
     return restore(spec, WINDOW, RUN, lambda: NOW)
 

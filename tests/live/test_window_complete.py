@@ -45,7 +45,9 @@ def put(client: InfluxClient, bucket: str, device: str, first: datetime, count: 
 
 @pytest.fixture
 def spec(bucket_factory: Callable[[], str]) -> CompletenessSpec:
-    return CompletenessSpec(bucket_factory(), "fleet", every="1h", ledger_bucket=bucket_factory())
+    return CompletenessSpec(
+        bucket=bucket_factory(), measurement="fleet", every="1h", ledger_bucket=bucket_factory()
+    )
 
 
 @pytest.fixture
@@ -178,7 +180,7 @@ def test_short_local_day_is_complete_with_fewer_points(
     client: InfluxClient, bucket_factory: Callable[[], str], look: Look
 ) -> None:
     spec = CompletenessSpec(
-        bucket_factory(), "fleet", every="1d", timezone="America/Los_Angeles", cadence="1h"
+        bucket=bucket_factory(), measurement="fleet", every="1d", timezone="America/Los_Angeles", cadence="1h"
     )
     start = datetime(2024, 3, 9, 8, tzinfo=UTC)
     days = Interval(start, start + 24 * HOUR + 23 * HOUR + 24 * HOUR)
@@ -189,7 +191,7 @@ def test_short_local_day_is_complete_with_fewer_points(
 
 
 def receipt(window: Interval, state: State) -> Receipt:
-    return Receipt("raw_1h", "rollup", window, state, written_at=LONG_AFTER)
+    return Receipt(pipeline="raw_1h", stage="rollup", window=window, state=state, written_at=LONG_AFTER)
 
 
 def test_upstream_is_waited_for_when_its_windows_are_not_all_committed(

@@ -47,18 +47,22 @@ def look(
 def spec(bucket_factory: Callable[[], str]) -> CompletenessSpec:
     listed = ({"device": "d1"}, {"device": "d2"})
     return CompletenessSpec(
-        bucket_factory(), "fleet", every="1h", expected=listed, ledger_bucket=bucket_factory()
+        bucket=bucket_factory(),
+        measurement="fleet",
+        every="1h",
+        expected=listed,
+        ledger_bucket=bucket_factory(),
     )
 
 
 @pytest.fixture
 def rollup(spec: CompletenessSpec, bucket_factory: Callable[[], str]) -> RollupSpec:
     return RollupSpec(
-        spec.bucket,
-        bucket_factory(),
-        "fleet",
-        GridSpec("30m"),
-        ("count",),
+        source_bucket=spec.bucket,
+        target_bucket=bucket_factory(),
+        measurement="fleet",
+        grid=GridSpec("30m"),
+        aggregates=("count",),
         pipeline="halves",
         ledger_bucket=spec.ledger_bucket,
     )
@@ -73,11 +77,17 @@ def marks(client: InfluxClient, rollup: RollupSpec) -> list[tuple[str, str, int,
 
 
 def run(client: InfluxClient, rollup: RollupSpec) -> None:
-    drive(roll_up(rollup, WINDOW, RunInfo("d", "t", "r"), lambda: DUE + HOUR), client, lambda _report: None)
+    drive(
+        roll_up(rollup, WINDOW, RunInfo(dag_id="d", task_id="t", run_id="r"), lambda: DUE + HOUR),
+        client,
+        lambda _report: None,
+    )
 
 
 def repair(client: InfluxClient, rollup: RollupSpec, **more: Any) -> dict[str, Any]:
-    steps = reconcile(rollup, WINDOW, RunInfo("d", "t", "r"), lambda: DUE + 9 * HOUR, **more)
+    steps = reconcile(
+        rollup, WINDOW, RunInfo(dag_id="d", task_id="t", run_id="r"), lambda: DUE + 9 * HOUR, **more
+    )
     return drive(steps, client, lambda _report: None).as_json()
 
 

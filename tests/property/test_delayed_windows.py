@@ -181,7 +181,9 @@ def test_windows_like_one_are_those_of_its_schedule(zone: str, frequency: str, y
 @pytest.mark.parametrize("into", ["1d", "1w", "1mo"])
 @pytest.mark.parametrize("zone", ["UTC", "America/Havana"])
 def test_each_large_window_is_compacted_once_when_there_is_a_delay(zone: str, into: str, delay: str) -> None:
-    spec = CompactSpec("o", "raw", "m", "/archive", into, timezone=zone, delay=delay)
+    spec = CompactSpec(
+        org="o", bucket="raw", measurement="m", shown_path="/archive", into=into, timezone=zone, delay=delay
+    )
     named = [window for run in runs("daily", zone) for window in spec.windows(run)]
     require_once(named, Grid.of(into, timezone=zone).tile(Interval(min(named).start, max(named).stop)))
 

@@ -35,7 +35,15 @@ BEGIN = datetime(2025, 3, 10, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 FIELDS = ("temp", "load")
 SPECS = {
-    fields: RollupSpec("raw", "rolled", "m", GridSpec("2h"), ("count",), fields=fields, pipeline="mine")
+    fields: RollupSpec(
+        source_bucket="raw",
+        target_bucket="rolled",
+        measurement="m",
+        grid=GridSpec("2h"),
+        aggregates=("count",),
+        fields=fields,
+        pipeline="mine",
+    )
     for fields in (("temp",), FIELDS)
 }
 
@@ -93,7 +101,11 @@ class Story:
 
     def __init__(self, retention_hours: int, shard_hours: int) -> None:
         self.now = BEGIN + timedelta(days=3)
-        self.source = Source(Bucket("raw", retention_hours * 3600, shard_hours * 3600))
+        self.source = Source(
+            Bucket(
+                name="raw", retention_seconds=retention_hours * 3600, shard_group_seconds=shard_hours * 3600
+            )
+        )
         self.receipts: dict[Interval, Receipt] = {}
         for moments in self.source.points.values():
             moments |= {self.now - step * MINUTE for step in range(0, retention_hours * 60, 40)}
@@ -117,9 +129,20 @@ class Story:
         grid = spec.grid.grid()
         stop = grid.floor(self.now) - back * timedelta(hours=2)
         windows = tuple(grid.windows(Interval(stop - count * timedelta(hours=2), stop)))
-        columns = tuple(Column(name, "float", find_aggregate("count")) for name in fields)
-        job = Job(spec, windows, windows, columns, Ownership(Claim.of(spec)))
-        book = ReceiptBook("ledger", "mine", "rollup", spec.spec_hash(), RunInfo(), dict(self.receipts))
+        columns = tuple(
+            Column(field=name, field_type="float", aggregate=find_aggregate("count")) for name in fields
+        )
+        job = Job(
+            spec=spec, windows=windows, cells=windows, columns=columns, ownership=Ownership(Claim.of(spec))
+        )
+        book = ReceiptBook(
+            ledger_bucket="ledger",
+            pipeline="mine",
+            stage="rollup",
+            spec_hash=spec.spec_hash(),
+            run=RunInfo(),
+            previous=dict(self.receipts),
+        )
         frozen = self.judged(job, book)
         self.now += slow * MINUTE
         self.source.enforce(self.now)

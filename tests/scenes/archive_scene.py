@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.steps.influx import Report
     from tests.conftest import InfluxServer
 
-RUN = RunInfo("dag", "task", "run", 1)
+RUN = RunInfo(dag_id="dag", task_id="task", run_id="run", try_number=1)
 VERSIONS = {"product": "1"}
 START = datetime(2025, 3, 8, tzinfo=UTC)
 WINDOW = Interval(START, START + timedelta(hours=1))
@@ -129,7 +129,13 @@ class ArchiveScene:
     @property
     def spec(self) -> ArchiveSpec:
         """What is archived."""
-        return ArchiveSpec(self.server.org, self.bucket, self.measurement, str(self.base), self.ledger)
+        return ArchiveSpec(
+            org=self.server.org,
+            bucket=self.bucket,
+            measurement=self.measurement,
+            shown_path=str(self.base),
+            ledger_bucket=self.ledger,
+        )
 
     @property
     def folder(self) -> Path:
@@ -251,7 +257,7 @@ def client_of(server: InfluxServer, url: str = "", **more: Any) -> InfluxClient:
     """A client that gives up soon."""
     wanted = {"deadline_seconds": 0.05, **more}
     return InfluxClient(
-        ClientSettings(url or server.url, server.org, lambda _refresh: server.token, **wanted)
+        ClientSettings(url=url or server.url, org=server.org, token=lambda _refresh: server.token, **wanted)
     )
 
 

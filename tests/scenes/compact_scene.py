@@ -63,7 +63,13 @@ class CompactScene(PurgeScene):
     @property
     def compact_spec(self) -> CompactSpec:
         """What is compacted."""
-        return CompactSpec(self.server.org, self.bucket, self.measurement, str(self.base), "1d")
+        return CompactSpec(
+            org=self.server.org,
+            bucket=self.bucket,
+            measurement=self.measurement,
+            shown_path=str(self.base),
+            into="1d",
+        )
 
     def fill(self) -> None:
         """Write the points, and archive the hours."""

@@ -79,7 +79,7 @@ class EraseScene(PurgeScene):
     @property
     def erase_spec(self) -> EraseSpec:
         """What is erased."""
-        return EraseSpec(self.spec, self.tags)
+        return EraseSpec(archive=self.spec, tags=self.tags)
 
     def fill(self, *, with_customer: bool = True) -> None:
         """Write, roll up and archive three hours."""
@@ -98,7 +98,13 @@ class EraseScene(PurgeScene):
         """The verb; changes are those of the spec, ``dry_run``, ``key`` and ``now``."""
         is_dry = changes.pop("dry_run", False)
         now: datetime = changes.pop("now", ERASED_AT)
-        by = EraseRun(changes.pop("run", RUN), lambda: now, VERSIONS, SALT, changes.pop("key", None))
+        by = EraseRun(
+            run=changes.pop("run", RUN),
+            now=lambda: now,
+            versions=VERSIONS,
+            salt=SALT,
+            key=changes.pop("key", None),
+        )
         return erase(replace(self.erase_spec, **changes), by, dry_run=is_dry)
 
     def erase(self, **changes: Any) -> dict[str, Any]:

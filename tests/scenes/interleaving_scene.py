@@ -221,7 +221,12 @@ class Interleaving(PurgeScene):
             "daily": self._roll_up("daily", SPAN),
             "reconcile": self._reconcile(pipeline, span),
             "archive": self._archive(some),
-            "purge": lambda: purge(PurgeSpec(self.spec, required, "0s", "0s"), some, self._run(), self.now),
+            "purge": lambda: purge(
+                PurgeSpec(archive=self.spec, require_pipelines=required, min_age="0s", quiet_for="0s"),
+                some,
+                self._run(),
+                self.now,
+            ),
             "restore": self._restore(span),
             "write": self._write,
         }[name]
@@ -234,7 +239,7 @@ class Interleaving(PurgeScene):
         return self.random.sample(WINDOWS, self.random.randint(1, 3))
 
     def _run(self) -> RunInfo:
-        return RunInfo("dag", "task", f"run {next(self._runs)}", 1)
+        return RunInfo(dag_id="dag", task_id="task", run_id=f"run {next(self._runs)}", try_number=1)
 
     def _pipeline(self, name: str) -> RollupSpec:
         return {"hourly": self.hourly, "most": self.most, "daily": self.daily}[name]
@@ -251,12 +256,12 @@ class Interleaving(PurgeScene):
     def _restore(self, interval: Interval, *, overwrite: bool = False) -> Callable[[], Any]:
         org = self.server.org
         spec = RestoreSpec(
-            org,
-            self.bucket,
-            self.measurement,
-            self.bucket,
-            org,
-            str(self.base),
+            org=org,
+            source_bucket=self.bucket,
+            measurement=self.measurement,
+            target_bucket=self.bucket,
+            target_org=org,
+            shown_path=str(self.base),
             overwrite=overwrite,
             allow_missing=True,
             ledger_bucket=self.ledger,

@@ -74,11 +74,11 @@ class PurgeScene(ArchiveScene):
     def hourly(self) -> RollupSpec:
         """The lower tier."""
         return RollupSpec(
-            self.bucket,
-            self.rolled,
-            self.measurement,
-            GridSpec("1h"),
-            {"temp": ("count", "sum")},
+            source_bucket=self.bucket,
+            target_bucket=self.rolled,
+            measurement=self.measurement,
+            grid=GridSpec("1h"),
+            aggregates={"temp": ("count", "sum")},
             pipeline="hourly",
             ledger_bucket=self.ledger,
         )
@@ -87,11 +87,11 @@ class PurgeScene(ArchiveScene):
     def daily(self) -> RollupSpec:
         """The tier above."""
         return RollupSpec(
-            self.rolled,
-            self.rolled,
-            self.measurement,
-            GridSpec("1d"),
-            {"temp": ("count", "sum")},
+            source_bucket=self.rolled,
+            target_bucket=self.rolled,
+            measurement=self.measurement,
+            grid=GridSpec("1d"),
+            aggregates={"temp": ("count", "sum")},
             target_measurement="m_daily",
             pipeline="daily",
             source_tier="hourly",
@@ -101,7 +101,9 @@ class PurgeScene(ArchiveScene):
     @property
     def purge_spec(self) -> PurgeSpec:
         """What is purged."""
-        return PurgeSpec(self.spec, ("hourly", "daily"), "30d", "1d")
+        return PurgeSpec(
+            archive=self.spec, require_pipelines=("hourly", "daily"), min_age="30d", quiet_for="1d"
+        )
 
     def add(self, *points: Point) -> None:
         """Write points, and remember them."""

@@ -88,7 +88,9 @@ def sweep_tiers(
     options = ReconcileOptions(
         **{name: more.pop(name) for name in ("mode", "strict", "max_windows") if name in more}
     )
-    asked = ReconcileSpec(spec.pipeline_name, spec.ledger_bucket, options=options, **more)
+    asked = ReconcileSpec(
+        pipeline=spec.pipeline_name, ledger_bucket=spec.ledger_bucket, options=options, **more
+    )
     steps = reconcile_pipeline(asked, span, RUN, now)
     return drive(steps, client, lambda told: report(told.message)).as_json()
 

@@ -82,8 +82,16 @@ class Scene:
         return ArchiveStore.of_url(str(self.folder))
 
     def archive(self, windows: Sequence[Interval] = (DAY,), **changes: Any) -> ArchiveResult:
-        spec = ArchiveSpec("dev", self.source, self.measurement, str(self.folder), ledger_bucket=self.ledger)
-        steps = archive(replace(spec, **changes), windows, RunInfo("d", "a", "r"), now, {})
+        spec = ArchiveSpec(
+            org="dev",
+            bucket=self.source,
+            measurement=self.measurement,
+            shown_path=str(self.folder),
+            ledger_bucket=self.ledger,
+        )
+        steps = archive(
+            replace(spec, **changes), windows, RunInfo(dag_id="d", task_id="a", run_id="r"), now, {}
+        )
         return drive(steps, self.client, lambda _: None, actions_with(self.store))
 
     def spec(self, **changes: Any) -> RestoreSpec:
@@ -105,7 +113,7 @@ class Scene:
         def report(one: Report) -> None:
             self.reports.append(one.message)
 
-        steps = restore(self.spec(**changes), interval, RunInfo("d", "t", "r"), now)
+        steps = restore(self.spec(**changes), interval, RunInfo(dag_id="d", task_id="t", run_id="r"), now)
         return drive(steps, self.client, report, actions_with(self.store))
 
     def parquet_files(self) -> list[Path]:

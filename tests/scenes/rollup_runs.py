@@ -40,7 +40,7 @@ SERIES = (
     ("b 1", "", ""),
     ("b 2", "nairobi", "早い"),
 )
-RUN = RunInfo("dag", "task", "run", 1)
+RUN = RunInfo(dag_id="dag", task_id="task", run_id="run", try_number=1)
 
 
 def now() -> datetime:

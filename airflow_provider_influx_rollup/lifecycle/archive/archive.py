@@ -183,7 +183,20 @@ def _try(
     plan = yield from plan_read(spec, window, bucket)
     if newest is None:
         yield from require_known(spec, window, plan.keys)
-    making = Making(spec, window, plan, newest, purge, run, now, now(), versions, FIRST, fences, marks)
+    making = Making(
+        spec=spec,
+        window=window,
+        plan=plan,
+        newest=newest,
+        purge=purge,
+        run=run,
+        clock=now,
+        began=now(),
+        versions=versions,
+        reason=FIRST,
+        fences=fences,
+        marks=marks,
+    )
     if newest is None:
         return (yield from _made(fresh_generation(making)))
     if is_taken or purge is not None or elsewhere:
@@ -276,11 +289,11 @@ def _kept(spec: ArchiveSpec, window: Interval, newest: Published | None) -> Step
 def _receipt(spec: ArchiveSpec, one: Archived, run: RunInfo, now: Clock, seconds: float) -> Receipt:
     manifest = one.published.manifest
     made = Receipt(
-        spec.pipeline,
-        STAGE,
-        manifest.window,
-        State.COMMITTED,
-        now(),
+        pipeline=spec.pipeline,
+        stage=STAGE,
+        window=manifest.window,
+        state=State.COMMITTED,
+        written_at=now(),
         generation=manifest.generation,
         rows_in=manifest.source.total.rows,
         rows_out=manifest.content.total.rows,

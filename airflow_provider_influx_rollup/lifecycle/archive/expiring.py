@@ -40,7 +40,7 @@ from airflow_provider_influx_rollup.windows.shards import shard_end
 MOST_NAMED = 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Expiring:
     """What was found and done.
 
@@ -113,7 +113,15 @@ def archive_expiring(
         )
     seconds = (now() - began).total_seconds()
     first = deletion(left[0], bucket) if left else None
-    return Expiring(spec, tuple(counts), tuple(archived), tuple(left), first, rows, seconds)
+    return Expiring(
+        spec=spec,
+        expiring=tuple(counts),
+        archived=tuple(archived),
+        left=tuple(left),
+        next_deletion=first,
+        rows=rows,
+        seconds=seconds,
+    )
 
 
 def deletion(window: Interval, bucket: Bucket) -> datetime:

@@ -41,7 +41,7 @@ from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interva
 LATE = "late-"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Making:
     """What a generation is made of.
 
@@ -170,7 +170,14 @@ def _merged(
     if read is None:
         return None
     late, source = read
-    step = MergeParts(before.paths, _paths(folder, late), folder, making.token, making.tags, before.window)
+    step = MergeParts(
+        older=before.paths,
+        newer=_paths(folder, late),
+        folder=folder,
+        name=making.token,
+        tags=making.tags,
+        interval=before.window,
+    )
     parts, replaced = yield from ask(step)
     content = yield from read_back(folder, parts)
     yield from ask(RemoveFiles(_paths(folder, late)))

@@ -25,7 +25,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 LOST = "the index of the archive names it, and it has no manifest: bring its folder back from a copy"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
     """One generation of a window.
 
@@ -69,7 +69,9 @@ def verify_archive(folder: str, interval: Interval | None = None) -> Steps[list[
                 yield from ask(Report(f"{window}, generation {number}: {one.told}"))
     seen = {(one.window, one.generation) for one in checked}
     checked += [
-        Checked(entry.window, entry.generation, entry.rows, entry.bytes, LOST)
+        Checked(
+            window=entry.window, generation=entry.generation, rows=entry.rows, bytes=entry.bytes, problem=LOST
+        )
         for entry in indexed
         if _is_wanted(entry.window, interval) and (entry.window, entry.generation) not in seen
     ]
@@ -84,7 +86,7 @@ def _check(folder: str, window: Interval, number: int) -> Steps[Checked | None]:
     try:
         published = yield from read_generation(window_folder(folder, window), number)
     except ArchiveMismatch as error:
-        return Checked(window, number, 0, 0, error.what)
+        return Checked(window=window, generation=number, rows=0, bytes=0, problem=error.what)
     if published is None:
         return None  # begun, and never published
     manifest = published.manifest
@@ -98,7 +100,14 @@ def _check(folder: str, window: Interval, number: int) -> Steps[Checked | None]:
         told = yield from _require_points(folder, published)
     except (ArchiveMismatch, ArchiveMissing) as error:
         problem = error.what
-    return Checked(window, number, manifest.content.total.rows, manifest.size_bytes, problem, told)
+    return Checked(
+        window=window,
+        generation=number,
+        rows=manifest.content.total.rows,
+        bytes=manifest.size_bytes,
+        problem=problem,
+        moved=told,
+    )
 
 
 def _verify_own(published: Published) -> Steps[str]:

@@ -15,7 +15,7 @@ DEFAULT_MOST_ROWS = 5_000_000
 STAGE = "archive"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveSpec:
     """A measurement and where it is archived.
 

@@ -16,7 +16,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 DELETING, DONE = "deleting", "done"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PurgeState:
     """The last purge of a window.
 

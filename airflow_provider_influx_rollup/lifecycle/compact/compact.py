@@ -28,7 +28,7 @@ FIRST, CHANGED = "compacted", "windows that it was compacted from changed"
 DAMAGED = "the generation before was damaged"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompactRun:
     """One run of a compaction.
 
@@ -74,7 +74,7 @@ def compact(
         what = f"{spec.shown_path}/{spec.folder} has no archive at all"
         fix = "archive it first, or correct the path, the measurement or the bucket; that of a renamed one is what its folder says"
         raise ArchiveMissing(what, window=interval, written="nothing", fix=fix)
-    going = CompactRun(spec, run, now, versions)
+    going = CompactRun(spec=spec, run=run, clock=now, versions=versions)
     done: list[Compacted] = []
     waiting: list[Interval] = []
     for window in spec.windows(interval):
@@ -87,7 +87,14 @@ def compact(
             done.append(one)
             yield from ask(Report(_told(spec, one, dry_run=dry_run)))
     seconds = (now() - began).total_seconds()
-    return CompactResult(spec, interval, tuple(done), tuple(waiting), dry_run, seconds)
+    return CompactResult(
+        spec=spec,
+        interval=interval,
+        compacted=tuple(done),
+        waiting=tuple(waiting),
+        dry_run=dry_run,
+        seconds=seconds,
+    )
 
 
 def compact_window(going: CompactRun, window: Interval) -> Steps[Compacted | None]:
@@ -112,7 +119,7 @@ def compact_window(going: CompactRun, window: Interval) -> Steps[Compacted | Non
             yield from fold_marks(going.spec.folder)
         removed = (yield from remove_small(going.spec, published)) if going.spec.remove_small else 0
         small = len(compacted_of(published.manifest))
-        return Compacted(window, published, small, removed, is_new)
+        return Compacted(window=window, published=published, small=small, removed=removed, is_new=is_new)
     what = "the archive was changed by other runs all the time while the window was compacted"
     raise SourceChanging(what, window=window, written="no new generation", fix="run it again later")
 
@@ -153,7 +160,15 @@ def _mended(
 
 
 def _make(going: CompactRun, plan: CompactPlan, reason: str) -> Steps[Published | None]:
-    making = Compacting(going.spec, plan, going.run, going.clock(), going.versions, reason, going.fences)
+    making = Compacting(
+        spec=going.spec,
+        plan=plan,
+        run=going.run,
+        began=going.clock(),
+        versions=going.versions,
+        reason=reason,
+        fences=going.fences,
+    )
     return (yield from compact_generation(making))
 
 
@@ -162,7 +177,14 @@ def _plan_only(going: CompactRun, window: Interval) -> Steps[Compacted | None]:
     if not plan.pieces:
         return None
     rows = yield from planned_rows(going.spec, plan)
-    return Compacted(window, plan.newest, len(plan.compacted), 0, not plan.is_unchanged, rows)
+    return Compacted(
+        window=window,
+        published=plan.newest,
+        small=len(plan.compacted),
+        removed=0,
+        is_new=not plan.is_unchanged,
+        planned_rows=rows,
+    )
 
 
 def _told(spec: CompactSpec, one: Compacted, *, dry_run: bool) -> str:

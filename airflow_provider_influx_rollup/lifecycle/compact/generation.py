@@ -34,7 +34,7 @@ from airflow_provider_influx_rollup.windows.coverage import subtract
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Compacting:
     """One try to make the next generation of a large window.
 
@@ -149,7 +149,7 @@ def _require_equal(plan: CompactPlan, held: Mapping[Interval, Held], joined: Joi
 def _manifest(making: Compacting, number: int, tags: tuple[str, ...], joined: Joined) -> Manifest:
     spec, newest = making.spec, making.plan.newest
     org, bucket = spec.kept_names
-    content = Fingerprint(merge(joined.found).fields, {}, joined.series)
+    content = Fingerprint(fields=merge(joined.found).fields, series={}, series_count=joined.series)
     return Manifest(
         org=org,
         bucket=bucket,

@@ -18,7 +18,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.local_time import shift
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompactSpec:
     """The archive of a measurement, and which larger windows are made of it.
 
@@ -98,7 +98,7 @@ class CompactSpec:
         return now >= shift(window.stop, Duration.of(self.min_age, allow_zero=True), self.timezone)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Compacted:
     """What became of one large window.
 
@@ -124,7 +124,7 @@ class Compacted:
         return self.published.manifest.content.total.rows if self.published is not None else 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompactResult:
     """What became of the large windows of a run.
 

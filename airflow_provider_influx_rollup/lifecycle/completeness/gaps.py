@@ -35,7 +35,7 @@ class WindowCount:
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WindowGap:
     """What one window lacks.
 
@@ -105,7 +105,14 @@ def find_gap(
     completeness = sum(min(share, 1.0) for share in shares.values()) / total
     whole = len(shares) - len(sparse)
     return WindowGap(
-        counted.window, missing, lacking, sparse, completeness, not counted.points, min_series, whole
+        window=counted.window,
+        missing=missing,
+        lacking=lacking,
+        sparse=sparse,
+        completeness=completeness,
+        is_empty=not counted.points,
+        enough=min_series,
+        whole=whole,
     )
 
 

@@ -70,7 +70,14 @@ def mark_incomplete(
         elif receipt is not None:
             lines += encode_incomplete([replace(receipt, incomplete=why, complete_when=text)])
         else:
-            planned = Receipt(spec.pipeline, ROLLUP, window, State.PLANNED, now, spec_hash=spec_hash)
+            planned = Receipt(
+                pipeline=spec.pipeline,
+                stage=ROLLUP,
+                window=window,
+                state=State.PLANNED,
+                written_at=now,
+                spec_hash=spec_hash,
+            )
             lines += encode_receipts([replace(planned, incomplete=why, complete_when=text)])
     lines += _unmarked(receipt for receipt in known.values() if _is_about(receipt, interval))
     if lines:

@@ -19,7 +19,7 @@ from airflow_provider_influx_rollup.windows.lateness import due_at
 Expected = int | str | tuple[Mapping[str, str], ...] | Mapping[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompletenessSpec:
     """What a complete window has. Plain values, which travel as JSON.
 

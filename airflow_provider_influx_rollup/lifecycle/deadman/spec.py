@@ -22,7 +22,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 RETIRED_LEVEL = "info"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeadmanSpec:
     """What a deadman check watches. Plain values, which travel as JSON.
 

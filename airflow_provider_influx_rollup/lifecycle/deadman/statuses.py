@@ -61,10 +61,26 @@ def statuses_of(
         return statuses
     if not any(verdict.state is not SeriesState.RETIRED for verdict in verdicts):
         message = f"nothing is expected of {spec.bucket}/{spec.measurement}: no series was seen or listed"
-        statuses.append(Status(NO_SERIES, NOTHING_EXPECTED_LEVEL, message, interval.stop, is_dead=False))
+        statuses.append(
+            Status(
+                series=NO_SERIES,
+                level=NOTHING_EXPECTED_LEVEL,
+                message=message,
+                source_time=interval.stop,
+                is_dead=False,
+            )
+        )
     elif levels.get(NO_SERIES) == NOTHING_EXPECTED_LEVEL:
         message = f"series of {spec.bucket}/{spec.measurement} are expected again"
-        statuses.append(Status(NO_SERIES, spec.ok_level, message, interval.stop, is_dead=False))
+        statuses.append(
+            Status(
+                series=NO_SERIES,
+                level=spec.ok_level,
+                message=message,
+                source_time=interval.stop,
+                is_dead=False,
+            )
+        )
     return statuses
 
 
@@ -85,7 +101,13 @@ def _status(spec: DeadmanSpec, interval: Interval, spans: Spans, verdict: Verdic
     is_dead = verdict.state in DEAD
     # monitor.stateChanges() sorts by this time first: no point that is found later is older than what was searched
     source_time = seen or spans.earlier.start
-    return Status(verdict.series, level, texts[verdict.state], source_time, is_dead)
+    return Status(
+        series=verdict.series,
+        level=level,
+        message=texts[verdict.state],
+        source_time=source_time,
+        is_dead=is_dead,
+    )
 
 
 def write_statuses(spec: DeadmanSpec, interval: Interval, statuses: list[Status]) -> Steps[dict[str, Any]]:

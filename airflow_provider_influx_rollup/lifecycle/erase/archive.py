@@ -54,7 +54,7 @@ REASON = "erased"
 PARQUET = ".parquet"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Files:
     """The Parquet files of one generation's folder.
 
@@ -185,7 +185,11 @@ class ArchiveLook:
             for name, found in zip(some, (yield from ask(Gather(steps))), strict=True):
                 self.known[f"{folder}/{name}"] = found
         return Files(
-            folder, number, published, names, {name: self.known[f"{folder}/{name}"] for name in names}
+            folder=folder,
+            generation=number,
+            published=published,
+            there=names,
+            found={name: self.known[f"{folder}/{name}"] for name in names},
         )
 
 
@@ -218,7 +222,7 @@ def _details(window: Interval, files: Files, published: Published) -> dict[str, 
     }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rewriting:
     """How files are written anew.
 
@@ -270,7 +274,11 @@ def _write_anew(how: Rewriting, files: WindowFiles, newest: Published) -> Steps[
     folder = generation_folder(window_folder(how.spec.archive.folder, window), number)
     name = f"{REASON}-{how.token(window)}-0001"
     tags = tuple(sorted(how.spec.tags.items()))
-    parts, erased = yield from ask(EraseParts(newest.paths, tags, how.spec.span, folder, name, old.tags))
+    parts, erased = yield from ask(
+        EraseParts(
+            paths=newest.paths, tags=tags, interval=how.spec.span, folder=folder, name=name, keys=old.tags
+        )
+    )
     content = yield from read_back(folder, parts)
     differences = old.content.differences(merge([content, erased]), "the old files", "the new ones")
     if differences:

@@ -74,7 +74,7 @@ class Writing:
         return SourceChanging(what, window=receipt.window, written="no certificate", fix=fix)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Clearing:
     """Deletes what was found.
 

@@ -49,7 +49,7 @@ RERUN = "run the erasure again: it certifies what is erased"
 SHOWN = ("erase_id", "computed_again", "kept", "named_in_specs")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EraseResult:
     """What an erasure did, or would do.
 
@@ -101,7 +101,7 @@ class EraseResult:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EraseRun:
     """One run of an erasure.
 
@@ -144,7 +144,9 @@ def _erase(spec: EraseSpec, by: EraseRun, *, dry_run: bool) -> Steps[EraseResult
     if spec.pipelines is not None:
         spec = replace(spec, pipelines=tuple(known_name(name, stored) for name in spec.pipelines))
     left |= yield from unknown_readers(spec, stored)
-    looker = Looker(spec, bucket, find_readers(spec, stored, left), ArchiveLook(spec))
+    looker = Looker(
+        spec=spec, bucket=bucket, readers=find_readers(spec, stored, left), archive=ArchiveLook(spec)
+    )
     found = yield from looker.look()
     state = yield from find_state(spec)
     yield from looker.require_known(was_found=bool(found.total) or state is not None)
@@ -152,20 +154,40 @@ def _erase(spec: EraseSpec, by: EraseRun, *, dry_run: bool) -> Steps[EraseResult
     certificate = None
     if not dry_run and (state is not None or found.total):
         state = yield from _begun(spec, by, state, found, began)
-        rewriting = Rewriting(spec, state.erase_id, by.run, by.now, by.versions)
-        clearing = Clearing(looker, rewriting, Restating(state.erase_id, stored, by.run, by.now))
+        rewriting = Rewriting(
+            spec=spec, erase_id=state.erase_id, run=by.run, clock=by.now, versions=by.versions
+        )
+        clearing = Clearing(
+            look=looker, rewriting=rewriting, restating=Restating(state.erase_id, stored, by.run, by.now)
+        )
         state = yield from _clear_all(spec, state, clearing)
         with once_deleted(ERASED, RERUN):
             certificate = yield from certify(spec, state, clearing, by.run, by.now, by.key)
             yield from forget_state(spec, state)
         seconds = (by.now() - began).total_seconds()
-        return EraseResult(spec, state.all_found, certificate, True, dry_run, seconds)
+        return EraseResult(
+            spec=spec,
+            found=state.all_found,
+            certificate=certificate,
+            is_new=True,
+            dry_run=dry_run,
+            seconds=seconds,
+        )
     if not found.total:
         certificate = yield from _nothing_found(spec)
     seconds = (by.now() - began).total_seconds()
     aggregated = looker.readers.not_by_tags if dry_run else {}
     named = naming_specs(spec, stored)
-    return EraseResult(spec, found, certificate, False, dry_run, seconds, aggregated, named)
+    return EraseResult(
+        spec=spec,
+        found=found,
+        certificate=certificate,
+        is_new=False,
+        dry_run=dry_run,
+        seconds=seconds,
+        aggregated=aggregated,
+        named=named,
+    )
 
 
 def _begun(

@@ -129,7 +129,7 @@ def found_of(held: Iterable[Held], spans: Iterable[Interval], rows: Mapping[str,
 def _sum(left: Fingerprint, right: Fingerprint) -> Fingerprint:
     # series are hashes that are kept in no document; of two looks nobody knows how many are the same
     both = merge([left, right])
-    return Fingerprint(both.fields, {}, max(left.series_count, right.series_count))
+    return Fingerprint(fields=both.fields, series={}, series_count=max(left.series_count, right.series_count))
 
 
 def _spans(one: Found, other: Found) -> tuple[Interval, ...]:

@@ -21,7 +21,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 SOURCE = "source"
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Looker:
     """Looks everywhere.
 

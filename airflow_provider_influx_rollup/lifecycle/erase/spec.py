@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 STAGE = "erase"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EraseSpec:
     """Series of a measurement that must not be anywhere any more.
 

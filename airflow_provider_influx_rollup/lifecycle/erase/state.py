@@ -26,7 +26,7 @@ from airflow_provider_influx_rollup.steps.store import (
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EraseState:
     """An erasure that has begun and is not certified yet.
 
@@ -132,4 +132,11 @@ def _path(spec: EraseSpec, state: EraseState) -> str:
 
 def new_state(spec: EraseSpec, subject: Subject, run: Any, begun_at: str, certificate: int) -> EraseState:
     """An erasure that begins."""
-    return EraseState(subject.label, subject, spec.interval, begun_at, certificate, asdict(run))
+    return EraseState(
+        erase_id=subject.label,
+        subject=subject,
+        interval=spec.interval,
+        begun_at=begun_at,
+        certificate=certificate,
+        run=asdict(run),
+    )

@@ -29,7 +29,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 TRIES = 200
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Going:
     """A run of an export, and what it has done.
 
@@ -67,14 +67,23 @@ def export(
     began = now()
     if not (yield from has_windows(spec.folder)):
         spec = replace(spec, kept_as=(yield from earlier_names(spec.bucket, spec.ledger_bucket)))
-    going = _Going(spec, run, dry_run)
+    going = _Going(spec=spec, run=run, dry_run=dry_run)
     pieces = yield from _pieces(spec, interval)
     yield from _look(going)
     for piece in pieces:
         yield from _export_piece(going, piece)
     seconds = (now() - began).total_seconds()
-    counts = (going.commits, going.rows, going.replaced, going.unchanged, going.version)
-    return ExportResult(spec, interval, *counts, dry_run, seconds)
+    return ExportResult(
+        spec=spec,
+        interval=interval,
+        commits=going.commits,
+        rows=going.rows,
+        replaced=going.replaced,
+        unchanged=going.unchanged,
+        version=going.version,
+        dry_run=dry_run,
+        seconds=seconds,
+    )
 
 
 def _pieces(spec: ExportSpec, interval: Interval) -> Steps[list[Piece]]:
@@ -156,14 +165,14 @@ def _commit(
         ],
     }
     return CommitPoints(
-        going.spec.table_at,
-        going.version,
-        _files(piece, held),
-        piece.interval,
-        held.holder.manifest.tags,
-        replaces,
-        sum_of(list(parts.values())),
-        note,
+        table=going.spec.table_at,
+        seen=going.version,
+        files=_files(piece, held),
+        interval=piece.interval,
+        tags=held.holder.manifest.tags,
+        replaces=replaces,
+        expected=sum_of(list(parts.values())),
+        note=note,
     )
 
 

@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 FORMATS = ("delta",)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportSpec:
     """The archive of a measurement, and the table that gets its points.
 
@@ -69,7 +69,7 @@ class ExportSpec:
         return self.name or f"{self.bucket}/{self.measurement}->export"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportResult:
     """What an export did.
 

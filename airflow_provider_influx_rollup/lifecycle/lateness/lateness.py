@@ -259,7 +259,16 @@ def _row(watched: Watched, group: Group | None, samples: Iterable[Sample]) -> li
         return []
     present = Duration.of(spec.lateness, allow_zero=True)
     name = spec.pipeline_name
-    return [LatenessRow(name, spec.measurement, group, len(watched.waits), present, distribution)]
+    return [
+        LatenessRow(
+            pipeline=name,
+            measurement=spec.measurement,
+            group=group,
+            windows=len(watched.waits),
+            present=present,
+            distribution=distribution,
+        )
+    ]
 
 
 def _is_sliding(spec: RollupSpec) -> bool:

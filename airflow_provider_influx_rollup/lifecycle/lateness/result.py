@@ -23,7 +23,7 @@ LADDER = ("1m", "5m", "15m", "30m", "1h", "3h", "6h", "12h", "1d", "3d", "7d", "
 Group = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LatenessRow:
     """How late the points of one pipeline, or of one tag group of it, were.
 

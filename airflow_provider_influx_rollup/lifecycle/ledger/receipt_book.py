@@ -16,7 +16,7 @@ from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiptBook:
     """Makes the receipts of one run.
 
@@ -37,7 +37,8 @@ class ReceiptBook:
         known = self.previous.get(window)
         # rows and checksum stay those of the last commit: a rerun that dies must not hide what was there
         made = replace(
-            known or Receipt(self.pipeline, self.stage, window, state, now),
+            known
+            or Receipt(pipeline=self.pipeline, stage=self.stage, window=window, state=state, written_at=now),
             state=state,
             written_at=now,
             spec_hash=self.spec_hash,

@@ -55,7 +55,7 @@ class GridSpec:
         return parts + (f"@{self.timezone}" if self.timezone != "UTC" else "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RollupSpec:
     """One rollup of one measurement.
 

@@ -39,7 +39,7 @@ class Block:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CostModel:
     """How long windows take: so much for each block, and so much for each point in it.
 
@@ -68,7 +68,14 @@ class CostModel:
         per_point = max(0.0, _median_slope(blocks))
         per_block = max(0.0, median(block.seconds - per_point * block.points for block in blocks))
         size = median(block.windows for block in blocks)
-        return cls(per_block, per_point, size, len(blocks), sum(block.windows for block in blocks), is_own)
+        return cls(
+            seconds_per_block=per_block,
+            seconds_per_point=per_point,
+            windows_per_block=size,
+            blocks=len(blocks),
+            windows=sum(block.windows for block in blocks),
+            is_own=is_own,
+        )
 
     def seconds(self, windows: int, points: int) -> float:
         """How long a number of windows with so many points will take, one after the other.

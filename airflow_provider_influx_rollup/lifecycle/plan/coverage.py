@@ -50,7 +50,7 @@ NEEDED = (WindowState.STALE_SPEC, WindowState.WRITING, WindowState.PLANNED, Wind
 SETTLED = (WindowState.COMMITTED, WindowState.NOT_DUE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WindowCoverage:
     """One window of the grid.
 
@@ -164,12 +164,18 @@ def coverage(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[Cover
         marks = yield from overlapping_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span)
         purged = purged_windows(windows, marks)
     receipts = {row["_time"]: row for row in rows}
-    judge = _Judge(spec.spec_hash(), Duration.of(spec.lateness, allow_zero=True), now, source, purged)
+    judge = _Judge(
+        spec_hash=spec.spec_hash(),
+        lateness=Duration.of(spec.lateness, allow_zero=True),
+        now=now,
+        source=source,
+        purged=purged,
+    )
     found = tuple(judge.judged(window, receipts.get(window.start)) for window in windows)
     return CoverageResult(spec.pipeline_name, interval, found)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Judge:
     """Says what state a window is in."""
 
@@ -190,8 +196,10 @@ class _Judge:
             if is_unsure or is_too_old(window, self.source, self.now):
                 state, why = WindowState.FROZEN, f"{why}, and retention may have taken points of it"
         if receipt is None:
-            return WindowCoverage(window, state, why)
-        return WindowCoverage(window, state, why, receipt["rows_in"], receipt["rows_out"])
+            return WindowCoverage(window=window, state=state, why=why)
+        return WindowCoverage(
+            window=window, state=state, why=why, rows_in=receipt["rows_in"], rows_out=receipt["rows_out"]
+        )
 
     def _without_receipt(self, window: Interval) -> tuple[WindowState, str]:
         if not is_due(window, self.lateness, self.now):

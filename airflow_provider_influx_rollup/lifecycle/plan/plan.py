@@ -95,7 +95,7 @@ class Refusal:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanResult:
     """What a run would do.
 
@@ -173,7 +173,14 @@ def plan_windows(
         model,
     )
     waiting = () if below is None else tuple(below.missing(needed))
-    return PlanResult(found, to_do, everything, _refusals(frozen), waiting, model)
+    return PlanResult(
+        coverage=found,
+        needed=to_do,
+        everything=everything,
+        frozen=_refusals(frozen),
+        waiting=waiting,
+        model=model,
+    )
 
 
 def _edge_below(

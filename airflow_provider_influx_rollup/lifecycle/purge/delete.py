@@ -117,7 +117,14 @@ def _prepare(spec: PurgeSpec, proof: Proof, run: RunInfo) -> Steps[Announced]:
         number = yield from require_last(archive.folder)
         generation = proof.published.manifest.generation
         purge_id = purge_id_of(spec, proof, run)
-        state = PurgeState(generation, DELETING, purge_id, number, proof.document(spec, run), proof.claim)
+        state = PurgeState(
+            generation=generation,
+            state=DELETING,
+            purge_id=purge_id,
+            certificate=number,
+            proof=proof.document(spec, run),
+            claim=proof.claim,
+        )
         mark = None
     if mark is None and content.total.rows:
         mark = _mark(spec, proof, state.purge_id)
@@ -148,13 +155,13 @@ def _require_turn(proof: Proof) -> Steps[None]:
 def _mark(spec: PurgeSpec, proof: Proof, purge_id: str) -> PurgeMark:
     archive = spec.archive
     return PurgeMark(
-        archive.bucket,
-        archive.measurement,
-        proof.window,
-        MARK_DELETING,
-        proof.published.manifest.generation,
-        proof.begun_at,
-        tuple(tier.pipeline for tier in proof.tiers),
+        bucket=archive.bucket,
+        measurement=archive.measurement,
+        window=proof.window,
+        state=MARK_DELETING,
+        generation=proof.published.manifest.generation,
+        compared_at=proof.begun_at,
+        pipelines=tuple(tier.pipeline for tier in proof.tiers),
         bucket_id=proof.plan.bucket.id,
         purge_id=purge_id,
     )

@@ -78,7 +78,14 @@ def _leave(spec: PurgeSpec, proof: Proof, announced: Announced) -> Steps[None]:
 def _done(claim: int, certificate: Certificate) -> PurgeState:
     values = certificate.values
     generation = values["archive"]["generation"]
-    return PurgeState(generation, DONE, values["purge_id"], certificate.number, {}, claim)
+    return PurgeState(
+        generation=generation,
+        state=DONE,
+        purge_id=values["purge_id"],
+        certificate=certificate.number,
+        proof={},
+        claim=claim,
+    )
 
 
 def require_marked(
@@ -97,7 +104,13 @@ def require_marked(
         bucket_id = bucket.id if bucket else ""
         begun_at = datetime.fromisoformat(values["begun_at"])
         mark = PurgeMark(
-            archive.bucket, archive.measurement, window, PURGED, 0, begun_at, bucket_id=bucket_id
+            bucket=archive.bucket,
+            measurement=archive.measurement,
+            window=window,
+            state=PURGED,
+            generation=0,
+            compared_at=begun_at,
+            bucket_id=bucket_id,
         )
     yield from ask(Write(archive.ledger_bucket, [encode_mark(_mark_by(mark, values))]))
 

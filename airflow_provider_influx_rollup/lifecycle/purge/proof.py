@@ -52,7 +52,7 @@ CLOCKS_MAY_DIFFER = timedelta(minutes=15)
 FIX_ARCHIVE = "archive the window again, then purge it"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Proof:
     """What is known of a window that may be deleted.
 
@@ -192,7 +192,17 @@ def _look(spec: PurgeSpec, window: Interval, opened: _Opened, begun_at: datetime
     before, plan = opened.before, opened.plan
     # with fewer than two tags a series has one key
     source = yield from fingerprint_source(spec.archive, plan.slices, finds_doubled=len(plan.keys.tags) > 1)
-    proof = Proof(window, opened.folder, plan, held, source, (), before, begun_at, opened.claim)
+    proof = Proof(
+        window=window,
+        folder=opened.folder,
+        plan=plan,
+        held=held,
+        source=source,
+        tiers=(),
+        before=before,
+        begun_at=begun_at,
+        claim=opened.claim,
+    )
     generation = proof.published.manifest.generation
     if before is not None and before.state == DELETING and before.generation == generation:
         return (yield from _going_on(spec, proof, before))
@@ -216,7 +226,7 @@ def _with_tiers(
     return replace(proof, tiers=tuple(tiers))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Opened:
     """A window, and how far an earlier purge of it is."""
 
@@ -246,7 +256,7 @@ def _open(spec: PurgeSpec, window: Interval, folder: str, *, dry_run: bool) -> S
     if published is None and not plan.rows:
         yield from require_known(spec.archive, window, plan.keys)
         return Finished(window, 0)
-    return _Opened(folder, before, published, plan, claim)
+    return _Opened(folder=folder, before=before, published=published, plan=plan, claim=claim)
 
 
 def _verified(spec: PurgeSpec, window: Interval, folder: str, published: Published | None) -> Steps[Held]:

@@ -45,7 +45,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval, format_ins
 MOST_LISTED = 100
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Purged:
     """One window that has no points any more, or would have none.
 
@@ -63,7 +63,7 @@ class Purged:
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PurgeResult:
     """What became of the windows of a run.
 
@@ -128,7 +128,7 @@ def purge(
     """
     began = now()
     if not windows:
-        return PurgeResult(spec, None, (), (), dry_run, 0.0)
+        return PurgeResult(spec=spec, interval=None, purged=(), refused=(), dry_run=dry_run, seconds=0.0)
     if not dry_run:
         yield from ensure_ledger(spec.archive.ledger_bucket, windows[0])
     archive, lines = yield from find_place(spec.archive)
@@ -150,12 +150,12 @@ def purge(
     if failed and not dry_run:
         raise failures_as_one(windows, failed, None, len(done), names_each=True)
     return PurgeResult(
-        spec,
-        Interval(windows[0].start, windows[-1].stop),
-        tuple(done),
-        tuple((window, str(error)) for window, error in failed.items()),
-        dry_run,
-        (now() - began).total_seconds(),
+        spec=spec,
+        interval=Interval(windows[0].start, windows[-1].stop),
+        purged=tuple(done),
+        refused=tuple((window, str(error)) for window, error in failed.items()),
+        dry_run=dry_run,
+        seconds=(now() - began).total_seconds(),
     )
 
 
@@ -173,7 +173,16 @@ def _purge_window(
     if isinstance(proof, Finished):
         if not proof.certificate:
             yield from ask(Report(f"Window {window}: no points, and no archive of any: nothing to purge"))
-            return Purged(window, 0, 0, 0, "", 0, None, is_new=False)
+            return Purged(
+                window=window,
+                generation=0,
+                rows=0,
+                series=0,
+                checksum="",
+                left=0,
+                certificate=None,
+                is_new=False,
+            )
         certificate = yield from read_numbered(spec.archive.folder, proof.certificate)
         yield from require_marked(spec, window, certificate, dry_run=dry_run)
         yield from ask(Report(f"Window {window}: purged before, certificate {certificate.number}"))
@@ -187,7 +196,16 @@ def _purge_window(
             )
         )
         generation, series = proof.published.manifest.generation, proof.source.series_count
-        return Purged(window, generation, total.rows, series, total.hash, 0, None, is_new=False)
+        return Purged(
+            window=window,
+            generation=generation,
+            rows=total.rows,
+            series=series,
+            checksum=total.hash,
+            left=0,
+            certificate=None,
+            is_new=False,
+        )
     deleted = yield from delete_window(spec, proof, stored, run, now)
     with once_deleted(DELETED, RERUN):
         certificate = yield from _certify(spec, proof, deleted, run, now, key)
@@ -251,11 +269,11 @@ def _receipt(spec: PurgeSpec, proof: Proof, certificate: Certificate, run: RunIn
     deleted = certificate.values["deleted"]
     ended = now()
     made = Receipt(
-        spec.pipeline,
-        STAGE,
-        proof.window,
-        State.COMMITTED,
-        ended,
+        pipeline=spec.pipeline,
+        stage=STAGE,
+        window=proof.window,
+        state=State.COMMITTED,
+        written_at=ended,
         generation=certificate.values["archive"]["generation"],
         rows_in=deleted["rows"],
         rows_out=certificate.values["checks"]["left_in_bucket"],
@@ -270,12 +288,12 @@ def _purged(window: Interval, certificate: Certificate, *, is_new: bool) -> Purg
     values = certificate.values
     deleted = values["deleted"]
     return Purged(
-        window,
-        values["archive"]["generation"],
-        deleted["rows"],
-        deleted["series"],
-        deleted["hash"],
-        values["checks"]["left_in_bucket"],
-        certificate,
-        is_new,
+        window=window,
+        generation=values["archive"]["generation"],
+        rows=deleted["rows"],
+        series=deleted["series"],
+        checksum=deleted["hash"],
+        left=values["checks"]["left_in_bucket"],
+        certificate=certificate,
+        is_new=is_new,
     )

@@ -15,7 +15,7 @@ STAGE = "purge"
 DEFAULT_MIN_AGE = "30d"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PurgeSpec:
     """A measurement, its archive, and what must be true before a window of it is deleted.
 

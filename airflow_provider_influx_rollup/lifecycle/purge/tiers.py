@@ -52,7 +52,7 @@ class Archived:
     unchanged_since: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TierProof:
     """What a pipeline holds of a window's points.
 

@@ -57,7 +57,7 @@ def depth_of(job: Job, strict: bool | None) -> Depth:
         closeness |= _closeness(job, pushed)
         if all(column.aggregate is not COUNT for column in pushed):
             # how many points there are decides, even where nobody stores it
-            pushed.append(Column(name, "integer", COUNT))
+            pushed.append(Column(field=name, field_type="integer", aggregate=COUNT))
         columns += pushed
     return Depth(tuple(columns), closeness, tuple(later))
 

@@ -125,7 +125,9 @@ class DigestSearch:
         spec = self.job.spec
         runs = equal_runs(windows)
         rows = [Interval(run.windows[0].start, run.windows[-1].start + MICROSECOND) for run in runs]
-        chain = Chain(column.field, column.aggregate.flux, is_pushed=True, column=column.name)
+        chain = Chain(
+            field=column.field, flux_function=column.aggregate.flux, is_pushed=True, column=column.name
+        )
         stored = stored_column_query(
             spec.target_bucket, spec.output_measurement, column.name, rows, self.job.ownership.tags()
         )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """What is wrong with one window.
 
@@ -39,7 +39,7 @@ class Change:
     lost: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Rows:
     """The dirty rows of a block, in parallel arrays.
 
@@ -78,7 +78,14 @@ def explain(findings: Findings, receipts: Mapping[Interval, Receipt]) -> dict[in
         series = [difference.tag_sets[number] for number in rows.series[some].tolist()]
         gained = {tags: n for tags, n in zip(series, growth, strict=False) if n > 0}
         lost = any(n < 0 for n in growth) or Reason.VANISHED_SERIES in reasons
-        changes[index] = Change(windows[index], tuple(sorted(reasons)), len(some), points, gained, lost)
+        changes[index] = Change(
+            window=windows[index],
+            reasons=tuple(sorted(reasons)),
+            series=len(some),
+            points=points,
+            gained=gained,
+            lost=lost,
+        )
     return changes
 
 
@@ -122,11 +129,11 @@ def _dirty_rows(findings: Findings) -> _Rows:
     dirty = difference.dirty
     series, window = np.divmod(dirty, difference.window_count)
     return _Rows(
-        series,
-        window,
-        np.isin(dirty, difference.expected),
-        np.isin(dirty, difference.stored),
-        _growth(findings),
+        series=series,
+        window=window,
+        is_expected=np.isin(dirty, difference.expected),
+        is_stored=np.isin(dirty, difference.stored),
+        growth=_growth(findings),
     )
 
 

@@ -85,12 +85,12 @@ def _joined(left: TargetRows, right: TargetRows) -> TargetRows:
     shared = list(numbers)
     columns = {
         name: TargetColumn(
-            name,
-            shared,
-            np.concatenate([column.series for column in some]),
-            np.concatenate([column.window for column in some]),
-            np.concatenate([column.time_ns for column in some]),
-            np.concatenate([column.values for column in some]),
+            name=name,
+            tag_sets=shared,
+            series=np.concatenate([column.series for column in some]),
+            window=np.concatenate([column.window for column in some]),
+            time_ns=np.concatenate([column.time_ns for column in some]),
+            values=np.concatenate([column.values for column in some]),
         )
         for name, some in parts.items()
     }

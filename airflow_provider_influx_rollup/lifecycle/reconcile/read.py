@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """Both sides of a block of windows, and where they differ.
 
@@ -72,7 +72,15 @@ def read_and_compare(job: Job, depth: Depth, only: Collection[TagSet] | None = N
     strangers = {name: Closeness.BITS for name in stored.columns if name not in own}
     difference = compare_rows(expected, stored, len(job.windows), {**depth.closeness, **strangers})
     counts = [block for blocks in computed.counts.values() for block in blocks]
-    return Findings(job, expected, stored, difference, points, sum_by_window(job, counts), values_read)
+    return Findings(
+        job=job,
+        expected=expected,
+        stored=stored,
+        difference=difference,
+        points=points,
+        rows_in=sum_by_window(job, counts),
+        values_read=values_read,
+    )
 
 
 def _read_both(job: Job, target: QueryArrow) -> Steps[tuple[Computed, list[pa.Table], int]]:

@@ -60,7 +60,7 @@ def reconcile_pipeline(
         yield from ask(
             Report(f"Pipeline {rollup.pipeline_name}: no window of the last {spec.lookback} is due")
         )
-        return ReconcileResult(rollup, spec.options.mode, None)
+        return ReconcileResult(spec=rollup, mode=spec.options.mode, interval=None)
     windows = due_windows(rollup, interval, now())
     result = yield from reconcile_windows(rollup, windows, run, now, spec.options, stored)
     result.interval = interval
@@ -185,7 +185,9 @@ def _add_planned(found: ReconcileResult, windows: Sequence[Interval]) -> None:
     """A plan cannot compare with rows that are not repaired yet: it names the windows that would be looked at."""
     known = {change.window for change in found.dirty}
     found.waiting = [left for left in found.waiting if left.window not in windows]
-    found.dirty += [Change(window, (Reason.TIER_BELOW,)) for window in windows if window not in known]
+    found.dirty += [
+        Change(window=window, reasons=(Reason.TIER_BELOW,)) for window in windows if window not in known
+    ]
     found.dirty.sort(key=lambda change: change.window)
 
 

@@ -35,7 +35,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 MOST_ROUNDS = 3
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Repaired:
     """What a repair wrote.
 

@@ -29,7 +29,7 @@ class Left:
         return {"window": self.window.as_json(), "why": self.why}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class ReconcileResult:
     """What became of the windows of one pipeline.
 

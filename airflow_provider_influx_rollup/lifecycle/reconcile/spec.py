@@ -43,7 +43,7 @@ class ReconcileOptions:
         return self.mode == PLAN
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReconcileSpec:
     """What the operator asks for, as plain values that travel as JSON.
 

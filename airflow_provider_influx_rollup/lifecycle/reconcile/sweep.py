@@ -39,7 +39,7 @@ from airflow_provider_influx_rollup.windows.runs import halves, stretches
 Block = tuple[Interval, ...]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Sweep:
     """The windows of one pipeline, and what became of those that were looked at."""
 
@@ -86,7 +86,11 @@ class Sweep:
         return job_of(self.spec, windows, self.plan.types.selection_of(windows), self.plan.ownership)
 
     def _do(self, block: Block) -> Steps[None]:
-        changes = {window: Change(window, (why,)) for window in block if (why := self._why_anew(window))}
+        changes = {
+            window: Change(window=window, reasons=(why,))
+            for window in block
+            if (why := self._why_anew(window))
+        }
         anew = frozenset(changes)
         examined = None
         if len(anew) < len(block):

@@ -80,7 +80,7 @@ def reconcile_windows(
     :param stored: the specs of the ledger, the last used first
     """
     began = now()
-    result = ReconcileResult(spec, options.mode, None)
+    result = ReconcileResult(spec=spec, mode=options.mode, interval=None)
     if windows:
         parents = parents_of(spec, rollups_in_force(stored))
         not_ready = yield from windows_not_ready(spec, windows, parents, stored)
@@ -115,7 +115,15 @@ def _sweep(
     neighbours = runs_of_neighbours([w for w in windows if w not in dropped and w not in purged])
     runs, mixed = plan.types.runs_of_one_type(neighbours)
     result.failed.update(mixed)
-    sweep = Sweep(spec, plan, run, options, now, result, BlockSizer.of(spec, plan.book.previous))
+    sweep = Sweep(
+        spec=spec,
+        plan=plan,
+        run=run,
+        options=options,
+        now=now,
+        result=result,
+        sizer=BlockSizer.of(spec, plan.book.previous),
+    )
     began = now()
     chosen = set(windows) - purged
     marked = yield from look_again((r for window, r in plan.book.previous.items() if window in chosen), began)

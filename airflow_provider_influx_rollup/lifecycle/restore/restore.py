@@ -86,7 +86,14 @@ def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> 
         yield from ask(Report(_told(spec, one)))
         done.append(one)
     seconds = (now() - began).total_seconds()
-    result = RestoreResult(spec, interval, tuple(done), ready.gaps, tuple(lifted), seconds)
+    result = RestoreResult(
+        spec=spec,
+        interval=interval,
+        pieces=tuple(done),
+        missing=ready.gaps,
+        lifted=tuple(lifted),
+        seconds=seconds,
+    )
     require_all_restored(result)
     return result
 
@@ -122,7 +129,7 @@ def plan_restore(spec: RestoreSpec, interval: Interval, now: Clock) -> Steps[dic
     }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Ready:
     """What is known before anything is written.
 
@@ -148,7 +155,7 @@ def _prepare(spec: RestoreSpec, interval: Interval, now: datetime, *, acts: bool
     for source in sources:
         found = yield from look_at_target(spec, source, target)
         looks.append(found)
-    return _Ready(target, sources, looks, tuple(gaps), purges)
+    return _Ready(target=target, sources=sources, looks=looks, gaps=tuple(gaps), purges=purges)
 
 
 def _restore_piece(
@@ -173,16 +180,16 @@ def _restore_piece(
             yield from ask(Report(f"{look.interval}: {sent.total.rows:,} points written and proven"))
     compared = [look.comparison for look in looks if look.comparison is not None]
     return Restored(
-        source.interval,
-        source.generation,
-        total.rows,
-        written,
-        series,
-        total.hash,
-        sum(one.changed for one in compared),
-        sum(one.unknown for one in compared),
-        sum(look.lost for look in looks),
-        lost_series(looks),
+        interval=source.interval,
+        generation=source.generation,
+        rows=total.rows,
+        written=written,
+        series=series,
+        checksum=total.hash,
+        replaced=sum(one.changed for one in compared),
+        unknown=sum(one.unknown for one in compared),
+        lost=sum(look.lost for look in looks),
+        lost_series=lost_series(looks),
     )
 
 
@@ -199,11 +206,11 @@ def _look_again(spec: RestoreSpec, look: Look, target: Bucket, written: int) -> 
 
 def _write(spec: RestoreSpec, look: Look) -> Steps[Fingerprint]:
     step = WritePoints(
-        look.source.paths(look.interval),
-        spec.target_bucket,
-        spec.output_measurement,
-        look.interval,
-        look.doubled.keys,
+        layers=look.source.paths(look.interval),
+        bucket=spec.target_bucket,
+        measurement=spec.output_measurement,
+        interval=look.interval,
+        doubled=look.doubled.keys,
     )
     try:
         sent: Fingerprint = yield from ask(step)
@@ -237,11 +244,11 @@ def _differing(expected: Mapping[int, Total], found: Mapping[int, Total]) -> int
 
 def _receipt(spec: RestoreSpec, one: Restored, run: RunInfo, now: Clock, seconds: float) -> Receipt:
     made = Receipt(
-        spec.pipeline,
-        STAGE,
-        one.interval,
-        State.COMMITTED,
-        now(),
+        pipeline=spec.pipeline,
+        stage=STAGE,
+        window=one.interval,
+        state=State.COMMITTED,
+        written_at=now(),
         generation=one.generation,
         rows_in=one.rows,
         rows_out=one.written,

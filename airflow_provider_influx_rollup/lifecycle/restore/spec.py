@@ -18,7 +18,7 @@ STAGE = "restore"
 RESTORED = "RESTORED"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreSpec:
     """An archived measurement, and where its points go.
 
@@ -93,10 +93,10 @@ class RestoreSpec:
     def target(self) -> ArchiveSpec:
         """The target, as something that is read."""
         return ArchiveSpec(
-            self.target_org,
-            self.target_bucket,
-            self.output_measurement,
-            self.shown_path,
+            org=self.target_org,
+            bucket=self.target_bucket,
+            measurement=self.output_measurement,
+            shown_path=self.shown_path,
             max_rows_per_read=self.max_rows_per_read,
         )
 
@@ -111,7 +111,7 @@ class RestoreSpec:
         return cls(**{**values, "kept_as": None if kept_as is None else tuple(kept_as)})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
     """What became of one piece of the interval.
 
@@ -138,7 +138,7 @@ class Restored:
     lost_series: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreResult:
     """What became of an interval.
 

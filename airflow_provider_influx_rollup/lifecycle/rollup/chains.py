@@ -34,8 +34,8 @@ def chains_of(job: Job, name: str, *, is_written: bool = False, is_joined: bool 
     """
     chains = [
         Chain(
-            name,
-            (c.aggregate.flux_of_ties if is_joined else "") or c.aggregate.flux,
+            field=name,
+            flux_function=(c.aggregate.flux_of_ties if is_joined else "") or c.aggregate.flux,
             is_pushed=c.aggregate.source is Source.PUSHED,
             column=c.name,
         )
@@ -43,7 +43,9 @@ def chains_of(job: Job, name: str, *, is_written: bool = False, is_joined: bool 
     ]
     counter = f"{name}_{COUNT.name}"
     if all(chain.column != counter for chain in chains):
-        chains.append(Chain(name, COUNT.flux, is_pushed=True, column=counter, is_written=False))
+        chains.append(
+            Chain(field=name, flux_function=COUNT.flux, is_pushed=True, column=counter, is_written=False)
+        )
     if is_joined:
         return [replace(chain, is_joined=True) for chain in chains]
     return chains + ([] if is_written else watching_chains(job, name))

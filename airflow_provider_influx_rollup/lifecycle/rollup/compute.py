@@ -138,7 +138,13 @@ def fields_in_reach(job: Job, fields: Sequence[str]) -> Steps[list[str]]:
     if not chains:
         return list(fields)
     counters = [
-        Chain(name, COUNT.flux, is_pushed=True, column=f"{name}_{COUNT.name}", is_written=False)
+        Chain(
+            field=name,
+            flux_function=COUNT.flux,
+            is_pushed=True,
+            column=f"{name}_{COUNT.name}",
+            is_written=False,
+        )
         for name in dict.fromkeys(chain.field for chain in chains)
     ]
     looked = Computed()
@@ -175,7 +181,15 @@ def _add_column(job: Job, computed: Computed, chain: Chain, frame: Frame) -> Non
         return
     window = np.searchsorted(window_bounds(job.windows).starts, frame.time_ns)
     # the server returns the standard deviation of one point as NaN, and does not write it
-    block = finite(Block(chain.column, frame.tag_sets, frame.series, window, frame.values))
+    block = finite(
+        Block(
+            column=chain.column,
+            tag_sets=frame.tag_sets,
+            series=frame.series,
+            window=window,
+            values=frame.values,
+        )
+    )
     if chain.flux_function in EXTREMES and is_watched(job, chain.field):
         computed.extremes[chain.field] += [int(frame.values.min()), int(frame.values.max())]
     if any(column.name == chain.column for column in job.columns_of(chain.field)):
@@ -309,7 +323,7 @@ def _add_raw(
     job: Job, computed: Computed, name: str, points: Frame, bounds: WindowBounds, first_window: int
 ) -> None:
     computed.points_read[name] += len(points)
-    counter = Column(name, "integer", COUNT)
+    counter = Column(field=name, field_type="integer", aggregate=COUNT)
     blocks = aggregate_points(points, bounds, [*job.columns_of(name), counter], job.spec.group_by)
     moved = [block.moved(first_window) for block in blocks]
     for block in moved[:-1]:
@@ -327,7 +341,7 @@ def _compute_from_parts(job: Job, fields: Sequence[str], computed: Computed) -> 
         computed.points_read[name] = sum(int(frame.values.sum()) for frame in parts.get("count", []))
         for frame in (frame for part in watched for frame in parts.get(part, [])):
             computed.extremes[name] += [int(frame.values.min()), int(frame.values.max())]
-        counter = Column(name, "integer", COUNT)
+        counter = Column(field=name, field_type="integer", aggregate=COUNT)
         computed.counts[name] += merge_parts({"count": parts["count"]}, bounds, [counter], group_by)
         if computed.of_large(name, ()):
             continue  # parts may be cut off: the points themselves are read

@@ -69,7 +69,7 @@ def _explained_by_source(job: Job) -> Steps[dict[str, set[Key]]]:
             frames[name].append(frame.of_field(name))
     explained: dict[str, set[Key]] = {}
     for name, of_field in frames.items():
-        counter = [Column(name, "integer", COUNT)]
+        counter = [Column(field=name, field_type="integer", aggregate=COUNT)]
         bounds = window_bounds(job.windows)
         keys = block_keys(merge_parts({COUNT.name: of_field}, bounds, counter, job.spec.group_by))
         explained |= {column.name: keys for column in job.columns_of(name)}

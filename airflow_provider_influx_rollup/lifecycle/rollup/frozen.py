@@ -114,7 +114,15 @@ def points_by_window(job: Job, tables: Iterable[pa.Table]) -> list[int]:
     blocks = []
     for frame in frames_from_tables(tables):
         position, window = bounds.spread(frame.time_ns)
-        blocks.append(Block("", frame.tag_sets, frame.series[position], window, frame.values[position]))
+        blocks.append(
+            Block(
+                column="",
+                tag_sets=frame.tag_sets,
+                series=frame.series[position],
+                window=window,
+                values=frame.values[position],
+            )
+        )
     return sum_by_window(job, blocks)
 
 

@@ -70,7 +70,7 @@ CLOCKS_MAY_DIFFER = timedelta(minutes=15)
 RECEIPTS, MARKS = "receipts", "marks"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a rollup is going to do.
 
@@ -125,20 +125,12 @@ def plan_rollup(
     source, target, ledger = yield from _find_buckets(spec, windows[0], dry_run=dry_run)
     require_ledger_kept(ledger, windows[0])
     job = job_of(spec, windows, Selection((), ()), Ownership(Claim.of(spec)))
-    steps: list[Step[Any]] = [
-        Query(field_totals_query(job.source, job.read_interval)),
-        Query(tag_keys_query(job.source, job.read_interval)),
-    ]
-    if ledger is not None:
-        steps.append(Query(_ledger_query(job), as_sent=True))
     parts = cut_blocks(shard_parts(job.read_interval, source.shard_group_seconds), MOST_PARTS_PER_QUERY)
-    typed = [QueryArrow(fields_query(job.source, some)) for some in parts]
-    checks = () if only_reads else (CheckWritable(spec.target_bucket),)
-    answers = (yield from ask(Gather((*checks, *steps, *typed))))[len(checks) :]
-    counted, listed = answers[0], [row["_value"] for row in answers[1]]
+    counted, tags, ledgers, tables = yield from _look(job, parts, ledger, only_reads=only_reads)
+    listed = [row["_value"] for row in tags]
     require_readable(spec, listed)
     known: dict[str, list[Row]] = defaultdict(list)
-    for row in (row for some in answers[2 : len(steps)] for row in some):
+    for row in ledgers:
         known[row.yield_name].append(row)
     marks = yield from read_marks(
         spec.ledger_bucket, spec.source_bucket, spec.measurement, job.read_interval, known[MARKS]
@@ -150,21 +142,57 @@ def plan_rollup(
     require_no_clash(spec, stored)
     below, waiting = yield from waiting_below(spec, windows, stored)
     rules = column_rules(spec, below)
-    frames = [frames_from_tables(tables) for tables in answers[len(steps) :]]
-    types = TypeParts.of(rules, list(zip(parts, frames, strict=True)))
+    types = TypeParts.of(rules, list(zip(parts, map(frames_from_tables, tables), strict=True)))
     require_writable(spec, types.columns(), set(listed))
     receipts = {receipt.window: receipt for receipt in decode_receipts(known[RECEIPTS])}
     require_one_task(spec, run, receipts.values())
-    book = ReceiptBook(spec.ledger_bucket, spec.pipeline_name, ROLLUP, spec.spec_hash(), run, receipts)
     newest = newest_specs(spec, stored)
     claims = {name: Claim.of(other) for name, other in newest.items() if name != spec.pipeline_name}
     ownership = _ownership(spec, stored, last_uses(known[SPECS]), claims, receipts.values())
-    totals = totals_by_field(counted)
-    others = tuple(claims.values())
     poorer = yield from _poorer_windows(spec, rules, stored, receipts.values(), marks)
     return Plan(
-        windows, types, book, ownership, source, target, totals, others, waiting, marks.own, spec, poorer
+        windows=windows,
+        types=types,
+        book=_book_of(spec, run, receipts),
+        ownership=ownership,
+        source=source,
+        target=target,
+        totals=totals_by_field(counted),
+        others=tuple(claims.values()),
+        waiting=waiting,
+        purged=marks.own,
+        spec=spec,
+        poorer=poorer,
     )
+
+
+def _book_of(spec: RollupSpec, run: RunInfo, receipts: Mapping[Interval, Receipt]) -> ReceiptBook:
+    return ReceiptBook(
+        ledger_bucket=spec.ledger_bucket,
+        pipeline=spec.pipeline_name,
+        stage=ROLLUP,
+        spec_hash=spec.spec_hash(),
+        run=run,
+        previous=receipts,
+    )
+
+
+def _look(
+    job: Job, parts: Sequence[Sequence[Interval]], ledger: Bucket | None, *, only_reads: bool
+) -> Steps[tuple[list[Row], list[Row], list[Row], list[Any]]]:
+    """Totals of the source, its tag keys, the ledger's rows, and the tables of each part with the types of fields."""
+    asked: list[Step[Any]] = [
+        Query(field_totals_query(job.source, job.read_interval)),
+        Query(tag_keys_query(job.source, job.read_interval)),
+    ]
+    if ledger is not None:
+        asked.append(Query(_ledger_query(job), as_sent=True))
+    typed = [QueryArrow(fields_query(job.source, some)) for some in parts]
+    checks = () if only_reads else (CheckWritable(job.spec.target_bucket),)
+    answers = (yield from ask(Gather((*checks, *asked, *typed))))[len(checks) :]
+    counted, tags, *rest = answers
+    rows = rest.pop(0) if ledger is not None else []
+    return counted, tags, rows, rest
 
 
 def _poorer_windows(
@@ -254,10 +282,16 @@ def job_of(
     """The block of these windows; for sliding windows it reads the cells that they are made of."""
     grid = spec.grid.grid()
     if not grid.is_sliding:
-        return Job(spec, windows, windows, selection.columns, ownership)
+        return Job(spec=spec, windows=windows, cells=windows, columns=selection.columns, ownership=ownership)
     # a sliding window belongs to the cell it stops in, so the interval starts with the first window's last cell
     last_cells = Interval(grid.floor(windows[0].stop - MICROSECOND), windows[-1].stop)
-    return Job(spec, windows, tuple(grid.cells(last_cells)), selection.columns, ownership)
+    return Job(
+        spec=spec,
+        windows=windows,
+        cells=tuple(grid.cells(last_cells)),
+        columns=selection.columns,
+        ownership=ownership,
+    )
 
 
 def tell_plan(

@@ -59,13 +59,13 @@ def roll_up(
     outcome = yield from roll_up_windows(spec, windows, run, now, options)
     _require_all(windows, outcome)
     return StageResult(
-        outcome.pipeline_name,
-        interval,
-        [outcome.committed[window] for window in windows],
-        (now() - began).total_seconds(),
-        outcome.notes,
-        healing.healed,
-        healing.left_as_json(),
+        pipeline=outcome.pipeline_name,
+        interval=interval,
+        receipts=[outcome.committed[window] for window in windows],
+        seconds=(now() - began).total_seconds(),
+        notes=outcome.notes,
+        healed=healing.healed,
+        left=healing.left_as_json(),
     )
 
 
@@ -96,7 +96,13 @@ def _preview(
         yield from tell_scripts(ready.job(ready.plan.spec, some))
     planned = [ready.book.receipt(window, State.PLANNED, now()) for window in windows]
     seconds = (now() - began).total_seconds()
-    return StageResult(outcome.pipeline_name, interval, planned, seconds, outcome.notes)
+    return StageResult(
+        pipeline=outcome.pipeline_name,
+        interval=interval,
+        receipts=planned,
+        seconds=seconds,
+        notes=outcome.notes,
+    )
 
 
 def _require_all(windows: tuple[Interval, ...], outcome: Outcome) -> None:

@@ -142,7 +142,13 @@ def _merge_in_influx(job: Job, columns: Sequence[Column], merged: Merged) -> Ste
                     extremes[chain.field] += frame.values.tolist()
                     continue
                 window = np.searchsorted(starts, frame.time_ns)
-                block = Block(chain.field, frame.tag_sets, frame.series, window, frame.values)
+                block = Block(
+                    column=chain.field,
+                    tag_sets=frame.tag_sets,
+                    series=frame.series,
+                    window=window,
+                    values=frame.values,
+                )
                 kept = merged.counts if chain.flux_function == "count" else merged.parts
                 kept[chain.field].append(block)
     return {
@@ -156,7 +162,7 @@ def _merge_in_influx(job: Job, columns: Sequence[Column], merged: Merged) -> Ste
 def _scripts(job: Job, columns: Sequence[Column]) -> list[tuple[str, tuple[Chain, ...]]]:
     # no part is merged by count, which tells the two chains of a part apart
     chains = [
-        Chain(source, function, is_pushed=True, column=source, is_written=False)
+        Chain(field=source, flux_function=function, is_pushed=True, column=source, is_written=False)
         for source, part in _sources(columns).items()
         for function in (PART_FUNCTIONS[part], "count")
     ]

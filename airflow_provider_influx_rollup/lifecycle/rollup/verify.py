@@ -24,7 +24,7 @@ from airflow_provider_influx_rollup.steps.influx import Gather, Query, QueryArro
 from airflow_provider_influx_rollup.steps.step import Step, Steps
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What a comparison of source and target found.
 
@@ -70,11 +70,20 @@ def verify_windows(
     rows_in = sum_by_window(job, (block for blocks in computed.counts.values() for block in blocks))
     if is_alone:
         if _holds_exactly(job, rows, answer):
-            return Verdict(rows, rows_in, totals, Ghosts({}), differences)
+            return Verdict(
+                rows=rows, rows_in=rows_in, totals=totals, ghosts=Ghosts({}), differences=differences
+            )
         answer = yield from ask(QueryArrow(read_back_query(job)))
     stored = target_rows(job, frames_from_tables(answer))
     ghosts, wrong = _compare(job, rows, stored)
-    return Verdict(rows, rows_in, totals, ghosts, differences + wrong, stored.off_grid)
+    return Verdict(
+        rows=rows,
+        rows_in=rows_in,
+        totals=totals,
+        ghosts=ghosts,
+        differences=differences + wrong,
+        off_grid=stored.off_grid,
+    )
 
 
 def totals_query(job: Job) -> str:

@@ -45,7 +45,7 @@ def roll_up_windows(
     """
     outcome = Outcome()
     ready = yield from prepare_windows(spec, windows, run, now, options, outcome)
-    work = _Work(ready.plan.spec, ready, now, options, outcome)
+    work = _Work(spec=ready.plan.spec, ready=ready, now=now, options=options, outcome=outcome)
     yield from work.do_all()
     counts = count_notes(ready.plan.book.previous, outcome.committed.values())
     for note in (*counts, *_lacking_notes(work.lacking)):
@@ -61,7 +61,7 @@ def _lacking_notes(lacking: Lacking) -> list[str]:
     ]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Work:
     """The blocks that are still to do.
 

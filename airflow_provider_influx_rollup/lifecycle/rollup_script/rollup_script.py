@@ -56,7 +56,7 @@ MOST_FAILED = 200
 DEFAULT_OPTIONS = RollupOptions()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptSpec:
     """One rollup by a user's own script.
 
@@ -98,7 +98,7 @@ class ScriptSpec:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptPlan:
     """A script's windows, and how it is known in the ledger.
 
@@ -142,14 +142,26 @@ def roll_up_by_script(
     book = plan.book
     if dry_run:
         planned = [book.receipt(window, State.PLANNED, now()) for window in plan.windows]
-        return StageResult(book.pipeline, interval, planned, (now() - began).total_seconds(), plan.notes)
+        return StageResult(
+            pipeline=book.pipeline,
+            interval=interval,
+            receipts=planned,
+            seconds=(now() - began).total_seconds(),
+            notes=plan.notes,
+        )
     stored = spec.as_json() | {"params": json.loads(json.dumps(spec.params, default=str))}
     ids = {"target_bucket": plan.target.id}
     lines = [encode_spec(book.pipeline, book.spec_hash, stored, now(), ids)]
     lines += book.lines(book.unknown(plan.windows), State.PLANNED, now())
     yield from ask(Write(spec.ledger_bucket, lines))
     committed = yield from _commit_all(plan, now, options)
-    return StageResult(book.pipeline, interval, committed, (now() - began).total_seconds(), plan.notes)
+    return StageResult(
+        pipeline=book.pipeline,
+        interval=interval,
+        receipts=committed,
+        seconds=(now() - began).total_seconds(),
+        notes=plan.notes,
+    )
 
 
 def _commit_all(plan: ScriptPlan, now: Clock, options: RollupOptions) -> Steps[list[Receipt]]:
@@ -215,7 +227,15 @@ def _plan(
     )
     window_period = Duration.of(grid_spec.every) if grid_spec else None
     reads = tuple(facts.buckets_read)
-    return ScriptPlan(spec, windows, book, window_period, target, reads, verdict.warnings)
+    return ScriptPlan(
+        spec=spec,
+        windows=windows,
+        book=book,
+        period=window_period,
+        target=target,
+        reads=reads,
+        notes=verdict.warnings,
+    )
 
 
 def _require_not_purged(spec: ScriptSpec, reads: Iterable[str], windows: Sequence[Interval]) -> Steps[None]:
@@ -250,7 +270,14 @@ def _open_book(
         query = receipts_query(spec.ledger_bucket, pipeline, ROLLUP, starts)
         previous = decode_receipts((yield from ask(Query(query, as_sent=True))))
     known = {receipt.window: receipt for receipt in previous}
-    return ReceiptBook(spec.ledger_bucket, pipeline, ROLLUP, spec.spec_hash(), run, known)
+    return ReceiptBook(
+        ledger_bucket=spec.ledger_bucket,
+        pipeline=pipeline,
+        stage=ROLLUP,
+        spec_hash=spec.spec_hash(),
+        run=run,
+        previous=known,
+    )
 
 
 def _commit_window(plan: ScriptPlan, window: Interval, now: Clock) -> Steps[Receipt]:

@@ -13,7 +13,7 @@ FAIL_AT_END, FAIL_FAST = "fail_at_end", "fail_fast"
 HEAL_MAX_WINDOWS = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RollupOptions:
     """Healing, checkpoints, and what an error of one window does.
 

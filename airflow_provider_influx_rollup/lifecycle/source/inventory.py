@@ -27,7 +27,7 @@ ExpectedSeries = (
 KEYS = frozenset({"flux", "params", "lookback", "retire_after", "retired"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
     """Which series are expected of a measurement. Plain values, which travel as JSON.
 

@@ -53,7 +53,7 @@ class Check:
         return check_id_of(self.name)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """What a check says of one series.
 
@@ -87,7 +87,14 @@ def write_of_statuses(bucket: str, check: Check, statuses: Iterable[Status], at:
                 error.fix = "give a group_by without the longest tag, or leave these series out by tags"
                 raise
             unheld += [
-                FluxPoint(STATUS_MEASUREMENT, tuple(tags.items()), name, KINDS[type(value)], value, time_ns)
+                FluxPoint(
+                    measurement=STATUS_MEASUREMENT,
+                    tags=tuple(tags.items()),
+                    field=name,
+                    kind=KINDS[type(value)],
+                    value=value,
+                    time_ns=time_ns,
+                )
                 for name, value in fields.items()
             ]
     return Write(bucket, lines, tuple(flux for flux, _ in write_queries(bucket, unheld)))

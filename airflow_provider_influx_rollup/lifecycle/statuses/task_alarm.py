@@ -68,7 +68,7 @@ def tell_status(
         if not known or known[-1][1] == OK:
             return False
         message = f"{message}, after {known[-1][1]}"
-    status = Status(task.series, level, message, now, is_dead=False)
+    status = Status(series=task.series, level=level, message=message, source_time=now, is_dead=False)
     yield from ask(write_of_statuses(status_bucket, task.check, [status], now))
     yield from ask(Report(f"status {level} of {task.check.name} written to {status_bucket}"))
     return True

@@ -21,7 +21,7 @@ POINTS_PER_SKETCH = 100
 MOST_TAG_VALUES = 100
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A block of windows of one rollup.
 

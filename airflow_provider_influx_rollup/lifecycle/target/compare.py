@@ -44,7 +44,7 @@ class Values:
         return self.keys[position] == keys, position
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """Where two sets of rows disagree; a key is ``series * window_count + window``.
 
@@ -105,7 +105,13 @@ def compare_rows(
         if len(differing):
             wrong[name] = differing
     return Difference(
-        tag_sets, window_count, _all_keys(mine), _all_keys(theirs), _distinct(dirty), ghosts, wrong
+        tag_sets=tag_sets,
+        window_count=window_count,
+        expected=_all_keys(mine),
+        stored=_all_keys(theirs),
+        dirty=_distinct(dirty),
+        ghosts=ghosts,
+        wrong=wrong,
     )
 
 

@@ -34,7 +34,7 @@ class WindowTotals:
     checksum: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TargetColumn:
     """The rows of one field of the target that lie on a window's start.
 
@@ -149,7 +149,14 @@ def target_rows(job: Job, frames: Iterable[Frame]) -> TargetRows:
             kept = points.where(on_grid)
             if len(kept):
                 series = renumber[kept.series]
-                columns[name] = TargetColumn(name, [], series, window[on_grid], kept.time_ns, kept.values)
+                columns[name] = TargetColumn(
+                    name=name,
+                    tag_sets=[],
+                    series=series,
+                    window=window[on_grid],
+                    time_ns=kept.time_ns,
+                    values=kept.values,
+                )
     shared = list(tag_sets)
     columns = {name: replace(column, tag_sets=shared) for name, column in columns.items()}
     return TargetRows(shared, columns, off_grid)
@@ -172,7 +179,14 @@ def computed_rows(job: Job, blocks_by_column: Mapping[str, Sequence[Block]]) -> 
         ]
         window = np.concatenate([block.window for block in filled])
         values = np.concatenate([block.values for block in filled])
-        columns[name] = TargetColumn(name, [], np.concatenate(renumbered), window, starts[window], values)
+        columns[name] = TargetColumn(
+            name=name,
+            tag_sets=[],
+            series=np.concatenate(renumbered),
+            window=window,
+            time_ns=starts[window],
+            values=values,
+        )
     shared = list(tag_sets)
     columns = {name: replace(column, tag_sets=shared) for name, column in columns.items()}
     return _without_long_keys(job.spec.output_measurement, TargetRows(shared, columns, 0))

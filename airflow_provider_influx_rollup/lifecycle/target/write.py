@@ -137,7 +137,9 @@ def _flux_points(
     present = tuple((key, text) for key, text in tags if text)
     for name, value in values.items():
         kind = next(kind for known, kind in KINDS if isinstance(value, known))
-        yield FluxPoint(measurement, present, name, kind, value, time_ns)
+        yield FluxPoint(
+            measurement=measurement, tags=present, field=name, kind=kind, value=value, time_ns=time_ns
+        )
 
 
 def _queries(bucket: str, points: Iterable[FluxPoint]) -> tuple[str, ...]:

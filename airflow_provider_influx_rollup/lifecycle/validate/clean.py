@@ -67,7 +67,7 @@ class Cleaned:
         return counts
 
 
-@dataclass
+@dataclass(kw_only=True)
 class CleanWriter:
     """Writes part after part.
 
@@ -159,7 +159,9 @@ class CleanWriter:
             )
         if values.dtype.kind == "f":
             keep &= np.isfinite(values)
-        return Points(name, kind, series[keep], table.time_ns[keep], values[keep])
+        return Points(
+            field=name, kind=kind, series=series[keep], time_ns=table.time_ns[keep], values=values[keep]
+        )
 
     def _settle(self, interval: Interval, cleaned: Cleaned, lines: Sequence[str]) -> Steps[None]:
         """Remove what an earlier validation wrote and this one does not."""
@@ -229,5 +231,11 @@ def _joined(pieces: Sequence[Points], interval: Interval) -> Points:
         np.concatenate([getattr(piece, name) for piece in pieces]) for name in ("series", "time_ns", "values")
     )
     order = np.lexsort((time_ns, series))
-    table = Points(pieces[0].field, kinds[0], series[order], time_ns[order], values[order])
+    table = Points(
+        field=pieces[0].field,
+        kind=kinds[0],
+        series=series[order],
+        time_ns=time_ns[order],
+        values=values[order],
+    )
     return table.first_of_each_time()

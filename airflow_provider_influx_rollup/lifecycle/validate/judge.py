@@ -23,7 +23,7 @@ MOST_TEXT = 200
 Masks = Mapping[int, NDArray[Any]]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Tally:
     """What one rule has found.
 
@@ -73,15 +73,15 @@ class Tally:
         """All of it."""
         is_violated = self.violations > self.rule.tolerance * self.checked
         return RuleResult(
-            self.rule.name,
-            self.rule.rule,
-            self.rule.severity,
-            self.checked,
-            self.violations,
-            self.rule.unit,
-            is_violated,
-            self.quarantined,
-            [example for _, example in self.examples],
+            name=self.rule.name,
+            kind=self.rule.rule,
+            severity=self.rule.severity,
+            checked=self.checked,
+            violations=self.violations,
+            unit=self.rule.unit,
+            is_violated=is_violated,
+            quarantined=self.quarantined,
+            examples=[example for _, example in self.examples],
         )
 
 

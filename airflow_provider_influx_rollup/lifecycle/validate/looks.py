@@ -84,7 +84,7 @@ def look_around(spec: ValidateSpec, scope: Scope, shard_group_seconds: int) -> S
 
     :param shard_group_seconds: of the bucket; no query reads over the border of two shard groups
     """
-    census, types = Look(COUNT, scope.interval), Look(TYPES, scope.interval)
+    census, types = Look(what=COUNT, interval=scope.interval), Look(what=TYPES, interval=scope.interval)
     looks = dict.fromkeys(
         [census, types, *(look for rule in spec.series_rules for look in rule.looks(scope))]
     )
@@ -166,14 +166,16 @@ def _read(
     for row in answer:
         if isinstance(row, Row):
             _, part = asked[row.yield_name]
-            rows[row.yield_name].append(Sighting((), row["_field"], part, points=row["_value"]))
+            rows[row.yield_name].append(
+                Sighting(tags=(), field=row["_field"], part=part, points=row["_value"])
+            )
     return rows.items()
 
 
 def _sightings(what: str, part: Interval, frame: Frame) -> list[Sighting]:
     kind = TYPE_OF_KIND[frame.values.dtype.kind]
     if what == TYPES:
-        return [Sighting((), name, part, kind) for name in frame.fields]
+        return [Sighting(tags=(), field=name, part=part, kind=kind) for name in frame.fields]
     names, tag_sets = frame.fields, frame.tag_sets
     numbers = frame.time_ns if what == LAST else frame.values
     found: dict[tuple[int, int], int] = {}
@@ -184,8 +186,14 @@ def _sightings(what: str, part: Interval, frame: Frame) -> list[Sighting]:
         known = found.setdefault((series, name), number if what == LAST else 0)
         found[series, name] = max(known, number) if what == LAST else known + number
     if what == LAST:
-        return [Sighting(tag_sets[s], names[n], part, kind, 1, last) for (s, n), last in found.items()]
-    return [Sighting(tag_sets[s], names[n], part, "", points) for (s, n), points in found.items()]
+        return [
+            Sighting(tags=tag_sets[s], field=names[n], part=part, kind=kind, points=1, last_ns=last)
+            for (s, n), last in found.items()
+        ]
+    return [
+        Sighting(tags=tag_sets[s], field=names[n], part=part, kind="", points=points)
+        for (s, n), points in found.items()
+    ]
 
 
 def _late(spec: ValidateSpec, look: Look) -> Steps[list[Sighting]]:
@@ -195,7 +203,7 @@ def _late(spec: ValidateSpec, look: Look) -> Steps[list[Sighting]]:
         Query(lateness_query(spec.ledger_bucket, look.pipeline, look.interval), as_sent=True)
     )
     mine = [row for row in rows if row["measurement"] == spec.measurement]
-    return [Sighting((), "", look.interval, points=row["points"]) for row in mine]
+    return [Sighting(tags=(), field="", part=look.interval, points=row["points"]) for row in mine]
 
 
 def _expected(spec: ValidateSpec, look: Look) -> Steps[list[Sighting]]:
@@ -203,7 +211,7 @@ def _expected(spec: ValidateSpec, look: Look) -> Steps[list[Sighting]]:
     source = SeriesSource(spec.bucket, spec.measurement, spec.fields, spec.tags)
     inventory = Inventory.from_json(asked["inventory"])
     series = yield from read_expected(inventory, source, look.interval, asked["group_by"])
-    return [Sighting(tags, "", look.interval) for tags in series]
+    return [Sighting(tags=tags, field="", part=look.interval) for tags in series]
 
 
 def fields_in_range(

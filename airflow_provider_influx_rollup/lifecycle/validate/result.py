@@ -13,7 +13,7 @@ OK = "ok"
 VIOLATED = "violated"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ValidationResult:
     """The rules of one validation, and what was written.
 

@@ -23,7 +23,7 @@ NAME_TAG = "validation"
 MAX_ROWS_PER_READ = 500_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ValidateSpec:
     """One validation of one measurement.
 
@@ -119,14 +119,29 @@ class ValidateSpec:
 
     def copied_to(self) -> list[CopiedTo]:
         """Where copies of the points go."""
-        name, source = self.validation_name, (self.bucket, self.measurement)
+        name, bucket, measurement = self.validation_name, self.bucket, self.measurement
         found = []
         if self.quarantine_bucket is not None:
-            found.append(CopiedTo(name, *source, self.quarantine_bucket, self.measurement))
+            found.append(
+                CopiedTo(
+                    validation=name,
+                    source_bucket=bucket,
+                    source_measurement=measurement,
+                    bucket=self.quarantine_bucket,
+                    measurement=measurement,
+                )
+            )
         if self.clean_bucket is not None:
             changed = {key for one in self.transformations for key in one.changed_tags()}
             found.append(
-                CopiedTo(name, *source, self.clean_bucket, self.output_measurement, tuple(sorted(changed)))
+                CopiedTo(
+                    validation=name,
+                    source_bucket=bucket,
+                    source_measurement=measurement,
+                    bucket=self.clean_bucket,
+                    measurement=self.output_measurement,
+                    changed_tags=tuple(sorted(changed)),
+                )
             )
         return found
 

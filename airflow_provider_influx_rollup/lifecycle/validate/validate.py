@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 Clock = Callable[[], datetime]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Validation:
     """One validation under way.
 
@@ -148,12 +148,22 @@ def _begin(spec: ValidateSpec, scope: Scope) -> Steps[Validation]:
     registry = Registry()
     # always in the same order, so that the same points give the same examples
     registry.numbers_of(sorted({one.tags for one in around.seen.census}))
-    tallies = {rule.name: Tally(rule) for rule in spec.rules}
+    tallies = {rule.name: Tally(rule=rule) for rule in spec.rules}
     verdicts = {rule.name: rule.judge(around.seen) for rule in spec.series_rules}
     for name, verdict in verdicts.items():
         tallies[name].add_verdict(verdict)
-    clean = CleanWriter(spec) if spec.clean_bucket is not None and not spec.dry_run else None
-    return Validation(spec, scope, around, source, tallies, verdicts, clean, Copies(spec, registry), registry)
+    clean = CleanWriter(spec=spec) if spec.clean_bucket is not None and not spec.dry_run else None
+    return Validation(
+        spec=spec,
+        scope=scope,
+        around=around,
+        source=source,
+        tallies=tallies,
+        verdicts=verdicts,
+        clean=clean,
+        copies=Copies(spec, registry),
+        registry=registry,
+    )
 
 
 def _plan(validation: Validation) -> Steps[None]:
@@ -312,16 +322,16 @@ def _result(validation: Validation, seconds: float) -> ValidationResult:
         None if clean is None else {"written": clean.written, "lost": clean.lost, "merged": clean.merged}
     )
     return ValidationResult(
-        spec.validation_name,
-        spec.bucket,
-        spec.measurement,
-        validation.scope.interval,
-        validation.around.points,
-        validation.points_read,
-        [tally.result() for tally in validation.tallies.values()],
-        notes,
-        written,
-        seconds,
+        validation=spec.validation_name,
+        bucket=spec.bucket,
+        measurement=spec.measurement,
+        interval=validation.scope.interval,
+        points=validation.around.points,
+        points_read=validation.points_read,
+        results=[tally.result() for tally in validation.tallies.values()],
+        notes=notes,
+        clean=written,
+        seconds=seconds,
     )
 
 

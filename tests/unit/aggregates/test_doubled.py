@@ -13,7 +13,13 @@ B: TagSet = (("host", "b"),)
 
 
 def block(tag_sets: list[TagSet], series: list[int], window: list[int], values: list[int]) -> Block:
-    return Block("v_count", tag_sets, np.array(series), np.array(window), np.array(values))
+    return Block(
+        column="v_count",
+        tag_sets=tag_sets,
+        series=np.array(series),
+        window=np.array(window),
+        values=np.array(values),
+    )
 
 
 def rows_of(blocks: list[Block]) -> list[tuple[TagSet, int, int]]:
@@ -51,7 +57,14 @@ def test_keys_are_named_once_when_they_are_there_three_times() -> None:
 def test_series_and_time_are_named_when_a_row_is_there_twice() -> None:
     def frame(series: list[int], times: list[int]) -> Frame:
         zeros = np.zeros(len(series), np.int64)
-        return Frame([A, B], np.array(series, np.int64), ["v"], zeros, np.array(times, np.int64), zeros)
+        return Frame(
+            tag_sets=[A, B],
+            series=np.array(series, np.int64),
+            fields=["v"],
+            field=zeros,
+            time_ns=np.array(times, np.int64),
+            values=zeros,
+        )
 
     assert repeated_times(frame([], [])) is None
     assert repeated_times(frame([0, 1, 0], [10, 10, 20])) is None

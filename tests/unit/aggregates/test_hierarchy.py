@@ -77,7 +77,9 @@ def frames_of(children: list[list[Any]], parts: tuple[str, ...]) -> dict[str, Fr
         values = np.array([value for _, value in rows])
         zeros = np.zeros(len(rows), np.int64)
         if len(rows):
-            frames[f"x_{part}"] = Frame([SIDE], zeros, [f"x_{part}"], zeros, times, values)
+            frames[f"x_{part}"] = Frame(
+                tag_sets=[SIDE], series=zeros, fields=[f"x_{part}"], field=zeros, time_ns=times, values=values
+            )
     return frames
 
 
@@ -143,7 +145,9 @@ def test_standard_deviation_is_absent_when_the_whole_has_one_point() -> None:
 
 def test_standard_deviation_is_absent_when_a_child_of_several_points_has_none() -> None:
     frames = frames_of([[1.0, 2.0], [3.0]], ("count", "sum"))
-    column = Column("x", "integer", find_aggregate("stddev"), ("x_count", "x_sum"))
+    column = Column(
+        field="x", field_type="integer", aggregate=find_aggregate("stddev"), parts=("x_count", "x_sum")
+    )
     bounds = WindowBounds(np.array([0], np.int64), np.array([24], np.int64))
     assert len(merge_children(column, frames, bounds).values) == 0
 
@@ -155,12 +159,21 @@ def test_series_and_windows_stay_apart_when_parts_come_in_another_order() -> Non
 
     def frame(name: str, order: list[int], values: list[float]) -> Frame:
         series, times = np.array([0, 0, 1, 1])[order], np.array([1, 11, 2, 12])[order]
-        return Frame(tag_sets, series, [name], zeros, times, np.array(values)[order])
+        return Frame(
+            tag_sets=tag_sets,
+            series=series,
+            fields=[name],
+            field=zeros,
+            time_ns=times,
+            values=np.array(values)[order],
+        )
 
     counts = merge_part("x_count", "count", frame("x_count", [3, 1, 0, 2], [1, 2, 3, 4]), bounds)
     # series b has no sum in the first window
     sums = merge_part("x_sum", "sum", frame("x_sum", [1, 3, 0], [10.0, 40.0, 0, 80.0]), bounds)
-    column = Column("x", "float", find_aggregate("mean"), ("x_count", "x_sum"))
+    column = Column(
+        field="x", field_type="float", aggregate=find_aggregate("mean"), parts=("x_count", "x_sum")
+    )
     mean = derive(column, {"x_count": counts, "x_sum": sums})
     found = {
         (mean.tag_sets[series], window): value

@@ -80,7 +80,14 @@ def test_texts_stay_readable_when_the_program_changes() -> None:
 def test_text_fits_into_a_string_field_when_the_sketch_is_as_large_as_it_can_be() -> None:
     keys = np.arange(MOST_BUCKETS) * 120 - 100_000
     counts = np.full(MOST_BUCKETS, 2**51)
-    largest = QuantileSketches(WHOLE, keys, counts, np.array([3]), np.array([-1e300]), np.array([1e300]))
+    largest = QuantileSketches(
+        starts=WHOLE,
+        keys=keys,
+        counts=counts,
+        levels=np.array([3]),
+        lows=np.array([-1e300]),
+        highs=np.array([1e300]),
+    )
     [text] = encode_quantile_sketches(largest)
     assert 20_000 < len(text) <= 27_400
     assert decode_quantile_sketches([text]).counts.sum() == 2**62

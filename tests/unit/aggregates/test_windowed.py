@@ -42,7 +42,7 @@ def frame_of(points: list[tuple[str, int, int]], starts: list[int] | None = None
 
 
 def columns_of(names: tuple[str, ...]) -> list[Column]:
-    return [Column("v", "integer", find_aggregate(name)) for name in names]
+    return [Column(field="v", field_type="integer", aggregate=find_aggregate(name)) for name in names]
 
 
 def as_dict(block: Block) -> dict[tuple[object, int], object]:

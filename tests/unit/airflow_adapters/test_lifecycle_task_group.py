@@ -71,7 +71,7 @@ def test_whole_lifecycle_is_one_chain_when_validation_archive_and_purge_are_give
         validation=Validation(
             [{"rule": "future"}], bucket="arriving", quarantine_bucket="aside", on_failure="quarantine"
         ),
-        archive=Archive(str(tmp_path), every="12h", purge_after="40d", quiet_for="2d"),
+        archive=Archive(path=str(tmp_path), every="12h", purge_after="40d", quiet_for="2d"),
         reconcile="7d",
     )
     dag = dag_of(whole, group_id="m", retries=4)
@@ -109,9 +109,9 @@ def test_tasks_that_wait_are_deferrable_when_the_group_is(tmp_path: Path) -> Non
 
 def test_lifecycle_is_refused_when_points_would_go_before_they_are_archived_for_long_enough() -> None:
     with pytest.raises(ConfigurationError, match="not longer than quiet_for"):
-        Archive("/archive", purge_after="1d", quiet_for="1d")
+        Archive(path="/archive", purge_after="1d", quiet_for="1d")
     with pytest.raises(ConfigurationError, match="before purge_after=40d"):
-        Lifecycle("raw", "m", THREE, retention="40d", archive=Archive("/archive", purge_after="40d"))
+        Lifecycle("raw", "m", THREE, retention="40d", archive=Archive(path="/archive", purge_after="40d"))
 
 
 def test_group_is_refused_when_a_bucket_drops_rows_between_two_runs() -> None:

@@ -87,12 +87,30 @@ class MemoryStore:
 def manifest_of(
     window: Interval, generation: int, created_at: str = "2026-02-01T00:00:00Z", **run: Any
 ) -> Manifest:
-    content = Fingerprint({("f", "float"): Total(generation, f"{generation:016x}")}, {}, 1)
+    content = Fingerprint(
+        fields={("f", "float"): Total(generation, f"{generation:016x}")}, series={}, series_count=1
+    )
     part = Part(
-        "float-x-0001.parquet", "float", generation, 100, "0" * 64, window.start_ns, window.stop_ns - 1
+        name="float-x-0001.parquet",
+        kind="float",
+        rows=generation,
+        bytes=100,
+        sha256="0" * 64,
+        first_ns=window.start_ns,
+        last_ns=window.stop_ns - 1,
     )
     return Manifest(
-        "dev", "b", "m", window, generation, ("t",), (part,), content, content, created_at, run=run
+        org="dev",
+        bucket="b",
+        measurement="m",
+        window=window,
+        generation=generation,
+        tags=("t",),
+        parts=(part,),
+        content=content,
+        source=content,
+        created_at=created_at,
+        run=run,
     )
 
 

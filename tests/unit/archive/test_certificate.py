@@ -88,7 +88,7 @@ def test_signature_fails_when_the_document_was_sealed_anew_without_the_key(secre
             del data
             return str(made.values["signature"]["value"])
 
-    forged = read_certificate(seal(body, 1, None, Forger(key.algorithm, key.key_id)), "it")
+    forged = read_certificate(seal(body, 1, None, Forger(algorithm=key.algorithm, key_id=key.key_id)), "it")
     with pytest.raises(ArchiveMismatch, match="not of what it says"):
         require_signature(forged, key)
 

@@ -22,9 +22,25 @@ def hours(first: int, last: int) -> Interval:
 
 
 def entry(window: Interval, generation: int = 1, compacted: dict[Interval, int] | None = None) -> Entry:
-    part = Part("float-x.parquet", "float", 1, 1, "", window.start_ns, window.stop_ns - 1)
+    part = Part(
+        name="float-x.parquet",
+        kind="float",
+        rows=1,
+        bytes=1,
+        sha256="",
+        first_ns=window.start_ns,
+        last_ns=window.stop_ns - 1,
+    )
     return Entry(
-        window, generation, f"2026-02-{generation:02d}T00:00:00Z", 1, 1, 1, (), (part,), compacted or {}
+        window=window,
+        generation=generation,
+        created_at=f"2026-02-{generation:02d}T00:00:00Z",
+        rows=1,
+        bytes=1,
+        series=1,
+        tags=(),
+        parts=(part,),
+        compacted=compacted or {},
     )
 
 

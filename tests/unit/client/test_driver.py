@@ -27,7 +27,7 @@ DAY = Interval(NOW, NOW.replace(day=2))
 EXTERN = {"type": "File"}
 
 EVERY_STEP: list[tuple[Step[Any], tuple[Any, ...] | None]] = [
-    (s.Query("q", EXTERN, NOW), ("query_rows", "q", EXTERN, NOW, False, False, False)),
+    (s.Query("q", extern=EXTERN, now=NOW), ("query_rows", "q", EXTERN, NOW, False, False, False)),
     (s.QueryArrow("a", EXTERN, NOW), ("query_arrow", "a", EXTERN, NOW, False)),
     (s.QueryDigest("d", EXTERN, NOW), ("query_digest", "d", EXTERN, NOW)),
     (s.Execute("e", EXTERN, NOW), ("query_arrow", "e", EXTERN, NOW, False)),

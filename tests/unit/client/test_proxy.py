@@ -42,7 +42,7 @@ IMPOSSIBLE = [
 
 
 def settings_of(proxy: str | None) -> ClientSettings:
-    return ClientSettings("http://influx:8086", "dev", lambda _: "t", proxy=proxy)
+    return ClientSettings(url="http://influx:8086", org="dev", token=lambda _: "t", proxy=proxy)
 
 
 @pytest.mark.parametrize(

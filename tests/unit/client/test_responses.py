@@ -50,7 +50,12 @@ ANSWERS = [
     (QUERY, 400, "error @1:1-1:9: undefined identifier foo", errors.QueryFailed),
     (QUERY, 302, "moved", errors.QueryFailed),
     (ADMIN, 422, "odd", errors.InfluxRejected),
-    (requests.Request(requests.Kind.DELETE, "d", "POST", "/"), 501, "delete by field", errors.InfluxRejected),
+    (
+        requests.Request(kind=requests.Kind.DELETE, about="d", method="POST", path="/"),
+        501,
+        "delete by field",
+        errors.InfluxRejected,
+    ),
     (QUERY, None, RETENTION, errors.WriteRejected),
     (QUERY, None, "memory allocation limit reached: limit 1 bytes", errors.InfluxOverloaded),
     (QUERY, None, "runtime error: schema collision", errors.QueryFailed),

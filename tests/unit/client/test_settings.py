@@ -15,7 +15,7 @@ def test_repr_shows_no_secret_when_token_and_proxy_are_given() -> None:
         return SECRET
 
     settings = ClientSettings(
-        "http://influx:8086/", "dev", give_token, proxy=f"http://me:{SECRET}@proxy:3128"
+        url="http://influx:8086/", org="dev", token=give_token, proxy=f"http://me:{SECRET}@proxy:3128"
     )
     assert SECRET not in repr(settings)
     assert "give_token" not in repr(settings)
@@ -27,21 +27,21 @@ def test_repr_shows_no_secret_when_token_and_proxy_are_given() -> None:
 )
 def test_url_is_refused_when_it_is_not_of_a_server(url: str) -> None:
     with pytest.raises(ConfigurationError, match="not the URL of an InfluxDB server"):
-        ClientSettings(url, "dev", lambda _: "t")
+        ClientSettings(url=url, org="dev", token=lambda _: "t")
 
 
 def test_url_is_refused_without_being_shown_when_it_holds_a_password() -> None:
     with pytest.raises(ConfigurationError, match="holds a user or password") as caught:
-        ClientSettings(f"http://me:{SECRET}@influx:8086", "dev", lambda _: "t")
+        ClientSettings(url=f"http://me:{SECRET}@influx:8086", org="dev", token=lambda _: "t")
     assert SECRET not in str(caught.value)
 
 
 def test_org_is_demanded_when_it_is_empty() -> None:
     with pytest.raises(ConfigurationError, match="organisation is missing"):
-        ClientSettings("http://influx:8086", "", lambda _: "t")
+        ClientSettings(url="http://influx:8086", org="", token=lambda _: "t")
 
 
 @pytest.mark.parametrize("size", [0, -1, 1_001, 10**9])
 def test_pool_is_refused_when_its_size_is_not_possible(size: int) -> None:
     with pytest.raises(ConfigurationError, match="pool_size"):
-        ClientSettings("http://influx:8086", "dev", lambda _: "t", pool_size=size)
+        ClientSettings(url="http://influx:8086", org="dev", token=lambda _: "t", pool_size=size)

@@ -161,13 +161,50 @@ def test_every_extra_and_option_is_named_when_the_pages_list_them() -> None:
 
 def test_every_tag_and_field_is_named_when_the_ledger_page_describes_them() -> None:
     window = Interval(datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 1, 2, tzinfo=UTC))
-    lines = encode_receipts([Receipt("p", "rollup", window, State.COMMITTED, window.stop)])
+    lines = encode_receipts(
+        [Receipt(pipeline="p", stage="rollup", window=window, state=State.COMMITTED, written_at=window.stop)]
+    )
     series = (((("site", "a"),), 1),)
-    lines += encode_lateness([LateArrival("p", "m", window, 2, 1, 0.0, 1.0, window.stop, series)])
+    lines += encode_lateness(
+        [
+            LateArrival(
+                pipeline="p",
+                measurement="m",
+                window=window,
+                generation=2,
+                points=1,
+                at_least_seconds=0.0,
+                at_most_seconds=1.0,
+                found_at=window.stop,
+                by_series=series,
+            )
+        ]
+    )
     lines += encode_check("p", [window], window.stop)
-    result = RuleResult("r", "range", "error", 2, 1, "points", True, 1, [])
+    result = RuleResult(
+        name="r",
+        kind="range",
+        severity="error",
+        checked=2,
+        violations=1,
+        unit="points",
+        is_violated=True,
+        quarantined=1,
+        examples=[],
+    )
     lines += encode_validation("v", "m", window, [result], {"dag_id": "d", "task_id": "t", "run_id": "r"})
-    lines.append(encode_mark(PurgeMark("b", "m", window, "purged", 1, window.stop)))
+    lines.append(
+        encode_mark(
+            PurgeMark(
+                bucket="b",
+                measurement="m",
+                window=window,
+                state="purged",
+                generation=1,
+                compared_at=window.stop,
+            )
+        )
+    )
     ended, span, deleted = "2025-01-02T00:00:00Z", window.as_json(), {"rows": 1}
     said = {"bucket": "b", "measurement": "m", "ended_at": ended, "number": 1, "kind": "purge"}
     lines.append(encode_certificate({**said, "window": span, "deleted": deleted}, "00", "/p", b"{}"))

@@ -37,13 +37,16 @@ LOCAL = equal_runs(
         Interval(datetime(2010, 3, 13, 8, tzinfo=UTC), datetime(2010, 3, 16, 7, tzinfo=UTC))
     )
 )
-COUNT = Chain("temp", "count", is_pushed=True, column="temp_count")
-MEAN = Chain("temp", "mean", is_pushed=True, column="temp_mean")
+COUNT = Chain(field="temp", flux_function="count", is_pushed=True, column="temp_count")
+MEAN = Chain(field="temp", flux_function="mean", is_pushed=True, column="temp_mean")
 P99 = Chain(
-    "temp", 'toFloat() |> quantile(q: 0.99, method: "exact_mean")', is_pushed=False, column="temp_p99"
+    field="temp",
+    flux_function='toFloat() |> quantile(q: 0.99, method: "exact_mean")',
+    is_pushed=False,
+    column="temp_p99",
 )
-HIDDEN = Chain("temp", "count", is_pushed=True, column="temp_count", is_written=False)
-ODD = Chain('a "b" ${c}', "last", is_pushed=True, column='a "b" ${c}_last')
+HIDDEN = Chain(field="temp", flux_function="count", is_pushed=True, column="temp_count", is_written=False)
+ODD = Chain(field='a "b" ${c}', flux_function="last", is_pushed=True, column='a "b" ${c}_last')
 
 TEXTS = {
     "rollup_hours": render_rollup(SOURCE, [COUNT, MEAN], HOURS, "rollup_hourly", "sensor_readings"),

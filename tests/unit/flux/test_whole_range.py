@@ -39,8 +39,11 @@ ARGUMENTS: dict[str, Any] = {
     "cells": [OLD],
     "runs": RUNS,
     "run": RUNS[0],
-    "chain": Chain("v", "count", True, "v_count"),
-    "chains": [Chain("v", "count", True, "v_count"), Chain("v", "median()", False, "v_median")],
+    "chain": Chain(field="v", flux_function="count", is_pushed=True, column="v_count"),
+    "chains": [
+        Chain(field="v", flux_function="count", is_pushed=True, column="v_count"),
+        Chain(field="v", flux_function="median()", is_pushed=False, column="v_median"),
+    ],
     "looks": [(what, OLD, what) for what in ("count", "last", "types", "total")],
     "fields_by_part": {OLD: ["v"]},
     "tags": {"site": ("a",)},

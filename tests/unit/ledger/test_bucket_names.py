@@ -18,7 +18,9 @@ from airflow_provider_influx_rollup.steps.influx import Bucket
 
 X, Y, T = "00000000000000aa", "00000000000000bb", "00000000000000cc"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-SPEC = RollupSpec("raw", "hourly", "m", GridSpec("1h"), ("count",))
+SPEC = RollupSpec(
+    source_bucket="raw", target_bucket="hourly", measurement="m", grid=GridSpec("1h"), aggregates=("count",)
+)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,13 @@ def stored(names: dict[str, str], *rows: dict[str, Any]) -> list[StoredSpec]:
 
 
 def test_hash_and_name_stay_when_a_bucket_is_renamed() -> None:
-    renamed = RollupSpec("renamed", "hourly", "m", GridSpec("1h"), ("count",))
+    renamed = RollupSpec(
+        source_bucket="renamed",
+        target_bucket="hourly",
+        measurement="m",
+        grid=GridSpec("1h"),
+        aggregates=("count",),
+    )
     known = as_known(renamed, stored({X: "renamed"}, row(SPEC, X)))
     assert (known.source_bucket, known.pipeline_name, known.spec_hash()) == (
         "renamed",
@@ -68,14 +76,25 @@ def test_hash_and_name_stay_when_a_bucket_is_renamed() -> None:
     again["spec"] = json.dumps(
         {k: v for k, v in known.as_json().items() if k not in ("hashed_as", "known_as")}
     )
-    twice = RollupSpec("twice", "hourly", "m", GridSpec("1h"), ("count",))
+    twice = RollupSpec(
+        source_bucket="twice",
+        target_bucket="hourly",
+        measurement="m",
+        grid=GridSpec("1h"),
+        aggregates=("count",),
+    )
     third = as_known(twice, stored({X: "twice"}, again))
     assert (third.pipeline_name, third.spec_hash()) == (SPEC.pipeline_name, SPEC.spec_hash())
 
 
 def test_hash_is_another_one_when_another_bucket_has_the_name() -> None:
     known = stored({X: "renamed", Y: "raw"}, row(SPEC, X))
-    spec = with_own_hash(as_known(SPEC, known), known, Bucket("raw", 0, 0, Y), Bucket("hourly", 0, 0, T))
+    spec = with_own_hash(
+        as_known(SPEC, known),
+        known,
+        Bucket(name="raw", retention_seconds=0, shard_group_seconds=0, id=Y),
+        Bucket(name="hourly", retention_seconds=0, shard_group_seconds=0, id=T),
+    )
     assert spec.spec_hash() != SPEC.spec_hash()
     own = stored(
         {X: "renamed", Y: "raw"}, row(SPEC, X), row(spec, Y, 1, hashed_as=json.dumps(spec.hashed_as))
@@ -85,19 +104,39 @@ def test_hash_is_another_one_when_another_bucket_has_the_name() -> None:
 
 def test_hash_stays_when_a_record_has_no_id() -> None:
     known = stored({X: "raw"}, row(SPEC, ""))
-    spec = with_own_hash(as_known(SPEC, known), known, Bucket("raw", 0, 0, X), Bucket("hourly", 0, 0, T))
+    spec = with_own_hash(
+        as_known(SPEC, known),
+        known,
+        Bucket(name="raw", retention_seconds=0, shard_group_seconds=0, id=X),
+        Bucket(name="hourly", retention_seconds=0, shard_group_seconds=0, id=T),
+    )
     assert spec == SPEC
 
 
 def test_tier_finds_the_lower_one_when_its_default_name_would_be_another() -> None:
-    tier = RollupSpec("hourly", "daily", "m", GridSpec("1d"), ("count",), source_tier="renamed/m->hourly@1h")
+    tier = RollupSpec(
+        source_bucket="hourly",
+        target_bucket="daily",
+        measurement="m",
+        grid=GridSpec("1d"),
+        aggregates=("count",),
+        source_tier="renamed/m->hourly@1h",
+    )
     known = as_known(tier, stored({X: "renamed"}, row(SPEC, X)))
     assert known.source_tier == SPEC.pipeline_name
 
 
 def test_copies_follow_both_buckets_and_old_records_give_way() -> None:
-    old = CopiedTo("v", "raw", "m", "bad", "m")
-    new = CopiedTo("v", "raw", "m", "bad", "m", source_id=X, copy_id=Y)
+    old = CopiedTo(validation="v", source_bucket="raw", source_measurement="m", bucket="bad", measurement="m")
+    new = CopiedTo(
+        validation="v",
+        source_bucket="raw",
+        source_measurement="m",
+        bucket="bad",
+        measurement="m",
+        source_id=X,
+        copy_id=Y,
+    )
     rows = [
         {
             "validation": one.validation,

@@ -128,7 +128,7 @@ def test_events_stay_apart_when_windows_change_together(made: list[Receipt]) -> 
 
 def test_receipts_decode_when_empty_texts_came_back_as_nothing() -> None:
     window = Interval(EPOCH, EPOCH + timedelta(hours=1))
-    receipt = Receipt("p", "rollup", window, State.PLANNED, EPOCH)
+    receipt = Receipt(pipeline="p", stage="rollup", window=window, state=State.PLANNED, written_at=EPOCH)
     row = parse(encode_receipts([receipt])[0])
     for name in ("checksum", "spec_hash", "dag_id", "task_id", "run_id"):
         row[name] = None

@@ -13,7 +13,9 @@ from airflow_provider_influx_rollup.lifecycle.target.set_aside import (
 
 
 def columns_of(*names: str, parts: tuple[str, ...] = ()) -> list[Column]:
-    return [Column("x", "float", find_aggregate(name), parts) for name in names]
+    return [
+        Column(field="x", field_type="float", aggregate=find_aggregate(name), parts=parts) for name in names
+    ]
 
 
 def test_points_weigh_more_when_they_make_sketches() -> None:

@@ -33,7 +33,13 @@ def raised(error: Exception, cause: BaseException | None) -> Exception:
 
 def test_parts_of_our_error_are_known_when_it_is_only_the_cause() -> None:
     own = SourceChanging("points came", window=WINDOW, written="some rows", fix="raise lateness")
-    expected = WindowFailure("SourceChanging", "points came", str(WINDOW), "some rows", "raise lateness")
+    expected = WindowFailure(
+        name="SourceChanging",
+        what="points came",
+        window=str(WINDOW),
+        written="some rows",
+        fix="raise lateness",
+    )
     assert failure_of(own) == expected
     assert failure_of(raised(RuntimeError("SourceChanging: something"), own)) == expected
     assert expected.lines() == [
@@ -63,11 +69,11 @@ def test_failed_windows_are_said_with_the_whole() -> None:
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (KeyError("a"), WindowFailure("KeyError", "'a'")),
-        (ValueError(""), WindowFailure("ValueError", "no message")),
-        (ValueError("first\nAuthorization: Token abc"), WindowFailure("ValueError", "first")),
-        ("timed out", WindowFailure("", "timed out")),
-        ("Bogus: what. Window: x", WindowFailure("", "Bogus: what. Window: x")),
+        (KeyError("a"), WindowFailure(name="KeyError", what="'a'")),
+        (ValueError(""), WindowFailure(name="ValueError", what="no message")),
+        (ValueError("first\nAuthorization: Token abc"), WindowFailure(name="ValueError", what="first")),
+        ("timed out", WindowFailure(name="", what="timed out")),
+        ("Bogus: what. Window: x", WindowFailure(name="", what="Bogus: what. Window: x")),
     ],
 )
 def test_little_is_told_of_an_error_that_is_none_of_ours(error: object, expected: WindowFailure) -> None:

@@ -108,9 +108,9 @@ def test_spec_is_the_same_when_it_travels_as_json() -> None:
     rules = rules_of([{"rule": name, "where": {}, **values} for name, values in EXAMPLES.items()])
     changes = transformations_of([{"transform": name, **values} for name, values in CHANGES.items()])
     spec = ValidateSpec(
-        "raw",
-        "m",
-        rules,
+        bucket="raw",
+        measurement="m",
+        rules=rules,
         tags={"site": ("a",)},
         fields=("t*",),
         quarantine_bucket="q",
@@ -230,4 +230,4 @@ def test_file_and_line_are_told_when_a_file_is_wrong(text: str, line: int, what:
 )
 def test_buckets_are_refused_when_one_would_be_two_things(places: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="bucket"):
-        ValidateSpec("raw", "m", rules_of([{"rule": "future"}]), **places)
+        ValidateSpec(bucket="raw", measurement="m", rules=rules_of([{"rule": "future"}]), **places)

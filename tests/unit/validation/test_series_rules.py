@@ -39,7 +39,9 @@ def rule(kind: str, **values: Any) -> SeriesRule:
 
 def sighting(tags: Mapping[str, str], field: str = "temp", points: int = 10, **more: Any) -> Sighting:
     return Sighting(
-        tuple(sorted(tags.items())), field, **{"part": HOUR, "kind": "float", "points": points, **more}
+        tags=tuple(sorted(tags.items())),
+        field=field,
+        **{"part": HOUR, "kind": "float", "points": points, **more},
     )
 
 
@@ -92,9 +94,12 @@ def test_type_is_found_when_it_differs_from_the_first_one() -> None:
     assert [one.part for one in judge(rule("field_type", type="integer", field="t*"), census).hits] == [first]
     known = rule("field_type", lookback="7d")
     (look,) = known.looks(SCOPE)
-    assert look == Look(TYPES, BEFORE)
+    assert look == Look(what=TYPES, interval=BEFORE)
     day = Interval(START - timedelta(days=1), START)
-    types = [Sighting((), "temp", day, "integer"), Sighting((), "temp", BEFORE, "float")]
+    types = [
+        Sighting(tags=(), field="temp", part=day, kind="integer"),
+        Sighting(tags=(), field="temp", part=BEFORE, kind="float"),
+    ]
     assert [one.part for one in judge(known, census, {look: types}).hits] == [first]
 
 
@@ -131,7 +136,7 @@ def test_duplicates_are_found_when_series_differ_by_what_nobody_sees() -> None:
 def test_growth_is_found_when_new_series_are_too_many() -> None:
     one = rule("cardinality", max_growth=0.5, max_series=3)
     (look,) = one.looks(SCOPE)
-    assert look == Look(COUNT, BEFORE)
+    assert look == Look(what=COUNT, interval=BEFORE)
     known = [sighting({"device": name}) for name in "ab"]
     now = [sighting({"device": name}) for name in "abc"]
     assert judge(one, now, {look: known}).findings == []
@@ -177,7 +182,7 @@ def test_volume_is_compared_with_the_same_local_hours_when_weeks_are_known() -> 
 def test_age_is_judged_at_the_stop_when_series_were_seen() -> None:
     one = rule("freshness", max_age="10m", lookback="2h")
     (look,) = one.looks(SCOPE)
-    assert look == Look(LAST, Interval(START - timedelta(hours=2), HOUR.stop))
+    assert look == Look(what=LAST, interval=Interval(START - timedelta(hours=2), HOUR.stop))
     stop_ns = HOUR.stop_ns
     limit = stop_ns - 600 * 10**9
     seen = [sighting(A, last_ns=limit), sighting(B, last_ns=limit - 1), sighting(B, "hum", last_ns=limit - 5)]

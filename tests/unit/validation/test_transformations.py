@@ -30,7 +30,13 @@ Row = tuple[dict[str, str], int, Any]
 def writer(*changes: dict[str, Any]) -> CleanWriter:
     made = transformations_of(changes)
     return CleanWriter(
-        ValidateSpec("raw", "m", rules_of([{"rule": "future"}]), clean_bucket="c", transformations=made)
+        spec=ValidateSpec(
+            bucket="raw",
+            measurement="m",
+            rules=rules_of([{"rule": "future"}]),
+            clean_bucket="c",
+            transformations=made,
+        )
     )
 
 

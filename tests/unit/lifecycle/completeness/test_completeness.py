@@ -28,7 +28,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 START = datetime(2024, 5, 6, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 WINDOW = Interval(START, START + HOUR)
-SPEC = CompletenessSpec("raw", "fleet", every="1h", lateness="10m")
+SPEC = CompletenessSpec(bucket="raw", measurement="fleet", every="1h", lateness="10m")
 A, B = ((("device", name), ("site", "x")) for name in "ab")
 
 tag_sets = st.dictionaries(st.sampled_from("pqr"), st.sampled_from("123"), max_size=3)

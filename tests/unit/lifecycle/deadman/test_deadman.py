@@ -35,7 +35,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 START = datetime(2024, 5, 6, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 WINDOW = Interval(START, START + HOUR)
-SPEC = DeadmanSpec("raw", "fleet", group_by=("device",))
+SPEC = DeadmanSpec(bucket="raw", measurement="fleet", group_by=("device",))
 
 A, B, C = ((("device", name),) for name in "abc")
 
@@ -146,7 +146,13 @@ def test_check_is_another_one_when_something_else_is_watched() -> None:
 
 
 def test_status_is_a_line_in_the_schema_of_influxdb_checks() -> None:
-    status = Status((("device", "d 1"),), "crit", 'it "stopped"', START - HOUR, is_dead=True)
+    status = Status(
+        series=(("device", "d 1"),),
+        level="crit",
+        message='it "stopped"',
+        source_time=START - HOUR,
+        is_dead=True,
+    )
     (line,) = write_of_statuses("b", Check("my check", "fleet"), [status], START).lines
     check_id = check_id_of("my check")
     assert line == (
@@ -159,7 +165,10 @@ def test_status_is_a_line_in_the_schema_of_influxdb_checks() -> None:
 def test_status_is_refused_when_a_source_tag_has_a_name_of_the_schema() -> None:
     with pytest.raises(InvalidName, match="_level"):
         write_of_statuses(
-            "b", Check("c", "m"), [Status((("_level", "x"),), "ok", "", START, is_dead=False)], START
+            "b",
+            Check("c", "m"),
+            [Status(series=(("_level", "x"),), level="ok", message="", source_time=START, is_dead=False)],
+            START,
         )
 
 

@@ -20,8 +20,23 @@ from airflow_provider_influx_rollup.windows.interval import to_ns
 
 NOW = datetime(2025, 3, 1, tzinfo=UTC)
 DAY = 86_400
-HOURLY = RollupSpec("raw", "hourly", "m", GridSpec("1h"), ("count",), lateness="10m", pipeline="hourly")
-MONTHLY = RollupSpec("hourly", "monthly", "m", GridSpec("1mo"), ("count",), pipeline="monthly")
+HOURLY = RollupSpec(
+    source_bucket="raw",
+    target_bucket="hourly",
+    measurement="m",
+    grid=GridSpec("1h"),
+    aggregates=("count",),
+    lateness="10m",
+    pipeline="hourly",
+)
+MONTHLY = RollupSpec(
+    source_bucket="hourly",
+    target_bucket="monthly",
+    measurement="m",
+    grid=GridSpec("1mo"),
+    aggregates=("count",),
+    pipeline="monthly",
+)
 
 
 class Server:
@@ -30,7 +45,9 @@ class Server:
     def __init__(self, *specs: RollupSpec) -> None:
         self.specs = specs
         names = {name for spec in specs for name in (spec.source_bucket, spec.target_bucket)} | {"ledger"}
-        self.buckets: dict[str, Bucket | None] = {name: Bucket(name, 0, 7 * DAY) for name in names}
+        self.buckets: dict[str, Bucket | None] = {
+            name: Bucket(name=name, retention_seconds=0, shard_group_seconds=7 * DAY) for name in names
+        }
         self.forbidden: set[str] = set()
         self.clock_ahead = timedelta()
         self.writing: list[dict[str, Any]] = []
@@ -119,9 +136,9 @@ def test_clock_is_judged_when_the_server_has_another(seconds: int, status: str) 
 
 def test_ledger_fails_when_it_forgets_or_may_not_be_written() -> None:
     server = Server(HOURLY)
-    server.buckets["ledger"] = Bucket("ledger", 30 * DAY, DAY)
+    server.buckets["ledger"] = Bucket(name="ledger", retention_seconds=30 * DAY, shard_group_seconds=DAY)
     assert statuses(server.examine())["ledger"] == ["fail"]
-    server.buckets["ledger"] = Bucket("ledger", 0, DAY)
+    server.buckets["ledger"] = Bucket(name="ledger", retention_seconds=0, shard_group_seconds=DAY)
     server.forbidden = {"ledger", "hourly"}
     assert statuses(server.examine()) | {"ledger": ["fail"], "permissions": ["fail"]} == statuses(
         server.examine()
@@ -192,7 +209,10 @@ def test_retention_is_judged_when_buckets_forget(
     raw: int, hourly: int, monthly: int, expected: list[str]
 ) -> None:
     lengths = {"raw": raw, "hourly": hourly, "monthly": monthly}
-    buckets: dict[str, Bucket | None] = {name: Bucket(name, length, 0) for name, length in lengths.items()}
+    buckets: dict[str, Bucket | None] = {
+        name: Bucket(name=name, retention_seconds=length, shard_group_seconds=0)
+        for name, length in lengths.items()
+    }
     found = check_retention({"hourly": HOURLY, "monthly": MONTHLY}, buckets)
     told = [
         f"{one.status.value} {name}" if name else one.status.value

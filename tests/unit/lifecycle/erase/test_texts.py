@@ -13,7 +13,9 @@ from airflow_provider_influx_rollup.lifecycle.completeness.spec import Completen
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.erase.texts import NAMING, NOT_TOLD, Texts
 
-SPEC = EraseSpec(ArchiveSpec("dev", "raw", "m", "/data"), {"customer": "42"})
+SPEC = EraseSpec(
+    archive=ArchiveSpec(org="dev", bucket="raw", measurement="m", shown_path="/data"), tags={"customer": "42"}
+)
 BOTH = replace(SPEC, tags={"customer": "42", "site": "a"})
 
 
@@ -24,7 +26,7 @@ def texts_of(measurement: str, field: str) -> Texts:
 
 def cleaned(changes: dict[str, Any], spec: EraseSpec = SPEC) -> Any:
     """What is left of a question: the changed parts; empty when nothing is; None when it stays as it is."""
-    asked = asdict(replace(CompletenessSpec("raw", "m"), **changes))
+    asked = asdict(replace(CompletenessSpec(bucket="raw", measurement="m"), **changes))
     text = json.dumps({"spec": asked, "interval": {}})
     texts = texts_of("window_receipt", "complete_when")
     left = texts.clean(text, spec)

@@ -97,7 +97,14 @@ def test_setting_is_raised_when_it_does_not_catch_the_share(
 
 
 def row(distribution: Distribution, pipeline: str = "p") -> LatenessRow:
-    return LatenessRow(pipeline, "m", (("site", "a"),), 3, Duration.parse("10m"), distribution)
+    return LatenessRow(
+        pipeline=pipeline,
+        measurement="m",
+        group=(("site", "a"),),
+        windows=3,
+        present=Duration.parse("10m"),
+        distribution=distribution,
+    )
 
 
 def test_json_says_what_was_found_when_some_points_were_late() -> None:
@@ -133,6 +140,13 @@ def test_json_stays_small_when_there_are_many_groups() -> None:
 
 
 def test_points_of_unknown_series_are_said_to_be_so() -> None:
-    unknown = LatenessRow("p", "m", None, 1, Duration.parse("1m"), samples(0, 2))
+    unknown = LatenessRow(
+        pipeline="p",
+        measurement="m",
+        group=None,
+        windows=1,
+        present=Duration.parse("1m"),
+        distribution=samples(0, 2),
+    )
     assert unknown.label == "p (series unknown)"
     assert unknown.as_json()["tags"] is None

@@ -14,7 +14,14 @@ from airflow_provider_influx_rollup.lifecycle.ledger.late_arrivals import late_a
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.windows.interval import Interval
 
-SPEC = RollupSpec("raw", "hourly", "readings", GridSpec("1h"), ("count",), pipeline="p")
+SPEC = RollupSpec(
+    source_bucket="raw",
+    target_bucket="hourly",
+    measurement="readings",
+    grid=GridSpec("1h"),
+    aggregates=("count",),
+    pipeline="p",
+)
 HOUR = Interval(datetime(2025, 3, 8, 10, tzinfo=UTC), datetime(2025, 3, 8, 11, tzinfo=UTC))
 A, B = (("device", "a"),), (("device", "b"),)
 
@@ -22,7 +29,15 @@ A, B = (("device", "a"),), (("device", "b"),)
 def receipt(minutes_after_stop: float, rows_in: int, generation: int = 1, **more: Any) -> Receipt:
     written_at = HOUR.stop + timedelta(minutes=minutes_after_stop)
     return Receipt(
-        "p", "rollup", HOUR, State.COMMITTED, written_at, generation, rows_in, spec_hash="s", **more
+        pipeline="p",
+        stage="rollup",
+        window=HOUR,
+        state=State.COMMITTED,
+        written_at=written_at,
+        generation=generation,
+        rows_in=rows_in,
+        spec_hash="s",
+        **more,
     )
 
 

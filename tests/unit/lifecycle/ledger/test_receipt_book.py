@@ -28,13 +28,20 @@ class LookedUp(dict[Any, Any]):
 
 
 def book(previous: Mapping[Interval, Receipt]) -> ReceiptBook:
-    return ReceiptBook("ledger", "hourly", "rollup", "hash", RunInfo(), previous)
+    return ReceiptBook(
+        ledger_bucket="ledger",
+        pipeline="hourly",
+        stage="rollup",
+        spec_hash="hash",
+        run=RunInfo(),
+        previous=previous,
+    )
 
 
 def test_block_looks_up_its_own_windows_when_a_run_that_died_is_looked_for() -> None:
     states = (State.COMMITTED, State.WRITING, State.PLANNED)
     known = LookedUp(
-        (hour, Receipt("hourly", "rollup", hour, state, EPOCH))
+        (hour, Receipt(pipeline="hourly", stage="rollup", window=hour, state=state, written_at=EPOCH))
         for hour, state in zip(HOURS, states, strict=False)
     )
     assert book(known).has_torn(HOURS)

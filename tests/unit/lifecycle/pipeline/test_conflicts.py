@@ -22,7 +22,14 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, Rol
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.windows.interval import EPOCH, Interval
 
-SUMS = RollupSpec("raw", "hourly", "sensors", GridSpec("1h"), ("count", "sum"), pipeline="mine")
+SUMS = RollupSpec(
+    source_bucket="raw",
+    target_bucket="hourly",
+    measurement="sensors",
+    grid=GridSpec("1h"),
+    aggregates=("count", "sum"),
+    pipeline="mine",
+)
 
 
 def stored(*specs: RollupSpec) -> list[StoredSpec]:
@@ -167,7 +174,7 @@ def test_missing_tag_is_a_value_when_the_filter_names_it() -> None:
     assert [claim.covers("v_sum", tags) for tags in ((), PARIS, BERLIN)] == [True, True, False]
 
 
-WRITER = RunInfo("dag", "sums", "monday", map_index=-1)
+WRITER = RunInfo(dag_id="dag", task_id="sums", run_id="monday", map_index=-1)
 LASTS = replace(SUMS, aggregates=("last",))
 
 
@@ -175,7 +182,15 @@ def receipt_of(spec: RollupSpec, run: RunInfo) -> Receipt:
     """What a run of a spec left behind."""
     window = Interval(EPOCH, EPOCH + timedelta(hours=1))
     written = {name: value for name, value in asdict(run).items() if name in Receipt.__slots__}
-    return Receipt("mine", "rollup", window, State.COMMITTED, EPOCH, spec_hash=spec.spec_hash(), **written)
+    return Receipt(
+        pipeline="mine",
+        stage="rollup",
+        window=window,
+        state=State.COMMITTED,
+        written_at=EPOCH,
+        spec_hash=spec.spec_hash(),
+        **written,
+    )
 
 
 @pytest.mark.parametrize(
@@ -206,6 +221,13 @@ def test_hash_is_computed_once_when_there_are_many_receipts(monkeypatch: pytest.
 
     monkeypatch.setattr(RollupSpec, "spec_hash", counted)
     window = Interval(EPOCH, EPOCH + timedelta(hours=1))
-    one = Receipt("mine", "rollup", window, State.COMMITTED, EPOCH, spec_hash="older")
+    one = Receipt(
+        pipeline="mine",
+        stage="rollup",
+        window=window,
+        state=State.COMMITTED,
+        written_at=EPOCH,
+        spec_hash="older",
+    )
     require_one_task(SUMS, RunInfo(), [one] * 100)
     assert len(computed) == 1

@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from airflow_provider_influx_rollup.exceptions import AggregateNotMergeable, ConfigurationError, InvalidName
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 
-SPEC = RollupSpec("raw", "hourly", "sensors", GridSpec("1h"), ("count", "mean"))
+SPEC = RollupSpec(
+    source_bucket="raw",
+    target_bucket="hourly",
+    measurement="sensors",
+    grid=GridSpec("1h"),
+    aggregates=("count", "mean"),
+)
 NAMES = st.text("abcé*,= ", min_size=1, max_size=4)
 VALUES = st.lists(NAMES, min_size=1, max_size=3).map(tuple)
 AGGREGATES = st.lists(st.sampled_from(["count", "sum", "last", "p99.9"]), min_size=1, max_size=3).map(tuple)

@@ -24,9 +24,15 @@ HOUR = timedelta(hours=1)
 NOW = START + 30 * HOUR
 DAY = Interval(START, START + 24 * HOUR)
 SPEC = RollupSpec(
-    "raw", "rolled", "readings", GridSpec("1h"), ("count",), lateness="2h", ledger_bucket="ledger"
+    source_bucket="raw",
+    target_bucket="rolled",
+    measurement="readings",
+    grid=GridSpec("1h"),
+    aggregates=("count",),
+    lateness="2h",
+    ledger_bucket="ledger",
 )
-KEPT = Bucket("any", 0, 604_800)
+KEPT = Bucket(name="any", retention_seconds=0, shard_group_seconds=604_800)
 
 Row = Mapping[str, Any]
 
@@ -134,7 +140,7 @@ def test_gaps_join_neighbours_when_their_state_is_one() -> None:
 
 def test_windows_are_frozen_when_their_shard_group_has_gone() -> None:
     # shard groups of an hour: those that end before now - 10 h are gone, or go at any moment
-    source = Bucket("raw", 10 * 3600, 3600)
+    source = Bucket(name="raw", retention_seconds=10 * 3600, shard_group_seconds=3600)
     found = covered([receipt(0), receipt(1, spec_hash="old"), receipt(20)], source=source)
     states = [window.state for window in found.windows]
     assert states[0] is WindowState.COMMITTED

@@ -134,5 +134,7 @@ def test_options_are_refused_when_they_are_not_possible(changes: dict[str, objec
 
 
 def test_options_are_the_same_after_a_trip_through_json() -> None:
-    options = RollupOptions("7d", 12, force=True, windows_per_block=3, on_window_error="fail_fast")
+    options = RollupOptions(
+        heal="7d", heal_max_windows=12, force=True, windows_per_block=3, on_window_error="fail_fast"
+    )
     assert RollupOptions.from_json(options.as_json()) == options

@@ -15,7 +15,13 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 @pytest.mark.parametrize(("heal", "first"), [("9999y", 1678), ("3y", 2022)])
 def test_lookback_begins_with_the_years_that_influxdb_stores_when_it_is_longer(heal: str, first: int) -> None:
-    spec = RollupSpec("raw", "yearly", "m", GridSpec("1y"), ("count",))
+    spec = RollupSpec(
+        source_bucket="raw",
+        target_bucket="yearly",
+        measurement="m",
+        grid=GridSpec("1y"),
+        aggregates=("count",),
+    )
     year = Interval(datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
     steps = plan_healing(spec, year, RunInfo(), datetime(2026, 1, 2, tzinfo=UTC), RollupOptions(heal=heal))
     next(steps)

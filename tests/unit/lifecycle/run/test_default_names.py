@@ -9,7 +9,14 @@ MANY = tuple(f"device-{number:04d}-{'x' * 20}" for number in range(3_000))
 
 
 def rollup(**tags: tuple[str, ...]) -> RollupSpec:
-    return RollupSpec("raw", "hourly", "m", GridSpec("1h"), ("count",), tags=tags)
+    return RollupSpec(
+        source_bucket="raw",
+        target_bucket="hourly",
+        measurement="m",
+        grid=GridSpec("1h"),
+        aggregates=("count",),
+        tags=tags,
+    )
 
 
 def test_pipeline_is_named_by_its_filter_when_that_is_short() -> None:
@@ -28,9 +35,11 @@ def test_pipeline_is_named_by_a_hash_when_its_filter_is_longer_than_a_tag() -> N
 
 
 def test_check_is_named_by_a_hash_when_its_filter_is_longer_than_a_tag() -> None:
-    short = DeadmanSpec("raw", "m", group_by=("device",), tags={"device": MANY[:3]})
+    short = DeadmanSpec(bucket="raw", measurement="m", group_by=("device",), tags={"device": MANY[:3]})
     assert short.check.name == f"deadman raw/m by device device={'|'.join(MANY[:3])}"
-    checks = [DeadmanSpec("raw", "m", tags={"device": some}).check for some in (MANY, MANY[1:])]
+    checks = [
+        DeadmanSpec(bucket="raw", measurement="m", tags={"device": some}).check for some in (MANY, MANY[1:])
+    ]
     assert checks[0].name.startswith("deadman raw/m device~")
     assert checks[0].id != checks[1].id
     assert max(len(check.name) for check in checks) < 100

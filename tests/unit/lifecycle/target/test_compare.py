@@ -26,7 +26,9 @@ def rows(cells: Cells, series: list[str] | None = None) -> TargetRows:
         numbers = np.array([devices.index(device) for device, _ in values], np.int64)
         windows = np.array([window for _, window in values], np.int64)
         array = np.array(list(values.values()))
-        columns[name] = TargetColumn(name, tag_sets, numbers, windows, windows, array)
+        columns[name] = TargetColumn(
+            name=name, tag_sets=tag_sets, series=numbers, window=windows, time_ns=windows, values=array
+        )
     return TargetRows(tag_sets, columns, 0)
 
 
@@ -82,7 +84,12 @@ def test_point_that_is_stored_under_two_series_keys_has_to_go() -> None:
     stored = rows({"x": {("a", 0): 1.0, ("b", 0): 1.0}}, ["a", "b"])
     column = stored.columns["x"]
     doubled = TargetColumn(
-        "x", column.tag_sets, column.series * 0, column.window, column.time_ns, column.values
+        name="x",
+        tag_sets=column.tag_sets,
+        series=column.series * 0,
+        window=column.window,
+        time_ns=column.time_ns,
+        values=column.values,
     )
     found = compare_rows(
         rows({"x": {("a", 0): 1.0}}),
