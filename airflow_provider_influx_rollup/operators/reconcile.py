@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 DIRTY_XCOM_KEY = "dirty_windows"
 OWN_PARAMETERS = ("source_bucket", "target_bucket", "measurement", "every", "aggregates")
+# what else a rollup can have: of a pipeline that is named, the ledger has it
+WITH_OWN_ONLY = ("period", "fields", "tags", "group_by", "target_measurement", "source_tier")
 
 
 class FluxReconcileOperator(WindowStageOperator, LedgerStageOperator, DeferrableVerbOperator):
@@ -194,8 +196,26 @@ class FluxReconcileOperator(WindowStageOperator, LedgerStageOperator, Deferrable
             what = f"{', '.join(given)} are given without {', '.join(lacking)}"
             fix = "give all of the rollup's parameters, or only pipeline="
             raise ConfigurationError(what, written="nothing", fix=fix)
+        if not given:
+            self._require_no_rollup()
+        self._require_one_interval()
         if is_plain(self.mode):
             ReconcileOptions(self.mode)
+
+    def _require_no_rollup(self) -> None:
+        """Refuse parts of a rollup beside a pipeline's name: the ledger's are read in their place."""
+        more = [name for name in WITH_OWN_ONLY if getattr(self, name) is not None]
+        more += ["compute"] if self.compute != "auto" else []
+        if more:
+            what = f"{', '.join(more)} would have no effect: of pipeline {self.pipeline!r} the ledger has all"
+            fix = f"leave {'it' if len(more) == 1 else 'them'} out, or give all of the rollup's parameters"
+            raise ConfigurationError(what, written="nothing", fix=fix)
+
+    def _require_one_interval(self) -> None:
+        edges = [name for name in ("start", "stop") if getattr(self, name) and is_plain(getattr(self, name))]
+        if self.lookback is not None and edges:
+            what = f"{' and '.join(edges)} would have no effect beside lookback, which counts back from now"
+            raise ConfigurationError(what, written="nothing", fix="give start and stop, or lookback")
 
     def _told(self, context: Context, result: dict[str, Any]) -> dict[str, Any]:
         """Log what people should see, and give the dirty windows an XCom of their own."""

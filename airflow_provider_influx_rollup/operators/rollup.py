@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_influx_rollup.airflow_compat import AirflowSkipException
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.lifecycle.pipeline.spec import AUTO
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import AUTO, EMPTY_CHOICES
 from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import TILED, require_choice
 from airflow_provider_influx_rollup.operators._declared import declared_grid, declared_rollup
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
@@ -368,6 +368,10 @@ class FluxRollupOperator(WindowStageOperator, LedgerStageOperator, DeferrableVer
         if declared:
             what = f"flux and {', '.join(declared)} are given: a script decides itself what it reads and computes"
             raise ConfigurationError(what, written="nothing", fix="give flux or measurement, not both")
+        for name, default in (("windows", TILED), ("empty_windows", EMPTY_CHOICES[0])):
+            if getattr(self, name) != default:
+                what = f"{name}={getattr(self, name)!r} would have no effect on a script: it runs for all windows"
+                raise ConfigurationError(what, written="nothing", fix=f"leave {name} out")
         if self.every is not None and self._is_rendered():
             declared_grid(self).grid()
 

@@ -106,6 +106,35 @@ def test_all_names_are_told_when_several_would_have_no_effect() -> None:
         CompactArchiveOperator(task_id="c", **LEAST[CompactArchiveOperator], lateness="5m", every="1h")
 
 
+CONTRADICTIONS = [
+    (
+        FluxReconcileOperator,
+        {"pipeline": "p", "fields": ["a"], "group_by": []},
+        "fields, group_by would have",
+    ),
+    (FluxReconcileOperator, {"pipeline": "p", "compute": "server"}, "compute would have no effect"),
+    (
+        FluxReconcileOperator,
+        {"pipeline": "p", "lookback": "7d", "start": "2026-01-01T00:00:00Z", "stop": "2026-01-02T00:00:00Z"},
+        "start and stop would have no effect beside lookback",
+    ),
+    (FluxRollupOperator, {"target_bucket": "t", "flux": "x", "windows": "ending"}, "windows='ending' would"),
+    (
+        FluxRollupOperator,
+        {"target_bucket": "t", "flux": "x", "empty_windows": "skip"},
+        "empty_windows='skip' would have no effect on a script",
+    ),
+]
+
+
+@pytest.mark.parametrize(("cls", "given", "words"), CONTRADICTIONS, ids=str)
+def test_parameter_is_refused_when_another_one_takes_its_effect(
+    cls: type[Any], given: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        cls(task_id="stage", **given)
+
+
 @pytest.mark.parametrize("cls", LEAST, ids=lambda cls: cls.__name__)
 def test_tasks_take_of_default_args_what_they_know_when_a_dag_has_them(cls: type[Any]) -> None:
     shared = {name: value for name, value in VALUES.items() if name not in ("every", "dry_run")}
