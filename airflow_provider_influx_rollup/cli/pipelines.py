@@ -26,7 +26,7 @@ def chosen_pipelines(server: Server, names: Sequence[str] | None) -> list[Rollup
     """
     stored = server.drive(load_stored(server.ledger_bucket))
     known = rollups_in_force(stored)
-    scripts = sorted({name for name, _, _ in stored} - known.keys())
+    scripts = sorted({one.pipeline for one in stored} - known.keys())
     if not stored:
         what = f"bucket {server.ledger_bucket!r} has no pipeline, or the token may not read it"
         raise ConfigurationError(what, fix="run a rollup first, or name the ledger with --ledger-bucket")

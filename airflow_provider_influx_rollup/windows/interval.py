@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_influx_rollup.exceptions import WindowError, WindowZeroLength
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -63,6 +63,14 @@ class Interval:
         if self.stop < self.start:
             what = f"stop {format_instant(self.stop)} is before start {format_instant(self.start)}"
             raise WindowError(what, fix="swap them")
+
+    @classmethod
+    def spanning(cls, windows: Sequence[Interval]) -> Interval:
+        """From the start of the first to the stop of the last.
+
+        :param windows: at least one, in ascending order
+        """
+        return cls(windows[0].start, windows[-1].stop)
 
     def __str__(self) -> str:
         """``[start, stop)`` in RFC 3339."""

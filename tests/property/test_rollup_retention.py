@@ -25,8 +25,8 @@ from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import Receipt
 from airflow_provider_influx_rollup.lifecycle.pipeline.claims import Claim, Ownership
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.frozen import count_notes, frozen_windows
+from airflow_provider_influx_rollup.lifecycle.run.margins import RETENTION_MARGIN
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
-from airflow_provider_influx_rollup.lifecycle.source.retention import MARGIN
 from airflow_provider_influx_rollup.lifecycle.target.block import Job
 from airflow_provider_influx_rollup.steps.influx import Bucket, QueryArrow
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -186,7 +186,7 @@ RUNS = st.tuples(
     st.integers(0, 15),
     st.integers(1, 12),
     st.sampled_from(list(SPECS)),
-    st.integers(0, MARGIN // MINUTE - 1),
+    st.integers(0, RETENTION_MARGIN // MINUTE - 1),
     st.booleans(),
 )
 

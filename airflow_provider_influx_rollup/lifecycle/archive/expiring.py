@@ -19,13 +19,14 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import 
 from airflow_provider_influx_rollup.lifecycle.archive_files.generations import newest_generation
 from airflow_provider_influx_rollup.lifecycle.archive_files.place import located
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
+from airflow_provider_influx_rollup.lifecycle.run.margins import RETENTION_MARGIN
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import (
     MOST_CAUSES_TOLD,
     gaps_of,
     is_of_windows,
 )
-from airflow_provider_influx_rollup.lifecycle.source.retention import MARGIN, is_too_old
+from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
 from airflow_provider_influx_rollup.lifecycle.source.slices import count_windows
 from airflow_provider_influx_rollup.lifecycle.source.whole_read import require_bucket, require_known
 from airflow_provider_influx_rollup.steps.ask import ask
@@ -142,7 +143,7 @@ def expiring_windows(
     if not bucket.retention_seconds:
         return []
     length = timedelta(seconds=bucket.shard_group_seconds)
-    oldest = now - timedelta(seconds=bucket.retention_seconds) - length - MARGIN
+    oldest = now - timedelta(seconds=bucket.retention_seconds) - length - RETENTION_MARGIN
     lateness = Duration.of(spec.lateness, allow_zero=True)
     found = []
     window = grid.window_at(oldest)

@@ -75,7 +75,7 @@ def plan_archive(spec: ArchiveSpec, windows: Sequence[Interval]) -> Steps[dict[s
         what = "as many as in it" if state.is_archived else "it would be archived"
         yield from ask(Report(f"Window {window}: {state.rows:,} points, generation {number}: {what}"))
     return {
-        "window": Interval(windows[0].start, windows[-1].stop).as_json(),
+        "window": Interval.spanning(windows).as_json(),
         "windows": len(states),
         "rows_in": sum(state.rows for state in states),
         "due": sum(1 for state in states if not state.is_archived),

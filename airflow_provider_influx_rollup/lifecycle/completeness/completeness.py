@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import BucketNotFound
@@ -27,6 +27,7 @@ from airflow_provider_influx_rollup.lifecycle.completeness.incomplete_windows im
 )
 from airflow_provider_influx_rollup.lifecycle.completeness.quiet_source import quiet_since
 from airflow_provider_influx_rollup.lifecycle.completeness.spec import CompletenessSpec
+from airflow_provider_influx_rollup.lifecycle.run.margins import DEVICE_CLOCKS_AHEAD
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.source.inventory import (
     Series,
@@ -43,8 +44,6 @@ from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
 MAX_LISTED = 50
-# points of clocks that are ahead
-CLOCKS_AHEAD = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +165,7 @@ def _behind(
 ) -> Steps[str]:
     """Which of the expected series have no point past the stop yet, by the points' own time; empty when enough have."""
     passed = interval.stop + Duration.of(str(spec.watermark), allow_zero=True).timedelta
-    after = Interval(passed, max(now, passed) + CLOCKS_AHEAD)
+    after = Interval(passed, max(now, passed) + DEVICE_CLOCKS_AHEAD)
     seen = last_seen_by_series(
         (yield from ask(Query(last_seen_query(spec.source, after, None), keeps_bytes=True)))
     )

@@ -26,6 +26,7 @@ from airflow_provider_influx_rollup.lifecycle.erase.targets import Reader, place
 from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult
 from airflow_provider_influx_rollup.lifecycle.reconcile.spec import ReconcileOptions
 from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile_windows
+from airflow_provider_influx_rollup.lifecycle.run.margins import BUSY_FOR
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Query, Report
@@ -37,8 +38,6 @@ from airflow_provider_influx_rollup.windows.lateness import is_due
 
 TRIES = 3
 EARLIER, PART = "a target that the pipeline had before", "a part of the window is not erased"
-# a run that writes windows for longer may have died
-BUSY_FOR = timedelta(minutes=15)
 # a window that begins before a span may reach into it
 LONGEST_WINDOW = timedelta(days=400)
 

@@ -16,8 +16,8 @@ from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import purged_windows
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import signed
 from airflow_provider_influx_rollup.lifecycle.pipeline.claims import Claim, Ownership
-from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.frozen import points_by_window
 from airflow_provider_influx_rollup.lifecycle.rollup.plan import Plan, job_of, plan_rollup
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
@@ -105,9 +105,9 @@ def _spec_of(how: Restating, rollup: RollupSpec, spec_hash: str) -> RollupSpec |
     """The spec under which windows were committed."""
     if rollup.spec_hash() == spec_hash:
         return rollup
-    for pipeline, known, values in how.stored:
-        if (pipeline, known) == (rollup.pipeline_name, spec_hash) and "source_bucket" in values:
-            return RollupSpec.from_json(values)
+    for one in how.stored:
+        if one.key == (rollup.pipeline_name, spec_hash) and not one.is_script:
+            return one.rollup()
     return None
 
 

@@ -15,13 +15,13 @@ from airflow_provider_influx_rollup.lifecycle.erase.found import Held
 from airflow_provider_influx_rollup.lifecycle.erase.source import find_matching, source_of
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.claims import Claim
-from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
     children_of,
     find_pipeline,
     rollups_in_force,
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import FindBucket, QueryArrow
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -112,7 +112,7 @@ def find_readers(spec: EraseSpec, stored: Sequence[StoredSpec], others: Mapping[
     is_wanted = {one.name: spec.pipelines is None or one.name in spec.pipelines for one in readers}
     left = {name: NOT_NAMED for name, is_named in is_wanted.items() if not is_named}
     left |= dict(others)
-    left |= {name: SCRIPT for name, _, values in stored if _may_be_read_by(spec, values)}
+    left |= {one.pipeline: SCRIPT for one in stored if _may_be_read_by(spec, one.values)}
     # rows that are deleted by their tags first: what is computed again may read them
     chosen = sorted((one for one in readers if is_wanted[one.name]), key=lambda one: bool(one.why))
     return Readers(tuple(chosen), left)
@@ -128,10 +128,10 @@ def _earlier(
     """Targets that pipelines had under earlier specs: what they wrote there stays."""
     known = {(one.target_bucket, one.output_measurement) for one in found.values()}
     readers = []
-    for _, _, values in stored:
-        if "source_bucket" not in values:
+    for one in stored:
+        if one.is_script:
             continue
-        rollup = RollupSpec.from_json(values)
+        rollup = one.rollup()
         place = (rollup.target_bucket, rollup.output_measurement)
         if place in known or not _may_hold(spec, rollup):
             continue
@@ -207,12 +207,12 @@ def naming_specs(spec: EraseSpec, stored: Sequence[StoredSpec]) -> list[str]:
     A filter by the tag names it, or the text of a script.
     """
     found = set()
-    for name, _, values in stored:
-        chosen, script = values.get("tags") or {}, values.get("script")
+    for one in stored:
+        chosen, script = one.values.get("tags") or {}, one.values.get("script")
         in_filter = any(value in chosen.get(key, ()) for key, value in spec.tags.items())
         quoted = (json.dumps(value, ensure_ascii=False) for value in spec.tags.values())
         if in_filter or (isinstance(script, str) and any(text in script for text in quoted)):
-            found.add(spec.shown(name))
+            found.add(spec.shown(one.pipeline))
     return sorted(found)
 
 

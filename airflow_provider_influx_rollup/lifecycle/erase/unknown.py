@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
-from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import rollups_in_force
+from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import FindBucket, Gather
 from airflow_provider_influx_rollup.steps.step import Steps

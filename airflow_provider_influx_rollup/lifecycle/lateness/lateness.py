@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
@@ -35,6 +35,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
     rollups_in_force,
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.run.margins import RECORDS_AHEAD
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Gather, Query
@@ -44,8 +45,6 @@ from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 MOST_RUNS_PER_QUERY = 100
-# the clocks of workers differ a little; the last event must not lie behind the range
-CLOCK_SLACK = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +129,13 @@ def _watched(spec: LatenessSpec, pipeline: RollupSpec, interval: Interval, now: 
     queries = (
         Query(receipts_query(ledger, name, ROLLUP, interval), as_sent=True),
         Query(lateness_query(ledger, name, interval), as_sent=True),
-        Query(checks_query(ledger, name, interval.start, now + CLOCK_SLACK), as_sent=True),
+        Query(checks_query(ledger, name, interval.start, now + RECORDS_AHEAD), as_sent=True),
     )
     receipt_rows, record_rows, check_rows = yield from ask(Gather(queries))
     receipts = [receipt for receipt in decode_receipts(receipt_rows) if receipt.generation]
     firsts = {r.window.start_ns: r.written_at for r in receipts if r.generation == 1 and r.is_committed}
     if len(firsts) < len(receipts):
-        events = first_commits_query(ledger, name, ROLLUP, interval.start, now + CLOCK_SLACK)
+        events = first_commits_query(ledger, name, ROLLUP, interval.start, now + RECORDS_AHEAD)
         firsts |= _first_commits((yield from ask(Query(events))))
     limit = _seconds(pipeline.lateness) + _seconds(spec.watched_within)
     waits: dict[Interval, tuple[Receipt, float]] = {}

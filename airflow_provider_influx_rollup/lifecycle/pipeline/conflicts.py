@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.pipeline.claims import visible_tags
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.run.reasons import ERASE, RECONCILE
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 
-StoredSpec = tuple[str, str, Mapping[str, Any]]
 # verbs that write what another task declared
 ACTS_FOR_IT = frozenset({RECONCILE, ERASE})
 
@@ -20,7 +20,7 @@ ACTS_FOR_IT = frozenset({RECONCILE, ERASE})
 def require_no_clash(spec: RollupSpec, stored: Iterable[StoredSpec]) -> None:
     """Refuse a rollup whose target values belong to another pipeline, or to other windows of its own.
 
-    :param stored: ``(pipeline, spec_hash, spec)`` of the ledger, the last used first
+    :param stored: specs of the ledger, the last used first
     :raises ConfigurationError: naming the other pipeline
     """
     where = f"bucket {spec.target_bucket!r}, measurement {spec.output_measurement!r}"
@@ -78,29 +78,25 @@ def _verb(reason: str) -> str:
 
 def newest_specs(spec: RollupSpec, stored: Iterable[StoredSpec]) -> dict[str, RollupSpec]:
     """The spec in force of each pipeline that writes to the same measurement of the same bucket."""
-    newest: dict[str, Mapping[str, Any]] = {}
-    for pipeline, _, values in stored:
-        newest.setdefault(pipeline, values)
-    return {
-        name: RollupSpec.from_json(values) for name, values in newest.items() if _has_same_place(spec, values)
-    }
+    newest: dict[str, StoredSpec] = {}
+    for one in stored:
+        newest.setdefault(one.pipeline, one)
+    return {name: one.rollup() for name, one in newest.items() if one.place == _place(spec)}
 
 
 def earlier_specs(spec: RollupSpec, stored: Iterable[StoredSpec]) -> list[RollupSpec]:
     """The specs that a pipeline had in this target before."""
     return [
-        RollupSpec.from_json(values)
-        for pipeline, spec_hash, values in stored
-        if pipeline == spec.pipeline_name and spec_hash != spec.spec_hash() and _has_same_place(spec, values)
+        one.rollup()
+        for one in stored
+        if one.pipeline == spec.pipeline_name
+        and one.spec_hash != spec.spec_hash()
+        and one.place == _place(spec)
     ]
 
 
-def _has_same_place(spec: RollupSpec, values: Mapping[str, Any]) -> bool:
-    """Whether a stored spec is a rollup into the same measurement of the same bucket."""
-    if "source_bucket" not in values:
-        return False  # a user's own script
-    measurement = values["target_measurement"] or values["measurement"]
-    return (values["target_bucket"], measurement) == (spec.target_bucket, spec.output_measurement)
+def _place(spec: RollupSpec) -> tuple[str, str]:
+    return spec.target_bucket, spec.output_measurement
 
 
 def _require_same_grid(spec: RollupSpec, other: RollupSpec, where: str) -> None:

@@ -27,7 +27,7 @@ class Validation:
     on_failure: str = "fail"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Archive:
     """Where the points of each run are kept, and when the bucket gives them up.
 

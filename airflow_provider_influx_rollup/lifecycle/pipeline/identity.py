@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from airflow_provider_influx_rollup.flux.ledger_read import together
-from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
     present_names,
     stored_of,
     stored_queries,
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Bucket, Query
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -24,17 +24,17 @@ def as_known(spec: RollupSpec, stored: Sequence[StoredSpec]) -> RollupSpec:
     :param stored: the specs of its ledger with the present names of all buckets, the last used first
     """
     renamed = present_names(stored)
-    known = {name for name, _, _ in stored}
+    known = {one.pipeline for one in stored}
     tier = spec.source_tier
     if tier is not None and tier not in known:
         spec = replace(spec, source_tier=renamed.get(tier, tier))
     if spec.pipeline is None and spec.known_as is None:
         spec = replace(spec, known_as=renamed.get(spec.pipeline_name))
-    for name, spec_hash, values in stored:
-        if name == spec.pipeline_name and "source_bucket" in values:
-            other = RollupSpec.from_json(values)
+    for one in stored:
+        if one.pipeline == spec.pipeline_name and not one.is_script:
+            other = one.rollup()
             same = replace(spec, hashed_as=other.hashed_as)
-            if _has_its_buckets(spec, other) and same.spec_hash() == spec_hash:
+            if _has_its_buckets(spec, other) and same.spec_hash() == one.spec_hash:
                 return same
     return spec
 
@@ -65,7 +65,5 @@ def _is_of_others(spec: RollupSpec, stored: Sequence[StoredSpec]) -> bool:
     """Whether the ledger has the hash already, for buckets that are not called so any more."""
     mine = (spec.pipeline_name, spec.spec_hash())
     return any(
-        (name, spec_hash) == mine and not _has_its_buckets(spec, RollupSpec.from_json(values))
-        for name, spec_hash, values in stored
-        if "source_bucket" in values
+        one.key == mine and not _has_its_buckets(spec, one.rollup()) for one in stored if not one.is_script
     )

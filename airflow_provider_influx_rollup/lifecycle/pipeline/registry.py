@@ -12,8 +12,8 @@ from airflow_provider_influx_rollup.flux.bucket_ids import BUCKETS, buckets_quer
 from airflow_provider_influx_rollup.flux.ledger_read import specs_query, together
 from airflow_provider_influx_rollup.ledger.bucket_names import BucketNames
 from airflow_provider_influx_rollup.ledger.codec import decode_specs
-from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import FindBucket, Query
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -33,7 +33,7 @@ def load_pipelines(ledger_bucket: str) -> Steps[dict[str, RollupSpec]]:
 
 
 def load_stored(ledger_bucket: str) -> Steps[list[StoredSpec]]:
-    """``(pipeline, spec_hash, spec)`` of a ledger, scripts too, the last used first; none when there is no ledger.
+    """The specs of a ledger, scripts too, the last used first; none when there is no ledger.
 
     :param ledger_bucket: the bucket of the receipts
     """
@@ -50,7 +50,7 @@ def stored_queries(ledger_bucket: str) -> dict[str, str]:
 
 
 def stored_of(rows: Iterable[Row], ledger_bucket: str) -> list[StoredSpec]:
-    """``(pipeline, spec_hash, spec)``, with all buckets as they are called now.
+    """The specs in some rows, with all buckets as they are called now.
 
     :param rows: what ``stored_queries`` returned, and maybe other results
     """
@@ -59,7 +59,7 @@ def stored_of(rows: Iterable[Row], ledger_bucket: str) -> list[StoredSpec]:
     found = decode_specs((row for row in rows if row.yield_name == SPECS), names)
     # a ledger that was renamed is not called what its own records say
     return [
-        (name, spec_hash, {**values, LEDGER: ledger_bucket} if LEDGER in values else values)
+        StoredSpec(name, spec_hash, {**values, LEDGER: ledger_bucket} if LEDGER in values else values)
         for name, spec_hash, values in found
     ]
 
@@ -70,9 +70,9 @@ def rollups_in_force(stored: Iterable[StoredSpec]) -> dict[str, RollupSpec]:
     :param stored: the last used first
     """
     newest: dict[str, RollupSpec] = {}
-    for pipeline, _, values in stored:
-        if pipeline not in newest and "source_bucket" in values:
-            newest[pipeline] = RollupSpec.from_json(values)
+    for one in stored:
+        if one.pipeline not in newest and not one.is_script:
+            newest[one.pipeline] = one.rollup()
     return newest
 
 
@@ -94,7 +94,7 @@ def known_name(name: str, stored: Sequence[StoredSpec]) -> str:
 
     :param stored: what the ledger has
     """
-    return name if any(known == name for known, _, _ in stored) else present_names(stored).get(name, name)
+    return name if any(one.pipeline == name for one in stored) else present_names(stored).get(name, name)
 
 
 def find_pipeline(name: str, ledger_bucket: str, stored: Sequence[StoredSpec]) -> RollupSpec:
@@ -106,11 +106,11 @@ def find_pipeline(name: str, ledger_bucket: str, stored: Sequence[StoredSpec]) -
     found = rollups_in_force(stored).get(known_name(name, stored))
     if found is not None:
         return found
-    if any(pipeline == name for pipeline, _, _ in stored):
+    if any(one.pipeline == name for one in stored):
         what = f"pipeline {name!r} is a script of its own, whose rows nobody can compute again but the script"
         fix = "run its windows again: a rerun makes them right"
         raise ConfigurationError(what, written="nothing", fix=fix)
-    known = sorted({pipeline for pipeline, _, _ in stored})
+    known = sorted({one.pipeline for one in stored})
     similar = get_close_matches(name, known, n=MOST_NAMES, cutoff=0.4) or known[:MOST_NAMES]
     what = f"the ledger {ledger_bucket!r} knows no pipeline {name!r}"
     fix = f"name one of it, such as {', '.join(map(repr, similar))}" if similar else "run the pipeline once"

@@ -51,4 +51,4 @@ def interval_to_run(spec: RollupSpec, interval: Interval, choice: str) -> Steps[
 
 
 def _span(windows: list[Interval]) -> Interval:
-    return Interval(windows[0].start, windows[-1].stop)
+    return Interval.spanning(windows)

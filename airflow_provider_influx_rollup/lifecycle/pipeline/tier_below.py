@@ -21,7 +21,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
 from airflow_provider_influx_rollup.windows.nesting import cells_below
 
 if TYPE_CHECKING:
-    from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
+    from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 
 MOST_NAMED = 5
 
@@ -77,7 +77,7 @@ def read_edge(spec: RollupSpec, windows: Sequence[Interval], stored: Sequence[St
     below = find_tier_below(spec, stored)
     grid = below.spec.grid.grid()
     cells = tuple(cell for window in windows for cell in cells_below(grid, window))
-    span = Interval(cells[0].start, cells[-1].stop)
+    span = Interval.spanning(cells)
     rows = yield from ask(Query(states_query(spec.ledger_bucket, below.name, ROLLUP, span), as_sent=True))
     states = {
         Interval(row["_time"], from_ns(row["stop_ns"])): (State(row["state"]), row.get("spec_hash") or "")
@@ -92,23 +92,24 @@ def find_tier_below(spec: RollupSpec, stored: Iterable[StoredSpec]) -> TierBelow
     :raises ReceiptMissing: when it has never run
     :raises ConfigurationError: when it writes elsewhere, or several write the source
     """
-    by_name: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
-    for pipeline, spec_hash, values in stored:
-        by_name.setdefault(pipeline, []).append((spec_hash, values))
-    writers = [name for name, specs in by_name.items() if _writes_source(spec, specs[0][1])]
+    by_name: dict[str, list[StoredSpec]] = {}
+    for one in stored:
+        by_name.setdefault(one.pipeline, []).append(one)
+    source = (spec.source_bucket, spec.measurement)
+    writers = [name for name, specs in by_name.items() if specs[0].place == source]
     name = _only_writer(spec, writers) if spec.source_tier == AUTO else str(spec.source_tier)
     if name not in by_name:
         what = f"pipeline {name!r}, which pipeline {spec.pipeline_name!r} is merged from, has never run"
         fix = f"run it first, or name one that writes {_source(spec)}: {', '.join(writers) or 'there is none yet'}"
         raise ReceiptMissing(what, written="nothing", fix=fix)
-    (spec_hash, values), *earlier = by_name[name]
+    newest, *earlier = by_name[name]
     if name not in writers:
         what = f"pipeline {name!r} does not roll up into {_source(spec)}, which pipeline {spec.pipeline_name!r} reads"
         fix = f"name the pipeline that does: {', '.join(writers) or 'there is none yet'}"
         raise ConfigurationError(what, written="nothing", fix=fix)
-    below = RollupSpec.from_json(values)
+    below = newest.rollup()
     require_readable(spec, below, name)
-    return TierBelow(name, below, spec_hash, dict(earlier))
+    return TierBelow(name, below, newest.spec_hash, {one.spec_hash: one.values for one in earlier})
 
 
 def require_readable(spec: RollupSpec, below: RollupSpec, name: str) -> None:
@@ -137,13 +138,6 @@ def column_rules(spec: RollupSpec, below: TierBelow | None) -> AggregateRules | 
 
 def _source(spec: RollupSpec) -> str:
     return f"bucket {spec.source_bucket!r}, measurement {spec.measurement!r}"
-
-
-def _writes_source(spec: RollupSpec, values: Mapping[str, Any]) -> bool:
-    if "source_bucket" not in values:
-        return False  # a user's own script
-    measurement = values["target_measurement"] or values["measurement"]
-    return (values["target_bucket"], measurement) == (spec.source_bucket, spec.measurement)
 
 
 def _only_writer(spec: RollupSpec, writers: Sequence[str]) -> str:

@@ -125,7 +125,7 @@ class CoverageResult:
         for (state, why), members in groupby(self.windows, key=lambda found: (found.state, found.why)):
             windows = [found.window for found in members]
             if state not in SETTLED:
-                span = Interval(windows[0].start, windows[-1].stop)
+                span = Interval.spanning(windows)
                 gaps.append(Gap(span, state, len(windows), why))
         return gaps
 
@@ -160,7 +160,7 @@ def coverage(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[Cover
         rows = yield from ask(
             Query(coverage_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, starts), as_sent=True)
         )
-        span = Interval(windows[0].start, windows[-1].stop)
+        span = Interval.spanning(windows)
         marks = yield from overlapping_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span)
         purged = purged_windows(windows, marks)
     receipts = {row["_time"]: row for row in rows}

@@ -10,10 +10,10 @@ from statistics import median
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import BucketNotFound
-from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.identity import as_known, known_spec
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_stored
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import (
     Edge,
     column_rules,
@@ -190,15 +190,15 @@ def _edge_below(
     if spec.source_tier is None:
         return None
     windows = [window.window for window in found.windows]
-    stored: list[StoredSpec] = [(one.pipeline_name, one.spec_hash(), one.as_json()) for one in others]
+    stored: list[StoredSpec] = [StoredSpec.of(one) for one in others]
     if ledger is None:
         below = find_tier_below(spec, stored)
         grid = below.spec.grid.grid()
         return Edge(below, tuple(cell for window in windows for cell in cells_below(grid, window)), {})
-    known = {entry[:2] for entry in stored}
+    known = {one.key for one in stored}
     in_ledger = yield from load_stored(spec.ledger_bucket)
     spec = as_known(spec, in_ledger)
-    stored += [entry for entry in in_ledger if entry[:2] not in known]
+    stored += [one for one in in_ledger if one.key not in known]
     return (yield from read_edge(spec, windows, stored))
 
 
@@ -248,6 +248,6 @@ def _refusals(frozen: Iterable[WindowCoverage]) -> list[Refusal]:
         ordered, key=lambda window: (window.state is WindowState.COMMITTED, window.why)
     ):
         windows = [window.window for window in members]
-        span = Interval(windows[0].start, windows[-1].stop)
+        span = Interval.spanning(windows)
         refusals.append(Refusal(span, len(windows), is_committed, why))
     return refusals

@@ -19,7 +19,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import (
 )
 from airflow_provider_influx_rollup.lifecycle.archive_files.window_claims import holds_claim, release_claim
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
-from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.purge.given_up import Announced, take_back
 from airflow_provider_influx_rollup.lifecycle.purge.proof import (
     Proof,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.archive.catalog import compacted_of
@@ -29,10 +29,11 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import (
 from airflow_provider_influx_rollup.lifecycle.archive_files.window_claims import claim_window, release_claim
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import lift_marks, put_back_marks
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
-from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec, refused
 from airflow_provider_influx_rollup.lifecycle.purge.tiers import Archived, TierProof, prove_tiers
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
+from airflow_provider_influx_rollup.lifecycle.run.margins import WORKER_CLOCKS_DIFFER
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
     ReadPlan,
@@ -48,7 +49,6 @@ from airflow_provider_influx_rollup.steps.store import CompareParts, Comparison
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
 MOST_NAMED = 3
-CLOCKS_MAY_DIFFER = timedelta(minutes=15)
 FIX_ARCHIVE = "archive the window again, then purge it"
 
 
@@ -220,7 +220,7 @@ def _with_tiers(
     if proof.source == manifest.content and not dry_run:
         yield from _forget(spec, proof)
     # two workers' clocks may differ a little
-    unchanged_since = datetime.fromisoformat(manifest.created_at) + min(spec.rest, CLOCKS_MAY_DIFFER)
+    unchanged_since = datetime.fromisoformat(manifest.created_at) + min(spec.rest, WORKER_CLOCKS_DIFFER)
     archived = Archived(manifest.generation, unchanged_since)
     tiers = yield from prove_tiers(spec, window, stored, archived, run, now)
     return replace(proof, tiers=tuple(tiers))
@@ -375,7 +375,7 @@ def _forget(spec: PurgeSpec, proof: Proof) -> Steps[None]:
         archive.ledger_bucket, archive.bucket, archive.measurement, proof.window
     )
     # a younger mark may be that of a run which is about to delete
-    if any(proof.begun_at - mark.compared_at < CLOCKS_MAY_DIFFER for mark in marks):
+    if any(proof.begun_at - mark.compared_at < WORKER_CLOCKS_DIFFER for mark in marks):
         return
     if marks:
         yield from lift_marks(archive.ledger_bucket, marks, proof.window)

@@ -24,8 +24,8 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import D
 from airflow_provider_influx_rollup.lifecycle.archive_files.window_claims import forget_claims
 from airflow_provider_influx_rollup.lifecycle.ledger.bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import signed
-from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_stored
+from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.purge.delete import DELETED, RERUN, Deleted, delete_window
 from airflow_provider_influx_rollup.lifecycle.purge.given_up import require_marked
 from airflow_provider_influx_rollup.lifecycle.purge.proof import Finished, Proof, prove
@@ -151,7 +151,7 @@ def purge(
         raise failures_as_one(windows, failed, None, len(done), names_each=True)
     return PurgeResult(
         spec=spec,
-        interval=Interval(windows[0].start, windows[-1].stop),
+        interval=Interval.spanning(windows),
         purged=tuple(done),
         refused=tuple((window, str(error)) for window, error in failed.items()),
         dry_run=dry_run,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
@@ -14,18 +14,19 @@ from airflow_provider_influx_rollup.ledger.codec import decode_receipts
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
-from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
     children_of,
     find_pipeline,
     rollups_in_force,
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec, refused
 from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult
 from airflow_provider_influx_rollup.lifecycle.reconcile.spec import PLAN, ReconcileOptions
 from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile_windows
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
+from airflow_provider_influx_rollup.lifecycle.run.margins import BUSY_FOR
 from airflow_provider_influx_rollup.lifecycle.run.reasons import ERASE
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
@@ -37,8 +38,6 @@ from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interva
 from airflow_provider_influx_rollup.windows.lateness import is_due
 
 MOST_NAMED = 3
-# so long a run is waited for
-BUSY_FOR = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +190,7 @@ def _prove_tier(
     windows = covering_windows(rollup, window)
     receipts = yield from _receipts(rollup, windows)
     _require_committed(rollup, windows, receipts, window, now())
-    span = Interval(windows[0].start, windows[-1].stop)
+    span = Interval.spanning(windows)
     marks = yield from overlapping_marks(rollup.ledger_bucket, rollup.source_bucket, rollup.measurement, span)
     marked = [one for one in windows if any(mark.window.overlaps(one) for mark in marks)]
     _require_known(rollup, marks, marked, window, archived)
@@ -279,7 +278,7 @@ def _proof_of(
     return TierProof(
         pipeline=rollup.pipeline_name,
         spec_hash=rollup.spec_hash(),
-        interval=Interval(windows[0].start, windows[-1].stop).as_json(),
+        interval=Interval.spanning(windows).as_json(),
         windows=len(found),
         generation=max((receipt.generation for receipt in found), default=0),
         rows_out=sum(receipt.rows_out for receipt in found),

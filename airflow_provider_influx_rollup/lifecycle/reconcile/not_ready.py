@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from airflow_provider_influx_rollup.flux.ledger_read import states_query
 from airflow_provider_influx_rollup.ledger.states import State
-from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import read_edge
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.steps.ask import ask
@@ -39,7 +39,7 @@ def windows_not_ready(
         }
     found: dict[Interval, str] = {}
     for other in below:
-        open_starts = yield from _open_windows(other, Interval(windows[0].start, windows[-1].stop))
+        open_starts = yield from _open_windows(other, Interval.spanning(windows))
         for window in windows:
             inside = [cell for cell in open_starts if window.contains(cell.start)]
             if inside:

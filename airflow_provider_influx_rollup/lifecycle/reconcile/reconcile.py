@@ -9,7 +9,6 @@ from typing import Any
 from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
 from airflow_provider_influx_rollup.ledger.codec import decode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
-from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.identity import as_known
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
     children_of,
@@ -19,6 +18,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
     rollups_in_force,
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.reconcile.explain import Change
 from airflow_provider_influx_rollup.lifecycle.reconcile.reasons import Reason
 from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult

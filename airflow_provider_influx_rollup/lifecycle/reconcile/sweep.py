@@ -243,5 +243,5 @@ class Sweep:
 
 def _text_of(block: Block, changes: Sequence[Change]) -> str:
     reasons = sorted({reason for change in changes for reason in change.reasons})
-    span = Interval(block[0].start, block[-1].stop)
+    span = Interval.spanning(block)
     return f"{len(changes)} of {len(block)} windows of {span} are dirty: {', '.join(reasons)}"

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from airflow_provider_influx_rollup.ledger.lateness import encode_check
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import purged_windows
-from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.identity import as_known
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
     load_stored,
@@ -15,6 +14,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
     rollups_in_force,
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.reconcile.block_size import BlockSizer
 from airflow_provider_influx_rollup.lifecycle.reconcile.incomplete import finish_marked, look_again
 from airflow_provider_influx_rollup.lifecycle.reconcile.not_ready import windows_not_ready
@@ -87,7 +87,7 @@ def reconcile_windows(
         result.waiting += [Left(window, why) for window, why in not_ready.items()]
         ready = tuple(window for window in windows if window not in not_ready)
         yield from _sweep(spec, ready, run, now, options, result)
-        result.interval = Interval(windows[0].start, windows[-1].stop)
+        result.interval = Interval.spanning(windows)
     result.seconds = (now() - began).total_seconds()
     yield from ask(Report(_text_of(result), level="info" if result.is_clean else "warning"))
     return result

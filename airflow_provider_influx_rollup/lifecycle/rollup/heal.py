@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
@@ -19,6 +19,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.identity import known_spe
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.windows import roll_up_windows
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
+from airflow_provider_influx_rollup.lifecycle.run.margins import BUSY_FOR
 from airflow_provider_influx_rollup.lifecycle.run.options import FAIL_AT_END, RollupOptions
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
@@ -31,8 +32,6 @@ from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 from airflow_provider_influx_rollup.windows.runs import stretches
 
-# longer than a block takes; a run that died is taken for alive so long
-BUSY_FOR = timedelta(minutes=15)
 MOST_TOLD = 20
 # the first whole one that InfluxDB can store
 FIRST_YEAR = 1678
@@ -58,12 +57,12 @@ class Healing:
         """Runs of neighbours that were left, the first ones."""
         gaps = gaps_of(self.windows, self.left)
         told = [
-            {**Interval(some[0].start, some[-1].stop).as_json(), "windows": len(some), "why": why}
+            {**Interval.spanning(some).as_json(), "windows": len(some), "why": why}
             for some, why in gaps[:MOST_TOLD]
         ]
         if len(gaps) > len(told):
             more = [window for some, _ in gaps[len(told) :] for window in some]
-            span = Interval(more[0].start, more[-1].stop)
+            span = Interval.spanning(more)
             told.append({**span.as_json(), "windows": len(more), "why": "several; the log names them"})
         return told
 
@@ -95,7 +94,7 @@ def heal_before(
         healing.healed += len(outcome.committed)
         healing.left.update((window, _why(error)) for window, error in outcome.failed.items())
     for gap, why in gaps_of(healing.windows, healing.left):
-        span = Interval(gap[0].start, gap[-1].stop)
+        span = Interval.spanning(gap)
         yield from ask(Report(f"{len(gap)} windows of {span} are not healed: {why}", level="warning"))
     return healing
 
@@ -119,7 +118,7 @@ def plan_healing(
             receipt.window: receipt
             for receipt in decode_receipts((yield from ask(Query(query, as_sent=True))))
         }
-        span = Interval(windows[0].start, windows[-1].stop)
+        span = Interval.spanning(windows)
         marks = yield from overlapping_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span)
     spec_hash = spec.spec_hash()
     undone = [window for window in windows if not _is_done(receipts.get(window), spec_hash)]

@@ -10,8 +10,8 @@ from airflow_provider_influx_rollup.aggregates.selection import AggregateRules
 from airflow_provider_influx_rollup.exceptions import WindowFrozen
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
-from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.source.size import count_cells
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -31,9 +31,9 @@ def windows_of_others(
     :param purged: marks of other buckets, whose points the pipeline has read
     """
     hashes = {
-        spec_hash
-        for name, spec_hash, values in stored
-        if name == spec.pipeline_name and _was_called_like(spec, values)
+        one.spec_hash
+        for one in stored
+        if one.pipeline == spec.pipeline_name and _was_called_like(spec, one.values)
     }
     return [
         receipt

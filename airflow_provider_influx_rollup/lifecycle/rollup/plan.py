@@ -26,7 +26,6 @@ from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import Mar
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.pipeline.claims import Claim, Ownership
 from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import (
-    StoredSpec,
     earlier_specs,
     newest_specs,
     require_no_clash,
@@ -35,6 +34,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import (
 from airflow_provider_influx_rollup.lifecycle.pipeline.identity import as_known, with_own_hash
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import SPECS, stored_of, stored_queries
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import column_rules
 from airflow_provider_influx_rollup.lifecycle.rollup.chains import rollup_scripts
 from airflow_provider_influx_rollup.lifecycle.rollup.other_buckets import require_no_fewer, windows_of_others
@@ -43,6 +43,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.tier_waiting import Waiting
 from airflow_provider_influx_rollup.lifecycle.rollup.verify import (
     totals_by_field,
 )
+from airflow_provider_influx_rollup.lifecycle.run.margins import WORKER_CLOCKS_DIFFER
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.source.type_parts import TypeParts
@@ -65,8 +66,6 @@ from airflow_provider_influx_rollup.windows.runs import cut_blocks
 from airflow_provider_influx_rollup.windows.shards import shard_parts
 
 MOST_PARTS_PER_QUERY = 100
-# those of two workers
-CLOCKS_MAY_DIFFER = timedelta(minutes=15)
 RECEIPTS, MARKS = "receipts", "marks"
 
 
@@ -203,9 +202,9 @@ def _poorer_windows(
     marks: Marks,
 ) -> Steps[Mapping[Interval, WindowFrozen]]:
     read = {
-        str(values["source_bucket"])
-        for name, _, values in stored
-        if name == spec.pipeline_name and "source_bucket" in values
+        str(one.values["source_bucket"])
+        for one in stored
+        if one.pipeline == spec.pipeline_name and not one.is_script
     }
     others = windows_of_others(spec, stored, receipts, marks.once_read(spec.pipeline_name, read))
     return (yield from require_no_fewer(spec, rules, others))
@@ -273,7 +272,7 @@ def _overlapped(receipt: Receipt, used_at: datetime | None) -> bool:
     if used_at is None:
         return False
     began = receipt.written_at - timedelta(seconds=receipt.seconds)
-    return used_at > began - CLOCKS_MAY_DIFFER
+    return used_at > began - WORKER_CLOCKS_DIFFER
 
 
 def job_of(

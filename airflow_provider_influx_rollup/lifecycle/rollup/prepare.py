@@ -125,7 +125,7 @@ def _without(
 def _tell(spec: RollupSpec, ready: Prepared, done: int) -> Steps[list[str]]:
     windows = ready.plan.windows
     selections = [ready.plan.types.selection_of(some) for some in ready.todo]
-    span = Interval(windows[0].start, windows[-1].stop)
+    span = Interval.spanning(windows)
     notes = yield from tell_plan(spec, span, ready.plan, selections)
     if done:
         yield from ask(

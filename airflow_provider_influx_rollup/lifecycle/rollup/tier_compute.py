@@ -197,7 +197,7 @@ def _merge_in_worker(
     reads = min(len(job.windows), max(1, ceil(rows / job.spec.max_rows_per_read)))
     first_window = 0
     for windows in cut_blocks(job.windows, ceil(len(job.windows) / reads)):
-        interval = Interval(windows[0].start, windows[-1].stop)
+        interval = Interval.spanning(windows)
         tables = yield from ask(QueryArrow(raw_query(job.source, interval, sources)))
         found: dict[str, list[Frame]] = defaultdict(list)
         for frame in frames_from_tables(tables):

@@ -25,7 +25,7 @@ def require_not_purged_for_script(
     """
     whole = "\n".join(texts)
     for bucket in buckets:
-        span = Interval(windows[0].start, windows[-1].stop)
+        span = Interval.spanning(windows)
         marks = yield from overlapping_marks(ledger_bucket, bucket, None, span)
         # without a measurement that it names, a script reads all of them
         read = [mark for mark in marks if mark.measurement in whole or not NAMED_MEASUREMENT.search(whole)]

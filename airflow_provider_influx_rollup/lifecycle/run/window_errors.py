@@ -130,7 +130,7 @@ def _cause(error: InfluxRollupError) -> str:
 
 
 def _span(windows: Sequence[Interval]) -> str:
-    span = Interval(windows[0].start, windows[-1].stop)
+    span = Interval.spanning(windows)
     return str(span) if len(windows) == 1 else f"{len(windows)} windows of {span}"
 
 

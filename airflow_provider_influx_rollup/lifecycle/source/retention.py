@@ -7,12 +7,10 @@ from datetime import datetime, timedelta
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.run.margins import RETENTION_MARGIN
 from airflow_provider_influx_rollup.steps.influx import Bucket
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 from airflow_provider_influx_rollup.windows.shards import shard_end
-
-# how long a block may take, and how far the clocks of worker and server may differ
-MARGIN = timedelta(minutes=15)
 
 
 def horizon(bucket: Bucket, now: datetime) -> datetime | None:
@@ -26,7 +24,7 @@ def is_too_old(window: Interval, source: Bucket, now: datetime) -> bool:
     Retention takes whole shard groups, as soon as their last instant is too old.
     """
     edge = horizon(source, now)
-    return edge is not None and shard_end(window.start, source.shard_group_seconds) <= edge + MARGIN
+    return edge is not None and shard_end(window.start, source.shard_group_seconds) <= edge + RETENTION_MARGIN
 
 
 def dropped_windows(

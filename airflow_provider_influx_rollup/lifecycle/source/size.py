@@ -75,7 +75,7 @@ def measure_source(spec: RollupSpec, rules: Rules, windows: Sequence[Interval]) 
     if len(spans) <= MOST_PARTS:
         return (yield from _measure_spans(spec, rules, spans))
     # one read over all of them costs less than one for each of many gaps
-    whole = Interval(spans[0].start, spans[-1].stop)
+    whole = Interval.spanning(spans)
     cells = yield from count_cells(spec, rules, whole)
     size = yield from _measure_spans(spec, rules, [whole])
     return SourceSize(sum(cells.inside(span) for span in spans), size.values_per_window)

@@ -110,7 +110,7 @@ class TypeParts:
             good.append(run)
 
     def _overlapping(self, windows: Sequence[Interval]) -> list[Types]:
-        span = Interval(windows[0].start, windows[-1].stop)
+        span = Interval.spanning(windows)
         return [types for part, types in self.parts if part.overlaps(span)]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from airflow_provider_influx_rollup.flux.deadman import last_statuses_query
+from airflow_provider_influx_rollup.lifecycle.run.margins import RECORDS_AHEAD
 from airflow_provider_influx_rollup.lifecycle.source.inventory import Series, series_of
 from airflow_provider_influx_rollup.lifecycle.statuses.check_status import (
     Check,
@@ -21,7 +22,6 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 OK = "ok"
 # how far back an alarm is looked for that may be cleared
 LOOKBACK = timedelta(days=90)
-CLOCKS_AHEAD = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def tell_status(
     :return: whether it was written
     """
     if level == OK:
-        span = Interval(now - LOOKBACK, now + CLOCKS_AHEAD)
+        span = Interval(now - LOOKBACK, now + RECORDS_AHEAD)
         rows = yield from ask(Query(last_statuses_query(status_bucket, task.check.id, span)))
         known = sorted(
             (time, found) for series, found, time in map(read_status, rows) if series == task.series

@@ -45,12 +45,12 @@ class Job:
     @property
     def span(self) -> Interval:
         """From the first window's start to the last one's stop."""
-        return Interval(self.windows[0].start, self.windows[-1].stop)
+        return Interval.spanning(self.windows)
 
     @property
     def read_interval(self) -> Interval:
         """What is read of the source."""
-        return Interval(self.cells[0].start, self.cells[-1].stop)
+        return Interval.spanning(self.cells)
 
     @property
     def target_interval(self) -> Interval:

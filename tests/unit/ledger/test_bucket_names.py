@@ -11,9 +11,9 @@ import pytest
 from airflow_provider_influx_rollup.ledger.bucket_names import BucketNames
 from airflow_provider_influx_rollup.ledger.codec import decode_specs, encode_spec
 from airflow_provider_influx_rollup.ledger.copies import CopiedTo, decode_copies
-from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.identity import as_known, with_own_hash
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.steps.influx import Bucket
 
 X, Y, T = "00000000000000aa", "00000000000000bb", "00000000000000cc"
@@ -52,7 +52,7 @@ def row(spec: RollupSpec, source_id: str, used: int = 0, **more: Any) -> dict[st
 
 
 def stored(names: dict[str, str], *rows: dict[str, Any]) -> list[StoredSpec]:
-    return list(decode_specs(rows, BucketNames({**names, T: "hourly"})))
+    return [StoredSpec(*one) for one in decode_specs(rows, BucketNames({**names, T: "hourly"}))]
 
 
 def test_hash_and_name_stay_when_a_bucket_is_renamed() -> None:

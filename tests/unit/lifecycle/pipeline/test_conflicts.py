@@ -13,12 +13,12 @@ from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.pipeline.claims import Claim, Ownership
 from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import (
-    StoredSpec,
     earlier_specs,
     require_no_clash,
     require_one_task,
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.windows.interval import EPOCH, Interval
 
@@ -34,7 +34,7 @@ SUMS = RollupSpec(
 
 def stored(*specs: RollupSpec) -> list[StoredSpec]:
     """As the ledger returns them, the last used first."""
-    return [(spec.pipeline_name, spec.spec_hash(), spec.as_json()) for spec in specs]
+    return [StoredSpec.of(spec) for spec in specs]
 
 
 SAME_ROWS = [
@@ -125,7 +125,7 @@ def test_own_pipeline_is_refused_when_it_had_another_grid() -> None:
 
 
 def test_scripts_are_passed_over_when_the_ledger_has_them() -> None:
-    require_no_clash(SUMS, [("script", "hash", {"script": "from()", "target_bucket": "hourly"})])
+    require_no_clash(SUMS, [StoredSpec("script", "hash", {"script": "from()", "target_bucket": "hourly"})])
 
 
 def test_earlier_specs_are_those_of_the_same_name_and_target() -> None:
