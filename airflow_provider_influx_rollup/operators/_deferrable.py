@@ -29,11 +29,12 @@ class DeferrableStageOperator(InfluxStageOperator):
         self.deferrable = default_deferrable() if deferrable is None else deferrable
 
     @failing_by_permanence()
-    def defer_until_due(self, stop: datetime, lateness: str) -> None:
+    def defer_until_due(self, context: Context, stop: datetime, lateness: str) -> None:
         """Give the worker slot back until late points have had their time; the task goes on in ``execute_due``.
 
         Nothing happens when it has passed, or when the window has not even ended: that is the verb's to refuse.
 
+        :param context: Airflow's context
         :param stop: where the last window ends, aware
         :param lateness: how long after that its points may still come, a Flux duration
         :raises TaskDeferred: when it has not passed
@@ -45,6 +46,7 @@ class DeferrableStageOperator(InfluxStageOperator):
         due = stop + Duration.of(lateness, allow_zero=True).timedelta
         now = self.hook.get_conn().now()
         if stop <= now < due:
+            self._push_links(context)
             self.log.info("Waiting for late data until %s (lateness %s)", due, lateness)
             # the triggerer looks at its own clock, not the server's; where it is fast, the verb waits for the rest
             trigger = DateTimeTrigger(moment=datetime.now(UTC) + (due - now))

@@ -173,7 +173,7 @@ class ArchiveWindowOperator(WindowStageOperator, SourceArchiveOperator, Deferrab
         """
         windows, specs = self._declared(context)
         if self.deferrable and not self.is_dry_run:
-            self.defer_until_due(windows[-1].stop, self.lateness)
+            self.defer_until_due(context, windows[-1].stop, self.lateness)
         return self.run_each(context, [partial(self._steps, context, spec, windows) for spec in specs])
 
     def execute_due(self, context: Context, event: object = None) -> Any:  # noqa: ARG002 - Airflow's signature

@@ -186,7 +186,7 @@ class FluxRollupOperator(WindowStageOperator, LedgerStageOperator, DeferrableVer
                 spec, part = specs[0]
                 self.defer_verb(context, {**spec.as_json(), "options": self.options().as_json()}, [part])
             # the triggerer runs one verb for a task: several wait there only
-            self.defer_until_due(max(part.stop for _, part in specs), self.lateness)
+            self.defer_until_due(context, max(part.stop for _, part in specs), self.lateness)
         return self._execute_specs(context, specs)
 
     def execute_due(

@@ -16,6 +16,7 @@ from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, StoreUnavailable, WindowNotDue
 from airflow_provider_influx_rollup.hooks.archive_store import open_store
+from airflow_provider_influx_rollup.links.influx import LINKS_XCOM_KEY
 from airflow_provider_influx_rollup.operators.archive import ArchiveWindowOperator
 from airflow_provider_influx_rollup.operators.archive_expiring import ArchiveExpiringOperator
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
@@ -217,8 +218,10 @@ def test_deferrable_task_waits_for_late_points_in_the_triggerer_when_its_window_
     scene: ArchiveScene,
 ) -> None:
     early = recent(scene, timedelta(), lateness="5s")
+    context = make_context()
     with pytest.raises(TaskDeferred) as caught:
-        early.execute(make_context())
+        early.execute(context)
+    assert set(context["ti"].pushed[LINKS_XCOM_KEY]) == {"data", "receipts"}
     assert not scene.folder.exists()
     path, arguments = caught.value.trigger.serialize()
     assert set(arguments) <= {"moment", "end_from_trigger"}
