@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
-from airflow_provider_influx_rollup.stores.read_archive import Wanted, list_files, read_table
+from airflow_provider_influx_rollup.stores.read_archive import PointSelection, list_files, read_table
 from airflow_provider_influx_rollup.windows.instants import read_instant
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -52,7 +52,7 @@ def read_archive(
     """
     chosen = {key: [text] if isinstance(text, str) else list(text) for key, text in (tags or {}).items()}
     names = [fields] if isinstance(fields, str) else fields
-    wanted = Wanted(
+    wanted = PointSelection(
         org=org,
         bucket=bucket,
         measurement=measurement,
@@ -88,7 +88,7 @@ def archive_files(
     :raises ArchiveMissing: when nothing of the interval was archived
     :raises ConfigurationError: when archived windows overlap, so that some files hold points that others replace
     """
-    wanted = Wanted(org=org, bucket=bucket, measurement=measurement, interval=_interval(start, stop))
+    wanted = PointSelection(org=org, bucket=bucket, measurement=measurement, interval=_interval(start, stop))
     return list_files(ArchiveStore.of_url(path, **(storage_options or {})), wanted)
 
 

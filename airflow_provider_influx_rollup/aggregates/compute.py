@@ -24,7 +24,7 @@ Values = NDArray[Any]
 
 NANOSECONDS_PER_SECOND = 1e9
 # padded rows are sorted while they are at most so much longer than the values
-MOST_PADDING = 4
+MAX_PADDING = 4
 # all integers up to here are floats
 EXACT_INTEGERS = 2.0**52
 # farther apart than this, two integers may be farther apart than 64 bits can tell
@@ -59,7 +59,7 @@ class Groups:
         values = self.values.astype(np.float64)
         counts = self.counts
         longest = int(counts.max(initial=0))
-        if len(counts) * longest > MOST_PADDING * len(values):
+        if len(counts) * longest > MAX_PADDING * len(values):
             return np.asarray(values[np.lexsort((values, self.group_of_value))])
         # rows of equal length sort ten times faster than pairs of group and value
         is_value = np.arange(longest) < counts[:, None]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Codes = NDArray[np.int64]
-MOST_CODES = 1 << 20
+MAX_CODES = 1 << 20
 NOT_TAGS = frozenset({"_time", "_value", "_field", "_measurement", "_start", "_stop"})
 TagSet = tuple[tuple[str, str], ...]
 Label = TypeVar("Label", str, TagSet)
@@ -170,7 +170,7 @@ def _tag_sets(table: pa.Table, tag_keys: Sequence[str]) -> tuple[list[TagSet], C
 def _dense(codes: Codes) -> Codes:
     """Number the distinct codes from zero on, in their order; a table of all codes is faster than sorting them."""
     highest = int(codes.max())
-    if highest > 4 * len(codes) + MOST_CODES:
+    if highest > 4 * len(codes) + MAX_CODES:
         return np.unique(codes, return_inverse=True)[1].reshape(-1)
     is_used = np.zeros(highest + 1, bool)
     is_used[codes] = True

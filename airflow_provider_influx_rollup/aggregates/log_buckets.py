@@ -25,7 +25,7 @@ LN_GAMMA = 0.75 / BUCKETS_PER_DOUBLING
 # more than the buckets of the smallest double, so that no position is negative; a power of 2, so that it halves exactly
 BIAS = 2**16
 # no key is larger than this
-MOST_KEY = 2**17
+MAX_KEY = 2**17
 
 
 def relative_error(level: NDArray[Any] | int) -> Floats:

@@ -2,7 +2,7 @@
 
 Which bucket a number is in depends on nothing but the number (``log_buckets.py``), so that a sketch is the same in
 whatever order its numbers came, and a merge of parts is the sketch of the whole, bit for bit. When a sketch has more
-than ``MOST_BUCKETS``, all pairs of neighbours are joined and the error about doubles, for all quantiles alike, as in
+than ``MAX_BUCKETS``, all pairs of neighbours are joined and the error about doubles, for all quantiles alike, as in
 Epicoco et al.: "UDDSketch: Accurate tracking of quantiles in data streams" (IEEE Access 2020). A whole has at least the
 buckets of each part, so that this too comes out the same for parts and whole.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from airflow_provider_influx_rollup.aggregates.log_buckets import (
-    MOST_KEY,
+    MAX_KEY,
     Floats,
     Keys,
     join_pairs,
@@ -27,7 +27,7 @@ from airflow_provider_influx_rollup.aggregates.log_buckets import (
 
 Positions = NDArray[np.int64]
 
-MOST_BUCKETS = 2048
+MAX_BUCKETS = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,14 +124,14 @@ def _tally(owners: Positions, keys: Keys, counts: Positions | None) -> tuple[Pos
 
     :param counts: of each pair; None counts each once
     """
-    pairs = owners * (2 * MOST_KEY) + (keys + MOST_KEY)
+    pairs = owners * (2 * MAX_KEY) + (keys + MAX_KEY)
     if np.any(pairs[1:] < pairs[:-1]):
         order = np.argsort(pairs)
         pairs, counts = pairs[order], None if counts is None else counts[order]
     firsts = np.flatnonzero(np.append(True, pairs[1:] != pairs[:-1]))
     sums = np.diff(np.append(firsts, len(pairs))) if counts is None else np.add.reduceat(counts, firsts)
-    owners, shifted = np.divmod(pairs[firsts], 2 * MOST_KEY)
-    return owners, shifted - MOST_KEY, sums
+    owners, shifted = np.divmod(pairs[firsts], 2 * MAX_KEY)
+    return owners, shifted - MAX_KEY, sums
 
 
 def _fit(
@@ -140,7 +140,7 @@ def _fit(
     """Join pairs of buckets of the sketches that have too many, until they have not."""
     while True:
         sizes = np.bincount(owners, minlength=len(levels))
-        is_large = sizes > MOST_BUCKETS
+        is_large = sizes > MAX_BUCKETS
         if not is_large.any():
             return QuantileSketches(
                 starts=np.cumsum(sizes) - sizes,

@@ -17,7 +17,7 @@ Positions = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class SketchKind:
     """One kind of sketch; what it works on is its own business.
 
     :param build: sketches of groups of values
@@ -42,15 +42,15 @@ def _distinct(images: list[distinct_sketch.Image], _aggregate: Aggregate) -> Val
     return distinct_sketch.estimates(images)
 
 
-KINDS: dict[str, Kind] = {
-    "quantile_sketch": Kind(
+KINDS: dict[str, SketchKind] = {
+    "quantile_sketch": SketchKind(
         build=quantile_sketch.sketch_numbers,
         merge=quantile_sketch.merge_sketches,
         encode=quantile_text.encode_quantile_sketches,
         decode=quantile_text.decode_quantile_sketches,
         derive=_quantile,
     ),
-    "distinct_sketch": Kind(
+    "distinct_sketch": SketchKind(
         build=distinct_sketch.sketch_values,
         merge=distinct_sketch.merge_images,
         encode=distinct_sketch.encode_images,

@@ -9,7 +9,7 @@ Numbers = NDArray[np.uint64]
 Bytes = NDArray[np.uint8]
 Positions = NDArray[np.int64]
 
-MOST_BYTES = 10
+MAX_BYTES = 10
 
 
 def encode_varints(numbers: Numbers) -> tuple[Bytes, Positions]:
@@ -40,7 +40,7 @@ def decode_varints(encoded: Bytes) -> tuple[Numbers, Positions]:
     ends = np.flatnonzero(encoded < 0x80) + 1
     starts = np.append(0, ends[:-1])
     lengths = ends - starts
-    if lengths.max() > MOST_BYTES:
+    if lengths.max() > MAX_BYTES:
         message = "a number has more than 64 bits"
         raise ValueError(message)
     shifts = (np.arange(len(encoded)) - np.repeat(starts, lengths)) * 7

@@ -20,9 +20,9 @@ SAFE = re.compile(rb"[A-Za-z0-9_-]")
 WINDOW = re.compile(r"window=(?P<start>\d{8}T\d{6}(?:\.\d{6})?Z)_(?P<stop>\d{8}T\d{6}(?:\.\d{6})?Z)")
 GENERATION = re.compile(r"gen=(?P<number>[1-9]\d*)")
 # what file systems and object stores allow in one name
-MOST_NAME_BYTES = 255
+MAX_NAME_BYTES = 255
 # of a longer one, so that three of them fit into the key of an object
-MOST_BEGIN_BYTES = 120
+MAX_BEGIN_BYTES = 120
 DIGEST_HEX = 32
 
 
@@ -37,12 +37,12 @@ def encode_name(name: str) -> str:
         what = "a folder has no name"
         raise ConfigurationError(what, written="nothing", fix="give a name")
     encoded = _percent_encoded(name)
-    if len(encoded) <= MOST_NAME_BYTES:
+    if len(encoded) <= MAX_NAME_BYTES:
         return encoded
     begin = ""
     for character in name:
         longer = begin + _percent_encoded(character)
-        if len(longer) > MOST_BEGIN_BYTES:
+        if len(longer) > MAX_BEGIN_BYTES:
             break
         begin = longer
     return f"{begin}~{hashlib.sha256(name.encode()).hexdigest()[:DIGEST_HEX]}"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.plan.coverage import CoverageResult
 
 HELP = "a bar of windows for each pipeline, and its gaps"
-MOST_GAPS = 20
+MAX_GAPS = 20
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -62,8 +62,8 @@ def _show(found: CoverageResult, output: Output) -> None:
     )
     gaps = found.gaps()
     if gaps:
-        rows = [(gap.interval, gap.windows, gap.state.replace("_", " "), gap.why) for gap in gaps[:MOST_GAPS]]
+        rows = [(gap.interval, gap.windows, gap.state.replace("_", " "), gap.why) for gap in gaps[:MAX_GAPS]]
         output.show(table(("gap", ">windows", "state", "why"), rows))
-    if len(gaps) > MOST_GAPS:
-        output.show(f"... and {len(gaps) - MOST_GAPS} more gaps (--json has all)")
+    if len(gaps) > MAX_GAPS:
+        output.show(f"... and {len(gaps) - MAX_GAPS} more gaps (--json has all)")
     output.show("")

@@ -36,7 +36,7 @@ def run(args: Namespace, output: Output) -> int:
     """Print the findings; right when none is a fail."""
     from airflow_provider_influx_rollup.cli.machine import examine_machine
     from airflow_provider_influx_rollup.exceptions import InfluxError
-    from airflow_provider_influx_rollup.lifecycle.doctor.findings import Finding, Status
+    from airflow_provider_influx_rollup.lifecycle.doctor.findings import Finding, Severity
     from airflow_provider_influx_rollup.windows.duration import Duration
 
     stuck_after, drift_since = (Duration.of(text).timedelta for text in (args.stuck_after, args.drift_since))
@@ -47,10 +47,10 @@ def run(args: Namespace, output: Output) -> int:
     except InfluxError as error:
         name = type(error).__name__
         findings.append(
-            Finding("server", Status.FAIL, f"{name}: {error.what}", error.fix or "look at the server")
+            Finding("server", Severity.FAIL, f"{name}: {error.what}", error.fix or "look at the server")
         )
         code = UNUSABLE
-    if code == RIGHT and any(finding.status is Status.FAIL for finding in findings):
+    if code == RIGHT and any(finding.status is Severity.FAIL for finding in findings):
         code = WRONG
     _show(findings, output)
     return output.finish(args.command, code, {"findings": [finding.as_json() for finding in findings]})
@@ -61,7 +61,7 @@ def _examine_server(
 ) -> list[Finding]:
     from airflow_provider_influx_rollup.cli.connection import connect
     from airflow_provider_influx_rollup.lifecycle.doctor.doctor import examine
-    from airflow_provider_influx_rollup.lifecycle.doctor.findings import Finding, Status
+    from airflow_provider_influx_rollup.lifecycle.doctor.findings import Finding, Severity
 
     def clock() -> datetime:
         return datetime.now(UTC)
@@ -71,7 +71,7 @@ def _examine_server(
         is_well = health.status == "pass"
         text = f"{health.name} {health.version} answers, status {health.status}"
         first = Finding(
-            "server", Status.OK if is_well else Status.FAIL, text, "" if is_well else "read its log"
+            "server", Severity.OK if is_well else Severity.FAIL, text, "" if is_well else "read its log"
         )
         steps = examine(server.ledger_bucket, clock, stuck_after=stuck_after, drift_since=drift_since)
         return [first, *server.drive(steps)]

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from airflow_provider_influx_rollup import __version__
-from airflow_provider_influx_rollup.lifecycle.doctor.findings import Finding, Status
+from airflow_provider_influx_rollup.lifecycle.doctor.findings import Finding, Severity
 
 # a spring and a far summer, with the hours that their clocks are ahead of UTC
 KNOWN_OFFSETS = (
@@ -34,11 +34,11 @@ def _installed(distribution: str) -> str | None:
 def _check_airflow(airflow: str | None) -> Finding:
     ours = f"airflow-provider-influx-rollup {__version__}, Python {platform.python_version()}"
     if airflow is None:
-        return Finding("versions", Status.OK, f"{ours}, no Airflow here")
+        return Finding("versions", Severity.OK, f"{ours}, no Airflow here")
     text = f"{ours}, Airflow {airflow}"
     if is_supported(airflow):
-        return Finding("versions", Status.OK, text)
-    return Finding("versions", Status.FAIL, text, "use Airflow 2.11, or 3.1 and later")
+        return Finding("versions", Severity.OK, text)
+    return Finding("versions", Severity.FAIL, text, "use Airflow 2.11, or 3.1 and later")
 
 
 def is_supported(airflow: str) -> bool:
@@ -60,10 +60,10 @@ def check_zones(tzdata: str | None) -> Finding:
         try:
             offset = instant.astimezone(ZoneInfo(name)).utcoffset()
         except (ZoneInfoNotFoundError, OSError):
-            return Finding("time zones", Status.FAIL, f"{source} does not have {name}", "install tzdata")
+            return Finding("time zones", Severity.FAIL, f"{source} does not have {name}", "install tzdata")
         if offset is None or offset.total_seconds() != hours * 3600:
             text = f"{source} is wrong about {name} at {instant:%Y-%m-%d}"
             return Finding(
-                "time zones", Status.FAIL, text, "update the system's tzdata, or the tzdata package"
+                "time zones", Severity.FAIL, text, "update the system's tzdata, or the tzdata package"
             )
-    return Finding("time zones", Status.OK, f"{source} knows past and future clock changes")
+    return Finding("time zones", Severity.OK, f"{source} knows past and future clock changes")

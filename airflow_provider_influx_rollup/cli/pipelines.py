@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 
-MOST_NAMED = 5
+MAX_NAMED = 5
 
 
 def chosen_pipelines(server: Server, names: Sequence[str] | None) -> list[RollupSpec]:
@@ -57,7 +57,7 @@ def _matching(name: str, known: Mapping[str, RollupSpec], scripts: Sequence[str]
 
 
 def _only_scripts(whose: str, scripts: Sequence[str]) -> ConfigurationError:
-    named = ", ".join(map(repr, scripts[:MOST_NAMED])) + (" ..." if len(scripts) > MOST_NAMED else "")
+    named = ", ".join(map(repr, scripts[:MAX_NAMED])) + (" ..." if len(scripts) > MAX_NAMED else "")
     what = f"{whose} scripts of their own, of which the ledger has receipts and no spec: {named}"
     return ConfigurationError(
         what, fix="read their receipts with the queries of the guide for people on call"

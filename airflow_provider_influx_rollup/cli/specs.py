@@ -13,7 +13,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ChosenSpecs:
     """Specs, or the names of pipelines whose specs are in the ledger.
 
     :param conn_id: the Airflow connection of the DAG's tasks; None when there is no DAG
@@ -26,7 +26,7 @@ class Wanted:
     notes: Sequence[str] = ()
 
 
-def wanted_from(args: Namespace) -> Wanted:
+def wanted_from(args: Namespace) -> ChosenSpecs:
     """What the options ask for.
 
     :raises ConfigurationError: when the DAG or the file cannot be read, or has no rollup
@@ -38,15 +38,15 @@ def wanted_from(args: Namespace) -> Wanted:
         from airflow_provider_influx_rollup.cli.from_airflow import rollups_of_dag
 
         rollups = rollups_of_dag(args.dag_id, args.dags_folder)
-        return Wanted(rollups.specs, conn_id=rollups.conn_id, notes=rollups.notes)
+        return ChosenSpecs(rollups.specs, conn_id=rollups.conn_id, notes=rollups.notes)
     if args.lifecycle:
         from airflow_provider_influx_rollup.cli.lifecycle_file import specs_of_file
 
-        return Wanted(specs_of_file(args.lifecycle))
-    return Wanted(pipelines=args.pipeline)
+        return ChosenSpecs(specs_of_file(args.lifecycle))
+    return ChosenSpecs(pipelines=args.pipeline)
 
 
-def planned_specs(server: Server, wanted: Wanted, ledger_bucket: str | None) -> Sequence[RollupSpec]:
+def planned_specs(server: Server, wanted: ChosenSpecs, ledger_bucket: str | None) -> Sequence[RollupSpec]:
     """The specs themselves.
 
     :param ledger_bucket: another ledger than a DAG or a file names; None takes theirs

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # a comparison is work like a task's, not a look-up that a person waits for
 DEADLINE_SECONDS = 60.0
-MOST_WINDOWS = 20
+MAX_WINDOWS = 20
 
 
 def add_sweep(parser: ArgumentParser) -> None:
@@ -88,17 +88,17 @@ def _show(result: ReconcileResult, output: Output, indent: str = "") -> None:
         output.show(f"{indent}{written}, {number(done.deleted)} values removed")
     dirty = [
         (change.window, ", ".join(reason.value for reason in change.reasons), number(change.series))
-        for change in result.dirty[:MOST_WINDOWS]
+        for change in result.dirty[:MAX_WINDOWS]
     ]
     if dirty:
         output.show(table(("dirty", "why", ">series"), dirty))
-    if len(result.dirty) > MOST_WINDOWS:
-        output.show(f"... and {len(result.dirty) - MOST_WINDOWS} more")
+    if len(result.dirty) > MAX_WINDOWS:
+        output.show(f"... and {len(result.dirty) - MAX_WINDOWS} more")
     left = [(one.window, "frozen", one.why) for one in result.frozen]
     left += [(one.window, "waiting", one.why) for one in result.waiting]
     left += [(window, "failed", error.what) for window, error in result.failed.items()]
     if left:
-        output.show(table(("left as it is", "state", "why"), left[:MOST_WINDOWS]))
+        output.show(table(("left as it is", "state", "why"), left[:MAX_WINDOWS]))
     for note in result.notes:
         output.show(f"note: {note}")
     for tier in result.cascaded:

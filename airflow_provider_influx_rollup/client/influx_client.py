@@ -26,7 +26,7 @@ from airflow_provider_influx_rollup.client.requests import Request
 from airflow_provider_influx_rollup.client.responses import error_of_text
 from airflow_provider_influx_rollup.client.retry import call_with_retries
 from airflow_provider_influx_rollup.client.transport import Transport
-from airflow_provider_influx_rollup.client.whole_texts import Reading, with_advice
+from airflow_provider_influx_rollup.client.whole_texts import WholeTextQuery, with_advice
 from airflow_provider_influx_rollup.exceptions import (
     BucketNotFound,
     InfluxError,
@@ -377,7 +377,7 @@ class InfluxClient:
         def part() -> Parted | None:
             return part_query(flux) if is_own else part_script(flux, self.parse_script(flux))
 
-        return Reading(
+        return WholeTextQuery(
             flux=flux,
             run=run,
             has_lost_texts=lambda text: self._decoded(asked(text), LostTextsThere),

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import copy_context
 
 # pieces of 256 KiB: what is received ahead stays small
-MOST_PIECES = 16
+MAX_PIECES = 16
 PATIENCE_SECONDS = 0.1
 
 Item = bytes | BaseException | None
@@ -20,7 +20,7 @@ class _Receiver:
 
     def __init__(self, pieces: Generator[bytes, None, None]) -> None:
         self._pieces = pieces
-        self._waiting: queue.Queue[Item] = queue.Queue(MOST_PIECES)
+        self._waiting: queue.Queue[Item] = queue.Queue(MAX_PIECES)
         self._is_left = threading.Event()
 
     def run(self) -> None:

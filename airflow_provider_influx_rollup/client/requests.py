@@ -19,7 +19,7 @@ SHOWN_AROUND = 30
 JSON_TYPE = {"Content-Type": "application/json"}
 
 
-class Kind(Enum):
+class RequestKind(Enum):
     """What a request does, which decides the error of a refusal."""
 
     QUERY = "query"
@@ -36,7 +36,7 @@ class Request:
     :param expected: the statuses that mean success
     """
 
-    kind: Kind
+    kind: RequestKind
     about: str
     method: str
     path: str
@@ -77,7 +77,7 @@ def query_request(
     expected = frozenset({200} if keeps_rows else {200, 204})
     path = _path("/api/v2/query", org=org)
     return Request(
-        kind=Kind.QUERY,
+        kind=RequestKind.QUERY,
         about="the query",
         method="POST",
         path=path,
@@ -94,7 +94,9 @@ def field_types_request(database: str, measurement: str) -> Request:
     """
     quoted = '"' + measurement.replace("\\", "\\\\").replace('"', '\\"') + '"'
     path = _path("/query", db=database, q=f"SHOW FIELD KEYS FROM {quoted}")
-    return Request(kind=Kind.QUERY, about=f"listing the fields of {measurement!r}", method="GET", path=path)
+    return Request(
+        kind=RequestKind.QUERY, about=f"listing the fields of {measurement!r}", method="GET", path=path
+    )
 
 
 def influxql_request(database: str | None, statement: str, about: str) -> Request:
@@ -104,13 +106,16 @@ def influxql_request(database: str | None, statement: str, about: str) -> Reques
     :param about: what it does, for messages
     """
     params = {"q": statement} if database is None else {"db": database, "q": statement}
-    return Request(kind=Kind.DELETE, about=about, method="POST", path=_path("/query", **params))
+    return Request(kind=RequestKind.DELETE, about=about, method="POST", path=_path("/query", **params))
 
 
 def mappings_request(org: str) -> Request:
     """List the databases of the 1.x-compatible API with their buckets."""
     return Request(
-        kind=Kind.ADMIN, about="listing the DBRP mappings", method="GET", path=_path("/api/v2/dbrps", org=org)
+        kind=RequestKind.ADMIN,
+        about="listing the DBRP mappings",
+        method="GET",
+        path=_path("/api/v2/dbrps", org=org),
     )
 
 
@@ -118,7 +123,7 @@ def ast_request(org: str, flux: str) -> Request:
     """Parse Flux on the server without running it."""
     path = _path("/api/v2/query/ast", org=org)
     return Request(
-        kind=Kind.QUERY,
+        kind=RequestKind.QUERY,
         about="parsing the script",
         method="POST",
         path=path,
@@ -139,7 +144,7 @@ def write_request(org: str, bucket: str, payload: bytes, *, compress: bool) -> R
     path = _path("/api/v2/write", org=org, bucket=bucket, precision="ns")
     about = f"writing to bucket {bucket!r}"
     return Request(
-        kind=Kind.WRITE,
+        kind=RequestKind.WRITE,
         about=about,
         method="POST",
         path=path,
@@ -166,7 +171,7 @@ def delete_request(org: str, bucket: str, interval: Interval, predicate: str) ->
     path = _path("/api/v2/delete", org=org, bucket=bucket)
     about = f"deleting from bucket {bucket!r}"
     return Request(
-        kind=Kind.DELETE,
+        kind=RequestKind.DELETE,
         about=about,
         method="POST",
         path=path,
@@ -179,13 +184,13 @@ def delete_request(org: str, bucket: str, interval: Interval, predicate: str) ->
 def find_bucket_request(org: str, name: str) -> Request:
     """Look a bucket up by its name."""
     path = _path("/api/v2/buckets", org=org, name=name)
-    return Request(kind=Kind.ADMIN, about=f"looking for bucket {name!r}", method="GET", path=path)
+    return Request(kind=RequestKind.ADMIN, about=f"looking for bucket {name!r}", method="GET", path=path)
 
 
 def find_org_request(org: str) -> Request:
     """Look the organisation up by its name."""
     return Request(
-        kind=Kind.ADMIN,
+        kind=RequestKind.ADMIN,
         about=f"looking for organisation {org!r}",
         method="GET",
         path=_path("/api/v2/orgs", org=org),
@@ -194,7 +199,9 @@ def find_org_request(org: str) -> Request:
 
 def list_orgs_request() -> Request:
     """List the organisations that the token may read."""
-    return Request(kind=Kind.ADMIN, about="listing the organisations", method="GET", path="/api/v2/orgs")
+    return Request(
+        kind=RequestKind.ADMIN, about="listing the organisations", method="GET", path="/api/v2/orgs"
+    )
 
 
 def create_bucket_request(org_id: str, name: str, retention_seconds: int) -> Request:
@@ -206,7 +213,7 @@ def create_bucket_request(org_id: str, name: str, retention_seconds: int) -> Req
     body = {"orgID": org_id, "name": name, "retentionRules": rules}
     about = f"creating bucket {name!r}"
     return Request(
-        kind=Kind.ADMIN,
+        kind=RequestKind.ADMIN,
         about=about,
         method="POST",
         path="/api/v2/buckets",
@@ -218,7 +225,9 @@ def create_bucket_request(org_id: str, name: str, retention_seconds: int) -> Req
 
 def health_request() -> Request:
     """Ask how the server is; needs no token."""
-    return Request(kind=Kind.ADMIN, about="the health check", method="GET", path="/health", needs_token=False)
+    return Request(
+        kind=RequestKind.ADMIN, about="the health check", method="GET", path="/health", needs_token=False
+    )
 
 
 def format_ns(nanoseconds: int) -> str:

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from airflow_provider_influx_rollup.client.requests import Kind, Request
+from airflow_provider_influx_rollup.client.requests import Request, RequestKind
 from airflow_provider_influx_rollup.exceptions import (
     BucketNotFound,
     InfluxError,
@@ -57,11 +57,11 @@ CLASS_BY_STATUS: dict[int, type[InfluxError]] = {
     408: InfluxUnavailable,
     429: InfluxOverloaded,
 }
-CLASS_BY_KIND: dict[Kind, type[InfluxError]] = {
-    Kind.QUERY: QueryFailed,
-    Kind.WRITE: WriteRejected,
-    Kind.DELETE: InfluxRejected,
-    Kind.ADMIN: InfluxRejected,
+CLASS_BY_KIND: dict[RequestKind, type[InfluxError]] = {
+    RequestKind.QUERY: QueryFailed,
+    RequestKind.WRITE: WriteRejected,
+    RequestKind.DELETE: InfluxRejected,
+    RequestKind.ADMIN: InfluxRejected,
 }
 FIXES: dict[type[InfluxError], str] = {
     InfluxUnauthorized: "put a valid API token into the connection",
@@ -107,7 +107,7 @@ def error_of_text(request: Request, text: str, *, status: int | None = None) -> 
     return _make(_class_by_status(request.kind, status), request, text, status)
 
 
-def _class_by_status(kind: Kind, status: int | None) -> type[InfluxError]:
+def _class_by_status(kind: RequestKind, status: int | None) -> type[InfluxError]:
     if status is None:
         return CLASS_BY_KIND[kind]
     if status >= 500 and status != 501:  # 501 is "delete by field is not supported"

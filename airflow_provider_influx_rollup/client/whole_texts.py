@@ -18,11 +18,11 @@ from airflow_provider_influx_rollup.flux.whole_texts import HEX_PREFIX, Parted, 
 
 Result = TypeVar("Result")
 # what is written between two of them may bring further columns
-MOST_READS = 4
+MAX_READS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading(Generic[Result]):
+class WholeTextQuery(Generic[Result]):
     """A query, and how it is run.
 
     :param flux: the query
@@ -60,7 +60,7 @@ class Reading(Generic[Result]):
         return self._in_hex(parted, doubts)
 
     def _in_hex(self, parted: Parted, doubts: Doubts) -> Result:
-        for _ in range(MOST_READS):
+        for _ in range(MAX_READS):
             texts = TextsInHex(doubts.has_names, self.keeps_bytes, self.error_from_text)
             query = hex_query(parted, doubts.columns, with_names=doubts.has_names)
             answer, found = self.run(query)

@@ -10,8 +10,8 @@ from airflow_provider_influx_rollup.flux import literals
 from airflow_provider_influx_rollup.flux.at_signs import own_names_stage, plain_name
 
 # the parser takes some 20 ms for so many rows
-MOST_ROWS = 1_000
-MOST_CHARACTERS = 1_000_000
+MAX_ROWS = 1_000
+MAX_CHARACTERS = 1_000_000
 
 #: how Flux writes a value of each type, to the last bit
 VALUE_TEXTS: Mapping[str, Callable[[Any], str]] = {
@@ -76,7 +76,7 @@ def write_queries(bucket: str, points: Iterable[FluxPoint]) -> Iterator[tuple[st
     for point in points:
         shape, text = point.shape, point.text
         rows = pending.setdefault(shape, [])
-        if rows and (len(rows) >= MOST_ROWS or sizes[shape] + len(text) > MOST_CHARACTERS):
+        if rows and (len(rows) >= MAX_ROWS or sizes[shape] + len(text) > MAX_CHARACTERS):
             yield _query(bucket, shape[1], rows), len(rows)
             rows.clear()
             sizes[shape] = 0

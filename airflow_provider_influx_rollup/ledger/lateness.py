@@ -15,9 +15,9 @@ from airflow_provider_influx_rollup.windows.interval import Interval, from_ns, t
 LATENESS_MEASUREMENT = "lateness"
 CHECK_MEASUREMENT = "lateness_check"
 # a string field of InfluxDB holds 64 KiB
-MOST_SERIES = 100
-MOST_SERIES_BYTES = 60_000
-MOST_SPANS = 1000
+MAX_SERIES = 100
+MAX_SERIES_BYTES = 60_000
+MAX_SPANS = 1000
 
 TagSet = tuple[tuple[str, str], ...]
 
@@ -102,10 +102,10 @@ def _series_text(by_series: Iterable[tuple[TagSet, int]]) -> str:
     """JSON of the series with the most points, as many as a field holds."""
     kept: list[str] = []
     size = 2
-    for tags, points in sorted(by_series, key=lambda pair: (-pair[1], pair[0]))[:MOST_SERIES]:
+    for tags, points in sorted(by_series, key=lambda pair: (-pair[1], pair[0]))[:MAX_SERIES]:
         text = json.dumps([dict(tags), points], ensure_ascii=False)
         size += len(text.encode()) + 2
-        if size > MOST_SERIES_BYTES:
+        if size > MAX_SERIES_BYTES:
             break
         kept.append(text)
     return f"[{', '.join(kept)}]"
@@ -145,7 +145,7 @@ def encode_check(pipeline: str, clean: Iterable[Interval], checked_at: datetime)
     spans = merge(clean)
     if not spans:
         return []
-    kept = sorted(spans, key=lambda span: span.duration, reverse=True)[:MOST_SPANS]
+    kept = sorted(spans, key=lambda span: span.duration, reverse=True)[:MAX_SPANS]
     text = json.dumps([[span.start_ns, span.stop_ns] for span in sorted(kept)])
     return [encode_line(CHECK_MEASUREMENT, {"pipeline": pipeline}, {"spans": text}, to_ns(checked_at))]
 

@@ -25,7 +25,7 @@ TagSet = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
+class FieldValues:
     """One field: a value for some pairs of series and window, each pair at most once.
 
     :param series: index into the tag sets
@@ -41,7 +41,7 @@ class Values:
 
 
 def encode_rows(
-    measurement: str, tag_sets: Sequence[TagSet], times_ns: Sequence[int], columns: Mapping[str, Values]
+    measurement: str, tag_sets: Sequence[TagSet], times_ns: Sequence[int], columns: Mapping[str, FieldValues]
 ) -> list[str]:
     """Encode one line for each pair of series and time that has a value, sorted by series and time.
 
@@ -89,7 +89,7 @@ def _heads(measurement: str, tag_sets: Sequence[TagSet], fields: Sequence[str]) 
     return heads
 
 
-def _texts(name: str, column: Values) -> pa.Array:
+def _texts(name: str, column: FieldValues) -> pa.Array:
     """``name=value`` of each value."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -25,7 +25,7 @@ KEY_SPECIALS = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
 STRING_SPECIALS = str.maketrans({"\\": "\\\\", '"': '\\"'})
 
 # the server adds four bytes and the field to a series and refuses more: "max key length exceeded"
-MOST_KEY_BYTES = 65_535 - 4
+MAX_KEY_BYTES = 65_535 - 4
 
 # the server reads an escaped special after a backslash as the end of the name; tags alone survive it
 BACKSLASH_BEFORE_SPECIAL = re.compile(r"\\[,= ]")
@@ -104,13 +104,13 @@ def require_short(heads: Sequence[str], fields: Collection[str]) -> None:
     :raises InvalidName: with the begin of the longest
     """
     field = max((len(encode_field_key(name).encode()) for name in fields), default=0)
-    if 4 * max(map(len, heads), default=0) + field <= MOST_KEY_BYTES:
+    if 4 * max(map(len, heads), default=0) + field <= MAX_KEY_BYTES:
         return  # no character has more than four bytes
     longest = max(heads, key=lambda head: len(head.encode()))
     size = len(longest.encode()) + field
-    if size > MOST_KEY_BYTES:
+    if size > MAX_KEY_BYTES:
         what = f"measurement, tags and field have {size} bytes together, at {longest[:100]!r}"
-        raise InvalidName(what, fix=f"InfluxDB holds {MOST_KEY_BYTES} bytes: use shorter names or tag values")
+        raise InvalidName(what, fix=f"InfluxDB holds {MAX_KEY_BYTES} bytes: use shorter names or tag values")
 
 
 def encode_measurement(name: str) -> str:

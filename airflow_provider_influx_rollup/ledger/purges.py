@@ -15,7 +15,7 @@ PURGED_WINDOW = "purged_window"
 DELETING, PURGED, LIFTED = "deleting", "purged", "lifted"
 CERTIFICATE_MEASUREMENT = "purge_certificate"
 # a string field of InfluxDB holds 64 KiB
-MOST_DOCUMENT_BYTES = 60_000
+MAX_DOCUMENT_BYTES = 60_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +110,6 @@ def encode_certificate(values: Mapping[str, Any], sha256: str, path: str, docume
         "sha256": sha256,
         "path": path,
     }
-    if len(document) <= MOST_DOCUMENT_BYTES:
+    if len(document) <= MAX_DOCUMENT_BYTES:
         fields["document"] = document.decode()
     return encode_line(CERTIFICATE_MEASUREMENT, tags, fields, to_ns(ended_at) + int(values["number"]) % 1000)

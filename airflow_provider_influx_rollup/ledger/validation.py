@@ -12,7 +12,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 VALIDATION_MEASUREMENT = "validation_results"
 # a string field of InfluxDB holds 64 KiB
-MOST_EXAMPLE_CHARACTERS = 15_000
+MAX_EXAMPLE_CHARACTERS = 15_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +88,6 @@ def encode_validation(
 def _examples(examples: Sequence[Mapping[str, Any]]) -> str:
     """JSON of as many examples as a field holds."""
     kept = list(examples)
-    while kept and len(text := json.dumps(kept, ensure_ascii=False)) > MOST_EXAMPLE_CHARACTERS:
+    while kept and len(text := json.dumps(kept, ensure_ascii=False)) > MAX_EXAMPLE_CHARACTERS:
         kept.pop()
     return text if kept else "[]"

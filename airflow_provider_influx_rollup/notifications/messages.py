@@ -11,9 +11,9 @@ from airflow_provider_influx_rollup import exceptions
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 
 # of an error that is none of ours: enough to know it, not enough to carry a request along
-MOST_FOREIGN_CHARACTERS = 300
-MOST_CHARACTERS = 3000
-MOST_NAMED = 5
+MAX_FOREIGN_CHARACTERS = 300
+MAX_CHARACTERS = 3000
+MAX_NAMED = 5
 # how str() of our errors joins its parts
 PARTS = re.compile(
     r"^(?:(?P<name>[A-Z]\w+): )?(?P<what>.*?)"
@@ -66,7 +66,7 @@ def failure_of(error: object) -> WindowFailure:
     if found and found["name"] and hasattr(exceptions, found["name"]):
         known = {key: value or "" for key, value in found.groupdict().items()}
         return WindowFailure(**known)
-    first = text.strip().split("\n")[0][:MOST_FOREIGN_CHARACTERS]
+    first = text.strip().split("\n")[0][:MAX_FOREIGN_CHARACTERS]
     name = type(error).__name__ if isinstance(error, BaseException) else ""
     return WindowFailure(name=name, what=first or "no message")
 
@@ -105,7 +105,7 @@ def deadman_news(result: Mapping[str, Any], where: str) -> str | None:
 
 
 def _named(result: Mapping[str, Any], kind: str) -> str:
-    listed: Sequence[Mapping[str, Any]] = result[kind][:MOST_NAMED]
+    listed: Sequence[Mapping[str, Any]] = result[kind][:MAX_NAMED]
     labels = []
     for found in listed:
         tags = ", ".join(f"{key}={value}" for key, value in found["series"].items())

@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import BaseNotifier, context_merge, red
 
 from airflow_provider_influx_rollup.data_interval import interval_of_run
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
-from airflow_provider_influx_rollup.notifications.messages import MOST_CHARACTERS, failure_of
+from airflow_provider_influx_rollup.notifications.messages import MAX_CHARACTERS, failure_of
 
 #: the name of the message in the templates of the notifiers that are called
 TEMPLATE_NAME = "window_failure"
@@ -32,7 +32,7 @@ def format_window_failure(context: Mapping[str, Any]) -> str:
     for name, value in (("Run", getattr(ti, "run_id", None)), ("Log", getattr(ti, "log_url", None))):
         if value:
             lines.append(f"{name}: {value}")
-    return str(redact("\n".join(lines)))[:MOST_CHARACTERS]
+    return str(redact("\n".join(lines)))[:MAX_CHARACTERS]
 
 
 def window_text(context: Mapping[str, Any]) -> str:

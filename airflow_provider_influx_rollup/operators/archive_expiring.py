@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.windows.duration import Duration
     from airflow_provider_influx_rollup.windows.grid import Grid
 
-MOST_WINDOWS = 100
+MAX_WINDOWS = 100
 
 
 class ArchiveExpiringOperator(SourceArchiveOperator):
@@ -63,7 +63,7 @@ class ArchiveExpiringOperator(SourceArchiveOperator):
         timezone: str = "UTC",
         lateness: str = "0s",
         within: str = "7d",
-        max_windows: int | str = MOST_WINDOWS,
+        max_windows: int | str = MAX_WINDOWS,
         force: bool | str = False,
         **kwargs: Any,
     ) -> None:

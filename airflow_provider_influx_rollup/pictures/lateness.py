@@ -18,7 +18,7 @@ from airflow_provider_influx_rollup.lifecycle.lateness.result import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST_PANELS = 6
+MAX_PANELS = 6
 PANEL_WIDTH, PANEL_HEIGHT = 10.0, 3.1
 INK, FRAME, BAND, SURELY, PERHAPS = "#1f2933", "#8794a3", "#8fc1e3", "#12507b", "#5a9bc9"
 PRESENT, NEEDED = "#5f6b7a", ("#d9822b", "#c23030")
@@ -64,7 +64,7 @@ def draw_lateness(report: LatenessReport, path: str | Path) -> Path:
     require_pictures()
     from matplotlib.figure import Figure
 
-    rows = report.rows[:MOST_PANELS]
+    rows = report.rows[:MAX_PANELS]
     panels = max(1, len(rows))
     # without pyplot: no state that threads of a worker would share
     figure = Figure(figsize=(PANEL_WIDTH, 0.5 + PANEL_HEIGHT * panels), layout="constrained")

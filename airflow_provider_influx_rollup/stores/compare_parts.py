@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
     from airflow_provider_influx_rollup.windows.interval import Interval
 
-MOST_EXAMPLES = 5
+MAX_EXAMPLES = 5
 SECOND_NS = 10**9
-MOST_VALUE_CHARACTERS = 60
+MAX_VALUE_CHARACTERS = 60
 
 
 def act_compare_parts(store: ArchiveStore, client: InfluxClient, step: CompareParts) -> Comparison:
@@ -38,7 +38,7 @@ def act_compare_parts(store: ArchiveStore, client: InfluxClient, step: ComparePa
     archived = tally.fingerprint()
 
     def attempt() -> Comparison:
-        found = _Found(rows, keys, archived, keys_of(step.doubled))
+        found = _MatchedPoints(rows, keys, archived, keys_of(step.doubled))
         for table in client.stream_arrow(step.flux):
             for batch in table.to_batches():
                 if batch.num_rows:
@@ -48,7 +48,7 @@ def act_compare_parts(store: ArchiveStore, client: InfluxClient, step: ComparePa
     return client.retrying(attempt)
 
 
-class _Found:
+class _MatchedPoints:
     """What of a bucket's points is in the files.
 
     :param rows: row hashes of the files' points, sorted
@@ -102,7 +102,7 @@ class _Found:
     def _note(self, what: str, batch: pa.RecordBatch) -> None:
         import pyarrow as pa
 
-        few = batch.slice(0, MOST_EXAMPLES - len(self._examples))
+        few = batch.slice(0, MAX_EXAMPLES - len(self._examples))
         times = few.column("_time").cast(pa.int64()).to_pylist()
         rows = few.drop_columns(["_time"]).to_pylist()
         self._examples += [
@@ -112,7 +112,7 @@ class _Found:
 
 def _point_text(row: dict[str, Any], time_ns: int) -> str:
     tags = ", ".join(f"{key}={text}" for key, text in row.items() if text and key not in ("_field", "_value"))
-    value = repr(row["_value"])[:MOST_VALUE_CHARACTERS]
+    value = repr(row["_value"])[:MAX_VALUE_CHARACTERS]
     second = format_instant(from_ns(time_ns // SECOND_NS * SECOND_NS)).removesuffix("Z")
     return f"{row['_field']}={value} of {{{tags}}} at {second}.{time_ns % SECOND_NS:09d}Z"
 

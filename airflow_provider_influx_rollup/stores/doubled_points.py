@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.steps.store import FindDoubled
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 
-MOST_SERIES = 3
+MAX_SERIES = 3
 
 
 def act_find_doubled(store: ArchiveStore, _client: InfluxClient, step: FindDoubled) -> Doubled:
@@ -56,7 +56,7 @@ def series_of(batches: Iterable[pa.RecordBatch], keys: Any) -> tuple[str, ...]:
         tags = known.drop_columns(["_time", "_field", "_value"]).to_pylist()
         for row in tags:
             found.setdefault(", ".join(f"{key}={text}" for key, text in sorted(row.items()) if text))
-            if len(found) >= MOST_SERIES:
+            if len(found) >= MAX_SERIES:
                 return tuple(found)
     return tuple(found)
 

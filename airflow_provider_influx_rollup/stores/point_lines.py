@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NOT_TAGS = ("_time", "_field", "_value")
 # more lines per request gain less than 6 %, and a body may not be larger than some 50 MB
 BODY_LINES = 10_000
-MOST_BODY_BYTES = 5_000_000
+MAX_BODY_BYTES = 5_000_000
 
 
 def encode_points(
@@ -119,7 +119,7 @@ def bodies_of(
     data = memoryview(lines.buffers()[2])
     start = 0
     while start < len(lines):
-        most = np.searchsorted(offsets, offsets[start] + MOST_BODY_BYTES, side="right") - 1
+        most = np.searchsorted(offsets, offsets[start] + MAX_BODY_BYTES, side="right") - 1
         stop = min(start + most_lines, max(int(most), start + 1), len(lines))
         yield bytes(data[offsets[start] : offsets[stop]]), int(points[start:stop].sum())
         start = stop

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class PointSelection:
     """Which points.
 
     :param interval: None: all times
@@ -46,7 +46,7 @@ class Wanted:
         return measurement_folder(self.org, self.bucket, self.measurement)
 
 
-def find_pieces(store: ArchiveStore, wanted: Wanted) -> list[Piece]:
+def find_pieces(store: ArchiveStore, wanted: PointSelection) -> list[Piece]:
     """What of the archive stands for which part of the interval.
 
     :raises ArchiveMissing: when nothing of it was archived
@@ -70,7 +70,7 @@ def _whole(entries: Sequence[Entry]) -> Interval:
     return Interval(min(starts), max(stops))
 
 
-def list_files(store: ArchiveStore, wanted: Wanted) -> list[str]:
+def list_files(store: ArchiveStore, wanted: PointSelection) -> list[str]:
     """The Parquet files of the newest generations, as paths or URLs.
 
     :raises ArchiveMissing: when nothing of the interval was archived
@@ -100,7 +100,7 @@ def _require_alone(piece: Piece, pieces: Sequence[Piece]) -> None:
             raise ConfigurationError(what, fix=fix)
 
 
-def read_table(store: ArchiveStore, wanted: Wanted, *, wide: bool) -> pa.Table:
+def read_table(store: ArchiveStore, wanted: PointSelection, *, wide: bool) -> pa.Table:
     """The points as one table.
 
     :param wide: one column for each field
@@ -128,7 +128,7 @@ def read_table(store: ArchiveStore, wanted: Wanted, *, wide: bool) -> pa.Table:
 
 
 def _tables(
-    store: ArchiveStore, wanted: Wanted, pieces: Sequence[Piece], tags: Sequence[str]
+    store: ArchiveStore, wanted: PointSelection, pieces: Sequence[Piece], tags: Sequence[str]
 ) -> Iterator[tuple[str, pa.Table]]:
     import pyarrow as pa
 
@@ -141,7 +141,7 @@ def _tables(
                 yield kind_of(table.schema.field("_value").type), file_table(table, tags)
 
 
-def _chosen(table: pa.Table, wanted: Wanted) -> pa.Table:
+def _chosen(table: pa.Table, wanted: PointSelection) -> pa.Table:
     """Points with one of the wanted texts in each of the wanted tags."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -159,7 +159,7 @@ def _chosen(table: pa.Table, wanted: Wanted) -> pa.Table:
     return table
 
 
-def _paths(wanted: Wanted, piece: Piece) -> Layers:
+def _paths(wanted: PointSelection, piece: Piece) -> Layers:
     def reaching(entry: Entry) -> tuple[str, ...]:
         folder = generation_folder(window_folder(wanted.folder, entry.window), entry.generation)
         return tuple(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # the server takes 1.5 times as much over two as over one, and no more over four
 WRITERS = 2
-MOST_WAITING = 4
+MAX_WAITING = 4
 
 
 def act_write_points(store: ArchiveStore, client: InfluxClient, step: WritePoints) -> Fingerprint:
@@ -66,7 +66,7 @@ class _Sender:
         :param body: line protocol, or the text of a query that writes
         :raises InfluxError: of an earlier body
         """
-        while len(self._running) >= MOST_WAITING:
+        while len(self._running) >= MAX_WAITING:
             self._take_finished()
         future = self.pool.submit(copy_context().run, self._write, body)
         self._running[future] = count

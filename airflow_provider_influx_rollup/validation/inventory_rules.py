@@ -10,7 +10,14 @@ from typing import Any, ClassVar
 
 from airflow_provider_influx_rollup.validation.checks import refuse, require_duration, require_texts
 from airflow_provider_influx_rollup.validation.rule import SeriesRule, TagSet
-from airflow_provider_influx_rollup.validation.sightings import EXPECTED, Look, Scope, Seen, Verdict, label
+from airflow_provider_influx_rollup.validation.sightings import (
+    EXPECTED,
+    Look,
+    Observations,
+    RuleVerdict,
+    Scope,
+    label,
+)
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 SEEN_BEFORE = "inventory"
@@ -80,13 +87,13 @@ class ExpectedSeriesRule(SeriesRule):
         asked = {"inventory": inventory, "group_by": self.group_by or None}
         return [Look(what=EXPECTED, interval=scope.interval, is_cut=False, inventory=json.dumps(asked))]
 
-    def judge(self, seen: Seen) -> Verdict:
+    def judge(self, seen: Observations) -> RuleVerdict:
         """Look for each of them."""
         (look,) = self.looks(seen.scope)
         expected = [sighting.tags for sighting in seen.of(self, look)]
         there = {sighting.tags for sighting in seen.census}
         reported: dict[tuple[str, ...], set[TagSet]] = {}
-        verdict = Verdict(len(expected))
+        verdict = RuleVerdict(len(expected))
         for tags in expected:
             keys = tuple(key for key, _ in tags)
             if keys not in reported:

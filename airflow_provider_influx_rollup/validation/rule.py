@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from airflow_provider_influx_rollup.validation.points import Part, Points
-    from airflow_provider_influx_rollup.validation.sightings import Look, Scope, Seen, Verdict
+    from airflow_provider_influx_rollup.validation.sightings import Look, Observations, RuleVerdict, Scope
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 TagSet = tuple[tuple[str, str], ...]
@@ -100,7 +100,7 @@ class SeriesRule(Rule, ABC):
         return self
 
     @abstractmethod
-    def judge(self, seen: Seen) -> Verdict:
+    def judge(self, seen: Observations) -> RuleVerdict:
         """Say what breaks the rule.
 
         :param seen: the census, and what ``looks`` asked for

@@ -22,10 +22,10 @@ from airflow_provider_influx_rollup.validation.rule import SeriesRule
 from airflow_provider_influx_rollup.validation.sightings import (
     TYPES,
     Look,
+    Observations,
+    RuleVerdict,
     Scope,
-    Seen,
     Sighting,
-    Verdict,
     label,
     points_of,
 )
@@ -67,10 +67,10 @@ class SchemaRule(SeriesRule):
                 self.rule, "fields", self.fields, "and no tags expect nothing", "give fields, tags or both"
             )
 
-    def judge(self, seen: Seen) -> Verdict:
+    def judge(self, seen: Observations) -> RuleVerdict:
         """Compare each series and field."""
         mine = seen.mine(self)
-        verdict = Verdict(points_of(mine))
+        verdict = RuleVerdict(points_of(mine))
         for sighting in mine:
             for reason in self._reasons(sighting):
                 verdict.add([sighting], reason)
@@ -124,11 +124,11 @@ class FieldTypeRule(SeriesRule):
         start = scope.interval.start
         return [Look(what=TYPES, interval=Interval(start - length, start))]
 
-    def judge(self, seen: Seen) -> Verdict:
+    def judge(self, seen: Observations) -> RuleVerdict:
         """Compare the type of each part with the right one."""
         mine = [sighting for sighting in seen.mine(self) if self._is_about(sighting.field)]
         right = self._right_types(seen, mine)
-        verdict = Verdict(points_of(mine))
+        verdict = RuleVerdict(points_of(mine))
         wrong: dict[str, list[Sighting]] = defaultdict(list)
         for sighting in mine:
             expected = right[sighting.field]
@@ -142,7 +142,7 @@ class FieldTypeRule(SeriesRule):
     def _is_about(self, name: str) -> bool:
         return is_match(self.field, name)
 
-    def _right_types(self, seen: Seen, mine: Sequence[Sighting]) -> dict[str, str]:
+    def _right_types(self, seen: Observations, mine: Sequence[Sighting]) -> dict[str, str]:
         if self.type is not None:
             return dict.fromkeys((sighting.field for sighting in mine), self.type)
         right: dict[str, str] = {}
@@ -174,7 +174,7 @@ class AllowedTagValuesRule(SeriesRule):
         require_text(self.rule, "tag", self.tag)
         object.__setattr__(self, "values", require_texts(self.rule, "values", self.values))
 
-    def judge(self, seen: Seen) -> Verdict:
+    def judge(self, seen: Observations) -> RuleVerdict:
         """Look at the tag of each series."""
         return judge_tag(self, self.tag, seen, lambda value: value in self.values)
 
@@ -198,16 +198,16 @@ class TagPatternRule(SeriesRule):
         require_text(self.rule, "tag", self.tag)
         require_pattern(self.rule, "pattern", self.pattern)
 
-    def judge(self, seen: Seen) -> Verdict:
+    def judge(self, seen: Observations) -> RuleVerdict:
         """Look at the tag of each series."""
         matches = re.compile(self.pattern).fullmatch
         return judge_tag(self, self.tag, seen, lambda value: matches(value) is not None)
 
 
-def judge_tag(rule: SeriesRule, tag: str, seen: Seen, is_right: Callable[[str], bool]) -> Verdict:
+def judge_tag(rule: SeriesRule, tag: str, seen: Observations, is_right: Callable[[str], bool]) -> RuleVerdict:
     """The series whose tag has a wrong value."""
     mine = seen.mine(rule)
-    verdict = Verdict(points_of(mine))
+    verdict = RuleVerdict(points_of(mine))
     for sighting in mine:
         value = dict(sighting.tags).get(tag, "")
         if not is_right(value):

@@ -19,10 +19,10 @@ from airflow_provider_influx_rollup.validation.rule import SeriesRule, TagSet
 from airflow_provider_influx_rollup.validation.sightings import (
     COUNT,
     Look,
+    Observations,
+    RuleVerdict,
     Scope,
-    Seen,
     Sighting,
-    Verdict,
     label,
     points_of,
 )
@@ -48,7 +48,7 @@ class DuplicateSeriesRule(SeriesRule):
         """Tag keys."""
         object.__setattr__(self, "tags", require_texts(self.rule, "tags", self.tags) if self.tags else ())
 
-    def judge(self, seen: Seen) -> Verdict:
+    def judge(self, seen: Observations) -> RuleVerdict:
         """Find the series that become one when they are normalised."""
         mine = seen.mine(self)
         by_tags: dict[TagSet, list[Sighting]] = defaultdict(list)
@@ -57,7 +57,7 @@ class DuplicateSeriesRule(SeriesRule):
         alike: dict[TagSet, list[TagSet]] = defaultdict(list)
         for tags in by_tags:
             alike[self._normalised(tags)].append(tags)
-        verdict = Verdict(points_of(mine))
+        verdict = RuleVerdict(points_of(mine))
         for group in alike.values():
             right, *others = sorted(group, key=lambda tags: (-points_of(by_tags[tags]), tags))
             for tags in others:
@@ -117,10 +117,10 @@ class CardinalityRule(SeriesRule):
         start = scope.interval.start
         return [Look(what=COUNT, interval=Interval(start - length, start))]
 
-    def judge(self, seen: Seen) -> Verdict:
+    def judge(self, seen: Observations) -> RuleVerdict:
         """Count the series, and those that are new."""
         there = {sighting.tags for sighting in seen.mine(self)}
-        verdict = Verdict(len(there))
+        verdict = RuleVerdict(len(there))
         if self.max_series is not None and len(there) > self.max_series:
             verdict.findings.append(f"{len(there)} series are more than {self.max_series}")
         for look in self.looks(seen.scope):

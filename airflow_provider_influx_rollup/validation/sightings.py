@@ -66,7 +66,7 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Observations:
     """What was found.
 
     :param census: the series and fields of the interval, with types
@@ -87,7 +87,7 @@ class Seen:
 
 
 @dataclass(slots=True)
-class Verdict:
+class RuleVerdict:
     """What a series rule found.
 
     :param checked: points, or series, that were looked at; 0 when there was nothing to judge

@@ -17,9 +17,9 @@ from airflow_provider_influx_rollup.validation.sightings import (
     COUNT,
     LATE,
     Look,
+    Observations,
+    RuleVerdict,
     Scope,
-    Seen,
-    Verdict,
     points_of,
 )
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
@@ -54,11 +54,11 @@ class FutureRule(SeriesRule):
         ahead = require_duration(self.rule, "max_ahead", self.max_ahead, allow_zero=True).timedelta
         return [Look(what=COUNT, interval=Interval(scope.now + ahead, END_OF_TIME), is_cut=False)]
 
-    def judge(self, seen: Seen) -> Verdict:
+    def judge(self, seen: Observations) -> RuleVerdict:
         """Each point there breaks the rule."""
         (look,) = self.looks(seen.scope)
         found = seen.of(self, look)
-        verdict = Verdict(points_of(seen.mine(self)) + points_of(found))
+        verdict = RuleVerdict(points_of(seen.mine(self)) + points_of(found))
         verdict.add(found, f"later than {format_instant(look.interval.start)}")
         return verdict
 
@@ -134,11 +134,11 @@ class LateShareRule(SeriesRule):
         """The ledger's records of late points."""
         return [Look(what=LATE, interval=scope.interval, is_cut=False, pipeline=self.pipeline)]
 
-    def judge(self, seen: Seen) -> Verdict:
+    def judge(self, seen: Observations) -> RuleVerdict:
         """Compare with all points of the interval."""
         (look,) = self.looks(seen.scope)
         late, total = points_of(seen.answers[look]), points_of(seen.mine(self))
-        verdict = Verdict(total)
+        verdict = RuleVerdict(total)
         if total and late > self.max_share * total:
             verdict.findings.append(f"{late} of {total} points ({late / total:.1%}) came late")
         return verdict

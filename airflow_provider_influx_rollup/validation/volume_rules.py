@@ -24,10 +24,10 @@ from airflow_provider_influx_rollup.validation.sightings import (
     LAST,
     TOTAL,
     Look,
+    Observations,
+    RuleVerdict,
     Scope,
-    Seen,
     Sighting,
-    Verdict,
     covered,
     label,
     points_of,
@@ -73,14 +73,14 @@ class CadenceRule(SeriesRule):
                     "swap them",
                 )
 
-    def judge(self, seen: Seen) -> Verdict:
+    def judge(self, seen: Observations) -> RuleVerdict:
         """Count the points of each series and field."""
         points: dict[tuple[TagSet, str], int] = defaultdict(int)
         for sighting in seen.mine(self):
             if is_match(self.field, sighting.field):
                 points[sighting.tags, sighting.field] += sighting.points
         promised = seen.scope.interval.duration / require_duration(self.rule, "every", self.every).timedelta
-        verdict = Verdict(len(points))
+        verdict = RuleVerdict(len(points))
         for (tags, name), count in sorted(points.items()):
             share = count / promised
             if share < self.min_share or (self.max_share is not None and share > self.max_share):
@@ -139,15 +139,15 @@ class VolumeRule(SeriesRule):
         starts = [(local - week * WEEK).astimezone(UTC) for week in range(1, self.weeks + 1)]
         return [Look(what=TOTAL, interval=Interval(start, start + interval.duration)) for start in starts]
 
-    def judge(self, seen: Seen) -> Verdict:
+    def judge(self, seen: Observations) -> RuleVerdict:
         """Compare with the median of the weeks that have points."""
         count = self._count(seen.census)
         past = [self._count(seen.answers[look]) for look in self.looks(seen.scope)]
         known = [points for points in past if points]
         if not known:
-            return Verdict()
+            return RuleVerdict()
         usual = median(known)
-        verdict = Verdict(count + sum(known))
+        verdict = RuleVerdict(count + sum(known))
         is_much = self.max_ratio is not None and count > self.max_ratio * usual
         if count < self.min_ratio * usual or is_much:
             what = f"{count} points are {count / usual:.2f} times the {usual:g} of {len(known)} past weeks"
@@ -185,14 +185,14 @@ class FreshnessRule(SeriesRule):
         length = require_duration(self.rule, "lookback", self.lookback, allow_zero=True).timedelta
         return [Look(what=LAST, interval=Interval(scope.interval.start - length, scope.interval.stop))]
 
-    def judge(self, seen: Seen) -> Verdict:
+    def judge(self, seen: Observations) -> RuleVerdict:
         """Compare the age of the last points."""
         (look,) = self.looks(seen.scope)
         newest: dict[TagSet, int] = {}
         for sighting in covered(self, seen.answers[look]):
             tags = sighting.tags if self.each_series else ()
             newest[tags] = max(newest.get(tags, sighting.last_ns), sighting.last_ns)
-        verdict = Verdict(len(newest))
+        verdict = RuleVerdict(len(newest))
         stop = seen.scope.interval.stop
         oldest_ns = to_ns(stop) - require_duration(self.rule, "max_age", self.max_age).nanoseconds
         if not newest:

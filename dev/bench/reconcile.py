@@ -33,8 +33,8 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 SPAN = Interval(START, START + timedelta(days=DAYS))
 AGGREGATES = ("count", "sum", "min", "max", "first", "last")
 ROUNDS = 3
-MOST_TIMES = 2.5
-MOST_MEGABYTES = 256
+MAX_TIMES = 2.5
+MAX_MEGABYTES = 256
 
 
 def spec() -> RollupSpec:
@@ -120,8 +120,8 @@ def compare(settings: ClientSettings, say: Callable[[str], None]) -> list[Compar
     ours, theirs = found["sweep"], found["aggregate"]
     say(f"  {ours.seconds:.3f} s against {theirs.seconds:.3f} s; {ours.megabytes:.0f} MB")
     return [
-        at_most("clean reconcile against the aggregations alone", ours.seconds, theirs.seconds, MOST_TIMES),
-        within_megabytes("memory of a reconcile", ours.megabytes, MOST_MEGABYTES),
+        at_most("clean reconcile against the aggregations alone", ours.seconds, theirs.seconds, MAX_TIMES),
+        within_megabytes("memory of a reconcile", ours.megabytes, MAX_MEGABYTES),
     ]
 
 

@@ -33,8 +33,8 @@ FIELDS = ("count", "humidity", "status", "temperature")
 STEP = timedelta(seconds=10)
 SPAN = Interval(datetime(2026, 2, 2, tzinfo=UTC), datetime(2026, 2, 2, tzinfo=UTC) + POINTS * STEP)
 ROUNDS = 5
-MOST_TIMES = 3.0
-MOST_MEGABYTES = 256
+MAX_TIMES = 3.0
+MAX_MEGABYTES = 256
 
 RULES = rules_of(
     [
@@ -114,8 +114,8 @@ def compare(settings: ClientSettings, say: Callable[[str], None]) -> list[Compar
     ours, theirs = found["validate"], found["read"]
     say(f"  {ours.seconds:.3f} s against {theirs.seconds:.3f} s; {ours.megabytes:.0f} MB")
     return [
-        at_most("10 rules against one raw read", ours.seconds, theirs.seconds, MOST_TIMES),
-        within_megabytes("memory of a validation", ours.megabytes, MOST_MEGABYTES),
+        at_most("10 rules against one raw read", ours.seconds, theirs.seconds, MAX_TIMES),
+        within_megabytes("memory of a validation", ours.megabytes, MAX_MEGABYTES),
     ]
 
 

@@ -25,7 +25,7 @@ INK, RAW_COLOR, BAND, LINE = "#1f2933", "#b8c4d0", "#8fc1e3", "#12507b"
 STATES = {"COMMITTED": "#2f9e5b", "WRITING": "#e8a33d", "PLANNED": "#e8a33d", "missing": "#d64545"}
 POINTS_PER_HOUR = 360
 FEW_POINTS = 352  # below it all cells have the palest colour: single lost packets stay visible
-MOST_WITH_GAPS = 100
+MAX_WITH_GAPS = 100
 
 
 def draw_all(folder: Path, fleet: Fleet, timeline: Timeline, proofs: list[TierProof]) -> list[Path]:
@@ -158,7 +158,7 @@ def _draw_windows(axes: Axes, proof: TierProof, height: int) -> None:
     for start, stop in proof.planned:
         color = STATES[states.get(start.value, "missing")]
         left, right = mdates.date2num(start), mdates.date2num(stop)
-        gap = (right - left) * 0.12 if len(proof.planned) <= MOST_WITH_GAPS else 0.0
+        gap = (right - left) * 0.12 if len(proof.planned) <= MAX_WITH_GAPS else 0.0
         by_color.setdefault(color, []).append((left + gap / 2, right - left - gap))
     for color, bars in by_color.items():
         axes.broken_barh(bars, (height - 0.36, 0.72), facecolors=color, linewidth=0, antialiased=False)

@@ -18,7 +18,7 @@ from tests.faults.proxy import end
 CANNED = (
     "HTTP/1.1 {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n{}\r\n{}"
 )
-MOST_BYTES = 1 << 16
+MAX_BYTES = 1 << 16
 
 
 def canned(status: str, body: str, headers: str = "") -> bytes:
@@ -146,7 +146,7 @@ class RequestProxy:
                 return b""
             if fault.kind == "half open":
                 end(client, is_reset=fault.is_reset)
-            answer = b"".join(iter(lambda: server.recv(MOST_BYTES), b""))
+            answer = b"".join(iter(lambda: server.recv(MAX_BYTES), b""))
         fault.answered()
         return answer[: int(len(answer) * fault.part)] if fault.kind == "answer" else answer
 
@@ -163,7 +163,7 @@ def read_request(client: socket.socket) -> bytes:
     """Read one request, and ask the server to close the connection after its answer."""
     data = b""
     while b"\r\n\r\n" not in data:
-        more = client.recv(MOST_BYTES)
+        more = client.recv(MAX_BYTES)
         if not more:
             return b""
         data += more
@@ -173,7 +173,7 @@ def read_request(client: socket.socket) -> bytes:
         (int(line.split(b":")[1]) for line in lines if line.lower().startswith(b"content-length")), 0
     )
     while len(body) < length:
-        more = client.recv(MOST_BYTES)
+        more = client.recv(MAX_BYTES)
         if not more:
             return b""
         body += more

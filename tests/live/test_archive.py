@@ -98,14 +98,14 @@ def extreme_points() -> list[Point]:
 
 
 # the points of many rows are read as one table for each series, those of fewer as one for each field
-TABLES = {"one table for each field": archive_slices.MOST_TAG_CELLS, "one for each series": -1}
+TABLES = {"one table for each field": archive_slices.MAX_TAG_CELLS, "one for each series": -1}
 
 
 @pytest.mark.parametrize("most_cells", TABLES.values(), ids=TABLES)
 def test_types_and_extremes_are_exact_when_a_window_is_archived(
     scene: ArchiveScene, monkeypatch: pytest.MonkeyPatch, most_cells: int
 ) -> None:
-    monkeypatch.setattr(archive_slices, "MOST_TAG_CELLS", most_cells)
+    monkeypatch.setattr(archive_slices, "MAX_TAG_CELLS", most_cells)
     points = extreme_points()
     first, last = point(0, {"edge": "1"}, "v", 1), point(3600 * SECOND - 1, {"edge": "1"}, "v", 2)
     outside = [point(-1, {"edge": "1"}, "v", 3), point(3600 * SECOND, {"edge": "1"}, "v", 4)]
@@ -238,7 +238,7 @@ def test_hostile_names_and_values_come_back_when_they_are_archived(
     if found:
         scene.write(found.values())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(archive_slices, "MOST_TAG_CELLS", most_cells)
+        patch.setattr(archive_slices, "MAX_TAG_CELLS", most_cells)
         scene.archive()
     assert scene.stored() == facts_of(found.values())
 

@@ -49,7 +49,7 @@ from tests.scenes.archive_scene import (
 
 pytestmark = pytest.mark.live
 
-MOST_STEPS = 80
+MAX_STEPS = 80
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ def test_rerun_finishes_and_readers_see_whole_generations_when_a_run_ends_betwee
     scene: ArchiveScene, prepare: Callable[[ArchiveScene], list[Point]], fails: bool
 ) -> None:
     published = 0
-    for boundary in range(MOST_STEPS):
+    for boundary in range(MAX_STEPS):
         # a folder and points of its own, in the same bucket
         scene.base = scene.base.parent / f"{boundary}"
         scene.delete()
@@ -254,7 +254,7 @@ def test_rerun_finishes_and_readers_see_whole_generations_when_a_run_ends_betwee
         named = {part["name"] for part in scene.manifests()[newest]["parts"]}
         left = {path.name for path in scene.files() if f"gen={newest}" in path.parts}
         assert left == {*named, "manifest.json"}, boundary
-    assert 10 < boundary < MOST_STEPS - 1
+    assert 10 < boundary < MAX_STEPS - 1
     assert 0 < published < boundary
 
 

@@ -21,8 +21,8 @@ from tests.scenes.purge_scene import HOUR
 
 pytestmark = pytest.mark.live
 
-MOST_CUTS = 45
-MOST_ARCHIVE_STEPS = 40
+MAX_CUTS = 45
+MAX_ARCHIVE_STEPS = 40
 # what reads only; a run that dies there has changed nothing
 READS = frozenset(
     "Query QueryArrow QueryDigest Gather FindBucket ShowKeys ReadBytes ListFolder Report".split()  # noqa: SIM905
@@ -48,7 +48,7 @@ def left_of(scene: EraseScene, number: int) -> list[object]:
 
 def erasures(scene: EraseScene) -> Iterator[tuple[int, Going]]:
     """An erasure of another customer each time, stopped before one more of the steps that change something."""
-    for number in range(MOST_CUTS):
+    for number in range(MAX_CUTS):
         scene.tags = customer(number)
         stepper = Going(scene, scene.erase_steps())
         for skipped in range(number + 1):
@@ -66,7 +66,7 @@ def erasures(scene: EraseScene) -> Iterator[tuple[int, Going]]:
 def test_rerun_finishes_when_a_run_dies_between_any_two_steps(
     scene: EraseScene, influx: InfluxServer, client: InfluxClient, tmp_path: Path
 ) -> None:
-    mine = [point(n, customer(n), "temp", float(n)) for n in range(MOST_CUTS)]
+    mine = [point(n, customer(n), "temp", float(n)) for n in range(MAX_CUTS)]
     stays = [point(5, {"customer": "7"}, "temp", 0.5)]
     scene.add(*mine, *stays)
     scene.roll(scene.hourly, WINDOW)
@@ -101,7 +101,7 @@ def test_archive_never_brings_series_back_when_it_runs_at_the_same_time(
 ) -> None:
     windows = [
         Interval(WINDOW.start + timedelta(hours=n), WINDOW.start + timedelta(hours=n + 1))
-        for n in range(MOST_ARCHIVE_STEPS)
+        for n in range(MAX_ARCHIVE_STEPS)
     ]
     # the archive is there, and the measurement is known
     scene.add(point(-1, {"customer": "7"}, "temp", 7.0))

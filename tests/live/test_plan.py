@@ -13,7 +13,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, Rol
 from airflow_provider_influx_rollup.lifecycle.plan.dry_run import with_plan
 from airflow_provider_influx_rollup.lifecycle.plan.plan import PlanResult, plan_windows
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
-from airflow_provider_influx_rollup.lifecycle.source.size import MOST_PARTS, measure_source
+from airflow_provider_influx_rollup.lifecycle.source.size import MAX_PARTS, measure_source
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.scenes.rollup_runs import (
@@ -144,7 +144,7 @@ def test_points_are_the_same_when_there_are_many_gaps(
 ) -> None:
     spec = place.spec("30m", ("count",))
     alternate = spec.grid.grid().windows(DAY)[1::3]
-    assert len(alternate) > MOST_PARTS
+    assert len(alternate) > MAX_PARTS
     for some in (alternate, alternate[:5]):
         size = drive(measure_source(spec, spec.rules(), some), client, lambda _report: None)
         assert size.points == values_between(points, some)

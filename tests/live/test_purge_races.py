@@ -30,11 +30,11 @@ pytestmark = pytest.mark.live
 
 HOUR = timedelta(hours=1)
 HOUR_NS = 3600 * 10**9
-MOST_STEPS = 60
-MOST_CHANGING_STEPS = 48
+MAX_STEPS = 60
+MAX_CHANGING_STEPS = 48
 HOURS = [WINDOW] + [
     Interval(WINDOW.start + number * HOUR, WINDOW.start + (number + 1) * HOUR)
-    for number in range(1, MOST_STEPS)
+    for number in range(1, MAX_STEPS)
 ]
 LATER = PURGED_AT + HOUR
 REQUIRED = ("hourly",)
@@ -123,7 +123,7 @@ def steppers(scene: PurgeScene, *, skips_reads: bool = False) -> Iterator[tuple[
     pytest.fail("the purge has more steps than there are windows")
 
 
-@pytest.mark.parametrize("scene", [MOST_STEPS], indirect=True)
+@pytest.mark.parametrize("scene", [MAX_STEPS], indirect=True)
 def test_late_point_is_in_the_bucket_or_in_a_file_when_it_lands_between_any_two_steps(
     scene: PurgeScene,
 ) -> None:
@@ -163,7 +163,7 @@ def test_late_point_is_in_the_bucket_or_in_a_file_when_it_lands_between_any_two_
     scene.require_chain()
 
 
-@pytest.mark.parametrize("scene", [MOST_CHANGING_STEPS], indirect=True)
+@pytest.mark.parametrize("scene", [MAX_CHANGING_STEPS], indirect=True)
 def test_rerun_finishes_and_nothing_is_lost_when_a_run_dies_between_any_two_steps(scene: PurgeScene) -> None:
     before = scene.tiers(daily=False)
     for number, stepper in steppers(scene, skips_reads=True):
@@ -181,7 +181,7 @@ def test_rerun_finishes_and_nothing_is_lost_when_a_run_dies_between_any_two_step
     assert scene.tiers(daily=False).equals(before)
 
 
-@pytest.mark.parametrize("scene", [MOST_CHANGING_STEPS], indirect=True)
+@pytest.mark.parametrize("scene", [MAX_CHANGING_STEPS], indirect=True)
 def test_late_point_is_kept_when_it_lands_after_a_run_died_between_any_two_steps(scene: PurgeScene) -> None:
     deleted = []
     for number, stepper in steppers(scene, skips_reads=True):

@@ -125,7 +125,7 @@ def test_same_windows_are_found_when_digests_of_columns_tell_where_to_look(
 ) -> None:
     """Blocks of one window, so that four windows are already many."""
     planted = PLANTED[name]
-    monkeypatch.setattr(reconcile_blocks, "MOST_VALUES_PER_BLOCK", 1)
+    monkeypatch.setattr(reconcile_blocks, "MAX_VALUES_PER_BLOCK", 1)
     scene = make_scene(RULES)
     with watched(client) as requests:
         assert sweep(client, scene.spec, SPAN, mode="plan")["dirty"] == []
@@ -140,7 +140,7 @@ def test_same_windows_are_found_when_digests_of_columns_tell_where_to_look(
 def test_local_days_are_digested_too_when_the_clocks_change(
     influx: InfluxServer, client: InfluxClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reconcile_blocks, "MOST_VALUES_PER_BLOCK", 1)
+    monkeypatch.setattr(reconcile_blocks, "MAX_VALUES_PER_BLOCK", 1)
     place = make_place(influx, client)
     points = make_points("2025-03-28T23:00", "2025-04-01T22:00", 3600)
     place.write(points, ("temp", "state"))

@@ -27,7 +27,7 @@ SPAN = interval("2025-03-08", "2025-03-08T02:00")
 HOURS = windows("2025-03-08", "2025-03-08T02:00", "1h")
 RULES = {"temp": ("count", "sum", "last")}
 NUMBERS = itertools.count()
-MOST_STEPS = 60
+MAX_STEPS = 60
 
 
 @dataclass
@@ -120,7 +120,7 @@ def test_next_reconcile_makes_all_right_when_one_died_before_any_of_its_writes(
     scenes: Iterator[Scene],
 ) -> None:
     torn = 0
-    for most_writes in range(MOST_STEPS):
+    for most_writes in range(MAX_STEPS):
         scene = next(scenes)
         left = iter(range(most_writes))
 
@@ -135,14 +135,14 @@ def test_next_reconcile_makes_all_right_when_one_died_before_any_of_its_writes(
         assert scene.differences() == [], most_writes
         assert scene.has_kept_field(), most_writes
         assert scene.states() == {"COMMITTED"}, most_writes
-    assert 5 < most_writes < MOST_STEPS - 1
+    assert 5 < most_writes < MAX_STEPS - 1
     assert torn > 3
     assert scene.differences() == []
 
 
 def test_target_is_right_when_a_point_lands_between_any_two_steps(scenes: Iterator[Scene]) -> None:
     ran_anew = 0
-    for boundary in range(MOST_STEPS):
+    for boundary in range(MAX_STEPS):
         scene = next(scenes)
         landed = []
 
@@ -163,7 +163,7 @@ def test_target_is_right_when_a_point_lands_between_any_two_steps(scenes: Iterat
             ran_anew += 1
             assert sweep(scene.place.client, scene.spec, SPAN)["dirty_total"] == 1
             assert scene.differences() == [], boundary
-    assert 5 < boundary < MOST_STEPS - 1
+    assert 5 < boundary < MAX_STEPS - 1
     # only what landed after the last look is left for the next one
     assert ran_anew < boundary / 2
 

@@ -27,7 +27,7 @@ from tests.scenes.purge_scene import (
 
 pytestmark = pytest.mark.live
 
-MOST_CUTS = 80
+MAX_CUTS = 80
 # other values for the first and the last point of the window, so that each is in a part of its own
 NEWER = (point(0, {"device": "a"}, "temp", 777.0), point(HOUR - 1, {"device": "b"}, "temp", 888.0))
 
@@ -68,7 +68,7 @@ def test_newer_value_stays_when_it_comes_before_any_step_of_a_restore(
     scene.archive()
     scene.delete()
     ends, writes = [], 0
-    for cut in range(MOST_CUTS):
+    for cut in range(MAX_CUTS):
         target = f"copy_{cut}" if elsewhere else scene.measurement
         stepper = make_stepper(scene, target)
         if not stepper.advance_to(cut):

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.live
 
 NAMES = st.text(st.sampled_from('ab,= "\\é\t\n'), min_size=1, max_size=6)
 TIMES = count(1_700_000_000_000_000_000, 1_000)
-MOST_POINTS = 12
+MAX_POINTS = 12
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def points_of_one_kind(draw: st.DrawFn) -> list[Point]:
     keys = draw(st.lists(NAMES, max_size=2, unique=True))
     values = VALUES[kind] if kind != "string" else st.text(st.sampled_from('ab,= "\\\n\0é'), max_size=8)
     made = []
-    for _ in range(draw(st.integers(1, MOST_POINTS))):
+    for _ in range(draw(st.integers(1, MAX_POINTS))):
         tags = tuple(sorted((key, draw(NAMES)) for key in keys if draw(st.booleans())))
         made.append(Point(tags, f"{kind}{draw(NAMES)}", kind, draw(values), 0))
     return made
@@ -68,7 +68,7 @@ def test_points_are_read_back_as_they_were_encoded(
 def read(influx: InfluxServer, bucket: str, start: int) -> set[tuple[Any, ...]]:
     """The points of some nanoseconds, by Python's csv module."""
     flux = (
-        f'from(bucket: "{bucket}") |> range(start: time(v: {start}), stop: time(v: {start + MOST_POINTS}))'
+        f'from(bucket: "{bucket}") |> range(start: time(v: {start}), stop: time(v: {start + MAX_POINTS}))'
         ' |> drop(columns: ["_start", "_stop", "_measurement"]) |> map(fn: (r) => ({r with _time: int(v: r._time)}))'
     )
     body = json.dumps({"query": flux, "dialect": {"annotations": ["datatype"]}}).encode()

@@ -191,7 +191,7 @@ def test_bad_windows_and_fields_are_named_and_the_others_are_there_when_the_targ
 def test_rest_is_left_when_too_many_windows_have_failed(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rollup_windows, "MOST_FAILED", 2)
+    monkeypatch.setattr(rollup_windows, "MAX_FAILED", 2)
     scene.plant(day=9)
     with pytest.raises(WindowsFailed, match="14 of 21 windows failed") as caught:
         scene.run(FIRST, windows_per_block=7).to_the_end()

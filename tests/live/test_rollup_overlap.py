@@ -31,7 +31,7 @@ pytestmark = pytest.mark.live
 FIRST, LAST = "2025-03-08", "2025-03-09"
 HOURS = [Interval(start.to_pydatetime(), stop.to_pydatetime()) for start, stop in windows(FIRST, LAST, "1h")]
 AGGREGATES = {"temp": ("count", "sum", "min", "max", "first", "last", "mean")}
-MOST_TRIES = 20
+MAX_TRIES = 20
 
 
 class Writer(threading.Thread):
@@ -74,7 +74,7 @@ def run_all(client: InfluxClient, spec: RollupSpec, hours: Sequence[Interval], r
 
 def run_one(client: InfluxClient, spec: RollupSpec, hour: Interval, run_id: str) -> int:
     """Tried again like Airflow does."""
-    for tries in range(1, MOST_TRIES + 1):
+    for tries in range(1, MAX_TRIES + 1):
         error = failure_of(
             client,
             roll_up(spec, hour, RunInfo(dag_id="dag", task_id="task", run_id=run_id, try_number=tries), now),
@@ -83,7 +83,7 @@ def run_one(client: InfluxClient, spec: RollupSpec, hour: Interval, run_id: str)
             return tries
         if error.permanent:
             raise error
-    pytest.fail(f"{hour} was not done in {MOST_TRIES} tries")
+    pytest.fail(f"{hour} was not done in {MAX_TRIES} tries")
 
 
 def failure_of(client: InfluxClient, steps: Steps[Any]) -> InfluxRollupError | None:

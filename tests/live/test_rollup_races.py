@@ -25,7 +25,7 @@ pytestmark = pytest.mark.live
 
 SPAN = interval("2025-03-08", "2025-03-08T02:00")
 NUMBERS = itertools.count()
-MOST_STEPS = 60
+MAX_STEPS = 60
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def test_no_torn_window_is_committed_when_a_point_lands_between_any_two_steps(
     some_scenes: Iterator[Scene],
 ) -> None:
     ran_anew = 0
-    for boundary in range(MOST_STEPS):
+    for boundary in range(MAX_STEPS):
         scene = next(some_scenes)
         before = scene.points
         stepper = Stepper(scene)
@@ -197,7 +197,7 @@ def test_no_torn_window_is_committed_when_a_point_lands_between_any_two_steps(
         if not is_seen:
             roll(scene.place.client, scene.spec, SPAN)
             assert scene.differences(scene.points) == [], boundary
-    assert 5 < boundary < MOST_STEPS - 1
+    assert 5 < boundary < MAX_STEPS - 1
     assert 0 < ran_anew < boundary
 
 
@@ -219,7 +219,7 @@ def test_rerun_is_right_and_no_torn_window_was_committed_when_a_run_dies_between
     some_scenes: Iterator[Scene],
 ) -> None:
     torn = 0
-    for boundary in range(MOST_STEPS):
+    for boundary in range(MAX_STEPS):
         scene = next(some_scenes)
         before = scene.points
         roll(scene.place.client, scene.spec, SPAN)
@@ -240,7 +240,7 @@ def test_rerun_is_right_and_no_torn_window_was_committed_when_a_run_dies_between
         assert scene.differences(scene.points) == [], boundary
         assert scene.has_kept_field() == scene.path.has_ghosts, boundary
         assert scene.states() == {"COMMITTED"}
-    assert 5 < boundary < MOST_STEPS - 1
+    assert 5 < boundary < MAX_STEPS - 1
     assert torn > 1
 
 

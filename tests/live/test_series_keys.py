@@ -144,7 +144,7 @@ def test_mirrored_keys_are_dirty_when_target_and_source_have_them_alike(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Key by key the target equals the source, and is wrong."""
-    monkeypatch.setattr(reconcile_blocks, "MOST_WINDOWS_PER_BLOCK", 8)
+    monkeypatch.setattr(reconcile_blocks, "MAX_WINDOWS_PER_BLOCK", 8)
     points = fill(place, [(minutes("2025-03-08", [1.0] * 3), SORTED), (minutes("2025-03-08T00:30", [2.0]), SORTED),
                           (minutes("2025-03-08T00:10", [3.0] * 2), TURNED)])  # fmt: skip
     spec = place.spec("1m", ("count",))

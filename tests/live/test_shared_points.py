@@ -23,7 +23,7 @@ from tests.scenes.rollup_runs import RUN, Place, interval, make_place, now
 pytestmark = pytest.mark.live
 
 HOUR = interval("2025-03-08T00:00", "2025-03-08T01:00")
-MOST_CUTS = 60
+MAX_CUTS = 60
 NUMBERS = count()
 
 
@@ -128,7 +128,7 @@ def test_committed_value_is_never_old_when_a_ghost_of_its_point_is_removed(
 @pytest.mark.parametrize("verb", [roll_up, reconcile], ids=["rollup", "reconcile"])
 def test_committed_value_is_never_old_at_every_cut(client: InfluxClient, place: Place, verb: Any) -> None:
     torn_cuts = 0
-    for cut in range(MOST_CUTS):
+    for cut in range(MAX_CUTS):
         ended, torn = ghost_cut(client, place, verb, cut)
         torn_cuts += torn
         if ended:
@@ -169,7 +169,7 @@ def test_reconcile_finds_rows_of_an_earlier_spec_when_it_was_used_at_the_same_ti
 def test_reconcile_finds_rows_of_an_earlier_spec_at_every_cut(
     client: InfluxClient, place: Place, first: str
 ) -> None:
-    for cut in range(MOST_CUTS):
+    for cut in range(MAX_CUTS):
         if specs_cut(client, place, first, cut):
             assert cut > 5
             return

@@ -25,7 +25,7 @@ SPAN = interval(*ENDS)
 SHARES = {"p50_approx": "p50", "p99_approx": "p99"}
 SKETCHED = (*SHARES, "distinct_approx")
 RULES = {field: ("count", *SKETCHED) if field in NUMBERS else ("distinct_approx",) for field in FIELDS}
-MOST_CHARACTERS = 64 * 1024
+MAX_CHARACTERS = 64 * 1024
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_numbers_are_within_the_bound_when_five_minutes_are_rolled_up(
     texts = [value for value in stored["_value"] if isinstance(value, str)]
     names = {name.rpartition("_")[0] for name in stored["_field"] if name.endswith("_sketch")}
     assert names == {f"{f}_distinct" for f in FIELDS} | {f"{f}_quantile" for f in NUMBERS}
-    assert max(map(len, texts)) < MOST_CHARACTERS
+    assert max(map(len, texts)) < MAX_CHARACTERS
     sketches = rows_of(stored, "distinct_sketch")
     for key, count in rows_of(stored, "distinct_approx").items():
         assert round(hll_sketch.deserialize(b64decode(sketches[key])).get_estimate()) == count

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.live
 
 # longer than a purge waits for a run of a pipeline that it does not require
 HUNG = timedelta(minutes=16)
-MOST_CUTS = 60
+MAX_CUTS = 60
 # the others are tried by `make soak`
 CUTS = {"rollup": (4, 6), "reconcile": (8, 10)}
 
@@ -126,7 +126,7 @@ def test_straggler_replaces_nothing_when_its_window_was_purged_meanwhile(
 def test_straggler_replaces_nothing_at_every_cut(
     influx: InfluxServer, client: InfluxClient, tmp_path: Path, verb: str
 ) -> None:
-    for cut in range(MOST_CUTS):
+    for cut in range(MAX_CUTS):
         if not run_cut(make_purge_scene(influx, client, tmp_path / str(cut)), verb, cut):
             assert cut > max(CUTS[verb])
             return

@@ -28,7 +28,7 @@ from tests.scenes.purge_scene import (
 pytestmark = pytest.mark.live
 
 NOW = PURGED_AT + timedelta(hours=1)
-MOST_CUTS = 80
+MAX_CUTS = 80
 # the others are tried by `make soak`
 CUTS = (17, 22, 25, 35)
 
@@ -120,7 +120,7 @@ def test_window_without_points_has_its_mark_when_another_run_comes_in_between(
 def test_window_without_points_has_its_mark_at_every_cut(
     influx: InfluxServer, client: InfluxClient, tmp_path: Path, first: str, other: str
 ) -> None:
-    for cut in range(MOST_CUTS):
+    for cut in range(MAX_CUTS):
         scene = make_purge_scene(influx, client, tmp_path / str(cut))
         if not run_cut(scene, first, other, cut):
             assert cut > 15

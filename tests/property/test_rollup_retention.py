@@ -27,7 +27,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, Rol
 from airflow_provider_influx_rollup.lifecycle.rollup.frozen import count_notes, frozen_windows
 from airflow_provider_influx_rollup.lifecycle.run.margins import RETENTION_MARGIN
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
-from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.steps.influx import Bucket, QueryArrow
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -79,7 +79,7 @@ class Source:
         return any(window.contains(moment) for name in fields for moment in self.lost[name])
 
 
-def table(source: Source, job: Job) -> pa.Table:
+def table(source: Source, job: RollupBlock) -> pa.Table:
     """What ``counts_query`` returns: the points of each field and window that has some."""
     rows = [
         (window.start, name, count)
@@ -132,7 +132,7 @@ class Story:
         columns = tuple(
             Column(field=name, field_type="float", aggregate=find_aggregate("count")) for name in fields
         )
-        job = Job(
+        job = RollupBlock(
             spec=spec, windows=windows, cells=windows, columns=columns, ownership=Ownership(Claim.of(spec))
         )
         book = ReceiptBook(
@@ -163,7 +163,7 @@ class Story:
         if before and before.spec_hash == receipt.spec_hash and rows_in < before.rows_in:
             assert count_notes({window: before}, [receipt])
 
-    def judged(self, job: Job, book: ReceiptBook) -> dict[Interval, WindowFrozen]:
+    def judged(self, job: RollupBlock, book: ReceiptBook) -> dict[Interval, WindowFrozen]:
         """Act out the verb's question about the windows."""
         steps = frozen_windows(job, book, self.source.bucket, self.now)
         try:

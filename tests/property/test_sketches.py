@@ -20,7 +20,7 @@ from airflow_provider_influx_rollup.aggregates.distinct_sketch import (
     sketch_values,
 )
 from airflow_provider_influx_rollup.aggregates.quantile_sketch import (
-    MOST_BUCKETS,
+    MAX_BUCKETS,
     QuantileSketches,
     merge_sketches,
     quantiles,
@@ -87,7 +87,7 @@ def test_quantile_is_within_its_error_when_the_data_is_anything(
 ) -> None:
     sketches = sketch_numbers(values, WHOLE)
     error = float(sketches.errors[0]) + 1e-9
-    assert len(sketches.keys) <= MOST_BUCKETS
+    assert len(sketches.keys) <= MAX_BUCKETS
     for one in (*SHARES, share):
         low, high, weight = neighbours(values, one)
         exact = low * (1 - weight) + high * weight
@@ -101,7 +101,7 @@ def test_error_is_below_one_percent_when_the_data_has_not_every_magnitude(
 ) -> None:
     sketches = sketch_numbers(values, WHOLE)
     distinct = len(np.unique(values))
-    if distinct <= MOST_BUCKETS:
+    if distinct <= MAX_BUCKETS:
         assert sketches.errors[0] < 0.01
 
 

@@ -17,7 +17,7 @@ from tests.conftest import InfluxServer
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 LIMIT = "2G"
-MOST_BYTES = 3 * 2**29
+MAX_BYTES = 3 * 2**29
 
 
 @contextmanager
@@ -69,7 +69,7 @@ def _watched(state: Path) -> Iterator[None]:
                 highest[0] = max(highest[0], process.memory_info().rss)
             except psutil.NoSuchProcess:
                 return
-            if highest[0] > MOST_BYTES:
+            if highest[0] > MAX_BYTES:
                 process.kill()
 
     thread = threading.Thread(target=watch, daemon=True)
@@ -79,5 +79,5 @@ def _watched(state: Path) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
-    assert highest[0] <= MOST_BYTES, f"the server took {highest[0] / 2**20:.0f} MB"
+    assert highest[0] <= MAX_BYTES, f"the server took {highest[0] / 2**20:.0f} MB"
     assert process.is_running(), "the server ended"

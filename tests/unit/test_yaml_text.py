@@ -12,7 +12,7 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError, RuleIn
 from airflow_provider_influx_rollup.validation.rule_file import read_rule_file
 from airflow_provider_influx_rollup.yaml_text import YamlInvalid, load
 
-MOST_SHOWN = 2_000
+MAX_SHOWN = 2_000
 
 
 def bomb(levels: int = 9) -> str:
@@ -53,7 +53,7 @@ def test_rule_file_is_refused_with_a_line_when_its_yaml_is_harmful(place: str, t
     with pytest.raises(RuleInvalid, match=r"rules, line \d") as caught:
         read_rule_file(f"# a comment\n{place % text}")
     assert said in str(caught.value)
-    assert len(str(caught.value)) < MOST_SHOWN
+    assert len(str(caught.value)) < MAX_SHOWN
 
 
 @pytest.mark.parametrize(("text", "said"), HARMFUL.values(), ids=HARMFUL)
@@ -63,7 +63,7 @@ def test_rule_file_is_refused_when_harmful_yaml_stands_for_its_parts(
 ) -> None:
     with pytest.raises(RuleInvalid, match=r"rules, line \d") as caught:
         read_rule_file(place % text)
-    assert len(str(caught.value)) < MOST_SHOWN
+    assert len(str(caught.value)) < MAX_SHOWN
 
 
 @pytest.mark.parametrize(("text", "said"), HARMFUL.values(), ids=HARMFUL)
@@ -75,7 +75,7 @@ def test_lifecycle_file_is_refused_when_its_yaml_is_harmful(
     path.write_text(place % text)
     with pytest.raises(ConfigurationError) as caught:
         specs_of_file(str(path))
-    assert len(str(caught.value)) < MOST_SHOWN
+    assert len(str(caught.value)) < MAX_SHOWN
 
 
 def test_problem_is_told_with_its_line_when_a_value_is_none() -> None:

@@ -21,7 +21,7 @@ from airflow_provider_influx_rollup.ledger.codec import encode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.archive.generation import (
-    Making,
+    GenerationRun,
     fresh_generation,
     merged_generation,
 )
@@ -64,7 +64,7 @@ DAMAGED, LATE = "the generation before was damaged", "points came after the othe
 
 
 @dataclass(frozen=True, slots=True)
-class Archived:
+class ArchivedWindow:
     """What became of one window.
 
     :param is_new: whether this run made the generation
@@ -79,7 +79,7 @@ class ArchiveResult:
     """What became of the windows of a run."""
 
     spec: ArchiveSpec
-    archived: tuple[Archived, ...]
+    archived: tuple[ArchivedWindow, ...]
     seconds: float
 
     def as_json(self) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def archive(
 
 def archive_window(
     spec: ArchiveSpec, window: Interval, run: RunInfo, now: Clock, versions: Mapping[str, str]
-) -> Steps[Archived]:
+) -> Steps[ArchivedWindow]:
     """Archive one window, unless its newest generation is what the source holds.
 
     :raises SourceUnreadable: when no query returns the points as they are
@@ -164,7 +164,7 @@ def archive_window(
 
 def _try(
     spec: ArchiveSpec, window: Interval, run: RunInfo, now: Clock, versions: Mapping[str, str]
-) -> Steps[Archived | None]:
+) -> Steps[ArchivedWindow | None]:
     """One try; None when something came between."""
     folder = window_folder(spec.folder, window)
     fences = yield from read_fences(spec.folder)
@@ -183,7 +183,7 @@ def _try(
     plan = yield from plan_read(spec, window, bucket)
     if newest is None:
         yield from require_known(spec, window, plan.keys)
-    making = Making(
+    making = GenerationRun(
         spec=spec,
         window=window,
         plan=plan,
@@ -204,7 +204,7 @@ def _try(
     return (yield from _renew(making, newest))
 
 
-def _renew(making: Making, newest: Published) -> Steps[Archived | None]:
+def _renew(making: GenerationRun, newest: Published) -> Steps[ArchivedWindow | None]:
     """The source holds all points that there are."""
     try:
         yield from verify_held(newest)
@@ -220,7 +220,7 @@ def _renew(making: Making, newest: Published) -> Steps[Archived | None]:
     source = yield from fingerprint_source(making.spec, making.plan.slices)
     known = newest.manifest
     if source == known.source:
-        return Archived(newest, is_new=False)
+        return ArchivedWindow(newest, is_new=False)
     if making.would_lose(source):
         gone = f"points of generation {known.generation} are gone from a bucket with retention: they stay archived"
         yield from ask(Report(f"Window {making.window}: {gone}", "warning"))
@@ -232,18 +232,18 @@ def _renew(making: Making, newest: Published) -> Steps[Archived | None]:
     return (yield from _made(fresh_generation(replace(making, reason=CHANGED))))
 
 
-def _renew_incomplete(making: Making, newest: Published) -> Steps[Archived | None]:
+def _renew_incomplete(making: GenerationRun, newest: Published) -> Steps[ArchivedWindow | None]:
     """Points of the newest generation are gone from the bucket on purpose: what it holds is kept."""
     before, content = yield from verify_held(newest)
     source = yield from fingerprint_source(making.spec, making.plan.slices)
     if not source.total.rows or source == newest.manifest.source:
-        return Archived(newest, is_new=False)
+        return ArchivedWindow(newest, is_new=False)
     return (yield from _made(merged_generation(replace(making, reason=LATE), before, content)))
 
 
-def _made(making: Steps[Published | None]) -> Steps[Archived | None]:
+def _made(making: Steps[Published | None]) -> Steps[ArchivedWindow | None]:
     made = yield from making
-    return Archived(made, is_new=True) if made is not None else None
+    return ArchivedWindow(made, is_new=True) if made is not None else None
 
 
 def _require_own(window: Interval, newest: Published | None) -> None:
@@ -272,7 +272,7 @@ def _require_same_bucket(
         raise ArchiveMismatch(what, window=window, written="nothing", fix=fix)
 
 
-def _kept(spec: ArchiveSpec, window: Interval, newest: Published | None) -> Steps[Archived]:
+def _kept(spec: ArchiveSpec, window: Interval, newest: Published | None) -> Steps[ArchivedWindow]:
     if newest is not None:
         number = newest.manifest.generation
         yield from ask(
@@ -280,13 +280,13 @@ def _kept(spec: ArchiveSpec, window: Interval, newest: Published | None) -> Step
                 f"Window {window}: retention may have taken points; generation {number} is kept", "warning"
             )
         )
-        return Archived(newest, is_new=False)
+        return ArchivedWindow(newest, is_new=False)
     what = f"retention of bucket {spec.bucket!r} may have taken points of the window, and there is no archive of it"
     fix = "archive windows earlier, or set force=True to archive what is left"
     raise WindowFrozen(what, window=window, written="nothing", fix=fix)
 
 
-def _receipt(spec: ArchiveSpec, one: Archived, run: RunInfo, now: Clock, seconds: float) -> Receipt:
+def _receipt(spec: ArchiveSpec, one: ArchivedWindow, run: RunInfo, now: Clock, seconds: float) -> Receipt:
     manifest = one.published.manifest
     made = Receipt(
         pipeline=spec.pipeline,
@@ -304,7 +304,7 @@ def _receipt(spec: ArchiveSpec, one: Archived, run: RunInfo, now: Clock, seconds
     return signed(made, run)
 
 
-def _told(spec: ArchiveSpec, one: Archived) -> str:
+def _told(spec: ArchiveSpec, one: ArchivedWindow) -> str:
     manifest = one.published.manifest
     what = NEW if one.is_new else UNCHANGED
     return (

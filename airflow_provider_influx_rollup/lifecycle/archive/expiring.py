@@ -22,7 +22,7 @@ from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.margins import RETENTION_MARGIN
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import (
-    MOST_CAUSES_TOLD,
+    MAX_CAUSES_TOLD,
     gaps_of,
     is_of_windows,
 )
@@ -38,11 +38,11 @@ from airflow_provider_influx_rollup.windows.interval import Interval, format_ins
 from airflow_provider_influx_rollup.windows.lateness import is_due
 from airflow_provider_influx_rollup.windows.shards import shard_end
 
-MOST_NAMED = 20
+MAX_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expiring:
+class ExpiringResult:
     """What was found and done.
 
     :param expiring: windows with points that retention deletes soon, in order
@@ -67,7 +67,7 @@ class Expiring:
             "archived": len(self.archived),
             "left": len(self.left),
             "next_deletion": format_instant(self.next_deletion) if self.next_deletion else None,
-            "windows": [window.as_json() for window in self.archived[:MOST_NAMED]],
+            "windows": [window.as_json() for window in self.archived[:MAX_NAMED]],
             "rows_out": self.rows,
             "path": f"{self.spec.shown_path}/{self.spec.folder}",
             "seconds": round(self.seconds, 3),
@@ -85,7 +85,7 @@ def archive_expiring(
     versions: Mapping[str, str],
     *,
     dry_run: bool = False,
-) -> Steps[Expiring]:
+) -> Steps[ExpiringResult]:
     """Archive the windows that retention deletes soon, and that no generation holds as they are.
 
     :param grid: the windows of the archive
@@ -114,7 +114,7 @@ def archive_expiring(
         )
     seconds = (now() - began).total_seconds()
     first = deletion(left[0], bucket) if left else None
-    return Expiring(
+    return ExpiringResult(
         spec=spec,
         expiring=tuple(counts),
         archived=tuple(archived),
@@ -220,7 +220,7 @@ def _failure(
     causes = gaps_of(
         windows, {window: f"{type(failed[window]).__name__}: {failed[window].what}" for window in windows}
     )
-    told = [f"{', '.join(map(str, some[:MOST_NAMED]))}: {why}" for some, why in causes[:MOST_CAUSES_TOLD]]
+    told = [f"{', '.join(map(str, some[:MAX_NAMED]))}: {why}" for some, why in causes[:MAX_CAUSES_TOLD]]
     if len(causes) > len(told):
         told.append(f"and {len(causes) - len(told)} other reasons")
     what = (

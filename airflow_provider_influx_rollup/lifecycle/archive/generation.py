@@ -16,7 +16,7 @@ from airflow_provider_influx_rollup.lifecycle.archive.purged import find_marks
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.archive_files.generations import Published, generations
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import find_entries
-from airflow_provider_influx_rollup.lifecycle.archive_files.moved import Held
+from airflow_provider_influx_rollup.lifecycle.archive_files.moved import PointsPlace
 from airflow_provider_influx_rollup.lifecycle.archive_files.publish import few, give_way, publish, read_back
 from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import PurgeState, read_purge
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
@@ -42,7 +42,7 @@ LATE = "late-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Making:
+class GenerationRun:
     """What a generation is made of.
 
     :param newest: the generation whose place it takes
@@ -124,13 +124,15 @@ class Making:
         )
 
 
-def fresh_generation(making: Making) -> Steps[Published | None]:
+def fresh_generation(making: GenerationRun) -> Steps[Published | None]:
     """A generation of what the source holds; None when it changed meanwhile, or another run was faster."""
     making, number, folder = yield from _begin(making)
     return (yield from _unless_overtaken(making, folder, _fresh(making, number, folder)))
 
 
-def merged_generation(making: Making, before: Held, held: Fingerprint) -> Steps[Published | None]:
+def merged_generation(
+    making: GenerationRun, before: PointsPlace, held: Fingerprint
+) -> Steps[Published | None]:
     """A generation of the newest one, whose points are gone from the bucket, and of what the bucket holds now.
 
     :param before: where the points of the newest one are; these files are what their manifest says
@@ -142,7 +144,9 @@ def merged_generation(making: Making, before: Held, held: Fingerprint) -> Steps[
     return (yield from _unless_overtaken(making, folder, _merged(making, before, held, number, folder)))
 
 
-def _unless_overtaken(making: Making, folder: str, steps: Steps[Published | None]) -> Steps[Published | None]:
+def _unless_overtaken(
+    making: GenerationRun, folder: str, steps: Steps[Published | None]
+) -> Steps[Published | None]:
     """A run that publishes removes the files of all others; the others make an end of what is left of theirs."""
     try:
         return (yield from steps)
@@ -151,7 +155,7 @@ def _unless_overtaken(making: Making, folder: str, steps: Steps[Published | None
         return None
 
 
-def _fresh(making: Making, number: int, folder: str) -> Steps[Published | None]:
+def _fresh(making: GenerationRun, number: int, folder: str) -> Steps[Published | None]:
     read = yield from _read_source(making, folder, making.token)
     if read is None:
         return None
@@ -164,7 +168,7 @@ def _fresh(making: Making, number: int, folder: str) -> Steps[Published | None]:
 
 
 def _merged(
-    making: Making, before: Held, held: Fingerprint, number: int, folder: str
+    making: GenerationRun, before: PointsPlace, held: Fingerprint, number: int, folder: str
 ) -> Steps[Published | None]:
     read = yield from _read_source(making, folder, LATE + making.token)
     if read is None:
@@ -190,21 +194,23 @@ def _merged(
     return (yield from _publish(making, folder, making.manifest(number, parts, content, source)))
 
 
-def _begin(making: Making) -> Steps[tuple[Making, int, str]]:
+def _begin(making: GenerationRun) -> Steps[tuple[GenerationRun, int, str]]:
     folder = window_folder(making.spec.folder, making.window)
     number = making.next_number((yield from generations(folder)))
     made_at = yield from _made_at(making)
     return replace(making, made_at=made_at), number, generation_folder(folder, number)
 
 
-def _made_at(making: Making) -> Steps[datetime]:
+def _made_at(making: GenerationRun) -> Steps[datetime]:
     """The time now, or just after the newest archive that overlaps: of two, the one made last wins, whose clocks made them."""
     entries = yield from find_entries(making.spec.folder, making.window)
     others = [entry.made_at for entry in entries if entry.window != making.window]
     return max([making.began, *(made_at + MICROSECOND for made_at in others)])
 
 
-def _read_source(making: Making, folder: str, name: str) -> Steps[tuple[list[Part], Fingerprint] | None]:
+def _read_source(
+    making: GenerationRun, folder: str, name: str
+) -> Steps[tuple[list[Part], Fingerprint] | None]:
     """All points of the source as files, which a fresh read has proven; None when they are in no state to be archived."""
     parts = yield from _write_slices(making, folder, name)
     content = yield from read_back(folder, parts)
@@ -220,7 +226,7 @@ def _read_source(making: Making, folder: str, name: str) -> Steps[tuple[list[Par
     return None
 
 
-def _gone_wrong(making: Making, differences: Sequence[str]) -> Steps[str]:
+def _gone_wrong(making: GenerationRun, differences: Sequence[str]) -> Steps[str]:
     """Why what was read is not to be published; empty when it is."""
     if differences:
         return f"the source changed meanwhile: {few(differences)}"
@@ -233,7 +239,7 @@ def _gone_wrong(making: Making, differences: Sequence[str]) -> Steps[str]:
     return ""
 
 
-def _write_slices(making: Making, folder: str, name: str) -> Steps[list[Part]]:
+def _write_slices(making: GenerationRun, folder: str, name: str) -> Steps[list[Part]]:
     spec = making.spec
     # the others are empty; points that come there meanwhile are found when all is compared
     slices = [one for one in making.plan.slices if one.rows]
@@ -258,7 +264,7 @@ def _write_slices(making: Making, folder: str, name: str) -> Steps[list[Part]]:
     return parts
 
 
-def _publish(making: Making, folder: str, manifest: Manifest) -> Steps[Published | None]:
+def _publish(making: GenerationRun, folder: str, manifest: Manifest) -> Steps[Published | None]:
     published = Published(folder, manifest, manifest.encode())
     return (yield from publish(making.spec.folder, published, making.token, making.fences))
 

@@ -28,7 +28,7 @@ FIX = "bring the files back from a copy, or archive the window again while its p
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class PointsPlace:
     """Where the points of a generation are.
 
     :param published: the generation
@@ -91,7 +91,7 @@ def write_moved(generation_folder: str, moved: Moved) -> Steps[None]:
     yield from ask(PutOver(f"{generation_folder}/{MOVED}", encode_sealed(values)))
 
 
-def find_held(published: Published) -> Steps[Held]:
+def find_held(published: Published) -> Steps[PointsPlace]:
     """Where the points of a generation are.
 
     :raises ArchiveMissing: when they were moved, and the larger window does not hold them
@@ -99,7 +99,7 @@ def find_held(published: Published) -> Steps[Held]:
     holder = published
     while (moved := (yield from read_moved(holder.folder))) is not None:
         holder = yield from _larger(holder, moved)
-    return Held(published, holder)
+    return PointsPlace(published, holder)
 
 
 def _larger(small: Published, moved: Moved) -> Steps[Published]:
@@ -117,7 +117,7 @@ def _larger(small: Published, moved: Moved) -> Steps[Published]:
     raise ArchiveMissing(what, window=own.window, written="nothing", fix=FIX)
 
 
-def verify_held(published: Published) -> Steps[tuple[Held, Fingerprint]]:
+def verify_held(published: Published) -> Steps[tuple[PointsPlace, Fingerprint]]:
     """Verify the files that hold a generation.
 
     :return: where its points are, and what they are, from the files

@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 OWNER = "measurement.json"
 FORMAT = "influx-rollup-measurement/1"
-MOST_TRIED = 3
+MAX_TRIED = 3
 
 
 def require_own_folder(spec: ArchiveSpec, window: Interval) -> Steps[None]:
@@ -52,7 +52,7 @@ def _require_same_before(folder: str) -> Steps[None]:
     windows = [
         window for name in (yield from ask(ListFolder(folder))) if (window := parse_window(name)) is not None
     ]
-    for window in windows[:MOST_TRIED]:
+    for window in windows[:MAX_TRIED]:
         try:
             if (yield from newest_generation(window_folder(folder, window))) is not None:
                 return

@@ -23,7 +23,7 @@ from airflow_provider_influx_rollup.steps.store import (
 )
 from airflow_provider_influx_rollup.windows.interval import Interval
 
-MOST_TOLD = 5
+MAX_TOLD = 5
 ERASED_MEANWHILE = "series were erased meanwhile"
 
 
@@ -91,5 +91,5 @@ def give_way(folder: str, token: str, window: Interval) -> Steps[None]:
 
 def few(differences: Sequence[str]) -> str:
     """The first of some differences, as one text."""
-    more = f" and {len(differences) - MOST_TOLD} more" if len(differences) > MOST_TOLD else ""
-    return "; ".join(differences[:MOST_TOLD]) + more
+    more = f" and {len(differences) - MAX_TOLD} more" if len(differences) > MAX_TOLD else ""
+    return "; ".join(differences[:MAX_TOLD]) + more

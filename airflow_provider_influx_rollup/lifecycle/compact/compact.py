@@ -12,7 +12,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.generations import P
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import fold_marks, has_windows
 from airflow_provider_influx_rollup.lifecycle.archive_files.moved import verify_held
 from airflow_provider_influx_rollup.lifecycle.archive_files.place import earlier_names
-from airflow_provider_influx_rollup.lifecycle.compact.generation import Compacting, compact_generation
+from airflow_provider_influx_rollup.lifecycle.compact.generation import CompactionRun, compact_generation
 from airflow_provider_influx_rollup.lifecycle.compact.plan import CompactPlan, plan_window, planned_rows
 from airflow_provider_influx_rollup.lifecycle.compact.remove import remove_small
 from airflow_provider_influx_rollup.lifecycle.compact.spec import Compacted, CompactResult, CompactSpec
@@ -160,7 +160,7 @@ def _mended(
 
 
 def _make(going: CompactRun, plan: CompactPlan, reason: str) -> Steps[Published | None]:
-    making = Compacting(
+    making = CompactionRun(
         spec=going.spec,
         plan=plan,
         run=going.run,

@@ -18,7 +18,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.generations import (
     require_generation,
     verify_files,
 )
-from airflow_provider_influx_rollup.lifecycle.archive_files.moved import Held, find_held
+from airflow_provider_influx_rollup.lifecycle.archive_files.moved import PointsPlace, find_held
 from airflow_provider_influx_rollup.lifecycle.archive_files.publish import few, give_way, publish
 from airflow_provider_influx_rollup.lifecycle.compact.plan import CompactPlan
 from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
@@ -35,7 +35,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval, format_ins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compacting:
+class CompactionRun:
     """One try to make the next generation of a large window.
 
     :param run: who makes it
@@ -65,7 +65,7 @@ class Compacting:
         return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 
-def compact_generation(making: Compacting) -> Steps[Published | None]:
+def compact_generation(making: CompactionRun) -> Steps[Published | None]:
     """Join the files of the plan, prove that they hold the same points, and publish.
 
     :return: None when another run was faster
@@ -89,9 +89,9 @@ def compact_generation(making: Compacting) -> Steps[Published | None]:
     return (yield from publish(making.spec.folder, published, making.token, making.fences))
 
 
-def _find_all(making: Compacting) -> Steps[dict[Interval, Held]]:
+def _find_all(making: CompactionRun) -> Steps[dict[Interval, PointsPlace]]:
     """Where the points of each generation of the plan are, by window."""
-    found: dict[Interval, Held] = {}
+    found: dict[Interval, PointsPlace] = {}
     for piece in making.plan.pieces:
         entry = piece.entries[0]
         if entry.window in found:
@@ -101,7 +101,7 @@ def _find_all(making: Compacting) -> Steps[dict[Interval, Held]]:
     return found
 
 
-def _begin(making: Compacting) -> Steps[tuple[str, int]]:
+def _begin(making: CompactionRun) -> Steps[tuple[str, int]]:
     folder = window_folder(making.spec.folder, making.window)
     newest = making.plan.newest
     begun = yield from generations(folder)
@@ -109,7 +109,7 @@ def _begin(making: Compacting) -> Steps[tuple[str, int]]:
     return generation_folder(folder, number), number
 
 
-def _sources(plan: CompactPlan, held: Mapping[Interval, Held]) -> tuple[PartsOf, ...]:
+def _sources(plan: CompactPlan, held: Mapping[Interval, PointsPlace]) -> tuple[PartsOf, ...]:
     sources = []
     for piece in plan.pieces:
         holder = held[piece.entries[0].window].holder
@@ -122,7 +122,7 @@ def _sources(plan: CompactPlan, held: Mapping[Interval, Held]) -> tuple[PartsOf,
     return tuple(sources)
 
 
-def _require_equal(plan: CompactPlan, held: Mapping[Interval, Held], joined: Joined) -> None:
+def _require_equal(plan: CompactPlan, held: Mapping[Interval, PointsPlace], joined: Joined) -> None:
     """What was read of each small window is what its manifest says, where all of it was read.
 
     Parts of a window are those of a file whose hash is right, and whose points were proven when it was published.
@@ -146,7 +146,7 @@ def _require_equal(plan: CompactPlan, held: Mapping[Interval, Held], joined: Joi
             raise ArchiveMismatch(what, window=plan.window, written="no new generation", fix=fix)
 
 
-def _manifest(making: Compacting, number: int, tags: tuple[str, ...], joined: Joined) -> Manifest:
+def _manifest(making: CompactionRun, number: int, tags: tuple[str, ...], joined: Joined) -> Manifest:
     spec, newest = making.spec, making.plan.newest
     org, bucket = spec.kept_names
     content = Fingerprint(fields=merge(joined.found).fields, series={}, series_count=joined.series)

@@ -47,7 +47,7 @@ MAX_LISTED = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Observation:
     """What one look found.
 
     :param gaps: one for each window, in order
@@ -126,7 +126,7 @@ def check_windows(spec: CompletenessSpec, interval: Interval, now: datetime) -> 
     return event | {"upstream_incomplete": sum(1 for receipt in receipts.values() if receipt.incomplete)}
 
 
-def look_at(spec: CompletenessSpec, interval: Interval, now: datetime) -> Steps[Look]:
+def look_at(spec: CompletenessSpec, interval: Interval, now: datetime) -> Steps[Observation]:
     """Compare what is there with what is expected, and write nothing.
 
     :param interval: the grid must tile it
@@ -153,7 +153,7 @@ def look_at(spec: CompletenessSpec, interval: Interval, now: datetime) -> Steps[
         )
         for count in counted
     ]
-    look = Look(tuple(counted), tuple(gaps))
+    look = Observation(tuple(counted), tuple(gaps))
     if spec.watermark is not None:
         behind = yield from _behind(spec, interval, expected, now)
         look.waiting.extend([behind] if behind else [])
@@ -192,7 +192,7 @@ def _upstream(spec: CompletenessSpec, interval: Interval) -> Steps[dict[Interval
     return {receipt.window: receipt for receipt in decode_receipts(rows) if receipt.is_committed}
 
 
-def _lacks(interval: Interval, look: Look) -> str:
+def _lacks(interval: Interval, look: Observation) -> str:
     parts = [f"{interval}: {'; '.join(look.waiting)}"] if look.waiting else []
     if look.incomplete:
         first = describe_gap(look.incomplete[0])
@@ -201,7 +201,7 @@ def _lacks(interval: Interval, look: Look) -> str:
 
 
 def completion_event(
-    spec: CompletenessSpec, interval: Interval, look: Look, watermark: datetime | None
+    spec: CompletenessSpec, interval: Interval, look: Observation, watermark: datetime | None
 ) -> dict[str, Any]:
     """What the sensor returns: small JSON."""
     missing = sorted({series for gap in look.gaps for series in gap.missing})

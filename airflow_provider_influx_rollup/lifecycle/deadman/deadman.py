@@ -9,9 +9,9 @@ from typing import Any
 from airflow_provider_influx_rollup.flux.inventory import last_seen_query
 from airflow_provider_influx_rollup.lifecycle.deadman.series_state import (
     DEAD,
-    Seen,
+    ObservedSeries,
     SeriesState,
-    Verdict,
+    SeriesVerdict,
     judge,
 )
 from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec, spans_of
@@ -58,7 +58,7 @@ def check_deadman(spec: DeadmanSpec, interval: Interval) -> Steps[dict[str, Any]
     levels = yield from read_levels(spec, Interval(spans.earlier.start, interval.stop))
     newer = yield from read_newer(spec, interval)
     retired = spec.inventory.without_retired
-    seen = Seen(_only(recent, retired(recent)), _only(earlier, retired(earlier)), levels)
+    seen = ObservedSeries(_only(recent, retired(recent)), _only(earlier, retired(earlier)), levels)
     length = interval.duration
     verdicts = judge(
         seen,
@@ -83,8 +83,8 @@ def _only(seen: Mapping[Series, datetime], kept: Iterable[Series]) -> dict[Serie
 def _result(
     spec: DeadmanSpec,
     interval: Interval,
-    verdicts: list[Verdict],
-    seen: Seen,
+    verdicts: list[SeriesVerdict],
+    seen: ObservedSeries,
     expected: tuple[Series, ...] | None,
 ) -> dict[str, Any]:
     dead = [verdict for verdict in verdicts if verdict.state in DEAD]

@@ -31,7 +31,7 @@ DEAD = frozenset({SeriesState.STOPPED, SeriesState.NEVER_STARTED})
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ObservedSeries:
     """What was read.
 
     :param recent: last point within the silence, per series
@@ -45,7 +45,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class SeriesVerdict:
     """What is said of one series."""
 
     series: Series
@@ -59,13 +59,13 @@ class Verdict:
 
 
 def judge(
-    seen: Seen,
+    seen: ObservedSeries,
     *,
     expected: tuple[Series, ...] | None,
     dead_level: str,
     retired_before: datetime | None,
     retires_from: datetime | None,
-) -> list[Verdict]:
+) -> list[SeriesVerdict]:
     """Decide the state of each series, in the order of the series.
 
     :param expected: the series to judge; None judges all that were seen
@@ -74,7 +74,7 @@ def judge(
     :param retires_from: series last seen before this were retired by an earlier interval
     """
     candidates = sorted(set(seen.recent) | set(seen.earlier)) if expected is None else sorted(expected)
-    verdicts: list[Verdict] = []
+    verdicts: list[SeriesVerdict] = []
     for series in candidates:
         verdict = _judge_one(series, seen, dead_level)
         if expected is None and retired_before and verdict.last_seen and verdict.last_seen < retired_before:
@@ -84,15 +84,17 @@ def judge(
         verdicts.append(verdict)
     judged = {verdict.series for verdict in verdicts}
     gone = [s for s, level in seen.levels.items() if level == dead_level and s not in judged]
-    verdicts.extend(Verdict(series, SeriesState.RETIRED, seen.earlier.get(series)) for series in sorted(gone))
+    verdicts.extend(
+        SeriesVerdict(series, SeriesState.RETIRED, seen.earlier.get(series)) for series in sorted(gone)
+    )
     return verdicts
 
 
-def _judge_one(series: Series, seen: Seen, dead_level: str) -> Verdict:
+def _judge_one(series: Series, seen: ObservedSeries, dead_level: str) -> SeriesVerdict:
     if series in seen.recent:
         was_dead = seen.levels.get(series) == dead_level
         state = SeriesState.CAME_BACK if was_dead else SeriesState.ALIVE
-        return Verdict(series, state, seen.recent[series])
+        return SeriesVerdict(series, state, seen.recent[series])
     if series in seen.earlier:
-        return Verdict(series, SeriesState.STOPPED, seen.earlier[series])
-    return Verdict(series, SeriesState.NEVER_STARTED, None)
+        return SeriesVerdict(series, SeriesState.STOPPED, seen.earlier[series])
+    return SeriesVerdict(series, SeriesState.NEVER_STARTED, None)

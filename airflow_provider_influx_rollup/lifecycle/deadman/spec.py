@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.inventory import SeriesSource
 from airflow_provider_influx_rollup.lifecycle.run.default_names import (
-    MOST_CHECK_BYTES,
+    MAX_CHECK_BYTES,
     is_short_name,
     short_filter_text,
 )
@@ -106,7 +106,7 @@ class DeadmanSpec:
         if self.fields is not None:
             name += f" fields {','.join(self.fields)}"
         given = "".join(f" {key}={'|'.join(values)}" for key, values in sorted((self.tags or {}).items()))
-        if not is_short_name(name + given, MOST_CHECK_BYTES):
+        if not is_short_name(name + given, MAX_CHECK_BYTES):
             given = f" {short_filter_text(self.tags or {})}"
         return Check(name + given, self.measurement)
 

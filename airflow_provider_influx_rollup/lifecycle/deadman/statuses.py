@@ -13,7 +13,7 @@ from airflow_provider_influx_rollup.flux.deadman import (
     newest_status_query,
 )
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
-from airflow_provider_influx_rollup.lifecycle.deadman.series_state import DEAD, SeriesState, Verdict
+from airflow_provider_influx_rollup.lifecycle.deadman.series_state import DEAD, SeriesState, SeriesVerdict
 from airflow_provider_influx_rollup.lifecycle.deadman.spec import RETIRED_LEVEL, DeadmanSpec, Spans
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import about_window
 from airflow_provider_influx_rollup.lifecycle.source.inventory import Series, series_label
@@ -49,7 +49,7 @@ def statuses_of(
     spec: DeadmanSpec,
     interval: Interval,
     spans: Spans,
-    verdicts: list[Verdict],
+    verdicts: list[SeriesVerdict],
     levels: Mapping[Series, str],
 ) -> list[Status]:
     """One status for each verdict, and one for the whole check when nothing is expected.
@@ -84,7 +84,7 @@ def statuses_of(
     return statuses
 
 
-def _status(spec: DeadmanSpec, interval: Interval, spans: Spans, verdict: Verdict) -> Status:
+def _status(spec: DeadmanSpec, interval: Interval, spans: Spans, verdict: SeriesVerdict) -> Status:
     name, seen = series_label(verdict.series), verdict.last_seen
     last = f"its last point is at {format_instant(seen)}" if seen else "no point was found"
     at = f"at {format_instant(interval.stop)}"

@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_influx_rollup.exceptions import BucketNotFound, InfluxForbidden
 from airflow_provider_influx_rollup.flux.ledger_history import spec_counts_query, unfinished_query
 from airflow_provider_influx_rollup.flux.server_clock import server_clock_query
-from airflow_provider_influx_rollup.lifecycle.doctor.findings import Finding, Status, describe
+from airflow_provider_influx_rollup.lifecycle.doctor.findings import Finding, Severity, describe
 from airflow_provider_influx_rollup.lifecycle.doctor.retention import check_retention
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_pipelines
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
@@ -76,14 +76,14 @@ def _check_clock(now: Clock) -> Steps[Finding]:
     difference = rows[0]["_value"] - (before + on_the_way / 2)
     # when in that time the server looked at its clock, nobody knows
     amount = max(abs(difference) - on_the_way / 2, timedelta())
-    status = Status.OK if amount < CLOCK_WARN else Status.WARN if amount < CLOCK_FAIL else Status.FAIL
+    status = Severity.OK if amount < CLOCK_WARN else Severity.WARN if amount < CLOCK_FAIL else Severity.FAIL
     side = "ahead of" if difference > timedelta() else "behind"
     text = f"the server is at least {amount.total_seconds():.2f} s {side} this machine"
     if not amount:
         text = "server and machine show the same time"
     fix = (
         ""
-        if status is Status.OK
+        if status is Severity.OK
         else "let both take their time from NTP: windows are due by the server's clock, Airflow's schedules by its own"
     )
     return Finding("clock", status, text, fix)
@@ -93,16 +93,16 @@ def _check_ledger(name: str, ledger: Bucket | None) -> Steps[Finding]:
     if ledger is None:
         text = f"there is no bucket {name!r}, or the token may not read it"
         fix = "the first rollup makes it, when its token may create buckets; else create it with retention 0"
-        return Finding("ledger", Status.WARN, text, fix)
+        return Finding("ledger", Severity.WARN, text, fix)
     if ledger.retention_seconds:
         text = f"bucket {name!r} keeps receipts for {describe(ledger.retention_seconds)} only"
         return Finding(
-            "ledger", Status.FAIL, text, "set its retention to 0: every rollup is refused until then"
+            "ledger", Severity.FAIL, text, "set its retention to 0: every rollup is refused until then"
         )
     refusal = yield from _write_refusal(name)
     if refusal:
-        return Finding("ledger", Status.FAIL, refusal, f"let the token write to bucket {name!r}")
-    return Finding("ledger", Status.OK, f"bucket {name!r} keeps receipts for ever, and may be written")
+        return Finding("ledger", Severity.FAIL, refusal, f"let the token write to bucket {name!r}")
+    return Finding("ledger", Severity.OK, f"bucket {name!r} keeps receipts for ever, and may be written")
 
 
 def _write_refusal(bucket: str) -> Steps[str]:
@@ -127,10 +127,10 @@ def _check_buckets(
             orphaned = True
             text = f"pipeline {name!r}: no {' and no '.join(gone)}, or the token may not read it"
             fix = "let the token read it, create it, or delete the pipeline_spec record of a pipeline that is given up"
-            yield Finding("buckets", Status.FAIL, text, fix)
+            yield Finding("buckets", Severity.FAIL, text, fix)
     if not orphaned:
         text = f"all buckets of all pipelines ({len(pipelines)}) are there and can be read"
-        yield Finding("buckets", Status.OK, text)
+        yield Finding("buckets", Severity.OK, text)
 
 
 def _check_names(pipelines: Mapping[str, RollupSpec]) -> Finding:
@@ -141,11 +141,11 @@ def _check_names(pipelines: Mapping[str, RollupSpec]) -> Finding:
             if then not in (now, f"{now} {then[-16:]}"):
                 renamed[then, now] = renamed.get((then, now), 0) + 1
     if not renamed:
-        return Finding("names", Status.OK, "no bucket of a pipeline was renamed")
+        return Finding("names", Severity.OK, "no bucket of a pipeline was renamed")
     named = "; ".join(
         f"{then!r} is {now!r} now, in {count} pipelines" for (then, now), count in sorted(renamed.items())
     )
-    return Finding("names", Status.OK, f"renamed buckets, which their pipelines follow: {named}")
+    return Finding("names", Severity.OK, f"renamed buckets, which their pipelines follow: {named}")
 
 
 def _check_permissions(
@@ -157,11 +157,13 @@ def _check_permissions(
         refusal = yield from _write_refusal(target)
         if refusal:
             findings.append(
-                Finding("permissions", Status.FAIL, refusal, "give the token read and write for it")
+                Finding("permissions", Severity.FAIL, refusal, "give the token read and write for it")
             )
     if targets and not findings:
         findings.append(
-            Finding("permissions", Status.OK, f"the token may write to every target bucket ({len(targets)})")
+            Finding(
+                "permissions", Severity.OK, f"the token may write to every target bucket ({len(targets)})"
+            )
         )
     return findings
 
@@ -181,14 +183,14 @@ def _check_stuck(
         fix = "run them again: `influx-rollup coverage` lists them"
         if not stuck.keys() <= pipelines.keys():
             fix += "; those of scripts, queries over the ledger"
-        return Finding("writing", Status.FAIL, text, fix)
+        return Finding("writing", Severity.FAIL, text, fix)
     if writing:
         return Finding(
             "writing",
-            Status.OK,
+            Severity.OK,
             f"windows that are being written now: {sum(writing.values())}, none for long",
         )
-    return Finding("writing", Status.OK, "no window is WRITING")
+    return Finding("writing", Severity.OK, "no window is WRITING")
 
 
 def _check_drift(pipelines: Mapping[str, RollupSpec], rows: Iterable[Row]) -> Finding:
@@ -198,7 +200,7 @@ def _check_drift(pipelines: Mapping[str, RollupSpec], rows: Iterable[Row]) -> Fi
         if spec is not None and row["spec_hash"] != spec.spec_hash():
             stale[row["pipeline"]] = stale.get(row["pipeline"], 0) + row["_value"]
     if not stale:
-        return Finding("specs", Status.OK, "all recent windows are of the spec in force")
+        return Finding("specs", Severity.OK, "all recent windows are of the spec in force")
     names = ", ".join(f"{count} of {name!r}" for name, count in sorted(stale.items()))
     fix = "backfill them, so that the whole target holds what is asked for now"
-    return Finding("specs", Status.WARN, f"recent windows are of an earlier spec: {names}", fix)
+    return Finding("specs", Severity.WARN, f"recent windows are of an earlier spec: {names}", fix)

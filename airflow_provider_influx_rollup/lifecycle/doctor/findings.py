@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Status(StrEnum):
+class Severity(StrEnum):
     """How bad a finding is."""
 
     OK = "ok"
@@ -25,7 +25,7 @@ class Finding:
     """
 
     check: str
-    status: Status
+    status: Severity
     message: str
     fix: str = ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from airflow_provider_influx_rollup.lifecycle.doctor.findings import Finding, Status, describe
+from airflow_provider_influx_rollup.lifecycle.doctor.findings import Finding, Severity, describe
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import parents_of
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.steps.influx import Bucket
@@ -29,7 +29,7 @@ def check_retention(
     ]
     if pipelines and not findings:
         findings.append(
-            Finding("retention", Status.OK, "every bucket keeps points longer than its windows need")
+            Finding("retention", Severity.OK, "every bucket keeps points longer than its windows need")
         )
     return findings
 
@@ -42,14 +42,16 @@ def _of_pipeline(
             f"pipeline {spec.pipeline_name!r}: source bucket {source.name!r} keeps points for "
             f"{describe(source.retention_seconds)}, and a window is due {describe(needed)} after its first point"
         )
-        yield Finding("retention", Status.FAIL, text, "keep them longer, or take shorter windows or lateness")
+        yield Finding(
+            "retention", Severity.FAIL, text, "keep them longer, or take shorter windows or lateness"
+        )
     if target is None or not target.retention_seconds:
         return
     keeps = f"pipeline {spec.pipeline_name!r}: target bucket {target.name!r} keeps rollups for {describe(target.retention_seconds)}"
     if target.retention_seconds <= needed:
         text = f"{keeps}, and a window is written {describe(needed)} after its start"
         yield Finding(
-            "retention", Status.FAIL, text, "keep them longer: InfluxDB drops what is too old to write"
+            "retention", Severity.FAIL, text, "keep them longer: InfluxDB drops what is too old to write"
         )
     elif source is not None and (
         not source.retention_seconds or target.retention_seconds < source.retention_seconds
@@ -57,7 +59,7 @@ def _of_pipeline(
         raw = f"for {describe(source.retention_seconds)}" if source.retention_seconds else "for ever"
         text = f"{keeps}, and its source {source.name!r} keeps points {raw}"
         yield Finding(
-            "retention", Status.WARN, text, "keep rollups at least as long as what they are made of"
+            "retention", Severity.WARN, text, "keep rollups at least as long as what they are made of"
         )
 
 

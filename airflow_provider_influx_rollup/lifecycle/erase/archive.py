@@ -31,7 +31,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.index import mark_ge
 from airflow_provider_influx_rollup.lifecycle.archive_files.moved import read_moved
 from airflow_provider_influx_rollup.lifecycle.archive_files.publish import few, read_back
 from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import read_purge, write_purge
-from airflow_provider_influx_rollup.lifecycle.erase.found import Held
+from airflow_provider_influx_rollup.lifecycle.erase.found import Holding
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
@@ -193,7 +193,7 @@ class ArchiveLook:
         )
 
 
-def held_by(files: WindowFiles) -> list[Held]:
+def held_by(files: WindowFiles) -> list[Holding]:
     """What the files of a window hold of the series, as places of a certificate."""
     held = []
     label = str(files.window)
@@ -203,10 +203,10 @@ def held_by(files: WindowFiles) -> list[Held]:
             details = _details(files.window, one, one.published)
             points = one.matching(one.named)
             place = f"{ARCHIVE} {label} {one.generation}"
-            held.append(Held(place, points, max(points.total.rows, 1), details))
+            held.append(Holding(place, points, max(points.total.rows, 1), details))
         if doomed := one.must_go(one.attempts):
             details = {"folder": one.folder, "files": len(doomed)}
-            held.append(Held(f"{ATTEMPTS} {label} {one.generation}", Fingerprint(), len(doomed), details))
+            held.append(Holding(f"{ATTEMPTS} {label} {one.generation}", Fingerprint(), len(doomed), details))
     return held
 
 
@@ -223,7 +223,7 @@ def _details(window: Interval, files: Files, published: Published) -> dict[str, 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rewriting:
+class RewriteRun:
     """How files are written anew.
 
     :param erase_id: of the erasure
@@ -243,7 +243,7 @@ class Rewriting:
         return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 
-def clear_window(how: Rewriting, files: WindowFiles) -> Steps[bool]:
+def clear_window(how: RewriteRun, files: WindowFiles) -> Steps[bool]:
     """Publish the newest generation anew without the series, and remove every file that holds points of it.
 
     :return: False when another run was faster, so that the window is to be looked at again
@@ -266,7 +266,7 @@ def clear_window(how: Rewriting, files: WindowFiles) -> Steps[bool]:
     return True
 
 
-def _write_anew(how: Rewriting, files: WindowFiles, newest: Published) -> Steps[Manifest | None]:
+def _write_anew(how: RewriteRun, files: WindowFiles, newest: Published) -> Steps[Manifest | None]:
     """The next generation: all points of the newest one but those of the series."""
     yield from verify_files(newest)
     window, old = files.window, newest.manifest
@@ -301,7 +301,7 @@ def _write_anew(how: Rewriting, files: WindowFiles, newest: Published) -> Steps[
 
 
 def _manifest(
-    how: Rewriting, old: Manifest, number: int, parts: Sequence[Part], content: Fingerprint
+    how: RewriteRun, old: Manifest, number: int, parts: Sequence[Part], content: Fingerprint
 ) -> Manifest:
     # of a window whose points are not all in the bucket nobody has read what the bucket holds now
     source = content if old.source == old.content else Fingerprint()
@@ -320,7 +320,7 @@ def _manifest(
     )
 
 
-def _follow_purge(how: Rewriting, window: Interval, before: int, number: int) -> Steps[None]:
+def _follow_purge(how: RewriteRun, window: Interval, before: int, number: int) -> Steps[None]:
     """The generation that stands for purged points is the new one."""
     folder = window_folder(how.spec.archive.folder, window)
     purge = yield from read_purge(folder)
@@ -334,7 +334,7 @@ def _follow_purge(how: Rewriting, window: Interval, before: int, number: int) ->
         yield from ask(Write(archive.ledger_bucket, lines))
 
 
-def _remove_matching(how: Rewriting, one: Files) -> Steps[None]:
+def _remove_matching(how: RewriteRun, one: Files) -> Steps[None]:
     """Remove the files of a generation that holds points of the series, and say so beside its manifest before that."""
     if one.published is None or not one.must_go(one.named):
         return

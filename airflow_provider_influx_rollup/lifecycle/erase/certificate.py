@@ -17,9 +17,9 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.certificates import 
     read_numbered,
 )
 from airflow_provider_influx_rollup.lifecycle.erase.archive import ARCHIVE, ATTEMPTS, generations_after
-from airflow_provider_influx_rollup.lifecycle.erase.clear import Clearing
+from airflow_provider_influx_rollup.lifecycle.erase.clear import ErasureRun
 from airflow_provider_influx_rollup.lifecycle.erase.copies import COPIES, RECORDS, STATUSES
-from airflow_provider_influx_rollup.lifecycle.erase.found import Found, Held
+from airflow_provider_influx_rollup.lifecycle.erase.found import ErasureFindings, Holding
 from airflow_provider_influx_rollup.lifecycle.erase.look import SOURCE
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.erase.state import EraseState
@@ -49,7 +49,7 @@ def find_certificate(spec: EraseSpec) -> Steps[Certificate | None]:
 
 
 def certify(
-    spec: EraseSpec, state: EraseState, clearing: Clearing, run: RunInfo, now: Clock, key: SigningKey | None
+    spec: EraseSpec, state: EraseState, clearing: ErasureRun, run: RunInfo, now: Clock, key: SigningKey | None
 ) -> Steps[Certificate]:
     """Write the certificate, unless a run that died has."""
     folder = spec.archive.folder
@@ -75,7 +75,7 @@ def certify(
 
 
 def _body(
-    spec: EraseSpec, state: EraseState, clearing: Clearing, run: RunInfo, now: Clock
+    spec: EraseSpec, state: EraseState, clearing: ErasureRun, run: RunInfo, now: Clock
 ) -> Steps[dict[str, Any]]:
     found = state.all_found
     archive = spec.archive
@@ -117,15 +117,15 @@ def _body(
     return body
 
 
-def _points(found: Found) -> Fingerprint:
+def _points(found: ErasureFindings) -> Fingerprint:
     """Of the source."""
     return next((one.points for one in found.of_kind(SOURCE)), Fingerprint())
 
 
-def _target(spec: EraseSpec, one: Held) -> Mapping[str, Any]:
+def _target(spec: EraseSpec, one: Holding) -> Mapping[str, Any]:
     names = [spec.shown(name) for name in one.details["pipelines"]]
     return {**_place(one), "pipelines": names}
 
 
-def _place(one: Held) -> Mapping[str, Any]:
+def _place(one: Holding) -> Mapping[str, Any]:
     return {**one.details, "erased": one.points.as_json()}

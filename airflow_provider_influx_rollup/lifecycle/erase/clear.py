@@ -15,11 +15,11 @@ from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.archive_files.fences import put_fence
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import fold_marks
-from airflow_provider_influx_rollup.lifecycle.erase.archive import Rewriting, clear_window
+from airflow_provider_influx_rollup.lifecycle.erase.archive import RewriteRun, clear_window
 from airflow_provider_influx_rollup.lifecycle.erase.copies import clear_copies
-from airflow_provider_influx_rollup.lifecycle.erase.found import Found
+from airflow_provider_influx_rollup.lifecycle.erase.found import ErasureFindings
 from airflow_provider_influx_rollup.lifecycle.erase.look import Looker
-from airflow_provider_influx_rollup.lifecycle.erase.receipts import Restating, restate
+from airflow_provider_influx_rollup.lifecycle.erase.receipts import Restatement, restate
 from airflow_provider_influx_rollup.lifecycle.erase.source import delete_matching, source_of
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.erase.targets import Reader, place_name, reach_of
@@ -43,7 +43,7 @@ LONGEST_WINDOW = timedelta(days=400)
 
 
 @dataclass(frozen=True, slots=True)
-class Writing:
+class WritingRun:
     """A run that writes a window, or died when it did.
 
     :param is_old: whether it is at it for long
@@ -74,7 +74,7 @@ class Writing:
 
 
 @dataclass(kw_only=True)
-class Clearing:
+class ErasureRun:
     """Deletes what was found.
 
     :param kept: pipelines with windows that still hold something of the series, with the reason
@@ -83,8 +83,8 @@ class Clearing:
     """
 
     look: Looker
-    rewriting: Rewriting
-    restating: Restating
+    rewriting: RewriteRun
+    restating: Restatement
     kept: dict[str, dict[str, Any]] = field(default_factory=dict)
     remade: dict[str, int] = field(default_factory=dict)
     begun: list[str] = field(default_factory=list)
@@ -94,7 +94,7 @@ class Clearing:
         """What is erased."""
         return self.look.spec
 
-    def clear(self, found: Found) -> Steps[None]:
+    def clear(self, found: ErasureFindings) -> Steps[None]:
         """Delete everywhere, in an order in which nobody can bring back what is deleted already.
 
         :param found: in all rounds
@@ -135,7 +135,9 @@ class Clearing:
         fix = "run it again when these runs have ended: it goes on where it was"
         raise SourceChanging(what, window=window, written="no certificate", fix=fix)
 
-    def _clear_pipeline(self, reader: Reader, found: Found, done: set[tuple[str, str]]) -> Steps[None]:
+    def _clear_pipeline(
+        self, reader: Reader, found: ErasureFindings, done: set[tuple[str, str]]
+    ) -> Steps[None]:
         reach = reach_of(self.spec, self.look.readers, reader.place)
         if not reader.why and reach is not None and place_name(reader.place) in found.held:
             if reader.place not in done:
@@ -189,7 +191,7 @@ class Clearing:
         receipts = decode_receipts((yield from ask(Query(query, as_sent=True))))
         return [one for one in receipts if any(one.window.overlaps(span) for span in spans)]
 
-    def find_writing(self, found: Found) -> Steps[list[Writing]]:
+    def find_writing(self, found: ErasureFindings) -> Steps[list[WritingRun]]:
         """The runs that write windows of the series.
 
         :param found: in all rounds
@@ -202,7 +204,7 @@ class Clearing:
             for receipt in (yield from self._receipts(reader, found.spans)):
                 if receipt.state is State.WRITING:
                     is_old = now - receipt.written_at >= BUSY_FOR
-                    writing.append(Writing(reader.name, receipt, is_old))
+                    writing.append(WritingRun(reader.name, receipt, is_old))
         return writing
 
 

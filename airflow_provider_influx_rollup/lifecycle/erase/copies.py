@@ -12,10 +12,10 @@ from airflow_provider_influx_rollup.flux.erase import EXACT_TIME, records_query
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.ledger.codec import EVENT_MEASUREMENT
 from airflow_provider_influx_rollup.ledger.line_protocol import encode_line
-from airflow_provider_influx_rollup.lifecycle.erase.found import Held
+from airflow_provider_influx_rollup.lifecycle.erase.found import Holding
 from airflow_provider_influx_rollup.lifecycle.erase.source import delete_matching, find_matching, source_of
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
-from airflow_provider_influx_rollup.lifecycle.erase.texts import NAMING, Texts
+from airflow_provider_influx_rollup.lifecycle.erase.texts import NAMING, TextField
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import FindBucket, Query, Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -28,13 +28,13 @@ LINES_PER_WRITE = 1_000
 NOT_TAGS = frozenset({"_time", "_value", "_field", "_measurement", EXACT_TIME})
 
 
-def find_copies(spec: EraseSpec) -> Steps[tuple[list[Held], list[Interval]]]:
+def find_copies(spec: EraseSpec) -> Steps[tuple[list[Holding], list[Interval]]]:
     """What the quarantine, the statuses and the ledger hold of the series.
 
     :return: what is there, and the parts of time in which there are copies of points
     :raises BucketNotFound: when a bucket that was named is not there
     """
-    held: list[Held] = []
+    held: list[Holding] = []
     spans: list[Interval] = []
     for place, source in _sources(spec).items():
         bucket = yield from ask(FindBucket(source.bucket))
@@ -44,13 +44,13 @@ def find_copies(spec: EraseSpec) -> Steps[tuple[list[Held], list[Interval]]]:
             raise BucketNotFound(what, written="nothing", fix=fix)
         found = yield from find_matching(bucket, source, spec.span, spec.archive.max_rows_per_read)
         details = {"bucket": source.bucket, "measurement": source.measurement}
-        held.append(Held.of(place, found.points, **details))
+        held.append(Holding.of(place, found.points, **details))
         if place.startswith(f"{COPIES} "):
             spans += found.spans
     for texts in NAMING:
         lines = yield from _rewritten(spec, texts)
         place = f"{RECORDS} {texts.name}"
-        held.append(Held(place, Fingerprint(), len(lines), {"bucket": spec.archive.ledger_bucket}))
+        held.append(Holding(place, Fingerprint(), len(lines), {"bucket": spec.archive.ledger_bucket}))
     return held, spans
 
 
@@ -79,7 +79,7 @@ def _sources(spec: EraseSpec) -> dict[str, RollupSource]:
     }
 
 
-def _rewritten(spec: EraseSpec, texts: Texts) -> Steps[list[str]]:
+def _rewritten(spec: EraseSpec, texts: TextField) -> Steps[list[str]]:
     """The records that name the series, as lines that do not."""
     ledger = spec.archive.ledger_bucket
     if (yield from ask(FindBucket(ledger))) is None:
@@ -95,6 +95,6 @@ def _rewritten(spec: EraseSpec, texts: Texts) -> Steps[list[str]]:
     return lines
 
 
-def _line(row: Mapping[str, Any], texts: Texts, text: str) -> str:
+def _line(row: Mapping[str, Any], texts: TextField, text: str) -> str:
     tags = {key: str(value) for key, value in row.items() if key not in NOT_TAGS and value not in (None, "")}
     return encode_line(texts.measurement, tags, texts.fields(text), row[EXACT_TIME])

@@ -14,12 +14,12 @@ from airflow_provider_influx_rollup.exceptions import InfluxRollupError, SourceC
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.archive_files.certificates import require_last
 from airflow_provider_influx_rollup.lifecycle.archive_files.place import located
-from airflow_provider_influx_rollup.lifecycle.erase.archive import ARCHIVE, ATTEMPTS, ArchiveLook, Rewriting
+from airflow_provider_influx_rollup.lifecycle.erase.archive import ARCHIVE, ATTEMPTS, ArchiveLook, RewriteRun
 from airflow_provider_influx_rollup.lifecycle.erase.certificate import certify, find_certificate
-from airflow_provider_influx_rollup.lifecycle.erase.clear import Clearing
-from airflow_provider_influx_rollup.lifecycle.erase.found import Found
+from airflow_provider_influx_rollup.lifecycle.erase.clear import ErasureRun
+from airflow_provider_influx_rollup.lifecycle.erase.found import ErasureFindings
 from airflow_provider_influx_rollup.lifecycle.erase.look import SOURCE, Looker
-from airflow_provider_influx_rollup.lifecycle.erase.receipts import Restating
+from airflow_provider_influx_rollup.lifecycle.erase.receipts import Restatement
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.erase.state import (
     EraseState,
@@ -42,7 +42,7 @@ from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import format_instant
 
-MOST_ROUNDS = 3
+MAX_ROUNDS = 3
 ERASED = "the series are erased everywhere, and the certificate is not complete"
 RERUN = "run the erasure again: it certifies what is erased"
 # of the certificate, in the result
@@ -61,7 +61,7 @@ class EraseResult:
     """
 
     spec: EraseSpec
-    found: Found
+    found: ErasureFindings
     certificate: Certificate | None
     is_new: bool
     dry_run: bool
@@ -154,11 +154,11 @@ def _erase(spec: EraseSpec, by: EraseRun, *, dry_run: bool) -> Steps[EraseResult
     certificate = None
     if not dry_run and (state is not None or found.total):
         state = yield from _begun(spec, by, state, found, began)
-        rewriting = Rewriting(
+        rewriting = RewriteRun(
             spec=spec, erase_id=state.erase_id, run=by.run, clock=by.now, versions=by.versions
         )
-        clearing = Clearing(
-            look=looker, rewriting=rewriting, restating=Restating(state.erase_id, stored, by.run, by.now)
+        clearing = ErasureRun(
+            look=looker, rewriting=rewriting, restating=Restatement(state.erase_id, stored, by.run, by.now)
         )
         state = yield from _clear_all(spec, state, clearing)
         with once_deleted(ERASED, RERUN):
@@ -191,7 +191,7 @@ def _erase(spec: EraseSpec, by: EraseRun, *, dry_run: bool) -> Steps[EraseResult
 
 
 def _begun(
-    spec: EraseSpec, by: EraseRun, state: EraseState | None, found: Found, began: datetime
+    spec: EraseSpec, by: EraseRun, state: EraseState | None, found: ErasureFindings, began: datetime
 ) -> Steps[EraseState]:
     """An erasure that a run has begun, or a new one."""
     if state is None:
@@ -202,13 +202,13 @@ def _begun(
     return replace(state, found=state.found.again(found))
 
 
-def _clear_all(spec: EraseSpec, state: EraseState, clearing: Clearing) -> Steps[EraseState]:
+def _clear_all(spec: EraseSpec, state: EraseState, clearing: ErasureRun) -> Steps[EraseState]:
     """Delete and look again, until there is nothing.
 
     :raises SourceChanging: when points keep coming
     """
     came = ""
-    for _ in range(MOST_ROUNDS):
+    for _ in range(MAX_ROUNDS):
         # before anything is deleted: a rerun knows then what there was
         yield from write_state(spec, state)
         yield from _clear_once(state, clearing)
@@ -218,12 +218,12 @@ def _clear_all(spec: EraseSpec, state: EraseState, clearing: Clearing) -> Steps[
         came = _what_came(found)
         yield from ask(Report(f"{came} while the series were erased, going on", "warning"))
         state = state.next_round(found)
-    what = f"{came} while the series were erased {MOST_ROUNDS} times"
+    what = f"{came} while the series were erased {MAX_ROUNDS} times"
     fix = "stop what writes them, then run it again: it goes on where it was"
     raise SourceChanging(what, written="no certificate", fix=fix)
 
 
-def _at_rest(spec: EraseSpec, state: EraseState, clearing: Clearing) -> Steps[EraseState]:
+def _at_rest(spec: EraseSpec, state: EraseState, clearing: ErasureRun) -> Steps[EraseState]:
     """Refuse to certify while a run writes windows of the series: it may have read the points before.
 
     One that is at it for long is dead, or hangs: it is taken for dead when a later try finds it as it was.
@@ -238,7 +238,7 @@ def _at_rest(spec: EraseSpec, state: EraseState, clearing: Clearing) -> Steps[Er
     return state
 
 
-def _clear_once(state: EraseState, clearing: Clearing) -> Steps[None]:
+def _clear_once(state: EraseState, clearing: ErasureRun) -> Steps[None]:
     """Delete everywhere; an error says what is deleted already."""
     try:
         yield from clearing.clear(state.all_found)
@@ -250,7 +250,7 @@ def _clear_once(state: EraseState, clearing: Clearing) -> Steps[None]:
         raise
 
 
-def _what_came(found: Found) -> str:
+def _what_came(found: ErasureFindings) -> str:
     """What a look has found after everything was deleted."""
     files = found.of_kind(ATTEMPTS)
     if len(files) == len(found.held):
@@ -269,7 +269,7 @@ def _nothing_found(spec: EraseSpec) -> Steps[Certificate | None]:
     return certificate
 
 
-def _tell(spec: EraseSpec, found: Found) -> Steps[None]:
+def _tell(spec: EraseSpec, found: ErasureFindings) -> Steps[None]:
     for place, one in sorted(found.held.items()):
         what = "files of a run that died, or is writing them," if place.startswith(f"{ATTEMPTS} ") else ""
         yield from ask(Report(f"{place}: {one.rows:,} {what}".rstrip() + " to erase"))

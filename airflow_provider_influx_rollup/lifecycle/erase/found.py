@@ -12,7 +12,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 
 @dataclass(frozen=True)
-class Held:
+class Holding:
     """What one place holds of the series.
 
     :param place: name of the place, one of its own
@@ -27,13 +27,13 @@ class Held:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, place: str, points: Fingerprint, **details: Any) -> Held:
+    def of(cls, place: str, points: Fingerprint, **details: Any) -> Holding:
         """What was read point by point."""
         return cls(place, points, points.total.rows, details)
 
-    def plus(self, other: Held) -> Held:
+    def plus(self, other: Holding) -> Holding:
         """Both, found one after the other."""
-        return Held(
+        return Holding(
             self.place,
             _sum(self.points, other.points),
             self.rows + other.rows,
@@ -50,14 +50,14 @@ class Held:
         }
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Held:
+    def from_json(cls, values: Mapping[str, Any]) -> Holding:
         """Undo ``as_json``."""
         points = Fingerprint.from_json(values["points"])
         return cls(values["place"], points, int(values["rows"]), values["details"])
 
 
 @dataclass(frozen=True)
-class Found:
+class ErasureFindings:
     """What one look has found everywhere.
 
     :param held: by place; places without anything are left out
@@ -66,7 +66,7 @@ class Found:
         points that these stand for
     """
 
-    held: Mapping[str, Held] = field(default_factory=dict)
+    held: Mapping[str, Holding] = field(default_factory=dict)
     spans: tuple[Interval, ...] = ()
     rows: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
 
@@ -75,25 +75,25 @@ class Found:
         """How much there is, in all places."""
         return sum(one.rows for one in self.held.values())
 
-    def of_kind(self, kind: str) -> list[Held]:
+    def of_kind(self, kind: str) -> list[Holding]:
         """The places of a kind, which their names begin with."""
         return [one for place, one in sorted(self.held.items()) if place.partition(" ")[0] == kind]
 
-    def plus(self, later: Found) -> Found:
+    def plus(self, later: ErasureFindings) -> ErasureFindings:
         """With what a later look has found, after all of this was deleted."""
         held = dict(self.held)
         for place, one in later.held.items():
             held[place] = held[place].plus(one) if place in held else one
-        return Found(held, _spans(self, later), _rows(self, later, adds=True))
+        return ErasureFindings(held, _spans(self, later), _rows(self, later, adds=True))
 
-    def again(self, later: Found) -> Found:
+    def again(self, later: ErasureFindings) -> ErasureFindings:
         """With what a later look has found, when some of this may have been deleted before it: the larger of both."""
         held = dict(self.held)
         for place, one in later.held.items():
             known = held.get(place)
             if known is None or known.rows < one.rows:
                 held[place] = replace(one, details={**known.details, **one.details}) if known else one
-        return Found(held, _spans(self, later), _rows(self, later, adds=False))
+        return ErasureFindings(held, _spans(self, later), _rows(self, later, adds=False))
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -107,9 +107,9 @@ class Found:
         }
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Found:
+    def from_json(cls, values: Mapping[str, Any]) -> ErasureFindings:
         """Undo ``as_json``."""
-        held = [Held.from_json(one) for one in values["held"]]
+        held = [Holding.from_json(one) for one in values["held"]]
         return cls(
             {one.place: one for one in held},
             tuple(Interval.from_json(span) for span in values["spans"]),
@@ -120,10 +120,14 @@ class Found:
         )
 
 
-def found_of(held: Iterable[Held], spans: Iterable[Interval], rows: Mapping[str, Mapping[int, int]]) -> Found:
+def found_of(
+    held: Iterable[Holding], spans: Iterable[Interval], rows: Mapping[str, Mapping[int, int]]
+) -> ErasureFindings:
     """What a look has found; empty places are left out."""
     full = {one.place: one for one in held if one.rows}
-    return Found(full, tuple(merge_intervals(spans)), {name: some for name, some in rows.items() if some})
+    return ErasureFindings(
+        full, tuple(merge_intervals(spans)), {name: some for name, some in rows.items() if some}
+    )
 
 
 def _sum(left: Fingerprint, right: Fingerprint) -> Fingerprint:
@@ -132,11 +136,11 @@ def _sum(left: Fingerprint, right: Fingerprint) -> Fingerprint:
     return Fingerprint(fields=both.fields, series={}, series_count=max(left.series_count, right.series_count))
 
 
-def _spans(one: Found, other: Found) -> tuple[Interval, ...]:
+def _spans(one: ErasureFindings, other: ErasureFindings) -> tuple[Interval, ...]:
     return tuple(merge_intervals([*one.spans, *other.spans]))
 
 
-def _rows(one: Found, other: Found, *, adds: bool) -> dict[str, dict[int, int]]:
+def _rows(one: ErasureFindings, other: ErasureFindings, *, adds: bool) -> dict[str, dict[int, int]]:
     both = {name: dict(starts) for name, starts in one.rows.items()}
     for name, starts in other.rows.items():
         known = both.setdefault(name, {})

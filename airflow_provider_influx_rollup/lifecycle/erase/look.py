@@ -9,7 +9,7 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.lifecycle.erase.archive import ArchiveLook, WindowFiles, held_by
 from airflow_provider_influx_rollup.lifecycle.erase.copies import find_copies
-from airflow_provider_influx_rollup.lifecycle.erase.found import Found, Held, found_of
+from airflow_provider_influx_rollup.lifecycle.erase.found import ErasureFindings, Holding, found_of
 from airflow_provider_influx_rollup.lifecycle.erase.source import find_matching, source_of
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.erase.targets import Readers, find_rows
@@ -41,12 +41,12 @@ class Looker:
         """The series where they are written."""
         return source_of(self.spec.archive.bucket, self.spec.archive.measurement, self.spec.tags)
 
-    def look(self) -> Steps[Found]:
+    def look(self) -> Steps[ErasureFindings]:
         """Count and hash all that there is."""
         archive = self.spec.archive
         source = yield from find_matching(self.bucket, self.source, self.spec.span, archive.max_rows_per_read)
         details = {"bucket": archive.bucket, "measurement": archive.measurement}
-        held = [Held.of(f"{SOURCE} {archive.bucket}/{archive.measurement}", source.points, **details)]
+        held = [Holding.of(f"{SOURCE} {archive.bucket}/{archive.measurement}", source.points, **details)]
         spans = list(source.spans)
         for window in (yield from self.archive.windows()):
             found = held_by((yield from self._window(window)))

@@ -25,7 +25,7 @@ from airflow_provider_influx_rollup.lifecycle.run.reasons import ERASE, RECONCIL
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
-from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.rows import target_rows
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import FindBucket, Query, QueryArrow, Write
@@ -34,12 +34,12 @@ from airflow_provider_influx_rollup.windows.coverage import runs_of_neighbours
 from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
 
 # rows of a target that are read at once
-MOST_ROWS = 500_000
-MOST_WINDOWS = 1_000
+MAX_ROWS = 500_000
+MAX_WINDOWS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Restating:
+class Restatement:
     """How receipts are made right.
 
     :param erase_id: of the erasure
@@ -75,7 +75,7 @@ def read_receipts_at(rollup: RollupSpec, starts: Sequence[int]) -> Steps[list[Re
     ]
 
 
-def restate(how: Restating, rollup: RollupSpec, erased: Mapping[int, int]) -> Steps[int]:
+def restate(how: Restatement, rollup: RollupSpec, erased: Mapping[int, int]) -> Steps[int]:
     """Make the receipts of COMMITTED windows right.
 
     :param erased: starts of windows that lost rows, with the number of source points that these stood for
@@ -101,7 +101,7 @@ def _has_target(spec: RollupSpec, rollup: RollupSpec) -> Steps[bool]:
     return (yield from ask(FindBucket(spec.target_bucket))) is not None
 
 
-def _spec_of(how: Restating, rollup: RollupSpec, spec_hash: str) -> RollupSpec | None:
+def _spec_of(how: Restatement, rollup: RollupSpec, spec_hash: str) -> RollupSpec | None:
     """The spec under which windows were committed."""
     if rollup.spec_hash() == spec_hash:
         return rollup
@@ -112,7 +112,7 @@ def _spec_of(how: Restating, rollup: RollupSpec, spec_hash: str) -> RollupSpec |
 
 
 def _restate(
-    how: Restating, spec: RollupSpec, receipts: Sequence[Receipt], erased: Mapping[int, int]
+    how: Restatement, spec: RollupSpec, receipts: Sequence[Receipt], erased: Mapping[int, int]
 ) -> Steps[int]:
     known = {receipt.window: receipt for receipt in receipts}
     windows = tuple(sorted(known))
@@ -131,7 +131,7 @@ def _restate(
     return len(windows)
 
 
-def _counted(how: Restating, spec: RollupSpec, windows: tuple[Interval, ...]) -> Steps[dict[Interval, int]]:
+def _counted(how: Restatement, spec: RollupSpec, windows: tuple[Interval, ...]) -> Steps[dict[Interval, int]]:
     """Source points of the windows whose points are all there."""
     plan = yield from plan_rollup(spec, windows, replace(how.run, reason=RECONCILE), dry_run=True)
     purged, now = purged_windows(windows, plan.purged), how.clock()
@@ -144,15 +144,13 @@ def _count(spec: RollupSpec, plan: Plan, windows: Sequence[Interval]) -> Steps[d
     found: dict[Interval, int] = {}
     runs, _ = plan.types.runs_of_one_type(runs_of_neighbours(windows))
     for run in runs:
-        for first in range(0, len(run), MOST_WINDOWS):
-            job = job_of(
-                spec, run[first : first + MOST_WINDOWS], plan.types.selection_of(run), plan.ownership
-            )
+        for first in range(0, len(run), MAX_WINDOWS):
+            job = job_of(spec, run[first : first + MAX_WINDOWS], plan.types.selection_of(run), plan.ownership)
             found |= dict(zip(job.windows, (yield from _count_block(job)), strict=True))
     return found
 
 
-def _count_block(job: Job) -> Steps[list[int]]:
+def _count_block(job: RollupBlock) -> Steps[list[int]]:
     if not job.fields:
         return [0] * len(job.windows)
     tables = yield from ask(QueryArrow(counts_query(job.source, job.runs, job.fields)))
@@ -165,7 +163,7 @@ def _blocks(windows: Sequence[Interval], known: Mapping[Interval, Receipt]) -> I
     rows = 0
     for window in windows:
         more = known[window].rows_out
-        if block and (rows + more > MOST_ROWS or len(block) == MOST_WINDOWS):
+        if block and (rows + more > MAX_ROWS or len(block) == MAX_WINDOWS):
             yield block
             block, rows = [], 0
         block.append(window)
@@ -175,7 +173,7 @@ def _blocks(windows: Sequence[Interval], known: Mapping[Interval, Receipt]) -> I
 
 
 def _write(
-    how: Restating, spec: RollupSpec, receipts: Sequence[Receipt], rows_in: Mapping[Interval, int]
+    how: Restatement, spec: RollupSpec, receipts: Sequence[Receipt], rows_in: Mapping[Interval, int]
 ) -> Steps[None]:
     """Read the target back, and write what it holds."""
     windows = tuple(receipt.window for receipt in receipts)
@@ -207,7 +205,7 @@ def _write(
         yield from ask(Write(spec.ledger_bucket, encode_receipts(signed(receipt, run) for receipt in todo)))
 
 
-def _is_restated(made: Receipt, before: Receipt, how: Restating) -> bool:
+def _is_restated(made: Receipt, before: Receipt, how: Restatement) -> bool:
     """Whether an earlier try has written the same."""
     same = replace(made, written_at=before.written_at, generation=before.generation)
     return before.reason == how.reason and same == before

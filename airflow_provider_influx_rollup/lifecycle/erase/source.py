@@ -20,13 +20,13 @@ from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interva
 from airflow_provider_influx_rollup.windows.shards import shard_parts
 
 READS_AT_A_TIME = 2
-MOST_DELETES = 3
+MAX_DELETES = 3
 # a shard group of a short-lived bucket has an hour, which would cut years into too many parts
-MOST_PARTS = 2_000
+MAX_PARTS = 2_000
 
 
 @dataclass(frozen=True)
-class Matching:
+class MatchingPoints:
     """What a measurement of a bucket holds of some series.
 
     :param spans: parts of time that have points, merged
@@ -36,7 +36,7 @@ class Matching:
     spans: tuple[Interval, ...]
 
 
-NONE = Matching(Fingerprint(), ())
+NONE = MatchingPoints(Fingerprint(), ())
 
 
 def source_of(bucket: str, measurement: str, tags: Mapping[str, str]) -> RollupSource:
@@ -46,7 +46,7 @@ def source_of(bucket: str, measurement: str, tags: Mapping[str, str]) -> RollupS
 
 def find_matching(
     bucket: Bucket, source: RollupSource, interval: Interval, most_rows: int
-) -> Steps[Matching]:
+) -> Steps[MatchingPoints]:
     """Read the points of some series, part after part.
 
     :param most_rows: most points that one query reads
@@ -72,7 +72,7 @@ def find_matching(
         found += yield from ask(
             Gather(tuple(FingerprintSource(matching_points_query(source, part)) for part in some))
         )
-    return Matching(merge(found), tuple(merge_intervals(parts)))
+    return MatchingPoints(merge(found), tuple(merge_intervals(parts)))
 
 
 def count_matching(source: RollupSource, interval: Interval) -> Steps[int]:
@@ -88,12 +88,12 @@ def delete_matching(source: RollupSource, interval: Interval) -> Steps[None]:
     tags = {key: values[0] for key, values in source.tags.items()}
     predicate = delete_predicate(source.measurement, tags)
     left = 0
-    for _ in range(MOST_DELETES):
+    for _ in range(MAX_DELETES):
         yield from ask(Delete(source.bucket, interval, predicate))
         left = yield from count_matching(source, interval)
         if not left:
             return
-    what = f"{left:,} points of {source.bucket}/{source.measurement} are still there after they were deleted {MOST_DELETES} times"
+    what = f"{left:,} points of {source.bucket}/{source.measurement} are still there after they were deleted {MAX_DELETES} times"
     fix = "stop what writes them, then run it again: it goes on where it was"
     raise PartialWrite(what, written="no certificate", fix=fix)
 
@@ -126,7 +126,7 @@ def _hull(source: RollupSource, interval: Interval) -> Steps[Interval | None]:
 def _parts(span: Interval, shard_seconds: int) -> list[Interval]:
     """Parts of time in which a field has one type."""
     seconds = shard_seconds or 3600
-    while span.duration.total_seconds() / seconds > MOST_PARTS:
+    while span.duration.total_seconds() / seconds > MAX_PARTS:
         seconds *= 2
     return shard_parts(span, seconds)
 

@@ -13,7 +13,7 @@ from airflow_provider_influx_rollup.archive.erasure import (
     is_state,
     state_name,
 )
-from airflow_provider_influx_rollup.lifecycle.erase.found import Found
+from airflow_provider_influx_rollup.lifecycle.erase.found import ErasureFindings
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -47,17 +47,17 @@ class EraseState:
     begun_at: str
     certificate: int
     run: Mapping[str, Any]
-    before: Found = field(default_factory=Found)
-    found: Found = field(default_factory=Found)
+    before: ErasureFindings = field(default_factory=ErasureFindings)
+    found: ErasureFindings = field(default_factory=ErasureFindings)
     rounds: int = 1
     seen: tuple[str, ...] = ()
 
     @property
-    def all_found(self) -> Found:
+    def all_found(self) -> ErasureFindings:
         """Of all rounds."""
         return self.before.plus(self.found)
 
-    def next_round(self, found: Found) -> EraseState:
+    def next_round(self, found: ErasureFindings) -> EraseState:
         """All that was found is deleted, and there is more."""
         return replace(self, before=self.all_found, found=found, rounds=self.rounds + 1)
 
@@ -89,8 +89,8 @@ class EraseState:
                 **{name: values[name] for name in ("erase_id", "begun_at", "certificate", "rounds", "run")},
                 subject=Subject.from_json(values["subject"]),
                 interval=Interval.from_json(interval) if interval else None,
-                before=Found.from_json(values["before"]),
-                found=Found.from_json(values["found"]),
+                before=ErasureFindings.from_json(values["before"]),
+                found=ErasureFindings.from_json(values["found"]),
                 seen=tuple(values.get("seen", ())),
             )
         except (KeyError, TypeError, ValueError) as error:

@@ -11,7 +11,7 @@ from airflow_provider_influx_rollup.aggregates.frame import Frame, frames_from_t
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.target_read import target_query
-from airflow_provider_influx_rollup.lifecycle.erase.found import Held
+from airflow_provider_influx_rollup.lifecycle.erase.found import Holding
 from airflow_provider_influx_rollup.lifecycle.erase.source import find_matching, source_of
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.claims import Claim
@@ -218,7 +218,7 @@ def naming_specs(spec: EraseSpec, stored: Sequence[StoredSpec]) -> list[str]:
 
 def find_rows(
     spec: EraseSpec, readers: Readers, place: tuple[str, str]
-) -> Steps[tuple[Held, dict[str, dict[int, int]]]]:
+) -> Steps[tuple[Holding, dict[str, dict[int, int]]]]:
     """The rows of the series in a target, as far as they are deleted by their tags.
 
     :return: what is there, and of each pipeline the starts of its windows in nanoseconds, with the number of points that
@@ -231,7 +231,7 @@ def find_rows(
     reach = reach_of(spec, readers, place)
     bucket = yield from ask(FindBucket(place[0]))
     if bucket is None or reach is None:
-        return Held(name, Fingerprint(), 0, details), {}
+        return Holding(name, Fingerprint(), 0, details), {}
     found = yield from find_matching(
         bucket, source_of(*place, spec.tags), reach, spec.archive.max_rows_per_read
     )
@@ -241,7 +241,7 @@ def find_rows(
         for frame in frames_from_tables((yield from ask(QueryArrow(flux)))):
             for one in here:
                 _add_windows(windows[one.name], one.rollup, frame)
-    return Held.of(name, found.points, **details), windows
+    return Holding.of(name, found.points, **details), windows
 
 
 def place_name(place: tuple[str, str]) -> str:

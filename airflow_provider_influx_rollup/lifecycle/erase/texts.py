@@ -21,7 +21,7 @@ AFTER_TAG = r"(?=, |; | \(| and \d+ more|$)"
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class TextField:
     """A field of the ledger's records whose text names series.
 
     :param clean: the text without the series; None when it has none of them
@@ -119,9 +119,9 @@ def _has_all(series: Mapping[str, Any], tags: Mapping[str, str]) -> bool:
 
 
 NAMING = (
-    Texts(LATENESS_MEASUREMENT, "by_series", _clean_list),
-    Texts(VALIDATION_MEASUREMENT, "examples", _clean_list),
-    Texts(EVENT_MEASUREMENT, INCOMPLETE, _clean_reason, None),
-    Texts(RECEIPT_MEASUREMENT, INCOMPLETE, _clean_reason, None),
-    Texts(RECEIPT_MEASUREMENT, COMPLETE_WHEN, _clean_question, None),
+    TextField(LATENESS_MEASUREMENT, "by_series", _clean_list),
+    TextField(VALIDATION_MEASUREMENT, "examples", _clean_list),
+    TextField(EVENT_MEASUREMENT, INCOMPLETE, _clean_reason, None),
+    TextField(RECEIPT_MEASUREMENT, INCOMPLETE, _clean_reason, None),
+    TextField(RECEIPT_MEASUREMENT, COMPLETE_WHEN, _clean_question, None),
 )

@@ -12,7 +12,7 @@ from airflow_provider_influx_rollup.archive.pieces import Piece, cut_pieces
 from airflow_provider_influx_rollup.exceptions import ArchiveMissing, ConfigurationError, SourceChanging
 from airflow_provider_influx_rollup.lifecycle.archive_files.generations import require_generation
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import find_entries, has_windows
-from airflow_provider_influx_rollup.lifecycle.archive_files.moved import Held, find_held
+from airflow_provider_influx_rollup.lifecycle.archive_files.moved import PointsPlace, find_held
 from airflow_provider_influx_rollup.lifecycle.archive_files.place import earlier_names
 from airflow_provider_influx_rollup.lifecycle.export.holdings import Holdings, holdings, sum_of
 from airflow_provider_influx_rollup.lifecycle.export.spec import ExportResult, ExportSpec
@@ -30,7 +30,7 @@ TRIES = 200
 
 
 @dataclass(kw_only=True)
-class _Going:
+class _ExportRun:
     """A run of an export, and what it has done.
 
     :ivar version: of the table
@@ -67,7 +67,7 @@ def export(
     began = now()
     if not (yield from has_windows(spec.folder)):
         spec = replace(spec, kept_as=(yield from earlier_names(spec.bucket, spec.ledger_bucket)))
-    going = _Going(spec=spec, run=run, dry_run=dry_run)
+    going = _ExportRun(spec=spec, run=run, dry_run=dry_run)
     pieces = yield from _pieces(spec, interval)
     yield from _look(going)
     for piece in pieces:
@@ -106,12 +106,12 @@ def _pieces(spec: ExportSpec, interval: Interval) -> Steps[list[Piece]]:
     return pieces
 
 
-def _look(going: _Going) -> Steps[None]:
+def _look(going: _ExportRun) -> Steps[None]:
     state: TableState = yield from ask(ReadTable(going.spec.table_at))
     going.version, going.held = state.version, holdings(state.notes)
 
 
-def _export_piece(going: _Going, piece: Piece) -> Steps[None]:
+def _export_piece(going: _ExportRun, piece: Piece) -> Steps[None]:
     entry = piece.entries[0]
     published = yield from require_generation(going.spec.folder, entry.window, entry.generation)
     held = yield from find_held(published)
@@ -140,7 +140,7 @@ def _export_piece(going: _Going, piece: Piece) -> Steps[None]:
 
 
 def _count(
-    going: _Going, piece: Piece, parts: Mapping[Interval, Total], version: int, *, replaces: bool
+    going: _ExportRun, piece: Piece, parts: Mapping[Interval, Total], version: int, *, replaces: bool
 ) -> None:
     going.version = version
     going.commits += 1
@@ -150,7 +150,7 @@ def _count(
 
 
 def _commit(
-    going: _Going, piece: Piece, held: Held, parts: Mapping[Interval, Total], *, replaces: bool
+    going: _ExportRun, piece: Piece, held: PointsPlace, parts: Mapping[Interval, Total], *, replaces: bool
 ) -> CommitPoints:
     published = held.published
     note: dict[str, Any] = {
@@ -176,7 +176,7 @@ def _commit(
     )
 
 
-def _files(piece: Piece, held: Held) -> tuple[tuple[str, str], ...]:
+def _files(piece: Piece, held: PointsPlace) -> tuple[tuple[str, str], ...]:
     """The files that may have points of a piece, with their hashes."""
     return tuple(
         (f"{held.holder.folder}/{part.name}", part.sha256)
@@ -185,7 +185,7 @@ def _files(piece: Piece, held: Held) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _parts(going: _Going, entry: Entry, piece: Piece, held: Held) -> Steps[dict[Interval, Total]]:
+def _parts(going: _ExportRun, entry: Entry, piece: Piece, held: PointsPlace) -> Steps[dict[Interval, Total]]:
     """What a piece holds, by the small windows that it was made of, so that one of them can be replaced later."""
     content = held.published.manifest.content.total
     if entry.window not in going.small:
@@ -213,7 +213,7 @@ def _small_totals(spec: ExportSpec, entry: Entry, content: Total) -> Steps[dict[
     return found
 
 
-def _told(going: _Going, piece: Piece, wanted: Total, *, replaces: bool) -> str:
+def _told(going: _ExportRun, piece: Piece, wanted: Total, *, replaces: bool) -> str:
     entry = piece.entries[0]
     verb = "would be " if going.dry_run else ""
     how = "replaced" if replaces else "appended"

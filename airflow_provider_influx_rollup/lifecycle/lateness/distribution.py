@@ -33,7 +33,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class LatenessBounds:
     """A lateness that is only known to lie between two, in seconds."""
 
     at_least: float
@@ -90,12 +90,12 @@ class Distribution:
     def _upper(self) -> tuple[list[float], list[int]]:
         return _cumulated((sample.at_most, sample.points) for sample in self.samples)
 
-    def quantile(self, share: Fraction) -> Bounds:
+    def quantile(self, share: Fraction) -> LatenessBounds:
         """The least lateness that this share of the points does not exceed.
 
         :param share: above 0, at most 1; there must be points
         """
-        return Bounds(_quantile(self._lower, share), _quantile(self._upper, share))
+        return LatenessBounds(_quantile(self._lower, share), _quantile(self._upper, share))
 
     def caught(self, seconds: float) -> tuple[float, float]:
         """The share of the points that a lateness surely catches, and the share that it perhaps catches."""
@@ -137,7 +137,7 @@ class Setting:
     """
 
     share: Fraction
-    needed: Bounds
+    needed: LatenessBounds
     present: Duration
     is_enough: bool
 

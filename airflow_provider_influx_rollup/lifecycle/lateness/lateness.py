@@ -44,7 +44,7 @@ from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
 from airflow_provider_influx_rollup.windows.interval import Interval
 
-MOST_RUNS_PER_QUERY = 100
+MAX_RUNS_PER_QUERY = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class LatenessSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class PipelineHistory:
     """What the ledger knows of the windows of one pipeline.
 
     :param waits: the receipt and the wait, in seconds after the stop, of each watched window's first commit
@@ -124,7 +124,9 @@ def _chosen(spec: LatenessSpec, known: Mapping[str, RollupSpec]) -> list[RollupS
     return [raw[name] for name in names]
 
 
-def _watched(spec: LatenessSpec, pipeline: RollupSpec, interval: Interval, now: datetime) -> Steps[Watched]:
+def _watched(
+    spec: LatenessSpec, pipeline: RollupSpec, interval: Interval, now: datetime
+) -> Steps[PipelineHistory]:
     ledger, name = spec.ledger_bucket, pipeline.pipeline_name
     queries = (
         Query(receipts_query(ledger, name, ROLLUP, interval), as_sent=True),
@@ -149,7 +151,7 @@ def _watched(spec: LatenessSpec, pipeline: RollupSpec, interval: Interval, now: 
     for arrival in decode_lateness(record_rows):
         if arrival.window in waits:
             arrivals[arrival.window].append(_tightened(arrival, checks))
-    return Watched(pipeline, waits, arrivals, len(receipts) - len(waits))
+    return PipelineHistory(pipeline, waits, arrivals, len(receipts) - len(waits))
 
 
 def _tightened(arrival: LateArrival, checks: Sequence[CleanCheck]) -> LateArrival:
@@ -173,7 +175,7 @@ def _first_commits(rows: Iterable[Mapping[str, Any]]) -> dict[int, datetime]:
     return firsts
 
 
-def _notes(spec: LatenessSpec, watched: Watched) -> list[str]:
+def _notes(spec: LatenessSpec, watched: PipelineHistory) -> list[str]:
     name, notes = watched.spec.pipeline_name, []
     if watched.unwatched:
         notes.append(
@@ -187,7 +189,7 @@ def _notes(spec: LatenessSpec, watched: Watched) -> list[str]:
     return notes
 
 
-def _samples(watched: Watched) -> list[Sample]:
+def _samples(watched: PipelineHistory) -> list[Sample]:
     """All points of the watched windows."""
     samples: list[Sample] = []
     for window, (receipt, wait) in watched.waits.items():
@@ -198,7 +200,7 @@ def _samples(watched: Watched) -> list[Sample]:
     return samples
 
 
-def _rows_by_group(spec: LatenessSpec, watched: Watched) -> Steps[list[LatenessRow]]:
+def _rows_by_group(spec: LatenessSpec, watched: PipelineHistory) -> Steps[list[LatenessRow]]:
     """A row for each combination of tag values; the points of the first commits come from the source as it is now."""
     late, unknown = _late_by_group(watched, spec.group_by)
     counts = yield from _counts_by_group(watched, spec.group_by)
@@ -214,7 +216,7 @@ def _rows_by_group(spec: LatenessSpec, watched: Watched) -> Steps[list[LatenessR
 
 
 def _late_by_group(
-    watched: Watched, tag_keys: Sequence[str]
+    watched: PipelineHistory, tag_keys: Sequence[str]
 ) -> tuple[dict[tuple[Group, Interval], list[Sample]], list[Sample]]:
     """Late points by group and window, and those whose series was not recorded."""
     late: dict[tuple[Group, Interval], list[Sample]] = defaultdict(list)
@@ -228,15 +230,15 @@ def _late_by_group(
 
 
 def _counts_by_group(
-    watched: Watched, tag_keys: Sequence[str]
+    watched: PipelineHistory, tag_keys: Sequence[str]
 ) -> Steps[Mapping[tuple[Group, Interval], int]]:
     spec, counts = watched.spec, Counter[tuple[Group, Interval]]()
     windows = {window.start: window for window in sorted(watched.waits)}
     source = RollupSource(spec.source_bucket, spec.measurement, spec.tags)
     rules = spec.rules()
     runs = equal_runs(windows.values())
-    for first in range(0, len(runs), MOST_RUNS_PER_QUERY):
-        some = runs[first : first + MOST_RUNS_PER_QUERY]
+    for first in range(0, len(runs), MAX_RUNS_PER_QUERY):
+        some = runs[first : first + MAX_RUNS_PER_QUERY]
         for row in (yield from ask(Query(group_counts_query(source, some, tag_keys)))):
             if rules.names_for(row["_field"]):
                 counts[_group(row, tag_keys), windows[row["_time"]]] += row["_value"]
@@ -251,7 +253,7 @@ def _late(arrival: LateArrival, points: int) -> Sample:
     return Sample(points, arrival.at_least_seconds, arrival.at_most_seconds, is_late=True)
 
 
-def _row(watched: Watched, group: Group | None, samples: Iterable[Sample]) -> list[LatenessRow]:
+def _row(watched: PipelineHistory, group: Group | None, samples: Iterable[Sample]) -> list[LatenessRow]:
     """One row, or none when there are no points."""
     distribution, spec = Distribution.of(samples), watched.spec
     if not distribution.samples:

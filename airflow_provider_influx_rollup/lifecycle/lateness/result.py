@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.lifecycle.lateness.distribution import (
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import Interval
 
-MOST_ROWS = 50
+MAX_ROWS = 50
 SHARES = (Fraction(99, 100), Fraction(999, 1000))
 LATE_SHARES = (Fraction(1, 2), Fraction(9, 10), Fraction(1))
 LADDER = ("1m", "5m", "15m", "30m", "1h", "3h", "6h", "12h", "1d", "3d", "7d", "30d")
@@ -109,8 +109,8 @@ class LatenessReport:
         """Small JSON: at most 50 rows."""
         return {
             "interval": self.interval.as_json(),
-            "rows": [row.as_json() for row in self.rows[:MOST_ROWS]],
-            "rows_left_out": max(0, len(self.rows) - MOST_ROWS),
+            "rows": [row.as_json() for row in self.rows[:MAX_ROWS]],
+            "rows_left_out": max(0, len(self.rows) - MAX_ROWS),
             "unwatched_windows": self.unwatched_windows,
             "notes": list(self.notes),
         }

@@ -18,7 +18,7 @@ from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import FindBucket, Query
 from airflow_provider_influx_rollup.steps.step import Steps
 
-MOST_NAMES = 10
+MAX_NAMES = 10
 SPECS, LEDGER = "specs", "ledger_bucket"
 
 
@@ -111,7 +111,7 @@ def find_pipeline(name: str, ledger_bucket: str, stored: Sequence[StoredSpec]) -
         fix = "run its windows again: a rerun makes them right"
         raise ConfigurationError(what, written="nothing", fix=fix)
     known = sorted({one.pipeline for one in stored})
-    similar = get_close_matches(name, known, n=MOST_NAMES, cutoff=0.4) or known[:MOST_NAMES]
+    similar = get_close_matches(name, known, n=MAX_NAMES, cutoff=0.4) or known[:MAX_NAMES]
     what = f"the ledger {ledger_bucket!r} knows no pipeline {name!r}"
     fix = f"name one of it, such as {', '.join(map(repr, similar))}" if similar else "run the pipeline once"
     raise ConfigurationError(what, written="nothing", fix=fix)

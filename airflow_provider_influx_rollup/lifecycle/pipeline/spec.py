@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.exceptions import AggregateNotMergeable, Con
 from airflow_provider_influx_rollup.flux.names import validate_name, validate_written_measurement
 from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_BUCKET
 from airflow_provider_influx_rollup.lifecycle.run.default_names import (
-    MOST_PIPELINE_BYTES,
+    MAX_PIPELINE_BYTES,
     filter_text,
     is_held,
     is_short_name,
@@ -188,7 +188,7 @@ class RollupSpec:
         filtered = "{" + chosen + "}" if chosen else ""
         begin, end = f"{self.source_bucket}/{self.measurement}", f"->{target}@{self.grid.label}{grouped}"
         name = f"{begin}{filtered}{end}"
-        if not self.tags or is_short_name(name, MOST_PIPELINE_BYTES):
+        if not self.tags or is_short_name(name, MAX_PIPELINE_BYTES):
             return name
         return f"{begin}{{{short_filter_text(self.tags)}}}{end}"
 

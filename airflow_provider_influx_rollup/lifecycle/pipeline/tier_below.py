@@ -23,7 +23,7 @@ from airflow_provider_influx_rollup.windows.nesting import cells_below
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 
-MOST_NAMED = 5
+MAX_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +156,8 @@ def not_committed(spec: RollupSpec, edge: Edge, waiting: Sequence[Interval]) -> 
     :param waiting: at least one
     """
     lacking = edge.lacking()
-    named = ", ".join(f"{cell} {_state(edge, cell)}" for cell in lacking[:MOST_NAMED])
-    more = f" and {len(lacking) - MOST_NAMED} more" if len(lacking) > MOST_NAMED else ""
+    named = ", ".join(f"{cell} {_state(edge, cell)}" for cell in lacking[:MAX_NAMED])
+    more = f" and {len(lacking) - MAX_NAMED} more" if len(lacking) > MAX_NAMED else ""
     what = (
         f"{len(waiting)} windows of pipeline {spec.pipeline_name!r} cannot start: {len(lacking)} windows of pipeline "
         f"{edge.below.name!r} are not COMMITTED: {named}{more}"

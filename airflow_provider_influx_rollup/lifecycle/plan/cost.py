@@ -18,14 +18,14 @@ from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import EPOCH, Interval
 
 RECENT = timedelta(days=30)
-MOST_EVENTS = 5_000
-MOST_BLOCKS = 200
+MAX_EVENTS = 5_000
+MAX_BLOCKS = 200
 #: a stored value before compression: 8 bytes of time, 8 bytes of value
 BYTES_PER_VALUE = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class WrittenBlock:
     """Windows that were written, verified and committed together.
 
     :param points: source points of all of them
@@ -57,7 +57,7 @@ class CostModel:
     is_own: bool = True
 
     @classmethod
-    def learn(cls, blocks: Sequence[Block], *, is_own: bool = True) -> CostModel | None:
+    def learn(cls, blocks: Sequence[WrittenBlock], *, is_own: bool = True) -> CostModel | None:
         """Fit a line through blocks; medians, so that a few runs that had to wait do not count.
 
         :param blocks: in any order
@@ -108,14 +108,14 @@ def learn_cost(ledger_bucket: str, pipeline: str, stage: str, now: datetime) -> 
     soon = now + timedelta(days=1)
     recent, ever = Interval(now - RECENT, soon), Interval(EPOCH, soon)
     for name, written in ((pipeline, recent), (pipeline, ever), (None, recent)):
-        query = blocks_query(ledger_bucket, stage, written, pipeline=name, most_events=MOST_EVENTS)
+        query = blocks_query(ledger_bucket, stage, written, pipeline=name, most_events=MAX_EVENTS)
         blocks = blocks_of((yield from ask(Query(query, as_sent=True))))
         if blocks:
             return CostModel.learn(blocks, is_own=name is not None)
     return None
 
 
-def blocks_of(rows: Iterable[Mapping[str, Any]]) -> list[Block]:
+def blocks_of(rows: Iterable[Mapping[str, Any]]) -> list[WrittenBlock]:
     """The newest blocks of a history, the newest first.
 
     Each window of a block carries the seconds of the whole block; runs do not take the same microseconds by chance.
@@ -127,15 +127,15 @@ def blocks_of(rows: Iterable[Mapping[str, Any]]) -> list[Block]:
     for row in sorted(committed, key=lambda row: row["_time"], reverse=True):
         who = tuple(row.get(name) for name in ("pipeline", "run_id", "task_id", "try_number", "seconds"))
         members.setdefault(who, []).append(row)
-    return [_block(group) for group in list(members.values())[:MOST_BLOCKS]]
+    return [_block(group) for group in list(members.values())[:MAX_BLOCKS]]
 
 
-def _block(rows: Sequence[Mapping[str, Any]]) -> Block:
+def _block(rows: Sequence[Mapping[str, Any]]) -> WrittenBlock:
     points, values = (sum(row[name] for row in rows) for name in ("rows_in", "rows_out"))
-    return Block(len(rows), points, values, rows[0]["seconds"])
+    return WrittenBlock(len(rows), points, values, rows[0]["seconds"])
 
 
-def _median_slope(blocks: Sequence[Block]) -> float:
+def _median_slope(blocks: Sequence[WrittenBlock]) -> float:
     """Seconds per point: the median over all pairs of blocks, or of all that was spent when no two differ."""
     slopes = [
         (right.seconds - left.seconds) / (right.points - left.points)
@@ -148,6 +148,6 @@ def _median_slope(blocks: Sequence[Block]) -> float:
     return fmean(block.seconds for block in blocks) / points if points else 0.0
 
 
-def _differ(left: Block, right: Block) -> bool:
+def _differ(left: WrittenBlock, right: WrittenBlock) -> bool:
     """Whether two blocks are far enough apart in points for a slope that is more than noise."""
     return abs(left.points - right.points) > 0.2 * max(left.points, right.points)

@@ -40,7 +40,7 @@ from airflow_provider_influx_rollup.steps.influx import Delete, Query, Report, W
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, storable_part
 
-MOST_ROUNDS = 3
+MAX_ROUNDS = 3
 DELETED = "some or all points are deleted, the archive holds them, and the certificate is not complete"
 RERUN = "run the purge again: it deletes the rest and certifies it"
 
@@ -201,7 +201,7 @@ def _delete_rest(spec: PurgeSpec, proof: Proof) -> Steps[int]:
     :return: how many points are there, when some came late
     """
     rows: list[int] = []
-    for _ in range(MOST_ROUNDS):
+    for _ in range(MAX_ROUNDS):
         rows = yield from _count(spec, [part.interval for part in proof.plan.slices])
         if not sum(rows):
             return 0
@@ -216,7 +216,7 @@ def _delete_rest(spec: PurgeSpec, proof: Proof) -> Steps[int]:
             )
             return rest.equal + rest.others
         yield from ask(_delete(spec, proof.window))
-    what = f"{sum(rows):,} points are still there after they were deleted {MOST_ROUNDS} times"
+    what = f"{sum(rows):,} points are still there after they were deleted {MAX_ROUNDS} times"
     raise PartialWrite(
         what, window=proof.window, written="no certificate", fix="run it again: it goes on where it was"
     )

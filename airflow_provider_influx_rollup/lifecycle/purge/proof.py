@@ -18,7 +18,7 @@ from airflow_provider_influx_rollup.exceptions import (
 )
 from airflow_provider_influx_rollup.hashing import text_hash
 from airflow_provider_influx_rollup.lifecycle.archive_files.generations import Published, newest_generation
-from airflow_provider_influx_rollup.lifecycle.archive_files.moved import Held, verify_held
+from airflow_provider_influx_rollup.lifecycle.archive_files.moved import PointsPlace, verify_held
 from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import (
     DELETING,
     DONE,
@@ -31,7 +31,7 @@ from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import lift_mar
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec, refused
-from airflow_provider_influx_rollup.lifecycle.purge.tiers import Archived, TierProof, prove_tiers
+from airflow_provider_influx_rollup.lifecycle.purge.tiers import ProvenArchive, TierProof, prove_tiers
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.margins import WORKER_CLOCKS_DIFFER
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
@@ -48,7 +48,7 @@ from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import CompareParts, Comparison
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
-MOST_NAMED = 3
+MAX_NAMED = 3
 FIX_ARCHIVE = "archive the window again, then purge it"
 
 
@@ -68,7 +68,7 @@ class Proof:
     window: Interval
     folder: str
     plan: ReadPlan
-    held: Held
+    held: PointsPlace
     source: Fingerprint
     tiers: tuple[TierProof, ...]
     before: PurgeState | None
@@ -123,7 +123,7 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class RemainingPoints:
     """What the bucket holds of a window that is being deleted.
 
     :param equal: points that are in the archive, value included
@@ -221,7 +221,7 @@ def _with_tiers(
         yield from _forget(spec, proof)
     # two workers' clocks may differ a little
     unchanged_since = datetime.fromisoformat(manifest.created_at) + min(spec.rest, WORKER_CLOCKS_DIFFER)
-    archived = Archived(manifest.generation, unchanged_since)
+    archived = ProvenArchive(manifest.generation, unchanged_since)
     tiers = yield from prove_tiers(spec, window, stored, archived, run, now)
     return replace(proof, tiers=tuple(tiers))
 
@@ -259,7 +259,9 @@ def _open(spec: PurgeSpec, window: Interval, folder: str, *, dry_run: bool) -> S
     return _Opened(folder=folder, before=before, published=published, plan=plan, claim=claim)
 
 
-def _verified(spec: PurgeSpec, window: Interval, folder: str, published: Published | None) -> Steps[Held]:
+def _verified(
+    spec: PurgeSpec, window: Interval, folder: str, published: Published | None
+) -> Steps[PointsPlace]:
     """Where the newest generation's points are, after they were read from the files.
 
     :raises PurgeRefused: when there is none, or it is not what may be purged
@@ -278,7 +280,7 @@ def _verified(spec: PurgeSpec, window: Interval, folder: str, published: Publish
     return held
 
 
-def compare_rest(spec: PurgeSpec, proof: Proof) -> Steps[Rest]:
+def compare_rest(spec: PurgeSpec, proof: Proof) -> Steps[RemainingPoints]:
     """What the bucket holds of the window, point by point, against the archive."""
     equal = others = 0
     examples: list[str] = []
@@ -288,10 +290,10 @@ def compare_rest(spec: PurgeSpec, proof: Proof) -> Steps[Rest]:
         equal += found.equal
         others += found.changed + found.unknown
         examples += found.examples
-    return Rest(equal, others, tuple(examples[:MOST_NAMED]))
+    return RemainingPoints(equal, others, tuple(examples[:MAX_NAMED]))
 
 
-def require_all_archived(rest: Rest, window: Interval) -> None:
+def require_all_archived(rest: RemainingPoints, window: Interval) -> None:
     """Refuse to delete points that the archive does not hold as they are.
 
     :raises PurgeRefused: with some of them
@@ -325,7 +327,7 @@ def _require_archived(proof: Proof) -> None:
     if proof.source in (manifest.source, manifest.content):
         return
     differences = proof.source.differences(manifest.source, "the bucket", "the archive")
-    named = "; ".join(differences[:MOST_NAMED])
+    named = "; ".join(differences[:MAX_NAMED])
     what = f"the bucket has changed since generation {manifest.generation} was made of it: {named}"
     raise refused(what, proof.window, FIX_ARCHIVE)
 
@@ -337,7 +339,7 @@ def _require_restorable(proof: Proof) -> None:
         return
     what = (
         f"a restore could not bring {source.doubled:,} points back: their series has several of one field at one time, "
-        f"under two orders of the tags: {'; '.join(source.doubled_series[:MOST_NAMED])}"
+        f"under two orders of the tags: {'; '.join(source.doubled_series[:MAX_NAMED])}"
     )
     fix = (
         "delete the points of these series and write the right ones again by line protocol, which sorts tags; "

@@ -42,7 +42,7 @@ from airflow_provider_influx_rollup.steps.influx import Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
-MOST_LISTED = 100
+MAX_LISTED = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +94,10 @@ class PurgeResult:
             "state": State.PLANNED.value if self.dry_run else State.COMMITTED.value,
             "certificates": [
                 {"window": window.as_json(), "number": certificate.number, "sha256": certificate.sha256}
-                for window, certificate in certified[:MOST_LISTED]
+                for window, certificate in certified[:MAX_LISTED]
             ],
             "refused": [
-                {"window": window.as_json(), "why": why} for window, why in self.refused[:MOST_LISTED]
+                {"window": window.as_json(), "why": why} for window, why in self.refused[:MAX_LISTED]
             ],
             "path": f"{archive.shown_path}/{archive.folder}",
             "dry_run": self.dry_run,

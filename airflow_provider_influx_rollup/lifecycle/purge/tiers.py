@@ -37,11 +37,11 @@ from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, from_ns
 from airflow_provider_influx_rollup.windows.lateness import is_due
 
-MOST_NAMED = 3
+MAX_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Archived:
+class ProvenArchive:
     """The archive of a window, which the bucket equals.
 
     :param unchanged_since: from when on its points have been as they are
@@ -80,7 +80,7 @@ def prove_tiers(
     spec: PurgeSpec,
     window: Interval,
     stored: Sequence[StoredSpec],
-    archived: Archived,
+    archived: ProvenArchive,
     run: RunInfo,
     now: Clock,
 ) -> Steps[list[TierProof]]:
@@ -183,7 +183,7 @@ def _prove_tier(
     rollup: RollupSpec,
     window: Interval,
     stored: Sequence[StoredSpec],
-    archived: Archived,
+    archived: ProvenArchive,
     run: RunInfo,
     now: Clock,
 ) -> Steps[TierProof]:
@@ -210,8 +210,8 @@ def _require_committed(
 ) -> None:
     lacking = {one: why for one in windows if (why := _lack(rollup, one, receipts.get(one), now))}
     if lacking:
-        named = ", ".join(f"{one}: {why}" for one, why in list(lacking.items())[:MOST_NAMED])
-        more = f" and {len(lacking) - MOST_NAMED} more" if len(lacking) > MOST_NAMED else ""
+        named = ", ".join(f"{one}: {why}" for one, why in list(lacking.items())[:MAX_NAMED])
+        more = f" and {len(lacking) - MAX_NAMED} more" if len(lacking) > MAX_NAMED else ""
         what = f"{len(lacking)} windows of pipeline {rollup.pipeline_name!r} are not done: {named}{more}"
         raise refused(what, window, "run the pipeline over these windows, or reconcile it, then purge again")
 
@@ -233,7 +233,7 @@ def _require_known(
     marks: Sequence[PurgeMark],
     marked: Sequence[Interval],
     window: Interval,
-    archived: Archived,
+    archived: ProvenArchive,
 ) -> None:
     """Windows of which an earlier purge has taken a part cannot be compared any more.
 
@@ -264,8 +264,8 @@ def _require_clean(rollup: RollupSpec, result: ReconcileResult, window: Interval
     ]
     found += [f"{left.window}: {left.why}" for left in (*result.waiting, *result.frozen, *result.incomplete)]
     found += [f"{one}: {error.what}" for one, error in result.failed.items()]
-    named = "; ".join(found[:MOST_NAMED]) + (
-        f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    named = "; ".join(found[:MAX_NAMED]) + (
+        f" and {len(found) - MAX_NAMED} more" if len(found) > MAX_NAMED else ""
     )
     what = f"pipeline {rollup.pipeline_name!r} does not hold what its source gives: {named}"
     raise refused(what, window, f"reconcile pipeline {rollup.pipeline_name!r}, then purge again")

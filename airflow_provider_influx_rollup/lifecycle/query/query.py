@@ -20,9 +20,9 @@ from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import EPOCH, Interval, format_instant
 
 FIRST_ROWS = 100
-MOST_ROWS = 10_000
+MAX_ROWS = 10_000
 # an answer travels through Airflow's database
-MOST_CHARACTERS = 100_000
+MAX_CHARACTERS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,9 @@ class QuerySpec:
             what = f"flux={flux!r} is not a script"
             raise ConfigurationError(what, fix="give Flux text, or the path of a .flux file")
         is_number = isinstance(first_rows, int) and not isinstance(first_rows, bool)
-        if not is_number or not 0 <= self.first_rows <= MOST_ROWS:
+        if not is_number or not 0 <= self.first_rows <= MAX_ROWS:
             what = f"first_rows={self.first_rows!r} is not possible"
-            raise ConfigurationError(what, fix=f"give a whole number from 0 to {MOST_ROWS}")
+            raise ConfigurationError(what, fix=f"give a whole number from 0 to {MAX_ROWS}")
 
 
 def run_query(spec: QuerySpec, window: Interval) -> Steps[dict[str, Any]]:
@@ -95,7 +95,7 @@ def small_rows(rows: Sequence[Mapping[str, Any]], most: int) -> list[dict[str, A
     for row in rows[:most]:
         values = {name: json_value(value) for name, value in row.items()}
         characters += len(json.dumps(values))
-        if characters > MOST_CHARACTERS:
+        if characters > MAX_CHARACTERS:
             break
         small.append(values)
     return small

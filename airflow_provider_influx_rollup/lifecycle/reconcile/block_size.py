@@ -10,12 +10,12 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 # of both sides; a value takes some 500 bytes while it is read and compared
-MOST_VALUES_PER_BLOCK = 250_000
-MOST_WINDOWS_PER_BLOCK = 1_000
+MAX_VALUES_PER_BLOCK = 250_000
+MAX_WINDOWS_PER_BLOCK = 1_000
 FIRST_BLOCK = 24
-MOST_GROWTH = 4
+MAX_GROWTH = 4
 # a merge reads up to so many parts of each series
-MOST_PARTS = 6
+MAX_PARTS = 6
 
 
 @dataclass(slots=True)
@@ -35,14 +35,14 @@ class BlockSizer:
         values = 2 * max((receipt.rows_out for receipt in receipts.values()), default=0)
         if spec.group_by is not None or spec.grid.period is not None or spec.source_tier is not None:
             # a merge may read many more series than it writes
-            values += MOST_PARTS * max((receipt.rows_in for receipt in receipts.values()), default=0)
-        return cls(values or MOST_VALUES_PER_BLOCK / FIRST_BLOCK)
+            values += MAX_PARTS * max((receipt.rows_in for receipt in receipts.values()), default=0)
+        return cls(values or MAX_VALUES_PER_BLOCK / FIRST_BLOCK)
 
     def size(self) -> int:
         """Windows of the next block."""
-        fitting = int(MOST_VALUES_PER_BLOCK / max(self.values_per_window, 1.0))
-        most = self.windows * MOST_GROWTH if self.windows else MOST_WINDOWS_PER_BLOCK
-        return max(1, min(fitting, most, MOST_WINDOWS_PER_BLOCK))
+        fitting = int(MAX_VALUES_PER_BLOCK / max(self.values_per_window, 1.0))
+        most = self.windows * MAX_GROWTH if self.windows else MAX_WINDOWS_PER_BLOCK
+        return max(1, min(fitting, most, MAX_WINDOWS_PER_BLOCK))
 
     def learn(self, windows: int, values: int) -> None:
         """Take note of a block that was read."""

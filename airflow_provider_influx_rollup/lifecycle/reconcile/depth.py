@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from airflow_provider_influx_rollup.aggregates.catalog import Source, find_aggregate
 from airflow_provider_influx_rollup.aggregates.selection import Column
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
-from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.compare import Closeness
 
 FINGERPRINT = ("count", "sum", "min", "max", "first", "last")
@@ -32,12 +32,12 @@ class Depth:
     closeness: Mapping[str, Closeness]
     later: tuple[str, ...] = field(default=())
 
-    def job(self, job: Job) -> Job:
+    def job(self, job: RollupBlock) -> RollupBlock:
         """The job of the first read."""
         return replace(job, columns=self.columns)
 
 
-def depth_of(job: Job, strict: bool | None) -> Depth:
+def depth_of(job: RollupBlock, strict: bool | None) -> Depth:
     """Choose what is recomputed.
 
     :param strict: True recomputes everything; False only what InfluxDB aggregates itself; None does so for the fields
@@ -62,7 +62,7 @@ def depth_of(job: Job, strict: bool | None) -> Depth:
     return Depth(tuple(columns), closeness, tuple(later))
 
 
-def whole_depth(job: Job) -> Depth:
+def whole_depth(job: RollupBlock) -> Depth:
     """Everything is recomputed."""
     return Depth(job.columns, {column.name: Closeness.BITS for column in job.columns})
 
@@ -76,7 +76,7 @@ def is_deep(spec: RollupSpec, stored: Sequence[Column], strict: bool | None) -> 
     return strict is None and not names >= set(FINGERPRINT)
 
 
-def _closeness(job: Job, pushed: Sequence[Column]) -> dict[str, Closeness]:
+def _closeness(job: RollupBlock, pushed: Sequence[Column]) -> dict[str, Closeness]:
     """InfluxDB recomputes here what the worker may have computed from the raw points."""
     merges = job.spec.group_by is not None or job.spec.grid.period is not None
     if job.spec.compute == "server" and not merges:

@@ -16,7 +16,7 @@ from airflow_provider_influx_rollup.aggregates.selection import Column
 from airflow_provider_influx_rollup.flux.column_read import recomputed_column_query, stored_column_query
 from airflow_provider_influx_rollup.flux.rollup import Chain
 from airflow_provider_influx_rollup.flux.target_read import target_totals_query
-from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.steps.ask import ask, gather
 from airflow_provider_influx_rollup.steps.influx import Query, QueryDigest
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -25,15 +25,15 @@ from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interva
 from airflow_provider_influx_rollup.windows.runs import cut_blocks, stretches
 
 # rows of one column that the server holds at a time
-MOST_ROWS_PER_DIGEST = 1_000_000
+MAX_ROWS_PER_DIGEST = 1_000_000
 PARTS = 4
 # more stretches than this between windows that differ are not worth a digest each
-MOST_STRETCHES = 8
+MAX_STRETCHES = 8
 
 Windows = tuple[Interval, ...]
 
 
-def can_digest(job: Job) -> bool:
+def can_digest(job: RollupBlock) -> bool:
     """Whether both sides of every column can be read alike: InfluxDB has computed each of them, series by series."""
     spec = job.spec
     merges = spec.group_by is not None or spec.grid.period is not None or spec.source_tier is not None
@@ -51,7 +51,7 @@ class DigestSearch:
     :param values: how many values the windows have by their receipts
     """
 
-    job: Job
+    job: RollupBlock
     rows_per_window: int
     small: int
     values: int
@@ -62,7 +62,7 @@ class DigestSearch:
         stored = yield from self._stored_values()
         if stored.keys() - {column.name for column in self.job.columns}:
             return [windows]  # fields of the pipeline that the source has no column for
-        most = max(1, MOST_ROWS_PER_DIGEST // max(1, self.rows_per_window))
+        most = max(1, MAX_ROWS_PER_DIGEST // max(1, self.rows_per_window))
         columns = sorted(self.job.columns, key=_telling_first)
         found: list[Windows] = []
         for chunk in cut_blocks(windows, most):
@@ -97,7 +97,7 @@ class DigestSearch:
             found = yield from self._locate(windows, column)
             located = {window for part in found for window in part}
             rest = stretches(windows, [window for window in windows if window not in located])
-            if len(rest) > MOST_STRETCHES:
+            if len(rest) > MAX_STRETCHES:
                 return [windows]
             for stretch in rest:
                 found += yield from self._search(stretch, columns[number:])

@@ -16,7 +16,7 @@ from airflow_provider_influx_rollup.lifecycle.reconcile.read import (
     stored_checksums,
 )
 from airflow_provider_influx_rollup.lifecycle.rollup.plan import job_of
-from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -35,7 +35,7 @@ class Examined:
     whole: Findings
 
 
-def examine(job: Job, strict: bool | None, receipts: Mapping[Interval, Receipt]) -> Steps[Examined]:
+def examine(job: RollupBlock, strict: bool | None, receipts: Mapping[Interval, Receipt]) -> Steps[Examined]:
     """Compare a block with its source.
 
     :param strict: see ``depth_of``

@@ -13,7 +13,7 @@ from airflow_provider_influx_rollup.aggregates.frame import Codes, TagSet
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.reconcile.read import Findings, stored_checksums
 from airflow_provider_influx_rollup.lifecycle.reconcile.reasons import Reason
-from airflow_provider_influx_rollup.lifecycle.target.compare import Values, align
+from airflow_provider_influx_rollup.lifecycle.target.compare import ColumnValues, align
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 if TYPE_CHECKING:
@@ -161,11 +161,11 @@ def _growth(findings: Findings) -> Codes | None:
     return growth
 
 
-def _at(values: Values, renumber: Codes, window_count: int, keys: Codes) -> Codes:
+def _at(values: ColumnValues, renumber: Codes, window_count: int, keys: Codes) -> Codes:
     """Values at some keys of another numbering; 0 where there is none."""
     moved = _moved(values.keys, renumber, window_count)
     order = np.argsort(moved, kind="stable")
-    found, position = Values(moved[order], values.values[order]).at(keys)
+    found, position = ColumnValues(moved[order], values.values[order]).at(keys)
     if not len(values.keys):
         return np.zeros(len(keys), np.int64)
     return np.where(found, values.values[order][position], 0).astype(np.int64)

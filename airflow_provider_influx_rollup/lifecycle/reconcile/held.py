@@ -9,25 +9,25 @@ import numpy as np
 
 from airflow_provider_influx_rollup.aggregates.frame import Codes, TagSet
 from airflow_provider_influx_rollup.lifecycle.reconcile.read import Findings, filtered, of_windows
-from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.rows import TargetColumn, TargetRows, WindowTotals
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class TargetState:
     """The rows of some windows.
 
     :param stored: what the target holds
     :param points: source points of each series and window, by field
     """
 
-    job: Job
+    job: RollupBlock
     stored: TargetRows
     points: TargetRows
 
     @classmethod
-    def of(cls, findings: Findings, job: Job) -> Held:
+    def of(cls, findings: Findings, job: RollupBlock) -> TargetState:
         """The rows that were read of some windows.
 
         :param job: of windows that were looked at
@@ -36,7 +36,7 @@ class Held:
         stored, points = (_moved(rows, renumber) for rows in (findings.stored, findings.points))
         return cls(job, stored, points)
 
-    def patched(self, look: Findings, only: Collection[TagSet]) -> Held:
+    def patched(self, look: Findings, only: Collection[TagSet]) -> TargetState:
         """The rows after a second look at some series.
 
         :param look: of the same windows

@@ -10,7 +10,7 @@ from airflow_provider_influx_rollup.exceptions import InfluxRejected
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.completeness.completeness import look_at
 from airflow_provider_influx_rollup.lifecycle.completeness.incomplete_windows import CompleteWhen, unmark
-from airflow_provider_influx_rollup.lifecycle.reconcile.result import Left, ReconcileResult
+from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult, SkippedWindow
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -72,7 +72,7 @@ def finish_marked(
     wrong = {change.window for change in result.dirty} - repaired
     wrong |= {left.window for left in (*result.frozen, *result.waiting)} | set(result.failed)
     done = [receipt for receipt in marked.complete if receipt.window not in wrong]
-    result.incomplete += [Left(receipt.window, receipt.incomplete) for receipt in marked.incomplete]
+    result.incomplete += [SkippedWindow(receipt.window, receipt.incomplete) for receipt in marked.incomplete]
     result.finished += [receipt.window for receipt in done]
     if not is_plan:
         yield from unmark(ledger_bucket, done)

@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.steps.influx import Query
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
-MOST_NAMED = 3
+MAX_NAMED = 3
 
 
 def windows_not_ready(
@@ -56,6 +56,6 @@ def _open_windows(spec: RollupSpec, interval: Interval) -> Steps[list[Interval]]
 
 
 def _why(name: str, cells: Sequence[Interval]) -> str:
-    named = ", ".join(map(str, cells[:MOST_NAMED]))
-    more = f" and {len(cells) - MOST_NAMED} more" if len(cells) > MOST_NAMED else ""
+    named = ", ".join(map(str, cells[:MAX_NAMED]))
+    more = f" and {len(cells) - MAX_NAMED} more" if len(cells) > MAX_NAMED else ""
     return f"windows of pipeline {name!r} are not COMMITTED under its present spec: {named}{more}"

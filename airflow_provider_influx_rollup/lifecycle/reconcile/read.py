@@ -17,7 +17,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.verify import (
     sum_by_window,
     totals_by_field,
 )
-from airflow_provider_influx_rollup.lifecycle.target.block import Job, tags_of_few
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock, tags_of_few
 from airflow_provider_influx_rollup.lifecycle.target.compare import Closeness, Difference, compare_rows
 from airflow_provider_influx_rollup.lifecycle.target.rows import (
     TargetColumn,
@@ -45,7 +45,7 @@ class Findings:
     :param values_read: how many values of both sides were read
     """
 
-    job: Job
+    job: RollupBlock
     expected: TargetRows
     stored: TargetRows
     difference: Difference
@@ -54,7 +54,9 @@ class Findings:
     values_read: int
 
 
-def read_and_compare(job: Job, depth: Depth, only: Collection[TagSet] | None = None) -> Steps[Findings]:
+def read_and_compare(
+    job: RollupBlock, depth: Depth, only: Collection[TagSet] | None = None
+) -> Steps[Findings]:
     """Recompute a block from the source, read its rows from the target, and join the two.
 
     :param only: the series that are looked at; None looks at all
@@ -83,7 +85,7 @@ def read_and_compare(job: Job, depth: Depth, only: Collection[TagSet] | None = N
     )
 
 
-def _read_both(job: Job, target: QueryArrow) -> Steps[tuple[Computed, list[pa.Table], int]]:
+def _read_both(job: RollupBlock, target: QueryArrow) -> Steps[tuple[Computed, list[pa.Table], int]]:
     """Compute the source's side, and read the target's at the same time."""
     if not job.columns:
         tables = yield from ask(target)
@@ -126,7 +128,7 @@ def _row_count(answer: Any) -> int:
     return sum(getattr(table, "num_rows", 1) for table in answer or ())
 
 
-def _target_query(job: Job, few: Mapping[str, tuple[str, ...]]) -> str:
+def _target_query(job: RollupBlock, few: Mapping[str, tuple[str, ...]]) -> str:
     return target_query(
         job.spec.target_bucket,
         job.spec.output_measurement,

@@ -37,7 +37,7 @@ from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.lateness import is_due
 
-MOST_DAYS_OF_A_MONTH = 31
+MAX_DAYS_OF_A_MONTH = 31
 
 
 def reconcile_pipeline(
@@ -178,7 +178,7 @@ def _overlap(spec: RollupSpec) -> timedelta:
     grid = spec.grid.grid()
     if not grid.is_sliding:
         return timedelta()
-    return timedelta(days=MOST_DAYS_OF_A_MONTH * grid.period.months) or grid.period.timedelta
+    return timedelta(days=MAX_DAYS_OF_A_MONTH * grid.period.months) or grid.period.timedelta
 
 
 def _add_planned(found: ReconcileResult, windows: Sequence[Interval]) -> None:

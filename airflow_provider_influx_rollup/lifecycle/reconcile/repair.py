@@ -18,21 +18,21 @@ from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import Receipt
 from airflow_provider_influx_rollup.lifecycle.reconcile.depth import whole_depth
 from airflow_provider_influx_rollup.lifecycle.reconcile.examine import Examined
 from airflow_provider_influx_rollup.lifecycle.reconcile.explain import Change
-from airflow_provider_influx_rollup.lifecycle.reconcile.held import Held
+from airflow_provider_influx_rollup.lifecycle.reconcile.held import TargetState
 from airflow_provider_influx_rollup.lifecycle.reconcile.read import Findings, read_and_compare
 from airflow_provider_influx_rollup.lifecycle.reconcile.reasons import reason_text
 from airflow_provider_influx_rollup.lifecycle.rollup.not_purged import require_not_purged
 from airflow_provider_influx_rollup.lifecycle.rollup.plan import job_of
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
-from airflow_provider_influx_rollup.lifecycle.target.block import Job
-from airflow_provider_influx_rollup.lifecycle.target.stale_rows import Ghosts, delete_ghosts
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
+from airflow_provider_influx_rollup.lifecycle.target.stale_rows import StaleRows, delete_ghosts
 from airflow_provider_influx_rollup.lifecycle.target.write import row_count, write_of_rows
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
-MOST_ROUNDS = 3
+MAX_ROUNDS = 3
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,18 +108,18 @@ def _book_of(book: ReceiptBook, change: Change) -> ReceiptBook:
 
 
 def _write_until_right(
-    examined: Examined, chosen: Sequence[int], job: Job, book: ReceiptBook, done: Repaired
-) -> Steps[Held]:
+    examined: Examined, chosen: Sequence[int], job: RollupBlock, book: ReceiptBook, done: Repaired
+) -> Steps[TargetState]:
     """Write, and look again at the series that were written.
 
     :param job: of the chosen windows
     :return: what the target holds of these windows then
     """
-    held = Held.of(examined.whole, job)
+    held = TargetState.of(examined.whole, job)
     findings, windows = examined.findings, np.array(chosen, np.int64)
     only: set[TagSet] = set()
-    for rounds_left in reversed(range(MOST_ROUNDS)):
-        yield from require_not_purged(job, book, is_untouched=rounds_left == MOST_ROUNDS - 1)
+    for rounds_left in reversed(range(MAX_ROUNDS)):
+        yield from require_not_purged(job, book, is_untouched=rounds_left == MAX_ROUNDS - 1)
         only |= {tags for tags, _ in findings.difference.in_windows(windows).pairs()}
         yield from _write_rows(findings, windows, done)
         findings = yield from read_and_compare(job, whole_depth(job), only)
@@ -144,7 +144,7 @@ def _write_rows(findings: Findings, windows: Codes, done: Repaired) -> Steps[Non
         done.rows += row_count(job, rows)
         done.values += sum(len(column.values) for column in rows.columns.values())
         yield from ask(write)
-    ghosts = Ghosts.of((name, set(difference.pairs(keys))) for name, keys in difference.ghosts.items())
+    ghosts = StaleRows.of((name, set(difference.pairs(keys))) for name, keys in difference.ghosts.items())
     if ghosts.columns_by_key:
         done.deleted += ghosts.value_count
         yield from delete_ghosts(job, ghosts)
@@ -154,6 +154,6 @@ def _write_rows(findings: Findings, windows: Codes, done: Repaired) -> Steps[Non
             yield from ask(write_of_rows(job, again))
 
 
-def _job_of(job: Job, chosen: Sequence[int]) -> Job:
+def _job_of(job: RollupBlock, chosen: Sequence[int]) -> RollupBlock:
     windows = tuple(job.windows[index] for index in chosen)
     return job_of(job.spec, windows, Selection(job.columns, ()), job.ownership)

@@ -13,12 +13,12 @@ from airflow_provider_influx_rollup.lifecycle.reconcile.repair import Repaired
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 
 # a result travels through Airflow's database
-MOST_LISTED = 100
-MOST_DIRTY_WINDOWS = 500
+MAX_LISTED = 100
+MAX_DIRTY_WINDOWS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class SkippedWindow:
     """A window that was left as it is, and why."""
 
     window: Interval
@@ -52,13 +52,13 @@ class ReconcileResult:
     windows: int = 0
     dirty: list[Change] = field(default_factory=list)
     repaired: Repaired = field(default_factory=Repaired)
-    frozen: list[Left] = field(default_factory=list)
-    waiting: list[Left] = field(default_factory=list)
+    frozen: list[SkippedWindow] = field(default_factory=list)
+    waiting: list[SkippedWindow] = field(default_factory=list)
     failed: dict[Interval, InfluxRollupError] = field(default_factory=dict)
     remaining: int = 0
-    incomplete: list[Left] = field(default_factory=list)
+    incomplete: list[SkippedWindow] = field(default_factory=list)
     finished: list[Interval] = field(default_factory=list)
-    purged: list[Left] = field(default_factory=list)
+    purged: list[SkippedWindow] = field(default_factory=list)
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
     cascaded: list[ReconcileResult] = field(default_factory=list)
@@ -73,7 +73,7 @@ class ReconcileResult:
     def as_json(self) -> dict[str, Any]:
         """The return value of the stage."""
         own = self.without_tiers()
-        intervals = dirty_intervals(self.spec, [change.window for change in self.dirty[:MOST_DIRTY_WINDOWS]])
+        intervals = dirty_intervals(self.spec, [change.window for change in self.dirty[:MAX_DIRTY_WINDOWS]])
         own["dirty_windows"] = [interval.as_json() for interval in intervals]
         own["cascaded"] = [tier.without_tiers() for tier in self.cascaded]
         return own
@@ -87,25 +87,25 @@ class ReconcileResult:
             "window": None if self.interval is None else self.interval.as_json(),
             "windows": self.windows,
             "dirty_total": len(self.dirty),
-            "dirty": [_change_json(change) for change in self.dirty[:MOST_LISTED]],
+            "dirty": [_change_json(change) for change in self.dirty[:MAX_LISTED]],
             "repaired": {
                 "windows": len(done.windows),
                 "rows": done.rows,
                 "values": done.values,
                 "deleted": done.deleted,
             },
-            "unsettled": [window.as_json() for window in done.unsettled[:MOST_LISTED]],
+            "unsettled": [window.as_json() for window in done.unsettled[:MAX_LISTED]],
             "frozen_total": len(self.frozen),
             "frozen": _listed(self.frozen),
             "waiting_total": len(self.waiting),
             "waiting": _listed(self.waiting),
             "failed_total": len(self.failed),
-            "failed": _listed([Left(window, error.what) for window, error in self.failed.items()]),
+            "failed": _listed([SkippedWindow(window, error.what) for window, error in self.failed.items()]),
             "remaining": self.remaining,
             "incomplete_total": len(self.incomplete),
             "incomplete": _listed(self.incomplete),
             "finished_total": len(self.finished),
-            "finished": [window.as_json() for window in self.finished[:MOST_LISTED]],
+            "finished": [window.as_json() for window in self.finished[:MAX_LISTED]],
             "purged_total": len(self.purged),
             "purged": _listed(self.purged),
             "is_clean": self.is_clean,
@@ -122,8 +122,8 @@ def dirty_intervals(spec: RollupSpec, windows: Sequence[Interval]) -> list[Inter
     return [Interval(grid.floor(window.stop - MICROSECOND), window.stop) for window in windows]
 
 
-def _listed(left: Sequence[Left]) -> list[dict[str, Any]]:
-    return [one.as_json() for one in left[:MOST_LISTED]]
+def _listed(left: Sequence[SkippedWindow]) -> list[dict[str, Any]]:
+    return [one.as_json() for one in left[:MAX_LISTED]]
 
 
 def _change_json(change: Change) -> dict[str, Any]:

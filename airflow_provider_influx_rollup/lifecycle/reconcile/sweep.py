@@ -20,7 +20,7 @@ from airflow_provider_influx_rollup.lifecycle.reconcile.examine import Examined,
 from airflow_provider_influx_rollup.lifecycle.reconcile.explain import Change
 from airflow_provider_influx_rollup.lifecycle.reconcile.reasons import Reason, reason_text
 from airflow_provider_influx_rollup.lifecycle.reconcile.repair import Repaired, repair_windows
-from airflow_provider_influx_rollup.lifecycle.reconcile.result import Left, ReconcileResult
+from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult, SkippedWindow
 from airflow_provider_influx_rollup.lifecycle.reconcile.spec import ReconcileOptions
 from airflow_provider_influx_rollup.lifecycle.rollup.plan import Plan, job_of
 from airflow_provider_influx_rollup.lifecycle.rollup.windows import roll_up_windows
@@ -29,7 +29,7 @@ from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import is_of_windows
 from airflow_provider_influx_rollup.lifecycle.source.retention import horizon, is_too_old, keeps_what_is_lost
-from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -82,7 +82,7 @@ class Sweep:
             position += len(block)
             yield from self._do(block)
 
-    def _job(self, windows: Block) -> Job:
+    def _job(self, windows: Block) -> RollupBlock:
         return job_of(self.spec, windows, self.plan.types.selection_of(windows), self.plan.ownership)
 
     def _do(self, block: Block) -> Steps[None]:
@@ -127,7 +127,7 @@ class Sweep:
     def _leave(self, block: Block, error: ReceiptMissing) -> Steps[None]:
         """The tier below is not right: find the windows that have to wait for it."""
         if len(block) == 1:
-            self.result.waiting.append(Left(block[0], error.what))
+            self.result.waiting.append(SkippedWindow(block[0], error.what))
             return
         for half in halves(block):
             yield from self._do(half)
@@ -158,7 +158,7 @@ class Sweep:
             if why is None:
                 kept.append(change)
             else:
-                self.result.frozen.append(Left(change.window, why))
+                self.result.frozen.append(SkippedWindow(change.window, why))
         return kept
 
     def _why_frozen(self, change: Change) -> str | None:
@@ -230,9 +230,9 @@ class Sweep:
         )
         for window, error in outcome.failed.items():
             if isinstance(error, WindowFrozen):
-                self.result.frozen.append(Left(window, error.what))
+                self.result.frozen.append(SkippedWindow(window, error.what))
             elif isinstance(error, ReceiptMissing):
-                self.result.waiting.append(Left(window, error.what))
+                self.result.waiting.append(SkippedWindow(window, error.what))
             else:
                 self.result.failed[window] = error
 

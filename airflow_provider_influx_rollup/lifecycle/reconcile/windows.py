@@ -18,7 +18,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import Stored
 from airflow_provider_influx_rollup.lifecycle.reconcile.block_size import BlockSizer
 from airflow_provider_influx_rollup.lifecycle.reconcile.incomplete import finish_marked, look_again
 from airflow_provider_influx_rollup.lifecycle.reconcile.not_ready import windows_not_ready
-from airflow_provider_influx_rollup.lifecycle.reconcile.result import Left, ReconcileResult
+from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult, SkippedWindow
 from airflow_provider_influx_rollup.lifecycle.reconcile.scope import due_windows
 from airflow_provider_influx_rollup.lifecycle.reconcile.spec import REPAIR, ReconcileOptions
 from airflow_provider_influx_rollup.lifecycle.reconcile.sweep import Sweep
@@ -84,7 +84,7 @@ def reconcile_windows(
     if windows:
         parents = parents_of(spec, rollups_in_force(stored))
         not_ready = yield from windows_not_ready(spec, windows, parents, stored)
-        result.waiting += [Left(window, why) for window, why in not_ready.items()]
+        result.waiting += [SkippedWindow(window, why) for window, why in not_ready.items()]
         ready = tuple(window for window in windows if window not in not_ready)
         yield from _sweep(spec, ready, run, now, options, result)
         result.interval = Interval.spanning(windows)
@@ -107,9 +107,9 @@ def _sweep(
     plan = yield from plan_rollup(spec, windows, run, dry_run=True, only_reads=options.is_plan)
     spec = plan.spec
     dropped = dropped_windows(windows, plan.target, now())
-    result.frozen += [Left(window, error.what) for window, error in dropped.items()]
+    result.frozen += [SkippedWindow(window, error.what) for window, error in dropped.items()]
     purged = _put_purged_aside(windows, plan, result)
-    result.frozen += [Left(window, error.what) for window, error in plan.poorer.items()]
+    result.frozen += [SkippedWindow(window, error.what) for window, error in plan.poorer.items()]
     purged |= set(plan.poorer)
     # windows that touch are read together; a gap between them is not read at all
     neighbours = runs_of_neighbours([w for w in windows if w not in dropped and w not in purged])
@@ -145,7 +145,7 @@ def _put_purged_aside(windows: Sequence[Interval], plan: Plan, result: Reconcile
     for window, error in purged.items():
         receipt = plan.book.previous.get(window)
         is_done = receipt is not None and receipt.is_committed and receipt.spec_hash == plan.book.spec_hash
-        (result.purged if is_done else result.frozen).append(Left(window, error.what))
+        (result.purged if is_done else result.frozen).append(SkippedWindow(window, error.what))
     return set(purged)
 
 

@@ -25,7 +25,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.window_claims import
 )
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import lift_marks, put_back_marks
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
-from airflow_provider_influx_rollup.lifecycle.restore.source import Source
+from airflow_provider_influx_rollup.lifecycle.restore.source import RestoreSource
 from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.restore.target import look_at_target
 from airflow_provider_influx_rollup.steps.ask import ask
@@ -51,7 +51,7 @@ class Purges:
     claims: dict[Interval, int] = field(default_factory=dict)
 
 
-def find_purges(spec: RestoreSpec, interval: Interval, sources: Sequence[Source]) -> Steps[Purges]:
+def find_purges(spec: RestoreSpec, interval: Interval, sources: Sequence[RestoreSource]) -> Steps[Purges]:
     """Take the purged windows over from the runs that purged them, dead or not."""
     found = Purges()
     if not spec.is_in_place:
@@ -72,7 +72,7 @@ def find_purges(spec: RestoreSpec, interval: Interval, sources: Sequence[Source]
             return found
 
 
-def lift(spec: RestoreSpec, source: Source, known: Purges, target: Bucket) -> Steps[list[Interval]]:
+def lift(spec: RestoreSpec, source: RestoreSource, known: Purges, target: Bucket) -> Steps[list[Interval]]:
     """Purged points that are back where they were are no longer purged.
 
     :raises PartialWrite: when a purge has begun since, or has taken points again; the windows stay marked then
@@ -103,7 +103,7 @@ def lift(spec: RestoreSpec, source: Source, known: Purges, target: Bucket) -> St
     return [mark.window for mark in marks]
 
 
-def _windows_of(source: Source) -> list[Interval]:
+def _windows_of(source: RestoreSource) -> list[Interval]:
     """The archived windows that a purge may have taken, of which the source has points."""
     found = {layer.manifest.window for layer in source.layers}
     found |= {window for layer in source.layers for window in compacted_of(layer.manifest)}
@@ -137,7 +137,7 @@ def _claim(spec: RestoreSpec, windows: Sequence[Interval], found: Purges) -> Ste
     return True
 
 
-def _require_turn(spec: RestoreSpec, source: Source, known: Purges) -> Steps[None]:
+def _require_turn(spec: RestoreSpec, source: RestoreSource, known: Purges) -> Steps[None]:
     for window in _windows_of(source):
         claim = known.claims.get(window)
         if claim is not None and not (yield from holds_claim(window_folder(spec.folder, window), claim)):
@@ -148,7 +148,7 @@ def _require_turn(spec: RestoreSpec, source: Source, known: Purges) -> Steps[Non
             raise _overtaken(source)
 
 
-def _overtaken(source: Source) -> PartialWrite:
+def _overtaken(source: RestoreSource) -> PartialWrite:
     what = "a purge of these points has begun, or gone on, while they were restored"
     written = (
         "the points of the archive, some of which may be gone again; what was marked as purged stays marked"
@@ -156,7 +156,7 @@ def _overtaken(source: Source) -> PartialWrite:
     return PartialWrite(what, window=source.interval, written=written, fix=FIX)
 
 
-def _forget(spec: RestoreSpec, source: Source, states: dict[Interval, PurgeState]) -> Steps[None]:
+def _forget(spec: RestoreSpec, source: RestoreSource, states: dict[Interval, PurgeState]) -> Steps[None]:
     try:
         for window in states:
             yield from write_purge(window_folder(spec.folder, window), None)

@@ -21,11 +21,15 @@ from airflow_provider_influx_rollup.lifecycle.ledger.bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import signed
 from airflow_provider_influx_rollup.lifecycle.restore.lift import Purges, find_purges, lift
 from airflow_provider_influx_rollup.lifecycle.restore.place import located_source
-from airflow_provider_influx_rollup.lifecycle.restore.source import Source, find_sources, verify_sources
+from airflow_provider_influx_rollup.lifecycle.restore.source import (
+    RestoreSource,
+    find_sources,
+    verify_sources,
+)
 from airflow_provider_influx_rollup.lifecycle.restore.spec import STAGE, Restored, RestoreResult, RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.restore.target import (
-    MOST_EXAMPLES,
-    Look,
+    MAX_EXAMPLES,
+    TargetPart,
     look_at_part,
     look_at_target,
     lost_series,
@@ -118,7 +122,7 @@ def plan_restore(spec: RestoreSpec, interval: Interval, now: Clock) -> Steps[dic
         "equal": sum(one.equal for one in found),
         "changed": sum(one.changed for one in found),
         "unknown": sum(one.unknown for one in found),
-        "examples": [example for one in found for example in one.examples][:MOST_EXAMPLES],
+        "examples": [example for one in found for example in one.examples][:MAX_EXAMPLES],
         "lost": sum(look.lost for looks in ready.looks for look in looks),
         "lost_series": list(lost_series([look for looks in ready.looks for look in looks])),
         "missing": [gap.as_json() for gap in ready.gaps],
@@ -139,8 +143,8 @@ class _Ready:
     """
 
     target: Bucket
-    sources: Sequence[Source]
-    looks: Sequence[Sequence[Look]]
+    sources: Sequence[RestoreSource]
+    looks: Sequence[Sequence[TargetPart]]
     gaps: tuple[Interval, ...]
     purges: Purges
 
@@ -159,7 +163,7 @@ def _prepare(spec: RestoreSpec, interval: Interval, now: datetime, *, acts: bool
 
 
 def _restore_piece(
-    spec: RestoreSpec, source: Source, looks: Sequence[Look], target: Bucket
+    spec: RestoreSpec, source: RestoreSource, looks: Sequence[TargetPart], target: Bucket
 ) -> Steps[Restored]:
     total, series, written = NOTHING, 0, 0
     looks = list(looks)
@@ -193,7 +197,7 @@ def _restore_piece(
     )
 
 
-def _look_again(spec: RestoreSpec, look: Look, target: Bucket, written: int) -> Steps[Look]:
+def _look_again(spec: RestoreSpec, look: TargetPart, target: Bucket, written: int) -> Steps[TargetPart]:
     """The last look before a part is written: what came since the first one, which was of all parts.
 
     :raises RestoreConflict: when other points came, unless they may be overwritten
@@ -204,7 +208,7 @@ def _look_again(spec: RestoreSpec, look: Look, target: Bucket, written: int) -> 
     return look
 
 
-def _write(spec: RestoreSpec, look: Look) -> Steps[Fingerprint]:
+def _write(spec: RestoreSpec, look: TargetPart) -> Steps[Fingerprint]:
     step = WritePoints(
         layers=look.source.paths(look.interval),
         bucket=spec.target_bucket,

@@ -23,11 +23,11 @@ from airflow_provider_influx_rollup.steps.store import Layers
 from airflow_provider_influx_rollup.windows.coverage import subtract
 from airflow_provider_influx_rollup.windows.interval import Interval
 
-MOST_NAMED = 3
+MAX_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class RestoreSource:
     """A part of the interval, and the generations that hold its points.
 
     :param layers: the one made last comes first, and its points win
@@ -68,7 +68,7 @@ class Source:
         return tuple(paths for paths in layers if paths)
 
 
-def find_sources(spec: RestoreSpec, interval: Interval) -> Steps[tuple[list[Source], list[Interval]]]:
+def find_sources(spec: RestoreSpec, interval: Interval) -> Steps[tuple[list[RestoreSource], list[Interval]]]:
     """The archived points of an interval, and the parts of it that have no archive.
 
     :raises ArchiveMissing: when there is no archive of some part, unless that is allowed, or none of any time
@@ -81,7 +81,7 @@ def find_sources(spec: RestoreSpec, interval: Interval) -> Steps[tuple[list[Sour
     pieces = cut_pieces(entries, interval)
     gaps = subtract([interval], [piece.interval for piece in pieces])
     if gaps:
-        named = ", ".join(map(str, gaps[:MOST_NAMED])) + (" and more" if len(gaps) > MOST_NAMED else "")
+        named = ", ".join(map(str, gaps[:MAX_NAMED])) + (" and more" if len(gaps) > MAX_NAMED else "")
         what = f"{spec.shown_path}/{spec.folder} has no archive of {named}"
         if not spec.allow_missing:
             fix = "correct the path or the interval, or set allow_missing=True to restore what there is"
@@ -95,12 +95,13 @@ def find_sources(spec: RestoreSpec, interval: Interval) -> Steps[tuple[list[Sour
                     spec.folder, entry.window, entry.generation
                 )
     sources = [
-        Source(piece.interval, tuple(published[entry.window] for entry in piece.entries)) for piece in pieces
+        RestoreSource(piece.interval, tuple(published[entry.window] for entry in piece.entries))
+        for piece in pieces
     ]
     return sources, gaps
 
 
-def verify_sources(sources: Sequence[Source]) -> Steps[None]:
+def verify_sources(sources: Sequence[RestoreSource]) -> Steps[None]:
     """Read all files back.
 
     :raises ArchiveMismatch: when a file is not what its manifest says
@@ -109,7 +110,7 @@ def verify_sources(sources: Sequence[Source]) -> Steps[None]:
         yield from verify_files(published)
 
 
-def _distinct(sources: Iterable[Source]) -> Iterable[Published]:
+def _distinct(sources: Iterable[RestoreSource]) -> Iterable[Published]:
     return {layer.folder: layer for source in sources for layer in source.layers}.values()
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, RestoreConflict, RestoreIncomplete
 from airflow_provider_influx_rollup.flux.archive import points_query
-from airflow_provider_influx_rollup.lifecycle.restore.source import Source
+from airflow_provider_influx_rollup.lifecycle.restore.source import RestoreSource
 from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreResult, RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.source.retention import horizon
 from airflow_provider_influx_rollup.lifecycle.source.slices import Slice
@@ -24,12 +24,12 @@ from airflow_provider_influx_rollup.steps.store import (
 )
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant, split_interval, to_ns
 
-MOST_EXAMPLES = 5
+MAX_EXAMPLES = 5
 NONE_DOUBLED = Doubled()
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class TargetPart:
     """A part of the target.
 
     :param comparison: with the archive; None when the target has no point there, and nothing was compared
@@ -37,7 +37,7 @@ class Look:
     """
 
     interval: Interval
-    source: Source
+    source: RestoreSource
     comparison: Comparison | None
     doubled: Doubled = NONE_DOUBLED
 
@@ -59,7 +59,7 @@ class Look:
         return found is None or bool(found.missing or found.changed)
 
 
-def require_kept(sources: Sequence[Source], target: Bucket, now: datetime) -> None:
+def require_kept(sources: Sequence[RestoreSource], target: Bucket, now: datetime) -> None:
     """Refuse a target that would drop the points; the server only speaks of an internal error then.
 
     :param now: the time now, aware UTC
@@ -77,7 +77,7 @@ def require_kept(sources: Sequence[Source], target: Bucket, now: datetime) -> No
         raise ConfigurationError(what, window=source.interval, written="nothing", fix=fix)
 
 
-def look_at_target(spec: RestoreSpec, source: Source, target: Bucket) -> Steps[list[Look]]:
+def look_at_target(spec: RestoreSpec, source: RestoreSource, target: Bucket) -> Steps[list[TargetPart]]:
     """Compare the target with the archive, in parts that no query over them reads wrongly or at too great a length."""
     plan = yield from plan_read(spec.target, source.interval, target)
     looks = []
@@ -89,15 +89,15 @@ def look_at_target(spec: RestoreSpec, source: Source, target: Bucket) -> Steps[l
                 doubled = yield from ask(FindDoubled(layers, interval))
             if not part.rows:
                 if layers:
-                    looks.append(Look(interval, source, None, doubled))
+                    looks.append(TargetPart(interval, source, None, doubled))
                 continue
             flux = points_query(spec.target_bucket, spec.output_measurement, interval, by_field=part.by_field)
             comparison = yield from ask(CompareParts(flux, layers, interval, doubled.keys))
-            looks.append(Look(interval, source, comparison, doubled))
+            looks.append(TargetPart(interval, source, comparison, doubled))
     return looks
 
 
-def look_at_part(spec: RestoreSpec, part: Look, target: Bucket) -> Steps[Look]:
+def look_at_part(spec: RestoreSpec, part: TargetPart, target: Bucket) -> Steps[TargetPart]:
     """Look at a part again, just before it is written."""
     plan = yield from plan_read(spec.target, part.interval, target)
     if not plan.rows:
@@ -110,7 +110,7 @@ def look_at_part(spec: RestoreSpec, part: Look, target: Bucket) -> Steps[Look]:
     return replace(part, comparison=comparison)
 
 
-def require_no_conflict(spec: RestoreSpec, looks: Sequence[Look], written: str = "nothing") -> None:
+def require_no_conflict(spec: RestoreSpec, looks: Sequence[TargetPart], written: str = "nothing") -> None:
     """Refuse to change or to mix with other points, unless that is asked for.
 
     :param written: before, by this run
@@ -125,7 +125,7 @@ def require_no_conflict(spec: RestoreSpec, looks: Sequence[Look], written: str =
         for look in looks
         if look.comparison is not None and (look.comparison.changed or look.comparison.unknown)
     )
-    examples = [example for one in found for example in one.examples][:MOST_EXAMPLES]
+    examples = [example for one in found for example in one.examples][:MAX_EXAMPLES]
     what = (
         f"{spec.target_bucket}/{spec.output_measurement} has {changed:,} points with another value than in the archive, "
         f"and {unknown:,} points that the archive does not have, such as {'; '.join(examples)}"
@@ -134,10 +134,10 @@ def require_no_conflict(spec: RestoreSpec, looks: Sequence[Look], written: str =
     raise RestoreConflict(what, window=first, written=written, fix=fix)
 
 
-def lost_series(looks: Sequence[Look]) -> tuple[str, ...]:
+def lost_series(looks: Sequence[TargetPart]) -> tuple[str, ...]:
     """Some series of the points that the target will not have."""
     named = dict.fromkeys(text for look in looks if look.lost for text in look.doubled.series)
-    return tuple(named)[:MOST_EXAMPLES]
+    return tuple(named)[:MAX_EXAMPLES]
 
 
 def require_all_restored(result: RestoreResult) -> None:
@@ -152,7 +152,7 @@ def require_all_restored(result: RestoreResult) -> None:
     lost, written = sum(piece.lost for piece in pieces), sum(piece.written for piece in result.pieces)
     what = (
         f"{lost:,} points of the archive cannot be brought back: their series has several of one field at one time, "
-        f"which a bucket holds only under two orders of the tags: {'; '.join(tuple(series)[:MOST_EXAMPLES])}"
+        f"which a bucket holds only under two orders of the tags: {'; '.join(tuple(series)[:MAX_EXAMPLES])}"
     )
     fix = "read them with read_archive, and write those that are right; the window stays marked as purged"
     raise RestoreIncomplete(
@@ -160,7 +160,7 @@ def require_all_restored(result: RestoreResult) -> None:
     )
 
 
-def _bounded(spec: RestoreSpec, source: Source, part: Slice) -> list[Interval]:
+def _bounded(spec: RestoreSpec, source: RestoreSource, part: Slice) -> list[Interval]:
     """A slice in pieces with not too many points of the files, as far as their bounds tell."""
     rows = 0.0
     for file in source.parts(part.interval):

@@ -8,11 +8,13 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError, Influx
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rollup.write import write_windows
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import is_of_windows
-from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.steps.step import Steps
 
 
-def with_bad_fields(job: Job, book: ReceiptBook, error: InfluxRollupError) -> Steps[InfluxRollupError]:
+def with_bad_fields(
+    job: RollupBlock, book: ReceiptBook, error: InfluxRollupError
+) -> Steps[InfluxRollupError]:
     """Write each field of a window on its own: the good ones are there then, and the error names the others.
 
     A line that has one value the target refuses is dropped with all its values. The window stays WRITING.

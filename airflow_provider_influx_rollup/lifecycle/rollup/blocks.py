@@ -9,9 +9,9 @@ from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.windows.interval import Interval
 
-MOST_WINDOWS_PER_BLOCK = 500
+MAX_WINDOWS_PER_BLOCK = 500
 # InfluxDB aggregates some 10 million points a second, the worker one million
-MOST_POINTS_PER_BLOCK = 100_000_000
+MAX_POINTS_PER_BLOCK = 100_000_000
 
 
 def windows_in_a_block(window_count: int, points: int, wanted: int | None) -> int:
@@ -23,8 +23,8 @@ def windows_in_a_block(window_count: int, points: int, wanted: int | None) -> in
     """
     if wanted is not None:
         return wanted
-    blocks = max(1, ceil(points / MOST_POINTS_PER_BLOCK))
-    return max(1, min(MOST_WINDOWS_PER_BLOCK, ceil(window_count / blocks)))
+    blocks = max(1, ceil(points / MAX_POINTS_PER_BLOCK))
+    return max(1, min(MAX_WINDOWS_PER_BLOCK, ceil(window_count / blocks)))
 
 
 def done_by_this_run(book: ReceiptBook, windows: Iterable[Interval]) -> dict[Interval, Receipt]:

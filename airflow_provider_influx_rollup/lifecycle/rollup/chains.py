@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from airflow_provider_influx_rollup.aggregates.catalog import Source, find_aggregate
 from airflow_provider_influx_rollup.flux.rollup import Chain, extreme_chains, render_rollup
-from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.windows.equal_runs import EqualRun
 
-MOST_CHAINS_PER_QUERY = 100
+MAX_CHAINS_PER_QUERY = 100
 COUNT = find_aggregate("count")
 INTEGERS = frozenset({"integer", "unsigned"})
 # what InfluxDB cuts off to 64 bits, or to the digits of a float
@@ -26,7 +26,9 @@ class RollupScript:
     chains: tuple[Chain, ...]
 
 
-def chains_of(job: Job, name: str, *, is_written: bool = False, is_joined: bool = False) -> list[Chain]:
+def chains_of(
+    job: RollupBlock, name: str, *, is_written: bool = False, is_joined: bool = False
+) -> list[Chain]:
     """The chains of one field: its columns, and its count even when nobody asked to store it.
 
     :param is_written: whether InfluxDB writes the columns, so that nobody looks how large they are
@@ -52,7 +54,7 @@ def chains_of(job: Job, name: str, *, is_written: bool = False, is_joined: bool 
 
 
 def rollup_scripts(
-    job: Job, fields: Sequence[str], *, is_written: bool = False, is_joined: bool = False
+    job: RollupBlock, fields: Sequence[str], *, is_written: bool = False, is_joined: bool = False
 ) -> list[RollupScript]:
     """The scripts that compute fields in InfluxDB, each of a bounded number of chains.
 
@@ -67,14 +69,14 @@ def rollup_scripts(
     return scripts_of(job, chains)
 
 
-def scripts_of(job: Job, chains: Sequence[Chain]) -> list[RollupScript]:
+def scripts_of(job: RollupBlock, chains: Sequence[Chain]) -> list[RollupScript]:
     """The scripts of some chains, each of a bounded number of them."""
-    most_runs = max(1, MOST_CHAINS_PER_QUERY // max(1, len(chains)))
+    most_runs = max(1, MAX_CHAINS_PER_QUERY // max(1, len(chains)))
     runs = job.runs
     scripts = []
     for first_run in range(0, len(runs), most_runs):
-        for first_chain in range(0, len(chains), MOST_CHAINS_PER_QUERY):
-            part = chains[first_chain : first_chain + MOST_CHAINS_PER_QUERY]
+        for first_chain in range(0, len(chains), MAX_CHAINS_PER_QUERY):
+            part = chains[first_chain : first_chain + MAX_CHAINS_PER_QUERY]
             some_runs: list[EqualRun] = runs[first_run : first_run + most_runs]
             target = job.spec.target_bucket
             flux = render_rollup(job.source, part, some_runs, target, job.spec.output_measurement)
@@ -82,12 +84,12 @@ def scripts_of(job: Job, chains: Sequence[Chain]) -> list[RollupScript]:
     return scripts
 
 
-def is_watched(job: Job, name: str) -> bool:
+def is_watched(job: RollupBlock, name: str) -> bool:
     """Whether it decides about a field's columns how large its integers are."""
     return any(c.field_type in INTEGERS and c.aggregate.name in SUMS for c in job.columns_of(name))
 
 
-def watching_chains(job: Job, name: str) -> list[Chain]:
+def watching_chains(job: RollupBlock, name: str) -> list[Chain]:
     """The chains that tell how large an integer field's values are, besides columns that tell it themselves."""
     asked = {column.aggregate.name for column in job.columns_of(name)}
     chains = extreme_chains([name]) if is_watched(job, name) else []

@@ -13,13 +13,13 @@ from airflow_provider_influx_rollup.ledger.codec import (
     encode_spec_commit,
 )
 from airflow_provider_influx_rollup.ledger.lateness import encode_lateness
-from airflow_provider_influx_rollup.ledger.line_protocol import MOST_KEY_BYTES
+from airflow_provider_influx_rollup.ledger.line_protocol import MAX_KEY_BYTES
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.ledger.late_arrivals import late_arrivals
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rollup.tier_commits import commits_below
 from airflow_provider_influx_rollup.lifecycle.rollup.verify import (
-    Verdict,
+    Verification,
     totals_by_field,
     totals_query,
     verify_windows,
@@ -27,7 +27,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.verify import (
 from airflow_provider_influx_rollup.lifecycle.rollup.write import write_windows
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.rerun_advice import rerun_advice
-from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.set_aside import restore_survivors
 from airflow_provider_influx_rollup.lifecycle.target.stale_rows import delete_ghosts
 from airflow_provider_influx_rollup.lifecycle.target.write import write_of_rows
@@ -36,19 +36,19 @@ from airflow_provider_influx_rollup.steps.influx import Query, Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
-MOST_ROUNDS = 3
+MAX_ROUNDS = 3
 
 # by column, and why it lacks a value there
 Lacking = dict[tuple[str, str], set[Interval]]
 TOO_LARGE = "it, or a part of it in the tier below, is too large for a float"
 TOO_LONG = (
-    f"InfluxDB holds {MOST_KEY_BYTES} bytes of measurement, tags and field together; a group_by without the longest tag, or "
+    f"InfluxDB holds {MAX_KEY_BYTES} bytes of measurement, tags and field together; a group_by without the longest tag, or "
     "shorter names, would keep it"
 )
 
 
 def commit_block(
-    job: Job,
+    job: RollupBlock,
     book: ReceiptBook,
     lines: list[str],
     totals: Mapping[str, int] | None,
@@ -105,7 +105,7 @@ def commit_block(
     return kept
 
 
-def _mark_and_count(job: Job, lines: list[str]) -> Steps[Mapping[str, int]]:
+def _mark_and_count(job: RollupBlock, lines: list[str]) -> Steps[Mapping[str, int]]:
     """Make the windows WRITING, and count the source's points meanwhile."""
     mark = Write(job.spec.ledger_bucket, lines)
     if not job.fields:
@@ -117,8 +117,8 @@ def _mark_and_count(job: Job, lines: list[str]) -> Steps[Mapping[str, int]]:
 
 
 def _write_until_right(
-    job: Job, book: ReceiptBook, totals: Mapping[str, int]
-) -> Steps[tuple[Verdict, Mapping[str, set[int]]]]:
+    job: RollupBlock, book: ReceiptBook, totals: Mapping[str, int]
+) -> Steps[tuple[Verification, Mapping[str, set[int]]]]:
     """Write and verify until target and source agree; a source that never rests is an error.
 
     Several chains are several reads. A point that lands between two of them leaves a torn row, whose count may
@@ -129,7 +129,7 @@ def _write_until_right(
     """
     verdict = None
     below = yield from commits_below(job)
-    for number in range(MOST_ROUNDS):
+    for number in range(MAX_ROUNDS):
         written = yield from write_windows(job, totals, book, is_untouched=not number)
         verdict = yield from verify_windows(job, written.computed, written.rows, written.totals)
         if verdict.ghosts.columns_by_key and not verdict.differences:
@@ -152,7 +152,7 @@ def _write_until_right(
                 Report(f"Target and source differ, rolling up again: {difference}", level="warning")
             )
     details = "; ".join(verdict.differences) if verdict and verdict.differences else "points came"
-    what = f"the source kept changing while it was rolled up {MOST_ROUNDS} times ({details})"
+    what = f"the source kept changing while it was rolled up {MAX_ROUNDS} times ({details})"
     raise SourceChanging(
         what, window=job.span, fix="raise lateness so that the window is at rest, and run it again"
     )

@@ -46,7 +46,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.chains import (
     scripts_of,
 )
 from airflow_provider_influx_rollup.lifecycle.rollup.tier_compute import compute_tier
-from airflow_provider_influx_rollup.lifecycle.target.block import Job, tags_of_few
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock, tags_of_few
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import QueryArrow, Report
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -107,7 +107,7 @@ class Computed:
 
 
 def compute_windows(
-    job: Job, totals: Mapping[str, int], *, leave_out: Collection[str] = ()
+    job: RollupBlock, totals: Mapping[str, int], *, leave_out: Collection[str] = ()
 ) -> Steps[Computed]:
     """Compute every column of a block and write nothing.
 
@@ -132,7 +132,7 @@ def compute_windows(
     return computed
 
 
-def fields_in_reach(job: Job, fields: Sequence[str]) -> Steps[list[str]]:
+def fields_in_reach(job: RollupBlock, fields: Sequence[str]) -> Steps[list[str]]:
     """Those of some fields whose integer sums InfluxDB computes right; it cuts the others off to 64 bits."""
     chains = extreme_chains(name for name in fields if is_watched(job, name))
     if not chains:
@@ -155,7 +155,7 @@ def fields_in_reach(job: Job, fields: Sequence[str]) -> Steps[list[str]]:
     return [name for name in fields if not looked.of_large(name, job.columns_of(name))]
 
 
-def compute_large_again(job: Job, fields: Sequence[str], computed: Computed) -> Steps[list[str]]:
+def compute_large_again(job: RollupBlock, fields: Sequence[str], computed: Computed) -> Steps[list[str]]:
     """Compute in the worker what InfluxDB may have cut off.
 
     :return: the fields
@@ -167,7 +167,9 @@ def compute_large_again(job: Job, fields: Sequence[str], computed: Computed) -> 
     return large
 
 
-def add_answer(job: Job, computed: Computed, script: RollupScript, tables: Iterable[pa.Table]) -> None:
+def add_answer(
+    job: RollupBlock, computed: Computed, script: RollupScript, tables: Iterable[pa.Table]
+) -> None:
     """Take what a script of ``rollup_scripts`` returned."""
     for table in tables:
         if table.num_rows:
@@ -175,7 +177,7 @@ def add_answer(job: Job, computed: Computed, script: RollupScript, tables: Itera
             _add_column(job, computed, chain, frame_of_column(table, chain.value_column))
 
 
-def _add_column(job: Job, computed: Computed, chain: Chain, frame: Frame) -> None:
+def _add_column(job: RollupBlock, computed: Computed, chain: Chain, frame: Frame) -> None:
     if chain.is_extreme:
         computed.extremes[chain.field] += frame.values.tolist()
         return
@@ -199,7 +201,9 @@ def _add_column(job: Job, computed: Computed, chain: Chain, frame: Frame) -> Non
         computed.points_read[chain.field] += int(frame.values.sum())
 
 
-def join_doubled(job: Job, computed: Computed, fields: Sequence[str]) -> Steps[dict[str, list[Block]]]:
+def join_doubled(
+    job: RollupBlock, computed: Computed, fields: Sequence[str]
+) -> Steps[dict[str, list[Block]]]:
     """Compute again, from all their points, the series and windows that an answer has more than once.
 
     :param fields: that InfluxDB has computed, series key by series key
@@ -236,7 +240,7 @@ def join_doubled(job: Job, computed: Computed, fields: Sequence[str]) -> Steps[d
     return again
 
 
-def _part_of(job: Job, name: str, windows: tuple[Interval, ...], doubled: Doubled) -> Job:
+def _part_of(job: RollupBlock, name: str, windows: tuple[Interval, ...], doubled: Doubled) -> RollupBlock:
     """One field of few series in some windows; series that are not doubled may be among them."""
     spec = replace(job.spec, tags={**job.spec.tags, **tags_of_few(doubled.tag_sets)})
     return replace(job, spec=spec, windows=windows, cells=windows, columns=job.columns_of(name))
@@ -252,7 +256,7 @@ def _points_of(counts: Iterable[Block], tags: Mapping[str, Collection[str]], win
     return points
 
 
-def _compute_joined(job: Job, name: str, most_points: int) -> Steps[Computed]:
+def _compute_joined(job: RollupBlock, name: str, most_points: int) -> Steps[Computed]:
     """Compute a field where it may be computed, with the series keys of one tag set together.
 
     :param most_points: how many points there are at most, so that reads can be bounded
@@ -278,7 +282,7 @@ def _sum(blocks: Iterable[Block]) -> int:
 
 
 def _compute_from_raw(
-    job: Job, fields: Sequence[str], totals: Mapping[str, int], computed: Computed
+    job: RollupBlock, fields: Sequence[str], totals: Mapping[str, int], computed: Computed
 ) -> Steps[None]:
     """One bounded read after another, each of whole windows, for all aggregates of these fields at once."""
     names = ", ".join(c.name for field_name in fields for c in job.columns_of(field_name))
@@ -310,7 +314,7 @@ def _points_by_field(frames: Sequence[Frame]) -> list[tuple[str, Frame]]:
     return [(name, concat_frames(parts)) for name, parts in by_field.items()]
 
 
-def _bounded_reads(job: Job, rows: int) -> list[tuple[Interval, ...]]:
+def _bounded_reads(job: RollupBlock, rows: int) -> list[tuple[Interval, ...]]:
     """The windows in parts of at most ``max_rows_per_read`` points each; sliding windows share their points."""
     if job.spec.grid.period is not None:
         return [job.windows]
@@ -320,7 +324,7 @@ def _bounded_reads(job: Job, rows: int) -> list[tuple[Interval, ...]]:
 
 
 def _add_raw(
-    job: Job, computed: Computed, name: str, points: Frame, bounds: WindowBounds, first_window: int
+    job: RollupBlock, computed: Computed, name: str, points: Frame, bounds: WindowBounds, first_window: int
 ) -> None:
     computed.points_read[name] += len(points)
     counter = Column(field=name, field_type="integer", aggregate=COUNT)
@@ -331,7 +335,7 @@ def _add_raw(
     computed.counts[name] += moved[-1:]
 
 
-def _compute_from_parts(job: Job, fields: Sequence[str], computed: Computed) -> Steps[None]:
+def _compute_from_parts(job: RollupBlock, fields: Sequence[str], computed: Computed) -> Steps[None]:
     """Read partial aggregates per series and cell, pushed down, and merge them over cells and series."""
     bounds, group_by = window_bounds(job.windows), job.spec.group_by
     for name in fields:
@@ -349,7 +353,7 @@ def _compute_from_parts(job: Job, fields: Sequence[str], computed: Computed) -> 
             computed.blocks[block.column].append(block)
 
 
-def _read_parts(job: Job, name: str, names: Sequence[str]) -> Steps[dict[str, list[Frame]]]:
+def _read_parts(job: RollupBlock, name: str, names: Sequence[str]) -> Steps[dict[str, list[Frame]]]:
     merges_series = job.spec.group_by is not None
     query = render_partials(job.source, job.runs, names, name, keeps_times=merges_series)
     parts = _frames_by_part((yield from ask(QueryArrow(query))))

@@ -18,7 +18,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.claims import Claim
 from airflow_provider_influx_rollup.lifecycle.rollup.chains import COUNT
 from airflow_provider_influx_rollup.lifecycle.rollup.compute import window_bounds
 from airflow_provider_influx_rollup.lifecycle.rollup.verify import read_back_query
-from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.rows import Key, block_keys, target_rows
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import QueryArrow
@@ -28,7 +28,9 @@ from airflow_provider_influx_rollup.windows.interval import Interval, format_ins
 Strangers = list[tuple[int, str, TagSet]]
 
 
-def require_no_strangers(job: Job, unknown: Collection[Interval], others: Collection[Claim]) -> Steps[None]:
+def require_no_strangers(
+    job: RollupBlock, unknown: Collection[Interval], others: Collection[Claim]
+) -> Steps[None]:
     """Refuse windows that hold values which neither the source nor any pipeline of the ledger explains.
 
     :param unknown: the windows that the ledger has no receipt of
@@ -57,7 +59,7 @@ def require_no_strangers(job: Job, unknown: Collection[Interval], others: Collec
         raise _refusal(job, found)
 
 
-def _explained_by_source(job: Job) -> Steps[dict[str, set[Key]]]:
+def _explained_by_source(job: RollupBlock) -> Steps[dict[str, set[Key]]]:
     """The series and windows in which each column has points to be computed from."""
     if not job.fields:
         return {}
@@ -76,7 +78,7 @@ def _explained_by_source(job: Job) -> Steps[dict[str, set[Key]]]:
     return explained
 
 
-def _refusal(job: Job, found: Strangers) -> ConfigurationError:
+def _refusal(job: RollupBlock, found: Strangers) -> ConfigurationError:
     spec = job.spec
     index, name, tags = found[0]
     window = job.windows[index]

@@ -21,7 +21,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.compute import window_bounds
 from airflow_provider_influx_rollup.lifecycle.rollup.verify import sum_by_window
 from airflow_provider_influx_rollup.lifecycle.source.retention import horizon, is_too_old
-from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Bucket, QueryArrow
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def frozen_windows(
-    job: Job, book: ReceiptBook, source: Bucket, now: datetime
+    job: RollupBlock, book: ReceiptBook, source: Bucket, now: datetime
 ) -> Steps[dict[Interval, WindowFrozen]]:
     """The windows that retention reaches and that must not be rolled up, each with the numbers.
 
@@ -91,7 +91,7 @@ def _frozen(window: Interval, source: Bucket, edge: datetime, why: str) -> Windo
     return WindowFrozen(what, window=window, written="nothing", fix=fix)
 
 
-def _up_to(job: Job, last: Interval) -> Job:
+def _up_to(job: RollupBlock, last: Interval) -> RollupBlock:
     """The windows of a job up to one of them."""
     windows = job.windows[: job.windows.index(last) + 1]
     cells = tuple(cell for cell in job.cells if cell.start < last.stop)
@@ -108,7 +108,7 @@ def _stands_for_points(book: ReceiptBook, window: Interval) -> bool:
     return receipt is not None and receipt.rows_in > 0
 
 
-def points_by_window(job: Job, tables: Iterable[pa.Table]) -> list[int]:
+def points_by_window(job: RollupBlock, tables: Iterable[pa.Table]) -> list[int]:
     """Source points of each window, over all fields."""
     bounds = window_bounds(job.windows)
     blocks = []

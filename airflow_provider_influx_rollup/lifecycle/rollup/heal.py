@@ -32,14 +32,14 @@ from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 from airflow_provider_influx_rollup.windows.runs import stretches
 
-MOST_TOLD = 20
+MAX_TOLD = 20
 # the first whole one that InfluxDB can store
 FIRST_YEAR = 1678
 REASON = "heal: the window was not committed"
 
 
 @dataclass(slots=True)
-class Healing:
+class HealResult:
     """What became of the windows before a run.
 
     :param windows: all windows of the lookback, in order
@@ -58,7 +58,7 @@ class Healing:
         gaps = gaps_of(self.windows, self.left)
         told = [
             {**Interval.spanning(some).as_json(), "windows": len(some), "why": why}
-            for some, why in gaps[:MOST_TOLD]
+            for some, why in gaps[:MAX_TOLD]
         ]
         if len(gaps) > len(told):
             more = [window for some, _ in gaps[len(told) :] for window in some]
@@ -69,7 +69,7 @@ class Healing:
 
 def heal_before(
     spec: RollupSpec, interval: Interval, run: RunInfo, now: Clock, options: RollupOptions
-) -> Steps[Healing]:
+) -> Steps[HealResult]:
     """Roll up the windows before an interval that are not COMMITTED under this spec, the oldest first.
 
     What cannot be rolled up is left and told; frozen windows are never forced.
@@ -101,11 +101,11 @@ def heal_before(
 
 def plan_healing(
     spec: RollupSpec, interval: Interval, run: RunInfo, now: datetime, options: RollupOptions
-) -> Steps[Healing]:
+) -> Steps[HealResult]:
     """Find the windows to heal, and those that are left."""
     windows = _windows_before(spec, interval, Duration.of(options.heal or "0s", allow_zero=True))
     if not windows:
-        return Healing()
+        return HealResult()
     receipts: Mapping[Interval, Receipt] = {}
     marks: Sequence[PurgeMark] = ()
     names = (spec.source_bucket, spec.target_bucket, spec.ledger_bucket)
@@ -134,7 +134,7 @@ def plan_healing(
     free = [window for window in undone if window not in left]
     most = options.heal_max_windows
     left |= dict.fromkeys(free[most:], f"one run heals at most {most} windows (heal_max_windows)")
-    return Healing(windows, free[:most], left=left)
+    return HealResult(windows, free[:most], left=left)
 
 
 def _windows_before(spec: RollupSpec, interval: Interval, lookback: Duration) -> list[Interval]:

@@ -6,13 +6,13 @@ from airflow_provider_influx_rollup.ledger.codec import encode_receipts
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import purged_windows
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
-from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Write
 from airflow_provider_influx_rollup.steps.step import Steps
 
 
-def require_not_purged(job: Job, book: ReceiptBook, *, is_untouched: bool) -> Steps[None]:
+def require_not_purged(job: RollupBlock, book: ReceiptBook, *, is_untouched: bool) -> Steps[None]:
     """Give windows up that a purge has taken since they were planned, before what was read of them is written.
 
     A purge marks its window, then reads the receipts, then deletes; a rollup makes its windows WRITING, reads the points,

@@ -39,7 +39,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import column_
 from airflow_provider_influx_rollup.lifecycle.rollup.chains import rollup_scripts
 from airflow_provider_influx_rollup.lifecycle.rollup.other_buckets import require_no_fewer, windows_of_others
 from airflow_provider_influx_rollup.lifecycle.rollup.tier_compute import tier_scripts
-from airflow_provider_influx_rollup.lifecycle.rollup.tier_waiting import Waiting, waiting_below
+from airflow_provider_influx_rollup.lifecycle.rollup.tier_waiting import WaitingWindows, waiting_below
 from airflow_provider_influx_rollup.lifecycle.rollup.verify import (
     totals_by_field,
 )
@@ -47,7 +47,7 @@ from airflow_provider_influx_rollup.lifecycle.run.margins import WORKER_CLOCKS_D
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.source.type_parts import TypeParts
-from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.names import require_readable, require_writable
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import (
@@ -65,7 +65,7 @@ from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interva
 from airflow_provider_influx_rollup.windows.runs import cut_blocks
 from airflow_provider_influx_rollup.windows.shards import shard_parts
 
-MOST_PARTS_PER_QUERY = 100
+MAX_PARTS_PER_QUERY = 100
 RECEIPTS, MARKS = "receipts", "marks"
 
 
@@ -90,7 +90,7 @@ class Plan:
     target: Bucket
     totals: Mapping[str, int]
     others: tuple[Claim, ...]
-    waiting: Waiting
+    waiting: WaitingWindows
     purged: tuple[PurgeMark, ...]
     spec: RollupSpec
     poorer: Mapping[Interval, WindowFrozen]
@@ -124,7 +124,7 @@ def plan_rollup(
     source, target, ledger = yield from _find_buckets(spec, windows[0], dry_run=dry_run)
     require_ledger_kept(ledger, windows[0])
     job = job_of(spec, windows, Selection((), ()), Ownership(Claim.of(spec)))
-    parts = cut_blocks(shard_parts(job.read_interval, source.shard_group_seconds), MOST_PARTS_PER_QUERY)
+    parts = cut_blocks(shard_parts(job.read_interval, source.shard_group_seconds), MAX_PARTS_PER_QUERY)
     counted, tags, ledgers, tables = yield from _look(job, parts, ledger, only_reads=only_reads)
     listed = [row["_value"] for row in tags]
     require_readable(spec, listed)
@@ -177,7 +177,7 @@ def _book_of(spec: RollupSpec, run: RunInfo, receipts: Mapping[Interval, Receipt
 
 
 def _look(
-    job: Job, parts: Sequence[Sequence[Interval]], ledger: Bucket | None, *, only_reads: bool
+    job: RollupBlock, parts: Sequence[Sequence[Interval]], ledger: Bucket | None, *, only_reads: bool
 ) -> Steps[tuple[list[Row], list[Row], list[Row], list[Any]]]:
     """Totals of the source, its tag keys, the ledger's rows, and the tables of each part with the types of fields."""
     asked: list[Step[Any]] = [
@@ -210,7 +210,7 @@ def _poorer_windows(
     return (yield from require_no_fewer(spec, rules, others))
 
 
-def _receipts_query(spec: RollupSpec, job: Job) -> str:
+def _receipts_query(spec: RollupSpec, job: RollupBlock) -> str:
     return receipts_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, job.target_interval)
 
 
@@ -231,7 +231,7 @@ def _find_buckets(
     return source, target, ledger
 
 
-def _ledger_query(job: Job) -> str:
+def _ledger_query(job: RollupBlock) -> str:
     """What the ledger knows of the windows, the pipelines and what was purged."""
     spec = job.spec
     return together(
@@ -277,14 +277,16 @@ def _overlapped(receipt: Receipt, used_at: datetime | None) -> bool:
 
 def job_of(
     spec: RollupSpec, windows: tuple[Interval, ...], selection: Selection, ownership: Ownership
-) -> Job:
+) -> RollupBlock:
     """The block of these windows; for sliding windows it reads the cells that they are made of."""
     grid = spec.grid.grid()
     if not grid.is_sliding:
-        return Job(spec=spec, windows=windows, cells=windows, columns=selection.columns, ownership=ownership)
+        return RollupBlock(
+            spec=spec, windows=windows, cells=windows, columns=selection.columns, ownership=ownership
+        )
     # a sliding window belongs to the cell it stops in, so the interval starts with the first window's last cell
     last_cells = Interval(grid.floor(windows[0].stop - MICROSECOND), windows[-1].stop)
-    return Job(
+    return RollupBlock(
         spec=spec,
         windows=windows,
         cells=tuple(grid.cells(last_cells)),
@@ -326,7 +328,7 @@ def tell_plan(
     return notes
 
 
-def tell_scripts(job: Job) -> Steps[None]:
+def tell_scripts(job: RollupBlock) -> Steps[None]:
     """Say what a run would send and compute."""
     if job.spec.source_tier is not None:
         for flux in tier_scripts(job):

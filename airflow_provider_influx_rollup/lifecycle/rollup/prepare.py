@@ -18,7 +18,7 @@ from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.source.retention import dropped_windows
-from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -60,7 +60,7 @@ class Prepared:
     book: ReceiptBook
     todo: tuple[tuple[Interval, ...], ...]
 
-    def job(self, spec: RollupSpec, windows: tuple[Interval, ...]) -> Job:
+    def job(self, spec: RollupSpec, windows: tuple[Interval, ...]) -> RollupBlock:
         """The job of some windows of one run of neighbours."""
         return job_of(spec, windows, self.plan.types.selection_of(windows), self.plan.ownership)
 

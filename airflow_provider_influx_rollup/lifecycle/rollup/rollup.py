@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
-from airflow_provider_influx_rollup.lifecycle.rollup.heal import Healing, heal_before, plan_healing
+from airflow_provider_influx_rollup.lifecycle.rollup.heal import HealResult, heal_before, plan_healing
 from airflow_provider_influx_rollup.lifecycle.rollup.plan import tell_scripts
 from airflow_provider_influx_rollup.lifecycle.rollup.prepare import Outcome, prepare_windows
 from airflow_provider_influx_rollup.lifecycle.rollup.windows import roll_up_windows
@@ -53,7 +53,7 @@ def roll_up(
     if dry_run:
         return (yield from _preview(spec, interval, windows, run, now, options))
     yield from wait_until_due(windows, spec.lateness, began)
-    healing = Healing()
+    healing = HealResult()
     if options.heal is not None:
         healing = yield from heal_before(spec, interval, run, now, options)
     outcome = yield from roll_up_windows(spec, windows, run, now, options)

@@ -8,7 +8,7 @@ from airflow_provider_influx_rollup.exceptions import ReceiptMissing
 from airflow_provider_influx_rollup.flux.ledger_read import states_query
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
-from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Query
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -17,7 +17,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
 Commits = frozenset[tuple[datetime, int]]
 
 
-def commits_below(job: Job) -> Steps[Commits]:
+def commits_below(job: RollupBlock) -> Steps[Commits]:
     """Start of each window of the tier below, and when it was committed; nothing when raw points are read.
 
     Equal answers before and after a read show that nobody rewrote the tier meanwhile, which no count of rows can.

@@ -32,7 +32,7 @@ from airflow_provider_influx_rollup.aggregates.windowed import Block, WindowBoun
 from airflow_provider_influx_rollup.exceptions import ReceiptMissing
 from airflow_provider_influx_rollup.flux.rollup import Chain, chain_number, extreme_chains, render_rollup
 from airflow_provider_influx_rollup.flux.source_read import raw_query
-from airflow_provider_influx_rollup.lifecycle.target.block import Job, weighed_points
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock, weighed_points
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import QueryArrow, Report
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -42,7 +42,7 @@ from airflow_provider_influx_rollup.windows.runs import cut_blocks
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MOST_CHAINS_PER_QUERY = 100
+MAX_CHAINS_PER_QUERY = 100
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class Merged:
     blocks: dict[str, list[Block]] = field(default_factory=lambda: defaultdict(list))
 
 
-def compute_tier(job: Job, totals: Mapping[str, int]) -> Steps[Merged]:
+def compute_tier(job: RollupBlock, totals: Mapping[str, int]) -> Steps[Merged]:
     """Merge the tier below into the windows of a block, and write nothing.
 
     A field goes one way as a whole, so that all its columns come from the same rows.
@@ -100,7 +100,7 @@ def compute_tier(job: Job, totals: Mapping[str, int]) -> Steps[Merged]:
     return merged
 
 
-def tier_scripts(job: Job) -> list[str]:
+def tier_scripts(job: RollupBlock) -> list[str]:
     """The Flux that the fields merged by InfluxDB need, for a dry run."""
     in_worker = {c.field for c in job.columns if find_merge(c.aggregate.name).way is Way.CHILDREN}
     return [flux for flux, _ in _scripts(job, [c for c in job.columns if c.field not in in_worker])]
@@ -125,7 +125,7 @@ def _sources(columns: Iterable[Column]) -> dict[str, str]:
     return {source: part_of(column, source) for column in columns for source in column.sources}
 
 
-def _merge_in_influx(job: Job, columns: Sequence[Column], merged: Merged) -> Steps[set[str]]:
+def _merge_in_influx(job: RollupBlock, columns: Sequence[Column], merged: Merged) -> Steps[set[str]]:
     """Two pushed-down chains for each part: the part itself, and how many rows there are.
 
     :return: the sums whose integers may be too large for the server
@@ -159,7 +159,7 @@ def _merge_in_influx(job: Job, columns: Sequence[Column], merged: Merged) -> Ste
     }
 
 
-def _scripts(job: Job, columns: Sequence[Column]) -> list[tuple[str, tuple[Chain, ...]]]:
+def _scripts(job: RollupBlock, columns: Sequence[Column]) -> list[tuple[str, tuple[Chain, ...]]]:
     # no part is merged by count, which tells the two chains of a part apart
     chains = [
         Chain(field=source, flux_function=function, is_pushed=True, column=source, is_written=False)
@@ -172,12 +172,12 @@ def _scripts(job: Job, columns: Sequence[Column]) -> list[tuple[str, tuple[Chain
     chains += extreme_chains(
         source for source, part in _sources(columns).items() if part == "sum" and source not in floats
     )
-    most_runs = max(1, MOST_CHAINS_PER_QUERY // max(1, len(chains)))
+    most_runs = max(1, MAX_CHAINS_PER_QUERY // max(1, len(chains)))
     runs = job.runs
     scripts = []
     for first_run in range(0, len(runs), most_runs):
-        for first in range(0, len(chains), MOST_CHAINS_PER_QUERY):
-            some = tuple(chains[first : first + MOST_CHAINS_PER_QUERY])
+        for first in range(0, len(chains), MAX_CHAINS_PER_QUERY):
+            some = tuple(chains[first : first + MAX_CHAINS_PER_QUERY])
             part_of_runs = runs[first_run : first_run + most_runs]
             target, measurement = job.spec.target_bucket, job.spec.output_measurement
             scripts.append((render_rollup(job.source, some, part_of_runs, target, measurement), some))
@@ -185,7 +185,7 @@ def _scripts(job: Job, columns: Sequence[Column]) -> list[tuple[str, tuple[Chain
 
 
 def _merge_in_worker(
-    job: Job, columns: Sequence[Column], totals: Mapping[str, int], merged: Merged
+    job: RollupBlock, columns: Sequence[Column], totals: Mapping[str, int], merged: Merged
 ) -> Steps[None]:
     """One bounded read of the tier's rows after another, each of whole windows."""
     sources = _sources(columns)
@@ -209,7 +209,7 @@ def _merge_in_worker(
         first_window += len(windows)
 
 
-def _require_one_row(job: Job, frames: Mapping[str, Frame]) -> None:
+def _require_one_row(job: RollupBlock, frames: Mapping[str, Frame]) -> None:
     """Refuse to choose among rows of the tier below: one was not written by it.
 
     :raises ReceiptMissing: naming a series and time that have two

@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.windows.nesting import cells_below
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingWindows:
     """What waits for a tier below.
 
     :param windows: the windows that cannot start, each with the reason
@@ -28,7 +28,7 @@ class Waiting:
 
 def waiting_below(
     spec: RollupSpec, windows: Sequence[Interval], stored: Sequence[StoredSpec]
-) -> Steps[tuple[TierBelow | None, Waiting]]:
+) -> Steps[tuple[TierBelow | None, WaitingWindows]]:
     """Look at the tier below, if there is one.
 
     :param windows: of the tier, in ascending order
@@ -39,14 +39,14 @@ def waiting_below(
     :raises AggregateNotMergeable: when the tier below does not store a part
     """
     if spec.source_tier is None:
-        return None, Waiting()
+        return None, WaitingWindows()
     edge = yield from read_edge(spec, windows, stored)
     late = edge.missing(windows)
     if not late:
-        return edge.below, Waiting()
+        return edge.below, WaitingWindows()
     grid = edge.below.spec.grid.grid()
     each = {
         window: not_committed(spec, replace(edge, cells=tuple(cells_below(grid, window))), [window])
         for window in late
     }
-    return edge.below, Waiting(each, not_committed(spec, edge, late))
+    return edge.below, WaitingWindows(each, not_committed(spec, edge, late))

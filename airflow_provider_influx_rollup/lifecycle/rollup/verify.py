@@ -15,17 +15,17 @@ from airflow_provider_influx_rollup.flux.source_read import field_totals_query
 from airflow_provider_influx_rollup.flux.target_read import target_query, target_totals_query
 from airflow_provider_influx_rollup.lifecycle.rollup.chains import COUNT
 from airflow_provider_influx_rollup.lifecycle.rollup.compute import Computed
-from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.compare import Closeness, compare_rows
 from airflow_provider_influx_rollup.lifecycle.target.rows import TargetRows, target_rows
-from airflow_provider_influx_rollup.lifecycle.target.stale_rows import Ghosts
+from airflow_provider_influx_rollup.lifecycle.target.stale_rows import StaleRows
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Gather, Query, QueryArrow
 from airflow_provider_influx_rollup.steps.step import Step, Steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verification:
     """What a comparison of source and target found.
 
     :param rows: what was computed; the target holds exactly this when the verdict is right
@@ -39,7 +39,7 @@ class Verdict:
     rows: TargetRows
     rows_in: list[int]
     totals: Mapping[str, int]
-    ghosts: Ghosts
+    ghosts: StaleRows
     differences: list[str] = field(default_factory=list)
     off_grid: int = 0
 
@@ -50,8 +50,8 @@ class Verdict:
 
 
 def verify_windows(
-    job: Job, computed: Computed, rows: TargetRows, totals: Mapping[str, int] | None = None
-) -> Steps[Verdict]:
+    job: RollupBlock, computed: Computed, rows: TargetRows, totals: Mapping[str, int] | None = None
+) -> Steps[Verification]:
     """Compare the target with what was computed, and that with the source as it is now.
 
     The cheap comparison is of totals per field; each series is read back only when those disagree, or when rows of
@@ -70,13 +70,13 @@ def verify_windows(
     rows_in = sum_by_window(job, (block for blocks in computed.counts.values() for block in blocks))
     if is_alone:
         if _holds_exactly(job, rows, answer):
-            return Verdict(
-                rows=rows, rows_in=rows_in, totals=totals, ghosts=Ghosts({}), differences=differences
+            return Verification(
+                rows=rows, rows_in=rows_in, totals=totals, ghosts=StaleRows({}), differences=differences
             )
         answer = yield from ask(QueryArrow(read_back_query(job)))
     stored = target_rows(job, frames_from_tables(answer))
     ghosts, wrong = _compare(job, rows, stored)
-    return Verdict(
+    return Verification(
         rows=rows,
         rows_in=rows_in,
         totals=totals,
@@ -86,7 +86,7 @@ def verify_windows(
     )
 
 
-def totals_query(job: Job) -> str:
+def totals_query(job: RollupBlock) -> str:
     """How many points each field of the source has."""
     return field_totals_query(job.source, job.read_interval, job.fields)
 
@@ -96,7 +96,7 @@ def totals_by_field(rows: Iterable[Row]) -> dict[str, int]:
     return {row["_field"]: row["_value"] for row in rows}
 
 
-def read_back_query(job: Job) -> str:
+def read_back_query(job: RollupBlock) -> str:
     """The query that reads everything the pipeline may own in the block."""
     return target_query(
         job.spec.target_bucket,
@@ -107,7 +107,7 @@ def read_back_query(job: Job) -> str:
     )
 
 
-def _totals_query(job: Job, rows: TargetRows) -> str:
+def _totals_query(job: RollupBlock, rows: TargetRows) -> str:
     return target_totals_query(
         job.spec.target_bucket,
         job.spec.output_measurement,
@@ -122,7 +122,7 @@ def _count_fields(rows: TargetRows) -> list[str]:
     return [name for name in rows.columns if name.endswith(f"_{COUNT.name}")]
 
 
-def _holds_exactly(job: Job, rows: TargetRows, answer: Iterable[Row]) -> bool:
+def _holds_exactly(job: RollupBlock, rows: TargetRows, answer: Iterable[Row]) -> bool:
     """Whether each field has as many values as were computed, and its counts add up alike.
 
     All that was computed has been written over what was there, so that equal numbers mean equal rows.
@@ -136,7 +136,7 @@ def _holds_exactly(job: Job, rows: TargetRows, answer: Iterable[Row]) -> bool:
     return stored == {"rows": expected_rows, "points": points}
 
 
-def _stale_points(job: Job, computed: Computed, totals: Mapping[str, int]) -> list[str]:
+def _stale_points(job: RollupBlock, computed: Computed, totals: Mapping[str, int]) -> list[str]:
     """Fields whose points came or went while they were read."""
     return [
         f"{name}: the rollup stands for {computed.points_read[name]} points, the source has {totals.get(name, 0)}"
@@ -145,11 +145,11 @@ def _stale_points(job: Job, computed: Computed, totals: Mapping[str, int]) -> li
     ]
 
 
-def _compare(job: Job, rows: TargetRows, stored: TargetRows) -> tuple[Ghosts, list[str]]:
+def _compare(job: RollupBlock, rows: TargetRows, stored: TargetRows) -> tuple[StaleRows, list[str]]:
     """Stored values that were not computed, or are there twice; and computed values that are not what is stored."""
     columns = dict.fromkeys((*rows.columns, *stored.columns), Closeness.BITS)
     found = compare_rows(rows, stored, len(job.windows), columns)
-    ghosts = Ghosts.of((name, set(found.pairs(keys))) for name, keys in found.ghosts.items())
+    ghosts = StaleRows.of((name, set(found.pairs(keys))) for name, keys in found.ghosts.items())
     wrong: list[str] = []
     for name, keys in found.wrong.items():
         # one of two rows may be right: both go, and it is written again
@@ -160,7 +160,7 @@ def _compare(job: Job, rows: TargetRows, stored: TargetRows) -> tuple[Ghosts, li
     return ghosts, wrong
 
 
-def sum_by_window(job: Job, blocks: Iterable[Block]) -> list[int]:
+def sum_by_window(job: RollupBlock, blocks: Iterable[Block]) -> list[int]:
     """Add up the values of each window, such as counts of points."""
     rows = np.zeros(len(job.windows), np.int64)
     for block in blocks:

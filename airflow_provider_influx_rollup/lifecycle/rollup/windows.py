@@ -29,7 +29,7 @@ from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.runs import blocks_of, halves
 
-MOST_FAILED = 200
+MAX_FAILED = 200
 
 Block = tuple[Interval, ...]
 
@@ -91,7 +91,7 @@ class _Work:
             block = self._without_aged(queue.popleft())
             if not block:
                 continue
-            if self.bad > MOST_FAILED:
+            if self.bad > MAX_FAILED:
                 self._leave(block)
                 continue
             queue.extendleft(reversed((yield from self._do(block))))

@@ -18,7 +18,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.compute import (
 )
 from airflow_provider_influx_rollup.lifecycle.rollup.not_purged import require_not_purged
 from airflow_provider_influx_rollup.lifecycle.rollup.verify import totals_by_field, totals_query
-from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.long_keys import TOO_LONG
 from airflow_provider_influx_rollup.lifecycle.target.rows import TargetRows, computed_rows
 from airflow_provider_influx_rollup.lifecycle.target.write import rows_lost_inside, write_of_rows
@@ -41,7 +41,7 @@ class Written:
 
 
 def write_windows(
-    job: Job, totals: Mapping[str, int], book: ReceiptBook, *, is_untouched: bool
+    job: RollupBlock, totals: Mapping[str, int], book: ReceiptBook, *, is_untouched: bool
 ) -> Steps[Written]:
     """Compute every column of a block and write it to the target.
 
@@ -87,7 +87,7 @@ def write_windows(
     return Written(computed, rows, counted)
 
 
-def _write_inside(job: Job, in_influx: Sequence[str], computed: Computed) -> Steps[TargetRows]:
+def _write_inside(job: RollupBlock, in_influx: Sequence[str], computed: Computed) -> Steps[TargetRows]:
     """Let InfluxDB compute and write; what it cannot write right itself the worker writes after it."""
     for script in rollup_scripts(job, in_influx, is_written=True):
         add_answer(job, computed, script, (yield from ask(Execute(script.flux))))

@@ -52,7 +52,7 @@ from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 
-MOST_FAILED = 200
+MAX_FAILED = 200
 DEFAULT_OPTIONS = RollupOptions()
 
 
@@ -178,7 +178,7 @@ def _commit_all(plan: ScriptPlan, now: Clock, options: RollupOptions) -> Steps[l
         try:
             done[window] = yield from _commit_window(plan, window, now)
         except InfluxRollupError as error:
-            if options.fails_fast or not is_of_windows(error) or len(failed) >= MOST_FAILED:
+            if options.fails_fast or not is_of_windows(error) or len(failed) >= MAX_FAILED:
                 raise
             yield from ask(Report(f"{window} failed: {error.what}", level="warning"))
             failed[window] = error

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from airflow_provider_influx_rollup.ledger.line_protocol import KEY_SPECIALS
 
 # of the 65,531 bytes of a series and a field; the rest is for the other names of a record, or for a series' tags
-MOST_PIPELINE_BYTES = 65_000
-MOST_CHECK_BYTES = 60_000
+MAX_PIPELINE_BYTES = 65_000
+MAX_CHECK_BYTES = 60_000
 DIGEST_HEX = 32
 
 

@@ -33,7 +33,7 @@ OF_THE_WHOLE_RUN = (
     BucketNotFound,
     OrgNotFound,
 )
-MOST_CAUSES_TOLD = 10
+MAX_CAUSES_TOLD = 10
 
 Failed = Mapping[Interval, InfluxRollupError]
 Gap = tuple[tuple[Interval, ...], str]
@@ -74,7 +74,7 @@ def failures_as_one(
     if not names_each and not committed and len({type(error) for error in errors}) == 1:
         return first_error or errors[0]
     causes = gaps_of(windows, {window: _cause(error) for window, error in ordered})
-    told = [f"{_span(some)}: {why}" for some, why in causes[:MOST_CAUSES_TOLD]]
+    told = [f"{_span(some)}: {why}" for some, why in causes[:MAX_CAUSES_TOLD]]
     if len(causes) > len(told):
         told.append(f"and {len(causes) - len(told)} more")
     what = f"{len(ordered)} of {len(windows)} windows failed. {'. '.join(told)}"

@@ -20,7 +20,7 @@ from airflow_provider_influx_rollup.windows.coverage import merge
 from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
 from airflow_provider_influx_rollup.windows.interval import Interval
 
-MOST_PARTS = 24
+MAX_PARTS = 24
 
 Rules = AggregateRules | TierRules
 
@@ -72,7 +72,7 @@ def measure_source(spec: RollupSpec, rules: Rules, windows: Sequence[Interval]) 
     spans = merge(windows)
     if not spans:
         return SourceSize()
-    if len(spans) <= MOST_PARTS:
+    if len(spans) <= MAX_PARTS:
         return (yield from _measure_spans(spec, rules, spans))
     # one read over all of them costs less than one for each of many gaps
     whole = Interval.spanning(spans)

@@ -16,7 +16,7 @@ from airflow_provider_influx_rollup.windows.shards import shard_parts
 SHORTEST_SHARD_GROUP_SECONDS = 3600
 SLICES_PER_QUERY = 24
 # the server's memory holds 16 bytes for each row and tag when the series of a field are read as one table
-MOST_TAG_CELLS = 10_000_000
+MAX_TAG_CELLS = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def slice_of(interval: Interval, rows: int, tags: Collection[str]) -> Slice:
 
     :param tags: tag keys of the measurement
     """
-    return Slice(interval, rows, by_field=rows * len(tags) <= MOST_TAG_CELLS)
+    return Slice(interval, rows, by_field=rows * len(tags) <= MAX_TAG_CELLS)
 
 
 def cut_slices(

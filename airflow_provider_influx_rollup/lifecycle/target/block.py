@@ -18,11 +18,11 @@ from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interva
 POINTS_PER_SKETCHED_POINT = 10
 POINTS_PER_SKETCH = 100
 # a tag of which more values are wanted is not worth a filter
-MOST_TAG_VALUES = 100
+MAX_TAG_VALUES = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class RollupBlock:
     """A block of windows of one rollup.
 
     :param windows: in ascending order
@@ -104,7 +104,7 @@ def tags_of_few(only: Iterable[TagSet]) -> dict[str, tuple[str, ...]]:
     chosen = [dict(tags) for tags in only]
     keys = sorted({key for tags in chosen for key in tags})
     values = {key: tuple(sorted({tags.get(key, "") for tags in chosen})) for key in keys}
-    return {key: some for key, some in values.items() if len(some) <= MOST_TAG_VALUES}
+    return {key: some for key, some in values.items() if len(some) <= MAX_TAG_VALUES}
 
 
 def weighed_points(columns: Iterable[Column], totals: Mapping[str, int]) -> int:

@@ -27,7 +27,7 @@ class Closeness(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
+class ColumnValues:
     """One column.
 
     :param keys: ``series * window_count + window``, ascending
@@ -115,7 +115,9 @@ def compare_rows(
     )
 
 
-def align(sides: Sequence[TargetRows], window_count: int) -> tuple[list[TagSet], list[dict[str, Values]]]:
+def align(
+    sides: Sequence[TargetRows], window_count: int
+) -> tuple[list[TagSet], list[dict[str, ColumnValues]]]:
     """Number the series of several sets of rows alike, and key and sort their columns."""
     numbers: dict[TagSet, int] = {}
     aligned = []
@@ -127,15 +129,15 @@ def align(sides: Sequence[TargetRows], window_count: int) -> tuple[list[TagSet],
     return list(numbers), aligned
 
 
-def _values(column: TargetColumn, renumber: Codes, window_count: int) -> Values:
+def _values(column: TargetColumn, renumber: Codes, window_count: int) -> ColumnValues:
     keys = renumber[column.series] * window_count + column.window
     if np.all(keys[1:] > keys[:-1]):
-        return Values(keys, column.values)
+        return ColumnValues(keys, column.values)
     order = np.argsort(keys, kind="stable")
-    return Values(keys[order], column.values[order])
+    return ColumnValues(keys[order], column.values[order])
 
 
-def _all_keys(side: Mapping[str, Values]) -> Codes:
+def _all_keys(side: Mapping[str, ColumnValues]) -> Codes:
     return _distinct([values.keys for values in side.values()])
 
 
@@ -149,7 +151,7 @@ def _distinct(parts: Sequence[Codes]) -> Codes:
 
 
 def _join(
-    mine: Values | None, theirs: Values | None, how: Closeness, bounds: Values | None
+    mine: ColumnValues | None, theirs: ColumnValues | None, how: Closeness, bounds: ColumnValues | None
 ) -> tuple[Codes, Codes]:
     """Keys whose value is to be written, and keys whose value is to go."""
     nothing = np.zeros(0, np.int64)
@@ -170,7 +172,7 @@ def _join(
 
 
 def _unequal(
-    keys: Codes, mine: NDArray[Any], theirs: NDArray[Any], how: Closeness, bounds: Values | None
+    keys: Codes, mine: NDArray[Any], theirs: NDArray[Any], how: Closeness, bounds: ColumnValues | None
 ) -> NDArray[np.bool_]:
     if mine.dtype.kind != theirs.dtype.kind:
         return np.ones(len(keys), bool)
@@ -187,7 +189,7 @@ def _bits(values: NDArray[Any]) -> NDArray[np.int64]:
     return np.ascontiguousarray(values, np.float64).view(np.int64)
 
 
-def _bounds(name: str, how: Closeness, side: Mapping[str, Values]) -> Values | None:
+def _bounds(name: str, how: Closeness, side: Mapping[str, ColumnValues]) -> ColumnValues | None:
     """How far two sums of the same points can be apart: n additions of numbers up to M round by n * n * M units.
 
     :param name: ``<field>_sum``; the count, the smallest and the largest value of the same rows give n and M
@@ -202,4 +204,4 @@ def _bounds(name: str, how: Closeness, side: Mapping[str, Values]) -> Values | N
     kept = has_low & has_high
     n = count.values[kept].astype(np.float64)
     largest = np.maximum(np.abs(low.values[at_low[kept]]), np.abs(high.values[at_high[kept]]))
-    return Values(count.keys[kept], n * n * largest * UNIT)
+    return ColumnValues(count.keys[kept], n * n * largest * UNIT)

@@ -9,8 +9,8 @@ import numpy as np
 
 from airflow_provider_influx_rollup.ledger.line_protocol import (
     KEY_SPECIALS,
+    MAX_KEY_BYTES,
     MEASUREMENT_SPECIALS,
-    MOST_KEY_BYTES,
 )
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 # what InfluxDB says when it is to write such a row itself
 TOO_LONG = "max key length exceeded"
 # a character has at most four bytes, and one more where it is escaped
-MOST_BYTES = 5
+MAX_BYTES = 5
 
 
 def key_bytes(measurement: str, tag_sets: Sequence[TagSet], fields: Sequence[str]) -> Codes | None:
     """How many bytes each series key has; None when none can be too long with these fields."""
     texts = max((sum(map(len, chain.from_iterable(tags))) + 2 * len(tags) for tags in tag_sets), default=0)
     field = max(map(len, fields), default=0)
-    if MOST_BYTES * (texts + len(measurement) + field) <= MOST_KEY_BYTES:
+    if MAX_BYTES * (texts + len(measurement) + field) <= MAX_KEY_BYTES:
         return None
     own = _size(measurement, MEASUREMENT_SPECIALS)
     return np.array([own + sum(map(_tag_size, tags)) for tags in tag_sets], np.int64)
@@ -36,7 +36,7 @@ def key_bytes(measurement: str, tag_sets: Sequence[TagSet], fields: Sequence[str
 
 def most_bytes_beside(field: str) -> int:
     """How many bytes a series key may have beside a field."""
-    return MOST_KEY_BYTES - _size(field, KEY_SPECIALS)
+    return MAX_KEY_BYTES - _size(field, KEY_SPECIALS)
 
 
 def _tag_size(tag: tuple[str, str]) -> int:

@@ -16,7 +16,7 @@ from airflow_provider_influx_rollup.ledger.fingerprint import (
     row_hashes,
     tag_set_hash,
 )
-from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.long_keys import key_bytes, most_bytes_beside
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class TargetRows:
                 columns[name] = column.where(kept)
         return replace(self, columns=columns)
 
-    def totals(self, job: Job) -> list[WindowTotals]:
+    def totals(self, job: RollupBlock) -> list[WindowTotals]:
         """Rows, series and checksum of each window."""
         count = len(job.windows)
         if not self.columns:
@@ -114,7 +114,7 @@ class TargetRows:
             for rows, tag_sets, checksum in zip(rows_out, series_out, checksums, strict=True)
         ]
 
-    def _hashes(self, job: Job, columns: Sequence[TargetColumn]) -> NDArray[np.uint64]:
+    def _hashes(self, job: RollupBlock, columns: Sequence[TargetColumn]) -> NDArray[np.uint64]:
         measurement = job.spec.output_measurement
         by_series = np.array([tag_set_hash(measurement, dict(tags)) for tags in self.tag_sets], np.uint64)
         by_field = hash_texts([column.name for column in columns], "field")
@@ -131,7 +131,7 @@ class TargetRows:
         )
 
 
-def target_rows(job: Job, frames: Iterable[Frame]) -> TargetRows:
+def target_rows(job: RollupBlock, frames: Iterable[Frame]) -> TargetRows:
     """Sort what a target query returned into the job's windows and columns."""
     starts = np.array([window.start_ns for window in job.windows], np.int64)
     tag_sets: dict[TagSet, int] = {}
@@ -162,7 +162,7 @@ def target_rows(job: Job, frames: Iterable[Frame]) -> TargetRows:
     return TargetRows(shared, columns, off_grid)
 
 
-def computed_rows(job: Job, blocks_by_column: Mapping[str, Sequence[Block]]) -> TargetRows:
+def computed_rows(job: RollupBlock, blocks_by_column: Mapping[str, Sequence[Block]]) -> TargetRows:
     """What was computed, in the form of what is read back."""
     starts = np.array([window.start_ns for window in job.windows], np.int64)
     tag_sets: dict[TagSet, int] = {}
@@ -207,7 +207,7 @@ def _without_long_keys(measurement: str, rows: TargetRows) -> TargetRows:
     return replace(rows, columns=columns, too_long=too_long)
 
 
-def _in_scope(job: Job, name: str, points: Frame) -> Frame:
+def _in_scope(job: RollupBlock, name: str, points: Frame) -> Frame:
     """Only the rows of the pipeline: those of a merge have no other tags than ``group_by``, others are someone else's."""
     if job.spec.group_by is None and not job.ownership.earlier:
         return points  # the query has kept the tags apart

@@ -16,7 +16,7 @@ from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicat
 from airflow_provider_influx_rollup.flux.ledger_read import survivors_query
 from airflow_provider_influx_rollup.flux.target_read import target_query
 from airflow_provider_influx_rollup.ledger.line_protocol import UInt, encode_line
-from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.write import write_of_points
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Delete, Query, QueryArrow, Report, Write
@@ -56,12 +56,12 @@ def several_values(frames: Iterable[Frame]) -> set[tuple[PointKey, str]]:
     return several
 
 
-def put_aside(job: Job, window: Interval, points: Points) -> Steps[None]:
+def put_aside(job: RollupBlock, window: Interval, points: Points) -> Steps[None]:
     """Keep values in the ledger until ``forget`` is called."""
     yield from ask(Write(job.spec.ledger_bucket, list(_records(job, window, points))))
 
 
-def forget(job: Job, window: Interval) -> Steps[None]:
+def forget(job: RollupBlock, window: Interval) -> Steps[None]:
     """The values are back in the target."""
     predicate = delete_predicate(SURVIVORS_MEASUREMENT, {"pipeline": job.spec.pipeline_name})
     yield from ask(
@@ -69,7 +69,7 @@ def forget(job: Job, window: Interval) -> Steps[None]:
     )
 
 
-def restore_survivors(job: Job) -> Steps[None]:
+def restore_survivors(job: RollupBlock) -> Steps[None]:
     """Write again what a run put aside and died before it wrote; values that are there now stay as they are."""
     spec = job.spec
     query = survivors_query(spec.ledger_bucket, spec.pipeline_name, job.target_interval)
@@ -105,7 +105,7 @@ def without(points: Points, there: Points) -> Points:
     return {key: values for key, values in left.items() if values}
 
 
-def _records(job: Job, window: Interval, points: Points) -> Iterator[str]:
+def _records(job: RollupBlock, window: Interval, points: Points) -> Iterator[str]:
     values = [
         [list(map(list, tags)), time_ns, name, "u" if isinstance(value, UInt) else "", value]
         for (tags, time_ns), fields in sorted(points.items())

@@ -22,7 +22,7 @@ from airflow_provider_influx_rollup.ledger.codec import decode_receipts, encode_
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
-from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.rows import Key
 from airflow_provider_influx_rollup.lifecycle.target.set_aside import (
     Points,
@@ -43,7 +43,7 @@ Receipts = dict[str, Receipt]
 
 
 @dataclass(frozen=True, slots=True)
-class Ghosts:
+class StaleRows:
     """Values to remove.
 
     :param columns_by_key: the fields that are ghosts, by tag set and window
@@ -52,7 +52,7 @@ class Ghosts:
     columns_by_key: dict[Key, frozenset[str]]
 
     @classmethod
-    def of(cls, keys_by_column: Iterable[tuple[str, set[Key]]]) -> Ghosts:
+    def of(cls, keys_by_column: Iterable[tuple[str, set[Key]]]) -> StaleRows:
         """Turn ghosts per field into ghosts per point."""
         columns: dict[Key, set[str]] = defaultdict(set)
         for name, keys in keys_by_column:
@@ -66,7 +66,7 @@ class Ghosts:
         return sum(len(names) for names in self.columns_by_key.values())
 
 
-def delete_ghosts(job: Job, ghosts: Ghosts) -> Steps[None]:
+def delete_ghosts(job: RollupBlock, ghosts: StaleRows) -> Steps[None]:
     """Delete the points that hold ghosts and write again what stays of them."""
     yield from ask(
         Report(
@@ -81,7 +81,9 @@ def delete_ghosts(job: Job, ghosts: Ghosts) -> Steps[None]:
         yield from _delete_in_window(job, job.windows[window_index], doomed)
 
 
-def _delete_in_window(job: Job, window: Interval, doomed: dict[TagSet, frozenset[str]]) -> Steps[None]:
+def _delete_in_window(
+    job: RollupBlock, window: Interval, doomed: dict[TagSet, frozenset[str]]
+) -> Steps[None]:
     spec = job.spec
     instant = Interval(window.start, window.start + MICROSECOND)
     everything = QueryArrow(
@@ -114,7 +116,7 @@ def _delete_in_window(job: Job, window: Interval, doomed: dict[TagSet, frozenset
         yield from forget(job, window)
 
 
-def _with_receipts(job: Job, instant: Interval, step: QueryArrow) -> Steps[tuple[Receipts, Any]]:
+def _with_receipts(job: RollupBlock, instant: Interval, step: QueryArrow) -> Steps[tuple[Receipts, Any]]:
     """Act a step out, and see meanwhile what the pipelines have COMMITTED that write to the same points."""
     names = job.ownership.neighbours
     if not names:
@@ -124,7 +126,7 @@ def _with_receipts(job: Job, instant: Interval, step: QueryArrow) -> Steps[tuple
     return {receipt.pipeline: receipt for receipt in decode_receipts(rows)}, answer
 
 
-def _tear(job: Job, instant: Interval, before: Receipts) -> Steps[None]:
+def _tear(job: RollupBlock, instant: Interval, before: Receipts) -> Steps[None]:
     """Windows that others have committed meanwhile are WRITING again: what was deleted or replaced may be their new value.
 
     :param before: the receipts when the values were read that were written back
@@ -166,7 +168,7 @@ def _survivors(points: Points, doomed: dict[TagSet, frozenset[str]]) -> Points:
     }
 
 
-def _require_one_value(job: Job, window: Interval, foreign: Points, frames: Iterable[Frame]) -> None:
+def _require_one_value(job: RollupBlock, window: Interval, foreign: Points, frames: Iterable[Frame]) -> None:
     """Refuse to delete values of others that are there twice, under two series keys: one alone can be written again.
 
     :raises ConfigurationError: before anything is deleted
@@ -184,7 +186,7 @@ def _require_one_value(job: Job, window: Interval, foreign: Points, frames: Iter
             raise ConfigurationError(what, window=window, fix=fix)
 
 
-def _foreign(job: Job, points: Points) -> Points:
+def _foreign(job: RollupBlock, points: Points) -> Points:
     """The values that a rerun of this pipeline would not write."""
     left = {
         key: {name: value for name, value in values.items() if not job.ownership.mine.covers(name, key[0])}

@@ -11,9 +11,9 @@ import numpy as np
 from airflow_provider_influx_rollup.aggregates.frame import TagSet
 from airflow_provider_influx_rollup.exceptions import InvalidName
 from airflow_provider_influx_rollup.flux.write_points import FluxPoint, write_queries
-from airflow_provider_influx_rollup.ledger.line_blocks import Values, encode_rows
+from airflow_provider_influx_rollup.ledger.line_blocks import FieldValues, encode_rows
 from airflow_provider_influx_rollup.ledger.line_protocol import FieldValue, UInt, encode_line, encode_series
-from airflow_provider_influx_rollup.lifecycle.target.block import Job
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.steps.influx import Write
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ KINDS: tuple[tuple[type, str], ...] = (
 )
 
 
-def write_of_rows(job: Job, rows: TargetRows) -> Write:
+def write_of_rows(job: RollupBlock, rows: TargetRows) -> Write:
     """The rows of a block, sorted by series and window.
 
     :raises InvalidName: when the name of a field cannot be written
@@ -46,7 +46,7 @@ def write_of_rows(job: Job, rows: TargetRows) -> Write:
     }
     starts = [window.start_ns for window in job.windows]
     columns = {
-        name: Values(column.series, column.window, column.values, is_unsigned=name in unsigned)
+        name: FieldValues(column.series, column.window, column.values, is_unsigned=name in unsigned)
         for name, column in rows.columns.items()
     }
     try:
@@ -74,7 +74,7 @@ def rows_lost_inside(rows: TargetRows) -> TargetRows:
     return replace(rows, columns=columns)
 
 
-def row_count(job: Job, rows: TargetRows) -> int:
+def row_count(job: RollupBlock, rows: TargetRows) -> int:
     """How many pairs of series and window have a value."""
     places = [column.series * len(job.windows) + column.window for column in rows.columns.values()]
     return len(np.unique(np.concatenate(places))) if places else 0
@@ -104,7 +104,7 @@ def _partly_by_query(
     measurement: str,
     tag_sets: Sequence[TagSet],
     starts: Sequence[int],
-    columns: Mapping[str, Values],
+    columns: Mapping[str, FieldValues],
 ) -> Write:
     # what no form can write is refused as before
     encode_series(measurement, {}, columns)
@@ -146,7 +146,7 @@ def _queries(bucket: str, points: Iterable[FluxPoint]) -> tuple[str, ...]:
     return tuple(flux for flux, _ in write_queries(bucket, points))
 
 
-def _where(column: Values, is_wanted: NDArray[Any]) -> Values:
-    return Values(
+def _where(column: FieldValues, is_wanted: NDArray[Any]) -> FieldValues:
+    return FieldValues(
         column.series[is_wanted], column.window[is_wanted], column.values[is_wanted], column.is_unsigned
     )

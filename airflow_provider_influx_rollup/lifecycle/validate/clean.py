@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicat
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.flux.source_read import field_totals_query
 from airflow_provider_influx_rollup.flux.validate import looks_query
-from airflow_provider_influx_rollup.ledger.line_blocks import Values, encode_rows
+from airflow_provider_influx_rollup.ledger.line_blocks import FieldValues, encode_rows
 from airflow_provider_influx_rollup.ledger.line_protocol import encode_series
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.steps.ask import ask
@@ -51,7 +51,7 @@ class Cleaned:
             return []
         times = np.unique(np.concatenate([table.time_ns for table in self.tables]))
         columns = {
-            table.field: Values(
+            table.field: FieldValues(
                 table.series, np.searchsorted(times, table.time_ns), table.values, table.kind == "unsigned"
             )
             for table in self.tables

@@ -14,17 +14,17 @@ from airflow_provider_influx_rollup.flux.literals import rfc3339
 from airflow_provider_influx_rollup.ledger.validation import RuleResult
 from airflow_provider_influx_rollup.validation.points import Part, Points, Registry
 from airflow_provider_influx_rollup.validation.rule import PointRule, Rule
-from airflow_provider_influx_rollup.validation.sightings import Sighting, Verdict
+from airflow_provider_influx_rollup.validation.sightings import RuleVerdict, Sighting
 from airflow_provider_influx_rollup.windows.interval import Interval
 
-MOST_EXAMPLES = 5
-MOST_TEXT = 200
+MAX_EXAMPLES = 5
+MAX_TEXT = 200
 
 Masks = Mapping[int, NDArray[Any]]
 
 
 @dataclass(kw_only=True)
-class Tally:
+class RuleTally:
     """What one rule has found.
 
     :param memory: the rule's own, from part to part
@@ -49,9 +49,9 @@ class Tally:
 
     def _add_examples(self, bad: Points, registry: Registry) -> None:
         score = self.rule.score(bad) if isinstance(self.rule, PointRule) else None
-        order = np.arange(min(len(bad), MOST_EXAMPLES))
+        order = np.arange(min(len(bad), MAX_EXAMPLES))
         if score is not None:
-            order = np.argsort(-score, kind="stable")[:MOST_EXAMPLES]
+            order = np.argsort(-score, kind="stable")[:MAX_EXAMPLES]
         for row in order.tolist():
             example = {
                 "time": rfc3339(int(bad.time_ns[row])),
@@ -60,14 +60,14 @@ class Tally:
                 "value": _short(bad.values[row]),
             }
             self.examples.append((0.0 if score is None else float(score[row]), example))
-        self.examples = sorted(self.examples, key=lambda pair: -pair[0])[:MOST_EXAMPLES]
+        self.examples = sorted(self.examples, key=lambda pair: -pair[0])[:MAX_EXAMPLES]
 
-    def add_verdict(self, verdict: Verdict) -> None:
+    def add_verdict(self, verdict: RuleVerdict) -> None:
         """What a series rule found."""
         self.checked += verdict.checked
         self.violations += verdict.violations
         reasons = dict.fromkeys([*verdict.findings, *verdict.hits.values()])
-        self.examples += [(0.0, {"message": _short(text)}) for text in list(reasons)[:MOST_EXAMPLES]]
+        self.examples += [(0.0, {"message": _short(text)}) for text in list(reasons)[:MAX_EXAMPLES]]
 
     def result(self) -> RuleResult:
         """All of it."""
@@ -104,4 +104,4 @@ def masks_of_hits(part: Part, hits: Mapping[Sighting, str]) -> dict[int, NDArray
 
 def _short(value: Any) -> Any:
     plain = value.item() if isinstance(value, np.generic) else value
-    return plain if not isinstance(plain, str) or len(plain) <= MOST_TEXT else f"{plain[:MOST_TEXT]}..."
+    return plain if not isinstance(plain, str) or len(plain) <= MAX_TEXT else f"{plain[:MAX_TEXT]}..."

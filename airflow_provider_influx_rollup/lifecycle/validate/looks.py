@@ -31,15 +31,15 @@ from airflow_provider_influx_rollup.validation.sightings import (
     TOTAL,
     TYPES,
     Look,
+    Observations,
     Scope,
-    Seen,
     Sighting,
 )
 from airflow_provider_influx_rollup.validation.value_rules import RangeRule
 from airflow_provider_influx_rollup.windows.interval import Interval, storable_part
 from airflow_provider_influx_rollup.windows.shards import shard_parts
 
-MOST_LOOKS_PER_QUERY = 100
+MAX_LOOKS_PER_QUERY = 100
 
 Answers = dict[Look, list[Sighting]]
 
@@ -69,7 +69,7 @@ class Surroundings:
     :param tag_keys: of the interval's series
     """
 
-    seen: Seen
+    seen: Observations
     stretches: tuple[Stretch, ...]
     tag_keys: frozenset[str]
 
@@ -97,7 +97,7 @@ def look_around(spec: ValidateSpec, scope: Scope, shard_group_seconds: int) -> S
     found = sorted(answers[census], key=lambda one: (one.part, one.field, one.tags))
     typed = [replace(one, kind=kinds[one.part].get(one.field, "")) for one in found]
     keys = frozenset(key for tags in {one.tags for one in typed} for key, _ in tags)
-    return Surroundings(Seen(scope, typed, answers), _stretches(kinds, typed), keys)
+    return Surroundings(Observations(scope, typed, answers), _stretches(kinds, typed), keys)
 
 
 def _stretches(
@@ -145,9 +145,7 @@ def _answer(spec: ValidateSpec, looks: Sequence[Look], shard_group_seconds: int)
 
 
 def _blocks(names: Sequence[str]) -> list[Sequence[str]]:
-    return [
-        names[start : start + MOST_LOOKS_PER_QUERY] for start in range(0, len(names), MOST_LOOKS_PER_QUERY)
-    ]
+    return [names[start : start + MAX_LOOKS_PER_QUERY] for start in range(0, len(names), MAX_LOOKS_PER_QUERY)]
 
 
 def _script(spec: ValidateSpec, asked: Mapping[str, tuple[Look, Interval]], names: Iterable[str]) -> str:

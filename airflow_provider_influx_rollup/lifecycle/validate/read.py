@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 DUPLICATE_TABLE = "found duplicate table with key"
 # points are not spread evenly: some more cells spare most of them another cut
 SLACK = 1.1
-MOST_CELLS = 64
+MAX_CELLS = 64
 LONGEST_WARM_UP = timedelta(days=1)
 
 
@@ -46,7 +46,7 @@ def bounded_parts(
     most = spec.max_rows_per_read
     if points <= most or part.duration <= MICROSECOND:
         return [part]
-    cells = _cells(part, min(ceil(points / most * SLACK), MOST_CELLS))
+    cells = _cells(part, min(ceil(points / most * SLACK), MAX_CELLS))
     counts: dict[int, int] = defaultdict(int)
     for row in (yield from ask(Query(cells_query(spec.source, cells, fields)))):
         counts[int(row.yield_name)] += row["_value"]

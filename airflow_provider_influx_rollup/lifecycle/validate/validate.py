@@ -16,7 +16,7 @@ from airflow_provider_influx_rollup.lifecycle.ledger.bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.run.clock import wait_until_due
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.validate.clean import CleanWriter
-from airflow_provider_influx_rollup.lifecycle.validate.judge import Tally, masks_of_hits
+from airflow_provider_influx_rollup.lifecycle.validate.judge import RuleTally, masks_of_hits
 from airflow_provider_influx_rollup.lifecycle.validate.looks import (
     Stretch,
     Surroundings,
@@ -45,7 +45,7 @@ from airflow_provider_influx_rollup.steps.influx import (
 )
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.validation.points import Part, Registry
-from airflow_provider_influx_rollup.validation.sightings import Scope, Verdict
+from airflow_provider_influx_rollup.validation.sightings import RuleVerdict, Scope
 from airflow_provider_influx_rollup.validation.time_rules import FutureRule
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 
@@ -56,7 +56,7 @@ Clock = Callable[[], datetime]
 
 
 @dataclass(kw_only=True)
-class Validation:
+class ValidationRun:
     """One validation under way.
 
     :param verdicts: of the series rules, by name
@@ -67,8 +67,8 @@ class Validation:
     scope: Scope
     around: Surroundings
     source: Bucket
-    tallies: dict[str, Tally]
-    verdicts: dict[str, Verdict]
+    tallies: dict[str, RuleTally]
+    verdicts: dict[str, RuleVerdict]
     clean: CleanWriter | None
     copies: Copies
     registry: Registry = field(default_factory=Registry)
@@ -121,7 +121,7 @@ def validate(spec: ValidateSpec, interval: Interval, run: RunInfo, now: Clock) -
     return result.as_json() | ({"dry_run": True} if spec.dry_run else {})
 
 
-def _begin(spec: ValidateSpec, scope: Scope) -> Steps[Validation]:
+def _begin(spec: ValidateSpec, scope: Scope) -> Steps[ValidationRun]:
     source = yield from ask(FindBucket(spec.bucket))
     if source is None:
         what = f"there is no bucket {spec.bucket!r}, or the token may not read it"
@@ -148,12 +148,12 @@ def _begin(spec: ValidateSpec, scope: Scope) -> Steps[Validation]:
     registry = Registry()
     # always in the same order, so that the same points give the same examples
     registry.numbers_of(sorted({one.tags for one in around.seen.census}))
-    tallies = {rule.name: Tally(rule=rule) for rule in spec.rules}
+    tallies = {rule.name: RuleTally(rule=rule) for rule in spec.rules}
     verdicts = {rule.name: rule.judge(around.seen) for rule in spec.series_rules}
     for name, verdict in verdicts.items():
         tallies[name].add_verdict(verdict)
     clean = CleanWriter(spec=spec) if spec.clean_bucket is not None and not spec.dry_run else None
-    return Validation(
+    return ValidationRun(
         spec=spec,
         scope=scope,
         around=around,
@@ -166,7 +166,7 @@ def _begin(spec: ValidateSpec, scope: Scope) -> Steps[Validation]:
     )
 
 
-def _plan(validation: Validation) -> Steps[None]:
+def _plan(validation: ValidationRun) -> Steps[None]:
     """Decide which fields of each stretch must be read: those of all rules but of ranges that hold."""
     spec = validation.spec
     plain: dict[Interval, Stretch] = {}
@@ -195,7 +195,7 @@ def _copies_points(spec: ValidateSpec) -> bool:
     return spec.quarantine_bucket is not None and not spec.dry_run
 
 
-def _hit_fields(validation: Validation) -> dict[Interval, set[str]]:
+def _hit_fields(validation: ValidationRun) -> dict[Interval, set[str]]:
     """The fields that series rules call wrong, by stretch."""
     fields: dict[Interval, set[str]] = defaultdict(set)
     wrong = {(hit.part, hit.field) for verdict in validation.verdicts.values() for hit in verdict.hits}
@@ -206,7 +206,7 @@ def _hit_fields(validation: Validation) -> dict[Interval, set[str]]:
     return fields
 
 
-def _warm_up(validation: Validation) -> Steps[None]:
+def _warm_up(validation: ValidationRun) -> Steps[None]:
     """Give the rules about sequences the last points before the interval."""
     spec, around = validation.spec, validation.around
     rules = [rule for rule in spec.point_rules if rule.needs_before]
@@ -230,7 +230,7 @@ def _warm_up(validation: Validation) -> Steps[None]:
             rule.judge(part, validation.tallies[rule.name].memory)
 
 
-def _validate_stretch(validation: Validation, stretch: Stretch) -> Steps[None]:
+def _validate_stretch(validation: ValidationRun, stretch: Stretch) -> Steps[None]:
     """Read a stretch in bounded pieces, and judge each piece."""
     spec = validation.spec
     fields = sorted(validation.read[stretch.interval])
@@ -249,7 +249,7 @@ def _validate_stretch(validation: Validation, stretch: Stretch) -> Steps[None]:
             yield from validation.clean.write(points, _wrong(validation, masks))
 
 
-def _judge(validation: Validation, part: Part) -> dict[str, dict[int, NDArray[Any]]]:
+def _judge(validation: ValidationRun, part: Part) -> dict[str, dict[int, NDArray[Any]]]:
     masks = {}
     for rule in validation.spec.point_rules:
         tally = validation.tallies[rule.name]
@@ -259,7 +259,7 @@ def _judge(validation: Validation, part: Part) -> dict[str, dict[int, NDArray[An
 
 
 def _wrong(
-    validation: Validation, masks: Mapping[str, Mapping[int, NDArray[Any]]]
+    validation: ValidationRun, masks: Mapping[str, Mapping[int, NDArray[Any]]]
 ) -> dict[int, NDArray[Any]]:
     """The rows that break a rule of severity error."""
     wrong: dict[int, NDArray[Any]] = {}
@@ -271,7 +271,7 @@ def _wrong(
 
 
 def _quarantine(
-    validation: Validation,
+    validation: ValidationRun,
     part: Part,
     masks: Mapping[str, Mapping[int, NDArray[Any]]],
     *,
@@ -290,7 +290,7 @@ def _quarantine(
     yield from quarantine(copies, part.interval, wrong, only=only, but=but)
 
 
-def _validate_ahead(validation: Validation) -> Steps[None]:
+def _validate_ahead(validation: ValidationRun) -> Steps[None]:
     """Copy the points that are later than the clock: they are outside of the interval."""
     spec = validation.spec
     if not _copies_points(spec):
@@ -305,7 +305,7 @@ def _validate_ahead(validation: Validation) -> Steps[None]:
             yield from _quarantine(validation, points, masks, only=name)
 
 
-def _result(validation: Validation, seconds: float) -> ValidationResult:
+def _result(validation: ValidationRun, seconds: float) -> ValidationResult:
     spec, clean = validation.spec, validation.clean
     notes = [
         f"rule {name} found nothing to look at in {validation.scope.interval}"
@@ -335,7 +335,7 @@ def _result(validation: Validation, seconds: float) -> ValidationResult:
     )
 
 
-def _record(validation: Validation, result: ValidationResult, run: RunInfo) -> Steps[None]:
+def _record(validation: ValidationRun, result: ValidationResult, run: RunInfo) -> Steps[None]:
     """Write the results to the ledger; those of rules that are gone leave it."""
     spec, start = validation.spec, validation.scope.interval.start
     at = Interval(start, start + MICROSECOND)

@@ -23,7 +23,7 @@ from airflow_provider_influx_rollup.aggregates.log_buckets import (
     relative_error,
 )
 from airflow_provider_influx_rollup.aggregates.quantile_sketch import (
-    MOST_BUCKETS,
+    MAX_BUCKETS,
     QuantileSketches,
     merge_sketches,
     quantiles,
@@ -78,8 +78,8 @@ def test_texts_stay_readable_when_the_program_changes() -> None:
 
 
 def test_text_fits_into_a_string_field_when_the_sketch_is_as_large_as_it_can_be() -> None:
-    keys = np.arange(MOST_BUCKETS) * 120 - 100_000
-    counts = np.full(MOST_BUCKETS, 2**51)
+    keys = np.arange(MAX_BUCKETS) * 120 - 100_000
+    counts = np.full(MAX_BUCKETS, 2**51)
     largest = QuantileSketches(
         starts=WHOLE,
         keys=keys,
@@ -97,7 +97,7 @@ def test_buckets_are_joined_when_there_are_too_many() -> None:
     numbers = np.exp(np.linspace(-300, 300, 100_000))
     sketches = sketch_numbers(numbers, WHOLE)
     assert sketches.levels[0] == 5
-    assert len(sketches.keys) <= MOST_BUCKETS
+    assert len(sketches.keys) <= MAX_BUCKETS
     halves = sketch_numbers(numbers, np.array([0, 700]))
     assert halves.levels.tolist() == [0, 4]
     merged = merge_sketches(halves, WHOLE)  # which joins once more

@@ -12,7 +12,7 @@ from airflow_provider_influx_rollup.cli.bar import MARKS, WORST_FIRST, bar, lege
 from airflow_provider_influx_rollup.cli.machine import check_zones, examine_machine, is_supported
 from airflow_provider_influx_rollup.cli.output import Output, plain, seconds, size, table
 from airflow_provider_influx_rollup.exceptions import ArchiveMissing
-from airflow_provider_influx_rollup.lifecycle.doctor.findings import Status
+from airflow_provider_influx_rollup.lifecycle.doctor.findings import Severity
 from airflow_provider_influx_rollup.lifecycle.plan.coverage import WindowState
 
 C, M, W, N = WindowState.COMMITTED, WindowState.MISSING, WindowState.WRITING, WindowState.NOT_DUE
@@ -102,7 +102,7 @@ def test_airflow_is_supported_when_its_version_is(version: str, is_ok: bool) -> 
 
 
 def test_machine_is_right_when_the_tests_run_on_it() -> None:
-    assert {finding.status for finding in examine_machine()} == {Status.OK}
+    assert {finding.status for finding in examine_machine()} == {Severity.OK}
 
 
 def test_zones_fail_when_the_database_lacks_or_misplaces_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,6 +110,6 @@ def test_zones_fail_when_the_database_lacks_or_misplaces_them(monkeypatch: pytes
 
     summer = datetime(2025, 7, 1, tzinfo=UTC)
     monkeypatch.setattr(machine, "KNOWN_OFFSETS", (("Europe/Berlin", summer, 1.0),))
-    assert check_zones("1").status is Status.FAIL
+    assert check_zones("1").status is Severity.FAIL
     monkeypatch.setattr(machine, "KNOWN_OFFSETS", (("Mars/Olympus", summer, 1.0),))
     assert check_zones(None).message.endswith("does not have Mars/Olympus")

@@ -51,7 +51,7 @@ ANSWERS = [
     (QUERY, 302, "moved", errors.QueryFailed),
     (ADMIN, 422, "odd", errors.InfluxRejected),
     (
-        requests.Request(kind=requests.Kind.DELETE, about="d", method="POST", path="/"),
+        requests.Request(kind=requests.RequestKind.DELETE, about="d", method="POST", path="/"),
         501,
         "delete by field",
         errors.InfluxRejected,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_influx_rollup.exceptions import InvalidName
-from airflow_provider_influx_rollup.ledger.line_blocks import Values, encode_rows
+from airflow_provider_influx_rollup.ledger.line_blocks import FieldValues, encode_rows
 from airflow_provider_influx_rollup.ledger.line_protocol import UInt, encode_line
 
 TAG_SETS = [
@@ -30,11 +30,11 @@ KINDS: dict[str, tuple[st.SearchStrategy[Any], Any]] = {
 }
 
 
-def column(name: str, cells: dict[tuple[int, int], Any]) -> Values:
+def column(name: str, cells: dict[tuple[int, int], Any]) -> FieldValues:
     values = np.empty(len(cells), KINDS[name][1])
     values[:] = list(cells.values())
     series, window = (np.array([key[i] for key in cells], np.int64) for i in (0, 1))
-    return Values(series, window, values, is_unsigned=name == "u")
+    return FieldValues(series, window, values, is_unsigned=name == "u")
 
 
 def exact(line: str) -> str:
@@ -70,4 +70,4 @@ def test_lines_are_those_of_one_by_one_when_any_cells_are_missing(data: st.DataO
 def test_a_name_is_refused_when_a_line_cannot_hold_it(measurement: str, tags: Any, field: str) -> None:
     one = np.zeros(1, np.int64)
     with pytest.raises(InvalidName):
-        encode_rows(measurement, [tags], [0], {field: Values(one, one, np.ones(1))})
+        encode_rows(measurement, [tags], [0], {field: FieldValues(one, one, np.ones(1))})

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_influx_rollup.lifecycle.validate.judge import Tally
+from airflow_provider_influx_rollup.lifecycle.validate.judge import RuleTally
 from airflow_provider_influx_rollup.validation.catalog import rule_of
 from airflow_provider_influx_rollup.validation.points import Part, Points, Registry
 from airflow_provider_influx_rollup.validation.rule import PointRule
@@ -46,7 +46,7 @@ def found(
     one: PointRule, tables: Mapping[str, Sequence[Row]], kind: str = "", cuts: Sequence[int] = ()
 ) -> set[tuple[str, str, int]]:
     """Field, series and seconds of each violation, with the rows cut into parts at some seconds."""
-    registry, tally, result = Registry(), Tally(rule=one), set()
+    registry, tally, result = Registry(), RuleTally(rule=one), set()
     edges = [-(10**9), *sorted(cuts), 10**9]
     for start, stop in pairwise(edges):
         some = {name: [row for row in rows if start <= row[1] < stop] for name, rows in tables.items()}
@@ -143,7 +143,7 @@ def test_rule_leaves_other_series_alone_when_it_says_where() -> None:
     rows = [("a", 1, 9.0), ("b", 1, 9.0)]
     one = rule("range", field="x", high=5, where={"device": ["b", "c"]})
     assert found(one, {"x": rows}) == {("x", "b", 1)}
-    registry, tally = Registry(), Tally(rule=one)
+    registry, tally = Registry(), RuleTally(rule=one)
     part = Part(SPAN, (table("x", rows, registry),), registry)
     tally.add_points(part, one.judge(part, tally.memory))
     assert (tally.checked, tally.violations) == (1, 1)
@@ -151,7 +151,7 @@ def test_rule_leaves_other_series_alone_when_it_says_where() -> None:
 
 def test_worst_points_are_shown_when_there_are_many() -> None:
     one = rule("range", field="x", low=0, high=10)
-    registry, tally = Registry(), Tally(rule=one)
+    registry, tally = Registry(), RuleTally(rule=one)
     for start in (0, 100):
         rows = [("d", start + at, float(11 + at + start)) for at in range(20)]
         part = Part(SPAN, (table("x", rows, registry),), registry)
@@ -258,7 +258,7 @@ def test_new_level_is_right_when_enough_time_has_passed() -> None:
 
 def test_memory_begins_anew_when_the_type_of_a_field_changes() -> None:
     one = rule("stuck", field="x", points=2)
-    registry, tally = Registry(), Tally(rule=one)
+    registry, tally = Registry(), RuleTally(rule=one)
     masks = []
     for kind in ("integer", "float", "float"):
         part = Part(SPAN, (table("x", [("d", len(masks), 1)], registry, kind),), registry)

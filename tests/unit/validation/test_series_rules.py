@@ -18,10 +18,10 @@ from airflow_provider_influx_rollup.validation.sightings import (
     LATE,
     TYPES,
     Look,
+    Observations,
+    RuleVerdict,
     Scope,
-    Seen,
     Sighting,
-    Verdict,
 )
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -47,11 +47,11 @@ def sighting(tags: Mapping[str, str], field: str = "temp", points: int = 10, **m
 
 def judge(
     one: SeriesRule, census: Sequence[Sighting], answers: Mapping[Look, Sequence[Sighting]] | None = None
-) -> Verdict:
-    return one.judge(Seen(SCOPE, census, answers or {}))
+) -> RuleVerdict:
+    return one.judge(Observations(SCOPE, census, answers or {}))
 
 
-def hit_by(verdict: Verdict) -> list[tuple[dict[str, str], str]]:
+def hit_by(verdict: RuleVerdict) -> list[tuple[dict[str, str], str]]:
     return [(dict(one.tags), one.field) for one in verdict.hits]
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InvalidName, WriteRejected
 from airflow_provider_influx_rollup.lifecycle.deadman.deadman import check_deadman, steps_from_job
-from airflow_provider_influx_rollup.lifecycle.deadman.series_state import Seen, SeriesState, judge
+from airflow_provider_influx_rollup.lifecycle.deadman.series_state import ObservedSeries, SeriesState, judge
 from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec, spans_of
 from airflow_provider_influx_rollup.lifecycle.deadman.statuses import write_statuses
 from airflow_provider_influx_rollup.lifecycle.source.inventory import (
@@ -40,13 +40,13 @@ SPEC = DeadmanSpec(bucket="raw", measurement="fleet", group_by=("device",))
 A, B, C = ((("device", name),) for name in "abc")
 
 
-def states(seen: Seen, **kwargs: Any) -> dict[Any, str]:
+def states(seen: ObservedSeries, **kwargs: Any) -> dict[Any, str]:
     settings = {"expected": None, "dead_level": "crit", "retired_before": None, "retires_from": None} | kwargs
     return {verdict.series: verdict.state.value for verdict in judge(seen, **settings)}
 
 
 def test_states_are_told_apart_when_series_are_listed() -> None:
-    seen = Seen({A: START, C: START}, {A: START - HOUR, B: START - HOUR}, {C: "crit"})
+    seen = ObservedSeries({A: START, C: START}, {A: START - HOUR, B: START - HOUR}, {C: "crit"})
     d = (("device", "d"),)
     assert states(seen, expected=(A, B, C, d)) == {
         A: "alive",
@@ -57,22 +57,22 @@ def test_states_are_told_apart_when_series_are_listed() -> None:
 
 
 def test_series_is_alive_when_its_level_before_was_no_alarm() -> None:
-    assert states(Seen({A: START}, {}, {A: "info"})) == {A: "alive"}
+    assert states(ObservedSeries({A: START}, {}, {A: "info"})) == {A: "alive"}
 
 
 def test_series_is_retired_only_in_the_interval_in_which_it_becomes_so() -> None:
-    seen = Seen({}, {A: START - 5 * HOUR, B: START - 4 * HOUR, C: START - 3 * HOUR}, {})
+    seen = ObservedSeries({}, {A: START - 5 * HOUR, B: START - 4 * HOUR, C: START - 3 * HOUR}, {})
     bounds = {"retired_before": START - 3 * HOUR, "retires_from": START - 4 * HOUR}
     assert states(seen, **bounds) == {B: "retired", C: "stopped"}
 
 
 def test_listed_series_is_not_retired_when_it_is_silent_for_long() -> None:
-    seen = Seen({}, {A: START - 5 * HOUR}, {})
+    seen = ObservedSeries({}, {A: START - 5 * HOUR}, {})
     assert states(seen, expected=(A,), retired_before=START, retires_from=START - HOUR) == {A: "stopped"}
 
 
 def test_series_is_retired_when_its_alarm_stands_and_nobody_expects_it() -> None:
-    assert states(Seen({A: START}, {}, {B: "crit", C: "ok"})) == {A: "alive", B: "retired"}
+    assert states(ObservedSeries({A: START}, {}, {B: "crit", C: "ok"})) == {A: "alive", B: "retired"}
 
 
 @given(
@@ -84,7 +84,7 @@ def test_series_is_retired_when_its_alarm_stands_and_nobody_expects_it() -> None
 def test_each_series_gets_one_state_and_the_dead_are_the_silent_ones(
     recent: set[Any], earlier: set[Any], expected: Any, levels: Any
 ) -> None:
-    seen = Seen(dict.fromkeys(recent, START), dict.fromkeys(earlier, START - HOUR), levels)
+    seen = ObservedSeries(dict.fromkeys(recent, START), dict.fromkeys(earlier, START - HOUR), levels)
     verdicts = judge(seen, expected=expected, dead_level="crit", retired_before=None, retires_from=None)
     assert len({verdict.series for verdict in verdicts}) == len(verdicts)
     watched = set(expected) if expected is not None else recent | earlier

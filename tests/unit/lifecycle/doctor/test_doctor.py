@@ -12,7 +12,7 @@ from airflow_provider_influx_rollup.archive.annotated_rows import Row
 from airflow_provider_influx_rollup.exceptions import InfluxForbidden
 from airflow_provider_influx_rollup.ledger.codec import encode_spec
 from airflow_provider_influx_rollup.lifecycle.doctor.doctor import examine
-from airflow_provider_influx_rollup.lifecycle.doctor.findings import Finding, Status, describe
+from airflow_provider_influx_rollup.lifecycle.doctor.findings import Finding, Severity, describe
 from airflow_provider_influx_rollup.lifecycle.doctor.retention import check_retention
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.steps.influx import Bucket, CheckWritable, FindBucket, Gather, Query
@@ -167,7 +167,7 @@ def test_windows_are_stuck_when_they_are_writing_for_long() -> None:
     assert statuses(server.examine())["writing"] == ["ok"]
     server.writing += [{"pipeline": "hourly", "written_at_ns": day_ago}] * 2
     (finding,) = server.examine()["writing"]
-    assert finding.status is Status.FAIL
+    assert finding.status is Severity.FAIL
     assert "2 of 'hourly'" in finding.message
     assert finding.fix == "run them again: `influx-rollup coverage` lists them"
     server.writing += [{"pipeline": "a script", "written_at_ns": day_ago}]
@@ -184,7 +184,7 @@ def test_specs_drift_when_recent_windows_have_another_hash() -> None:
         {"pipeline": "a script", "spec_hash": "any", "_value": 7},
     ]
     (finding,) = server.examine()["specs"]
-    assert finding.status is Status.WARN
+    assert finding.status is Severity.WARN
     assert "7 of 'hourly'" in finding.message
     assert "script" not in finding.message
 

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.completeness.spec import CompletenessSpec
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
-from airflow_provider_influx_rollup.lifecycle.erase.texts import NAMING, NOT_TOLD, Texts
+from airflow_provider_influx_rollup.lifecycle.erase.texts import NAMING, NOT_TOLD, TextField
 
 SPEC = EraseSpec(
     archive=ArchiveSpec(org="dev", bucket="raw", measurement="m", shown_path="/data"), tags={"customer": "42"}
@@ -19,7 +19,7 @@ SPEC = EraseSpec(
 BOTH = replace(SPEC, tags={"customer": "42", "site": "a"})
 
 
-def texts_of(measurement: str, field: str) -> Texts:
+def texts_of(measurement: str, field: str) -> TextField:
     (found,) = [one for one in NAMING if (one.measurement, one.field) == (measurement, field)]
     return found
 

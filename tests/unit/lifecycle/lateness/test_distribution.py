@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_influx_rollup.lifecycle.lateness.distribution import (
-    Bounds,
     Distribution,
+    LatenessBounds,
     Sample,
     rounded_down,
     rounded_up,
@@ -72,7 +72,7 @@ def test_durations_are_rounded_outwards_when_people_read_them(seconds: float) ->
     ],
 )
 def test_durations_are_those_people_write(seconds: float, down: str, up: str) -> None:
-    assert Bounds(seconds, seconds).as_json() == {"at_least": down, "at_most": up}
+    assert LatenessBounds(seconds, seconds).as_json() == {"at_least": down, "at_most": up}
 
 
 def samples(on_time: int, late: int, at_most: float = 7200.0) -> Distribution:

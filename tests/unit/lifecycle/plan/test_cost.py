@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_influx_rollup.lifecycle.plan.cost import Block, CostModel, blocks_of
+from airflow_provider_influx_rollup.lifecycle.plan.cost import CostModel, WrittenBlock, blocks_of
 
 NOW = datetime(2025, 3, 1, tzinfo=UTC)
 
@@ -29,7 +29,7 @@ def event(number: int, seconds: float, state: str = "COMMITTED", **more: Any) ->
     }
 
 
-def learnt(*blocks: Block) -> CostModel:
+def learnt(*blocks: WrittenBlock) -> CostModel:
     model = CostModel.learn(blocks)
     assert model is not None
     return model
@@ -43,7 +43,11 @@ def test_windows_form_a_block_when_they_share_its_seconds() -> None:
         event(4, 0.5, run_id="later"),
         event(5, 9.0, "WRITING"),
     ]
-    assert blocks_of(rows) == [Block(1, 100, 10, 0.5), Block(1, 100, 10, 0.7), Block(2, 200, 20, 0.5)]
+    assert blocks_of(rows) == [
+        WrittenBlock(1, 100, 10, 0.5),
+        WrittenBlock(1, 100, 10, 0.7),
+        WrittenBlock(2, 200, 20, 0.5),
+    ]
 
 
 def test_nothing_is_known_when_there_is_no_history() -> None:
@@ -59,29 +63,29 @@ def test_nothing_is_known_when_there_is_no_history() -> None:
 def test_line_is_found_when_blocks_lie_on_it(per_block: float, per_point: float, points: list[int]) -> None:
     if max(points) < 2 * min(points):
         points.append(max(points) * 3)
-    model = learnt(*(Block(24, count, 1, per_block + per_point * count) for count in points))
+    model = learnt(*(WrittenBlock(24, count, 1, per_block + per_point * count) for count in points))
     assert model.seconds_per_point == pytest.approx(per_point, rel=1e-6)
     assert model.seconds(24, 5_000_000) == pytest.approx(per_block + per_point * 5_000_000, rel=1e-6)
     assert model.seconds(240, 0) == pytest.approx(10 * model.seconds_per_block)
 
 
 def test_slow_runs_do_not_count_when_most_are_quick() -> None:
-    quick = [Block(1, count, 1, 0.1 + count * 1e-5) for count in range(1_000, 20_000, 1_000)]
-    slow = [Block(1, 5_000, 1, 300.0), Block(1, 9_000, 1, 80.0)]
+    quick = [WrittenBlock(1, count, 1, 0.1 + count * 1e-5) for count in range(1_000, 20_000, 1_000)]
+    slow = [WrittenBlock(1, 5_000, 1, 300.0), WrittenBlock(1, 9_000, 1, 80.0)]
     assert learnt(*quick, *slow).seconds(1, 10_000) == pytest.approx(0.2, rel=0.05)
 
 
 def test_estimate_is_never_negative_when_larger_blocks_were_quicker() -> None:
-    model = learnt(Block(1, 100, 1, 9.0), Block(1, 100_000, 1, 1.0))
+    model = learnt(WrittenBlock(1, 100, 1, 9.0), WrittenBlock(1, 100_000, 1, 1.0))
     assert model.seconds_per_point == 0
     assert model.seconds(2, 10**9) == pytest.approx(10.0)
 
 
 def test_time_is_the_blocks_own_when_all_are_alike() -> None:
-    model = learnt(Block(24, 1_000, 1, 2.0), Block(24, 1_000, 1, 2.0))
+    model = learnt(WrittenBlock(24, 1_000, 1, 2.0), WrittenBlock(24, 1_000, 1, 2.0))
     assert model.seconds(24, 1_000) == pytest.approx(2.0)
     assert model.seconds(24, 2_000) == pytest.approx(4.0)
 
 
 def test_blocks_cost_their_time_when_they_have_no_points() -> None:
-    assert learnt(Block(2, 0, 0, 0.5)).seconds(5, 0) == pytest.approx(1.5)
+    assert learnt(WrittenBlock(2, 0, 0, 0.5)).seconds(5, 0) == pytest.approx(1.5)

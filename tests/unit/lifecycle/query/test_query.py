@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_influx_rollup.archive.annotated_rows import Row
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.query.query import (
-    MOST_CHARACTERS,
+    MAX_CHARACTERS,
     QuerySpec,
     is_true,
     json_value,
@@ -61,7 +61,7 @@ def test_values_are_what_json_knows(value: Any, expected: Any) -> None:
 def test_answer_stays_small_when_its_rows_are_long() -> None:
     rows = [{"_value": "x" * 1000} for _ in range(1000)]
     assert 90 < len(small_rows(rows, 1000)) < 100
-    assert small_rows([{"_value": "x" * MOST_CHARACTERS}], 1) == []
+    assert small_rows([{"_value": "x" * MAX_CHARACTERS}], 1) == []
     assert len(small_rows(rows, 3)) == 3
 
 

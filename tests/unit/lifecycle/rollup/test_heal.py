@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
-from airflow_provider_influx_rollup.lifecycle.rollup.heal import Healing, plan_healing
+from airflow_provider_influx_rollup.lifecycle.rollup.heal import HealResult, plan_healing
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -27,5 +27,5 @@ def test_lookback_begins_with_the_years_that_influxdb_stores_when_it_is_longer(h
     next(steps)
     with pytest.raises(StopIteration) as end:
         steps.send((None, None, None))
-    healing: Healing = end.value.value
+    healing: HealResult = end.value.value
     assert [window.start.year for window in healing.missing] == list(range(first, 2025))
