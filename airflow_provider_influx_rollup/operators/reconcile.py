@@ -41,7 +41,7 @@ class FluxReconcileOperator(WindowStageOperator, LedgerStageOperator, Deferrable
     Returns ``{"pipeline", "mode", "window", "windows", "dirty_total", "dirty": [{"window", "reasons", "series"}],
     "dirty_windows", "repaired", "unsettled", "frozen", "waiting", "failed", "remaining", "is_clean", "cascaded",
     "seconds", "notes"}``; lists hold at most 100 windows, ``dirty_windows`` 500. ``dirty_windows`` is also an XCom of its
-    own, for dynamic task mapping: ``reconcile.output["dirty_windows"]``.
+    own. For dynamic task mapping a task has to return it: Airflow does not map over XComs with a name.
 
     :param pipeline: name in the ledger; or give the rollup's own parameters
     :param lookback: how far back from now windows are looked at, to the last one that is due, a Flux duration; without
