@@ -83,7 +83,7 @@ format: $(TOOLS)/.stamp ## let ruff put the code in order
 	@$(TOOLS)/bin/ruff format .
 
 COMPILE := uv pip compile --universal --python-version 3.11 --no-emit-index-url --upgrade --quiet --custom-compile-command "make lock"
-lock: $(TOOLS)/.stamp ## resolve the lockfiles in requirements/ anew
+lock: $(TOOLS)/.stamp ## resolve the lockfiles in requirements/ again
 	$(TOOLS)/bin/$(COMPILE) requirements/tools.in --output-file requirements/tools.txt
 	$(TOOLS)/bin/$(COMPILE) requirements/go.in --output-file requirements/go.txt
 	$(TOOLS)/bin/$(COMPILE) pyproject.toml requirements/airflow-3.3.in --group test --group demo --extra sketches --output-file requirements/airflow-3.3.txt

@@ -85,7 +85,7 @@ def make_ready(airflow: AirflowProcess, *dag_ids: str) -> None:
 
 
 def unpause(airflow: AirflowProcess, dag_id: str) -> None:
-    """Let the scheduler run a DAG (3.x: a backfill's runs of a paused DAG wait for ever)."""
+    """Let the scheduler run a DAG (3.x: a backfill's runs of a paused DAG wait forever)."""
     if airflow.rows("select is_paused from dag where dag_id = ?", (dag_id,))[0][0]:
         airflow.cli("dags", "unpause", "-y", dag_id)
 

@@ -56,7 +56,7 @@ class InfluxAddress:
         return replace(self, org=name)
 
     def fresh_buckets(self, *names: str) -> None:
-        """Make buckets that are empty and keep for ever; what they held is gone."""
+        """Make buckets that are empty and keep forever; what they held is gone."""
         organisation = self.request("GET", "/api/v2/orgs", org=self.org)["orgs"][0]["id"]
         for name in names:
             self.delete_bucket(name)

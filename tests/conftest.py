@@ -149,7 +149,7 @@ def _buckets_end_with_their_module() -> Iterator[None]:
 
 @pytest.fixture
 def bucket_factory(client: InfluxClient) -> Callable[[], str]:
-    """Makes fresh empty buckets that keep for ever."""
+    """Makes fresh empty buckets that keep forever."""
 
     def make(prefix: str = "bucket") -> str:
         name = f"{prefix}_{uuid.uuid4().hex[:12]}"

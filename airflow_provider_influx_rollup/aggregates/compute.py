@@ -264,8 +264,8 @@ def counter_step(before: Values, after: Values) -> Values:
     zero = after.dtype.type(0)
     if after.dtype.kind == "f":
         return np.asarray(np.where(after >= before, after - before, np.maximum(after, zero)))
-    grown, anew = (after - before).view(np.uint64), np.maximum(after, zero).view(np.uint64)
-    return np.asarray(np.where(after >= before, grown, anew))
+    grown, again = (after - before).view(np.uint64), np.maximum(after, zero).view(np.uint64)
+    return np.asarray(np.where(after >= before, grown, again))
 
 
 def _increase(groups: Groups) -> Values:

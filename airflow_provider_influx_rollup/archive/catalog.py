@@ -130,7 +130,7 @@ class Catalog:
         return Catalog(self.version + 1, entries, folder)
 
     def encode(self) -> bytes:
-        """As a file."""
+        """The index as bytes."""
         entries = [entry.as_json() for _, entry in sorted(self.entries.items())]
         values = {"format": FORMAT, "version": self.version, "folder": self.folder, "entries": entries}
         return encode_sealed(values)
@@ -164,7 +164,7 @@ class Mark:
 
     @property
     def name(self) -> str:
-        """Of its file."""
+        """Name of the entry's file."""
         return f"{window_folder('', self.window).lstrip('/')}.gen={self.generation}.mark"
 
 

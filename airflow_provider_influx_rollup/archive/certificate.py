@@ -43,7 +43,7 @@ class Certificate:
 
     @property
     def sha256(self) -> str:
-        """Of the whole file, as the next one names it."""
+        """SHA-256 of the whole file, which the next certificate names."""
         return sha256_of(self.data)
 
     @property

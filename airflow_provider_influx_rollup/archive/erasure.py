@@ -100,7 +100,7 @@ class ErasedFiles:
     files: tuple[tuple[str, str], ...]
 
     def encode(self) -> bytes:
-        """As a file."""
+        """The document as bytes."""
         return encode_sealed({"format": FORMAT, **asdict(self), "files": dict(self.files)})
 
     @classmethod

@@ -20,7 +20,7 @@ class Total:
     hash: str
 
     def plus(self, other: Total) -> Total:
-        """Of both together."""
+        """Total of both."""
         return Total(self.rows + other.rows, f"{(int(self.hash, 16) + int(other.hash, 16)) & MASK:016x}")
 
 
@@ -45,7 +45,7 @@ class Fingerprint:
 
     @property
     def total(self) -> Total:
-        """Of all points."""
+        """Total of all points."""
         total = NOTHING
         for one in self.fields.values():
             total = total.plus(one)

@@ -71,11 +71,11 @@ class Manifest:
 
     @property
     def size_bytes(self) -> int:
-        """Of all files."""
+        """Size of all files, in bytes."""
         return sum(part.bytes for part in self.parts)
 
     def encode(self) -> bytes:
-        """As the file ``manifest.json``."""
+        """The bytes of ``manifest.json``."""
         return encode_sealed(
             {
                 "format": FORMAT,

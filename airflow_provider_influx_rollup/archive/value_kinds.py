@@ -86,7 +86,7 @@ def without_unused_texts(table: pa.Table) -> pa.Table:
 
 
 def _with_used_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Of chunks that have one dictionary."""
+    """Return a column whose chunks share one dictionary of the texts they use."""
     chunks = column.chunks
     if not chunks:
         return column

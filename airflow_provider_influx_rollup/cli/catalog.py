@@ -1,4 +1,4 @@
-"""List the archived windows of a measurement by its index; with --rebuild make the index anew from the folders."""
+"""List the archived windows of a measurement by its index; with --rebuild make the index again from the folders."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from airflow_provider_influx_rollup.cli.arguments import add_connection, add_int
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.output import Output
 
-HELP = "list archived windows, or make their index anew"
+HELP = "list archived windows, or make their index again"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The options of the command."""
     add_place(parser)
-    parser.add_argument("--rebuild", action="store_true", help="make the index anew from the folders")
+    parser.add_argument("--rebuild", action="store_true", help="make the index again from the folders")
     add_interval(parser, last=LAST, is_asked=True)
     add_connection(parser)
 

@@ -28,7 +28,7 @@ class _Gathering(io.RawIOBase):
         self._had_many = True
 
     def readable(self) -> bool:
-        """Yes."""
+        """Tell ``io`` that the socket can be read."""
         return True
 
     def readinto(self, buffer: Any) -> int | None:

@@ -183,7 +183,7 @@ def _act_alone(step: Step[Any], client: InfluxClient, actions: Actions) -> Any:
 def _gather(step: Gather[Any], client: InfluxClient, actions: Actions) -> list[Any]:
     """Act independent steps out at the same time; all of them end before the first error is raised.
 
-    A Gather inside a Gather is refused: waiting in these threads for these threads could last for ever.
+    A Gather inside a Gather is refused: waiting in these threads for these threads could last forever.
     """
     # each in its own copy of what this thread has set, such as when to give up
     futures = [
@@ -207,7 +207,7 @@ def _threads() -> ThreadPoolExecutor:
 
 
 def _forget_threads() -> None:
-    """A forked child has the pools but not their threads, and would wait for ever."""
+    """A forked child has the pools but not their threads, and would wait forever."""
     _gather_threads.cache_clear()
     _threads.cache_clear()
 

@@ -173,7 +173,7 @@ class InfluxClient:
     def stream_arrow(self, flux: str) -> Generator[pa.Table, None, None]:
         """Run Flux once and hand its rows out as they come, in flat memory.
 
-        What came is complete only when the iterator ends by itself; ``retrying`` is for those who begin anew.
+        What came is complete only when the iterator ends by itself; ``retrying`` is for those who begin again.
 
         :raises InfluxError: at any moment
         """
@@ -297,7 +297,7 @@ class InfluxClient:
     def ensure_bucket(self, name: str, retention_seconds: int = 0) -> Bucket:
         """Create a bucket unless it exists; one that exists keeps its own retention.
 
-        :param retention_seconds: 0 keeps for ever
+        :param retention_seconds: 0 keeps forever
         """
         found = self.find_bucket(name)
         if found is not None:

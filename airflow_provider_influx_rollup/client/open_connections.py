@@ -19,7 +19,7 @@ class OpenConnections:
     """
 
     def __init__(self) -> None:
-        # a plain dict: it is read in a signal handler, where waiting for a lock could last for ever
+        # a plain dict: it is read in a signal handler, where waiting for a lock could last forever
         self._sockets: dict[int, ref[socket.socket]] = {}
 
     def add(self, opened: socket.socket | None) -> None:

@@ -207,7 +207,7 @@ def list_orgs_request() -> Request:
 def create_bucket_request(org_id: str, name: str, retention_seconds: int) -> Request:
     """Create a bucket.
 
-    :param retention_seconds: 0 keeps for ever
+    :param retention_seconds: 0 keeps forever
     """
     rules = [{"type": "expire", "everySeconds": retention_seconds}] if retention_seconds else []
     body = {"orgID": org_id, "name": name, "retentionRules": rules}

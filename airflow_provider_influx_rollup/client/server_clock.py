@@ -44,7 +44,7 @@ class ServerClock:
     """The time now: this machine's while it agrees with the server's, else the server's. Safe to use from several threads.
 
     Each answer says when the server made it, to the second, and that was between the request and the answer; what several
-    answers have in common is closer. An answer that contradicts them (the server's clock was set) begins anew.
+    answers have in common is closer. An answer that contradicts them (the server's clock was set) begins again.
 
     :param machine: the machine's own clock; None: ``machine_now``
     :param steady: seconds that only go up; None: ``steady_seconds``

@@ -55,7 +55,7 @@ class FluxPoint:
 
     @property
     def text(self) -> str:
-        """As a record."""
+        """The point as a Flux record."""
         columns = {
             "_time": f"time(v: {literals.integer(self.time_ns)})",
             "_measurement": literals.string(self.measurement),

@@ -100,7 +100,7 @@ def _key(conn_id: str, settings: ClientSettings) -> Key:
 
 
 def _forget_after_fork() -> None:
-    global _lock  # noqa: PLW0603 - a lock held by another thread during the fork stays locked for ever
+    global _lock  # noqa: PLW0603 - a lock held by another thread during the fork stays locked forever
     _lock = threading.Lock()
     # the sockets belong to the parent: forget them, never close them
     _clients.clear()

@@ -56,7 +56,7 @@ def encode_incomplete(receipts: Iterable[Receipt]) -> list[str]:
 def _event_line(receipt: Receipt, number: int) -> str:
     """An event's time is the wall clock; windows that were written at once are a nanosecond apart.
 
-    The window is a field: as a tag it would give the ledger new series for every window, for ever.
+    The window is a field: as a tag it would give the ledger new series for every window, forever.
     """
     tags = {"pipeline": receipt.pipeline, "stage": receipt.stage}
     fields = _fields(receipt) | {"window_start_ns": receipt.window.start_ns}

@@ -26,7 +26,7 @@ class Receipt:
     :param seconds: how long the stage took
     :param reason: why the window was written, such as ``"reconcile: new points"``; empty for an ordinary run
     :param forced: whether it was written although retention may have taken points of the window
-    :param incomplete: what the window's source lacked when a sensor let it go on all the same; empty when nothing is known
+    :param incomplete: what the window's source lacked when a sensor let it go on anyway; empty when nothing is known
         to be lacking. Runs carry it on; a sensor or a reconcile that finds the source complete takes it away
     :param complete_when: JSON of what complete means for the window, for when ``incomplete`` is not empty
     """

@@ -66,7 +66,7 @@ class WindowFailureNotifier(BaseNotifier):
             SlackNotifier(slack_conn_id="slack", channel="#data", text="{{ window_failure }}"),
         )
 
-    The message is in the task's log too. When one of them fails the others are called all the same.
+    The message is in the task's log too. When one of them fails the others are called anyway.
 
     :param notifiers: called in turn with Airflow's context, in which ``window_failure`` is the message
     """

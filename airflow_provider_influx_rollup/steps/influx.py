@@ -136,7 +136,7 @@ class SourceKeys:
 class EnsureBucket(Step["Bucket"]):
     """Create a bucket unless it exists; the result is its ``Bucket``.
 
-    :param retention_seconds: 0 keeps for ever; an existing bucket keeps its own
+    :param retention_seconds: 0 keeps forever; an existing bucket keeps its own
     """
 
     name: str
@@ -159,7 +159,7 @@ class Report(Step[None]):
 class Bucket:
     """What a bucket look-up returns.
 
-    :param retention_seconds: 0 keeps for ever
+    :param retention_seconds: 0 keeps forever
     :param shard_group_seconds: how much time one shard group holds; 0 when unknown
     :param id: stays when the bucket is renamed; 16 hex digits
     :param org_id: of its organisation, likewise

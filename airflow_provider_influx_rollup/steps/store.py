@@ -16,7 +16,7 @@ Layers = tuple[tuple[str, ...], ...]
 class WriteParts(Step[list[Part]]):
     """Stream the answer of a query into Parquet files, one for each value type; the result is ``list[Part]``.
 
-    The files are not whole before the step is: nothing may refer to them until then. A try that was cut is begun anew.
+    The files are not whole before the step is: nothing may refer to them until then. A try that was cut is begun again.
 
     :param flux: rows with ``_time``, ``_field``, ``_value`` and tags
     :param folder: where the files are made
@@ -55,7 +55,7 @@ class FingerprintPart(Step[tuple[Part, Fingerprint]]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergeParts(Step[tuple[list[Part], Fingerprint]]):
-    """Write the points of some files anew, without those that later files replace.
+    """Write the points of some files again, without those that later files replace.
 
     The result is ``(list[Part], Fingerprint)``: the new files, and the points that were replaced.
 
@@ -156,7 +156,7 @@ class TallyMatching(Step["Tallied | None"]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EraseParts(Step[tuple[list[Part], Fingerprint]]):
-    """Write the points of some files anew, without those that have some tags.
+    """Write the points of some files again, without those that have some tags.
 
     The result is ``(list[Part], Fingerprint)``: the new files, and the points that were left out.
 

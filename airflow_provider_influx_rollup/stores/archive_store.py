@@ -63,7 +63,7 @@ class ArchiveStore:
 
     @property
     def file_system(self) -> AbstractFileSystem:
-        """Of fsspec."""
+        """The fsspec file system of the store."""
         return self._files
 
     def path(self, relative: str) -> str:

@@ -41,7 +41,7 @@ def create_options(files: AbstractFileSystem, base: str, shown: str) -> dict[str
     if known is None:
         raise _unsafe(shown, f"a file system of the kind {names[0]!r}", FIX_OTHER_STORE)
     options, library = known
-    # older versions take the option, and overwrite all the same
+    # older versions take the option, and overwrite anyway
     if not set(options) <= set(signature(files.pipe_file).parameters):
         raise _unsafe(shown, f"this version of {library}", f"install {library}>={OLDEST}")
     # gcsfs ignores the option in zonal buckets; it has asked for the kind of the bucket anyway

@@ -1,4 +1,4 @@
-"""The points of files that have some tags: counted, or left out of files that are written anew."""
+"""The points of files that have some tags: counted, or left out of files that are written again."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def _batches(store: ArchiveStore, paths: tuple[str, ...], interval: Interval) ->
 def _side_by_side(
     store: ArchiveStore, paths: tuple[str, ...], interval: Interval
 ) -> Iterator[list[pa.RecordBatch]]:
-    """As many rows of each file as make the files end together."""
+    """Number of rows to read of each file at a time, so that the files end together."""
     spans: dict[str, list[str]] = {}
     for path in paths:
         # the names of files of one span differ in the kind of their values only

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointSelection:
-    """Which points.
+    """The points to read.
 
     :param interval: None: all times
     :param tags: texts to keep, by tag; ``""`` stands for absent
@@ -42,7 +42,7 @@ class PointSelection:
 
     @property
     def folder(self) -> str:
-        """Of the measurement, in the store."""
+        """The measurement's folder in the store."""
         return measurement_folder(self.org, self.bucket, self.measurement)
 
 

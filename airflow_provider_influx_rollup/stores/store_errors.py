@@ -20,7 +20,7 @@ from airflow_provider_influx_rollup.exceptions import (
 FIX_FORBIDDEN = "give the worker's user or the connection the right to read and write there"
 FIX_GONE = "bring the file back from a copy; the points of its window must not be deleted"
 FIX_NO_PLACE = "make the bucket, or correct the path"
-FIX_FULL = "make room, then run it again: what was begun is made anew"
+FIX_FULL = "make room, then run it again: what was begun is made again"
 FIX_IN_THE_WAY = "something else is in its place: move it, or choose another path"
 FIX_SETTINGS = "correct the store's Airflow connection, or what the worker's environment says of it"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -53,7 +53,7 @@ class _Hashing:
         """Nothing: whoever opened it closes it."""
 
     def hexdigest(self) -> str:
-        """Of what was written so far."""
+        """SHA-256 of what was written so far, in hexadecimal."""
         return self._hash.hexdigest()
 
 
@@ -181,7 +181,7 @@ def write_parts(
 
 
 def act_write_parts(store: ArchiveStore, client: InfluxClient, step: WriteParts) -> list[Part]:
-    """Act a ``WriteParts`` out; a try that was cut is begun anew, over the same files."""
+    """Act a ``WriteParts`` out; a try that was cut is begun again, over the same files."""
 
     def attempt() -> list[Part]:
         # an answer that is not read to its end must not keep its connection

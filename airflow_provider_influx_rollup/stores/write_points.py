@@ -83,7 +83,7 @@ class _Sender:
             self._take_finished()
 
     def settle(self) -> None:
-        """After an error: begin no other body, and count those that arrive all the same."""
+        """After an error: begin no other body, and count those that arrive anyway."""
         for future in self._running:
             future.cancel()
         wait(self._running)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class LastPoints:
     """The last point of each series of one field.
 
-    :param kind: the field's type; another type begins anew
+    :param kind: the field's type; another type begins again
     :param is_known: whether a series has one
     :param run: for how many points its value has not changed
     """

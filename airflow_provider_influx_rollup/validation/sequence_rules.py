@@ -155,7 +155,7 @@ class MonotonicRule(FieldRule):
     """A counter: no number is less than the one before it.
 
     :param strict: whether it must grow with each point
-    :param reset_to: a number that is at most this is a counter that begins anew, and right; None allows no reset
+    :param reset_to: a number that is at most this is a counter that begins again, and right; None allows no reset
     """
 
     rule: ClassVar[str] = "monotonic"

@@ -106,7 +106,7 @@ class LatePointsRule(FieldRule):
         return came - points.time_ns
 
     def score(self, points: Points) -> NDArray[Any] | None:
-        """How late."""
+        """Delay of each point in nanoseconds; None for texts and booleans."""
         return None if points.kind in ("string", "boolean") else self._delay_ns(points)
 
 

@@ -89,7 +89,7 @@ class RenameTag(Transformation):
         require_text(self.transform, "to", self.to)
 
     def changed_tags(self) -> tuple[str, ...]:
-        """Both keys."""
+        """The old and the new tag key."""
         return self.tag, self.to
 
     def tags(self, tags: TagSet) -> TagSet:

@@ -182,7 +182,7 @@ class FiniteRule(FieldRule):
     texts: Sequence[str] = NOT_NUMBERS
 
     def check(self) -> None:
-        """Texts only."""
+        """Require that ``texts`` holds texts only."""
         object.__setattr__(self, "texts", require_texts(self.rule, "texts", self.texts))
 
     def reads(self, kind: str) -> bool:

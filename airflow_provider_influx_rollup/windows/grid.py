@@ -85,7 +85,7 @@ class Grid:
         return cls(step, shift, zone_name(timezone), length)
 
     def __str__(self) -> str:
-        """As a user writes it."""
+        """The grid as a user writes it."""
         sliding = f" period={self.period}" if self.is_sliding else ""
         return f"every={self.every}{sliding} offset={self.offset} timezone={self.timezone}"
 

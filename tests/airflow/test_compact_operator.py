@@ -42,7 +42,7 @@ def test_task_and_command_compact_the_day(
     (made,) = results
     assert (made["new"], made["rows_out"], made["pipeline"]) == (1, 28, "p")
     assert len(json.dumps(results)) < 1_500
-    # a wrong name must not be green for ever
+    # a wrong name must not be green forever
     with pytest.raises(AirflowFailException, match="none has no archive at all"):
         operator(scene, measurement=["m", "none"], pipeline="p").execute(make_context())
     assert later.execute(make_context())["new"] == 0

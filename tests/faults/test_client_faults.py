@@ -98,7 +98,7 @@ def test_execute_is_an_error_when_cut_at_every_byte(proxy: FaultProxy, connect: 
 
 
 def count_whole(proxy: FaultProxy, client: InfluxClient, kind: str, is_whole: Callable[[], bool]) -> int:
-    """Cut the answer after each number of bytes; count how often it was taken all the same, always whole."""
+    """Cut the answer after each number of bytes; count how often it was taken anyway, always whole."""
     size = proxy.answer_bytes
     assert size > 200
     whole_count = 0

@@ -224,7 +224,7 @@ def test_generation_is_made_anew_when_its_files_are_damaged_and_the_points_are_t
     result = scene.archive()
     assert (result["generation"], result["new"]) == (2, 1)
     assert scene.stored() == facts_of(small_points())
-    assert any("damaged and made anew" in text and part.name in text for text in scene.told)
+    assert any("damaged and made again" in text and part.name in text for text in scene.told)
 
 
 @pytest.mark.parametrize("spoil", [damage, remove])

@@ -137,7 +137,7 @@ def test_task_fails_when_it_is_too_late_for_a_window(scene: ArchiveScene, run: R
     with pytest.raises(WindowsFailed, match="holds 3 of the 5") as caught:
         run(days_left=-1)
     assert [window for window, _ in caught.value.failed] == [day(0), day(1)]
-    # the others are archived all the same
+    # the others are archived anyway
     assert archived(scene) == [0, 2, 3, 4]
     # what is left of the two, when somebody says so
     result = run(days_left=-1, spec=scene.spec.__class__(**{**scene.spec.as_json(), "force": True}))

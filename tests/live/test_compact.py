@@ -127,7 +127,7 @@ def test_files_of_purged_hours_go_and_all_that_reads_them_goes_on(
     assert scene.restored(bucket_factory("restored")) == whole
     for certificate in read_chain(scene.store, f"{scene.spec.folder}/certificates"):
         check_archive(scene.store, certificate)
-    # nothing is archived anew of what is gone on purpose
+    # nothing is archived again of what is gone on purpose
     assert scene.archive(*(hour(number) for number in scene.hours))["new"] == 0
     assert scene.purge(hour(0), require_pipelines=())["new"] == 0
     late = scene.land()

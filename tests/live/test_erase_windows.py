@@ -111,7 +111,7 @@ def test_every_tier_is_right_when_a_purged_window_is_erased_restored_and_reconci
     assert scene.rows() == {(one.time_ns, one.tags, one.field, one.value) for one in others()}
     assert scene.customers_in_files() == 0
     assert scene.verified() == []
-    # the life of the windows goes on: nothing is archived anew, and they can be purged again
+    # the life of the windows goes on: nothing is archived again, and they can be purged again
     scene.clock = ERASED_AT
     assert scene.archive(*HOURS)["new"] == 0
     again = scene.purge(

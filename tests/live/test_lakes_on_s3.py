@@ -58,7 +58,7 @@ class S3Scene(CompactScene):
         return self.base / "table"
 
     def copy(self) -> None:
-        """Make the copy anew."""
+        """Make the copy again."""
         shutil.rmtree(self.base, ignore_errors=True)
         self.s3.files().get(f"{self.place}/archive/", str(self.base / "archive") + "/", recursive=True)
         self.s3.files().get(f"{self.place}/table/", str(self.table) + "/", recursive=True)

@@ -70,7 +70,7 @@ def verbs(scene: EraseScene) -> dict[str, Callable[[], Any]]:
 def test_ledger_is_refused_before_anything_is_written_when_it_forgets(verb: str, scene: EraseScene) -> None:
     scene.client.ensure_bucket(scene.ledger, WEEK)
     before = scene.facts()
-    with pytest.raises(ConfigurationError, match="a ledger keeps for ever") as caught:
+    with pytest.raises(ConfigurationError, match="a ledger keeps forever") as caught:
         verbs(scene)[verb]()
     assert "set its retention to 0" in str(caught.value)
     assert scene.facts() == before

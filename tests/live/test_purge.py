@@ -122,7 +122,7 @@ def test_window_is_rolled_up_and_purged_again_when_its_points_are_back(scene: Pu
     assert scene.mark_states() == ["lifted"]
     assert scene.roll(scene.hourly, WINDOW)["generation"] == 2
     assert scene.purge()["new"] == 1
-    # nobody has lifted the mark: the purge finds that all points are back, and compares the tiers anew
+    # nobody has lifted the mark: the purge finds that all points are back, and compares the tiers again
     scene.write(inside())
     assert scene.purge(now=PURGED_AT + timedelta(hours=1))["new"] == 1
     assert [tier["compared"] for tier in scene.certificates()[-1]["tiers"]] == [True, True]

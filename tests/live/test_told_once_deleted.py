@@ -15,7 +15,7 @@ from tests.scenes.purge_scene import Stepper, make_purge_scene
 
 pytestmark = pytest.mark.live
 
-SAID_BY_A_STEP = "make room, then run it again: what was begun is made anew"
+SAID_BY_A_STEP = "make room, then run it again: what was begun is made again"
 
 
 def full_at(stepper: Stepper) -> Exception:

@@ -157,7 +157,7 @@ def test_source_is_quiet_when_looks_so_far_apart_find_the_same(
     assert found is None
     assert "the same since 2024-05-06T11:00:00Z only, quiet_for is 10m" in text
     assert look(client, quiet, DUE + 9 * MINUTE)[0] is None
-    # a point of an old time comes: the wait begins anew
+    # a point of an old time comes: the wait begins again
     put(client, spec.bucket, "d1", START + MINUTE)
     assert look(client, quiet, DUE + 10 * MINUTE)[0] is None
     assert look(client, quiet, DUE + 19 * MINUTE)[0] is None

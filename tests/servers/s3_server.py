@@ -1,4 +1,4 @@
-"""A server that speaks S3, in a process of its own: libraries that hold Python still while they wait would wait for ever."""
+"""A server that speaks S3, in a process of its own: libraries that hold Python still while they wait would wait forever."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ DAMAGED, LATE = "the generation before was damaged", "points came after the othe
 
 @dataclass(frozen=True, slots=True)
 class ArchivedWindow:
-    """What became of one window.
+    """Result of archiving one window.
 
     :param is_new: whether this run made the generation
     """
@@ -214,7 +214,7 @@ def _renew(making: GenerationRun, newest: Published) -> Steps[ArchivedWindow | N
             # what is left of the damaged one may be more than the bucket has
             raise
         yield from ask(
-            Report(f"Window {making.window}: the archive is damaged and made anew: {error}", "warning")
+            Report(f"Window {making.window}: the archive is damaged and made again: {error}", "warning")
         )
         return (yield from _made(fresh_generation(replace(making, reason=DAMAGED))))
     source = yield from fingerprint_source(making.spec, making.plan.slices)

@@ -40,12 +40,12 @@ class Published:
 
     @property
     def sha256(self) -> str:
-        """Of the manifest."""
+        """SHA-256 of the manifest."""
         return sha256_of(self.data)
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Of the Parquet files."""
+        """Paths of the Parquet files."""
         return tuple(f"{self.folder}/{part.name}" for part in self.manifest.parts)
 
 
@@ -88,7 +88,7 @@ def require_generation(measurement_folder: str, window: Interval, number: int) -
     found = yield from read_generation(window_folder(measurement_folder, window), number)
     if found is None:
         what = f"generation {number} of the window is in the index of the archive, and has no manifest"
-        fix = "bring the folder back from a copy, or make the index anew: influx-rollup catalog --rebuild"
+        fix = "bring the folder back from a copy, or make the index again: influx-rollup catalog --rebuild"
         raise ArchiveMissing(what, window=window, written="nothing", fix=fix)
     return found
 

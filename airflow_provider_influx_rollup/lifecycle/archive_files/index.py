@@ -94,7 +94,7 @@ def mark_generation(folder: str, window: Interval, generation: int) -> Steps[Non
 def fold_marks(folder: str, least: int = MANY_MARKS) -> Steps[bool]:
     """Make a new version of the index of what was marked.
 
-    Versions follow each other: a writer who finds that another has made the next one begins anew from that.
+    Versions follow each other: a writer who finds that another has made the next one begins again from that.
 
     :param folder: of the measurement
     :param least: fewer marks than this stay

@@ -45,7 +45,7 @@ class PointsPlace:
 
     @property
     def window(self) -> Interval:
-        """Of the generation: the files may hold more."""
+        """Window of the generation; the files may hold more."""
         return self.published.manifest.window
 
     @property

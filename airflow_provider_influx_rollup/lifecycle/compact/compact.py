@@ -155,7 +155,7 @@ def _mended(
     plan = yield from plan_window(going.spec, window, trusts_newest=False)
     if plan.newest is None or not plan.pieces:
         raise error
-    yield from ask(Report(f"Window {window} is made anew of its small windows: {error}", "warning"))
+    yield from ask(Report(f"Window {window} is made again of its small windows: {error}", "warning"))
     return (yield from _make(going, plan, DAMAGED))
 
 

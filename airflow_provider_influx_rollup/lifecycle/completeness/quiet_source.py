@@ -1,6 +1,6 @@
 """Whether points still come to an interval: InfluxDB keeps no time of arrival, so looks are compared.
 
-The ledger remembers what a look found. So it does not matter who looks next: the same process, a worker that begins anew
+The ledger remembers what a look found. So it does not matter who looks next: the same process, a worker that begins again
 after a reschedule, or another triggerer.
 """
 

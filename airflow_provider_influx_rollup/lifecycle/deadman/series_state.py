@@ -46,7 +46,7 @@ class ObservedSeries:
 
 @dataclass(frozen=True, slots=True)
 class SeriesVerdict:
-    """What is said of one series."""
+    """Verdict on one series."""
 
     series: Series
     state: SeriesState

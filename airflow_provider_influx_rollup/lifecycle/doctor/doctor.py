@@ -102,7 +102,7 @@ def _check_ledger(name: str, ledger: Bucket | None) -> Steps[Finding]:
     refusal = yield from _write_refusal(name)
     if refusal:
         return Finding("ledger", Severity.FAIL, refusal, f"let the token write to bucket {name!r}")
-    return Finding("ledger", Severity.OK, f"bucket {name!r} keeps receipts for ever, and may be written")
+    return Finding("ledger", Severity.OK, f"bucket {name!r} keeps receipts forever, and may be written")
 
 
 def _write_refusal(bucket: str) -> Steps[str]:

@@ -56,7 +56,7 @@ def _of_pipeline(
     elif source is not None and (
         not source.retention_seconds or target.retention_seconds < source.retention_seconds
     ):
-        raw = f"for {describe(source.retention_seconds)}" if source.retention_seconds else "for ever"
+        raw = f"for {describe(source.retention_seconds)}" if source.retention_seconds else "forever"
         text = f"{keeps}, and its source {source.name!r} keeps points {raw}"
         yield Finding(
             "retention", Severity.WARN, text, "keep rollups at least as long as what they are made of"

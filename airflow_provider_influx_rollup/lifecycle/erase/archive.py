@@ -1,4 +1,4 @@
-"""The files of an archive that hold points of the series: found, written anew without them, removed."""
+"""The files of an archive that hold points of the series: found, written again without them, removed."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ class ArchiveLook:
         return files
 
     def _prove(self, newest: Files, published: Published) -> Steps[None]:
-        """What is written anew must be right before anything is deleted; an error says what is missing or damaged."""
+        """What is written again must be right before anything is deleted; an error says what is missing or damaged."""
         is_to_be_written = not newest.is_whole or newest.must_go(newest.named)
         if not is_to_be_written or newest.folder in self.proven:
             return
@@ -224,7 +224,7 @@ def _details(window: Interval, files: Files, published: Published) -> dict[str, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewriteRun:
-    """How files are written anew.
+    """How files are written again.
 
     :param erase_id: of the erasure
     :param clock: aware UTC
@@ -244,7 +244,7 @@ class RewriteRun:
 
 
 def clear_window(how: RewriteRun, files: WindowFiles) -> Steps[bool]:
-    """Publish the newest generation anew without the series, and remove every file that holds points of it.
+    """Publish the newest generation again without the series, and remove every file that holds points of it.
 
     :return: False when another run was faster, so that the window is to be looked at again
     :raises ArchiveMismatch: when the newest generation is damaged
@@ -283,7 +283,7 @@ def _write_anew(how: RewriteRun, files: WindowFiles, newest: Published) -> Steps
     differences = old.content.differences(merge([content, erased]), "the old files", "the new ones")
     if differences:
         yield from ask(RemoveFiles(tuple(f"{folder}/{part.name}" for part in parts)))
-        what = f"the files written anew are not what was archived without the series: {few(differences)}"
+        what = f"the files written again are not what was archived without the series: {few(differences)}"
         raise ArchiveMismatch(what, window=window, written="no new generation", fix="run it again")
     manifest = _manifest(how, old, number, parts, content)
     yield from _follow_purge(how, window, old.generation, number)

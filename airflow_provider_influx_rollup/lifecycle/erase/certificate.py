@@ -118,7 +118,7 @@ def _body(
 
 
 def _points(found: ErasureFindings) -> Fingerprint:
-    """Of the source."""
+    """Fingerprint of the points that were found in the source."""
     return next((one.points for one in found.of_kind(SOURCE)), Fingerprint())
 
 

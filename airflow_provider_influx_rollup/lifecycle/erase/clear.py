@@ -109,7 +109,7 @@ class ErasureRun:
         for window in (yield from self.look.archive.windows()):
             self._begin("files of the archive")
             yield from self._clear_window(window)
-        # a compaction that has read files before they were written anew is not published, or found by the next look
+        # a compaction that has read files before they were written again is not published, or found by the next look
         yield from put_fence(self.spec.archive.folder)
         if self.look.archive.has_any:
             yield from fold_marks(self.spec.archive.folder)

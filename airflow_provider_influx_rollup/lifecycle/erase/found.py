@@ -13,7 +13,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 @dataclass(frozen=True)
 class Holding:
-    """What one place holds of the series.
+    """Points of the series in one place.
 
     :param place: name of the place, one of its own
     :param points: what was found; empty where only the number is known
@@ -58,7 +58,7 @@ class Holding:
 
 @dataclass(frozen=True)
 class ErasureFindings:
-    """What one look has found everywhere.
+    """Points of the series in all places, as one scan found them.
 
     :param held: by place; places without anything are left out
     :param spans: parts of time in which the source, the archive or copies had points

@@ -54,7 +54,7 @@ class Restatement:
 
     @property
     def reason(self) -> str:
-        """In the receipts."""
+        """Reason that the receipts give."""
         return f"{ERASE}: {self.erase_id}"
 
 
@@ -119,7 +119,7 @@ def _restate(
     try:
         rows_in = yield from _counted(how, spec, windows)
     except (ConfigurationError, BucketNotFound):
-        # a pipeline that could not run now, such as one whose source is gone: its rows are gone all the same
+        # a pipeline that could not run now, such as one whose source is gone: its rows are gone anyway
         rows_in = {}
     for window, receipt in known.items():
         if window not in rows_in:

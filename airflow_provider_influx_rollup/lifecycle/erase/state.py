@@ -1,4 +1,4 @@
-"""How far an erasure is: a document beside the archive, written before anything is deleted, and fences for archives."""
+"""Progress document of an erasure, beside the archive and written before anything is deleted, and fences for archives."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class EraseState:
 
     @property
     def all_found(self) -> ErasureFindings:
-        """Of all rounds."""
+        """Findings of all rounds."""
         return self.before.plus(self.found)
 
     def next_round(self, found: ErasureFindings) -> EraseState:
@@ -62,7 +62,7 @@ class EraseState:
         return replace(self, before=self.all_found, found=found, rounds=self.rounds + 1)
 
     def encode(self) -> bytes:
-        """As a file."""
+        """The document as bytes."""
         return encode_sealed(
             {
                 **{name: getattr(self, name) for name in ("erase_id", "begun_at", "certificate", "rounds")},

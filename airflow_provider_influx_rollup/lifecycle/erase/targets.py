@@ -51,7 +51,7 @@ class Reader:
 
     @property
     def name(self) -> str:
-        """Of the pipeline."""
+        """Name of the pipeline."""
         return self.rollup.pipeline_name
 
     @property
@@ -245,7 +245,7 @@ def find_rows(
 
 
 def place_name(place: tuple[str, str]) -> str:
-    """Of a target, in what was found."""
+    """Name of a target in the findings."""
     return f"{TARGET} {place[0]}/{place[1]}"
 
 

@@ -35,7 +35,7 @@ class TextField:
 
     @property
     def name(self) -> str:
-        """In what was found."""
+        """Name in the findings."""
         return self.measurement if self.tag else f"{self.measurement}.{self.field}"
 
     def fields(self, text: str) -> dict[str, str]:
@@ -43,7 +43,7 @@ class TextField:
 
         :param text: the clean one
         """
-        # a mark that nobody can ask for any more would stay for ever
+        # a mark that nobody can ask for any more would stay forever
         also = {INCOMPLETE: ""} if self.field == COMPLETE_WHEN and not text else {}
         return {self.field: text, **also}
 

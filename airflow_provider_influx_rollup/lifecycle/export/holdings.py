@@ -67,7 +67,7 @@ def holdings(notes: tuple[Mapping[str, Any], ...]) -> Holdings:
 
 
 def sum_of(totals: list[Total]) -> Total:
-    """Of all together."""
+    """Sum of some totals."""
     whole = NOTHING
     for one in totals:
         whole = whole.plus(one)

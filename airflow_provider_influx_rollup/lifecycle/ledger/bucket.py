@@ -28,6 +28,6 @@ def require_ledger_kept(ledger: Bucket | None, first: Interval | None) -> None:
     :raises ConfigurationError: naming the bucket
     """
     if ledger is not None and ledger.retention_seconds:
-        what = f"bucket {ledger.name!r} keeps points for {ledger.retention_seconds} s only; a ledger keeps for ever"
+        what = f"bucket {ledger.name!r} keeps points for {ledger.retention_seconds} s only; a ledger keeps forever"
         fix = "set its retention to 0, or choose another ledger_bucket"
         raise ConfigurationError(what, window=first, written="nothing", fix=fix)

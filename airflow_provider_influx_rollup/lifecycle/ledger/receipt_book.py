@@ -21,7 +21,7 @@ class ReceiptBook:
     """Makes the receipts of one run.
 
     :param previous: receipts the ledger had, by window
-    :param forced: frozen windows that are written all the same
+    :param forced: frozen windows that are written anyway
     """
 
     ledger_bucket: str

@@ -1,4 +1,4 @@
-"""Two pipelines that would write the same values of the same target: each would take the other's rows for ghosts."""
+"""Refuse pipelines that would write the same values of one target: each would remove the other's rows as stale."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Tier:
     :param aggregates: names, or field glob to names, of the fields of the raw points; None takes those of the tier below
     :param timezone: IANA zone in which days, weeks, months and years begin
     :param offset: shift of the grid, a Flux duration
-    :param retention: how long the bucket keeps its rows, a Flux duration; None for ever
+    :param retention: how long the bucket keeps its rows, a Flux duration; None forever
     :param lateness: how long after a window's stop its data may still come; the tiers above wait for it too
     :param name: the pipeline's name in the ledger; default: made from the parameters
     """
@@ -57,7 +57,7 @@ class Lifecycle:
     :param fields: field globs of the raw points; None takes all
     :param tags: tag values to keep, per tag key
     :param group_by: tag keys that stay in the first tier, and so in all
-    :param retention: how long the source bucket keeps its points, a Flux duration; None for ever
+    :param retention: how long the source bucket keeps its points, a Flux duration; None forever
     :param run_every: how far the runs of the DAG are apart, a Flux duration; None: as the DAG says, if it says so
     :param reconcile: how far back from now each run looks for late data, a Flux duration; None: not at all
     :param ledger_bucket: bucket of the receipts

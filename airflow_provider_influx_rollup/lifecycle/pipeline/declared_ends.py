@@ -1,4 +1,4 @@
-"""What stands before and after the tiers of a lifecycle, as plain values: validation, archive, purge."""
+"""The steps before and after the tiers of a lifecycle, as plain values: validation, archive, purge."""
 
 from __future__ import annotations
 

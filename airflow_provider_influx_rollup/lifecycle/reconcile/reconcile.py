@@ -87,7 +87,7 @@ def _cascade(
     may have died between one tier and the next, or a tier was run again by hand and the next one was not.
     """
     if result.repaired.windows:
-        # windows that were rolled up anew may have brought another spec
+        # windows that were rolled up again may have brought another spec
         stored = yield from load_stored(rollup.ledger_bucket)
     pipelines = {**rollups_in_force(stored), rollup.pipeline_name: rollup}
     touched = {rollup.pipeline_name: _touched_by(result)}

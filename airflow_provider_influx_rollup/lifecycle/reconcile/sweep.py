@@ -91,9 +91,9 @@ class Sweep:
             for window in block
             if (why := self._why_anew(window))
         }
-        anew = frozenset(changes)
+        again = frozenset(changes)
         examined = None
-        if len(anew) < len(block):
+        if len(again) < len(block):
             try:
                 examined = yield from self._examine(block)
             except AggregateOverflow as error:
@@ -111,8 +111,8 @@ class Sweep:
         yield from ask(Report(_text_of(block, ordered)))
         todo = self._allowed(self._without_frozen(ordered))
         if examined is not None:
-            yield from self._repair(examined, [c.window for c in todo if c.window not in anew])
-        for some in stretches(block, [change.window for change in todo if change.window in anew]):
+            yield from self._repair(examined, [c.window for c in todo if c.window not in again])
+        for some in stretches(block, [change.window for change in todo if change.window in again]):
             yield from self._roll_up(some, [changes[window] for window in some])
 
     def _apart(self, block: Block, error: AggregateOverflow) -> Steps[None]:
@@ -177,7 +177,7 @@ class Sweep:
         is_fewer = change.points is not None and change.points < stands_for
         is_other = Reason.SPEC_CHANGED in change.reasons and stands_for > 0
         is_reached = change.window.start < edge
-        # whatever the clock says: what is gone may be gone for ever
+        # whatever the clock says: what is gone may be gone forever
         counts = is_reached or keeps_what_is_lost(self.spec, source)
         if (
             is_too_old(change.window, source, now)

@@ -228,7 +228,7 @@ def _write(spec: RestoreSpec, look: TargetPart) -> Steps[Fingerprint]:
 
 
 def _prove(spec: RestoreSpec, interval: Interval, expected: Fingerprint, target: Bucket) -> Steps[None]:
-    """Read the target anew, and compare it series by series.
+    """Read the target again, and compare it series by series.
 
     :raises PartialWrite: naming the fields that differ
     """

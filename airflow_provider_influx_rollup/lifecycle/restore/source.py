@@ -38,7 +38,7 @@ class RestoreSource:
 
     @property
     def generation(self) -> int:
-        """Of the layer that wins."""
+        """Generation of the layer that wins."""
         return self.layers[0].manifest.generation
 
     @property

@@ -40,10 +40,10 @@ def frozen_windows(
     Too old is a window whose first shard group may go. A younger one is frozen when it has fewer points than its
     receipt says, and, when retention reaches it, if the spec has changed since: fewer points of one field and more of
     another cannot be told apart. The counts hold whatever the clock says: what is gone from a bucket that forgets may
-    be gone for ever.
+    be gone forever.
 
     :param job: all windows of a run
-    :param source: the source bucket; one that keeps for ever freezes nothing
+    :param source: the source bucket; one that keeps forever freezes nothing
     """
     edge = horizon(source, now)
     if edge is None:

@@ -321,7 +321,7 @@ def tell_plan(
     changed = {r.spec_hash for r in plan.book.previous.values()} - {spec.spec_hash()}
     if changed:
         notes.append(
-            f"the spec changed since {len(changed)} earlier version(s): the windows are computed anew"
+            f"the spec changed since {len(changed)} earlier version(s): the windows are computed again"
         )
     for note in notes:
         yield from ask(Report(note, level="warning"))

@@ -44,7 +44,7 @@ class Outcome:
 
     @property
     def pipeline_name(self) -> str:
-        """In the ledger; empty before anything was planned."""
+        """The pipeline's name in the ledger; empty before anything was planned."""
         return self.spec.pipeline_name if self.spec is not None else ""
 
 

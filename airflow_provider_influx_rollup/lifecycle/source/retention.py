@@ -14,7 +14,7 @@ from airflow_provider_influx_rollup.windows.shards import shard_end
 
 
 def horizon(bucket: Bucket, now: datetime) -> datetime | None:
-    """The instant from which on a bucket promises to keep points; None when it keeps for ever."""
+    """The instant from which on a bucket promises to keep points; None when it keeps forever."""
     return now - timedelta(seconds=bucket.retention_seconds) if bucket.retention_seconds else None
 
 

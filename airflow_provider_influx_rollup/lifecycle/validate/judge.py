@@ -70,7 +70,7 @@ class RuleTally:
         self.examples += [(0.0, {"message": _short(text)}) for text in list(reasons)[:MAX_EXAMPLES]]
 
     def result(self) -> RuleResult:
-        """All of it."""
+        """Result of the rule."""
         is_violated = self.violations > self.rule.tolerance * self.checked
         return RuleResult(
             name=self.rule.name,

@@ -40,7 +40,7 @@ with DAG(
         measurement="sensor_readings",
         every="1h",
         lateness="10m",
-        # the silent device must not hold up the others for ever
+        # the silent device must not hold up the others forever
         expected_series=len(expected) // 2,
         poke_interval=10,
         timeout=120,
