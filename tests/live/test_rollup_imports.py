@@ -38,7 +38,8 @@ with InfluxClient(settings) as client:
         ]
     ):
         spec = RollupSpec(
-            source, target, "m", GridSpec("1h"), aggregates, ledger_bucket=ledger, target_measurement=f"t{number}", **more
+            source_bucket=source, target_bucket=target, measurement="m", grid=GridSpec("1h"), aggregates=aggregates,
+            ledger_bucket=ledger, target_measurement=f"t{number}", **more
         )
         steps = roll_up(spec, Interval(start, start + timedelta(hours=1)), RunInfo(), lambda: datetime.now(UTC))
         assert drive(steps, client, lambda report: None).rows_in > 0
