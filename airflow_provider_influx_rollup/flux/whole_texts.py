@@ -29,10 +29,13 @@ class Parted:
 
     :param imports: what must come before all statements
     :param body: the statements
+    :param has_typed_rows: whether Flux may know the columns of its rows, as of ``array.from`` and ``map``: then it refuses to look
+        at a column that only another result has
     """
 
     imports: str
     body: str
+    has_typed_rows: bool = False
 
 
 def part_query(flux: str) -> Parted:
@@ -58,7 +61,7 @@ def part_script(flux: str, package: Mapping[str, Any]) -> Parted | None:
     place = max((_offset(data, head["location"]["end"]) for head in heads), default=0)
     body = data[place:].decode()
     ending = END if _is_open(file["body"][-1]) else ""
-    return Parted(data[:place].decode(), f"{body}\n{ending}")
+    return Parted(data[:place].decode(), f"{body}\n{ending}", has_typed_rows=True)
 
 
 def _offset(data: bytes, end: Mapping[str, int]) -> int:
@@ -107,12 +110,14 @@ def hex_text(text: str) -> str:
 
 
 def _with_yield(parted: Parted, stages: str) -> str:
+    # of what a rename by a function gives, Flux knows no columns
+    typeless = "|> rename(fn: (column) => column) " if parted.has_typed_rows else ""
     return "\n".join(
         [
             parted.imports,
             HEX_IMPORT,
             "plainYield = yield",
-            f'yield = (name="_result", tables=<-) => tables {stages} |> plainYield(name: name)',
+            f'yield = (name="_result", tables=<-) => tables {typeless}{stages} |> plainYield(name: name)',
             parted.body,
         ]
     )

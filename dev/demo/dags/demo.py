@@ -69,7 +69,6 @@ with DAG(
         group_by=["device_id"],
         silence="1h",
         expected_series=expected,
-        ledger_bucket=setting.LEDGER,
         check_name="demo: silent devices",
     )
     complete >> [ten_minutes, hourly] >> silent
