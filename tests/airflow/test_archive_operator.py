@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
 
 from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, TaskDeferred
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
@@ -116,18 +117,16 @@ def test_path_is_refused_when_nothing_can_open_it(scene: ArchiveScene, path: str
 
 
 def test_task_is_retried_or_fails_for_good_when_the_store_is_away_or_refuses(
-    scene: ArchiveScene, monkeypatch: pytest.MonkeyPatch
+    scene: ArchiveScene, mocker: MockerFixture
 ) -> None:
     scene.base.write_text("a file")
     with pytest.raises(AirflowFailException, match="StoreForbidden"):
         operator(scene).execute(make_context())
 
-    def away(*_: Any) -> list[str]:
-        what = "the store is away"
-        raise StoreUnavailable(what)
-
     scene.base.unlink()
-    monkeypatch.setattr(ArchiveStore, "names", away)
+    mocker.patch.object(
+        ArchiveStore, "names", autospec=True, side_effect=StoreUnavailable("the store is away")
+    )
     with pytest.raises(StoreUnavailable):
         operator(scene).execute(make_context())
 

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from pytest_mock import MockerFixture
 
 from airflow_provider_influx_rollup.airflow_compat import (
     AirflowException,
@@ -139,16 +140,16 @@ def test_task_fails_for_good_or_is_retried_when_the_verb_raises(
     ],
 )
 def test_metrics_tell_time_and_outcome_when_a_verb_ended(
-    monkeypatch: pytest.MonkeyPatch, conn_id: str, flux: str, outcome: str
+    mocker: MockerFixture, conn_id: str, flux: str, outcome: str
 ) -> None:
-    sent: list[Any] = []
-    monkeypatch.setattr(Stats, "incr", sent.append)
-    monkeypatch.setattr(Stats, "timing", lambda name, spent: sent.append((name, spent > timedelta(0))))
+    incr, timing = (mocker.patch.object(Stats, name) for name in ("incr", "timing"))
     try:
         make_operator(conn_id).run_verb(make_context(), lambda _clock: count_rows(flux, "x"))
     except (AirflowException, InfluxUnavailable):
         assert outcome != "success"
-    assert sent == [("influx_rollup.stage.duration", True), f"influx_rollup.stage.{outcome}"]
+    incr.assert_called_once_with(f"influx_rollup.stage.{outcome}")
+    timing.assert_called_once_with("influx_rollup.stage.duration", mocker.ANY)
+    assert timing.call_args.args[1] > timedelta(0)
 
 
 def test_interval_fails_the_task_when_the_run_has_none() -> None:

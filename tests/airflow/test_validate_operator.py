@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
 
 from airflow_provider_influx_rollup.airflow_compat import (
     AirflowFailException,
@@ -89,16 +90,15 @@ def test_rule_of_severity_warning_does_not_fail_when_it_is_violated(buckets: dic
 
 @pytest.mark.parametrize(("limit", "followed"), [(85, "bad"), (500, "good")])
 def test_branch_follows_the_verdict_when_both_ways_are_given(
-    buckets: dict[str, str], monkeypatch: pytest.MonkeyPatch, limit: float, followed: str
+    buckets: dict[str, str], mocker: MockerFixture, limit: float, followed: str
 ) -> None:
     branch = {"follow_task_ids_if_valid": "good", "follow_task_ids_if_invalid": "bad"}
     rules = [RangeRule(field="temp", high=limit)]
     operator = make_operator(**buckets, **branch, rules=rules, on_failure="branch")
-    chosen: list[str] = []
-    monkeypatch.setattr(operator, "do_branch", lambda _context, ids: chosen.append(ids))
+    do_branch = mocker.patch.object(operator, "do_branch", autospec=True)
     context = make_context()
     operator.execute(context)
-    assert chosen == [followed]
+    do_branch.assert_called_once_with(context, followed)
     assert context["ti"].pushed["return_value"]["points"] == 4
 
 
