@@ -30,7 +30,7 @@ LOADED = (
     "airflow.models.dagbag",
     "airflow.models.serialized_dag",
     "airflow.providers.standard.operators.empty",
-    "influxdb_client",
+    "urllib3",
     "pyarrow.compute",
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
@@ -44,6 +45,13 @@ class Proxy:
         if parts.username is None:
             return cls(bare)
         return cls(bare, f"{unquote(parts.username)}:{unquote(parts.password or '')}")
+
+    @property
+    def headers(self) -> dict[str, str] | None:
+        """What says user and password to the proxy, so that no URL has them; None when there are none."""
+        if self.credentials is None:
+            return None
+        return {"proxy-authorization": f"Basic {b64encode(self.credentials.encode()).decode()}"}
 
 
 def password_of(text: str | None) -> str | None:

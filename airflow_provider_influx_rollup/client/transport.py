@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_influx_rollup.client.proxy import Proxy
 from airflow_provider_influx_rollup.client.responses import error_of_answer
 from airflow_provider_influx_rollup.client.server_clock import ServerClock
 from airflow_provider_influx_rollup.client.tls import error_of_tls, require_readable_authorities
@@ -20,7 +18,6 @@ from airflow_provider_influx_rollup.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from influxdb_client.client.influxdb_client import InfluxDBClient
     from urllib3.response import BaseHTTPResponse
 
     from airflow_provider_influx_rollup.client.requests import Request
@@ -39,16 +36,14 @@ class Transport:
     """
 
     def __init__(self, settings: ClientSettings) -> None:
+        from airflow_provider_influx_rollup.client.connection_pool import connection_pool
         from airflow_provider_influx_rollup.client.open_connections import OpenConnections
 
         self._settings = settings
         self.clock = ServerClock()
         require_readable_authorities(settings)
-        self._influxdb = make_influxdb_client(settings)
-        # the client's own request methods do not stream with our error checks; its pool has TLS and proxy set up
-        self._pool: Any = self._influxdb.api_client.rest_client.pool_manager
         self._connections = OpenConnections()
-        self._pool.pool_classes_by_scheme = self._connections.pool_classes()
+        self._pool: Any = connection_pool(settings, self._connections)
         self._is_closed = False
         self._bulk_pool: Any = self._pool
         if settings.url.startswith("http:") and not settings.proxy:
@@ -61,7 +56,7 @@ class Transport:
         self._is_closed = True
         self._connections.end_all()
         self._bulk_pool.clear()
-        self._influxdb.close()  # type: ignore[no-untyped-call]
+        self._pool.clear()
 
     def send(self, request: Request) -> bytes:
         """Send a request and receive its whole answer."""
@@ -187,27 +182,3 @@ def _pieces(answer: BaseHTTPResponse) -> Iterator[bytes]:
     # reads over the borders of HTTP chunks, which are small: far fewer steps than stream()
     while piece := answer.read(CHUNK_BYTES):
         yield piece
-
-
-def make_influxdb_client(settings: ClientSettings) -> InfluxDBClient:
-    """Make the client library's own client, with the settings' pool, TLS and proxy, and without a token."""
-    from influxdb_client.client.influxdb_client import InfluxDBClient
-
-    proxy = Proxy.of(settings.proxy)
-    return InfluxDBClient(
-        url=settings.url,
-        token="",
-        org=settings.org,
-        verify_ssl=settings.verify_ssl,
-        ssl_ca_cert=settings.ssl_ca_cert,
-        proxy=proxy.url if proxy else None,
-        proxy_headers=_proxy_headers(proxy),
-        connection_pool_maxsize=settings.pool_size,
-    )
-
-
-def _proxy_headers(proxy: Proxy | None) -> dict[str, str] | None:
-    """The user and password of a proxy go into a header, so that no URL has them."""
-    if proxy is None or proxy.credentials is None:
-        return None
-    return {"proxy-authorization": f"Basic {b64encode(proxy.credentials.encode()).decode()}"}

@@ -14,6 +14,8 @@ from airflow_provider_influx_rollup.hooks.connection_settings import ConnectionR
 from airflow_provider_influx_rollup.settings import read_settings
 
 if TYPE_CHECKING:
+    from influxdb_client.client.influxdb_client import InfluxDBClient
+
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
     from airflow_provider_influx_rollup.client.settings import ClientSettings
 
@@ -71,6 +73,20 @@ class InfluxRollupHook(BaseHook):
 
         return await asyncio.to_thread(self._client, read_on_loop)
 
+    def influxdb_client(self) -> InfluxDBClient:
+        """A client of influxdb-client, InfluxData's own library, for what this provider has no words for.
+
+        It has the connection's URL, organisation, pool, TLS, proxy, timeouts and gzip, and the token as it is now: after a
+        rotation ask for another one. Each call makes a client, which the caller closes: ``with hook.influxdb_client() as client``.
+
+        :raises ConfigurationError: as ``get_conn``
+        :raises AirflowNotFoundException: as ``get_conn``
+        """
+        from airflow_provider_influx_rollup.client.official_client import official_client
+
+        settings, _ = self._read(lambda: self.get_connection(self.influx_conn_id))
+        return official_client(settings)
+
     def close(self) -> None:
         """Close the client that this hook gave out; a request that is running ends with an error."""
         if self._settings is not None:
@@ -106,6 +122,10 @@ class InfluxRollupHook(BaseHook):
         return cast("ClientSettings", self._settings)
 
     def _client(self, read_connection: Callable[[], Any]) -> InfluxClient:
+        self._settings, token = self._read(read_connection)
+        return shared_client(self.influx_conn_id, self._settings, token)
+
+    def _read(self, read_connection: Callable[[], Any]) -> tuple[ClientSettings, ConnectionToken]:
         reading = ConnectionReading.of(self.influx_conn_id, read_connection())
         for name in reading.unknown_extras():
             self.log.warning('Connection "%s": extra "%s" is unknown and not used', self.influx_conn_id, name)
@@ -115,8 +135,7 @@ class InfluxRollupHook(BaseHook):
 
         token = ConnectionToken(self.influx_conn_id, _masked_token(reading), read_token)
         _mask_proxy_password(reading.text("proxy"))
-        self._settings = client_settings(reading, org=self.org, token=token, defaults=read_settings())
-        return shared_client(self.influx_conn_id, self._settings, token)
+        return client_settings(reading, org=self.org, token=token, defaults=read_settings()), token
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:

@@ -207,6 +207,28 @@ def test_shared_client_has_the_new_token_when_a_later_hook_read_it(connect: Any,
     assert first.query(ASK)
 
 
+def test_influxdb_client_asks_the_server_with_the_connections_token(connect: Any, influx: Any) -> None:
+    connect(extra={"pool_size": 2})
+    hook = InfluxRollupHook(CONN_ID)
+    with hook.influxdb_client() as client:
+        assert (client.url, client.org) == (influx.url, influx.org)
+        assert [row["name"] for table in client.query_api().query(ASK) for row in table] != []
+    # its end is not the end of the client that tasks share
+    assert hook.client.query(ASK)
+
+
+def test_influxdb_client_has_the_new_token_when_the_token_was_rotated_since(
+    connect: Any, influx: Any
+) -> None:
+    connect(password="the-old-token-before-rotation")
+    hook = InfluxRollupHook(CONN_ID)
+    with hook.influxdb_client() as client:
+        assert client.token == "the-old-token-before-rotation"
+    connect(password=influx.token)
+    with hook.influxdb_client() as client:
+        assert client.token == influx.token
+
+
 def test_organization_id_is_the_servers_when_a_bucket_can_be_read(connect: Any, client: Any) -> None:
     wanted = client.query(ASK)[0]["organizationID"]
     assert InfluxRollupHook(CONN_ID).organization_id() == wanted

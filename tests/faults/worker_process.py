@@ -14,7 +14,7 @@ PRELOADED = [
     "tests.faults.archive_worker",
     "tests.faults.rollup_worker",
     "airflow_provider_influx_rollup.archive.annotated_arrow",
-    "influxdb_client.client.influxdb_client",
+    "airflow_provider_influx_rollup.client.connection_pool",
 ]
 
 

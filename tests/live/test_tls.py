@@ -81,12 +81,13 @@ def serving(certificate: Path | None) -> Iterator[int]:
         server.server_close()
 
 
-def ask(port: int, authorities: Path | None, host: str = "localhost") -> str:
+def ask(port: int, authorities: Path | None, host: str = "localhost", *, verify_ssl: bool = True) -> str:
     """What a health check says."""
     settings = ClientSettings(
         url=f"https://{host}:{port}",
         org="dev",
         token=lambda _: "t",
+        verify_ssl=verify_ssl,
         ssl_ca_cert=None if authorities is None else str(authorities),
         deadline_seconds=3_600,
     )
@@ -98,6 +99,12 @@ def test_server_is_trusted_when_its_certificate_is_in_the_file(tmp_path: Path) -
     certificate = write_certificate(tmp_path, "localhost")
     with serving(certificate) as port:
         assert ask(port, certificate) == "pass"
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_any_certificate_will_do_when_it_is_not_verified(tmp_path: Path) -> None:
+    with serving(write_certificate(tmp_path, "elsewhere.example")) as port:
+        assert ask(port, None, verify_ssl=False) == "pass"
 
 
 def test_authority_is_asked_for_when_the_certificate_is_unknown(tmp_path: Path) -> None:
