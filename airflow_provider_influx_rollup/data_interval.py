@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
-from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.duration import Duration, DurationLike
 from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.resolver import RunFacts, resolve_interval
 
@@ -15,11 +15,11 @@ from airflow_provider_influx_rollup.windows.resolver import RunFacts, resolve_in
 def interval_of_run(
     context: Mapping[str, Any],
     *,
-    start: str | datetime | None = None,
-    stop: str | datetime | None = None,
-    window: timedelta | str | Duration | None = None,
+    start: str | date | None = None,
+    stop: str | date | None = None,
+    window: DurationLike | Duration | None = None,
     timezone: str = "UTC",
-    offset: str = "0s",
+    offset: DurationLike = "0s",
 ) -> Interval:
     """The interval that a run is about.
 
@@ -41,11 +41,11 @@ def interval_of_run(
 def run_facts(
     context: Mapping[str, Any],
     *,
-    start: str | datetime | None = None,
-    stop: str | datetime | None = None,
-    window: timedelta | str | Duration | None = None,
+    start: str | date | None = None,
+    stop: str | date | None = None,
+    window: DurationLike | Duration | None = None,
     timezone: str = "UTC",
-    offset: str = "0s",
+    offset: DurationLike = "0s",
 ) -> RunFacts:
     """What the context says about a run, as plain values.
 

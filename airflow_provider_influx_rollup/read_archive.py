@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
@@ -20,8 +20,8 @@ LAST = datetime(2263, 1, 1, tzinfo=UTC)
 
 def read_archive(
     path: str,
-    start: str | datetime | None = None,
-    stop: str | datetime | None = None,
+    start: str | date | None = None,
+    stop: str | date | None = None,
     *,
     org: str,
     bucket: str,
@@ -65,8 +65,8 @@ def read_archive(
 
 def archive_files(
     path: str,
-    start: str | datetime | None = None,
-    stop: str | datetime | None = None,
+    start: str | date | None = None,
+    stop: str | date | None = None,
     *,
     org: str,
     bucket: str,
@@ -92,7 +92,7 @@ def archive_files(
     return list_files(ArchiveStore.of_url(path, **(storage_options or {})), wanted)
 
 
-def _interval(start: str | datetime | None, stop: str | datetime | None) -> Interval | None:
+def _interval(start: str | date | None, stop: str | date | None) -> Interval | None:
     if start is None and stop is None:
         return None
     first = FIRST if start is None else read_instant(start, "start")

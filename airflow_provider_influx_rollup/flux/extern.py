@@ -13,7 +13,7 @@ from airflow_provider_influx_rollup.flux.literals import (
     require_finite,
     require_int64,
     rfc3339,
-    timedelta_ns,
+    signed_parts,
 )
 from airflow_provider_influx_rollup.windows.duration import Duration
 
@@ -180,7 +180,7 @@ def _float(number: float) -> Node:
 
 def _duration(span: Duration | timedelta) -> Node:
     months, nanoseconds = (
-        (span.months, span.nanoseconds) if isinstance(span, Duration) else (0, timedelta_ns(span))
+        (span.months, span.nanoseconds) if isinstance(span, Duration) else signed_parts(span)
     )
     unit, magnitude = ("mo", months) if months else ("ns", nanoseconds)
     node: Node = {"type": "DurationLiteral", "values": [{"magnitude": abs(magnitude), "unit": unit}]}

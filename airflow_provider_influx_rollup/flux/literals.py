@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, NewType
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.duration import Duration, months_and_ns
 from airflow_provider_influx_rollup.windows.interval import EPOCH, format_instant, to_ns
 
 if TYPE_CHECKING:
@@ -138,26 +138,28 @@ def duration(span: Duration | timedelta) -> RawFlux:
     """Return a Flux duration literal.
 
     :param span: a :class:`Duration`, or a timedelta, which may be negative
-    :raises ConfigurationError: when it does not fit into 64 bits of nanoseconds
+    :raises ConfigurationError: as ``signed_parts``
     """
     if isinstance(span, Duration):
         return RawFlux(span.to_flux())
-    nanoseconds = timedelta_ns(span)
-    sign = "-" if nanoseconds < 0 else ""
-    return RawFlux(f"{sign}{abs(nanoseconds) // 1000}us")
+    months, nanoseconds = signed_parts(span)
+    sign = "-" if months < 0 or nanoseconds < 0 else ""
+    return RawFlux(sign + (f"{abs(months)}mo" if months else f"{abs(nanoseconds) // 1000}us"))
 
 
-def timedelta_ns(span: timedelta) -> int:
-    """Nanoseconds of a timedelta, exactly.
+def signed_parts(span: timedelta) -> tuple[int, int]:
+    """Months and nanoseconds of a timedelta, exactly; one of them is 0, and only pendulum's durations have months.
 
-    :raises ConfigurationError: when they do not fit into 64 bits
+    :raises ConfigurationError: when it has both, or does not fit into 64 bits of nanoseconds
     """
-    # pendulum's durations are timedeltas with a // of their own
-    nanoseconds = (span.days * 86_400 + span.seconds) * 10**9 + span.microseconds * 1000
+    months, nanoseconds = months_and_ns(span)
     if abs(nanoseconds) > INT64_MAX:
         what = f"the duration {span} is too long for Flux"
         raise ConfigurationError(what, fix="stay below 292 years")
-    return nanoseconds
+    if months and nanoseconds:
+        what = f"the duration {span} mixes months with units of fixed length"
+        raise ConfigurationError(what, fix="give months only, or fixed units only")
+    return months, nanoseconds
 
 
 def regex(pattern: str) -> RawFlux:

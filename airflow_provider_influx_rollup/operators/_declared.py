@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.run.options import texts_of
 from airflow_provider_influx_rollup.settings import read_settings
+from airflow_provider_influx_rollup.windows.duration import flux_text
 
 if TYPE_CHECKING:
     from typing import Any
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 def declared_grid(operator: FluxRollupOperator | FluxReconcileOperator) -> GridSpec:
     """The windows that the parameters name."""
-    return GridSpec(str(operator.every), operator.offset, operator.timezone, operator.period)
+    every, offset, period = (flux_text(value) for value in (operator.every, operator.offset, operator.period))
+    return GridSpec(str(every), str(offset), operator.timezone, period)
 
 
 def declared_rollup(
@@ -42,7 +44,7 @@ def declared_rollup(
         tags={key: texts_of(values, f"tags[{key!r}]") for key, values in (operator.tags or {}).items()},
         group_by=None if operator.group_by is None else texts_of(operator.group_by, "group_by"),
         target_measurement=operator.target_measurement,
-        lateness=operator.lateness,
+        lateness=flux_text(operator.lateness),
         compute=operator.compute,
         ledger_bucket=operator.ledger_bucket,
         max_rows_per_read=read_settings().max_rows_per_read,

@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
 from airflow_provider_influx_rollup.settings import default_deferrable
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence, result_of_event
 from airflow_provider_influx_rollup.triggers.lifecycle_job import LifecycleJobTrigger, stage_result
+from airflow_provider_influx_rollup.windows.duration import DurationLike
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.windows.interval import Interval
@@ -29,7 +30,7 @@ class DeferrableStageOperator(InfluxStageOperator):
         self.deferrable = default_deferrable() if deferrable is None else deferrable
 
     @failing_by_permanence()
-    def defer_until_due(self, context: Context, stop: datetime, lateness: str) -> None:
+    def defer_until_due(self, context: Context, stop: datetime, lateness: DurationLike) -> None:
         """Give the worker slot back until late points have had their time; the task goes on in ``execute_due``.
 
         Nothing happens when it has passed, or when the window has not even ended: that is the verb's to refuse.

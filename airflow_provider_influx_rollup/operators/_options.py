@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
+from airflow_provider_influx_rollup.windows.duration import flux_text
 
 #: the operator's parameters that become options
 OPTIONS = ("heal", "heal_max_windows", "force", "windows_per_block", "on_window_error")
@@ -23,6 +24,7 @@ def parsed_options(values: dict[str, Any]) -> RollupOptions:
     :raises ConfigurationError: when one is not possible
     """
     given: dict[str, Any] = {name: None if _is_nothing(value) else value for name, value in values.items()}
+    given["heal"] = flux_text(given["heal"])
     for name in ("heal_max_windows", "windows_per_block"):
         if given[name] is not None:
             given[name] = whole_number(name, given[name])

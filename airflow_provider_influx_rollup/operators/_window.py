@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.data_interval import interval_of_run
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+from airflow_provider_influx_rollup.windows.duration import DurationLike
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.windows.interval import Interval
@@ -32,10 +33,10 @@ class WindowStageOperator(InfluxStageOperator):
     def __init__(
         self,
         *,
-        start: str | datetime | None = None,
-        stop: str | datetime | None = None,
-        window: timedelta | str | None = None,
-        offset: str = "0s",
+        start: str | date | None = None,
+        stop: str | date | None = None,
+        window: DurationLike | None = None,
+        offset: DurationLike = "0s",
         timezone: str = "UTC",
         **kwargs: Any,
     ) -> None:

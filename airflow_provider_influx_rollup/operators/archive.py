@@ -18,6 +18,7 @@ from airflow_provider_influx_rollup.operators._window import WINDOW_FIELDS, Wind
 from airflow_provider_influx_rollup.settings import read_settings
 from airflow_provider_influx_rollup.stores.store_url import shown_url
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
@@ -154,8 +155,8 @@ class ArchiveWindowOperator(WindowStageOperator, SourceArchiveOperator, Deferrab
     def __init__(
         self,
         *,
-        every: str | None = None,
-        lateness: str = "0s",
+        every: DurationLike | None = None,
+        lateness: DurationLike = "0s",
         force: bool | str = False,
         **kwargs: Any,
     ) -> None:
@@ -189,7 +190,7 @@ class ArchiveWindowOperator(WindowStageOperator, SourceArchiveOperator, Deferrab
     def _declared(self, context: Context) -> tuple[list[Interval], list[ArchiveSpec]]:
         interval = self.interval(context)
         with failing_by_permanence():
-            more = {"lateness": self.lateness, "force": truth("force", self.force)}
+            more = {"lateness": flux_text(self.lateness), "force": truth("force", self.force)}
             return self.windows(interval), self.specs(**more)
 
     def windows(self, interval: Interval) -> list[Interval]:

@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators._options import truth, whole_number
 from airflow_provider_influx_rollup.operators.archive import SourceArchiveOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
@@ -58,11 +59,11 @@ class ArchiveExpiringOperator(SourceArchiveOperator):
     def __init__(
         self,
         *,
-        every: str,
-        offset: str = "0s",
+        every: DurationLike,
+        offset: DurationLike = "0s",
         timezone: str = "UTC",
-        lateness: str = "0s",
-        within: str = "7d",
+        lateness: DurationLike = "0s",
+        within: DurationLike = "7d",
         max_windows: int | str = MAX_WINDOWS,
         force: bool | str = False,
         **kwargs: Any,
@@ -94,7 +95,7 @@ class ArchiveExpiringOperator(SourceArchiveOperator):
                 raise ConfigurationError(
                     what, written="nothing", fix="give a length such as 7d, and 1 window or more"
                 )
-            specs = self.specs(lateness=self.lateness, force=truth("force", self.force))
+            specs = self.specs(lateness=flux_text(self.lateness), force=truth("force", self.force))
         return self.run_each(
             context, [partial(self._steps, context, spec, grid, within, most) for spec in specs]
         )

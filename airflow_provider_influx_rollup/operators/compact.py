@@ -14,6 +14,7 @@ from airflow_provider_influx_rollup.operators._window import WINDOW_FIELDS, Wind
 from airflow_provider_influx_rollup.operators.archive import InfluxArchiveOperator
 from airflow_provider_influx_rollup.stores.store_url import shown_url
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
@@ -55,9 +56,9 @@ class CompactArchiveOperator(WindowStageOperator, InfluxArchiveOperator):
     def __init__(
         self,
         *,
-        into: str,
-        min_age: str = "1d",
-        delay: str | None = None,
+        into: DurationLike,
+        min_age: DurationLike = "1d",
+        delay: DurationLike | None = None,
         remove_small: bool | str = False,
         **kwargs: Any,
     ) -> None:
@@ -92,11 +93,11 @@ class CompactArchiveOperator(WindowStageOperator, InfluxArchiveOperator):
                 bucket=self.bucket,
                 measurement=name,
                 shown_path=shown_url(str(self.path)),
-                into=self.into,
-                offset=self.offset,
+                into=flux_text(self.into),
+                offset=flux_text(self.offset),
                 timezone=self.timezone,
-                min_age=self.min_age,
-                delay=self.delay or "0s",
+                min_age=flux_text(self.min_age),
+                delay=flux_text(self.delay) or "0s",
                 remove_small=truth("remove_small", self.remove_small),
                 ledger_bucket=self.ledger_bucket,
                 name=self.pipeline_of(name, several=len(names) > 1),

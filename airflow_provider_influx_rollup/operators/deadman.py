@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
 from airflow_provider_influx_rollup.operators._options import plain_truth
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
+from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec
@@ -91,11 +92,11 @@ class DeadmanCheckOperator(WindowStageOperator, DeferrableVerbOperator, BranchMi
         bucket: str,
         measurement: str,
         group_by: Sequence[str] | None = None,
-        silence: str | None = None,
-        every: str | None = None,
+        silence: DurationLike | None = None,
+        every: DurationLike | None = None,
         expected_series: ExpectedSeries = None,
-        inventory_lookback: str = "7d",
-        retire_after: str | None = None,
+        inventory_lookback: DurationLike = "7d",
+        retire_after: DurationLike | None = None,
         retired: Sequence[Mapping[str, str]] = (),
         fields: Sequence[str] | None = None,
         tags: Mapping[str, str | Sequence[str]] | None = None,
@@ -177,10 +178,10 @@ class DeadmanCheckOperator(WindowStageOperator, DeferrableVerbOperator, BranchMi
             bucket=self.bucket,
             measurement=self.measurement,
             group_by=_listed(self.group_by),
-            silence=self.silence or self.every,
+            silence=flux_text(self.silence or self.every),
             expected=called_inventory(self.expected_function or self.expected_series, interval),
-            inventory_lookback=self.inventory_lookback,
-            retire_after=self.retire_after,
+            inventory_lookback=flux_text(self.inventory_lookback),
+            retire_after=flux_text(self.retire_after),
             retired=tuple(self.retired or ()),
             status_bucket=self.status_bucket,
             level=self.level,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -70,8 +70,8 @@ class EraseSeriesOperator(SourceArchiveOperator):
         self,
         *,
         tags: Mapping[str, str] | str,
-        start: str | datetime | None = None,
-        stop: str | datetime | None = None,
+        start: str | date | None = None,
+        stop: str | date | None = None,
         timezone: str = "UTC",
         confirm: str | None = None,
         pipelines: str | Sequence[str] | None = None,

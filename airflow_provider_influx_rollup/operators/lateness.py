@@ -9,6 +9,7 @@ from airflow_provider_influx_rollup.data_interval import interval_of_run
 from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS, LedgerStageOperator
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,9 +55,9 @@ class LatenessReportOperator(WindowStageOperator, LedgerStageOperator):
     def __init__(
         self,
         *,
-        lookback: str = "30d",
+        lookback: DurationLike = "30d",
         group_by: Sequence[str] | None = None,
-        watched_within: str = "1d",
+        watched_within: DurationLike = "1d",
         path: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -105,7 +106,7 @@ class LatenessReportOperator(WindowStageOperator, LedgerStageOperator):
         return LatenessSpec(
             pipelines=(self.pipeline,) if self.pipeline else None,
             group_by=keys,
-            watched_within=self.watched_within,
+            watched_within=flux_text(self.watched_within),
             ledger_bucket=self.ledger_bucket,
         )
 

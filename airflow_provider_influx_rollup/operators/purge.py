@@ -14,6 +14,7 @@ from airflow_provider_influx_rollup.operators._options import is_plain, texts
 from airflow_provider_influx_rollup.operators._window import WINDOW_FIELDS, WindowStageOperator
 from airflow_provider_influx_rollup.operators.archive import SourceArchiveOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.archive.signing_key import SigningKey
@@ -65,10 +66,10 @@ class PurgeWindowOperator(WindowStageOperator, SourceArchiveOperator):
         self,
         *,
         require_pipelines: str | Sequence[str],
-        every: str | None = None,
-        min_age: str | None = None,
-        quiet_for: str = "1d",
-        delay: str | None = None,
+        every: DurationLike | None = None,
+        min_age: DurationLike | None = None,
+        quiet_for: DurationLike = "1d",
+        delay: DurationLike | None = None,
         signing_key: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -127,15 +128,15 @@ class PurgeWindowOperator(WindowStageOperator, SourceArchiveOperator):
 
         required = texts(self.require_pipelines)
         # a month is 28 days at least, so that 30 days have not always passed after one
-        delay = self.delay or "0s"
+        delay = flux_text(self.delay) or "0s"
         is_months = bool(Duration.of(delay, allow_zero=True).months)
-        min_age = self.min_age or (delay if is_months else DEFAULT_MIN_AGE)
+        min_age = flux_text(self.min_age) or (delay if is_months else DEFAULT_MIN_AGE)
         return [
             PurgeSpec(
                 archive=archive,
                 require_pipelines=required,
                 min_age=min_age,
-                quiet_for=self.quiet_for,
+                quiet_for=flux_text(self.quiet_for),
                 timezone=self.timezone,
             )
             for archive in self.specs()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.airflow_compat import Context
@@ -40,7 +41,7 @@ class FluxQueryOperator(WindowStageOperator, DeferrableVerbOperator):
         *,
         flux: str,
         params_flux: Mapping[str, Any] | None = None,
-        every: str | None = None,
+        every: DurationLike | None = None,
         first_rows: int = 100,
         **kwargs: Any,
     ) -> None:
@@ -81,7 +82,7 @@ class FluxQueryOperator(WindowStageOperator, DeferrableVerbOperator):
         """
         from airflow_provider_influx_rollup.lifecycle.query.query import QuerySpec
 
-        return QuerySpec(self.flux, self.params_flux, self.first_rows, self.every)
+        return QuerySpec(self.flux, self.params_flux, self.first_rows, flux_text(self.every))
 
     def react(self, context: Context, answer: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - for subclasses
         """What follows from the answer: nothing.

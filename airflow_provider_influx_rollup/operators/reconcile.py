@@ -14,6 +14,7 @@ from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS, Ledg
 from airflow_provider_influx_rollup.operators._options import is_plain
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +93,7 @@ class FluxReconcileOperator(WindowStageOperator, LedgerStageOperator, Deferrable
     def __init__(
         self,
         *,
-        lookback: str | None = None,
+        lookback: DurationLike | None = None,
         mode: str = "repair",
         cascade: bool = True,
         max_windows: int | str | None = None,
@@ -100,10 +101,10 @@ class FluxReconcileOperator(WindowStageOperator, LedgerStageOperator, Deferrable
         source_bucket: str | None = None,
         target_bucket: str | None = None,
         measurement: str | None = None,
-        every: str | None = None,
-        lateness: str = "0s",
+        every: DurationLike | None = None,
+        lateness: DurationLike = "0s",
         aggregates: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
-        period: str | None = None,
+        period: DurationLike | None = None,
         fields: Sequence[str] | None = None,
         tags: Mapping[str, str | Sequence[str]] | None = None,
         group_by: Sequence[str] | None = None,
@@ -174,7 +175,7 @@ class FluxReconcileOperator(WindowStageOperator, LedgerStageOperator, Deferrable
             pipeline=self.pipeline or "",
             ledger_bucket=self.ledger_bucket,
             rollup=self._rollup() if self.source_bucket else None,
-            lookback=self.lookback,
+            lookback=flux_text(self.lookback),
             cascade=self.cascade,
             options=ReconcileOptions(PLAN if self.is_dry_run else self.mode, self.strict, most),
         )

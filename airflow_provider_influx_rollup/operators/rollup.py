@@ -20,6 +20,7 @@ from airflow_provider_influx_rollup.operators._options import OPTIONS, is_plain,
 from airflow_provider_influx_rollup.operators._several import each_in_turn
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.airflow_compat import Context
@@ -118,9 +119,9 @@ class FluxRollupOperator(WindowStageOperator, LedgerStageOperator, DeferrableVer
         target_bucket: str,
         source_bucket: str | None = None,
         measurement: str | Sequence[str] | None = None,
-        every: str | None = None,
+        every: DurationLike | None = None,
         aggregates: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
-        period: str | None = None,
+        period: DurationLike | None = None,
         fields: Sequence[str] | None = None,
         tags: Mapping[str, str | Sequence[str]] | None = None,
         group_by: Sequence[str] | None = None,
@@ -129,7 +130,7 @@ class FluxRollupOperator(WindowStageOperator, LedgerStageOperator, DeferrableVer
         empty_windows: str = "commit",
         source_tier: str | None = None,
         windows: str = "tiled",
-        heal: str | None = None,
+        heal: DurationLike | None = None,
         heal_max_windows: int | str = 1000,
         force: bool | str = False,
         windows_per_block: int | str | None = None,
@@ -137,7 +138,7 @@ class FluxRollupOperator(WindowStageOperator, LedgerStageOperator, DeferrableVer
         flux: str | None = None,
         params_flux: Mapping[str, Any] | None = None,
         on_raw_read: str = "warn",
-        lateness: str | None = None,
+        lateness: DurationLike | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -326,7 +327,7 @@ class FluxRollupOperator(WindowStageOperator, LedgerStageOperator, DeferrableVer
             name=self.script_name or self.task_id,
             params=self.params_flux,
             grid=declared_grid(self) if self.every else None,
-            lateness=self.lateness if self.has_lateness else None,
+            lateness=flux_text(self.lateness) if self.has_lateness else None,
             on_raw_read=self.on_raw_read,  # type: ignore[arg-type]
             pipeline=self.pipeline,
             ledger_bucket=self.ledger_bucket,

@@ -20,6 +20,7 @@ from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.validation.rule_file import RuleFile, read_rule_file
 from airflow_provider_influx_rollup.validation.transformations import transformations_of
+from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
@@ -100,8 +101,8 @@ class FluxValidateOperator(WindowStageOperator, LedgerStageOperator, DeferrableV
         clean_bucket: str | None = None,
         clean_measurement: str | None = None,
         transformations: Sequence[Transformation | Mapping[str, Any]] | None = None,
-        lateness: str = "0s",
-        warm_up: str | None = None,
+        lateness: DurationLike = "0s",
+        warm_up: DurationLike | None = None,
         on_failure: str = "fail",
         follow_task_ids_if_valid: str | Iterable[str] | None = None,
         follow_task_ids_if_invalid: str | Iterable[str] | None = None,
@@ -186,8 +187,8 @@ class FluxValidateOperator(WindowStageOperator, LedgerStageOperator, DeferrableV
             clean_bucket=self.clean_bucket or None,
             clean_measurement=self.clean_measurement or None,
             transformations=declared.transformations,
-            warm_up=self.warm_up,
-            lateness=self.lateness,
+            warm_up=flux_text(self.warm_up),
+            lateness=flux_text(self.lateness),
             name=self.pipeline,
             ledger_bucket=self.ledger_bucket,
             max_rows_per_read=min(read_settings().max_rows_per_read, MAX_ROWS_PER_READ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID, InfluxR
 from airflow_provider_influx_rollup.settings import default_deferrable, read_settings
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence, result_of_event
 from airflow_provider_influx_rollup.triggers.window_ready import WindowReadyTrigger
+from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.completeness.spec import CompletenessSpec
@@ -124,28 +125,28 @@ class WindowCompleteSensor(BaseSensorOperator):
         *,
         bucket: str,
         measurement: str,
-        every: str | None = None,
-        offset: str = "0s",
+        every: DurationLike | None = None,
+        offset: DurationLike = "0s",
         timezone: str = "UTC",
-        lateness: str = "0s",
+        lateness: DurationLike = "0s",
         expected_series: ExpectedSeries = None,
-        cadence: str | None = None,
+        cadence: DurationLike | None = None,
         min_completeness: float = 1.0,
         min_series: float = 1.0,
-        watermark: str | None = None,
-        quiet_for: str | None = None,
-        accept_partial_after: str | None = None,
+        watermark: DurationLike | None = None,
+        quiet_for: DurationLike | None = None,
+        accept_partial_after: DurationLike | None = None,
         pipeline: str | None = None,
-        inventory_lookback: str = "7d",
-        retire_after: str | None = None,
+        inventory_lookback: DurationLike = "7d",
+        retire_after: DurationLike | None = None,
         retired: Sequence[Mapping[str, str]] = (),
         upstream: str | None = None,
         ledger_bucket: str | None = None,
         fields: Sequence[str] | None = None,
         tags: Mapping[str, str | Sequence[str]] | None = None,
-        start: str | datetime | None = None,
-        stop: str | datetime | None = None,
-        window: timedelta | str | None = None,
+        start: str | date | None = None,
+        stop: str | date | None = None,
+        window: DurationLike | None = None,
         influx_conn_id: str = DEFAULT_CONN_ID,
         org: str | None = None,
         deferrable: bool | None = None,
@@ -266,20 +267,20 @@ class WindowCompleteSensor(BaseSensorOperator):
         return CompletenessSpec(
             bucket=self.bucket,
             measurement=self.measurement,
-            every=self.every,
-            offset=self.offset,
+            every=flux_text(self.every),
+            offset=flux_text(self.offset),
             timezone=self.timezone,
-            lateness=self.lateness,
+            lateness=flux_text(self.lateness),
             expected=called_inventory(self.expected_function or self.expected_series, interval),
-            cadence=self.cadence,
+            cadence=flux_text(self.cadence),
             min_completeness=self.min_completeness,
             min_series=self.min_series,
-            watermark=self.watermark,
-            quiet_for=self.quiet_for,
-            accept_partial_after=self.accept_partial_after,
+            watermark=flux_text(self.watermark),
+            quiet_for=flux_text(self.quiet_for),
+            accept_partial_after=flux_text(self.accept_partial_after),
             pipeline=self.pipeline,
-            inventory_lookback=self.inventory_lookback,
-            retire_after=self.retire_after,
+            inventory_lookback=flux_text(self.inventory_lookback),
+            retire_after=flux_text(self.retire_after),
             retired=tuple(self.retired or ()),
             upstream=self.upstream,
             ledger_bucket=self.ledger_bucket,

@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.declared_ends import Arch
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import COMPLETE, ENDING
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
+from airflow_provider_influx_rollup.windows.duration import DurationLike
 
 __all__ = ["Archive", "Lifecycle", "Tier", "Validation", "lifecycle_task_group"]
 
@@ -82,7 +83,7 @@ def _archive_tasks(lifecycle: Lifecycle, archive: Archive, shared: dict[str, Any
     """The archive of the run's points, and the purge of those that are old enough."""
     from airflow_provider_influx_rollup.operators.archive import ArchiveWindowOperator
 
-    place = {
+    place: dict[str, Any] = {
         "bucket": lifecycle.source_bucket,
         "measurement": lifecycle.measurement,
         "path": archive.path,
@@ -134,7 +135,7 @@ def _tier_task(spec: RollupSpec, task_id: str, shared: dict[str, Any]) -> FluxRo
     )
 
 
-def _reconcile_task(spec: RollupSpec, lookback: str, shared: dict[str, Any]) -> Any:
+def _reconcile_task(spec: RollupSpec, lookback: DurationLike, shared: dict[str, Any]) -> Any:
     from airflow_provider_influx_rollup.operators.reconcile import FluxReconcileOperator
 
     return FluxReconcileOperator(

@@ -122,12 +122,13 @@ def require_text_by_text(rule: str, parameter: str, value: Any) -> dict[str, str
 
 
 def require_duration(rule: str, parameter: str, value: Any, *, allow_zero: bool = False) -> Duration:
-    """A Flux duration of a fixed length.
+    """A duration of a fixed length: a Flux text, a timedelta, or one of pendulum's.
 
     :raises RuleInvalid: when it is none
     """
+    duration: Duration | None
     try:
-        duration = Duration.of(value, allow_zero=allow_zero) if isinstance(value, str) else None
+        duration = Duration.of(value, allow_zero=allow_zero)
     except InvalidDuration:
         duration = None
     if duration is None or duration.months:

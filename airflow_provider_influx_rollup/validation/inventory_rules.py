@@ -18,6 +18,7 @@ from airflow_provider_influx_rollup.validation.sightings import (
     Scope,
     label,
 )
+from airflow_provider_influx_rollup.windows.duration import DurationLike
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 SEEN_BEFORE = "inventory"
@@ -43,8 +44,8 @@ class ExpectedSeriesRule(SeriesRule):
     series: str | Sequence[Tags] | Mapping[str, Any] | Callable[[datetime, datetime], Any] = field(
         default=SEEN_BEFORE, repr=False
     )
-    lookback: str = "7d"
-    retire_after: str | None = None
+    lookback: DurationLike = "7d"
+    retire_after: DurationLike | None = None
     retired: Sequence[Tags] = ()
     group_by: Sequence[str] = ()
 

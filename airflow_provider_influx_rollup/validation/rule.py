@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.globs import is_match
 from airflow_provider_influx_rollup.validation.checks import (
     require_choice,
+    require_duration,
     require_number,
     require_tag_value,
     require_text,
@@ -52,6 +54,12 @@ class Rule:
     where: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for given in fields(self):
+            value = getattr(self, given.name)
+            if isinstance(value, timedelta):
+                # rules travel as JSON
+                text = require_duration(self.rule, given.name, value, allow_zero=True).to_flux()
+                object.__setattr__(self, given.name, text)
         if self.name == "":
             about = [str(getattr(self, key)) for key in self.named_by if getattr(self, key, None)]
             object.__setattr__(self, "name", ":".join([self.rule, *about]))

@@ -29,6 +29,7 @@ from airflow_provider_influx_rollup.validation.sightings import (
     label,
     points_of,
 )
+from airflow_provider_influx_rollup.windows.duration import DurationLike
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 TYPE_NAMES = ("float", "integer", "unsigned", "boolean", "string")
@@ -106,7 +107,7 @@ class FieldTypeRule(SeriesRule):
 
     field: str = "*"
     type: str | None = None
-    lookback: str | None = None
+    lookback: DurationLike | None = None
 
     def check(self) -> None:
         """A type that there is."""

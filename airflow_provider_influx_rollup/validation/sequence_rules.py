@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.validation.checks import (
     require_whole,
 )
 from airflow_provider_influx_rollup.validation.rule import NUMBERS, FieldRule
+from airflow_provider_influx_rollup.windows.duration import DurationLike
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,7 +86,7 @@ class SpikeRule(FieldRule):
     points_before: ClassVar[int] = 5
 
     max_change: float
-    per: str
+    per: DurationLike
 
     def check(self) -> None:
         """A change and a time."""

@@ -26,6 +26,7 @@ from airflow_provider_influx_rollup.validation.sightings import (
     label,
     points_of,
 )
+from airflow_provider_influx_rollup.windows.duration import DurationLike
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 NEW_NAMED = 3
@@ -95,7 +96,7 @@ class CardinalityRule(SeriesRule):
 
     max_series: int | None = None
     max_growth: float | None = None
-    lookback: str = "7d"
+    lookback: DurationLike = "7d"
 
     def check(self) -> None:
         """One limit at least."""

@@ -22,6 +22,7 @@ from airflow_provider_influx_rollup.validation.sightings import (
     Scope,
     points_of,
 )
+from airflow_provider_influx_rollup.windows.duration import DurationLike
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class FutureRule(SeriesRule):
 
     rule: ClassVar[str] = "future"
 
-    max_ahead: str = "0s"
+    max_ahead: DurationLike = "0s"
 
     def check(self) -> None:
         """A duration."""
@@ -76,7 +77,7 @@ class LatePointsRule(FieldRule):
 
     rule: ClassVar[str] = "late_points"
 
-    max_delay: str
+    max_delay: DurationLike
     time_unit: str = "ns"
 
     def check(self) -> None:

@@ -32,6 +32,7 @@ from airflow_provider_influx_rollup.validation.sightings import (
     label,
     points_of,
 )
+from airflow_provider_influx_rollup.windows.duration import DurationLike
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant, from_ns, to_ns
 from airflow_provider_influx_rollup.windows.local_time import load_zone
 
@@ -52,7 +53,7 @@ class CadenceRule(SeriesRule):
     unit: ClassVar[str] = "series"
     named_by: ClassVar[tuple[str, ...]] = ("field",)
 
-    every: str
+    every: DurationLike
     field: str = "*"
     min_share: float = 0.9
     max_share: float | None = 1.1
@@ -170,8 +171,8 @@ class FreshnessRule(SeriesRule):
     rule: ClassVar[str] = "freshness"
     unit: ClassVar[str] = "series"
 
-    max_age: str
-    lookback: str = "1d"
+    max_age: DurationLike
+    lookback: DurationLike = "1d"
     each_series: bool = True
 
     def check(self) -> None:

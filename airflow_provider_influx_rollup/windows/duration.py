@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NoReturn
+from typing import NoReturn, TypeAlias, overload
 
 from airflow_provider_influx_rollup.exceptions import InvalidDuration
 
@@ -27,6 +27,8 @@ SPELLINGS = {"\u00b5s": "us", "\u03bcs": "us"}
 MAX_NS = 2**63 - 1
 MAX_MONTHS = 12 * 9_999
 UNITS = "y, q, mo, w, d, h, m, s, ms, us, ns"
+#: what users give for a duration: a Flux text, a timedelta, or a duration of pendulum, which is a timedelta too
+DurationLike: TypeAlias = str | timedelta
 
 _PART = re.compile(r"([0-9]+)(mo|ms|us|\u00b5s|\u03bcs|ns|y|q|w|d|h|m|s)")
 _WHOLE = re.compile(rf"(?:{_PART.pattern})+")
@@ -93,18 +95,19 @@ class Duration:
     def of(cls, value: str | timedelta | Duration, *, allow_zero: bool = False) -> Duration:
         """Take what a user may pass for a duration.
 
-        :param value: a Flux duration text, a timedelta, or a Duration
+        :param value: a Flux duration text, a timedelta, a Duration, or a duration of pendulum, whose months and years are
+            calendar months
         :param allow_zero: accept zero, as an offset or a lateness may be
-        :raises InvalidDuration: when it is none of these, negative, or zero and that is not allowed
+        :raises InvalidDuration: when it is none of these, negative, zero and that is not allowed, or months and a fixed
+            length at once
         """
         if isinstance(value, str):
             return cls.parse(value, allow_zero=allow_zero)
         if isinstance(value, timedelta):
-            # not isinstance-sensitive: pendulum's durations are timedeltas too
-            nanoseconds = (value.days * 86_400 + value.seconds) * 10**9 + value.microseconds * 1000
-            if nanoseconds < 0:
+            months, nanoseconds = months_and_ns(value)
+            if months < 0 or nanoseconds < 0:
                 _refuse(str(value), "is negative", "give a positive timedelta")
-            value = cls(0, nanoseconds)
+            value = cls(months, nanoseconds)
         if not isinstance(value, cls):
             fix = f"give a text such as '1h' or a timedelta, not {type(value).__name__}"
             _refuse(repr(value), "is not a duration", fix)
@@ -147,6 +150,56 @@ class Duration:
     def __str__(self) -> str:
         """Return the Flux text."""
         return self.to_flux()
+
+
+@overload
+def flux_text(value: DurationLike) -> str: ...
+
+
+@overload
+def flux_text(value: DurationLike | None) -> str | None: ...
+
+
+def flux_text(value: DurationLike | None) -> str | None:
+    """The Flux text of a duration that a user gave, for specs, which are JSON. A text stays as it was written.
+
+    :raises InvalidDuration: when it is negative, no duration, or months and a fixed length at once
+    """
+    if value is None or isinstance(value, str):
+        return value
+    return Duration.of(value, allow_zero=True).to_flux()
+
+
+def keep_flux_texts(declared: object, *names: str) -> None:
+    """Replace the durations of a frozen dataclass by their Flux texts.
+
+    :param names: its fields
+    :raises InvalidDuration: as ``flux_text``
+    """
+    for name in names:
+        object.__setattr__(declared, name, flux_text(getattr(declared, name)))
+
+
+def months_and_ns(span: timedelta) -> tuple[int, int]:
+    """Calendar months and elapsed nanoseconds of a timedelta, exactly; either may be negative.
+
+    Only durations of pendulum have months, which they also count as 30 days, and years as 365. The time between two
+    instants (``pendulum.Interval``) is elapsed time.
+    """
+    years = months = 0
+    if type(span) is not timedelta:
+        # whoever has made one has loaded it
+        from pendulum import Duration as CalendarDuration
+        from pendulum import Interval as Between
+
+        if isinstance(span, CalendarDuration) and not isinstance(span, Between):
+            years, months = span.years, span.months
+    # pendulum's own properties round microseconds, and count from zero where others count from the day before
+    days, seconds, microseconds = (
+        part.__get__(span) for part in (timedelta.days, timedelta.seconds, timedelta.microseconds)
+    )
+    seconds += (days - 365 * years - 30 * months) * 86_400
+    return 12 * years + months, seconds * 10**9 + microseconds * 1000
 
 
 def _refuse(text: str, what: str, fix: str) -> NoReturn:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.exceptions import WindowUndefined, WindowZeroLength
-from airflow_provider_influx_rollup.windows.duration import DAY_NS, Duration
+from airflow_provider_influx_rollup.windows.duration import DAY_NS, Duration, DurationLike
 from airflow_provider_influx_rollup.windows.instants import read_instant
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 from airflow_provider_influx_rollup.windows.local_time import shift
@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.windows.local_time import shift
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-Time = str | datetime
+Time = str | date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +45,11 @@ class RunFacts:
     logical_date: Time | None = None
     partition_date: Time | None = None
     partition_key: str | None = None
-    window: timedelta | str | Duration | None = None
+    window: DurationLike | Duration | None = None
     asset_intervals: Sequence[tuple[Time, Time]] = ()
     run_type: str | None = None
     timezone: str = "UTC"
-    offset: timedelta | str | Duration = "0s"
+    offset: DurationLike | Duration = "0s"
 
 
 def resolve_interval(facts: RunFacts) -> Interval:
@@ -145,8 +145,8 @@ def _ending_at_the_run(facts: RunFacts) -> Interval | None:
     if facts.window is None or is_better_known:
         return None
     # a manual run for a past date has that date here, while its data interval is that of the present
-    date = facts.data_interval_start if facts.logical_date is None else facts.logical_date
-    stop = read_instant(date, "the run's date", facts.timezone)
+    instant = facts.data_interval_start if facts.logical_date is None else facts.logical_date
+    stop = read_instant(instant, "the run's date", facts.timezone)
     return Interval(_other_edge(stop, Duration.of(facts.window), facts, backwards=True), stop)
 
 
@@ -164,9 +164,9 @@ def _refuse_another_date(facts: RunFacts, interval: Interval) -> None:
     """Stop a manual run for a past date that Airflow gave the data interval of the present."""
     if facts.run_type != "manual" or facts.logical_date is None:
         return
-    date = read_instant(facts.logical_date, "logical_date")
-    if date < interval.start:
-        text = format_instant(date)
+    asked_for = read_instant(facts.logical_date, "logical_date")
+    if asked_for < interval.start:
+        text = format_instant(asked_for)
         what = f"the manual run for {text} has the data interval of the time it was triggered at"
         fix = "trigger it with the start and stop you mean in its conf, or run a backfill over that time"
         raise WindowUndefined(what, window=interval, written="nothing was written", fix=fix)

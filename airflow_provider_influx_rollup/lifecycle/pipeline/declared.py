@@ -13,7 +13,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.declared_ends import Arch
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import require_readable
 from airflow_provider_influx_rollup.lifecycle.run.options import texts_of
-from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.duration import Duration, DurationLike, flux_text, keep_flux_texts
 from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.nesting import require_nested
 
@@ -38,13 +38,16 @@ class Tier:
     """
 
     bucket: str
-    every: str
+    every: DurationLike
     aggregates: Aggregates | None = None
     timezone: str = "UTC"
-    offset: str = "0s"
-    retention: str | None = None
-    lateness: str = "0s"
+    offset: DurationLike = "0s"
+    retention: DurationLike | None = None
+    lateness: DurationLike = "0s"
     name: str | None = None
+
+    def __post_init__(self) -> None:
+        keep_flux_texts(self, "every", "offset", "retention", "lateness")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +77,15 @@ class Lifecycle:
     fields: Sequence[str] | None = None
     tags: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     group_by: Sequence[str] | None = None
-    retention: str | None = None
-    run_every: str | None = None
-    reconcile: str | None = None
+    retention: DurationLike | None = None
+    run_every: DurationLike | None = None
+    reconcile: DurationLike | None = None
     ledger_bucket: str = DEFAULT_LEDGER_BUCKET
     validation: Validation | None = None
     archive: Archive | None = None
 
     def __post_init__(self) -> None:
+        keep_flux_texts(self, "retention", "run_every", "reconcile")
         specs = self.specs()
         if not specs:
             what = f"the lifecycle of measurement {self.measurement!r} has no tier"
@@ -110,7 +114,7 @@ class Lifecycle:
             source_bucket=self.source_bucket if below is None else below.target_bucket,
             target_bucket=tier.bucket,
             measurement=self.measurement,
-            grid=GridSpec(tier.every, tier.offset, tier.timezone),
+            grid=GridSpec(flux_text(tier.every), flux_text(tier.offset), tier.timezone),
             aggregates={glob: texts_of(names, "aggregates") for glob, names in aggregates.items()}
             if isinstance(aggregates, Mapping)
             else texts_of(aggregates, "aggregates"),
@@ -119,7 +123,7 @@ class Lifecycle:
             if is_first
             else {},
             group_by=texts_of(self.group_by, "group_by") if is_first and self.group_by is not None else None,
-            lateness=tier.lateness,
+            lateness=flux_text(tier.lateness),
             pipeline=tier.name,
             ledger_bucket=self.ledger_bucket,
             source_tier=None if below is None else below.pipeline_name,
@@ -174,15 +178,15 @@ class Lifecycle:
             source = (tier.bucket, tier.retention)
 
 
-def _require_kept(bucket: str, retention: str | None, lag: timedelta, use: str) -> None:
+def _require_kept(bucket: str, retention: DurationLike | None, lag: timedelta, use: str) -> None:
     if retention is not None and shortest_length(retention) < lag:
         what = f"bucket {bucket!r} keeps its rows for {retention}, but {use}"
         fix = f"keep them for at least {lag}, or give that tier shorter windows"
         raise ConfigurationError(what, written="nothing", fix=fix)
 
 
-def shortest_length(duration: str) -> timedelta:
-    """How long a Flux duration is at least; a month has 28 days, a year 365."""
+def shortest_length(duration: DurationLike) -> timedelta:
+    """How long a duration is at least; a month has 28 days, a year 365."""
     length = Duration.of(duration)
     if not length.months:
         return length.timedelta
@@ -190,8 +194,8 @@ def shortest_length(duration: str) -> timedelta:
     return timedelta(days=365 * years + 28 * months)
 
 
-def longest_length(duration: str) -> timedelta:
-    """How long a Flux duration is at most; a month has 31 days."""
+def longest_length(duration: DurationLike) -> timedelta:
+    """How long a duration is at most; a month has 31 days."""
     length = Duration.of(duration)
     return length.months * LONGEST_MONTH if length.months else length.timedelta
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.duration import Duration, DurationLike, keep_flux_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,12 @@ class Archive:
 
     path: str
     path_conn_id: str | None = None
-    every: str | None = None
-    purge_after: str | None = None
-    quiet_for: str = "1d"
+    every: DurationLike | None = None
+    purge_after: DurationLike | None = None
+    quiet_for: DurationLike = "1d"
 
     def __post_init__(self) -> None:
+        keep_flux_texts(self, "every", "purge_after", "quiet_for")
         if self.purge_after is None:
             return
         after, quiet = Duration.of(self.purge_after), Duration.of(self.quiet_for, allow_zero=True)

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pendulum
 import pytest
 
 from airflow_provider_influx_rollup.exceptions import InvalidDuration
-from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.duration import Duration, flux_text
 
 HOUR_NS = 3_600_000_000_000
 
@@ -117,3 +118,39 @@ def test_timedelta_is_refused_when_the_length_varies_or_is_too_fine() -> None:
         _ = Duration.parse("1mo").timedelta
     with pytest.raises(InvalidDuration, match="whole number of microseconds"):
         _ = Duration.parse("1500ns").timedelta
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (timedelta(hours=1, minutes=30), "1h30m"),
+        (timedelta(days=7), "1w"),
+        (timedelta(0), "0s"),
+        (pendulum.duration(minutes=90), "1h30m"),
+        (pendulum.duration(months=1), "1mo"),
+        (pendulum.duration(months=3), "3mo"),
+        (pendulum.duration(years=1, months=2), "1y2mo"),
+        # a month between two instants is so many days
+        (pendulum.datetime(2026, 2, 1) - pendulum.datetime(2026, 1, 1), "31d"),
+        ("60m", "60m"),
+        ("{{ params.every }}", "{{ params.every }}"),
+        (None, None),
+    ],
+)
+def test_duration_that_a_user_gave_is_a_flux_text(value: object, text: str | None) -> None:
+    assert flux_text(value) == text  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        (pendulum.duration(months=1, days=2), "mixes months"),
+        (pendulum.duration(months=-1), "is negative"),
+        (pendulum.duration(hours=-1), "is negative"),
+        (timedelta(seconds=-1), "is negative"),
+        (3600, "is not a duration"),
+    ],
+)
+def test_duration_that_a_user_gave_is_refused_when_it_is_none(value: object, what: str) -> None:
+    with pytest.raises(InvalidDuration, match=what):
+        flux_text(value)  # type: ignore[call-overload]
