@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from airflow_provider_influx_rollup.declared_values import is_nothing
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.windows.duration import flux_text
@@ -12,8 +13,6 @@ from airflow_provider_influx_rollup.windows.duration import flux_text
 #: the operator's parameters that become options
 OPTIONS = ("heal", "heal_max_windows", "force", "windows_per_block", "on_window_error")
 
-JINJA = "{{"
-NOTHING = ("", "none", "null")
 TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -23,7 +22,7 @@ def parsed_options(values: dict[str, Any]) -> RollupOptions:
     :param values: by the names in ``OPTIONS``
     :raises ConfigurationError: when one is not possible
     """
-    given: dict[str, Any] = {name: None if _is_nothing(value) else value for name, value in values.items()}
+    given: dict[str, Any] = {name: None if is_nothing(value) else value for name, value in values.items()}
     given["heal"] = flux_text(given["heal"])
     for name in ("heal_max_windows", "windows_per_block"):
         if given[name] is not None:
@@ -33,10 +32,6 @@ def parsed_options(values: dict[str, Any]) -> RollupOptions:
     return RollupOptions(
         **{name: value for name, value in given.items() if value is not None or name not in defaults}
     )
-
-
-def _is_nothing(value: object) -> bool:
-    return value is None or (isinstance(value, str) and value.strip().lower() in NOTHING)
 
 
 def whole_number(name: str, value: object) -> int:
@@ -76,18 +71,6 @@ def plain_truth(name: str, value: object) -> bool:
         return value
     what = f"{name}={value!r} is neither True nor False"
     raise ConfigurationError(what, written="nothing", fix="give one of them: this parameter is no template")
-
-
-def is_plain(value: object) -> bool:
-    """Whether a parameter waits neither for Jinja nor for another task's result."""
-    if isinstance(value, str):
-        return JINJA not in value and "{%" not in value
-    if isinstance(value, Mapping):
-        return all(is_plain(part) for pair in value.items() for part in pair)
-    if isinstance(value, list | tuple | set):
-        return all(is_plain(part) for part in value)
-    # an XComArg or another object that Airflow resolves before the task runs
-    return value is None or (not hasattr(value, "operator") and not hasattr(value, "resolve"))
 
 
 def texts(values: str | Sequence[str]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.data_interval import interval_of_run
+from airflow_provider_influx_rollup.declared_values import declared_duration
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 from airflow_provider_influx_rollup.windows.duration import DurationLike
@@ -43,8 +44,8 @@ class WindowStageOperator(InfluxStageOperator):
         super().__init__(**kwargs)
         self.start = start
         self.stop = stop
-        self.window = window
-        self.offset = offset
+        self.window = declared_duration(window)
+        self.offset = declared_duration(offset)
         self.timezone = timezone
 
     @failing_by_permanence()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.data_interval import run_info
+from airflow_provider_influx_rollup.declared_values import declared_duration
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators._options import truth, whole_number
 from airflow_provider_influx_rollup.operators.archive import SourceArchiveOperator
@@ -69,11 +70,11 @@ class ArchiveExpiringOperator(SourceArchiveOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.every = every
-        self.offset = offset
+        self.every = declared_duration(every)
+        self.offset = declared_duration(offset)
         self.timezone = timezone
-        self.lateness = lateness
-        self.within = within
+        self.lateness = declared_duration(lateness)
+        self.within = declared_duration(within)
         self.max_windows = max_windows
         self.force = force
 

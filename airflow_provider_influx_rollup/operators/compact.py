@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.data_interval import run_info
+from airflow_provider_influx_rollup.declared_values import declared_duration
 from airflow_provider_influx_rollup.operators._options import texts, truth
 from airflow_provider_influx_rollup.operators._window import WINDOW_FIELDS, WindowStageOperator
 from airflow_provider_influx_rollup.operators.archive import InfluxArchiveOperator
@@ -63,9 +64,9 @@ class CompactArchiveOperator(WindowStageOperator, InfluxArchiveOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.into = into
-        self.min_age = min_age
-        self.delay = delay
+        self.into = declared_duration(into)
+        self.min_age = declared_duration(min_age)
+        self.delay = declared_duration(delay)
         self.remove_small = remove_small
 
     def execute(self, context: Context) -> Any:

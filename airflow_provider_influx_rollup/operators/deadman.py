@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.standard.operators.branch import BranchMixIn
 
 from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, AirflowSkipException, Context
+from airflow_provider_influx_rollup.declared_values import declared_duration
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
 from airflow_provider_influx_rollup.operators._options import plain_truth
@@ -120,13 +121,13 @@ class DeadmanCheckOperator(WindowStageOperator, DeferrableVerbOperator, BranchMi
         self.bucket = bucket
         self.measurement = measurement
         self.group_by = group_by
-        self.silence = silence
-        self.every = every
+        self.silence = declared_duration(silence)
+        self.every = declared_duration(every)
         # Airflow 3 would call a function among the template fields with its own arguments
         self.expected_function = expected_series if callable(expected_series) else None
         self.expected_series = None if callable(expected_series) else expected_series
-        self.inventory_lookback = inventory_lookback
-        self.retire_after = retire_after
+        self.inventory_lookback = declared_duration(inventory_lookback)
+        self.retire_after = declared_duration(retire_after)
         self.retired = retired
         self.fields = fields
         self.tags = tags

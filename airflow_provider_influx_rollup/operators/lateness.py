@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.data_interval import interval_of_run
+from airflow_provider_influx_rollup.declared_values import declared_duration
 from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS, LedgerStageOperator
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
@@ -62,9 +63,9 @@ class LatenessReportOperator(WindowStageOperator, LedgerStageOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.lookback = lookback
+        self.lookback = declared_duration(lookback)
         self.group_by = group_by
-        self.watched_within = watched_within
+        self.watched_within = declared_duration(watched_within)
         self.path = path
 
     def execute(self, context: Context) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.data_interval import run_info
+from airflow_provider_influx_rollup.declared_values import declared_duration, is_plain
 from airflow_provider_influx_rollup.hooks.signing_key import load_signing_key, require_reference
-from airflow_provider_influx_rollup.operators._options import is_plain, texts
+from airflow_provider_influx_rollup.operators._options import texts
 from airflow_provider_influx_rollup.operators._window import WINDOW_FIELDS, WindowStageOperator
 from airflow_provider_influx_rollup.operators.archive import SourceArchiveOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
@@ -74,11 +75,11 @@ class PurgeWindowOperator(WindowStageOperator, SourceArchiveOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.every = every
+        self.every = declared_duration(every)
         self.require_pipelines = require_pipelines
-        self.min_age = min_age
-        self.quiet_for = quiet_for
-        self.delay = delay
+        self.min_age = declared_duration(min_age)
+        self.quiet_for = declared_duration(quiet_for)
+        self.delay = declared_duration(delay)
         self.signing_key = signing_key
         if signing_key and is_plain(signing_key):
             require_reference(signing_key)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_influx_rollup.declared_values import declared_duration
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
@@ -48,7 +49,7 @@ class FluxQueryOperator(WindowStageOperator, DeferrableVerbOperator):
         super().__init__(**kwargs)
         self.flux = flux
         self.params_flux = params_flux
-        self.every = every
+        self.every = declared_duration(every)
         self.first_rows = first_rows
 
     def execute(self, context: Context) -> dict[str, Any]:

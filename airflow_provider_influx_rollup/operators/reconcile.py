@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.data_interval import run_info
+from airflow_provider_influx_rollup.declared_values import declared_duration, is_plain
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.reconcile.spec import PLAN, ReconcileOptions, ReconcileSpec
 from airflow_provider_influx_rollup.operators._declared import declared_rollup
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
 from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS, LedgerStageOperator
-from airflow_provider_influx_rollup.operators._options import is_plain
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
@@ -114,7 +114,7 @@ class FluxReconcileOperator(WindowStageOperator, LedgerStageOperator, Deferrable
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.lookback = lookback
+        self.lookback = declared_duration(lookback)
         self.mode = mode
         self.cascade = cascade
         self.max_windows = max_windows
@@ -122,10 +122,10 @@ class FluxReconcileOperator(WindowStageOperator, LedgerStageOperator, Deferrable
         self.source_bucket = source_bucket
         self.target_bucket = target_bucket
         self.measurement = measurement
-        self.every = every
-        self.lateness = lateness
+        self.every = declared_duration(every)
+        self.lateness = declared_duration(lateness)
         self.aggregates = aggregates
-        self.period = period
+        self.period = declared_duration(period)
         self.fields = fields
         self.tags = tags
         self.group_by = group_by

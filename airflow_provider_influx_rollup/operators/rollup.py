@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.airflow_compat import AirflowSkipException
 from airflow_provider_influx_rollup.data_interval import run_info
+from airflow_provider_influx_rollup.declared_values import declared_duration, is_plain
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import AUTO, EMPTY_CHOICES
 from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import TILED, require_choice
 from airflow_provider_influx_rollup.operators._declared import declared_grid, declared_rollup
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
 from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS, LedgerStageOperator
-from airflow_provider_influx_rollup.operators._options import OPTIONS, is_plain, parsed_options
+from airflow_provider_influx_rollup.operators._options import OPTIONS, parsed_options
 from airflow_provider_influx_rollup.operators._several import each_in_turn
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
@@ -142,13 +143,13 @@ class FluxRollupOperator(WindowStageOperator, LedgerStageOperator, DeferrableVer
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.every = every
-        self.lateness = lateness or "0s"
+        self.every = declared_duration(every)
+        self.lateness = declared_duration(lateness) or "0s"
         self.source_bucket = source_bucket
         self.target_bucket = target_bucket
         self.measurement = measurement
         self.aggregates = aggregates
-        self.period = period
+        self.period = declared_duration(period)
         self.fields = fields
         self.tags = tags
         self.group_by = group_by
@@ -157,7 +158,7 @@ class FluxRollupOperator(WindowStageOperator, LedgerStageOperator, DeferrableVer
         self.empty_windows = empty_windows
         self.source_tier = source_tier
         self.windows = windows
-        self.heal = heal
+        self.heal = declared_duration(heal)
         self.heal_max_windows = heal_max_windows
         self.force = force
         self.windows_per_block = windows_per_block

@@ -10,10 +10,11 @@ from airflow.providers.standard.operators.branch import BranchMixIn
 
 from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, AirflowSkipException, Context
 from airflow_provider_influx_rollup.data_interval import run_info
+from airflow_provider_influx_rollup.declared_values import declared_duration, is_plain
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
 from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS, LedgerStageOperator
-from airflow_provider_influx_rollup.operators._options import is_plain, texts
+from airflow_provider_influx_rollup.operators._options import texts
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.settings import read_settings
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
@@ -118,8 +119,8 @@ class FluxValidateOperator(WindowStageOperator, LedgerStageOperator, DeferrableV
         self.clean_bucket = clean_bucket
         self.clean_measurement = clean_measurement
         self.transformations = transformations
-        self.lateness = lateness
-        self.warm_up = warm_up
+        self.lateness = declared_duration(lateness)
+        self.warm_up = declared_duration(warm_up)
         self.on_failure = on_failure
         self.follow_task_ids_if_valid = follow_task_ids_if_valid
         self.follow_task_ids_if_invalid = follow_task_ids_if_invalid

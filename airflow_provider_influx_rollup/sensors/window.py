@@ -20,6 +20,7 @@ from airflow_provider_influx_rollup.airflow_compat import (
 )
 from airflow_provider_influx_rollup.airflow_compat import timezone as airflow_timezone
 from airflow_provider_influx_rollup.data_interval import interval_of_run
+from airflow_provider_influx_rollup.declared_values import declared_duration
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID, InfluxRollupHook
 from airflow_provider_influx_rollup.settings import default_deferrable, read_settings
@@ -155,28 +156,28 @@ class WindowCompleteSensor(BaseSensorOperator):
         super().__init__(**kwargs)
         self.bucket = bucket
         self.measurement = measurement
-        self.every = every
-        self.offset = offset
+        self.every = declared_duration(every)
+        self.offset = declared_duration(offset)
         self.timezone = timezone
-        self.lateness = lateness
+        self.lateness = declared_duration(lateness)
         # Airflow 3 would call a function among the template fields with its own arguments
         self.expected_function = expected_series if callable(expected_series) else None
         self.expected_series = None if callable(expected_series) else expected_series
-        self.cadence = cadence
+        self.cadence = declared_duration(cadence)
         self.min_completeness = min_completeness
         self.min_series = min_series
-        self.watermark = watermark
-        self.quiet_for = quiet_for
-        self.accept_partial_after = accept_partial_after
+        self.watermark = declared_duration(watermark)
+        self.quiet_for = declared_duration(quiet_for)
+        self.accept_partial_after = declared_duration(accept_partial_after)
         self.pipeline = pipeline
-        self.inventory_lookback = inventory_lookback
-        self.retire_after = retire_after
+        self.inventory_lookback = declared_duration(inventory_lookback)
+        self.retire_after = declared_duration(retire_after)
         self.retired = retired
         self.upstream = upstream
         self.ledger_bucket = ledger_bucket if ledger_bucket is not None else read_settings().ledger_bucket
         self.fields = fields
         self.tags = tags
-        self.start, self.stop, self.window = start, stop, window
+        self.start, self.stop, self.window = start, stop, declared_duration(window)
         self.influx_conn_id, self.org = influx_conn_id, org
         self.deferrable = default_deferrable() if deferrable is None else deferrable
 
