@@ -22,6 +22,8 @@ from airflow_provider_influx_rollup.archive.signing_key import SigningKey
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ConfigurationError
 
 SECRET = b"a secret of thirty-two bytes!!!!"
+# names for keys that are made anew in each process
+KINDS = ["secret", "pair"]
 BODY = {"org": "dev", "bucket": "raw", "measurement": 'm "ü"', "deleted": {"rows": 12, "hash": "00ff"}}
 
 
@@ -44,7 +46,9 @@ def chain(count: int, key: SigningKey | None = None) -> list[Certificate]:
     return made
 
 
-@pytest.mark.parametrize("key", [None, SigningKey.parse(SECRET), SigningKey.parse(private_pem())])
+@pytest.mark.parametrize(
+    "key", [None, SigningKey.parse(SECRET), SigningKey.parse(private_pem())], ids=["none", *KINDS]
+)
 def test_certificate_fails_when_any_byte_is_changed(key: SigningKey | None) -> None:
     (made,) = chain(1, key)
     for position in range(len(made.data)):
@@ -65,8 +69,8 @@ def test_signature_is_right_when_the_key_is() -> None:
         require_signature(made, SigningKey.parse(checks))
 
 
-@pytest.mark.parametrize("other", [b"another secret of some bytes", private_pem()])
-@pytest.mark.parametrize("own", [SECRET, private_pem()])
+@pytest.mark.parametrize("other", [b"another secret of some bytes", private_pem()], ids=KINDS)
+@pytest.mark.parametrize("own", [SECRET, private_pem()], ids=KINDS)
 def test_signature_fails_when_the_key_is_another(own: bytes, other: bytes) -> None:
     (made,) = chain(1, SigningKey.parse(own))
     with pytest.raises(ArchiveMismatch, match="another key"):
@@ -76,7 +80,7 @@ def test_signature_fails_when_the_key_is_another(own: bytes, other: bytes) -> No
         require_signature(unsigned, SigningKey.parse(own))
 
 
-@pytest.mark.parametrize("secret", [SECRET, private_pem()])
+@pytest.mark.parametrize("secret", [SECRET, private_pem()], ids=KINDS)
 def test_signature_fails_when_the_document_was_sealed_anew_without_the_key(secret: bytes) -> None:
     key = SigningKey.parse(secret)
     (made,) = chain(1, key)
