@@ -152,8 +152,8 @@ def test_templates_cover_what_differs_by_run() -> None:
         {"max_windows": 0},
         {"max_windows": "many"},
         {"within": "1mo"},
-        {"within": "soon"},
-        {"every": "x"},
+        {"within": "{{ 'soon' }}"},
+        {"every": "{{ 'x' }}"},
         {"force": "perhaps"},
     ],
     ids=str,
@@ -161,8 +161,10 @@ def test_templates_cover_what_differs_by_run() -> None:
 def test_task_fails_for_good_when_a_parameter_of_the_rescue_is_not_possible(
     scene: ArchiveScene, wrong: dict[str, Any]
 ) -> None:
+    task, context = rescue(scene, **wrong), make_context()
+    task.render_template_fields(context)
     with pytest.raises(AirflowFailException):
-        rescue(scene, **wrong).execute(make_context())
+        task.execute(context)
 
 
 def rescue(scene: ArchiveScene, **more: Any) -> ArchiveExpiringOperator:

@@ -59,13 +59,15 @@ def test_task_and_command_compact_the_day(
 
 def test_it_fails_for_good_when_what_is_asked_for_cannot_be(scene: CompactScene) -> None:
     for changes, what in (
-        ({"into": "1 day"}, "InvalidDuration"),
-        ({"min_age": "x"}, "InvalidDuration"),
+        ({"into": "{{ '1 day' }}"}, "InvalidDuration"),
+        ({"min_age": "{{ 'x' }}"}, "InvalidDuration"),
         ({"remove_small": "perhaps"}, "neither true nor false"),
         ({"into": "1h"}, "has an archive of its own"),
     ):
+        task, context = operator(scene, **changes), make_context()
+        task.render_template_fields(context)
         with pytest.raises(AirflowFailException, match=what):
-            operator(scene, **changes).execute(make_context())
+            task.execute(context)
 
 
 def test_export_runs_as_task_and_as_command(

@@ -94,11 +94,13 @@ def test_task_fails_for_good_when_the_pipeline_is_unknown(ledger: str) -> None:
         make_operator(ledger, pipeline="flete").execute(context)
 
 
-@pytest.mark.parametrize("settings", [{"lookback": "1 day"}, {"watched_within": "-1h"}])
+@pytest.mark.parametrize("settings", [{"lookback": "{{ '1 day' }}"}, {"watched_within": "{{ '-1h' }}"}])
 def test_task_fails_for_good_when_a_duration_is_none(settings: dict[str, str]) -> None:
     context = make_context(data_interval_start=DAY_AFTER, data_interval_end=DAY_AFTER)
+    task = make_operator("ledger", **settings)
+    task.render_template_fields(context)
     with pytest.raises(AirflowFailException, match="InvalidDuration"):
-        make_operator("ledger", **settings).execute(context)
+        task.execute(context)
 
 
 def test_task_fails_for_good_when_the_picture_cannot_be_written(ledger: str, tmp_path: Path) -> None:
