@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, SourceChanging
 from airflow_provider_influx_rollup.steps.influx import Delete
 from airflow_provider_influx_rollup.steps.store import WriteParts
+from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.scenes.archive_scene import WINDOW, facts_of, point, read_facts, sorted_facts
@@ -143,6 +148,67 @@ def test_points_are_erased_too_when_they_come_while_the_series_are(scene: EraseS
     (certificate,) = scene.erase_certificates()
     assert certificate["checks"]["rounds"] == 2
     assert certificate["deleted"]["rows"] == 13
+
+
+class ErasedMeanwhile(InfluxClient):
+    """What the first query of raw points returns is given on after the series were erased, and that is certified."""
+
+    def __init__(self, scene: EraseScene) -> None:
+        self._scene = scene
+        self._client = scene.client
+        self._is_first = Lock()
+
+    def __getattribute__(self, name: str) -> Any:
+        own = ("_scene", "_client", "_is_first", "stream_arrow")
+        return object.__getattribute__(self, name) if name in own else getattr(self._client, name)
+
+    def stream_arrow(self, flux: str) -> Any:
+        with closing(self._client.stream_arrow(flux)) as tables:
+            found = list(tables)
+        if self._is_first.acquire(blocking=False):
+            drive(self._scene.erase_steps(), self._client, self._scene.tell, actions_with(self._scene.store))
+        yield from found
+
+
+def writing_what_was_erased(scene: EraseScene) -> Going:
+    """An archive whose files are written after the erasure of what was read for them."""
+    scene.fill()
+    scene.land()
+    stepper = Going(scene, scene.steps(WINDOW))
+    while not any(isinstance(step, WriteParts) for step in getattr(stepper.pending, "steps", ())):
+        stepper.advance()
+    client, scene.client = scene.client, ErasedMeanwhile(scene)
+    stepper.advance()
+    scene.client = client
+    assert len(scene.erase_certificates()) == 1
+    assert scene.customers_in_files() > 0
+    return stepper
+
+
+def test_archive_removes_what_it_wrote_of_erased_points_before_it_does_anything_else(
+    scene: EraseScene,
+) -> None:
+    stepper = writing_what_was_erased(scene)
+    before = len(stepper.seen)
+    while scene.customers_in_files():
+        stepper.advance()
+    assert set(stepper.seen[before - 1 : -1]) <= {"ListFolder", "ReadBytes", "Report", "RemoveFiles"}
+    stepper.finish()
+    assert scene.customers_in_files() == 0
+    assert scene.verified() == []
+
+
+@pytest.mark.parametrize("verb", ["archive", "erase"])
+def test_file_of_an_archive_that_died_after_the_erasure_is_removed_by_the_next_run(
+    scene: EraseScene, verb: str
+) -> None:
+    writing_what_was_erased(scene).steps.close()
+    if verb == "archive":
+        scene.archive(WINDOW)
+    else:
+        assert scene.erase()["certificate"]["number"] == 2
+    assert scene.customers_in_files() == 0
+    assert scene.verified() == []
 
 
 def land_at_each_delete(stepper: Going) -> None:

@@ -37,7 +37,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.index import fold_ma
 from airflow_provider_influx_rollup.lifecycle.archive_files.moved import verify_held
 from airflow_provider_influx_rollup.lifecycle.archive_files.owner import require_own_folder
 from airflow_provider_influx_rollup.lifecycle.archive_files.place import find_place
-from airflow_provider_influx_rollup.lifecycle.archive_files.publish import few
+from airflow_provider_influx_rollup.lifecycle.archive_files.publish import few, remove_unnamed
 from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import read_purge
 from airflow_provider_influx_rollup.lifecycle.ledger.bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import signed
@@ -172,6 +172,8 @@ def _try(
     _require_own(window, newest)
     bucket = yield from require_bucket(spec.bucket, window)
     _require_same_bucket(spec, window, newest, bucket)
+    if newest is not None:
+        yield from remove_unnamed(newest)
     is_taken = is_too_old(window, bucket, now())
     if is_taken and not spec.force:
         return (yield from _kept(spec, window, newest))

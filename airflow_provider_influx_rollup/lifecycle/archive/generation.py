@@ -14,10 +14,17 @@ from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMi
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark
 from airflow_provider_influx_rollup.lifecycle.archive.purged import find_marks
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
+from airflow_provider_influx_rollup.lifecycle.archive_files.fences import read_fences
 from airflow_provider_influx_rollup.lifecycle.archive_files.generations import Published, generations
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import find_entries
 from airflow_provider_influx_rollup.lifecycle.archive_files.moved import PointsPlace
-from airflow_provider_influx_rollup.lifecycle.archive_files.publish import few, give_way, publish, read_back
+from airflow_provider_influx_rollup.lifecycle.archive_files.publish import (
+    ERASED_MEANWHILE,
+    few,
+    give_way,
+    publish,
+    read_back,
+)
 from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import PurgeState, read_purge
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
@@ -213,6 +220,9 @@ def _read_source(
 ) -> Steps[tuple[list[Part], Fingerprint] | None]:
     """All points of the source as files, which a fresh read has proven; None when they are in no state to be archived."""
     parts = yield from _write_slices(making, folder, name)
+    if parts is None:
+        yield from give_way(folder, name, making.window)
+        return None
     content = yield from read_back(folder, parts)
     source = yield from fingerprint_source(making.spec, making.plan.slices)
     differences = source.differences(content, "the source", "the files")
@@ -239,7 +249,8 @@ def _gone_wrong(making: GenerationRun, differences: Sequence[str]) -> Steps[str]
     return ""
 
 
-def _write_slices(making: GenerationRun, folder: str, name: str) -> Steps[list[Part]]:
+def _write_slices(making: GenerationRun, folder: str, name: str) -> Steps[list[Part] | None]:
+    """Write what the source holds; None when series were erased meanwhile."""
     spec = making.spec
     # the others are empty; points that come there meanwhile are found when all is compared
     slices = [one for one in making.plan.slices if one.rows]
@@ -258,6 +269,10 @@ def _write_slices(making: GenerationRun, folder: str, name: str) -> Steps[list[P
         )
         for written in (yield from ask(Gather(steps))):
             parts += written
+        if (yield from read_fences(spec.folder)) != making.fences:
+            # these may be points of series that were erased since they were read: no file of them stays, should the run die
+            yield from ask(Report(f"Window {making.window}: {ERASED_MEANWHILE}", "warning"))
+            return None
         done += sum(one.rows for one in some)
         if len(slices) > READS_AT_A_TIME:
             yield from ask(Report(f"Window {making.window}: {done:,} of {making.plan.rows:,} points written"))

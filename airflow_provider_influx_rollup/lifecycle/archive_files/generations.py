@@ -80,6 +80,14 @@ def read_generation(window_folder: str, number: int) -> Steps[Published | None]:
     return Published(folder, decode_in_place(data, path), data)
 
 
+def standing_generation(window_folder: str, number: int) -> Steps[int]:
+    """The generation that stands for the points of an earlier one: itself, until an erasure has removed its files."""
+    if (yield from read_erased(generation_folder(window_folder, number))) is None:
+        return number
+    newest = yield from newest_generation(window_folder)
+    return newest.manifest.generation if newest is not None else number
+
+
 def require_generation(measurement_folder: str, window: Interval, number: int) -> Steps[Published]:
     """A generation that the index names.
 

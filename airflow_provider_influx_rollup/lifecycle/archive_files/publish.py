@@ -71,10 +71,24 @@ def publish(
         yield from ask(RemoveFiles((f"{folder}/{MANIFEST}",)))
         yield from ask(Report(f"Window {manifest.window}: {ERASED_MEANWHILE}", "warning"))
         return None
-    # what runs left that died, or that will find this manifest in their way
-    strangers = [name for name in names if name.endswith(".parquet") and name not in mine]
-    yield from ask(RemoveFiles(tuple(f"{folder}/{name}" for name in strangers)))
+    yield from _remove_unnamed(published, names)
     return published
+
+
+def remove_unnamed(published: Published) -> Steps[None]:
+    """Remove the files of a generation's folder that its manifest does not name."""
+    yield from _remove_unnamed(published, (yield from ask(ListFolder(published.folder))))
+
+
+def _remove_unnamed(published: Published, names: Sequence[str]) -> Steps[None]:
+    """What runs left that died, or that will find this manifest in their way.
+
+    Such a file may hold points that were erased after they were read for it.
+    """
+    mine = {part.name for part in published.manifest.parts}
+    strangers = [name for name in names if name.endswith(".parquet") and name not in mine]
+    if strangers:
+        yield from ask(RemoveFiles(tuple(f"{published.folder}/{name}" for name in strangers)))
 
 
 def give_way(folder: str, token: str, window: Interval) -> Steps[None]:

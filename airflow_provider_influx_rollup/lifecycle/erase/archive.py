@@ -18,7 +18,6 @@ from airflow_provider_influx_rollup.archive.paths import (
     window_folder,
 )
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch
-from airflow_provider_influx_rollup.ledger.purges import encode_mark
 from airflow_provider_influx_rollup.lifecycle.archive_files.erased_files import write_erased
 from airflow_provider_influx_rollup.lifecycle.archive_files.generations import (
     READS_AT_A_TIME,
@@ -30,14 +29,18 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.generations import (
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import mark_generation
 from airflow_provider_influx_rollup.lifecycle.archive_files.moved import read_moved
 from airflow_provider_influx_rollup.lifecycle.archive_files.publish import few, read_back
-from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import read_purge, write_purge
+from airflow_provider_influx_rollup.lifecycle.archive_files.window_claims import (
+    claim_window,
+    holds_claim,
+    release_claim,
+)
+from airflow_provider_influx_rollup.lifecycle.erase.follow_purge import follow_purge
 from airflow_provider_influx_rollup.lifecycle.erase.found import Holding
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
-from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Gather, Report, Write
+from airflow_provider_influx_rollup.steps.influx import Gather, Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import (
     EraseParts,
@@ -110,6 +113,11 @@ class WindowFiles:
     def newest(self) -> Files | None:
         """The newest one that was published."""
         return next((one for one in reversed(self.generations) if one.published is not None), None)
+
+    @property
+    def gone(self) -> frozenset[int]:
+        """The generations whose files hold points of the series."""
+        return frozenset(one.generation for one in self.generations if one.must_go(one.named))
 
     @property
     def has_attempts(self) -> bool:
@@ -251,23 +259,38 @@ def clear_window(how: RewriteRun, files: WindowFiles) -> Steps[bool]:
     """
     newest = files.newest
     if newest is not None and newest.published is not None:
+        folder = window_folder(how.spec.archive.folder, files.window)
+        gone, made = files.gone, None
         # what a run is about to publish must find its number taken
-        if newest.is_whole and (newest.must_go(newest.named) or files.has_attempts):
-            made = yield from _write_anew(how, files, newest.published)
+        is_anew = newest.is_whole and (newest.generation in gone or files.has_attempts)
+        # a purge or a restore of the window that goes on gives way, or sees what becomes of its generation
+        claim = (yield from claim_window(folder)) if is_anew or gone else 0
+        if is_anew:
+            made = yield from _write_anew(how, files, newest.published, claim)
             if made is None:
+                yield from release_claim(folder, claim)
                 return False
             # without points of the series they stay, for certificates may name them
             yield from _remove_matching(how, newest)
         for one in files.older:
             yield from _remove_matching(how, one)
+        if gone:
+            # once more: a purge that has read of the old generation before may have said so after it
+            standing = made.generation if made is not None else newest.generation
+            yield from follow_purge(how.spec.archive, files.window, gone, standing)
+        yield from release_claim(folder, claim)
     for one in files.generations:
         if doomed := one.must_go(one.attempts):
             yield from ask(RemoveFiles(tuple(f"{one.folder}/{name}" for name in doomed)))
     return True
 
 
-def _write_anew(how: RewriteRun, files: WindowFiles, newest: Published) -> Steps[Manifest | None]:
-    """The next generation: all points of the newest one but those of the series."""
+def _write_anew(how: RewriteRun, files: WindowFiles, newest: Published, claim: int) -> Steps[Manifest | None]:
+    """The next generation: all points of the newest one but those of the series.
+
+    :param claim: of the window
+    :return: None when another run was faster
+    """
     yield from verify_files(newest)
     window, old = files.window, newest.manifest
     number = max(old.generation + 1, *(one.generation for one in files.generations))
@@ -286,9 +309,12 @@ def _write_anew(how: RewriteRun, files: WindowFiles, newest: Published) -> Steps
         what = f"the files written again are not what was archived without the series: {few(differences)}"
         raise ArchiveMismatch(what, window=window, written="no new generation", fix="run it again")
     manifest = _manifest(how, old, number, parts, content)
-    yield from _follow_purge(how, window, old.generation, number)
-    yield from mark_generation(how.spec.archive.folder, window, number)
-    if not (yield from ask(PutNew(f"{folder}/{MANIFEST}", manifest.encode()))):
+    is_published = yield from holds_claim(window_folder(how.spec.archive.folder, window), claim)
+    if is_published:
+        yield from follow_purge(how.spec.archive, window, {*files.gone, old.generation}, number)
+        yield from mark_generation(how.spec.archive.folder, window, number)
+        is_published = yield from ask(PutNew(f"{folder}/{MANIFEST}", manifest.encode()))
+    if not is_published:
         yield from ask(RemoveFiles(tuple(f"{folder}/{part.name}" for part in parts)))
         return None
     yield from ask(
@@ -318,20 +344,6 @@ def _manifest(
         versions=dict(how.versions),
         reason=f"{REASON}: {how.erase_id}",
     )
-
-
-def _follow_purge(how: RewriteRun, window: Interval, before: int, number: int) -> Steps[None]:
-    """The generation that stands for purged points is the new one."""
-    folder = window_folder(how.spec.archive.folder, window)
-    purge = yield from read_purge(folder)
-    if purge is not None and purge.generation == before:
-        yield from write_purge(folder, replace(purge, generation=number))
-    archive = how.spec.archive
-    marks = yield from overlapping_marks(archive.ledger_bucket, archive.bucket, archive.measurement, window)
-    same = [mark for mark in marks if mark.window == window and mark.generation == before]
-    if same:
-        lines = [encode_mark(replace(mark, generation=number)) for mark in same]
-        yield from ask(Write(archive.ledger_bucket, lines))
 
 
 def _remove_matching(how: RewriteRun, one: Files) -> Steps[None]:

@@ -131,7 +131,9 @@ class ErasureRun:
             files = yield from self.look.archive.look(window)
             if (yield from clear_window(self.rewriting, files)):
                 return
-        what = "runs kept archiving the window while the series were erased from its files"
+        what = (
+            "runs kept archiving, purging or restoring the window while the series were erased from its files"
+        )
         fix = "run it again when these runs have ended: it goes on where it was"
         raise SourceChanging(what, window=window, written="no certificate", fix=fix)
 

@@ -20,7 +20,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import (
 from airflow_provider_influx_rollup.lifecycle.archive_files.window_claims import holds_claim, release_claim
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
-from airflow_provider_influx_rollup.lifecycle.purge.given_up import Announced, take_back
+from airflow_provider_influx_rollup.lifecycle.purge.given_up import Announced, standing, take_back
 from airflow_provider_influx_rollup.lifecycle.purge.proof import (
     Proof,
     compare_rest,
@@ -91,8 +91,7 @@ def delete_window(
         yield from _delete_first(spec, proof, announced)
     with once_deleted(DELETED, RERUN):
         if proof.source.total.rows:
-            # whoever has taken them back meanwhile, as long as the points were there, did so before they went
-            yield from _say(spec, proof, announced)
+            announced = yield from _say_once_more(spec, proof, announced)
             left = yield from _delete_rest(spec, proof)
         after = yield from _count_neighbours(spec, proof.window)
     yield from _require_neighbours(spec, proof, before, after, now())
@@ -142,13 +141,25 @@ def _say(spec: PurgeSpec, proof: Proof, announced: Announced) -> Steps[None]:
     yield from write_purge(proof.folder, announced.state)
 
 
+def _say_once_more(spec: PurgeSpec, proof: Proof, announced: Announced) -> Steps[Announced]:
+    """Whoever has taken it back meanwhile, as long as the points were there, did so before they went.
+
+    An erasure may have written the generation again. It says so after that too, so that one of the two is the last.
+    """
+    while True:
+        announced = yield from standing(proof.folder, announced)
+        yield from _say(spec, proof, announced)
+        if (yield from standing(proof.folder, announced)) == announced:
+            return announced
+
+
 def _require_turn(proof: Proof) -> Steps[None]:
     """Leave the window to a run that has claimed it since.
 
     :raises PurgeRefused: when there is one
     """
     if not (yield from holds_claim(proof.folder, proof.claim)):
-        what = "another run has begun to purge or to restore the window"
+        what = "another run has begun to purge or to restore the window, or to erase series of it"
         raise refused(what, proof.window, "run it again when that run has ended")
 
 

@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.archive.certificate import Certificate
+from airflow_provider_influx_rollup.archive.paths import window_folder
 from airflow_provider_influx_rollup.ledger.purges import LIFTED, PURGED, PurgeMark, encode_mark
 from airflow_provider_influx_rollup.lifecycle.archive_files.certificates import find_by_purge
+from airflow_provider_influx_rollup.lifecycle.archive_files.generations import standing_generation
 from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import (
     DONE,
     PurgeState,
@@ -38,6 +40,20 @@ class Announced:
     state: PurgeState
     mark: PurgeMark | None
     mark_before: PurgeMark | None
+
+
+def standing(folder: str, announced: Announced) -> Steps[Announced]:
+    """The same by the generation that stands for the points now: an erasure may have written it again.
+
+    :param folder: of the window
+    """
+    state, mark = announced.state, announced.mark
+    generation = yield from standing_generation(folder, state.generation)
+    return replace(
+        announced,
+        state=replace(state, generation=generation),
+        mark=replace(mark, generation=generation) if mark is not None else None,
+    )
 
 
 def take_back(spec: PurgeSpec, proof: Proof, announced: Announced) -> Steps[None]:
@@ -69,15 +85,15 @@ def _leave(spec: PurgeSpec, proof: Proof, announced: Announced) -> Steps[None]:
     )
     if certificate is None:
         return
+    generation = yield from standing_generation(proof.folder, certificate.values["archive"]["generation"])
     if announced.mark is not None:
-        mark = _mark_by(announced.mark, certificate.values)
+        mark = _mark_by(announced.mark, certificate.values, generation)
         yield from ask(Write(spec.archive.ledger_bucket, [encode_mark(mark)]))
-    yield from write_purge(proof.folder, _done(proof.claim, certificate))
+    yield from write_purge(proof.folder, _done(proof.claim, certificate, generation))
 
 
-def _done(claim: int, certificate: Certificate) -> PurgeState:
+def _done(claim: int, certificate: Certificate, generation: int) -> PurgeState:
     values = certificate.values
-    generation = values["archive"]["generation"]
     return PurgeState(
         generation=generation,
         state=DONE,
@@ -112,7 +128,9 @@ def require_marked(
             compared_at=begun_at,
             bucket_id=bucket_id,
         )
-    yield from ask(Write(archive.ledger_bucket, [encode_mark(_mark_by(mark, values))]))
+    folder = window_folder(archive.folder, window)
+    generation = yield from standing_generation(folder, values["archive"]["generation"])
+    yield from ask(Write(archive.ledger_bucket, [encode_mark(_mark_by(mark, values, generation))]))
 
 
 def _mark_of(spec: PurgeSpec, window: Interval) -> Steps[PurgeMark | None]:
@@ -121,12 +139,15 @@ def _mark_of(spec: PurgeSpec, window: Interval) -> Steps[PurgeMark | None]:
     return next((mark for mark in known if mark.window == window), None)
 
 
-def _mark_by(mark: PurgeMark, values: Mapping[str, Any]) -> PurgeMark:
-    """A mark of the window as that of a purge that is certified."""
+def _mark_by(mark: PurgeMark, values: Mapping[str, Any], generation: int) -> PurgeMark:
+    """A mark of the window as that of a purge that is certified.
+
+    :param generation: that stands for the points now
+    """
     return replace(
         mark,
         state=PURGED,
-        generation=values["archive"]["generation"],
+        generation=generation,
         compared_at=datetime.fromisoformat(values["begun_at"]),
         pipelines=tuple(tier["pipeline"] for tier in values["tiers"]),
         purge_id=values["purge_id"],

@@ -27,7 +27,7 @@ from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import signed
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_stored
 from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.purge.delete import DELETED, RERUN, Deleted, delete_window
-from airflow_provider_influx_rollup.lifecycle.purge.given_up import require_marked
+from airflow_provider_influx_rollup.lifecycle.purge.given_up import Announced, require_marked, standing
 from airflow_provider_influx_rollup.lifecycle.purge.proof import Finished, Proof, prove
 from airflow_provider_influx_rollup.lifecycle.purge.spec import STAGE, PurgeSpec
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
@@ -216,7 +216,7 @@ def _certify(
     spec: PurgeSpec, proof: Proof, deleted: Deleted, run: RunInfo, now: Clock, key: SigningKey | None
 ) -> Steps[Certificate]:
     """Write the certificate, unless a run that died has, and then that the purge is done."""
-    archive, state, mark = spec.archive, deleted.announced.state, deleted.announced.mark
+    archive, state = spec.archive, deleted.announced.state
     certificate, last = yield from find_by_purge(archive.folder, state.about(proof.window), state.certificate)
     if certificate is None:
         body = _body(proof, deleted, run, now)
@@ -226,11 +226,7 @@ def _certify(
         encode_certificate(values, certificate.sha256, path, certificate.data),
         *encode_receipts([_receipt(spec, proof, certificate, run, now)]),
     ]
-    if mark is not None:
-        lines.append(encode_mark(replace(mark, state=PURGED, generation=state.generation)))
-    yield from ask(Write(archive.ledger_bucket, lines))
-    # last: until then a rerun goes on, and finds the certificate
-    yield from write_purge(proof.folder, replace(state, state=DONE, certificate=certificate.number, proof={}))
+    yield from _say_done(spec, proof, deleted.announced, certificate.number, lines)
     yield from forget_claims(proof.folder, proof.claim)
     yield from ask(
         Report(
@@ -239,6 +235,25 @@ def _certify(
         )
     )
     return certificate
+
+
+def _say_done(
+    spec: PurgeSpec, proof: Proof, announced: Announced, number: int, lines: Sequence[str]
+) -> Steps[None]:
+    """Say that the purge is done, by the generation that stands for the points now.
+
+    :param number: of the certificate
+    :param lines: what else is written to the ledger
+    """
+    while True:
+        announced = yield from standing(proof.folder, announced)
+        state, mark = announced.state, announced.mark
+        marked = [encode_mark(replace(mark, state=PURGED))] if mark is not None else []
+        yield from ask(Write(spec.archive.ledger_bucket, [*lines, *marked]))
+        # last: until then a rerun goes on, and finds the certificate
+        yield from write_purge(proof.folder, replace(state, state=DONE, certificate=number, proof={}))
+        if (yield from standing(proof.folder, announced)) == announced:
+            return
 
 
 def _body(proof: Proof, deleted: Deleted, run: RunInfo, now: Clock) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_provider_influx_rollup.archive.fingerprint import NOTHING, Fingerprint, Total, merge
 from airflow_provider_influx_rollup.exceptions import (
+    ArchiveMissing,
     PartialWrite,
     QueryFailed,
     RestoreConflict,
@@ -17,6 +18,7 @@ from airflow_provider_influx_rollup.exceptions import (
 from airflow_provider_influx_rollup.ledger.codec import encode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.archive_files.fences import read_fences
 from airflow_provider_influx_rollup.lifecycle.ledger.bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import signed
 from airflow_provider_influx_rollup.lifecycle.restore.lift import Purges, find_purges, lift
@@ -53,6 +55,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 TYPE_CONFLICT = "field type conflict"
 PLANNED = "PLANNED"
+Result = TypeVar("Result")
 
 
 def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> Steps[RestoreResult]:
@@ -68,7 +71,7 @@ def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> 
     :raises ArchiveMismatch: when a file is not what its manifest says
     :raises RestoreConflict: when the target has other points, unless they may be overwritten
     :raises ConfigurationError: when the target would drop points
-    :raises PartialWrite: when the target is not equal to the archive in the end
+    :raises PartialWrite: when the target is not equal to the archive in the end, or series were erased meanwhile
     :raises RestoreIncomplete: after all others are written, when the archive has points that no write can make
     """
     began = now()
@@ -80,10 +83,13 @@ def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> 
     for source, looks in zip(ready.sources, ready.looks, strict=True):
         source_began = now()
         with about_window(source.interval):
-            one = yield from _restore_piece(spec, source, looks, ready.target)
+            one = yield from _unless_erased(spec, ready, _restore_piece(spec, source, looks, ready))
+            yield from _require_not_erased(spec, ready, f"{one.written:,} points" if one.written else "")
         seconds = (now() - source_began).total_seconds()
         with about_window(source.interval, "the points, and no receipt of it"):
-            lifted += [] if one.lost else (yield from lift(spec, source, ready.purges, ready.target))
+            if not one.lost:
+                lifting = lift(spec, source, ready.purges, ready.target)
+                lifted += yield from _unless_erased(spec, ready, lifting)
             yield from ask(
                 Write(spec.ledger_bucket, encode_receipts([_receipt(spec, one, run, now, seconds)]))
             )
@@ -140,6 +146,7 @@ class _Ready:
     :param looks: what the target holds, for each source
     :param gaps: parts of the interval that were never archived
     :param purges: of these points, as they were before the target was looked at
+    :param fences: how often series had been erased before the archive was looked at
     """
 
     target: Bucket
@@ -147,10 +154,12 @@ class _Ready:
     looks: Sequence[Sequence[TargetPart]]
     gaps: tuple[Interval, ...]
     purges: Purges
+    fences: int
 
 
 def _prepare(spec: RestoreSpec, interval: Interval, now: datetime, *, acts: bool) -> Steps[_Ready]:
     target = yield from require_bucket(spec.target_bucket, interval)
+    fences = yield from read_fences(spec.folder)
     sources, gaps = yield from find_sources(spec, interval)
     require_kept(sources, target, now)
     yield from verify_sources(sources)
@@ -159,17 +168,19 @@ def _prepare(spec: RestoreSpec, interval: Interval, now: datetime, *, acts: bool
     for source in sources:
         found = yield from look_at_target(spec, source, target)
         looks.append(found)
-    return _Ready(target=target, sources=sources, looks=looks, gaps=tuple(gaps), purges=purges)
+    return _Ready(target=target, sources=sources, looks=looks, gaps=tuple(gaps), purges=purges, fences=fences)
 
 
 def _restore_piece(
-    spec: RestoreSpec, source: RestoreSource, looks: Sequence[TargetPart], target: Bucket
+    spec: RestoreSpec, source: RestoreSource, looks: Sequence[TargetPart], ready: _Ready
 ) -> Steps[Restored]:
     total, series, written = NOTHING, 0, 0
+    target = ready.target
     looks = list(looks)
     for number, first in enumerate(looks):
         look = first
         if first.needs_writing:
+            yield from _require_not_erased(spec, ready, f"{written:,} points" if written else "")
             look = looks[number] = yield from _look_again(spec, first, target, written)
         known = look.comparison
         if known is not None and not look.needs_writing:
@@ -206,6 +217,32 @@ def _look_again(spec: RestoreSpec, look: TargetPart, target: Bucket, written: in
     before = f"{written:,} points of earlier parts" if written else "nothing"
     require_no_conflict(spec, [look], before)
     return look
+
+
+def _unless_erased(spec: RestoreSpec, ready: _Ready, steps: Steps[Result]) -> Steps[Result]:
+    """An erasure has removed the files that are not there any more: nobody is to look for a copy of them."""
+    try:
+        return (yield from steps)
+    except ArchiveMissing:
+        yield from _require_not_erased(spec, ready, "some points, or none")
+        raise
+
+
+def _require_not_erased(spec: RestoreSpec, ready: _Ready, written: str) -> Steps[None]:
+    """Refuse to go on when the archive's files may have lost points since they were chosen.
+
+    An erasure looks at the bucket after its last fence: it finds what was written before that.
+
+    :param written: what this run has written; empty for nothing
+    :raises PartialWrite: when there was an erasure
+    """
+    if (yield from read_fences(spec.folder)) == ready.fences:
+        return
+    what = "series of the measurement were erased while points of it were restored"
+    if not written:
+        raise PartialWrite(what, written="nothing", fix="run it again")
+    said = f"{written}, some of which may be of these series"
+    raise PartialWrite(what, written=said, fix="run the erasure again, and then the restore")
 
 
 def _write(spec: RestoreSpec, look: TargetPart) -> Steps[Fingerprint]:
