@@ -14,27 +14,25 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from airflow_provider_influx_rollup.client.retry import giving_up_after
+from airflow_provider_influx_rollup.flux.query import ArrowQuery, DigestQuery, RowsQuery
+from airflow_provider_influx_rollup.flux.write_points import FluxPoint, write_queries
+from airflow_provider_influx_rollup.step import Step
 from airflow_provider_influx_rollup.steps.influx import (
     CheckWritable,
     Delete,
     EnsureBucket,
-    Execute,
     FindBucket,
     Gather,
     ParseScript,
     Query,
-    QueryArrow,
-    QueryDigest,
     Report,
     ShowKeys,
     Sleep,
     Write,
 )
-from airflow_provider_influx_rollup.steps.step import Step, Steps
+from airflow_provider_influx_rollup.steps.step import Steps
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 
 Result = TypeVar("Result")
@@ -44,12 +42,16 @@ Actions = Mapping[type[Any], Callable[["InfluxClient", Any], Any]]
 MAX_THREADS = 8
 
 
-def _query_arrow(client: InfluxClient, step: QueryArrow | Execute) -> list[pa.Table]:
-    # only a user's script has values bound to it
-    return client.query_arrow(step.flux, extern=step.extern, now=step.now, is_own=step.extern is None)
+def _rows(client: InfluxClient, query: RowsQuery[Any]) -> Any:
+    rows = client.query_rows(query.flux(), as_sent=query.as_sent, keeps_bytes=query.keeps_bytes, is_own=True)
+    return query.read(rows)
 
 
+#: the action of a step is that of the first of its classes
 ACTIONS: Actions = {
+    RowsQuery: _rows,
+    ArrowQuery: lambda client, query: query.read(client.query_arrow(query.flux(), is_own=True)),
+    DigestQuery: lambda client, query: client.query_digest(query.flux()),
     Query: lambda client, step: client.query_rows(
         step.flux,
         extern=step.extern,
@@ -58,11 +60,8 @@ ACTIONS: Actions = {
         keeps_bytes=step.keeps_bytes,
         is_own=step.extern is None,
     ),
-    QueryArrow: _query_arrow,
-    QueryDigest: lambda client, step: client.query_digest(step.flux, extern=step.extern, now=step.now),
-    Execute: _query_arrow,
     ParseScript: lambda client, step: client.parse_script(step.flux),
-    Write: lambda client, step: _write(client, step.bucket, step.lines, step.queries),
+    Write: lambda client, step: _write(client, step.bucket, step.lines, step.points),
     Delete: lambda client, step: client.delete(step.bucket, step.interval, step.predicate),
     CheckWritable: lambda client, step: client.check_writable(step.bucket),
     ShowKeys: lambda client, step: client.source_keys(step.bucket, step.measurement),
@@ -72,9 +71,9 @@ ACTIONS: Actions = {
 }
 
 
-def _write(client: InfluxClient, bucket: str, lines: Iterable[str], queries: Iterable[str]) -> None:
+def _write(client: InfluxClient, bucket: str, lines: Iterable[str], points: Iterable[FluxPoint]) -> None:
     client.write_lines(bucket, lines)
-    for flux in queries:
+    for flux, _ in write_queries(bucket, points):
         client.execute(flux)
 
 
@@ -173,7 +172,7 @@ def act(step: Step[Any], client: InfluxClient, actions: Actions = ACTIONS) -> An
 
 
 def _act_alone(step: Step[Any], client: InfluxClient, actions: Actions) -> Any:
-    action = actions.get(type(step))
+    action = next((actions[kind] for kind in type(step).__mro__ if kind in actions), None)
     if action is None:
         message = f"{type(step).__name__} is not a step that this driver knows"
         raise TypeError(message)

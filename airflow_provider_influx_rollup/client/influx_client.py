@@ -34,13 +34,7 @@ from airflow_provider_influx_rollup.exceptions import (
     InfluxRejected,
 )
 from airflow_provider_influx_rollup.flux.delete_predicate import influxql_delete, needs_influxql
-from airflow_provider_influx_rollup.flux.source_schema import (
-    ALL_TYPES,
-    FIELDS,
-    OF_EVERY_SOURCE,
-    TAGS,
-    keys_query,
-)
+from airflow_provider_influx_rollup.flux.source_schema import ALL_TYPES, OF_EVERY_SOURCE, KeysOfMeasurement
 from airflow_provider_influx_rollup.flux.whole_texts import Parted, part_query, part_script
 from airflow_provider_influx_rollup.steps.influx import Bucket, SourceKeys
 
@@ -222,12 +216,12 @@ class InfluxClient:
 
         :raises BucketNotFound: when there is no such bucket
         """
-        rows = self.query_rows(keys_query(bucket, measurement), is_own=True)
-        tags = [row["_value"] for row in rows if row.yield_name == TAGS]
+        query = KeysOfMeasurement(bucket, measurement)
+        tags, names = query.read(self.query_rows(query.flux(), is_own=True))
         for name in OF_EVERY_SOURCE:
             if name in tags:  # some are not, where there are no points
                 tags.remove(name)
-        fields = {row["_value"]: ALL_TYPES for row in rows if row.yield_name == FIELDS}
+        fields = dict.fromkeys(names, ALL_TYPES)
         return SourceKeys(
             tuple(sorted(set(tags))), {**fields, **self._influxql.field_types(bucket, measurement)}
         )

@@ -7,9 +7,11 @@ each further chain of a query costs as much as all its rows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.flux import literals
 from airflow_provider_influx_rollup.flux.filters import field_filter, measurement_filter, tag_filter
+from airflow_provider_influx_rollup.flux.query import DigestQuery
 from airflow_provider_influx_rollup.flux.rollup import Chain, RollupSource, render_source, render_window
 from airflow_provider_influx_rollup.windows.equal_runs import EqualRun
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -17,42 +19,53 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 BARE = '|> group()\n  |> drop(columns: ["_start", "_stop", "_measurement", "_field"])'
 
 
-def recomputed_column_query(source: RollupSource, chain: Chain, runs: Sequence[EqualRun]) -> str:
+@dataclass(frozen=True, slots=True)
+class RecomputedColumn(DigestQuery):
     """The values that the source gives now; one yield for each run of equal windows.
 
     :param chain: pushed down
     """
-    return "\n\n".join(
-        f"{render_source(source, run.interval, [chain.field])}\n  {render_window(run, chain)}\n  {BARE}\n"
-        f'  |> yield(name: "{number}")'
-        for number, run in enumerate(runs)
-    )
+
+    source: RollupSource
+    chain: Chain
+    runs: Sequence[EqualRun]
+
+    def flux(self) -> str:
+        return "\n\n".join(
+            f"{render_source(self.source, run.interval, [self.chain.field])}\n"
+            f"  {render_window(run, self.chain)}\n  {BARE}\n"
+            f'  |> yield(name: "{number}")'
+            for number, run in enumerate(self.runs)
+        )
 
 
-def stored_column_query(
-    bucket: str,
-    measurement: str,
-    column: str,
-    intervals: Sequence[Interval],
-    tags: Mapping[str, tuple[str, ...]],
-) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredColumn(DigestQuery):
     """The values that the target holds; one yield for each interval.
 
     :param intervals: from the first row's time of each run of equal windows to after its last one's
     :param tags: the tag values that belong to the pipeline
     """
-    filters = [measurement_filter(measurement).strip(), field_filter(column).strip()]
-    if tags:
-        filters.append(tag_filter(tags).strip())
-    return "\n\n".join(
-        "\n  ".join(
-            [
-                f"from(bucket: {literals.string(bucket)})",
-                f"|> range(start: {literals.time(interval.start)}, stop: {literals.time(interval.stop)})",
-                *filters,
-                BARE,
-                f'|> yield(name: "{number}")',
-            ]
+
+    bucket: str
+    measurement: str
+    column: str
+    intervals: Sequence[Interval]
+    tags: Mapping[str, tuple[str, ...]]
+
+    def flux(self) -> str:
+        filters = [measurement_filter(self.measurement).strip(), field_filter(self.column).strip()]
+        if self.tags:
+            filters.append(tag_filter(self.tags).strip())
+        return "\n\n".join(
+            "\n  ".join(
+                [
+                    f"from(bucket: {literals.string(self.bucket)})",
+                    f"|> range(start: {literals.time(interval.start)}, stop: {literals.time(interval.stop)})",
+                    *filters,
+                    BARE,
+                    f'|> yield(name: "{number}")',
+                ]
+            )
+            for number, interval in enumerate(self.intervals)
         )
-        for number, interval in enumerate(intervals)
-    )

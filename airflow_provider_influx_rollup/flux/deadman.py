@@ -2,43 +2,85 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.flux import literals
 from airflow_provider_influx_rollup.flux.names import validate_name
+from airflow_provider_influx_rollup.flux.query import RowsQuery
+from airflow_provider_influx_rollup.flux.series import Series
 
 if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.archive.annotated_rows import Row
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 STATUS_MEASUREMENT = "statuses"
 # one field that every status has: one row per status instead of one per field
 STATUS_FIELD = "_source_timestamp"
+STATUS_TAGS = frozenset({"_check_id", "_check_name", "_level", "_source_measurement", "_type"})
 
 
-def last_statuses_query(status_bucket: str, check_id: str, interval: Interval) -> str:
-    """Return the last status of each series and level of a check, in an interval of status times.
+@dataclass(frozen=True, slots=True)
+class WrittenStatus:
+    """A status of a series."""
+
+    series: Series
+    level: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LastStatuses(RowsQuery[list[WrittenStatus]]):
+    """The last status of each series and level of a check, in an interval of status times.
 
     :param check_id: the 16 hex digits of the check
     """
-    dropped = '  |> drop(columns: ["_start", "_stop", "_value", "_field", "_measurement"])'
-    return "\n".join([*_last_of_each(status_bucket, check_id, interval), dropped, "  |> group()"])
+
+    status_bucket: str
+    check_id: str
+    interval: Interval
+
+    def flux(self) -> str:
+        dropped = '  |> drop(columns: ["_start", "_stop", "_value", "_field", "_measurement"])'
+        return "\n".join([*_last_of_each(self), dropped, "  |> group()"])
+
+    def read(self, rows: Sequence[Row]) -> list[WrittenStatus]:
+        return [WrittenStatus(_series(row), str(row["_level"]), row["_time"]) for row in rows]
 
 
-def newest_status_query(status_bucket: str, check_id: str, interval: Interval) -> str:
-    """At most one row: the time of the last status of a check, in an interval of status times.
+@dataclass(frozen=True, slots=True)
+class NewestStatus(RowsQuery["datetime | None"]):
+    """The time of the last status of a check, in an interval of status times; None when there is none.
 
     :param check_id: the 16 hex digits of the check
     """
-    newest = ['  |> keep(columns: ["_time"])', "  |> group()", '  |> max(column: "_time")']
-    return "\n".join([*_last_of_each(status_bucket, check_id, interval), *newest])
+
+    status_bucket: str
+    check_id: str
+    interval: Interval
+
+    def flux(self) -> str:
+        newest = ['  |> keep(columns: ["_time"])', "  |> group()", '  |> max(column: "_time")']
+        return "\n".join([*_last_of_each(self), *newest])
+
+    def read(self, rows: Sequence[Row]) -> datetime | None:
+        return max((row["_time"] for row in rows), default=None)
 
 
-def _last_of_each(status_bucket: str, check_id: str, interval: Interval) -> list[str]:
+def _last_of_each(query: LastStatuses | NewestStatus) -> list[str]:
+    interval = query.interval
     return [
-        f"from(bucket: {literals.string(validate_name('bucket', status_bucket))})",
+        f"from(bucket: {literals.string(validate_name('bucket', query.status_bucket))})",
         f"  |> range(start: {literals.time(interval.start)}, stop: {literals.time(interval.stop)})",
         f"  |> filter(fn: (r) => r._measurement == {literals.string(STATUS_MEASUREMENT)})",
-        f"  |> filter(fn: (r) => r._check_id == {literals.string(check_id)})",
+        f"  |> filter(fn: (r) => r._check_id == {literals.string(query.check_id)})",
         f"  |> filter(fn: (r) => r._field == {literals.string(STATUS_FIELD)})",
         "  |> last()",
     ]
+
+
+def _series(row: Row) -> Series:
+    tags = {key: row[key] for key in row if key not in STATUS_TAGS and key != "_time"}
+    return tuple(sorted((key, str(value)) for key, value in tags.items() if value))

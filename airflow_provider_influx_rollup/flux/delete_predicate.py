@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux import literals
 from airflow_provider_influx_rollup.flux.names import validate_name
+from airflow_provider_influx_rollup.windows.rfc3339 import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,8 +64,8 @@ def influxql_delete(predicate: str, interval: Interval) -> str:
     terms = [
         f"{_identifier(key)} =~ {_exactly(value)}" for key, value in zip(names[::2], names[1::2], strict=True)
     ]
-    terms.append(f"time >= '{literals.rfc3339(interval.start_ns)}'")
-    terms.append(f"time <= '{literals.rfc3339(interval.stop_ns - 1)}'")
+    terms.append(f"time >= '{rfc3339(interval.start_ns)}'")
+    terms.append(f"time <= '{rfc3339(interval.stop_ns - 1)}'")
     return f"DELETE FROM {_exactly(measurement)} WHERE {' AND '.join(terms)}"  # noqa: S608 - every name is quoted
 
 

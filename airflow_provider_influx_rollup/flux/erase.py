@@ -3,61 +3,121 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_influx_rollup.flux import literals
 from airflow_provider_influx_rollup.flux.filters import tag_filter
+from airflow_provider_influx_rollup.flux.ledger_rows import UNBOUNDED, chain, is_any, records_of
+from airflow_provider_influx_rollup.flux.query import PointsQuery, RowsQuery
 from airflow_provider_influx_rollup.flux.rollup import RollupSource, render_source
-from airflow_provider_influx_rollup.flux.whole_range import render_aggregate
+from airflow_provider_influx_rollup.ledger.copies import COPIES_MEASUREMENT, CopiedTo, decode_copies
 from airflow_provider_influx_rollup.windows.interval import Interval
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.archive.annotated_rows import Row
 
 #: of a record, in nanoseconds
 EXACT_TIME = "exact_time_ns"
+NOT_TAGS = frozenset({"_time", "_value", "_field", "_measurement", EXACT_TIME})
 # columns of a rendered point that are no tags
 BOUNDS = '  |> drop(columns: ["_start", "_stop", "_measurement"])'
 
 
-def edges_query(source: RollupSource, interval: Interval) -> str:
-    """The times of the first and of the last point of each series and field; the yields are ``first`` and ``last``.
+@dataclass(frozen=True, slots=True)
+class PointEdges(RowsQuery[list[datetime]]):
+    """The times of the first and of the last point.
 
     Of a series whose field has other types in other shard groups it finds the points of one type only.
     """
-    kept = '  |> keep(columns: ["_time"])\n  |> group()'
-    return "\n\n".join(
-        f'{render_source(source, interval)}\n  |> {name}()\n{kept}\n  |> {edge}(column: "_time")\n  |> yield(name: "{name}")'
-        for name, edge in (("first", "min"), ("last", "max"))
-    )
+
+    source: RollupSource
+    interval: Interval
+
+    def flux(self) -> str:
+        kept = '  |> keep(columns: ["_time"])\n  |> group()'
+        source = render_source(self.source, self.interval)
+        return "\n\n".join(
+            f'{source}\n  |> {name}()\n{kept}\n  |> {edge}(column: "_time")\n  |> yield(name: "{name}")'
+            for name, edge in (("first", "min"), ("last", "max"))
+        )
+
+    def read(self, rows: Sequence[Row]) -> list[datetime]:
+        return [row["_time"] for row in rows]
 
 
-def part_counts_query(source: RollupSource, parts: Sequence[Interval]) -> str:
-    """How many points each part has, counted in the storage engine; the yield is the part's number."""
-    return "\n\n".join(
-        f'{render_source(source, part)}\n{render_aggregate(part, "count")}\n  |> group()\n  |> sum()\n  |> yield(name: "{number}")'
-        for number, part in enumerate(parts)
-    )
-
-
-def matching_points_query(source: RollupSource, interval: Interval) -> str:
+@dataclass(frozen=True, slots=True)
+class MatchingPoints(PointsQuery):
     """All points; the slice must be bounded, for the server gathers the answer."""
-    return f"{render_source(source, interval)}\n{BOUNDS}"
+
+    source: RollupSource
+    interval: Interval
+
+    def flux(self) -> str:
+        return f"{render_source(self.source, self.interval)}\n{BOUNDS}"
 
 
-def records_query(
-    ledger_bucket: str, measurement: str, field: str, tags: Mapping[str, str], interval: Interval
-) -> str:
-    """The texts of one field of the ledger's records, with their tags; empty ones are left out.
+@dataclass(frozen=True, slots=True)
+class TextRecord:
+    """A text of the ledger, with the tags and the time of its record."""
+
+    text: str
+    tags: Mapping[str, str]
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextRecords(RowsQuery[list[TextRecord]]):
+    """The texts of one field of the ledger's records; empty ones are left out.
 
     :param tags: of the records
     """
-    chosen = tag_filter(tags).strip() if tags else ""
-    lines = [
-        f"from(bucket: {literals.string(ledger_bucket)})",
-        f"|> range(start: {literals.time(interval.start)}, stop: {literals.time(interval.stop)})",
-        f"|> filter(fn: (r) => r._measurement == {literals.string(measurement)})",
-        f"|> filter(fn: (r) => r._field == {literals.string(field)})",
-        *([chosen] if chosen else []),
+
+    ledger_bucket: str
+    measurement: str
+    field: str
+    tags: Mapping[str, str]
+    interval: Interval
+
+    def flux(self) -> str:
+        return _texts(self.ledger_bucket, self.measurement, self.field, self.tags, self.interval)
+
+    def read(self, rows: Sequence[Row]) -> list[TextRecord]:
+        return [TextRecord(row["_value"], _tags(row), row[EXACT_TIME]) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class CopiesRecords(RowsQuery[list[CopiedTo]]):
+    """Where validations write copies of points.
+
+    :param tags: of the records
+    """
+
+    ledger_bucket: str
+    tags: Mapping[str, str]
+    interval: Interval
+    result = "copies"
+
+    def flux(self) -> str:
+        return _texts(self.ledger_bucket, COPIES_MEASUREMENT, "changed_tags", self.tags, self.interval)
+
+    def read(self, rows: Sequence[Row]) -> list[CopiedTo]:
+        return decode_copies(rows)
+
+
+def _texts(
+    ledger_bucket: str, measurement: str, field: str, tags: Mapping[str, str], interval: Interval
+) -> str:
+    field_is = is_any("_field", [field])
+    return chain(
+        *records_of(ledger_bucket, interval.start, interval.stop, measurement, field_is),
+        *([tag_filter(tags).strip()] if tags else []),
         '|> filter(fn: (r) => r._value != "")',
-        '|> drop(columns: ["_start", "_stop"])',
+        UNBOUNDED,
         # the client's times have microseconds
         f"|> map(fn: (r) => ({{r with {EXACT_TIME}: int(v: r._time)}}))",
-    ]
-    return "\n  ".join(lines)
+    )
+
+
+def _tags(row: Mapping[str, Any]) -> dict[str, str]:
+    return {key: str(value) for key, value in row.items() if key not in NOT_TAGS and value not in (None, "")}

@@ -12,10 +12,10 @@ from airflow_provider_influx_rollup.flux.literals import (
     require_encodable,
     require_finite,
     require_int64,
-    rfc3339,
     signed_parts,
 )
 from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.rfc3339 import rfc3339
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.windows.interval import Interval

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.flux import literals
 from airflow_provider_influx_rollup.flux.filters import field_filter, measurement_filter, tag_filter
 from airflow_provider_influx_rollup.flux.literals import RawFlux
 from airflow_provider_influx_rollup.flux.names import validate_name
+from airflow_provider_influx_rollup.flux.query import RowsQuery
+from airflow_provider_influx_rollup.flux.series import Series, series_of
 from airflow_provider_influx_rollup.globs import is_glob
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from airflow_provider_influx_rollup.archive.annotated_rows import Row
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 
@@ -51,27 +55,55 @@ def source_chain(source: SeriesSource, interval: Interval) -> RawFlux:
     return RawFlux("\n".join(stages))
 
 
-def last_seen_query(source: SeriesSource, interval: Interval, group_by: Sequence[str] | None) -> str:
-    """One row per series and field with the time of its last point and its tags.
+@dataclass(frozen=True, slots=True)
+class LastSeen(RowsQuery[dict[Series, datetime]]):
+    """The time of the last point of each series, over its fields.
 
     ``last()`` is per storage series, not per group: a group would collide where fields differ in type.
 
     :param group_by: tag keys to keep; None keeps all
     """
-    if group_by is None:
-        columns = 'drop(columns: ["_start", "_stop", "_value", "_field", "_measurement"])'
-    else:
-        kept = ["_time", *(validate_name("tag", key) for key in group_by)]
-        columns = f"keep(columns: {literals.strings(kept)})"
-    return f"{source_chain(source, interval)}\n  |> last()\n  |> {columns}\n  |> group()"
+
+    source: SeriesSource
+    interval: Interval
+    group_by: Sequence[str] | None = None
+
+    @property
+    def keeps_bytes(self) -> bool:
+        return True
+
+    def flux(self) -> str:
+        if self.group_by is None:
+            columns = 'drop(columns: ["_start", "_stop", "_value", "_field", "_measurement"])'
+        else:
+            kept = ["_time", *(validate_name("tag", key) for key in self.group_by)]
+            columns = f"keep(columns: {literals.strings(kept)})"
+        return f"{source_chain(self.source, self.interval)}\n  |> last()\n  |> {columns}\n  |> group()"
+
+    def read(self, rows: Sequence[Row]) -> dict[Series, datetime]:
+        latest: dict[Series, datetime] = {}
+        for row in rows:
+            series, time = series_of(row), row["_time"]
+            if series not in latest or latest[series] < time:
+                latest[series] = time
+        return latest
 
 
-def watermark_query(source: SeriesSource, interval: Interval) -> str:
-    """At most one row: the time of the last point of all."""
-    return (
-        f"{source_chain(source, interval)}\n"
-        '  |> last()\n  |> keep(columns: ["_time"])\n  |> group()\n  |> max(column: "_time")'
-    )
+@dataclass(frozen=True, slots=True)
+class Watermark(RowsQuery["datetime | None"]):
+    """The time of the last point of all; None when there is none."""
+
+    source: SeriesSource
+    interval: Interval
+
+    def flux(self) -> str:
+        return (
+            f"{source_chain(self.source, self.interval)}\n"
+            '  |> last()\n  |> keep(columns: ["_time"])\n  |> group()\n  |> max(column: "_time")'
+        )
+
+    def read(self, rows: Sequence[Row]) -> datetime | None:
+        return max((row["_time"] for row in rows), default=None)
 
 
 def _fields_filter(fields: Sequence[str]) -> RawFlux:

@@ -2,82 +2,145 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.flux import literals
+from airflow_provider_influx_rollup.flux.ledger_rows import (
+    PIVOT,
+    UNBOUNDED,
+    chain,
+    is_any,
+    is_of,
+    records_of,
+)
+from airflow_provider_influx_rollup.flux.query import LedgerQuery, RowsQuery
 from airflow_provider_influx_rollup.flux.rollup import RollupSource, render_source
+from airflow_provider_influx_rollup.ledger.codec import EVENT_MEASUREMENT
+from airflow_provider_influx_rollup.ledger.lateness import (
+    CHECK_MEASUREMENT,
+    LATENESS_MEASUREMENT,
+    CleanCheck,
+    LateArrival,
+    decode_checks,
+    decode_lateness,
+)
 from airflow_provider_influx_rollup.windows.equal_runs import EqualRun
 from airflow_provider_influx_rollup.windows.interval import Interval
 
-PIVOT = '|> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")'
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.archive.annotated_rows import Row
 
 
-def lateness_query(ledger_bucket: str, pipeline: str, interval: Interval) -> str:
-    """Records of late points in windows that start in an interval, one row per repair of a window."""
-    return "\n  ".join(
-        [
-            *_ledger_rows(ledger_bucket, interval.start, interval.stop, "lateness"),
-            f"|> filter(fn: (r) => r.pipeline == {literals.string(pipeline)})",
-            '|> drop(columns: ["_start", "_stop"])',
-            PIVOT,
-        ]
-    )
+@dataclass(frozen=True, slots=True)
+class LateArrivals(LedgerQuery[list[LateArrival]]):
+    """Records of late points in windows that start in an interval, one for each repair of a window."""
+
+    ledger_bucket: str
+    pipeline: str
+    interval: Interval
+
+    def flux(self) -> str:
+        start, stop = self.interval.start, self.interval.stop
+        mine = is_any("pipeline", [self.pipeline])
+        return chain(
+            *records_of(self.ledger_bucket, start, stop, LATENESS_MEASUREMENT, mine), UNBOUNDED, PIVOT
+        )
+
+    def read(self, rows: Sequence[Row]) -> list[LateArrival]:
+        return decode_lateness(rows)
 
 
-def checks_query(ledger_bucket: str, pipeline: str, since: datetime, until: datetime) -> str:
-    """Looks that found windows right, one row each.
+@dataclass(frozen=True, slots=True)
+class CleanChecks(LedgerQuery[list[CleanCheck]]):
+    """Looks that found windows right, the last one first.
 
     :param since: a wall clock time before which nothing was looked at
     :param until: the wall clock time now
     """
-    return "\n  ".join(
-        [
-            *_ledger_rows(ledger_bucket, since, until, "lateness_check"),
-            f"|> filter(fn: (r) => r.pipeline == {literals.string(pipeline)})",
-            '|> drop(columns: ["_start", "_stop"])',
-        ]
-    )
+
+    ledger_bucket: str
+    pipeline: str
+    since: datetime
+    until: datetime
+
+    def flux(self) -> str:
+        mine = is_any("pipeline", [self.pipeline])
+        return chain(
+            *records_of(self.ledger_bucket, self.since, self.until, CHECK_MEASUREMENT, mine), UNBOUNDED
+        )
+
+    def read(self, rows: Sequence[Row]) -> list[CleanCheck]:
+        return decode_checks(rows)
 
 
-def first_commits_query(
-    ledger_bucket: str, pipeline: str, stage: str, since: datetime, until: datetime
-) -> str:
-    """Events of the first generation, one row each: a window's first one is its first commit.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstCommits(RowsQuery[dict[int, datetime]]):
+    """When each window, by its start in nanoseconds, was committed first: its event of the first generation.
 
     :param since: a wall clock time before which nothing was committed
     :param until: the wall clock time now
     """
-    return "\n  ".join(
-        [
-            *_ledger_rows(ledger_bucket, since, until, "window_event"),
-            f"|> filter(fn: (r) => r.pipeline == {literals.string(pipeline)} and r.stage == {literals.string(stage)})",
-            '|> filter(fn: (r) => r._field == "generation" or r._field == "window_start_ns")',
-            '|> drop(columns: ["_start", "_stop"])',
-            PIVOT,
-            "|> filter(fn: (r) => r.generation == 1)",
+
+    ledger_bucket: str
+    pipeline: str
+    stage: str
+    since: datetime
+    until: datetime
+
+    def flux(self) -> str:
+        chosen = is_of(self.pipeline, self.stage), is_any("_field", ["generation", "window_start_ns"])
+        events = records_of(self.ledger_bucket, self.since, self.until, EVENT_MEASUREMENT, *chosen)
+        return chain(*events, UNBOUNDED, PIVOT, "|> filter(fn: (r) => r.generation == 1)")
+
+    def read(self, rows: Sequence[Row]) -> dict[int, datetime]:
+        firsts: dict[int, datetime] = {}
+        for row in rows:
+            start, instant = row["window_start_ns"], row["_time"]
+            firsts[start] = min(instant, firsts.get(start, instant))
+        return firsts
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCount:
+    """Points of one field, window and group of tags.
+
+    :param tags: the values of the tag keys that were asked for; None where there is none
+    """
+
+    field: str
+    start: datetime
+    tags: Mapping[str, str | None]
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCounts(RowsQuery[list[GroupCount]]):
+    """Points of each field, window and group of tags."""
+
+    source: RollupSource
+    runs: Sequence[EqualRun]
+    tag_keys: Sequence[str]
+
+    def flux(self) -> str:
+        columns = ", ".join(literals.string(name) for name in (*self.tag_keys, "_field", "_time"))
+        return "\n\n".join(
+            f"{render_source(self.source, run.interval)}\n"
+            f"  |> aggregateWindow(every: {run.every_ns}ns, offset: {run.offset_ns}ns, "
+            'fn: count, createEmpty: false, timeSrc: "_start")\n'
+            f"  |> group(columns: [{columns}])\n"
+            "  |> sum()\n"
+            "  |> group()\n"
+            f'  |> yield(name: "{index}")'
+            for index, run in enumerate(self.runs)
+        )
+
+    def read(self, rows: Sequence[Row]) -> list[GroupCount]:
+        return [
+            GroupCount(
+                row["_field"], row["_time"], {key: row.get(key) for key in self.tag_keys}, row["_value"]
+            )
+            for row in rows
         ]
-    )
-
-
-def group_counts_query(source: RollupSource, runs: Sequence[EqualRun], tag_keys: Sequence[str]) -> str:
-    """Points of each field, window and group of tags; ``_time`` is the window's start."""
-    columns = ", ".join(literals.string(name) for name in (*tag_keys, "_field", "_time"))
-    return "\n\n".join(
-        f"{render_source(source, run.interval)}\n"
-        f"  |> aggregateWindow(every: {run.every_ns}ns, offset: {run.offset_ns}ns, "
-        'fn: count, createEmpty: false, timeSrc: "_start")\n'
-        f"  |> group(columns: [{columns}])\n"
-        "  |> sum()\n"
-        "  |> group()\n"
-        f'  |> yield(name: "{index}")'
-        for index, run in enumerate(runs)
-    )
-
-
-def _ledger_rows(ledger_bucket: str, start: datetime, stop: datetime, measurement: str) -> list[str]:
-    return [
-        f"from(bucket: {literals.string(ledger_bucket)})",
-        f"|> range(start: {literals.time(start)}, stop: {literals.time(stop)})",
-        f"|> filter(fn: (r) => r._measurement == {literals.string(measurement)})",
-    ]

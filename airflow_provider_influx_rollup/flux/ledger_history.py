@@ -2,92 +2,205 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
 
-from airflow_provider_influx_rollup.flux import literals
-from airflow_provider_influx_rollup.flux.ledger_read import PIVOT
-from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.flux.ledger_rows import (
+    PIVOT,
+    UNBOUNDED,
+    chain,
+    is_any,
+    is_of,
+    records_of,
+)
+from airflow_provider_influx_rollup.flux.query import LedgerQuery
+from airflow_provider_influx_rollup.ledger.codec import (
+    EVENT_MEASUREMENT,
+    RECEIPT_MEASUREMENT,
+    decode_receipts,
+)
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.windows.interval import Interval, from_ns, to_ns
 
-COVERAGE_FIELDS = ("state", "stop_ns", "spec_hash", "rows_in", "rows_out", "written_at_ns")
-BLOCK_FIELDS = ("state", "rows_in", "rows_out", "seconds", "run_id", "task_id", "try_number", "spec_hash")
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.archive.annotated_rows import Row
 
 
-def coverage_query(ledger_bucket: str, pipeline: str, stage: str, interval: Interval) -> str:
-    """What coverage needs of the receipts whose windows start in an interval, one row per window."""
-    return _read(ledger_bucket, interval, "window_receipt", _named(pipeline, stage), COVERAGE_FIELDS)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommittedWindow:
+    """What coverage needs of a receipt."""
+
+    window: Interval
+    state: State
+    spec_hash: str
+    rows_in: int
+    rows_out: int
+    written_at: datetime
 
 
-def blocks_query(
-    ledger_bucket: str, stage: str, written: Interval, *, pipeline: str | None, most_events: int
-) -> str:
+@dataclass(frozen=True, slots=True)
+class CoveredWindows(LedgerQuery[list[CommittedWindow]]):
+    """What coverage needs of the receipts whose windows start in an interval."""
+
+    ledger_bucket: str
+    pipeline: str
+    stage: str
+    interval: Interval
+
+    def flux(self) -> str:
+        names = ("state", "stop_ns", "spec_hash", "rows_in", "rows_out", "written_at_ns")
+        chosen = is_of(self.pipeline, self.stage), is_any("_field", names)
+        return _pivoted(self.ledger_bucket, self.interval, RECEIPT_MEASUREMENT, *chosen)
+
+    def read(self, rows: Sequence[Row]) -> list[CommittedWindow]:
+        return [
+            CommittedWindow(
+                window=Interval(row["_time"], from_ns(row["stop_ns"])),
+                state=State(row["state"]),
+                spec_hash=row.get("spec_hash") or "",
+                rows_in=row["rows_in"],
+                rows_out=row["rows_out"],
+                written_at=from_ns(row["written_at_ns"]),
+            )
+            for row in rows
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockEvent:
+    """A change of a window's state, with what its block took.
+
+    :param who: the same for all windows of a block: pipeline, run, task, try, and the seconds, which no two take alike
+    """
+
+    written_at: datetime
+    state: State
+    rows_in: int
+    rows_out: int
+    seconds: float
+    who: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockEvents(LedgerQuery[list[BlockEvent]]):
     """The newest events that were written in an interval, with what a block of windows took.
 
     :param written: by the clock of the workers
     :param pipeline: None takes all pipelines
     :param most_events: of each pipeline
     """
-    return _read(
-        ledger_bucket, written, "window_event", _named(pipeline, stage), BLOCK_FIELDS, newest=most_events
-    )
+
+    ledger_bucket: str
+    stage: str
+    written: Interval
+    pipeline: str | None
+    most_events: int
+
+    def flux(self) -> str:
+        names = ("state", "rows_in", "rows_out", "seconds", "run_id", "task_id", "try_number", "spec_hash")
+        mine = is_any("stage", [self.stage]) if self.pipeline is None else is_of(self.pipeline, self.stage)
+        chosen = mine, is_any("_field", names)
+        return chain(
+            *records_of(
+                self.ledger_bucket, self.written.start, self.written.stop, EVENT_MEASUREMENT, *chosen
+            ),
+            f"|> tail(n: {self.most_events})",
+            UNBOUNDED,
+            PIVOT,
+        )
+
+    def read(self, rows: Sequence[Row]) -> list[BlockEvent]:
+        names = ("pipeline", "run_id", "task_id", "try_number", "seconds")
+        return [
+            BlockEvent(
+                written_at=row["_time"],
+                state=State(row["state"]),
+                rows_in=row["rows_in"],
+                rows_out=row["rows_out"],
+                seconds=row["seconds"],
+                who=tuple(row.get(name) for name in names),
+            )
+            for row in rows
+        ]
 
 
-def events_query(ledger_bucket: str, pipeline: str, stage: str, written: Interval, windows: Interval) -> str:
-    """The history of the windows that start in an interval, one row per change.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowEvents(LedgerQuery[list[Receipt]]):
+    """The history of the windows that start in an interval, one receipt per change.
 
     :param written: by the clock of the workers
     :param windows: in which the windows start
     """
-    query = _read(ledger_bucket, written, "window_event", _named(pipeline, stage), ())
-    inside = f"r.window_start_ns >= {windows.start_ns} and r.window_start_ns < {windows.stop_ns}"
-    return f"{query}\n  |> filter(fn: (r) => {inside})"
+
+    ledger_bucket: str
+    pipeline: str
+    stage: str
+    written: Interval
+    windows: Interval
+
+    def flux(self) -> str:
+        events = _pivoted(
+            self.ledger_bucket, self.written, EVENT_MEASUREMENT, is_of(self.pipeline, self.stage)
+        )
+        start_ns, stop_ns = self.windows.start_ns, self.windows.stop_ns
+        inside = f"r.window_start_ns >= {start_ns} and r.window_start_ns < {stop_ns}"
+        return f"{events}\n  |> filter(fn: (r) => {inside})"
+
+    def read(self, rows: Sequence[Row]) -> list[Receipt]:
+        return decode_receipts(
+            {**row, "_time": from_ns(row["window_start_ns"]), "written_at_ns": to_ns(row["_time"])}
+            for row in rows
+        )
 
 
-def unfinished_query(ledger_bucket: str, starts: Interval) -> str:
-    """The receipts that are WRITING, whose windows start in an interval, one row per window."""
-    query = _read(ledger_bucket, starts, "window_receipt", "", ("state", "written_at_ns", "stop_ns"))
-    return f'{query}\n  |> filter(fn: (r) => r.state == "WRITING")'
+@dataclass(frozen=True, slots=True)
+class UnfinishedReceipts(LedgerQuery[list[tuple[str, datetime]]]):
+    """The receipts that are WRITING, whose windows start in an interval: pipeline, and since when."""
+
+    ledger_bucket: str
+    starts: Interval
+
+    def flux(self) -> str:
+        names = is_any("_field", ("state", "written_at_ns", "stop_ns"))
+        receipts = _pivoted(self.ledger_bucket, self.starts, RECEIPT_MEASUREMENT, names)
+        return f'{receipts}\n  |> filter(fn: (r) => r.state == "WRITING")'
+
+    def read(self, rows: Sequence[Row]) -> list[tuple[str, datetime]]:
+        return [(row["pipeline"], from_ns(row["written_at_ns"])) for row in rows]
 
 
-def spec_counts_query(ledger_bucket: str, starts: Interval) -> str:
+@dataclass(frozen=True, slots=True)
+class SpecCount:
+    """How many receipts a pipeline has of a spec."""
+
+    pipeline: str
+    spec_hash: str
+    receipts: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpecCounts(LedgerQuery[list[SpecCount]]):
     """How many receipts each pipeline has of each spec, by the windows that start in an interval."""
-    return "\n  ".join(
-        [
-            *_source(ledger_bucket, starts, "window_receipt", ""),
-            '|> filter(fn: (r) => r._field == "spec_hash")',
+
+    ledger_bucket: str
+    starts: Interval
+
+    def flux(self) -> str:
+        field = is_any("_field", ["spec_hash"])
+        return chain(
+            *records_of(self.ledger_bucket, self.starts.start, self.starts.stop, RECEIPT_MEASUREMENT, field),
             '|> duplicate(column: "_value", as: "spec_hash")',
             '|> group(columns: ["pipeline", "stage", "spec_hash"])',
             "|> count()",
-        ]
-    )
+        )
+
+    def read(self, rows: Sequence[Row]) -> list[SpecCount]:
+        return [SpecCount(row["pipeline"], row["spec_hash"], row["_value"]) for row in rows]
 
 
-def _named(pipeline: str | None, stage: str) -> str:
-    named = f"r.stage == {literals.string(stage)}"
-    return named if pipeline is None else f"r.pipeline == {literals.string(pipeline)} and {named}"
-
-
-def _source(ledger_bucket: str, interval: Interval, measurement: str, named: str) -> list[str]:
-    lines = [
-        f"from(bucket: {literals.string(ledger_bucket)})",
-        f"|> range(start: {literals.time(interval.start)}, stop: {literals.time(interval.stop)})",
-        f"|> filter(fn: (r) => r._measurement == {literals.string(measurement)})",
-    ]
-    return [*lines, f"|> filter(fn: (r) => {named})"] if named else lines
-
-
-def _read(
-    ledger_bucket: str,
-    interval: Interval,
-    measurement: str,
-    named: str,
-    fields: Iterable[str],
-    *,
-    newest: int | None = None,
-) -> str:
-    lines = _source(ledger_bucket, interval, measurement, named)
-    chosen = " or ".join(f"r._field == {literals.string(field)}" for field in fields)
-    if chosen:
-        lines.append(f"|> filter(fn: (r) => {chosen})")
-    if newest is not None:
-        lines.append(f"|> tail(n: {newest})")
-    return "\n  ".join([*lines, '|> drop(columns: ["_start", "_stop"])', PIVOT])
+def _pivoted(ledger_bucket: str, interval: Interval, measurement: str, *tags: str) -> str:
+    records = records_of(ledger_bucket, interval.start, interval.stop, measurement, *tags)
+    return chain(*records, UNBOUNDED, PIVOT)

@@ -1,130 +1,213 @@
-"""Queries that read the ledger bucket."""
+"""Queries of receipts, and of what a ledger keeps beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
 
-from airflow_provider_influx_rollup.flux import literals
-from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+from airflow_provider_influx_rollup.flux.ledger_rows import (
+    FIXED,
+    PIVOT,
+    UNBOUNDED,
+    chain,
+    is_any,
+    is_of,
+    records_of,
+)
+from airflow_provider_influx_rollup.flux.query import LedgerQuery, RowsQuery
+from airflow_provider_influx_rollup.ledger.archive_folders import (
+    FOLDER_MEASUREMENT,
+    ArchiveFolder,
+    decode_folders,
+)
+from airflow_provider_influx_rollup.ledger.codec import (
+    RECEIPT_MEASUREMENT,
+    SPEC_MEASUREMENT,
+    SpecRecord,
+    decode_receipts,
+)
+from airflow_provider_influx_rollup.ledger.looks import LOOK_MEASUREMENT, SourceLook, decode_look
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, from_ns
 
-PIVOT = '|> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")'
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.archive.annotated_rows import Row
+
+SURVIVORS_MEASUREMENT = "ghost_survivors"
 
 
-def together(queries: Mapping[str, str]) -> str:
-    """Several queries as one script: for answers as small as a ledger's, most of the time goes to each request.
+@dataclass(frozen=True, slots=True)
+class ReceiptsOf(LedgerQuery[list[Receipt]]):
+    """Receipts of a pipeline whose windows start in an interval, by window."""
 
-    :param queries: by the name that the rows have as ``result``
+    ledger_bucket: str
+    pipeline: str
+    stage: str
+    interval: Interval
+    result = "receipts"
+
+    def flux(self) -> str:
+        start, stop = self.interval.start, self.interval.stop
+        receipts = records_of(
+            self.ledger_bucket, start, stop, RECEIPT_MEASUREMENT, is_of(self.pipeline, self.stage)
+        )
+        return chain(*receipts, UNBOUNDED, PIVOT)
+
+    def read(self, rows: Sequence[Row]) -> list[Receipt]:
+        return decode_receipts(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptsOfSeveral(LedgerQuery[list[Receipt]]):
+    """Receipts of some pipelines whose windows start in an interval, by window."""
+
+    ledger_bucket: str
+    pipelines: Sequence[str]
+    stage: str
+    interval: Interval
+
+    def flux(self) -> str:
+        chosen = is_any("stage", [self.stage]), is_any("pipeline", self.pipelines)
+        start, stop = self.interval.start, self.interval.stop
+        receipts = records_of(self.ledger_bucket, start, stop, RECEIPT_MEASUREMENT, *chosen)
+        return chain(*receipts, UNBOUNDED, PIVOT)
+
+    def read(self, rows: Sequence[Row]) -> list[Receipt]:
+        return decode_receipts(rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptState:
+    """State of a window, and no more of its receipt.
+
+    :param run_id: of the run that wrote it; empty where it was not asked for, likewise ``spec_hash``
     """
-    return "\n\n".join(f'{query}\n  |> yield(name: "{name}")' for name, query in queries.items())
+
+    window: Interval
+    state: State
+    written_at_ns: int
+    spec_hash: str = ""
+    run_id: str = ""
 
 
-def receipts_query(ledger_bucket: str, pipeline: str, stage: str, interval: Interval) -> str:
-    """Receipts of a pipeline whose windows start in an interval, one row per window."""
-    return "\n  ".join(
-        [
-            f"from(bucket: {literals.string(ledger_bucket)})",
-            f"|> range(start: {literals.time(interval.start)}, stop: {literals.time(interval.stop)})",
-            '|> filter(fn: (r) => r._measurement == "window_receipt")',
-            f"|> filter(fn: (r) => r.pipeline == {literals.string(pipeline)} and r.stage == {literals.string(stage)})",
-            '|> drop(columns: ["_start", "_stop"])',
-            PIVOT,
-        ]
-    )
-
-
-def survivors_query(ledger_bucket: str, pipeline: str, interval: Interval) -> str:
-    """What a pipeline put aside before deletes, at windows that start in an interval, one row per part."""
-    return "\n  ".join(
-        [
-            f"from(bucket: {literals.string(ledger_bucket)})",
-            f"|> range(start: {literals.time(interval.start)}, stop: {literals.time(interval.stop)})",
-            '|> filter(fn: (r) => r._measurement == "ghost_survivors")',
-            f"|> filter(fn: (r) => r.pipeline == {literals.string(pipeline)})",
-            '|> drop(columns: ["_start", "_stop"])',
-        ]
-    )
-
-
-def specs_query(ledger_bucket: str) -> str:
-    """Every pipeline spec of a ledger, one row per pipeline and hash."""
-    return "\n  ".join(
-        [
-            f"from(bucket: {literals.string(ledger_bucket)})",
-            "|> range(start: 1970-01-01T00:00:00Z, stop: 1970-01-01T00:00:01Z)",
-            '|> filter(fn: (r) => r._measurement == "pipeline_spec")',
-            '|> drop(columns: ["_start", "_stop"])',
-            PIVOT,
-        ]
-    )
-
-
-def folders_query(ledger_bucket: str) -> str:
-    """The folders of all archives, one row for each bucket."""
-    return "\n  ".join(
-        [
-            f"from(bucket: {literals.string(ledger_bucket)})",
-            "|> range(start: 1970-01-01T00:00:00Z, stop: 1970-01-01T00:00:01Z)",
-            '|> filter(fn: (r) => r._measurement == "archive_folder")',
-            '|> drop(columns: ["_start", "_stop"])',
-            PIVOT,
-        ]
-    )
-
-
-def states_query(ledger_bucket: str, pipeline: str, stage: str, interval: Interval) -> str:
+@dataclass(frozen=True, slots=True)
+class ReceiptStates(LedgerQuery[list[ReceiptState]]):
     """State, stop, spec and time of each receipt of windows that start in an interval, and no more than that."""
-    names = ("state", "stop_ns", "spec_hash", "written_at_ns")
-    return "\n  ".join(_receipt_fields(ledger_bucket, pipeline, stage, interval, names))
+
+    ledger_bucket: str
+    pipeline: str
+    stage: str
+    interval: Interval
+
+    def flux(self) -> str:
+        names = ("state", "stop_ns", "spec_hash", "written_at_ns")
+        return chain(*_fields_of(self, names))
+
+    def read(self, rows: Sequence[Row]) -> list[ReceiptState]:
+        return _states(rows)
 
 
-def neighbours_query(ledger_bucket: str, pipelines: Sequence[str], stage: str, interval: Interval) -> str:
-    """Receipts of some pipelines whose windows start in an interval, one row per window."""
-    names = " or ".join(f"r.pipeline == {literals.string(name)}" for name in pipelines)
-    return "\n  ".join(
-        [
-            f"from(bucket: {literals.string(ledger_bucket)})",
-            f"|> range(start: {literals.time(interval.start)}, stop: {literals.time(interval.stop)})",
-            '|> filter(fn: (r) => r._measurement == "window_receipt")',
-            f"|> filter(fn: (r) => r.stage == {literals.string(stage)})",
-            f"|> filter(fn: (r) => {names})",
-            '|> drop(columns: ["_start", "_stop"])',
-            PIVOT,
-        ]
-    )
+@dataclass(frozen=True, slots=True)
+class WritingReceipts(LedgerQuery[list[ReceiptState]]):
+    """Receipts of windows that start in an interval and are being written, most often none: when, until when, by whom."""
+
+    ledger_bucket: str
+    pipeline: str
+    stage: str
+    interval: Interval
+
+    def flux(self) -> str:
+        names = ("state", "stop_ns", "written_at_ns", "run_id")
+        return chain(*_fields_of(self, names), '|> filter(fn: (r) => r.state == "WRITING")')
+
+    def read(self, rows: Sequence[Row]) -> list[ReceiptState]:
+        return _states(rows)
 
 
-def writing_query(ledger_bucket: str, pipeline: str, stage: str, interval: Interval) -> str:
-    """The receipts of windows that start in an interval and are being written, most often none: when, until when, by whom."""
-    names = ("state", "stop_ns", "written_at_ns", "run_id")
-    lines = _receipt_fields(ledger_bucket, pipeline, stage, interval, names)
-    return "\n  ".join([*lines, '|> filter(fn: (r) => r.state == "WRITING")'])
+def _fields_of(query: ReceiptStates | WritingReceipts, names: Sequence[str]) -> list[str]:
+    """Some fields of each receipt, one row per window."""
+    chosen = is_of(query.pipeline, query.stage), is_any("_field", names)
+    start, stop = query.interval.start, query.interval.stop
+    return [*records_of(query.ledger_bucket, start, stop, RECEIPT_MEASUREMENT, *chosen), UNBOUNDED, PIVOT]
 
 
-def _receipt_fields(
-    ledger_bucket: str, pipeline: str, stage: str, interval: Interval, names: Sequence[str]
-) -> list[str]:
-    """Some fields of each receipt of windows that start in an interval, one row per window."""
+def _states(rows: Iterable[Row]) -> list[ReceiptState]:
     return [
-        f"from(bucket: {literals.string(ledger_bucket)})",
-        f"|> range(start: {literals.time(interval.start)}, stop: {literals.time(interval.stop)})",
-        '|> filter(fn: (r) => r._measurement == "window_receipt")',
-        f"|> filter(fn: (r) => r.pipeline == {literals.string(pipeline)} and r.stage == {literals.string(stage)})",
-        "|> filter(fn: (r) => " + " or ".join(f'r._field == "{name}"' for name in names) + ")",
-        '|> drop(columns: ["_start", "_stop"])',
-        PIVOT,
+        ReceiptState(
+            window=Interval(row["_time"], from_ns(row["stop_ns"])),
+            state=State(row["state"]),
+            written_at_ns=row["written_at_ns"],
+            spec_hash=row.get("spec_hash") or "",
+            run_id=row.get("run_id") or "",
+        )
+        for row in rows
     ]
 
 
-def look_query(ledger_bucket: str, watch: str, interval: Interval) -> str:
-    """The record of the last looks at an interval of a watch, at most one row."""
-    stop = interval.start + MICROSECOND
-    return "\n  ".join(
-        [
-            f"from(bucket: {literals.string(ledger_bucket)})",
-            f"|> range(start: {literals.time(interval.start)}, stop: {literals.time(stop)})",
-            '|> filter(fn: (r) => r._measurement == "window_look")',
-            f"|> filter(fn: (r) => r.watch == {literals.string(watch)})",
-            '|> drop(columns: ["_start", "_stop"])',
-            PIVOT,
-        ]
-    )
+@dataclass(frozen=True, slots=True)
+class SetAsideRecords(RowsQuery[list[str]]):
+    """What a pipeline put aside before deletes, at windows that start in an interval: the records, as JSON."""
+
+    ledger_bucket: str
+    pipeline: str
+    interval: Interval
+
+    def flux(self) -> str:
+        start, stop = self.interval.start, self.interval.stop
+        mine = is_any("pipeline", [self.pipeline])
+        return chain(*records_of(self.ledger_bucket, start, stop, SURVIVORS_MEASUREMENT, mine), UNBOUNDED)
+
+    def read(self, rows: Sequence[Row]) -> list[str]:
+        return [row["_value"] for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSpecs(LedgerQuery[list[SpecRecord]]):
+    """Every pipeline spec of a ledger, one for each pipeline and hash."""
+
+    ledger_bucket: str
+    result = "specs"
+
+    def flux(self) -> str:
+        return chain(
+            *records_of(self.ledger_bucket, FIXED.start, FIXED.stop, SPEC_MEASUREMENT), UNBOUNDED, PIVOT
+        )
+
+    def read(self, rows: Sequence[Row]) -> list[SpecRecord]:
+        return [SpecRecord.of(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveFolders(LedgerQuery[list[ArchiveFolder]]):
+    """The folders of all archives, one for each bucket."""
+
+    ledger_bucket: str
+
+    def flux(self) -> str:
+        return chain(
+            *records_of(self.ledger_bucket, FIXED.start, FIXED.stop, FOLDER_MEASUREMENT), UNBOUNDED, PIVOT
+        )
+
+    def read(self, rows: Sequence[Row]) -> list[ArchiveFolder]:
+        return decode_folders(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class LastLook(LedgerQuery[SourceLook | None]):
+    """The record of the last looks at an interval of a watch."""
+
+    ledger_bucket: str
+    watch: str
+    interval: Interval
+
+    def flux(self) -> str:
+        start: datetime = self.interval.start
+        mine = is_any("watch", [self.watch])
+        looks = records_of(self.ledger_bucket, start, start + MICROSECOND, LOOK_MEASUREMENT, mine)
+        return chain(*looks, UNBOUNDED, PIVOT)
+
+    def read(self, rows: Sequence[Row]) -> SourceLook | None:
+        return decode_look(rows, self.interval)

@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING, NewType
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.windows.duration import Duration, months_and_ns
-from airflow_provider_influx_rollup.windows.interval import EPOCH, format_instant, to_ns
+from airflow_provider_influx_rollup.windows.rfc3339 import INT64_MAX, INT64_MIN, rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 RawFlux = NewType("RawFlux", str)
 """Flux text that is used as it is; search for this name to find every place that does so."""
-
-INT64_MIN = -(2**63)
-INT64_MAX = 2**63 - 1
 
 _STRING_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # "${" begins an interpolation, and the parser does not take "\$" for a plain dollar everywhere: not in "$\${"
@@ -111,27 +108,6 @@ def time(instant: datetime | int) -> RawFlux:
     :raises ConfigurationError: when it is naive, or outside 1677-09-21 .. 2262-04-11, where Flux wraps around silently
     """
     return RawFlux(rfc3339(instant))
-
-
-def rfc3339(instant: datetime | int) -> str:
-    """RFC 3339 in UTC with ``Z``, with up to nine digits of a second.
-
-    :param instant: an aware datetime of any zone, or nanoseconds since the epoch
-    :raises ConfigurationError: when it is naive or does not fit into 64 bits of nanoseconds
-    """
-    if isinstance(instant, datetime):
-        if instant.tzinfo is None:
-            what = f"the time {instant.isoformat()} has no time zone"
-            raise ConfigurationError(what, fix="pass an aware datetime")
-        nanoseconds = to_ns(instant)
-    else:
-        nanoseconds = instant
-    if not INT64_MIN <= nanoseconds <= INT64_MAX:
-        what = f"the time {instant} is outside of what InfluxDB can store"
-        raise ConfigurationError(what, fix="use a time from 1677-09-22 to 2262-04-11")
-    if isinstance(instant, datetime):
-        return format_instant(instant)
-    return _format_nanoseconds(nanoseconds)
 
 
 def duration(span: Duration | timedelta) -> RawFlux:
@@ -267,10 +243,3 @@ def _choice(inside: str) -> str:
     negated = inside.startswith("!")
     body = "".join("\\" + c if c in "\\[]^&~" else c for c in (inside[1:] if negated else inside))
     return f"[{'^' if negated else ''}{body}]"
-
-
-def _format_nanoseconds(nanoseconds: int) -> str:
-    """RFC 3339 of nanoseconds since the epoch, all nine digits."""
-    seconds, fraction = divmod(nanoseconds, 1_000_000_000)
-    whole = EPOCH + timedelta(seconds=seconds)
-    return f"{whole:%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"

@@ -2,65 +2,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from airflow_provider_influx_rollup.flux import literals
+from airflow_provider_influx_rollup.flux.ledger_rows import PIVOT, UNBOUNDED, chain, is_any, records_of
+from airflow_provider_influx_rollup.flux.query import LedgerQuery
+from airflow_provider_influx_rollup.ledger.purges import PURGED_WINDOW, PurgeMark, decode_marks
+from airflow_provider_influx_rollup.windows.all_time import EVER
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 
-# of 64 bits of nanoseconds
-BEGIN, END = "1677-09-21T00:12:44Z", "2262-04-11T23:47:16Z"
-PIVOT = '|> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")'
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.archive.annotated_rows import Row
 
 
-def overlapping_marks_query(ledger_bucket: str, measurement: str | None, interval: Interval) -> str:
+@dataclass(frozen=True, slots=True)
+class OverlappingMarks(LedgerQuery[list[datetime]]):
     """Starts of the records that overlap an interval; the storage engine finds them, and most often there are none.
 
     Those of all buckets: which of them is meant is known by its id, which a query cannot ask for by the name.
 
     :param measurement: None: all
     """
-    return "\n  ".join(
-        [
-            *_marks(ledger_bucket, measurement, BEGIN, literals.time(interval.stop)),
-            f'|> filter(fn: (r) => r._field == "stop_ns" and r._value > {interval.start_ns})',
+
+    ledger_bucket: str
+    measurement: str | None
+    interval: Interval
+    result = "marks"
+
+    def flux(self) -> str:
+        return chain(
+            *_marks(self.ledger_bucket, self.measurement, EVER.start, self.interval.stop),
+            f'|> filter(fn: (r) => r._field == "stop_ns" and r._value > {self.interval.start_ns})',
             '|> keep(columns: ["_time", "_value"])',
-        ]
-    )
+        )
+
+    def read(self, rows: Sequence[Row]) -> list[datetime]:
+        return [row["_time"] for row in rows]
 
 
-def marks_query(ledger_bucket: str, measurement: str | None, first: datetime, last: datetime) -> str:
-    """Records of windows that start between two instants, both included, one row each.
+@dataclass(frozen=True, slots=True)
+class MarksBetween(LedgerQuery[list[PurgeMark]]):
+    """Records of windows that start between two instants, both included.
 
     :param measurement: None: all
     """
-    stop = literals.time(last + MICROSECOND)
-    return "\n  ".join(
-        [
-            *_marks(ledger_bucket, measurement, literals.time(first), stop),
-            '|> drop(columns: ["_start", "_stop"])',
-            PIVOT,
-        ]
-    )
+
+    ledger_bucket: str
+    measurement: str | None
+    first: datetime
+    last: datetime
+    result = "marks"
+
+    def flux(self) -> str:
+        marks = _marks(self.ledger_bucket, self.measurement, self.first, self.last + MICROSECOND)
+        return chain(*marks, UNBOUNDED, PIVOT)
+
+    def read(self, rows: Sequence[Row]) -> list[PurgeMark]:
+        return decode_marks(rows)
 
 
-def named_marks_query(ledger_bucket: str, bucket: str) -> str:
-    """All records of a bucket that has, or had, a name, one row each."""
-    return "\n  ".join(
-        [
-            *_marks(ledger_bucket, None, BEGIN, END),
-            f"|> filter(fn: (r) => r.bucket == {literals.string(bucket)})",
-            '|> drop(columns: ["_start", "_stop"])',
-            PIVOT,
-        ]
-    )
+@dataclass(frozen=True, slots=True)
+class MarksOfBucket(LedgerQuery[list[PurgeMark]]):
+    """All records of a bucket that has, or had, a name."""
+
+    ledger_bucket: str
+    bucket: str
+
+    def flux(self) -> str:
+        marks = _marks(self.ledger_bucket, None, EVER.start, EVER.stop)
+        return chain(*marks, f"|> filter(fn: (r) => {is_any('bucket', [self.bucket])})", UNBOUNDED, PIVOT)
+
+    def read(self, rows: Sequence[Row]) -> list[PurgeMark]:
+        return decode_marks(rows)
 
 
-def _marks(ledger_bucket: str, measurement: str | None, start: str, stop: str) -> list[str]:
-    lines = [
-        f"from(bucket: {literals.string(ledger_bucket)})",
-        f"|> range(start: {start}, stop: {stop})",
-        '|> filter(fn: (r) => r._measurement == "purged_window")',
-    ]
-    if measurement is not None:
-        lines.append(f"|> filter(fn: (r) => r.measurement == {literals.string(measurement)})")
-    return lines
+def _marks(ledger_bucket: str, measurement: str | None, start: datetime, stop: datetime) -> list[str]:
+    chosen = [] if measurement is None else [is_any("measurement", [measurement])]
+    return records_of(ledger_bucket, start, stop, PURGED_WINDOW, *chosen)

@@ -117,7 +117,7 @@ def render_rollup(
 ) -> str:
     """The script that rolls up runs of windows and returns the rows; a chain that is written is written first.
 
-    The yields are named by ``chain_number``. Written rows have their value in the target's column, the others in
+    The yields are named by the run and the chain. Written rows have their value in the target's column, the others in
     ``_value``, in one table: the server is faster with one than with one for each series.
 
     :param chains: what to compute
@@ -157,11 +157,6 @@ def _written(chain: Chain, target_bucket: str, renamed: str | None) -> str:
         f"  |> rename(columns: {{_value: {literals.string(chain.column)}}})\n"
         f"  |> influxdb.wideTo(bucket: {literals.string(target_bucket)})\n"
     )
-
-
-def chain_number(result_name: str) -> int:
-    """Which of the chains a yield of ``render_rollup`` belongs to."""
-    return int(result_name.partition(":")[2])
 
 
 def render_partials(

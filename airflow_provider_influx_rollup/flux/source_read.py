@@ -3,52 +3,96 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from airflow_provider_influx_rollup.flux.frames import FramesQuery
+from airflow_provider_influx_rollup.flux.query import RowsQuery
 from airflow_provider_influx_rollup.flux.rollup import RollupSource, render_source
 from airflow_provider_influx_rollup.windows.equal_runs import EqualRun
 from airflow_provider_influx_rollup.windows.interval import Interval
 
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.archive.annotated_rows import Row
 
-def fields_query(source: RollupSource, parts: Sequence[Interval]) -> str:
-    """One typed row for each field that has points in a part: the type of ``_value`` is the field's.
+
+@dataclass(frozen=True, slots=True)
+class FieldTypes(FramesQuery):
+    """One typed point for each field that has points in a part: the type of its value is the field's.
 
     :param parts: each inside one shard group, where a field has one type; a read over several returns the points
         of one type and leaves out the others without a word
     """
-    # without the tags, which nobody reads: a series whose tags cannot be read is a matter of its own windows
-    ending = (
-        '  |> group(columns: ["_field"])\n  |> first()\n  |> keep(columns: ["_time", "_field", "_value"])'
-    )
-    reads = [f"{render_source(source, part)}\n{ending}" for part in parts]
-    if len(reads) == 1:
-        return reads[0]
-    return "\n\n".join(f'{read}\n  |> yield(name: "{index}")' for index, read in enumerate(reads))
+
+    source: RollupSource
+    parts: Sequence[Interval]
+
+    def flux(self) -> str:
+        # without the tags, which nobody reads: a series whose tags cannot be read is a matter of its own windows
+        ending = (
+            '  |> group(columns: ["_field"])\n  |> first()\n  |> keep(columns: ["_time", "_field", "_value"])'
+        )
+        reads = [f"{render_source(self.source, part)}\n{ending}" for part in self.parts]
+        if len(reads) == 1:
+            return reads[0]
+        return "\n\n".join(f'{read}\n  |> yield(name: "{index}")' for index, read in enumerate(reads))
 
 
-def field_totals_query(source: RollupSource, interval: Interval, fields: Iterable[str] | None = None) -> str:
+@dataclass(frozen=True, slots=True)
+class FieldTotals(RowsQuery[dict[str, int]]):
     """How many points each field has, in one storage read; None counts every field."""
-    return f'{render_source(source, interval, fields)}\n  |> group(columns: ["_field"])\n  |> count()'
+
+    source: RollupSource
+    interval: Interval
+    fields: Sequence[str] | None = None
+
+    def flux(self) -> str:
+        return (
+            f"{render_source(self.source, self.interval, self.fields)}\n"
+            '  |> group(columns: ["_field"])\n  |> count()'
+        )
+
+    def read(self, rows: Sequence[Row]) -> dict[str, int]:
+        totals: dict[str, int] = {}
+        for row in rows:
+            # a field of several types may come several times
+            totals[row["_field"]] = totals.get(row["_field"], 0) + row["_value"]
+        return totals
 
 
-def counts_query(source: RollupSource, runs: Sequence[EqualRun], fields: Sequence[str]) -> str:
-    """How many points each series and field has in each window; ``_time`` is the window's start."""
-    return "\n\n".join(
-        f"{render_source(source, run.interval, fields)}\n"
-        f"  |> aggregateWindow(every: {run.every_ns}ns, offset: {run.offset_ns}ns, "
-        'fn: count, createEmpty: false, timeSrc: "_start")\n'
-        '  |> group(columns: ["_field"])\n'
-        '  |> drop(columns: ["_start", "_stop", "_measurement"])\n'
-        f'  |> yield(name: "{index}")'
-        for index, run in enumerate(runs)
-    )
+@dataclass(frozen=True, slots=True)
+class WindowCounts(FramesQuery):
+    """How many points each series and field has in each window; the time is the window's start."""
+
+    source: RollupSource
+    runs: Sequence[EqualRun]
+    fields: Sequence[str]
+
+    def flux(self) -> str:
+        return "\n\n".join(
+            f"{render_source(self.source, run.interval, self.fields)}\n"
+            f"  |> aggregateWindow(every: {run.every_ns}ns, offset: {run.offset_ns}ns, "
+            'fn: count, createEmpty: false, timeSrc: "_start")\n'
+            '  |> group(columns: ["_field"])\n'
+            '  |> drop(columns: ["_start", "_stop", "_measurement"])\n'
+            f'  |> yield(name: "{index}")'
+            for index, run in enumerate(self.runs)
+        )
 
 
-def raw_query(source: RollupSource, interval: Interval, fields: Iterable[str]) -> str:
+@dataclass(frozen=True, slots=True)
+class RawPoints(FramesQuery):
     """The raw points, without the columns that every row would repeat, in one table for each field.
 
     Few tables take the server two thirds of the time that one table for each series takes.
     """
-    return (
-        f'{render_source(source, interval, fields)}\n  |> group(columns: ["_field"])\n'
-        '  |> drop(columns: ["_start", "_stop", "_measurement"])'
-    )
+
+    source: RollupSource
+    interval: Interval
+    fields: Iterable[str]
+
+    def flux(self) -> str:
+        return (
+            f"{render_source(self.source, self.interval, self.fields)}\n"
+            '  |> group(columns: ["_field"])\n  |> drop(columns: ["_start", "_stop", "_measurement"])'
+        )

@@ -2,22 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from airflow_provider_influx_rollup.aggregates.frame import Frame
 from airflow_provider_influx_rollup.flux import literals
 from airflow_provider_influx_rollup.flux.filters import tag_filter
+from airflow_provider_influx_rollup.flux.frames import FramesQuery
+from airflow_provider_influx_rollup.flux.query import RowsQuery
 from airflow_provider_influx_rollup.flux.rollup import RollupSource, render_source
 from airflow_provider_influx_rollup.flux.whole_range import render_aggregate
+from airflow_provider_influx_rollup.ledger.validation import VALIDATION_MEASUREMENT
 from airflow_provider_influx_rollup.windows.interval import Interval
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.archive.annotated_rows import Row
 
 BY_FIELD = '  |> group(columns: ["_field"])'
 
 
-def looks_query(source: RollupSource, looks: Iterable[tuple[str, Interval, str]]) -> str:
-    """Several looks in one query, one yield each.
+@dataclass(frozen=True, slots=True)
+class SeriesLooks(FramesQuery):
+    """Several looks at series in one query; the frames are named after them.
 
-    :param looks: the kind (``"count"``, ``"last"``, ``"types"`` or ``"total"``), a part inside one shard group, and the yield's name
+    :param looks: the kind (``"count"``, ``"last"`` or ``"types"``), a part inside one shard group, and a name
     """
+
+    source: RollupSource
+    looks: Sequence[tuple[str, Interval, str]]
+
+    def flux(self) -> str:
+        return _looks_text(self.source, self.looks)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldLook:
+    """How many points a field has.
+
+    :param name: of the look
+    """
+
+    name: str
+    field: str
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class TotalLooks(RowsQuery[list[FieldLook]]):
+    """How many points each field has in some parts.
+
+    :param looks: ``"total"``, a part inside one shard group, and a name
+    """
+
+    source: RollupSource
+    looks: Sequence[tuple[str, Interval, str]]
+
+    def flux(self) -> str:
+        return _looks_text(self.source, self.looks)
+
+    def read(self, rows: Sequence[Row]) -> list[FieldLook]:
+        return [FieldLook(row.yield_name, row["_field"], row["_value"]) for row in rows]
+
+
+def _looks_text(source: RollupSource, looks: Sequence[tuple[str, Interval, str]]) -> str:
     return "\n\n".join(
         f"{render_source(source, part)}\n{_look(what, part)}\n  |> yield(name: {literals.string(name)})"
         for what, part, name in looks
@@ -35,53 +83,109 @@ def _look(what: str, part: Interval) -> str:
     }[what]
 
 
-def extremes_query(source: RollupSource, fields_by_part: Mapping[Interval, Sequence[str]]) -> str:
-    """The least and the greatest value of each numeric field, named ``min:<number>`` and ``max:<number>`` after the part."""
-    return "\n\n".join(
-        f'{render_source(source, part, fields)}\n{BY_FIELD}\n  |> {name}()\n  |> yield(name: "{name}:{number}")'
-        for number, (part, fields) in enumerate(fields_by_part.items())
-        for name in ("min", "max")
-    )
+@dataclass(frozen=True, slots=True)
+class FieldExtremes(FramesQuery):
+    """The least and the greatest value of each numeric field in some parts, each with its fields."""
+
+    source: RollupSource
+    fields_by_part: Mapping[Interval, Sequence[str]]
+
+    def flux(self) -> str:
+        return "\n\n".join(
+            f'{render_source(self.source, part, fields)}\n{BY_FIELD}\n  |> {name}()\n  |> yield(name: "{name}:{number}")'
+            for number, (part, fields) in enumerate(self.fields_by_part.items())
+            for name in ("min", "max")
+        )
+
+    def part_of(self, frame: Frame) -> Interval:
+        """The part that a frame of the answer is about."""
+        return list(self.fields_by_part)[int(frame.result.partition(":")[2])]
 
 
-def last_points_query(
-    source: RollupSource, interval: Interval, fields: Iterable[str], points: int, *, is_joined: bool = False
-) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastPoints(FramesQuery):
     """The last points of each series before something.
 
     :param points: how many of each; one is pushed down
     :param is_joined: whether a tag set may have several series keys, which ``tail()`` refuses unless they are joined
     """
-    last = "last()" if points == 1 else f"tail(n: {points})"
-    if is_joined:
-        last = (
-            f'group(columns: ["_time", "_value"], mode: "except")\n  |> sort(columns: ["_time"])\n  |> {last}'
+
+    source: RollupSource
+    interval: Interval
+    fields: Sequence[str]
+    points: int
+    is_joined: bool = False
+
+    def flux(self) -> str:
+        last = "last()" if self.points == 1 else f"tail(n: {self.points})"
+        if self.is_joined:
+            last = f'group(columns: ["_time", "_value"], mode: "except")\n  |> sort(columns: ["_time"])\n  |> {last}'
+        return (
+            f"{render_source(self.source, self.interval, self.fields)}\n  |> {last}\n{BY_FIELD}\n"
+            '  |> drop(columns: ["_start", "_stop", "_measurement"])'
         )
-    return (
-        f"{render_source(source, interval, fields)}\n  |> {last}\n{BY_FIELD}\n"
-        '  |> drop(columns: ["_start", "_stop", "_measurement"])'
-    )
 
 
-def cells_query(source: RollupSource, cells: Iterable[Interval], fields: Iterable[str]) -> str:
-    """How many points each cell has, named after its place; ten times cheaper than windows, which make rows per series."""
-    names = list(fields)
-    return "\n\n".join(
-        f'{render_source(source, cell, names)}\n{BY_FIELD}\n  |> count()\n  |> yield(name: "{number}")'
-        for number, cell in enumerate(cells)
-    )
+@dataclass(frozen=True, slots=True)
+class CellCounts(RowsQuery[list[int]]):
+    """How many points each cell has; ten times cheaper than windows, which make rows per series."""
+
+    source: RollupSource
+    cells: Sequence[Interval]
+    fields: Sequence[str]
+
+    def flux(self) -> str:
+        return "\n\n".join(
+            f'{render_source(self.source, cell, self.fields)}\n{BY_FIELD}\n  |> count()\n  |> yield(name: "{number}")'
+            for number, cell in enumerate(self.cells)
+        )
+
+    def read(self, rows: Sequence[Row]) -> list[int]:
+        counts = [0] * len(self.cells)
+        for row in rows:
+            counts[int(row.yield_name)] += row["_value"]
+        return counts
 
 
-def copies_query(copies: RollupSource, interval: Interval, rule_tag: str) -> str:
-    """How many values each rule and field has in a quarantine bucket."""
-    columns = literals.strings([rule_tag, "_field"])
-    return f"{render_source(copies, interval)}\n  |> group(columns: {columns})\n  |> count()"
+@dataclass(frozen=True, slots=True)
+class CopyCounts(RowsQuery[dict[str, int]]):
+    """How many values each rule has in a quarantine bucket.
+
+    :param rule_tag: of the copies
+    """
+
+    copies: RollupSource
+    interval: Interval
+    rule_tag: str
+
+    def flux(self) -> str:
+        columns = literals.strings([self.rule_tag, "_field"])
+        return f"{render_source(self.copies, self.interval)}\n  |> group(columns: {columns})\n  |> count()"
+
+    def read(self, rows: Sequence[Row]) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for row in rows:
+            counts[row[self.rule_tag]] = counts.get(row[self.rule_tag], 0) + row["_value"]
+        return counts
 
 
-def recorded_rules_query(ledger_bucket: str, measurement: str, tags: Mapping[str, str], at: Interval) -> str:
-    """The rules that a validation has results of at an instant, one row each."""
-    source = RollupSource(ledger_bucket, measurement, {})
-    return (
-        f"{render_source(source, at, ['violations'])}\n{tag_filter(tags)}\n"
-        '  |> last()\n  |> keep(columns: ["rule"])\n  |> group()'
-    )
+@dataclass(frozen=True, slots=True)
+class RecordedRules(RowsQuery[set[str]]):
+    """The rules that a validation has results of at an instant.
+
+    :param tags: of the records
+    """
+
+    ledger_bucket: str
+    tags: Mapping[str, str]
+    at: Interval
+
+    def flux(self) -> str:
+        source = RollupSource(self.ledger_bucket, VALIDATION_MEASUREMENT, {})
+        return (
+            f"{render_source(source, self.at, ['violations'])}\n{tag_filter(self.tags)}\n"
+            '  |> last()\n  |> keep(columns: ["rule"])\n  |> group()'
+        )
+
+    def read(self, rows: Sequence[Row]) -> set[str]:
+        return {row["rule"] for row in rows}

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from airflow_provider_influx_rollup.flux.literals import INT64_MAX
 from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
 from airflow_provider_influx_rollup.windows.interval import EPOCH, Interval
+from airflow_provider_influx_rollup.windows.rfc3339 import INT64_MAX
 
 WholeRangeFunction = Literal["count", "sum", "mean"]
 

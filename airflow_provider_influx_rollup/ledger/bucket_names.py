@@ -18,7 +18,7 @@ class BucketNames:
 
     @classmethod
     def of(cls, rows: Iterable[Mapping[str, Any]]) -> BucketNames:
-        """From what ``buckets_query`` returned."""
+        """From what ``BucketsNow`` returned."""
         return cls({row["id"]: row["name"] for row in rows})
 
     def id_of(self, name: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -88,7 +89,7 @@ def _fields(receipt: Receipt) -> dict[str, int | float | str | bool]:
 def decode_receipts(rows: Iterable[Mapping[str, Any]]) -> list[Receipt]:
     """Receipts from pivoted rows (one row per window), by window start.
 
-    :param rows: what ``receipts_query`` returns
+    :param rows: what ``ReceiptsOf`` returns
     """
     return sorted((_receipt(row) for row in rows), key=lambda receipt: receipt.window)
 
@@ -151,48 +152,73 @@ def encode_spec_commit(pipeline: str, spec_hash: str, now: datetime) -> str:
     return encode_line(SPEC_MEASUREMENT, tags, {"last_commit_ns": to_ns(now)}, 0)
 
 
-def last_uses(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], datetime]:
-    """When each pipeline last used each spec, by name and hash, from pivoted rows."""
-    return {
-        (row["pipeline"], row["spec_hash"]): from_ns(
-            max(row.get("last_used_ns") or 0, row.get("last_commit_ns") or 0)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecRecord:
+    """A spec of a pipeline, as the ledger has it.
+
+    :param text: JSON; likewise ``bucket_ids`` and ``hashed_as``
+    :param last_used_ns: None: the record was deleted while its pipeline went on, and has a commit and no spec
+    """
+
+    pipeline: str
+    spec_hash: str
+    text: str
+    last_used_ns: int | None
+    last_commit_ns: int
+    bucket_ids: str
+    hashed_as: str
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> SpecRecord:
+        """From a pivoted row."""
+        return cls(
+            pipeline=row["pipeline"],
+            spec_hash=row["spec_hash"],
+            text=row.get("spec") or "",
+            last_used_ns=row.get("last_used_ns"),
+            last_commit_ns=row.get("last_commit_ns") or 0,
+            bucket_ids=row.get("bucket_ids") or "{}",
+            hashed_as=row.get("hashed_as") or "null",
         )
-        for row in rows
+
+
+def last_uses(records: Iterable[SpecRecord]) -> dict[tuple[str, str], datetime]:
+    """When each pipeline last used each spec, by name and hash."""
+    return {
+        (one.pipeline, one.spec_hash): from_ns(max(one.last_used_ns or 0, one.last_commit_ns))
+        for one in records
     }
 
 
 def decode_specs(
-    rows: Iterable[Mapping[str, Any]], names: BucketNames = NO_NAMES
+    records: Iterable[SpecRecord], names: BucketNames = NO_NAMES
 ) -> list[tuple[str, str, dict[str, Any]]]:
-    """``(pipeline, spec_hash, spec)`` from pivoted rows, the last used first.
+    """``(pipeline, spec_hash, spec)``, the last used first.
 
     :param names: what the buckets are called now: so they are called in the specs
     """
-    # a record that was deleted while its pipeline went on has a commit and no spec
-    whole = [row for row in rows if row.get("last_used_ns") is not None]
-    newest_first: Sequence[Mapping[str, Any]] = sorted(
-        whole, key=lambda row: row["last_used_ns"], reverse=True
-    )
-    return [(row["pipeline"], row["spec_hash"], _with_present_names(row, names)) for row in newest_first]
+    whole = [(one.last_used_ns, one) for one in records if one.last_used_ns is not None]
+    newest_first = sorted(whole, key=lambda pair: pair[0], reverse=True)
+    return [(one.pipeline, one.spec_hash, _with_present_names(one, names)) for _, one in newest_first]
 
 
-def _with_present_names(row: Mapping[str, Any], names: BucketNames) -> dict[str, Any]:
+def _with_present_names(record: SpecRecord, names: BucketNames) -> dict[str, Any]:
     """The spec of a record, with the buckets as they are called now, whose hash stays that of the record."""
-    spec = _spec(row)
-    ids: Mapping[str, str] = json.loads(row.get("bucket_ids") or "{}")
+    spec = _spec(record)
+    ids: Mapping[str, str] = json.loads(record.bucket_ids)
     present = {key: names.present(spec[key], ids.get(key, "")) for key in BUCKET_KEYS if key in spec}
-    hashed_as = json.loads(row.get("hashed_as") or "null")
+    hashed_as = json.loads(record.hashed_as)
     if any(spec[key] != name for key, name in present.items()) and SOURCE_KEY in spec:
         hashed_as = hashed_as or [spec[key] for key in BUCKET_KEYS]
     if hashed_as:
         # a pipeline's name that was made of the buckets' stays too
-        spec |= {"hashed_as": hashed_as, "known_as": row["pipeline"]}
+        spec |= {"hashed_as": hashed_as, "known_as": record.pipeline}
     return {**spec, **present}
 
 
-def _spec(row: Mapping[str, Any]) -> dict[str, Any]:
-    spec = json.loads(row["spec"])
+def _spec(record: SpecRecord) -> dict[str, Any]:
+    spec = json.loads(record.text)
     if not isinstance(spec, dict):
-        what = f"the ledger holds no spec for pipeline {row['pipeline']!r}: {row['spec'][:80]!r}"
+        what = f"the ledger holds no spec for pipeline {record.pipeline!r}: {record.text[:80]!r}"
         raise ConfigurationError(what, fix="delete the pipeline_spec record and run the pipeline again")
     return spec

@@ -114,7 +114,7 @@ def _series_text(by_series: Iterable[tuple[TagSet, int]]) -> str:
 def decode_lateness(rows: Iterable[Mapping[str, Any]]) -> list[LateArrival]:
     """Records from pivoted rows, by window and generation.
 
-    :param rows: what ``lateness_query`` returns
+    :param rows: what ``LateArrivals`` returns
     """
     found = [_arrival(row) for row in rows]
     return sorted(found, key=lambda arrival: (arrival.pipeline, arrival.window, arrival.generation))
@@ -153,7 +153,7 @@ def encode_check(pipeline: str, clean: Iterable[Interval], checked_at: datetime)
 def decode_checks(rows: Iterable[Mapping[str, Any]]) -> list[CleanCheck]:
     """Looks at windows, the last one first.
 
-    :param rows: what ``checks_query`` returns
+    :param rows: what ``CleanChecks`` returns
     """
     checks = [
         CleanCheck(

@@ -47,7 +47,7 @@ def encode_look(look: SourceLook) -> str:
 def decode_look(rows: Iterable[Mapping[str, Any]], interval: Interval) -> SourceLook | None:
     """The record of an interval; None when there is none, or only one of an interval of another length.
 
-    :param rows: what ``look_query`` returns
+    :param rows: what ``LastLook`` returns
     """
     for row in rows:
         if row["stop_ns"] == interval.stop_ns:

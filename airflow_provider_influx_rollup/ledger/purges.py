@@ -72,7 +72,7 @@ def encode_mark(mark: PurgeMark) -> str:
 def decode_marks(rows: Iterable[Mapping[str, Any]]) -> list[PurgeMark]:
     """Records from pivoted rows, by window.
 
-    :param rows: what ``marks_query`` returns
+    :param rows: what ``MarksBetween`` returns
     """
     marks = [
         PurgeMark(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, TypeVar, overload
 
+from airflow_provider_influx_rollup.step import Step
 from airflow_provider_influx_rollup.steps.influx import Gather
-from airflow_provider_influx_rollup.steps.step import Step, Steps
+from airflow_provider_influx_rollup.steps.step import Steps
 
 A = TypeVar("A")
 B = TypeVar("B")

@@ -7,21 +7,22 @@ from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_influx_rollup.steps.step import Answer, Step
+from airflow_provider_influx_rollup.flux.write_points import FluxPoint
+from airflow_provider_influx_rollup.step import Answer, Step
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 if TYPE_CHECKING:
     # read in the texts of the answers' types
-    import pyarrow as pa  # noqa: F401
-
     from airflow_provider_influx_rollup.archive.annotated_rows import Row  # noqa: F401
 
 
 @dataclass(frozen=True, slots=True)
 class Query(Step["list[Row]"]):
-    """Run a Flux query; the result is ``list[Row]`` of ``archive/annotated_rows.py``: its columns, and its yield's name.
+    """Run a user's Flux; the result is ``list[Row]`` of ``archive/annotated_rows.py``: its columns, and its yield's name.
 
-    :param flux: the query text
+    What this package asks itself is a step of its own, with a type of its rows: see ``flux/query.py``.
+
+    :param flux: the text
     :param extern: a Flux AST file whose options are bound before the query (see ``flux/extern.py``)
     :param now: what ``now()`` is in the query
     :param as_sent: texts without the carriage returns that the server's CSV loses: the ledger has none, and a script that
@@ -38,36 +39,6 @@ class Query(Step["list[Row]"]):
 
 
 @dataclass(frozen=True, slots=True)
-class QueryArrow(Step["list[pa.Table]"]):
-    """Run a Flux query; the result is ``list[pyarrow.Table]``, one per distinct schema."""
-
-    flux: str
-    extern: Mapping[str, Any] | None = None
-    now: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class QueryDigest(Step[str]):
-    """Run a Flux query; the result is a digest of its columns and records, in their order, as text.
-
-    Equal digests mean equal answers. Nothing of the answer is kept, whatever its size.
-    """
-
-    flux: str
-    extern: Mapping[str, Any] | None = None
-    now: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Execute(Step["list[pa.Table]"]):
-    """Run Flux that writes inside InfluxDB; the result is ``list[pyarrow.Table]``: what it wrote, per yield."""
-
-    flux: str
-    extern: Mapping[str, Any] | None = None
-    now: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ParseScript(Step["dict[str, Any]"]):
     """Parse a Flux script on the server; the result is its AST as a dict (a Flux ``Package``)."""
 
@@ -78,12 +49,12 @@ class ParseScript(Step["dict[str, Any]"]):
 class Write(Step[None]):
     """Write line protocol with nanosecond times; the result is None.
 
-    :param queries: Flux that writes what line protocol cannot hold, after the lines
+    :param points: what line protocol cannot hold, written by Flux after the lines
     """
 
     bucket: str
     lines: Iterable[str]
-    queries: tuple[str, ...] = ()
+    points: tuple[FluxPoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,12 @@
-"""What a step is: a wish that a driver fulfils, with the type of its answer."""
+"""A verb: a generator of steps."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-Answer = TypeVar("Answer")
+from airflow_provider_influx_rollup.step import Step
+
 Result = TypeVar("Result")
-
-
-class Step(Generic[Answer]):
-    """A typed request to the driver: ``Step[list[Row]]`` is answered by a list of rows."""
-
-    __slots__ = ()
-
 
 Steps = Generator[Step[Any], Any, Result]

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, Total
 from airflow_provider_influx_rollup.archive.manifest import Part
-from airflow_provider_influx_rollup.steps.step import Step
+from airflow_provider_influx_rollup.flux.query import PointsQuery
+from airflow_provider_influx_rollup.step import Step
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 Layers = tuple[tuple[str, ...], ...]
@@ -18,13 +19,13 @@ class WriteParts(Step[list[Part]]):
 
     The files are not whole before the step is: nothing may refer to them until then. A try that was cut is begun again.
 
-    :param flux: rows with ``_time``, ``_field``, ``_value`` and tags
+    :param points: what is written
     :param folder: where the files are made
     :param name: begin of their names, which no other run uses
     :param tags: tag keys; others in the answer are an error
     """
 
-    flux: str
+    points: PointsQuery
     folder: str
     name: str
     tags: tuple[str, ...]
@@ -37,7 +38,7 @@ class FingerprintSource(Step[Fingerprint]):
     :param finds_doubled: also find points of one series, field and time, with 8 bytes for each point
     """
 
-    flux: str
+    points: PointsQuery
     finds_doubled: bool = False
 
 
@@ -223,13 +224,13 @@ class WritePoints(Step[Fingerprint]):
 class CompareParts(Step["Comparison"]):
     """Compare what a query returns with files, point by point; the result is a ``Comparison``.
 
-    :param flux: rows with ``_time``, ``_field``, ``_value`` and tags
+    :param points: what is compared
     :param layers: paths of Parquet files; where several have the same series, field and time, the first layer counts
     :param interval: only the points of the files inside it
     :param doubled: hashes of points that nobody writes: the bucket lacks none of them
     """
 
-    flux: str
+    points: PointsQuery
     layers: Layers
     interval: Interval
     doubled: bytes = field(default=b"", repr=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_influx_rollup.archive.fingerprint import Total
-from airflow_provider_influx_rollup.steps.step import Step
+from airflow_provider_influx_rollup.step import Step
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 NO_TABLE = -1

@@ -39,7 +39,7 @@ def act_compare_parts(store: ArchiveStore, client: InfluxClient, step: ComparePa
 
     def attempt() -> Comparison:
         found = _MatchedPoints(rows, keys, archived, keys_of(step.doubled))
-        for table in client.stream_arrow(step.flux):
+        for table in client.stream_arrow(step.points.flux()):
             for batch in table.to_batches():
                 if batch.num_rows:
                     found.take(batch)

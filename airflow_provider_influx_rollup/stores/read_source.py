@@ -27,7 +27,7 @@ def act_fingerprint_source(
     def attempt() -> Fingerprint:
         tally = Tally()
         keys = []
-        with closing(client.stream_arrow(step.flux)) as tables:
+        with closing(client.stream_arrow(step.points.flux())) as tables:
             for batch in _filled(tables):
                 found = tally.take(batch)
                 if step.finds_doubled:
@@ -35,7 +35,7 @@ def act_fingerprint_source(
         twice, points = repeated(keys)
         if not points:
             return tally.fingerprint()
-        with closing(client.stream_arrow(step.flux)) as tables:
+        with closing(client.stream_arrow(step.points.flux())) as tables:
             return replace(
                 tally.fingerprint(), doubled=points, doubled_series=series_of(_filled(tables), twice)
             )

@@ -185,7 +185,7 @@ def act_write_parts(store: ArchiveStore, client: InfluxClient, step: WriteParts)
 
     def attempt() -> list[Part]:
         # an answer that is not read to its end must not keep its connection
-        with closing(client.stream_arrow(step.flux)) as tables:
+        with closing(client.stream_arrow(step.points.flux())) as tables:
             return write_parts(store, step.folder, step.name, step.tags, tables)
 
     return client.retrying(attempt)

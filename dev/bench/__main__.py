@@ -17,10 +17,10 @@ from rich.table import Table
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.flux.chains import RollupChains
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
-from airflow_provider_influx_rollup.steps.influx import Execute
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.bench import archive, reconcile, scripts, validate
 from dev.bench.comparison import Comparison, at_least, at_most
@@ -152,8 +152,8 @@ def _own_script(client: InfluxClient, aggregates: tuple[str, ...]) -> str:
                 step = steps.send(answer)
             except StopIteration as end:
                 return end.value
-            if isinstance(step, Execute):
-                captured.append(step.flux)
+            if isinstance(step, RollupChains) and step.writes:
+                captured.append(step.flux())
             answer = yield step
 
     drive(tapped(), client, lambda _report: None)

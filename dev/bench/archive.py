@@ -21,13 +21,14 @@ import numpy as np
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.client.settings import ClientSettings
+from airflow_provider_influx_rollup.flux.archive import PointsOf
 from airflow_provider_influx_rollup.lifecycle.archive.archive import archive
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
 from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.source.slices import slice_of
-from airflow_provider_influx_rollup.lifecycle.source.whole_read import slice_query
+from airflow_provider_influx_rollup.lifecycle.source.whole_read import points_of_slice
 from airflow_provider_influx_rollup.steps.influx import Gather
 from airflow_provider_influx_rollup.steps.store import WriteParts, WritePoints
 from airflow_provider_influx_rollup.stores.actions import actions_with
@@ -72,10 +73,10 @@ class DataSet:
         """Some points of each series."""
         return Interval(START + skipped * STEP, START + (skipped + points) * STEP)
 
-    def query(self, part: Interval) -> str:
+    def query(self, part: Interval) -> PointsOf:
         """As an archive reads a part of it."""
         rows = self.devices * (part.duration // STEP) * len(self.fields)
-        return slice_query(_spec(self, "file:///nowhere"), slice_of(part, rows, TAGS))
+        return points_of_slice(_spec(self, "file:///nowhere"), slice_of(part, rows, TAGS))
 
     def lines(self) -> Iterator[str]:
         """Line protocol, the same in every run."""

@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.client.settings import ClientSettings
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
-from airflow_provider_influx_rollup.flux.source_read import raw_query
+from airflow_provider_influx_rollup.flux.source_read import RawPoints
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.lifecycle.validate.validate import validate
@@ -81,7 +81,7 @@ def load(client: InfluxClient) -> None:
 
 def read_once(client: InfluxClient) -> None:
     """One raw read of all points into Arrow."""
-    tables = client.query_arrow(raw_query(RollupSource(BUCKET, MEASUREMENT, {}), SPAN, FIELDS))
+    tables = client.query_arrow(RawPoints(RollupSource(BUCKET, MEASUREMENT, {}), SPAN, FIELDS).flux())
     assert sum(table.num_rows for table in tables) == SERIES * POINTS * len(FIELDS)  # noqa: S101 - a benchmark
 
 

@@ -110,6 +110,48 @@ def test_verb_has_an_entry_of_its_name_when_it_has_a_folder() -> None:
     assert loose == ["__init__.py"]
 
 
+# what reads the text of users' scripts
+OF_SCRIPTS = {
+    "query/query.py",
+    "rollup_script/gate.py",
+    "rollup_script/rollup_script.py",
+    "source/inventory_read.py",
+}
+
+
+def flux_in(path: str, tree: ast.AST) -> list[str]:
+    """Where a verb makes or sends Flux text itself; advice for people may quote some."""
+    found = []
+    advice = {
+        id(text)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.keyword | ast.Assign)
+        and "fix" in ast.unparse(node if isinstance(node, ast.keyword) else node.targets[0]).split("=")[0]
+        for text in ast.walk(node.value)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in advice:
+            found += [f"{path}:{node.lineno} {node.value!r}"] if "|>" in node.value else []
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{PACKAGE}.flux"):
+            text = [one.name for one in node.names if re.search(r"_query$|_text$|^render_", one.name)]
+            found += [f"{path}:{node.lineno} {name}" for name in text]
+            found += [f"{path}:{node.lineno} literals"] if "literals" in str(node.module) else []
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "Query" and path not in OF_SCRIPTS:
+            found.append(f"{path}:{node.lineno} Query")
+    return found
+
+
+def test_verb_has_no_flux_text_but_that_of_users() -> None:
+    assert flux_in("a/b.py", ast.parse("ask(Query(text))")) == ["a/b.py:1 Query"]
+    assert flux_in("a/b.py", ast.parse("x = f'{source}  |> count()'")) == ["a/b.py:1 '  |> count()'"]
+    planted = f"from {PACKAGE}.flux.literals import string\nfrom {PACKAGE}.flux.rollup import render_rollup"
+    assert len(flux_in("a/b.py", ast.parse(planted))) == 2
+    assert flux_in("a/b.py", ast.parse('raise Refused(what, fix="add |> range()")')) == []
+    root = CHECKOUT / PACKAGE / "lifecycle"
+    for path in sorted(root.rglob("*.py")):
+        assert flux_in(str(path.relative_to(root)), ast.parse(path.read_text())) == [], "ask a query of flux/"
+
+
 def bare_yields(tree: ast.AST) -> list[int]:
     """Lines where a generator of steps yields a step without the type of its answer."""
     found = []

@@ -16,6 +16,7 @@ from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.faults.worker_process import WorkerProcess
+from tests.scenes.sent_flux import kind_of
 
 if TYPE_CHECKING:
     from tests.faults.scenes import Scene
@@ -59,7 +60,7 @@ def gated(steps: Steps[Any], gate: Connection, *, only_first: bool) -> Steps[Any
         except StopIteration as end:
             return end.value
         if number == 0 or not only_first:
-            gate.send(type(step).__name__)
+            gate.send(kind_of(step))
             gate.recv()
         answer = yield step
     return None

@@ -20,7 +20,7 @@ from airflow_provider_influx_rollup.exceptions import (
     SourceChanging,
     StoreUnavailable,
 )
-from airflow_provider_influx_rollup.flux.archive import points_query
+from airflow_provider_influx_rollup.flux.archive import PointsOf
 from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import PurgeState, write_purge
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Step
@@ -90,12 +90,12 @@ class CannedTransport:
 def test_cut_answer_is_never_an_archive_when_it_stops_at_any_byte(
     scene: ArchiveScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flux = points_query(scene.bucket, "m", WINDOW, by_field=True)
+    points = PointsOf(scene.bucket, "m", WINDOW, by_field=True)
     cut = client_of(scene.server)
     real = cut._transport
     monkeypatch.setattr(cut, "_transport", CutTransport(real, 10**9))
-    body = b"".join(real.stream(_request(scene, flux)))
-    step = WriteParts(flux, "try", "t", ("device",))
+    body = b"".join(real.stream(_request(scene, points.flux())))
+    step = WriteParts(points, "try", "t", ("device",))
     accepted = []
     for length in range(len(body)):
         monkeypatch.setattr(cut, "_transport", CannedTransport(body[:length]))

@@ -14,8 +14,8 @@ import pytest
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import BucketNotFound
-from airflow_provider_influx_rollup.flux.deadman import last_statuses_query
-from airflow_provider_influx_rollup.flux.inventory import SeriesSource, last_seen_query, watermark_query
+from airflow_provider_influx_rollup.flux.deadman import LastStatuses
+from airflow_provider_influx_rollup.flux.inventory import LastSeen, SeriesSource, Watermark
 from airflow_provider_influx_rollup.lifecycle.deadman.deadman import check_deadman
 from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -316,7 +316,7 @@ def test_odd_names_are_taken_literally(client: InfluxClient, bucket_factory: Buc
         {"series": {name: name}, "state": "stopped", "last_seen": "2024-05-06T09:59:00Z"}
     ]
     (row,) = client.query(
-        last_statuses_query(spec.status_bucket, spec.check.id, Interval(START, START + 2 * HOUR))
+        LastStatuses(spec.status_bucket, spec.check.id, Interval(START, START + 2 * HOUR)).flux()
     )
     assert (row[name], row["_check_name"], row["_source_measurement"]) == (name, name, name)
 
@@ -382,12 +382,12 @@ def test_queries_are_pushed_down(
     put(client, spec.bucket, "d1", START)
     source = SeriesSource(spec.bucket, "fleet", ("temp", "state*"), {"site": ("a", "b")})
     queries = [
-        last_seen_query(source, window(), group_by),
-        watermark_query(source, window()),
-        last_statuses_query(spec.status_bucket, spec.check.id, window()),
+        LastSeen(source, window(), group_by),
+        Watermark(source, window()),
+        LastStatuses(spec.status_bucket, spec.check.id, window()),
     ]
     for query in queries:
-        profiled = f'import "profiler"\noption profiler.enabledProfilers = ["query"]\n{query}'
+        profiled = f'import "profiler"\noption profiler.enabledProfilers = ["query"]\n{query.flux()}'
         plans = [row["flux/query-plan"] for row in client.query(profiled) if row.get("flux/query-plan")]
         reads = re.findall(r"Read[A-Za-z]+", " ".join(plans))
         assert set(reads) == {"ReadWindowAggregate"}, plans

@@ -30,7 +30,7 @@ MAX_CUTS = 45
 MAX_ARCHIVE_STEPS = 40
 # what reads only; a run that dies there has changed nothing
 READS = frozenset(
-    "Query QueryArrow QueryDigest Gather FindBucket ShowKeys ReadBytes ListFolder Report".split()  # noqa: SIM905
+    "Query Gather FindBucket ShowKeys ReadBytes ListFolder Report".split()  # noqa: SIM905
 )
 
 

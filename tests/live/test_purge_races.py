@@ -40,7 +40,7 @@ LATER = PURGED_AT + HOUR
 REQUIRED = ("hourly",)
 # what reads only; a run that dies there has changed nothing
 READS = frozenset(
-    "Query QueryArrow QueryDigest Gather FindBucket EnsureBucket ShowKeys ReadBytes ListFolder Report".split()  # noqa: SIM905
+    "Query Gather FindBucket EnsureBucket ShowKeys ReadBytes ListFolder Report".split()  # noqa: SIM905
 )
 
 

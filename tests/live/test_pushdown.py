@@ -9,15 +9,16 @@ import pytest
 
 from airflow_provider_influx_rollup.client.driver import act
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.flux.archive import points_query
+from airflow_provider_influx_rollup.flux.archive import PointsOf
 from airflow_provider_influx_rollup.flux.plan import QueryPlan, plan_extern, read_plan, step_kind
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
-from airflow_provider_influx_rollup.steps.influx import Execute, Gather, Query, QueryArrow, Report
+from airflow_provider_influx_rollup.steps.influx import Gather, Report
 from airflow_provider_influx_rollup.steps.step import Step
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.scenes.rollup_runs import MERGEABLE, PUSHED, RUN, Place, interval, make_place, make_points, now
+from tests.scenes.sent_flux import flux_of
 
 pytestmark = pytest.mark.live
 
@@ -49,29 +50,29 @@ def place(influx: InfluxServer, client: InfluxClient) -> Place:
     return place
 
 
-def queries_of(spec: RollupSpec, span: Interval, client: InfluxClient) -> list[Query | QueryArrow | Execute]:
+def queries_of(spec: RollupSpec, span: Interval, client: InfluxClient) -> list[str]:
     """Every query that a rollup sends, in order."""
-    sent: list[Query | QueryArrow | Execute] = []
+    sent: list[str] = []
     steps = roll_up(spec, span, RUN, now)
     answer = None
     try:
         while True:
             step: Step = steps.send(answer)
             inner = step.steps if isinstance(step, Gather) else (step,)
-            sent += [one for one in inner if isinstance(one, Query | QueryArrow | Execute)]
+            sent += filter(None, map(flux_of, inner))
             answer = None if isinstance(step, Report) else act(step, client)
     except StopIteration:
         return sent
 
 
-def plan_of(client: InfluxClient, query: Query | QueryArrow | Execute) -> QueryPlan:
-    plan = read_plan(client.query(query.flux, extern=plan_extern()))
+def plan_of(client: InfluxClient, query: str) -> QueryPlan:
+    plan = read_plan(client.query(query, extern=plan_extern()))
     assert plan is not None
     return plan
 
 
-def reads_bucket(query: Query | QueryArrow | Execute, bucket: str) -> bool:
-    return f'from(bucket: "{bucket}")' in query.flux
+def reads_bucket(query: str, bucket: str) -> bool:
+    return f'from(bucket: "{bucket}")' in query
 
 
 @pytest.mark.parametrize("case", PUSHED_RUNS)
@@ -83,9 +84,9 @@ def test_nothing_of_the_source_is_read_raw_when_influxdb_can_aggregate(place: Pl
     assert of_source
     for query in of_source:
         plan = plan_of(place.client, query)
-        assert plan.is_pushed_down, query.flux
-        assert len(plan.pushed_reads) == query.flux.count("from(bucket:")
-        assert "filter" not in {step_kind(node) for node in plan.nodes}, query.flux
+        assert plan.is_pushed_down, query
+        assert len(plan.pushed_reads) == query.count("from(bucket:")
+        assert "filter" not in {step_kind(node) for node in plan.nodes}, query
 
 
 def test_source_is_read_raw_once_when_the_worker_computes(place: Place) -> None:
@@ -96,7 +97,6 @@ def test_source_is_read_raw_once_when_the_worker_computes(place: Place) -> None:
     plans = [plan_of(place.client, query) for query in sent]
     raw = [query for query, plan in zip(sent, plans, strict=True) if not plan.is_pushed_down]
     assert len(raw) == 1
-    assert isinstance(raw[0], QueryArrow)
     assert len(plan_of(place.client, raw[0]).raw_reads) == 1
 
 
@@ -108,7 +108,7 @@ def test_only_the_small_target_and_ledger_are_read_raw_when_rows_are_read_back(p
     for query in sent:
         plan = plan_of(place.client, query)
         assert {step_kind(node) for node in plan.raw_reads} <= {"ReadRange", "ReadGroup"}
-        assert "filter" not in {step_kind(node) for node in plan.nodes}, query.flux
+        assert "filter" not in {step_kind(node) for node in plan.nodes}, query
 
 
 @pytest.mark.parametrize(("by_field", "reads"), [(True, "ReadGroup"), (False, "ReadRange")])
@@ -116,7 +116,7 @@ def test_points_of_an_archive_are_filtered_and_grouped_by_the_storage_engine(
     place: Place, by_field: bool, reads: str
 ) -> None:
     """Rows themselves are wanted; only their bounds are taken off outside of the storage engine."""
-    plan = plan_of(place.client, Query(points_query(place.source, "readings", HOURS, by_field=by_field)))
+    plan = plan_of(place.client, PointsOf(place.source, "readings", HOURS, by_field).flux())
     [read] = plan.raw_reads
     assert step_kind(read) == reads
     assert [step_kind(node) for node in plan.nodes if node != read] == ["drop"]
@@ -124,12 +124,12 @@ def test_points_of_an_archive_are_filtered_and_grouped_by_the_storage_engine(
 
 def test_chains_are_few_when_local_days_are_grouped_into_runs(place: Place) -> None:
     spec = place.spec(LOS_ANGELES, ("count",), fields=("temp",), target_measurement="runs")
-    [compute] = [q for q in queries_of(spec, DAYS, place.client) if "aggregateWindow(" in q.flux]
-    assert compute.flux.count("aggregateWindow(") == 3
+    [compute] = [q for q in queries_of(spec, DAYS, place.client) if "aggregateWindow(" in q]
+    assert compute.count("aggregateWindow(") == 3
 
 
 def test_plan_shows_a_raw_read_when_a_query_is_not_pushed_down(place: Place) -> None:
     """The check itself can fail."""
     flux = f"""from(bucket: "{place.source}") |> range(start: 2025-03-08T00:00:00Z, stop: 2025-03-09T00:00:00Z)
         |> filter(fn: (r) => r._field == "temp") |> median()"""
-    assert not plan_of(place.client, Query(flux)).is_pushed_down
+    assert not plan_of(place.client, flux).is_pushed_down

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -13,13 +13,15 @@ import pytest
 from airflow_provider_influx_rollup.client.driver import act
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import SourceChanging, WindowsFailed
+from airflow_provider_influx_rollup.flux.query import ArrowQuery
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
-from airflow_provider_influx_rollup.steps.influx import Execute, Gather, QueryArrow, Report
+from airflow_provider_influx_rollup.steps.influx import Gather, Report
 from airflow_provider_influx_rollup.steps.step import Step
 from tests.conftest import InfluxServer
 from tests.oracle import compare, rollup, windows
 from tests.scenes.rollup_runs import RUN, TAGS, Place, encode, interval, make_place, make_points, now, roll
+from tests.scenes.sent_flux import flux_of
 
 pytestmark = pytest.mark.live
 
@@ -148,7 +150,7 @@ def reads(step: Step, bucket: str) -> bool:
     """Whether a step reads a bucket."""
     if isinstance(step, Gather):
         return any(reads(inner, bucket) for inner in step.steps)
-    return f'from(bucket: "{bucket}")' in getattr(step, "flux", "")
+    return f'from(bucket: "{bucket}")' in flux_of(step)
 
 
 def scenes(source: tuple[Place, pd.DataFrame], path: Path) -> Iterator[Scene]:
@@ -264,16 +266,12 @@ def test_no_torn_window_is_committed_when_a_point_lands_between_two_chains_of_on
             stepper.advance()
             continue
         counts = [chain for chain in chains if is_count(chain)]
-        answers = [
-            act(replace(stepper.pending, flux=chain), scene.place.client)
-            for chain in chains
-            if chain not in counts
-        ]
+        query = scene.place.client.query_arrow
+        tables = [table for chain in chains if chain not in counts for table in query(chain)]
         scene.land_a_point()
         landed = True
-        answers += [act(replace(stepper.pending, flux=chain), scene.place.client) for chain in counts]
-        tables = [table for answer in answers for table in answer or ()]
-        stepper.pending = stepper.steps.send(tables or None)
+        tables += [table for chain in counts for table in query(chain)]
+        stepper.pending = stepper.steps.send(stepper.pending.read(tables))
     assert landed
     assert scene.states() == {"COMMITTED"}
     assert scene.differences(scene.points) == []
@@ -281,9 +279,9 @@ def test_no_torn_window_is_committed_when_a_point_lands_between_two_chains_of_on
 
 def chains_of(step: Step, bucket: str) -> list[str]:
     """The chains of a step that computes from a bucket, each as a query of its own."""
-    if not isinstance(step, Execute | QueryArrow) or not reads(step, bucket):
+    if not isinstance(step, ArrowQuery) or not reads(step, bucket):
         return []
-    head, *chains = step.flux.split("from(bucket: ")
+    head, *chains = step.flux().split("from(bucket: ")
     return [f"{head}from(bucket: {chain}" for chain in chains]
 
 

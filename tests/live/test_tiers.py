@@ -23,12 +23,12 @@ from airflow_provider_influx_rollup.exceptions import (
 from airflow_provider_influx_rollup.lifecycle.pipeline.run_windows import interval_to_run
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
-from airflow_provider_influx_rollup.steps.influx import QueryArrow
 from airflow_provider_influx_rollup.steps.step import Steps
 from dev.influx_http import InfluxAddress
 from tests import oracle
 from tests.conftest import InfluxServer
 from tests.scenes.rollup_runs import RUN, interval, now, per_field, roll
+from tests.scenes.sent_flux import flux_of
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.windows.interval import Interval
@@ -335,7 +335,7 @@ def interrupted(steps: Steps[Any], act: Callable[[], object]) -> Steps[Any]:
         except StopIteration as end:
             return end.value
         answer = yield step
-        if not is_done and isinstance(step, QueryArrow) and "fn: sum" in step.flux:
+        if not is_done and "fn: sum" in flux_of(step):
             is_done = True
             act()
 

@@ -13,7 +13,7 @@ import pytest
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import BucketNotFound, WindowMisaligned
-from airflow_provider_influx_rollup.flux.completeness import counts_query
+from airflow_provider_influx_rollup.flux.completeness import SeriesCounts
 from airflow_provider_influx_rollup.ledger.codec import encode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
@@ -245,7 +245,7 @@ def test_interval_is_refused_when_the_grid_does_not_tile_it(spec: CompletenessSp
 
 def test_counts_are_pushed_down(client: InfluxClient, spec: CompletenessSpec) -> None:
     put(client, spec.bucket, "d1", START, 1, HOUR)
-    query = counts_query(replace(spec, fields=("temp", "!state")).source, equal_runs([WINDOW])[0])
+    query = SeriesCounts(replace(spec, fields=("temp", "!state")).source, equal_runs([WINDOW])[0]).flux()
     profiled = f'import "profiler"\noption profiler.enabledProfilers = ["query"]\n{query}'
     plans = [row["flux/query-plan"] for row in client.query(profiled) if row.get("flux/query-plan")]
     assert set(re.findall(r"Read[A-Za-z]+", " ".join(plans))) == {"ReadWindowAggregateByTime"}

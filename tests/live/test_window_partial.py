@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_influx_rollup.client.driver import drive
+from airflow_provider_influx_rollup.client.driver import act, drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
-from airflow_provider_influx_rollup.ledger.codec import decode_receipts
+from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf
 from airflow_provider_influx_rollup.lifecycle.completeness.completeness import check_windows
 from airflow_provider_influx_rollup.lifecycle.completeness.spec import CompletenessSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
@@ -70,9 +69,9 @@ def rollup(spec: CompletenessSpec, bucket_factory: Callable[[], str]) -> RollupS
 
 def marks(client: InfluxClient, rollup: RollupSpec) -> list[tuple[str, str, int, str]]:
     """Start, state, generation and mark of each receipt."""
-    rows = client.query(receipts_query(rollup.ledger_bucket, "halves", "rollup", Interval(START - HOUR, DUE)))
+    query = ReceiptsOf(rollup.ledger_bucket, "halves", "rollup", Interval(START - HOUR, DUE))
     return [
-        (f"{r.window.start:%H:%M}", r.state.value, r.generation, r.incomplete) for r in decode_receipts(rows)
+        (f"{r.window.start:%H:%M}", r.state.value, r.generation, r.incomplete) for r in act(query, client)
     ]
 
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from airflow_provider_influx_rollup.aggregates.catalog import find_aggregate
 from airflow_provider_influx_rollup.aggregates.selection import Column
 from airflow_provider_influx_rollup.exceptions import WindowFrozen
+from airflow_provider_influx_rollup.flux.source_read import WindowCounts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
@@ -28,7 +29,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.frozen import count_notes, 
 from airflow_provider_influx_rollup.lifecycle.run.margins import RETENTION_MARGIN
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
-from airflow_provider_influx_rollup.steps.influx import Bucket, QueryArrow
+from airflow_provider_influx_rollup.steps.influx import Bucket
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 BEGIN = datetime(2025, 3, 10, tzinfo=UTC)
@@ -80,7 +81,7 @@ class Source:
 
 
 def table(source: Source, job: RollupBlock) -> pa.Table:
-    """What ``counts_query`` returns: the points of each field and window that has some."""
+    """What ``WindowCounts`` returns: the points of each field and window that has some."""
     rows = [
         (window.start, name, count)
         for window in job.windows
@@ -167,8 +168,9 @@ class Story:
         """Act out the verb's question about the windows."""
         steps = frozen_windows(job, book, self.source.bucket, self.now)
         try:
-            assert isinstance(next(steps), QueryArrow)
-            steps.send([table(self.source, job)])
+            query = next(steps)
+            assert isinstance(query, WindowCounts)
+            steps.send(query.read([table(self.source, job)]))
         except StopIteration as end:
             frozen: dict[Interval, WindowFrozen] = end.value
             return frozen

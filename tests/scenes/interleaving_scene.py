@@ -32,6 +32,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.oracle import query
 from tests.scenes.archive_scene import VERSIONS, WINDOW, Point, point
 from tests.scenes.purge_scene import ALWAYS, HOUR, PURGED_AT, Fact, PurgeScene, as_facts
+from tests.scenes.sent_flux import kind_of
 
 LENGTH = timedelta(hours=1)
 WINDOWS = [
@@ -68,13 +69,13 @@ class Verb:
         if not isinstance(step, Gather):
             answer, error = self._act(step)
             self._answer(answer, error)
-            return type(step).__name__
+            return kind_of(step)
         number = self._open.pop(self.scene.random.randrange(len(self._open)))
         self._answers[number], error = self._act(step.steps[number])
         self._error = self._error or error
         if not self._open:
             self._answer([self._answers[one] for one in range(len(step.steps))], self._error)
-        return type(step.steps[number]).__name__
+        return kind_of(step.steps[number])
 
     def die(self) -> None:
         """Never act another step out."""

@@ -26,6 +26,7 @@ from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.oracle import query, read_target
 from tests.scenes.archive_scene import RUN, WINDOW, ArchiveScene, Point, make_archive_scene, point
+from tests.scenes.sent_flux import kind_of
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
@@ -258,7 +259,7 @@ class Stepper:
         except StopIteration:
             self.pending = None
             return False
-        self.seen.append(type(self.pending).__name__)
+        self.seen.append(kind_of(self.pending))
         return True
 
 

@@ -14,11 +14,12 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.lifecycle.validate.validate import validate
-from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Query, QueryArrow, Write
+from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Write
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests import oracle
 from tests.conftest import InfluxServer
+from tests.scenes.sent_flux import flux_of
 from tests.scenes.validation_scene import MEASUREMENT, START, Point
 
 NOW = START + timedelta(days=2)
@@ -48,7 +49,7 @@ def queries_of(client: InfluxClient, spec: ValidateSpec, interval: Interval) -> 
             except StopIteration as end:
                 return end.value
             inner = step.steps if isinstance(step, Gather) else (step,)
-            sent.extend(one.flux for one in inner if isinstance(one, Query | QueryArrow))
+            sent.extend(filter(None, map(flux_of, inner)))
             answer = yield step
 
     drive(tapped(), client, lambda _report: None)

@@ -33,7 +33,7 @@ from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
     READS_AT_A_TIME,
     ReadPlan,
     fingerprint_source,
-    slice_query,
+    points_of_slice,
 )
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Gather, Report
@@ -260,7 +260,7 @@ def _write_slices(making: GenerationRun, folder: str, name: str) -> Steps[list[P
         some = slices[first : first + READS_AT_A_TIME]
         steps = tuple(
             WriteParts(
-                slice_query(spec, one),
+                points_of_slice(spec, one),
                 folder,
                 f"{name}-{number:04d}",
                 making.tags,

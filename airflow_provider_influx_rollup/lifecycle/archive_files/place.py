@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from airflow_provider_influx_rollup.flux.ledger_read import folders_query
-from airflow_provider_influx_rollup.flux.purges import named_marks_query
+from airflow_provider_influx_rollup.flux.ledger_read import ArchiveFolders
+from airflow_provider_influx_rollup.flux.purges import MarksOfBucket
 from airflow_provider_influx_rollup.ledger.archive_folders import (
     ArchiveFolder,
-    decode_folders,
     encode_folder,
 )
-from airflow_provider_influx_rollup.ledger.purges import LIFTED, decode_marks, encode_mark
+from airflow_provider_influx_rollup.ledger.purges import LIFTED, encode_mark
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import without_superseded
 from airflow_provider_influx_rollup.steps.ask import ask, gather
-from airflow_provider_influx_rollup.steps.influx import Bucket, FindBucket, Query
+from airflow_provider_influx_rollup.steps.influx import Bucket, FindBucket
 from airflow_provider_influx_rollup.steps.step import Steps
 
 
@@ -33,7 +32,7 @@ def find_place(spec: ArchiveSpec) -> Steps[tuple[ArchiveSpec, list[str]]]:
     bucket, ledger = yield from gather(FindBucket(spec.bucket), FindBucket(spec.ledger_bucket))
     if bucket is None or ledger is None:
         return spec, []
-    folders = decode_folders((yield from ask(Query(folders_query(spec.ledger_bucket), as_sent=True))))
+    folders = yield from ask(ArchiveFolders(spec.ledger_bucket))
     known = folder_of_id(folders, bucket.id)
     if known is not None:
         return replace(spec, kept_as=known.names), []
@@ -52,9 +51,7 @@ def earlier_names(bucket: str, ledger_bucket: str) -> Steps[tuple[str, str] | No
     found, ledger = yield from gather(FindBucket(bucket), FindBucket(ledger_bucket))
     if found is None or ledger is None:
         return None
-    folder = folder_of_id(
-        decode_folders((yield from ask(Query(folders_query(ledger_bucket), as_sent=True)))), found.id
-    )
+    folder = folder_of_id((yield from ask(ArchiveFolders(ledger_bucket))), found.id)
     return None if folder is None else folder.names
 
 
@@ -77,9 +74,7 @@ def _new_folder(spec: ArchiveSpec, bucket: Bucket, folders: Sequence[ArchiveFold
 
 def _adopted_marks(ledger_bucket: str, bucket: Bucket) -> Steps[list[str]]:
     """The marks that count by the bucket's name, with its id: from now on they follow it."""
-    marks = without_superseded(
-        decode_marks((yield from ask(Query(named_marks_query(ledger_bucket, bucket.name), as_sent=True))))
-    )
+    marks = without_superseded((yield from ask(MarksOfBucket(ledger_bucket, bucket.name))))
     return [
         encode_mark(replace(mark, bucket_id=bucket.id))
         for mark in marks

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import BucketNotFound
-from airflow_provider_influx_rollup.flux.completeness import counts_query
-from airflow_provider_influx_rollup.flux.inventory import last_seen_query, watermark_query
-from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
-from airflow_provider_influx_rollup.ledger.codec import decode_receipts
+from airflow_provider_influx_rollup.flux.completeness import SeriesCounts
+from airflow_provider_influx_rollup.flux.inventory import LastSeen, Watermark
+from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf
+from airflow_provider_influx_rollup.flux.series import Series
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.completeness.gaps import (
     WindowCount,
@@ -29,15 +29,10 @@ from airflow_provider_influx_rollup.lifecycle.completeness.quiet_source import q
 from airflow_provider_influx_rollup.lifecycle.completeness.spec import CompletenessSpec
 from airflow_provider_influx_rollup.lifecycle.run.margins import DEVICE_CLOCKS_AHEAD
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
-from airflow_provider_influx_rollup.lifecycle.source.inventory import (
-    Series,
-    last_seen_by_series,
-    match_series,
-    series_label,
-)
+from airflow_provider_influx_rollup.lifecycle.source.inventory import match_series, series_label
 from airflow_provider_influx_rollup.lifecycle.source.inventory_read import read_expected
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Query, Report
+from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
@@ -120,8 +115,7 @@ def check_windows(spec: CompletenessSpec, interval: Interval, now: datetime) -> 
         yield from mark_incomplete(spec, interval, look.lacking(), now)
     else:
         yield from mark_complete(spec, interval)
-    rows = yield from ask(Query(watermark_query(spec.source, interval)))
-    watermark = max((row["_time"] for row in rows), default=None)
+    watermark = yield from ask(Watermark(spec.source, interval))
     event = completion_event(spec, interval, look, watermark)
     return event | {"upstream_incomplete": sum(1 for receipt in receipts.values() if receipt.incomplete)}
 
@@ -139,9 +133,7 @@ def look_at(spec: CompletenessSpec, interval: Interval, now: datetime) -> Steps[
     )
     counted: list[WindowCount] = []
     for run in equal_runs(spec.windows(interval)):
-        counted += count_windows(
-            run.windows, (yield from ask(Query(counts_query(spec.source, run), keeps_bytes=True)))
-        )
+        counted += count_windows(run.windows, (yield from ask(SeriesCounts(spec.source, run))))
     cadence = Duration.of(spec.cadence) if spec.cadence else None
     gaps = [
         find_gap(
@@ -166,9 +158,7 @@ def _behind(
     """Which of the expected series have no point past the stop yet, by the points' own time; empty when enough have."""
     passed = interval.stop + Duration.of(str(spec.watermark), allow_zero=True).timedelta
     after = Interval(passed, max(now, passed) + DEVICE_CLOCKS_AHEAD)
-    seen = last_seen_by_series(
-        (yield from ask(Query(last_seen_query(spec.source, after, None), keeps_bytes=True)))
-    )
+    seen = yield from ask(LastSeen(spec.source, after))
     listed = expected if isinstance(expected, tuple) else ()
     total = len(listed) or (expected if isinstance(expected, int) else 1)
     behind, _ = match_series(listed, seen)
@@ -183,13 +173,13 @@ def _upstream(spec: CompletenessSpec, interval: Interval) -> Steps[dict[Interval
     """The receipts of the windows that the upstream pipeline has COMMITTED."""
     if spec.upstream is None:
         return {}
-    query = receipts_query(spec.ledger_bucket, spec.upstream, ROLLUP, interval)
+    query = ReceiptsOf(spec.ledger_bucket, spec.upstream, ROLLUP, interval)
     try:
-        rows = yield from ask(Query(query, as_sent=True))
+        receipts = yield from ask(query)
     except BucketNotFound:
         # the ledger is made by the first rollup that commits a window
-        rows = []
-    return {receipt.window: receipt for receipt in decode_receipts(rows) if receipt.is_committed}
+        receipts = []
+    return {receipt.window: receipt for receipt in receipts if receipt.is_committed}
 
 
 def _lacks(interval: Interval, look: Observation) -> str:

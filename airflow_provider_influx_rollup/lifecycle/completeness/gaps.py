@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from airflow_provider_influx_rollup.lifecycle.source.inventory import (
-    Series,
-    match_series,
-    series_label,
-    series_of,
-)
+from airflow_provider_influx_rollup.flux.completeness import SeriesCount
+from airflow_provider_influx_rollup.flux.series import Series
+from airflow_provider_influx_rollup.lifecycle.source.inventory import match_series, series_label
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -65,15 +61,12 @@ class WindowGap:
         )
 
 
-def count_windows(windows: Sequence[Interval], rows: Sequence[Mapping[str, Any]]) -> list[WindowCount]:
-    """Sort counts into their windows.
-
-    :param rows: what ``counts_query`` returns
-    """
+def count_windows(windows: Sequence[Interval], counts: Iterable[SeriesCount]) -> list[WindowCount]:
+    """Sort counts into their windows."""
     by_field: dict[tuple[datetime, Series, str], int] = defaultdict(int)
-    for row in rows:
+    for one in counts:
         # a tag set may have several series keys, which are counted one by one
-        by_field[row["_time"], series_of(row), row["_field"]] += int(row["_value"])
+        by_field[one.start, one.series, one.field] += one.points
     points: dict[datetime, dict[Series, int]] = {window.start: {} for window in windows}
     totals = dict.fromkeys(points, 0)
     for (start, series, _), count in by_field.items():

@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from airflow_provider_influx_rollup.exceptions import BucketNotFound
-from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
-from airflow_provider_influx_rollup.ledger.codec import decode_receipts, encode_incomplete, encode_receipts
+from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf
+from airflow_provider_influx_rollup.ledger.codec import encode_incomplete, encode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.completeness.spec import CompletenessSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_stored, rollups_in_force
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import EnsureBucket, Query, Report, Write
+from airflow_provider_influx_rollup.steps.influx import EnsureBucket, Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.touched import windows_touched
@@ -116,10 +116,8 @@ def _is_about(receipt: Receipt, interval: Interval) -> bool:
 
 
 def _receipts(spec: CompletenessSpec, span: Interval) -> Steps[dict[datetime, Receipt]]:
-    rows = yield from ask(
-        Query(receipts_query(spec.ledger_bucket, str(spec.pipeline), ROLLUP, span), as_sent=True)
-    )
-    return {receipt.window.start: receipt for receipt in decode_receipts(rows)}
+    receipts = yield from ask(ReceiptsOf(spec.ledger_bucket, str(spec.pipeline), ROLLUP, span))
+    return {receipt.window.start: receipt for receipt in receipts}
 
 
 def _span(intervals: Sequence[Interval]) -> Interval:

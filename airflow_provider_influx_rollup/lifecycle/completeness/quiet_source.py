@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from airflow_provider_influx_rollup.exceptions import BucketNotFound
-from airflow_provider_influx_rollup.flux.ledger_read import look_query
-from airflow_provider_influx_rollup.ledger.looks import SourceLook, decode_look, encode_look, short_hash
+from airflow_provider_influx_rollup.flux.ledger_read import LastLook
+from airflow_provider_influx_rollup.ledger.looks import SourceLook, encode_look, short_hash
 from airflow_provider_influx_rollup.lifecycle.completeness.gaps import WindowCount
 from airflow_provider_influx_rollup.lifecycle.completeness.spec import CompletenessSpec
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import EnsureBucket, Query, Write
+from airflow_provider_influx_rollup.steps.influx import EnsureBucket, Write
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -30,11 +30,10 @@ def quiet_since(
     """
     watch, fingerprint = watch_of(spec), fingerprint_of(counted)
     try:
-        rows = yield from ask(Query(look_query(spec.ledger_bucket, watch, interval), as_sent=True))
+        last = yield from ask(LastLook(spec.ledger_bucket, watch, interval))
     except BucketNotFound:
         yield from ask(EnsureBucket(spec.ledger_bucket))
-        rows = []
-    last = decode_look(rows, interval)
+        last = None
     if last is not None and last.fingerprint == fingerprint and last.seen_since <= now:
         return last.seen_since
     look = SourceLook(watch, interval, fingerprint, now)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_influx_rollup.flux.inventory import last_seen_query
+from airflow_provider_influx_rollup.flux.inventory import LastSeen
+from airflow_provider_influx_rollup.flux.series import Series
 from airflow_provider_influx_rollup.lifecycle.deadman.series_state import (
     DEAD,
     ObservedSeries,
@@ -21,15 +22,10 @@ from airflow_provider_influx_rollup.lifecycle.deadman.statuses import (
     statuses_of,
     write_statuses,
 )
-from airflow_provider_influx_rollup.lifecycle.source.inventory import (
-    Series,
-    grouping_of,
-    last_seen_by_series,
-    series_label,
-)
+from airflow_provider_influx_rollup.lifecycle.source.inventory import grouping_of, series_label
 from airflow_provider_influx_rollup.lifecycle.source.inventory_read import read_named
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Query, Report
+from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
@@ -51,10 +47,8 @@ def check_deadman(spec: DeadmanSpec, interval: Interval) -> Steps[dict[str, Any]
     spans = spans_of(spec, interval)
     expected = yield from read_named(spec.inventory, interval)
     keys = grouping_of(spec.group_by, expected)
-    recent_query = Query(last_seen_query(spec.source, spans.recent, keys), keeps_bytes=True)
-    earlier_query = Query(last_seen_query(spec.source, spans.earlier, keys), keeps_bytes=True)
-    recent = last_seen_by_series((yield from ask(recent_query)))
-    earlier = last_seen_by_series((yield from ask(earlier_query)))
+    recent = yield from ask(LastSeen(spec.source, spans.recent, keys))
+    earlier = yield from ask(LastSeen(spec.source, spans.earlier, keys))
     levels = yield from read_levels(spec, Interval(spans.earlier.start, interval.stop))
     newer = yield from read_newer(spec, interval)
     retired = spec.inventory.without_retired

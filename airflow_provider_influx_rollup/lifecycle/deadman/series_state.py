@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from airflow_provider_influx_rollup.lifecycle.source.inventory import Series
+from airflow_provider_influx_rollup.flux.series import Series
 from airflow_provider_influx_rollup.windows.interval import format_instant
 
 

@@ -9,21 +9,22 @@ from typing import Any
 from airflow_provider_influx_rollup.exceptions import WriteRejected
 from airflow_provider_influx_rollup.flux.deadman import (
     STATUS_MEASUREMENT,
-    last_statuses_query,
-    newest_status_query,
+    LastStatuses,
+    NewestStatus,
+    WrittenStatus,
 )
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
+from airflow_provider_influx_rollup.flux.series import Series
 from airflow_provider_influx_rollup.lifecycle.deadman.series_state import DEAD, SeriesState, SeriesVerdict
 from airflow_provider_influx_rollup.lifecycle.deadman.spec import RETIRED_LEVEL, DeadmanSpec, Spans
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import about_window
-from airflow_provider_influx_rollup.lifecycle.source.inventory import Series, series_label
+from airflow_provider_influx_rollup.lifecycle.source.inventory import series_label
 from airflow_provider_influx_rollup.lifecycle.statuses.check_status import (
     Status,
-    read_status,
     write_of_statuses,
 )
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Delete, Query, Report
+from airflow_provider_influx_rollup.steps.influx import Delete, Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, STORABLE, Interval, format_instant
 
@@ -36,13 +37,11 @@ def read_levels(spec: DeadmanSpec, interval: Interval) -> Steps[dict[Series, str
 
     :param interval: of status times
     """
-    rows = yield from ask(Query(last_statuses_query(spec.status_bucket, spec.check.id, interval)))
-    latest: dict[Series, tuple[datetime, str]] = {}
-    for row in rows:
-        series, level, time = read_status(row)
-        if series not in latest or latest[series][0] < time:
-            latest[series] = (time, level)
-    return {series: level for series, (_, level) in latest.items()}
+    latest: dict[Series, WrittenStatus] = {}
+    for status in (yield from ask(LastStatuses(spec.status_bucket, spec.check.id, interval))):
+        if status.series not in latest or latest[status.series].time < status.time:
+            latest[status.series] = status
+    return {series: status.level for series, status in latest.items()}
 
 
 def statuses_of(
@@ -117,9 +116,9 @@ def write_statuses(spec: DeadmanSpec, interval: Interval, statuses: list[Status]
     """
     check, at = spec.check, interval.stop
     instant = Interval(at, at + MICROSECOND)
-    rows = yield from ask(Query(last_statuses_query(spec.status_bucket, check.id, instant)))
+    before = yield from ask(LastStatuses(spec.status_bucket, check.id, instant))
     planned = {(status.series, status.level) for status in statuses}
-    stale_levels = {level for series, level, _ in map(read_status, rows) if (series, level) not in planned}
+    stale_levels = {one.level for one in before if (one.series, one.level) not in planned}
     with about_window(interval, "no status"):
         write = write_of_statuses(spec.status_bucket, check, statuses, at)
     try:
@@ -143,5 +142,4 @@ def write_statuses(spec: DeadmanSpec, interval: Interval, statuses: list[Status]
 def read_newer(spec: DeadmanSpec, interval: Interval) -> Steps[datetime | None]:
     """The time of the check's last status after an interval; None when the interval is the latest it judged."""
     later = Interval(interval.stop + MICROSECOND, STORABLE.stop)
-    rows = yield from ask(Query(newest_status_query(spec.status_bucket, spec.check.id, later)))
-    return max((row["_time"] for row in rows), default=None)
+    return (yield from ask(NewestStatus(spec.status_bucket, spec.check.id, later)))

@@ -7,17 +7,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import BucketNotFound, InfluxForbidden
-from airflow_provider_influx_rollup.flux.ledger_history import spec_counts_query, unfinished_query
-from airflow_provider_influx_rollup.flux.server_clock import server_clock_query
+from airflow_provider_influx_rollup.flux.ledger_history import SpecCount, SpecCounts, UnfinishedReceipts
+from airflow_provider_influx_rollup.flux.server_clock import ServerClock
 from airflow_provider_influx_rollup.lifecycle.doctor.findings import Finding, Severity, describe
 from airflow_provider_influx_rollup.lifecycle.doctor.retention import check_retention
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_pipelines
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Bucket, CheckWritable, FindBucket, Gather, Query
+from airflow_provider_influx_rollup.steps.influx import Bucket, CheckWritable, FindBucket, Gather
 from airflow_provider_influx_rollup.steps.step import Steps
-from airflow_provider_influx_rollup.windows.interval import EPOCH, Interval, from_ns
+from airflow_provider_influx_rollup.windows.interval import EPOCH, Interval
 
 Row = Mapping[str, Any]
 
@@ -51,17 +51,13 @@ def examine(
     findings.append(
         _check_stuck(
             pipelines,
-            (yield from ask(Query(unfinished_query(ledger_bucket, _always(now())), as_sent=True))),
+            (yield from ask(UnfinishedReceipts(ledger_bucket, _always(now())))),
             now(),
             stuck_after,
         )
     )
     starts = Interval(now() - drift_since, now())
-    findings.append(
-        _check_drift(
-            pipelines, (yield from ask(Query(spec_counts_query(ledger_bucket, starts), as_sent=True)))
-        )
-    )
+    findings.append(_check_drift(pipelines, (yield from ask(SpecCounts(ledger_bucket, starts)))))
     return findings
 
 
@@ -71,9 +67,9 @@ def _always(now: datetime) -> Interval:
 
 def _check_clock(now: Clock) -> Steps[Finding]:
     before = now()
-    rows = yield from ask(Query(server_clock_query()))
+    server = yield from ask(ServerClock())
     on_the_way = now() - before
-    difference = rows[0]["_value"] - (before + on_the_way / 2)
+    difference = server - (before + on_the_way / 2)
     # when in that time the server looked at its clock, nobody knows
     amount = max(abs(difference) - on_the_way / 2, timedelta())
     status = Severity.OK if amount < CLOCK_WARN else Severity.WARN if amount < CLOCK_FAIL else Severity.FAIL
@@ -169,14 +165,16 @@ def _check_permissions(
 
 
 def _check_stuck(
-    pipelines: Mapping[str, RollupSpec], rows: Iterable[Row], now: datetime, stuck_after: timedelta
+    pipelines: Mapping[str, RollupSpec],
+    receipts: Iterable[tuple[str, datetime]],
+    now: datetime,
+    stuck_after: timedelta,
 ) -> Finding:
     writing: dict[str, int] = {}
     stuck: dict[str, int] = {}
-    for row in rows:
-        is_stuck = from_ns(row["written_at_ns"]) < now - stuck_after
-        counted = stuck if is_stuck else writing
-        counted[row["pipeline"]] = counted.get(row["pipeline"], 0) + 1
+    for pipeline, since in receipts:
+        counted = stuck if since < now - stuck_after else writing
+        counted[pipeline] = counted.get(pipeline, 0) + 1
     if stuck:
         names = ", ".join(f"{count} of {name!r}" for name, count in sorted(stuck.items()))
         text = f"windows are WRITING for more than {describe(stuck_after.total_seconds())}: {names}"
@@ -193,12 +191,12 @@ def _check_stuck(
     return Finding("writing", Severity.OK, "no window is WRITING")
 
 
-def _check_drift(pipelines: Mapping[str, RollupSpec], rows: Iterable[Row]) -> Finding:
+def _check_drift(pipelines: Mapping[str, RollupSpec], counts: Iterable[SpecCount]) -> Finding:
     stale: dict[str, int] = {}
-    for row in rows:
-        spec = pipelines.get(row["pipeline"])
-        if spec is not None and row["spec_hash"] != spec.spec_hash():
-            stale[row["pipeline"]] = stale.get(row["pipeline"], 0) + row["_value"]
+    for one in counts:
+        spec = pipelines.get(one.pipeline)
+        if spec is not None and one.spec_hash != spec.spec_hash():
+            stale[one.pipeline] = stale.get(one.pipeline, 0) + one.receipts
     if not stale:
         return Finding("specs", Severity.OK, "all recent windows are of the spec in force")
     names = ", ".join(f"{count} of {name!r}" for name, count in sorted(stale.items()))

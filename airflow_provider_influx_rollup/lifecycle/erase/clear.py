@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import BucketNotFound, ConfigurationError, SourceChanging
-from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
+from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf
 from airflow_provider_influx_rollup.hashing import text_hash
-from airflow_provider_influx_rollup.ledger.codec import decode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.archive_files.fences import put_fence
@@ -29,7 +28,7 @@ from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
 from airflow_provider_influx_rollup.lifecycle.run.margins import BUSY_FOR
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Query, Report
+from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.coverage import subtract
 from airflow_provider_influx_rollup.windows.duration import Duration
@@ -189,8 +188,8 @@ class ErasureRun:
 
     def _receipts(self, reader: Reader, spans: Sequence[Interval]) -> Steps[list[Receipt]]:
         reach = Interval(_earlier(spans[0].start), spans[-1].stop)
-        query = receipts_query(reader.rollup.ledger_bucket, reader.name, ROLLUP, reach)
-        receipts = decode_receipts((yield from ask(Query(query, as_sent=True))))
+        query = ReceiptsOf(reader.rollup.ledger_bucket, reader.name, ROLLUP, reach)
+        receipts = yield from ask(query)
         return [one for one in receipts if any(one.window.overlaps(span) for span in spans)]
 
     def find_writing(self, found: ErasureFindings) -> Steps[list[WritingRun]]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
 from airflow_provider_influx_rollup.exceptions import BucketNotFound
 from airflow_provider_influx_rollup.flux.deadman import STATUS_MEASUREMENT
-from airflow_provider_influx_rollup.flux.erase import EXACT_TIME, records_query
+from airflow_provider_influx_rollup.flux.erase import TextRecords
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.ledger.codec import EVENT_MEASUREMENT
 from airflow_provider_influx_rollup.ledger.line_protocol import encode_line
@@ -17,7 +14,7 @@ from airflow_provider_influx_rollup.lifecycle.erase.source import delete_matchin
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.erase.texts import NAMING, TextField
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import FindBucket, Query, Report, Write
+from airflow_provider_influx_rollup.steps.influx import FindBucket, Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.all_time import EVER
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -25,7 +22,6 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 COPIES, STATUSES, RECORDS = "copies", "statuses", "records"
 SOURCE_MEASUREMENT = "_source_measurement"
 LINES_PER_WRITE = 1_000
-NOT_TAGS = frozenset({"_time", "_value", "_field", "_measurement", EXACT_TIME})
 
 
 def find_copies(spec: EraseSpec) -> Steps[tuple[list[Holding], list[Interval]]]:
@@ -86,15 +82,12 @@ def _rewritten(spec: EraseSpec, texts: TextField) -> Steps[list[str]]:
         return []
     tags = {texts.tag: spec.archive.measurement} if texts.tag else {}
     span = EVER if texts.measurement == EVENT_MEASUREMENT else spec.span
-    rows = yield from ask(Query(records_query(ledger, texts.measurement, texts.field, tags, span)))
+    query = TextRecords(
+        ledger_bucket=ledger, measurement=texts.measurement, field=texts.field, tags=tags, interval=span
+    )
     lines = []
-    for row in rows:
-        clean = texts.clean(row["_value"], spec)
+    for record in (yield from ask(query)):
+        clean = texts.clean(record.text, spec)
         if clean is not None:
-            lines.append(_line(row, texts, clean))
+            lines.append(encode_line(texts.measurement, record.tags, texts.fields(clean), record.time_ns))
     return lines
-
-
-def _line(row: Mapping[str, Any], texts: TextField, text: str) -> str:
-    tags = {key: str(value) for key, value in row.items() if key not in NOT_TAGS and value not in (None, "")}
-    return encode_line(texts.measurement, tags, texts.fields(text), row[EXACT_TIME])

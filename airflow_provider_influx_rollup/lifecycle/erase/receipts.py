@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from airflow_provider_influx_rollup.aggregates.frame import frames_from_tables
 from airflow_provider_influx_rollup.aggregates.selection import Selection
 from airflow_provider_influx_rollup.exceptions import BucketNotFound, ConfigurationError
-from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
-from airflow_provider_influx_rollup.flux.source_read import counts_query
-from airflow_provider_influx_rollup.flux.target_read import target_query
-from airflow_provider_influx_rollup.ledger.codec import decode_receipts, encode_receipts
+from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf
+from airflow_provider_influx_rollup.flux.source_read import WindowCounts
+from airflow_provider_influx_rollup.ledger.codec import encode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import purged_windows
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import signed
@@ -20,6 +18,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.frozen import points_by_window
 from airflow_provider_influx_rollup.lifecycle.rollup.plan import Plan, job_of, plan_rollup
+from airflow_provider_influx_rollup.lifecycle.rollup.verify import own_values
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.reasons import ERASE, RECONCILE
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
@@ -28,7 +27,7 @@ from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.rows import target_rows
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import FindBucket, Query, QueryArrow, Write
+from airflow_provider_influx_rollup.steps.influx import FindBucket, Write
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.coverage import runs_of_neighbours
 from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
@@ -66,13 +65,9 @@ def read_receipts_at(rollup: RollupSpec, starts: Sequence[int]) -> Steps[list[Re
     if not starts:
         return []
     span = Interval(from_ns(min(starts)), from_ns(max(starts) + 1000))
-    query = receipts_query(rollup.ledger_bucket, rollup.pipeline_name, ROLLUP, span)
+    query = ReceiptsOf(rollup.ledger_bucket, rollup.pipeline_name, ROLLUP, span)
     wanted = set(starts)
-    return [
-        one
-        for one in decode_receipts((yield from ask(Query(query, as_sent=True))))
-        if one.window.start_ns in wanted
-    ]
+    return [one for one in (yield from ask(query)) if one.window.start_ns in wanted]
 
 
 def restate(how: Restatement, rollup: RollupSpec, erased: Mapping[int, int]) -> Steps[int]:
@@ -153,8 +148,7 @@ def _count(spec: RollupSpec, plan: Plan, windows: Sequence[Interval]) -> Steps[d
 def _count_block(job: RollupBlock) -> Steps[list[int]]:
     if not job.fields:
         return [0] * len(job.windows)
-    tables = yield from ask(QueryArrow(counts_query(job.source, job.runs, job.fields)))
-    return points_by_window(job, tables)
+    return points_by_window(job, (yield from ask(WindowCounts(job.source, job.runs, job.fields))))
 
 
 def _blocks(windows: Sequence[Interval], known: Mapping[Interval, Receipt]) -> Iterator[list[Interval]]:
@@ -178,14 +172,7 @@ def _write(
     """Read the target back, and write what it holds."""
     windows = tuple(receipt.window for receipt in receipts)
     job = job_of(spec, windows, Selection((), ()), Ownership(Claim.of(spec)))
-    flux = target_query(
-        spec.target_bucket,
-        spec.output_measurement,
-        job.target_interval,
-        aggregate_names=job.ownership.aggregate_names(),
-        tags=job.ownership.tags(),
-    )
-    rows = target_rows(job, frames_from_tables((yield from ask(QueryArrow(flux)))))
+    rows = target_rows(job, (yield from ask(own_values(job))))
     now = how.clock()
     made = [
         replace(

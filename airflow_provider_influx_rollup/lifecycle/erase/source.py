@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
 from airflow_provider_influx_rollup.exceptions import PartialWrite
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
-from airflow_provider_influx_rollup.flux.erase import edges_query, matching_points_query, part_counts_query
+from airflow_provider_influx_rollup.flux.erase import MatchingPoints, PointEdges
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
-from airflow_provider_influx_rollup.lifecycle.source.slices import SLICES_PER_QUERY
+from airflow_provider_influx_rollup.lifecycle.source.slices import count_each
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Bucket, Delete, Gather, Query
+from airflow_provider_influx_rollup.steps.influx import Bucket, Delete, Gather
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import FingerprintSource
 from airflow_provider_influx_rollup.windows.coverage import merge as merge_intervals
@@ -26,7 +26,7 @@ MAX_PARTS = 2_000
 
 
 @dataclass(frozen=True)
-class MatchingPoints:
+class FoundPoints:
     """What a measurement of a bucket holds of some series.
 
     :param spans: parts of time that have points, merged
@@ -36,7 +36,7 @@ class MatchingPoints:
     spans: tuple[Interval, ...]
 
 
-NONE = MatchingPoints(Fingerprint(), ())
+NONE = FoundPoints(Fingerprint(), ())
 
 
 def source_of(bucket: str, measurement: str, tags: Mapping[str, str]) -> RollupSource:
@@ -46,7 +46,7 @@ def source_of(bucket: str, measurement: str, tags: Mapping[str, str]) -> RollupS
 
 def find_matching(
     bucket: Bucket, source: RollupSource, interval: Interval, most_rows: int
-) -> Steps[MatchingPoints]:
+) -> Steps[FoundPoints]:
     """Read the points of some series, part after part.
 
     :param most_rows: most points that one query reads
@@ -57,7 +57,7 @@ def find_matching(
     waiting = _parts(span, bucket.shard_group_seconds)
     parts: list[Interval] = []
     while waiting:
-        counts = yield from _counts(source, waiting)
+        counts = yield from count_each(source, waiting)
         again: list[Interval] = []
         for part, rows in zip(waiting, counts, strict=True):
             pieces = -(-rows // most_rows)
@@ -70,14 +70,14 @@ def find_matching(
     for first in range(0, len(parts), READS_AT_A_TIME):
         some = parts[first : first + READS_AT_A_TIME]
         found += yield from ask(
-            Gather(tuple(FingerprintSource(matching_points_query(source, part)) for part in some))
+            Gather(tuple(FingerprintSource(MatchingPoints(source, part)) for part in some))
         )
-    return MatchingPoints(merge(found), tuple(merge_intervals(parts)))
+    return FoundPoints(merge(found), tuple(merge_intervals(parts)))
 
 
 def count_matching(source: RollupSource, interval: Interval) -> Steps[int]:
     """How many points there are; 0 means none of any type."""
-    return sum((yield from _counts(source, [interval])))
+    return sum((yield from count_each(source, [interval])))
 
 
 def delete_matching(source: RollupSource, interval: Interval) -> Steps[None]:
@@ -110,7 +110,7 @@ def _hull(source: RollupSource, interval: Interval) -> Steps[Interval | None]:
         parts = [part for part in (before, after) if part is not None]
         edges = []
         for part in parts:
-            edges += [row["_time"] for row in (yield from ask(Query(edges_query(source, part))))]
+            edges += yield from ask(PointEdges(source, part))
         if not edges:
             return hull
         # times come with nanoseconds cut off
@@ -129,12 +129,3 @@ def _parts(span: Interval, shard_seconds: int) -> list[Interval]:
     while span.duration.total_seconds() / seconds > MAX_PARTS:
         seconds *= 2
     return shard_parts(span, seconds)
-
-
-def _counts(source: RollupSource, parts: Sequence[Interval]) -> Steps[list[int]]:
-    counts = [0] * len(parts)
-    for first in range(0, len(parts), SLICES_PER_QUERY):
-        some = parts[first : first + SLICES_PER_QUERY]
-        for row in (yield from ask(Query(part_counts_query(source, some)))):
-            counts[first + int(row.yield_name)] += row["_value"]
-    return counts

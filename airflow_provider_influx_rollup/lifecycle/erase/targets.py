@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider_influx_rollup.aggregates.frame import Frame, frames_from_tables
+from airflow_provider_influx_rollup.aggregates.frame import Frame
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.flux.target_read import target_query
+from airflow_provider_influx_rollup.flux.target_read import TargetValues
 from airflow_provider_influx_rollup.lifecycle.erase.found import Holding
 from airflow_provider_influx_rollup.lifecycle.erase.source import find_matching, source_of
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
@@ -23,7 +23,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import FindBucket, QueryArrow
+from airflow_provider_influx_rollup.steps.influx import FindBucket
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.all_time import EVER
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -237,8 +237,8 @@ def find_rows(
     )
     windows: dict[str, dict[int, int]] = {one: {} for one in names}
     for span in found.spans:
-        flux = target_query(*place, span, aggregate_names=None, tags=spec.filters)
-        for frame in frames_from_tables((yield from ask(QueryArrow(flux)))):
+        values = TargetValues(bucket=place[0], measurement=place[1], interval=span, tags=spec.filters)
+        for frame in (yield from ask(values)):
             for one in here:
                 _add_windows(windows[one.name], one.rollup, frame)
     return Holding.of(name, found.points, **details), windows

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from airflow_provider_influx_rollup.archive.annotated_rows import Row
-from airflow_provider_influx_rollup.flux.bucket_ids import BUCKETS, buckets_query
-from airflow_provider_influx_rollup.flux.erase import records_query
-from airflow_provider_influx_rollup.flux.ledger_read import together
-from airflow_provider_influx_rollup.ledger.bucket_names import BucketNames
-from airflow_provider_influx_rollup.ledger.copies import COPIES_MEASUREMENT, decode_copies
+from airflow_provider_influx_rollup.flux.bucket_ids import BucketsNow
+from airflow_provider_influx_rollup.flux.erase import CopiesRecords
+from airflow_provider_influx_rollup.flux.query import together
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import FindBucket, Query
+from airflow_provider_influx_rollup.steps.influx import FindBucket
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.all_time import EVER
-
-COPIES = "copies"
 
 
 def find_validated(spec: EraseSpec) -> Steps[tuple[EraseSpec, dict[str, str]]]:
@@ -28,12 +23,10 @@ def find_validated(spec: EraseSpec) -> Steps[tuple[EraseSpec, dict[str, str]]]:
     if (yield from ask(FindBucket(archive.ledger_bucket))) is None:
         return spec, {}
     tags = {"measurement": archive.measurement}
-    records = records_query(archive.ledger_bucket, COPIES_MEASUREMENT, "changed_tags", tags, EVER)
-    rows: list[Row] = yield from ask(Query(together({COPIES: records, BUCKETS: buckets_query()})))
-    names = BucketNames.of(row for row in rows if row.yield_name == BUCKETS)
+    copies, names = yield from ask(together(CopiesRecords(archive.ledger_bucket, tags, EVER), BucketsNow()))
     found: set[tuple[str, str]] = set()
     left: dict[str, str] = {}
-    for record in decode_copies(row for row in rows if row.yield_name == COPIES):
+    for record in copies:
         copied = record.present(names)
         if copied.source_bucket != archive.bucket or (yield from ask(FindBucket(copied.bucket))) is None:
             continue

@@ -10,21 +10,18 @@ from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.lateness_read import (
-    checks_query,
-    first_commits_query,
-    group_counts_query,
-    lateness_query,
+    CleanChecks,
+    FirstCommits,
+    GroupCounts,
+    LateArrivals,
 )
-from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
+from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf
 from airflow_provider_influx_rollup.flux.names import validate_name
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
-from airflow_provider_influx_rollup.ledger.codec import decode_receipts
 from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_BUCKET
 from airflow_provider_influx_rollup.ledger.lateness import (
     CleanCheck,
     LateArrival,
-    decode_checks,
-    decode_lateness,
 )
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.lateness.distribution import Distribution, Sample
@@ -37,8 +34,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.run.margins import RECORDS_AHEAD
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
-from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Gather, Query
+from airflow_provider_influx_rollup.steps.ask import ask, gather
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
@@ -128,17 +124,18 @@ def _watched(
     spec: LatenessSpec, pipeline: RollupSpec, interval: Interval, now: datetime
 ) -> Steps[PipelineHistory]:
     ledger, name = spec.ledger_bucket, pipeline.pipeline_name
-    queries = (
-        Query(receipts_query(ledger, name, ROLLUP, interval), as_sent=True),
-        Query(lateness_query(ledger, name, interval), as_sent=True),
-        Query(checks_query(ledger, name, interval.start, now + RECORDS_AHEAD), as_sent=True),
+    until = now + RECORDS_AHEAD
+    all_receipts, late, checks = yield from gather(
+        ReceiptsOf(ledger, name, ROLLUP, interval),
+        LateArrivals(ledger, name, interval),
+        CleanChecks(ledger, name, interval.start, until),
     )
-    receipt_rows, record_rows, check_rows = yield from ask(Gather(queries))
-    receipts = [receipt for receipt in decode_receipts(receipt_rows) if receipt.generation]
+    receipts = [receipt for receipt in all_receipts if receipt.generation]
     firsts = {r.window.start_ns: r.written_at for r in receipts if r.generation == 1 and r.is_committed}
     if len(firsts) < len(receipts):
-        events = first_commits_query(ledger, name, ROLLUP, interval.start, now + RECORDS_AHEAD)
-        firsts |= _first_commits((yield from ask(Query(events))))
+        firsts |= yield from ask(
+            FirstCommits(ledger_bucket=ledger, pipeline=name, stage=ROLLUP, since=interval.start, until=until)
+        )
     limit = _seconds(pipeline.lateness) + _seconds(spec.watched_within)
     waits: dict[Interval, tuple[Receipt, float]] = {}
     for receipt in receipts:
@@ -147,8 +144,7 @@ def _watched(
         if wait is not None and wait <= limit:
             waits[receipt.window] = (receipt, wait)
     arrivals: dict[Interval, list[LateArrival]] = defaultdict(list)
-    checks = decode_checks(check_rows)
-    for arrival in decode_lateness(record_rows):
+    for arrival in late:
         if arrival.window in waits:
             arrivals[arrival.window].append(_tightened(arrival, checks))
     return PipelineHistory(pipeline, waits, arrivals, len(receipts) - len(waits))
@@ -164,15 +160,6 @@ def _tightened(arrival: LateArrival, checks: Sequence[CleanCheck]) -> LateArriva
             seconds = (check.checked_at - arrival.window.stop).total_seconds()
             return replace(arrival, at_least_seconds=max(arrival.at_least_seconds, seconds))
     return arrival
-
-
-def _first_commits(rows: Iterable[Mapping[str, Any]]) -> dict[int, datetime]:
-    """When each window, by its start in nanoseconds, was committed first."""
-    firsts: dict[int, datetime] = {}
-    for row in rows:
-        start, instant = row["window_start_ns"], row["_time"]
-        firsts[start] = min(instant, firsts.get(start, instant))
-    return firsts
 
 
 def _notes(spec: LatenessSpec, watched: PipelineHistory) -> list[str]:
@@ -239,9 +226,9 @@ def _counts_by_group(
     runs = equal_runs(windows.values())
     for first in range(0, len(runs), MAX_RUNS_PER_QUERY):
         some = runs[first : first + MAX_RUNS_PER_QUERY]
-        for row in (yield from ask(Query(group_counts_query(source, some, tag_keys)))):
-            if rules.names_for(row["_field"]):
-                counts[_group(row, tag_keys), windows[row["_time"]]] += row["_value"]
+        for one in (yield from ask(GroupCounts(source, some, tag_keys))):
+            if rules.names_for(one.field):
+                counts[_group(one.tags, tag_keys), windows[one.start]] += one.points
     return counts
 
 

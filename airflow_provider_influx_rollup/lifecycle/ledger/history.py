@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from airflow_provider_influx_rollup.flux.ledger_history import events_query
-from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
-from airflow_provider_influx_rollup.ledger.codec import decode_receipts
+from airflow_provider_influx_rollup.flux.ledger_history import WindowEvents
+from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.pipeline.identity import known_spec
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import FindBucket, Query
+from airflow_provider_influx_rollup.steps.influx import FindBucket
 from airflow_provider_influx_rollup.steps.step import Steps
-from airflow_provider_influx_rollup.windows.interval import EPOCH, MICROSECOND, Interval, from_ns, to_ns
+from airflow_provider_influx_rollup.windows.interval import EPOCH, MICROSECOND, Interval
 
 
 def read_receipts(spec: RollupSpec, interval: Interval) -> Steps[list[Receipt]]:
@@ -26,8 +25,8 @@ def read_receipts(spec: RollupSpec, interval: Interval) -> Steps[list[Receipt]]:
     if (yield from ask(FindBucket(spec.ledger_bucket))) is None:
         return []
     spec = yield from known_spec(spec)
-    query = receipts_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, starts)
-    return decode_receipts((yield from ask(Query(query, as_sent=True))))
+    query = ReceiptsOf(spec.ledger_bucket, spec.pipeline_name, ROLLUP, starts)
+    return (yield from ask(query))
 
 
 def read_history(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[list[Receipt]]:
@@ -42,14 +41,16 @@ def read_history(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[l
     spec = yield from known_spec(spec)
     # clocks of workers differ
     written = Interval(EPOCH, now + timedelta(days=1))
-    rows = yield from ask(
-        Query(events_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, written, starts), as_sent=True)
+    events = yield from ask(
+        WindowEvents(
+            ledger_bucket=spec.ledger_bucket,
+            pipeline=spec.pipeline_name,
+            stage=ROLLUP,
+            written=written,
+            windows=starts,
+        )
     )
-    events = [
-        {**row, "_time": from_ns(row["window_start_ns"]), "written_at_ns": to_ns(row["_time"])}
-        for row in rows
-    ]
-    return sorted(decode_receipts(events), key=lambda event: (event.written_at, event.window))
+    return sorted(events, key=lambda event: (event.written_at, event.window))
 
 
 def _starts(spec: RollupSpec, interval: Interval) -> Interval:

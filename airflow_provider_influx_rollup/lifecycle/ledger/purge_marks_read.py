@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
 
-from airflow_provider_influx_rollup.archive.annotated_rows import Row
-from airflow_provider_influx_rollup.flux.bucket_ids import BUCKETS, buckets_query
-from airflow_provider_influx_rollup.flux.ledger_read import together
-from airflow_provider_influx_rollup.flux.purges import marks_query, overlapping_marks_query
+from airflow_provider_influx_rollup.flux.bucket_ids import BucketsNow
+from airflow_provider_influx_rollup.flux.purges import MarksBetween, OverlappingMarks
+from airflow_provider_influx_rollup.flux.query import together
 from airflow_provider_influx_rollup.ledger.bucket_names import BucketNames
-from airflow_provider_influx_rollup.ledger.purges import LIFTED, PurgeMark, decode_marks
+from airflow_provider_influx_rollup.ledger.purges import LIFTED, PurgeMark
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Query
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
-
-MARKS = "marks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +50,8 @@ def overlapping_marks(
     :param bucket: what the bucket is called now
     :param measurement: None: all of the bucket
     """
-    found = yield from ask(Query(overlapping_marks_query(ledger_bucket, measurement, interval), as_sent=True))
-    return list((yield from read_marks(ledger_bucket, bucket, measurement, interval, found)).own)
+    starts = yield from ask(OverlappingMarks(ledger_bucket, measurement, interval))
+    return list((yield from read_marks(ledger_bucket, bucket, measurement, interval, starts)).own)
 
 
 def read_marks(
@@ -63,23 +59,20 @@ def read_marks(
     bucket: str,
     measurement: str | None,
     interval: Interval,
-    found: Iterable[Mapping[str, Any]],
+    starts: Collection[datetime],
 ) -> Steps[Marks]:
     """The marks themselves.
 
     :param bucket: what the bucket is called now
-    :param found: what ``overlapping_marks_query`` returned
+    :param starts: of windows of marks that overlap the interval
     """
-    starts = [row["_time"] for row in found]
     if not starts:
         return Marks()
-    marks_text = marks_query(ledger_bucket, measurement, min(starts), max(starts))
-    rows: list[Row] = yield from ask(
-        Query(together({MARKS: marks_text, BUCKETS: buckets_query()}), as_sent=True)
-    )
-    names = BucketNames.of(row for row in rows if row.yield_name == BUCKETS)
-    marks = without_superseded(decode_marks(row for row in rows if row.yield_name == MARKS))
-    there = [mark for mark in marks if mark.state != LIFTED and mark.window.overlaps(interval)]
+    between = MarksBetween(ledger_bucket, measurement, min(starts), max(starts))
+    marks, names = yield from ask(together(between, BucketsNow()))
+    there = [
+        mark for mark in without_superseded(marks) if mark.state != LIFTED and mark.window.overlaps(interval)
+    ]
     own = tuple(mark for mark in there if is_of(mark, bucket, names))
     return Marks(own, tuple(mark for mark in there if mark not in own), names)
 

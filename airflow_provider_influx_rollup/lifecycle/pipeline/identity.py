@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from airflow_provider_influx_rollup.flux.ledger_read import together
-from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
-    present_names,
-    stored_of,
-    stored_queries,
-)
+from airflow_provider_influx_rollup.lifecycle.pipeline.registry import present_names, read_stored
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
-from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Bucket, Query
+from airflow_provider_influx_rollup.steps.influx import Bucket
 from airflow_provider_influx_rollup.steps.step import Steps
 
 
@@ -53,8 +47,7 @@ def with_own_hash(
 
 def known_spec(spec: RollupSpec) -> Steps[RollupSpec]:
     """A spec as its ledger knows it, which must exist."""
-    rows = yield from ask(Query(together(stored_queries(spec.ledger_bucket)), as_sent=True))
-    return as_known(spec, stored_of(rows, spec.ledger_bucket))
+    return as_known(spec, (yield from read_stored(spec.ledger_bucket)))
 
 
 def _has_its_buckets(spec: RollupSpec, other: RollupSpec) -> bool:

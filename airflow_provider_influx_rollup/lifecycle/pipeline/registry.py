@@ -6,20 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
-from airflow_provider_influx_rollup.archive.annotated_rows import Row
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.flux.bucket_ids import BUCKETS, buckets_query
-from airflow_provider_influx_rollup.flux.ledger_read import specs_query, together
+from airflow_provider_influx_rollup.flux.bucket_ids import BucketsNow
+from airflow_provider_influx_rollup.flux.ledger_read import StoredSpecs
+from airflow_provider_influx_rollup.flux.query import together
 from airflow_provider_influx_rollup.ledger.bucket_names import BucketNames
-from airflow_provider_influx_rollup.ledger.codec import decode_specs
+from airflow_provider_influx_rollup.ledger.codec import SpecRecord, decode_specs
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import FindBucket, Query
+from airflow_provider_influx_rollup.steps.influx import FindBucket
 from airflow_provider_influx_rollup.steps.step import Steps
 
 MAX_NAMES = 10
-SPECS, LEDGER = "specs", "ledger_bucket"
+LEDGER = "ledger_bucket"
 
 
 def load_pipelines(ledger_bucket: str) -> Steps[dict[str, RollupSpec]]:
@@ -39,24 +39,18 @@ def load_stored(ledger_bucket: str) -> Steps[list[StoredSpec]]:
     """
     if (yield from ask(FindBucket(ledger_bucket))) is None:
         return []
-    return stored_of(
-        (yield from ask(Query(together(stored_queries(ledger_bucket)), as_sent=True))), ledger_bucket
-    )
+    return (yield from read_stored(ledger_bucket))
 
 
-def stored_queries(ledger_bucket: str) -> dict[str, str]:
-    """What reads the specs, by the name of the result."""
-    return {SPECS: specs_query(ledger_bucket), BUCKETS: buckets_query()}
+def read_stored(ledger_bucket: str) -> Steps[list[StoredSpec]]:
+    """The specs of a ledger that exists, scripts too, the last used first."""
+    records, names = yield from ask(together(StoredSpecs(ledger_bucket), BucketsNow()))
+    return stored_of(records, names, ledger_bucket)
 
 
-def stored_of(rows: Iterable[Row], ledger_bucket: str) -> list[StoredSpec]:
-    """The specs in some rows, with all buckets as they are called now.
-
-    :param rows: what ``stored_queries`` returned, and maybe other results
-    """
-    rows = list(rows)
-    names = BucketNames.of(row for row in rows if row.yield_name == BUCKETS)
-    found = decode_specs((row for row in rows if row.yield_name == SPECS), names)
+def stored_of(records: Iterable[SpecRecord], names: BucketNames, ledger_bucket: str) -> list[StoredSpec]:
+    """The specs of some records, with all buckets as they are called now."""
+    found = decode_specs(records, names)
     # a ledger that was renamed is not called what its own records say
     return [
         StoredSpec(name, spec_hash, {**values, LEDGER: ledger_bucket} if LEDGER in values else values)

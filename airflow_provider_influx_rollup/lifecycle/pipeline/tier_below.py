@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_influx_rollup.aggregates.hierarchy import TierRules, require_parts
 from airflow_provider_influx_rollup.aggregates.selection import AggregateRules
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, ReceiptMissing
-from airflow_provider_influx_rollup.flux.ledger_read import states_query
+from airflow_provider_influx_rollup.flux.ledger_read import ReceiptStates
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import AUTO, NOT_IN_HASH, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Query
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.coverage import missing
-from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
+from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.nesting import cells_below
 
 if TYPE_CHECKING:
@@ -78,11 +77,8 @@ def read_edge(spec: RollupSpec, windows: Sequence[Interval], stored: Sequence[St
     grid = below.spec.grid.grid()
     cells = tuple(cell for window in windows for cell in cells_below(grid, window))
     span = Interval.spanning(cells)
-    rows = yield from ask(Query(states_query(spec.ledger_bucket, below.name, ROLLUP, span), as_sent=True))
-    states = {
-        Interval(row["_time"], from_ns(row["stop_ns"])): (State(row["state"]), row.get("spec_hash") or "")
-        for row in rows
-    }
+    found = yield from ask(ReceiptStates(spec.ledger_bucket, below.name, ROLLUP, span))
+    states = {one.window: (one.state, one.spec_hash) for one in found}
     return Edge(below, cells, states)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import combinations
@@ -10,10 +10,9 @@ from math import ceil
 from statistics import fmean, median
 from typing import Any
 
-from airflow_provider_influx_rollup.flux.ledger_history import blocks_query
+from airflow_provider_influx_rollup.flux.ledger_history import BlockEvent, BlockEvents
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Query
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import EPOCH, Interval
 
@@ -108,31 +107,34 @@ def learn_cost(ledger_bucket: str, pipeline: str, stage: str, now: datetime) -> 
     soon = now + timedelta(days=1)
     recent, ever = Interval(now - RECENT, soon), Interval(EPOCH, soon)
     for name, written in ((pipeline, recent), (pipeline, ever), (None, recent)):
-        query = blocks_query(ledger_bucket, stage, written, pipeline=name, most_events=MAX_EVENTS)
-        blocks = blocks_of((yield from ask(Query(query, as_sent=True))))
+        events = BlockEvents(
+            ledger_bucket=ledger_bucket,
+            stage=stage,
+            written=written,
+            pipeline=name,
+            most_events=MAX_EVENTS,
+        )
+        blocks = blocks_of((yield from ask(events)))
         if blocks:
             return CostModel.learn(blocks, is_own=name is not None)
     return None
 
 
-def blocks_of(rows: Iterable[Mapping[str, Any]]) -> list[WrittenBlock]:
+def blocks_of(events: Iterable[BlockEvent]) -> list[WrittenBlock]:
     """The newest blocks of a history, the newest first.
 
     Each window of a block carries the seconds of the whole block; runs do not take the same microseconds by chance.
-
-    :param rows: of ``blocks_query``
     """
-    members: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
-    committed = [row for row in rows if row["state"] == State.COMMITTED.value]
-    for row in sorted(committed, key=lambda row: row["_time"], reverse=True):
-        who = tuple(row.get(name) for name in ("pipeline", "run_id", "task_id", "try_number", "seconds"))
-        members.setdefault(who, []).append(row)
+    members: dict[tuple[object, ...], list[BlockEvent]] = {}
+    committed = [one for one in events if one.state is State.COMMITTED]
+    for one in sorted(committed, key=lambda event: event.written_at, reverse=True):
+        members.setdefault(one.who, []).append(one)
     return [_block(group) for group in list(members.values())[:MAX_BLOCKS]]
 
 
-def _block(rows: Sequence[Mapping[str, Any]]) -> WrittenBlock:
-    points, values = (sum(row[name] for row in rows) for name in ("rows_in", "rows_out"))
-    return WrittenBlock(len(rows), points, values, rows[0]["seconds"])
+def _block(events: Sequence[BlockEvent]) -> WrittenBlock:
+    points, values = sum(one.rows_in for one in events), sum(one.rows_out for one in events)
+    return WrittenBlock(len(events), points, values, events[0].seconds)
 
 
 def _median_slope(blocks: Sequence[WrittenBlock]) -> float:

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import WindowFrozen
-from airflow_provider_influx_rollup.flux.ledger_history import coverage_query
+from airflow_provider_influx_rollup.flux.ledger_history import CommittedWindow, CoveredWindows
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import purged_windows
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
@@ -20,10 +20,10 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.source.retention import horizon, is_too_old
 from airflow_provider_influx_rollup.steps.ask import ask, gather
-from airflow_provider_influx_rollup.steps.influx import Bucket, FindBucket, Query
+from airflow_provider_influx_rollup.steps.influx import Bucket, FindBucket
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
-from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, format_instant, from_ns
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, format_instant
 from airflow_provider_influx_rollup.windows.lateness import is_due
 
 
@@ -151,19 +151,17 @@ def coverage(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[Cover
     """
     windows = spec.grid.grid().windows(interval)
     source, ledger = yield from gather(FindBucket(spec.source_bucket), FindBucket(spec.ledger_bucket))
-    rows: Iterable[Mapping[str, Any]] = ()
+    found: Iterable[CommittedWindow] = ()
     purged: Mapping[Interval, WindowFrozen] = {}
     if ledger is not None:
         spec = yield from known_spec(spec)
         # sliding windows start before the interval
         starts = Interval(windows[0].start, windows[-1].start + MICROSECOND)
-        rows = yield from ask(
-            Query(coverage_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, starts), as_sent=True)
-        )
+        found = yield from ask(CoveredWindows(spec.ledger_bucket, spec.pipeline_name, ROLLUP, starts))
         span = Interval.spanning(windows)
         marks = yield from overlapping_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span)
         purged = purged_windows(windows, marks)
-    receipts = {row["_time"]: row for row in rows}
+    receipts = {one.window.start: one for one in found}
     judge = _Judge(
         spec_hash=spec.spec_hash(),
         lateness=Duration.of(spec.lateness, allow_zero=True),
@@ -171,8 +169,8 @@ def coverage(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[Cover
         source=source,
         purged=purged,
     )
-    found = tuple(judge.judged(window, receipts.get(window.start)) for window in windows)
-    return CoverageResult(spec.pipeline_name, interval, found)
+    judged = tuple(judge.judged(window, receipts.get(window.start)) for window in windows)
+    return CoverageResult(spec.pipeline_name, interval, judged)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +183,7 @@ class _Judge:
     source: Bucket | None
     purged: Mapping[Interval, WindowFrozen]
 
-    def judged(self, window: Interval, receipt: Mapping[str, Any] | None) -> WindowCoverage:
+    def judged(self, window: Interval, receipt: CommittedWindow | None) -> WindowCoverage:
         state, why = self._without_receipt(window) if receipt is None else self._by_receipt(window, receipt)
         if state in NEEDED and window in self.purged:
             state, why = WindowState.FROZEN, f"{why}, and {self.purged[window].what}"
@@ -198,7 +196,7 @@ class _Judge:
         if receipt is None:
             return WindowCoverage(window=window, state=state, why=why)
         return WindowCoverage(
-            window=window, state=state, why=why, rows_in=receipt["rows_in"], rows_out=receipt["rows_out"]
+            window=window, state=state, why=why, rows_in=receipt.rows_in, rows_out=receipt.rows_out
         )
 
     def _without_receipt(self, window: Interval) -> tuple[WindowState, str]:
@@ -206,15 +204,15 @@ class _Judge:
             return WindowState.NOT_DUE, f"its stop + lateness {self.lateness} has not passed"
         return WindowState.MISSING, "nobody ran it"
 
-    def _by_receipt(self, window: Interval, receipt: Mapping[str, Any]) -> tuple[WindowState, str]:
-        state = State(receipt["state"])
-        since = format_instant(from_ns(receipt["written_at_ns"]).replace(microsecond=0))
+    def _by_receipt(self, window: Interval, receipt: CommittedWindow) -> tuple[WindowState, str]:
+        state = receipt.state
+        since = format_instant(receipt.written_at.replace(microsecond=0))
         if state is State.WRITING:
             return WindowState.WRITING, f"a run has been writing it since {since}, or died"
         if state is State.PLANNED:
             return WindowState.PLANNED, f"a run wanted it at {since} and has not begun it"
-        if from_ns(receipt["stop_ns"]) != window.stop:
+        if receipt.window != window:
             return WindowState.STALE_SPEC, "it was committed with another grid"
-        if receipt["spec_hash"] != self.spec_hash:
+        if receipt.spec_hash != self.spec_hash:
             return WindowState.STALE_SPEC, "it was committed with another spec"
         return WindowState.COMMITTED, ""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, InfluxRollupError, PartialWrite
-from airflow_provider_influx_rollup.flux.archive import slice_counts_query
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
+from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.ledger.purges import DELETING as MARK_DELETING
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark, encode_mark
 from airflow_provider_influx_rollup.lifecycle.archive_files.certificates import require_last
@@ -33,10 +33,10 @@ from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import once_deleted
 from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
-from airflow_provider_influx_rollup.lifecycle.source.slices import SLICES_PER_QUERY
+from airflow_provider_influx_rollup.lifecycle.source.slices import count_each
 from airflow_provider_influx_rollup.lifecycle.source.whole_read import fingerprint_source
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Delete, Query, Report, Write
+from airflow_provider_influx_rollup.steps.influx import Delete, Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, storable_part
 
@@ -213,7 +213,7 @@ def _delete_rest(spec: PurgeSpec, proof: Proof) -> Steps[int]:
     """
     rows: list[int] = []
     for _ in range(MAX_ROUNDS):
-        rows = yield from _count(spec, [part.interval for part in proof.plan.slices])
+        rows = yield from count_each(_source(spec), [part.interval for part in proof.plan.slices])
         if not sum(rows):
             return 0
         rest = yield from compare_rest(spec, proof)
@@ -241,22 +241,15 @@ def _neighbours_of(window: Interval) -> tuple[Interval | None, Interval | None]:
     )
 
 
+def _source(spec: PurgeSpec) -> RollupSource:
+    return RollupSource(spec.archive.bucket, spec.archive.measurement, {})
+
+
 def _count_neighbours(spec: PurgeSpec, window: Interval) -> Steps[tuple[int, int]]:
     beside = _neighbours_of(window)
-    counts = iter((yield from _count(spec, [one for one in beside if one is not None])))
+    counts = iter((yield from count_each(_source(spec), [one for one in beside if one is not None])))
     before, after = (0 if one is None else next(counts) for one in beside)
     return before, after
-
-
-def _count(spec: PurgeSpec, parts: Sequence[Interval]) -> Steps[list[int]]:
-    counts = [0] * len(parts)
-    for first in range(0, len(parts), SLICES_PER_QUERY):
-        some = parts[first : first + SLICES_PER_QUERY]
-        for row in (
-            yield from ask(Query(slice_counts_query(spec.archive.bucket, spec.archive.measurement, some)))
-        ):
-            counts[first + int(row.yield_name)] += row["_value"]
-    return counts
 
 
 def _require_neighbours(

@@ -39,13 +39,13 @@ from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
     ReadPlan,
     fingerprint_source,
     plan_read,
+    points_of_slice,
     require_known,
-    slice_query,
 )
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
-from airflow_provider_influx_rollup.steps.store import CompareParts, Comparison
+from airflow_provider_influx_rollup.steps.store import CompareParts
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
 MAX_NAMED = 3
@@ -285,8 +285,8 @@ def compare_rest(spec: PurgeSpec, proof: Proof) -> Steps[RemainingPoints]:
     equal = others = 0
     examples: list[str] = []
     for part in proof.plan.slices:
-        flux = slice_query(spec.archive, part)
-        found: Comparison = yield from ask(CompareParts(flux, (proof.held.paths,), part.interval))
+        points = points_of_slice(spec.archive, part)
+        found = yield from ask(CompareParts(points, (proof.held.paths,), part.interval))
         equal += found.equal
         others += found.changed + found.unknown
         examples += found.examples

@@ -8,9 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.flux.ledger_read import receipts_query, writing_query
+from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf, WritingReceipts
 from airflow_provider_influx_rollup.hashing import combine_checksums
-from airflow_provider_influx_rollup.ledger.codec import decode_receipts
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
@@ -31,7 +30,7 @@ from airflow_provider_influx_rollup.lifecycle.run.reasons import ERASE
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Query, Report
+from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, from_ns
@@ -150,11 +149,10 @@ def _require_no_run(rollup: RollupSpec, window: Interval, now: datetime) -> Step
     # a sliding window begins before the cell that it is found by
     first = grid.windows(Interval(reach.start, grid.window_at(reach.start).stop))[0]
     starts = Interval(first.start, reach.stop)
-    query = writing_query(rollup.ledger_bucket, rollup.pipeline_name, ROLLUP, starts)
-    for row in (yield from ask(Query(query, as_sent=True))):
-        writes = Interval(row["_time"], from_ns(row["stop_ns"]))
-        if writes.overlaps(window) and now - from_ns(row["written_at_ns"]) < BUSY_FOR:
-            what = f"run {row.get('run_id')!r} of pipeline {rollup.pipeline_name!r} is writing {writes}"
+    query = WritingReceipts(rollup.ledger_bucket, rollup.pipeline_name, ROLLUP, starts)
+    for one in (yield from ask(query)):
+        if one.window.overlaps(window) and now - from_ns(one.written_at_ns) < BUSY_FOR:
+            what = f"run {one.run_id!r} of pipeline {rollup.pipeline_name!r} is writing {one.window}"
             raise refused(what, window, "run it again when that run has ended")
 
 
@@ -289,10 +287,8 @@ def _proof_of(
 
 def _receipts(rollup: RollupSpec, windows: Sequence[Interval]) -> Steps[dict[Interval, Receipt]]:
     starts = Interval(windows[0].start, windows[-1].start + MICROSECOND)
-    query = receipts_query(rollup.ledger_bucket, rollup.pipeline_name, ROLLUP, starts)
-    return {
-        receipt.window: receipt for receipt in decode_receipts((yield from ask(Query(query, as_sent=True))))
-    }
+    query = ReceiptsOf(rollup.ledger_bucket, rollup.pipeline_name, ROLLUP, starts)
+    return {receipt.window: receipt for receipt in (yield from ask(query))}
 
 
 def _find(name: str, spec: PurgeSpec, stored: Sequence[StoredSpec], window: Interval) -> RollupSpec:

@@ -13,12 +13,11 @@ from math import ceil
 
 from airflow_provider_influx_rollup.aggregates.catalog import Source
 from airflow_provider_influx_rollup.aggregates.selection import Column
-from airflow_provider_influx_rollup.flux.column_read import recomputed_column_query, stored_column_query
+from airflow_provider_influx_rollup.flux.column_read import RecomputedColumn, StoredColumn
 from airflow_provider_influx_rollup.flux.rollup import Chain
-from airflow_provider_influx_rollup.flux.target_read import target_totals_query
+from airflow_provider_influx_rollup.flux.target_read import TargetTotals
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.steps.ask import ask, gather
-from airflow_provider_influx_rollup.steps.influx import Query, QueryDigest
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
@@ -75,16 +74,16 @@ class DigestSearch:
     def _stored_values(self) -> Steps[dict[str, int]]:
         """How many values the target holds of each field of the pipeline."""
         job = self.job
-        query = target_totals_query(
-            job.spec.target_bucket,
-            job.spec.output_measurement,
-            job.target_interval,
-            aggregate_names=job.ownership.aggregate_names(),
-            tags=job.ownership.tags(),
-            count_fields=(),
+        stored = yield from ask(
+            TargetTotals(
+                bucket=job.spec.target_bucket,
+                measurement=job.spec.output_measurement,
+                interval=job.target_interval,
+                aggregate_names=job.ownership.aggregate_names(),
+                tags=job.ownership.tags(),
+            )
         )
-        rows = yield from ask(Query(query))
-        return {row["_field"]: row["_value"] for row in rows if job.ownership.owns_field(row["_field"])}
+        return {name: count for name, count in stored.rows.items() if job.ownership.owns_field(name)}
 
     def _search(self, windows: Windows, columns: Sequence[Column]) -> Steps[list[Windows]]:
         """Parts of some windows that differ in a column, not in order.
@@ -128,12 +127,15 @@ class DigestSearch:
         chain = Chain(
             field=column.field, flux_function=column.aggregate.flux, is_pushed=True, column=column.name
         )
-        stored = stored_column_query(
-            spec.target_bucket, spec.output_measurement, column.name, rows, self.job.ownership.tags()
+        stored = StoredColumn(
+            bucket=spec.target_bucket,
+            measurement=spec.output_measurement,
+            column=column.name,
+            intervals=rows,
+            tags=self.job.ownership.tags(),
         )
-        recomputed = recomputed_column_query(self.job.source, chain, runs)
-        one, other = yield from gather(QueryDigest(recomputed), QueryDigest(stored))
-        return bool(one != other)
+        one, other = yield from gather(RecomputedColumn(self.job.source, chain, runs), stored)
+        return one != other
 
 
 def _telling_first(column: Column) -> tuple[bool, str]:

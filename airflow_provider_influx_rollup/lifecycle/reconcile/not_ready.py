@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from airflow_provider_influx_rollup.flux.ledger_read import states_query
+from airflow_provider_influx_rollup.flux.ledger_read import ReceiptStates
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import read_edge
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Query
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -49,10 +48,10 @@ def windows_not_ready(
 
 def _open_windows(spec: RollupSpec, interval: Interval) -> Steps[list[Interval]]:
     """Windows of a pipeline that a run has begun and not committed."""
-    query = states_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, interval)
-    rows = yield from ask(Query(query, as_sent=True))
+    query = ReceiptStates(spec.ledger_bucket, spec.pipeline_name, ROLLUP, interval)
     grid = spec.grid.grid()
-    return [grid.window_at(row["_time"]) for row in rows if State(row["state"]) is not State.COMMITTED]
+    states = yield from ask(query)
+    return [grid.window_at(one.window.start) for one in states if one.state is not State.COMMITTED]
 
 
 def _why(name: str, cells: Sequence[Interval]) -> str:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, ValuesView
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from airflow_provider_influx_rollup.aggregates.frame import TagSet, frames_from_tables
-from airflow_provider_influx_rollup.flux.source_read import field_totals_query
-from airflow_provider_influx_rollup.flux.target_read import target_query
+from airflow_provider_influx_rollup.aggregates.frame import Frame, TagSet
+from airflow_provider_influx_rollup.flux.source_read import FieldTotals
+from airflow_provider_influx_rollup.flux.target_read import TargetValues
 from airflow_provider_influx_rollup.lifecycle.reconcile.depth import Depth
 from airflow_provider_influx_rollup.lifecycle.rollup.compute import Computed, compute_windows
 from airflow_provider_influx_rollup.lifecycle.rollup.verify import (
+    own_values,
     sum_by_window,
-    totals_by_field,
 )
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock, tags_of_few
 from airflow_provider_influx_rollup.lifecycle.target.compare import Closeness, Difference, compare_rows
@@ -25,12 +25,12 @@ from airflow_provider_influx_rollup.lifecycle.target.rows import (
     computed_rows,
     target_rows,
 )
+from airflow_provider_influx_rollup.step import Step
 from airflow_provider_influx_rollup.steps.ask import ask, gather
-from airflow_provider_influx_rollup.steps.influx import Gather, Query, QueryArrow, Report
-from airflow_provider_influx_rollup.steps.step import Step, Steps
+from airflow_provider_influx_rollup.steps.influx import Gather, Report
+from airflow_provider_influx_rollup.steps.step import Steps
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from numpy.typing import NDArray
 
 
@@ -63,9 +63,9 @@ def read_and_compare(
     """
     few = {} if only is None else tags_of_few(only)
     first = depth.job(replace(job, spec=replace(job.spec, tags={**job.spec.tags, **few})))
-    computed, tables, values_read = yield from _read_both(first, QueryArrow(_target_query(job, few)))
+    computed, frames, values_read = yield from _read_both(first, own_values(job, few))
     expected = _with_columns(computed_rows(job, computed.blocks), depth.closeness)
-    stored = target_rows(job, frames_from_tables(tables))
+    stored = target_rows(job, frames)
     points = computed_rows(job, computed.counts)
     if only is not None:
         expected, stored, points = (_of_series(rows, only) for rows in (expected, stored, points))
@@ -85,19 +85,18 @@ def read_and_compare(
     )
 
 
-def _read_both(job: RollupBlock, target: QueryArrow) -> Steps[tuple[Computed, list[pa.Table], int]]:
+def _read_both(job: RollupBlock, target: TargetValues) -> Steps[tuple[Computed, list[Frame], int]]:
     """Compute the source's side, and read the target's at the same time."""
     if not job.columns:
-        tables = yield from ask(target)
-        return Computed(), tables, _row_count(tables)
+        frames = yield from ask(target)
+        return Computed(), frames, _row_count(frames)
     _, from_raw, _ = job.fields_by_way()
     bounded = list(job.fields) if job.spec.source_tier is not None else from_raw
     if not bounded:
         return (yield from alongside(compute_windows(job, {}), target))
-    totals = Query(field_totals_query(job.source, job.read_interval, bounded))
-    tables, rows = yield from gather(target, totals)
-    computed, _, count = yield from alongside(compute_windows(job, totals_by_field(rows)), None)
-    return computed, tables, count + _row_count(tables)
+    frames, totals = yield from gather(target, FieldTotals(job.source, job.read_interval, bounded))
+    computed, _, count = yield from alongside(compute_windows(job, totals), None)
+    return computed, frames, count + _row_count(frames)
 
 
 def alongside(reading: Steps[Computed], extra: Step[Any] | None) -> Steps[tuple[Computed, Any, int]]:
@@ -125,17 +124,12 @@ def alongside(reading: Steps[Computed], extra: Step[Any] | None) -> Steps[tuple[
 
 
 def _row_count(answer: Any) -> int:
-    return sum(getattr(table, "num_rows", 1) for table in answer or ())
-
-
-def _target_query(job: RollupBlock, few: Mapping[str, tuple[str, ...]]) -> str:
-    return target_query(
-        job.spec.target_bucket,
-        job.spec.output_measurement,
-        job.target_interval,
-        aggregate_names=job.ownership.aggregate_names(),
-        tags={**job.ownership.tags(), **few},
-    )
+    """How many values an answer has: of frames, of frames by part or beside a chain, or of small rows."""
+    if isinstance(answer, Frame):
+        return len(answer)
+    if isinstance(answer, Mapping):
+        answer = answer.values()
+    return sum(map(_row_count, answer)) if isinstance(answer, list | tuple | ValuesView) else 1
 
 
 def _with_columns(rows: TargetRows, names: Collection[str]) -> TargetRows:

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
-from airflow_provider_influx_rollup.ledger.codec import decode_receipts
+from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.pipeline.identity import as_known
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
@@ -30,7 +29,7 @@ from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import failures_as_one
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Query, Report
+from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.grid import Grid
@@ -169,8 +168,8 @@ def _rolled_up(tier: RollupSpec, interval: Interval) -> Steps[list[Interval]]:
 
 def _receipts(spec: RollupSpec, span: Interval) -> Steps[list[Receipt]]:
     reach = Interval(span.start - _overlap(spec), span.stop)
-    query = receipts_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, reach)
-    return decode_receipts((yield from ask(Query(query, as_sent=True))))
+    query = ReceiptsOf(spec.ledger_bucket, spec.pipeline_name, ROLLUP, reach)
+    return (yield from ask(query))
 
 
 def _overlap(spec: RollupSpec) -> timedelta:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from airflow_provider_influx_rollup.flux.ledger_read import folders_query
-from airflow_provider_influx_rollup.ledger.archive_folders import decode_folders
+from airflow_provider_influx_rollup.flux.ledger_read import ArchiveFolders
 from airflow_provider_influx_rollup.lifecycle.archive_files.place import folder_of_id, folder_of_names
 from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import FindBucket, Gather, Query
+from airflow_provider_influx_rollup.steps.influx import FindBucket, Gather
 from airflow_provider_influx_rollup.steps.step import Steps
 
 
@@ -19,7 +18,7 @@ def located_source(spec: RestoreSpec) -> Steps[RestoreSpec]:
     source, target, ledger = yield from ask(Gather(names))
     if ledger is None:
         return spec
-    folders = decode_folders((yield from ask(Query(folders_query(spec.ledger_bucket), as_sent=True))))
+    folders = yield from ask(ArchiveFolders(spec.ledger_bucket))
     known = folder_of_id(folders, source.id) if source is not None and spec.org == spec.target_org else None
     known = known or folder_of_names(folders, spec.org, spec.source_bucket)
     if known is None:

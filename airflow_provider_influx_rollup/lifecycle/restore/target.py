@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, RestoreConflict, RestoreIncomplete
-from airflow_provider_influx_rollup.flux.archive import points_query
+from airflow_provider_influx_rollup.flux.archive import PointsOf
 from airflow_provider_influx_rollup.lifecycle.restore.source import RestoreSource
 from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreResult, RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.source.retention import horizon
@@ -91,8 +91,8 @@ def look_at_target(spec: RestoreSpec, source: RestoreSource, target: Bucket) -> 
                 if layers:
                     looks.append(TargetPart(interval, source, None, doubled))
                 continue
-            flux = points_query(spec.target_bucket, spec.output_measurement, interval, by_field=part.by_field)
-            comparison = yield from ask(CompareParts(flux, layers, interval, doubled.keys))
+            points = PointsOf(spec.target_bucket, spec.output_measurement, interval, by_field=part.by_field)
+            comparison = yield from ask(CompareParts(points, layers, interval, doubled.keys))
             looks.append(TargetPart(interval, source, comparison, doubled))
     return looks
 
@@ -103,9 +103,9 @@ def look_at_part(spec: RestoreSpec, part: TargetPart, target: Bucket) -> Steps[T
     if not plan.rows:
         return replace(part, comparison=None)
     by_field = any(one.by_field for one in plan.slices)
-    flux = points_query(spec.target_bucket, spec.output_measurement, part.interval, by_field=by_field)
+    points = PointsOf(spec.target_bucket, spec.output_measurement, part.interval, by_field=by_field)
     comparison = yield from ask(
-        CompareParts(flux, part.source.paths(part.interval), part.interval, part.doubled.keys)
+        CompareParts(points, part.source.paths(part.interval), part.interval, part.doubled.keys)
     )
     return replace(part, comparison=comparison)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from airflow_provider_influx_rollup.aggregates.catalog import Source, find_aggregate
-from airflow_provider_influx_rollup.flux.rollup import Chain, extreme_chains, render_rollup
+from airflow_provider_influx_rollup.flux.chains import RollupChains
+from airflow_provider_influx_rollup.flux.rollup import Chain, extreme_chains
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.windows.equal_runs import EqualRun
 
@@ -16,14 +17,6 @@ INTEGERS = frozenset({"integer", "unsigned"})
 # what InfluxDB cuts off to 64 bits, or to the digits of a float
 SUMS = frozenset({"sum", "mean", "spread", "stddev"})
 EXTREMES = frozenset({"min", "max"})
-
-
-@dataclass(frozen=True, slots=True)
-class RollupScript:
-    """One script, and the chains that its yields are numbered by."""
-
-    flux: str
-    chains: tuple[Chain, ...]
 
 
 def chains_of(
@@ -55,7 +48,7 @@ def chains_of(
 
 def rollup_scripts(
     job: RollupBlock, fields: Sequence[str], *, is_written: bool = False, is_joined: bool = False
-) -> list[RollupScript]:
+) -> list[RollupChains]:
     """The scripts that compute fields in InfluxDB, each of a bounded number of chains.
 
     :param is_written: whether InfluxDB also writes what it computes
@@ -69,7 +62,7 @@ def rollup_scripts(
     return scripts_of(job, chains)
 
 
-def scripts_of(job: RollupBlock, chains: Sequence[Chain]) -> list[RollupScript]:
+def scripts_of(job: RollupBlock, chains: Sequence[Chain]) -> list[RollupChains]:
     """The scripts of some chains, each of a bounded number of them."""
     most_runs = max(1, MAX_CHAINS_PER_QUERY // max(1, len(chains)))
     runs = job.runs
@@ -78,9 +71,15 @@ def scripts_of(job: RollupBlock, chains: Sequence[Chain]) -> list[RollupScript]:
         for first_chain in range(0, len(chains), MAX_CHAINS_PER_QUERY):
             part = chains[first_chain : first_chain + MAX_CHAINS_PER_QUERY]
             some_runs: list[EqualRun] = runs[first_run : first_run + most_runs]
-            target = job.spec.target_bucket
-            flux = render_rollup(job.source, part, some_runs, target, job.spec.output_measurement)
-            scripts.append(RollupScript(flux, tuple(part)))
+            scripts.append(
+                RollupChains(
+                    source=job.source,
+                    chains=tuple(part),
+                    runs=some_runs,
+                    target_bucket=job.spec.target_bucket,
+                    target_measurement=job.spec.output_measurement,
+                )
+            )
     return scripts
 
 

@@ -20,8 +20,7 @@ from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import Receipt
 from airflow_provider_influx_rollup.lifecycle.rollup.tier_commits import commits_below
 from airflow_provider_influx_rollup.lifecycle.rollup.verify import (
     Verification,
-    totals_by_field,
-    totals_query,
+    source_totals,
     verify_windows,
 )
 from airflow_provider_influx_rollup.lifecycle.rollup.write import write_windows
@@ -32,7 +31,7 @@ from airflow_provider_influx_rollup.lifecycle.target.set_aside import restore_su
 from airflow_provider_influx_rollup.lifecycle.target.stale_rows import delete_ghosts
 from airflow_provider_influx_rollup.lifecycle.target.write import write_of_rows
 from airflow_provider_influx_rollup.steps.ask import ask, gather
-from airflow_provider_influx_rollup.steps.influx import Query, Report, Write
+from airflow_provider_influx_rollup.steps.influx import Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -111,9 +110,8 @@ def _mark_and_count(job: RollupBlock, lines: list[str]) -> Steps[Mapping[str, in
     if not job.fields:
         yield from ask(mark)
         return {}
-    count = Query(totals_query(job))
-    _, rows = yield from gather(mark, count)
-    return totals_by_field(rows)
+    _, totals = yield from gather(mark, source_totals(job))
+    return totals
 
 
 def _write_until_right(

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,9 +14,6 @@ from airflow_provider_influx_rollup.aggregates.doubled import Doubled, added_up,
 from airflow_provider_influx_rollup.aggregates.frame import (
     Frame,
     concat_frames,
-    frame_of_column,
-    frames_from_tables,
-    result_name,
 )
 from airflow_provider_influx_rollup.aggregates.selection import Column
 from airflow_provider_influx_rollup.aggregates.wide_sums import may_overflow
@@ -30,17 +26,15 @@ from airflow_provider_influx_rollup.aggregates.windowed import (
     merge_parts,
     parts_of,
 )
+from airflow_provider_influx_rollup.flux.chains import PartialAggregates
 from airflow_provider_influx_rollup.flux.rollup import (
     Chain,
-    chain_number,
     extreme_chains,
-    render_partials,
 )
-from airflow_provider_influx_rollup.flux.source_read import raw_query
+from airflow_provider_influx_rollup.flux.source_read import RawPoints
 from airflow_provider_influx_rollup.lifecycle.rollup.chains import (
     COUNT,
     EXTREMES,
-    RollupScript,
     is_watched,
     rollup_scripts,
     scripts_of,
@@ -48,13 +42,10 @@ from airflow_provider_influx_rollup.lifecycle.rollup.chains import (
 from airflow_provider_influx_rollup.lifecycle.rollup.tier_compute import compute_tier
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock, tags_of_few
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import QueryArrow, Report
+from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.runs import stretches
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 # of the worker's memory, while the quantiles of one window of 20 million points are computed
 BYTES_PER_POINT = 125
@@ -126,7 +117,7 @@ def compute_windows(
         yield from _compute_from_parts(job, from_parts, computed)
     pushed = [name for name in in_influx if name not in leave_out]
     for script in rollup_scripts(job, pushed):
-        add_answer(job, computed, script, (yield from ask(QueryArrow(script.flux))))
+        add_answer(job, computed, (yield from ask(script)))
     yield from join_doubled(job, computed, pushed)
     yield from compute_large_again(job, [*pushed, *from_parts], computed)
     return computed
@@ -149,7 +140,7 @@ def fields_in_reach(job: RollupBlock, fields: Sequence[str]) -> Steps[list[str]]
     ]
     looked = Computed()
     for script in scripts_of(job, [*chains, *counters]):
-        add_answer(job, looked, script, (yield from ask(QueryArrow(script.flux))))
+        add_answer(job, looked, (yield from ask(script)))
     for name, counts in list(looked.counts.items()):
         looked.counts[name] = list(added_up(counts, len(job.windows)))
     return [name for name in fields if not looked.of_large(name, job.columns_of(name))]
@@ -167,14 +158,10 @@ def compute_large_again(job: RollupBlock, fields: Sequence[str], computed: Compu
     return large
 
 
-def add_answer(
-    job: RollupBlock, computed: Computed, script: RollupScript, tables: Iterable[pa.Table]
-) -> None:
-    """Take what a script of ``rollup_scripts`` returned."""
-    for table in tables:
-        if table.num_rows:
-            chain = script.chains[chain_number(result_name(table))]
-            _add_column(job, computed, chain, frame_of_column(table, chain.value_column))
+def add_answer(job: RollupBlock, computed: Computed, answer: Iterable[tuple[Chain, Frame]]) -> None:
+    """Take what a query of ``rollup_scripts`` returned."""
+    for chain, frame in answer:
+        _add_column(job, computed, chain, frame)
 
 
 def _add_column(job: RollupBlock, computed: Computed, chain: Chain, frame: Frame) -> None:
@@ -269,7 +256,7 @@ def _compute_joined(job: RollupBlock, name: str, most_points: int) -> Steps[Comp
         some = replace(job, windows=windows, cells=windows)
         found = Computed()
         for script in rollup_scripts(some, [name], is_joined=True):
-            add_answer(some, found, script, (yield from ask(QueryArrow(script.flux))))
+            add_answer(some, found, (yield from ask(script)))
         first = job.windows.index(windows[0])
         for column_name, blocks in found.blocks.items():
             computed.blocks[column_name] += [block.moved(first) for block in blocks]
@@ -298,7 +285,7 @@ def _compute_from_raw(
         )
     for windows in reads:
         interval = Interval(min(w.start for w in windows), windows[-1].stop)
-        frames = frames_from_tables((yield from ask(QueryArrow(raw_query(job.source, interval, fields)))))
+        frames = yield from ask(RawPoints(job.source, interval, fields))
         bounds = window_bounds(windows)
         first_window = job.windows.index(windows[0])
         for name, points in _points_by_field(frames):
@@ -355,22 +342,16 @@ def _compute_from_parts(job: RollupBlock, fields: Sequence[str], computed: Compu
 
 def _read_parts(job: RollupBlock, name: str, names: Sequence[str]) -> Steps[dict[str, list[Frame]]]:
     merges_series = job.spec.group_by is not None
-    query = render_partials(job.source, job.runs, names, name, keeps_times=merges_series)
-    parts = _frames_by_part((yield from ask(QueryArrow(query))))
+    query = PartialAggregates(
+        source=job.source, runs=job.runs, names=names, field=name, keeps_times=merges_series
+    )
+    parts = yield from ask(query)
     ordered = [part for part in names if part in ORDER_DECIDES]
     if ordered and not merges_series and "count" in parts:
         counts = concat_frames(parts["count"])
         if repeated_times(counts) is not None:
             # two series keys of one tag set: the times of the points decide between them
-            query = render_partials(job.source, job.runs, ordered, name, keeps_times=True)
-            parts |= _frames_by_part((yield from ask(QueryArrow(query))))
-    return parts
-
-
-def _frames_by_part(tables: Iterable[pa.Table]) -> dict[str, list[Frame]]:
-    parts: dict[str, list[Frame]] = defaultdict(list)
-    for frame in frames_from_tables(tables):
-        parts[frame.result.partition(":")[0]].append(frame)
+            parts |= yield from ask(replace(query, names=ordered, keeps_times=True))
     return parts
 
 

@@ -9,19 +9,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 
-from airflow_provider_influx_rollup.aggregates.frame import TagSet, frames_from_tables
+from airflow_provider_influx_rollup.aggregates.frame import TagSet
 from airflow_provider_influx_rollup.aggregates.selection import Column
 from airflow_provider_influx_rollup.aggregates.windowed import merge_parts
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.flux.source_read import counts_query
+from airflow_provider_influx_rollup.flux.source_read import WindowCounts
 from airflow_provider_influx_rollup.lifecycle.pipeline.claims import Claim
 from airflow_provider_influx_rollup.lifecycle.rollup.chains import COUNT
 from airflow_provider_influx_rollup.lifecycle.rollup.compute import window_bounds
-from airflow_provider_influx_rollup.lifecycle.rollup.verify import read_back_query
+from airflow_provider_influx_rollup.lifecycle.rollup.verify import own_values
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.rows import Key, block_keys, target_rows
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import QueryArrow
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
@@ -41,11 +40,7 @@ def require_no_strangers(
         return
     unwritten = frozenset(unknown)
     found: Strangers = []
-    for name, keys in (
-        target_rows(job, frames_from_tables((yield from ask(QueryArrow(read_back_query(job))))))
-        .keys()
-        .items()
-    ):
+    for name, keys in target_rows(job, (yield from ask(own_values(job)))).keys().items():
         found += [
             (window, name, tags)
             for tags, window in keys
@@ -64,9 +59,7 @@ def _explained_by_source(job: RollupBlock) -> Steps[dict[str, set[Key]]]:
     if not job.fields:
         return {}
     frames = defaultdict(list)
-    for frame in frames_from_tables(
-        (yield from ask(QueryArrow(counts_query(job.source, job.runs, job.fields))))
-    ):
+    for frame in (yield from ask(WindowCounts(job.source, job.runs, job.fields))):
         for name in frame.fields:
             frames[name].append(frame.of_field(name))
     explained: dict[str, set[Key]] = {}

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
-from airflow_provider_influx_rollup.aggregates.frame import frames_from_tables
+from airflow_provider_influx_rollup.aggregates.frame import Frame
 from airflow_provider_influx_rollup.aggregates.windowed import Block
 from airflow_provider_influx_rollup.exceptions import WindowFrozen
-from airflow_provider_influx_rollup.flux.source_read import counts_query
+from airflow_provider_influx_rollup.flux.source_read import WindowCounts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
@@ -23,13 +22,10 @@ from airflow_provider_influx_rollup.lifecycle.rollup.verify import sum_by_window
 from airflow_provider_influx_rollup.lifecycle.source.retention import horizon, is_too_old
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Bucket, QueryArrow
+from airflow_provider_influx_rollup.steps.influx import Bucket
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 from airflow_provider_influx_rollup.windows.shards import shard_end
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 def frozen_windows(
@@ -59,9 +55,8 @@ def frozen_windows(
     part = _up_to(job, reached[-1])
     rows = [0] * len(part.windows)
     if part.fields:
-        rows = points_by_window(
-            part, (yield from ask(QueryArrow(counts_query(part.source, part.runs, part.fields))))
-        )
+        counts = yield from ask(WindowCounts(part.source, part.runs, part.fields))
+        rows = points_by_window(part, counts)
     there = dict(zip(part.windows, rows, strict=True))
     why = {window: _why_frozen(window, book, source, now, there[window]) for window in reached}
     return {window: _frozen(window, source, edge, text) for window, text in why.items() if text}
@@ -108,11 +103,11 @@ def _stands_for_points(book: ReceiptBook, window: Interval) -> bool:
     return receipt is not None and receipt.rows_in > 0
 
 
-def points_by_window(job: RollupBlock, tables: Iterable[pa.Table]) -> list[int]:
+def points_by_window(job: RollupBlock, counts: Iterable[Frame]) -> list[int]:
     """Source points of each window, over all fields."""
     bounds = window_bounds(job.windows)
     blocks = []
-    for frame in frames_from_tables(tables):
+    for frame in counts:
         position, window = bounds.spread(frame.time_ns)
         blocks.append(
             Block(

@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
-from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
-from airflow_provider_influx_rollup.ledger.codec import decode_receipts
+from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
@@ -26,7 +25,7 @@ from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import gaps_of, is_of_windows
 from airflow_provider_influx_rollup.lifecycle.source.retention import dropped_windows, is_too_old
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import FindBucket, Gather, Query, Report
+from airflow_provider_influx_rollup.steps.influx import FindBucket, Gather, Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
@@ -113,11 +112,8 @@ def plan_healing(
     if ledger is not None:
         spec = yield from known_spec(spec)
         starts = Interval(windows[0].start, windows[-1].start + MICROSECOND)
-        query = receipts_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, starts)
-        receipts = {
-            receipt.window: receipt
-            for receipt in decode_receipts((yield from ask(Query(query, as_sent=True))))
-        }
+        query = ReceiptsOf(spec.ledger_bucket, spec.pipeline_name, ROLLUP, starts)
+        receipts = {receipt.window: receipt for receipt in (yield from ask(query))}
         span = Interval.spanning(windows)
         marks = yield from overlapping_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span)
     spec_hash = spec.spec_hash()

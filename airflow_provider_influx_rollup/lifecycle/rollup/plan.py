@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_provider_influx_rollup.aggregates.frame import frames_from_tables
+from airflow_provider_influx_rollup.aggregates.frame import Frame
 from airflow_provider_influx_rollup.aggregates.hierarchy import TierRules
 from airflow_provider_influx_rollup.aggregates.selection import AggregateRules, Column, Selection
-from airflow_provider_influx_rollup.archive.annotated_rows import Row
 from airflow_provider_influx_rollup.exceptions import BucketNotFound, WindowFrozen
-from airflow_provider_influx_rollup.flux.bucket_ids import BUCKETS
-from airflow_provider_influx_rollup.flux.ledger_read import receipts_query, together
-from airflow_provider_influx_rollup.flux.purges import overlapping_marks_query
-from airflow_provider_influx_rollup.flux.source_read import field_totals_query, fields_query
-from airflow_provider_influx_rollup.flux.source_schema import tag_keys_query
-from airflow_provider_influx_rollup.ledger.codec import decode_receipts, last_uses
+from airflow_provider_influx_rollup.flux.bucket_ids import BucketsNow
+from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf, StoredSpecs
+from airflow_provider_influx_rollup.flux.purges import OverlappingMarks
+from airflow_provider_influx_rollup.flux.query import together
+from airflow_provider_influx_rollup.flux.source_read import FieldTotals, FieldTypes
+from airflow_provider_influx_rollup.flux.source_schema import TagKeys
+from airflow_provider_influx_rollup.ledger.bucket_names import BucketNames
+from airflow_provider_influx_rollup.ledger.codec import NO_NAMES, SpecRecord, last_uses
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.ledger.bucket import require_ledger_kept
@@ -32,7 +32,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import (
     require_one_task,
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.identity import as_known, with_own_hash
-from airflow_provider_influx_rollup.lifecycle.pipeline.registry import SPECS, stored_of, stored_queries
+from airflow_provider_influx_rollup.lifecycle.pipeline.registry import stored_of
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import column_rules
@@ -40,15 +40,13 @@ from airflow_provider_influx_rollup.lifecycle.rollup.chains import rollup_script
 from airflow_provider_influx_rollup.lifecycle.rollup.other_buckets import require_no_fewer, windows_of_others
 from airflow_provider_influx_rollup.lifecycle.rollup.tier_compute import tier_scripts
 from airflow_provider_influx_rollup.lifecycle.rollup.tier_waiting import WaitingWindows, waiting_below
-from airflow_provider_influx_rollup.lifecycle.rollup.verify import (
-    totals_by_field,
-)
 from airflow_provider_influx_rollup.lifecycle.run.margins import WORKER_CLOCKS_DIFFER
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.source.type_parts import TypeParts
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.names import require_readable, require_writable
+from airflow_provider_influx_rollup.step import Step
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import (
     Bucket,
@@ -56,17 +54,27 @@ from airflow_provider_influx_rollup.steps.influx import (
     EnsureBucket,
     FindBucket,
     Gather,
-    Query,
-    QueryArrow,
     Report,
 )
-from airflow_provider_influx_rollup.steps.step import Step, Steps
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 from airflow_provider_influx_rollup.windows.runs import cut_blocks
 from airflow_provider_influx_rollup.windows.shards import shard_parts
 
 MAX_PARTS_PER_QUERY = 100
-RECEIPTS, MARKS = "receipts", "marks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRecords:
+    """What the ledger knows of the windows, the pipelines and what was purged.
+
+    :param marks: starts of the windows of marks that overlap what is read
+    """
+
+    receipts: list[Receipt] = field(default_factory=list)
+    specs: list[SpecRecord] = field(default_factory=list)
+    buckets: BucketNames = NO_NAMES
+    marks: list[datetime] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,29 +133,25 @@ def plan_rollup(
     require_ledger_kept(ledger, windows[0])
     job = job_of(spec, windows, Selection((), ()), Ownership(Claim.of(spec)))
     parts = cut_blocks(shard_parts(job.read_interval, source.shard_group_seconds), MAX_PARTS_PER_QUERY)
-    counted, tags, ledgers, tables = yield from _look(job, parts, ledger, only_reads=only_reads)
-    listed = [row["_value"] for row in tags]
+    counted, listed, ledgers, typed = yield from _look(job, parts, ledger, only_reads=only_reads)
     require_readable(spec, listed)
-    known: dict[str, list[Row]] = defaultdict(list)
-    for row in ledgers:
-        known[row.yield_name].append(row)
     marks = yield from read_marks(
-        spec.ledger_bucket, spec.source_bucket, spec.measurement, job.read_interval, known[MARKS]
+        spec.ledger_bucket, spec.source_bucket, spec.measurement, job.read_interval, ledgers.marks
     )
-    stored = stored_of([*known[SPECS], *known[BUCKETS]], spec.ledger_bucket)
+    stored = stored_of(ledgers.specs, ledgers.buckets, spec.ledger_bucket)
     asked, spec = spec, with_own_hash(as_known(spec, stored), stored, source, target)
     if spec.pipeline_name != asked.pipeline_name and ledger is not None:
-        known[RECEIPTS] = yield from ask(Query(_receipts_query(spec, job), as_sent=True))
+        ledgers = replace(ledgers, receipts=(yield from ask(_receipts_of(spec, job))))
     require_no_clash(spec, stored)
     below, waiting = yield from waiting_below(spec, windows, stored)
     rules = column_rules(spec, below)
-    types = TypeParts.of(rules, list(zip(parts, map(frames_from_tables, tables), strict=True)))
+    types = TypeParts.of(rules, list(zip(parts, typed, strict=True)))
     require_writable(spec, types.columns(), set(listed))
-    receipts = {receipt.window: receipt for receipt in decode_receipts(known[RECEIPTS])}
+    receipts = {receipt.window: receipt for receipt in ledgers.receipts}
     require_one_task(spec, run, receipts.values())
     newest = newest_specs(spec, stored)
     claims = {name: Claim.of(other) for name, other in newest.items() if name != spec.pipeline_name}
-    ownership = _ownership(spec, stored, last_uses(known[SPECS]), claims, receipts.values())
+    ownership = _ownership(spec, stored, last_uses(ledgers.specs), claims, receipts.values())
     poorer = yield from _poorer_windows(spec, rules, stored, receipts.values(), marks)
     return Plan(
         windows=windows,
@@ -156,7 +160,7 @@ def plan_rollup(
         ownership=ownership,
         source=source,
         target=target,
-        totals=totals_by_field(counted),
+        totals=counted,
         others=tuple(claims.values()),
         waiting=waiting,
         purged=marks.own,
@@ -178,20 +182,26 @@ def _book_of(spec: RollupSpec, run: RunInfo, receipts: Mapping[Interval, Receipt
 
 def _look(
     job: RollupBlock, parts: Sequence[Sequence[Interval]], ledger: Bucket | None, *, only_reads: bool
-) -> Steps[tuple[list[Row], list[Row], list[Row], list[Any]]]:
-    """Totals of the source, its tag keys, the ledger's rows, and the tables of each part with the types of fields."""
+) -> Steps[tuple[dict[str, int], list[str], LedgerRecords, list[list[Frame]]]]:
+    """Totals of the source, its tag keys, the ledger's records, and points of each part that have the types of its fields."""
     asked: list[Step[Any]] = [
-        Query(field_totals_query(job.source, job.read_interval)),
-        Query(tag_keys_query(job.source, job.read_interval)),
+        FieldTotals(job.source, job.read_interval),
+        TagKeys(job.source, job.read_interval),
     ]
     if ledger is not None:
-        asked.append(Query(_ledger_query(job), as_sent=True))
-    typed = [QueryArrow(fields_query(job.source, some)) for some in parts]
+        spec = job.spec
+        marks = OverlappingMarks(spec.ledger_bucket, spec.measurement, job.read_interval)
+        specs = StoredSpecs(spec.ledger_bucket)
+        asked.append(together(_receipts_of(spec, job), specs, BucketsNow(), marks))
+    typed = [FieldTypes(job.source, some) for some in parts]
     checks = () if only_reads else (CheckWritable(job.spec.target_bucket),)
     answers = (yield from ask(Gather((*checks, *asked, *typed))))[len(checks) :]
     counted, tags, *rest = answers
-    rows = rest.pop(0) if ledger is not None else []
-    return counted, tags, rows, rest
+    names = ("receipts", "specs", "buckets", "marks")
+    known = (
+        LedgerRecords(**dict(zip(names, rest.pop(0), strict=True))) if ledger is not None else LedgerRecords()
+    )
+    return counted, tags, known, rest
 
 
 def _poorer_windows(
@@ -210,8 +220,8 @@ def _poorer_windows(
     return (yield from require_no_fewer(spec, rules, others))
 
 
-def _receipts_query(spec: RollupSpec, job: RollupBlock) -> str:
-    return receipts_query(spec.ledger_bucket, spec.pipeline_name, ROLLUP, job.target_interval)
+def _receipts_of(spec: RollupSpec, job: RollupBlock) -> ReceiptsOf:
+    return ReceiptsOf(spec.ledger_bucket, spec.pipeline_name, ROLLUP, job.target_interval)
 
 
 def _find_buckets(
@@ -229,18 +239,6 @@ def _find_buckets(
             fix = "create the bucket, correct its name, or give the token permission to read and write it"
             raise BucketNotFound(what, http_status=404, window=first, written="nothing", fix=fix)
     return source, target, ledger
-
-
-def _ledger_query(job: RollupBlock) -> str:
-    """What the ledger knows of the windows, the pipelines and what was purged."""
-    spec = job.spec
-    return together(
-        {
-            RECEIPTS: _receipts_query(spec, job),
-            **stored_queries(spec.ledger_bucket),
-            MARKS: overlapping_marks_query(spec.ledger_bucket, spec.measurement, job.read_interval),
-        }
-    )
 
 
 def _ownership(
@@ -331,12 +329,12 @@ def tell_plan(
 def tell_scripts(job: RollupBlock) -> Steps[None]:
     """Say what a run would send and compute."""
     if job.spec.source_tier is not None:
-        for flux in tier_scripts(job):
-            yield from ask(Report(f"Dry run, would send:\n{flux}"))
+        for script in tier_scripts(job):
+            yield from ask(Report(f"Dry run, would send:\n{script.flux()}"))
         return
     in_influx, from_raw, from_parts = job.fields_by_way()
     for script in rollup_scripts(job, in_influx, is_written=job.spec.compute == "server"):
-        yield from ask(Report(f"Dry run, would send:\n{script.flux}"))
+        yield from ask(Report(f"Dry run, would send:\n{script.flux()}"))
     for way, fields in (("raw points", from_raw), ("partial aggregates", from_parts)):
         if fields:
             yield from ask(Report(f"Dry run, would compute {', '.join(fields)} in the worker from {way}"))

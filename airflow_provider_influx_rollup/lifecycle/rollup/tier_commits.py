@@ -5,14 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from airflow_provider_influx_rollup.exceptions import ReceiptMissing
-from airflow_provider_influx_rollup.flux.ledger_read import states_query
+from airflow_provider_influx_rollup.flux.ledger_read import ReceiptStates
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Query
 from airflow_provider_influx_rollup.steps.step import Steps
-from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
 
 Commits = frozenset[tuple[datetime, int]]
 
@@ -26,13 +24,10 @@ def commits_below(job: RollupBlock) -> Steps[Commits]:
     """
     if job.tier_below is None:
         return frozenset()
-    rows = yield from ask(
-        Query(states_query(job.spec.ledger_bucket, job.tier_below, ROLLUP, job.read_interval), as_sent=True)
-    )
-    for row in rows:
-        if row["state"] != State.COMMITTED.value:
-            window = Interval(row["_time"], from_ns(row["stop_ns"]))
-            what = f"pipeline {job.tier_below!r} has begun to roll {window} up again, so that it cannot be merged now"
+    states = yield from ask(ReceiptStates(job.spec.ledger_bucket, job.tier_below, ROLLUP, job.read_interval))
+    for one in states:
+        if one.state is not State.COMMITTED:
+            what = f"pipeline {job.tier_below!r} has begun to roll {one.window} up again, so that it cannot be merged now"
             fix = "run this window again when that is COMMITTED"
             raise ReceiptMissing(what, window=job.span, fix=fix)
-    return frozenset((row["_time"], row["written_at_ns"]) for row in rows)
+    return frozenset((one.window.start, one.written_at_ns) for one in states)

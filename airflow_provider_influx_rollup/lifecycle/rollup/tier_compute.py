@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,9 +14,6 @@ from airflow_provider_influx_rollup.aggregates.doubled import Doubled, repeated_
 from airflow_provider_influx_rollup.aggregates.frame import (
     Frame,
     concat_frames,
-    frame_of_column,
-    frames_from_tables,
-    result_name,
 )
 from airflow_provider_influx_rollup.aggregates.hierarchy import PART_FUNCTIONS, Way, find_merge, part_of
 from airflow_provider_influx_rollup.aggregates.selection import Column
@@ -30,17 +27,16 @@ from airflow_provider_influx_rollup.aggregates.tier_merge import (
 from airflow_provider_influx_rollup.aggregates.wide_sums import may_overflow
 from airflow_provider_influx_rollup.aggregates.windowed import Block, WindowBounds, concat_blocks, finite
 from airflow_provider_influx_rollup.exceptions import ReceiptMissing
-from airflow_provider_influx_rollup.flux.rollup import Chain, chain_number, extreme_chains, render_rollup
-from airflow_provider_influx_rollup.flux.source_read import raw_query
+from airflow_provider_influx_rollup.flux.chains import RollupChains
+from airflow_provider_influx_rollup.flux.rollup import Chain, extreme_chains
+from airflow_provider_influx_rollup.flux.source_read import RawPoints
+from airflow_provider_influx_rollup.lifecycle.rollup.chains import scripts_of
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock, weighed_points
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import QueryArrow, Report
+from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant, from_ns
 from airflow_provider_influx_rollup.windows.runs import cut_blocks
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 MAX_CHAINS_PER_QUERY = 100
 
@@ -100,10 +96,10 @@ def compute_tier(job: RollupBlock, totals: Mapping[str, int]) -> Steps[Merged]:
     return merged
 
 
-def tier_scripts(job: RollupBlock) -> list[str]:
-    """The Flux that the fields merged by InfluxDB need, for a dry run."""
+def tier_scripts(job: RollupBlock) -> list[RollupChains]:
+    """What the fields merged by InfluxDB need, for a dry run."""
     in_worker = {c.field for c in job.columns if find_merge(c.aggregate.name).way is Way.CHILDREN}
-    return [flux for flux, _ in _scripts(job, [c for c in job.columns if c.field not in in_worker])]
+    return _scripts(job, [c for c in job.columns if c.field not in in_worker])
 
 
 def _column(
@@ -132,25 +128,21 @@ def _merge_in_influx(job: RollupBlock, columns: Sequence[Column], merged: Merged
     """
     starts = _bounds(job.windows).starts
     extremes: dict[str, list[Any]] = defaultdict(list)
-    for flux, chains in _scripts(job, columns):
-        tables: list[pa.Table] = yield from ask(QueryArrow(flux))
-        for table in tables:
-            if table.num_rows:
-                chain = chains[chain_number(result_name(table))]
-                frame = frame_of_column(table, chain.value_column)
-                if chain.is_extreme:
-                    extremes[chain.field] += frame.values.tolist()
-                    continue
-                window = np.searchsorted(starts, frame.time_ns)
-                block = Block(
-                    column=chain.field,
-                    tag_sets=frame.tag_sets,
-                    series=frame.series,
-                    window=window,
-                    values=frame.values,
-                )
-                kept = merged.counts if chain.flux_function == "count" else merged.parts
-                kept[chain.field].append(block)
+    for script in _scripts(job, columns):
+        for chain, frame in (yield from ask(script)):
+            if chain.is_extreme:
+                extremes[chain.field] += frame.values.tolist()
+                continue
+            window = np.searchsorted(starts, frame.time_ns)
+            block = Block(
+                column=chain.field,
+                tag_sets=frame.tag_sets,
+                series=frame.series,
+                window=window,
+                values=frame.values,
+            )
+            kept = merged.counts if chain.flux_function == "count" else merged.parts
+            kept[chain.field].append(block)
     return {
         source
         for source, values in extremes.items()
@@ -159,7 +151,7 @@ def _merge_in_influx(job: RollupBlock, columns: Sequence[Column], merged: Merged
     }
 
 
-def _scripts(job: RollupBlock, columns: Sequence[Column]) -> list[tuple[str, tuple[Chain, ...]]]:
+def _scripts(job: RollupBlock, columns: Sequence[Column]) -> list[RollupChains]:
     # no part is merged by count, which tells the two chains of a part apart
     chains = [
         Chain(field=source, flux_function=function, is_pushed=True, column=source, is_written=False)
@@ -172,16 +164,7 @@ def _scripts(job: RollupBlock, columns: Sequence[Column]) -> list[tuple[str, tup
     chains += extreme_chains(
         source for source, part in _sources(columns).items() if part == "sum" and source not in floats
     )
-    most_runs = max(1, MAX_CHAINS_PER_QUERY // max(1, len(chains)))
-    runs = job.runs
-    scripts = []
-    for first_run in range(0, len(runs), most_runs):
-        for first in range(0, len(chains), MAX_CHAINS_PER_QUERY):
-            some = tuple(chains[first : first + MAX_CHAINS_PER_QUERY])
-            part_of_runs = runs[first_run : first_run + most_runs]
-            target, measurement = job.spec.target_bucket, job.spec.output_measurement
-            scripts.append((render_rollup(job.source, some, part_of_runs, target, measurement), some))
-    return scripts
+    return scripts_of(job, chains)
 
 
 def _merge_in_worker(
@@ -198,9 +181,8 @@ def _merge_in_worker(
     first_window = 0
     for windows in cut_blocks(job.windows, ceil(len(job.windows) / reads)):
         interval = Interval.spanning(windows)
-        tables = yield from ask(QueryArrow(raw_query(job.source, interval, sources)))
         found: dict[str, list[Frame]] = defaultdict(list)
-        for frame in frames_from_tables(tables):
+        for frame in (yield from ask(RawPoints(job.source, interval, sources))):
             for name in frame.fields:
                 found[name].append(frame.of_field(name))
         frames = {name: concat_frames(some) for name, some in found.items()}

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from airflow_provider_influx_rollup.aggregates.frame import frames_from_tables
 from airflow_provider_influx_rollup.aggregates.windowed import Block
-from airflow_provider_influx_rollup.archive.annotated_rows import Row
-from airflow_provider_influx_rollup.flux.source_read import field_totals_query
-from airflow_provider_influx_rollup.flux.target_read import target_query, target_totals_query
+from airflow_provider_influx_rollup.flux.source_read import FieldTotals
+from airflow_provider_influx_rollup.flux.target_read import TargetCounts, TargetTotals, TargetValues
 from airflow_provider_influx_rollup.lifecycle.rollup.chains import COUNT
 from airflow_provider_influx_rollup.lifecycle.rollup.compute import Computed
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.compare import Closeness, compare_rows
 from airflow_provider_influx_rollup.lifecycle.target.rows import TargetRows, target_rows
 from airflow_provider_influx_rollup.lifecycle.target.stale_rows import StaleRows
-from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Gather, Query, QueryArrow
-from airflow_provider_influx_rollup.steps.step import Step, Steps
+from airflow_provider_influx_rollup.step import Answer, Step
+from airflow_provider_influx_rollup.steps.ask import ask, gather
+from airflow_provider_influx_rollup.steps.step import Steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,21 +57,19 @@ def verify_windows(
     :param rows: what was computed, in the form of what is read back
     :param totals: source points of each field, when they were counted after all reads already
     """
-    source_step = Query(totals_query(job)) if job.fields and totals is None else None
     is_alone = job.spec.group_by is None and not job.ownership.earlier
-    target_step = Query(_totals_query(job, rows)) if is_alone else QueryArrow(read_back_query(job))
-    steps: tuple[Step[Any], ...] = (target_step,) if source_step is None else (target_step, source_step)
-    answer, *counted = yield from ask(Gather(steps))
-    totals = totals_by_field(counted[0] if counted else []) if totals is None else totals
+    stored_totals, frames = None, None
+    if is_alone:
+        stored_totals, totals = yield from _beside_totals(job, _stored_totals(job, rows), totals)
+    else:
+        frames, totals = yield from _beside_totals(job, own_values(job), totals)
     differences = _stale_points(job, computed, totals)
     rows_in = sum_by_window(job, (block for blocks in computed.counts.values() for block in blocks))
-    if is_alone:
-        if _holds_exactly(job, rows, answer):
-            return Verification(
-                rows=rows, rows_in=rows_in, totals=totals, ghosts=StaleRows({}), differences=differences
-            )
-        answer = yield from ask(QueryArrow(read_back_query(job)))
-    stored = target_rows(job, frames_from_tables(answer))
+    if stored_totals is not None and _holds_exactly(job, rows, stored_totals):
+        return Verification(
+            rows=rows, rows_in=rows_in, totals=totals, ghosts=StaleRows({}), differences=differences
+        )
+    stored = target_rows(job, (yield from ask(own_values(job))) if frames is None else frames)
     ghosts, wrong = _compare(job, rows, stored)
     return Verification(
         rows=rows,
@@ -86,32 +81,39 @@ def verify_windows(
     )
 
 
-def totals_query(job: RollupBlock) -> str:
+def _beside_totals(
+    job: RollupBlock, query: Step[Answer], totals: Mapping[str, int] | None
+) -> Steps[tuple[Answer, Mapping[str, int]]]:
+    """Ask something, and count the source's points meanwhile, unless they are counted or none is wanted."""
+    if totals is None and job.fields:
+        return (yield from gather(query, source_totals(job)))
+    return (yield from ask(query)), totals or {}
+
+
+def source_totals(job: RollupBlock) -> FieldTotals:
     """How many points each field of the source has."""
-    return field_totals_query(job.source, job.read_interval, job.fields)
+    return FieldTotals(job.source, job.read_interval, job.fields)
 
 
-def totals_by_field(rows: Iterable[Row]) -> dict[str, int]:
-    """Source points of each field, from the rows of ``field_totals_query``."""
-    return {row["_field"]: row["_value"] for row in rows}
+def own_values(job: RollupBlock, few: Mapping[str, tuple[str, ...]] | None = None) -> TargetValues:
+    """Everything the pipeline may own in the block.
 
-
-def read_back_query(job: RollupBlock) -> str:
-    """The query that reads everything the pipeline may own in the block."""
-    return target_query(
-        job.spec.target_bucket,
-        job.spec.output_measurement,
-        job.target_interval,
+    :param few: only of these tag values
+    """
+    return TargetValues(
+        bucket=job.spec.target_bucket,
+        measurement=job.spec.output_measurement,
+        interval=job.target_interval,
         aggregate_names=job.ownership.aggregate_names(),
-        tags=job.ownership.tags(),
+        tags={**job.ownership.tags(), **(few or {})},
     )
 
 
-def _totals_query(job: RollupBlock, rows: TargetRows) -> str:
-    return target_totals_query(
-        job.spec.target_bucket,
-        job.spec.output_measurement,
-        job.target_interval,
+def _stored_totals(job: RollupBlock, rows: TargetRows) -> TargetTotals:
+    return TargetTotals(
+        bucket=job.spec.target_bucket,
+        measurement=job.spec.output_measurement,
+        interval=job.target_interval,
         aggregate_names=job.ownership.aggregate_names(),
         tags=job.ownership.tags(),
         count_fields=_count_fields(rows),
@@ -122,18 +124,20 @@ def _count_fields(rows: TargetRows) -> list[str]:
     return [name for name in rows.columns if name.endswith(f"_{COUNT.name}")]
 
 
-def _holds_exactly(job: RollupBlock, rows: TargetRows, answer: Iterable[Row]) -> bool:
+def _holds_exactly(job: RollupBlock, rows: TargetRows, totals: TargetCounts) -> bool:
     """Whether each field has as many values as were computed, and its counts add up alike.
 
     All that was computed has been written over what was there, so that equal numbers mean equal rows.
     """
-    stored: dict[str, dict[str, int]] = {"rows": {}, "points": {}}
-    for row in answer:
-        if job.ownership.owns_field(row["_field"]):
-            stored[row.yield_name][row["_field"]] = row["_value"]
+    owned = TargetCounts(
+        *(
+            {name: of[name] for name in of if job.ownership.owns_field(name)}
+            for of in (totals.rows, totals.points)
+        )
+    )
     expected_rows = {name: len(column.values) for name, column in rows.columns.items()}
     points = {name: int(rows.columns[name].values.sum()) for name in _count_fields(rows)}
-    return stored == {"rows": expected_rows, "points": points}
+    return owned == TargetCounts(expected_rows, points)
 
 
 def _stale_points(job: RollupBlock, computed: Computed, totals: Mapping[str, int]) -> list[str]:

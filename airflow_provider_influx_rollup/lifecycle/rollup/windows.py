@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError, SourceIncomplete, WindowFrozen
-from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
-from airflow_provider_influx_rollup.ledger.codec import decode_receipts, encode_spec
+from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf
+from airflow_provider_influx_rollup.ledger.codec import encode_spec
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
@@ -24,7 +24,7 @@ from airflow_provider_influx_rollup.lifecycle.run.window_errors import is_of_win
 from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
 from airflow_provider_influx_rollup.lifecycle.target.block import weighed_points
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Query, Report
+from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.runs import blocks_of, halves
@@ -144,11 +144,8 @@ class _Work:
         if self.torn.isdisjoint(block):
             return book
         span = self.ready.job(self.spec, block).target_interval
-        query = receipts_query(book.ledger_bucket, book.pipeline, book.stage, span)
-        found = {
-            receipt.window: receipt
-            for receipt in decode_receipts((yield from ask(Query(query, as_sent=True))))
-        }
+        query = ReceiptsOf(book.ledger_bucket, book.pipeline, book.stage, span)
+        found = {receipt.window: receipt for receipt in (yield from ask(query))}
         return replace(book, previous={**book.previous, **found})
 
     def _raise_if_of_the_run(self, error: InfluxRollupError) -> None:

@@ -17,13 +17,13 @@ from airflow_provider_influx_rollup.lifecycle.rollup.compute import (
     join_doubled,
 )
 from airflow_provider_influx_rollup.lifecycle.rollup.not_purged import require_not_purged
-from airflow_provider_influx_rollup.lifecycle.rollup.verify import totals_by_field, totals_query
+from airflow_provider_influx_rollup.lifecycle.rollup.verify import source_totals
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.long_keys import TOO_LONG
 from airflow_provider_influx_rollup.lifecycle.target.rows import TargetRows, computed_rows
 from airflow_provider_influx_rollup.lifecycle.target.write import rows_lost_inside, write_of_rows
 from airflow_provider_influx_rollup.steps.ask import ask, gather
-from airflow_provider_influx_rollup.steps.influx import Execute, Query, Report
+from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
 
 
@@ -67,8 +67,7 @@ def write_windows(
             yield from ask(write)
         else:
             # all reads are done, so that the source can be counted while the server takes the rows
-            _, answer = yield from gather(write, Query(totals_query(job)))
-            counted = totals_by_field(answer)
+            _, counted = yield from gather(write, source_totals(job))
     if is_inside:
         try:
             rows = yield from _write_inside(job, in_influx, computed)
@@ -90,7 +89,7 @@ def write_windows(
 def _write_inside(job: RollupBlock, in_influx: Sequence[str], computed: Computed) -> Steps[TargetRows]:
     """Let InfluxDB compute and write; what it cannot write right itself the worker writes after it."""
     for script in rollup_scripts(job, in_influx, is_written=True):
-        add_answer(job, computed, script, (yield from ask(Execute(script.flux))))
+        add_answer(job, computed, (yield from ask(script)))
     joined = computed_rows(job, (yield from join_doubled(job, computed, in_influx)))
     large = yield from compute_large_again(job, in_influx, computed)
     rows = computed_rows(job, computed.blocks)

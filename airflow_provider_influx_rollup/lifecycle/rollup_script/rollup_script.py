@@ -16,11 +16,11 @@ from airflow_provider_influx_rollup.exceptions import (
     WindowFrozen,
 )
 from airflow_provider_influx_rollup.flux.extern import extern_file, window_values
-from airflow_provider_influx_rollup.flux.ledger_read import receipts_query
+from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf
 from airflow_provider_influx_rollup.flux.names import validate_name
 from airflow_provider_influx_rollup.flux.script import ScriptFacts
-from airflow_provider_influx_rollup.flux.target_read import presence_query
-from airflow_provider_influx_rollup.ledger.codec import decode_receipts, encode_receipts, encode_spec
+from airflow_provider_influx_rollup.flux.target_read import PointsThere
+from airflow_provider_influx_rollup.ledger.codec import encode_receipts, encode_spec
 from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_BUCKET
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
@@ -267,8 +267,8 @@ def _open_book(
     previous: list[Receipt] = []
     if has_ledger:
         starts = Interval(windows[0].start, windows[-1].start + MICROSECOND)
-        query = receipts_query(spec.ledger_bucket, pipeline, ROLLUP, starts)
-        previous = decode_receipts((yield from ask(Query(query, as_sent=True))))
+        query = ReceiptsOf(spec.ledger_bucket, pipeline, ROLLUP, starts)
+        previous = yield from ask(query)
     known = {receipt.window: receipt for receipt in previous}
     return ReceiptBook(
         ledger_bucket=spec.ledger_bucket,
@@ -318,8 +318,7 @@ def _read_back(spec: ScriptSpec, rows: ScriptRows, window: Interval) -> Steps[No
     """Every point that the script says it wrote must be there."""
     for measurement in rows.measurements:
         span = rows.span_of(measurement)
-        query = Query(presence_query(spec.target_bucket, measurement, span), as_sent=True)
-        stored = ScriptRows.of((yield from ask(query)))
+        stored = ScriptRows.of((yield from ask(PointsThere(spec.target_bucket, measurement, span))))
         lacking = rows.lacking_in(stored, measurement)
         if lacking:
             what = f"{lacking} of the points that the script wrote are not in {spec.target_bucket!r}"

@@ -9,15 +9,12 @@ from typing import Any, TypeVar
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.names import validate_name
-from airflow_provider_influx_rollup.shown_text import bytes_spelled, shown_text
+from airflow_provider_influx_rollup.flux.series import Series, series_of
+from airflow_provider_influx_rollup.shown_text import shown_text
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 Value = TypeVar("Value")
-Series = tuple[tuple[str, str], ...]
-"""The tags of a series, sorted by key, without empty ones."""
-
-NOT_TAGS = frozenset({"_time", "_value", "_field"})
 DEFAULT_LOOKBACK = "7d"
 SEEN_BEFORE = "inventory"
 #: what a DAG gives: None, a number, "inventory", tags of each series, {"flux": ...}, or a function of start and stop
@@ -142,34 +139,12 @@ def called_inventory(expected: object, interval: Interval) -> Any:
     return tuple(found) if is_list else found  # type: ignore[arg-type]
 
 
-def series_of(tags: Mapping[str, Any]) -> Series:
-    r"""The tags of a result row or of a user's mapping as a key; an empty value means that the tag is absent.
-
-    Bytes that are not UTF-8 are spelled ``\xHH``: nothing else could be written into a status, or sent.
-    """
-    named = ((key, str(tags[key])) for key in tags if key not in NOT_TAGS and tags[key])
-    return tuple(sorted((bytes_spelled(key), bytes_spelled(value)) for key, value in named))
-
-
 def series_label(series: Series) -> str:
     """Text for messages: ``device=d1, site=a``."""
     return (
         ", ".join(f"{shown_text(key)}={shown_text(value)}" for key, value in series)
         or "the whole measurement"
     )
-
-
-def last_seen_by_series(rows: Iterable[Mapping[str, Any]]) -> dict[Series, datetime]:
-    """The latest time per series, over its fields.
-
-    :param rows: what ``last_seen_query`` returns
-    """
-    latest: dict[Series, datetime] = {}
-    for row in rows:
-        series, time = series_of(row), row["_time"]
-        if series not in latest or latest[series] < time:
-            latest[series] = time
-    return latest
 
 
 def expected_from(given: Iterable[Any]) -> tuple[Series, ...]:

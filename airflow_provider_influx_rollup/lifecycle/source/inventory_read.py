@@ -7,14 +7,9 @@ from typing import Any
 
 from airflow_provider_influx_rollup.flux.endless import refuse_endless
 from airflow_provider_influx_rollup.flux.extern import extern_file, window_values
-from airflow_provider_influx_rollup.flux.inventory import SeriesSource, last_seen_query
-from airflow_provider_influx_rollup.lifecycle.source.inventory import (
-    Inventory,
-    Series,
-    expected_from,
-    last_seen_by_series,
-    series_of,
-)
+from airflow_provider_influx_rollup.flux.inventory import LastSeen, SeriesSource
+from airflow_provider_influx_rollup.flux.series import Series, series_of
+from airflow_provider_influx_rollup.lifecycle.source.inventory import Inventory, expected_from
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import ParseScript, Query
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -41,8 +36,8 @@ def read_expected(
     if inventory.retire_after is not None:
         reach = min(reach, Duration.of(inventory.retire_after).timedelta)
     before = Interval(interval.start - reach, interval.start)
-    rows = yield from ask(Query(last_seen_query(source, before, group_by), keeps_bytes=True))
-    return inventory.without_retired(sorted(last_seen_by_series(rows)))
+    seen = yield from ask(LastSeen(source, before, group_by))
+    return inventory.without_retired(sorted(seen))
 
 
 def read_named(inventory: Inventory, interval: Interval) -> Steps[tuple[Series, ...] | None]:

@@ -11,10 +11,9 @@ from itertools import accumulate
 from airflow_provider_influx_rollup.aggregates.hierarchy import TierRules
 from airflow_provider_influx_rollup.aggregates.selection import AggregateRules
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
-from airflow_provider_influx_rollup.flux.source_size import size_query, window_points_query
+from airflow_provider_influx_rollup.flux.source_size import SourceSizes, WindowPoints
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Query
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.coverage import merge
 from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
@@ -82,17 +81,10 @@ def measure_source(spec: RollupSpec, rules: Rules, windows: Sequence[Interval]) 
 
 
 def _measure_spans(spec: RollupSpec, rules: Rules, spans: Sequence[Interval]) -> Steps[SourceSize]:
-    points: dict[str, int] = {}
-    series: dict[str, int] = {}
-    for row in (yield from ask(Query(size_query(source_of(spec), spans)))):
-        name, value = row["_field"], row["_value"]
-        if row.yield_name.startswith("points"):
-            points[name] = points.get(name, 0) + value
-        else:
-            series[name] = max(series.get(name, 0), value)
-    reads = _reads(rules, points)
-    most = sum(max(series[name] for name in names) * columns for names, columns in reads)
-    return SourceSize(sum(points[name] for name in _names(reads)), most)
+    sizes = yield from ask(SourceSizes(source_of(spec), spans))
+    reads = _reads(rules, sizes.points)
+    most = sum(max(sizes.series[name] for name in names) * columns for names, columns in reads)
+    return SourceSize(sum(sizes.points[name] for name in _names(reads)), most)
 
 
 def count_cells(spec: RollupSpec, rules: Rules, span: Interval) -> Steps[CellPoints]:
@@ -102,12 +94,12 @@ def count_cells(spec: RollupSpec, rules: Rules, span: Interval) -> Steps[CellPoi
     :param span: must start and stop on the grid
     """
     cells = spec.grid.grid().tile(span)
-    rows = yield from ask(Query(window_points_query(source_of(spec), equal_runs(cells))))
-    wanted = _names(_reads(rules, {row["_field"] for row in rows}))
+    counted = yield from ask(WindowPoints(source_of(spec), equal_runs(cells)))
+    wanted = _names(_reads(rules, {name for name, _, _ in counted}))
     points: dict[datetime, int] = {}
-    for row in rows:
-        if row["_field"] in wanted:
-            points[row["_time"]] = points.get(row["_time"], 0) + row["_value"]
+    for name, start, count in counted:
+        if name in wanted:
+            points[start] = points.get(start, 0) + count
     return CellPoints.of(cells, points)
 
 

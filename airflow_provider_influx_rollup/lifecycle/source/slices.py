@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from airflow_provider_influx_rollup.flux.archive import slice_counts_query
+from airflow_provider_influx_rollup.flux.archive import SliceCounts
+from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Bucket, Query, SourceKeys
+from airflow_provider_influx_rollup.steps.influx import Bucket, SourceKeys
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, split_interval
 from airflow_provider_influx_rollup.windows.shards import shard_parts
@@ -95,9 +96,16 @@ def count_points(bucket: str, measurement: str, parts: Sequence[Interval]) -> St
 
     :param parts: each inside one shard group
     """
-    counts = dict.fromkeys(parts, 0)
+    counts = yield from count_each(RollupSource(bucket, measurement, {}), parts)
+    return dict(zip(parts, counts, strict=True))
+
+
+def count_each(source: RollupSource, parts: Sequence[Interval]) -> Steps[list[int]]:
+    """How many points of some series each part has now.
+
+    :param parts: each inside one shard group
+    """
+    counts: list[int] = []
     for first in range(0, len(parts), SLICES_PER_QUERY):
-        some = parts[first : first + SLICES_PER_QUERY]
-        for row in (yield from ask(Query(slice_counts_query(bucket, measurement, some)))):
-            counts[some[int(row.yield_name)]] += row["_value"]
+        counts += yield from ask(SliceCounts(source, parts[first : first + SLICES_PER_QUERY]))
     return counts

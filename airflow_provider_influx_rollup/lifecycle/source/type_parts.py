@@ -41,7 +41,7 @@ class TypeParts:
 
     @classmethod
     def of(cls, rules: Rules, answers: Sequence[tuple[Sequence[Interval], Sequence[Frame]]]) -> TypeParts:
-        """Read the answers of ``fields_query``.
+        """Read the answers of ``FieldTypes``.
 
         :param answers: the parts of each query, and what it returned
         :raises AggregateTypeMismatch: when a field has two types in one part

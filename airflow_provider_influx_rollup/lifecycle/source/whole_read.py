@@ -13,7 +13,7 @@ from airflow_provider_influx_rollup.exceptions import (
     QueryFailed,
     SourceUnreadable,
 )
-from airflow_provider_influx_rollup.flux.archive import lost_text_query, points_query
+from airflow_provider_influx_rollup.flux.archive import LostTexts, PointsOf
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import has_windows
 from airflow_provider_influx_rollup.lifecycle.source.slices import Slice, count_points, cut_slices
@@ -22,7 +22,6 @@ from airflow_provider_influx_rollup.steps.influx import (
     Bucket,
     FindBucket,
     Gather,
-    Query,
     ShowKeys,
     SourceKeys,
 )
@@ -122,12 +121,17 @@ def _require_whole_texts(
 ) -> Steps[None]:
     texts = sorted(name for name, kinds in keys.fields.items() if kinds == ("string",))
     mixed = sorted(name for name, kinds in keys.fields.items() if "string" in kinds and len(kinds) > 1)
-    rows = yield from ask(
-        Query(lost_text_query(spec.bucket, spec.measurement, part, keys.tags, texts, mixed))
+    found = yield from ask(
+        LostTexts(
+            bucket=spec.bucket,
+            measurement=spec.measurement,
+            interval=part,
+            tags=keys.tags,
+            fields=texts,
+            mixed_fields=mixed,
+        )
     )
-    lost = [
-        f"{OF_NAMES.get(row.yield_name) or row['_field']} ({row['_value']})" for row in rows if row["_value"]
-    ]
+    lost = [f"{OF_NAMES.get(one.where) or one.field} ({one.points})" for one in found]
     if lost:
         named = ", ".join(lost)
         what = f"texts of measurement {spec.measurement!r} hold a carriage return, which Flux's answers lose: {named}"
@@ -149,11 +153,11 @@ def fingerprint_source(
     for first in range(0, len(parts), READS_AT_A_TIME):
         some = parts[first : first + READS_AT_A_TIME]
         found += yield from ask(
-            Gather(tuple(FingerprintSource(slice_query(spec, one), finds_doubled) for one in some))
+            Gather(tuple(FingerprintSource(points_of_slice(spec, one), finds_doubled) for one in some))
         )
     return merge(found)
 
 
-def slice_query(spec: ArchiveSpec, one: Slice) -> str:
+def points_of_slice(spec: ArchiveSpec, one: Slice) -> PointsOf:
     """The query that returns the points of one slice."""
-    return points_query(spec.bucket, spec.measurement, one.interval, by_field=one.by_field)
+    return PointsOf(spec.bucket, spec.measurement, one.interval, by_field=one.by_field)

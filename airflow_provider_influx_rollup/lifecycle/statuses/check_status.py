@@ -9,24 +9,22 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.exceptions import InvalidName
-from airflow_provider_influx_rollup.flux.deadman import STATUS_FIELD, STATUS_MEASUREMENT
-from airflow_provider_influx_rollup.flux.write_points import FluxPoint, write_queries
+from airflow_provider_influx_rollup.flux.deadman import STATUS_FIELD, STATUS_MEASUREMENT, STATUS_TAGS
+from airflow_provider_influx_rollup.flux.series import Series
+from airflow_provider_influx_rollup.flux.write_points import FluxPoint
 from airflow_provider_influx_rollup.ledger.line_protocol import encode_line
 from airflow_provider_influx_rollup.lifecycle.run.default_names import is_held
-from airflow_provider_influx_rollup.lifecycle.source.inventory import Series
 from airflow_provider_influx_rollup.steps.influx import Write
 from airflow_provider_influx_rollup.windows.interval import to_ns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
 
     from airflow_provider_influx_rollup.ledger.line_protocol import FieldValue
 
 DEADMAN = "deadman"
 LEVELS = ("ok", "info", "warn", "crit", "unknown")
 KINDS: Mapping[type, str] = {bool: "boolean", int: "integer", str: "string"}
-STATUS_TAGS = frozenset({"_check_id", "_check_name", "_level", "_source_measurement", "_type"})
 
 
 def check_id_of(check_name: str) -> str:
@@ -97,7 +95,7 @@ def write_of_statuses(bucket: str, check: Check, statuses: Iterable[Status], at:
                 )
                 for name, value in fields.items()
             ]
-    return Write(bucket, lines, tuple(flux for flux, _ in write_queries(bucket, unheld)))
+    return Write(bucket, lines, tuple(unheld))
 
 
 def _point(check: Check, status: Status, time_ns: int) -> tuple[dict[str, str], dict[str, FieldValue]]:
@@ -120,13 +118,3 @@ def _point(check: Check, status: Status, time_ns: int) -> tuple[dict[str, str], 
     if check.kind == DEADMAN:
         fields["dead"] = status.is_dead
     return tags, fields
-
-
-def read_status(row: Mapping[str, Any]) -> tuple[Series, str, datetime]:
-    """Series, level and time of a status.
-
-    :param row: what ``last_statuses_query`` returns
-    """
-    tags = {key: row[key] for key in row if key not in STATUS_TAGS and key != "_time"}
-    series = tuple(sorted((key, str(value)) for key, value in tags.items() if value))
-    return series, str(row["_level"]), row["_time"]

@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from airflow_provider_influx_rollup.flux.deadman import last_statuses_query
+from airflow_provider_influx_rollup.flux.deadman import LastStatuses
+from airflow_provider_influx_rollup.flux.series import Series, series_of
 from airflow_provider_influx_rollup.lifecycle.run.margins import RECORDS_AHEAD
-from airflow_provider_influx_rollup.lifecycle.source.inventory import Series, series_of
 from airflow_provider_influx_rollup.lifecycle.statuses.check_status import (
     Check,
     Status,
-    read_status,
     write_of_statuses,
 )
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Query, Report
+from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -61,10 +60,8 @@ def tell_status(
     """
     if level == OK:
         span = Interval(now - LOOKBACK, now + RECORDS_AHEAD)
-        rows = yield from ask(Query(last_statuses_query(status_bucket, task.check.id, span)))
-        known = sorted(
-            (time, found) for series, found, time in map(read_status, rows) if series == task.series
-        )
+        written = yield from ask(LastStatuses(status_bucket, task.check.id, span))
+        known = sorted((one.time, one.level) for one in written if one.series == task.series)
         if not known or known[-1][1] == OK:
             return False
         message = f"{message}, after {known[-1][1]}"

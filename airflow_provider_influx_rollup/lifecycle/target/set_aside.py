@@ -11,19 +11,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from airflow_provider_influx_rollup.aggregates.frame import Frame, TagSet, frames_from_tables
+from airflow_provider_influx_rollup.aggregates.frame import Frame, TagSet
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
-from airflow_provider_influx_rollup.flux.ledger_read import survivors_query
-from airflow_provider_influx_rollup.flux.target_read import target_query
+from airflow_provider_influx_rollup.flux.ledger_read import SURVIVORS_MEASUREMENT, SetAsideRecords
+from airflow_provider_influx_rollup.flux.target_read import TargetValues
 from airflow_provider_influx_rollup.ledger.line_protocol import UInt, encode_line
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.write import write_of_points
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Delete, Query, QueryArrow, Report, Write
+from airflow_provider_influx_rollup.steps.influx import Delete, Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, from_ns
 
-SURVIVORS_MEASUREMENT = "ghost_survivors"
 VALUES_PER_PART = 200
 # InfluxDB promises 64 KiB for a string; the server takes up to 1 MiB
 CHARACTERS_PER_PART = 50_000
@@ -72,19 +71,19 @@ def forget(job: RollupBlock, window: Interval) -> Steps[None]:
 def restore_survivors(job: RollupBlock) -> Steps[None]:
     """Write again what a run put aside and died before it wrote; values that are there now stay as they are."""
     spec = job.spec
-    query = survivors_query(spec.ledger_bucket, spec.pipeline_name, job.target_interval)
+    query = SetAsideRecords(spec.ledger_bucket, spec.pipeline_name, job.target_interval)
     kept: dict[Interval, Points] = defaultdict(dict)
     windows = {window.start: window for window in job.windows}
-    for row in (yield from ask(Query(query))):
-        window = windows.get(from_ns(json.loads(row["_value"])["window_ns"]))
+    for text in (yield from ask(query)):
+        window = windows.get(from_ns(json.loads(text)["window_ns"]))
         if window is not None:
-            _add_record(kept[window], row["_value"])
+            _add_record(kept[window], text)
     for window, points in sorted(kept.items()):
         instant = Interval(window.start, window.start + MICROSECOND)
-        everything = target_query(
-            spec.target_bucket, spec.output_measurement, instant, aggregate_names=None, tags={}
+        everything = TargetValues(
+            bucket=spec.target_bucket, measurement=spec.output_measurement, interval=instant
         )
-        there = points_of(frames_from_tables((yield from ask(QueryArrow(everything)))))
+        there = points_of((yield from ask(everything)))
         lacking = without(points, there)
         if lacking:
             yield from ask(

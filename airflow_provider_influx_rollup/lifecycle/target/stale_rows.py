@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
-from airflow_provider_influx_rollup.aggregates.frame import Frame, TagSet, frames_from_tables
+from airflow_provider_influx_rollup.aggregates.frame import Frame, TagSet
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
-from airflow_provider_influx_rollup.flux.ledger_read import neighbours_query
-from airflow_provider_influx_rollup.flux.target_read import target_query
-from airflow_provider_influx_rollup.ledger.codec import decode_receipts, encode_receipts
+from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOfSeveral
+from airflow_provider_influx_rollup.flux.target_read import TargetValues
+from airflow_provider_influx_rollup.ledger.codec import encode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
@@ -34,7 +33,7 @@ from airflow_provider_influx_rollup.lifecycle.target.set_aside import (
 )
 from airflow_provider_influx_rollup.lifecycle.target.write import write_of_points
 from airflow_provider_influx_rollup.steps.ask import ask, gather
-from airflow_provider_influx_rollup.steps.influx import Delete, Query, QueryArrow, Report, Write
+from airflow_provider_influx_rollup.steps.influx import Delete, Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, format_instant
 
@@ -86,10 +85,10 @@ def _delete_in_window(
 ) -> Steps[None]:
     spec = job.spec
     instant = Interval(window.start, window.start + MICROSECOND)
-    everything = QueryArrow(
-        target_query(spec.target_bucket, spec.output_measurement, instant, aggregate_names=None, tags={})
+    everything = TargetValues(
+        bucket=spec.target_bucket, measurement=spec.output_measurement, interval=instant
     )
-    frames = frames_from_tables((yield from ask(everything)))
+    frames = yield from ask(everything)
     survivors = _survivors(points_of(frames), doomed)
     foreign = _foreign(job, survivors)
     _require_one_value(job, window, foreign, frames)
@@ -97,8 +96,7 @@ def _delete_in_window(
     if foreign:
         yield from put_aside(job, window, foreign)
         # others may have written since; what they write from now on is looked for below
-        receipts, tables = yield from _with_receipts(job, instant, everything)
-        frames = frames_from_tables(tables)
+        receipts, frames = yield from _with_receipts(job, instant, everything)
         survivors = _survivors(points_of(frames), doomed)
         foreign = _foreign(job, survivors)
         _require_one_value(job, window, foreign, frames)
@@ -107,7 +105,7 @@ def _delete_in_window(
             Delete(spec.target_bucket, instant, delete_predicate(spec.output_measurement, dict(tags)))
         )
     if foreign:
-        there = points_of(frames_from_tables((yield from ask(everything))))
+        there = points_of((yield from ask(everything)))
         survivors = without(survivors, _foreign(job, there))
     if any(survivors.values()):
         yield from ask(write_of_points(spec.target_bucket, spec.output_measurement, survivors))
@@ -116,14 +114,16 @@ def _delete_in_window(
         yield from forget(job, window)
 
 
-def _with_receipts(job: RollupBlock, instant: Interval, step: QueryArrow) -> Steps[tuple[Receipts, Any]]:
-    """Act a step out, and see meanwhile what the pipelines have COMMITTED that write to the same points."""
+def _with_receipts(
+    job: RollupBlock, instant: Interval, values: TargetValues
+) -> Steps[tuple[Receipts, list[Frame]]]:
+    """Read values, and see meanwhile what the pipelines have COMMITTED that write to the same points."""
     names = job.ownership.neighbours
     if not names:
-        return {}, (yield from ask(step))
-    query = Query(neighbours_query(job.spec.ledger_bucket, names, ROLLUP, instant), as_sent=True)
-    rows, answer = yield from gather(query, step)
-    return {receipt.pipeline: receipt for receipt in decode_receipts(rows)}, answer
+        return {}, (yield from ask(values))
+    query = ReceiptsOfSeveral(job.spec.ledger_bucket, names, ROLLUP, instant)
+    receipts, answer = yield from gather(query, values)
+    return {receipt.pipeline: receipt for receipt in receipts}, answer
 
 
 def _tear(job: RollupBlock, instant: Interval, before: Receipts) -> Steps[None]:
@@ -134,13 +134,9 @@ def _tear(job: RollupBlock, instant: Interval, before: Receipts) -> Steps[None]:
     names = job.ownership.neighbours
     if not names:
         return
-    rows = yield from ask(
-        Query(neighbours_query(job.spec.ledger_bucket, names, ROLLUP, instant), as_sent=True)
-    )
+    receipts = yield from ask(ReceiptsOfSeveral(job.spec.ledger_bucket, names, ROLLUP, instant))
     changed = [
-        receipt
-        for receipt in decode_receipts(rows)
-        if receipt.is_committed and receipt != before.get(receipt.pipeline)
+        receipt for receipt in receipts if receipt.is_committed and receipt != before.get(receipt.pipeline)
     ]
     if not changed:
         return

@@ -10,7 +10,7 @@ import numpy as np
 
 from airflow_provider_influx_rollup.aggregates.frame import TagSet
 from airflow_provider_influx_rollup.exceptions import InvalidName
-from airflow_provider_influx_rollup.flux.write_points import FluxPoint, write_queries
+from airflow_provider_influx_rollup.flux.write_points import FluxPoint
 from airflow_provider_influx_rollup.ledger.line_blocks import FieldValues, encode_rows
 from airflow_provider_influx_rollup.ledger.line_protocol import FieldValue, UInt, encode_line, encode_series
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
@@ -96,7 +96,7 @@ def write_of_points(
             lines.append(encode_line(measurement, dict(tags), values, time_ns))
         else:
             unheld += _flux_points(measurement, tags, time_ns, values)
-    return Write(bucket, lines, _queries(bucket, unheld))
+    return Write(bucket, lines, tuple(unheld))
 
 
 def _partly_by_query(
@@ -120,7 +120,7 @@ def _partly_by_query(
         for series, window, value in places:
             number = UInt(value) if column.is_unsigned else value
             unheld += _flux_points(measurement, tag_sets[series], starts[window], {name: number})
-    return Write(bucket, lines, _queries(bucket, unheld))
+    return Write(bucket, lines, tuple(unheld))
 
 
 def _can_hold(measurement: str, tags: TagSet, fields: Iterable[str]) -> bool:
@@ -140,10 +140,6 @@ def _flux_points(
         yield FluxPoint(
             measurement=measurement, tags=present, field=name, kind=kind, value=value, time_ns=time_ns
         )
-
-
-def _queries(bucket: str, points: Iterable[FluxPoint]) -> tuple[str, ...]:
-    return tuple(flux for flux, _ in write_queries(bucket, points))
 
 
 def _where(column: FieldValues, is_wanted: NDArray[Any]) -> FieldValues:

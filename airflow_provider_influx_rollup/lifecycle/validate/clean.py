@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from airflow_provider_influx_rollup.aggregates.frame import frames_from_tables
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InvalidName, PartialWrite
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
-from airflow_provider_influx_rollup.flux.source_read import field_totals_query
-from airflow_provider_influx_rollup.flux.validate import looks_query
+from airflow_provider_influx_rollup.flux.source_read import FieldTotals
+from airflow_provider_influx_rollup.flux.validate import SeriesLooks
 from airflow_provider_influx_rollup.ledger.line_blocks import FieldValues, encode_rows
 from airflow_provider_influx_rollup.ledger.line_protocol import encode_series
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Delete, Query, QueryArrow, Report, Write
+from airflow_provider_influx_rollup.steps.influx import Delete, Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.validation.points import Part, Points
 from airflow_provider_influx_rollup.validation.rule import TagSet
@@ -203,16 +202,11 @@ class CleanWriter:
         return RollupSource(str(self.spec.clean_bucket), self.spec.output_measurement, chosen)
 
     def _totals(self, interval: Interval) -> Steps[dict[str, int]]:
-        rows = yield from ask(Query(field_totals_query(self._target(), interval)))
-        totals: dict[str, int] = defaultdict(int)
-        for row in rows:
-            totals[row["_field"]] += row["_value"]
-        return dict(totals)
+        return (yield from ask(FieldTotals(self._target(), interval)))
 
     def _counts(self, interval: Interval) -> Steps[dict[tuple[TagSet, str], int]]:
-        tables = yield from ask(QueryArrow(looks_query(self._target(), [("count", interval, "0")])))
         counts: dict[tuple[TagSet, str], int] = defaultdict(int)
-        for frame in frames_from_tables(tables):
+        for frame in (yield from ask(SeriesLooks(self._target(), [("count", interval, "0")]))):
             for series, name, count in zip(
                 frame.series.tolist(), frame.field.tolist(), frame.values.tolist(), strict=True
             ):

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from airflow_provider_influx_rollup.flux.literals import rfc3339
 from airflow_provider_influx_rollup.ledger.validation import RuleResult
 from airflow_provider_influx_rollup.validation.points import Part, Points, Registry
 from airflow_provider_influx_rollup.validation.rule import PointRule, Rule
 from airflow_provider_influx_rollup.validation.sightings import RuleVerdict, Sighting
 from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.rfc3339 import rfc3339
 
 MAX_EXAMPLES = 5
 MAX_TEXT = 200

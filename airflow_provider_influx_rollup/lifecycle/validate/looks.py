@@ -6,21 +6,20 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-import pyarrow as pa
-
-from airflow_provider_influx_rollup.aggregates.frame import Frame, frames_from_tables
-from airflow_provider_influx_rollup.archive.annotated_rows import Row
+from airflow_provider_influx_rollup.aggregates.frame import Frame
 from airflow_provider_influx_rollup.flux.field_glob import match_fields
 from airflow_provider_influx_rollup.flux.inventory import SeriesSource
-from airflow_provider_influx_rollup.flux.lateness_read import lateness_query
-from airflow_provider_influx_rollup.flux.validate import extremes_query, looks_query
+from airflow_provider_influx_rollup.flux.lateness_read import LateArrivals
+from airflow_provider_influx_rollup.flux.validate import FieldExtremes, FieldLook, SeriesLooks, TotalLooks
 from airflow_provider_influx_rollup.lifecycle.source.field_types import TYPE_OF_KIND
 from airflow_provider_influx_rollup.lifecycle.source.inventory import Inventory
 from airflow_provider_influx_rollup.lifecycle.source.inventory_read import read_expected
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
-from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import FindBucket, Gather, Query, QueryArrow
+from airflow_provider_influx_rollup.step import Step
+from airflow_provider_influx_rollup.steps.ask import ask, gather
+from airflow_provider_influx_rollup.steps.influx import FindBucket
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.validation.rule import NUMBERS
 from airflow_provider_influx_rollup.validation.sightings import (
@@ -135,9 +134,10 @@ def _answer(spec: ValidateSpec, looks: Sequence[Look], shard_group_seconds: int)
         asked |= {f"{number}:{place}": (look, part) for place, part in enumerate(within) if part is not None}
     plain = [name for name, (look, _) in asked.items() if look.what == TOTAL]
     typed = [name for name in asked if name not in set(plain)]
-    steps: list[Query | QueryArrow] = [QueryArrow(_script(spec, asked, some)) for some in _blocks(typed)]
-    steps += [Query(_script(spec, asked, some)) for some in _blocks(plain)]
-    for answer in (yield from ask(Gather(tuple(steps)))):
+    series = [SeriesLooks(spec.source, _named(asked, some)) for some in _blocks(typed)]
+    totals = [TotalLooks(spec.source, _named(asked, some)) for some in _blocks(plain)]
+    steps: list[Step[Any]] = [*series, *totals]
+    for answer in (yield from gather(*steps)):
         for name, sightings in _read(answer, asked):
             wanted = match_fields(spec.fields, [one.field for one in sightings]) if spec.fields else None
             answers[asked[name][0]] += [one for one in sightings if wanted is None or one.field in wanted]
@@ -148,25 +148,24 @@ def _blocks(names: Sequence[str]) -> list[Sequence[str]]:
     return [names[start : start + MAX_LOOKS_PER_QUERY] for start in range(0, len(names), MAX_LOOKS_PER_QUERY)]
 
 
-def _script(spec: ValidateSpec, asked: Mapping[str, tuple[Look, Interval]], names: Iterable[str]) -> str:
-    return looks_query(spec.source, [(asked[name][0].what, asked[name][1], name) for name in names])
+def _named(
+    asked: Mapping[str, tuple[Look, Interval]], names: Iterable[str]
+) -> list[tuple[str, Interval, str]]:
+    return [(asked[name][0].what, asked[name][1], name) for name in names]
 
 
 def _read(
-    answer: Sequence[object], asked: Mapping[str, tuple[Look, Interval]]
+    answer: Sequence[Frame | FieldLook], asked: Mapping[str, tuple[Look, Interval]]
 ) -> Iterable[tuple[str, list[Sighting]]]:
     """Sightings of one answer, by the yield's name."""
     rows: dict[str, list[Sighting]] = defaultdict(list)
-    tables = [one for one in answer if isinstance(one, pa.Table)]
-    for frame in frames_from_tables(tables):
-        look, part = asked[frame.result]
-        rows[frame.result] += _sightings(look.what, part, frame)
-    for row in answer:
-        if isinstance(row, Row):
-            _, part = asked[row.yield_name]
-            rows[row.yield_name].append(
-                Sighting(tags=(), field=row["_field"], part=part, points=row["_value"])
-            )
+    for one in answer:
+        if isinstance(one, Frame):
+            look, part = asked[one.result]
+            rows[one.result] += _sightings(look.what, part, one)
+        else:
+            _, part = asked[one.name]
+            rows[one.name].append(Sighting(tags=(), field=one.field, part=part, points=one.points))
     return rows.items()
 
 
@@ -197,11 +196,9 @@ def _sightings(what: str, part: Interval, frame: Frame) -> list[Sighting]:
 def _late(spec: ValidateSpec, look: Look) -> Steps[list[Sighting]]:
     if (yield from ask(FindBucket(spec.ledger_bucket))) is None:
         return []
-    rows = yield from ask(
-        Query(lateness_query(spec.ledger_bucket, look.pipeline, look.interval), as_sent=True)
-    )
-    mine = [row for row in rows if row["measurement"] == spec.measurement]
-    return [Sighting(tags=(), field="", part=look.interval, points=row["points"]) for row in mine]
+    late = yield from ask(LateArrivals(spec.ledger_bucket, look.pipeline, look.interval))
+    mine = [one for one in late if one.measurement == spec.measurement]
+    return [Sighting(tags=(), field="", part=look.interval, points=one.points) for one in mine]
 
 
 def _expected(spec: ValidateSpec, look: Look) -> Steps[list[Sighting]]:
@@ -223,9 +220,9 @@ def fields_in_range(
     if not asked:
         return {}
     extremes: dict[tuple[Interval, str], list[float]] = defaultdict(list)
-    listed = list(asked)
-    for frame in frames_from_tables((yield from ask(QueryArrow(extremes_query(spec.source, asked))))):
-        interval = listed[int(frame.result.partition(":")[2])]
+    query = FieldExtremes(spec.source, asked)
+    for frame in (yield from ask(query)):
+        interval = query.part_of(frame)
         for name, value in zip(frame.field.tolist(), frame.values.tolist(), strict=True):
             extremes[interval, frame.fields[name]].append(value)
     inside: dict[Interval, set[str]] = defaultdict(set)

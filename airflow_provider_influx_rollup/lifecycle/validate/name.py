@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from airflow_provider_influx_rollup.flux.erase import records_query
-from airflow_provider_influx_rollup.ledger.copies import COPIES_MEASUREMENT, decode_copies
+from airflow_provider_influx_rollup.flux.erase import CopiesRecords
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Bucket, Query
+from airflow_provider_influx_rollup.steps.influx import Bucket
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.all_time import EVER
 
@@ -21,13 +20,9 @@ def named_as_before(spec: ValidateSpec, source: Bucket) -> Steps[ValidateSpec]:
     if spec.name is not None or not spec.copied_to():
         return spec
     tags = {"measurement": spec.measurement, "source_id": source.id}
-    rows = yield from ask(
-        Query(records_query(spec.ledger_bucket, COPIES_MEASUREMENT, "changed_tags", tags, EVER))
-    )
+    copies = yield from ask(CopiesRecords(spec.ledger_bucket, tags, EVER))
     known = {
-        one.validation
-        for one in decode_copies(rows)
-        if one.validation == f"{one.source_bucket}/{one.source_measurement}"
+        one.validation for one in copies if one.validation == f"{one.source_bucket}/{one.source_measurement}"
     }
     if not known or spec.validation_name in known:
         return spec

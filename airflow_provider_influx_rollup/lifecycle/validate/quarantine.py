@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InvalidName, PartialWrite
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
-from airflow_provider_influx_rollup.flux.validate import copies_query
+from airflow_provider_influx_rollup.flux.validate import CopyCounts
 from airflow_provider_influx_rollup.ledger.line_protocol import (
     UInt,
     encode_field_key,
@@ -21,7 +20,7 @@ from airflow_provider_influx_rollup.ledger.line_protocol import (
 )
 from airflow_provider_influx_rollup.lifecycle.validate.spec import NAME_TAG, RULE_TAG, ValidateSpec
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Delete, Query, Report, Write
+from airflow_provider_influx_rollup.steps.influx import Delete, Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.validation.points import Points, Registry
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -128,10 +127,7 @@ def quarantine(
 
 def _stored(spec: ValidateSpec, interval: Interval) -> Steps[dict[str, int]]:
     copies = RollupSource(str(spec.quarantine_bucket), spec.measurement, {NAME_TAG: (spec.validation_name,)})
-    stored: dict[str, int] = defaultdict(int)
-    for row in (yield from ask(Query(copies_query(copies, interval, RULE_TAG)))):
-        stored[row[RULE_TAG]] += row["_value"]
-    return stored
+    return (yield from ask(CopyCounts(copies, interval, RULE_TAG)))
 
 
 def _tags(spec: ValidateSpec, rule: str) -> dict[str, str]:

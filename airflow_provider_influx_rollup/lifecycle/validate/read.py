@@ -4,29 +4,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from airflow_provider_influx_rollup.aggregates.frame import Frame, frames_from_tables
+from airflow_provider_influx_rollup.aggregates.frame import Frame
 from airflow_provider_influx_rollup.exceptions import QueryFailed
-from airflow_provider_influx_rollup.flux.source_read import raw_query
-from airflow_provider_influx_rollup.flux.validate import cells_query, last_points_query
+from airflow_provider_influx_rollup.flux.source_read import RawPoints
+from airflow_provider_influx_rollup.flux.validate import CellCounts, LastPoints
 from airflow_provider_influx_rollup.lifecycle.source.field_types import TYPE_OF_KIND
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Query, QueryArrow
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.validation.points import Part, Points, Registry
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 from airflow_provider_influx_rollup.windows.shards import shard_parts
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 # what the server says of a tag set that has several series keys
 DUPLICATE_TABLE = "found duplicate table with key"
@@ -47,9 +44,7 @@ def bounded_parts(
     if points <= most or part.duration <= MICROSECOND:
         return [part]
     cells = _cells(part, min(ceil(points / most * SLACK), MAX_CELLS))
-    counts: dict[int, int] = defaultdict(int)
-    for row in (yield from ask(Query(cells_query(spec.source, cells, fields)))):
-        counts[int(row.yield_name)] += row["_value"]
+    counts = yield from ask(CellCounts(spec.source, cells, fields))
     cuts: list[Interval] = []
     held = 0
     for number, cell in enumerate(cells):
@@ -85,7 +80,7 @@ def read_part(
     names = sorted(fields)
     if not names:
         return Part(interval, (), registry)
-    frames = frames_from_tables((yield from ask(QueryArrow(raw_query(spec.source, interval, names)))))
+    frames = yield from ask(RawPoints(spec.source, interval, names))
     return Part(interval, tuple(tables_of(frames, registry)), registry)
 
 
@@ -108,26 +103,23 @@ def read_before(
         return []
     parts = []
     for part in shard_parts(Interval(interval.start - reach, interval.start), shard_group_seconds):
-        tables = yield from _last_points(spec, part, fields, points)
+        frames = yield from _last_points(spec, part, fields, points)
         # so many of each series key: of a tag set that has two, points between the earlier ones may lack
-        found = tables_of(frames_from_tables(tables), registry)
+        found = tables_of(frames, registry)
         parts.append(Part(part, tuple(table.last_of_each_series(points) for table in found), registry))
     return parts
 
 
 def _last_points(
     spec: ValidateSpec, part: Interval, fields: Sequence[str], points: int
-) -> Steps[list[pa.Table]]:
-    tables: list[pa.Table]
+) -> Steps[list[Frame]]:
+    query = LastPoints(source=spec.source, interval=part, fields=fields, points=points)
     try:
-        tables = yield from ask(QueryArrow(last_points_query(spec.source, part, fields, points)))
+        return (yield from ask(query))
     except QueryFailed as error:
         if DUPLICATE_TABLE not in error.what:
             raise
-        tables = yield from ask(
-            QueryArrow(last_points_query(spec.source, part, fields, points, is_joined=True))
-        )
-    return tables
+    return (yield from ask(replace(query, is_joined=True)))
 
 
 def tables_of(frames: Iterable[Frame], registry: Registry) -> list[Points]:

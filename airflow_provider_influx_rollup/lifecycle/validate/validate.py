@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.exceptions import BucketNotFound
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
-from airflow_provider_influx_rollup.flux.validate import recorded_rules_query
+from airflow_provider_influx_rollup.flux.validate import RecordedRules
 from airflow_provider_influx_rollup.ledger.validation import VALIDATION_MEASUREMENT, encode_validation
 from airflow_provider_influx_rollup.lifecycle.ledger.bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.run.clock import wait_until_due
@@ -39,7 +39,6 @@ from airflow_provider_influx_rollup.steps.influx import (
     Delete,
     EnsureBucket,
     FindBucket,
-    Query,
     Report,
     Write,
 )
@@ -345,10 +344,8 @@ def _record(validation: ValidationRun, result: ValidationResult, run: RunInfo) -
         spec.validation_name, spec.measurement, validation.scope.interval, result.results, who
     )
     yield from ask(Write(spec.ledger_bucket, lines))
-    recorded = yield from ask(
-        Query(recorded_rules_query(spec.ledger_bucket, VALIDATION_MEASUREMENT, tags, at))
-    )
-    for rule in sorted({row["rule"] for row in recorded} - {one.name for one in result.results}):
+    recorded = yield from ask(RecordedRules(spec.ledger_bucket, tags, at))
+    for rule in sorted(recorded - {one.name for one in result.results}):
         yield from ask(
             Delete(spec.ledger_bucket, at, delete_predicate(VALIDATION_MEASUREMENT, {**tags, "rule": rule}))
         )

@@ -16,6 +16,8 @@ import pytest
 from airflow_provider_influx_rollup.client.driver import ACTIONS, MAX_THREADS, adrive, drive
 from airflow_provider_influx_rollup.client.retry import call_with_retries
 from airflow_provider_influx_rollup.exceptions import InfluxUnavailable, QueryFailed
+from airflow_provider_influx_rollup.flux.query import ArrowQuery, DigestQuery, RowsQuery
+from airflow_provider_influx_rollup.flux.write_points import FluxPoint, write_queries
 from airflow_provider_influx_rollup.steps import influx as s
 from airflow_provider_influx_rollup.steps import store, table
 from airflow_provider_influx_rollup.steps.step import Step, Steps
@@ -26,13 +28,39 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = Interval(NOW, NOW.replace(day=2))
 EXTERN = {"type": "File"}
 
+POINT = FluxPoint(measurement="m", tags=(("t", "x\\"),), field="v", kind="integer", value=1, time_ns=1)
+
+
+class SmallQuery(RowsQuery[Any]):
+    keeps_bytes = True
+
+    def flux(self) -> str:
+        return "small"
+
+    def read(self, rows: Any) -> Any:
+        return rows, "read"
+
+
+class LargeQuery(ArrowQuery[Any]):
+    def flux(self) -> str:
+        return "large"
+
+    def read(self, tables: Any) -> Any:
+        return tables, "read"
+
+
+class ComparedQuery(DigestQuery):
+    def flux(self) -> str:
+        return "compared"
+
+
 EVERY_STEP: list[tuple[Step[Any], tuple[Any, ...] | None]] = [
     (s.Query("q", extern=EXTERN, now=NOW), ("query_rows", "q", EXTERN, NOW, False, False, False)),
-    (s.QueryArrow("a", EXTERN, NOW), ("query_arrow", "a", EXTERN, NOW, False)),
-    (s.QueryDigest("d", EXTERN, NOW), ("query_digest", "d", EXTERN, NOW)),
-    (s.Execute("e", EXTERN, NOW), ("query_arrow", "e", EXTERN, NOW, False)),
+    (SmallQuery(), (("query_rows", "small", False, True, True), "read")),
+    (LargeQuery(), (("query_arrow", "large", True), "read")),
+    (ComparedQuery(), ("query_digest", "compared")),
     (s.ParseScript("p"), ("parse_script", "p")),
-    (s.Write("b", ["m v=1"], ("w",)), None),
+    (s.Write("b", ["m v=1"], (POINT,)), None),
     (s.Delete("b", DAY, "p"), ("delete", "b", DAY, "p")),
     (s.CheckWritable("b"), ("check_writable", "b")),
     (s.ShowKeys("b", "m"), ("source_keys", "b", "m")),
@@ -79,8 +107,10 @@ def steps_in(module: ModuleType) -> set[type[Any]]:
 
 def test_table_knows_every_step_when_a_new_one_is_added() -> None:
     assert set(STORE_ACTIONS) == steps_in(store) | steps_in(table)
-    assert set(ACTIONS) | {s.Report, s.Gather} == steps_in(s)
-    assert {type(step) for step, _ in EVERY_STEP} | {s.Sleep} == set(ACTIONS)
+    queries = {RowsQuery, ArrowQuery, DigestQuery}
+    assert set(ACTIONS) | {s.Report, s.Gather} == steps_in(s) | queries
+    acted = {type(step) for step, _ in EVERY_STEP} - {SmallQuery, LargeQuery, ComparedQuery}
+    assert acted | queries | {s.Sleep} == set(ACTIONS)
 
 
 @both
@@ -97,7 +127,7 @@ def test_each_step_calls_its_method_when_driven(run: Any) -> None:
     answers = run(verb(), client, reports)
     assert answers == [*(expected for _, expected in EVERY_STEP), None]
     writes = [call for call in client.calls if call[0] in ("write_lines", "execute")]
-    assert writes == [("write_lines", "b", ["m v=1"]), ("execute", "w")]
+    assert writes == [("write_lines", "b", ["m v=1"]), ("execute", next(write_queries("b", [POINT]))[0])]
     assert reports == [s.Report("hello", "warning")]
 
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from airflow_provider_influx_rollup.flux.chains import PartialAggregates, RollupChains
 from airflow_provider_influx_rollup.flux.ledger_read import (
-    receipts_query,
-    specs_query,
-    states_query,
-    survivors_query,
+    ReceiptsOf,
+    ReceiptStates,
+    SetAsideRecords,
+    StoredSpecs,
 )
-from airflow_provider_influx_rollup.flux.rollup import Chain, RollupSource, render_partials, render_rollup
+from airflow_provider_influx_rollup.flux.query import FluxText
+from airflow_provider_influx_rollup.flux.rollup import Chain, RollupSource
 from airflow_provider_influx_rollup.flux.source_read import (
-    counts_query,
-    field_totals_query,
-    fields_query,
-    raw_query,
+    FieldTotals,
+    FieldTypes,
+    RawPoints,
+    WindowCounts,
 )
-from airflow_provider_influx_rollup.flux.target_read import presence_query, target_query, target_totals_query
+from airflow_provider_influx_rollup.flux.target_read import PointsThere, TargetTotals, TargetValues
 from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
 from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -48,51 +51,61 @@ P99 = Chain(
 HIDDEN = Chain(field="temp", flux_function="count", is_pushed=True, column="temp_count", is_written=False)
 ODD = Chain(field='a "b" ${c}', flux_function="last", is_pushed=True, column='a "b" ${c}_last')
 
-TEXTS = {
-    "rollup_hours": render_rollup(SOURCE, [COUNT, MEAN], HOURS, "rollup_hourly", "sensor_readings"),
-    "rollup_on_the_server": render_rollup(SOURCE, [P99, HIDDEN], HOURS, "rollup_hourly", "sensor_readings"),
-    "rollup_local_days": render_rollup(SOURCE, [COUNT], LOCAL, "rollup_daily", "sensor_readings"),
-    "rollup_odd_names": render_rollup(CHOSEN, [ODD], HOURS, "rollup_hourly", "hourly, all"),
-    "partials": render_partials(CHOSEN, HOURS, ["count", "last"], "temp", keeps_times=True),
-    "fields": fields_query(SOURCE, [DAY]),
-    "fields_of_parts": fields_query(SOURCE, [DAY, Interval(DAY.stop, DAY.stop + timedelta(days=1))]),
-    "field_totals": field_totals_query(CHOSEN, DAY, ["temp", "hum"]),
-    "counts": counts_query(SOURCE, LOCAL, ["temp"]),
-    "raw": raw_query(CHOSEN, DAY, ["temp"]),
-    "target": target_query(
-        "rollup_hourly",
-        "sensor_readings",
-        DAY,
+
+def rolled(*chains: Chain, source: RollupSource = SOURCE, runs: Any = HOURS, **target: str) -> RollupChains:
+    return RollupChains(
+        source=source,
+        chains=chains,
+        runs=runs,
+        target_bucket=target.get("bucket", "rollup_hourly"),
+        target_measurement=target.get("measurement", "sensor_readings"),
+    )
+
+
+TARGET: Any = {"bucket": "rollup_hourly", "measurement": "sensor_readings", "interval": DAY}
+QUERIES: dict[str, FluxText] = {
+    "rollup_hours": rolled(COUNT, MEAN),
+    "rollup_on_the_server": rolled(P99, HIDDEN),
+    "rollup_local_days": rolled(COUNT, runs=LOCAL, bucket="rollup_daily"),
+    "rollup_odd_names": rolled(ODD, source=CHOSEN, measurement="hourly, all"),
+    "partials": PartialAggregates(
+        source=CHOSEN, runs=HOURS, names=["count", "last"], field="temp", keeps_times=True
+    ),
+    "fields": FieldTypes(SOURCE, [DAY]),
+    "fields_of_parts": FieldTypes(SOURCE, [DAY, Interval(DAY.stop, DAY.stop + timedelta(days=1))]),
+    "field_totals": FieldTotals(CHOSEN, DAY, ["temp", "hum"]),
+    "counts": WindowCounts(SOURCE, LOCAL, ["temp"]),
+    "raw": RawPoints(CHOSEN, DAY, ["temp"]),
+    "target": TargetValues(
+        **TARGET,
         aggregate_names=["count", "p99.9"],
         tags={"site": ("berlin",)},
     ),
-    "target_totals": target_totals_query(
-        "rollup_hourly",
-        "sensor_readings",
-        DAY,
+    "target_totals": TargetTotals(
+        **TARGET,
         aggregate_names=["count", "mean"],
         tags={"site": ("berlin",)},
         count_fields=["temp_count"],
     ),
-    "target_everything": target_query("rollup_hourly", "sensor_readings", DAY, aggregate_names=None, tags={}),
-    "presence": presence_query("rollup_hourly", "sensor_readings", DAY),
-    "receipts": receipts_query("rollup_ledger", 'raw/"m"->hourly@1h', "rollup", DAY),
-    "specs": specs_query("rollup_ledger"),
-    "states": states_query("rollup_ledger", 'raw/"m"->t@1h', "rollup", DAY),
-    "survivors": survivors_query("rollup_ledger", "mine", DAY),
+    "target_everything": TargetValues(**TARGET),
+    "presence": PointsThere("rollup_hourly", "sensor_readings", DAY),
+    "receipts": ReceiptsOf("rollup_ledger", 'raw/"m"->hourly@1h', "rollup", DAY),
+    "specs": StoredSpecs("rollup_ledger"),
+    "states": ReceiptStates("rollup_ledger", 'raw/"m"->t@1h', "rollup", DAY),
+    "survivors": SetAsideRecords("rollup_ledger", "mine", DAY),
 }
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("name", QUERIES)
 def test_text_is_the_recorded_one_when_a_query_is_generated(name: str) -> None:
-    assert TEXTS[name].rstrip() + "\n" == (SNAPSHOTS / f"{name}.flux").read_text()
+    assert QUERIES[name].flux().rstrip() + "\n" == (SNAPSHOTS / f"{name}.flux").read_text()
 
 
 def test_every_snapshot_belongs_to_a_query() -> None:
-    assert {path.stem for path in SNAPSHOTS.glob("*.flux")} == set(TEXTS)
+    assert {path.stem for path in SNAPSHOTS.glob("*.flux")} == set(QUERIES)
 
 
 def test_names_stay_as_they_are_when_they_look_like_placeholders() -> None:
-    text = render_rollup(SOURCE, [COUNT], HOURS, "%s {0}", "%s")
+    text = rolled(COUNT, bucket="%s {0}", measurement="%s").flux()
     assert 'influxdb.wideTo(bucket: "%s {0}")' in text
     assert '|> set(key: "_measurement", value: "%s")' in text

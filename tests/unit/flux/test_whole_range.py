@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from dataclasses import is_dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from airflow_provider_influx_rollup import flux
 from airflow_provider_influx_rollup.flux.inventory import SeriesSource
+from airflow_provider_influx_rollup.flux.query import FluxText, Together
 from airflow_provider_influx_rollup.flux.rollup import Chain, RollupSource
 from airflow_provider_influx_rollup.flux.whole_range import render_aggregate
 from airflow_provider_influx_rollup.flux.whole_texts import Parted
@@ -70,16 +72,25 @@ BARE = re.compile(r"\|> range\([^\n]*\)\s*(?:\|> filter\([^\n]*\)\s*)*\|> (count
 
 
 def queries() -> dict[str, str]:
-    """Every function of ``flux/`` that renders a query, over a range that ends with 1969."""
+    """Every query of ``flux/``, and what else is rendered there, over a range that ends with 1969."""
     rendered = {}
     for found in pkgutil.iter_modules(flux.__path__):
         module = importlib.import_module(f"{flux.__name__}.{found.name}")
-        for name, function in inspect.getmembers(module, inspect.isfunction):
-            if function.__module__ == module.__name__ and (
-                name.endswith("_query") or name.startswith("render_")
-            ):
-                rendered[f"{found.name}.{name}"] = str(function(**arguments_of(function)))
+        for name, made in vars(module).items():
+            if getattr(made, "__module__", "") != module.__name__:
+                continue
+            if inspect.isfunction(made) and (name.endswith("_query") or name.startswith("render_")):
+                rendered[f"{found.name}.{name}"] = str(made(**arguments_of(made)))
+            if is_query(made):
+                rendered[f"{found.name}.{name}"] = made(**arguments_of(made)).flux()
     return rendered
+
+
+def is_query(made: Any) -> bool:
+    """Whether something is a query that can be asked for; ``Together`` is as good as its parts."""
+    return (
+        inspect.isclass(made) and issubclass(made, FluxText) and is_dataclass(made) and made is not Together
+    )
 
 
 def arguments_of(function: Any) -> dict[str, Any]:
@@ -116,7 +127,7 @@ def test_no_query_makes_empty_windows(name: str) -> None:
 
 
 def test_queries_are_found_and_the_pattern_knows_the_form() -> None:
-    assert len(QUERIES) > 30
+    assert len(QUERIES) > 50
     assert BARE.search(
         'from(bucket: "b")\n  |> range(start: a, stop: b)\n  |> filter(fn: (r) => true)\n  |> count()'
     )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_influx_rollup.ledger.bucket_names import BucketNames
-from airflow_provider_influx_rollup.ledger.codec import decode_specs, encode_spec
+from airflow_provider_influx_rollup.ledger.codec import SpecRecord, decode_specs, encode_spec
 from airflow_provider_influx_rollup.ledger.copies import CopiedTo, decode_copies
 from airflow_provider_influx_rollup.lifecycle.pipeline.identity import as_known, with_own_hash
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
@@ -52,7 +52,10 @@ def row(spec: RollupSpec, source_id: str, used: int = 0, **more: Any) -> dict[st
 
 
 def stored(names: dict[str, str], *rows: dict[str, Any]) -> list[StoredSpec]:
-    return [StoredSpec(*one) for one in decode_specs(rows, BucketNames({**names, T: "hourly"}))]
+    return [
+        StoredSpec(*one)
+        for one in decode_specs(map(SpecRecord.of, rows), BucketNames({**names, T: "hourly"}))
+    ]
 
 
 def test_hash_and_name_stay_when_a_bucket_is_renamed() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.ledger.codec import (
+    SpecRecord,
     decode_receipts,
     decode_specs,
     encode_incomplete,
@@ -148,7 +149,7 @@ def test_specs_come_back_newest_first_when_several_were_encoded() -> None:
     specs = [({"fields": ["größe"], "n": number}, EPOCH + timedelta(days=number)) for number in (1, 3, 2)]
     rows = [parse(encode_spec("p q", f"hash{spec['n']}", spec, now)) for spec, now in specs]
     assert all(row["_time"] == EPOCH for row in rows)
-    found = decode_specs(rows)
+    found = decode_specs(map(SpecRecord.of, rows))
     assert [(name, spec_hash) for name, spec_hash, _ in found] == [
         ("p q", "hash3"),
         ("p q", "hash2"),
@@ -160,4 +161,4 @@ def test_specs_come_back_newest_first_when_several_were_encoded() -> None:
 def test_spec_is_refused_when_the_ledger_holds_something_else() -> None:
     row = {"pipeline": "p", "spec_hash": "h", "last_used_ns": 0, "spec": json.dumps([1])}
     with pytest.raises(ConfigurationError, match="'p'"):
-        decode_specs([row])
+        decode_specs([SpecRecord.of(row)])

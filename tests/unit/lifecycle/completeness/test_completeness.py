@@ -11,7 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_influx_rollup.archive.annotated_rows import Row
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.flux.completeness import SeriesCount, SeriesCounts
+from airflow_provider_influx_rollup.flux.inventory import SeriesSource
 from airflow_provider_influx_rollup.lifecycle.completeness.completeness import check_windows
 from airflow_provider_influx_rollup.lifecycle.completeness.gaps import (
     WindowCount,
@@ -23,6 +26,7 @@ from airflow_provider_influx_rollup.lifecycle.completeness.spec import Completen
 from airflow_provider_influx_rollup.lifecycle.source.inventory import match_series
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 START = datetime(2024, 5, 6, 10, tzinfo=UTC)
@@ -84,6 +88,11 @@ def test_listed_series_is_matched_exactly_when_one_has_all_its_tags(
     assert set(counting) == {found for found in points if any(set(w) <= set(found) for w in wanted)}
 
 
+def read(rows: list[dict[str, Any]]) -> list[SeriesCount]:
+    (run,) = equal_runs([WINDOW])
+    return SeriesCounts(SeriesSource("raw", "m"), run).read([Row(row) for row in rows])
+
+
 def test_points_of_a_series_are_those_of_its_most_frequent_field() -> None:
     second = Interval(START + HOUR, START + 2 * HOUR)
     rows = [
@@ -96,7 +105,7 @@ def test_points_of_a_series_are_those_of_its_most_frequent_field() -> None:
             "device": "a",
         },
     ]
-    first_count, second_count = count_windows([WINDOW, second], rows)
+    first_count, second_count = count_windows([WINDOW, second], read(rows))
     assert (dict(first_count.points), first_count.rows) == ({(("device", "a"),): 10}, 13)
     assert (dict(second_count.points), second_count.rows) == ({(("device", "a"),): 5}, 5)
 
@@ -110,7 +119,7 @@ def test_points_of_a_field_are_added_up_when_a_tag_set_has_several_keys() -> Non
             ("state", 12, {"device": "a", "site": "x"}),
         )
     ]
-    (counted,) = count_windows([WINDOW], rows)
+    (counted,) = count_windows([WINDOW], read(rows))
     assert (dict(counted.points), counted.rows) == ({(("device", "a"), ("site", "x")): 19}, 31)
 
 

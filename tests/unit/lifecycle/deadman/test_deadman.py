@@ -11,7 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_influx_rollup.archive.annotated_rows import Row
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InvalidName, WriteRejected
+from airflow_provider_influx_rollup.flux.deadman import LastStatuses, WrittenStatus
+from airflow_provider_influx_rollup.flux.inventory import LastSeen
+from airflow_provider_influx_rollup.flux.query import RowsQuery
 from airflow_provider_influx_rollup.lifecycle.deadman.deadman import check_deadman, steps_from_job
 from airflow_provider_influx_rollup.lifecycle.deadman.series_state import ObservedSeries, SeriesState, judge
 from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec, spans_of
@@ -19,17 +23,15 @@ from airflow_provider_influx_rollup.lifecycle.deadman.statuses import write_stat
 from airflow_provider_influx_rollup.lifecycle.source.inventory import (
     expected_from,
     grouping_of,
-    last_seen_by_series,
     series_label,
 )
 from airflow_provider_influx_rollup.lifecycle.statuses.check_status import (
     Check,
     Status,
     check_id_of,
-    read_status,
     write_of_statuses,
 )
-from airflow_provider_influx_rollup.steps.influx import Delete, Query, Report, Write
+from airflow_provider_influx_rollup.steps.influx import Delete, Report, Write
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 START = datetime(2024, 5, 6, 10, tzinfo=UTC)
@@ -180,12 +182,13 @@ def test_status_row_is_read_back_without_the_schemas_own_tags() -> None:
         "_level": "ok",
     }
     row |= {"_source_measurement": "m", "_type": "deadman", "result": "timeout", "site": ""}
-    assert read_status(row) == ((("result", "timeout"),), "ok", START)
+    query = LastStatuses("monitoring", "x", WINDOW)
+    assert query.read([Row(row)]) == [WrittenStatus((("result", "timeout"),), "ok", START)]
 
 
 def test_latest_time_counts_when_a_series_has_several_fields() -> None:
     rows = [{"device": "a", "_time": START}, {"device": "a", "site": "", "_time": START - HOUR}]
-    assert last_seen_by_series(rows) == {A: START}
+    assert LastSeen(SPEC.source, WINDOW).read(rows) == {A: START}
 
 
 def test_expected_series_are_distinct_and_lose_empty_tags() -> None:
@@ -220,7 +223,7 @@ def run_check(answers: list[Any], spec: DeadmanSpec = SPEC) -> tuple[dict[str, A
         while True:
             step = steps.send(answer)
             taken.append(step)
-            answer = answers.pop(0) if isinstance(step, Query) else None
+            answer = step.read(answers.pop(0)) if isinstance(step, RowsQuery) else None
     except StopIteration as end:
         return end.value, taken
 
@@ -228,7 +231,7 @@ def run_check(answers: list[Any], spec: DeadmanSpec = SPEC) -> tuple[dict[str, A
 def test_only_the_lookback_is_read_and_the_stop_is_written() -> None:
     row = {"device": "a", "_time": START + HOUR / 2}
     result, taken = run_check([[row], [], [], [], []])
-    queries = [step.flux for step in taken if isinstance(step, Query)]
+    queries = [step.flux() for step in taken if isinstance(step, RowsQuery)]
     ranges = [line for query in queries for line in query.splitlines() if "range(" in line]
     assert ranges == [
         "  |> range(start: 2024-05-06T10:00:00Z, stop: 2024-05-06T11:00:00Z)",
@@ -293,5 +296,5 @@ def test_another_refusal_of_the_write_is_not_taken_for_retention() -> None:
 def test_job_of_the_triggerer_checks_its_interval() -> None:
     job = {"spec": asdict(SPEC), "intervals": [WINDOW.as_json()], "run_info": {}}
     first = next(steps_from_job(job, lambda: START))
-    assert isinstance(first, Query)
-    assert "2024-05-06T11:00:00Z" in first.flux
+    assert isinstance(first, RowsQuery)
+    assert "2024-05-06T11:00:00Z" in first.flux()

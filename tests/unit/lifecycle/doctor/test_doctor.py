@@ -10,12 +10,13 @@ import pytest
 
 from airflow_provider_influx_rollup.archive.annotated_rows import Row
 from airflow_provider_influx_rollup.exceptions import InfluxForbidden
+from airflow_provider_influx_rollup.flux.query import RowsQuery
 from airflow_provider_influx_rollup.ledger.codec import encode_spec
 from airflow_provider_influx_rollup.lifecycle.doctor.doctor import examine
 from airflow_provider_influx_rollup.lifecycle.doctor.findings import Finding, Severity, describe
 from airflow_provider_influx_rollup.lifecycle.doctor.retention import check_retention
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
-from airflow_provider_influx_rollup.steps.influx import Bucket, CheckWritable, FindBucket, Gather, Query
+from airflow_provider_influx_rollup.steps.influx import Bucket, CheckWritable, FindBucket, Gather
 from airflow_provider_influx_rollup.windows.interval import to_ns
 
 NOW = datetime(2025, 3, 1, tzinfo=UTC)
@@ -78,8 +79,13 @@ class Server:
                 what = "no"
                 raise InfluxForbidden(what)
             return None
-        assert isinstance(step, Query)
-        return self.rows(step.flux)
+        assert isinstance(step, RowsQuery)
+        return step.read(
+            [
+                Row(row, yield_name=row.yield_name if isinstance(row, Row) else "")
+                for row in self.rows(step.flux())
+            ]
+        )
 
     def rows(self, flux: str) -> Sequence[Mapping[str, Any]]:
         if "system.time" in flux:

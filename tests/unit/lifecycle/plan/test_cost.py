@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_influx_rollup.archive.annotated_rows import Row
+from airflow_provider_influx_rollup.flux.ledger_history import BlockEvent, BlockEvents
 from airflow_provider_influx_rollup.lifecycle.plan.cost import CostModel, WrittenBlock, blocks_of
+from airflow_provider_influx_rollup.windows.interval import Interval
 
 NOW = datetime(2025, 3, 1, tzinfo=UTC)
 
@@ -29,6 +32,17 @@ def event(number: int, seconds: float, state: str = "COMMITTED", **more: Any) ->
     }
 
 
+def read(rows: list[dict[str, Any]]) -> list[BlockEvent]:
+    query = BlockEvents(
+        ledger_bucket="ledger",
+        stage="rollup",
+        written=Interval(NOW, NOW + timedelta(days=1)),
+        pipeline=None,
+        most_events=9,
+    )
+    return query.read([Row(row) for row in rows])
+
+
 def learnt(*blocks: WrittenBlock) -> CostModel:
     model = CostModel.learn(blocks)
     assert model is not None
@@ -43,7 +57,7 @@ def test_windows_form_a_block_when_they_share_its_seconds() -> None:
         event(4, 0.5, run_id="later"),
         event(5, 9.0, "WRITING"),
     ]
-    assert blocks_of(rows) == [
+    assert blocks_of(read(rows)) == [
         WrittenBlock(1, 100, 10, 0.5),
         WrittenBlock(1, 100, 10, 0.7),
         WrittenBlock(2, 200, 20, 0.5),
@@ -51,7 +65,7 @@ def test_windows_form_a_block_when_they_share_its_seconds() -> None:
 
 
 def test_nothing_is_known_when_there_is_no_history() -> None:
-    assert blocks_of([event(1, 0.5, "WRITING")]) == []
+    assert blocks_of(read([event(1, 0.5, "WRITING")])) == []
     assert CostModel.learn([]) is None
 
 

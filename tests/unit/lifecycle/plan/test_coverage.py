@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from airflow_provider_influx_rollup.archive.annotated_rows import Row as Answered
 from airflow_provider_influx_rollup.exceptions import WindowMisaligned
+from airflow_provider_influx_rollup.flux.query import RowsQuery
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.plan.coverage import CoverageResult, Gap, WindowState, coverage
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
-from airflow_provider_influx_rollup.steps.influx import Bucket, FindBucket, Gather, Query
+from airflow_provider_influx_rollup.steps.influx import Bucket, FindBucket, Gather
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, to_ns
 
@@ -48,10 +49,10 @@ def drive(
             return [act(inner) for inner in step.steps]
         if isinstance(step, FindBucket):
             return buckets.get(step.name)
-        assert isinstance(step, Query)
-        if "purged_window" in step.flux:
-            return [Answered(mark, yield_name="marks") for mark in marks]
-        return [] if "pipeline_spec" in step.flux else list(rows)
+        assert isinstance(step, RowsQuery)
+        if "purged_window" in step.flux():
+            return step.read([Answered(mark, yield_name="marks") for mark in marks])
+        return step.read([] if "pipeline_spec" in step.flux() else [Answered(row) for row in rows])
 
     answer = None
     while True:

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError
-from airflow_provider_influx_rollup.flux.inventory import SeriesSource
+from airflow_provider_influx_rollup.flux.inventory import LastSeen, SeriesSource
 from airflow_provider_influx_rollup.lifecycle.source.inventory import Inventory, called_inventory
 from airflow_provider_influx_rollup.lifecycle.source.inventory_read import named_by, read_expected
 from airflow_provider_influx_rollup.steps.influx import Query
 from airflow_provider_influx_rollup.windows.interval import Interval
+from tests.scenes.sent_flux import flux_of
 
 START = datetime(2024, 5, 6, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -22,15 +23,15 @@ SOURCE = SeriesSource("raw", "fleet")
 A, B = ((("device", name), ("site", "x")) for name in "ab")
 
 
-def expected(inventory: Inventory, *answers: Any) -> tuple[tuple[Any, ...], list[Query]]:
+def expected(inventory: Inventory, *answers: Any) -> tuple[tuple[Any, ...], list[Any]]:
     """The series, and the queries that were asked."""
     steps, asked = read_expected(inventory, SOURCE, WINDOW), []
     try:
         step = next(steps)
         for answer in answers:
-            assert isinstance(step, Query)
+            assert isinstance(step, Query | LastSeen)
             asked.append(step)
-            step = steps.send(answer)
+            step = steps.send(step.read(answer) if isinstance(step, LastSeen) else answer)
     except StopIteration as end:
         return end.value, asked
     raise AssertionError(step)
@@ -49,12 +50,12 @@ def test_list_asks_nothing_and_keeps_its_order_without_what_is_retired() -> None
 def test_seen_series_are_expected_without_what_is_retired() -> None:
     found, (query,) = expected(Inventory.of("inventory", retired=[{"device": "b"}]), seen("b", "a", "a"))
     assert found == (A,)
-    assert "start: 2024-04-29T10:00:00Z, stop: 2024-05-06T10:00:00Z" in query.flux
+    assert "start: 2024-04-29T10:00:00Z, stop: 2024-05-06T10:00:00Z" in flux_of(query)
 
 
 def test_series_is_retired_by_its_silence_when_that_is_shorter_than_the_lookback() -> None:
     _, (query,) = expected(Inventory.of(None, lookback="7d", retire_after="6h"), [])
-    assert "start: 2024-05-06T04:00:00Z, stop: 2024-05-06T10:00:00Z" in query.flux
+    assert "start: 2024-05-06T04:00:00Z, stop: 2024-05-06T10:00:00Z" in flux_of(query)
 
 
 def test_query_names_series_by_its_text_columns() -> None:

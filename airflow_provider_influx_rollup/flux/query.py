@@ -1,0 +1,132 @@
+"""Queries as values: what is asked, the Flux that asks it, and what the answer means.
+
+A verb asks ``yield from ask(ReceiptsOf(...))``. The client renders the query, sends it, and decodes the answer by ``read``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
+
+from airflow_provider_influx_rollup.step import Answer, Step
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from airflow_provider_influx_rollup.archive.annotated_rows import Row
+
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+
+
+class FluxText(ABC):
+    """Something with a text in Flux."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def flux(self) -> str:
+        """The Flux that is sent."""
+
+
+class RowsQuery(FluxText, Step[Answer]):
+    """A query with a small answer, which is read as rows."""
+
+    __slots__ = ()
+    #: of its yield when it is asked together with others
+    result: ClassVar[str] = ""
+
+    @property
+    def as_sent(self) -> bool:
+        """Whether the answer has none of the carriage returns that the server's CSV loses."""
+        return False
+
+    @property
+    def keeps_bytes(self) -> bool:
+        """Whether bytes that are not UTF-8 become lone surrogates; else they are an error."""
+        return False
+
+    @abstractmethod
+    def read(self, rows: Sequence[Row]) -> Answer:
+        """What the rows of the answer mean."""
+
+
+class LedgerQuery(RowsQuery[Answer]):
+    """A query of records that this package writes."""
+
+    __slots__ = ()
+
+    @property
+    def as_sent(self) -> bool:
+        """Records have no carriage returns."""
+        return True
+
+
+class ArrowQuery(FluxText, Step[Answer]):
+    """A query with an answer of any size, which is read as Arrow tables, one for each distinct schema."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def read(self, tables: list[pa.Table]) -> Answer:
+        """What the tables of the answer mean."""
+
+
+class DigestQuery(FluxText, Step[str]):
+    """A query whose answer is a digest of its columns and records, in their order, as text.
+
+    Equal digests mean equal answers. Nothing of the answer is kept, whatever its size.
+    """
+
+    __slots__ = ()
+
+
+class PointsQuery(FluxText):
+    """A query of raw points that a step of a store streams: rows with ``_time``, ``_field``, ``_value`` and tags."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Together(RowsQuery[Answer]):
+    """Several queries as one script: for answers as small as a ledger's, most of the time goes to each request.
+
+    :param parts: the queries, each with a ``result`` of its own
+    """
+
+    parts: tuple[RowsQuery[Any], ...]
+
+    @property
+    def as_sent(self) -> bool:
+        """Whether all parts are."""
+        return all(part.as_sent for part in self.parts)
+
+    def flux(self) -> str:
+        """The Flux that is sent."""
+        return "\n\n".join(f'{part.flux()}\n  |> yield(name: "{part.result}")' for part in self.parts)
+
+    def read(self, rows: Sequence[Row]) -> Answer:
+        """The answers of the parts, in order."""
+        answers: Any = tuple(
+            part.read([row for row in rows if row.yield_name == part.result]) for part in self.parts
+        )
+        return answers  # type: ignore[no-any-return]
+
+
+@overload
+def together(first: RowsQuery[A], second: RowsQuery[B], /) -> Together[tuple[A, B]]: ...
+@overload
+def together(
+    first: RowsQuery[A], second: RowsQuery[B], third: RowsQuery[C], /
+) -> Together[tuple[A, B, C]]: ...
+@overload
+def together(
+    first: RowsQuery[A], second: RowsQuery[B], third: RowsQuery[C], fourth: RowsQuery[D], /
+) -> Together[tuple[A, B, C, D]]: ...
+def together(*parts: RowsQuery[Any]) -> Together[Any]:
+    """Ask several queries in one request; the answer has theirs, in order."""
+    return Together(parts)

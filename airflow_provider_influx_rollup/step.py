@@ -1,0 +1,13 @@
+"""What a step is: a wish that a driver fulfils, with the type of its answer."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+Answer = TypeVar("Answer")
+
+
+class Step(Generic[Answer]):
+    """A typed request to the driver: ``Step[list[Row]]`` is answered by a list of rows."""
+
+    __slots__ = ()
