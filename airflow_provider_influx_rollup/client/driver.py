@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from airflow_provider_influx_rollup.client.retry import giving_up_after
+from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.flux.query import ArrowQuery, DigestQuery, RowsQuery
 from airflow_provider_influx_rollup.flux.write_points import FluxPoint, write_queries
 from airflow_provider_influx_rollup.step import Step
@@ -62,7 +63,9 @@ ACTIONS: Actions = {
     ),
     ParseScript: lambda client, step: client.parse_script(step.flux),
     Write: lambda client, step: _write(client, step.bucket, step.lines, step.points),
-    Delete: lambda client, step: client.delete(step.bucket, step.interval, step.predicate),
+    Delete: lambda client, step: client.delete(
+        step.bucket, step.interval, delete_predicate(step.measurement, step.tags)
+    ),
     CheckWritable: lambda client, step: client.check_writable(step.bucket),
     ShowKeys: lambda client, step: client.source_keys(step.bucket, step.measurement),
     FindBucket: lambda client, step: client.find_bucket(step.name),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -61,12 +61,13 @@ class Write(Step[None]):
 class Delete(Step[None]):
     """Delete the points of a half-open interval; the result is None.
 
-    :param predicate: made by ``flux/delete_predicate.py``; always names the measurement
+    :param tags: tag key and value, all of which must be equal; series that have more tags match too
     """
 
     bucket: str
     interval: Interval
-    predicate: str
+    measurement: str
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

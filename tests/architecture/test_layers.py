@@ -133,7 +133,11 @@ def flux_in(path: str, tree: ast.AST) -> list[str]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in advice:
             found += [f"{path}:{node.lineno} {node.value!r}"] if "|>" in node.value else []
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{PACKAGE}.flux"):
-            text = [one.name for one in node.names if re.search(r"_query$|_text$|^render_", one.name)]
+            text = [
+                one.name
+                for one in node.names
+                if re.search(r"_query$|_text$|^render_|^delete_predicate$", one.name)
+            ]
             found += [f"{path}:{node.lineno} {name}" for name in text]
             found += [f"{path}:{node.lineno} literals"] if "literals" in str(node.module) else []
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == "Query" and path not in OF_SCRIPTS:

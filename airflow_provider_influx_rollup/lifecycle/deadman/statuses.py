@@ -13,7 +13,6 @@ from airflow_provider_influx_rollup.flux.deadman import (
     NewestStatus,
     WrittenStatus,
 )
-from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.flux.series import Series
 from airflow_provider_influx_rollup.lifecycle.deadman.series_state import DEAD, SeriesState, SeriesVerdict
 from airflow_provider_influx_rollup.lifecycle.deadman.spec import RETIRED_LEVEL, DeadmanSpec, Spans
@@ -131,7 +130,7 @@ def write_statuses(spec: DeadmanSpec, interval: Interval, statuses: list[Status]
         return {"statuses_written": 0, "statuses_note": note}
     for level in sorted(stale_levels):
         tags = {"_check_id": check.id, "_level": level}
-        yield from ask(Delete(spec.status_bucket, instant, delete_predicate(STATUS_MEASUREMENT, tags)))
+        yield from ask(Delete(spec.status_bucket, instant, STATUS_MEASUREMENT, tags))
     again = [status for status in statuses if status.level in stale_levels]
     if again:
         # a delete takes the whole level: tag equality also matches series with more tags

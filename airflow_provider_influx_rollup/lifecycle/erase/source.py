@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
 from airflow_provider_influx_rollup.exceptions import PartialWrite
-from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.flux.erase import MatchingPoints, PointEdges
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.lifecycle.source.slices import count_each
@@ -86,10 +85,9 @@ def delete_matching(source: RollupSource, interval: Interval) -> Steps[None]:
     :raises PartialWrite: when some are still there
     """
     tags = {key: values[0] for key, values in source.tags.items()}
-    predicate = delete_predicate(source.measurement, tags)
     left = 0
     for _ in range(MAX_DELETES):
-        yield from ask(Delete(source.bucket, interval, predicate))
+        yield from ask(Delete(source.bucket, interval, source.measurement, tags))
         left = yield from count_matching(source, interval)
         if not left:
             return

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, InfluxRollupError, PartialWrite
-from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.ledger.purges import DELETING as MARK_DELETING
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark, encode_mark
@@ -203,7 +202,7 @@ def _delete_first(spec: PurgeSpec, proof: Proof, announced: Announced) -> Steps[
 
 
 def _delete(spec: PurgeSpec, window: Interval) -> Delete:
-    return Delete(spec.archive.bucket, window, delete_predicate(spec.archive.measurement))
+    return Delete(spec.archive.bucket, window, spec.archive.measurement)
 
 
 def _delete_rest(spec: PurgeSpec, proof: Proof) -> Steps[int]:

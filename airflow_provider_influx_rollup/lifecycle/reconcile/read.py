@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from airflow_provider_influx_rollup.aggregates.frame import Frame, TagSet
+from airflow_provider_influx_rollup.flux.rollup import Chain
 from airflow_provider_influx_rollup.flux.source_read import FieldTotals
 from airflow_provider_influx_rollup.flux.target_read import TargetValues
 from airflow_provider_influx_rollup.lifecycle.reconcile.depth import Depth
@@ -129,7 +130,9 @@ def _row_count(answer: Any) -> int:
         return len(answer)
     if isinstance(answer, Mapping):
         answer = answer.values()
-    return sum(map(_row_count, answer)) if isinstance(answer, list | tuple | ValuesView) else 1
+    if isinstance(answer, list | tuple | ValuesView):
+        return sum(map(_row_count, answer))
+    return 0 if answer is None or isinstance(answer, Chain) else 1
 
 
 def _with_columns(rows: TargetRows, names: Collection[str]) -> TargetRows:

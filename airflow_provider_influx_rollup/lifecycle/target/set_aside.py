@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from airflow_provider_influx_rollup.aggregates.frame import Frame, TagSet
-from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.flux.ledger_read import SURVIVORS_MEASUREMENT, SetAsideRecords
 from airflow_provider_influx_rollup.flux.target_read import TargetValues
 from airflow_provider_influx_rollup.ledger.line_protocol import UInt, encode_line
@@ -62,10 +61,9 @@ def put_aside(job: RollupBlock, window: Interval, points: Points) -> Steps[None]
 
 def forget(job: RollupBlock, window: Interval) -> Steps[None]:
     """The values are back in the target."""
-    predicate = delete_predicate(SURVIVORS_MEASUREMENT, {"pipeline": job.spec.pipeline_name})
-    yield from ask(
-        Delete(job.spec.ledger_bucket, Interval(window.start, window.start + MICROSECOND), predicate)
-    )
+    instant = Interval(window.start, window.start + MICROSECOND)
+    mine = {"pipeline": job.spec.pipeline_name}
+    yield from ask(Delete(job.spec.ledger_bucket, instant, SURVIVORS_MEASUREMENT, mine))
 
 
 def restore_survivors(job: RollupBlock) -> Steps[None]:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 from airflow_provider_influx_rollup.aggregates.frame import Frame, TagSet
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOfSeveral
 from airflow_provider_influx_rollup.flux.target_read import TargetValues
 from airflow_provider_influx_rollup.ledger.codec import encode_receipts
@@ -101,9 +100,7 @@ def _delete_in_window(
         foreign = _foreign(job, survivors)
         _require_one_value(job, window, foreign, frames)
     for tags in sorted(doomed):
-        yield from ask(
-            Delete(spec.target_bucket, instant, delete_predicate(spec.output_measurement, dict(tags)))
-        )
+        yield from ask(Delete(spec.target_bucket, instant, spec.output_measurement, dict(tags)))
     if foreign:
         there = points_of((yield from ask(everything)))
         survivors = without(survivors, _foreign(job, there))

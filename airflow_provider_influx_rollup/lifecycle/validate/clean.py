@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InvalidName, PartialWrite
-from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.flux.source_read import FieldTotals
 from airflow_provider_influx_rollup.flux.validate import SeriesLooks
@@ -178,8 +177,7 @@ class CleanWriter:
                 )
             )
         for tags in sorted(ghosts):
-            predicate = delete_predicate(self.spec.output_measurement, dict(tags))
-            yield from ask(Delete(bucket, interval, predicate))
+            yield from ask(Delete(bucket, interval, self.spec.output_measurement, dict(tags)))
         if ghosts and lines:
             # a delete takes series with more tags along, so all are written again
             yield from ask(Write(bucket, lines))

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InvalidName, PartialWrite
-from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.flux.validate import CopyCounts
 from airflow_provider_influx_rollup.ledger.line_protocol import (
@@ -115,7 +114,7 @@ def quarantine(
             yield from ask(
                 Report(f"Removing {gone} values of rule {rule} from {bucket}: they do not break it any more")
             )
-            yield from ask(Delete(bucket, interval, delete_predicate(spec.measurement, _tags(spec, rule))))
+            yield from ask(Delete(bucket, interval, spec.measurement, _tags(spec, rule)))
             if expected.get(rule):
                 yield from ask(Write(bucket, copies.lines(rule, wrong[rule])))
     short = [rule for rule, count in expected.items() if stored.get(rule, 0) < count]

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.exceptions import BucketNotFound
-from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.flux.validate import RecordedRules
 from airflow_provider_influx_rollup.ledger.validation import VALIDATION_MEASUREMENT, encode_validation
 from airflow_provider_influx_rollup.lifecycle.ledger.bucket import ensure_ledger
@@ -346,6 +345,4 @@ def _record(validation: ValidationRun, result: ValidationResult, run: RunInfo) -
     yield from ask(Write(spec.ledger_bucket, lines))
     recorded = yield from ask(RecordedRules(spec.ledger_bucket, tags, at))
     for rule in sorted(recorded - {one.name for one in result.results}):
-        yield from ask(
-            Delete(spec.ledger_bucket, at, delete_predicate(VALIDATION_MEASUREMENT, {**tags, "rule": rule}))
-        )
+        yield from ask(Delete(spec.ledger_bucket, at, VALIDATION_MEASUREMENT, {**tags, "rule": rule}))

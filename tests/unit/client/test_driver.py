@@ -61,7 +61,7 @@ EVERY_STEP: list[tuple[Step[Any], tuple[Any, ...] | None]] = [
     (ComparedQuery(), ("query_digest", "compared")),
     (s.ParseScript("p"), ("parse_script", "p")),
     (s.Write("b", ["m v=1"], (POINT,)), None),
-    (s.Delete("b", DAY, "p"), ("delete", "b", DAY, "p")),
+    (s.Delete("b", DAY, "m", {"t": "x"}), ("delete", "b", DAY, '_measurement="m" AND "t"="x"')),
     (s.CheckWritable("b"), ("check_writable", "b")),
     (s.ShowKeys("b", "m"), ("source_keys", "b", "m")),
     (s.FindBucket("b"), ("find_bucket", "b")),

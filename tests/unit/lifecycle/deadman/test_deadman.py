@@ -279,9 +279,8 @@ def test_nothing_is_deleted_before_the_write() -> None:
     kinds = [type(step) for step in taken if isinstance(step, (Write, Delete))]
     assert kinds == [Write, Delete]
     (delete,) = [step for step in taken if isinstance(step, Delete)]
-    assert (
-        delete.predicate == f'_measurement="statuses" AND "_check_id"="{SPEC.check.id}" AND "_level"="crit"'
-    )
+    assert delete.measurement == "statuses"
+    assert delete.tags == {"_check_id": SPEC.check.id, "_level": "crit"}
     assert delete.interval == Interval(START + HOUR, START + HOUR + timedelta(microseconds=1))
 
 
