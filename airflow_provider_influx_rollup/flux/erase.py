@@ -110,7 +110,7 @@ def _texts(
 ) -> str:
     field_is = is_any("_field", [field])
     return chain(
-        *records_of(ledger_bucket, interval.start, interval.stop, measurement, field_is),
+        *records_of(ledger_bucket, interval, measurement, field_is),
         *([tag_filter(tags).strip()] if tags else []),
         '|> filter(fn: (r) => r._value != "")',
         UNBOUNDED,

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.flux import literals
 from airflow_provider_influx_rollup.flux.ledger_rows import (
-    PIVOT,
     UNBOUNDED,
     chain,
     is_any,
     is_of,
+    pivoted,
     records_of,
 )
 from airflow_provider_influx_rollup.flux.query import LedgerQuery, RowsQuery
@@ -43,11 +43,8 @@ class LateArrivals(LedgerQuery[list[LateArrival]]):
     interval: Interval
 
     def flux(self) -> str:
-        start, stop = self.interval.start, self.interval.stop
         mine = is_any("pipeline", [self.pipeline])
-        return chain(
-            *records_of(self.ledger_bucket, start, stop, LATENESS_MEASUREMENT, mine), UNBOUNDED, PIVOT
-        )
+        return pivoted(self.ledger_bucket, self.interval, LATENESS_MEASUREMENT, mine)
 
     def read(self, rows: Sequence[Row]) -> list[LateArrival]:
         return decode_lateness(rows)
@@ -57,43 +54,37 @@ class LateArrivals(LedgerQuery[list[LateArrival]]):
 class CleanChecks(LedgerQuery[list[CleanCheck]]):
     """Looks that found windows right, the last one first.
 
-    :param since: a wall clock time before which nothing was looked at
-    :param until: the wall clock time now
+    :param looked: when, by the clock of the workers
     """
 
     ledger_bucket: str
     pipeline: str
-    since: datetime
-    until: datetime
+    looked: Interval
 
     def flux(self) -> str:
         mine = is_any("pipeline", [self.pipeline])
-        return chain(
-            *records_of(self.ledger_bucket, self.since, self.until, CHECK_MEASUREMENT, mine), UNBOUNDED
-        )
+        return chain(*records_of(self.ledger_bucket, self.looked, CHECK_MEASUREMENT, mine), UNBOUNDED)
 
     def read(self, rows: Sequence[Row]) -> list[CleanCheck]:
         return decode_checks(rows)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class FirstCommits(RowsQuery[dict[int, datetime]]):
     """When each window, by its start in nanoseconds, was committed first: its event of the first generation.
 
-    :param since: a wall clock time before which nothing was committed
-    :param until: the wall clock time now
+    :param written: by the clock of the workers
     """
 
     ledger_bucket: str
     pipeline: str
     stage: str
-    since: datetime
-    until: datetime
+    written: Interval
 
     def flux(self) -> str:
         chosen = is_of(self.pipeline, self.stage), is_any("_field", ["generation", "window_start_ns"])
-        events = records_of(self.ledger_bucket, self.since, self.until, EVENT_MEASUREMENT, *chosen)
-        return chain(*events, UNBOUNDED, PIVOT, "|> filter(fn: (r) => r.generation == 1)")
+        events = pivoted(self.ledger_bucket, self.written, EVENT_MEASUREMENT, *chosen)
+        return chain(events, "|> filter(fn: (r) => r.generation == 1)")
 
     def read(self, rows: Sequence[Row]) -> dict[int, datetime]:
         firsts: dict[int, datetime] = {}

@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.flux.ledger_rows import (
     chain,
     is_any,
     is_of,
+    pivoted,
     records_of,
 )
 from airflow_provider_influx_rollup.flux.query import LedgerQuery
@@ -53,7 +54,7 @@ class CoveredWindows(LedgerQuery[list[CommittedWindow]]):
     def flux(self) -> str:
         names = ("state", "stop_ns", "spec_hash", "rows_in", "rows_out", "written_at_ns")
         chosen = is_of(self.pipeline, self.stage), is_any("_field", names)
-        return _pivoted(self.ledger_bucket, self.interval, RECEIPT_MEASUREMENT, *chosen)
+        return pivoted(self.ledger_bucket, self.interval, RECEIPT_MEASUREMENT, *chosen)
 
     def read(self, rows: Sequence[Row]) -> list[CommittedWindow]:
         return [
@@ -104,9 +105,7 @@ class BlockEvents(LedgerQuery[list[BlockEvent]]):
         mine = is_any("stage", [self.stage]) if self.pipeline is None else is_of(self.pipeline, self.stage)
         chosen = mine, is_any("_field", names)
         return chain(
-            *records_of(
-                self.ledger_bucket, self.written.start, self.written.stop, EVENT_MEASUREMENT, *chosen
-            ),
+            *records_of(self.ledger_bucket, self.written, EVENT_MEASUREMENT, *chosen),
             f"|> tail(n: {self.most_events})",
             UNBOUNDED,
             PIVOT,
@@ -142,7 +141,7 @@ class WindowEvents(LedgerQuery[list[Receipt]]):
     windows: Interval
 
     def flux(self) -> str:
-        events = _pivoted(
+        events = pivoted(
             self.ledger_bucket, self.written, EVENT_MEASUREMENT, is_of(self.pipeline, self.stage)
         )
         start_ns, stop_ns = self.windows.start_ns, self.windows.stop_ns
@@ -165,7 +164,7 @@ class UnfinishedReceipts(LedgerQuery[list[tuple[str, datetime]]]):
 
     def flux(self) -> str:
         names = is_any("_field", ("state", "written_at_ns", "stop_ns"))
-        receipts = _pivoted(self.ledger_bucket, self.starts, RECEIPT_MEASUREMENT, names)
+        receipts = pivoted(self.ledger_bucket, self.starts, RECEIPT_MEASUREMENT, names)
         return f'{receipts}\n  |> filter(fn: (r) => r.state == "WRITING")'
 
     def read(self, rows: Sequence[Row]) -> list[tuple[str, datetime]]:
@@ -191,7 +190,7 @@ class SpecCounts(LedgerQuery[list[SpecCount]]):
     def flux(self) -> str:
         field = is_any("_field", ["spec_hash"])
         return chain(
-            *records_of(self.ledger_bucket, self.starts.start, self.starts.stop, RECEIPT_MEASUREMENT, field),
+            *records_of(self.ledger_bucket, self.starts, RECEIPT_MEASUREMENT, field),
             '|> duplicate(column: "_value", as: "spec_hash")',
             '|> group(columns: ["pipeline", "stage", "spec_hash"])',
             "|> count()",
@@ -199,8 +198,3 @@ class SpecCounts(LedgerQuery[list[SpecCount]]):
 
     def read(self, rows: Sequence[Row]) -> list[SpecCount]:
         return [SpecCount(row["pipeline"], row["spec_hash"], row["_value"]) for row in rows]
-
-
-def _pivoted(ledger_bucket: str, interval: Interval, measurement: str, *tags: str) -> str:
-    records = records_of(ledger_bucket, interval.start, interval.stop, measurement, *tags)
-    return chain(*records, UNBOUNDED, PIVOT)

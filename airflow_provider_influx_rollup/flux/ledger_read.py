@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.flux.ledger_rows import (
     FIXED,
-    PIVOT,
     UNBOUNDED,
     chain,
     is_any,
     is_of,
+    pivoted,
     records_of,
 )
 from airflow_provider_influx_rollup.flux.query import LedgerQuery, RowsQuery
@@ -50,11 +49,8 @@ class ReceiptsOf(LedgerQuery[list[Receipt]]):
     result = "receipts"
 
     def flux(self) -> str:
-        start, stop = self.interval.start, self.interval.stop
-        receipts = records_of(
-            self.ledger_bucket, start, stop, RECEIPT_MEASUREMENT, is_of(self.pipeline, self.stage)
-        )
-        return chain(*receipts, UNBOUNDED, PIVOT)
+        mine = is_of(self.pipeline, self.stage)
+        return pivoted(self.ledger_bucket, self.interval, RECEIPT_MEASUREMENT, mine)
 
     def read(self, rows: Sequence[Row]) -> list[Receipt]:
         return decode_receipts(rows)
@@ -71,9 +67,7 @@ class ReceiptsOfSeveral(LedgerQuery[list[Receipt]]):
 
     def flux(self) -> str:
         chosen = is_any("stage", [self.stage]), is_any("pipeline", self.pipelines)
-        start, stop = self.interval.start, self.interval.stop
-        receipts = records_of(self.ledger_bucket, start, stop, RECEIPT_MEASUREMENT, *chosen)
-        return chain(*receipts, UNBOUNDED, PIVOT)
+        return pivoted(self.ledger_bucket, self.interval, RECEIPT_MEASUREMENT, *chosen)
 
     def read(self, rows: Sequence[Row]) -> list[Receipt]:
         return decode_receipts(rows)
@@ -104,7 +98,7 @@ class ReceiptStates(LedgerQuery[list[ReceiptState]]):
 
     def flux(self) -> str:
         names = ("state", "stop_ns", "spec_hash", "written_at_ns")
-        return chain(*_fields_of(self, names))
+        return _fields_of(self, names)
 
     def read(self, rows: Sequence[Row]) -> list[ReceiptState]:
         return _states(rows)
@@ -121,17 +115,16 @@ class WritingReceipts(LedgerQuery[list[ReceiptState]]):
 
     def flux(self) -> str:
         names = ("state", "stop_ns", "written_at_ns", "run_id")
-        return chain(*_fields_of(self, names), '|> filter(fn: (r) => r.state == "WRITING")')
+        return chain(_fields_of(self, names), '|> filter(fn: (r) => r.state == "WRITING")')
 
     def read(self, rows: Sequence[Row]) -> list[ReceiptState]:
         return _states(rows)
 
 
-def _fields_of(query: ReceiptStates | WritingReceipts, names: Sequence[str]) -> list[str]:
+def _fields_of(query: ReceiptStates | WritingReceipts, names: Sequence[str]) -> str:
     """Some fields of each receipt, one row per window."""
     chosen = is_of(query.pipeline, query.stage), is_any("_field", names)
-    start, stop = query.interval.start, query.interval.stop
-    return [*records_of(query.ledger_bucket, start, stop, RECEIPT_MEASUREMENT, *chosen), UNBOUNDED, PIVOT]
+    return pivoted(query.ledger_bucket, query.interval, RECEIPT_MEASUREMENT, *chosen)
 
 
 def _states(rows: Iterable[Row]) -> list[ReceiptState]:
@@ -156,9 +149,8 @@ class SetAsideRecords(RowsQuery[list[str]]):
     interval: Interval
 
     def flux(self) -> str:
-        start, stop = self.interval.start, self.interval.stop
         mine = is_any("pipeline", [self.pipeline])
-        return chain(*records_of(self.ledger_bucket, start, stop, SURVIVORS_MEASUREMENT, mine), UNBOUNDED)
+        return chain(*records_of(self.ledger_bucket, self.interval, SURVIVORS_MEASUREMENT, mine), UNBOUNDED)
 
     def read(self, rows: Sequence[Row]) -> list[str]:
         return [row["_value"] for row in rows]
@@ -172,9 +164,7 @@ class StoredSpecs(LedgerQuery[list[SpecRecord]]):
     result = "specs"
 
     def flux(self) -> str:
-        return chain(
-            *records_of(self.ledger_bucket, FIXED.start, FIXED.stop, SPEC_MEASUREMENT), UNBOUNDED, PIVOT
-        )
+        return pivoted(self.ledger_bucket, FIXED, SPEC_MEASUREMENT)
 
     def read(self, rows: Sequence[Row]) -> list[SpecRecord]:
         return [SpecRecord.of(row) for row in rows]
@@ -187,9 +177,7 @@ class ArchiveFolders(LedgerQuery[list[ArchiveFolder]]):
     ledger_bucket: str
 
     def flux(self) -> str:
-        return chain(
-            *records_of(self.ledger_bucket, FIXED.start, FIXED.stop, FOLDER_MEASUREMENT), UNBOUNDED, PIVOT
-        )
+        return pivoted(self.ledger_bucket, FIXED, FOLDER_MEASUREMENT)
 
     def read(self, rows: Sequence[Row]) -> list[ArchiveFolder]:
         return decode_folders(rows)
@@ -204,10 +192,8 @@ class LastLook(LedgerQuery[SourceLook | None]):
     interval: Interval
 
     def flux(self) -> str:
-        start: datetime = self.interval.start
-        mine = is_any("watch", [self.watch])
-        looks = records_of(self.ledger_bucket, start, start + MICROSECOND, LOOK_MEASUREMENT, mine)
-        return chain(*looks, UNBOUNDED, PIVOT)
+        instant = Interval(self.interval.start, self.interval.start + MICROSECOND)
+        return pivoted(self.ledger_bucket, instant, LOOK_MEASUREMENT, is_any("watch", [self.watch]))
 
     def read(self, rows: Sequence[Row]) -> SourceLook | None:
         return decode_look(rows, self.interval)

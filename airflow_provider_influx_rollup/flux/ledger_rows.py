@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from airflow_provider_influx_rollup.flux import literals
 from airflow_provider_influx_rollup.windows.interval import EPOCH, Interval
@@ -14,20 +13,23 @@ PIVOT = '|> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value
 FIXED = Interval(EPOCH, EPOCH.replace(second=1))
 
 
-def records_of(
-    ledger_bucket: str, start: datetime, stop: datetime, measurement: str, *tags: str
-) -> list[str]:
+def records_of(ledger_bucket: str, interval: Interval, measurement: str, *conditions: str) -> list[str]:
     """``from |> range |> filter``.
 
-    :param start: of the records' times, likewise ``stop``
-    :param tags: conditions, each a filter of its own
+    :param interval: of the records' times
+    :param conditions: each a filter of its own
     """
     return [
         f"from(bucket: {literals.string(ledger_bucket)})",
-        f"|> range(start: {literals.time(start)}, stop: {literals.time(stop)})",
+        f"|> range(start: {literals.time(interval.start)}, stop: {literals.time(interval.stop)})",
         f"|> filter(fn: (r) => r._measurement == {literals.string(measurement)})",
-        *(f"|> filter(fn: (r) => {condition})" for condition in tags),
+        *(f"|> filter(fn: (r) => {condition})" for condition in conditions),
     ]
+
+
+def pivoted(ledger_bucket: str, interval: Interval, measurement: str, *conditions: str) -> str:
+    """One row for each record, likewise."""
+    return chain(*records_of(ledger_bucket, interval, measurement, *conditions), UNBOUNDED, PIVOT)
 
 
 def is_any(column: str, names: Iterable[str]) -> str:

@@ -33,7 +33,7 @@ class OverlappingMarks(LedgerQuery[list[datetime]]):
 
     def flux(self) -> str:
         return chain(
-            *_marks(self.ledger_bucket, self.measurement, EVER.start, self.interval.stop),
+            *_marks(self.ledger_bucket, self.measurement, Interval(EVER.start, self.interval.stop)),
             f'|> filter(fn: (r) => r._field == "stop_ns" and r._value > {self.interval.start_ns})',
             '|> keep(columns: ["_time", "_value"])',
         )
@@ -56,7 +56,8 @@ class MarksBetween(LedgerQuery[list[PurgeMark]]):
     result = "marks"
 
     def flux(self) -> str:
-        marks = _marks(self.ledger_bucket, self.measurement, self.first, self.last + MICROSECOND)
+        starts = Interval(self.first, self.last + MICROSECOND)
+        marks = _marks(self.ledger_bucket, self.measurement, starts)
         return chain(*marks, UNBOUNDED, PIVOT)
 
     def read(self, rows: Sequence[Row]) -> list[PurgeMark]:
@@ -71,13 +72,13 @@ class MarksOfBucket(LedgerQuery[list[PurgeMark]]):
     bucket: str
 
     def flux(self) -> str:
-        marks = _marks(self.ledger_bucket, None, EVER.start, EVER.stop)
+        marks = _marks(self.ledger_bucket, None, EVER)
         return chain(*marks, f"|> filter(fn: (r) => {is_any('bucket', [self.bucket])})", UNBOUNDED, PIVOT)
 
     def read(self, rows: Sequence[Row]) -> list[PurgeMark]:
         return decode_marks(rows)
 
 
-def _marks(ledger_bucket: str, measurement: str | None, start: datetime, stop: datetime) -> list[str]:
+def _marks(ledger_bucket: str, measurement: str | None, starts: Interval) -> list[str]:
     chosen = [] if measurement is None else [is_any("measurement", [measurement])]
-    return records_of(ledger_bucket, start, stop, PURGED_WINDOW, *chosen)
+    return records_of(ledger_bucket, starts, PURGED_WINDOW, *chosen)

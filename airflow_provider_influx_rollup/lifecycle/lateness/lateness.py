@@ -124,18 +124,16 @@ def _watched(
     spec: LatenessSpec, pipeline: RollupSpec, interval: Interval, now: datetime
 ) -> Steps[PipelineHistory]:
     ledger, name = spec.ledger_bucket, pipeline.pipeline_name
-    until = now + RECORDS_AHEAD
+    written = Interval(interval.start, now + RECORDS_AHEAD)
     all_receipts, late, checks = yield from gather(
         ReceiptsOf(ledger, name, ROLLUP, interval),
         LateArrivals(ledger, name, interval),
-        CleanChecks(ledger, name, interval.start, until),
+        CleanChecks(ledger, name, written),
     )
     receipts = [receipt for receipt in all_receipts if receipt.generation]
     firsts = {r.window.start_ns: r.written_at for r in receipts if r.generation == 1 and r.is_committed}
     if len(firsts) < len(receipts):
-        firsts |= yield from ask(
-            FirstCommits(ledger_bucket=ledger, pipeline=name, stage=ROLLUP, since=interval.start, until=until)
-        )
+        firsts |= yield from ask(FirstCommits(ledger, name, ROLLUP, written))
     limit = _seconds(pipeline.lateness) + _seconds(spec.watched_within)
     waits: dict[Interval, tuple[Receipt, float]] = {}
     for receipt in receipts:
