@@ -64,7 +64,7 @@ from airflow_provider_influx_rollup.windows.shards import shard_parts
 MAX_PARTS_PER_QUERY = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class LedgerRecords:
     """What the ledger knows of the windows, the pipelines and what was purged.
 
@@ -197,10 +197,7 @@ def _look(
     checks = () if only_reads else (CheckWritable(job.spec.target_bucket),)
     answers = (yield from ask(Gather((*checks, *asked, *typed))))[len(checks) :]
     counted, tags, *rest = answers
-    names = ("receipts", "specs", "buckets", "marks")
-    known = (
-        LedgerRecords(**dict(zip(names, rest.pop(0), strict=True))) if ledger is not None else LedgerRecords()
-    )
+    known = LedgerRecords(*rest.pop(0)) if ledger is not None else LedgerRecords()
     return counted, tags, known, rest
 
 
