@@ -9,13 +9,12 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.client.settings import ClientSettings
 
+USE_ITS_NAME = "use the host name that the certificate was made for as the connection's host"
+# urllib3 1.26 compares the names itself, after OpenSSL has found the certificate good
+OF_ANOTHER_HOST = ("' doesn't match ", "no appropriate commonName or subjectAltName")
 # what OpenSSL says, and what helps; the first that fits
 CURES = (
-    ("mismatch", "use the host name that the certificate was made for as the connection's host"),
-    (
-        "certificate is not valid for",
-        "use the host name that the certificate was made for as the connection's host",
-    ),
+    *((said, USE_ITS_NAME) for said in ("mismatch", "certificate is not valid for", *OF_ANOTHER_HOST)),
     ("has expired", "renew the server's certificate"),
     ("not yet valid", "set this machine's clock, or wait until the certificate is valid"),
     ("", "set ssl_ca_cert to the file of the authority that signed it"),
@@ -51,7 +50,7 @@ def error_of_tls(url: str, text: str) -> ConfigurationError | None:
 
     :param text: what the connection failed with
     """
-    if "CERTIFICATE_VERIFY_FAILED" in text:
+    if any(said in text for said in ("CERTIFICATE_VERIFY_FAILED", *OF_ANOTHER_HOST)):
         what = f"the certificate of {url} is not trusted: {text}"
         return ConfigurationError(what, fix=next(cure for said, cure in CURES if said in text))
     if url.startswith("https:") and any(said in text for said in NO_TLS):

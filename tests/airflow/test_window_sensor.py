@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+from pytest_mock import MockerFixture
 
 from airflow_provider_influx_rollup.airflow_compat import (
     AirflowFailException,
@@ -90,14 +91,13 @@ def test_window_is_not_due_when_only_the_worker_s_clock_is_ahead(
     close_all_clients()
 
 
-def test_each_poke_says_what_is_missing(make_sensor: MakeSensor) -> None:
+def test_each_poke_says_what_is_missing(make_sensor: MakeSensor, mocker: MockerFixture) -> None:
     sensor = make_sensor(expected_series=[{"device": "d1"}])
-    messages: list[str] = []
-    sensor._report = lambda report: messages.append(report.message)  # type: ignore[method-assign]
+    report = mocker.patch.object(sensor, "_report", autospec=True)
     assert sensor.poke(make_context()) is False
-    assert messages == [
-        "1 of 1 windows are incomplete; [2024-05-06T10:00:00Z, 2024-05-06T11:00:00Z): no point yet"
-    ]
+    report.assert_called_once()
+    missing = "1 of 1 windows are incomplete; [2024-05-06T10:00:00Z, 2024-05-06T11:00:00Z): no point yet"
+    assert report.call_args.args[0].message == missing
 
 
 def test_poke_mode_goes_on_until_the_data_is_there(make_sensor: MakeSensor, put: Callable[[], None]) -> None:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import create_autospec
 
 import pytest
+from pytest_mock import MockerFixture
 
 from airflow_provider_influx_rollup.airflow_compat import BaseOperator, XCom
 from airflow_provider_influx_rollup.links.influx import (
@@ -18,23 +18,21 @@ KEY = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1)
 LINKS = {"data": "http://influx:8086/data", "receipts": "http://influx:8086/receipts"}
 
 
-def link_url(link: Any, stored: object, monkeypatch: pytest.MonkeyPatch) -> str:
-    def stored_value(*, key: str, ti_key: object) -> object:
-        return stored if (key, ti_key) == (LINKS_XCOM_KEY, KEY) else None
-
-    monkeypatch.setattr(XCom, "get_value", stored_value)
-    url: str = link.get_link(create_autospec(BaseOperator), ti_key=KEY)
+def link_url(link: Any, stored: object, mocker: MockerFixture) -> str:
+    get_value = mocker.patch.object(XCom, "get_value", return_value=stored)
+    url: str = link.get_link(mocker.create_autospec(BaseOperator), ti_key=KEY)
+    get_value.assert_called_once_with(key=LINKS_XCOM_KEY, ti_key=KEY)
     return url
 
 
-def test_each_link_is_its_own_url_when_the_task_pushed_both(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert link_url(InfluxDataLink(), LINKS, monkeypatch) == LINKS["data"]
-    assert link_url(InfluxReceiptsLink(), LINKS, monkeypatch) == LINKS["receipts"]
+def test_each_link_is_its_own_url_when_the_task_pushed_both(mocker: MockerFixture) -> None:
+    assert link_url(InfluxDataLink(), LINKS, mocker) == LINKS["data"]
+    assert link_url(InfluxReceiptsLink(), LINKS, mocker) == LINKS["receipts"]
 
 
 @pytest.mark.parametrize("stored", [None, {}, "text", {"receipts": "x"}])
-def test_link_is_empty_when_the_task_pushed_none(monkeypatch: pytest.MonkeyPatch, stored: object) -> None:
-    assert link_url(InfluxDataLink(), stored, monkeypatch) == ""
+def test_link_is_empty_when_the_task_pushed_none(mocker: MockerFixture, stored: object) -> None:
+    assert link_url(InfluxDataLink(), stored, mocker) == ""
 
 
 def test_explorer_url_names_the_bucket_when_its_name_needs_quoting() -> None:

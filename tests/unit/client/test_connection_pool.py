@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
 from urllib3 import ProxyManager
 
 from airflow_provider_influx_rollup.client.connection_pool import connection_pool
@@ -44,12 +45,8 @@ print(sorted({name.partition(".")[0] for name in sys.modules} & {"influxdb_clien
         {"proxy": "https://user:p%40ss@proxy", "url": "https://influx", "verify_ssl": False},
     ],
 )
-def test_pool_is_the_one_that_influxdb_client_makes(
-    change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        "airflow_provider_influx_rollup.client.official_client.require_readable_authorities", lambda _: None
-    )
+def test_pool_is_the_one_that_influxdb_client_makes(change: dict[str, Any], mocker: MockerFixture) -> None:
+    mocker.patch("airflow_provider_influx_rollup.client.official_client.require_readable_authorities")
     settings = replace(PLAIN, **change)
     ours = connection_pool(settings, OpenConnections())
     with official_client(settings) as client:
