@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,7 +19,7 @@ from airflow_provider_influx_rollup.lifecycle.archive.verify import verify_archi
 from airflow_provider_influx_rollup.lifecycle.erase.erase import EraseRun, erase
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
-from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.influx import Gather, Report
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.oracle import query
@@ -227,3 +227,16 @@ class Going(Stepper):
         except InfluxRollupError as error:
             return self._next(partial(self.steps.throw, error))
         return self._next(partial(self.steps.send, answer))
+
+    def answer_last(self, kind: type[Any], meanwhile: Callable[[], object]) -> None:
+        """Act a Gather out, its steps of a kind last, and something else before those."""
+        assert isinstance(self.pending, Gather)
+        steps = self.pending.steps
+        answers: dict[int, Any] = {}
+        for is_last in (False, True):
+            if is_last:
+                meanwhile()
+            for number, step in enumerate(steps):
+                if isinstance(step, kind) is is_last:
+                    answers[number] = act(step, self.scene.client, self._actions)
+        self._next(partial(self.steps.send, [answers[number] for number in range(len(steps))]))

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import BucketNotFound, ConfigurationError, SourceChanging
-from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf
-from airflow_provider_influx_rollup.hashing import text_hash
-from airflow_provider_influx_rollup.ledger.receipt import Receipt
-from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.archive_files.fences import put_fence
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import fold_marks
 from airflow_provider_influx_rollup.lifecycle.erase.archive import RewriteRun, clear_window
@@ -22,54 +17,20 @@ from airflow_provider_influx_rollup.lifecycle.erase.receipts import Restatement,
 from airflow_provider_influx_rollup.lifecycle.erase.source import delete_matching, source_of
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.erase.targets import Reader, place_name, reach_of
+from airflow_provider_influx_rollup.lifecycle.erase.writing import WritingRun, WritingRuns
 from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult
 from airflow_provider_influx_rollup.lifecycle.reconcile.spec import ReconcileOptions
 from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile_windows
-from airflow_provider_influx_rollup.lifecycle.run.margins import BUSY_FOR
-from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.coverage import subtract
 from airflow_provider_influx_rollup.windows.duration import Duration
-from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
+from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.lateness import is_due
 
 TRIES = 3
 EARLIER, PART = "a target that the pipeline had before", "a part of the window is not erased"
-# a window that begins before a span may reach into it
-LONGEST_WINDOW = timedelta(days=400)
-
-
-@dataclass(frozen=True, slots=True)
-class WritingRun:
-    """A run that writes a window, or died when it did.
-
-    :param is_old: whether it is at it for long
-    """
-
-    pipeline: str
-    receipt: Receipt
-    is_old: bool
-
-    @property
-    def fingerprint(self) -> str:
-        """Tells it from every other run, and from the same one when it goes on."""
-        receipt = self.receipt
-        text = (
-            f"{self.pipeline}\0{receipt.window}\0{receipt.run_id}\0{receipt.try_number}\0{receipt.written_at}"
-        )
-        return f"{text_hash(text, 'writing'):016x}"
-
-    def error(self, spec: EraseSpec) -> SourceChanging:
-        """Why there is no certificate."""
-        receipt = self.receipt
-        what = f"run {receipt.run_id!r} of pipeline {spec.shown(self.pipeline)!r} is writing {receipt.window}"
-        fix = "run it again when that run has ended: it goes on where it was"
-        if self.is_old:
-            what += f", since {format_instant(receipt.written_at)}"
-            fix = "see that the run has ended, or died, and run it again: it goes on where it was"
-        return SourceChanging(what, window=receipt.window, written="no certificate", fix=fix)
 
 
 @dataclass(kw_only=True)
@@ -79,6 +40,8 @@ class ErasureRun:
     :param kept: pipelines with windows that still hold something of the series, with the reason
     :param remade: windows that were computed again, by pipeline
     :param begun: places where this run has begun to delete
+    :param writing: runs that may have read what is deleted, and were writing before their rows were
+    :param seen: hashes of runs that an earlier try saw writing
     """
 
     look: Looker
@@ -87,11 +50,18 @@ class ErasureRun:
     kept: dict[str, dict[str, Any]] = field(default_factory=dict)
     remade: dict[str, int] = field(default_factory=dict)
     begun: list[str] = field(default_factory=list)
+    writing: list[WritingRun] = field(default_factory=list)
+    seen: tuple[str, ...] = ()
 
     @property
     def spec(self) -> EraseSpec:
         """What is erased."""
         return self.look.spec
+
+    @property
+    def runs(self) -> WritingRuns:
+        """Those that write windows of the series."""
+        return WritingRuns(self.spec, self.restating.clock)
 
     def clear(self, found: ErasureFindings) -> Steps[None]:
         """Delete everywhere, in an order in which nobody can bring back what is deleted already.
@@ -100,7 +70,7 @@ class ErasureRun:
         :raises PartialWrite: when points are still there after they were deleted
         :raises SourceChanging: when others write what is to be deleted
         """
-        self.kept, self.remade = {}, {}
+        self.kept, self.remade, self.writing = {}, {}, []
         self._begin("points of the bucket")
         yield from delete_matching(self.look.source, self.spec.span)
         # an archive that has read the bucket before this is not published any more, or its files are found below
@@ -115,10 +85,19 @@ class ErasureRun:
         # before the pipelines: some read them
         self._begin("copies")
         yield from clear_copies(self.spec)
+        for name in self.look.readers.scripts:
+            yield from self._note_writing(name, found)
         done: set[tuple[str, str]] = set()
         for reader in self.look.readers.chosen:
             self._begin("rows of pipelines")
+            # what it reads is deleted by now: who begins after this reads nothing of it, and the rows of those that have ended are there
+            yield from self._note_writing(reader.name, found)
             yield from self._clear_pipeline(reader, found, done)
+
+    def _note_writing(self, pipeline: str, found: ErasureFindings) -> Steps[None]:
+        """Remember the runs of a pipeline, but for those that are dead: so one is that is as an earlier try saw it."""
+        runs = yield from self.runs.find(pipeline, found.spans)
+        self.writing += [one for one in runs if not (one.is_old and one.fingerprint in self.seen)]
 
     def _begin(self, what: str) -> None:
         """For the message of an error."""
@@ -159,9 +138,12 @@ class ErasureRun:
     def _compute_again(self, reader: Reader, spans: Sequence[Interval]) -> Steps[None]:
         """Windows whose rows cannot be told by the tags: from what the source has now, where it has all."""
         rollup, now = reader.rollup, self.restating.clock
-        receipts = yield from self._receipts(reader, spans)
+        receipts = yield from self.runs.receipts(reader.name, spans)
         lateness = Duration.of(rollup.lateness, allow_zero=True)
-        windows = [one.window for one in receipts if is_due(one.window, lateness, now())]
+        # what a run is writing is left to it: it is found writing until it has ended
+        written = {one.receipt.window for one in self.writing if one.pipeline == reader.name}
+        due = [one.window for one in receipts if is_due(one.window, lateness, now())]
+        windows = [window for window in due if window not in written]
         if not windows:
             return
         try:
@@ -186,37 +168,9 @@ class ErasureRun:
         text = f"Pipeline {name}: {len(windows)} windows are kept as they are, {why}"
         yield from ask(Report(text, "warning"))
 
-    def _receipts(self, reader: Reader, spans: Sequence[Interval]) -> Steps[list[Receipt]]:
-        reach = Interval(_earlier(spans[0].start), spans[-1].stop)
-        query = ReceiptsOf(reader.rollup.ledger_bucket, reader.name, ROLLUP, reach)
-        receipts = yield from ask(query)
-        return [one for one in receipts if any(one.window.overlaps(span) for span in spans)]
-
-    def find_writing(self, found: ErasureFindings) -> Steps[list[WritingRun]]:
-        """The runs that write windows of the series.
-
-        :param found: in all rounds
-        """
-        now = self.restating.clock()
-        writing = []
-        for reader in self.look.readers.chosen:
-            if not found.spans:
-                break
-            for receipt in (yield from self._receipts(reader, found.spans)):
-                if receipt.state is State.WRITING:
-                    is_old = now - receipt.written_at >= BUSY_FOR
-                    writing.append(WritingRun(reader.name, receipt, is_old))
-        return writing
-
 
 def _left(result: ReconcileResult) -> Mapping[Interval, str]:
     """Windows that are not as the source gives them now, with the reason."""
     left = {one.window: one.why for one in (*result.purged, *result.frozen, *result.waiting)}
     left |= {window: error.what for window, error in result.failed.items()}
     return left | dict.fromkeys(result.repaired.unsettled, "its source keeps changing")
-
-
-def _earlier(start: datetime) -> datetime:
-    """How far back windows may begin that reach an instant."""
-    floor = datetime(1678, 1, 1, tzinfo=start.tzinfo)
-    return max(floor, start - LONGEST_WINDOW) if start - LONGEST_WINDOW > floor else floor

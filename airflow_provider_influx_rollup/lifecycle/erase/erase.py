@@ -205,16 +205,22 @@ def _begun(
 def _clear_all(spec: EraseSpec, state: EraseState, clearing: ErasureRun) -> Steps[EraseState]:
     """Delete and look again, until there is nothing.
 
-    :raises SourceChanging: when points keep coming
+    :raises SourceChanging: when points keep coming, or a run that may have read them goes on
     """
     came = ""
     for _ in range(MAX_ROUNDS):
         # before anything is deleted: a rerun knows then what there was
         yield from write_state(spec, state)
+        clearing.seen = state.seen
         yield from _clear_once(state, clearing)
+        if clearing.writing:
+            came = "runs that had read points before wrote what was made of them"
+            yield from _let_end(spec, state, clearing)
+            continue
         found = yield from clearing.look.look()
         if not found.total:
-            return (yield from _at_rest(spec, state, clearing))
+            yield from clearing.look.require_no_new_reader()
+            return state
         came = _what_came(found)
         yield from ask(Report(f"{came} while the series were erased, going on", "warning"))
         state = state.next_round(found)
@@ -223,19 +229,19 @@ def _clear_all(spec: EraseSpec, state: EraseState, clearing: ErasureRun) -> Step
     raise SourceChanging(what, written="no certificate", fix=fix)
 
 
-def _at_rest(spec: EraseSpec, state: EraseState, clearing: ErasureRun) -> Steps[EraseState]:
-    """Refuse to certify while a run writes windows of the series: it may have read the points before.
+def _let_end(spec: EraseSpec, state: EraseState, clearing: ErasureRun) -> Steps[None]:
+    """Refuse to go on while a run writes windows of the series: it may have read the points before.
 
-    One that is at it for long is dead, or hangs: it is taken for dead when a later try finds it as it was.
+    One that is at it for long is dead, or hangs: it is taken for dead when a later try finds it as it was. What those wrote
+    that have ended meanwhile is deleted in the next round.
 
     :raises SourceChanging: naming the run
     """
-    writing = yield from clearing.find_writing(state.all_found)
-    seen = tuple(one.fingerprint for one in writing)
-    if not all(one.is_old and one.fingerprint in state.seen for one in writing):
-        yield from write_state(spec, replace(state, seen=seen))
+    writing = yield from clearing.runs.still(clearing.writing)
+    if writing:
+        seen = dict.fromkeys((*state.seen, *(one.fingerprint for one in writing)))
+        yield from write_state(spec, replace(state, seen=tuple(seen)))
         raise writing[0].error(spec)
-    return state
 
 
 def _clear_once(state: EraseState, clearing: ErasureRun) -> Steps[None]:

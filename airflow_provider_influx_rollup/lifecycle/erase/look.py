@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, SourceChanging
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.lifecycle.erase.archive import ArchiveLook, WindowFiles, held_by
 from airflow_provider_influx_rollup.lifecycle.erase.copies import find_copies
 from airflow_provider_influx_rollup.lifecycle.erase.found import ErasureFindings, Holding, found_of
 from airflow_provider_influx_rollup.lifecycle.erase.source import find_matching, source_of
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
-from airflow_provider_influx_rollup.lifecycle.erase.targets import Readers, find_rows
+from airflow_provider_influx_rollup.lifecycle.erase.targets import Readers, find_readers, find_rows
+from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_stored
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Bucket, ShowKeys, SourceKeys
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -89,6 +90,19 @@ class Looker:
         unknown = sorted(set(self.spec.tags) - set(keys.tags) - self.keys)
         if unknown:
             raise _unknown_tag(unknown[0], archive.measurement, keys.fields)
+
+    def require_no_new_reader(self) -> Steps[None]:
+        """Refuse to certify when a pipeline came since the erasure looked for those that read the series.
+
+        :raises SourceChanging: naming it
+        """
+        stored = yield from load_stored(self.spec.archive.ledger_bucket)
+        now = find_readers(replace(self.spec, pipelines=None), stored)
+        known = {*self.readers.left, *(one.name for one in self.readers.chosen)}
+        new = sorted({*now.left, *(one.name for one in now.chosen)} - known)
+        if new:
+            what = f"pipeline {self.spec.shown(new[0])!r} ran for the first time while the series were erased"
+            raise SourceChanging(what, written="no certificate", fix="run it again: it goes on where it was")
 
 
 def _unknown_tag(key: str, measurement: str, fields: Iterable[str]) -> ConfigurationError:

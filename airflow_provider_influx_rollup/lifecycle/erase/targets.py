@@ -22,6 +22,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
+from airflow_provider_influx_rollup.lifecycle.rollup_script.not_purged import NAMED_MEASUREMENT
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import FindBucket
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -69,6 +70,11 @@ class Readers:
 
     chosen: tuple[Reader, ...]
     left: Mapping[str, str]
+
+    @property
+    def scripts(self) -> list[str]:
+        """Scripts that may read the measurement."""
+        return sorted(name for name, why in self.left.items() if why == SCRIPT)
 
     def places(self) -> list[tuple[str, str]]:
         """Where rows are deleted by their tags."""
@@ -198,7 +204,12 @@ def _require_known(spec: EraseSpec, found: Mapping[str, RollupSpec], stored: Seq
 def _may_be_read_by(spec: EraseSpec, values: Mapping[str, Any]) -> bool:
     """Whether a stored spec is a script that may read the measurement."""
     script = values.get("script")
-    return isinstance(script, str) and spec.archive.bucket in script and spec.archive.measurement in script
+    if not isinstance(script, str):
+        return False
+    whole = f"{script}\n{json.dumps(values.get('params'), ensure_ascii=False)}"
+    # without a measurement that it names, a script reads all of them
+    is_read = spec.archive.measurement in whole or not NAMED_MEASUREMENT.search(whole)
+    return spec.archive.bucket in whole and is_read
 
 
 def naming_specs(spec: EraseSpec, stored: Sequence[StoredSpec]) -> list[str]:

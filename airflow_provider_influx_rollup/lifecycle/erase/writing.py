@@ -1,0 +1,97 @@
+"""Runs that write windows while series are erased from them: they may have read the points before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from airflow_provider_influx_rollup.exceptions import SourceChanging
+from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf
+from airflow_provider_influx_rollup.hashing import text_hash
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
+from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
+from airflow_provider_influx_rollup.lifecycle.run.margins import BUSY_FOR
+from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.step import Steps
+from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
+
+# a window that begins before a span may reach into it
+LONGEST_WINDOW = timedelta(days=400)
+
+
+@dataclass(frozen=True, slots=True)
+class WritingRun:
+    """A run that writes a window, or died when it did.
+
+    :param is_old: whether it is at it for long
+    """
+
+    pipeline: str
+    receipt: Receipt
+    is_old: bool
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells it from every other run, and from the same one when it goes on."""
+        receipt = self.receipt
+        text = (
+            f"{self.pipeline}\0{receipt.window}\0{receipt.run_id}\0{receipt.try_number}\0{receipt.written_at}"
+        )
+        return f"{text_hash(text, 'writing'):016x}"
+
+    def error(self, spec: EraseSpec) -> SourceChanging:
+        """Why there is no certificate."""
+        receipt = self.receipt
+        what = f"run {receipt.run_id!r} of pipeline {spec.shown(self.pipeline)!r} is writing {receipt.window}"
+        fix = "run it again when that run has ended: it goes on where it was"
+        if self.is_old:
+            what += f", since {format_instant(receipt.written_at)}"
+            fix = "see that the run has ended, or died, and run it again: it goes on where it was"
+        return SourceChanging(what, window=receipt.window, written="no certificate", fix=fix)
+
+
+@dataclass(frozen=True, slots=True)
+class WritingRuns:
+    """Finds them.
+
+    :param clock: aware UTC
+    """
+
+    spec: EraseSpec
+    clock: Clock
+
+    def receipts(self, pipeline: str, spans: Sequence[Interval]) -> Steps[list[Receipt]]:
+        """The receipts of windows that reach into one of some spans."""
+        reach = Interval(_earlier(spans[0].start), spans[-1].stop)
+        receipts = yield from ask(ReceiptsOf(self.spec.archive.ledger_bucket, pipeline, ROLLUP, reach))
+        return [one for one in receipts if any(one.window.overlaps(span) for span in spans)]
+
+    def find(self, pipeline: str, spans: Sequence[Interval]) -> Steps[list[WritingRun]]:
+        """The runs of a pipeline that write windows of some spans."""
+        if not spans:
+            return []
+        now = self.clock()
+        return [
+            WritingRun(pipeline, one, now - one.written_at >= BUSY_FOR)
+            for one in (yield from self.receipts(pipeline, spans))
+            if one.state is State.WRITING
+        ]
+
+    def still(self, runs: Iterable[WritingRun]) -> Steps[list[WritingRun]]:
+        """Those of some runs that have not ended."""
+        found: list[WritingRun] = []
+        for name in sorted({one.pipeline for one in runs}):
+            found += yield from self.find(
+                name, sorted(one.receipt.window for one in runs if one.pipeline == name)
+            )
+        return found
+
+
+def _earlier(start: datetime) -> datetime:
+    """How far back windows may begin that reach an instant."""
+    floor = datetime(1678, 1, 1, tzinfo=start.tzinfo)
+    return max(floor, start - LONGEST_WINDOW) if start - LONGEST_WINDOW > floor else floor
