@@ -96,9 +96,16 @@ class Together(RowsQuery[Answer]):
     """Several queries as one script: for answers as small as a ledger's, most of the time goes to each request.
 
     :param parts: the queries, each with a ``result`` of its own
+    :raises ValueError: when one has none, or two have the same
     """
 
     parts: tuple[RowsQuery[Any], ...]
+
+    def __post_init__(self) -> None:
+        results = [part.result for part in self.parts]
+        if "" in results or len(set(results)) < len(results):
+            message = f"the results {results} do not tell the queries apart"
+            raise ValueError(message)
 
     @property
     def as_sent(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -14,8 +15,9 @@ from airflow_provider_influx_rollup.flux.chains import PartialAggregates, Rollup
 from airflow_provider_influx_rollup.flux.erase import CopiesRecords, TextRecord, TextRecords
 from airflow_provider_influx_rollup.flux.ledger_read import ReceiptState, ReceiptStates, StoredSpecs
 from airflow_provider_influx_rollup.flux.purges import OverlappingMarks
-from airflow_provider_influx_rollup.flux.query import together
+from airflow_provider_influx_rollup.flux.query import RowsQuery, together
 from airflow_provider_influx_rollup.flux.rollup import Chain, RollupSource
+from airflow_provider_influx_rollup.flux.server_clock import ServerClock
 from airflow_provider_influx_rollup.flux.source_read import FieldTotals
 from airflow_provider_influx_rollup.flux.source_size import FieldSizes, SourceSizes
 from airflow_provider_influx_rollup.flux.target_read import TargetCounts, TargetTotals
@@ -40,6 +42,12 @@ def test_queries_that_are_sent_together_read_their_own_rows() -> None:
     ]
     specs, names, starts = query.read(rows)
     assert ([one.pipeline for one in specs], names.by_id, starts) == (["p"], {"1": "raw"}, [START])
+
+
+@pytest.mark.parametrize("other", [ServerClock(), StoredSpecs("other")])
+def test_queries_are_not_sent_together_when_their_rows_could_not_be_told_apart(other: RowsQuery[Any]) -> None:
+    with pytest.raises(ValueError, match="do not tell the queries apart"):
+        together(StoredSpecs("ledger"), other)
 
 
 def test_texts_are_looked_at_again_when_one_of_several_queries_may_lose_some() -> None:
