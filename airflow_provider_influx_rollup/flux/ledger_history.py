@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.flux.ledger_rows import (
+    IS_WRITING,
     PIVOT,
     UNBOUNDED,
     chain,
@@ -18,9 +19,11 @@ from airflow_provider_influx_rollup.flux.ledger_rows import (
 )
 from airflow_provider_influx_rollup.flux.query import LedgerQuery
 from airflow_provider_influx_rollup.ledger.codec import (
+    CLAIM_FIELDS,
     EVENT_MEASUREMENT,
     RECEIPT_MEASUREMENT,
     decode_receipts,
+    state_of,
 )
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
@@ -52,7 +55,7 @@ class CoveredWindows(LedgerQuery[list[CommittedWindow]]):
     interval: Interval
 
     def flux(self) -> str:
-        names = ("state", "stop_ns", "spec_hash", "rows_in", "rows_out", "written_at_ns")
+        names = ("state", "stop_ns", "spec_hash", "rows_in", "rows_out", "written_at_ns", *CLAIM_FIELDS)
         chosen = is_of(self.pipeline, self.stage), is_any("_field", names)
         return pivoted(self.ledger_bucket, self.interval, RECEIPT_MEASUREMENT, *chosen)
 
@@ -60,7 +63,7 @@ class CoveredWindows(LedgerQuery[list[CommittedWindow]]):
         return [
             CommittedWindow(
                 window=Interval(row["_time"], from_ns(row["stop_ns"])),
-                state=State(row["state"]),
+                state=state_of(row),
                 spec_hash=row.get("spec_hash") or "",
                 rows_in=row["rows_in"],
                 rows_out=row["rows_out"],
@@ -163,9 +166,9 @@ class UnfinishedReceipts(LedgerQuery[list[tuple[str, datetime]]]):
     starts: Interval
 
     def flux(self) -> str:
-        names = is_any("_field", ("state", "written_at_ns", "stop_ns"))
+        names = is_any("_field", ("state", "written_at_ns", "stop_ns", *CLAIM_FIELDS))
         receipts = pivoted(self.ledger_bucket, self.starts, RECEIPT_MEASUREMENT, names)
-        return f'{receipts}\n  |> filter(fn: (r) => r.state == "WRITING")'
+        return chain(receipts, IS_WRITING)
 
     def read(self, rows: Sequence[Row]) -> list[tuple[str, datetime]]:
         return [(row["pipeline"], from_ns(row["written_at_ns"])) for row in rows]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.flux.ledger_rows import (
     FIXED,
+    IS_WRITING,
     UNBOUNDED,
     chain,
     is_any,
@@ -22,10 +24,13 @@ from airflow_provider_influx_rollup.ledger.archive_folders import (
     decode_folders,
 )
 from airflow_provider_influx_rollup.ledger.codec import (
+    CLAIM_FIELDS,
+    CLAIMED_BY,
     RECEIPT_MEASUREMENT,
     SPEC_MEASUREMENT,
     SpecRecord,
     decode_receipts,
+    state_of,
 )
 from airflow_provider_influx_rollup.ledger.looks import LOOK_MEASUREMENT, SourceLook, decode_look
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
@@ -97,7 +102,7 @@ class ReceiptStates(LedgerQuery[list[ReceiptState]]):
     interval: Interval
 
     def flux(self) -> str:
-        names = ("state", "stop_ns", "spec_hash", "written_at_ns")
+        names = ("state", "stop_ns", "spec_hash", "written_at_ns", *CLAIM_FIELDS)
         return _fields_of(self, names)
 
     def read(self, rows: Sequence[Row]) -> list[ReceiptState]:
@@ -114,11 +119,30 @@ class WritingReceipts(LedgerQuery[list[ReceiptState]]):
     interval: Interval
 
     def flux(self) -> str:
-        names = ("state", "stop_ns", "written_at_ns", "run_id")
-        return chain(_fields_of(self, names), '|> filter(fn: (r) => r.state == "WRITING")')
+        names = ("state", "stop_ns", "written_at_ns", "run_id", *CLAIM_FIELDS)
+        return chain(_fields_of(self, names), IS_WRITING)
 
     def read(self, rows: Sequence[Row]) -> list[ReceiptState]:
         return _states(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimsOf(LedgerQuery[dict[datetime, str]]):
+    """Who claimed the windows last that start in an interval: claims by start."""
+
+    ledger_bucket: str
+    pipeline: str
+    stage: str
+    interval: Interval
+    result = "claims"
+
+    def flux(self) -> str:
+        chosen = is_of(self.pipeline, self.stage), is_any("_field", [CLAIMED_BY])
+        records = records_of(self.ledger_bucket, self.interval, RECEIPT_MEASUREMENT, *chosen)
+        return chain(*records, '|> keep(columns: ["_time", "_value"])')
+
+    def read(self, rows: Sequence[Row]) -> dict[datetime, str]:
+        return {row["_time"]: row["_value"] for row in rows}
 
 
 def _fields_of(query: ReceiptStates | WritingReceipts, names: Sequence[str]) -> str:
@@ -131,7 +155,7 @@ def _states(rows: Iterable[Row]) -> list[ReceiptState]:
     return [
         ReceiptState(
             window=Interval(row["_time"], from_ns(row["stop_ns"])),
-            state=State(row["state"]),
+            state=state_of(row),
             written_at_ns=row["written_at_ns"],
             spec_hash=row.get("spec_hash") or "",
             run_id=row.get("run_id") or "",

@@ -9,6 +9,11 @@ from airflow_provider_influx_rollup.windows.interval import EPOCH, Interval
 
 UNBOUNDED = '|> drop(columns: ["_start", "_stop"])'
 PIVOT = '|> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")'
+#: as ``ledger/codec.py`` decodes it: a run that had lost the window committed it
+IS_WRITING = (
+    '|> filter(fn: (r) => r.state == "WRITING" or '
+    "(exists r.claimed_by and exists r.committed_by and r.claimed_by != r.committed_by))"
+)
 #: where records are that are about no window
 FIXED = Interval(EPOCH, EPOCH.replace(second=1))
 

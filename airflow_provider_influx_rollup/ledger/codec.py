@@ -20,6 +20,8 @@ EVENT_MEASUREMENT = "window_event"
 SPEC_MEASUREMENT = "pipeline_spec"
 SOURCE_KEY, TARGET_KEY = BUCKET_KEYS = ("source_bucket", "target_bucket")
 OF_LEDGER = frozenset({"hashed_as", "known_as"})
+# the run that made the window WRITING last, and the one that committed it: two fields, so that neither write hides the other
+CLAIMED_BY, COMMITTED_BY = CLAIM_FIELDS = ("claimed_by", "committed_by")
 NO_NAMES = BucketNames()
 
 
@@ -32,12 +34,31 @@ def encode_receipts(receipts: Iterable[Receipt]) -> list[str]:
     return lines
 
 
+def encode_put_back(receipts: Iterable[Receipt]) -> list[str]:
+    """Receipts as they were before a run claimed their windows."""
+    known = list(receipts)
+    back = [_claims_line(one, {CLAIMED_BY: one.claim_id, COMMITTED_BY: one.claim_id}) for one in known]
+    return [*encode_receipts(known), *back]
+
+
+def encode_claims(receipts: Iterable[Receipt], claim_id: str) -> list[str]:
+    """One line for each receipt with only a new claim, after which a commit by an earlier claim does not count."""
+    return [_claims_line(receipt, {CLAIMED_BY: claim_id}) for receipt in receipts]
+
+
+def _claims_line(receipt: Receipt, fields: Mapping[str, str]) -> str:
+    tags = {"pipeline": receipt.pipeline, "stage": receipt.stage}
+    return encode_line(RECEIPT_MEASUREMENT, tags, fields, receipt.window.start_ns)
+
+
 def _receipt_line(receipt: Receipt) -> str:
     tags = {"pipeline": receipt.pipeline, "stage": receipt.stage}
     fields = _fields(receipt) | {
         "complete_when": receipt.complete_when,
         "written_at_ns": to_ns(receipt.written_at),
     }
+    if receipt.claim_id and receipt.state in (State.WRITING, State.COMMITTED):
+        fields[COMMITTED_BY if receipt.is_committed else CLAIMED_BY] = receipt.claim_id
     return encode_line(RECEIPT_MEASUREMENT, tags, fields, receipt.window.start_ns)
 
 
@@ -94,13 +115,25 @@ def decode_receipts(rows: Iterable[Mapping[str, Any]]) -> list[Receipt]:
     return sorted((_receipt(row) for row in rows), key=lambda receipt: receipt.window)
 
 
+def state_of(row: Mapping[str, Any]) -> State:
+    """The state that a receipt's row says: one that a run committed after another had claimed the window is WRITING.
+
+    :param row: with ``state`` and ``CLAIM_FIELDS``
+    """
+    state = State(row["state"])
+    claimed_by, committed_by = row.get(CLAIMED_BY), row.get(COMMITTED_BY)
+    is_overtaken = bool(claimed_by) and bool(committed_by) and claimed_by != committed_by
+    return State.WRITING if state is State.COMMITTED and is_overtaken else state
+
+
 def _receipt(row: Mapping[str, Any]) -> Receipt:
     start: datetime = row["_time"]
+    state = state_of(row)
     return Receipt(
         pipeline=row["pipeline"],
         stage=row["stage"],
         window=Interval(start, from_ns(row["stop_ns"])),
-        state=State(row["state"]),
+        state=state,
         written_at=from_ns(row["written_at_ns"]),
         generation=row["generation"],
         rows_in=row["rows_in"],
@@ -118,6 +151,7 @@ def _receipt(row: Mapping[str, Any]) -> Receipt:
         forced=bool(row.get("forced")),
         incomplete=row.get("incomplete") or "",
         complete_when=row.get("complete_when") or "",
+        claim_id=row.get(COMMITTED_BY if state is State.COMMITTED else CLAIMED_BY) or "",
     )
 
 

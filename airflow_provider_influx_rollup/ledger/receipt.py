@@ -29,6 +29,7 @@ class Receipt:
     :param incomplete: what the window's source lacked when a sensor let it go on anyway; empty when nothing is known
         to be lacking. Runs carry it on; a sensor or a reconcile that finds the source complete takes it away
     :param complete_when: JSON of what complete means for the window, for when ``incomplete`` is not empty
+    :param claim_id: of the run that wrote it: a window is COMMITTED only by the run that claimed it last
     """
 
     pipeline: str
@@ -52,6 +53,7 @@ class Receipt:
     forced: bool = False
     incomplete: str = ""
     complete_when: str = ""
+    claim_id: str = ""
 
     @property
     def is_committed(self) -> bool:

@@ -6,14 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from airflow_provider_influx_rollup.ledger.codec import encode_receipts
+from airflow_provider_influx_rollup.hashing import text_hash
+from airflow_provider_influx_rollup.ledger.codec import CLAIMED_BY, encode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Write
 from airflow_provider_influx_rollup.steps.step import Steps
-from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.interval import Interval, to_ns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class ReceiptBook:
 
     :param previous: receipts the ledger had, by window
     :param forced: frozen windows that are written anyway
+    :param claim_id: of the run, for the windows that it makes WRITING
     """
 
     ledger_bucket: str
@@ -31,6 +33,18 @@ class ReceiptBook:
     run: RunInfo
     previous: Mapping[Interval, Receipt]
     forced: frozenset[Interval] = frozenset()
+    claim_id: str = ""
+
+    def claiming(self, now: datetime) -> ReceiptBook:
+        """The book with a claim of its own.
+
+        :param now: when the windows become WRITING
+        """
+        run = self.run
+        names = (run.dag_id, run.task_id, run.run_id, str(run.map_index), str(run.try_number))
+        # of two runs the same one gives way each time, so the run comes before the time
+        parts = (chr(0).join(names), str(to_ns(now)))
+        return replace(self, claim_id="".join(f"{text_hash(part, CLAIMED_BY) >> 32:08x}" for part in parts))
 
     def receipt(self, window: Interval, state: State, now: datetime) -> Receipt:
         """A receipt of a window, with the generation and the numbers of its last commit."""
@@ -43,6 +57,7 @@ class ReceiptBook:
             written_at=now,
             spec_hash=self.spec_hash,
             forced=window in self.forced,
+            claim_id=self.claim_id,
         )
         return signed(made, self.run)
 

@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.ledger.codec import encode_receipts, encode_spec_commit
 from airflow_provider_influx_rollup.ledger.lateness import encode_lateness
 from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.ledger.claimed_windows import claims_of, overtaken
 from airflow_provider_influx_rollup.lifecycle.ledger.late_arrivals import late_arrivals
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.reconcile.depth import whole_depth
@@ -21,7 +22,7 @@ from airflow_provider_influx_rollup.lifecycle.reconcile.explain import Change
 from airflow_provider_influx_rollup.lifecycle.reconcile.held import TargetState
 from airflow_provider_influx_rollup.lifecycle.reconcile.read import Findings, read_and_compare
 from airflow_provider_influx_rollup.lifecycle.reconcile.reasons import reason_text
-from airflow_provider_influx_rollup.lifecycle.rollup.not_purged import require_not_purged
+from airflow_provider_influx_rollup.lifecycle.rollup.last_look import last_look
 from airflow_provider_influx_rollup.lifecycle.rollup.plan import job_of
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
@@ -43,6 +44,7 @@ class Repaired:
     :param rows: how many rows (series in a window) were written
     :param values: how many field values
     :param deleted: how many values were removed
+    :param overtaken: windows that another run claimed meanwhile: they are not committed, and are to be rolled up
     :param unsettled: windows whose source kept changing: each row is what was read, the next run finds the rest
     """
 
@@ -51,6 +53,7 @@ class Repaired:
     values: int = 0
     deleted: int = 0
     unsettled: list[Interval] = field(default_factory=list)
+    overtaken: tuple[Interval, ...] = ()
 
     def add(self, other: Repaired) -> None:
         """Count another repair too."""
@@ -70,6 +73,7 @@ def repair_windows(
     :param book: has the receipts of the last commits
     """
     began = now()
+    book = book.claiming(began)
     changes = [examined.changes[index] for index in chosen]
     job = _job_of(examined.findings.job, chosen)
     done = Repaired(windows=list(job.windows))
@@ -82,6 +86,11 @@ def repair_windows(
         error.written = error.written or "some rows may be; the windows stay WRITING in the ledger"
         error.fix = error.fix or "run it again: windows that are WRITING are rolled up"
         raise
+    if not done.overtaken:
+        claims = yield from ask(claims_of(book, job.windows))
+        done.overtaken = overtaken(book, job.windows, claims)
+    done.windows = [window for window in done.windows if window not in done.overtaken]
+    done.unsettled = [window for window in done.unsettled if window not in done.overtaken]
     ended = now()
     receipts = [
         _book_of(book, change).committed(
@@ -94,7 +103,10 @@ def repair_windows(
             seconds=(ended - began).total_seconds(),
         )
         for change, rows_in, totals in zip(changes, held.rows_in(), held.totals(), strict=True)
+        if change.window not in done.overtaken
     ]
+    if not receipts:
+        return done
     gained = {change.window: change.gained for change in changes if change.gained}
     late = late_arrivals(job.spec, book.previous, receipts, late_series=gained)
     used = encode_spec_commit(book.pipeline, book.spec_hash, ended)
@@ -119,7 +131,10 @@ def _write_until_right(
     findings, windows = examined.findings, np.array(chosen, np.int64)
     only: set[TagSet] = set()
     for rounds_left in reversed(range(MAX_ROUNDS)):
-        yield from require_not_purged(job, book, is_untouched=rounds_left == MAX_ROUNDS - 1)
+        if (yield from last_look(job, book, is_untouched=rounds_left == MAX_ROUNDS - 1)):
+            # their rows are half written at most, so all of them are rolled up
+            done.overtaken = job.windows
+            return held
         only |= {tags for tags, _ in findings.difference.in_windows(windows).pairs()}
         yield from _write_rows(findings, windows, done)
         findings = yield from read_and_compare(job, whole_depth(job), only)

@@ -12,6 +12,7 @@ from airflow_provider_influx_rollup.exceptions import (
     ReceiptMissing,
     WindowFrozen,
 )
+from airflow_provider_influx_rollup.lifecycle.ledger.claimed_windows import OVERTAKEN
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.reconcile.block_size import BlockSizer
@@ -213,6 +214,10 @@ class Sweep:
             yield from ask(Report(f"{len(windows)} windows failed: {error}", level="warning"))
             return
         self.result.repaired.add(done)
+        changes = {change.window: change for change in examined.changes.values()}
+        for some in stretches(windows, done.overtaken):
+            yield from ask(Report(f"{some[0]}: {OVERTAKEN}; rolling up again", level="warning"))
+            yield from self._roll_up(some, [changes[window] for window in some])
         if done.unsettled:
             self._note(f"points kept coming to {len(done.unsettled)} windows; the next run finds the rest")
 

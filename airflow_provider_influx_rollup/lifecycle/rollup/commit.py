@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from airflow_provider_influx_rollup.exceptions import (
     InfluxRollupError,
@@ -15,6 +15,7 @@ from airflow_provider_influx_rollup.ledger.codec import (
 from airflow_provider_influx_rollup.ledger.lateness import encode_lateness
 from airflow_provider_influx_rollup.ledger.line_protocol import MAX_KEY_BYTES
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.lifecycle.ledger.claimed_windows import OVERTAKEN, claim_again
 from airflow_provider_influx_rollup.lifecycle.ledger.late_arrivals import late_arrivals
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rollup.tier_commits import commits_below
@@ -23,7 +24,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.verify import (
     source_totals,
     verify_windows,
 )
-from airflow_provider_influx_rollup.lifecycle.rollup.write import write_windows
+from airflow_provider_influx_rollup.lifecycle.rollup.write import Written, write_windows
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.rerun_advice import rerun_advice
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
@@ -70,7 +71,7 @@ def commit_block(
     try:
         if book.has_torn(job.windows):
             yield from restore_survivors(job)
-        verdict, too_large = yield from _write_until_right(job, book, totals)
+        verdict, too_large, book = yield from _write_until_right(job, book, totals, now)
     except InfluxRollupError as error:
         error.window = error.window or job.span
         error.written = error.written or "some rows may be; the windows stay WRITING in the ledger"
@@ -115,42 +116,65 @@ def _mark_and_count(job: RollupBlock, lines: list[str]) -> Steps[Mapping[str, in
 
 
 def _write_until_right(
-    job: RollupBlock, book: ReceiptBook, totals: Mapping[str, int]
-) -> Steps[tuple[Verification, Mapping[str, set[int]]]]:
+    job: RollupBlock, book: ReceiptBook, totals: Mapping[str, int], now: Clock
+) -> Steps[tuple[Verification, Mapping[str, set[int]], ReceiptBook]]:
     """Write and verify until target and source agree; a source that never rests is an error.
 
     Several chains are several reads. A point that lands between two of them leaves a torn row, whose count may
     be the new one; only counts from before and after all of them show that nothing landed. A tier below that is rolled
     up again keeps its counts; its receipts show that.
 
+    Another run may have claimed the windows meanwhile, and its rows may be newer than those of this one. Then they are
+    claimed and rolled up again. A run that is overtaken after its last look commits in vain: the window is WRITING.
+
     :param totals: source points of each field, counted before
+    :return: the last verdict, what was too large, and the book with what was there when the windows were last claimed
     """
-    verdict = None
+    why = ""
     below = yield from commits_below(job)
     for number in range(MAX_ROUNDS):
+        began = now()
         written = yield from write_windows(job, totals, book, is_untouched=not number)
-        verdict = yield from verify_windows(job, written.computed, written.rows, written.totals)
-        if verdict.ghosts.columns_by_key and not verdict.differences:
-            yield from delete_ghosts(job, verdict.ghosts)
-            # of a point that was there under two series keys one row may have been right
-            again = written.rows.at(verdict.ghosts.columns_by_key)
-            if again.columns:
-                yield from ask(write_of_rows(job, again))
-            verdict = yield from verify_windows(job, written.computed, written.rows)
+        taken, verdict = written.overtaken, None
+        if not taken:
+            verdict = yield from _verify(job, book, written)
+            taken = verdict.overtaken
         before, below = below, (yield from commits_below(job))
-        if verdict.is_right and verdict.totals == totals and below == before:
-            return verdict, written.computed.too_large()
-        if verdict.is_right:
-            yield from ask(
-                Report("Points came while the windows were read, rolling up again", level="warning")
-            )
-        totals = verdict.totals
-        for difference in verdict.differences:
-            yield from ask(
-                Report(f"Target and source differ, rolling up again: {difference}", level="warning")
-            )
-    details = "; ".join(verdict.differences) if verdict and verdict.differences else "points came"
-    what = f"the source kept changing while it was rolled up {MAX_ROUNDS} times ({details})"
+        if verdict is not None:
+            if verdict.is_right and verdict.totals == totals and below == before and not taken:
+                return verdict, written.computed.too_large(), book
+            totals = verdict.totals
+        why = yield from _tell_why_again(verdict, taken)
+        if taken and number + 1 < MAX_ROUNDS:
+            book = yield from claim_again(book, job.windows, now() - began, now)
+    what = f"the source kept changing while it was rolled up {MAX_ROUNDS} times ({why})"
     raise SourceChanging(
         what, window=job.span, fix="raise lateness so that the window is at rest, and run it again"
     )
+
+
+def _verify(job: RollupBlock, book: ReceiptBook, written: Written) -> Steps[Verification]:
+    """Compare target and source, and remove what nothing explains."""
+    verdict = yield from verify_windows(job, book, written.computed, written.rows, written.totals)
+    if verdict.ghosts.columns_by_key and not verdict.differences:
+        yield from delete_ghosts(job, verdict.ghosts)
+        # of a point that was there under two series keys one row may have been right
+        again = written.rows.at(verdict.ghosts.columns_by_key)
+        if again.columns:
+            yield from ask(write_of_rows(job, again))
+        verdict = yield from verify_windows(job, book, written.computed, written.rows)
+    return verdict
+
+
+def _tell_why_again(verdict: Verification | None, taken: Sequence[Interval]) -> Steps[str]:
+    """Tell why a block is rolled up again; the reasons, in short."""
+    reasons = list(verdict.differences) if verdict else []
+    for difference in reasons:
+        yield from ask(Report(f"Target and source differ, rolling up again: {difference}", level="warning"))
+    if taken:
+        reasons.append(f"{taken[0]}: {OVERTAKEN}")
+        yield from ask(Report(f"{reasons[-1]}; rolling up again", level="warning"))
+    elif verdict is not None and verdict.is_right:
+        reasons.append("points came")
+        yield from ask(Report("Points came while the windows were read, rolling up again", level="warning"))
+    return "; ".join(reasons) or "points came"

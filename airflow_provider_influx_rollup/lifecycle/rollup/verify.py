@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 
 from airflow_provider_influx_rollup.aggregates.windowed import Block
 from airflow_provider_influx_rollup.flux.source_read import FieldTotals
 from airflow_provider_influx_rollup.flux.target_read import TargetCounts, TargetTotals, TargetValues
+from airflow_provider_influx_rollup.lifecycle.ledger.claimed_windows import claims_of, overtaken
+from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rollup.chains import COUNT
 from airflow_provider_influx_rollup.lifecycle.rollup.compute import Computed
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
@@ -17,8 +20,9 @@ from airflow_provider_influx_rollup.lifecycle.target.compare import Closeness, c
 from airflow_provider_influx_rollup.lifecycle.target.rows import TargetRows, target_rows
 from airflow_provider_influx_rollup.lifecycle.target.stale_rows import StaleRows
 from airflow_provider_influx_rollup.step import Answer, Step
-from airflow_provider_influx_rollup.steps.ask import ask, gather
+from airflow_provider_influx_rollup.steps.ask import gather
 from airflow_provider_influx_rollup.steps.step import Steps
+from airflow_provider_influx_rollup.windows.interval import Interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,7 @@ class Verification:
     :param ghosts: target values without a source, and those of points that are there under several series keys
     :param differences: what is missing or out of date, one line each; empty when the target is right
     :param off_grid: values of the pipeline's fields that lie on no window's start
+    :param overtaken: windows that another run has claimed since this one did
     """
 
     rows: TargetRows
@@ -39,6 +44,7 @@ class Verification:
     ghosts: StaleRows
     differences: list[str] = field(default_factory=list)
     off_grid: int = 0
+    overtaken: tuple[Interval, ...] = ()
 
     @property
     def is_right(self) -> bool:
@@ -47,29 +53,41 @@ class Verification:
 
 
 def verify_windows(
-    job: RollupBlock, computed: Computed, rows: TargetRows, totals: Mapping[str, int] | None = None
+    job: RollupBlock,
+    book: ReceiptBook,
+    computed: Computed,
+    rows: TargetRows,
+    totals: Mapping[str, int] | None = None,
 ) -> Steps[Verification]:
-    """Compare the target with what was computed, and that with the source as it is now.
+    """Compare the target with what was computed, and that with the source as it is now; see who has the windows.
 
     The cheap comparison is of totals per field; each series is read back only when those disagree, or when rows of
     others lie between the pipeline's own.
 
+    :param book: has the claim of the run
     :param rows: what was computed, in the form of what is read back
     :param totals: source points of each field, when they were counted after all reads already
     """
     is_alone = job.spec.group_by is None and not job.ownership.earlier
     stored_totals, frames = None, None
     if is_alone:
-        stored_totals, totals = yield from _beside_totals(job, _stored_totals(job, rows), totals)
+        stored_totals, claims, totals = yield from _look(job, book, _stored_totals(job, rows), totals)
     else:
-        frames, totals = yield from _beside_totals(job, own_values(job), totals)
+        frames, claims, totals = yield from _look(job, book, own_values(job), totals)
     differences = _stale_points(job, computed, totals)
     rows_in = sum_by_window(job, (block for blocks in computed.counts.values() for block in blocks))
     if stored_totals is not None and _holds_exactly(job, rows, stored_totals):
         return Verification(
-            rows=rows, rows_in=rows_in, totals=totals, ghosts=StaleRows({}), differences=differences
+            rows=rows,
+            rows_in=rows_in,
+            totals=totals,
+            ghosts=StaleRows({}),
+            differences=differences,
+            overtaken=overtaken(book, job.windows, claims),
         )
-    stored = target_rows(job, (yield from ask(own_values(job))) if frames is None else frames)
+    if frames is None:
+        frames, claims = yield from gather(own_values(job), claims_of(book, job.windows))
+    stored = target_rows(job, frames)
     ghosts, wrong = _compare(job, rows, stored)
     return Verification(
         rows=rows,
@@ -78,16 +96,18 @@ def verify_windows(
         ghosts=ghosts,
         differences=differences + wrong,
         off_grid=stored.off_grid,
+        overtaken=overtaken(book, job.windows, claims),
     )
 
 
-def _beside_totals(
-    job: RollupBlock, query: Step[Answer], totals: Mapping[str, int] | None
-) -> Steps[tuple[Answer, Mapping[str, int]]]:
-    """Ask something, and count the source's points meanwhile, unless they are counted or none is wanted."""
+def _look(
+    job: RollupBlock, book: ReceiptBook, query: Step[Answer], totals: Mapping[str, int] | None
+) -> Steps[tuple[Answer, Mapping[datetime, str], Mapping[str, int]]]:
+    """Ask something and who has the windows; count the source's points meanwhile, unless they are counted or none is wanted."""
+    claims = claims_of(book, job.windows)
     if totals is None and job.fields:
-        return (yield from gather(query, source_totals(job)))
-    return (yield from ask(query)), totals or {}
+        return (yield from gather(query, claims, source_totals(job)))
+    return *(yield from gather(query, claims)), totals or {}
 
 
 def source_totals(job: RollupBlock) -> FieldTotals:

@@ -116,7 +116,7 @@ class _Work:
         """Commit a block; what it returns is to be tried again."""
         job = self.ready.job(self.spec, block)
         is_whole = block == self.ready.plan.windows and not self.torn
-        book = yield from self._book(block)
+        book = (yield from self._book(block)).claiming(self.now())
         lines = [*self.lines, *book.lines(block, State.WRITING, self.now())]
         try:
             totals = self.ready.plan.totals if is_whole else None

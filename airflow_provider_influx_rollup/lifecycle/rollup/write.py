@@ -16,7 +16,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.compute import (
     fields_in_reach,
     join_doubled,
 )
-from airflow_provider_influx_rollup.lifecycle.rollup.not_purged import require_not_purged
+from airflow_provider_influx_rollup.lifecycle.rollup.last_look import last_look
 from airflow_provider_influx_rollup.lifecycle.rollup.verify import source_totals
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.long_keys import TOO_LONG
@@ -25,6 +25,7 @@ from airflow_provider_influx_rollup.lifecycle.target.write import rows_lost_insi
 from airflow_provider_influx_rollup.steps.ask import ask, gather
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
+from airflow_provider_influx_rollup.windows.interval import Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,13 @@ class Written:
 
     :param rows: in the form of what is read back
     :param totals: source points of each field, counted after all reads; None when nobody counted
+    :param overtaken: windows that another run claimed before any row was written, so that none was
     """
 
     computed: Computed
     rows: TargetRows
     totals: Mapping[str, int] | None
+    overtaken: tuple[Interval, ...] = ()
 
 
 def write_windows(
@@ -49,7 +52,7 @@ def write_windows(
     the server has nothing to write. Only ``compute="server"`` writes inside InfluxDB.
 
     :param totals: how many points each field has, so that reads can be bounded
-    :param book: has the receipts that the windows had before they were WRITING
+    :param book: has the claim of the run, and the receipts that the windows had before they were WRITING
     :param is_untouched: whether the run has written none of their rows yet
     :raises WindowFrozen: when the windows were purged meanwhile, so that a part may be missing of what was read
     """
@@ -59,7 +62,9 @@ def write_windows(
     is_inside = job.spec.compute == "server" and bool(in_influx)
     computed = yield from compute_windows(job, totals, leave_out=in_influx if is_inside else ())
     rows = computed_rows(job, computed.blocks)
-    yield from require_not_purged(job, book, is_untouched=is_untouched)
+    taken = yield from last_look(job, book, is_untouched=is_untouched)
+    if taken:
+        return Written(computed, rows, None, taken)
     counted = None
     if rows.columns:
         write = write_of_rows(job, rows)
@@ -69,24 +74,30 @@ def write_windows(
             # all reads are done, so that the source can be counted while the server takes the rows
             _, counted = yield from gather(write, source_totals(job))
     if is_inside:
-        try:
-            rows = yield from _write_inside(job, in_influx, computed)
-        except QueryFailed as error:
-            if TOO_LONG not in error.what:
-                raise
-            yield from ask(
-                Report("InfluxDB cannot hold some rows, so the worker writes the others", level="warning")
-            )
-            computed = yield from compute_windows(job, totals)
-            rows = computed_rows(job, computed.blocks)
-            if rows.columns:
-                yield from ask(write_of_rows(job, rows))
+        computed, rows = yield from _write_inside(job, in_influx, computed, totals)
         # these have read and written at once
-        yield from require_not_purged(job, book, is_untouched=False)
+        yield from last_look(job, book, is_untouched=False)
     return Written(computed, rows, counted)
 
 
-def _write_inside(job: RollupBlock, in_influx: Sequence[str], computed: Computed) -> Steps[TargetRows]:
+def _write_inside(
+    job: RollupBlock, in_influx: Sequence[str], computed: Computed, totals: Mapping[str, int]
+) -> Steps[tuple[Computed, TargetRows]]:
+    """Let InfluxDB compute and write, or the worker when there is a key that InfluxDB cannot hold."""
+    try:
+        return computed, (yield from _write_by_scripts(job, in_influx, computed))
+    except QueryFailed as error:
+        if TOO_LONG not in error.what:
+            raise
+    yield from ask(Report("InfluxDB cannot hold some rows, so the worker writes the others", level="warning"))
+    computed = yield from compute_windows(job, totals)
+    rows = computed_rows(job, computed.blocks)
+    if rows.columns:
+        yield from ask(write_of_rows(job, rows))
+    return computed, rows
+
+
+def _write_by_scripts(job: RollupBlock, in_influx: Sequence[str], computed: Computed) -> Steps[TargetRows]:
     """Let InfluxDB compute and write; what it cannot write right itself the worker writes after it."""
     for script in rollup_scripts(job, in_influx, is_written=True):
         add_answer(job, computed, (yield from ask(script)))

@@ -282,7 +282,7 @@ def _open_book(
 
 def _commit_window(plan: ScriptPlan, window: Interval, now: Clock) -> Steps[Receipt]:
     began = now()
-    book, spec = plan.book, plan.spec
+    book, spec = plan.book.claiming(began), plan.spec
     yield from book.mark([window], State.WRITING, now())
     extern = extern_file(v=window_values(window, plan.period or window.duration), params=spec.params)
     try:

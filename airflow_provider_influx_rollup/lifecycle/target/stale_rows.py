@@ -16,7 +16,8 @@ from airflow_provider_influx_rollup.aggregates.frame import Frame, TagSet
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOfSeveral
 from airflow_provider_influx_rollup.flux.target_read import TargetValues
-from airflow_provider_influx_rollup.ledger.codec import encode_receipts
+from airflow_provider_influx_rollup.hashing import text_hash
+from airflow_provider_influx_rollup.ledger.codec import encode_claims, encode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
@@ -126,21 +127,32 @@ def _with_receipts(
 def _tear(job: RollupBlock, instant: Interval, before: Receipts) -> Steps[None]:
     """Windows that others have committed meanwhile are WRITING again: what was deleted or replaced may be their new value.
 
+    From others that are writing their claim is taken: they may have read their rows back before the delete, and commit
+    later. Such a run finds it at its last look, or its commit does not count. One that begins after this writes its rows
+    after the delete.
+
     :param before: the receipts when the values were read that were written back
     """
     names = job.ownership.neighbours
     if not names:
         return
-    receipts = yield from ask(ReceiptsOfSeveral(job.spec.ledger_bucket, names, ROLLUP, instant))
-    changed = [
-        receipt for receipt in receipts if receipt.is_committed and receipt != before.get(receipt.pipeline)
-    ]
-    if not changed:
+    found = yield from ask(ReceiptsOfSeveral(job.spec.ledger_bucket, names, ROLLUP, instant))
+    changed = [one for one in found if one.is_committed and one != before.get(one.pipeline)]
+    writing = [one for one in found if one.state is State.WRITING]
+    if not changed and not writing:
         return
-    torn = [
-        replace(one, state=State.WRITING, reason=f"{SHARED}: {job.spec.pipeline_name}") for one in changed
-    ]
-    yield from ask(Write(job.spec.ledger_bucket, encode_receipts(torn)))
+    claim_id = _claim_over(job, (*changed, *writing))
+    reason = f"{SHARED}: {job.spec.pipeline_name}"
+    torn = [replace(one, state=State.WRITING, reason=reason, claim_id=claim_id) for one in changed]
+    yield from ask(Write(job.spec.ledger_bucket, [*encode_receipts(torn), *encode_claims(writing, claim_id)]))
+    for one in writing:
+        yield from ask(
+            Report(
+                f"Pipeline {one.pipeline!r} was writing {one.window} while values of the same points were removed: what it "
+                "has written so far does not count",
+                level="warning",
+            )
+        )
     for one in changed:
         yield from ask(
             Report(
@@ -149,6 +161,12 @@ def _tear(job: RollupBlock, instant: Interval, before: Receipts) -> Steps[None]:
                 level="warning",
             )
         )
+
+
+def _claim_over(job: RollupBlock, receipts: Iterable[Receipt]) -> str:
+    """A claim that differs from those of some receipts, and is the same for a rerun."""
+    names = (job.spec.pipeline_name, *(f"{one.pipeline} {one.claim_id}" for one in receipts))
+    return f"{text_hash(chr(0).join(names), SHARED):016x}"
 
 
 def _survivors(points: Points, doomed: dict[TagSet, frozenset[str]]) -> Points:

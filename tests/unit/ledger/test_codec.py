@@ -16,7 +16,9 @@ from airflow_provider_influx_rollup.ledger.codec import (
     SpecRecord,
     decode_receipts,
     decode_specs,
+    encode_claims,
     encode_incomplete,
+    encode_put_back,
     encode_receipts,
     encode_spec,
 )
@@ -162,3 +164,48 @@ def test_spec_is_refused_when_the_ledger_holds_something_else() -> None:
     row = {"pipeline": "p", "spec_hash": "h", "last_used_ns": 0, "spec": json.dumps([1])}
     with pytest.raises(ConfigurationError, match="'p'"):
         decode_specs([SpecRecord.of(row)])
+
+
+CLAIMS = st.sampled_from(["aaaa", "bbbb"])
+CHANGES = st.lists(
+    st.tuples(st.sampled_from([State.WRITING, State.COMMITTED]), CLAIMS), min_size=1, max_size=6
+)
+
+
+def stored(writes: list[list[str]]) -> dict[str, Any]:
+    """The receipt's row after some writes: a field keeps its value until another one is written."""
+    row: dict[str, Any] = {}
+    for lines in writes:
+        row |= parse(lines[0])
+    return row
+
+
+@given(CHANGES)
+def test_window_is_committed_only_by_the_run_that_claimed_it_last(changes: list[tuple[State, str]]) -> None:
+    window = Interval(EPOCH, EPOCH + timedelta(hours=1))
+    receipt = Receipt(pipeline="p", stage="rollup", window=window, state=State.PLANNED, written_at=EPOCH)
+    claimed = [(State.WRITING, changes[0][1]), *changes]
+    row = stored([encode_receipts([replace(receipt, state=s, claim_id=c)]) for s, c in claimed])
+    owner = [claim for state, claim in claimed if state is State.WRITING][-1]
+    is_done = claimed[-1] == (State.COMMITTED, owner)
+    assert decode_receipts([row])[0].is_committed == is_done
+
+
+def test_window_is_as_before_when_its_receipt_is_put_back() -> None:
+    window = Interval(EPOCH, EPOCH + timedelta(hours=1))
+    receipt = Receipt(pipeline="p", stage="rollup", window=window, state=State.COMMITTED, written_at=EPOCH)
+    before = replace(receipt, claim_id="aaaa", generation=3)
+    again = replace(before, state=State.WRITING, claim_id="bbbb")
+    for known in (before, replace(before, claim_id="")):
+        back = encode_put_back([known])
+        row = stored([encode_receipts([known]), encode_receipts([again]), back, back[2:]])
+        assert decode_receipts([row]) == [known]
+
+
+def test_claim_of_a_run_that_is_writing_is_taken_and_nothing_else() -> None:
+    window = Interval(EPOCH, EPOCH + timedelta(hours=1))
+    receipt = Receipt(pipeline="p", stage="rollup", window=window, state=State.WRITING, written_at=EPOCH)
+    writing = replace(receipt, claim_id="aaaa", generation=3)
+    done = replace(writing, state=State.COMMITTED, generation=4)
+    row = stored([encode_receipts([writing]), encode_claims([writing], "bbbb"), encode_receipts([done])])
+    assert decode_receipts([row]) == [replace(done, state=State.WRITING, claim_id="bbbb")]

@@ -1,0 +1,48 @@
+"""The last look before rows are written: windows that were purged, or that another run has claimed, meanwhile."""
+
+from __future__ import annotations
+
+from airflow_provider_influx_rollup.flux.purges import OverlappingMarks
+from airflow_provider_influx_rollup.flux.query import together
+from airflow_provider_influx_rollup.ledger.codec import encode_put_back
+from airflow_provider_influx_rollup.lifecycle.ledger.claimed_windows import claims_of, overtaken
+from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import purged_windows
+from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import read_marks
+from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Write
+from airflow_provider_influx_rollup.steps.step import Steps
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+
+def last_look(job: RollupBlock, book: ReceiptBook, *, is_untouched: bool) -> Steps[tuple[Interval, ...]]:
+    """Give windows up that a purge has taken since they were planned, before what was read of them is written.
+
+    A purge marks its window, then reads the receipts, then deletes; a rollup makes its windows WRITING, reads the points,
+    then reads the marks. So at least one of the two sees the other; and whatever a run has read before it finds no mark
+    is whole, however long the run hangs in between.
+
+    :param book: has the claim of the run, and the receipts that the windows had before they were WRITING
+    :param is_untouched: whether the run has written none of their rows yet
+    :return: the windows that another run has claimed since: its rows may be newer than what was read
+    :raises WindowFrozen: when a window is marked; the receipts are as before when the windows are untouched
+    """
+    spec, span = job.spec, job.read_interval
+    overlapping = OverlappingMarks(spec.ledger_bucket, spec.measurement, span)
+    starts, claims = yield from ask(together(overlapping, claims_of(book, job.windows)))
+    taken = overtaken(book, job.windows, claims)
+    marks = yield from read_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span, starts)
+    purged = purged_windows(job.windows, marks.own)
+    if not purged:
+        return taken
+    error = purged[min(purged)]
+    # of windows that another run has claimed the receipts are that run's
+    free = [window for window in job.windows if window not in taken]
+    before = [book.previous[window] for window in free if window in book.previous]
+    if not is_untouched:
+        error.written = None
+        error.fix = "restore the points from the archive, then run it again"
+    elif before:
+        yield from ask(Write(spec.ledger_bucket, encode_put_back(before)))
+    raise error
