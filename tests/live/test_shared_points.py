@@ -83,11 +83,19 @@ def run(client: InfluxClient, verb: Any, spec: RollupSpec, span: Interval) -> An
 
 # of the steps between the read of a ghost's point and what is written back; the others are tried by `make soak`
 GHOST_CUTS = (11, 12, 13)
+# and of the other pipeline's run: before its last look, and before its commit
+OTHER_CUTS = (7, 8)
 SPEC_CUTS = (("old", 4), ("new", 9), ("new", 13))
+OTHER = replace(RUN, run_id="other")
 
 
-def ghost_cut(client: InfluxClient, place: Place, verb: Any, cut: int) -> tuple[bool, bool]:
-    """One order of a run that removes a ghost and another pipeline's; whether the first had ended, and the other is torn."""
+def ghost_cut(
+    client: InfluxClient, place: Place, verb: Any, cut: int, other_cut: int = MAX_CUTS
+) -> tuple[bool, bool, bool]:
+    """One order of a run that removes a ghost and another pipeline's that is stopped too.
+
+    :return: whether the first had ended, whether the other had, and whether its window is torn
+    """
     own = replace(place, measurement=f"shared_{next(NUMBERS)}")
     at = HOUR.start_ns
     client.write_lines(
@@ -103,16 +111,18 @@ def ghost_cut(client: InfluxClient, place: Place, verb: Any, cut: int) -> tuple[
     going = Going(client, verb(temp, HOUR, RUN, now))
     ended = not all(going.advance() for _ in range(cut)) or going.pending is None
     client.write_lines(own.source, [f"{own.measurement},device=a n=7i {at}"])
-    run(client, roll_up, n, HOUR)
-    while going.advance():
-        pass
+    other = Going(client, roll_up(n, HOUR, OTHER, now))
+    other_ended = not all(other.advance() for _ in range(other_cut)) or other.pending is None
+    for one in (going, other):
+        while one.advance():
+            pass
     torn = state_of(own, f"{own.measurement} n") != "COMMITTED"
     if not torn:
-        assert stored(own)[at, "a", "n_sum"] == 7, cut
-    assert (at, "a", "temp_sum") not in stored(own), cut
+        assert stored(own)[at, "a", "n_sum"] == 7, (cut, other_cut)
+    assert (at, "a", "temp_sum") not in stored(own), (cut, other_cut)
     run(client, reconcile, n, HOUR)
-    assert stored(own)[at, "a", "n_sum"] == 7, cut
-    return ended, torn
+    assert stored(own)[at, "a", "n_sum"] == 7, (cut, other_cut)
+    return ended, other_ended, torn
 
 
 @pytest.mark.parametrize("cut", GHOST_CUTS)
@@ -120,8 +130,15 @@ def ghost_cut(client: InfluxClient, place: Place, verb: Any, cut: int) -> tuple[
 def test_committed_value_is_never_old_when_a_ghost_of_its_point_is_removed(
     client: InfluxClient, place: Place, verb: Any, cut: int
 ) -> None:
-    ended, _ = ghost_cut(client, place, verb, cut)
-    assert not ended
+    assert not ghost_cut(client, place, verb, cut)[0]
+
+
+@pytest.mark.parametrize("other_cut", OTHER_CUTS)
+@pytest.mark.parametrize("verb", [roll_up, reconcile], ids=["rollup", "reconcile"])
+def test_committed_value_is_never_old_when_both_runs_are_on_their_way(
+    client: InfluxClient, place: Place, verb: Any, other_cut: int
+) -> None:
+    assert not any(ghost_cut(client, place, verb, 11, other_cut)[:2])
 
 
 @pytest.mark.slow
@@ -130,10 +147,27 @@ def test_committed_value_is_never_old_when_a_ghost_of_its_point_is_removed(
 def test_committed_value_is_never_old_at_every_cut(client: InfluxClient, place: Place, verb: Any) -> None:
     torn_cuts = 0
     for cut in range(MAX_CUTS):
-        ended, torn = ghost_cut(client, place, verb, cut)
+        ended, _, torn = ghost_cut(client, place, verb, cut)
         torn_cuts += torn
         if ended:
             assert 1 <= torn_cuts <= 6
+            return
+    pytest.fail("there are more steps than cuts")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("verb", [roll_up, reconcile], ids=["rollup", "reconcile"])
+def test_committed_value_is_never_old_at_every_cut_of_both_runs(
+    client: InfluxClient, place: Place, verb: Any
+) -> None:
+    for cut in range(MAX_CUTS):
+        for other_cut in range(MAX_CUTS):
+            ended, other_ended, _ = ghost_cut(client, place, verb, cut, other_cut)
+            if other_ended:
+                break
+        if ended:
+            assert cut > max(GHOST_CUTS)
             return
     pytest.fail("there are more steps than cuts")
 
