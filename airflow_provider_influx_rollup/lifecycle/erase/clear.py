@@ -61,7 +61,7 @@ class ErasureRun:
     @property
     def runs(self) -> WritingRuns:
         """Those that write windows of the series."""
-        return WritingRuns(self.spec, self.restating.clock)
+        return WritingRuns(self.spec, self.rewriting.erase_id, self.restating.clock)
 
     def clear(self, found: ErasureFindings) -> Steps[None]:
         """Delete everywhere, in an order in which nobody can bring back what is deleted already.
@@ -95,9 +95,15 @@ class ErasureRun:
             yield from self._clear_pipeline(reader, found, done)
 
     def _note_writing(self, pipeline: str, found: ErasureFindings) -> Steps[None]:
-        """Remember the runs of a pipeline, but for those that are dead: so one is that is as an earlier try saw it."""
+        """Remember the runs of a pipeline, but for those that are dead: so one is that is as an earlier try saw it.
+
+        What such a run has written by now is deleted with the others' rows; if it only hangs, it finds that its windows
+        were taken before it commits more.
+        """
         runs = yield from self.runs.find(pipeline, found.spans)
-        self.writing += [one for one in runs if not (one.is_old and one.fingerprint in self.seen)]
+        dead = [one for one in runs if one.is_old and one.fingerprint in self.seen]
+        yield from self.runs.take(dead)
+        self.writing += [one for one in runs if one not in dead]
 
     def _begin(self, what: str) -> None:
         """For the message of an error."""

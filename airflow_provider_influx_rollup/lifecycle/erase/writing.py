@@ -9,13 +9,15 @@ from datetime import datetime, timedelta
 from airflow_provider_influx_rollup.exceptions import SourceChanging
 from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf
 from airflow_provider_influx_rollup.hashing import text_hash
+from airflow_provider_influx_rollup.ledger.codec import encode_claims
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
-from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
+from airflow_provider_influx_rollup.lifecycle.erase.spec import STAGE, EraseSpec
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.margins import BUSY_FOR
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Write
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
@@ -56,13 +58,20 @@ class WritingRun:
 
 @dataclass(frozen=True, slots=True)
 class WritingRuns:
-    """Finds them.
+    """Finds them, and takes their windows from those that seem to be dead.
 
+    :param erase_id: of the erasure
     :param clock: aware UTC
     """
 
     spec: EraseSpec
+    erase_id: str
     clock: Clock
+
+    @property
+    def claim_id(self) -> str:
+        """Of the erasure, in receipts: also when it is run again."""
+        return f"{text_hash(self.erase_id, STAGE):016x}"
 
     def receipts(self, pipeline: str, spans: Sequence[Interval]) -> Steps[list[Receipt]]:
         """The receipts of windows that reach into one of some spans."""
@@ -71,14 +80,14 @@ class WritingRuns:
         return [one for one in receipts if any(one.window.overlaps(span) for span in spans)]
 
     def find(self, pipeline: str, spans: Sequence[Interval]) -> Steps[list[WritingRun]]:
-        """The runs of a pipeline that write windows of some spans."""
+        """The runs of a pipeline that write windows of some spans, but for those whose windows were taken."""
         if not spans:
             return []
         now = self.clock()
         return [
             WritingRun(pipeline, one, now - one.written_at >= BUSY_FOR)
             for one in (yield from self.receipts(pipeline, spans))
-            if one.state is State.WRITING
+            if one.state is State.WRITING and one.claim_id != self.claim_id
         ]
 
     def still(self, runs: Iterable[WritingRun]) -> Steps[list[WritingRun]]:
@@ -89,6 +98,12 @@ class WritingRuns:
                 name, sorted(one.receipt.window for one in runs if one.pipeline == name)
             )
         return found
+
+    def take(self, runs: Sequence[WritingRun]) -> Steps[None]:
+        """Take windows over: a run that only hangs reads them again, or commits in vain."""
+        if runs:
+            lines = encode_claims((one.receipt for one in runs), self.claim_id)
+            yield from ask(Write(self.spec.archive.ledger_bucket, lines))
 
 
 def _earlier(start: datetime) -> datetime:

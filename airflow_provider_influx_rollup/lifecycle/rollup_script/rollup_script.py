@@ -238,9 +238,11 @@ def _plan(
     )
 
 
-def _require_not_purged(spec: ScriptSpec, reads: Iterable[str], windows: Sequence[Interval]) -> Steps[None]:
+def _require_not_purged(
+    spec: ScriptSpec, reads: Iterable[str], windows: Sequence[Interval], book: ReceiptBook | None = None
+) -> Steps[None]:
     texts = (spec.script, json.dumps(spec.params, default=str))
-    yield from require_not_purged_for_script(spec.ledger_bucket, reads, texts, windows)
+    yield from require_not_purged_for_script(spec.ledger_bucket, reads, texts, windows, book)
 
 
 def _grid_of_script(facts: ScriptFacts) -> GridSpec | None:
@@ -293,7 +295,7 @@ def _commit_window(plan: ScriptPlan, window: Interval, now: Clock) -> Steps[Rece
             yield from ask(Report(message, level="warning"))
         yield from _read_back(spec, rows, window)
         # the script has read and written at once: what was purged while it ran, or before, may be missing of its rows
-        yield from _require_not_purged(spec, plan.reads, [window])
+        yield from _require_not_purged(spec, plan.reads, [window], book)
     except InfluxRollupError as error:
         error.window = error.window or window
         if isinstance(error, WindowFrozen):
