@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_influx_rollup.archive.paths import measurement_folder
-from airflow_provider_influx_rollup.flux.names import validate_name, validate_written_measurement
 from airflow_provider_influx_rollup.hashing import combine_checksums
 from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.archive_files.archived_measurement import ArchivedMeasurement
 from airflow_provider_influx_rollup.lifecycle.archive_files.generations import Published
 from airflow_provider_influx_rollup.windows.delayed import delayed
 from airflow_provider_influx_rollup.windows.duration import Duration
@@ -19,54 +18,29 @@ from airflow_provider_influx_rollup.windows.local_time import shift
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompactSpec:
+class CompactSpec(ArchivedMeasurement):
     """The archive of a measurement, and which larger windows are made of it.
 
-    :param org: organisation, the first folder of the archive
-    :param bucket: bucket that the archive is of
-    :param measurement: one measurement
-    :param shown_path: the base folder, for people; without secrets
     :param into: length of a large window, a Flux duration
     :param offset: shift of the large windows, a Flux duration
     :param timezone: IANA zone in which large days, weeks, months and years begin
     :param min_age: how long ago a large window must have ended, a Flux duration
     :param delay: how long after their end windows are compacted, a Flux duration; whole days and months follow the zone
     :param remove_small: remove files whose points the large windows hold, where the bucket has them no more
-    :param name: of the pipeline; default: made from bucket and measurement
-    :param ledger_bucket: knows the folder of a renamed bucket; empty: the folder has the name of ``bucket``
-    :param kept_as: organisation and bucket that the folder is named after, when they were renamed since
     :raises InvalidDuration: when a length cannot be read
     """
 
-    org: str
-    bucket: str
-    measurement: str
-    shown_path: str
     into: str
     offset: str = "0s"
     timezone: str = "UTC"
     min_age: str = "1d"
     remove_small: bool = False
-    name: str | None = None
     delay: str = "0s"
-    ledger_bucket: str = ""
-    kept_as: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
-        validate_name("bucket", self.bucket)
-        validate_written_measurement(self.measurement)
+        ArchivedMeasurement.__post_init__(self)
         for length in (self.min_age, self.delay):
             Duration.of(length, allow_zero=True)
-
-    @property
-    def folder(self) -> str:
-        """The folder of the measurement in the store."""
-        return measurement_folder(*self.kept_names, self.measurement)
-
-    @property
-    def kept_names(self) -> tuple[str, str]:
-        """Organisation and bucket that the folder is named after: those of its manifests too."""
-        return self.kept_as or (self.org, self.bucket)
 
     @property
     def grid(self) -> Grid:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_influx_rollup.archive.paths import measurement_folder
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.flux.names import validate_name, validate_written_measurement
 from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.archive_files.archived_measurement import ArchivedMeasurement
 from airflow_provider_influx_rollup.steps.table import TableAt
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -16,47 +15,22 @@ FORMATS = ("delta",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExportSpec:
+class ExportSpec(ArchivedMeasurement):
     """The archive of a measurement, and the table that gets its points.
 
-    :param org: organisation, the first folder of the archive
-    :param bucket: bucket that the archive is of
-    :param measurement: one measurement: a table holds no other
-    :param shown_path: the base folder, for people; without secrets
     :param table: a folder or a URL, without secrets
     :param table_format: ``"delta"``
-    :param name: of the pipeline; default: made from bucket and measurement
-    :param ledger_bucket: knows the folder of a renamed bucket; empty: the folder has the name of ``bucket``
-    :param kept_as: organisation and bucket that the folder is named after, when they were renamed since
     :raises ConfigurationError: when a value is not possible
     """
 
-    org: str
-    bucket: str
-    measurement: str
-    shown_path: str
     table: str
     table_format: str = "delta"
-    name: str | None = None
-    ledger_bucket: str = ""
-    kept_as: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
-        validate_name("bucket", self.bucket)
-        validate_written_measurement(self.measurement)
+        ArchivedMeasurement.__post_init__(self)
         if self.table_format not in FORMATS:
             what = f"table_format={self.table_format!r} is not possible"
             raise ConfigurationError(what, written="nothing", fix=f"use {' or '.join(FORMATS)}")
-
-    @property
-    def folder(self) -> str:
-        """The folder of the measurement in the store."""
-        return measurement_folder(*self.kept_names, self.measurement)
-
-    @property
-    def kept_names(self) -> tuple[str, str]:
-        """Organisation and bucket that the folder is named after: those of its manifests too."""
-        return self.kept_as or (self.org, self.bucket)
 
     @property
     def table_at(self) -> TableAt:
