@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.windows.duration import Duration, DurationLike
@@ -12,66 +12,56 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.resolver import RunFacts, resolve_interval
 
 
-def interval_of_run(
-    context: Mapping[str, Any],
-    *,
-    start: str | date | None = None,
-    stop: str | date | None = None,
-    window: DurationLike | Duration | None = None,
-    timezone: str = "UTC",
-    offset: DurationLike = "0s",
-) -> Interval:
+class StageInterval(TypedDict, total=False):
+    """What a stage says itself about its interval.
+
+    :param start: already rendered; aware or ISO 8601 with an offset
+    :param stop: not included
+    :param window: how long the interval is where the run names one instant only
+    :param timezone: where a date without a time starts; default UTC
+    :param offset: how much later than midnight days begin, a Flux duration
+    """
+
+    start: str | date | None
+    stop: str | date | None
+    window: DurationLike | Duration | None
+    timezone: str
+    offset: DurationLike
+
+
+def interval_of_run(context: Mapping[str, Any], **stage: Unpack[StageInterval]) -> Interval:
     """The interval that a run is about.
 
     In order: start and stop, ``dag_run.conf``, the data interval, the partition date with window, the extras
     of the triggering asset events.
 
     :param context: Airflow's context; any key may be absent
-    :param start: the stage's own start, already rendered; aware or ISO 8601 with an offset
-    :param stop: the stage's own stop
-    :param window: how long the interval is where the run names one instant only
-    :param timezone: where a date without a time starts
-    :param offset: how much later than midnight days begin, a Flux duration
     :raises WindowError: when nothing names an interval, or it is empty; the message names the fix
     """
-    facts = run_facts(context, start=start, stop=stop, window=window, timezone=timezone, offset=offset)
-    return resolve_interval(facts)
+    return resolve_interval(run_facts(context, **stage))
 
 
-def run_facts(
-    context: Mapping[str, Any],
-    *,
-    start: str | date | None = None,
-    stop: str | date | None = None,
-    window: DurationLike | Duration | None = None,
-    timezone: str = "UTC",
-    offset: DurationLike = "0s",
-) -> RunFacts:
+def run_facts(context: Mapping[str, Any], **stage: Unpack[StageInterval]) -> RunFacts:
     """What the context says about a run, as plain values.
 
     :param context: Airflow's context; runs without a data interval have no such keys at all
-    :param start: the stage's own start
-    :param stop: the stage's own stop
-    :param window: the stage's own window
-    :param timezone: the stage's zone
-    :param offset: how much later than midnight the stage's days begin, a Flux duration
     """
     dag_run = context.get("dag_run")
     run_type = _run_type(dag_run)
     return RunFacts(
-        explicit_start=_plain(start),
-        explicit_stop=_plain(stop),
+        explicit_start=_plain(stage.get("start")),
+        explicit_stop=_plain(stage.get("stop")),
         conf=getattr(dag_run, "conf", None) or {},
         data_interval_start=_fact(context, dag_run, "data_interval_start"),
         data_interval_stop=_fact(context, dag_run, "data_interval_end"),
         logical_date=_fact(context, dag_run, "logical_date"),
         partition_date=_fact(context, dag_run, "partition_date"),
         partition_key=_fact(context, dag_run, "partition_key"),
-        window=window or None,
+        window=stage.get("window") or None,
         asset_intervals=_asset_intervals(context) if "triggered" in (run_type or "") else (),
         run_type=run_type,
-        timezone=timezone,
-        offset=offset,
+        timezone=stage.get("timezone", "UTC"),
+        offset=stage.get("offset", "0s"),
     )
 
 

@@ -16,6 +16,20 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.operators.reconcile import FluxReconcileOperator
     from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
 
+#: the template fields of what a rollup does
+DECLARED_FIELDS = (
+    "source_bucket",
+    "target_bucket",
+    "measurement",
+    "aggregates",
+    "period",
+    "fields",
+    "tags",
+    "group_by",
+    "target_measurement",
+    "source_tier",
+)
+
 
 def declared_grid(operator: FluxRollupOperator | FluxReconcileOperator) -> GridSpec:
     """The windows that the parameters name."""

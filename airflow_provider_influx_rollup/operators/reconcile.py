@@ -9,7 +9,7 @@ from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import declared_duration, is_plain
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.reconcile.spec import PLAN, ReconcileOptions, ReconcileSpec
-from airflow_provider_influx_rollup.operators._declared import declared_rollup
+from airflow_provider_influx_rollup.operators._declared import DECLARED_FIELDS, declared_rollup
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
 from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS, LedgerStageOperator
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
@@ -77,16 +77,7 @@ class FluxReconcileOperator(WindowStageOperator, LedgerStageOperator, Deferrable
         "lookback",
         "mode",
         "max_windows",
-        "source_bucket",
-        "target_bucket",
-        "measurement",
-        "aggregates",
-        "period",
-        "fields",
-        "tags",
-        "group_by",
-        "target_measurement",
-        "source_tier",
+        *DECLARED_FIELDS,
     )
     ui_color = "#e4f1e4"
 

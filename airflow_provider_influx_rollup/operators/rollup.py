@@ -14,7 +14,7 @@ from airflow_provider_influx_rollup.declared_values import declared_duration, is
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import AUTO, EMPTY_CHOICES
 from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import TILED, require_choice
-from airflow_provider_influx_rollup.operators._declared import declared_grid, declared_rollup
+from airflow_provider_influx_rollup.operators._declared import DECLARED_FIELDS, declared_grid, declared_rollup
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
 from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS, LedgerStageOperator
 from airflow_provider_influx_rollup.operators._options import OPTIONS, parsed_options
@@ -92,16 +92,7 @@ class FluxRollupOperator(WindowStageOperator, LedgerStageOperator, DeferrableVer
         *LEDGER_FIELDS,
         "every",
         "lateness",
-        "source_bucket",
-        "target_bucket",
-        "measurement",
-        "aggregates",
-        "period",
-        "fields",
-        "tags",
-        "group_by",
-        "target_measurement",
-        "source_tier",
+        *DECLARED_FIELDS,
         *OPTIONS,
         "flux",
         "params_flux",

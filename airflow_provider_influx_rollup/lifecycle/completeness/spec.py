@@ -10,7 +10,11 @@ from typing import Any
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.inventory import SeriesSource
 from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_BUCKET
-from airflow_provider_influx_rollup.lifecycle.source.inventory import DEFAULT_LOOKBACK, Inventory
+from airflow_provider_influx_rollup.lifecycle.source.inventory import (
+    DEFAULT_LOOKBACK,
+    Inventory,
+    series_from_json,
+)
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -81,15 +85,7 @@ class CompletenessSpec:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> CompletenessSpec:
         """Take back what ``dataclasses.asdict`` made, after a trip through JSON."""
-        known = dict(values)
-        if isinstance(known.get("expected"), list):
-            known["expected"] = tuple(known["expected"])
-        known["retired"] = tuple(known.get("retired") or ())
-        if known.get("fields") is not None:
-            known["fields"] = tuple(known["fields"])
-        if known.get("tags"):
-            known["tags"] = {key: tuple(found) for key, found in known["tags"].items()}
-        return cls(**known)
+        return cls(**series_from_json(values))
 
     @property
     def source(self) -> SeriesSource:

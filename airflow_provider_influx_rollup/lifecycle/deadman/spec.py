@@ -14,7 +14,11 @@ from airflow_provider_influx_rollup.lifecycle.run.default_names import (
     is_short_name,
     short_filter_text,
 )
-from airflow_provider_influx_rollup.lifecycle.source.inventory import DEFAULT_LOOKBACK, Inventory
+from airflow_provider_influx_rollup.lifecycle.source.inventory import (
+    DEFAULT_LOOKBACK,
+    Inventory,
+    series_from_json,
+)
 from airflow_provider_influx_rollup.lifecycle.statuses.check_status import LEVELS, Check
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -67,15 +71,7 @@ class DeadmanSpec:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> DeadmanSpec:
         """Take back what ``dataclasses.asdict`` made, after a trip through JSON."""
-        known = dict(values)
-        for name in ("group_by", "fields"):
-            known[name] = None if known.get(name) is None else tuple(known[name])
-        if isinstance(known.get("expected"), list):
-            known["expected"] = tuple(known["expected"])
-        known["retired"] = tuple(known.get("retired") or ())
-        if known.get("tags"):
-            known["tags"] = {key: tuple(found) for key, found in known["tags"].items()}
-        return cls(**known)
+        return cls(**series_from_json(values))
 
     @property
     def source(self) -> SeriesSource:

@@ -32,11 +32,8 @@ def waiting_below(
     """Look at the tier below, if there is one.
 
     :param windows: of the tier, in ascending order
-    :param stored: ``(pipeline, spec_hash, spec)`` of the ledger, the last used first
-    :raises ReceiptMissing: when the tier below has never run
-    :raises ConfigurationError: when the tier below is another one than the DAG says
-    :raises WindowMisaligned: when windows of the tier below do not tile a window
-    :raises AggregateNotMergeable: when the tier below does not store a part
+    :param stored: the specs of the ledger, the last used first
+    :raises InfluxRollupError: as ``read_edge``
     """
     if spec.source_tier is None:
         return None, WaitingWindows()

@@ -187,6 +187,20 @@ def grouping_of(group_by: Sequence[str] | None, expected: Sequence[Series] | Non
     return keys
 
 
+def series_from_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a spec of watched series is made of, after a trip through JSON: lists are tuples again."""
+    known = dict(values)
+    for name in ("group_by", "fields"):
+        if known.get(name) is not None:
+            known[name] = tuple(known[name])
+    if isinstance(known.get("expected"), list):
+        known["expected"] = tuple(known["expected"])
+    known["retired"] = tuple(known.get("retired") or ())
+    if known.get("tags"):
+        known["tags"] = {key: tuple(found) for key, found in known["tags"].items()}
+    return known
+
+
 def match_series(
     listed: Sequence[Series], reported: Mapping[Series, Value]
 ) -> tuple[tuple[Series, ...], dict[Series, Value]]:
