@@ -12,7 +12,7 @@ PIVOT = '|> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value
 #: as ``ledger/codec.py`` decodes it: a run that had lost the window committed it
 IS_WRITING = (
     '|> filter(fn: (r) => r.state == "WRITING" or '
-    "(exists r.claimed_by and exists r.committed_by and r.claimed_by != r.committed_by))"
+    "(exists r.claimed_by and exists r.committed_by and string(v: r.claimed_by) != string(v: r.committed_by)))"
 )
 #: where records are that are about no window
 FIXED = Interval(EPOCH, EPOCH.replace(second=1))
