@@ -14,6 +14,9 @@ from hypothesis import HealthCheck, settings
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.client.settings import ClientSettings
 from dev.influx_http import InfluxAddress
+from tests.scenes import recorded_server
+
+pytest_plugins = ["tests.recorded"]
 
 settings.register_profile(
     "ci", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
@@ -120,8 +123,10 @@ class InfluxServer:
 
 
 @pytest.fixture(scope="session")
-def influx() -> InfluxServer:
+def influx(request: pytest.FixtureRequest) -> InfluxServer:
     """The server named by INFLUX_URL, INFLUX_ORG and INFLUX_TOKEN; `dev/influx start` prints them."""
+    if request.config.getoption("replay"):
+        return InfluxServer(recorded_server.URL, recorded_server.ORG, recorded_server.TOKEN)
     missing = [name for name in ("INFLUX_URL", "INFLUX_ORG", "INFLUX_TOKEN") if not os.environ.get(name)]
     if missing:
         pytest.fail(
@@ -139,9 +144,9 @@ def client(influx: InfluxServer) -> Iterator[InfluxClient]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _buckets_end_with_their_module() -> Iterator[None]:
+def _buckets_end_with_their_module(request: pytest.FixtureRequest) -> Iterator[None]:
     """Keep the server small: hundreds of test buckets would use up the files that it may have open."""
-    if not os.environ.get("INFLUX_URL"):
+    if not os.environ.get("INFLUX_URL") or request.config.getoption("record"):
         yield
         return
     address = InfluxAddress(*(os.environ[name] for name in ("INFLUX_URL", "INFLUX_ORG", "INFLUX_TOKEN")))

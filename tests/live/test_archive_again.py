@@ -193,6 +193,7 @@ def test_window_is_refused_or_kept_when_retention_may_have_taken_points(old_scen
     assert old_scene.stored(window) == facts_of([*points, point(shift + 5000, {"device": "a"}, "temp", 5.0)])
 
 
+@pytest.mark.recorded
 def test_window_is_not_archived_when_it_has_not_ended_or_the_bucket_is_gone(scene: ArchiveScene) -> None:
     scene.clock = WINDOW.start + timedelta(minutes=5)
     with nothing_published(scene), pytest.raises(WindowNotDue):

@@ -145,6 +145,7 @@ def test_files_of_purged_hours_go_and_all_that_reads_them_goes_on(
         check_archive(scene.store, certificate)
 
 
+@pytest.mark.recorded
 def test_purged_hours_without_files_are_restored_and_purged_again(scene: CompactScene) -> None:
     whole = sorted(scene.facts_plain(), key=repr)
     scene.compact()
@@ -170,6 +171,7 @@ def test_purged_hours_without_files_are_restored_and_purged_again(scene: Compact
     assert scene.read() == facts_of(scene.points)
 
 
+@pytest.mark.recorded
 def test_days_become_a_month_and_a_changed_hour_comes_through(scene: CompactScene) -> None:
     scene.purge_hours(0)
     scene.compact(remove_small=True)
@@ -234,6 +236,7 @@ def claim_more(scene: CompactScene, window: Interval) -> None:
     path.write_bytes(replace(manifest, content=changed).encode())
 
 
+@pytest.mark.recorded
 def test_it_is_refused_when_windows_overlap_or_have_archives_of_their_own(scene: CompactScene) -> None:
     young = scene.compact(min_age="36500d")
     assert (young["windows"], young["waiting"]) == (0, 1)
@@ -250,6 +253,7 @@ def test_it_is_refused_when_windows_overlap_or_have_archives_of_their_own(scene:
     assert set(scene.manifests(DAY)) == {1}
 
 
+@pytest.mark.recorded
 def test_row_groups_are_large_when_windows_are_small(scene: CompactScene) -> None:
     scene.compact()
     (path,) = scene.folder.glob("window=20250308T000000Z_20250309*/gen=1/float*")

@@ -169,6 +169,7 @@ def test_dead_series_is_retired_once_when_it_leaves_the_lookback(
     assert [found(result["retired"]) for result in results] == [[], [], [("old", "retired")], [], []]
 
 
+@pytest.mark.recorded
 def test_retired_series_comes_to_life_when_it_reports_again(client: InfluxClient, spec: DeadmanSpec) -> None:
     put(client, spec.bucket, "d1", START + MINUTE, START + 5 * HOUR)
     retiring = replace(spec, retire_after="2h")

@@ -56,6 +56,7 @@ def twin(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> EraseSce
     return make_filled_scene(influx, client, tmp_path, with_customer=False)
 
 
+@pytest.mark.recorded
 def test_pipelines_are_right_and_purges_go_on_when_the_window_was_purged(
     scene: EraseScene, twin: EraseScene
 ) -> None:
@@ -187,6 +188,7 @@ def test_only_what_erasures_took_may_lack_in_a_larger_window(
     assert check_certificates._is_rewritten(cast("Any", None), "", *both) is is_right
 
 
+@pytest.mark.recorded
 def test_files_are_written_anew_when_they_hold_the_series_in_no_row(
     influx: InfluxServer, client: InfluxClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -210,6 +210,7 @@ def test_overtaken_run_looks_again_and_finishes(scene: CompactScene, table: Path
     assert table_points(table) == facts_of(scene.points)
 
 
+@pytest.mark.recorded
 def test_it_is_told_as_it_is_when_the_table_takes_no_such_commit(scene: CompactScene, table: Path) -> None:
     exported(scene, table)
     DeltaTable(table).alter.set_table_properties({"delta.appendOnly": "true"})

@@ -283,6 +283,7 @@ def stored(client: InfluxClient, ledger: str) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["window_start_ns"], row["generation"]))
 
 
+@pytest.mark.recorded
 def test_rows_are_of_tag_groups_when_the_series_of_late_points_are_known(
     client: InfluxClient, spec: RollupSpec, delivery: Delivery
 ) -> None:
@@ -329,6 +330,7 @@ def late_by_window(delivery: Delivery) -> Any:
     return count
 
 
+@pytest.mark.recorded
 def test_backfilled_windows_are_left_out_when_they_were_first_committed_days_later(
     client: InfluxClient, spec: RollupSpec, delivery: Delivery
 ) -> None:
@@ -344,6 +346,7 @@ def test_report_is_refused_when_it_is_asked_for_groups_of_no_tag(key: str) -> No
         LatenessSpec(group_by=("site", key))
 
 
+@pytest.mark.recorded
 @pytest.mark.parametrize("ledger", ["its own", "one that is not there"])
 def test_pipeline_is_refused_when_the_ledger_does_not_know_it(
     client: InfluxClient, spec: RollupSpec, delivery: Delivery, ledger: str

@@ -151,6 +151,7 @@ def test_points_are_the_same_when_there_are_many_gaps(
     assert drive(measure_source(spec, spec.rules(), []), client, lambda _report: None).points == 0
 
 
+@pytest.mark.recorded
 def test_dry_run_tells_its_cost_when_it_ends(
     influx: InfluxServer, client: InfluxClient, place: Place
 ) -> None:

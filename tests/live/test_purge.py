@@ -69,6 +69,7 @@ def test_window_is_deleted_and_nothing_else_when_all_is_proven(scene: PurgeScene
     }
 
 
+@pytest.mark.recorded
 def test_rerun_changes_nothing_and_names_the_same_certificate_when_a_purge_is_done(scene: PurgeScene) -> None:
     first = scene.purge()
     before = scene.facts(), [(path, path.read_bytes()) for path in scene.files()]
@@ -78,6 +79,7 @@ def test_rerun_changes_nothing_and_names_the_same_certificate_when_a_purge_is_do
     assert (scene.facts(), [(path, path.read_bytes()) for path in scene.files()]) == before
 
 
+@pytest.mark.recorded
 def test_no_tier_loses_rows_when_its_source_was_purged(scene: PurgeScene) -> None:
     before = scene.tiers()
     assert len(before) == 10

@@ -161,6 +161,7 @@ def test_bucket_is_named_when_there_is_none(scene: PurgeScene) -> None:
         scene.purge(min_age="1 month")
 
 
+@pytest.mark.recorded
 def test_it_is_refused_when_nobody_knows_the_measurement(scene: PurgeScene) -> None:
     wrong = replace(scene.spec, measurement="mm")
     for more in ({}, {"dry_run": True}):

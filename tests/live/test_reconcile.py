@@ -137,6 +137,7 @@ def test_same_windows_are_found_when_digests_of_columns_tell_where_to_look(
     assert scene.differences() == []
 
 
+@pytest.mark.recorded
 def test_local_days_are_digested_too_when_the_clocks_change(
     influx: InfluxServer, client: InfluxClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -135,6 +135,7 @@ def test_same_time_of_every_tier_is_repaired_when_a_point_was_late(
     assert requests.of(tiers.place.target) == []
 
 
+@pytest.mark.recorded
 def test_a_tiers_own_rows_are_repaired_from_below_when_only_they_were_altered(
     tiers: Tiers, client: InfluxClient
 ) -> None:
@@ -161,6 +162,7 @@ def test_tiers_above_are_repaired_by_the_next_run_when_one_died_between_two_tier
     assert tiers.differences() == RIGHT
 
 
+@pytest.mark.recorded
 def test_tier_waits_and_is_told_when_a_window_below_it_is_open(tiers: Tiers, client: InfluxClient) -> None:
     tiers.add_late_point()
     steps = reconcile_pipeline(

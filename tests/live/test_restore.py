@@ -75,6 +75,7 @@ def test_hostile_points_are_back_when_they_were_archived_and_deleted(scene: Scen
     assert (again["rows_in"], again["rows_out"], again["checksum"]) == (len(points), 0, result["checksum"])
 
 
+@pytest.mark.recorded
 def test_a_field_is_whole_when_its_type_changed_between_shards(scene: Scene) -> None:
     points = [
         Point((), "v", kind, value, int((START + offset).timestamp()) * 10**9 + place)
@@ -125,6 +126,7 @@ def test_the_restore_is_refused_when_nothing_was_ever_archived(scene: Scene) -> 
         scene.restore(next(iter(hours(1))), allow_missing=True)
 
 
+@pytest.mark.recorded
 def test_other_points_are_refused_and_kept_when_overwriting_is_not_asked_for(scene: Scene) -> None:
     points = simple_points()
     scene.plain.write(scene.source, scene.measurement, points)

@@ -188,6 +188,7 @@ def test_bad_windows_and_fields_are_named_and_the_others_are_there_when_the_targ
     assert scene.generations() == [1, 1, 1, 0, 0]
 
 
+@pytest.mark.recorded
 def test_rest_is_left_when_too_many_windows_have_failed(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -338,6 +339,7 @@ from(bucket: "SOURCE") |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
 """
 
 
+@pytest.mark.recorded
 def test_other_windows_of_a_script_are_committed_once_when_the_target_refuses_some(scene: Scene) -> None:
     scene.target = "scripted"
     moment = int((WEEKS.start + timedelta(days=9, hours=7)).timestamp())

@@ -309,6 +309,7 @@ def test_rollup_may_be_tried_again_when_a_window_has_not_ended(place: Place) -> 
     assert not refuse(place, WindowNotDue, "future", lambda: roll(place.client, spec, span)).permanent
 
 
+@pytest.mark.recorded
 def test_empty_windows_are_not_committed_when_they_shall_fail(place: Place) -> None:
     place = replace(place, ledger=f"{place.ledger}_of_failures")
     spec = place.spec("1h", RULES, pipeline="other", target_measurement="other", empty_windows="fail")

@@ -140,6 +140,7 @@ def test_rows_of_the_old_grouping_go_when_it_was_changed(place: Place, points: p
     assert place.differences(rollup(points, TAGS, HOURS, rules, ["site"])) == []
 
 
+@pytest.mark.recorded
 def test_fields_of_another_pipeline_stay_when_it_took_over_what_this_one_gave_up(
     place: Place, points: pd.DataFrame
 ) -> None:

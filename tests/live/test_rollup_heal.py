@@ -86,6 +86,7 @@ def hour(day: int, of_day: int) -> Interval:
     return Interval(start, start + timedelta(hours=1))
 
 
+@pytest.mark.recorded
 def test_one_run_makes_all_right_when_the_scheduler_was_down_for_three_days(scene: Scene) -> None:
     result = scene.roll(heal="3d")
     assert (result["windows"], result["healed"], result["left"]) == (1, GAP, [])
@@ -104,6 +105,7 @@ def test_only_the_windows_of_the_run_are_rolled_up_when_nothing_is_to_heal(scene
     assert len(scene.place.states()) == 2
 
 
+@pytest.mark.recorded
 def test_dry_run_says_what_would_be_healed_and_writes_nothing(scene: Scene) -> None:
     said: list[str] = []
     steps = roll_up(scene.spec, AFTER, RUN, lambda: CLOCK, dry_run=True, options=RollupOptions(heal="3d"))
@@ -147,6 +149,7 @@ def test_oldest_windows_are_healed_first_when_there_are_too_many(scene: Scene) -
     assert scene.roll(heal="3d", heal_max_windows=70)["healed"] == 2
 
 
+@pytest.mark.recorded
 def test_what_others_write_and_what_another_spec_wrote_is_told_apart_when_windows_are_healed(
     scene: Scene,
 ) -> None:

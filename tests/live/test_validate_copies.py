@@ -75,6 +75,7 @@ def test_points_leave_the_quarantine_when_they_are_corrected_or_a_rule_goes(
     assert set(left["validation"]) == {"another one"}
 
 
+@pytest.mark.recorded
 def test_future_points_stay_in_quarantine_only_while_they_are_there(
     client: InfluxClient, influx: InfluxServer, bucket_factory: Bucket
 ) -> None:
@@ -101,6 +102,7 @@ def test_future_points_stay_in_quarantine_only_while_they_are_there(
     assert len(quarantined(influx, quarantine)["future"]) == 1
 
 
+@pytest.mark.recorded
 def test_verdict_goes_over_the_border_when_points_came_before_the_interval(
     client: InfluxClient, bucket_factory: Bucket
 ) -> None:
@@ -166,6 +168,7 @@ def test_range_is_judged_without_reading_points_when_it_holds(
     assert by_rule(broken)["range:*"]["checked"] == 200
 
 
+@pytest.mark.recorded
 def test_clean_bucket_holds_the_transformed_points_when_some_are_wrong(
     client: InfluxClient, influx: InfluxServer, bucket_factory: Bucket
 ) -> None:
@@ -290,6 +293,7 @@ def test_rerun_ends_as_one_run_when_a_run_died_after_any_write(
     assert step > 6
 
 
+@pytest.mark.recorded
 def test_points_leave_influxdb_in_one_shared_read_when_many_rules_ask(
     client: InfluxClient, bucket_factory: Bucket
 ) -> None:

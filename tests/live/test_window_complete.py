@@ -106,6 +106,7 @@ def test_points_outside_do_not_count_when_they_touch_the_window(
     assert look(spec)[0] is None
 
 
+@pytest.mark.recorded
 def test_series_are_waited_for_when_a_number_is_expected(
     client: InfluxClient, spec: CompletenessSpec, look: Look
 ) -> None:

@@ -135,6 +135,7 @@ def test_first_run_carries_the_mark_of_a_window_that_nobody_knew(
     assert marks(client, hourly) == [("10:00", "COMMITTED", 1, "")]
 
 
+@pytest.mark.recorded
 def test_look_at_a_part_leaves_the_mark_of_the_whole(
     client: InfluxClient, spec: CompletenessSpec, rollup: RollupSpec
 ) -> None:
@@ -147,6 +148,7 @@ def test_look_at_a_part_leaves_the_mark_of_the_whole(
     assert [mark[3] != "" for mark in marks(client, rollup)] == [True]
 
 
+@pytest.mark.recorded
 def test_source_is_quiet_when_looks_so_far_apart_find_the_same(
     client: InfluxClient, spec: CompletenessSpec
 ) -> None:
@@ -170,6 +172,7 @@ def test_source_is_quiet_when_looks_so_far_apart_find_the_same(
     assert look(client, replace(quiet, fields=("temp",)), DUE + 3 * HOUR)[0] is None
 
 
+@pytest.mark.recorded
 def test_watermark_passes_when_each_expected_series_has_a_later_point(
     client: InfluxClient, spec: CompletenessSpec
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,6 @@ DAY = "2025-03-08"
 SPAN = interval(DAY, f"{DAY}T04:00")
 FIELDS = ("temp", "packets", "state")
 NOTHING = {"temp": float("nan"), "packets": pd.NA, "state": None}
-NUMBERS = itertools.count()
 
 MakeScene = Callable[..., "Scene"]
 
@@ -120,7 +119,7 @@ def scene_maker(influx: InfluxServer, client: InfluxClient) -> MakeScene:
     points = scene_points()
 
     def make(rules: Any, grid: GridSpec | str = "1h", **more: Any) -> Scene:
-        own = replace(place, measurement=f"readings_{next(NUMBERS)}")
+        own = replace(place, measurement=f"readings_{uuid.uuid4().hex[:8]}")
         own.write(points, FIELDS)
         scene = Scene(own, own.spec(grid, rules, **more), points)
         roll(client, scene.spec, SPAN)
