@@ -18,12 +18,18 @@ ONE := $(firstword $(VERSIONS))
 TOOLS := $(VENVS)/tools
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/airflow-provider-influx-rollup
 RUN_TESTS := $(TOOLS)/bin/python dev/run_tests.py --venvs $(VENVS) $(if $(SERVER_MEMORY),--memory $(SERVER_MEMORY))
-UNIT := tests/unit tests/architecture tests/property -m "not airflow and not bench"
+# live tests that run without a server too, by what it has answered once
+RECORDED := $(shell grep -l 'pytest\.mark\.recorded' tests/live/test_*.py)
+UNIT := tests/unit tests/architecture tests/property $(RECORDED) --replay -m "not airflow and not bench and not slow"
+PURE := lifecycle ledger flux windows aggregates archive validation
+COVERED := $(addprefix --cov=airflow_provider_influx_rollup.,$(PURE)) --cov-branch --cov-report=term-missing:skip-covered
+# percent, of lines and branches
+COVERAGE_FLOOR := 90
 WITHOUT_NETWORK := --disable-socket --allow-unix-socket --timeout 10
 SOAK := tests/property $(addprefix tests/live/test_,always_right.py rollup_partitions.py series_key_orders.py tiers.py window_claims.py interleavings.py)
 environment = $(foreach version,$(1),$(VENVS)/airflow-$(version)/.stamp)
 
-.PHONY: help env check unit live airflow test stores demo bench faults soak docs lint format lock clean clean-cache
+.PHONY: help env check unit coverage recordings live airflow test stores demo bench faults soak docs lint format lock clean clean-cache
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +47,12 @@ check: ## lint and the tests that need no server: a minute, no network
 
 unit: $(call environment,$(ONE)) ## the tests that need no server and no Airflow, and no network (AIRFLOW=3.3)
 	@$(VENVS)/airflow-$(ONE)/bin/python -m pytest $(UNIT) --numprocesses 2 $(WITHOUT_NETWORK) $(PYTEST_ARGS)
+
+coverage: $(call environment,$(ONE)) ## what the tests of make check reach in the pure packages; fails below the floor (AIRFLOW=3.3)
+	@HYPOTHESIS_PROFILE=check $(MAKE) unit PYTEST_ARGS='$(COVERED) --cov-fail-under=$(COVERAGE_FLOOR) --timeout 60 $(PYTEST_ARGS)'
+
+recordings: $(call environment,$(ONE)) ## keep again what a real InfluxDB answers to the tests with the mark "recorded" (AIRFLOW=3.3)
+	@$(RUN_TESTS) $(ONE) -- $(RECORDED) --record -p no:randomly -m "not slow" $(PYTEST_ARGS)
 
 live: $(call environment,$(ONE)) ## the tests on a real InfluxDB that need no DAG (AIRFLOW=3.3)
 	@$(RUN_TESTS) $(ONE) -- tests/live -m "not slow and not bench and not stores" $(PYTEST_ARGS)

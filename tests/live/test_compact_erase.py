@@ -127,6 +127,7 @@ def require_erased(scene: CompactScene) -> None:
     assert not any(one.problem for one in scene.checked())
 
 
+@pytest.mark.recorded("1-is_joined")
 @pytest.mark.parametrize("compacted_until", [is_joined, is_about_to_publish])
 @pytest.mark.parametrize("fences", [0, 1, 2])
 def test_erased_series_stay_away_when_a_compaction_goes_on_meanwhile(

@@ -167,6 +167,7 @@ def test_only_the_named_series_go_when_names_are_hostile(scene: EraseScene) -> N
     assert {row[3] for row in scene.rows()} == {0.0, 1.0, 2.0}
 
 
+@pytest.mark.recorded("{'pipelines': ('nobody',)}-")
 @pytest.mark.parametrize(
     ("changes", "why"),
     [

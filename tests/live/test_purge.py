@@ -101,6 +101,7 @@ def test_no_tier_loses_rows_when_its_source_was_purged(scene: PurgeScene) -> Non
     assert (after["_field"] == "temp_max").sum() == 1
 
 
+@pytest.mark.recorded
 def test_nothing_is_written_when_it_is_a_dry_run(scene: PurgeScene) -> None:
     before = scene.facts(), scene.files()
     result = scene.purge(dry_run=True)

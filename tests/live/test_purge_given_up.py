@@ -80,6 +80,7 @@ def end_with(stepper: Stepper, error: Exception) -> None:
     stepper.finish()
 
 
+@pytest.mark.recorded("two cuts")
 @pytest.mark.parametrize("only_last", CUTS)
 def test_mark_is_taken_back_when_an_error_is_permanent(
     influx: InfluxServer, client: InfluxClient, tmp_path: Path, *, only_last: bool
@@ -100,6 +101,7 @@ def test_mark_is_taken_back_when_an_error_is_permanent(
         scene.require_chain()
 
 
+@pytest.mark.recorded("two cuts")
 @pytest.mark.parametrize("only_last", CUTS)
 def test_rerun_goes_on_when_an_error_passes(
     influx: InfluxServer, client: InfluxClient, tmp_path: Path, *, only_last: bool

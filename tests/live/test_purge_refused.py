@@ -130,6 +130,7 @@ def scene(influx: InfluxServer, client: InfluxClient, tmp_path_factory: pytest.T
     return made
 
 
+@pytest.mark.recorded("file gone", "rollup altered", "unknown pipeline", "point changed")
 @pytest.mark.parametrize(("number", "case"), list(enumerate(CASES.values())), ids=CASES)
 def test_nothing_is_deleted_when_the_proof_is_not_complete(
     scene: PurgeScene, number: int, case: Case
@@ -172,6 +173,7 @@ def test_it_is_refused_when_nobody_knows_the_measurement(scene: PurgeScene) -> N
     assert scene.purge(far, require_pipelines=(), now=far.stop.replace(year=2030))["rows_in"] == 0
 
 
+@pytest.mark.recorded
 def test_other_windows_are_purged_when_one_is_refused(scene: PurgeScene) -> None:
     with pytest.raises(
         WindowsFailed, match=r"1 of 3 windows failed.*there is no archive.*2 windows are COMMITTED"

@@ -41,6 +41,7 @@ def make_scene(influx: InfluxServer, client: InfluxClient) -> MakeScene:
     return scene_maker(influx, client)
 
 
+@pytest.mark.recorded("in the server")
 @pytest.mark.parametrize("way", WAYS)
 def test_target_is_right_again_when_many_things_happened_at_once(
     make_scene: MakeScene, client: InfluxClient, way: str

@@ -155,6 +155,7 @@ def test_fields_of_another_pipeline_stay_when_it_took_over_what_this_one_gave_up
     assert place.differences(rollup(points, TAGS, HOURS, {"temp": ("count", "mean")})) == []
 
 
+@pytest.mark.recorded
 def test_fields_of_other_pipelines_stay_when_their_point_holds_a_ghost(
     place: Place, points: pd.DataFrame
 ) -> None:
@@ -277,6 +278,7 @@ def test_rollup_runs_when_a_pipeline_was_renamed(place: Place, points: pd.DataFr
     assert place.differences(rollup(points, TAGS, HOURS, RULES)) == []
 
 
+@pytest.mark.recorded("-merged")
 @pytest.mark.parametrize(
     ("grid", "group_by"),
     [("1h", None), ("1h", ("site",)), (GridSpec("1h", period="2h"), ("site",))],

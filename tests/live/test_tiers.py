@@ -238,7 +238,6 @@ def small(stack: Stack) -> tuple[Stack, pd.DataFrame, RollupSpec]:
 SIX = interval("2025-03-01", "2025-03-01T06:00")
 
 
-@pytest.mark.recorded
 def test_tier_starts_when_the_tier_below_is_committed_over_the_same_time(
     small: tuple[Stack, pd.DataFrame, RollupSpec],
 ) -> None:

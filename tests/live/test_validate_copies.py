@@ -129,6 +129,7 @@ def test_verdict_goes_over_the_border_when_points_came_before_the_interval(
     assert (alone["monotonic:total"]["violations"], alone["stuck:temp"]["violations"]) == (1, 0)
 
 
+@pytest.mark.recorded
 def test_silent_series_are_found_when_any_inventory_names_them(
     client: InfluxClient, bucket_factory: Bucket
 ) -> None:
@@ -229,6 +230,7 @@ def test_clean_bucket_holds_the_transformed_points_when_some_are_wrong(
     assert len(rows()) == 5
 
 
+@pytest.mark.recorded
 def test_nothing_is_written_when_the_validation_cannot_begin(
     client: InfluxClient, bucket_factory: Bucket
 ) -> None:
