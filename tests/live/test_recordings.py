@@ -15,12 +15,15 @@ from tests.conftest import InfluxServer
 from tests.recorded import FOLDER, read_tapes
 from tests.scenes.recorded_server import AS_SENT, Exchange
 
-pytestmark = pytest.mark.live
+# what else is on the server changes some answers, so it has one of its own
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 ID = re.compile(r"\b[0-9a-f]{16}\b")
 #: of the server itself, or of the moment
 VOLATILE = ("createdAt", "updatedAt", "id", "orgID", "links")
-MODULES = sorted(path.name.partition(".")[0] for path in FOLDER.glob("*.json.xz"))
+# plans number their nodes as the server likes, and one bucket is made by a request that is not recorded
+NOT_REPEATED = {"test_plan_gate", "test_lateness_report"}
+MODULES = sorted({path.name.partition(".")[0] for path in FOLDER.glob("*.json.xz")} - NOT_REPEATED)
 
 
 class Again:
@@ -77,6 +80,11 @@ def _without_moments(value: Any) -> Any:
     return [_without_moments(one) for one in value] if isinstance(value, list) else value
 
 
+def is_of_whole_server(exchange: Exchange) -> bool:
+    """Whether the answer lists what other tests have made too."""
+    return exchange.path.startswith("/api/v2/dbrps") or "buckets()" in exchange.body
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_server_answers_as_it_did_when_recorded_requests_are_sent_again(
     influx: InfluxServer, module: str
@@ -85,4 +93,6 @@ def test_server_answers_as_it_did_when_recorded_requests_are_sent_again(
     exchanges = [exchange for tape in read_tapes(FOLDER / f"{module}.json.xz") for exchange in tape.exchanges]
     with InfluxAddress(influx.url, influx.org, influx.token).buckets_made_meanwhile_deleted():
         for exchange in exchanges:
+            if is_of_whole_server(exchange):
+                continue
             assert told(*again.answer(exchange)) == told(exchange.status, exchange.answer), exchange.sent
