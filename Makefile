@@ -26,7 +26,9 @@ COVERED := $(addprefix --cov=airflow_provider_influx_rollup.,$(PURE)) --cov-bran
 # percent, of lines and branches
 COVERAGE_FLOOR := 89
 WITHOUT_NETWORK := --disable-socket --allow-unix-socket --timeout 10
-SOAK := tests/property $(addprefix tests/live/test_,always_right.py rollup_partitions.py series_key_orders.py tiers.py window_claims.py interleavings.py)
+SOAK := tests/property $(addprefix tests/live/test_,always_right.py rollup_partitions.py series_key_orders.py tiers.py \
+  window_claims.py shared_points.py stragglers.py hung_runs.py erase_claims.py erase_stragglers.py purge_given_up.py \
+  interleavings.py)
 environment = $(foreach version,$(1),$(VENVS)/airflow-$(version)/.stamp)
 
 .PHONY: help env check unit coverage recordings live airflow test stores demo bench faults soak docs lint format lock clean clean-cache

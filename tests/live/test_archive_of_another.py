@@ -24,7 +24,6 @@ from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
 from airflow_provider_influx_rollup.lifecycle.purge.purge import purge
 from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec
 from airflow_provider_influx_rollup.lifecycle.restore.restore import plan_restore, restore
-from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.read_archive import read_archive
 from airflow_provider_influx_rollup.stores.actions import actions_with
@@ -83,19 +82,6 @@ def run(scene: ArchiveScene, steps: Any) -> Any:
     return drive(steps, scene.client, scene.tell, actions_with(scene.store))
 
 
-def restore_spec(scene: ArchiveScene) -> RestoreSpec:
-    org = scene.server.org
-    return RestoreSpec(
-        org=org,
-        source_bucket=scene.bucket,
-        measurement=scene.measurement,
-        target_bucket=scene.bucket,
-        target_org=org,
-        shown_path=str(scene.base),
-        ledger_bucket=scene.ledger,
-    )
-
-
 def readers(scene: ArchiveScene) -> dict[str, Callable[[], Any]]:
     """Each verb that reads manifests."""
     org, place = scene.server.org, str(scene.base)
@@ -105,8 +91,8 @@ def readers(scene: ArchiveScene) -> dict[str, Callable[[], Any]]:
     purging = PurgeSpec(archive=scene.spec, require_pipelines=(), min_age="0s", quiet_for="0s")
     return {
         "archive": scene.archive,
-        "restore": lambda: run(scene, restore(restore_spec(scene), WINDOW, RUN, scene.now)),
-        "plan_restore": lambda: run(scene, plan_restore(restore_spec(scene), WINDOW, scene.now)),
+        "restore": lambda: run(scene, restore(scene.restore_spec(), WINDOW, RUN, scene.now)),
+        "plan_restore": lambda: run(scene, plan_restore(scene.restore_spec(), WINDOW, scene.now)),
         "purge": lambda: run(scene, purge(purging, [WINDOW], RUN, scene.now)),
         "compact": lambda: run(scene, compact(compacting, DAY, RUN, scene.now, VERSIONS)),
         "read_archive": lambda: read_archive(
@@ -223,7 +209,7 @@ def test_twin_is_refused_before_anything_is_written_when_the_store_knows_no_case
             with pytest.raises((ArchiveMismatch, PurgeRefused)):
                 read()
             assert name
-        restored = run(scene, restore(restore_spec(scene), WINDOW, RUN, scene.now)).as_json()
+        restored = run(scene, restore(scene.restore_spec(), WINDOW, RUN, scene.now)).as_json()
     assert restored["rows_out"] == len(small_points())
     assert twin.rows_in_bucket() == len(small_points()) + 1
 

@@ -13,7 +13,6 @@ from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
-from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from tests.conftest import InfluxServer
 from tests.scenes.archive_scene import RUN, WINDOW, facts_of, point
@@ -59,17 +58,7 @@ def make_steps(scene: EraseScene, verb: str, now: datetime = LATER) -> Any:
     if verb == "archive":
         scene.clock = now
         return scene.steps(WINDOW)
-    org = scene.server.org
-    spec = RestoreSpec(
-        org=org,
-        source_bucket=scene.bucket,
-        measurement=scene.measurement,
-        target_bucket=scene.bucket,
-        target_org=org,
-        shown_path=str(scene.base),
-        ledger_bucket=scene.ledger,
-    )
-    return restore(spec, WINDOW, RUN, lambda: now)
+    return restore(scene.restore_spec(), WINDOW, RUN, lambda: now)
 
 
 def ended(act: Callable[[], object]) -> str:

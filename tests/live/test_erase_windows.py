@@ -18,7 +18,6 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.lifecycle.compact.compact import compact
 from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
 from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
-from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from airflow_provider_influx_rollup.steps.influx import Delete
 from airflow_provider_influx_rollup.stores import check_certificates, erase_parts
 from airflow_provider_influx_rollup.stores.actions import actions_with
@@ -93,15 +92,7 @@ def test_every_tier_is_right_when_a_purged_window_is_erased_restored_and_reconci
     span = Interval.from_json(kept["merged"]["interval"])
     assert differences(scene, "m_all") != []
     # as the page says: bring all points back but the erased, and compute the windows again
-    back = RestoreSpec(
-        org=scene.server.org,
-        source_bucket=scene.bucket,
-        measurement="m",
-        target_bucket=scene.bucket,
-        target_org=scene.server.org,
-        shown_path=str(scene.base),
-        ledger_bucket=scene.ledger,
-    )
+    back = scene.restore_spec(measurement="m")
     drive(restore(back, span, RUN, lambda: ERASED_AT), scene.client, scene.tell, actions_with(scene.store))
     assert len(scene.reconcile(scene.merged, span)["dirty"]) == 2
     for name in ("m", "m_daily", "m_all"):

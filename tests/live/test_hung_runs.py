@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.exceptions import SourceChanging
 from tests.conftest import InfluxServer
-from tests.scenes.hung_scene import HUNG, HungScene
+from tests.scenes.hung_scene import HOUR, HUNG, HungScene
 from tests.scenes.rollup_runs import Place, make_place
 
 pytestmark = pytest.mark.live
@@ -94,4 +95,26 @@ def test_two_runs_that_take_turns_both_end(client: InfluxClient, place: Place, k
             run.advance()
     assert [run.error for run in runs] == [None, None]
     assert scene.is_committed()
+    assert scene.is_right()
+
+
+def test_run_says_that_others_claim_its_windows_when_they_never_stop(
+    client: InfluxClient, place: Place
+) -> None:
+    scene = HungScene(client, place, "new")
+    run = scene.hanging("rollup", "first")
+    names = iter(range(MAX_CUTS))
+    while run.pending is not None:
+        if "Write" in run.seen[:-1]:
+            claim = f'claimed_by="{next(names):016x}" {HOUR.start_ns}'
+            receipt = f"window_receipt,pipeline={scene.place.measurement},stage=rollup"
+            client.write_lines(place.ledger, [f"{receipt} {claim}"])
+        run.advance()
+    error = run.error
+    assert isinstance(error, SourceChanging)
+    assert "other runs kept claiming" in error.what
+    assert error.fix == "run it again when the other run has ended"
+    assert "lateness" not in str(error)
+    scene.clock.time += HUNG
+    scene.run("heal", "third")
     assert scene.is_right()

@@ -17,7 +17,6 @@ from airflow_provider_influx_rollup.exceptions import PurgeRefused, RestoreIncom
 from airflow_provider_influx_rollup.lifecycle.purge.purge import purge
 from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec
 from airflow_provider_influx_rollup.lifecycle.restore.restore import plan_restore, restore
-from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from airflow_provider_influx_rollup.read_archive import read_archive
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from tests.conftest import InfluxServer
@@ -84,21 +83,8 @@ def purge_all(scene: ArchiveScene) -> dict[str, Any]:
     return drive(steps, scene.client, scene.tell, actions_with(scene.store)).as_json()
 
 
-def spec_of(scene: ArchiveScene) -> RestoreSpec:
-    org = scene.server.org
-    return RestoreSpec(
-        org=org,
-        source_bucket=scene.bucket,
-        measurement=scene.measurement,
-        target_bucket=scene.bucket,
-        target_org=org,
-        shown_path=str(scene.base),
-        ledger_bucket=scene.ledger,
-    )
-
-
 def restore_all(scene: ArchiveScene) -> dict[str, Any]:
-    steps = restore(spec_of(scene), WINDOW, RUN, scene.now)
+    steps = restore(scene.restore_spec(), WINDOW, RUN, scene.now)
     return drive(steps, scene.client, scene.tell, actions_with(scene.store)).as_json()
 
 
@@ -213,7 +199,7 @@ def test_restore_brings_the_rest_and_names_what_it_could_not_when_an_earlier_pur
     delete_all(scene.server, scene.bucket)
     single = Counter(one.fact for one in doubled_points() if not 10 <= (one.time_ns - AT) // SECOND < 15)
     actions = actions_with(scene.store)
-    plan = drive(plan_restore(spec_of(scene), WINDOW, scene.now), scene.client, scene.tell, actions)
+    plan = drive(plan_restore(scene.restore_spec(), WINDOW, scene.now), scene.client, scene.tell, actions)
     assert (plan["lost"], plan["lost_series"], plan["rows_archived"]) == (10, ["host=a, site=x"], 26)
     for _ in range(2):
         with pytest.raises(RestoreIncomplete, match=r"10 points.*host=a, site=x.*read_archive"):

@@ -9,7 +9,6 @@ import pytest
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
-from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from airflow_provider_influx_rollup.steps.store import WritePoints
 from tests.conftest import InfluxServer
 from tests.scenes.purge_scene import (
@@ -34,18 +33,7 @@ NEWER = (point(0, {"device": "a"}, "temp", 777.0), point(HOUR - 1, {"device": "b
 
 def make_stepper(scene: PurgeScene, measurement: str) -> Stepper:
     """A restore in several parts."""
-    org = scene.server.org
-    spec = RestoreSpec(
-        org=org,
-        source_bucket=scene.bucket,
-        measurement=scene.measurement,
-        target_bucket=scene.bucket,
-        target_org=org,
-        shown_path=str(scene.base),
-        target_measurement=measurement,
-        ledger_bucket=scene.ledger,
-        max_rows_per_read=2,
-    )
+    spec = scene.restore_spec(target_measurement=measurement, max_rows_per_read=2)
     return Stepper(scene, restore(spec, WINDOW, RUN, lambda: ARCHIVED_AT))
 
 

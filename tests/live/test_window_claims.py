@@ -11,7 +11,6 @@ import pytest
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
-from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from tests.conftest import InfluxServer
 from tests.scenes.archive_scene import RUN
 from tests.scenes.purge_scene import (
@@ -37,17 +36,7 @@ def make_steps(scene: PurgeScene, verb: str) -> Any:
     """A purge, or a restore in place, of the window."""
     if verb == "purge":
         return scene.purge_steps(WINDOW, now=NOW)
-    org = scene.server.org
-    spec = RestoreSpec(
-        org=org,
-        source_bucket=scene.bucket,
-        measurement=scene.measurement,
-        target_bucket=scene.bucket,
-        target_org=org,
-        shown_path=str(scene.base),
-        ledger_bucket=scene.ledger,
-    )
-    return restore(spec, WINDOW, RUN, lambda: NOW)
+    return restore(scene.restore_spec(), WINDOW, RUN, lambda: NOW)
 
 
 def finish(stepper: Stepper) -> str:

@@ -20,6 +20,7 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.client.settings import ClientSettings
 from airflow_provider_influx_rollup.lifecycle.archive.archive import archive
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
+from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
@@ -175,6 +176,20 @@ class ArchiveScene:
         """Archive as the operator does."""
         steps = self.steps(*windows, **more)
         return dict(drive(steps, client or self.client, self.tell, actions_with(self.store)).as_json())
+
+    def restore_spec(self, **changes: Any) -> RestoreSpec:
+        """A restore of the points into their own bucket."""
+        org = self.server.org
+        made = RestoreSpec(
+            org=org,
+            source_bucket=self.bucket,
+            measurement=self.measurement,
+            target_bucket=self.bucket,
+            target_org=org,
+            shown_path=str(self.base),
+            ledger_bucket=self.ledger,
+        )
+        return replace(made, **changes)
 
     def tell(self, report: Report) -> None:
         """Keep what is told."""

@@ -16,7 +16,6 @@ from airflow_provider_influx_rollup.lifecycle.archive.verify import Checked, ver
 from airflow_provider_influx_rollup.lifecycle.compact.compact import compact
 from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
 from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
-from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from airflow_provider_influx_rollup.read_archive import read_archive
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -100,16 +99,7 @@ class CompactScene(PurgeScene):
 
     def restored(self, bucket: str, interval: Interval = DAY) -> list[Fact]:
         """What a restore into another bucket brings there, read without the product."""
-        spec = RestoreSpec(
-            org=self.server.org,
-            source_bucket=self.bucket,
-            measurement=self.measurement,
-            target_bucket=bucket,
-            target_org=self.server.org,
-            shown_path=str(self.base),
-            ledger_bucket=self.ledger,
-            allow_missing=True,
-        )
+        spec = self.restore_spec(target_bucket=bucket, allow_missing=True)
         drive(restore(spec, interval, RUN, self.now), self.client, self.tell, actions_with(self.store))
         return sorted(replace(self, bucket=bucket).facts_plain(), key=repr)
 

@@ -21,7 +21,6 @@ from airflow_provider_influx_rollup.lifecycle.purge.purge import purge
 from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec
 from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
 from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
-from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
@@ -255,18 +254,7 @@ class Interleaving(PurgeScene):
         return lambda: archive(self.spec, windows, self._run(), self.now, VERSIONS)
 
     def _restore(self, interval: Interval, *, overwrite: bool = False) -> Callable[[], Any]:
-        org = self.server.org
-        spec = RestoreSpec(
-            org=org,
-            source_bucket=self.bucket,
-            measurement=self.measurement,
-            target_bucket=self.bucket,
-            target_org=org,
-            shown_path=str(self.base),
-            overwrite=overwrite,
-            allow_missing=True,
-            ledger_bucket=self.ledger,
-        )
+        spec = self.restore_spec(overwrite=overwrite, allow_missing=True)
         return lambda: restore(spec, interval, self._run(), self.now)
 
     def _write(self) -> Iterator[Callable[[], None]]:

@@ -118,7 +118,7 @@ class ErasureRun:
         what = (
             "runs kept archiving, purging or restoring the window while the series were erased from its files"
         )
-        fix = "run it again when these runs have ended: it goes on where it was"
+        fix = "run it again when these runs have ended: it continues where it stopped"
         raise SourceChanging(what, window=window, written="no certificate", fix=fix)
 
     def _clear_pipeline(

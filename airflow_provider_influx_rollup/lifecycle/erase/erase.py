@@ -225,7 +225,7 @@ def _clear_all(spec: EraseSpec, state: EraseState, clearing: ErasureRun) -> Step
         yield from ask(Report(f"{came} while the series were erased, going on", "warning"))
         state = state.next_round(found)
     what = f"{came} while the series were erased {MAX_ROUNDS} times"
-    fix = "stop what writes them, then run it again: it goes on where it was"
+    fix = "stop what writes them, then run it again: it continues where it stopped"
     raise SourceChanging(what, written="no certificate", fix=fix)
 
 

@@ -102,7 +102,9 @@ class Looker:
         new = sorted({*now.left, *(one.name for one in now.chosen)} - known)
         if new:
             what = f"pipeline {self.spec.shown(new[0])!r} ran for the first time while the series were erased"
-            raise SourceChanging(what, written="no certificate", fix="run it again: it goes on where it was")
+            raise SourceChanging(
+                what, written="no certificate", fix="run it again: it continues where it stopped"
+            )
 
 
 def _unknown_tag(key: str, measurement: str, fields: Iterable[str]) -> ConfigurationError:

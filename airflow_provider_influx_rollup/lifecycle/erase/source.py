@@ -92,7 +92,7 @@ def delete_matching(source: RollupSource, interval: Interval) -> Steps[None]:
         if not left:
             return
     what = f"{left:,} points of {source.bucket}/{source.measurement} are still there after they were deleted {MAX_DELETES} times"
-    fix = "stop what writes them, then run it again: it goes on where it was"
+    fix = "stop what writes them, then run it again: it continues where it stopped"
     raise PartialWrite(what, written="no certificate", fix=fix)
 
 

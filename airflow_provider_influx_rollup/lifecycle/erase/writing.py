@@ -49,10 +49,10 @@ class WritingRun:
         """Why there is no certificate."""
         receipt = self.receipt
         what = f"run {receipt.run_id!r} of pipeline {spec.shown(self.pipeline)!r} is writing {receipt.window}"
-        fix = "run it again when that run has ended: it goes on where it was"
+        fix = "run it again when that run has ended: it continues where it stopped"
         if self.is_old:
             what += f", since {format_instant(receipt.written_at)}"
-            fix = "see that the run has ended, or died, and run it again: it goes on where it was"
+            fix = "see that the run has ended, or died, and run it again: it continues where it stopped"
         return SourceChanging(what, window=receipt.window, written="no certificate", fix=fix)
 
 
@@ -109,4 +109,4 @@ class WritingRuns:
 def _earlier(start: datetime) -> datetime:
     """How far back windows may begin that reach an instant."""
     floor = datetime(1678, 1, 1, tzinfo=start.tzinfo)
-    return max(floor, start - LONGEST_WINDOW) if start - LONGEST_WINDOW > floor else floor
+    return max(floor, start - LONGEST_WINDOW)

@@ -228,7 +228,7 @@ def _delete_rest(spec: PurgeSpec, proof: Proof) -> Steps[int]:
         yield from ask(_delete(spec, proof.window))
     what = f"{sum(rows):,} points are still there after they were deleted {MAX_ROUNDS} times"
     raise PartialWrite(
-        what, window=proof.window, written="no certificate", fix="run it again: it goes on where it was"
+        what, window=proof.window, written="no certificate", fix="run it again: it continues where it stopped"
     )
 
 

@@ -130,7 +130,7 @@ def _write_until_right(
     :param totals: source points of each field, counted before
     :return: the last verdict, what was too large, and the book with what was there when the windows were last claimed
     """
-    why = ""
+    why, taken = "", tuple[Interval, ...]()
     below = yield from commits_below(job)
     for number in range(MAX_ROUNDS):
         began = now()
@@ -147,10 +147,16 @@ def _write_until_right(
         why = yield from _tell_why_again(verdict, taken)
         if taken and number + 1 < MAX_ROUNDS:
             book = yield from claim_again(book, job.windows, now() - began, now)
+    raise _never_settled(job, why, taken)
+
+
+def _never_settled(job: RollupBlock, why: str, taken: Sequence[Interval]) -> SourceChanging:
+    if taken:
+        what = f"other runs kept claiming windows of it while it was rolled up {MAX_ROUNDS} times ({why})"
+        return SourceChanging(what, window=job.span, fix="run it again when the other run has ended")
     what = f"the source kept changing while it was rolled up {MAX_ROUNDS} times ({why})"
-    raise SourceChanging(
-        what, window=job.span, fix="raise lateness so that the window is at rest, and run it again"
-    )
+    fix = "raise lateness so that the window is at rest, and run it again"
+    return SourceChanging(what, window=job.span, fix=fix)
 
 
 def _verify(job: RollupBlock, book: ReceiptBook, written: Written) -> Steps[Verification]:
