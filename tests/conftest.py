@@ -22,7 +22,7 @@ settings.register_profile(
     "ci", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.register_profile("soak", parent=settings.get_profile("ci"), max_examples=2000)
-settings.register_profile("check", parent=settings.get_profile("ci"), max_examples=20)
+settings.register_profile("check", parent=settings.get_profile("ci"), max_examples=8)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
