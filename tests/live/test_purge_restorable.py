@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.exceptions import PurgeRefused, RestoreIncomplete
+from airflow_provider_influx_rollup.exceptions import PurgeRefused, RestoreIncomplete, WindowFrozen
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from airflow_provider_influx_rollup.lifecycle.purge.purge import purge
 from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec
 from airflow_provider_influx_rollup.lifecycle.restore.restore import plan_restore, restore
+from airflow_provider_influx_rollup.lifecycle.rollup_script.rollup_script import ScriptSpec, roll_up_by_script
 from airflow_provider_influx_rollup.read_archive import read_archive
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from tests.conftest import InfluxServer
@@ -127,6 +129,29 @@ def test_measurements_come_back_when_their_points_have_hostile_names(
     purge_all(scene)
     restore_all(scene)
     assert facts(scene) == before
+
+
+@pytest.mark.parametrize("measurement", ["fläche", 'a"b', "a\\b"])
+def test_script_is_refused_when_a_parameter_names_the_measurement_that_was_purged(
+    influx: InfluxServer, client: InfluxClient, tmp_path: Path, measurement: str
+) -> None:
+    scene = make_archive_scene(influx, client, tmp_path, measurement=measurement)
+    write_by_to(influx, scene.bucket, measurement, [ToPoint((("host", "a"),), 0.5, AT)])
+    scene.archive()
+    purge_all(scene)
+    script = f"""from(bucket: "{scene.bucket}") |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+        |> filter(fn: (r) => r._measurement == params.name) |> sum()
+        |> map(fn: (r) => ({{r with _time: v.timeRangeStart}})) |> to(bucket: "{scene.ledger}")"""
+    spec = ScriptSpec(
+        script=script,
+        target_bucket=scene.ledger,
+        params={"name": measurement},
+        grid=GridSpec("1h"),
+        ledger_bucket=scene.ledger,
+        pipeline="own",
+    )
+    with pytest.raises(WindowFrozen):
+        drive(roll_up_by_script(spec, WINDOW, RUN, scene.now), client, scene.tell)
 
 
 @given(st.data())

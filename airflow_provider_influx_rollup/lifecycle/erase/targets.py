@@ -22,7 +22,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
-from airflow_provider_influx_rollup.lifecycle.rollup_script.not_purged import NAMED_MEASUREMENT
+from airflow_provider_influx_rollup.lifecycle.rollup_script.reads import may_read, text_of
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import FindBucket
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -206,10 +206,8 @@ def _may_be_read_by(spec: EraseSpec, values: Mapping[str, Any]) -> bool:
     script = values.get("script")
     if not isinstance(script, str):
         return False
-    whole = f"{script}\n{json.dumps(values.get('params'), ensure_ascii=False)}"
-    # without a measurement that it names, a script reads all of them
-    is_read = spec.archive.measurement in whole or not NAMED_MEASUREMENT.search(whole)
-    return spec.archive.bucket in whole and is_read
+    whole = text_of(script, values.get("params"))
+    return spec.archive.bucket in whole and may_read(whole, spec.archive.measurement)
 
 
 def naming_specs(spec: EraseSpec, stored: Sequence[StoredSpec]) -> list[str]:

@@ -29,7 +29,8 @@ from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import Receipt
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.blocks import done_by_this_run
 from airflow_provider_influx_rollup.lifecycle.rollup_script.gate import OnRawRead, plan_gate
-from airflow_provider_influx_rollup.lifecycle.rollup_script.not_purged import require_not_purged_for_script
+from airflow_provider_influx_rollup.lifecycle.rollup_script.last_look import last_look, require_not_purged
+from airflow_provider_influx_rollup.lifecycle.rollup_script.reads import ScriptReads
 from airflow_provider_influx_rollup.lifecycle.rollup_script.rows import ScriptRows
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock, wait_until_due
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
@@ -217,7 +218,7 @@ def _plan(
     if not dry_run:
         yield from wait_until_due(windows, lateness, now())
     if ledger is not None:
-        yield from _require_not_purged(spec, facts.buckets_read, windows)
+        yield from require_not_purged(_reads(spec, facts.buckets_read), windows)
     book = yield from _open_book(spec, facts, grid_spec, windows, run, has_ledger=ledger is not None)
     yield from ask(
         Report(
@@ -238,11 +239,8 @@ def _plan(
     )
 
 
-def _require_not_purged(
-    spec: ScriptSpec, reads: Iterable[str], windows: Sequence[Interval], book: ReceiptBook | None = None
-) -> Steps[None]:
-    texts = (spec.script, json.dumps(spec.params, default=str))
-    yield from require_not_purged_for_script(spec.ledger_bucket, reads, texts, windows, book)
+def _reads(spec: ScriptSpec, buckets: Iterable[str]) -> ScriptReads:
+    return ScriptReads.of(spec.ledger_bucket, buckets, spec.script, spec.params)
 
 
 def _grid_of_script(facts: ScriptFacts) -> GridSpec | None:
@@ -295,7 +293,7 @@ def _commit_window(plan: ScriptPlan, window: Interval, now: Clock) -> Steps[Rece
             yield from ask(Report(message, level="warning"))
         yield from _read_back(spec, rows, window)
         # the script has read and written at once: what was purged while it ran, or before, may be missing of its rows
-        yield from _require_not_purged(spec, plan.reads, [window], book)
+        yield from last_look(_reads(spec, plan.reads), [window], book)
     except InfluxRollupError as error:
         error.window = error.window or window
         if isinstance(error, WindowFrozen):
