@@ -13,7 +13,7 @@ from airflow_provider_influx_rollup.windows.resolver import RunFacts, resolve_in
 
 
 class StageInterval(TypedDict, total=False):
-    """What a stage says itself about its interval.
+    """The interval parameters of a stage.
 
     :param start: already rendered; aware or ISO 8601 with an offset
     :param stop: not included
@@ -42,7 +42,7 @@ def interval_of_run(context: Mapping[str, Any], **stage: Unpack[StageInterval]) 
 
 
 def run_facts(context: Mapping[str, Any], **stage: Unpack[StageInterval]) -> RunFacts:
-    """What the context says about a run, as plain values.
+    """Facts about a run from the context, as plain values.
 
     :param context: Airflow's context; runs without a data interval have no such keys at all
     """
@@ -66,7 +66,7 @@ def run_facts(context: Mapping[str, Any], **stage: Unpack[StageInterval]) -> Run
 
 
 def run_info(context: Mapping[str, Any]) -> RunInfo:
-    """Who runs the task, for the ledger.
+    """The author of a run, for the ledger.
 
     :param context: Airflow's context
     """

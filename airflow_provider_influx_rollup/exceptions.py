@@ -83,7 +83,7 @@ class InfluxRollupError(Exception):
         super().__init__(what)
 
     def __str__(self) -> str:
-        """What happened, to which window, what was written, what to do."""
+        """The message: what happened, to which window, what was written, what to do."""
         parts = [self.what]
         if self.window is not None:
             parts.append(f"Window: {self.window}")
@@ -95,7 +95,7 @@ class InfluxRollupError(Exception):
 
 
 class ConfigurationError(InfluxRollupError):
-    """What the DAG asks for cannot be done."""
+    """The DAG asks for something that cannot be done."""
 
     permanent = True
 
@@ -282,7 +282,7 @@ class RestoreIncomplete(InfluxRollupError):
 
 
 class StoreError(InfluxRollupError):
-    """What the file system or object store said."""
+    """An error of the file system or object store."""
 
 
 class StoreUnavailable(StoreError):
@@ -296,7 +296,7 @@ class StoreForbidden(StoreError):
 
 
 class InfluxError(InfluxRollupError):
-    """What the server, or the way to it, said.
+    """An error of the server, or of the connection to it.
 
     :param http_status: the status of the answer, if there was one
     """

@@ -1,4 +1,4 @@
-"""What Airflow reads about this package. Strings only: it is imported by every Airflow process."""
+"""Metadata of this package for Airflow. Strings only: every Airflow process imports it."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ SECTION = "influx_rollup"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollupSettings:
-    """What an Airflow installation sets for all connections and stages; the defaults are here.
+    """Settings of an Airflow installation for all connections and stages, with their defaults.
 
     :param ledger_bucket: the bucket of the receipts
     :param connect_timeout_seconds: how long opening a connection may take

@@ -1,4 +1,4 @@
-"""What a step is: a wish that a driver fulfils, with the type of its answer."""
+"""A step: a request of a verb that a driver fulfils, with the type of its answer."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 
 @contextmanager
 def failing_by_permanence() -> Iterator[None]:
-    """Turn permanent errors into AirflowFailException (no retry); the others go on to Airflow's retries.
+    """Turn permanent errors into AirflowFailException (no retry); the others are left to Airflow's retries.
 
     :raises AirflowFailException: with the error's name and whole message
     """
@@ -27,7 +27,7 @@ def failing_by_permanence() -> Iterator[None]:
 
 
 def error_event(error: InfluxRollupError) -> dict[str, Any]:
-    """What a trigger sends for an error: the class name, the whole message and whether it is permanent.
+    """The event that a trigger sends for an error: class name, whole message, whether it is permanent.
 
     :param error: what the verb raised in the triggerer
     """

@@ -1,4 +1,4 @@
-"""Which aggregates there are, what they need, and how InfluxDB computes them."""
+"""The catalog of aggregates: what each needs, and how InfluxDB computes it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ QUANTILE = re.compile(r"p([0-9]{1,2}(?:\.[0-9]{1,4})?|100)(_approx)?")
 
 
 class Source(Enum):
-    """What an aggregate is computed from."""
+    """The input of an aggregate."""
 
     PUSHED = "computed by the storage engine"
     RAW = "computed from the raw points"

@@ -50,7 +50,7 @@ class Groups:
 
     @property
     def counts(self) -> Positions:
-        """How many values each group has."""
+        """Number of values of each group."""
         return np.diff(np.append(self.starts, len(self.values)))
 
     @cached_property
@@ -239,7 +239,7 @@ def _median(groups: Groups) -> Values:
 
 
 def _distinct(groups: Groups) -> Values:
-    """How many distinct values each group has."""
+    """Number of distinct values of each group."""
     _, codes = np.unique(groups.values, return_inverse=True)
     order = np.lexsort((codes, groups.group_of_value))
     is_new = np.append(True, np.diff(codes.reshape(-1)[order]) != 0)
@@ -257,7 +257,7 @@ def _integral(groups: Groups) -> Values:
 
 
 def counter_step(before: Values, after: Values) -> Values:
-    """What a counter grew by between two values: after a drop it counts from zero again.
+    """Growth of a counter between two values: after a drop it counts from zero again.
 
     :return: floats; of integers unsigned ones, which hold each step
     """
@@ -283,7 +283,7 @@ def _increase(groups: Groups) -> Values:
 
 
 def _resets(groups: Groups) -> Values:
-    """How often a value is lower than the one before it in the window."""
+    """Number of values that are lower than the one before in the window."""
     drops = np.zeros(len(groups.values), np.int64)
     drops[1:] = groups.values[1:] < groups.values[:-1]
     drops[groups.starts] = 0

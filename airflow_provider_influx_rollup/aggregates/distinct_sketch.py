@@ -74,7 +74,7 @@ def merge_images(images: Sequence[Image], starts: Positions) -> list[Image]:
 
 
 def estimates(images: Sequence[Image]) -> Positions:
-    """How many distinct values each sketch stands for."""
+    """Number of distinct values that each sketch stands for."""
     read = require_datasketches().hll_sketch.deserialize
     return np.array([round(read(image).get_estimate()) for image in images], np.int64)
 

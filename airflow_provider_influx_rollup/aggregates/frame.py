@@ -219,6 +219,6 @@ def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _validity(array: pa.Array) -> NDArray[np.bool_]:
-    """Which values are not null."""
+    """Mask of the values that are not null."""
     bits = np.unpackbits(np.frombuffer(array.buffers()[0], np.uint8), bitorder="little")
     return bits[array.offset : array.offset + len(array)].astype(bool)

@@ -17,7 +17,7 @@ from airflow_provider_influx_rollup.globs import is_glob
 
 
 class Way(Enum):
-    """Where an aggregate of a tier is merged."""
+    """The place where an aggregate of a tier is merged."""
 
     PART = "one part, merged by the storage engine"
     MERGED = "a formula over parts that the storage engine merged"
@@ -26,7 +26,7 @@ class Way(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """How one aggregate is merged.
+    """The merge of one aggregate.
 
     :param needs: the parts, each as the aggregates that can serve for it, the best first; the first part is there
         wherever the aggregate is
@@ -71,7 +71,7 @@ FIX = "compute it from the raw points, or store what merges in every tier, such 
 
 
 def find_merge(name: str) -> Merge:
-    """How an aggregate is merged.
+    """Return the merge of an aggregate.
 
     :raises AggregateNotMergeable: when it cannot be, with the reason
     """
@@ -113,7 +113,7 @@ def require_parts(rules: AggregateRules, below: AggregateRules, tier_below: str)
 
 @dataclass(frozen=True, slots=True)
 class TierRules:
-    """Which columns a tier has, given the fields of the tier below; used as ``AggregateRules`` are for raw points.
+    """The columns of a tier, given the fields of the tier below; used as ``AggregateRules`` are for raw points.
 
     :param rules: what the tier asks for
     :param below: what the tier below stores
@@ -169,7 +169,7 @@ def original_field(target_field: str, below: AggregateRules) -> str | None:
 
 
 def part_of(column: Column, source: str) -> str:
-    """Which aggregate a source of a column is."""
+    """The aggregate from which a column is merged."""
     return source[len(column.field) + 1 :]
 
 

@@ -54,12 +54,12 @@ class QuantileSketches:
 
     @property
     def sizes(self) -> Positions:
-        """How many buckets each sketch has."""
+        """Number of buckets of each sketch."""
         return np.diff(np.append(self.starts, len(self.keys)))
 
     @property
     def totals(self) -> Positions:
-        """How many numbers each sketch stands for."""
+        """Number of values that each sketch stands for."""
         return np.add.reduceat(self.counts, self.starts)
 
     @property

@@ -67,7 +67,7 @@ def decode_quantile_sketches(texts: Sequence[str] | NDArray[Any]) -> QuantileSke
 
 
 def _first_numbers(bodies: Sequence[bytes], ends: Positions) -> Positions:
-    """Which number each body begins with."""
+    """The number with which each body begins."""
     stops = np.cumsum([len(body) for body in bodies])
     last = np.searchsorted(ends, stops)
     if not all(bodies) or not np.array_equal(ends[last], stops):

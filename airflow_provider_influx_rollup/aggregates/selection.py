@@ -1,4 +1,4 @@
-"""Which aggregates of which fields a rollup computes, given the fields the source has."""
+"""Choose the aggregates of each field that a rollup computes, given the fields of the source."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ class AggregateRules:
 
 
 def _parted(fields: Sequence[str] | None) -> tuple[list[str] | None, list[str]]:
-    """What is taken and what is taken away; a list that only takes away starts from all, as elsewhere."""
+    """Names included and excluded; a list of exclusions alone starts from all names, as elsewhere."""
     taken_away = [glob.removeprefix("!") for glob in fields or () if glob.startswith("!")]
     if "" in taken_away:
         what = "'!' is not a glob of field names"

@@ -81,7 +81,7 @@ def merge_texts(name: str, texts: Values, starts: Positions) -> Any:
 
 
 def column(aggregate: Aggregate, sketches: Any) -> Values:
-    """What is stored of sketches: their texts, or the number that an aggregate reads from them.
+    """The stored form of sketches: their texts, or the number that an aggregate reads from them.
 
     :param sketches: from ``build`` or ``merge_texts`` of ``aggregate.sketch``
     """

@@ -79,7 +79,7 @@ def merge_part(column: str, part: str, rows: Frame, bounds: WindowBounds, *, is_
 
 
 def count_rows(column: str, rows: Frame, bounds: WindowBounds) -> Block:
-    """How many rows of the tier below each series and window has."""
+    """Number of rows of the tier below for each series and window."""
     order, starts, keys = _grouped(rows, bounds)
     counts = np.diff(np.append(starts, len(order)))
     return _block(column, rows.tag_sets, keys, bounds, counts)

@@ -41,7 +41,7 @@ class WideSums:
         return WideSums(self.high + other.high + (low >> HALF), low & LOW)
 
     def fits(self, dtype: np.dtype[Any]) -> NDArray[np.bool_]:
-        """Which sums 64 bits can hold.
+        """Mask of the sums that 64 bits can hold.
 
         :param dtype: signed or unsigned
         """
@@ -59,7 +59,7 @@ class WideSums:
 
 
 def may_overflow(least: int, most: int, count: int) -> bool:
-    """Whether a sum of so many integers between two bounds, or a difference of two, may need more than 63 bits.
+    """Whether a sum of this many integers between two bounds, or a difference of two, may need more than 63 bits.
 
     :param count: most values of one group
     """

@@ -65,7 +65,7 @@ class Block:
     too_large: Codes = field(default_factory=no_windows)
 
     def moved(self, windows: int) -> Block:
-        """The same, so many windows later."""
+        """The same, a number of windows later."""
         return replace(self, window=self.window + windows, too_large=self.too_large + windows)
 
 

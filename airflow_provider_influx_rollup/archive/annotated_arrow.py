@@ -42,7 +42,7 @@ class ArrowDecoder:
 
     :param error_from_text: makes the error of a message that the server put into the answer
     :param batch_bytes: how much CSV is gathered before it is parsed
-    :param is_final: whether nobody looks at ``doubts``
+    :param is_final: whether ``doubts`` are ignored
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class ArrowDecoder:
 
     @property
     def doubts(self) -> Doubts:
-        """Where the tables may have lost carriage returns."""
+        """Places at which the tables may have lost carriage returns."""
         return self._splitter.doubts
 
     def close(self) -> list[pa.Table]:
@@ -195,7 +195,7 @@ def _read_chosen(data: bytes, wanted: Mapping[int, pa.DataType], count: int, *, 
 
 
 def _block_bytes(data: bytes) -> int:
-    """How much Arrow's reader takes at once: no record may be longer than that."""
+    """Block size of Arrow's reader: no record may be longer than that."""
     step = READ_BLOCK_BYTES // 2
     has_short_records = all(
         data.find(b"\n", start, start + step) >= 0 for start in range(0, len(data) - step, step)

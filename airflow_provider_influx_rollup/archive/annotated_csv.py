@@ -65,7 +65,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Doubts:
-    """Where an answer may have lost carriage returns: a text that had one is quoted, and so are others.
+    """Places at which an answer may have lost carriage returns: a text that had one is quoted, and so are others.
 
     :param columns: text columns of tables that have a quote
     :param has_names: whether a column's own name is quoted
@@ -151,7 +151,7 @@ class BlockSplitter:
 
     @property
     def doubts(self) -> Doubts:
-        """Where what came so far may have lost carriage returns."""
+        """Places at which the answer so far may have lost carriage returns."""
         columns = {name for block in self._quoted for name in block.text_columns}
         return Doubts(frozenset(columns), any(block.has_quoted_name for block in self._known.values()))
 

@@ -33,7 +33,7 @@ class DigestDecoder:
 
     @property
     def doubts(self) -> Doubts:
-        """Where the answer may have lost carriage returns."""
+        """Places at which the answer may have lost carriage returns."""
         return self._splitter.doubts
 
     def close(self) -> str:

@@ -75,7 +75,7 @@ class RowDecoder:
 
     :param error_from_text: makes the error of a message that the server put into the answer
     :param keeps_bytes: whether bytes that are not UTF-8 become lone surrogates; else they are an error
-    :param is_final: whether nobody looks at ``doubts``
+    :param is_final: whether ``doubts`` are ignored
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class RowDecoder:
 
     @property
     def doubts(self) -> Doubts:
-        """Where the rows may have lost carriage returns."""
+        """Places at which the rows may have lost carriage returns."""
         return self._splitter.doubts
 
     def close(self) -> list[Row]:

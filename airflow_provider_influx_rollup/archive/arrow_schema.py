@@ -1,4 +1,4 @@
-"""Which Arrow type a Flux type becomes."""
+"""Map Flux types to Arrow types."""
 
 from __future__ import annotations
 

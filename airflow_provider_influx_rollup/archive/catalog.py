@@ -49,7 +49,7 @@ class Entry:
 
     @classmethod
     def of(cls, manifest: Manifest) -> Entry:
-        """What the index keeps of a manifest."""
+        """The index entry of a manifest."""
         return cls(
             window=manifest.window,
             generation=manifest.generation,
@@ -64,7 +64,7 @@ class Entry:
 
     @property
     def made_at(self) -> datetime:
-        """When it was made; as a text, times with and without a fraction of a second have no order."""
+        """Time of its creation; as texts, times with and without a fraction of a second do not sort."""
         return datetime.fromisoformat(self.created_at)
 
     @property

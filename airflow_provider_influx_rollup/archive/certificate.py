@@ -64,7 +64,7 @@ def certificate_number(name: str) -> int | None:
 
 
 def certificates_folder(measurement_folder: str) -> str:
-    """Where the certificates of a measurement are."""
+    """The folder of a measurement's certificates."""
     return f"{measurement_folder}/{CERTIFICATES}"
 
 
@@ -145,7 +145,7 @@ def require_chain(certificates: Sequence[Certificate]) -> None:
 
 
 def _signed(values: Mapping[str, Any]) -> bytes:
-    """What is signed: all but the hash, which covers the signature too, and the signature itself."""
+    """The signed bytes: all but the signature and the hash, which covers the signature too."""
     bare = {key: value for key, value in values["signature"].items() if key != "value"}
     rest = {key: value for key, value in values.items() if key != "sha256"}
     return encode_document({**rest, "signature": bare})

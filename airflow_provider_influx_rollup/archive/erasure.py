@@ -1,4 +1,4 @@
-"""What an erasure leaves beside an archive: whom it was about, as a salted hash, and which files are gone for it."""
+"""Documents that an erasure leaves beside an archive: the erased tags as a salted hash, and the files that it removed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STATE = re.compile(r"([0-9a-f]{16})\.json")
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whose series were erased: who knows the tags can check them, and nobody can read them.
+    """Whose series were erased: who knows the tags can check them; they cannot be read from it.
 
     :param keys: the tag keys, sorted
     :param salt: random, hex digits
@@ -121,7 +121,7 @@ class ErasedFiles:
 
 
 def erasures_folder(measurement_folder: str) -> str:
-    """Where erasures that go on, and fences, lie."""
+    """The folder of running erasures and of fences."""
     return f"{measurement_folder}/{ERASURES}"
 
 

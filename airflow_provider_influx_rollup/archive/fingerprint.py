@@ -1,4 +1,4 @@
-"""What some points are: counts and sums of row hashes, by field and by series. Order does not matter, parts add up."""
+"""Fingerprints of points: counts and sums of row hashes, by field and by series. Order does not matter, parts add up."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NOTHING = Total(0, f"{0:016x}")
 
 @dataclass(frozen=True, kw_only=True)
 class Fingerprint:
-    """What some points are; two of them are equal when the points are.
+    """Fingerprint of some points; two of them are equal when the points are.
 
     :param fields: by field and value type
     :param series: by the hash of a tag set; kept in memory, and in no manifest

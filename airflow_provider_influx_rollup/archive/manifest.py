@@ -37,7 +37,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What a generation holds, and what it was made of.
+    """Contents and origin of a generation.
 
     :param generation: 1 is the first
     :param tags: tag keys, sorted: the columns of the files

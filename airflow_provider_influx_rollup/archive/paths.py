@@ -1,4 +1,4 @@
-"""Where a window of a measurement lies: ``org/bucket/measurement/window=<start>_<stop>/gen=<n>/``."""
+"""Paths of a measurement's windows: ``org/bucket/measurement/window=<start>_<stop>/gen=<n>/``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which generations stand for which part of an interval."""
+"""Choose the generations that cover each part of an interval."""
 
 from __future__ import annotations
 

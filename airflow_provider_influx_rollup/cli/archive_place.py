@@ -1,4 +1,4 @@
-"""What the commands about archives share: where the archive is, and of what."""
+"""Options of all commands about archives: where the archive is, and of which bucket."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LAST = "1d"
 
 
 def add_place(parser: ArgumentParser) -> None:
-    """Where the archive is, and what it is of."""
+    """Options for the archive's place and its bucket."""
     parser.add_argument(
         "base", metavar="BASE", help="the archive's folder, or a URL such as s3://lake/telemetry"
     )

@@ -46,7 +46,7 @@ class _RefusedToken(argparse.Action):
 
 
 def add_connection(parser: argparse.ArgumentParser) -> None:
-    """How to reach the server, and how to print."""
+    """Options for the server and for the output."""
     group = parser.add_argument_group("connection")
     group.add_argument("--url", help="the server; default: INFLUX_URL")
     group.add_argument("--org", help="the organisation's name; default: INFLUX_ORG, or the connection's")
@@ -61,7 +61,7 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
 
 
 def add_interval(parser: argparse.ArgumentParser, *, last: str, is_asked: bool = False) -> None:
-    """Which windows.
+    """Options for the interval.
 
     :param last: a Flux duration: how far back, when ``--from`` is not given
     :param is_asked: whether ``args.last`` is None unless it is given, for commands that are about all windows then
@@ -83,7 +83,7 @@ def add_interval(parser: argparse.ArgumentParser, *, last: str, is_asked: bool =
 
 
 def add_pipelines(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
-    """Which pipelines; all of the ledger unless some must be named."""
+    """Options for the pipelines; all of the ledger unless some must be named."""
     parser.add_argument(
         "--pipeline",
         action="append",

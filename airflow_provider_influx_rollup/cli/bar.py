@@ -51,7 +51,7 @@ def bar(states: Sequence[WindowState], console: Console) -> Text:
 
 
 def legend() -> Text:
-    """What the characters mean."""
+    """Legend of the characters."""
     line = Text()
     for state, (mark, style) in MARKS.items():
         line.append(mark, style)

@@ -1,4 +1,4 @@
-"""Which windows of each pipeline are committed, and what the others lack."""
+"""Show which windows of each pipeline are committed, and what the others lack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands say to scripts."""
+"""Exit codes of the commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the command line asks Airflow for: a connection, the rollups of a DAG. Only this file needs Airflow."""
+"""Read a connection or the rollups of a DAG from Airflow. Only this file of the command line needs Airflow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How late points came after their windows, and which lateness would have caught 99 % and 99.9 % of them."""
+"""Show how late points came after their windows, and which lateness would have caught 99 % and 99.9 % of them."""
 
 from __future__ import annotations
 

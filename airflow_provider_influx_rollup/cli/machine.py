@@ -1,4 +1,4 @@
-"""What ``doctor`` looks at on this machine: versions and the zone database."""
+"""Examine this machine for ``doctor``: versions and the time zone database."""
 
 from __future__ import annotations
 

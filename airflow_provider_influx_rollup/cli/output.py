@@ -1,4 +1,4 @@
-"""What the commands print: tables for people, JSON for programs, errors on stderr."""
+"""Output of the commands: tables for people, JSON for programs, errors on stderr."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Output:
         _complain(f"{name}: {message}")
 
     def report(self, report: Report) -> None:
-        """What a verb reports; warnings always, the rest when asked for."""
+        """Print a verb's messages: warnings always, the rest on request."""
         if report.level == "warning" or self._is_verbose:
             _complain(report.message)
 

@@ -1,4 +1,4 @@
-"""What a run of an interval would do: windows by state, points, seconds, bytes, and what is frozen. Writes nothing."""
+"""Show what a run of an interval would do: windows by state, points, seconds, bytes, and what is frozen. Writes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Restore archived points into a bucket, and prove that they are back. A rerun goes on where a run was cut."""
+"""Restore archived points into a bucket, and prove that they are back. A rerun resumes where a run was cut off."""
 
 from __future__ import annotations
 

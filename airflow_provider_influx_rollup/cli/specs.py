@@ -1,4 +1,4 @@
-"""What ``plan`` is about: pipelines of the ledger, of a DAG, or of a lifecycle file."""
+"""Specs for ``plan``: from the ledger, a DAG, or a lifecycle file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ChosenSpecs:
 
 
 def wanted_from(args: Namespace) -> ChosenSpecs:
-    """What the options ask for.
+    """The specs that the options name.
 
     :raises ConfigurationError: when the DAG or the file cannot be read, or has no rollup
     """

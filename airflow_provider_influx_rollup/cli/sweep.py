@@ -1,4 +1,4 @@
-"""What ``verify`` and ``reconcile`` share: compare pipelines with their sources, and print what differs."""
+"""Compare pipelines with their sources and print the differences, for ``verify`` and ``reconcile``."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def run_sweep(args: Namespace, output: Output, mode: str, max_windows: int | Non
 
 
 def who(command: str) -> str:
-    """Who repairs, for the history in the ledger."""
+    """The author of a repair, for the history in the ledger."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

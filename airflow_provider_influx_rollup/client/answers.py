@@ -1,4 +1,4 @@
-"""What answers of the API hold, as values of ours."""
+"""Decode answers of the API to this package's values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which database of the 1.x-compatible API a bucket is."""
+"""The database of the 1.x-compatible API that a bucket is."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def _write(client: InfluxClient, bucket: str, lines: Iterable[str], points: Iter
 
 
 class _Run(Generic[Result]):
-    """Where a verb stands: iterates over its steps; each is answered before the next.
+    """A running verb: iterates over its steps; each is answered before the next.
 
     :param steps: the verb
     """

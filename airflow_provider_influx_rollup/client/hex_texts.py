@@ -24,7 +24,7 @@ ResultOfClose = TypeVar("ResultOfClose", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class TextsInHex:
-    """How texts come back.
+    """The encoding of texts in answers.
 
     :param with_names: whether the names of the columns came in hexadecimal too
     :param keeps_bytes: whether bytes that are no UTF-8 become lone surrogates; else they are an error
@@ -155,7 +155,7 @@ class TablesDecoder:
 
     @property
     def doubts(self) -> Doubts:
-        """Where the tables may have lost carriage returns."""
+        """Places at which the tables may have lost carriage returns."""
         return self._decoder.doubts
 
     def feed(self, data: bytes) -> None:

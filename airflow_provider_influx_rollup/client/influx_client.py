@@ -65,7 +65,7 @@ class Decoder(Protocol[ResultOfClose]):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What the server says of itself.
+    """Version and name of the server.
 
     :param status: ``"pass"`` when it works
     """
@@ -270,7 +270,7 @@ class InfluxClient:
         self._send(requests.write_request(self._settings.org, bucket, b"", compress=False))
 
     def delete(self, bucket: str, interval: Interval, predicate: str) -> None:
-        """Delete the points of the half-open ``[start, stop)``. The server tells nobody how many it deleted.
+        """Delete the points of the half-open ``[start, stop)``. The server does not tell how many it deleted.
 
         :param predicate: such as ``_measurement="m" AND site="a"``; it must name a measurement
         """

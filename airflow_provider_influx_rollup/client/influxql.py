@@ -1,4 +1,4 @@
-"""What only InfluxQL can tell or do, over the 1.x-compatible API."""
+"""Requests that only InfluxQL can answer, over the 1.x-compatible API."""
 
 from __future__ import annotations
 

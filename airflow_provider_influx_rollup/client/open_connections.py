@@ -31,7 +31,7 @@ class OpenConnections:
             self._sockets[id(opened)] = ref(opened)
 
     def end_all(self) -> None:
-        """Shut every socket down; what waits for it goes on with an error."""
+        """Shut every socket down; what waits for it ends with an error."""
         for known in list(self._sockets.values()):
             opened = known()
             if opened is not None:

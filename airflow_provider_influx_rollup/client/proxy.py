@@ -48,14 +48,14 @@ class Proxy:
 
     @property
     def headers(self) -> dict[str, str] | None:
-        """What says user and password to the proxy, so that no URL has them; None when there are none."""
+        """The headers with the proxy's user and password, so that no URL has them; None when there are none."""
         if self.credentials is None:
             return None
         return {"proxy-authorization": f"Basic {b64encode(self.credentials.encode()).decode()}"}
 
 
 def password_of(text: str | None) -> str | None:
-    """What looks like a password in a proxy's URL, to hide it, also where the URL is not possible.
+    """The part of a proxy's URL that looks like a password, also in an invalid URL, so that it can be hidden.
 
     :param text: the URL, or what somebody took for one
     """
@@ -87,7 +87,7 @@ def _why_unusable(parts: SplitResult) -> str | None:
 
 
 def _why_no_location(location: str) -> str | None:
-    """What the library that opens the connection has against ``host:port``."""
+    """The objection of the connection's library to ``host:port``."""
     if "%" in location.partition("]")[2 if location.startswith("[") else 0]:
         # the @ and : of a URL that was percent-encoded as a whole: its password is in what looks like the host
         return "its host is percent-encoded"

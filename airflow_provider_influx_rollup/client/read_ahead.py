@@ -16,7 +16,7 @@ Item = bytes | BaseException | None
 
 
 class _Receiver:
-    """A thread that takes pieces into a short queue, until nobody wants them any more."""
+    """A thread that takes pieces into a short queue, until they are no longer wanted."""
 
     def __init__(self, pieces: Generator[bytes, None, None]) -> None:
         self._pieces = pieces

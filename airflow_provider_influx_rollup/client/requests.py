@@ -20,7 +20,7 @@ JSON_TYPE = {"Content-Type": "application/json"}
 
 
 class RequestKind(Enum):
-    """What a request does, which decides the error of a refusal."""
+    """Purpose of a request, which decides the error of a refusal."""
 
     QUERY = "query"
     WRITE = "write"

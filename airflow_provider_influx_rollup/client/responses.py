@@ -1,4 +1,4 @@
-"""What an answer means: status and text to an error of ours. Nothing is received here.
+"""Map an answer's status and text to this package's errors. Nothing is received here.
 
 InfluxDB says overload and memory trouble with status 400, an unknown organisation with 400 or 404, and errors of a query
 that has begun with a table after status 200, so the text decides before the status does.

@@ -31,7 +31,7 @@ def call_with_retries(attempt: Callable[[], Result], *, deadline_seconds: float)
     :param attempt: must be safe to repeat
     :param deadline_seconds: no try starts later than this after the first; a running try is not cut short
     :raises InfluxError: of the last try; its message says how many tries there were
-    :raises InfluxUnavailable: when nobody waits for the answer any more, see ``giving_up_after``
+    :raises InfluxUnavailable: when the answer is no longer awaited, see ``giving_up_after``
     """
     abandoned = _abandoned.get()
     if abandoned.is_set():
@@ -54,7 +54,7 @@ def call_with_retries(attempt: Callable[[], Result], *, deadline_seconds: float)
 def giving_up_after(abandoned: threading.Event) -> Iterator[None]:
     """In here no request begins, and none is tried again, once an event is set.
 
-    :param abandoned: set when nobody waits for the answers any more
+    :param abandoned: set when the answers are no longer awaited
     """
     token = _abandoned.set(abandoned)
     try:

@@ -18,7 +18,7 @@ SECOND = timedelta(seconds=1)
 
 
 def steady_seconds() -> float:
-    """Seconds that nobody sets; they go on while the machine sleeps, where the system has such a clock."""
+    """Seconds of a clock that is never set; they advance while the machine sleeps, where the system has such a clock."""
     boot_time = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boot_time is None else time.clock_gettime(boot_time)
 
@@ -121,7 +121,7 @@ class ServerClock:
 
 
 def _date(headers: Mapping[str, str]) -> datetime | None:
-    """What the server said; None when it said nothing, or a cache repeats what it said before."""
+    """The server's time; None when the answer has none, or a cache repeats an older one."""
     text = headers.get("Date")
     if not text or headers.get("Age", "0") != "0":
         return None

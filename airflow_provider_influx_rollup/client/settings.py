@@ -1,4 +1,4 @@
-"""How to reach an InfluxDB server."""
+"""Settings of a connection to an InfluxDB server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_POOL_SIZE = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
-    """Where the server is and how to talk to it. Its repr shows neither the token nor the proxy.
+    """Address and options of a server. Its repr shows neither the token nor the proxy.
 
     :param url: ``http://host:8086`` or ``https://...``; a path in it is kept
     :param org: name of the organisation

@@ -1,4 +1,4 @@
-"""What is wrong with certificates, and what helps; none of it passes by waiting."""
+"""Explain errors of certificates and their fixes; none of them passes by waiting."""
 
 from __future__ import annotations
 

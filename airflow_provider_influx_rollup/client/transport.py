@@ -65,7 +65,7 @@ class Transport:
     def stream(self, request: Request, *, is_bulk: bool = False) -> Generator[bytes, None, None]:
         """Send a request and receive its answer in pieces.
 
-        :param is_bulk: the answer is long, and nobody waits for its first bytes
+        :param is_bulk: the answer is long, and its first bytes may take time
         :raises InfluxTruncated: when the answer stops in the middle
         :raises InfluxError: as the status and the text say; nothing is tried again but a 401 with a fresh token
         """

@@ -45,7 +45,7 @@ class PointsOf(PointsQuery):
 
 @dataclass(frozen=True, slots=True)
 class SliceCounts(RowsQuery[list[int]]):
-    """How many points each slice has, counted in the storage engine."""
+    """Points of each slice, counted in the storage engine."""
 
     source: RollupSource
     slices: Sequence[Interval]

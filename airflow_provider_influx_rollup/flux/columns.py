@@ -44,7 +44,7 @@ class LostColumns:
 
 @dataclass(slots=True)
 class _Flow:
-    """What is known of the columns at one place of a pipeline.
+    """The columns known at one place of a Flux pipeline.
 
     :param lost: column -> the stage that dropped it
     :param group: the columns of the group key among those a write needs; None when unknown

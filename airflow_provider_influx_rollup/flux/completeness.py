@@ -1,4 +1,4 @@
-"""How many points each series has in each window."""
+"""Points of each series in each window."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SeriesCount:
-    """How many points a field of a series has in the window that starts so; each series key has a count of its own."""
+    """Points of one field of a series in the window that starts at a time; each series key has a count of its own."""
 
     start: datetime
     series: Series

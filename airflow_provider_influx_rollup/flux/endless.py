@@ -36,7 +36,7 @@ def _bare_call(chain: Sequence[Stage]) -> Stage | None:
 
 
 def _after_range(chain: Iterable[Stage]) -> list[Stage] | None:
-    """What follows the first ``range()``; None when its stop does not move with the window."""
+    """The calls after the first ``range()``; None when its stop does not move with the window."""
     rest = iter(chain)
     for stage in rest:
         if stage.function == "range":

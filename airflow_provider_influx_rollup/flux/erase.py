@@ -88,7 +88,7 @@ class TextRecords(RowsQuery[list[TextRecord]]):
 
 @dataclass(frozen=True, slots=True)
 class CopiesRecords(RowsQuery[list[CopiedTo]]):
-    """Where validations write copies of points.
+    """The places to which validations copy points.
 
     :param tags: of the records
     """

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SeriesSource:
-    """Which points are watched.
+    """The points that are watched.
 
     :param bucket: the bucket they are in
     :param measurement: their measurement

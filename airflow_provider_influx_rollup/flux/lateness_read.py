@@ -71,7 +71,7 @@ class CleanChecks(LedgerQuery[list[CleanCheck]]):
 
 @dataclass(frozen=True, slots=True)
 class FirstCommits(RowsQuery[dict[int, datetime]]):
-    """When each window, by its start in nanoseconds, was committed first: its event of the first generation.
+    """Time of each window's first commit, by the window's start in nanoseconds: its event of the first generation.
 
     :param written: by the clock of the workers
     """

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommittedWindow:
-    """What coverage needs of a receipt."""
+    """The part of a receipt that coverage needs."""
 
     window: Interval
     state: State
@@ -47,7 +47,7 @@ class CommittedWindow:
 
 @dataclass(frozen=True, slots=True)
 class CoveredWindows(LedgerQuery[list[CommittedWindow]]):
-    """What coverage needs of the receipts whose windows start in an interval."""
+    """The parts that coverage needs of the receipts whose windows start in an interval."""
 
     ledger_bucket: str
     pipeline: str
@@ -176,7 +176,7 @@ class UnfinishedReceipts(LedgerQuery[list[tuple[str, datetime]]]):
 
 @dataclass(frozen=True, slots=True)
 class SpecCount:
-    """How many receipts a pipeline has of a spec."""
+    """Number of receipts that a pipeline has of a spec."""
 
     pipeline: str
     spec_hash: str
@@ -185,7 +185,7 @@ class SpecCount:
 
 @dataclass(frozen=True, slots=True)
 class SpecCounts(LedgerQuery[list[SpecCount]]):
-    """How many receipts each pipeline has of each spec, by the windows that start in an interval."""
+    """Number of receipts of each pipeline and spec whose windows start in an interval."""
 
     ledger_bucket: str
     starts: Interval

@@ -40,7 +40,7 @@ from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interva
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.archive.annotated_rows import Row
 
-SURVIVORS_MEASUREMENT = "ghost_survivors"
+SET_ASIDE_MEASUREMENT = "ghost_survivors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class WritingReceipts(LedgerQuery[list[ReceiptState]]):
 
 @dataclass(frozen=True, slots=True)
 class ClaimsOf(LedgerQuery[dict[datetime, str]]):
-    """Who claimed the windows last that start in an interval: claims by start."""
+    """The latest claim of each window that starts in an interval, by start."""
 
     ledger_bucket: str
     pipeline: str
@@ -166,7 +166,7 @@ def _states(rows: Iterable[Row]) -> list[ReceiptState]:
 
 @dataclass(frozen=True, slots=True)
 class SetAsideRecords(RowsQuery[list[str]]):
-    """What a pipeline put aside before deletes, at windows that start in an interval: the records, as JSON."""
+    """The JSON records of values that a pipeline set aside before deletes, for windows that start in an interval."""
 
     ledger_bucket: str
     pipeline: str
@@ -174,7 +174,7 @@ class SetAsideRecords(RowsQuery[list[str]]):
 
     def flux(self) -> str:
         mine = is_any("pipeline", [self.pipeline])
-        return chain(*records_of(self.ledger_bucket, self.interval, SURVIVORS_MEASUREMENT, mine), UNBOUNDED)
+        return chain(*records_of(self.ledger_bucket, self.interval, SET_ASIDE_MEASUREMENT, mine), UNBOUNDED)
 
     def read(self, rows: Sequence[Row]) -> list[str]:
         return [row["_value"] for row in rows]

@@ -1,4 +1,4 @@
-"""Which names InfluxDB can hold."""
+"""Names that InfluxDB can hold."""
 
 from __future__ import annotations
 

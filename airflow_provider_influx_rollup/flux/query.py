@@ -52,7 +52,7 @@ class RowsQuery(FluxText, Step[Answer]):
 
     @abstractmethod
     def read(self, rows: Sequence[Row]) -> Answer:
-        """What the rows of the answer mean."""
+        """Decode the rows of the answer."""
 
 
 class LedgerQuery(RowsQuery[Answer]):
@@ -73,7 +73,7 @@ class ArrowQuery(FluxText, Step[Answer]):
 
     @abstractmethod
     def read(self, tables: list[pa.Table]) -> Answer:
-        """What the tables of the answer mean."""
+        """Decode the tables of the answer."""
 
 
 class DigestQuery(FluxText, Step[str]):

@@ -1,4 +1,4 @@
-"""Where a bound of a range comes from: the window, now(), or a fixed time."""
+"""Origin of a range's bound: the window, now(), or a fixed time."""
 
 from __future__ import annotations
 

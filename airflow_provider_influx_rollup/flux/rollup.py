@@ -25,7 +25,7 @@ ORDERED = frozenset({"first", "last"})
 
 @dataclass(frozen=True, slots=True)
 class RollupSource:
-    """Where a rollup reads.
+    """The source of a rollup.
 
     :param tags: tag values to keep, per tag key
     """
@@ -58,7 +58,7 @@ class Chain:
 
     @property
     def value_column(self) -> str:
-        """Where the rows that it returns have their value."""
+        """The column that holds the value in the rows that it returns."""
         return self.column if self.is_written else VALUE
 
 

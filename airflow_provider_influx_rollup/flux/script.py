@@ -1,4 +1,4 @@
-"""What a user's script does, read from the server's syntax tree without running it."""
+"""Read from the server's syntax tree what a user's script does, without running it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class TaskOption:
 
 @dataclass(frozen=True, slots=True)
 class ReadRange:
-    """How far one ``range()``, or another call with a start, reaches.
+    """The reach of one ``range()``, or of another call with a start.
 
     :param start: where its start comes from
     :param stop: where its stop comes from; without one it is ``now()``
@@ -88,7 +88,7 @@ class BucketWrite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptFacts:
-    """What is known of a script before it runs.
+    """Facts about a script before it runs.
 
     :param task: its ``option task``
     :param options: the names of all options it sets, such as ``"task"`` or ``"now"``

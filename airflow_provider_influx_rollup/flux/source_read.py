@@ -28,7 +28,7 @@ class FieldTypes(FramesQuery):
     parts: Sequence[Interval]
 
     def flux(self) -> str:
-        # without the tags, which nobody reads: a series whose tags cannot be read is a matter of its own windows
+        # without the tags, which are not needed: a series whose tags cannot be read is a matter of its own windows
         ending = (
             '  |> group(columns: ["_field"])\n  |> first()\n  |> keep(columns: ["_time", "_field", "_value"])'
         )
@@ -40,7 +40,7 @@ class FieldTypes(FramesQuery):
 
 @dataclass(frozen=True, slots=True)
 class FieldTotals(RowsQuery[dict[str, int]]):
-    """How many points each field has, in one storage read; None counts every field."""
+    """Points of each field, in one storage read; None counts every field."""
 
     source: RollupSource
     interval: Interval
@@ -62,7 +62,7 @@ class FieldTotals(RowsQuery[dict[str, int]]):
 
 @dataclass(frozen=True, slots=True)
 class WindowCounts(FramesQuery):
-    """How many points each series and field has in each window; the time is the window's start."""
+    """Points of each series and field in each window; the time is the window's start."""
 
     source: RollupSource
     runs: Sequence[EqualRun]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FieldSizes:
-    """What a source has, by field.
+    """Points of a source, by field.
 
     :param points: of all intervals together
     :param series: of the interval that has most
@@ -59,7 +59,7 @@ class SourceSizes(RowsQuery[FieldSizes]):
 
 @dataclass(frozen=True, slots=True)
 class WindowPoints(RowsQuery[list[tuple[str, datetime, int]]]):
-    """How many points each field has in each window, over all series: field, the window's start, points."""
+    """Points of each field in each window over all series: field, the window's start, points."""
 
     source: RollupSource
     runs: Sequence[EqualRun]

@@ -13,7 +13,7 @@ MAX_DEPTH = 50
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What names mean at a place in a script.
+    """The names in scope at a place in a script.
 
     :param variables: name -> the expression it was assigned
     :param imports: the name of a package in the script -> its path

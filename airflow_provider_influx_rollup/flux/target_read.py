@@ -39,7 +39,7 @@ class TargetValues(FramesQuery):
 
 @dataclass(frozen=True, slots=True)
 class TargetCounts:
-    """What a target holds, by field.
+    """Values of a target, by field.
 
     :param rows: how many values
     :param points: what the stored counts add up to
@@ -51,7 +51,7 @@ class TargetCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetTotals(RowsQuery[TargetCounts]):
-    """How many values each field of a target has, and what its stored counts add up to.
+    """Number of values of each field of a target, and the sum of its stored counts.
 
     :param tags: the tag values that belong to the pipeline
     :param count_fields: the fields that hold counts

@@ -38,7 +38,7 @@ class SeriesLooks(FramesQuery):
 
 @dataclass(frozen=True, slots=True)
 class FieldLook:
-    """How many points a field has.
+    """Points of a field.
 
     :param name: of the look
     """
@@ -50,7 +50,7 @@ class FieldLook:
 
 @dataclass(frozen=True, slots=True)
 class TotalLooks(RowsQuery[list[FieldLook]]):
-    """How many points each field has in some parts.
+    """Points of each field in some parts.
 
     :param looks: ``"total"``, a part inside one shard group, and a name
     """
@@ -73,7 +73,7 @@ def _looks_text(source: RollupSource, looks: Sequence[tuple[str, Interval, str]]
 
 
 def _look(what: str, part: Interval) -> str:
-    """What follows ``from |> range |> filter``."""
+    """The calls after ``from |> range |> filter``."""
     if what == "count":
         return f'{render_aggregate(part, "count")}\n{BY_FIELD}\n  |> drop(columns: ["_stop", "_measurement"])'
     return {
@@ -128,7 +128,7 @@ class LastPoints(FramesQuery):
 
 @dataclass(frozen=True, slots=True)
 class CellCounts(RowsQuery[list[int]]):
-    """How many points each cell has; ten times cheaper than windows, which make rows per series."""
+    """Points of each cell; ten times cheaper than windows, which make rows for each series."""
 
     source: RollupSource
     cells: Sequence[Interval]
@@ -149,7 +149,7 @@ class CellCounts(RowsQuery[list[int]]):
 
 @dataclass(frozen=True, slots=True)
 class CopyCounts(RowsQuery[dict[str, int]]):
-    """How many values each rule has in a quarantine bucket.
+    """Number of values of each rule in a quarantine bucket.
 
     :param rule_tag: of the copies
     """

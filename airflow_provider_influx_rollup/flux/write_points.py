@@ -50,7 +50,7 @@ class FluxPoint:
 
     @property
     def shape(self) -> tuple[str, tuple[str, ...]]:
-        """What all rows of one table have in common: the type, and the tags."""
+        """The type and tags that all rows of one table share."""
         return self.kind, tuple(key for key, _ in self.key)
 
     @property

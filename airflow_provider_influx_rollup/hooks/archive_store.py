@@ -21,7 +21,7 @@ def open_store(path: str, conn_id: str | None = None) -> ArchiveStore:
         environment gives
     :raises ConfigurationError: when the path holds a password, is not absolute, nothing installed can open it, or its
         library cannot use the credentials
-    :raises StoreForbidden: when nobody is logged in
+    :raises StoreForbidden: when there are no credentials
     :raises AirflowNotFoundException: when there is no such connection
     """
     from fsspec.core import strip_protocol

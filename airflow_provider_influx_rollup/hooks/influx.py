@@ -113,7 +113,7 @@ class InfluxRollupHook(BaseHook):
 
     @property
     def settings(self) -> ClientSettings:
-        """What the client is made of.
+        """The settings of the client.
 
         :raises ConfigurationError: as ``get_conn``
         """

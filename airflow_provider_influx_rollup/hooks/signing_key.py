@@ -16,7 +16,7 @@ FIX = 'name where the key is kept: "connection:<conn_id>" (its password), "varia
 
 
 def require_reference(reference: str) -> tuple[str, str]:
-    """Where a key is kept.
+    """The place of a signing key.
 
     :param reference: ``connection:<conn_id>``, ``variable:<key>`` or ``env:<NAME>``
     :return: the kind and the name

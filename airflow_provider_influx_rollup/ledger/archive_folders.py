@@ -1,4 +1,4 @@
-"""Which folder an archive of a bucket has: named after the bucket once, and kept when the bucket is renamed."""
+"""The folder of a bucket's archive: named after the bucket once, and kept when the bucket is renamed."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class BucketNames:
-    """What the buckets are called now.
+    """The present names of buckets.
 
     :param by_id: the name of each bucket that may be read
     """
@@ -26,7 +26,7 @@ class BucketNames:
         return next((bucket_id for bucket_id, known in self.by_id.items() if known == name), "")
 
     def present(self, name: str, bucket_id: str) -> str:
-        """What the bucket of a record is called now.
+        """The present name of a record's bucket.
 
         A record without an id counts by its name. When its bucket is gone and another one has the name, what comes back
         is the name of no bucket.

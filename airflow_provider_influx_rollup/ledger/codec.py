@@ -181,7 +181,7 @@ def encode_spec(
 
 
 def encode_spec_commit(pipeline: str, spec_hash: str, now: datetime) -> str:
-    """When a spec last wrote windows, beside the spec; which one is in force does not depend on it."""
+    """The time at which a spec last wrote windows; it does not decide which spec is in force."""
     tags = {"pipeline": pipeline, "spec_hash": spec_hash}
     return encode_line(SPEC_MEASUREMENT, tags, {"last_commit_ns": to_ns(now)}, 0)
 
@@ -191,7 +191,7 @@ class SpecRecord:
     """A spec of a pipeline, as the ledger has it.
 
     :param text: JSON; likewise ``bucket_ids`` and ``hashed_as``
-    :param last_used_ns: None: the record was deleted while its pipeline went on, and has a commit and no spec
+    :param last_used_ns: None: the record was deleted while its pipeline was in use, and has a commit and no spec
     """
 
     pipeline: str
@@ -217,7 +217,7 @@ class SpecRecord:
 
 
 def last_uses(records: Iterable[SpecRecord]) -> dict[tuple[str, str], datetime]:
-    """When each pipeline last used each spec, by name and hash."""
+    """The time at which each pipeline last used each spec, by name and hash."""
     return {
         (one.pipeline, one.spec_hash): from_ns(max(one.last_used_ns or 0, one.last_commit_ns))
         for one in records

@@ -1,4 +1,4 @@
-"""Where validations write copies of points, as points of the ledger: whoever erases series finds them."""
+"""Ledger points that name where validations copied points, so that an erasure finds them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COPIES_MEASUREMENT = "validation_copies"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopiedTo:
-    """Where a validation writes copies of the points of a measurement.
+    """The place to which a validation copies the points of a measurement.
 
     :param bucket: of the copies; likewise the measurement
     :param changed_tags: tag keys that a copy may not have as its point has them

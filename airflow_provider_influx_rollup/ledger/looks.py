@@ -16,7 +16,7 @@ LOOK_MEASUREMENT = "window_look"
 
 @dataclass(frozen=True, slots=True)
 class SourceLook:
-    """What a look found.
+    """Result of one observation.
 
     :param watch: 16 hex digits, the same for the same watch
     :param fingerprint: of the counts of each series; another one when points came or went

@@ -42,7 +42,7 @@ class PurgeMark:
     purge_id: str = ""
 
     def text(self) -> str:
-        """What happened, for people."""
+        """Describe the event for readers."""
         what = "were purged" if self.state == PURGED else "are being purged"
         return (
             f"the points of {self.bucket}/{self.measurement} in {self.window} {what}; "

@@ -11,7 +11,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What is known of one window of one stage.
+    """The record of one window of one stage.
 
     :param pipeline: name of the pipeline
     :param stage: the verb, such as ``"rollup"``
@@ -26,7 +26,7 @@ class Receipt:
     :param seconds: how long the stage took
     :param reason: why the window was written, such as ``"reconcile: new points"``; empty for an ordinary run
     :param forced: whether it was written although retention may have taken points of the window
-    :param incomplete: what the window's source lacked when a sensor let it go on anyway; empty when nothing is known
+    :param incomplete: what the window's source lacked when a sensor let it be rolled up anyway; empty when nothing is known
         to be lacking. Runs carry it on; a sensor or a reconcile that finds the source complete takes it away
     :param complete_when: JSON of what complete means for the window, for when ``incomplete`` is not empty
     :param claim_id: of the run that wrote it: a window is COMMITTED only by the run that claimed it last

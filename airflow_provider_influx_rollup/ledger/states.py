@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """How far a window got. Only COMMITTED counts for anyone downstream."""
+    """Progress of a window. Only COMMITTED counts downstream."""
 
     PLANNED = "PLANNED"
     """The window is known to be wanted; nothing was written."""

@@ -1,4 +1,4 @@
-"""What a validation found in a window, as points of the ledger: one for each rule."""
+"""Findings of a validation in a window, as points of the ledger: one for each rule."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_EXAMPLE_CHARACTERS = 15_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleResult:
-    """What one rule found in one window.
+    """Finding of one rule in one window.
 
     :param name: the rule's name, one of its own in a validation
     :param kind: which rule of the catalog it is

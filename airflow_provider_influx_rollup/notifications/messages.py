@@ -1,4 +1,4 @@
-"""What people are told of a failure and of silent series: what happened, to which window, what was written, what to do."""
+"""Messages about failures and silent series: what happened, to which window, what was written, what to do."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PARTS = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowFailure:
-    """What is known of a failure.
+    """Facts about a failure.
 
     :param name: class of the error
     :param window: as text, such as ``[2025-01-01T05:00:00Z, 2025-01-01T06:00:00Z)``; empty when it is not known
@@ -52,7 +52,7 @@ class WindowFailure:
 
 
 def failure_of(error: object) -> WindowFailure:
-    """What an exception says of a window; one of ours may be its cause, or its text.
+    """Facts about a window from an exception; one of this package may be its cause, or its text.
 
     :param error: an exception, or the text of one
     """
@@ -83,7 +83,7 @@ def _of_own(error: InfluxRollupError) -> WindowFailure:
 
 
 def deadman_news(result: Mapping[str, Any], where: str) -> str | None:
-    """What a deadman check found that was not so before: one alarm when series die, one message when they come back.
+    """Changes that a deadman check found: one alarm when series die, one message when they come back.
 
     :param result: what ``DeadmanCheckOperator`` returns
     :param where: what is watched, in words

@@ -17,7 +17,7 @@ TEMPLATE_NAME = "window_failure"
 
 
 def format_window_failure(context: Mapping[str, Any]) -> str:
-    """What happened, to which window, what was written, what to do, and where the log is. Never a secret.
+    """Say what happened, to which window, what was written, what to do, and where the log is, without secrets.
 
     For any callback: ``on_failure_callback=lambda context: send(format_window_failure(context))``.
 

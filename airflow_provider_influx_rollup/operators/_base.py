@@ -1,4 +1,4 @@
-"""What all stages share: the connection, driving a verb, links, metrics, kill; and that no parameter is ignored."""
+"""The base of all stages: connection, driving a verb, links, metrics, kill; it refuses parameters that a stage ignores."""
 
 from __future__ import annotations
 
@@ -105,11 +105,11 @@ class InfluxStageOperator(BaseOperator):
     def on_kill(self) -> None:
         """End the running request: close its connections and leave ``run_verb``.
 
-        :raises AirflowException: while a verb runs, so that it does not go on to its next step
+        :raises AirflowException: while a verb runs, so that it does not take its next step
         """
         self.hook.close()
         if self._is_running:
-            # Airflow 3 only calls on_kill and would let the verb go on until the process is killed
+            # Airflow 3 only calls on_kill and would let the verb run until the process is killed
             what = f"{self.verb} was killed before its end; run it again, its windows are not COMMITTED"
             raise AirflowException(what)
 

@@ -31,7 +31,7 @@ class DeferrableStageOperator(InfluxStageOperator):
 
     @failing_by_permanence()
     def defer_until_due(self, context: Context, stop: datetime, lateness: DurationLike) -> None:
-        """Give the worker slot back until late points have had their time; the task goes on in ``execute_due``.
+        """Give the worker slot back until late points have had their time; the task resumes in ``execute_due``.
 
         Nothing happens when it has passed, or when the window has not even ended: that is the verb's to refuse.
 
@@ -91,7 +91,7 @@ class DeferrableVerbOperator(DeferrableStageOperator):
         context: Context,  # noqa: ARG002 - Airflow's signature
         event: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Go on after the triggerer's event.
+        """Resume after the triggerer's event.
 
         :param context: Airflow's context
         :param event: what the trigger fired

@@ -41,7 +41,7 @@ class ArchiveExpiringOperator(SourceArchiveOperator):
     :param lateness: how long after a window's stop its points may still come, a Flux duration; younger windows are left
         to the next run
     :param within: how long before retention deletes them windows are archived, a Flux duration
-    :param max_windows: most windows that one run archives; the next run goes on
+    :param max_windows: most windows that one run archives; the next run archives the others
     :param force: archive what is left of windows that retention has begun to take
     """
 

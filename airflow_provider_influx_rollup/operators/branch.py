@@ -1,4 +1,4 @@
-"""Let a question to InfluxDB decide which tasks go on."""
+"""Let a query's answer decide which tasks run."""
 
 from __future__ import annotations
 
@@ -87,14 +87,14 @@ class FluxBranchOperator(_DecidingOperator):
 
 
 class FluxShortCircuitOperator(_DecidingOperator):
-    """Go on when a Flux query says so; else skip all tasks directly after this one.
+    """Continue when a Flux query says so; else skip all tasks directly after this one.
 
     The answer is that of ``FluxBranchOperator``. Tasks further on are skipped or not by their own trigger rules, as after
     a branch.
     """
 
     def react(self, context: Context, answer: dict[str, Any]) -> dict[str, Any]:
-        """Go on, or skip what comes after.
+        """Continue, or skip what comes after.
 
         :param context: Airflow's context
         :param answer: what the query gave

@@ -159,7 +159,7 @@ class DeadmanCheckOperator(WindowStageOperator, DeferrableVerbOperator, BranchMi
         return self.react(context, result)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Go on after the triggerer's event.
+        """Resume after the triggerer's event.
 
         :param context: Airflow's context
         :param event: what the trigger fired

@@ -29,7 +29,7 @@ class EraseSeriesOperator(SourceArchiveOperator):
 
     Of each archived window that holds them there is a new generation without them, proven equal otherwise, and the files of
     all older ones are removed. Pipelines that merge other series with them are computed again where all points are there.
-    It ends with a certificate that names whom it was about only as a salted hash. A rerun goes on where a run was cut, and
+    It ends with a certificate that names whom it was about only as a salted hash. A rerun resumes where a run was cut off, and
     does nothing when all is erased. The task waits for nothing, and never looks at the data interval.
 
     Returns ``{"window", "windows", "rows_in", "rows_out", "series", "checksum", "places", "erase_id", "computed_again",

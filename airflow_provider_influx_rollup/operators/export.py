@@ -72,7 +72,7 @@ class ExportArchiveOperator(WindowStageOperator, InfluxArchiveOperator):
         return self.run_each(context, [partial(self._steps, context, spec, interval)])
 
     def export_spec(self) -> ExportSpec:
-        """What is exported.
+        """The data to export.
 
         :raises ConfigurationError: when a parameter is not possible
         """

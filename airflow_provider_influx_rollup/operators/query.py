@@ -69,7 +69,7 @@ class FluxQueryOperator(WindowStageOperator, DeferrableVerbOperator):
         return self.react(context, self.run_verb(context, lambda _clock: run_query(spec, window)))
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Go on after the triggerer's event.
+        """Resume after the triggerer's event.
 
         :param context: Airflow's context
         :param event: what the trigger fired
@@ -86,7 +86,7 @@ class FluxQueryOperator(WindowStageOperator, DeferrableVerbOperator):
         return QuerySpec(self.flux, self.params_flux, self.first_rows, flux_text(self.every))
 
     def react(self, context: Context, answer: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - for subclasses
-        """What follows from the answer: nothing.
+        """Act on the answer; the base class does nothing.
 
         :param context: Airflow's context
         :param answer: what the query gave

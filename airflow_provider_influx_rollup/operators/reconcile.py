@@ -36,7 +36,7 @@ class FluxReconcileOperator(WindowStageOperator, LedgerStageOperator, Deferrable
 
     The rows of a window (count, sum, min, max, first, last of each series) are its fingerprint: InfluxDB computes them again
     from the source, and every stored row is compared, bit by bit. What differs is written, rows that nothing explains
-    are removed, and the windows are committed again, with the reason. Windows that nobody rolled up are rolled up. Then
+    are removed, and the windows are committed again, with the reason. Windows that were never rolled up are rolled up. Then
     the same time of every higher tier is looked at. Windows that are right are not touched.
 
     Returns ``{"pipeline", "mode", "window", "windows", "dirty_total", "dirty": [{"window", "reasons", "series"}],
@@ -146,7 +146,7 @@ class FluxReconcileOperator(WindowStageOperator, LedgerStageOperator, Deferrable
         return self._told(context, self.run_verb(context, make_steps))
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Go on after the triggerer's event.
+        """Resume after the triggerer's event.
 
         :param context: Airflow's context
         :param event: what the trigger fired
@@ -155,7 +155,7 @@ class FluxReconcileOperator(WindowStageOperator, LedgerStageOperator, Deferrable
 
     @failing_by_permanence()
     def reconcile_spec(self) -> ReconcileSpec:
-        """What is asked for, as plain values.
+        """The request as plain values.
 
         :raises AirflowFailException: when a parameter is not possible
         """

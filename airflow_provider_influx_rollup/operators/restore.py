@@ -30,7 +30,7 @@ class RestoreArchiveOperator(WindowStageOperator, LedgerStageOperator):
     """Restore the points of the data interval from their newest archived generations, and prove that they are back.
 
     Every file is verified, and all of the target looked at, before anything is written. What is there already is left
-    alone, so that a rerun goes on where a run was cut. Of windows that stick out of the interval only the points inside
+    alone, so that a rerun resumes where a run was cut off. Of windows that stick out of the interval only the points inside
     are restored. In the end each series is read from the server again: its points are counted and hashed. The task waits
     for nothing.
 

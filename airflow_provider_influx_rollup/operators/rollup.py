@@ -326,7 +326,7 @@ class FluxRollupOperator(WindowStageOperator, LedgerStageOperator, DeferrableVer
         )
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Go on after the triggerer's event.
+        """Resume after the triggerer's event.
 
         :param context: Airflow's context
         :param event: what the trigger fired

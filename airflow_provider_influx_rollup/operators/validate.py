@@ -161,7 +161,7 @@ class FluxValidateOperator(WindowStageOperator, LedgerStageOperator, DeferrableV
         return self.react(context, self.run_verb(context, make_steps))
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Go on after the triggerer's event.
+        """Resume after the triggerer's event.
 
         :param context: Airflow's context
         :param event: what the trigger fired

@@ -47,7 +47,7 @@ class WindowCompleteSensor(BaseSensorOperator):
     It succeeds when the interval's stop + lateness has passed, the data is there, and with ``upstream`` the
     upstream rollup has COMMITTED the identical windows. With several windows in the interval all must be
     complete. Every look logs what is missing. Permanent errors (wrong token, no such bucket) fail for good,
-    transient ones are logged and the wait goes on.
+    transient ones are logged and the wait continues.
 
     A series here is a tag set; its points are those of its most frequent field.
 
@@ -61,7 +61,7 @@ class WindowCompleteSensor(BaseSensorOperator):
     :param offset: shift of the grid, a Flux duration
     :param timezone: IANA zone in which days, weeks, months and years of the grid begin
     :param lateness: how long after a window's stop its data may still come, a Flux duration
-    :param expected_series: None: any point is enough; a number: so many series report; ``"inventory"``: all
+    :param expected_series: None: any point is enough; a number: this many series report; ``"inventory"``: all
         that reported within ``inventory_lookback`` before the interval; tags of each series, which a series
         with more tags satisfies too; ``{"flux": query, "params": values}``, whose rows name them; or a function of the
         interval's start and stop that returns them
@@ -75,7 +75,7 @@ class WindowCompleteSensor(BaseSensorOperator):
         apart, which the ledger remembers
     :param accept_partial_after: how long after stop + lateness what is there is enough, a Flux duration; needs
         ``pipeline``
-    :param pipeline: name of the pipeline that goes on with a part; its receipts say what is lacking, until a later look or
+    :param pipeline: name of the pipeline that rolls up a part; its receipts say what is lacking, until a later look or
         a reconcile finds the source complete
     :param inventory_lookback: a Flux duration
     :param retire_after: how long before the interval a series of the inventory may be silent until it is not expected any
@@ -225,7 +225,7 @@ class WindowCompleteSensor(BaseSensorOperator):
         return False if found is None else PokeReturnValue(is_done=True, xcom_value=found)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
-        """Go on after the triggerer's event.
+        """Resume after the triggerer's event.
 
         :param context: Airflow's context
         :param event: what the trigger fired
@@ -257,7 +257,7 @@ class WindowCompleteSensor(BaseSensorOperator):
             return super().resume_execution(next_method, next_kwargs, context)
 
     def spec(self, interval: Interval) -> CompletenessSpec:
-        """What complete means, as plain values.
+        """The definition of complete, as plain values.
 
         :param interval: what a function of ``expected_series`` is called with
         :raises ConfigurationError: when a parameter is not possible

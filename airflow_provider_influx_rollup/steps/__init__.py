@@ -1,1 +1,1 @@
-"""What a verb may ask a driver for, as typed values."""
+"""The steps that a verb may ask of a driver, as typed values."""

@@ -129,7 +129,7 @@ class Report(Step[None]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """What a bucket look-up returns.
+    """Result of a bucket look-up.
 
     :param retention_seconds: 0 keeps forever
     :param shard_group_seconds: how much time one shard group holds; 0 when unknown

@@ -106,7 +106,7 @@ class JoinParts(Step["Joined"]):
 
 @dataclass(frozen=True)
 class Joined:
-    """What was joined.
+    """Result of joining files.
 
     :param parts: the new files, as they were written
     :param found: what was read from each source; without the series
@@ -132,7 +132,7 @@ class FingerprintPoints(Step[Fingerprint]):
 
 @dataclass(frozen=True, slots=True)
 class Tallied:
-    """What a file holds of some series.
+    """Points of some series in a file.
 
     :param is_left_over: whether a tag's value is in the file that no row has
     """
@@ -143,7 +143,7 @@ class Tallied:
 
 @dataclass(frozen=True, slots=True)
 class TallyMatching(Step["Tallied | None"]):
-    """Add up the points of a file that have some tags; the result is ``Tallied``, or None when nobody can read it.
+    """Add up the points of a file that have some tags; the result is ``Tallied``, or None when it cannot be read.
 
     :param path: of the Parquet file
     :param tags: tag key and value, all of which must be equal
@@ -227,7 +227,7 @@ class CompareParts(Step["Comparison"]):
     :param points: what is compared
     :param layers: paths of Parquet files; where several have the same series, field and time, the first layer counts
     :param interval: only the points of the files inside it
-    :param doubled: hashes of points that nobody writes: the bucket lacks none of them
+    :param doubled: hashes of points that cannot be written: the bucket lacks none of them
     """
 
     points: PointsQuery
@@ -238,7 +238,7 @@ class CompareParts(Step["Comparison"]):
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """How the points of a bucket and those of some files compare.
+    """Comparison of the points of a bucket with those of some files.
 
     :param equal: points that are in both, value included
     :param missing: points of the files that the bucket lacks
@@ -246,9 +246,9 @@ class Comparison:
     :param unknown: other points of the bucket
     :param archived: the points of the files
     :param series: how many tag sets they have
-    :param kept: fingerprint of the unknown ones, and of those that nobody writes
+    :param kept: fingerprint of the unknown ones, and of those that cannot be written
     :param examples: some of the changed and unknown ones, for people
-    :param doubled: points of the files that nobody writes, and that the bucket has
+    :param doubled: points of the files that cannot be written, and that the bucket has
     """
 
     equal: int

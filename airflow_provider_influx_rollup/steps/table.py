@@ -36,7 +36,7 @@ class ReadTable(Step["TableState"]):
 
 @dataclass(frozen=True)
 class TableState:
-    """What a table's history says.
+    """History of a table.
 
     :param version: of the table; -1 when there is none
     :param notes: what exports wrote to their commits, the oldest first

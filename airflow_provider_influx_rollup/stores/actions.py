@@ -1,4 +1,4 @@
-"""How each step that keeps files is acted out."""
+"""Act out each step that keeps files."""
 
 from __future__ import annotations
 

@@ -197,7 +197,7 @@ class ArchiveStore:
         return {}
 
     def _forget(self, relative: str) -> None:
-        """What a listing said of a file may be of before it was written."""
+        """Forget a listing that may be older than a file."""
         path = self.path(relative)
         self._files.invalidate_cache(path)
         # adlfs keeps the listing of the folder when only the file is named

@@ -49,12 +49,12 @@ def act_compare_parts(store: ArchiveStore, client: InfluxClient, step: ComparePa
 
 
 class _MatchedPoints:
-    """What of a bucket's points is in the files.
+    """The bucket's points that the files hold.
 
     :param rows: row hashes of the files' points, sorted
     :param keys: their key hashes, sorted
     :param archived: their fingerprint
-    :param doubled: key hashes of those that nobody writes, sorted
+    :param doubled: key hashes of those that cannot be written, sorted
     """
 
     def __init__(self, rows: Any, keys: Any, archived: Fingerprint, doubled: Any) -> None:

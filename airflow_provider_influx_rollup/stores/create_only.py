@@ -1,4 +1,4 @@
-"""How each kind of object store makes an object only when there is none of its name."""
+"""Create an object only if its name is free, for each kind of object store."""
 
 from __future__ import annotations
 

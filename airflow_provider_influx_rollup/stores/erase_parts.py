@@ -43,7 +43,7 @@ def act_tally_matching(store: ArchiveStore, _client: InfluxClient, step: TallyMa
                 named.update(key for key, value in step.tags if _is_named(batch.column(key), value))
                 in_rows.update(key for key, value in step.tags if _is_in_rows(batch.column(key), value))
     except (ArchiveMismatch, ArchiveMissing):
-        # a file that is being written, or was damaged: what it holds nobody knows
+        # a file that is being written, or was damaged: its contents are unknown
         return None
     return Tallied(tally.fingerprint(), is_left_over=bool(named - in_rows))
 
@@ -88,7 +88,7 @@ def _is_in_rows(column: pa.Array, value: str) -> bool:
 
 
 def _mask(batch: pa.RecordBatch, tags: Tags, interval: Interval) -> pa.BooleanArray:
-    """Which points have all the tags and lie in the interval."""
+    """Mask of the points that have all the tags and lie in the interval."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

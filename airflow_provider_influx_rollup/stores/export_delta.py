@@ -186,7 +186,7 @@ def _at_version(step: CommitPoints, schema: pa.Schema, options: dict[str, str]) 
 def _history(at: TableAt, table: DeltaTable, version: int) -> list[dict[str, Any]]:
     """The commits of a table up to a version, the oldest first.
 
-    :raises ConfigurationError: when nobody knows what the table holds, as its first commits are gone or it was set back
+    :raises ConfigurationError: when it is unknown what the table holds, as its first commits are gone or it was set back
     """
     # it has what others commit meanwhile too, and then calls the commits by wrong versions
     commits = [*reversed(table.history())]
@@ -200,7 +200,7 @@ def _history(at: TableAt, table: DeltaTable, version: int) -> list[dict[str, Any
 
 
 def _unknown(at: TableAt, why: str) -> ConfigurationError:
-    what = f"the history of the table {at.uri} {why}, so nobody knows what it holds"
+    what = f"the history of the table {at.uri} {why}, so it is unknown what it holds"
     return ConfigurationError(what, written="nothing", fix="export into a new table")
 
 
@@ -211,7 +211,7 @@ def _predicate(interval: Interval) -> str:
 
 @contextmanager
 def _delta_errors(at: TableAt, rows: _Rows | None = None) -> Iterator[None]:
-    """What the library says becomes an error of ours.
+    """Map the library's errors to this package's errors.
 
     :param rows: whose error counts before that of the library which read them
     """
@@ -235,7 +235,7 @@ def _delta_errors(at: TableAt, rows: _Rows | None = None) -> Iterator[None]:
 
 
 def _of_store(at: TableAt, why: str) -> InfluxRollupError:
-    """What the place of a table says."""
+    """Read the history of a table."""
     what = f"the table {at.uri} cannot be read or written: {_told(why)}"
     if any(word in why for word in FORBIDDEN):
         fix = FIX_NO_PLACE if NO_PLACE in why else FIX_FORBIDDEN

@@ -65,7 +65,7 @@ def _layered(
 
 
 def is_in(wanted: Any, known: Any) -> Any:
-    """Which hashes are among others.
+    """Mask of the hashes that occur among others.
 
     :param known: sorted
     """

@@ -47,7 +47,7 @@ class PointSelection:
 
 
 def find_pieces(store: ArchiveStore, wanted: PointSelection) -> list[Piece]:
-    """What of the archive stands for which part of the interval.
+    """The generations of the archive that cover each part of the interval.
 
     :raises ArchiveMissing: when nothing of it was archived
     """

@@ -97,7 +97,7 @@ def require_hash(store: ArchiveStore, path: str, sha256: str) -> int:
 
 
 def fingerprint_part(store: ArchiveStore, path: str, sha256: str) -> tuple[Part, Fingerprint]:
-    """What a file is and holds, from its bytes alone.
+    """Describe a file from its bytes alone.
 
     :param sha256: of the whole file; one with another is not looked into
     :raises ArchiveMismatch: when it is another file, or cannot be read

@@ -1,4 +1,4 @@
-"""What a query returns of a bucket, added up."""
+"""Totals of the points that a query returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file system or object store does, as errors of ours."""
+"""Map errors of file systems and object stores to this package's errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 LIBRARIES = ("botocore", "aiobotocore", "aiohttp", "gcsfs", "google", "azure", "adlfs")
 # which extra of the package brings the library of a scheme
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "abfs", "abfss": "abfs", "adl": "abfs"}
-# of their errors that come from no answer of the store: nobody is logged in
+# of their errors that come from no answer of the store: there are no credentials
 NOT_LOGGED_IN = ("Credential", "Authentication", "RefreshError")
 # fsspec's words, and Airflow's
 UNKNOWN_SCHEME = ("Protocol not known", "registered for scheme")

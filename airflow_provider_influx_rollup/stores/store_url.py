@@ -1,4 +1,4 @@
-"""Where an archive is, as people may see it."""
+"""The address of an archive without its secrets."""
 
 from __future__ import annotations
 

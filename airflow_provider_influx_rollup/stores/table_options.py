@@ -1,4 +1,4 @@
-"""How a lakehouse table is opened: with the credentials of the archive, where both are in one kind of store."""
+"""Options to open a lakehouse table: the credentials of the archive where both are in one kind of store."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def table_options(store: ArchiveStore, uri: str) -> dict[str, str]:
 
 
 def _options_of_s3(files: Any) -> dict[str, str]:
-    """What a file system of s3fs uses, whether it has it from a connection, a profile or a role."""
+    """The credentials that s3fs uses, whether from a connection, a profile or a role."""
     from fsspec.asyn import sync
 
     client = files.s3

@@ -43,7 +43,7 @@ class _Hashing:
         return view.nbytes
 
     def tell(self) -> int:
-        """How much was written."""
+        """Totals of what was written."""
         return self.size
 
     def flush(self) -> None:

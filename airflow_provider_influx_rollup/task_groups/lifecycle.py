@@ -161,7 +161,7 @@ def _task_ids(specs: list[RollupSpec]) -> list[str]:
 
 
 def _between_runs(lifecycle: Lifecycle, group: TaskGroup) -> timedelta | None:
-    """How far the DAG's runs are apart, where its schedule is a plain length of time."""
+    """The distance between the DAG's runs, where its schedule is a plain length of time."""
     if lifecycle.run_every is not None:
         return None  # checked already
     dag = getattr(group, "dag", None)

@@ -80,7 +80,7 @@ class LifecycleJobTrigger(BaseTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", kwargs
 
     def job(self) -> dict[str, Any]:
-        """What the verb gets: spec, intervals and run_info."""
+        """Arguments of the verb: spec, intervals and run_info."""
         return {"spec": self.spec, "intervals": self.intervals, "run_info": self.run_info}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -89,7 +89,7 @@ class LifecycleJobTrigger(BaseTrigger):
 
         try:
             client = await InfluxRollupHook(self.influx_conn_id, org=self.org).aget_conn()
-            # asks the server where it has told its time to nobody yet: not on the event loop
+            # asks the server where it has not told its time yet: not on the event loop
             await asyncio.to_thread(client.now)
             result = await adrive(steps_of_verb(self.verb)(self.job(), client.now), client, self._report)
             event = {"status": "success", "result": stage_result(result)}

@@ -108,7 +108,7 @@ class WindowReadyTrigger(BaseTrigger):
         return client.now
 
     async def _look(self, spec: CompletenessSpec, interval: Interval) -> dict[str, Any] | None:
-        """Look once; None when the windows are not complete, or nobody can say.
+        """Poll once; None when the windows are not complete, or it is unknown.
 
         :raises InfluxRollupError: when it is permanent
         """

@@ -1,4 +1,4 @@
-"""Which rules there are, and rules from plain values."""
+"""The catalog of rules, and rules from plain values."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ class Registry:
         return np.array([self.number(tags) for tags in tag_sets], np.int64)
 
     def covered(self, rule: Rule) -> Mask:
-        """Which series a rule is about."""
+        """The series that a rule is about."""
         known = self._covered.get(rule.name, np.zeros(0, bool))
         if len(known) < len(self):
             more = [rule.covers(tags) for tags in self.tag_sets[len(known) :]]
@@ -139,7 +139,7 @@ class Part:
 
     @property
     def size(self) -> int:
-        """How many points there are."""
+        """Number of points."""
         return sum(len(table) for table in self.tables)
 
     def rows_of(self, rule: Rule, table: Points) -> NDArray[np.int64] | None:
@@ -158,7 +158,7 @@ class Part:
         return mask
 
     def checked(self, rule: Rule, tables: Mapping[int, Mask]) -> int:
-        """How many points a rule looked at.
+        """Number of points that a rule examined.
 
         :param tables: the tables that it judged
         """

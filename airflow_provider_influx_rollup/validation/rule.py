@@ -1,4 +1,4 @@
-"""What all rules share: a name, how much they matter, which series they are about."""
+"""The base of all rules: name, severity, and the series they are about."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class SeriesRule(Rule, ABC):
     """A rule that is judged from what InfluxDB counts, without reading points."""
 
     def looks(self, scope: Scope) -> list[Look]:  # noqa: ARG002 - for rules that look elsewhere
-        """What it wants to see besides the census of the interval."""
+        """The queries that it needs besides the census of the interval."""
         return []
 
     def at(self, interval: Interval) -> SeriesRule:  # noqa: ARG002 - for rules that a user's function makes
@@ -153,7 +153,7 @@ class PointRule(Rule, ABC):
 
     @property
     def needs_before(self) -> int:
-        """How many points before the interval each series needs."""
+        """Number of points before the interval that each series needs."""
         return self.points_before
 
     @abstractmethod
@@ -165,7 +165,7 @@ class PointRule(Rule, ABC):
         """
 
     def score(self, points: Points) -> NDArray[Any] | None:  # noqa: ARG002 - for rules that can tell
-        """How bad each point is; None when all are alike, and the first ones are shown."""
+        """Badness of each point; None when all are alike, and the first ones are shown."""
         return None
 
 

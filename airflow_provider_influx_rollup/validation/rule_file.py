@@ -21,7 +21,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True, slots=True)
 class RuleFile:
-    """What a file declares."""
+    """The rules that a file declares."""
 
     rules: tuple[Rule, ...]
     transformations: tuple[Transformation, ...] = ()

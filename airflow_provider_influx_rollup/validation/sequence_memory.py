@@ -50,7 +50,7 @@ class Previous:
 
 
 def last_points(memory: dict[str, Any], points: Points) -> LastPoints:
-    """What is known of a field's series, with room for those of new points."""
+    """The memory of a field's series, with room for those of new points."""
     size = int(points.series.max(initial=-1)) + 1
     known: LastPoints | None = memory.get(points.field)
     if known is None or known.kind != points.kind:

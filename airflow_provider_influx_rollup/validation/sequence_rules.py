@@ -55,7 +55,7 @@ class StuckRule(FieldRule):
         before = previous_points(points, last)
         is_same = before.is_known & self._is_equal(points, before.values)
         rows = np.arange(len(points))
-        # a run begins where the value changes, or at the first point of a series that goes on with an earlier run
+        # a run begins where the value changes, or at the first point of a series that continues an earlier run
         began = np.maximum.accumulate(np.where(points.is_first | ~is_same, rows, 0))
         run = rows - began + 1
         goes_on = (points.is_first & is_same)[began]
@@ -143,7 +143,7 @@ class SpikeRule(FieldRule):
         return bool(abs(points.values[row].item() - good) > self.max_change * passed)
 
     def score(self, points: Points) -> NDArray[Any] | None:
-        """How far from the middle of all: the last good ones are not known any more."""
+        """Distance from the median of all; the last good values are no longer known."""
         import numpy as np
 
         values = points.values.astype(np.float64)

@@ -1,4 +1,4 @@
-"""What rules ask InfluxDB to count for them, and what they make of it."""
+"""Counts that rules ask of InfluxDB, and the findings they draw from them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is validated.
+    """The points to validate.
 
     :param now: the clock, aware UTC
     """
@@ -67,7 +67,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """What was found.
+    """The findings.
 
     :param census: the series and fields of the interval, with types
     :param answers: of the rule's own looks
@@ -78,17 +78,17 @@ class Observations:
     answers: Mapping[Look, Sequence[Sighting]] = field(default_factory=dict)
 
     def mine(self, rule: Rule) -> list[Sighting]:
-        """What the census has of a rule's series."""
+        """The census of a rule's series."""
         return covered(rule, self.census)
 
     def of(self, rule: Rule, look: Look) -> list[Sighting]:
-        """What a look found of a rule's series."""
+        """The counts of a rule's series."""
         return covered(rule, self.answers[look])
 
 
 @dataclass(slots=True)
 class RuleVerdict:
-    """What a series rule found.
+    """Findings of a series rule.
 
     :param checked: points, or series, that were looked at; 0 when there was nothing to judge
     :param hits: sightings whose points break the rule, with the reason; these points can be quarantined
@@ -118,7 +118,7 @@ def covered(rule: Rule, sightings: Iterable[Sighting]) -> list[Sighting]:
 
 
 def points_of(sightings: Iterable[Sighting]) -> int:
-    """How many points they have together."""
+    """Number of points of all of them."""
     return sum(sighting.points for sighting in sightings)
 
 

@@ -97,7 +97,7 @@ class LatePointsRule(FieldRule):
         return late
 
     def _delay_ns(self, points: Points) -> NDArray[Any]:
-        """How late each point came; in whole nanoseconds where the field holds whole numbers that fit."""
+        """Delay of each point; in whole nanoseconds where the field holds whole numbers that fit."""
         import numpy as np
 
         factor = UNITS_NS[self.time_unit]

@@ -67,7 +67,7 @@ class RangeRule(FieldRule):
         return bad
 
     def score(self, points: Points) -> NDArray[Any] | None:
-        """How far outside."""
+        """Distance from the bound."""
         import numpy as np
 
         if points.kind not in NUMBERS:

@@ -21,7 +21,7 @@ FIRST_MONTH = 1970 * 12
 
 
 class Bounds(Protocol):
-    """What a grid needs to know of its bounds. They never decrease; equal ones enclose nothing."""
+    """The bounds of a grid. They never decrease; equal ones enclose nothing."""
 
     def at(self, number: int) -> datetime:
         """Return bound ``number``, in UTC."""

@@ -1,4 +1,4 @@
-"""Which windows are due so much after their end: each in exactly one of a row of intervals."""
+"""Windows that are due a delay after their end: each in exactly one of a row of intervals."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ class Grid:
 
     @property
     def cells_per_window(self) -> int:
-        """How many cells of ``every`` a window has; 1 unless windows slide."""
+        """Number of cells of ``every`` in a window; 1 unless windows slide."""
         return cells_per_window(self.every, self.period)
 
     def window_at(self, instant: datetime) -> Interval:

@@ -10,7 +10,7 @@ from airflow_provider_influx_rollup.exceptions import WindowUndefined
 from airflow_provider_influx_rollup.windows.local_time import instant_at, load_zone
 
 FINER = re.compile(r"[.,]\d{6}0*[1-9]")
-# Python takes all of these, and reads them as what nobody has meant
+# Python takes all of these, and reads them as what no user means
 MISREAD = (
     # half past ten would be half a second after ten
     (re.compile(r"[^0-9:]\d{2}(:?\d{2})?[.,]\d"), "has a fraction of an hour or a minute"),

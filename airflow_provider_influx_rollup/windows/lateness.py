@@ -1,4 +1,4 @@
-"""When a window's data is expected to be there."""
+"""The time at which a window's data is expected to be complete."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ Time = str | date
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """What is known of a run, as plain values. Times are aware datetimes or ISO 8601 texts.
+    """Facts about a run as plain values. Times are aware datetimes or ISO 8601 texts.
 
     :param explicit_start: the stage's own ``start``; None or an empty text when not given
     :param explicit_stop: the stage's own ``stop``

@@ -24,7 +24,7 @@ def stretches(windows: Sequence[Interval], wanted: Collection[Interval]) -> list
 
 
 def blocks_of(runs: Iterable[Sequence[Interval]], most: int) -> list[tuple[Interval, ...]]:
-    """Runs of neighbours in blocks of at most so many windows."""
+    """Runs of neighbours in blocks of at most a number of windows."""
     return [block for run in runs for block in cut_blocks(run, most)]
 
 

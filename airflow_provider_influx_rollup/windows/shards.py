@@ -29,7 +29,7 @@ def shard_parts(interval: Interval, shard_group_seconds: int) -> list[Interval]:
 
 
 def shard_end(instant: datetime, shard_group_seconds: int) -> datetime:
-    """When the shard group of an instant ends.
+    """The end of an instant's shard group.
 
     :param instant: aware UTC
     :param shard_group_seconds: how much time one shard group holds; 0 when unknown, then the instant itself

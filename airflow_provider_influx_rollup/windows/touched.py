@@ -1,4 +1,4 @@
-"""Which windows a run is about whose data interval is shorter than a window, or lies across some."""
+"""Windows of a run whose data interval is shorter than a window, or lies across some."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_results_are_a_list_when_measurements_are_and_one_fails(scene: ArchiveSc
     assert [result["pipeline"] for result in results] == ["p:m", "p:none"]
     with pytest.raises(AirflowFailException, match=r"SourceUnreadable.*carriage return"):
         operator(scene, measurement=["bad", "m"]).execute(make_context())
-    with pytest.raises(AirflowFailException, match="nobody knows measurement 'wrong'"):
+    with pytest.raises(AirflowFailException, match="measurement 'wrong' does not exist"):
         operator(scene, measurement=["wrong", "m"]).execute(make_context())
 
 

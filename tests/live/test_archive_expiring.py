@@ -106,7 +106,7 @@ def test_window_is_archived_again_when_points_came_since(scene: ArchiveScene, ru
 
 
 def test_it_is_refused_when_nobody_knows_the_measurement(scene: ArchiveScene, run: Run) -> None:
-    with pytest.raises(ConfigurationError, match="nobody knows measurement 'mm'"):
+    with pytest.raises(ConfigurationError, match="measurement 'mm' does not exist"):
         run(days_left=2, spec=replace(scene.spec, measurement="mm"))
 
 

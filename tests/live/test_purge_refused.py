@@ -166,7 +166,7 @@ def test_bucket_is_named_when_there_is_none(scene: PurgeScene) -> None:
 def test_it_is_refused_when_nobody_knows_the_measurement(scene: PurgeScene) -> None:
     wrong = replace(scene.spec, measurement="mm")
     for more in ({}, {"dry_run": True}):
-        with pytest.raises(ConfigurationError, match=r"nobody knows measurement 'mm'.*correct its name"):
+        with pytest.raises(ConfigurationError, match=r"measurement 'mm' does not exist.*correct its name"):
             scene.purge(archive=wrong, require_pipelines=(), **more)
     # a window of a known one may be empty
     far = hour(2000)

@@ -76,7 +76,7 @@ class ArchivedWindow:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveResult:
-    """What became of the windows of a run."""
+    """Results of a run's windows."""
 
     spec: ArchiveSpec
     archived: tuple[ArchivedWindow, ...]
@@ -249,7 +249,7 @@ def _made(making: Steps[Published | None]) -> Steps[ArchivedWindow | None]:
 
 
 def _require_own(window: Interval, newest: Published | None) -> None:
-    """What was compacted is made of the windows that are archived, and of nothing else."""
+    """Check that a compacted window is made of archived windows, and of nothing else."""
     if newest is not None and compacted_of(newest.manifest):
         what = "the window was compacted from smaller ones, which are those to archive"
         raise ConfigurationError(

@@ -43,7 +43,7 @@ MAX_NAMED = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpiringResult:
-    """What was found and done.
+    """Findings and actions.
 
     :param expiring: windows with points that retention deletes soon, in order
     :param archived: those that this run archived
@@ -126,7 +126,7 @@ def archive_expiring(
 
 
 def deletion(window: Interval, bucket: Bucket) -> datetime:
-    """When retention deletes the first points of a window.
+    """Time at which retention deletes the first points of a window.
 
     :param bucket: one with a retention
     """

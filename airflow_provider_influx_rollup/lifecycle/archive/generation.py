@@ -50,7 +50,7 @@ LATE = "late-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRun:
-    """What a generation is made of.
+    """Input of a generation.
 
     :param newest: the generation whose place it takes
     :param purge: how far the purge of the window was before anything was read
@@ -93,7 +93,7 @@ class GenerationRun:
     def would_lose(self, source: Fingerprint) -> bool:
         """Whether a generation of what the source holds would be poorer than the newest one, perhaps by retention.
 
-        Whatever the clock says: in a bucket that forgets nobody can tell a person's delete from retention's.
+        Whatever the clock says: in a bucket with retention no one can tell a person's delete from retention's.
         """
         if self.newest is None or not self.plan.bucket.retention_seconds:
             return False
@@ -237,7 +237,7 @@ def _read_source(
 
 
 def _gone_wrong(making: GenerationRun, differences: Sequence[str]) -> Steps[str]:
-    """Why what was read is not to be published; empty when it is."""
+    """Reason why the points read must not be published; empty when they may be."""
     if differences:
         return f"the source changed meanwhile: {few(differences)}"
     window_purge = yield from read_purge(window_folder(making.spec.folder, making.window))

@@ -42,7 +42,7 @@ class Checked:
 
     @property
     def told(self) -> str:
-        """What was found."""
+        """The findings."""
         return self.problem or self.moved or "as its manifest says"
 
 

@@ -1,4 +1,4 @@
-"""What an archive is asked for, as plain values."""
+"""The spec of an archive, as plain values."""
 
 from __future__ import annotations
 

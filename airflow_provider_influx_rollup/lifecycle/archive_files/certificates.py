@@ -28,7 +28,7 @@ def last_number(measurement_folder: str) -> Steps[int]:
 
 
 def require_last(measurement_folder: str) -> Steps[int]:
-    """Make sure that the chain can go on.
+    """Make sure that the chain can continue.
 
     :return: the number of the last certificate
     :raises ArchiveMismatch: when the last one is damaged
@@ -95,7 +95,7 @@ def add_certificate(
 
 
 def _is_same(certificate: Certificate, about: Mapping[str, Any]) -> bool:
-    """Whether a certificate is of this purge, or of one of the same points that ended while this one went on."""
+    """Whether a certificate is of this purge, or of one of the same points that ended during this one."""
     values = certificate.values
     if values.get("purge_id") == about["purge_id"]:
         return True

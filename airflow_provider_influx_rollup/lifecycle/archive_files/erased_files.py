@@ -10,7 +10,7 @@ from airflow_provider_influx_rollup.steps.store import PutOver, ReadBytes
 
 
 def read_erased(folder: str) -> Steps[ErasedFiles | None]:
-    """What an erasure took of a generation; None when its files should be there.
+    """Files of a generation that an erasure removed; None when its files should be there.
 
     :param folder: of the generation
     :raises ArchiveMismatch: when the document is damaged

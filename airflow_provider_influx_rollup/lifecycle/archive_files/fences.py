@@ -1,4 +1,4 @@
-"""How many times a bucket was cleared by erasures, as files beside the archive."""
+"""Count the times that erasures cleared a bucket, as files beside the archive."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from airflow_provider_influx_rollup.steps.store import ListFolder, PutNew
 
 
 def read_fences(measurement_folder: str) -> Steps[int]:
-    """How many times a bucket was cleared by erasures: an archive that spans two of them must not be published."""
+    """Number of times that erasures cleared a bucket: an archive that spans two counts must not be published."""
     names = yield from ask(ListFolder(erasures_folder(measurement_folder)))
     return max(map(fence_number, names), default=0)
 

@@ -32,7 +32,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 TRIES = 5
 LOOK_UPS_AT_A_TIME = 8
-#: so many marks make a new version; until then readers look these windows up themselves
+#: this many marks make a new version; until then readers look these windows up themselves
 MANY_MARKS = 24
 VERSIONS_KEPT = 2
 
@@ -74,7 +74,7 @@ def find_entries(folder: str, interval: Interval | None = None) -> Steps[list[En
 
 
 def indexed_entries(folder: str) -> Steps[list[Entry]]:
-    """What the newest version of the index names, whether it is in the folders or not.
+    """Generations that the newest version of the index names, whether the folders have them or not.
 
     :param folder: of the measurement
     """

@@ -1,4 +1,4 @@
-"""Where the points of a generation are: in its own files, or, when they were removed, in those of a larger window."""
+"""Place of a generation's points: its own files, or, when they were removed, those of a larger window."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FIX = "bring the files back from a copy, or archive the window again while its p
 
 @dataclass(frozen=True, slots=True)
 class PointsPlace:
-    """Where the points of a generation are.
+    """Place of a generation's points.
 
     :param published: the generation
     :param holder: whose files hold them; most often the generation itself
@@ -71,7 +71,7 @@ class Moved:
 
 
 def read_moved(generation_folder: str) -> Steps[Moved | None]:
-    """Which larger generation took a generation's place; None when it has its own files.
+    """The larger generation that replaced a generation; None when it has its own files.
 
     :raises ArchiveMismatch: when the document is damaged
     """
@@ -92,7 +92,7 @@ def write_moved(generation_folder: str, moved: Moved) -> Steps[None]:
 
 
 def find_held(published: Published) -> Steps[PointsPlace]:
-    """Where the points of a generation are.
+    """Place of a generation's points.
 
     :raises ArchiveMissing: when they were moved, and the larger window does not hold them
     """

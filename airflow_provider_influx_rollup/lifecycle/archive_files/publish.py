@@ -28,7 +28,7 @@ ERASED_MEANWHILE = "series were erased meanwhile"
 
 
 def read_back(folder: str, parts: Sequence[Part]) -> Steps[Fingerprint]:
-    """What the files hold, read from the files.
+    """Contents of the files, read from the files.
 
     :raises ArchiveMismatch: when one is not as it was written
     """
@@ -67,7 +67,7 @@ def publish(
     mine = {part.name for part in manifest.parts}
     names = yield from ask(ListFolder(folder))
     if not mine.issubset(names):
-        # an erasure took files in this moment; nobody can have read the generation
+        # an erasure has just taken files; the generation cannot have been read
         yield from ask(RemoveFiles((f"{folder}/{MANIFEST}",)))
         yield from ask(Report(f"Window {manifest.window}: {ERASED_MEANWHILE}", "warning"))
         return None
@@ -81,14 +81,14 @@ def remove_unnamed(published: Published) -> Steps[None]:
 
 
 def _remove_unnamed(published: Published, names: Sequence[str]) -> Steps[None]:
-    """What runs left that died, or that will find this manifest in their way.
+    """Files left by crashed runs, or by runs that this manifest will stop.
 
     Such a file may hold points that were erased after they were read for it.
     """
     mine = {part.name for part in published.manifest.parts}
-    strangers = [name for name in names if name.endswith(".parquet") and name not in mine]
-    if strangers:
-        yield from ask(RemoveFiles(tuple(f"{published.folder}/{name}" for name in strangers)))
+    leftovers = [name for name in names if name.endswith(".parquet") and name not in mine]
+    if leftovers:
+        yield from ask(RemoveFiles(tuple(f"{published.folder}/{name}" for name in leftovers)))
 
 
 def give_way(folder: str, token: str, window: Interval) -> Steps[None]:

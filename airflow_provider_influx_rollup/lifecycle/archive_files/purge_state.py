@@ -1,4 +1,4 @@
-"""How far the purge of a window is: a small document in its folder, written before anything is deleted."""
+"""Progress of a window's purge: a small document in its folder, written before anything is deleted."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PurgeState:
     claim: int = 0
 
     def about(self, window: Interval) -> dict[str, Any]:
-        """What its certificate is known by."""
+        """Identity of its certificate."""
         return {
             "purge_id": self.purge_id,
             "window": window.as_json(),

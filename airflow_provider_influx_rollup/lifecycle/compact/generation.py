@@ -90,7 +90,7 @@ def compact_generation(making: CompactionRun) -> Steps[Published | None]:
 
 
 def _find_all(making: CompactionRun) -> Steps[dict[Interval, PointsPlace]]:
-    """Where the points of each generation of the plan are, by window."""
+    """Places of the points of each generation of the plan, by window."""
     found: dict[Interval, PointsPlace] = {}
     for piece in making.plan.pieces:
         entry = piece.entries[0]
@@ -123,7 +123,7 @@ def _sources(plan: CompactPlan, held: Mapping[Interval, PointsPlace]) -> tuple[P
 
 
 def _require_equal(plan: CompactPlan, held: Mapping[Interval, PointsPlace], joined: Joined) -> None:
-    """What was read of each small window is what its manifest says, where all of it was read.
+    """Compare the points read of each small window with its manifest, where all of it was read.
 
     Parts of a window are those of a file whose hash is right, and whose points were proven when it was published.
 

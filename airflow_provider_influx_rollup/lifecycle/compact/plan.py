@@ -1,4 +1,4 @@
-"""What a large window is made of: the newest generations inside it, each point once."""
+"""Plan a large window: the newest generations inside it, each point once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 @dataclass(frozen=True, slots=True)
 class CompactPlan:
-    """What the next generation of a large window would be made of.
+    """Parts of the next generation of a large window.
 
     :param newest: its newest generation
     :param pieces: in order; each of one generation, which may be the newest one of the large window itself
@@ -81,7 +81,7 @@ def plan_window(spec: CompactSpec, window: Interval, *, trusts_newest: bool = Tr
 
 
 def planned_rows(spec: CompactSpec, plan: CompactPlan) -> Steps[int]:
-    """How many points the next generation would hold, by manifests."""
+    """Points of the next generation, by manifests."""
     entries = {piece.entries[0].window: piece.entries[0] for piece in plan.pieces}
     if plan.is_unchanged or not any(entry.compacted for entry in entries.values()):
         return sum(entry.rows for entry in entries.values())

@@ -1,4 +1,4 @@
-"""What a compaction is asked for, as plain values, and what became of it."""
+"""Spec and result of a compaction, as plain values."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class CompactSpec(ArchivedMeasurement):
 
     @property
     def pipeline(self) -> str:
-        """What the result calls it."""
+        """Its name in the result."""
         return self.name or f"{self.bucket}/{self.measurement}->compact"
 
     def windows(self, interval: Interval) -> list[Interval]:
@@ -74,7 +74,7 @@ class CompactSpec(ArchivedMeasurement):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compacted:
-    """What became of one large window.
+    """Result of one large window.
 
     :param published: its newest generation; None in a dry run that finds none
     :param small: how many archived windows it stands for
@@ -100,7 +100,7 @@ class Compacted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompactResult:
-    """What became of the large windows of a run.
+    """Results of a run's large windows.
 
     :param waiting: large windows that are too young
     """

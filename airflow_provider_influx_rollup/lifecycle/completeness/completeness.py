@@ -43,7 +43,7 @@ MAX_LISTED = 50
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one look found.
+    """Result of one poll.
 
     :param gaps: one for each window, in order
     :param waiting: why the interval as a whole is not complete, besides its gaps
@@ -64,7 +64,7 @@ class Observation:
         return not self.incomplete and not self.waiting
 
     def lacking(self) -> dict[Interval, str]:
-        """What each window lacks that is incomplete."""
+        """Gaps of each incomplete window."""
         waiting = "; ".join(self.waiting)
         found = {}
         for gap in self.gaps:
@@ -155,7 +155,7 @@ def look_at(spec: CompletenessSpec, interval: Interval, now: datetime) -> Steps[
 def _behind(
     spec: CompletenessSpec, interval: Interval, expected: tuple[Series, ...] | int | None, now: datetime
 ) -> Steps[str]:
-    """Which of the expected series have no point past the stop yet, by the points' own time; empty when enough have."""
+    """Expected series without a point past the stop, by the points' own time; empty when enough have one."""
     passed = interval.stop + Duration.of(str(spec.watermark), allow_zero=True).timedelta
     after = Interval(passed, max(now, passed) + DEVICE_CLOCKS_AHEAD)
     seen = yield from ask(LastSeen(spec.source, after))
@@ -193,7 +193,7 @@ def _lacks(interval: Interval, look: Observation) -> str:
 def completion_event(
     spec: CompletenessSpec, interval: Interval, look: Observation, watermark: datetime | None
 ) -> dict[str, Any]:
-    """What the sensor returns: small JSON."""
+    """Result of the sensor: small JSON."""
     missing = sorted({series for gap in look.gaps for series in gap.missing})
     lacking = look.lacking()
     listed: list[Mapping[str, Any]] = [

@@ -1,4 +1,4 @@
-"""What windows have, and what they lack of what is expected."""
+"""Compare what windows have with what is expected of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class WindowCount:
-    """What one window has.
+    """Points and series of one window.
 
     :param points: per series, the points of its most frequent field
     :param rows: all field values
@@ -33,7 +33,7 @@ class WindowCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowGap:
-    """What one window lacks.
+    """Gaps of one window.
 
     :param missing: expected series without a point
     :param lacking: how many more series a plain number expects

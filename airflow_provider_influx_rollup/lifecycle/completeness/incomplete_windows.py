@@ -1,4 +1,4 @@
-"""Windows that a pipeline went on with although their source lacked something: marked, and looked at again."""
+"""Windows that a pipeline rolled up although their source lacked something: marked, and examined again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from airflow_provider_influx_rollup.windows.touched import windows_touched
 
 @dataclass(frozen=True, slots=True)
 class CompleteWhen:
-    """What complete means for a window that was let go, as its receipt keeps it.
+    """The completeness spec of a window that was rolled up incomplete, as its receipt keeps it.
 
     :param interval: what the sensor looked at; the window is a part of it, or the other way round
     """
@@ -46,7 +46,7 @@ class CompleteWhen:
 def mark_incomplete(
     spec: CompletenessSpec, interval: Interval, lacking: Mapping[Interval, str], now: datetime
 ) -> Steps[None]:
-    """Say in the receipts of the pipeline that goes on what its source lacks, and in the others that it lacks nothing.
+    """Say in the receipts of the pipeline what its source lacks, and in the others that it lacks nothing.
 
     A window without a receipt gets one, PLANNED; runs carry the mark on.
 

@@ -1,4 +1,4 @@
-"""What a complete window has."""
+"""The definition of a complete window."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ Expected = int | str | tuple[Mapping[str, str], ...] | Mapping[str, Any] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletenessSpec:
-    """What a complete window has. Plain values, which travel as JSON.
+    """The definition of a complete window. Plain values, which travel as JSON.
 
     :param every: length of a window, a Flux duration; None takes the whole interval as one window
     :param lateness: how long after a window's stop its data may still come, a Flux duration
-    :param expected: None: any point; a number: so many series; else as ``Inventory.of`` takes it; a series with more
+    :param expected: None: any point; a number: this many series; else as ``Inventory.of`` takes it; a series with more
         tags than an expected one satisfies it too
     :param cadence: how often each series has a point, a Flux duration
     :param min_completeness: which part of the points that ``cadence`` promises is enough, above 0, at most 1
@@ -38,7 +38,7 @@ class CompletenessSpec:
         series; None: that is not asked
     :param quiet_for: how long no point may have come, by the clock, a Flux duration; None: that is not asked
     :param accept_partial_after: how long after stop + lateness what is there is enough, a Flux duration; None: never
-    :param pipeline: pipeline that goes on with a part, whose receipts say so
+    :param pipeline: pipeline that rolls up a part, whose receipts say so
     :param upstream: pipeline whose rollup of the identical windows must be COMMITTED
     """
 
@@ -79,7 +79,7 @@ class CompletenessSpec:
             if getattr(self, name) is not None:
                 _ = Duration.of(getattr(self, name), allow_zero=True).timedelta
         if self.accept_partial_after is not None and not self.pipeline:
-            what = "accept_partial_after needs the pipeline that goes on, so that its receipts say what is lacking"
+            what = "accept_partial_after needs the pipeline that rolls the windows up, so that its receipts say what is lacking"
             raise ConfigurationError(what, fix="give pipeline, the name of that rollup")
 
     @classmethod
@@ -94,14 +94,14 @@ class CompletenessSpec:
 
     @property
     def counted(self) -> int | None:
-        """How many series are expected, when only their number is."""
+        """Number of expected series, when only their number is given."""
         return (
             self.expected if isinstance(self.expected, int) and not isinstance(self.expected, bool) else None
         )
 
     @property
     def inventory(self) -> Inventory | None:
-        """Which series are expected; None when any point is enough, or a number of series.
+        """The expected series; None when any point, or a number of series, is enough.
 
         :raises ConfigurationError: when it is of no known shape
         """

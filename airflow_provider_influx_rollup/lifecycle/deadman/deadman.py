@@ -1,4 +1,4 @@
-"""Which series are silent, and the statuses that say so."""
+"""Find silent series, and write their statuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the last points of the series say of each of them."""
+"""Judge each series by its last point."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_influx_rollup.windows.interval import format_instant
 
 
 class SeriesState(StrEnum):
-    """What the deadman says of a series."""
+    """State of a series."""
 
     ALIVE = "alive"
     """It has a point within the silence before the stop."""
@@ -32,7 +32,7 @@ DEAD = frozenset({SeriesState.STOPPED, SeriesState.NEVER_STARTED})
 
 @dataclass(frozen=True, slots=True)
 class ObservedSeries:
-    """What was read.
+    """The answers to the reads.
 
     :param recent: last point within the silence, per series
     :param earlier: last point before it, per series

@@ -1,4 +1,4 @@
-"""What a deadman check watches, and what it reads for an interval."""
+"""The spec of a deadman check, and what it reads for an interval."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ RETIRED_LEVEL = "info"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadmanSpec:
-    """What a deadman check watches. Plain values, which travel as JSON.
+    """The spec of a deadman check. Plain values, which travel as JSON.
 
     :param group_by: tag keys that tell series apart; None takes those of ``expected``, else all
     :param silence: how long without a point is death, a Flux duration; None takes the interval's length
     :param expected: which series are expected, see ``Inventory.of``; None: what was seen within the lookback
     :param inventory_lookback: how long before the interval a series may have been seen last
-    :param retire_after: how long a series that nobody names may be silent until it is retired; None retires it when
+    :param retire_after: how long a series that is not listed may be silent until it is retired; None retires it when
         it leaves the lookback
     :param retired: tags of series that are given up
     :param check_name: None makes one from what is watched
@@ -80,7 +80,7 @@ class DeadmanSpec:
 
     @property
     def inventory(self) -> Inventory:
-        """Which series are expected.
+        """The series that are expected.
 
         :raises ConfigurationError: when it is of no known shape
         """

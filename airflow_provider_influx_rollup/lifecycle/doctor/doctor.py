@@ -70,7 +70,7 @@ def _check_clock(now: Clock) -> Steps[Finding]:
     server = yield from ask(ServerClock())
     on_the_way = now() - before
     difference = server - (before + on_the_way / 2)
-    # when in that time the server looked at its clock, nobody knows
+    # when in that time the server looked at its clock is unknown
     amount = max(abs(difference) - on_the_way / 2, timedelta())
     status = Severity.OK if amount < CLOCK_WARN else Severity.WARN if amount < CLOCK_FAIL else Severity.FAIL
     side = "ahead of" if difference > timedelta() else "behind"

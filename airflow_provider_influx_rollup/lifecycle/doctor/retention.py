@@ -64,7 +64,7 @@ def _of_pipeline(
 
 
 def _lag_seconds(spec: RollupSpec, pipelines: Mapping[str, RollupSpec]) -> float:
-    """How old the first point of a window is when the window is due."""
+    """Age of a window's first point when the window is due."""
     length = spec.grid.grid().period
     seconds = length.months * LONGEST_MONTH_SECONDS + length.nanoseconds / 1e9
     return seconds + max(_lateness_seconds(one) for one in _with_those_below(spec, pipelines))

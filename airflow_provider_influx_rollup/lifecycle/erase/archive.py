@@ -63,7 +63,7 @@ class Files:
 
     :param published: None when it has no manifest
     :param there: names of the files that are there
-    :param found: points of the series in each of them; None where nobody can read it
+    :param found: points of the series in each of them; None where it cannot be read
     """
 
     folder: str
@@ -86,15 +86,15 @@ class Files:
 
     @property
     def attempts(self) -> tuple[str, ...]:
-        """Files of runs that died, or that go on."""
+        """Files of runs that crashed, or that are still at work."""
         return tuple(name for name in self.there if name not in self.named)
 
     def matching(self, names: Iterable[str]) -> Fingerprint:
-        """What some of the files hold of the series."""
+        """Points of the series in some of the files."""
         return merge(one.points for name in names if (one := self.found[name]) is not None)
 
     def must_go(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Those that hold points of the series, or only their tags, or that nobody can read."""
+        """Those that hold points of the series, or only their tags, or that cannot be read."""
         return tuple(
             name
             for name in names
@@ -168,7 +168,7 @@ class ArchiveLook:
         return files
 
     def _prove(self, newest: Files, published: Published) -> Steps[None]:
-        """What is written again must be right before anything is deleted; an error says what is missing or damaged."""
+        """Check rewritten files before anything is deleted; an error names what is missing or damaged."""
         is_to_be_written = not newest.is_whole or newest.must_go(newest.named)
         if not is_to_be_written or newest.folder in self.proven:
             return
@@ -202,7 +202,7 @@ class ArchiveLook:
 
 
 def held_by(files: WindowFiles) -> list[Holding]:
-    """What the files of a window hold of the series, as places of a certificate."""
+    """Points of the series in the files of a window, as places of a certificate."""
     held = []
     label = str(files.window)
     for one in files.generations:
@@ -219,7 +219,7 @@ def held_by(files: WindowFiles) -> list[Holding]:
 
 
 def _details(window: Interval, files: Files, published: Published) -> dict[str, Any]:
-    """Which files go: all of the generation, for it is of no use without some."""
+    """Files to remove: all of the generation, which is of no use without some."""
     return {
         "window": window.as_json(),
         "folder": published.folder,
@@ -232,7 +232,7 @@ def _details(window: Interval, files: Files, published: Published) -> dict[str, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewriteRun:
-    """How files are written again.
+    """Plan of rewriting files.
 
     :param erase_id: of the erasure
     :param clock: aware UTC
@@ -263,7 +263,7 @@ def clear_window(how: RewriteRun, files: WindowFiles) -> Steps[bool]:
         gone, made = files.gone, None
         # what a run is about to publish must find its number taken
         is_anew = newest.is_whole and (newest.generation in gone or files.has_attempts)
-        # a purge or a restore of the window that goes on gives way, or sees what becomes of its generation
+        # a purge or a restore of the window that is at work gives way, or sees what becomes of its generation
         claim = (yield from claim_window(folder)) if is_anew or gone else 0
         if is_anew:
             made = yield from _write_anew(how, files, newest.published, claim)
@@ -329,7 +329,7 @@ def _write_anew(how: RewriteRun, files: WindowFiles, newest: Published, claim: i
 def _manifest(
     how: RewriteRun, old: Manifest, number: int, parts: Sequence[Part], content: Fingerprint
 ) -> Manifest:
-    # of a window whose points are not all in the bucket nobody has read what the bucket holds now
+    # of a window whose points are not all in the bucket, what the bucket holds now has not been read
     source = content if old.source == old.content else Fingerprint()
     compacted = {COMPACTED: old.run[COMPACTED]} if COMPACTED in old.run else {}
     return replace(

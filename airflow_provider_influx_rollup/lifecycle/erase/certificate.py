@@ -1,4 +1,4 @@
-"""What is certified of an erasure: whom it was about as a salted hash, what went where, which files took their place."""
+"""Certificate of an erasure: the erased tags as a salted hash, what was deleted in which place, which files replaced which."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class ErasureRun:
 
     @property
     def spec(self) -> EraseSpec:
-        """What is erased."""
+        """The series to erase."""
         return self.look.spec
 
     @property
@@ -64,7 +64,7 @@ class ErasureRun:
         return WritingRuns(self.spec, self.rewriting.erase_id, self.restating.clock)
 
     def clear(self, found: ErasureFindings) -> Steps[None]:
-        """Delete everywhere, in an order in which nobody can bring back what is deleted already.
+        """Delete everywhere, in an order in which no run can bring back what is deleted already.
 
         :param found: in all rounds
         :raises PartialWrite: when points are still there after they were deleted

@@ -25,7 +25,7 @@ LINES_PER_WRITE = 1_000
 
 
 def find_copies(spec: EraseSpec) -> Steps[tuple[list[Holding], list[Interval]]]:
-    """What the quarantine, the statuses and the ledger hold of the series.
+    """Points of the series in the quarantine, the statuses and the ledger.
 
     :return: what is there, and the parts of time in which there are copies of points
     :raises BucketNotFound: when a bucket that was named is not there
@@ -66,7 +66,7 @@ def clear_copies(spec: EraseSpec) -> Steps[None]:
 
 
 def _sources(spec: EraseSpec) -> dict[str, RollupSource]:
-    """Where points are deleted by their tags, by place."""
+    """Intervals in which points are deleted by their tags, by place."""
     measurement = spec.archive.measurement
     found = {f"{COPIES} {'/'.join(place)}": source_of(*place, spec.tags) for place in spec.copied_to}
     tags = {**spec.tags, SOURCE_MEASUREMENT: measurement}

@@ -51,7 +51,7 @@ SHOWN = ("erase_id", "computed_again", "kept", "named_in_specs")
 
 @dataclass(frozen=True, kw_only=True)
 class EraseResult:
-    """What an erasure did, or would do.
+    """Result of an erasure, or of its dry run.
 
     :param found: by place
     :param certificate: None in a dry run, and when there is nothing and never was
@@ -120,7 +120,7 @@ class EraseRun:
 
 
 def erase(spec: EraseSpec, by: EraseRun, *, dry_run: bool = False) -> Steps[EraseResult]:
-    """Erase series everywhere, and certify it. A rerun goes on where a run was cut.
+    """Erase series everywhere, and certify it. A rerun resumes where a run was cut off.
 
     :param by: who erases, when, and with which key
     :param dry_run: count what there is; write and delete nothing
@@ -205,7 +205,7 @@ def _begun(
 def _clear_all(spec: EraseSpec, state: EraseState, clearing: ErasureRun) -> Steps[EraseState]:
     """Delete and look again, until there is nothing.
 
-    :raises SourceChanging: when points keep coming, or a run that may have read them goes on
+    :raises SourceChanging: when points keep coming, or a run that may have read them is still at work
     """
     came = ""
     for _ in range(MAX_ROUNDS):
@@ -230,7 +230,7 @@ def _clear_all(spec: EraseSpec, state: EraseState, clearing: ErasureRun) -> Step
 
 
 def _let_end(spec: EraseSpec, state: EraseState, clearing: ErasureRun) -> Steps[None]:
-    """Refuse to go on while a run writes windows of the series: it may have read the points before.
+    """Refuse to continue while a run writes windows of the series: it may have read the points before.
 
     One that is at it for long is dead, or hangs: it is taken for dead when a later try finds it as it was. What those wrote
     that have ended meanwhile is deleted in the next round.
@@ -250,14 +250,14 @@ def _clear_once(state: EraseState, clearing: ErasureRun) -> Steps[None]:
         yield from clearing.clear(state.all_found)
     except InfluxRollupError as error:
         if clearing.begun:
-            begun = f"deleted as a whole or in part: {', '.join(clearing.begun)}; a rerun goes on"
+            begun = f"deleted as a whole or in part: {', '.join(clearing.begun)}; a rerun resumes"
             before = "" if error.written in (None, "", "nothing") else f"{error.written}; "
             error.written = before + begun
         raise
 
 
 def _what_came(found: ErasureFindings) -> str:
-    """What a look has found after everything was deleted."""
+    """Series found again after everything was deleted."""
     files = found.of_kind(ATTEMPTS)
     if len(files) == len(found.held):
         windows = ", ".join(sorted({one.place.partition(" ")[2].rpartition(" ")[0] for one in files})[:3])

@@ -1,4 +1,4 @@
-"""What an erasure has found in each place: the numbers of its certificate, as plain values that survive a run."""
+"""Findings of an erasure in each place: the numbers of its certificate, as plain values that survive a run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Holding:
 
     @classmethod
     def of(cls, place: str, points: Fingerprint, **details: Any) -> Holding:
-        """What was read point by point."""
+        """Places that were read point by point."""
         return cls(place, points, points.total.rows, details)
 
     def plus(self, other: Holding) -> Holding:
@@ -72,7 +72,7 @@ class ErasureFindings:
 
     @property
     def total(self) -> int:
-        """How much there is, in all places."""
+        """Totals over all places."""
         return sum(one.rows for one in self.held.values())
 
     def of_kind(self, kind: str) -> list[Holding]:
@@ -123,7 +123,7 @@ class ErasureFindings:
 def found_of(
     held: Iterable[Holding], spans: Iterable[Interval], rows: Mapping[str, Mapping[int, int]]
 ) -> ErasureFindings:
-    """What a look has found; empty places are left out."""
+    """Findings of one scan; empty places are left out."""
     full = {one.place: one for one in held if one.rows}
     return ErasureFindings(
         full, tuple(merge_intervals(spans)), {name: some for name, some in rows.items() if some}
@@ -131,7 +131,7 @@ def found_of(
 
 
 def _sum(left: Fingerprint, right: Fingerprint) -> Fingerprint:
-    # series are hashes that are kept in no document; of two looks nobody knows how many are the same
+    # series are hashes that are kept in no document; how many of two scans are the same is unknown
     both = merge([left, right])
     return Fingerprint(fields=both.fields, series={}, series_count=max(left.series_count, right.series_count))
 

@@ -71,7 +71,7 @@ class Looker:
         return files
 
     def require_known(self, *, was_found: bool) -> Steps[None]:
-        """Refuse a measurement that nobody knows, and tags that none of its series has.
+        """Refuse a measurement that does not exist, and tags that none of its series has.
 
         :param was_found: whether something was found, so that the tags are known
         :raises ConfigurationError: naming what is unknown
@@ -85,7 +85,7 @@ class Looker:
             return
         keys: SourceKeys = yield from ask(ShowKeys(archive.bucket, archive.measurement))
         if not keys.tags and not keys.fields and not self.keys:
-            what = f"nobody knows measurement {archive.measurement!r}: bucket {archive.bucket!r} and the archive have no point of it"
+            what = f"measurement {archive.measurement!r} does not exist: bucket {archive.bucket!r} and the archive have no point of it"
             raise ConfigurationError(what, written="nothing", fix="correct its name")
         unknown = sorted(set(self.spec.tags) - set(keys.tags) - self.keys)
         if unknown:

@@ -39,7 +39,7 @@ MAX_WINDOWS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Restatement:
-    """How receipts are made right.
+    """Corrections of receipts.
 
     :param erase_id: of the erasure
     :param stored: the specs of the ledger, the last used first

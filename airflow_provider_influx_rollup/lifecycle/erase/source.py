@@ -26,7 +26,7 @@ MAX_PARTS = 2_000
 
 @dataclass(frozen=True)
 class FoundPoints:
-    """What a measurement of a bucket holds of some series.
+    """Points of some series in a measurement of a bucket.
 
     :param spans: parts of time that have points, merged
     """
@@ -75,7 +75,7 @@ def find_matching(
 
 
 def count_matching(source: RollupSource, interval: Interval) -> Steps[int]:
-    """How many points there are; 0 means none of any type."""
+    """Number of points; 0 means none of any type."""
     return sum((yield from count_each(source, [interval])))
 
 

@@ -1,4 +1,4 @@
-"""What an erasure is asked for, as plain values."""
+"""The spec of an erasure, as plain values."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class EraseSpec:
 
     @property
     def span(self) -> Interval:
-        """What is looked at."""
+        """The series and places to scan."""
         return self.interval or EVER
 
     @property

@@ -35,7 +35,7 @@ COUNT_SUFFIX = "_count"
 AGGREGATED = "aggregated over the tag"
 SHARED = "another pipeline writes to the same measurement"
 NOT_NAMED = "pipelines= does not name it"
-SCRIPT = "a script of its own, whose rows nobody can compute again but the script"
+SCRIPT = "a script of its own, whose rows only the script can compute again"
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Readers:
         return sorted(name for name, why in self.left.items() if why == SCRIPT)
 
     def places(self) -> list[tuple[str, str]]:
-        """Where rows are deleted by their tags."""
+        """Interval in which rows are deleted by their tags."""
         return sorted({one.place for one in self.chosen if not one.why})
 
     @property
@@ -110,11 +110,11 @@ def find_readers(spec: EraseSpec, stored: Sequence[StoredSpec], others: Mapping[
         keys[name] = _kept_keys(rollup, _parents_keys(rollup, found, keys))
         waiting += children_of(rollup, pipelines)
     _require_known(spec, found, stored)
-    strangers = {
+    shared = {
         (one.target_bucket, one.output_measurement) for name, one in pipelines.items() if name not in found
     }
-    readers = [_reader(spec, rollup, keys[name], strangers) for name, rollup in found.items()]
-    readers += _earlier(spec, stored, found, keys, strangers)
+    readers = [_reader(spec, rollup, keys[name], shared) for name, rollup in found.items()]
+    readers += _earlier(spec, stored, found, keys, shared)
     is_wanted = {one.name: spec.pipelines is None or one.name in spec.pipelines for one in readers}
     left = {name: NOT_NAMED for name, is_named in is_wanted.items() if not is_named}
     left |= dict(others)
@@ -129,7 +129,7 @@ def _earlier(
     stored: Sequence[StoredSpec],
     found: Mapping[str, RollupSpec],
     keys: Mapping[str, frozenset[str] | None],
-    strangers: set[tuple[str, str]],
+    shared: set[tuple[str, str]],
 ) -> list[Reader]:
     """Targets that pipelines had under earlier specs: what they wrote there stays."""
     known = {(one.target_bucket, one.output_measurement) for one in found.values()}
@@ -145,7 +145,7 @@ def _earlier(
         below = None if is_direct else _parents_keys(rollup, found, keys)
         if is_direct or rollup.source_tier in found or _reads_one(rollup, found):
             known.add(place)
-            reader = _reader(spec, rollup, _kept_keys(rollup, below), strangers)
+            reader = _reader(spec, rollup, _kept_keys(rollup, below), shared)
             readers.append(replace(reader, is_earlier=True))
     return readers
 
@@ -182,12 +182,12 @@ def _parents_keys(
 
 
 def _reader(
-    spec: EraseSpec, rollup: RollupSpec, keys: frozenset[str] | None, strangers: set[tuple[str, str]]
+    spec: EraseSpec, rollup: RollupSpec, keys: frozenset[str] | None, shared: set[tuple[str, str]]
 ) -> Reader:
     keeps = keys is None or set(spec.tags) <= keys
     if not keeps:
         return Reader(rollup, AGGREGATED)
-    is_shared = (rollup.target_bucket, rollup.output_measurement) in strangers
+    is_shared = (rollup.target_bucket, rollup.output_measurement) in shared
     return Reader(rollup, SHARED if is_shared else "")
 
 
@@ -259,7 +259,7 @@ def place_name(place: tuple[str, str]) -> str:
 
 
 def reach_of(spec: EraseSpec, readers: Readers, place: tuple[str, str]) -> Interval | None:
-    """Where rows are deleted by their tags: at windows that lie in the interval as a whole; None for nowhere."""
+    """Interval in which rows are deleted by their tags: windows that lie in it as a whole; None for nowhere."""
     if spec.interval is None:
         return EVER
     start, stop = spec.interval.start, spec.interval.stop

@@ -39,11 +39,11 @@ class TextField:
         return self.measurement if self.tag else f"{self.measurement}.{self.field}"
 
     def fields(self, text: str) -> dict[str, str]:
-        """What a record gets.
+        """The corrected text of a record.
 
         :param text: the clean one
         """
-        # a mark that nobody can ask for any more would stay forever
+        # a mark that can no longer be asked for would stay forever
         also = {INCOMPLETE: ""} if self.field == COMPLETE_WHEN and not text else {}
         return {self.field: text, **also}
 
@@ -67,13 +67,13 @@ def _names(entry: Any, tags: Mapping[str, str]) -> bool:
 
 
 def _clean_reason(text: str, spec: EraseSpec) -> str | None:
-    """What a window lacked, in words: ``1 series missing: customer=42, device=a``."""
+    """Describe what a window lacked: ``1 series missing: customer=42, device=a``."""
     labels = (re.escape(f"{key}={value}") + AFTER_TAG for key, value in spec.tags.items())
     return NOT_TOLD if all(re.search(label, text) for label in labels) else None
 
 
 def _clean_question(text: str, spec: EraseSpec) -> str | None:
-    """What complete means for a window; empty when it asks for these series only."""
+    """The completeness spec of a window; empty when it asks for these series only."""
     if not text:
         return None
     asked = json.loads(text)

@@ -1,4 +1,4 @@
-"""Pipelines of which nobody can tell whether they hold the series: what they read is not there under its name."""
+"""Pipelines that may hold the series: what they read is not there under its name."""
 
 from __future__ import annotations
 

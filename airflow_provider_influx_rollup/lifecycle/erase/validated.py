@@ -1,4 +1,4 @@
-"""Copies that validations made of the points: found in the ledger, so that nobody needs to name them."""
+"""Copies that validations made of the points: found in the ledger, so that they need not be named."""
 
 from __future__ import annotations
 

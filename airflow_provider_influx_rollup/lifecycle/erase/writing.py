@@ -38,7 +38,7 @@ class WritingRun:
 
     @property
     def fingerprint(self) -> str:
-        """Tells it from every other run, and from the same one when it goes on."""
+        """Tells it from every other run, and from the same one when it resumes."""
         receipt = self.receipt
         text = (
             f"{self.pipeline}\0{receipt.window}\0{receipt.run_id}\0{receipt.try_number}\0{receipt.written_at}"
@@ -46,7 +46,7 @@ class WritingRun:
         return f"{text_hash(text, 'writing'):016x}"
 
     def error(self, spec: EraseSpec) -> SourceChanging:
-        """Why there is no certificate."""
+        """Reason why there is no certificate."""
         receipt = self.receipt
         what = f"run {receipt.run_id!r} of pipeline {spec.shown(self.pipeline)!r} is writing {receipt.window}"
         fix = "run it again when that run has ended: it continues where it stopped"
@@ -107,6 +107,6 @@ class WritingRuns:
 
 
 def _earlier(start: datetime) -> datetime:
-    """How far back windows may begin that reach an instant."""
+    """Longest time before an instant at which windows that reach it may begin."""
     floor = datetime(1678, 1, 1, tzinfo=start.tzinfo)
     return max(floor, start - LONGEST_WINDOW)

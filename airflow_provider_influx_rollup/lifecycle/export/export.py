@@ -186,7 +186,7 @@ def _files(piece: Piece, held: PointsPlace) -> tuple[tuple[str, str], ...]:
 
 
 def _parts(going: _ExportRun, entry: Entry, piece: Piece, held: PointsPlace) -> Steps[dict[Interval, Total]]:
-    """What a piece holds, by the small windows that it was made of, so that one of them can be replaced later."""
+    """Points of a piece by the small windows that it was made of, so that one of them can be replaced later."""
     content = held.published.manifest.content.total
     if entry.window not in going.small:
         going.small[entry.window] = yield from _small_totals(going.spec, entry, content)
@@ -202,7 +202,7 @@ def _parts(going: _ExportRun, entry: Entry, piece: Piece, held: PointsPlace) -> 
 
 
 def _small_totals(spec: ExportSpec, entry: Entry, content: Total) -> Steps[dict[Interval, Total]]:
-    """What was archived in the smallest windows that a generation was made of."""
+    """Points archived in the smallest windows that a generation was made of."""
     if not entry.compacted:
         return {entry.window: content}
     found: dict[Interval, Total] = {}

@@ -1,4 +1,4 @@
-"""What a table holds, as earlier exports noted it."""
+"""Windows that a table holds, by the notes of earlier exports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 @dataclass(frozen=True)
 class Holdings:
-    """What a table holds, as far as its history says.
+    """Windows that a table holds, by its history.
 
     :param totals: the points of a window, where they are known
     :param vague: where points may be that no total counts; these intervals neither overlap nor touch
@@ -35,7 +35,7 @@ class Holdings:
         return sum_of([self.totals[window] for window in inside])
 
     def after(self, interval: Interval, parts: Mapping[Interval, Total], *, replaces: bool) -> Holdings:
-        """What the table holds after a commit.
+        """Windows of the table after a commit.
 
         :param interval: of which points came
         :param parts: what came, by window
@@ -51,7 +51,7 @@ class Holdings:
 
 
 def holdings(notes: tuple[Mapping[str, Any], ...]) -> Holdings:
-    """What a table holds after all commits.
+    """Windows of a table after all commits.
 
     :param notes: the oldest first
     """

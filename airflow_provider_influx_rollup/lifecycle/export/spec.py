@@ -1,4 +1,4 @@
-"""What an export is asked for, as plain values, and what became of it."""
+"""Spec and result of an export, as plain values."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class ExportSpec(ArchivedMeasurement):
 
     @property
     def pipeline(self) -> str:
-        """What the result calls it."""
+        """Its name in the result."""
         return self.name or f"{self.bucket}/{self.measurement}->export"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportResult:
-    """What an export did.
+    """Result of an export.
 
     :param commits: how many it made, or would make
     :param rows: points in these

@@ -1,4 +1,4 @@
-"""How late points were, as a distribution with a lower and an upper bound."""
+"""Distribution of points' lateness, with a lower and an upper bound."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _share(cumulated: tuple[list[float], list[int]], seconds: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a share of the points asks of the setting ``lateness``.
+    """The setting ``lateness`` that would catch a share of the points.
 
     :param share: such as 99/100
     :param needed: the lateness that would have caught them
@@ -162,7 +162,7 @@ class Setting:
 
 
 def settings_of(distribution: Distribution, present: Duration, shares: Sequence[Fraction]) -> list[Setting]:
-    """What each share asks of the setting.
+    """The setting that would catch each share.
 
     :param present: the pipeline's setting
     :param shares: each above 0, at most 1

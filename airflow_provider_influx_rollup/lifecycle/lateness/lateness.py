@@ -1,4 +1,4 @@
-"""How late the points of pipelines were, and which setting of ``lateness`` would have caught them."""
+"""Report how late the points of pipelines were, and which setting of ``lateness`` would have caught them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ MAX_RUNS_PER_QUERY = 100
 
 @dataclass(frozen=True, slots=True)
 class LatenessSpec:
-    """What a report is about.
+    """Scope of a report.
 
     :param pipelines: names of pipelines; None takes every rollup of the ledger that reads raw points
     :param group_by: tag keys; each combination of their values becomes a row
@@ -66,7 +66,7 @@ class LatenessSpec:
 
 @dataclass(frozen=True, slots=True)
 class PipelineHistory:
-    """What the ledger knows of the windows of one pipeline.
+    """Records of the ledger about the windows of one pipeline.
 
     :param waits: the receipt and the wait, in seconds after the stop, of each watched window's first commit
     :param arrivals: records of late points, by window

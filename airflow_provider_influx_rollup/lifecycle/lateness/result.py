@@ -1,4 +1,4 @@
-"""What a lateness report says, as small JSON."""
+"""Result of a lateness report, as small JSON."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ Group = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatenessRow:
-    """How late the points of one pipeline, or of one tag group of it, were.
+    """Lateness of the points of one pipeline, or of one tag group of it.
 
-    :param group: the tags that its points share, ``()`` for all points; None for late points whose series nobody knows
+    :param group: the tags that its points share, ``()`` for all points; None for late points whose series is unknown
     :param windows: windows that were watched
     :param present: the pipeline's setting ``lateness``
     :param distribution: all its points; at least one
@@ -55,7 +55,7 @@ class LatenessRow:
 
     @property
     def settings(self) -> list[Setting]:
-        """What 99 % and 99.9 % of the points ask of the setting."""
+        """The setting that would catch 99 % and 99.9 % of the points."""
         return settings_of(self.distribution, self.present, SHARES)
 
     def as_json(self) -> dict[str, Any]:

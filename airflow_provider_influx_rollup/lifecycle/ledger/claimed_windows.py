@@ -1,4 +1,4 @@
-"""Which run has a window: the one that claimed it last, and no other one can commit it."""
+"""A window belongs to the run that claimed it last; no other run can commit it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def claim_again(
 ) -> Steps[ReceiptBook]:
     """Make windows WRITING again by a new claim, with what other runs have committed as what was there before.
 
-    Of two runs that go on at the same time one gives way for as long as a round takes, so that they do not overtake
+    Of two runs at the same time one gives way for as long as a round takes, so that they do not overtake
     each other for ever.
 
     :param round_time: how long this run took to write the windows once

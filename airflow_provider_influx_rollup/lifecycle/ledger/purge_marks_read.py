@@ -1,4 +1,4 @@
-"""Which of the ledger's marks are about a bucket: by its id, and by its name where a mark has no id."""
+"""Purge marks of a bucket: by its id, and by its name where a mark has no id."""
 
 from __future__ import annotations
 

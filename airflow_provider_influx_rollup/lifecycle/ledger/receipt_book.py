@@ -102,7 +102,7 @@ class ReceiptBook:
         return any(receipt.state is State.WRITING for receipt in known if receipt is not None)
 
     def committed_before(self, windows: Iterable[Interval]) -> int:
-        """How many windows were COMMITTED before this run."""
+        """Number of windows that were COMMITTED before this run."""
         return sum(1 for window in windows if window in self.previous and self.previous[window].is_committed)
 
 

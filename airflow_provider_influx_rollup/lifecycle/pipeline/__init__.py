@@ -1,1 +1,1 @@
-"""Which pipelines there are, and which values each of them may write."""
+"""Pipelines, and the values that each of them may write."""

@@ -1,4 +1,4 @@
-"""Which values of a target belong to a pipeline: those it writes now, and those it wrote before its spec changed."""
+"""Values of a target that belong to a pipeline: those it writes now, and those it wrote before its spec changed."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """What a pipeline answers for in its target.
+    """Values of its target that a pipeline answers for.
 
     :param mine: what it writes now
-    :param earlier: what it wrote under earlier specs: its rows there are ghosts now
+    :param earlier: what it wrote under earlier specs: its rows there are stale now
     :param others: what other pipelines write, which may have taken over what this one gave up
     :param neighbours: names of the pipelines that write to the same points
     """

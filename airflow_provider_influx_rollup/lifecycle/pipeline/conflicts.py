@@ -60,7 +60,7 @@ def require_one_task(spec: RollupSpec, run: RunInfo, previous: Iterable[Receipt]
 
 
 def _is_another_task(run: RunInfo, receipt: Receipt) -> bool:
-    """Whether a receipt is of another task; outside of Airflow nobody knows.
+    """Whether a receipt is of another task; unknown outside of Airflow.
 
     A reconcile or an erasure acts for the pipeline's own task, with the spec that the task used last.
     """

@@ -186,7 +186,7 @@ def _require_kept(bucket: str, retention: DurationLike | None, lag: timedelta, u
 
 
 def shortest_length(duration: DurationLike) -> timedelta:
-    """How long a duration is at least; a month has 28 days, a year 365."""
+    """The shortest length of a duration; a month has 28 days, a year 365."""
     length = Duration.of(duration)
     if not length.months:
         return length.timedelta
@@ -195,13 +195,13 @@ def shortest_length(duration: DurationLike) -> timedelta:
 
 
 def longest_length(duration: DurationLike) -> timedelta:
-    """How long a duration is at most; a month has 31 days."""
+    """The longest length of a duration; a month has 31 days."""
     length = Duration.of(duration)
     return length.months * LONGEST_MONTH if length.months else length.timedelta
 
 
 def longest_window(grid: Grid) -> timedelta:
-    """How long a window of a grid can be."""
+    """The longest window of a grid."""
     if grid.every.months:
         return grid.every.months * LONGEST_MONTH + CLOCK_CHANGE
     return grid.every.timedelta + (CLOCK_CHANGE if grid.is_calendar else timedelta())

@@ -12,7 +12,7 @@ from airflow_provider_influx_rollup.windows.duration import Duration, DurationLi
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What is checked before the first tier.
+    """Validation before the first tier.
 
     :param rules: rules, or the path of a YAML file with them
     :param bucket: where points arrive; those that break no rule are copied to the lifecycle's source bucket. None: the
@@ -29,7 +29,7 @@ class Validation:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """Where the points of each run are kept, and when the bucket gives them up.
+    """The archive of each run's points, and the age at which the bucket gives them up.
 
     :param path: base folder of the archive
     :param path_conn_id: Airflow connection of the object store

@@ -84,7 +84,7 @@ def present_names(stored: Sequence[StoredSpec]) -> dict[str, str]:
 
 
 def known_name(name: str, stored: Sequence[StoredSpec]) -> str:
-    """What the ledger calls a pipeline: its default name may be made of names that its buckets had.
+    """A pipeline's name in the ledger: a default name may be made of names that its buckets had.
 
     :param stored: what the ledger has
     """
@@ -101,7 +101,7 @@ def find_pipeline(name: str, ledger_bucket: str, stored: Sequence[StoredSpec]) -
     if found is not None:
         return found
     if any(one.pipeline == name for one in stored):
-        what = f"pipeline {name!r} is a script of its own, whose rows nobody can compute again but the script"
+        what = f"pipeline {name!r} is a script of its own, whose rows only the script can compute again"
         fix = "run its windows again: a rerun makes them right"
         raise ConfigurationError(what, written="nothing", fix=fix)
     known = sorted({one.pipeline for one in stored})

@@ -1,4 +1,4 @@
-"""Which windows a run is about when its data interval is not made of whole windows."""
+"""Windows of a run whose data interval is not made of whole windows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WAITING = (
 
 
 def interval_to_run(spec: RollupSpec, interval: Interval, choice: str) -> Steps[tuple[Interval | None, str]]:
-    """What a run rolls up.
+    """Windows that a run rolls up.
 
     - ``"tiled"``: the interval itself, which the grid must tile.
     - ``"ending"``: the windows that stop in ``(start, stop]``.

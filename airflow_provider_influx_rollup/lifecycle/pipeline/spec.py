@@ -1,4 +1,4 @@
-"""What a rollup is asked to do, as plain values that travel as JSON."""
+"""The spec of a rollup, as plain values that travel as JSON."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ class RollupSpec:
             raise ConfigurationError(what, written="nothing", fix="leave compute out")
 
     def rules(self) -> AggregateRules:
-        """Which aggregates each field gets."""
+        """The aggregates of each field."""
         return AggregateRules.of(self.aggregates, self.fields)
 
     @property

@@ -27,7 +27,7 @@ class StoredSpec:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells it from the other specs of a ledger."""
+        """Its identity among the specs of a ledger."""
         return self.pipeline, self.spec_hash
 
     @property

@@ -41,7 +41,7 @@ class TierBelow:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What the ledger knows of the tier below, over some windows of a tier.
+    """Receipts of the tier below over some windows of a tier.
 
     :param cells: the windows of the tier below
     :param states: state and spec hash of each that has a receipt
@@ -126,7 +126,7 @@ def require_readable(spec: RollupSpec, below: RollupSpec, name: str) -> None:
 
 
 def column_rules(spec: RollupSpec, below: TierBelow | None) -> AggregateRules | TierRules:
-    """What chooses the columns of a rollup, given the fields of its source."""
+    """Rules that choose the columns of a rollup, given the fields of its source."""
     if below is None:
         return spec.rules()
     return TierRules(spec.rules(), below.spec.rules(), below.name)

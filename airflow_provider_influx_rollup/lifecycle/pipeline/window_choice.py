@@ -1,4 +1,4 @@
-"""How the windows of a run may be chosen, and which choices a rollup can have; a DAG file reads only this of it."""
+"""Choices of a run's windows that a rollup can have; a DAG file imports only this."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def require_choice(choice: str, spec: RollupSpec) -> None:
         what = f"windows={choice!r} is not possible"
         raise ConfigurationError(what, written="nothing", fix=f"use one of {', '.join(CHOICES)}")
     if choice == COMPLETE and spec.source_tier is None:
-        what = 'windows="complete" needs source_tier: of raw points nobody knows when they are complete'
+        what = 'windows="complete" needs source_tier: it is unknown when raw points are complete'
         raise ConfigurationError(what, written="nothing", fix=f'give source_tier, or use windows="{ENDING}"')
     if choice != TILED and spec.grid.period is not None:
         what = (

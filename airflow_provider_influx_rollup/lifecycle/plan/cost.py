@@ -1,4 +1,4 @@
-"""What rolling windows up costs, learnt from the history in the ledger."""
+"""Estimate the cost of rolling windows up from the history in the ledger."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class WrittenBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostModel:
-    """How long windows take: so much for each block, and so much for each point in it.
+    """Duration of windows: a time for each block, and a time for each point in it.
 
     :param windows_per_block: the usual size of a block
     :param blocks: how many blocks it was learnt from
@@ -77,7 +77,7 @@ class CostModel:
         )
 
     def seconds(self, windows: int, points: int) -> float:
-        """How long a number of windows with so many points will take, one after the other.
+        """Estimate the duration of windows with a number of points, one after the other.
 
         :param windows: how many, cut into blocks of the usual size
         :param points: of all of them together
@@ -87,7 +87,7 @@ class CostModel:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """What the estimate is based on."""
+        """Basis of the estimate."""
         return {
             "from": "pipeline" if self.is_own else "other pipelines",
             "blocks": self.blocks,

@@ -28,7 +28,7 @@ from airflow_provider_influx_rollup.windows.lateness import is_due
 
 
 class WindowState(StrEnum):
-    """Where a window of the grid stands, seen from outside."""
+    """State of a window of the grid, seen from outside."""
 
     COMMITTED = "committed"
     """Done, by the spec in force."""
@@ -39,7 +39,7 @@ class WindowState(StrEnum):
     PLANNED = "planned"
     """A run wanted it and has not begun it."""
     MISSING = "missing"
-    """Due, and nobody ran it."""
+    """Due, and never run."""
     FROZEN = "frozen"
     """Not done, and retention or a purge has taken its points."""
     NOT_DUE = "not_due"
@@ -101,7 +101,7 @@ class CoverageResult:
     windows: tuple[WindowCoverage, ...]
 
     def counts(self) -> dict[str, int]:
-        """How many windows each state has; every state is named."""
+        """Number of windows in each state; every state is named."""
         found = Counter(window.state for window in self.windows)
         return {state.value: found[state] for state in WindowState}
 
@@ -120,7 +120,7 @@ class CoverageResult:
         return all(window.state in SETTLED for window in self.windows)
 
     def gaps(self) -> list[Gap]:
-        """What is due and not COMMITTED, as runs of neighbouring windows in one state."""
+        """Windows that are due and not COMMITTED, as runs of neighbours in one state."""
         gaps = []
         for (state, why), members in groupby(self.windows, key=lambda found: (found.state, found.why)):
             windows = [found.window for found in members]
@@ -189,7 +189,7 @@ class _Judge:
             state, why = WindowState.FROZEN, f"{why}, and {self.purged[window].what}"
         elif state in NEEDED and self.source is not None:
             edge = horizon(self.source, self.now)
-            # whether fewer points were asked for or are there, nobody can tell
+            # whether fewer points were asked for or are there cannot be told
             is_unsure = state is WindowState.STALE_SPEC and edge is not None and window.start < edge
             if is_unsure or is_too_old(window, self.source, self.now):
                 state, why = WindowState.FROZEN, f"{why}, and retention may have taken points of it"
@@ -202,7 +202,7 @@ class _Judge:
     def _without_receipt(self, window: Interval) -> tuple[WindowState, str]:
         if not is_due(window, self.lateness, self.now):
             return WindowState.NOT_DUE, f"its stop + lateness {self.lateness} has not passed"
-        return WindowState.MISSING, "nobody ran it"
+        return WindowState.MISSING, "never run"
 
     def _by_receipt(self, window: Interval, receipt: CommittedWindow) -> tuple[WindowState, str]:
         state = receipt.state

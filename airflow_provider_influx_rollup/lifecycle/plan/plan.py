@@ -1,4 +1,4 @@
-"""What a run of an interval would do and cost. Nothing is written."""
+"""Plan a run of an interval: what it would do and cost. Nothing is written."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanResult:
-    """What a run would do.
+    """Plan of a run.
 
     :param needed: what is missing, torn or stale
     :param everything: all that is due and can be run, as a backfill does
@@ -186,7 +186,7 @@ def plan_windows(
 def _edge_below(
     spec: RollupSpec, found: CoverageResult, ledger: Bucket | None, others: Sequence[RollupSpec]
 ) -> Steps[Edge | None]:
-    """What the ledger knows of the tier below; None for a rollup of raw points."""
+    """Receipts of the tier below; None for a rollup of raw points."""
     if spec.source_tier is None:
         return None
     windows = [window.window for window in found.windows]

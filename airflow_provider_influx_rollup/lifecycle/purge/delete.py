@@ -46,7 +46,7 @@ RERUN = "run the purge again: it deletes the rest and certifies it"
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """What a delete did.
+    """Result of a delete.
 
     :param left: points that came after the last look, and are in the bucket
     :param neighbours: points of the window before and of that after, before and after the delete
@@ -81,7 +81,7 @@ def delete_window(
         if proof.source.total.rows:
             yield from _look_once_more(spec, proof)
     except InfluxRollupError as error:
-        # one that passes leaves all as it is, and a rerun goes on
+        # one that passes leaves all as it is, and a rerun resumes
         if error.permanent:
             yield from take_back(spec, proof, announced)
         raise
@@ -98,7 +98,7 @@ def delete_window(
 
 
 def _prepare(spec: PurgeSpec, proof: Proof, run: RunInfo) -> Steps[Announced]:
-    """What is going to be said before anything is deleted."""
+    """The announcement that precedes a delete."""
     archive, content = spec.archive, proof.published.manifest.content
     known = yield from overlapping_marks(
         archive.ledger_bucket, archive.bucket, archive.measurement, proof.window
@@ -178,7 +178,7 @@ def _mark(spec: PurgeSpec, proof: Proof, purge_id: str) -> PurgeMark:
 
 
 def _look_once_more(spec: PurgeSpec, proof: Proof) -> Steps[None]:
-    """The last look before the delete: what comes after it, and before the delete, nobody can know of."""
+    """The last look before the delete: what comes after it, and before the delete, cannot be known."""
     if proof.is_going_on:
         require_all_archived((yield from compare_rest(spec, proof)), proof.window)
         return

@@ -30,7 +30,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """What was said before anything is deleted.
+    """The announcement before a delete.
 
     :param state: of the purge, beside the archive
     :param mark: in the ledger; None when the archive has no point, so that nothing can be lost

@@ -54,7 +54,7 @@ FIX_ARCHIVE = "archive the window again, then purge it"
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:
-    """What is known of a window that may be deleted.
+    """Evidence about a window that may be deleted.
 
     :param held: the newest generation, and whose files hold it
     :param source: what the bucket holds
@@ -82,7 +82,7 @@ class Proof:
         return self.held.published
 
     def document(self, spec: PurgeSpec, run: RunInfo) -> dict[str, Any]:
-        """What a certificate says of it."""
+        """The entry of a certificate."""
         manifest = self.published.manifest
         archive, before = spec.archive, self.before
         cut: dict[str, Any] = {}
@@ -94,7 +94,7 @@ class Proof:
             }
         return {
             **cut,
-            # as the folder says: a chain of certificates goes on when the bucket is renamed
+            # as the folder says: a chain of certificates continues when the bucket is renamed
             "org": archive.kept_names[0],
             "bucket": archive.kept_names[1],
             "bucket_id": self.plan.bucket.id,
@@ -124,7 +124,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class RemainingPoints:
-    """What the bucket holds of a window that is being deleted.
+    """Points of a bucket in a window that is being deleted.
 
     :param equal: points that are in the archive, value included
     :param others: points that are not
@@ -262,7 +262,7 @@ def _open(spec: PurgeSpec, window: Interval, folder: str, *, dry_run: bool) -> S
 def _verified(
     spec: PurgeSpec, window: Interval, folder: str, published: Published | None
 ) -> Steps[PointsPlace]:
-    """Where the newest generation's points are, after they were read from the files.
+    """The place of the newest generation's points, after they were read from the files.
 
     :raises PurgeRefused: when there is none, or it is not what may be purged
     :raises ArchiveMismatch: when the files do not hold exactly what its manifest says
@@ -281,7 +281,7 @@ def _verified(
 
 
 def compare_rest(spec: PurgeSpec, proof: Proof) -> Steps[RemainingPoints]:
-    """What the bucket holds of the window, point by point, against the archive."""
+    """Compare the bucket's points of the window with the archive, point by point."""
     equal = others = 0
     examples: list[str] = []
     for part in proof.plan.slices:

@@ -65,7 +65,7 @@ class Purged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PurgeResult:
-    """What became of the windows of a run.
+    """Results of a run's windows.
 
     :param interval: from the first window to the last; None when there was none
     :param refused: windows that would be refused, with the reason; only in a dry run
@@ -250,7 +250,7 @@ def _say_done(
         state, mark = announced.state, announced.mark
         marked = [encode_mark(replace(mark, state=PURGED))] if mark is not None else []
         yield from ask(Write(spec.archive.ledger_bucket, [*lines, *marked]))
-        # last: until then a rerun goes on, and finds the certificate
+        # last: until then a rerun resumes, and finds the certificate
         yield from write_purge(proof.folder, replace(state, state=DONE, certificate=number, proof={}))
         if (yield from standing(proof.folder, announced)) == announced:
             return

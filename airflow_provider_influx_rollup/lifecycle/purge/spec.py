@@ -1,4 +1,4 @@
-"""What a purge is asked for, as plain values."""
+"""The spec of a purge, as plain values."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class PurgeSpec:
             raise ConfigurationError(what, written="nothing", fix="give a duration such as 1d")
 
     def due_at(self, window: Interval) -> datetime:
-        """When a window is old enough."""
+        """The time at which a window is old enough."""
         return shift(window.stop, Duration.of(self.min_age, allow_zero=True), self.timezone)
 
     @property

@@ -52,7 +52,7 @@ class ProvenArchive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TierProof:
-    """What a pipeline holds of a window's points.
+    """Rows that a pipeline made of a window's points.
 
     :param interval: of its windows that cover the points
     :param generation: the highest of them

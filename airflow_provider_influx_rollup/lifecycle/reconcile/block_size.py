@@ -1,4 +1,4 @@
-"""How many windows are compared at once, so that memory stays flat whatever a window holds."""
+"""Number of windows to compare at once, so that memory stays flat whatever a window holds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_VALUES_PER_BLOCK = 250_000
 MAX_WINDOWS_PER_BLOCK = 1_000
 FIRST_BLOCK = 24
 MAX_GROWTH = 4
-# a merge reads up to so many parts of each series
+# a merge reads up to this many parts of each series
 MAX_PARTS = 6
 
 

@@ -1,4 +1,4 @@
-"""How deep a comparison looks: which columns are recomputed for every window, and which only where something differs.
+"""Depth of a comparison: columns that are recomputed for every window, and those only where something differs.
 
 The fingerprint of a row are its count, sum, min, max, first and last. InfluxDB recomputes them without reading a raw point
 into the worker. What is computed from the raw points is no function of them.
@@ -21,7 +21,7 @@ COUNT = find_aggregate("count")
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """What the first read of a block recomputes.
+    """Columns that the first read of a block recomputes.
 
     :param columns: what is computed; a count that is not stored may be among them
     :param closeness: the stored columns that are compared, and how equal they have to be
@@ -56,7 +56,7 @@ def depth_of(job: RollupBlock, strict: bool | None) -> Depth:
         pushed = [column for column in stored if column.aggregate.source is Source.PUSHED]
         closeness |= _closeness(job, pushed)
         if all(column.aggregate is not COUNT for column in pushed):
-            # how many points there are decides, even where nobody stores it
+            # how many points there are decides, even where it is not stored
             pushed.append(Column(field=name, field_type="integer", aggregate=COUNT))
         columns += pushed
     return Depth(tuple(columns), closeness, tuple(later))

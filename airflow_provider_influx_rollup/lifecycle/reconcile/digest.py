@@ -46,7 +46,7 @@ class DigestSearch:
 
     :param job: of neighbouring windows
     :param rows_per_window: how many rows a column has in a window, at most
-    :param small: so many windows are compared row by row at once
+    :param small: number of windows that are compared row by row at once
     :param values: how many values the windows have by their receipts
     """
 
@@ -72,7 +72,7 @@ class DigestSearch:
         return sorted(found)
 
     def _stored_values(self) -> Steps[dict[str, int]]:
-        """How many values the target holds of each field of the pipeline."""
+        """Number of values in the target for each field of the pipeline."""
         job = self.job
         stored = yield from ask(
             TargetTotals(

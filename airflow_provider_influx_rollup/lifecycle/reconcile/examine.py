@@ -23,7 +23,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What is dirty in a block.
+    """Dirty rows of a block.
 
     :param findings: both sides of at least the dirty windows; every column of what is to be written is in it
     :param changes: what is wrong, by the window's index in ``findings.job``

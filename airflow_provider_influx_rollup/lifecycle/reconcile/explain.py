@@ -1,4 +1,4 @@
-"""Why each dirty window is dirty, and which series gained points."""
+"""Explain why each dirty window is dirty, and which series gained points."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What is wrong with one window.
+    """Explanation of one dirty window.
 
     :param reasons: sorted
-    :param series: how many series (tag sets) differ; None when nobody looked
-    :param points: how many points the source has of the window now; None when nobody looked
+    :param series: how many series (tag sets) differ; None when they were not counted
+    :param points: how many points the source has of the window now; None when they were not counted
     :param gained: points that series gained, where it is known
     :param lost: whether a series has fewer points than its row stands for
     """
@@ -43,7 +43,7 @@ class Change:
 class _Rows:
     """The dirty rows of a block, in parallel arrays.
 
-    :param growth: how many points more the source has than the row stands for; None when nobody stores a count
+    :param growth: how many points more the source has than the row stands for; None when no count is stored
     """
 
     series: Codes
@@ -54,7 +54,7 @@ class _Rows:
 
 
 def explain(findings: Findings, receipts: Mapping[Interval, Receipt]) -> dict[int, Change]:
-    """What is wrong with each dirty window, by its index.
+    """Explain each dirty window, by its index.
 
     :param receipts: of the last commits
     """
@@ -98,7 +98,7 @@ class _Known:
 
 
 def _reason(rows: _Rows, row: int, is_altered: bool, came: int, known: _Known) -> Reason:
-    """Why one row is dirty.
+    """Explain why one row is dirty.
 
     :param is_altered: whether the target's rows of the window are not those that were committed
     :param came: how many points more than the receipt's the source has in the window
@@ -138,7 +138,7 @@ def _dirty_rows(findings: Findings) -> _Rows:
 
 
 def _growth(findings: Findings) -> Codes | None:
-    """How many points more than the target's count each dirty row has in the source."""
+    """Points of each dirty row in the source beyond the target's count."""
     difference, spec = findings.difference, findings.job.spec
     counters = {field: f"{field}_count" for field in findings.job.fields}
     stored_columns = {column.name for column in findings.job.columns}

@@ -1,4 +1,4 @@
-"""What the target holds of whole windows, kept up while some of their rows are written and read back."""
+"""Rows of whole windows in the target, kept up to date while some of them are written and read back."""
 
 from __future__ import annotations
 

@@ -52,9 +52,7 @@ def _is_complete(when: CompleteWhen, now: datetime) -> Steps[bool]:
     except InfluxRejected as error:
         # such as a bucket that is gone: no reason to leave the windows dirty
         yield from ask(
-            Report(
-                f"{when.interval}: nobody can say whether its source is complete by now: {error}", "warning"
-            )
+            Report(f"{when.interval}: it is unknown whether its source is complete now: {error}", "warning")
         )
         return False
     return look.is_complete

@@ -23,7 +23,7 @@ def windows_not_ready(
     """The windows that wait for a tier below, with the reason.
 
     A tier that names the one below waits for all of its windows. A rollup that reads another one's target by its
-    bucket only waits for those that a run has begun and not committed: nobody knows whether there are to be others.
+    bucket only waits for those that a run has begun and not committed: it is unknown whether there will be others.
 
     :param windows: in ascending order
     :param below: the pipelines that write the source

@@ -72,8 +72,8 @@ def read_and_compare(
         expected, stored, points = (_of_series(rows, only) for rows in (expected, stored, points))
     own = {column.name for column in job.columns}
     # fields that the source no longer has at all, and those of an earlier spec
-    strangers = {name: Closeness.BITS for name in stored.columns if name not in own}
-    difference = compare_rows(expected, stored, len(job.windows), {**depth.closeness, **strangers})
+    foreign = {name: Closeness.BITS for name in stored.columns if name not in own}
+    difference = compare_rows(expected, stored, len(job.windows), {**depth.closeness, **foreign})
     counts = [block for blocks in computed.counts.values() for block in blocks]
     return Findings(
         job=job,
@@ -125,7 +125,7 @@ def alongside(reading: Steps[Computed], extra: Step[Any] | None) -> Steps[tuple[
 
 
 def _row_count(answer: Any) -> int:
-    """How many values an answer has: of frames, of frames by part or beside a chain, or of small rows."""
+    """Number of values in an answer: of frames, of frames by part or beside a chain, or of small rows."""
     if isinstance(answer, Frame):
         return len(answer)
     if isinstance(answer, Mapping):

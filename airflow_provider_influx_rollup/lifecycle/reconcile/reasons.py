@@ -1,4 +1,4 @@
-"""Why a window is dirty."""
+"""Reasons why windows are dirty."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from airflow_provider_influx_rollup.lifecycle.run.reasons import RECONCILE
 
 
 class Reason(StrEnum):
-    """What made source and target of a window disagree."""
+    """The cause of a difference between source and target of a window."""
 
     NEW_POINTS = "new points"
     """The source has more points of a series than the row stands for."""
@@ -36,5 +36,5 @@ class Reason(StrEnum):
 
 
 def reason_text(reasons: Iterable[Reason]) -> str:
-    """What a receipt says of why a window was written."""
+    """The reason of a write, as a receipt keeps it."""
     return f"{RECONCILE}: {', '.join(reasons)}"

@@ -173,7 +173,7 @@ def _receipts(spec: RollupSpec, span: Interval) -> Steps[list[Receipt]]:
 
 
 def _overlap(spec: RollupSpec) -> timedelta:
-    """How far before an instant a window of it may start, at most."""
+    """Longest time before an instant at which a window that holds it may start."""
     grid = spec.grid.grid()
     if not grid.is_sliding:
         return timedelta()

@@ -26,7 +26,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.last_look import last_look
 from airflow_provider_influx_rollup.lifecycle.rollup.plan import job_of
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
-from airflow_provider_influx_rollup.lifecycle.target.stale_rows import StaleRows, delete_ghosts
+from airflow_provider_influx_rollup.lifecycle.target.stale_rows import StaleRows, delete_stale_rows
 from airflow_provider_influx_rollup.lifecycle.target.write import row_count, write_of_rows
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report, Write
@@ -38,7 +38,7 @@ MAX_ROUNDS = 3
 
 @dataclass(slots=True, kw_only=True)
 class Repaired:
-    """What a repair wrote.
+    """Result of a repair.
 
     :param windows: that are COMMITTED again
     :param rows: how many rows (series in a window) were written
@@ -159,12 +159,12 @@ def _write_rows(findings: Findings, windows: Codes, done: Repaired) -> Steps[Non
         done.rows += row_count(job, rows)
         done.values += sum(len(column.values) for column in rows.columns.values())
         yield from ask(write)
-    ghosts = StaleRows.of((name, set(difference.pairs(keys))) for name, keys in difference.ghosts.items())
-    if ghosts.columns_by_key:
-        done.deleted += ghosts.value_count
-        yield from delete_ghosts(job, ghosts)
+    stale = StaleRows.of((name, set(difference.pairs(keys))) for name, keys in difference.stale.items())
+    if stale.columns_by_key:
+        done.deleted += stale.value_count
+        yield from delete_stale_rows(job, stale)
         # of a point that was there under two series keys one row may have been right
-        again = findings.expected.at(ghosts.columns_by_key)
+        again = findings.expected.at(stale.columns_by_key)
         if again.columns:
             yield from ask(write_of_rows(job, again))
 

@@ -1,4 +1,4 @@
-"""What a reconcile found and did: small JSON."""
+"""Result of a reconcile: small JSON."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SkippedWindow:
 
 @dataclass(slots=True, kw_only=True)
 class ReconcileResult:
-    """What became of the windows of one pipeline.
+    """Results of one pipeline's windows.
 
     :param interval: what was looked at; None when no window was due
     :param windows: how many windows were compared, or found uncommitted
@@ -40,7 +40,7 @@ class ReconcileResult:
     :param waiting: a window of the tier below is not COMMITTED
     :param failed: dirty, and could not be repaired, with the error
     :param remaining: dirty, and left for the next run because of ``max_windows``
-    :param incomplete: a sensor let them go on, and their source still lacks something; their rows are right
+    :param incomplete: a sensor let them be rolled up, and their source still lacks something; their rows are right
     :param finished: their source was incomplete, and lacks nothing any more
     :param purged: COMMITTED, and left as they are, because points of their source were purged since
     :param cascaded: the same of each higher tier that was looked at, the lowest first
@@ -79,7 +79,7 @@ class ReconcileResult:
         return own
 
     def without_tiers(self) -> dict[str, Any]:
-        """What concerns this pipeline alone."""
+        """The part of the result that concerns this pipeline alone."""
         done = self.repaired
         return {
             "pipeline": self.spec.pipeline_name,

@@ -1,4 +1,4 @@
-"""Which windows a reconcile looks at."""
+"""Windows that a reconcile compares."""
 
 from __future__ import annotations
 

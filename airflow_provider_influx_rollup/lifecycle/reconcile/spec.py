@@ -1,4 +1,4 @@
-"""What a reconcile is asked for, as plain values."""
+"""The spec of a reconcile, as plain values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PLAN, REPAIR = "plan", "repair"
 
 @dataclass(frozen=True, slots=True)
 class ReconcileOptions:
-    """How a pipeline is reconciled.
+    """Options of a pipeline's reconcile.
 
     :param mode: ``"repair"``, or ``"plan"``, which writes nothing
     :param strict: True recomputes every aggregate of every window; False those of the raw points only where the others
@@ -45,7 +45,7 @@ class ReconcileOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconcileSpec:
-    """What the operator asks for, as plain values that travel as JSON.
+    """The operator's request, as plain values that travel as JSON.
 
     :param pipeline: name in the ledger; not needed with ``rollup``
     :param rollup: the rollup's own spec, in place of the one that the ledger has of the pipeline

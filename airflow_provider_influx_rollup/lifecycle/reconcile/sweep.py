@@ -134,7 +134,7 @@ class Sweep:
             yield from self._do(half)
 
     def _why_anew(self, window: Interval) -> Reason | None:
-        """Why a window is rolled up as a whole; None when its rows are compared."""
+        """Reason to roll a window up as a whole; None when its rows are compared."""
         receipt = self.book.previous.get(window)
         if receipt is None or not receipt.is_committed:
             return Reason.NEVER_COMMITTED
@@ -163,7 +163,7 @@ class Sweep:
         return kept
 
     def _why_frozen(self, change: Change) -> str | None:
-        """Why a repair could make a window poorer: retention has taken points of it, or may have."""
+        """Reason why a repair could lose points of a window: retention has deleted some, or may have."""
         source, now = self.plan.source, self.now()
         edge = horizon(source, now)
         if edge is None:

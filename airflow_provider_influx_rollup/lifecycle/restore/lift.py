@@ -1,4 +1,4 @@
-"""What a restore in place knows of the purges of its windows, and how it says that the points are back.
+"""Purges of the windows of a restore in place, and the records that say the points are back.
 
 It lifts only marks that it knew before it looked at the points, and only while no purge has claimed the windows since;
 then it looks at the points once more. So a purge that deletes in between is never left without its mark.

@@ -61,7 +61,7 @@ Result = TypeVar("Result")
 def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> Steps[RestoreResult]:
     """Restore the points of an interval from their newest generations.
 
-    Nothing is written before all files are verified and all of the target was looked at. A run that was cut goes on:
+    Nothing is written before all files are verified and all of the target was looked at. A run that was cut off resumes:
     parts that are equal already are left alone.
 
     :param interval: any; of windows that stick out of it only the points inside
@@ -109,7 +109,7 @@ def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> 
 
 
 def plan_restore(spec: RestoreSpec, interval: Interval, now: Clock) -> Steps[dict[str, Any]]:
-    """What a restore would meet; nothing is written.
+    """Dry run of a restore; nothing is written.
 
     :param interval: any
     :param now: the clock, aware UTC
@@ -141,7 +141,7 @@ def plan_restore(spec: RestoreSpec, interval: Interval, now: Clock) -> Steps[dic
 
 @dataclass(frozen=True, kw_only=True)
 class _Ready:
-    """What is known before anything is written.
+    """Facts known before anything is written.
 
     :param looks: what the target holds, for each source
     :param gaps: parts of the interval that were never archived
@@ -220,7 +220,7 @@ def _look_again(spec: RestoreSpec, look: TargetPart, target: Bucket, written: in
 
 
 def _unless_erased(spec: RestoreSpec, ready: _Ready, steps: Steps[Result]) -> Steps[Result]:
-    """An erasure has removed the files that are not there any more: nobody is to look for a copy of them."""
+    """An erasure has removed the files that are not there any more: no one should look for a copy of them."""
     try:
         return (yield from steps)
     except ArchiveMissing:
@@ -229,7 +229,7 @@ def _unless_erased(spec: RestoreSpec, ready: _Ready, steps: Steps[Result]) -> St
 
 
 def _require_not_erased(spec: RestoreSpec, ready: _Ready, written: str) -> Steps[None]:
-    """Refuse to go on when the archive's files may have lost points since they were chosen.
+    """Refuse to continue when the archive's files may have lost points since they were chosen.
 
     An erasure looks at the bucket after its last fence: it finds what was written before that.
 

@@ -1,4 +1,4 @@
-"""What a restore is asked for, as plain values, and what it answers."""
+"""Spec and result of a restore, as plain values."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class RestoreSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What became of one piece of the interval.
+    """Result of one piece of the interval.
 
     :param generation: of the archive, the newest one where several count
     :param rows: points of the archive in it
@@ -140,7 +140,7 @@ class Restored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreResult:
-    """What became of an interval.
+    """Result of an interval.
 
     :param missing: parts of it that were never archived
     :param lifted: purged windows of the source that are whole again

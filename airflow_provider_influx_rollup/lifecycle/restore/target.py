@@ -1,4 +1,4 @@
-"""What the target of a restore holds already, part by part."""
+"""Points that the target of a restore holds already, part by part."""
 
 from __future__ import annotations
 

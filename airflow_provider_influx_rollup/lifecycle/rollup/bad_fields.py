@@ -1,4 +1,4 @@
-"""Which field of a window is the bad one."""
+"""Find the field of a window that fails."""
 
 from __future__ import annotations
 

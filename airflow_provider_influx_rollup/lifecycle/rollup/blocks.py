@@ -15,7 +15,7 @@ MAX_POINTS_PER_BLOCK = 100_000_000
 
 
 def windows_in_a_block(window_count: int, points: int, wanted: int | None) -> int:
-    """How many windows are committed together, so that a run that dies loses minutes at most.
+    """Number of windows that are committed together, so that a crashed run loses minutes at most.
 
     :param window_count: how many windows there are
     :param points: how many source points they have

@@ -22,9 +22,9 @@ EXTREMES = frozenset({"min", "max"})
 def chains_of(
     job: RollupBlock, name: str, *, is_written: bool = False, is_joined: bool = False
 ) -> list[Chain]:
-    """The chains of one field: its columns, and its count even when nobody asked to store it.
+    """The chains of one field: its columns, and its count even when it is not stored.
 
-    :param is_written: whether InfluxDB writes the columns, so that nobody looks how large they are
+    :param is_written: whether InfluxDB writes the columns, so that their size need not be checked
     :param is_joined: whether the series keys of one tag set are taken together, which is not pushed down
     """
     chains = [

@@ -1,4 +1,4 @@
-"""Write a block of windows, verify it, remove ghosts, commit it."""
+"""Write a block of windows, verify it, remove stale rows, commit it."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from airflow_provider_influx_rollup.lifecycle.rollup.write import Written, write
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.rerun_advice import rerun_advice
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
-from airflow_provider_influx_rollup.lifecycle.target.set_aside import restore_survivors
-from airflow_provider_influx_rollup.lifecycle.target.stale_rows import delete_ghosts
+from airflow_provider_influx_rollup.lifecycle.target.set_aside import restore_set_aside
+from airflow_provider_influx_rollup.lifecycle.target.stale_rows import delete_stale_rows
 from airflow_provider_influx_rollup.lifecycle.target.write import write_of_rows
 from airflow_provider_influx_rollup.steps.ask import ask, gather
 from airflow_provider_influx_rollup.steps.influx import Report, Write
@@ -70,7 +70,7 @@ def commit_block(
         totals = {name: totals[name] for name in job.fields if name in totals}
     try:
         if book.has_torn(job.windows):
-            yield from restore_survivors(job)
+            yield from restore_set_aside(job)
         verdict, too_large, book = yield from _write_until_right(job, book, totals, now)
     except InfluxRollupError as error:
         error.window = error.window or job.span
@@ -162,10 +162,10 @@ def _never_settled(job: RollupBlock, why: str, taken: Sequence[Interval]) -> Sou
 def _verify(job: RollupBlock, book: ReceiptBook, written: Written) -> Steps[Verification]:
     """Compare target and source, and remove what nothing explains."""
     verdict = yield from verify_windows(job, book, written.computed, written.rows, written.totals)
-    if verdict.ghosts.columns_by_key and not verdict.differences:
-        yield from delete_ghosts(job, verdict.ghosts)
+    if verdict.stale.columns_by_key and not verdict.differences:
+        yield from delete_stale_rows(job, verdict.stale)
         # of a point that was there under two series keys one row may have been right
-        again = written.rows.at(verdict.ghosts.columns_by_key)
+        again = written.rows.at(verdict.stale.columns_by_key)
         if again.columns:
             yield from ask(write_of_rows(job, again))
         verdict = yield from verify_windows(job, book, written.computed, written.rows)

@@ -53,7 +53,7 @@ BYTES_PER_POINT = 125
 
 @dataclass(slots=True)
 class Computed:
-    """What a block of windows was computed from, and what came of it.
+    """Input and result of computing a block of windows.
 
     :param blocks: what is right for the target, by column name
     :param counts: points of each series and window, by field
@@ -234,7 +234,7 @@ def _part_of(job: RollupBlock, name: str, windows: tuple[Interval, ...], doubled
 
 
 def _points_of(counts: Iterable[Block], tags: Mapping[str, Collection[str]], windows: range) -> int:
-    """How many points the series that a tag filter keeps have in some windows."""
+    """Points, in some windows, of the series that a tag filter keeps."""
     points = 0
     for block in counts:
         fits = [all(dict(s).get(key, "") in some for key, some in tags.items()) for s in block.tag_sets]

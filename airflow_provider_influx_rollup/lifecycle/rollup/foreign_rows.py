@@ -1,6 +1,6 @@
 """Values in a target that no run of the pipeline wrote: refused before anything is written.
 
-What the source does not explain in a window is a ghost, and goes. That is right only where the pipeline has written: a
+What the source does not explain in a window is stale, and goes. That is right only where the pipeline has written: a
 window without a receipt may hold the rollup of an InfluxDB task, or raw points, whose source has long gone.
 """
 
@@ -24,10 +24,10 @@ from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
-Strangers = list[tuple[int, str, TagSet]]
+ForeignValues = list[tuple[int, str, TagSet]]
 
 
-def require_no_strangers(
+def require_no_foreign_rows(
     job: RollupBlock, unknown: Collection[Interval], others: Collection[Claim]
 ) -> Steps[None]:
     """Refuse windows that hold values which neither the source nor any pipeline of the ledger explains.
@@ -39,7 +39,7 @@ def require_no_strangers(
     if not unknown:
         return
     unwritten = frozenset(unknown)
-    found: Strangers = []
+    found: ForeignValues = []
     for name, keys in target_rows(job, (yield from ask(own_values(job)))).keys().items():
         found += [
             (window, name, tags)
@@ -71,7 +71,7 @@ def _explained_by_source(job: RollupBlock) -> Steps[dict[str, set[Key]]]:
     return explained
 
 
-def _refusal(job: RollupBlock, found: Strangers) -> ConfigurationError:
+def _refusal(job: RollupBlock, found: ForeignValues) -> ConfigurationError:
     spec = job.spec
     index, name, tags = found[0]
     window = job.windows[index]
@@ -81,5 +81,5 @@ def _refusal(job: RollupBlock, found: Strangers) -> ConfigurationError:
         f"pipeline {spec.pipeline_name!r} has no receipt of and its source does not explain, such as {name!r} of "
         f"{series} at {format_instant(window.start)}; a rollup would remove them"
     )
-    fix = "give another target_measurement, or delete these values first if nobody needs them"
+    fix = "give another target_measurement, or delete these values first if they are not needed"
     return ConfigurationError(what, window=window, written="nothing", fix=fix)

@@ -1,4 +1,4 @@
-"""What retention makes impossible.
+"""Windows that can no longer be rolled up because retention removed their points.
 
 Windows can no longer be rebuilt when retention has taken points of theirs, or may take them at any moment: a rerun would
 replace a complete rollup by a poorer one, so it is refused. And a bucket drops what it is too late to write.
@@ -76,7 +76,7 @@ def _why_frozen(window: Interval, book: ReceiptBook, source: Bucket, now: dateti
         return f"{numbers}; the oldest go at {format_instant(since)} or soon after"
     if receipt is not None and receipt.spec_hash != book.spec_hash:
         # only where retention reaches: younger windows of another spec were not asked for
-        return f"{numbers}, and the spec has changed since, so that nobody can tell whether all are there"
+        return f"{numbers}, and the spec has changed since, so that it cannot be told whether all are there"
     return numbers if there < stands_for else None
 
 

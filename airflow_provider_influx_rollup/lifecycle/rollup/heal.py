@@ -1,4 +1,4 @@
-"""Roll up earlier windows that nobody has committed, so that one run after a downtime makes all right."""
+"""Roll up earlier windows that were never committed, so that one run after a downtime makes all right."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ REASON = "heal: the window was not committed"
 
 @dataclass(slots=True)
 class HealResult:
-    """What became of the windows before a run.
+    """Results of the windows before a run.
 
     :param windows: all windows of the lookback, in order
     :param missing: those to roll up

@@ -25,7 +25,7 @@ def windows_of_others(
     receipts: Iterable[Receipt],
     purged: Sequence[PurgeMark],
 ) -> list[Receipt]:
-    """The receipts of windows that were made of a bucket which is not the source now, though nobody has said so.
+    """The receipts of windows that were made of a bucket which is not the source now, though no one has said so.
 
     :param stored: the specs of the ledger with the present names of all buckets
     :param purged: marks of other buckets, whose points the pipeline has read

@@ -66,7 +66,7 @@ MAX_PARTS_PER_QUERY = 100
 
 @dataclass(frozen=True, slots=True)
 class LedgerRecords:
-    """What the ledger knows of the windows, the pipelines and what was purged.
+    """Records of the ledger about the windows, the pipelines and purges.
 
     :param marks: starts of the windows of marks that overlap what is read
     """
@@ -79,7 +79,7 @@ class LedgerRecords:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a rollup is going to do.
+    """Plan of a rollup.
 
     :param types: the columns of each part of the interval that a field's type may change at
     :param totals: source points of each field over all windows, counted before anything is written

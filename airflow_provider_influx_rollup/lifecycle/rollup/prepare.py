@@ -11,7 +11,7 @@ from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import purged_w
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.blocks import done_by_this_run
-from airflow_provider_influx_rollup.lifecycle.rollup.foreign_rows import require_no_strangers
+from airflow_provider_influx_rollup.lifecycle.rollup.foreign_rows import require_no_foreign_rows
 from airflow_provider_influx_rollup.lifecycle.rollup.frozen import frozen_windows
 from airflow_provider_influx_rollup.lifecycle.rollup.plan import Plan, job_of, plan_rollup, tell_plan
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
@@ -28,7 +28,7 @@ from airflow_provider_influx_rollup.windows.runs import stretches
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """What became of the windows of a run.
+    """Results of a run's windows.
 
     :param committed: the receipts, also of what an earlier try has committed
     :param failed: the windows that are not, with the reason
@@ -111,7 +111,7 @@ def prepare_windows(
     book = replace(plan.book, forced=frozenset(frozen)) if options.force else plan.book
     ready = Prepared(plan, book, tuple(_without(runs, refused)))
     for some in ready.todo:
-        yield from require_no_strangers(ready.job(spec, some), book.unknown(some), plan.others)
+        yield from require_no_foreign_rows(ready.job(spec, some), book.unknown(some), plan.others)
     outcome.notes += yield from _tell(spec, ready, len(done))
     return ready
 

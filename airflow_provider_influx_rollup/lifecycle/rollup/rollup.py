@@ -1,4 +1,4 @@
-"""Roll a run's windows up: heal what is missing before them, plan, write, read back, remove ghosts, commit."""
+"""Roll a run's windows up: heal what is missing before them, plan, write, read back, remove stale rows, commit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tier below had COMMITTED while a block of windows was merged from it."""
+"""Commits of the tier below while a block of windows was merged from it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Commits = frozenset[tuple[datetime, int]]
 def commits_below(job: RollupBlock) -> Steps[Commits]:
     """Start of each window of the tier below, and when it was committed; nothing when raw points are read.
 
-    Equal answers before and after a read show that nobody rewrote the tier meanwhile, which no count of rows can.
+    Equal answers before and after a read show that the tier was not rewritten meanwhile, which no count of rows can.
 
     :raises ReceiptMissing: when a window of it is not COMMITTED any more
     """

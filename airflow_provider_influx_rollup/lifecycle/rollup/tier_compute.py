@@ -43,7 +43,7 @@ MAX_CHAINS_PER_QUERY = 100
 
 @dataclass(slots=True)
 class Merged:
-    """What the rows of the tier below come to, by field of that tier.
+    """Totals of the rows of the tier below, by field of that tier.
 
     :param parts: each part merged over the windows
     :param counts: how many rows each series and window has
@@ -97,7 +97,7 @@ def compute_tier(job: RollupBlock, totals: Mapping[str, int]) -> Steps[Merged]:
 
 
 def tier_scripts(job: RollupBlock) -> list[RollupChains]:
-    """What the fields merged by InfluxDB need, for a dry run."""
+    """Queries of the fields merged by InfluxDB, for a dry run."""
     in_worker = {c.field for c in job.columns if find_merge(c.aggregate.name).way is Way.CHILDREN}
     return _scripts(job, [c for c in job.columns if c.field not in in_worker])
 

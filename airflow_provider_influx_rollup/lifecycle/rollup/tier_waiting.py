@@ -1,4 +1,4 @@
-"""Windows of a tier that wait for the tier below: each on its own, so that the others can go on."""
+"""Windows of a tier that wait for the tier below: each on its own, so that the others need not wait."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from airflow_provider_influx_rollup.windows.nesting import cells_below
 
 @dataclass(frozen=True, slots=True)
 class WaitingWindows:
-    """What waits for a tier below.
+    """Windows that wait for a tier below.
 
     :param windows: the windows that cannot start, each with the reason
     :param as_one: one error for all of them; None when none waits

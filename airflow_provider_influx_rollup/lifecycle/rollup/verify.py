@@ -27,12 +27,12 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What a comparison of source and target found.
+    """Result of comparing source and target.
 
     :param rows: what was computed; the target holds exactly this when the verdict is right
     :param rows_in: source points of each window
     :param totals: source points of each field, counted with the comparison
-    :param ghosts: target values without a source, and those of points that are there under several series keys
+    :param stale: target values without a source, and those of points that are there under several series keys
     :param differences: what is missing or out of date, one line each; empty when the target is right
     :param off_grid: values of the pipeline's fields that lie on no window's start
     :param overtaken: windows that another run has claimed since this one did
@@ -41,7 +41,7 @@ class Verification:
     rows: TargetRows
     rows_in: list[int]
     totals: Mapping[str, int]
-    ghosts: StaleRows
+    stale: StaleRows
     differences: list[str] = field(default_factory=list)
     off_grid: int = 0
     overtaken: tuple[Interval, ...] = ()
@@ -49,7 +49,7 @@ class Verification:
     @property
     def is_right(self) -> bool:
         """Whether target and source agree."""
-        return not self.differences and not self.ghosts.columns_by_key
+        return not self.differences and not self.stale.columns_by_key
 
 
 def verify_windows(
@@ -81,19 +81,19 @@ def verify_windows(
             rows=rows,
             rows_in=rows_in,
             totals=totals,
-            ghosts=StaleRows({}),
+            stale=StaleRows({}),
             differences=differences,
             overtaken=overtaken(book, job.windows, claims),
         )
     if frames is None:
         frames, claims = yield from gather(own_values(job), claims_of(book, job.windows))
     stored = target_rows(job, frames)
-    ghosts, wrong = _compare(job, rows, stored)
+    stale, wrong = _compare(job, rows, stored)
     return Verification(
         rows=rows,
         rows_in=rows_in,
         totals=totals,
-        ghosts=ghosts,
+        stale=stale,
         differences=differences + wrong,
         off_grid=stored.off_grid,
         overtaken=overtaken(book, job.windows, claims),
@@ -111,7 +111,7 @@ def _look(
 
 
 def source_totals(job: RollupBlock) -> FieldTotals:
-    """How many points each field of the source has."""
+    """Points of each field of the source."""
     return FieldTotals(job.source, job.read_interval, job.fields)
 
 
@@ -173,15 +173,15 @@ def _compare(job: RollupBlock, rows: TargetRows, stored: TargetRows) -> tuple[St
     """Stored values that were not computed, or are there twice; and computed values that are not what is stored."""
     columns = dict.fromkeys((*rows.columns, *stored.columns), Closeness.BITS)
     found = compare_rows(rows, stored, len(job.windows), columns)
-    ghosts = StaleRows.of((name, set(found.pairs(keys))) for name, keys in found.ghosts.items())
+    stale = StaleRows.of((name, set(found.pairs(keys))) for name, keys in found.stale.items())
     wrong: list[str] = []
     for name, keys in found.wrong.items():
         # one of two rows may be right: both go, and it is written again
-        lacking = np.setdiff1d(keys, found.ghosts.get(name, ()))
+        lacking = np.setdiff1d(keys, found.stale.get(name, ()))
         if len(lacking):
             count = len(rows.columns[name].values)
             wrong.append(f"{name}: {len(lacking)} of {count} values are missing or other ones")
-    return ghosts, wrong
+    return stale, wrong
 
 
 def sum_by_window(job: RollupBlock, blocks: Iterable[Block]) -> list[int]:

@@ -168,11 +168,11 @@ class _Work:
                 self.outcome.failed[window] = error
 
     def _without_aged(self, block: Block) -> Block:
-        """Windows that retention has reached while the run went on are left out."""
+        """Windows that retention has reached during the run are left out."""
         source, forced = self.ready.plan.source, self.ready.book.forced
         aged = [w for w in block if w not in forced and is_too_old(w, source, self.now())]
         for window in aged:
-            what = f"retention of bucket {source.name!r} reached the window while the run went on"
+            what = f"retention of bucket {source.name!r} reached the window during the run"
             error = WindowFrozen(what, window=window, written="nothing", fix="keep the rollup as it is")
             if self.options.fails_fast:
                 raise error

@@ -30,10 +30,10 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was computed and written.
+    """The rows computed and written.
 
     :param rows: in the form of what is read back
-    :param totals: source points of each field, counted after all reads; None when nobody counted
+    :param totals: source points of each field, counted after all reads; None when they were not counted
     :param overtaken: windows that another run claimed before any row was written, so that none was
     """
 

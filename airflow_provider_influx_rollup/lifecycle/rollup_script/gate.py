@@ -252,7 +252,7 @@ def _fact_warnings(facts: ScriptFacts) -> list[str]:
 
 
 def _why_not_planned(facts: ScriptFacts) -> str:
-    """Why a run over an empty time range might do something anyway."""
+    """Reason why a run over an empty time range might have effects."""
     if facts.outside_imports:
         return f"the script imports {facts.outside_imports[0]}, which may act outside of the window"
     if facts.makes_rows:

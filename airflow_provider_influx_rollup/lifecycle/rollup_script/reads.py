@@ -1,4 +1,4 @@
-"""What a user's script may read, as far as its text tells."""
+"""Sources that a user's script may read, as far as its text tells."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAMED_MEASUREMENT = re.compile(r"""_measurement"?\]?\s*==""")
 
 @dataclass(frozen=True, slots=True)
 class ScriptReads:
-    """What a script may read.
+    """Sources that a script may read.
 
     :param buckets: that it reads
     :param text: the script, and the values of its parameters
@@ -25,7 +25,7 @@ class ScriptReads:
 
     @classmethod
     def of(cls, ledger_bucket: str, buckets: Iterable[str], script: str, params: Any) -> ScriptReads:
-        """What a script may read with these parameters."""
+        """Sources that a script may read with these parameters."""
         return cls(ledger_bucket, tuple(buckets), text_of(script, params))
 
 

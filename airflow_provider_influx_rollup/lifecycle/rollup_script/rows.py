@@ -47,7 +47,7 @@ class ScriptRows:
 
     @property
     def series_count(self) -> int:
-        """How many tag sets were written."""
+        """Number of tag sets written."""
         return len({(key[0], key[3]) for key in self.points})
 
     @property
@@ -60,7 +60,7 @@ class ScriptRows:
         return {key for key in self.points if key[0] == measurement}
 
     def lacking_in(self, stored: ScriptRows, measurement: str) -> int:
-        """How many points of a measurement another set of rows does not have.
+        """Points of a measurement that another set of rows does not have.
 
         A stored point may have fewer tags: ``to(tagColumns:)`` chooses among the string columns.
         """

@@ -1,1 +1,1 @@
-"""What every run has: its clock, its facts, the errors of its windows."""
+"""Parts of every run: its clock, its facts, the errors of its windows."""

@@ -1,4 +1,4 @@
-"""How far clocks may differ and how long runs may take: every margin of safety, each with its reason."""
+"""Margins of safety for clocks that differ and runs that take long, each with its reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a run goes about its windows. Nothing here changes what is right for a window, so it is no part of the spec."""
+"""Options of a run. None of them changes what is right for a window, so they are no part of the spec."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RollupOptions:
     :param heal_max_windows: most windows that one run heals, the oldest first
     :param force: roll up FROZEN windows too, whatever is left of their points
     :param windows_per_block: most windows that are committed together; None: what takes some minutes at most
-    :param on_window_error: ``"fail_at_end"``: the other windows go on; ``"fail_fast"``: the run ends
+    :param on_window_error: ``"fail_at_end"``: the other windows are still rolled up; ``"fail_fast"``: the run ends
     :raises ConfigurationError: when one is not possible
     """
 

@@ -1,4 +1,4 @@
-"""Why windows are written, as a receipt says it."""
+"""Reasons for writing windows, as receipts name them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to do after an error of windows: run them again, or first change what a rerun would meet again."""
+"""Advice after windows failed: run them again, or first change what a rerun would meet again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CONFLICT = "field type conflict"
 
 
 def rerun_advice(error: InfluxRollupError) -> str:
-    """What makes the windows of a rollup right.
+    """Advice that makes the windows of a rollup right.
 
     :param error: that has no advice of its own
     """
@@ -31,7 +31,7 @@ def rerun_advice(error: InfluxRollupError) -> str:
 
 
 def script_advice(error: InfluxRollupError) -> str:
-    """What makes the windows of a user's own script right.
+    """Advice that makes the windows of a user's own script right.
 
     :param error: that has no advice of its own
     """

@@ -1,4 +1,4 @@
-"""Who runs a stage, and why."""
+"""Author and reason of a run."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunInfo:
-    """Who runs a stage and why, for the ledger.
+    """Author and reason of a run, for the ledger.
 
     :param reason: why the windows are written, such as ``"reconcile: new points"``; empty for an ordinary run
-    :param first_try: the first try since the task was cleared last; a try goes on where the earlier ones of them ended
+    :param first_try: the first try since the task was cleared last; a try resumes where the earlier ones of them ended
     :param resumes_own_try: whether this very try may have begun before, such as in another triggerer
     """
 

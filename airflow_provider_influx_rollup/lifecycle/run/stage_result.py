@@ -1,4 +1,4 @@
-"""What a stage returns: small JSON, the state edge that the next stage checks."""
+"""Result of a stage: small JSON, the state edge that the next stage checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which series are expected: seen before, listed, or named by a query; and which of them report."""
+"""Expected series: seen before, listed, or named by a query; and those of them that report."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KEYS = frozenset({"flux", "params", "lookback", "retire_after", "retired"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """Which series are expected of a measurement. Plain values, which travel as JSON.
+    """Expected series of a measurement. Plain values, which travel as JSON.
 
     Without ``listed`` and ``flux``, those that were seen within the lookback before an interval.
 
@@ -34,7 +34,7 @@ class Inventory:
     :param flux: a query; the text columns of each row, but those that begin with ``_``, are the tags of a series
     :param params: values of ``params.<name>`` in the query
     :param lookback: how long before an interval a series may have been seen last, a Flux duration
-    :param retire_after: how long a series that nobody lists may be silent until it is retired, a Flux duration; None:
+    :param retire_after: how long a series that is not listed may be silent until it is retired, a Flux duration; None:
         until it leaves the lookback
     :param retired: tags of series that are given up; a series that has all tags of one of these is not expected
     :raises ConfigurationError: when a part is not possible
@@ -188,7 +188,7 @@ def grouping_of(group_by: Sequence[str] | None, expected: Sequence[Series] | Non
 
 
 def series_from_json(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What a spec of watched series is made of, after a trip through JSON: lists are tuples again."""
+    """The parts of a spec of watched series after a trip through JSON: lists are tuples again."""
     known = dict(values)
     for name in ("group_by", "fields"):
         if known.get(name) is not None:
@@ -204,7 +204,7 @@ def series_from_json(values: Mapping[str, Any]) -> dict[str, Any]:
 def match_series(
     listed: Sequence[Series], reported: Mapping[Series, Value]
 ) -> tuple[tuple[Series, ...], dict[Series, Value]]:
-    """Series that nobody reports, and what is known of those that satisfy one.
+    """Series that do not report, and what is known of those that satisfy one.
 
     :param listed: a series with the same or more tags satisfies one of these
     """

@@ -1,4 +1,4 @@
-"""What a bucket's retention has taken, or may take at any moment."""
+"""Points that a bucket's retention has deleted, or may delete at any moment."""
 
 from __future__ import annotations
 

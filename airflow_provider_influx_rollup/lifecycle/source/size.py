@@ -1,4 +1,4 @@
-"""How many points a rollup would read, counted in the storage engine."""
+"""Count in the storage engine the points that a rollup would read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Rules = AggregateRules | TierRules
 
 @dataclass(frozen=True, slots=True)
 class SourceSize:
-    """What the source holds for some windows.
+    """Points of the source in some windows.
 
     :param points: field values that the rollup would read
     :param values_per_window: the most target values a window can have: one for each series and aggregate
@@ -122,5 +122,5 @@ def _names(reads: Iterable[tuple[set[str], int]]) -> set[str]:
 
 
 def source_of(spec: RollupSpec) -> RollupSource:
-    """Where the points are."""
+    """The place of the points."""
     return RollupSource(spec.source_bucket, spec.measurement, spec.tags)

@@ -69,7 +69,7 @@ def cut_slices(
 def count_windows(
     bucket: Bucket, measurement: str, windows: Sequence[Interval], keys: SourceKeys
 ) -> Steps[Mapping[Interval, int]]:
-    """How many points each window has now.
+    """Present points of each window.
 
     :param keys: of the measurement
     """
@@ -82,7 +82,7 @@ def count_windows(
 
 
 def _shard_seconds(bucket: Bucket, keys: SourceKeys) -> int:
-    """How much time one query may read."""
+    """Length of time that one query may read."""
     has_types = any(len(kinds) > 1 for kinds in keys.fields.values())
     return (
         SHORTEST_SHARD_GROUP_SECONDS
@@ -92,7 +92,7 @@ def _shard_seconds(bucket: Bucket, keys: SourceKeys) -> int:
 
 
 def count_points(bucket: str, measurement: str, parts: Sequence[Interval]) -> Steps[Mapping[Interval, int]]:
-    """How many points each part has now.
+    """Present points of each part.
 
     :param parts: each inside one shard group
     """
@@ -101,7 +101,7 @@ def count_points(bucket: str, measurement: str, parts: Sequence[Interval]) -> St
 
 
 def count_each(source: RollupSource, parts: Sequence[Interval]) -> Steps[list[int]]:
-    """How many points of some series each part has now.
+    """Present points of some series in each part.
 
     :param parts: each inside one shard group
     """

@@ -20,7 +20,7 @@ Types = Mapping[str, str]
 
 
 class Rules(Protocol):
-    """What chooses the columns, of raw points or of a tier."""
+    """The rules that choose columns, of raw points or of a tier."""
 
     def names_for(self, field: str, /) -> tuple[str, ...]:
         """The aggregates of a field; empty when it is not wanted."""

@@ -38,7 +38,7 @@ READS_AT_A_TIME = 2
 
 @dataclass(frozen=True, slots=True)
 class ReadPlan:
-    """How a window is read.
+    """Plan of reading a window.
 
     :param slices: together the window
     """
@@ -85,7 +85,7 @@ def plan_read(spec: ArchiveSpec, window: Interval, bucket: Bucket | None = None)
 
 
 def require_known(spec: ArchiveSpec, window: Interval | None, keys: SourceKeys) -> Steps[None]:
-    """Refuse a measurement of which nobody has a point; an empty window of a known one is fine.
+    """Refuse a measurement of which there is no point; an empty window of a known one is fine.
 
     :param window: for the message
     :param keys: of the measurement in the bucket
@@ -94,7 +94,7 @@ def require_known(spec: ArchiveSpec, window: Interval | None, keys: SourceKeys) 
     if keys.tags or keys.fields or (yield from has_windows(spec.folder)):
         return
     what = (
-        f"nobody knows measurement {spec.measurement!r}: bucket {spec.bucket!r} and "
+        f"measurement {spec.measurement!r} does not exist: bucket {spec.bucket!r} and "
         f"{spec.shown_path}/{spec.folder} have no point of it, of any time"
     )
     fix = "correct its name, or begin when it has points"
@@ -142,7 +142,7 @@ def _require_whole_texts(
 def fingerprint_source(
     spec: ArchiveSpec, slices: Sequence[Slice], *, finds_doubled: bool = False
 ) -> Steps[Fingerprint]:
-    """What the bucket holds in some slices now, read row by row; those that were empty are only counted again.
+    """Read the present points of some slices row by row; slices that were empty are only counted again.
 
     :param finds_doubled: also find points that share series, field and time with others
     """

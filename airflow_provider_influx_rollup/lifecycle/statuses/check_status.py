@@ -34,7 +34,7 @@ def check_id_of(check_name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What all statuses of a check share.
+    """The part that all statuses of a check share.
 
     :param name: its name; its id is made from it
     :param measurement: the measurement that is checked
@@ -53,7 +53,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """What a check says of one series.
+    """Status of one series.
 
     :param source_time: the last point it is based on, UTC
     :param is_dead: the value of the field ``dead``, as InfluxDB's deadman checks write it; only theirs have it

@@ -39,7 +39,7 @@ class RollupBlock:
 
     @property
     def source(self) -> RollupSource:
-        """Where the points are."""
+        """The place of the points."""
         return RollupSource(self.spec.source_bucket, self.spec.measurement, self.spec.tags)
 
     @property
@@ -49,12 +49,12 @@ class RollupBlock:
 
     @property
     def read_interval(self) -> Interval:
-        """What is read of the source."""
+        """The part of the source to read."""
         return Interval.spanning(self.cells)
 
     @property
     def target_interval(self) -> Interval:
-        """Where the rows of these windows are: at the starts, which sliding windows share with no later window."""
+        """The interval of these windows' rows: their starts, which sliding windows share with no later window."""
         return Interval(self.windows[0].start, self.windows[-1].start + MICROSECOND)
 
     @property
@@ -108,7 +108,7 @@ def tags_of_few(only: Iterable[TagSet]) -> dict[str, tuple[str, ...]]:
 
 
 def weighed_points(columns: Iterable[Column], totals: Mapping[str, int]) -> int:
-    """How many points columns are computed from; those that make or are sketches weigh more.
+    """Points from which columns are computed; those that make or are sketches weigh more.
 
     :param totals: how many points or rows each field of the source has
     """

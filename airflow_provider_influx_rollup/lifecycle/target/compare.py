@@ -19,7 +19,7 @@ UNIT = 2.0**-52
 
 
 class Closeness(Enum):
-    """How equal two values of a column have to be."""
+    """Required closeness of two values of a column."""
 
     BITS = "the same bits: both come from the same function"
     VALUE = "equal numbers: 0.0 and -0.0 are"
@@ -37,7 +37,7 @@ class ColumnValues:
     values: NDArray[Any]
 
     def at(self, keys: Codes) -> tuple[NDArray[np.bool_], Codes]:
-        """Which of some keys the column has, and where."""
+        """Mask of the keys that the column has, and their positions."""
         if not len(self.keys):
             return np.zeros(len(keys), bool), np.zeros(len(keys), np.int64)
         position = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
@@ -46,13 +46,13 @@ class ColumnValues:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """Where two sets of rows disagree; a key is ``series * window_count + window``.
+    """Differences of two sets of rows; a key is ``series * window_count + window``.
 
     :param tag_sets: the series that keys are made of
     :param expected: keys of all rows that the source gives, ascending
     :param stored: keys of all rows that the target holds, ascending
     :param dirty: keys of the rows that differ, ascending
-    :param ghosts: the keys of the values that nothing explains, by column; a tag set that is stored under several series
+    :param stale: the keys of the values that nothing explains, by column; a tag set that is stored under several series
         keys is among them, as its point has to go before it can be right
     :param wrong: the keys of the values that are to be written, by column
     """
@@ -62,7 +62,7 @@ class Difference:
     expected: Codes
     stored: Codes
     dirty: Codes
-    ghosts: Mapping[str, Codes] = field(default_factory=dict)
+    stale: Mapping[str, Codes] = field(default_factory=dict)
     wrong: Mapping[str, Codes] = field(default_factory=dict)
 
     @property
@@ -74,11 +74,11 @@ class Difference:
         """Only what concerns some windows."""
         count = self.window_count
         dirty = self.dirty[np.isin(self.dirty % count, windows)]
-        ghosts, wrong = (
+        stale, wrong = (
             {name: kept for name, keys in some.items() if len(kept := keys[np.isin(keys % count, windows)])}
-            for some in (self.ghosts, self.wrong)
+            for some in (self.stale, self.wrong)
         )
-        return replace(self, dirty=dirty, ghosts=ghosts, wrong=wrong)
+        return replace(self, dirty=dirty, stale=stale, wrong=wrong)
 
     def pairs(self, keys: Codes | None = None) -> list[tuple[TagSet, int]]:
         """Keys as tag set and window; without any given, those of the dirty rows."""
@@ -95,13 +95,13 @@ def compare_rows(
     """
     tag_sets, (mine, theirs) = align((expected, stored), window_count)
     dirty: list[Codes] = []
-    ghosts: dict[str, Codes] = {}
+    stale: dict[str, Codes] = {}
     wrong: dict[str, Codes] = {}
     for name, how in sorted(closeness.items()):
         differing, surplus = _join(mine.get(name), theirs.get(name), how, _bounds(name, how, mine))
         dirty += [differing, surplus]
         if len(surplus):
-            ghosts[name] = surplus
+            stale[name] = surplus
         if len(differing):
             wrong[name] = differing
     return Difference(
@@ -110,7 +110,7 @@ def compare_rows(
         expected=_all_keys(mine),
         stored=_all_keys(theirs),
         dirty=_distinct(dirty),
-        ghosts=ghosts,
+        stale=stale,
         wrong=wrong,
     )
 
@@ -190,7 +190,7 @@ def _bits(values: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _bounds(name: str, how: Closeness, side: Mapping[str, ColumnValues]) -> ColumnValues | None:
-    """How far two sums of the same points can be apart: n additions of numbers up to M round by n * n * M units.
+    """Largest difference of two sums of the same points: n additions of numbers up to M round by n * n * M units.
 
     :param name: ``<field>_sum``; the count, the smallest and the largest value of the same rows give n and M
     """

@@ -25,7 +25,7 @@ MAX_BYTES = 5
 
 
 def key_bytes(measurement: str, tag_sets: Sequence[TagSet], fields: Sequence[str]) -> Codes | None:
-    """How many bytes each series key has; None when none can be too long with these fields."""
+    """Bytes of each series key; None when none can be too long with these fields."""
     texts = max((sum(map(len, chain.from_iterable(tags))) + 2 * len(tags) for tags in tag_sets), default=0)
     field = max(map(len, fields), default=0)
     if MAX_BYTES * (texts + len(measurement) + field) <= MAX_KEY_BYTES:
@@ -35,7 +35,7 @@ def key_bytes(measurement: str, tag_sets: Sequence[TagSet], fields: Sequence[str
 
 
 def most_bytes_beside(field: str) -> int:
-    """How many bytes a series key may have beside a field."""
+    """Bytes that a series key may have beside a field."""
     return MAX_KEY_BYTES - _size(field, KEY_SPECIALS)
 
 

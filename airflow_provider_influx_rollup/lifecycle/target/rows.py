@@ -27,7 +27,7 @@ Key = tuple[TagSet, int]
 
 @dataclass(frozen=True, slots=True)
 class WindowTotals:
-    """What the target holds of one window."""
+    """Rows of one window in the target."""
 
     rows_out: int
     series: int
@@ -163,7 +163,7 @@ def target_rows(job: RollupBlock, frames: Iterable[Frame]) -> TargetRows:
 
 
 def computed_rows(job: RollupBlock, blocks_by_column: Mapping[str, Sequence[Block]]) -> TargetRows:
-    """What was computed, in the form of what is read back."""
+    """The computed rows, in the form of those that are read back."""
     starts = np.array([window.start_ns for window in job.windows], np.int64)
     tag_sets: dict[TagSet, int] = {}
     columns: dict[str, TargetColumn] = {}

@@ -1,4 +1,4 @@
-"""Values of other pipelines that a delete takes along: put aside in the ledger before it, written again after it.
+"""Values of other pipelines that a delete removes too: set aside in the ledger before it, written again after it.
 
 InfluxDB deletes whole points, and a run may die between a delete and the write that follows. The pipeline's own rows
 come back with its rerun; those of others would be lost, so they are kept in the ledger until they are back.
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from airflow_provider_influx_rollup.aggregates.frame import Frame, TagSet
-from airflow_provider_influx_rollup.flux.ledger_read import SURVIVORS_MEASUREMENT, SetAsideRecords
+from airflow_provider_influx_rollup.flux.ledger_read import SET_ASIDE_MEASUREMENT, SetAsideRecords
 from airflow_provider_influx_rollup.flux.target_read import TargetValues
 from airflow_provider_influx_rollup.ledger.line_protocol import UInt, encode_line
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
@@ -63,10 +63,10 @@ def forget(job: RollupBlock, window: Interval) -> Steps[None]:
     """The values are back in the target."""
     instant = Interval(window.start, window.start + MICROSECOND)
     mine = {"pipeline": job.spec.pipeline_name}
-    yield from ask(Delete(job.spec.ledger_bucket, instant, SURVIVORS_MEASUREMENT, mine))
+    yield from ask(Delete(job.spec.ledger_bucket, instant, SET_ASIDE_MEASUREMENT, mine))
 
 
-def restore_survivors(job: RollupBlock) -> Steps[None]:
+def restore_set_aside(job: RollupBlock) -> Steps[None]:
     """Write again what a run put aside and died before it wrote; values that are there now stay as they are."""
     spec = job.spec
     query = SetAsideRecords(spec.ledger_bucket, spec.pipeline_name, job.target_interval)
@@ -112,7 +112,7 @@ def _records(job: RollupBlock, window: Interval, points: Points) -> Iterator[str
         record = {"window_ns": window.start_ns, "values": some}
         tags = {"pipeline": job.spec.pipeline_name, "part": str(part)}
         text = json.dumps(record, ensure_ascii=False)
-        yield encode_line(SURVIVORS_MEASUREMENT, tags, {"record": text}, window.start_ns)
+        yield encode_line(SET_ASIDE_MEASUREMENT, tags, {"record": text}, window.start_ns)
 
 
 def _parts(values: list[list[Any]]) -> Iterator[list[list[Any]]]:

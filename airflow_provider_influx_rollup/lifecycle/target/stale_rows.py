@@ -1,6 +1,6 @@
 """Target values that the source no longer explains, and how they go.
 
-Upserts never delete, and InfluxDB cannot delete one field of a point. So a point that holds a ghost is deleted by its
+Upserts never delete, and InfluxDB cannot delete one field of a point. So a point that holds a stale value is deleted by its
 tags and exact time, and what is right of it, or belongs to other pipelines, is written again. A run that dies in
 between leaves the window WRITING; its rerun writes the rest, with what was put aside for other pipelines. Another
 pipeline that commits such a point meanwhile loses its commit: its window is WRITING again.
@@ -45,14 +45,14 @@ Receipts = dict[str, Receipt]
 class StaleRows:
     """Values to remove.
 
-    :param columns_by_key: the fields that are ghosts, by tag set and window
+    :param columns_by_key: the stale fields, by tag set and window
     """
 
     columns_by_key: dict[Key, frozenset[str]]
 
     @classmethod
     def of(cls, keys_by_column: Iterable[tuple[str, set[Key]]]) -> StaleRows:
-        """Turn ghosts per field into ghosts per point."""
+        """Turn stale values per field into stale rows per point."""
         columns: dict[Key, set[str]] = defaultdict(set)
         for name, keys in keys_by_column:
             for key in keys:
@@ -61,21 +61,21 @@ class StaleRows:
 
     @property
     def value_count(self) -> int:
-        """How many values go."""
+        """Number of values to delete."""
         return sum(len(names) for names in self.columns_by_key.values())
 
 
-def delete_ghosts(job: RollupBlock, ghosts: StaleRows) -> Steps[None]:
-    """Delete the points that hold ghosts and write again what stays of them."""
+def delete_stale_rows(job: RollupBlock, stale: StaleRows) -> Steps[None]:
+    """Delete the points that hold stale values and write again what stays of them."""
     yield from ask(
         Report(
-            f"Removing {ghosts.value_count} values of {len(ghosts.columns_by_key)} points "
+            f"Removing {stale.value_count} values of {len(stale.columns_by_key)} points "
             f"from {job.spec.target_bucket} that the source no longer has"
         )
     )
-    for window_index in sorted({window for _, window in ghosts.columns_by_key}):
+    for window_index in sorted({window for _, window in stale.columns_by_key}):
         doomed = {
-            tags: names for (tags, window), names in ghosts.columns_by_key.items() if window == window_index
+            tags: names for (tags, window), names in stale.columns_by_key.items() if window == window_index
         }
         yield from _delete_in_window(job, job.windows[window_index], doomed)
 
@@ -89,24 +89,24 @@ def _delete_in_window(
         bucket=spec.target_bucket, measurement=spec.output_measurement, interval=instant
     )
     frames = yield from ask(everything)
-    survivors = _survivors(points_of(frames), doomed)
-    foreign = _foreign(job, survivors)
+    kept = _kept(points_of(frames), doomed)
+    foreign = _foreign(job, kept)
     _require_one_value(job, window, foreign, frames)
     receipts: Receipts = {}
     if foreign:
         yield from put_aside(job, window, foreign)
         # others may have written since; what they write from now on is looked for below
         receipts, frames = yield from _with_receipts(job, instant, everything)
-        survivors = _survivors(points_of(frames), doomed)
-        foreign = _foreign(job, survivors)
+        kept = _kept(points_of(frames), doomed)
+        foreign = _foreign(job, kept)
         _require_one_value(job, window, foreign, frames)
     for tags in sorted(doomed):
         yield from ask(Delete(spec.target_bucket, instant, spec.output_measurement, dict(tags)))
     if foreign:
         there = points_of((yield from ask(everything)))
-        survivors = without(survivors, _foreign(job, there))
-    if any(survivors.values()):
-        yield from ask(write_of_points(spec.target_bucket, spec.output_measurement, survivors))
+        kept = without(kept, _foreign(job, there))
+    if any(kept.values()):
+        yield from ask(write_of_points(spec.target_bucket, spec.output_measurement, kept))
     if foreign:
         yield from _tear(job, instant, receipts)
         yield from forget(job, window)
@@ -169,8 +169,8 @@ def _claim_over(job: RollupBlock, receipts: Iterable[Receipt]) -> str:
     return f"{text_hash(chr(0).join(names), SHARED):016x}"
 
 
-def _survivors(points: Points, doomed: dict[TagSet, frozenset[str]]) -> Points:
-    """The values that a delete by tags takes along although they are right."""
+def _kept(points: Points, doomed: dict[TagSet, frozenset[str]]) -> Points:
+    """Right values that a delete by tags removes too."""
     wanted = [frozenset(tags) for tags in doomed]
     hit = {key: values for key, values in points.items() if any(w <= frozenset(key[0]) for w in wanted)}
     return {

@@ -56,7 +56,7 @@ def write_of_rows(job: RollupBlock, rows: TargetRows) -> Write:
 
 
 def rows_lost_inside(rows: TargetRows) -> TargetRows:
-    """Rows that InfluxDB writes where nobody finds them: it sorts tags, and a backslash before the next tag is an escape."""
+    """Rows that InfluxDB would write under a key at which they are not found: it sorts tags, and a backslash before the next tag is an escape."""
     is_lost = np.array(
         [any(text.endswith("\\") for _, text in tags[:-1]) for tags in rows.tag_sets], np.bool_
     )
@@ -75,7 +75,7 @@ def rows_lost_inside(rows: TargetRows) -> TargetRows:
 
 
 def row_count(job: RollupBlock, rows: TargetRows) -> int:
-    """How many pairs of series and window have a value."""
+    """Number of pairs of series and window that have a value."""
     places = [column.series * len(job.windows) + column.window for column in rows.columns.values()]
     return len(np.unique(np.concatenate(places))) if places else 0
 

@@ -97,7 +97,7 @@ class CleanWriter:
         yield from self._settle(part.interval, cleaned, lines)
 
     def transform(self, part: Part, wrong: Mapping[int, NDArray[Any]]) -> Cleaned:
-        """What the clean bucket shall hold of a part."""
+        """Points that the clean bucket must hold of a part."""
         for tags in part.registry.tag_sets[len(self.of_source) :]:
             self.of_source.append(self._number(tags))
         cleaned = Cleaned(self.tag_sets, [])
@@ -119,7 +119,7 @@ class CleanWriter:
         return cleaned
 
     def _order(self, tag_sets: Sequence[TagSet]) -> NDArray[np.int64] | None:
-        """Which of the series that become one goes first, whatever was read before; None when none do."""
+        """The order of series that become one, whatever was read before; None when none do."""
         held = [number for number in self.of_source if number >= 0]
         if len(set(held)) == len(held):
             return None
@@ -169,16 +169,16 @@ class CleanWriter:
             return
         bucket, expected = str(self.spec.clean_bucket), cleaned.counts()
         counted = yield from self._counts(interval)
-        ghosts = {tags for (tags, name), count in counted.items() if count > expected.get((tags, name), 0)}
-        if ghosts:
+        stale = {tags for (tags, name), count in counted.items() if count > expected.get((tags, name), 0)}
+        if stale:
             yield from ask(
                 Report(
-                    f"Removing points of {len(ghosts)} series from {bucket} that the source no longer explains"
+                    f"Removing points of {len(stale)} series from {bucket} that the source no longer explains"
                 )
             )
-        for tags in sorted(ghosts):
+        for tags in sorted(stale):
             yield from ask(Delete(bucket, interval, self.spec.output_measurement, dict(tags)))
-        if ghosts and lines:
+        if stale and lines:
             # a delete takes series with more tags along, so all are written again
             yield from ask(Write(bucket, lines))
         if (yield from self._totals(interval)) != wanted:
@@ -187,7 +187,7 @@ class CleanWriter:
             raise PartialWrite(what, window=interval, written="the clean points in part", fix=fix)
 
     def _target(self) -> RollupSource:
-        """What of the clean bucket belongs to this validation: its own tag filter, transformed."""
+        """The part of the clean bucket that belongs to this validation: its own tag filter, transformed."""
         mapped: dict[str, list[str]] = defaultdict(list)
         for key, values in self.spec.tags.items():
             for value in values:

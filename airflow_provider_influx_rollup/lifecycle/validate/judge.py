@@ -1,4 +1,4 @@
-"""What each rule has found so far, part by part."""
+"""Findings of each rule so far, part by part."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Masks = Mapping[int, NDArray[Any]]
 
 @dataclass(kw_only=True)
 class RuleTally:
-    """What one rule has found.
+    """Findings of one rule.
 
     :param memory: the rule's own, from part to part
     :param examples: the worst ones with their scores, the worst first
@@ -63,7 +63,7 @@ class RuleTally:
         self.examples = sorted(self.examples, key=lambda pair: -pair[0])[:MAX_EXAMPLES]
 
     def add_verdict(self, verdict: RuleVerdict) -> None:
-        """What a series rule found."""
+        """Findings of a series rule."""
         self.checked += verdict.checked
         self.violations += verdict.violations
         reasons = dict.fromkeys([*verdict.findings, *verdict.hits.values()])

@@ -62,7 +62,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What InfluxDB counted.
+    """Counts from InfluxDB.
 
     :param stretches: the interval cut where a field changes its type, in order
     :param tag_keys: of the interval's series

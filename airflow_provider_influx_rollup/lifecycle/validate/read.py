@@ -104,7 +104,7 @@ def read_before(
     parts = []
     for part in shard_parts(Interval(interval.start - reach, interval.start), shard_group_seconds):
         frames = yield from _last_points(spec, part, fields, points)
-        # so many of each series key: of a tag set that has two, points between the earlier ones may lack
+        # this many of each series key: of a tag set that has two, points between the earlier ones may lack
         found = tables_of(frames, registry)
         parts.append(Part(part, tuple(table.last_of_each_series(points) for table in found), registry))
     return parts

@@ -1,4 +1,4 @@
-"""What a validation returns, and the table that people read in the log."""
+"""Result of a validation, and its table in the log."""
 
 from __future__ import annotations
 

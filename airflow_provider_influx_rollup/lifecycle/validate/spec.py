@@ -1,4 +1,4 @@
-"""What a validation is asked to do, as plain values that travel as JSON."""
+"""The spec of a validation, as plain values that travel as JSON."""
 
 from __future__ import annotations
 
@@ -114,11 +114,11 @@ class ValidateSpec:
 
     @property
     def source(self) -> RollupSource:
-        """Where the points are."""
+        """The place of the points."""
         return RollupSource(self.bucket, self.measurement, self.tags)
 
     def copied_to(self) -> list[CopiedTo]:
-        """Where copies of the points go."""
+        """Places of copies of the points."""
         name, bucket, measurement = self.validation_name, self.bucket, self.measurement
         found = []
         if self.quarantine_bucket is not None:

@@ -75,7 +75,7 @@ class ValidationRun:
 
     @property
     def ahead(self) -> dict[str, Interval]:
-        """Where the points of the rules about the future are, by the rule's name."""
+        """Intervals of the points of the rules about the future, by the rule's name."""
         rules = [rule for rule in self.spec.series_rules if isinstance(rule, FutureRule)]
         return {rule.name: rule.looks(self.scope)[0].interval for rule in rules}
 

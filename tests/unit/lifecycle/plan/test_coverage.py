@@ -98,7 +98,7 @@ def test_stage_is_the_rollups_when_receipts_are_read() -> None:
         ([receipt(0, stop_ns=to_ns(START + 2 * HOUR))], WindowState.STALE_SPEC, "another grid"),
         ([receipt(0, "WRITING")], WindowState.WRITING, "since 2025-03-02T06:00:00Z"),
         ([receipt(0, "PLANNED")], WindowState.PLANNED, "has not begun"),
-        ([], WindowState.MISSING, "nobody ran it"),
+        ([], WindowState.MISSING, "never run"),
     ],
 )
 def test_window_has_its_state_when_the_ledger_knows_it(rows: list[Row], state: WindowState, why: str) -> None:
@@ -125,7 +125,7 @@ def test_window_is_not_due_when_its_lateness_has_not_passed() -> None:
 def test_gaps_join_neighbours_when_their_state_is_one() -> None:
     found = covered([receipt(hour) for hour in (0, 1, 5, 6, 23)])
     three, many = Interval(START + 2 * HOUR, START + 5 * HOUR), Interval(START + 7 * HOUR, START + 23 * HOUR)
-    missing = "nobody ran it"
+    missing = "never run"
     assert found.gaps() == [
         Gap(three, WindowState.MISSING, 3, missing),
         Gap(many, WindowState.MISSING, 16, missing),
@@ -135,7 +135,7 @@ def test_gaps_join_neighbours_when_their_state_is_one() -> None:
         "stop": "2025-03-01T05:00:00Z",
         "state": "missing",
         "windows": 3,
-        "why": "nobody ran it",
+        "why": "never run",
     }
 
 

@@ -57,12 +57,12 @@ def test_rows_that_differ_are_those_a_dictionary_finds_whatever_the_order(
     }
     assert dirty(rows(mine, one), rows(theirs, other)) == expected
     found = compare_rows(rows(mine, one), rows(theirs, other), WINDOWS, dict.fromkeys("xy", Closeness.BITS))
-    ghosts = {
+    stale = {
         (name, dict(tags)["device"], window)
-        for name, gone in found.ghosts.items()
+        for name, gone in found.stale.items()
         for tags, window in found.pairs(gone)
     }
-    assert ghosts == {
+    assert stale == {
         (name, *key) for name, values in theirs.items() for key in values if key not in mine.get(name, {})
     }
 
@@ -98,7 +98,7 @@ def test_point_that_is_stored_under_two_series_keys_has_to_go() -> None:
         {"x": Closeness.BITS},
     )
     assert found.pairs() == [((("device", "a"),), 0)]
-    assert list(found.ghosts) == ["x"]
+    assert list(found.stale) == ["x"]
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=300))
