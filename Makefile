@@ -56,14 +56,14 @@ coverage: $(call environment,$(ONE)) ## what the tests of make check reach in th
 recordings: $(call environment,$(ONE)) ## keep again what a real InfluxDB answers to the tests with the mark "recorded" (AIRFLOW=3.3)
 	@$(RUN_TESTS) $(ONE) -- $(RECORDED) --record -p no:randomly -m "not slow" $(PYTEST_ARGS)
 
-live: $(call environment,$(ONE)) ## the tests on a real InfluxDB that need no DAG (AIRFLOW=3.3)
-	@$(RUN_TESTS) $(ONE) -- tests/live -m "not slow and not bench and not stores" $(PYTEST_ARGS)
+live: $(call environment,$(ONE)) ## the tests on a real InfluxDB that touch no Airflow (AIRFLOW=3.3)
+	@$(RUN_TESTS) --no-airflow $(ONE) -- tests/live -m "not faults and not slow and not bench and not stores" $(PYTEST_ARGS)
 
-airflow: $(call environment,$(VERSIONS)) ## the tests that run DAGs on both Airflows (AIRFLOW=2.11 or 3.3: on one)
-	@$(RUN_TESTS) $(VERSIONS) -- tests/airflow -m "not slow and not bench and not stores" $(PYTEST_ARGS)
+airflow: $(call environment,$(VERSIONS)) ## the tests that touch Airflow, on both (AIRFLOW=2.11 or 3.3: on one)
+	@$(RUN_TESTS) $(VERSIONS) -- -m "airflow and not faults and not slow and not bench and not stores" $(PYTEST_ARGS)
 
-test: $(call environment,$(VERSIONS)) ## run the tests on both Airflows (AIRFLOW=2.11 or 3.3: on one) and a real InfluxDB
-	@$(RUN_TESTS) $(VERSIONS) -- -m "not faults and not slow and not bench and not stores" $(PYTEST_ARGS)
+test: $(call environment,$(VERSIONS)) ## all tests with a real InfluxDB, on both Airflows (AIRFLOW=2.11 or 3.3: on one) and without
+	@$(RUN_TESTS) $(VERSIONS) --no-airflow $(ONE) -- -m "not faults and not slow and not bench and not stores" $(PYTEST_ARGS)
 
 faults: $(call environment,$(ONE)) ## kill workers, servers and connections (AIRFLOW=3.3)
 	@$(RUN_TESTS) $(ONE) --profiled -- -m faults $(PYTEST_ARGS)

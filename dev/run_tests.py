@@ -1,8 +1,9 @@
-"""Runs pytest on one or both Airflows, each with its own InfluxDB server and its own AIRFLOW_HOME.
+"""Runs pytest on one or both Airflows, and what touches no Airflow once beside them.
 
-    python dev/run_tests.py 3.3 2.11 -- -m "not slow"
+    python dev/run_tests.py 3.3 2.11 --no-airflow 3.3 -- -m "not slow"
 
-The servers end with the run, also after Ctrl-C. The exit status is 0 only when every run passed and had tests.
+Each run has its own AIRFLOW_HOME and its own InfluxDB server, that without Airflow one for each of its workers. The
+servers end with the run, also after Ctrl-C. The exit status is 0 only when every run passed and there were tests.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+VERSIONS = ("3.3", "2.11")
 CHECKOUT = Path(__file__).resolve().parent.parent
 LOGS = CHECKOUT / ".test-logs"
 INFLUX = [sys.executable, str(CHECKOUT / "dev" / "influx")]
@@ -27,29 +30,40 @@ REPORT_SECONDS = 30
 QUICKER = {"GOGC": "400"}
 UNPROFILED = ["--", "--pprof-disabled"]
 PERCENT = re.compile(r"\[ *(\d+)%\]")
+NO_AIRFLOW = "no Airflow"
+WORKERS = 2
+NO_TESTS = 5
+TOLD: dict[int | None, str] = {0: "passed", NO_TESTS: "no tests"}
 
 
 class Run:
-    """The tests on one Airflow, or those that touch none."""
+    """The tests on one Airflow, or those that touch none.
 
-    def __init__(self, name: str, environment: Path, home: Path, server_flags: list[str]) -> None:
+    :param workers: how many processes of pytest-xdist run the tests; 0: pytest itself runs them
+    """
+
+    def __init__(
+        self, name: str, environment: Path, home: Path, *, server_flags: list[str], workers: int = 0
+    ) -> None:
         self.name = name
         self.server_flags = server_flags
         self.python = environment / "bin" / "python"
         self.home = home
+        self.workers = workers
         self.log = LOGS / f"{name.lower().replace(' ', '-')}.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.started = time.monotonic()
 
     def start(self, arguments: list[str], *, shown: bool) -> None:
-        """Start the server and pytest; pytest writes to the terminal when shown, else to the log."""
-        variables = {**self._environment(), **self._server()}
+        """Start the servers and pytest; pytest writes to the terminal when shown, else to the log."""
+        variables = {**self._environment(), **self._servers()}
         command = [
             str(self.python),
             "-m",
             "pytest",
             "-o",
             f"cache_dir={self.home / 'pytest_cache'}",
+            *(["--numprocesses", str(self.workers), "--dist", "worksteal"] if self.workers else []),
             *arguments,
         ]
         with self.log.open("wb") as log:
@@ -72,16 +86,21 @@ class Run:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         }
 
-    def _server(self) -> dict[str, str]:
-        command = [
-            *INFLUX,
-            "start",
-            "--port",
-            "0",
-            "--data-dir",
-            str(self.home / "influx"),
-            *self.server_flags,
-        ]
+    def _folders(self) -> dict[str, Path]:
+        """Where the data of each server is, by the end of the names of its variables: tests/conftest.py reads them."""
+        if not self.workers:
+            return {"": self.home / "influx"}
+        return {f"_GW{number}": self.home / f"influx-{number}" for number in range(self.workers)}
+
+    def _servers(self) -> dict[str, str]:
+        return {
+            name + ending: value
+            for ending, folder in self._folders().items()
+            for name, value in self._server(folder).items()
+        }
+
+    def _server(self, folder: Path) -> dict[str, str]:
+        command = [*INFLUX, "start", "--port", "0", "--data-dir", str(folder), *self.server_flags]
         environment = {**os.environ, **QUICKER}
         lines = subprocess.run(
             command, env=environment, check=True, stdout=subprocess.PIPE, text=True
@@ -102,26 +121,25 @@ class Run:
             self.process.send_signal(signal.SIGINT)
 
     def stop(self) -> None:
-        """Wait for pytest, which was asked to end, and end the server."""
+        """Wait for pytest, which was asked to end, and end the servers."""
         if self.process is not None and self.process.poll() is None:
             try:
                 self.process.wait(timeout=20)
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
-        subprocess.run(
-            [*INFLUX, "stop", "--data-dir", str(self.home / "influx")], check=False, capture_output=True
-        )
+        for folder in self._folders().values():
+            subprocess.run([*INFLUX, "stop", "--data-dir", str(folder)], check=False, capture_output=True)
 
     @property
-    def passed(self) -> bool:
-        """Whether pytest ended with 0; no tests at all is a failure too."""
-        return self.process is not None and self.process.returncode == 0
+    def status(self) -> int | None:
+        """What pytest ended with; None before."""
+        return None if self.process is None else self.process.returncode
 
     def report(self) -> str:
         """Give what a reader wants: the whole log of a failure, the short summary of a success."""
         text = self.log.read_text(errors="replace").rstrip()
-        if not self.passed:
+        if self.status not in (0, NO_TESTS):
             return text
         summary = text.rfind("= short test summary info =")
         return text[text.rfind("\n", 0, summary) + 1 :] if summary >= 0 else text.rpartition("\n")[2]
@@ -129,7 +147,7 @@ class Run:
 
 def main() -> int:
     """Run the tests; give the exit status."""
-    options, arguments = _arguments()
+    options, arguments = parsed(sys.argv[1:])
     for number in (signal.SIGINT, signal.SIGTERM):
         # Also SIGINT: a shell starts its background jobs with that one ignored.
         signal.signal(number, _as_ctrl_c)
@@ -137,10 +155,9 @@ def main() -> int:
     base = Path(tempfile.mkdtemp(prefix="influx-rollup-tests-"))
     runs = _runs(options, base)
     try:
-        for number, run in enumerate(runs, start=1):
+        for run, marks in zip(runs, marks_of_runs(options), strict=True):
             run.home.mkdir()
-            # the lockfiles differ in Airflow only: what touches none is run once
-            run.start([f"--share={number}/{len(runs)}", *arguments], shown=len(runs) == 1)
+            run.start([*arguments, *(["-m", marks] if marks else [])], shown=len(runs) == 1)
         _wait(runs)
     except KeyboardInterrupt:
         print("interrupted; ending the tests and their servers", file=sys.stderr, flush=True)
@@ -161,31 +178,50 @@ def main() -> int:
 
 
 def _runs(options: argparse.Namespace, base: Path) -> list[Run]:
-    """One for each Airflow; beside two of them a third one, for what touches no Airflow."""
+    """One for each Airflow, and beside them one for what touches none."""
     flags = [] if options.profiled else list(UNPROFILED)
     if options.memory:
         flags = ["--memory", options.memory, *flags]
     made = [
-        Run(f"Airflow {version}", options.venvs / f"airflow-{version}", base / version, flags)
+        Run(f"Airflow {version}", options.venvs / f"airflow-{version}", base / version, server_flags=flags)
         for version in options.versions
     ]
-    if len(made) > 1:
-        environment = options.venvs / f"airflow-{options.versions[0]}"
-        made.append(Run("no Airflow", environment, base / "none", flags))
+    if options.no_airflow:
+        environment = options.venvs / f"airflow-{options.no_airflow}"
+        made.append(Run(NO_AIRFLOW, environment, base / "none", server_flags=flags, workers=WORKERS))
     return made
 
 
-def _arguments() -> tuple[argparse.Namespace, list[str]]:
-    own = sys.argv[1:]
+def marks_of_runs(options: argparse.Namespace) -> list[str]:
+    """The ``-m`` of each run: with ``--no-airflow`` the lockfiles' versions need to run only what touches Airflow."""
+    if not options.no_airflow:
+        return [options.marks] * len(options.versions)
+    asked = f"({options.marks}) and " if options.marks else ""
+    return [*[f"{asked}airflow"] * len(options.versions), f"{asked}not airflow"]
+
+
+def parsed(own: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The options, and the arguments of pytest without ``-m``, which is ``marks``; as in pytest, the last one counts."""
     at = own.index("--") if "--" in own else len(own)
-    parser = argparse.ArgumentParser(description="Run pytest on one or both Airflows.")
-    parser.add_argument("versions", nargs="+", choices=["3.3", "2.11"])
+    parser = argparse.ArgumentParser(description="Run pytest on one or both Airflows, and without.")
+    parser.add_argument("versions", nargs="*", metavar="VERSION", help="of Airflow: 3.3, 2.11")
+    parser.add_argument(
+        "--no-airflow",
+        metavar="VERSION",
+        choices=VERSIONS,
+        help="run what touches no Airflow once, in this one's environment, and on each Airflow only the rest",
+    )
     parser.add_argument("--venvs", type=Path, default=CHECKOUT / ".venvs")
     parser.add_argument("--profiled", action="store_true", help="let tests see what is at work in the server")
     parser.add_argument("--memory", help="hold each InfluxDB to so much memory, such as 2G")
     options = parser.parse_args(own[:at])
+    if not {*options.versions} <= {*VERSIONS} or not (options.versions or options.no_airflow):
+        parser.error(f"name a version of Airflow: {', '.join(VERSIONS)}")
     options.venvs = options.venvs.absolute()
-    return options, own[at + 1 :]
+    pytest_parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    pytest_parser.add_argument("-m", dest="marks", default="")
+    _, arguments = pytest_parser.parse_known_args(own[at + 1 :], options)
+    return options, arguments
 
 
 def _as_ctrl_c(_number: int, _frame: FrameType | None) -> None:
@@ -208,10 +244,15 @@ def _conclude(runs: list[Run]) -> int:
         for run in runs:
             print(f"\n----- {run.name} ({run.log.relative_to(CHECKOUT)})\n{run.report()}")
         print()
+    statuses = [run.status for run in runs]
     for run in runs:
-        status = run.process.returncode if run.process is not None else None
-        print(f"{run.name}: {'passed' if run.passed else f'FAILED (pytest exit status {status})'}")
-    return 0 if all(run.passed for run in runs) else 1
+        print(f"{run.name}: {TOLD.get(run.status, f'FAILED (pytest exit status {run.status})')}")
+    return 0 if all_right(statuses) else 1
+
+
+def all_right(statuses: Sequence[int | None]) -> bool:
+    """Whether every run passed: one may have none of the tests that were asked for, but not all of them."""
+    return {*statuses} in ({0}, {0, NO_TESTS})
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ DISTRIBUTIONS = {
     "airflow": "apache-airflow",
     "airflow.providers.common.compat": "apache-airflow-providers-common-compat",
     "airflow.providers.standard": "apache-airflow-providers-standard",
+    "_pytest": "pytest",
     "azure.storage.blob": "azure-storage-blob",
     "azure.core": "azure-storage-blob",
     "yaml": "pyyaml",
