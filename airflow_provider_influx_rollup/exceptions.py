@@ -36,7 +36,10 @@ InfluxRollupError
 │   └── StoreForbidden             permanent   a right is missing, or something else is in the way
 └── InfluxError                                what the server, or the way to it, said
     ├── InfluxUnavailable          transient   refused, reset, 5xx, timeout
-    ├── InfluxOverloaded           transient   queue full, memory or rate limit
+    ├── InfluxOverloaded           transient   queue full, rate limit
+    │   └── QueryLimitReached                  the query reached a limit; a smaller one may succeed
+    │       ├── QueryTooLarge                  it needs more memory than the server gives it
+    │       └── QueryTooSlow                   it ran longer than max_query_seconds
     ├── InfluxTruncated            transient   an answer that stops in the middle
     └── InfluxRejected             permanent   the request is wrong
         ├── InfluxUnauthorized                 wrong or revoked token
@@ -44,6 +47,7 @@ InfluxRollupError
         ├── BucketNotFound                     no such bucket, or not readable
         ├── OrgNotFound                        no such organisation
         ├── QueryFailed                        the query failed while it ran
+        │   └── TooManyRows                    it returns more rows than max_query_rows
         └── WriteRejected                      points refused: type conflict, retention, bad line
 """
 
@@ -322,6 +326,18 @@ class InfluxOverloaded(InfluxError):
     """Queue full, memory limit, rate limit: try again later."""
 
 
+class QueryLimitReached(InfluxOverloaded):
+    """A query reached a limit. The same one may succeed when the server is quiet, a smaller one at once."""
+
+
+class QueryTooLarge(QueryLimitReached):
+    """A query needs more memory than the server gives it."""
+
+
+class QueryTooSlow(QueryLimitReached):
+    """A query ran longer than ``max_query_seconds``, and was cancelled."""
+
+
 class InfluxTruncated(InfluxError):
     """An answer that stops in the middle."""
 
@@ -350,6 +366,10 @@ class OrgNotFound(InfluxRejected):
 
 class QueryFailed(InfluxRejected):
     """The query failed while it ran."""
+
+
+class TooManyRows(QueryFailed):
+    """A query returns more rows than ``max_query_rows``; it was cancelled."""
 
 
 class WriteRejected(InfluxRejected):

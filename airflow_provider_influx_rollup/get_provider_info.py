@@ -32,6 +32,12 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "deadline_seconds": _field(
         "number", "Retry deadline (s)", "How long one request is tried again inside a task."
     ),
+    "max_query_seconds": _field(
+        "number", "Query limit (s)", "How long one query may run before it is cancelled; 0: any time."
+    ),
+    "max_query_rows": _field(
+        "integer", "Query limit (rows)", "Most rows that a query of a DAG may return; 0: any number."
+    ),
 }
 
 UI_FIELD_BEHAVIOUR: dict[str, Any] = {
@@ -86,6 +92,12 @@ _CONFIG: dict[str, Any] = {
             ),
             "max_rows_per_read": _option(
                 "integer", "5000000", "The most rows that one read brings into a worker."
+            ),
+            "max_query_seconds": _option(
+                "float", "0.0", "Seconds that one query may run before it is cancelled; 0: any time."
+            ),
+            "max_query_rows": _option(
+                "integer", "1000000", "The most rows that a query of a DAG may return; 0: any number."
             ),
             "default_deferrable": _option(
                 "boolean",

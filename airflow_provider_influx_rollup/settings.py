@@ -20,6 +20,8 @@ class RollupSettings:
     :param pool_size: connections that one process keeps open to one server
     :param deadline_seconds: how long one request is tried again inside a task
     :param max_rows_per_read: the most rows that one read brings into the worker
+    :param max_query_seconds: longest time that one query may run; 0: any
+    :param max_query_rows: most rows that a query of a user may return; 0: any
     """
 
     ledger_bucket: str = DEFAULT_LEDGER_BUCKET
@@ -28,6 +30,8 @@ class RollupSettings:
     pool_size: int = 8
     deadline_seconds: float = 60.0
     max_rows_per_read: int = 5_000_000
+    max_query_seconds: float = 0.0
+    max_query_rows: int = 1_000_000
 
 
 _DEFAULTS = RollupSettings()
@@ -45,6 +49,8 @@ def read_settings() -> RollupSettings:
         pool_size=conf.getint(SECTION, "pool_size", fallback=_DEFAULTS.pool_size),
         deadline_seconds=_number("deadline_seconds", _DEFAULTS.deadline_seconds),
         max_rows_per_read=conf.getint(SECTION, "max_rows_per_read", fallback=_DEFAULTS.max_rows_per_read),
+        max_query_seconds=_number("max_query_seconds", _DEFAULTS.max_query_seconds),
+        max_query_rows=conf.getint(SECTION, "max_query_rows", fallback=_DEFAULTS.max_query_rows),
     )
 
 

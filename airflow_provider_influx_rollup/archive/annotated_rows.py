@@ -16,6 +16,7 @@ from airflow_provider_influx_rollup.archive.annotated_csv import (
     decode_records,
     parse_records,
 )
+from airflow_provider_influx_rollup.exceptions import TooManyRows
 
 Column = tuple[str, Callable[[str], Any] | None, str]
 
@@ -76,11 +77,18 @@ class RowDecoder:
     :param error_from_text: makes the error of a message that the server put into the answer
     :param keeps_bytes: whether bytes that are not UTF-8 become lone surrogates; else they are an error
     :param is_final: whether ``doubts`` are ignored
+    :param max_rows: most rows of the answer; None: any number
     """
 
     def __init__(
-        self, error_from_text: ErrorFromText, *, keeps_bytes: bool = False, is_final: bool = True
+        self,
+        error_from_text: ErrorFromText,
+        *,
+        keeps_bytes: bool = False,
+        is_final: bool = True,
+        max_rows: int | None = None,
     ) -> None:
+        self._max_rows = max_rows
         self._is_final = is_final
         self._error_from_text = error_from_text
         self._keeps_bytes = keeps_bytes
@@ -88,9 +96,16 @@ class RowDecoder:
         self._rows: list[Row] = []
 
     def feed(self, data: bytes) -> None:
-        """Take more bytes of the answer."""
+        """Take more bytes of the answer.
+
+        :raises TooManyRows: when it has more than ``max_rows``
+        """
         for segment in self._splitter.feed(data):
             self._rows.extend(self._decode(segment))
+        if self._max_rows is not None and len(self._rows) > self._max_rows:
+            what = f"the query returns more than {self._max_rows:,} rows, and was cancelled"
+            fix = "let the query aggregate or limit its rows, or raise max_query_rows in the connection or in [influx_rollup]"
+            raise TooManyRows(what, fix=fix)
 
     @property
     def doubts(self) -> Doubts:

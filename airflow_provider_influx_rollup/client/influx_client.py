@@ -132,6 +132,7 @@ class InfluxClient:
         Times are aware UTC datetimes; digits finer than a microsecond are cut off (``query_arrow`` keeps them). An
         empty string cell is ``""``, which may also be a missing string; other missing values are None.
 
+        :raises TooManyRows: when a query that is not this package's own has more rows than ``max_query_rows``
         :param extern: a Flux AST file whose options are bound before the query
         :param now: aware time of ``now()`` in the query
         :param as_sent: texts come without the carriage returns that the server's CSV loses, and none is looked for
@@ -140,7 +141,8 @@ class InfluxClient:
         """
 
         def decoder(make_error: Callable[[str], InfluxError]) -> RowDecoder:
-            return RowDecoder(make_error, keeps_bytes=keeps_bytes, is_final=as_sent)
+            most = None if is_own or as_sent else self._settings.max_query_rows
+            return RowDecoder(make_error, keeps_bytes=keeps_bytes, is_final=as_sent, max_rows=most)
 
         if as_sent:
             request = requests.query_request(self._settings.org, flux, extern=extern, now=now)

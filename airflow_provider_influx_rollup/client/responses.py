@@ -21,6 +21,7 @@ from airflow_provider_influx_rollup.exceptions import (
     InfluxUnavailable,
     OrgNotFound,
     QueryFailed,
+    QueryTooLarge,
     WriteRejected,
 )
 from airflow_provider_influx_rollup.flux.names import RENAME_TAG
@@ -36,7 +37,8 @@ COLUMNS_OF_ONE_NAME = re.compile(
 CLASS_BY_TEXT: tuple[tuple[re.Pattern[str], type[InfluxError]], ...] = (
     (re.compile(r"organization .*not found", re.DOTALL), OrgNotFound),
     (re.compile(r"could not find bucket|bucket .*not found", re.DOTALL), BucketNotFound),
-    (re.compile(r"queue length exceeded|memory allocation limit"), InfluxOverloaded),
+    (re.compile(r"queue length exceeded"), InfluxOverloaded),
+    (re.compile(r"memory allocation limit"), QueryTooLarge),
     # each of these would fail again; the server says them with status 500, with 400, or inside the answer
     (re.compile(r"a panic has occurred"), QueryFailed),
     (COLUMNS_OF_ONE_NAME, QueryFailed),
@@ -69,6 +71,7 @@ FIXES: dict[type[InfluxError], str] = {
     BucketNotFound: "create the bucket, or let the token read it: InfluxDB hides buckets that a token may not read",
     OrgNotFound: "set the organisation's name in the connection",
     InfluxOverloaded: "run fewer queries at a time, or give the server more memory",
+    QueryTooLarge: "run fewer queries at a time, ask for less in one, or raise query-memory-bytes of the server",
     InfluxUnavailable: "look at the server and the network, then run it again",
 }
 BUCKET_NAME = re.compile(r'bucket "(.+?)" not found|could not find bucket "(.+?)"')

@@ -11,14 +11,22 @@ from contextvars import ContextVar
 from typing import NoReturn, TypeVar
 
 import tenacity
+from tenacity.stop import stop_base
 
 from airflow_provider_influx_rollup.client.responses import RetryAfter
-from airflow_provider_influx_rollup.exceptions import InfluxError, InfluxUnavailable
+from airflow_provider_influx_rollup.exceptions import (
+    InfluxError,
+    InfluxUnavailable,
+    QueryLimitReached,
+    QueryTooLarge,
+)
 
 Result = TypeVar("Result")
 
 BASE_SECONDS = 0.2
 CAP_SECONDS = 10.0
+# others may have had the memory; after that, callers ask for less
+MAX_TRIES_TOO_LARGE = 3
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +39,7 @@ def call_with_retries(attempt: Callable[[], Result], *, deadline_seconds: float)
     :param attempt: must be safe to repeat
     :param deadline_seconds: no try starts later than this after the first; a running try is not cut short
     :raises InfluxError: of the last try; its message says how many tries there were
+    :raises QueryLimitReached: after three tries when memory is lacking, after one that took too long: ask for less
     :raises InfluxUnavailable: when the answer is no longer awaited, see ``giving_up_after``
     """
     abandoned = _abandoned.get()
@@ -41,7 +50,9 @@ def call_with_retries(attempt: Callable[[], Result], *, deadline_seconds: float)
         retry=tenacity.retry_if_exception(is_transient),
         wait=wait_seconds,
         stop=tenacity.stop_any(
-            tenacity.stop_before_delay(deadline_seconds), tenacity.stop_when_event_set(abandoned)
+            tenacity.stop_before_delay(deadline_seconds),
+            tenacity.stop_when_event_set(abandoned),
+            _AtALimit(),
         ),
         sleep=tenacity.sleep_using_event(abandoned),
         before_sleep=_log_wait,
@@ -77,6 +88,16 @@ def wait_seconds(state: tenacity.RetryCallState) -> float:
     jitter = random.uniform(0, bound)  # noqa: S311 -- spreads load, keeps no secret
     cause = _error(state).__cause__
     return cause.seconds + jitter if isinstance(cause, RetryAfter) else jitter
+
+
+class _AtALimit(stop_base):
+    """The end of tries that would only meet the query's limit again."""
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
+        error = _error(retry_state)
+        if isinstance(error, QueryTooLarge):
+            return retry_state.attempt_number >= MAX_TRIES_TOO_LARGE
+        return isinstance(error, QueryLimitReached)
 
 
 def _error(state: tenacity.RetryCallState) -> BaseException:

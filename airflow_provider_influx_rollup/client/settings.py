@@ -30,6 +30,8 @@ class ClientSettings:
         The server needs 22 ns for each byte, so that a network of more than 45 MB/s is faster without
     :param pool_size: connections that are kept open, at most 1,000
     :param deadline_seconds: no try of a request starts later than this after its first try
+    :param max_query_seconds: longest time that one query may run before it is cancelled; None: any
+    :param max_query_rows: most rows that a query of a user may return as rows; None: any
     :raises ConfigurationError: when the URL or the proxy's is not http(s)://host, the URL holds a user or password, or the
         pool is too large
     """
@@ -45,6 +47,8 @@ class ClientSettings:
     gzip: bool | None = None
     pool_size: int = 8
     deadline_seconds: float = 60.0
+    max_query_seconds: float | None = None
+    max_query_rows: int | None = None
 
     def __post_init__(self) -> None:
         try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.client.responses import error_of_answer
 from airflow_provider_influx_rollup.client.server_clock import ServerClock
+from airflow_provider_influx_rollup.client.time_limit import TimeLimit
 from airflow_provider_influx_rollup.client.tls import error_of_tls, require_readable_authorities
 from airflow_provider_influx_rollup.exceptions import (
     ConfigurationError,
@@ -67,9 +68,11 @@ class Transport:
 
         :param is_bulk: the answer is long, and its first bytes may take time
         :raises InfluxTruncated: when the answer stops in the middle
+        :raises QueryTooSlow: when a query runs longer than ``max_query_seconds``
         :raises InfluxError: as the status and the text say; nothing is tried again but a 401 with a fresh token
         """
-        with self._open(request, self._bulk_pool if is_bulk else self._pool) as (answer, token):
+        limit = TimeLimit(request, self._settings.max_query_seconds)
+        with self._open(request, self._bulk_pool if is_bulk else self._pool, limit) as (answer, token):
             if answer.status not in request.expected:
                 body = answer.read(MAX_ERROR_BYTES, decode_content=True)
                 shown = body.replace(token.encode(), HIDDEN.encode()) if token else body
@@ -77,30 +80,32 @@ class Transport:
             if not _tells_its_end(answer):
                 what = f"the answer to {request.about} does not tell where it ends"
                 raise InfluxTruncated(what, fix="let the proxy use HTTP/1.1 with chunked answers")
-            yield from _pieces(answer)
+            for piece in _pieces(answer):
+                limit.require_left()
+                yield piece
 
     @contextmanager
-    def _open(self, request: Request, pool: Any) -> Iterator[tuple[BaseHTTPResponse, str]]:
+    def _open(self, request: Request, pool: Any, limit: TimeLimit) -> Iterator[tuple[BaseHTTPResponse, str]]:
         if self._is_closed:
             what = f"{request.about} was not sent: its client is closed"
             raise InfluxRejected(what, written="nothing by this request", fix="make a new client")
-        with self._errors_of(request):
+        with self._errors_of(request, limit):
             token = self._token(is_refused=False) if request.needs_token else ""
-            answer = self._send(request, token, pool)
+            answer = self._send(request, token, pool, limit)
             try:
                 if answer.status == 401 and request.needs_token:
                     fresh = self._token(is_refused=True)
                     if fresh != token:
                         answer.close()
                         token = fresh
-                        answer = self._send(request, token, pool)
+                        answer = self._send(request, token, pool, limit)
                 yield answer, token
                 answer.release_conn()
             finally:
                 # does nothing to a connection that went back to the pool; drops one with unread bytes
                 answer.close()
 
-    def _send(self, request: Request, token: str, pool: Any) -> BaseHTTPResponse:
+    def _send(self, request: Request, token: str, pool: Any, limit: TimeLimit) -> BaseHTTPResponse:
         from urllib3.util import Timeout
 
         encoding = "gzip" if self._settings.compresses else "identity"
@@ -114,7 +119,9 @@ class Transport:
             body=request.body,
             headers=headers,
             timeout=Timeout(
-                connect=self._settings.connect_timeout_seconds, read=self._settings.read_timeout_seconds
+                connect=self._settings.connect_timeout_seconds,
+                read=self._settings.read_timeout_seconds,
+                total=limit.left,
             ),
             retries=False,
             redirect=False,
@@ -134,7 +141,7 @@ class Transport:
         return token
 
     @contextmanager
-    def _errors_of(self, request: Request) -> Iterator[None]:
+    def _errors_of(self, request: Request, limit: TimeLimit) -> Iterator[None]:
         """Turn what the way to the server does into errors of ours."""
         from urllib3 import exceptions as urllib3_errors
 
@@ -144,6 +151,7 @@ class Transport:
             what = f"{self._settings.url} is not the URL of an InfluxDB server: {error}"
             raise ConfigurationError(what, fix="use http://host:8086 or https://host") from error
         except (urllib3_errors.HTTPError, OSError) as error:
+            limit.require_left()
             raise _error_of_network(request, self._settings.url, error) from error
 
 

@@ -22,6 +22,8 @@ KNOWN_EXTRAS = (
     "gzip",
     "pool_size",
     "deadline_seconds",
+    "max_query_seconds",
+    "max_query_rows",
 )
 _OFFICIAL_EXTRAS = ("token", "org_name")
 _OFFICIAL_TYPE = "influxdb"
@@ -141,6 +143,18 @@ class ConnectionReading:
             self._refuse(name, value, "a number above 0")
         return number
 
+    def limit(self, name: str, default: float) -> float | None:
+        """An extra that is a number above 0, or 0 for no limit.
+
+        :param name: the extra
+        :param default: where it is absent
+        :return: None for no limit
+        :raises ConfigurationError: when it is not a positive number
+        """
+        if self.extras.get(name, default) in (0, "0"):
+            return None
+        return self.positive(name, default)
+
     def text(self, name: str) -> str | None:
         """An extra that is text, or None.
 
@@ -208,7 +222,13 @@ def client_settings(
         gzip=reading.boolean("gzip", True) if "gzip" in reading.extras else None,
         pool_size=max(1, int(reading.positive("pool_size", defaults.pool_size))),
         deadline_seconds=reading.positive("deadline_seconds", defaults.deadline_seconds),
+        max_query_seconds=reading.limit("max_query_seconds", defaults.max_query_seconds),
+        max_query_rows=_whole(reading.limit("max_query_rows", defaults.max_query_rows)),
     )
+
+
+def _whole(limit: float | None) -> int | None:
+    return None if limit is None else int(limit)
 
 
 def _with_port(parts: SplitResult, port: int | str | None) -> str:

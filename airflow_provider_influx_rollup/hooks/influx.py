@@ -28,7 +28,7 @@ class InfluxRollupHook(BaseHook):
 
     The connection holds host (or a full URL), port, schema (http or https), the token as password, and
     extras: org, verify_ssl, ssl_ca_cert, proxy, connect_timeout_seconds, read_timeout_seconds, gzip,
-    pool_size, deadline_seconds. A connection of the official type ``influxdb`` works too.
+    pool_size, deadline_seconds, max_query_seconds, max_query_rows. A connection of the official type ``influxdb`` works too.
 
     :param influx_conn_id: the connection
     :param org: organisation's name; default: the connection's

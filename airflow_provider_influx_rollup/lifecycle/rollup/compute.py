@@ -40,6 +40,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.chains import (
     scripts_of,
 )
 from airflow_provider_influx_rollup.lifecycle.rollup.tier_compute import compute_tier
+from airflow_provider_influx_rollup.lifecycle.source.raw_read import read_raw_points
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock, tags_of_few
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report
@@ -285,7 +286,7 @@ def _compute_from_raw(
         )
     for windows in reads:
         interval = Interval(min(w.start for w in windows), windows[-1].stop)
-        frames = yield from ask(RawPoints(job.source, interval, fields))
+        frames = yield from read_raw_points(RawPoints(job.source, interval, fields))
         bounds = window_bounds(windows)
         first_window = job.windows.index(windows[0])
         for name, points in _points_by_field(frames):

@@ -31,6 +31,7 @@ from airflow_provider_influx_rollup.flux.chains import RollupChains
 from airflow_provider_influx_rollup.flux.rollup import Chain, extreme_chains
 from airflow_provider_influx_rollup.flux.source_read import RawPoints
 from airflow_provider_influx_rollup.lifecycle.rollup.chains import scripts_of
+from airflow_provider_influx_rollup.lifecycle.source.raw_read import read_raw_points
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock, weighed_points
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report
@@ -182,7 +183,7 @@ def _merge_in_worker(
     for windows in cut_blocks(job.windows, ceil(len(job.windows) / reads)):
         interval = Interval.spanning(windows)
         found: dict[str, list[Frame]] = defaultdict(list)
-        for frame in (yield from ask(RawPoints(job.source, interval, sources))):
+        for frame in (yield from read_raw_points(RawPoints(job.source, interval, sources))):
             for name in frame.fields:
                 found[name].append(frame.of_field(name))
         frames = {name: concat_frames(some) for name, some in found.items()}

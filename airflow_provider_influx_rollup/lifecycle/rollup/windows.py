@@ -6,7 +6,12 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from airflow_provider_influx_rollup.exceptions import InfluxRollupError, SourceIncomplete, WindowFrozen
+from airflow_provider_influx_rollup.exceptions import (
+    InfluxRollupError,
+    QueryLimitReached,
+    SourceIncomplete,
+    WindowFrozen,
+)
 from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf
 from airflow_provider_influx_rollup.ledger.codec import encode_spec
 from airflow_provider_influx_rollup.ledger.states import State
@@ -123,7 +128,7 @@ class _Work:
             receipts = yield from commit_block(job, book, lines, totals, self.now, self.lacking)
         except InfluxRollupError as error:
             self.torn.update(block)
-            self._raise_if_of_the_run(error)
+            self._raise_if_of_the_run(error, block)
             self.outcome.first_error = self.outcome.first_error or error
             if len(block) > 1:
                 yield from ask(Report(f"{job.span} failed, trying its halves: {error.what}", level="warning"))
@@ -148,8 +153,10 @@ class _Work:
         found = {receipt.window: receipt for receipt in (yield from ask(query))}
         return replace(book, previous={**book.previous, **found})
 
-    def _raise_if_of_the_run(self, error: InfluxRollupError) -> None:
-        if self.options.fails_fast or not is_of_windows(error):
+    def _raise_if_of_the_run(self, error: InfluxRollupError, block: Block) -> None:
+        # fewer windows ask for less
+        is_too_much = isinstance(error, QueryLimitReached) and len(block) > 1
+        if not is_too_much and (self.options.fails_fast or not is_of_windows(error)):
             done = len(self.outcome.committed)
             error.written = f"{error.written}; {done} of {len(self.ready.plan.windows)} windows are COMMITTED"
             raise error

@@ -16,6 +16,7 @@ from airflow_provider_influx_rollup.exceptions import (
     InfluxUnauthorized,
     InfluxUnavailable,
     OrgNotFound,
+    QueryLimitReached,
     SourceIncomplete,
     StoreError,
     WindowFrozen,
@@ -40,8 +41,8 @@ Gap = tuple[tuple[Interval, ...], str]
 
 
 def is_of_windows(error: InfluxRollupError) -> bool:
-    """Whether an error may be of some windows only, so that the others are worth a try."""
-    return not isinstance(error, OF_THE_WHOLE_RUN)
+    """Whether an error may be of some windows only, so that the others, or fewer at a time, are worth a try."""
+    return isinstance(error, QueryLimitReached) or not isinstance(error, OF_THE_WHOLE_RUN)
 
 
 def failures_as_one(

@@ -17,6 +17,7 @@ from airflow_provider_influx_rollup.exceptions import QueryFailed
 from airflow_provider_influx_rollup.flux.source_read import RawPoints
 from airflow_provider_influx_rollup.flux.validate import CellCounts, LastPoints
 from airflow_provider_influx_rollup.lifecycle.source.field_types import TYPE_OF_KIND
+from airflow_provider_influx_rollup.lifecycle.source.raw_read import read_raw_points
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -80,7 +81,7 @@ def read_part(
     names = sorted(fields)
     if not names:
         return Part(interval, (), registry)
-    frames = yield from ask(RawPoints(spec.source, interval, names))
+    frames = yield from read_raw_points(RawPoints(spec.source, interval, names))
     return Part(interval, tuple(tables_of(frames, registry)), registry)
 
 

@@ -113,11 +113,14 @@ def test_extras_win_over_the_config_section_when_both_are_there() -> None:
         "read_timeout_seconds": 7,
         "pool_size": "3",
         "deadline_seconds": 1,
+        "max_query_seconds": "90",
+        "max_query_rows": 0,
     }
     settings = settings_of(extras)
     assert (settings.verify_ssl, settings.gzip, settings.ssl_ca_cert) == (False, False, "/etc/ca.pem")
     assert (settings.connect_timeout_seconds, settings.read_timeout_seconds) == (2.5, 7)
     assert (settings.pool_size, settings.deadline_seconds) == (3, 1)
+    assert (settings.max_query_seconds, settings.max_query_rows) == (90, None)
 
 
 def test_config_section_is_used_when_the_extras_are_silent() -> None:
@@ -125,6 +128,7 @@ def test_config_section_is_used_when_the_extras_are_silent() -> None:
     settings = client_settings(read(), org=None, token=lambda _: "x", defaults=defaults)
     assert (settings.connect_timeout_seconds, settings.read_timeout_seconds) == (1.5, 9)
     assert settings.pool_size == 2
+    assert (settings.max_query_seconds, settings.max_query_rows) == (None, 1_000_000)
 
 
 @pytest.mark.parametrize(
@@ -134,6 +138,8 @@ def test_config_section_is_used_when_the_extras_are_silent() -> None:
         ("gzip", "2"),
         ("pool_size", "many"),
         ("deadline_seconds", -1),
+        ("max_query_seconds", -1),
+        ("max_query_rows", "many"),
         ("read_timeout_seconds", "nan"),
         ("connect_timeout_seconds", "inf"),
     ],

@@ -38,7 +38,7 @@ ANSWERS = [
         QUERY,
         400,
         "memory allocation limit reached: limit 100 bytes, allocated: 90, wanted: 20",
-        errors.InfluxOverloaded,
+        errors.QueryTooLarge,
     ),
     (QUERY, 429, "slow down", errors.InfluxOverloaded),
     (QUERY, 503, "starting", errors.InfluxUnavailable),
@@ -57,7 +57,7 @@ ANSWERS = [
         errors.InfluxRejected,
     ),
     (QUERY, None, RETENTION, errors.WriteRejected),
-    (QUERY, None, "memory allocation limit reached: limit 1 bytes", errors.InfluxOverloaded),
+    (QUERY, None, "memory allocation limit reached: limit 1 bytes", errors.QueryTooLarge),
     (QUERY, None, "runtime error: schema collision", errors.QueryFailed),
 ]
 

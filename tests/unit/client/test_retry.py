@@ -16,6 +16,8 @@ from airflow_provider_influx_rollup.exceptions import (
     InfluxOverloaded,
     InfluxTruncated,
     InfluxUnavailable,
+    QueryTooLarge,
+    QueryTooSlow,
     WindowNotDue,
 )
 
@@ -51,6 +53,14 @@ def test_call_is_not_repeated_when_the_error_is_permanent_or_not_the_servers(err
     assert caught.value is error
     assert attempt.calls == 1
     assert "tries" not in str(error)
+
+
+@pytest.mark.parametrize(("error_class", "tries"), [(QueryTooLarge, 3), (QueryTooSlow, 1)])
+def test_query_at_a_limit_is_tried_a_few_times_only(error_class: type[InfluxError], tries: int) -> None:
+    attempt = Failing(*(error_class("x") for _ in range(10)))
+    with pytest.raises(error_class):
+        call_with_retries(attempt, deadline_seconds=30)
+    assert attempt.calls == tries
 
 
 def test_last_error_tells_the_tries_when_the_deadline_passes() -> None:

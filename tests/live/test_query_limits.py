@@ -1,0 +1,189 @@
+"""Limits of memory, time and rows: queries that reach one are asked in parts, or end with an error that says what helps."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+import urllib3
+
+from airflow_provider_influx_rollup.client.driver import drive
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.client.settings import ClientSettings
+from airflow_provider_influx_rollup.exceptions import QueryTooLarge, QueryTooSlow, TooManyRows
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.query.query import QuerySpec, run_query
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
+from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.windows.interval import Interval
+from tests.conftest import InfluxServer
+from tests.servers.own_server import own_server
+
+pytestmark = pytest.mark.live
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+DAY = Interval(START, START + timedelta(days=1))
+SERIES = 20
+STEP = timedelta(seconds=20)
+MEMORY = 1_000_000
+RUN = RunInfo()
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def raw_points() -> pd.DataFrame:
+    """Points of all series: a window of one hour has 3,600 of them, a day needs more than the memory."""
+    count = DAY.duration // STEP
+    times = pd.date_range(START, periods=count, freq=STEP)
+    random = np.random.default_rng(7)
+    parts = [
+        pd.DataFrame({"time": times, "device": f"d{k}", "value": random.normal(20, 5, count).round(3)})
+        for k in range(SERIES)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
+    """A server that gives each query one megabyte."""
+    base = tmp_path_factory.mktemp("small")
+    with own_server(base, f"query-memory-bytes: {MEMORY}\n") as server:
+        points = raw_points()
+        with InfluxClient(settings_of(server)) as client:
+            client.ensure_bucket("raw")
+            client.write_lines(
+                "raw",
+                (
+                    f"m,device={row.device} v={row.value} {row.time.value}"
+                    for row in points.itertuples(index=False)
+                ),
+            )
+        yield server
+
+
+def settings_of(server: InfluxServer) -> ClientSettings:
+    return ClientSettings(
+        url=server.url, org=server.org, token=lambda _refused: server.token, deadline_seconds=60
+    )
+
+
+def spec_of(target: str, every: str, *aggregates: str) -> RollupSpec:
+    return RollupSpec(
+        source_bucket="raw",
+        target_bucket=target,
+        measurement="m",
+        grid=GridSpec(every),
+        aggregates=aggregates,
+        ledger_bucket=f"{target}_ledger",
+    )
+
+
+def rolled_up(
+    client: InfluxClient, spec: RollupSpec, fail_fast: bool = False
+) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of a rollup, and what it said."""
+    client.ensure_bucket(spec.target_bucket)
+    said: list[str] = []
+    options = RollupOptions(on_window_error="fail_fast" if fail_fast else "fail_at_end")
+    drive(roll_up(spec, DAY, RUN, now, options=options), client, lambda report: said.append(report.message))
+    flux = (
+        f'from(bucket: "{spec.target_bucket}") |> range(start: 2025-12-31T00:00:00Z, stop: 2026-01-03T00:00:00Z)'
+        ' |> keep(columns: ["_time", "device", "_field", "_value"])'
+    )
+    return pd.DataFrame(client.query(flux)), said
+
+
+@pytest.mark.parametrize("fail_fast", [False, True])
+@pytest.mark.parametrize("every", ["1h", "1d"])
+def test_rows_are_those_of_all_points_when_one_read_has_no_memory_for_them(
+    small: InfluxServer, every: str, fail_fast: bool
+) -> None:
+    """Hours can be read apart from each other; a day is read in parts of itself."""
+    with InfluxClient(settings_of(small)) as client:
+        spec = spec_of(f"out_{every}_{fail_fast}", every, "p90", "count", "first", "mean")
+        rows, said = rolled_up(client, spec, fail_fast)
+    assert any("is read in two halves" in line for line in said)
+    points = raw_points()
+    points["window"] = points["time"].dt.floor("1h" if every == "1h" else "1D")
+    grouped = points.groupby(["device", "window"])["value"]
+    expected = {
+        "v_p90": grouped.quantile(0.9, interpolation="linear"),
+        "v_count": grouped.count(),
+        "v_first": grouped.first(),
+        "v_mean": grouped.mean(),
+    }
+    for name, right in expected.items():
+        found = rows[rows["_field"] == name].set_index(["device", "_time"])["_value"].sort_index()
+        assert len(found) == len(right) == SERIES * (24 if every == "1h" else 1)
+        tolerance = 0.02 if name == "v_p90" else 1e-12
+        assert np.allclose(found.astype(float).to_numpy(), right.sort_index().to_numpy(), rtol=tolerance)
+
+
+def test_query_of_a_user_fails_after_few_tries_when_it_needs_more_memory(small: InfluxServer) -> None:
+    flux = (
+        'from(bucket: "raw") |> range(start: v.timeRangeStart, stop: v.timeRangeStop)'
+        ' |> group() |> sort(columns: ["_value"])'
+    )
+    with InfluxClient(settings_of(small)) as client, pytest.raises(QueryTooLarge) as caught:
+        drive(run_query(QuerySpec(flux), DAY), client, lambda _report: None)
+    assert "(tries: 3," in str(caught.value)
+    assert "raise query-memory-bytes" in str(caught.value)
+    assert not caught.value.permanent
+
+
+SLOW = """
+import "strings"
+
+from(bucket: "raw")
+    |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+    |> map(fn: (r) => ({r with _value: float(v: strings.strlen(v: strings.repeat(v: r.device, i: 1000000)))}))
+    |> mean()
+"""
+
+
+def active_queries(server: InfluxServer) -> int:
+    """Queries that the server works on."""
+    metrics = urllib3.request("GET", f"{server.url}/metrics").data.decode()
+    found = re.findall(r"^qc_executing_active(?:{.*})? (\S+)$", metrics, re.MULTILINE)
+    return sum(int(float(number)) for number in found)
+
+
+def test_query_ends_in_the_server_when_it_runs_too_long(small: InfluxServer) -> None:
+    with InfluxClient(replace(settings_of(small), max_query_seconds=1.0)) as client:
+        seen: list[int] = []
+        watcher = threading.Timer(0.6, lambda: seen.append(active_queries(small)))
+        watcher.start()
+        with pytest.raises(QueryTooSlow, match="max_query_seconds=1") as caught:
+            drive(run_query(QuerySpec(SLOW), DAY), client, lambda _report: None)
+        watcher.join()
+    assert seen == [1]
+    assert "raise max_query_seconds" in str(caught.value)
+    assert "tries: 1," in str(caught.value)
+    deadline = time.monotonic() + 20
+    while active_queries(small):
+        assert time.monotonic() < deadline, "the query still runs in the server"
+        time.sleep(0.05)
+
+
+def test_query_is_refused_when_it_returns_more_rows_than_allowed(small: InfluxServer) -> None:
+    flux = 'from(bucket: "raw") |> range(start: v.timeRangeStart, stop: v.timeRangeStop) |> limit(n: 300)'
+    with InfluxClient(replace(settings_of(small), max_query_rows=SERIES * 300)) as client:
+        answer = drive(run_query(QuerySpec(flux), DAY), client, lambda _report: None)
+        assert answer["rows"] == SERIES * 300
+    with (
+        InfluxClient(replace(settings_of(small), max_query_rows=SERIES * 300 - 1)) as client,
+        pytest.raises(TooManyRows, match="more than 5,999 rows") as caught,
+    ):
+        drive(run_query(QuerySpec(flux), DAY), client, lambda _report: None)
+    assert "raise max_query_rows" in str(caught.value)
+    assert caught.value.permanent
