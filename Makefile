@@ -41,7 +41,7 @@ env: $(TOOLS)/.stamp $(call environment,3.3 2.11) ## make the environments: .ven
 $(TOOLS)/.stamp: requirements/tools.txt
 	@dev/make_env.sh tools
 
-$(VENVS)/airflow-%/.stamp: requirements/airflow-%.txt pyproject.toml $(TOOLS)/.stamp
+$(VENVS)/airflow-%/.stamp: requirements/airflow-%.txt pyproject.toml airflow_provider_influx_rollup/__init__.py $(TOOLS)/.stamp
 	@dev/make_env.sh airflow-$*
 
 check: ## lint and the tests that need no server: a minute, no network
