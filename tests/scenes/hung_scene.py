@@ -162,8 +162,7 @@ class HungScene:
 
     def is_committed(self) -> bool:
         """Whether the window counts as COMMITTED, by what the ledger holds and its page says."""
-        found = self._read(self.place.ledger, "window_receipt")
-        fields = {row["_field"]: row["_value"] for row in found if row["pipeline"] == self.place.measurement}
+        fields = {row["_field"]: row["_value"] for row in self._records("window_receipt", WINDOW)}
         return bool(fields["state"] == "COMMITTED" and fields["claimed_by"] == fields["committed_by"])
 
     def is_right(self) -> bool:
@@ -173,13 +172,16 @@ class HungScene:
     def has_committed(self, run: str) -> bool:
         """Whether a run has committed the window, by the ledger's history."""
         events: dict[int, dict[str, Any]] = {}
-        for row in self._read(self.place.ledger, "window_event", "range(start: 0)"):
-            if row["pipeline"] == self.place.measurement:
-                events.setdefault(row["_time"], {})[row["_field"]] = row["_value"]
+        for row in self._records("window_event", "range(start: 0)"):
+            events.setdefault(row["_time"], {})[row["_field"]] = row["_value"]
         of_window = [one for one in events.values() if one["window_start_ns"] == HOUR.start_ns]
         return any((one["run_id"], one["state"]) == (run, "COMMITTED") for one in of_window)
 
-    def _read(self, bucket: str, measurement: str, span: str = WINDOW) -> list[Any]:
+    def _records(self, kind: str, span: str) -> list[Any]:
+        return self._read(self.place.ledger, kind, span, f' and r.pipeline == "{self.place.measurement}"')
+
+    def _read(self, bucket: str, measurement: str, span: str = WINDOW, more: str = "") -> list[Any]:
         server = self.place.server
-        flux = f'from(bucket: "{bucket}") |> {span} |> filter(fn: (r) => r._measurement == "{measurement}")'
+        is_asked = f'r._measurement == "{measurement}"{more}'
+        flux = f'from(bucket: "{bucket}") |> {span} |> filter(fn: (r) => {is_asked})'
         return query(server.url, server.org, server.token, flux)
