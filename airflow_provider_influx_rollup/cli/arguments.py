@@ -55,6 +55,11 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--conn-id", metavar="NAME", help="take url, org and token from an Airflow connection")
     group.add_argument("--ssl-ca-cert", metavar="FILE", help="certificates to trust instead of the system's")
     group.add_argument("--ledger-bucket", metavar="BUCKET", help="the bucket of the receipts (rollup_ledger)")
+    add_output(parser)
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Options for the output."""
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print JSON instead of tables")
     output.add_argument("-v", "--verbose", action="store_true", help="say on stderr what is going on")

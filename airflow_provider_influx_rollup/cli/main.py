@@ -25,6 +25,7 @@ from airflow_provider_influx_rollup.cli import (
     receipts,
     reconcile,
     restore,
+    schema,
     verify,
 )
 from airflow_provider_influx_rollup.cli.arguments import Parser, WrongCall
@@ -57,6 +58,7 @@ COMMANDS = (
     export,
     erase,
     certificate,
+    schema,
 )
 
 

@@ -40,9 +40,9 @@ def wanted_from(args: Namespace) -> ChosenSpecs:
         rollups = rollups_of_dag(args.dag_id, args.dags_folder)
         return ChosenSpecs(rollups.specs, conn_id=rollups.conn_id, notes=rollups.notes)
     if args.lifecycle:
-        from airflow_provider_influx_rollup.cli.lifecycle_file import specs_of_file
+        from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
 
-        return ChosenSpecs(specs_of_file(args.lifecycle))
+        return ChosenSpecs(Lifecycle.from_yaml(args.lifecycle).specs())
     return ChosenSpecs(pipelines=args.pipeline)
 
 

@@ -1,7 +1,8 @@
-"""All tiers of a measurement as one group of linked tasks."""
+"""All tiers of a measurement as one group of linked tasks; a group for each of several measurements."""
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -9,13 +10,13 @@ from typing import Any
 from airflow_provider_influx_rollup.airflow_compat import TaskGroup
 from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle, Tier
-from airflow_provider_influx_rollup.lifecycle.pipeline.declared_ends import Archive, Validation
+from airflow_provider_influx_rollup.lifecycle.pipeline.declared_ends import Archive, Deadman, Validation
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import COMPLETE, ENDING
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
 from airflow_provider_influx_rollup.windows.duration import DurationLike
 
-__all__ = ["Archive", "Lifecycle", "Tier", "Validation", "lifecycle_task_group"]
+__all__ = ["Archive", "Deadman", "Lifecycle", "Tier", "Validation", "lifecycle_task_group"]
 
 
 def lifecycle_task_group(
@@ -31,6 +32,8 @@ def lifecycle_task_group(
     the interval, and those that reach over its edges as soon as the tier below has COMMITTED all of them; a run that has
     no such window skips the task. So an hourly DAG can have days and months, and a backfill may run in any order.
 
+    Several measurements have a group each inside the group, so that one can fail, or be run again, without the others.
+
     :param lifecycle: the tiers
     :param group_id: the group's name
     :param influx_conn_id: the connection of all tasks
@@ -38,6 +41,13 @@ def lifecycle_task_group(
     :return: the group, to be linked with other tasks
     :raises ConfigurationError: when a tier's retention is shorter than the next tier's lag
     """
+    if not isinstance(lifecycle.measurement, str):
+        with TaskGroup(group_id) as group:
+            of_each = lifecycle.each()
+            names = _group_ids([str(one.measurement) for one in of_each])
+            for one, name in zip(of_each, names, strict=True):
+                lifecycle_task_group(one, group_id=name, influx_conn_id=influx_conn_id, **task_arguments)
+        return group
     with TaskGroup(group_id) as group:
         lifecycle.require_kept(_between_runs(lifecycle, group))
         shared = {
@@ -47,12 +57,15 @@ def lifecycle_task_group(
         }
         specs = lifecycle.specs()
         tasks = [
-            _tier_task(spec, task_id, shared) for spec, task_id in zip(specs, _task_ids(specs), strict=True)
+            _tier_task(spec, task_id, lifecycle.heal, shared)
+            for spec, task_id in zip(specs, _task_ids(specs), strict=True)
         ]
         for below, above in pairwise(tasks):
             below.set_downstream(above)
         if lifecycle.validation is not None:
             _validation_task(lifecycle, lifecycle.validation, shared).set_downstream(tasks[0])
+        if lifecycle.deadman is not None:
+            _deadman_task(lifecycle, lifecycle.deadman, shared).set_upstream(tasks[0])
         last: list[Any] = list(tasks)
         if lifecycle.reconcile is not None:
             reconciled = _reconcile_task(specs[0], lifecycle.reconcile, shared)
@@ -69,7 +82,7 @@ def _validation_task(lifecycle: Lifecycle, validation: Validation, shared: dict[
     return FluxValidateOperator(
         task_id="validate",
         bucket=validation.bucket or lifecycle.source_bucket,
-        measurement=lifecycle.measurement,
+        measurement=str(lifecycle.measurement),
         rules=validation.rules,
         clean_bucket=lifecycle.source_bucket if validation.bucket else None,
         quarantine_bucket=validation.quarantine_bucket,
@@ -79,13 +92,37 @@ def _validation_task(lifecycle: Lifecycle, validation: Validation, shared: dict[
     )
 
 
+def _deadman_task(lifecycle: Lifecycle, deadman: Deadman, shared: dict[str, Any]) -> Any:
+    from airflow_provider_influx_rollup.operators.deadman import DeadmanCheckOperator
+
+    arrival = lifecycle.validation.bucket if lifecycle.validation else None
+    return DeadmanCheckOperator(
+        task_id="deadman",
+        bucket=arrival or lifecycle.source_bucket,
+        measurement=str(lifecycle.measurement),
+        fields=lifecycle.fields,
+        tags=lifecycle.tags or None,
+        silence=deadman.silence,
+        group_by=deadman.group_by,
+        expected_series=deadman.expected_series,
+        inventory_lookback=deadman.inventory_lookback,
+        retire_after=deadman.retire_after,
+        level=deadman.level,
+        on_dead=deadman.on_dead,
+        # a run in which no window of the first tier ends has skipped it
+        trigger_rule="none_failed",
+        # it keeps no receipts
+        **{name: value for name, value in shared.items() if name != "ledger_bucket"},
+    )
+
+
 def _archive_tasks(lifecycle: Lifecycle, archive: Archive, shared: dict[str, Any]) -> list[Any]:
     """The archive of the run's points, and the purge of those that are old enough."""
     from airflow_provider_influx_rollup.operators.archive import ArchiveWindowOperator
 
     place: dict[str, Any] = {
         "bucket": lifecycle.source_bucket,
-        "measurement": lifecycle.measurement,
+        "measurement": str(lifecycle.measurement),
         "path": archive.path,
         "path_conn_id": archive.path_conn_id,
         "every": archive.every,
@@ -114,7 +151,9 @@ def _archive_tasks(lifecycle: Lifecycle, archive: Archive, shared: dict[str, Any
     return tasks
 
 
-def _tier_task(spec: RollupSpec, task_id: str, shared: dict[str, Any]) -> FluxRollupOperator:
+def _tier_task(
+    spec: RollupSpec, task_id: str, heal: DurationLike | None, shared: dict[str, Any]
+) -> FluxRollupOperator:
     return FluxRollupOperator(
         task_id=task_id,
         source_bucket=spec.source_bucket,
@@ -130,6 +169,7 @@ def _tier_task(spec: RollupSpec, task_id: str, shared: dict[str, Any]) -> FluxRo
         lateness=spec.lateness,
         pipeline=spec.pipeline,
         source_tier=spec.source_tier,
+        heal=heal,
         windows=ENDING if spec.source_tier is None else COMPLETE,
         **shared,
     )
@@ -149,6 +189,14 @@ def _reconcile_task(spec: RollupSpec, lookback: DurationLike, shared: dict[str, 
         max_active_tis_per_dag=1,
         **shared,
     )
+
+
+def _group_ids(measurements: list[str]) -> list[str]:
+    """Measurements as Airflow's ids, which have letters, digits, dashes and underscores; numbered where two are alike."""
+    plain = [re.sub(r"[^\w-]", "_", name, flags=re.ASCII) for name in measurements]
+    return [
+        name if plain.count(name) == 1 else f"{name}_{number}" for number, name in enumerate(plain, start=1)
+    ]
 
 
 def _task_ids(specs: list[RollupSpec]) -> list[str]:

@@ -32,6 +32,8 @@ DurationLike: TypeAlias = str | timedelta
 
 _PART = re.compile(r"([0-9]+)(mo|ms|us|\u00b5s|\u03bcs|ns|y|q|w|d|h|m|s)")
 _WHOLE = re.compile(rf"(?:{_PART.pattern})+")
+#: for schemas, which editors check
+TEXT_PATTERN = rf"^{_WHOLE.pattern}$"
 _MISTAKES = (
     (r"^\s*$", "is empty", "give a duration such as 1h"),
     (r"^\s*-", "is negative", "give a positive duration; instead of the offset -6h of days write 18h"),

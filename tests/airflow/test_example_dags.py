@@ -27,6 +27,7 @@ EXPECTED_DAGS = {
     "three_stages",
     "three_tiers",
     "validated_tiers",
+    "lifecycle_from_yaml",
     "many_buckets",
     "local_days",
     "own_scripts",
@@ -150,6 +151,41 @@ def test_three_tiers_hold_the_oracles_rows_when_a_day_is_backfilled(
     query = "select state from task_instance where dag_id = 'three_tiers' and task_id = 'telemetry.rollup_1d'"
     # the day is rolled up by the run that completes it
     assert ("success",) in real_airflow.rows(query)
+
+
+def test_five_measurements_have_three_tiers_when_a_file_declares_them(
+    place: InfluxAddress, run_example: RunExample
+) -> None:
+    names = ["cpu", "mem", "disk", "net", "system"]
+    times = pd.date_range("2025-03-08", "2025-03-09", freq="3min", inclusive="left", tz="UTC")
+    points = {
+        name: pd.DataFrame(
+            {
+                "_time": times,
+                "host": "a",
+                "usage": [float((at * (5 + shift)) % 97) for at in range(len(times))],
+            }
+        )
+        for shift, name in enumerate(names)
+    }
+    lines = (
+        f"{name},host=a usage={row[1]} {row[0].value}"
+        for name in names
+        for row in points[name][["_time", "usage"]].itertuples(index=False)
+    )
+    load(place, "telegraf", lines)
+    place.fresh_buckets("telegraf_5m", "telegraf_1h", "telegraf_1d")
+    run_example("lifecycle_from_yaml", "2025-03-09T00:00:00+00:00")
+    merged = ["count", "sum", "min", "max"]
+    for bucket, every, asked in (
+        ("telegraf_5m", "5min", merged),
+        ("telegraf_1h", "1h", merged),
+        ("telegraf_1d", "24h", ["count", "mean", "max"]),
+    ):
+        spans = oracle.windows("2025-03-08", "2025-03-09", every)
+        for name in names:
+            expected = oracle.rollup(points[name], ["host"], spans, {"usage": asked})
+            assert differences(place, bucket, name, expected) == []
 
 
 def test_validated_tiers_hold_only_what_breaks_no_rule(

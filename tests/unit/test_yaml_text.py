@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_influx_rollup.cli.lifecycle_file import specs_of_file
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, RuleInvalid
+from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
 from airflow_provider_influx_rollup.validation.rule_file import read_rule_file
 from airflow_provider_influx_rollup.yaml_text import YamlInvalid, load
 
@@ -74,7 +74,7 @@ def test_lifecycle_file_is_refused_when_its_yaml_is_harmful(
     path = tmp_path / "lifecycle.yaml"
     path.write_text(place % text)
     with pytest.raises(ConfigurationError) as caught:
-        specs_of_file(str(path))
+        Lifecycle.from_yaml(path)
     assert len(str(caught.value)) < MAX_SHOWN
 
 

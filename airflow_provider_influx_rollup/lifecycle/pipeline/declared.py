@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from airflow_provider_influx_rollup.exceptions import ConfigurationError, WindowMisaligned
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, RuleInvalid, WindowMisaligned
 from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_BUCKET
-from airflow_provider_influx_rollup.lifecycle.pipeline.declared_ends import Archive, Validation
+from airflow_provider_influx_rollup.lifecycle.pipeline.declared_ends import Archive, Deadman, Validation
+from airflow_provider_influx_rollup.lifecycle.pipeline.declared_file import declared_of_text
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import require_readable
 from airflow_provider_influx_rollup.lifecycle.run.options import texts_of
+from airflow_provider_influx_rollup.validation.catalog import rules_of
+from airflow_provider_influx_rollup.validation.rule_file import read_rule_file
 from airflow_provider_influx_rollup.windows.duration import Duration, DurationLike, flux_text, keep_flux_texts
 from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.nesting import require_nested
+
+if TYPE_CHECKING:
+    from os import PathLike
 
 Aggregates = Sequence[str] | Mapping[str, Sequence[str]]
 LONGEST_MONTH = timedelta(days=31)
@@ -52,10 +59,10 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Lifecycle:
-    """The tiers of one measurement, each made of the one before it.
+    """The tiers of a measurement, or of several, each made of the one before it.
 
     :param source_bucket: bucket of the raw points
-    :param measurement: their measurement
+    :param measurement: their measurement, or a list of them, each of which has tiers of its own
     :param tiers: from the finest to the coarsest, at least one
     :param fields: field globs of the raw points; None takes all
     :param tags: tag values to keep, per tag key
@@ -66,13 +73,16 @@ class Lifecycle:
     :param ledger_bucket: bucket of the receipts
     :param validation: what is checked before the first tier; None: nothing
     :param archive: where points are archived, and when they are purged; None: not at all
+    :param deadman: which series are to be heard of; None: not watched
+    :param heal: how far before each run's interval windows that are not COMMITTED, or under an earlier declaration, are rolled
+        up too, a Flux duration; None: not at all
     :raises ConfigurationError: when the tiers do not fit each other: parts that are missing, a retention that is
         shorter than the lag of the tier or of the next one, or than what is reconciled
     :raises WindowMisaligned: when the windows of a tier are not made of whole windows of the tier below
     """
 
     source_bucket: str
-    measurement: str
+    measurement: str | Sequence[str]
     tiers: Sequence[Tier]
     fields: Sequence[str] | None = None
     tags: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
@@ -83,9 +93,26 @@ class Lifecycle:
     ledger_bucket: str = DEFAULT_LEDGER_BUCKET
     validation: Validation | None = None
     archive: Archive | None = None
+    deadman: Deadman | None = None
+    heal: DurationLike | None = None
+
+    @classmethod
+    def from_yaml(cls, path: str | PathLike[str]) -> Lifecycle:
+        """The lifecycle that a file declares, the same in a DAG and for the command line.
+
+        :param path: a file with the parameters, as YAML or JSON; the path of a file of rules in it begins at its folder
+        :raises ConfigurationError: when it cannot be read, or a parameter is missing, unknown or wrong: with the line and the key
+        :raises RuleInvalid: when a rule is not possible
+        """
+        name = str(path)
+        return _with_rules(declared_of_text(cls, _text_of(name), name), name)
 
     def __post_init__(self) -> None:
-        keep_flux_texts(self, "retention", "run_every", "reconcile")
+        keep_flux_texts(self, "retention", "run_every", "reconcile", "heal")
+        if not isinstance(self.measurement, str):
+            _require_distinct(texts_of(self.measurement, "measurement"))
+            self.each()
+            return
         specs = self.specs()
         if not specs:
             what = f"the lifecycle of measurement {self.measurement!r} has no tier"
@@ -96,10 +123,23 @@ class Lifecycle:
         self._require_own_buckets()
         self._require_purge_before_retention()
         self._require_reconcile_within_retention()
+        if self.heal is not None:
+            Duration.of(self.heal)
         self.require_kept(None if self.run_every is None else Duration.of(self.run_every).timedelta)
 
+    def each(self) -> list[Lifecycle]:
+        """One lifecycle for each measurement; names of tiers get the measurement, as those of operators do."""
+        if isinstance(self.measurement, str):
+            return [self]
+        return [
+            replace(self, measurement=name, tiers=[_named_for(tier, name) for tier in self.tiers])
+            for name in self.measurement
+        ]
+
     def specs(self) -> list[RollupSpec]:
-        """The rollups, from the finest to the coarsest."""
+        """The rollups of each measurement, from the finest to the coarsest."""
+        if not isinstance(self.measurement, str):
+            return [spec for one in self.each() for spec in one.specs()]
         specs: list[RollupSpec] = []
         aggregates: Aggregates = ()
         for tier in self.tiers:
@@ -113,7 +153,7 @@ class Lifecycle:
         return RollupSpec(
             source_bucket=self.source_bucket if below is None else below.target_bucket,
             target_bucket=tier.bucket,
-            measurement=self.measurement,
+            measurement=str(self.measurement),
             grid=GridSpec(flux_text(tier.every), flux_text(tier.offset), tier.timezone),
             aggregates={glob: texts_of(names, "aggregates") for glob, names in aggregates.items()}
             if isinstance(aggregates, Mapping)
@@ -165,7 +205,7 @@ class Lifecycle:
         :raises ConfigurationError: naming the bucket and the lag
         """
         source, waited = (self.source_bucket, self.retention), timedelta()
-        for tier, spec in zip(self.tiers, self.specs(), strict=True):
+        for tier, spec in zip(self.tiers, self.each()[0].specs(), strict=True):
             # a tier waits for all tiers below it, and these for their own lateness
             waited = max(waited, Duration.of(tier.lateness, allow_zero=True).timedelta)
             lag = longest_window(spec.grid.grid()) + waited + (run_every or timedelta())
@@ -176,6 +216,50 @@ class Lifecycle:
             use = f"they are up to {lag} old when they are written {total}"
             _require_kept(tier.bucket, tier.retention, lag, use)
             source = (tier.bucket, tier.retention)
+
+
+def _require_distinct(names: tuple[str, ...]) -> None:
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled or not names:
+        what = f"measurement {', '.join(doubled)} is given twice" if doubled else "there is no measurement"
+        raise ConfigurationError(what, written="nothing", fix="name each measurement once")
+
+
+def _named_for(tier: Tier, measurement: str) -> Tier:
+    return tier if tier.name is None else replace(tier, name=f"{tier.name}:{measurement}")
+
+
+def _text_of(path: str) -> str:
+    try:
+        # once, when a DAG is parsed or a command begins: verbs see values only
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - the core has no paths
+            return file.read()
+    except (OSError, ValueError) as error:
+        what = f"the file {path!r} cannot be read"
+        raise ConfigurationError(what, written="nothing", fix="name a file of YAML or JSON") from error
+
+
+def _with_rules(lifecycle: Lifecycle, path: str) -> Lifecycle:
+    """The same with the text of a file of rules, which is looked for beside the lifecycle's own file."""
+    validation = lifecycle.validation
+    if validation is None:
+        return lifecycle
+    rules = validation.rules
+    if not isinstance(rules, str):
+        try:
+            rules_of(rules)
+        except RuleInvalid as error:
+            error.what = f"{path}, validation.rules: {error.what}"
+            raise
+        return lifecycle
+    if "\n" in rules:
+        read_rule_file(rules, f"{path}, validation.rules")
+        return lifecycle
+    folder, slash, _ = path.rpartition("/")
+    beside = rules if rules.startswith("/") else f"{folder}{slash}{rules}"
+    text = _text_of(beside)
+    read_rule_file(text, beside)
+    return replace(lifecycle, validation=replace(validation, rules=text))
 
 
 def _require_kept(bucket: str, retention: DurationLike | None, lag: timedelta, use: str) -> None:

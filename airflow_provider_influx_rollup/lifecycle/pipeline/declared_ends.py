@@ -1,10 +1,10 @@
-"""The steps before and after the tiers of a lifecycle, as plain values: validation, archive, purge."""
+"""The steps beside the tiers of a lifecycle, as plain values: validation, deadman check, archive, purge."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.windows.duration import Duration, DurationLike, keep_flux_texts
@@ -24,7 +24,40 @@ class Validation:
     rules: str | Sequence[Mapping[str, Any]]
     bucket: str | None = None
     quarantine_bucket: str | None = None
-    on_failure: str = "fail"
+    on_failure: Literal["fail", "quarantine", "warn", "skip"] = "fail"
+
+    def __post_init__(self) -> None:
+        if self.on_failure == "quarantine" and self.quarantine_bucket is None:
+            what = "on_failure='quarantine' has no bucket to copy points to"
+            raise ConfigurationError(what, written="nothing", fix="give quarantine_bucket")
+
+
+@dataclass(frozen=True, slots=True)
+class Deadman:
+    """A check of the raw points for series that are silent, after the first tier.
+
+    :param silence: how long without a point is death, a Flux duration; None: the data interval
+    :param group_by: tag keys that tell series apart; None: those of ``expected_series``, else all
+    :param expected_series: tags of each expected series; None: all that were seen within the lookback
+    :param inventory_lookback: how long before the interval a series may have been seen last, a Flux duration
+    :param retire_after: how long a series may be silent until it is retired, a Flux duration; None: until it leaves the lookback
+    :param level: level of the statuses of dead series
+    :param on_dead: ``"signal"`` writes statuses only, ``"fail"`` fails the task without retries, ``"skip"`` skips it
+    """
+
+    silence: DurationLike | None = None
+    group_by: Sequence[str] | None = None
+    expected_series: Sequence[Mapping[str, str]] | None = None
+    inventory_lookback: DurationLike = "7d"
+    retire_after: DurationLike | None = None
+    level: Literal["crit", "warn"] = "crit"
+    on_dead: Literal["signal", "fail", "skip"] = "signal"
+
+    def __post_init__(self) -> None:
+        keep_flux_texts(self, "silence", "inventory_lookback", "retire_after")
+        for length in (self.silence, self.inventory_lookback, self.retire_after):
+            if length is not None:
+                Duration.of(length).timedelta  # noqa: B018 - refuses months
 
 
 @dataclass(frozen=True, slots=True)

@@ -237,6 +237,6 @@ def test_every_command_explains_itself_when_asked(capsys: pytest.CaptureFixture[
             build_parser().parse_args([module.__name__.rpartition(".")[2], "--help"])
         assert left.value.code == 0
         shown = capsys.readouterr().out
-        # certificates are checked with nothing but the files
-        of_servers = () if module is certificate else ("--token-file",)
+        # certificates are checked with nothing but the files; the schema is the package's own
+        of_servers = () if module in (certificate, schema) else ("--token-file",)
         assert [word for word in ("--json", *of_servers, "exit codes") if word not in shown] == []

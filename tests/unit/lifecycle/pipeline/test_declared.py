@@ -11,7 +11,6 @@ from airflow_provider_influx_rollup.exceptions import (
     AggregateNotMergeable,
     ConfigurationError,
     InvalidDuration,
-    InvalidName,
     WindowMisaligned,
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle, Tier
@@ -62,7 +61,7 @@ REFUSED = [
     (["1h"], {"retention": "90m", "run_every": "1h"}, ConfigurationError, "2:00:00"),
     (["1h"], {"reconcile": "x"}, InvalidDuration, "'x' is not a Flux duration"),
     (["1h"], {"reconcile": "31d", "retention": "30d"}, ConfigurationError, "reconcile=31d reaches further"),
-    (["1h"], {"measurement": ["m", "n"]}, InvalidName, "it is no text"),
+    (["1h"], {"measurement": ["m", "m"]}, ConfigurationError, "measurement m is given twice"),
     (["1h"], {"tags": {"floor": 5}}, ConfigurationError, "tags['floor']=5 is not possible"),
     ([("1h", {"temp": None})], {}, ConfigurationError, "aggregates=None is not possible"),
     ([("1h", ["count", 5])], {}, ConfigurationError, "aggregates=['count', 5] is not possible"),
