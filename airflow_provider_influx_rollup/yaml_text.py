@@ -85,15 +85,6 @@ def construct(node: yaml.Node) -> Any:
         raise YamlInvalid(mark.line + 1 if mark else line_of(node), str(error.problem)) from error
 
 
-def load(text: str) -> Any:
-    """The plain values of a text; None when there is nothing in it.
-
-    :raises YamlInvalid: with the line that is wrong
-    """
-    root = compose(text)
-    return None if root is None else construct(root)
-
-
 def line_of(node: yaml.Node) -> int:
     """The line a node begins in, from 1."""
     return int(node.start_mark.line) + 1

@@ -10,9 +10,14 @@ import pytest
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, RuleInvalid
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
 from airflow_provider_influx_rollup.validation.rule_file import read_rule_file
-from airflow_provider_influx_rollup.yaml_text import YamlInvalid, load
+from airflow_provider_influx_rollup.yaml_text import YamlInvalid, compose, construct
 
 MAX_SHOWN = 2_000
+
+
+def load(text: str) -> object:
+    root = compose(text)
+    return None if root is None else construct(root)
 
 
 def bomb(levels: int = 9) -> str:

@@ -12,7 +12,7 @@ import fsspec.registry  # noqa: F401 - one of its names is replaced
 import pytest
 
 from airflow_provider_influx_rollup import exceptions
-from airflow_provider_influx_rollup.cli import certificate
+from airflow_provider_influx_rollup.cli import certificate, schema
 from airflow_provider_influx_rollup.cli.archive_place import wanted_interval
 from airflow_provider_influx_rollup.cli.connection import settings_of
 from airflow_provider_influx_rollup.cli.exit_codes import INTERRUPTED, UNUSABLE, WRONG, code_of_error
