@@ -96,7 +96,7 @@ def test_example_is_read_when_the_guide_shows_it(tmp_path: Path) -> None:
         ("\x00", "line 1: this is neither YAML nor JSON"),
         ("measurement: m\n", "line 1: source_bucket, tiers are missing"),
         (YAML + "tier: 1\n", "line 9, tier: Lifecycle has no such parameter. .* write tiers"),
-        (YAML.replace("    offset: 7s", "    evry: 1h"), r"line 7, tiers\[1\]\.evry: .* write every"),
+        (YAML.replace("    offset: 7s", "    every_: 1h"), r"line 7, tiers\[1\]\.every_: .* write every"),
         (YAML.replace("    every: 1h\n", "").replace("    offset: 7s\n", ""), r"line 5, tiers\[1\]: every is missing"),
         (YAML.replace("every: 1h", "every: 60"), r"line 6, tiers\[1\]\.every: 60 is not possible"),
         (YAML.replace("every: 1h", "every: 1x"), r"line 5, tiers\[1\]: the duration '1x'"),
