@@ -13,13 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.exceptions import InfluxError, InfluxTruncated
+from airflow_provider_influx_rollup.rejections import NOT_TEXT
 from airflow_provider_influx_rollup.shown_text import shown_text
 
 CRLF = b"\r\n"
 BORDER = b"\r\n\r\n"
 PANIC = b'{"code":'
-#: part of the message of an answer with other bytes than text
-NOT_TEXT = "bytes that are not UTF-8"
 #: what helps against them: the predicates of deletes cannot name them
 NOT_TEXT_FIX = (
     "write these points again as UTF-8, and delete the old ones: by their other tags and times, or by InfluxQL, which takes "

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from airflow_provider_influx_rollup.archive.annotated_csv import (
-    NOT_TEXT,
     BlockSplitter,
     Doubts,
     ErrorFromText,
 )
 from airflow_provider_influx_rollup.archive.annotated_rows import Row
 from airflow_provider_influx_rollup.flux.whole_texts import HEX_PREFIX, LOST_COLUMN
+from airflow_provider_influx_rollup.rejections import NOT_TEXT
 
 if TYPE_CHECKING:
     import pyarrow as pa

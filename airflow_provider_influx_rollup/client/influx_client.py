@@ -36,6 +36,7 @@ from airflow_provider_influx_rollup.exceptions import (
 from airflow_provider_influx_rollup.flux.delete_predicate import influxql_delete, needs_influxql
 from airflow_provider_influx_rollup.flux.source_schema import ALL_TYPES, OF_EVERY_SOURCE, KeysOfMeasurement
 from airflow_provider_influx_rollup.flux.whole_texts import Parted, part_query, part_script
+from airflow_provider_influx_rollup.rejections import is_taken
 from airflow_provider_influx_rollup.steps.influx import Bucket, SourceKeys
 
 if TYPE_CHECKING:
@@ -302,7 +303,7 @@ class InfluxClient:
         try:
             return bucket_of(self._json(request))
         except InfluxRejected as error:
-            if "already exists" not in error.what:
+            if not is_taken(error):
                 raise
             # another worker was faster, or a try whose answer was lost has made it
             found = self.find_bucket(name)

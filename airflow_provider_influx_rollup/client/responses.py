@@ -7,7 +7,6 @@ that has begun with a table after status 200, so the text decides before the sta
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 
 from airflow_provider_influx_rollup.client.requests import Request, RequestKind
@@ -25,34 +24,15 @@ from airflow_provider_influx_rollup.exceptions import (
     WriteRejected,
 )
 from airflow_provider_influx_rollup.flux.names import RENAME_TAG
+from airflow_provider_influx_rollup.rejections import (
+    class_of_message,
+    has_columns_of_one_name,
+    missing_bucket,
+    written_of_refused,
+)
 
 # of a longer message, this much from each end: the reason comes last, behind the line that was refused
 MAX_END = 500
-
-# what the server, and the reader of its answers, say where a tag has the name of a column of theirs
-COLUMNS_OF_ONE_NAME = re.compile(
-    r"interface conversion: array\.Array is|column \d+ and \d+ have the same name|two columns of the name"
-)
-# first match wins
-CLASS_BY_TEXT: tuple[tuple[re.Pattern[str], type[InfluxError]], ...] = (
-    (re.compile(r"organization .*not found", re.DOTALL), OrgNotFound),
-    (re.compile(r"could not find bucket|bucket .*not found", re.DOTALL), BucketNotFound),
-    (re.compile(r"queue length exceeded"), InfluxOverloaded),
-    (re.compile(r"memory allocation limit"), QueryTooLarge),
-    # each of these would fail again; the server says them with status 500, with 400, or inside the answer
-    (re.compile(r"a panic has occurred"), QueryFailed),
-    (COLUMNS_OF_ONE_NAME, QueryFailed),
-    (re.compile(r"runtime error .*max key length exceeded"), QueryFailed),
-    (
-        re.compile(r"is unauthorized|insufficient permissions|not authorized|is forbidden"),
-        InfluxForbidden,
-    ),
-    (re.compile(r"partial write"), WriteRejected),
-    (
-        re.compile(r"context canceled|context deadline exceeded|engine is closed|database: timeout"),
-        InfluxUnavailable,
-    ),
-)
 CLASS_BY_STATUS: dict[int, type[InfluxError]] = {
     401: InfluxUnauthorized,
     403: InfluxForbidden,
@@ -74,8 +54,6 @@ FIXES: dict[type[InfluxError], str] = {
     QueryTooLarge: "run fewer queries at a time, ask for less in one, or raise query-memory-bytes of the server",
     InfluxUnavailable: "look at the server and the network, then run it again",
 }
-BUCKET_NAME = re.compile(r'bucket "(.+?)" not found|could not find bucket "(.+?)"')
-DROPPED = re.compile(r"dropped[= ](\d+)")
 
 
 class RetryAfter(Exception):
@@ -104,10 +82,8 @@ def error_of_text(request: Request, text: str, *, status: int | None = None) -> 
 
     :param status: None when the message came inside an answer of status 200
     """
-    for pattern, by_text in CLASS_BY_TEXT:
-        if pattern.search(text):
-            return _make(by_text, request, text, status)
-    return _make(_class_by_status(request.kind, status), request, text, status)
+    error_class = class_of_message(text) or _class_by_status(request.kind, status)
+    return _make(error_class, request, text, status)
 
 
 def _class_by_status(kind: RequestKind, status: int | None) -> type[InfluxError]:
@@ -122,22 +98,13 @@ def _make(error_class: type[InfluxError], request: Request, text: str, status: i
     shown = f"HTTP {status}" if status is not None else "an error inside the answer"
     what = f"{request.about} failed with {shown}: {text}"
     written, fix = None, FIXES.get(error_class)
-    if COLUMNS_OF_ONE_NAME.search(text):
+    if has_columns_of_one_name(text):
         fix = RENAME_TAG
-    if error_class is BucketNotFound and (name := BUCKET_NAME.search(text)):
-        what = f"bucket {name[1] or name[2]!r} was not found ({what})"
+    if error_class is BucketNotFound and (name := missing_bucket(text)):
+        what = f"bucket {name!r} was not found ({what})"
     elif error_class is WriteRejected:
-        written = _written(text)
+        written = written_of_refused(text)
     return error_class(what, http_status=status, written=written, fix=fix)
-
-
-def _written(text: str) -> str:
-    """Tell what a refused write has left behind: a partial write keeps the good points of its batch."""
-    if "partial write" not in text:
-        return "nothing of this batch"
-    found = DROPPED.search(text)
-    dropped = f"{found[1]} points" if found else "an unknown number of points"
-    return f"all of the batch but {dropped}, which the server dropped"
 
 
 def message_of_body(body: bytes) -> str:

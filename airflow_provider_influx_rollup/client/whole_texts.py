@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from airflow_provider_influx_rollup.archive.annotated_csv import NOT_TEXT, NOT_TEXT_FIX, Doubts
+from airflow_provider_influx_rollup.archive.annotated_csv import NOT_TEXT_FIX, Doubts
 from airflow_provider_influx_rollup.client.hex_texts import TextsInHex
 from airflow_provider_influx_rollup.exceptions import InfluxError, QueryFailed
 from airflow_provider_influx_rollup.flux.at_signs import is_misread
 from airflow_provider_influx_rollup.flux.whole_texts import HEX_PREFIX, Parted, hex_query, lost_text_query
+from airflow_provider_influx_rollup.rejections import is_not_text
 
 Result = TypeVar("Result")
 # what is written between two of them may bring further columns
@@ -80,6 +81,6 @@ class WholeTextQuery(Generic[Result]):
 
 def with_advice(error: InfluxError) -> InfluxError:
     """Say what helps against bytes that are not UTF-8, which no predicate of a delete can name."""
-    if isinstance(error, QueryFailed) and NOT_TEXT in error.what:
+    if isinstance(error, QueryFailed) and is_not_text(error):
         error.fix = NOT_TEXT_FIX
     return error

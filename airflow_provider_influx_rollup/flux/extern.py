@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -103,11 +104,17 @@ def _node(value: object, name: str) -> Node:
 
     :param name: the path of the parameter, for messages
     """
+    with _naming(name):
+        scalar = _string(value) if isinstance(value, str) else _scalar(value)
+    return scalar or _container(value, name)
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Let the error of a value name the parameter."""
     try:
-        return _string(value) if isinstance(value, str) else _scalar(value) or _container(value, name)
+        yield
     except ConfigurationError as error:
-        if error.what.startswith("the parameter "):
-            raise
         what = f"the parameter {name}: {error.what}"
         raise ConfigurationError(what, fix=error.fix) from error
 
@@ -160,7 +167,8 @@ def _property(key: object, value: object, name: str) -> Node:
         what = f"the parameter {name} has the key {key!r}, which is not a string"
         raise ConfigurationError(what, fix="use strings as keys")
     plain = _IDENTIFIER.fullmatch(key) and key not in _KEYWORDS
-    label = {"type": "Identifier", "name": key} if plain else _string(key)
+    with _naming(name):
+        label = {"type": "Identifier", "name": key} if plain else _string(key)
     return {"type": "Property", "key": label, "value": _node(value, f"{name}.{key}")}
 
 

@@ -37,7 +37,7 @@ def validate_name(kind: NameKind, text: str) -> str:
     :param kind: what it names
     :raises InvalidName: with the reason
     """
-    reason = _why_invalid(kind, text)
+    reason = why_invalid(kind, text)
     if reason:
         what = f"the {kind} name {text!a} cannot be used: {reason}"
         raise InvalidName(what, fix=f"choose another {kind} name")
@@ -55,7 +55,7 @@ def validate_written_measurement(name: str) -> str:
     return name
 
 
-def _why_invalid(kind: NameKind, text: object) -> str | None:
+def why_invalid(kind: NameKind, text: object) -> str | None:
     """Return what is wrong with a name, or None."""
     if not text:
         return "it is empty"

@@ -27,7 +27,11 @@ def open_store(path: str, conn_id: str | None = None) -> ArchiveStore:
     from fsspec.core import strip_protocol
 
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
-    from airflow_provider_influx_rollup.stores.store_errors import not_installed, opening_errors
+    from airflow_provider_influx_rollup.stores.store_errors import (
+        is_of_no_provider,
+        not_installed,
+        opening_errors,
+    )
 
     shown = shown_url(path)
     try:
@@ -37,7 +41,7 @@ def open_store(path: str, conn_id: str | None = None) -> ArchiveStore:
     except ImportError as error:
         raise not_installed(shown, str(error)) from error
     except ValueError as error:
-        if "registered for scheme" not in str(error):
+        if not is_of_no_provider(error):
             raise not_installed(shown, str(error)) from error
     if conn_id or "@" in urlsplit(path).netloc:
         raise not_installed(shown, "no Airflow provider that is installed knows it")

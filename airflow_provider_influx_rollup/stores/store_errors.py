@@ -30,8 +30,9 @@ LIBRARIES = ("botocore", "aiobotocore", "aiohttp", "gcsfs", "google", "azure", "
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "abfs", "abfss": "abfs", "adl": "abfs"}
 # of their errors that come from no answer of the store: there are no credentials
 NOT_LOGGED_IN = ("Credential", "Authentication", "RefreshError")
-# fsspec's words, and Airflow's
-UNKNOWN_SCHEME = ("Protocol not known", "registered for scheme")
+# fsspec's words, and those of Airflow
+OPENED_BY_NOTHING = "Protocol not known"
+OF_NO_PROVIDER = "registered for scheme"
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 # signatures and tokens are in queries; keys in connection strings; tokens in headers
 SECRETS = re.compile(
@@ -68,11 +69,16 @@ def opening_errors(shown: str) -> Iterator[None]:
         try:
             yield
         except (FileNotFoundError, KeyError, TypeError, ValueError) as error:
-            if any(words in str(error) for words in UNKNOWN_SCHEME):
+            if is_of_no_provider(error) or OPENED_BY_NOTHING in str(error):
                 raise
             # not its text, which may be a part of a key that is no JSON or no base64
             what = f"{shown} cannot be opened with the credentials that it was given: {type(error).__name__}"
             raise ConfigurationError(what, written="nothing", fix=FIX_SETTINGS) from None
+
+
+def is_of_no_provider(error: Exception) -> bool:
+    """Whether no Airflow provider that is installed knows the scheme of a URL."""
+    return OF_NO_PROVIDER in str(error)
 
 
 def not_installed(shown: str, why: str) -> ConfigurationError:

@@ -22,6 +22,7 @@ from airflow_provider_influx_rollup.lifecycle.statuses.check_status import (
     Status,
     write_of_statuses,
 )
+from airflow_provider_influx_rollup.rejections import is_before_retention
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Delete, Report
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -123,7 +124,7 @@ def write_statuses(spec: DeadmanSpec, interval: Interval, statuses: list[Status]
     try:
         yield from ask(write)
     except WriteRejected as error:
-        if "retention policy" not in str(error):
+        if not is_before_retention(error):
             raise
         note = f"bucket {spec.status_bucket!r} keeps no statuses as old as {format_instant(at)}: none written"
         yield from ask(Report(note, "warning"))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InvalidName
-from airflow_provider_influx_rollup.flux.names import validate_name
+from airflow_provider_influx_rollup.flux.names import validate_name, why_invalid
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.windows.all_time import EVER
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -92,9 +92,6 @@ def _require_possible(key: object, value: object) -> None:
         what = f"tag {key!r} is to have a value of type {type(value).__name__}"
         raise ConfigurationError(what, written="nothing", fix='give texts, such as tags={"customer": "42"}')
     validate_name("tag", key)
-    try:
-        validate_name("tag value", value)
-    except InvalidName as error:
-        why = error.what.rpartition("cannot be used: ")[2]
+    if why := why_invalid("tag value", value):
         what = f"the value of tag {key!r} cannot be used: {why}"
-        raise InvalidName(what, written="nothing", fix="give a value that InfluxDB can hold") from None
+        raise InvalidName(what, written="nothing", fix="give a value that InfluxDB can hold")

@@ -47,13 +47,13 @@ from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
     plan_read,
     require_bucket,
 )
+from airflow_provider_influx_rollup.rejections import is_type_conflict
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Bucket, Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import WritePoints
 from airflow_provider_influx_rollup.windows.interval import Interval
 
-TYPE_CONFLICT = "field type conflict"
 PLANNED = "PLANNED"
 Result = TypeVar("Result")
 
@@ -256,7 +256,7 @@ def _write(spec: RestoreSpec, look: TargetPart) -> Steps[Fingerprint]:
     try:
         sent: Fingerprint = yield from ask(step)
     except (WriteRejected, QueryFailed) as error:
-        if TYPE_CONFLICT not in error.what:
+        if not is_type_conflict(error):
             raise
         what = f"{spec.target_bucket}/{spec.output_measurement} has, or had, a field of another type in this time: {error.what}"
         fix = "restore into another bucket or measurement; InfluxDB keeps one type of a field in each shard"

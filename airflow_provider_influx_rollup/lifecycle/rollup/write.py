@@ -19,9 +19,9 @@ from airflow_provider_influx_rollup.lifecycle.rollup.compute import (
 from airflow_provider_influx_rollup.lifecycle.rollup.last_look import last_look
 from airflow_provider_influx_rollup.lifecycle.rollup.verify import source_totals
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
-from airflow_provider_influx_rollup.lifecycle.target.long_keys import TOO_LONG
 from airflow_provider_influx_rollup.lifecycle.target.rows import TargetRows, computed_rows
 from airflow_provider_influx_rollup.lifecycle.target.write import rows_lost_inside, write_of_rows
+from airflow_provider_influx_rollup.rejections import is_key_too_long
 from airflow_provider_influx_rollup.steps.ask import ask, gather
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -87,7 +87,7 @@ def _write_inside(
     try:
         return computed, (yield from _write_by_scripts(job, in_influx, computed))
     except QueryFailed as error:
-        if TOO_LONG not in error.what:
+        if not is_key_too_long(error):
             raise
     yield from ask(Report("InfluxDB cannot hold some rows, so the worker writes the others", level="warning"))
     computed = yield from compute_windows(job, totals)

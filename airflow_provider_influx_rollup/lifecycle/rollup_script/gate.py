@@ -21,6 +21,7 @@ from airflow_provider_influx_rollup.flux.endless import refuse_endless
 from airflow_provider_influx_rollup.flux.extern import window_values
 from airflow_provider_influx_rollup.flux.plan import QueryPlan, describe_raw_reads, plan_extern, read_plan
 from airflow_provider_influx_rollup.flux.script import ScriptFacts, script_facts
+from airflow_provider_influx_rollup.rejections import cure_of_script, is_unbounded, lacks_rows
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import ParseScript, Query, Report
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -38,9 +39,6 @@ NOTHING_WRITTEN = "nothing was read or written"
 # before any telemetry, and so far after 1677, where 64 bits of nanoseconds begin, that -100y still fits
 _EMPTY_START = datetime(1800, 1, 1, tzinfo=UTC)
 EMPTY_TIME = Interval(_EMPTY_START, _EMPTY_START + MICROSECOND)
-
-# what a dry run without rows says where a run with rows would not
-_NO_ROWS_MESSAGES = ("no table found", "error calling function", "out of range", "out of bounds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ def plan_gate(
         try:
             plan = yield from _dry_run(script, window_period, params, window)
         except ScriptInvalid as error:
-            if not facts.extracts_rows or not any(text in str(error) for text in _NO_ROWS_MESSAGES):
+            if not facts.extracts_rows or not lacks_rows(error):
                 raise
             warnings.append(
                 "the plan was not checked: the script takes values out of tables, which needs rows"
@@ -141,26 +139,12 @@ def _reraise_unless_about_the_script(error: InfluxRejected) -> None:
 
 def _script_error(error: InfluxRejected, window: Interval) -> ScriptError:
     """Translate what the server said into an error that says what to change."""
-    message = error.what
-    if "unbounded read" in message:
+    if is_unbounded(error):
         fix = "add |> range(start: v.timeRangeStart, stop: v.timeRangeStop) after from()"
-        what = f"the script reads without a time range: {message}"
+        what = f"the script reads without a time range: {error.what}"
         return ScriptUnbounded(what, window=window, written=NOTHING_WRITTEN, fix=fix)
-    what = f"InfluxDB refuses the script: {message}"
-    return ScriptInvalid(what, window=window, written=NOTHING_WRITTEN, fix=_fix_for(message))
-
-
-def _fix_for(message: str) -> str:
-    """Return what to change, by what the server said."""
-    if "could not find bucket" in message:
-        return "create the bucket, correct its name, or give the token permission to read it"
-    if "undefined identifier params" in message or "record is missing label" in message:
-        return "pass the value in params_flux"
-    if "undefined identifier" in message:
-        return "define the name, or import its package"
-    if "no streaming data" in message:
-        return "end the script with a pipeline, such as one with to()"
-    return "correct the script; the numbers after @ are line and column"
+    what = f"InfluxDB refuses the script: {error.what}"
+    return ScriptInvalid(what, window=window, written=NOTHING_WRITTEN, fix=cure_of_script(error))
 
 
 def _refuse_conflicts(facts: ScriptFacts, params: Mapping[str, object] | None, window: Interval) -> None:

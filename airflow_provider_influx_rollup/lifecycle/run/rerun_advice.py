@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+from airflow_provider_influx_rollup.rejections import is_type_conflict
 
 AGAIN = "run the windows again: a rerun makes them right"
 AGAIN_BY_SCRIPT = "run the window again"
@@ -17,7 +18,6 @@ SCRIPT_TYPES = (
     "a shard group of the target holds this field with another type: write it with one type in all windows, such as by toFloat(), "
     "or into another bucket or field"
 )
-CONFLICT = "field type conflict"
 
 
 def rerun_advice(error: InfluxRollupError) -> str:
@@ -27,7 +27,7 @@ def rerun_advice(error: InfluxRollupError) -> str:
     """
     if not error.permanent:
         return AGAIN
-    return TYPES if _is_conflict(error) else CHANGED
+    return TYPES if is_type_conflict(error) else CHANGED
 
 
 def script_advice(error: InfluxRollupError) -> str:
@@ -37,9 +37,4 @@ def script_advice(error: InfluxRollupError) -> str:
     """
     if not error.permanent:
         return AGAIN_BY_SCRIPT
-    return SCRIPT_TYPES if _is_conflict(error) else SCRIPT
-
-
-def _is_conflict(error: InfluxRollupError) -> bool:
-    # a script writes inside the server, whose query fails then
-    return CONFLICT in error.what
+    return SCRIPT_TYPES if is_type_conflict(error) else SCRIPT

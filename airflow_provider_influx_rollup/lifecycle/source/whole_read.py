@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from airflow_provider_influx_rollup.archive.annotated_csv import NOT_TEXT, NOT_TEXT_FIX
+from airflow_provider_influx_rollup.archive.annotated_csv import NOT_TEXT_FIX
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
 from airflow_provider_influx_rollup.exceptions import (
     BucketNotFound,
@@ -17,6 +17,7 @@ from airflow_provider_influx_rollup.flux.archive import LostTexts, PointsOf
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import has_windows
 from airflow_provider_influx_rollup.lifecycle.source.slices import Slice, count_points, cut_slices
+from airflow_provider_influx_rollup.rejections import is_not_text
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import (
     Bucket,
@@ -103,7 +104,7 @@ def require_known(spec: ArchiveSpec, window: Interval | None, keys: SourceKeys) 
 
 def as_unreadable(error: QueryFailed, window: Interval) -> QueryFailed | SourceUnreadable:
     """The error of texts that are no texts, in place of that of the query which met them."""
-    if NOT_TEXT not in error.what:
+    if not is_not_text(error):
         return error
     return SourceUnreadable(error.what, window=window, written="no manifest", fix=NOT_TEXT_FIX)
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_influx_rollup.aggregates.frame import Codes, TagSet
 
-# what InfluxDB says when it is to write such a row itself
-TOO_LONG = "max key length exceeded"
 # a character has at most four bytes, and one more where it is escaped
 MAX_BYTES = 5
 

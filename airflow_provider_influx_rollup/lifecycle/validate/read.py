@@ -19,6 +19,7 @@ from airflow_provider_influx_rollup.flux.validate import CellCounts, LastPoints
 from airflow_provider_influx_rollup.lifecycle.source.field_types import TYPE_OF_KIND
 from airflow_provider_influx_rollup.lifecycle.source.raw_read import read_raw_points
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
+from airflow_provider_influx_rollup.rejections import has_table_twice
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.validation.points import Part, Points, Registry
@@ -27,7 +28,6 @@ from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interva
 from airflow_provider_influx_rollup.windows.shards import shard_parts
 
 # what the server says of a tag set that has several series keys
-DUPLICATE_TABLE = "found duplicate table with key"
 # points are not spread evenly: some more cells spare most of them another cut
 SLACK = 1.1
 MAX_CELLS = 64
@@ -118,7 +118,7 @@ def _last_points(
     try:
         return (yield from ask(query))
     except QueryFailed as error:
-        if DUPLICATE_TABLE not in error.what:
+        if not has_table_twice(error):
             raise
     return (yield from ask(replace(query, is_joined=True)))
 

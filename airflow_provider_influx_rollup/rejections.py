@@ -1,0 +1,132 @@
+"""What the server's messages mean: each decision by the text of an error stands here.
+
+InfluxDB says overload, a missing bucket, a panic and a wrong query with the same status, so only the words tell them apart.
+"""
+
+from __future__ import annotations
+
+import re
+
+from airflow_provider_influx_rollup.exceptions import (
+    BucketNotFound,
+    InfluxError,
+    InfluxForbidden,
+    InfluxOverloaded,
+    InfluxRollupError,
+    InfluxUnavailable,
+    OrgNotFound,
+    QueryFailed,
+    QueryTooLarge,
+    WriteRejected,
+)
+
+#: part of the message of an answer with other bytes than text
+NOT_TEXT = "bytes that are not UTF-8"
+
+# what the server, and the reader of its answers, say where a tag has the name of a column of theirs
+_COLUMNS_OF_ONE_NAME = re.compile(
+    r"interface conversion: array\.Array is|column \d+ and \d+ have the same name|two columns of the name"
+)
+# first match wins
+_CLASS_BY_TEXT: tuple[tuple[re.Pattern[str], type[InfluxError]], ...] = (
+    (re.compile(r"organization .*not found", re.DOTALL), OrgNotFound),
+    (re.compile(r"could not find bucket|bucket .*not found", re.DOTALL), BucketNotFound),
+    (re.compile(r"queue length exceeded"), InfluxOverloaded),
+    (re.compile(r"memory allocation limit"), QueryTooLarge),
+    # each of these would fail again; the server says them with status 500, with 400, or inside the answer
+    (re.compile(r"a panic has occurred"), QueryFailed),
+    (_COLUMNS_OF_ONE_NAME, QueryFailed),
+    (re.compile(r"runtime error .*max key length exceeded"), QueryFailed),
+    (
+        re.compile(r"is unauthorized|insufficient permissions|not authorized|is forbidden"),
+        InfluxForbidden,
+    ),
+    (re.compile(r"partial write"), WriteRejected),
+    (
+        re.compile(r"context canceled|context deadline exceeded|engine is closed|database: timeout"),
+        InfluxUnavailable,
+    ),
+)
+_BUCKET_NAME = re.compile(r'bucket "(.+?)" not found|could not find bucket "(.+?)"')
+_DROPPED = re.compile(r"dropped[= ](\d+)")
+# what a dry run without rows says where a run with rows would not
+_LACKS_ROWS = ("no table found", "error calling function", "out of range", "out of bounds")
+# the first that fits
+_CURES_OF_SCRIPTS = (
+    ("could not find bucket", "create the bucket, correct its name, or give the token permission to read it"),
+    ("undefined identifier params", "pass the value in params_flux"),
+    ("record is missing label", "pass the value in params_flux"),
+    ("undefined identifier", "define the name, or import its package"),
+    ("no streaming data", "end the script with a pipeline, such as one with to()"),
+    ("", "correct the script; the numbers after @ are line and column"),
+)
+
+
+def class_of_message(message: str) -> type[InfluxError] | None:
+    """Which error a message of the server is; None when its status decides."""
+    return next((of_text for pattern, of_text in _CLASS_BY_TEXT if pattern.search(message)), None)
+
+
+def has_columns_of_one_name(message: str) -> bool:
+    """Whether a tag is called like a column of the answer."""
+    return bool(_COLUMNS_OF_ONE_NAME.search(message))
+
+
+def missing_bucket(message: str) -> str | None:
+    """Name of the bucket that was not found; None when the message has none."""
+    found = _BUCKET_NAME.search(message)
+    return (found[1] or found[2]) if found else None
+
+
+def written_of_refused(message: str) -> str:
+    """What a refused write has left behind: a partial write keeps the good points of its batch."""
+    if "partial write" not in message:
+        return "nothing of this batch"
+    found = _DROPPED.search(message)
+    dropped = f"{found[1]} points" if found else "an unknown number of points"
+    return f"all of the batch but {dropped}, which the server dropped"
+
+
+def is_taken(error: InfluxRollupError) -> bool:
+    """Whether something of the name exists already."""
+    return "already exists" in error.what
+
+
+def is_not_text(error: InfluxRollupError) -> bool:
+    """Whether the answer held bytes that are not UTF-8."""
+    return NOT_TEXT in error.what
+
+
+def is_type_conflict(error: InfluxRollupError) -> bool:
+    """Whether a shard holds the field with another type. A script writes inside the server, whose query fails then."""
+    return "field type conflict" in error.what
+
+
+def is_before_retention(error: InfluxRollupError) -> bool:
+    """Whether the bucket keeps no points as old as what was written."""
+    return "retention policy" in error.what
+
+
+def is_key_too_long(error: InfluxRollupError) -> bool:
+    """Whether a row's key is longer than InfluxDB can hold, which it says when it is to write such a row itself."""
+    return "max key length exceeded" in error.what
+
+
+def has_table_twice(error: InfluxRollupError) -> bool:
+    """Whether a query met two tables of one group key."""
+    return "found duplicate table with key" in error.what
+
+
+def is_unbounded(error: InfluxRollupError) -> bool:
+    """Whether a script reads without a time range."""
+    return "unbounded read" in error.what
+
+
+def lacks_rows(error: InfluxRollupError) -> bool:
+    """Whether a script that takes values out of tables failed only because there were no rows."""
+    return any(words in error.what for words in _LACKS_ROWS)
+
+
+def cure_of_script(error: InfluxRollupError) -> str:
+    """What to change in a script that the server refused."""
+    return next(cure for words, cure in _CURES_OF_SCRIPTS if words in error.what)
