@@ -42,6 +42,8 @@ def pytest_configure() -> None:
     """Give each worker of pytest-xdist its own server, or none: two on one server would delete each other's buckets."""
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if worker is not None:
+        # tables of commands are as wide in a worker as without one
+        os.environ.pop("COLUMNS", None)
         for name in SERVER:
             os.environ.pop(name, None)
             own = os.environ.get(f"{name}_{worker.upper()}")
