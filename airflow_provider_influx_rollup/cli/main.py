@@ -17,15 +17,20 @@ from airflow_provider_influx_rollup.cli import (
     certificate,
     compact,
     coverage,
+    deadman,
     doctor,
     erase,
     export,
     lateness,
     plan,
+    purge,
     receipts,
     reconcile,
     restore,
+    rollup,
+    run,
     schema,
+    validate,
     verify,
 )
 from airflow_provider_influx_rollup.cli.arguments import Parser, WrongCall
@@ -44,6 +49,11 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.output import Output
 
 COMMANDS = (
+    run,
+    rollup,
+    validate,
+    deadman,
+    purge,
     plan,
     coverage,
     verify,

@@ -169,9 +169,13 @@ class Lifecycle:
             source_tier=None if below is None else below.pipeline_name,
         )
 
-    def _require_own_buckets(self) -> None:
+    def buckets_used(self) -> list[str]:
+        """The buckets that must exist: where points arrive, the source, and that of each tier."""
         arrival = [self.validation.bucket] if self.validation and self.validation.bucket else []
-        buckets = [*arrival, self.source_bucket, *(tier.bucket for tier in self.tiers)]
+        return [*arrival, self.source_bucket, *(tier.bucket for tier in self.tiers)]
+
+    def _require_own_buckets(self) -> None:
+        buckets = self.buckets_used()
         doubled = sorted({bucket for bucket in buckets if buckets.count(bucket) > 1})
         if doubled:
             what = f"bucket {', '.join(doubled)} has more than one tier of measurement {self.measurement!r}"

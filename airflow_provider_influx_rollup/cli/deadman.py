@@ -1,0 +1,26 @@
+"""Check the series of a lifecycle for silence at the end of the interval."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+from airflow_provider_influx_rollup.cli.arguments import add_connection, add_interval
+from airflow_provider_influx_rollup.cli.run import add_lifecycle, run_stages
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.cli.output import Output
+
+HELP = "name the silent series of a lifecycle file"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The options of the command."""
+    add_lifecycle(parser)
+    add_interval(parser, last="1d")
+    add_connection(parser)
+
+
+def run(args: Namespace, output: Output) -> int:
+    """Check; right when no series is dead, or the file only signals."""
+    return run_stages(args, output, ("deadman",))

@@ -1,0 +1,312 @@
+"""The stages of a lifecycle without Airflow: what a run of a DAG's tasks would do, for one measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_influx_rollup.exceptions import BucketNotFound, ConfigurationError
+from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
+from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
+from airflow_provider_influx_rollup.lifecycle.pipeline.run_windows import interval_to_run
+from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import COMPLETE
+from airflow_provider_influx_rollup.lifecycle.plan.coverage import coverage
+from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec
+from airflow_provider_influx_rollup.lifecycle.reconcile.spec import ReconcileSpec
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
+from airflow_provider_influx_rollup.lifecycle.run.options import texts_of
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
+from airflow_provider_influx_rollup.validation.catalog import rules_of
+from airflow_provider_influx_rollup.validation.rule_file import RuleFile, read_rule_file
+from airflow_provider_influx_rollup.windows.delayed import Like, delayed
+from airflow_provider_influx_rollup.windows.duration import Duration, flux_text
+from airflow_provider_influx_rollup.windows.grid import Grid
+from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.runs import stretches
+from airflow_provider_influx_rollup.windows.touched import windows_ending
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.cli.connection import Server
+    from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+    from airflow_provider_influx_rollup.steps.step import Steps
+    from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
+
+VALIDATE, ROLLUP, DEADMAN, RECONCILE, ARCHIVE, PURGE = STAGES = (
+    "validate",
+    "rollup",
+    "deadman",
+    "reconcile",
+    "archive",
+    "purge",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StageOutcome:
+    """What a stage did.
+
+    :param what: in words, for people
+    :param result: small JSON, that of the operator
+    :param is_right: whether nothing is wrong
+    :param goes_on: whether the stages after it may run
+    """
+
+    stage: str
+    what: str
+    result: Mapping[str, Any]
+    _: KW_ONLY
+    is_right: bool = True
+    goes_on: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifecycleRun:
+    """A run of one measurement's lifecycle.
+
+    :param lifecycle: of one measurement
+    :param interval: whole windows of the first tier
+    :param again: whether windows that are COMMITTED are rolled up too
+    :param purges: whether a purge deletes; else it says what it would delete
+    """
+
+    server: Server
+    lifecycle: Lifecycle
+    interval: Interval
+    run: RunInfo
+    again: bool = False
+    purges: bool = False
+
+    def stages(self, wanted: Sequence[str]) -> list[tuple[str, Callable[[], StageOutcome]]]:
+        """What there is to do, in order.
+
+        :param wanted: names of stages
+        """
+        declared = self.lifecycle
+        found: list[tuple[str, Callable[[], StageOutcome]]] = []
+        if declared.validation is not None:
+            found.append((VALIDATE, self._validate))
+        found += [(ROLLUP, partial(self._roll_up, spec)) for spec in declared.specs()]
+        if declared.deadman is not None:
+            found.append((DEADMAN, self._check_deadman))
+        if declared.reconcile is not None:
+            found.append((RECONCILE, self._reconcile))
+        if declared.archive is not None:
+            found.append((ARCHIVE, self._archive))
+            if declared.archive.purge_after is not None:
+                found.append((PURGE, self._purge))
+        return [(name, act) for name, act in found if name in wanted]
+
+    def require_buckets(self) -> None:
+        """Refuse to begin what a later stage could not go on with.
+
+        :raises BucketNotFound: naming all that are missing
+        """
+        names = self.lifecycle.buckets_used()
+        missing = [name for name in names if self.server.client.find_bucket(name) is None]
+        if missing:
+            what = f"bucket {', '.join(map(repr, missing))} does not exist, or the token may not read it"
+            fix = "correct the lifecycle, create the bucket, or give the token the permission"
+            raise BucketNotFound(what, written="nothing", fix=fix)
+
+    def _now(self) -> datetime:
+        return self.server.client.now()
+
+    def _validate(self) -> StageOutcome:
+        from airflow_provider_influx_rollup.lifecycle.validate.validate import validate
+
+        spec = validate_spec(self.lifecycle)
+        result = self.server.drive(validate(spec, self.interval, self.run, self._now))
+        is_ok = result["state"] == "ok"
+        reaction = self.lifecycle.validation.on_failure if self.lifecycle.validation else "warn"
+        stops = not is_ok and reaction in ("fail", "skip")
+        what = f"{result['points']} points, {result['violated']} rules violated"
+        return StageOutcome(
+            VALIDATE,
+            what,
+            result,
+            is_right=is_ok or reaction in ("skip", "warn", "quarantine"),
+            goes_on=not stops,
+        )
+
+    def _roll_up(self, spec: RollupSpec) -> StageOutcome:
+        interval, reason = self._windows_of(spec)
+        if interval is None:
+            return StageOutcome(ROLLUP, f"{spec.pipeline_name}: {reason}", {"pipeline": spec.pipeline_name})
+        windows = spec.grid.grid().windows(interval)
+        needed: Sequence[Interval] = windows
+        if not self.again:
+            needed = self.server.drive(coverage(spec, interval, self._now())).needed
+        results = [
+            self.server.drive(roll_up(spec, Interval.spanning(some), self.run, self._now)).as_json()
+            for some in stretches(windows, needed)
+        ]
+        rows_in, rows_out = (sum(one[name] for one in results) for name in ("rows_in", "rows_out"))
+        result = {
+            "pipeline": spec.pipeline_name,
+            "window": interval.as_json(),
+            "windows": len(needed),
+            "left": len(windows) - len(needed),
+            "rows_in": rows_in,
+            "rows_out": rows_out,
+            "notes": [note for one in results for note in one["notes"]],
+        }
+        left = f", {result['left']} were done already" if result["left"] else ""
+        what = f"{spec.pipeline_name}: {len(needed)} windows, {rows_in} points to {rows_out} values{left}"
+        return StageOutcome(ROLLUP, what, result)
+
+    def _windows_of(self, spec: RollupSpec) -> tuple[Interval | None, str]:
+        if spec.source_tier is None:
+            return self.interval, ""
+        return self.server.drive(interval_to_run(spec, self.interval, COMPLETE))
+
+    def _check_deadman(self) -> StageOutcome:
+        from airflow_provider_influx_rollup.lifecycle.deadman.deadman import check_deadman
+
+        declared = self.lifecycle.deadman
+        result = self.server.drive(check_deadman(deadman_spec(self.lifecycle), self.interval))
+        is_dead = result["state"] == "dead"
+        what = f"{result['alive']} of {result['expected']} series are alive"
+        fails = is_dead and declared is not None and declared.on_dead == "fail"
+        return StageOutcome(DEADMAN, what, result, is_right=not fails)
+
+    def _reconcile(self) -> StageOutcome:
+        from airflow_provider_influx_rollup.lifecycle.reconcile.reconcile import reconcile_pipeline
+
+        spec = ReconcileSpec(
+            rollup=self.lifecycle.specs()[0],
+            ledger_bucket=self.lifecycle.ledger_bucket,
+            lookback=flux_text(self.lifecycle.reconcile),
+        )
+        found = self.server.drive(reconcile_pipeline(spec, None, self.run, self._now))
+        what = f"{found.windows} windows compared, {len(found.dirty)} dirty, {len(found.repaired.windows)} repaired"
+        return StageOutcome(RECONCILE, what, found.as_json(), is_right=found.is_clean)
+
+    def _archive(self) -> StageOutcome:
+        from airflow_provider_influx_rollup.lifecycle.archive.archive import archive
+        from airflow_provider_influx_rollup.stores.versions import software_versions
+
+        windows = self._archive_windows()
+        if not windows:
+            return StageOutcome(ARCHIVE, "no window of the archive ends in the interval", {})
+        store = self._store()
+        versions = software_versions(self.server.client)
+        steps = archive(self._archive_spec(store), windows, self.run, self._now, versions)
+        result = self._drive_with(store, steps).as_json()
+        return StageOutcome(
+            ARCHIVE, f"{len(windows)} windows, {result['rows_in']} points in {result['path']}", result
+        )
+
+    def _purge(self) -> StageOutcome:
+        from airflow_provider_influx_rollup.lifecycle.purge.purge import purge
+
+        declared = self.lifecycle.archive
+        after = str(declared.purge_after) if declared else ""
+        grid = self._archive_grid()
+        windows = delayed(grid or Like(self.interval, "UTC"), self.interval, Duration.of(after), "UTC")
+        if not windows:
+            return StageOutcome(PURGE, f"no window of the archive ended {after} ago", {})
+        store = self._store()
+        spec = PurgeSpec(
+            archive=self._archive_spec(store),
+            require_pipelines=tuple(one.pipeline_name for one in self.lifecycle.specs()),
+            min_age=after,
+            quiet_for=str(flux_text(declared.quiet_for)) if declared else "1d",
+        )
+        steps = purge(spec, windows, self.run, self._now, dry_run=not self.purges)
+        result = self._drive_with(store, steps).as_json()
+        verb = "deleted" if self.purges else "would be deleted; nothing was, give --yes"
+        refused = f", {len(result['refused'])} refused" if result["refused"] else ""
+        what = f"{len(windows)} windows, {result['rows_in']} points {verb}{refused}"
+        return StageOutcome(PURGE, what, result, is_right=not result["refused"])
+
+    def _archive_grid(self) -> Grid | None:
+        declared = self.lifecycle.archive
+        return Grid.of(declared.every) if declared and declared.every else None
+
+    def _archive_windows(self) -> list[Interval]:
+        grid = self._archive_grid()
+        return [self.interval] if grid is None else windows_ending(grid, self.interval)
+
+    def _archive_spec(self, store: ArchiveStore) -> ArchiveSpec:
+        return ArchiveSpec(
+            org=self.server.org,
+            bucket=self.lifecycle.source_bucket,
+            measurement=str(self.lifecycle.measurement),
+            shown_path=store.shown,
+            ledger_bucket=self.lifecycle.ledger_bucket,
+            lateness=str(flux_text(self.lifecycle.tiers[0].lateness)),
+        )
+
+    def _store(self) -> ArchiveStore:
+        from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
+
+        declared = self.lifecycle.archive
+        if declared is None or declared.path_conn_id:
+            what = "the archive's path_conn_id is an Airflow connection, which the command line does not read"
+            fix = "leave it out, and give the object store's credentials in the environment"
+            raise ConfigurationError(what, written="nothing of the archive", fix=fix)
+        return ArchiveStore.of_url(declared.path)
+
+    def _drive_with(self, store: ArchiveStore, steps: Steps[Any]) -> Any:
+        from airflow_provider_influx_rollup.client.driver import drive
+        from airflow_provider_influx_rollup.stores.actions import actions_with
+
+        return drive(steps, self.server.client, self.server.output.report, actions_with(store))
+
+
+def validate_spec(lifecycle: Lifecycle) -> ValidateSpec:
+    """The validation in front of a lifecycle of one measurement.
+
+    :raises ConfigurationError: when there is none
+    """
+    declared = lifecycle.validation
+    if declared is None:
+        what = f"the lifecycle of measurement {lifecycle.measurement!r} has no validation"
+        raise ConfigurationError(what, written="nothing", fix="give validation")
+    rules = declared.rules
+    found = read_rule_file(rules) if isinstance(rules, str) else RuleFile(rules_of(rules))
+    return ValidateSpec(
+        bucket=declared.bucket or lifecycle.source_bucket,
+        measurement=str(lifecycle.measurement),
+        rules=found.rules,
+        transformations=found.transformations,
+        quarantine_bucket=declared.quarantine_bucket,
+        clean_bucket=lifecycle.source_bucket if declared.bucket else None,
+        lateness=str(flux_text(lifecycle.tiers[0].lateness)),
+        ledger_bucket=lifecycle.ledger_bucket,
+    )
+
+
+def deadman_spec(lifecycle: Lifecycle) -> DeadmanSpec:
+    """The deadman check of a lifecycle of one measurement.
+
+    :raises ConfigurationError: when there is none
+    """
+    declared = lifecycle.deadman
+    if declared is None:
+        what = f"the lifecycle of measurement {lifecycle.measurement!r} has no deadman check"
+        raise ConfigurationError(what, written="nothing", fix="give deadman")
+    arrival = lifecycle.validation.bucket if lifecycle.validation else None
+    expected = declared.expected_series
+    return DeadmanSpec(
+        bucket=arrival or lifecycle.source_bucket,
+        measurement=str(lifecycle.measurement),
+        group_by=None if declared.group_by is None else texts_of(declared.group_by, "group_by"),
+        silence=flux_text(declared.silence),
+        expected=None if expected is None else tuple(expected),
+        inventory_lookback=str(flux_text(declared.inventory_lookback)),
+        retire_after=flux_text(declared.retire_after),
+        level=declared.level,
+        fields=None if lifecycle.fields is None else texts_of(lifecycle.fields, "fields"),
+        tags={key: texts_of(values, f"tags[{key!r}]") for key, values in lifecycle.tags.items()},
+    )
+
+
+def with_ledger(lifecycle: Lifecycle, ledger_bucket: str | None) -> Lifecycle:
+    """The same with another ledger; None takes the file's."""
+    return lifecycle if ledger_bucket is None else replace(lifecycle, ledger_bucket=ledger_bucket)

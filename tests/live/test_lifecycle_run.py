@@ -1,0 +1,225 @@
+"""A lifecycle file run by the command line: three tiers of five measurements, changed, and run again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from airflow_provider_influx_rollup.cli.main import main
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from tests import oracle
+from tests.conftest import InfluxServer
+
+pytestmark = pytest.mark.live
+
+DAY = ("2025-03-01", "2025-03-02")
+SPAN = ("--from", DAY[0], "--to", DAY[1])
+NAMES = ["cpu", "mem", "disk", "net", "system"]
+PARTS = ["count", "sum", "min", "max"]
+
+Ask = Callable[..., tuple[int, dict[str, Any]]]
+
+
+class Scene:
+    """Buckets of a lifecycle, its file, and the points of six measurements."""
+
+    def __init__(
+        self, influx: InfluxServer, client: InfluxClient, make: Callable[[str], str], folder: Path
+    ) -> None:
+        self.server, self.client = influx, client
+        self.raw, self.minutes, self.hours, self.days, self.shifts = map(make, ("raw", "m", "h", "d", "s"))
+        self.ledger = make("ledger")
+        self.path = folder / "hosts.yaml"
+        times = pd.date_range(*DAY, freq="10min", inclusive="left", tz="UTC")
+        self.points = {
+            name: pd.DataFrame(
+                {"_time": times, "host": "a", "usage": [float(at * k % 97) for at in range(144)]}
+            )
+            for k, name in enumerate([*NAMES, "swap"], start=5)
+        }
+        for name, table in self.points.items():
+            rows = zip(table["_time"], table["usage"], strict=True)
+            client.write_lines(self.raw, [f"{name},host=a usage={usage} {at.value}" for at, usage in rows])
+
+    def values(self) -> dict[str, Any]:
+        return {
+            "source_bucket": self.raw,
+            "measurement": NAMES,
+            "ledger_bucket": self.ledger,
+            "tiers": [
+                {"bucket": self.minutes, "every": "30m", "aggregates": PARTS},
+                {"bucket": self.hours, "every": "1h"},
+                {"bucket": self.days, "every": "1d", "aggregates": ["count", "max"], "name": "days"},
+            ],
+        }
+
+    def declare(self, **changes: Any) -> str:
+        self.path.write_text(json.dumps(self.values() | changes))
+        return str(self.path)
+
+    def differences(self, bucket: str, every: str, aggregates: list[str], *names: str) -> list[str]:
+        found = []
+        for name in names:
+            address = (self.server.url, self.server.org, self.server.token)
+            target = oracle.read_target(
+                *address, bucket, name, "2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z"
+            )
+            spans = oracle.windows(*DAY, every)
+            expected = oracle.rollup(self.points[name], ["host"], spans, {"usage": aggregates})
+            found += oracle.compare(target, expected)
+        return found
+
+
+@pytest.fixture
+def scene(
+    influx: InfluxServer, client: InfluxClient, bucket_factory: Callable[[str], str], tmp_path: Path
+) -> Scene:
+    return Scene(influx, client, bucket_factory, tmp_path)
+
+
+@pytest.fixture
+def ask(capsys: pytest.CaptureFixture[str], influx: InfluxServer, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    for name, value in (("URL", influx.url), ("ORG", influx.org), ("TOKEN", influx.token)):
+        monkeypatch.setenv(f"INFLUX_{name}", value)
+
+    def run(*argv: str) -> tuple[int, dict[str, Any]]:
+        capsys.readouterr()
+        code = main([*argv, "--json"])
+        return code, json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def rolled(told: dict[str, Any]) -> dict[str, int]:
+    """Windows that each pipeline rolled up."""
+    return {
+        stage["result"]["pipeline"]: stage["result"]["windows"]
+        for one in told["measurements"]
+        for stage in one["stages"]
+        if stage["stage"] == "rollup"
+    }
+
+
+def needed(told: dict[str, Any]) -> dict[str, int]:
+    return {one["pipeline"]: one["needed"]["windows"] for one in told["pipelines"]}
+
+
+def test_only_what_a_change_is_about_is_redone_and_the_plan_says_so_before(scene: Scene, ask: Ask) -> None:
+    path = scene.declare()
+    assert needed(ask("plan", "--lifecycle", path, *SPAN)[1]) == rolled(ask("run", path, *SPAN)[1])
+    for bucket, every, names in (
+        (scene.minutes, "30min", PARTS),
+        (scene.hours, "1h", PARTS),
+        (scene.days, "24h", ["count", "max"]),
+    ):
+        assert scene.differences(bucket, every, names, *NAMES) == []
+
+    code, again = ask("run", path, *SPAN)
+    assert (code, set(rolled(again).values())) == (0, {0})
+
+    # a new aggregate of the days, a new tier between, and a measurement more
+    tiers = scene.values()["tiers"]
+    tiers[2]["aggregates"] = ["count", "max", "mean"]
+    tiers.insert(2, {"bucket": scene.shifts, "every": "8h", "aggregates": PARTS})
+    path = scene.declare(measurement=[*NAMES, "swap"], tiers=tiers)
+    code, planned = ask("plan", "--lifecycle", path, *SPAN)
+    assert code == 0
+    code, told = ask("run", path, *SPAN)
+    assert code == 0
+    done = rolled(told)
+    assert done == needed(planned)
+    assert [count for name, count in done.items() if "swap" in name] == [48, 24, 3, 1]
+    # 30 minutes and hours of the others stay; the shifts are new, the days have another source and another aggregate
+    assert [count for name, count in done.items() if "cpu" in name] == [0, 0, 3, 1]
+    for bucket, every, names in (
+        (scene.minutes, "30min", PARTS),
+        (scene.hours, "1h", PARTS),
+        (scene.shifts, "8h", PARTS),
+        (scene.days, "24h", ["count", "max", "mean"]),
+    ):
+        assert scene.differences(bucket, every, names, *NAMES, "swap") == []
+    code, told = ask("coverage", *SPAN, "--ledger-bucket", scene.ledger)
+    stale = [one["pipeline"] for one in told["pipelines"] if not one["is_complete"]]
+    assert stale == []
+
+
+def test_one_stage_runs_when_its_command_is_called(scene: Scene, ask: Ask, tmp_path: Path) -> None:
+    rules = [{"rule": "range", "field": "usage", "high": 90}]
+    archive = {"path": str(tmp_path / "archive"), "every": "1d", "purge_after": "2d", "quiet_for": "0s"}
+    path = scene.declare(
+        measurement="cpu",
+        validation={"rules": rules, "on_failure": "fail"},
+        deadman={"expected_series": [{"host": "a"}, {"host": "b"}], "on_dead": "fail", "silence": "1h"},
+        archive=archive,
+    )
+    code, told = ask("validate", path, *SPAN)
+    result = told["measurements"][0]["stages"][0]["result"]
+    above = int((scene.points["cpu"]["usage"] > 90).sum())
+    assert (code, result["state"], result["rules"][0]["violations"]) == (1, "violated", above)
+
+    # the rollup is not run over points that are wrong
+    code, told = ask("run", path, *SPAN)
+    assert (code, [one["stage"] for one in told["measurements"][0]["stages"]]) == (1, ["validate"])
+
+    code, told = ask("rollup", path, *SPAN)
+    assert (code, list(rolled(told).values())) == (0, [48, 24, 1])
+    assert scene.differences(scene.days, "24h", ["count", "max"], "cpu") == []
+    code, told = ask("rollup", path, "--again", *SPAN)
+    assert (code, list(rolled(told).values())) == (0, [48, 24, 1])
+
+    code, told = ask("purge", path, "--from", "2025-03-03", "--to", "2025-03-04")
+    assert code == 1
+    assert "archive" in json.dumps(told)
+
+
+def test_purge_deletes_only_when_it_is_told_to(scene: Scene, ask: Ask, tmp_path: Path) -> None:
+    archive = {"path": str(tmp_path / "archive"), "every": "1d", "purge_after": "2d", "quiet_for": "0s"}
+    path = scene.declare(measurement="cpu", archive=archive)
+    assert ask("run", path, *SPAN)[0] == 0
+    later = ("--from", "2025-03-03", "--to", "2025-03-04")
+
+    def left() -> int:
+        address = (scene.server.url, scene.server.org, scene.server.token)
+        flux = f"""from(bucket: "{scene.raw}") |> range(start: {DAY[0]}, stop: {DAY[1]})
+            |> filter(fn: (r) => r._measurement == "cpu") |> count()"""
+        return sum(row["_value"] for row in oracle.query(*address, flux))
+
+    code, told = ask("purge", path, *later)
+    stage = told["measurements"][0]["stages"][0]
+    assert (code, stage["result"]["rows_in"], left()) == (0, 144, 144)
+    assert ask("purge", path, *later, "--yes")[0] == 0
+    assert left() == 0
+    assert scene.differences(scene.hours, "1h", PARTS, "cpu") == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"source_bucket": "no_such_bucket"}, "no_such_bucket.* does not exist"),
+        ({"tiers": [{"bucket": "no_such_bucket", "every": "1h", "aggregates": ["count"]}]}, "no_such_bucket"),
+        ({"retention": "10m"}, "keeps its rows for 10m"),
+        ({"measurement": []}, "there is no measurement"),
+    ],
+)
+def test_nothing_is_written_when_a_lifecycle_cannot_work(
+    scene: Scene, ask: Ask, changes: dict[str, Any], told: str
+) -> None:
+    path = scene.declare(**({"measurement": "cpu"} | changes))
+    code, answer = ask("run", path, *SPAN)
+    assert (code, answer["is_right"]) == (2, False)
+    assert told.split(".*")[0] in answer["error"]["message"]
+    address = (scene.server.url, scene.server.org, scene.server.token)
+    for bucket in (scene.minutes, scene.hours, scene.days, scene.ledger):
+        assert oracle.count_points(*address, bucket, "2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z") == 0
+
+
+def test_measurement_is_chosen_when_it_is_named(scene: Scene, ask: Ask) -> None:
+    code, told = ask("rollup", scene.declare(), "--measurement", "mem", *SPAN)
+    assert (code, [one["measurement"] for one in told["measurements"]]) == (0, ["mem"])
+    code, told = ask("rollup", scene.declare(), "--measurement", "men", *SPAN)
+    assert (code, "use one of cpu, mem" in told["error"]["message"]) == (2, True)
