@@ -47,10 +47,12 @@ UI_FIELD_BEHAVIOUR: dict[str, Any] = {
 }
 
 
-def _option(kind: str, default: str | None, description: str, example: str | None = None) -> dict[str, Any]:
+def _option(
+    kind: str, default: str | None, description: str, *, example: str | None = None, since: str = "0.1.0"
+) -> dict[str, Any]:
     return {
         "description": description,
-        "version_added": "0.1.0",
+        "version_added": since,
         "type": kind,
         "example": example,
         "default": default,
@@ -94,10 +96,16 @@ _CONFIG: dict[str, Any] = {
                 "integer", "5000000", "The most rows that one read brings into a worker."
             ),
             "max_query_seconds": _option(
-                "float", "0.0", "Seconds that one query may run before it is cancelled; 0: any time."
+                "float",
+                "0.0",
+                "Seconds that one query may run before it is cancelled; 0: any time.",
+                since="0.2.0",
             ),
             "max_query_rows": _option(
-                "integer", "1000000", "The most rows that a query of a DAG may return; 0: any number."
+                "integer",
+                "1000000",
+                "The most rows that a query of a DAG may return; 0: any number.",
+                since="0.2.0",
             ),
             "default_deferrable": _option(
                 "boolean",
