@@ -66,6 +66,7 @@ OPERATORS = (
     "deadman",
     "query",
     "branch",
+    "lint",
     "lateness",
     "archive",
     "archive_expiring",

@@ -6,6 +6,7 @@ InfluxDB says overload, a missing bucket, a panic and a wrong query with the sam
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from airflow_provider_influx_rollup.exceptions import (
     BucketNotFound,
@@ -60,6 +61,19 @@ _CURES_OF_SCRIPTS = (
     ("no streaming data", "end the script with a pipeline, such as one with to()"),
     ("", "correct the script; the numbers after @ are line and column"),
 )
+_PARSE_PLACE = re.compile(r"loc (\d+):(\d+)-\d+:\d+: (.*)", re.DOTALL)
+_PLACE = re.compile(r"\s*@(\d+):(\d+)-\d+:\d+")
+_TOLD = re.compile(r"error\s+(?:in [^@\n]*)?@(\d+):(\d+)-\d+:\d+: ([^\n]*)")
+_UNSEEN_BUCKET = re.compile(r"bucket '(.+?)' was not found|could not find bucket \"(.+?)\"")
+_CURES_OF_PLACES = (
+    (re.compile(r"undefined identifier"), "define the name, correct it, or import its package"),
+    (re.compile(r"unexpected argument|missing required argument"), "correct the arguments of the call"),
+    (re.compile(r"expected .* found"), "make the types equal"),
+    (re.compile(""), "correct the script here"),
+)
+
+#: line, column in bytes, and message
+Told = tuple[int, int, str]
 
 
 def class_of_message(message: str) -> type[InfluxError] | None:
@@ -130,3 +144,37 @@ def lacks_rows(error: InfluxRollupError) -> bool:
 def cure_of_script(error: InfluxRollupError) -> str:
     """What to change in a script that the server refused."""
     return next(cure for words, cure in _CURES_OF_SCRIPTS if words in error.what)
+
+
+def parse_failure(error: InfluxRollupError) -> Told:
+    """Place of a script that the server could not parse; it is often the beginning of what was not ended."""
+    found = _PARSE_PLACE.search(error.what)
+    text = _PLACE.sub("", found[3] if found else error.what).strip()
+    return (int(found[1]), int(found[2]), text) if found else (1, 1, text)
+
+
+def compile_failures(error: InfluxRollupError) -> list[Told]:
+    """All places that the server's compiler names."""
+    return [(int(line), int(column), text) for line, column, text in _TOLD.findall(error.what)]
+
+
+def failed_place(error: InfluxRollupError) -> tuple[int, int] | None:
+    """First place that an error names, such as one of a run; None when it names none."""
+    found = _PLACE.search(error.what)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def unseen_bucket(error: InfluxRollupError) -> str | None:
+    """Name of the bucket that a script reads or writes and the token does not see."""
+    found = _UNSEEN_BUCKET.search(error.what)
+    return (found[1] or found[2]) if found else None
+
+
+def misses_params(failures: Sequence[Told]) -> bool:
+    """Whether a script reads ``params``, which are not bound."""
+    return any("undefined identifier params" in text for *_, text in failures)
+
+
+def cure_of_place(text: str) -> str:
+    """Fix for one failure of the compiler."""
+    return next(cure for pattern, cure in _CURES_OF_PLACES if pattern.search(text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 WRITERS = frozenset({"to", "influxdata/influxdb.to", "influxdata/influxdb.wideTo", "experimental.to"})
 READERS = frozenset({"from", "influxdata/influxdb.from"})
 
+_PLAIN_PATTERN = re.compile(r"\^?[\w.*+|()]*\$?")
 _ALL = ("_measurement", "_field", "_time", "_value")
 _GROUP_KEY = frozenset({"_measurement", "_field"})
 
@@ -40,6 +42,28 @@ class LostColumns:
     dropper: Stage
     columns: tuple[str, ...]
     writer: Stage
+
+    @property
+    def message(self) -> str:
+        """Message of an error, with both lines."""
+        return (
+            f"{self.dropper.short_name}() on line {self.dropper.line} dropped {' and '.join(self.columns)}, "
+            f"which {self.writer.short_name}() on line {self.writer.line} needs"
+        )
+
+    @property
+    def fix(self) -> str:
+        """Fix of an error."""
+        columns = " and ".join(self.columns)
+        quoted = " and ".join(f'"{column}"' for column in self.columns)
+        return {
+            "keep": f"add {quoted} to the columns of keep(), or remove keep()",
+            "drop": f"take {quoted} out of the columns of drop()",
+            "map": f"begin the record with 'r with', or add {columns} to it",
+        }.get(
+            self.dropper.short_name,
+            f"set {columns} again before {self.writer.short_name}(), or group by what is needed",
+        )
 
 
 @dataclass(slots=True)
@@ -135,15 +159,47 @@ def _aggregate_window(stage: Stage, flow: _Flow) -> None:
         _aggregate(stage, flow, keeps=("_time", "_value"))
 
 
-def _keep(stage: Stage, flow: _Flow) -> None:
+def _chosen(stage: Stage) -> list[str] | None:
+    """The columns that keep() or drop() is about, as far as a write needs them; None when that is not plain."""
     columns = string_list(stage.arguments.get("columns"), stage.scope)
+    if columns is not None:
+        return columns
+    function = resolved(stage.arguments.get("fn"), stage.scope)
+    predicate = (
+        returned(function) if function is not None and function["type"] == "FunctionExpression" else None
+    )
+    if predicate is None:
+        return None
+    answers = {column: _holds_for(unwrapped(predicate), column) for column in _ALL}
+    return None if None in answers.values() else [column for column in _ALL if answers[column]]
+
+
+def _holds_for(predicate: Node, column: str) -> bool | None:
+    """Whether ``column == "x"`` or ``column =~ /x/`` is true of a column; None when it is something else."""
+    literal = unwrapped(predicate["right"]) if predicate["type"] == "BinaryExpression" else None
+    if literal is None or predicate["left"].get("name") != "column":
+        return None
+    if predicate["operator"] == "==" and literal["type"] == "StringLiteral":
+        return bool(literal["value"] == column)
+    if predicate["operator"] == "=~" and literal["type"] == "RegexpLiteral":
+        return _matches(literal["value"], column)
+    return None
+
+
+def _matches(pattern: str, column: str) -> bool | None:
+    """Whether a plain pattern is found in a column; None for what the server may read in another way."""
+    return None if not _PLAIN_PATTERN.fullmatch(pattern) else re.search(pattern, column) is not None
+
+
+def _keep(stage: Stage, flow: _Flow) -> None:
+    columns = _chosen(stage)
     if columns is not None:
         flow.lose((c for c in _ALL if c not in columns), stage)
         flow.group = None if flow.group is None else flow.group & set(columns)
 
 
 def _drop(stage: Stage, flow: _Flow) -> None:
-    columns = string_list(stage.arguments.get("columns"), stage.scope)
+    columns = _chosen(stage)
     if columns is not None:
         flow.lose((c for c in _ALL if c in columns), stage)
         flow.group = None if flow.group is None else flow.group - set(columns)

@@ -112,7 +112,9 @@ def test_verb_has_an_entry_of_its_name_when_it_has_a_folder() -> None:
 
 # what reads the text of users' scripts
 OF_SCRIPTS = {
+    "lint/lint.py",
     "query/query.py",
+    "rollup_script/dry_run.py",
     "rollup_script/gate.py",
     "rollup_script/rollup_script.py",
     "source/inventory_read.py",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_influx_rollup.exceptions import (
@@ -18,14 +17,18 @@ from airflow_provider_influx_rollup.exceptions import (
     ScriptUnbounded,
 )
 from airflow_provider_influx_rollup.flux.endless import refuse_endless
-from airflow_provider_influx_rollup.flux.extern import window_values
-from airflow_provider_influx_rollup.flux.plan import QueryPlan, describe_raw_reads, plan_extern, read_plan
+from airflow_provider_influx_rollup.flux.plan import QueryPlan, describe_raw_reads
 from airflow_provider_influx_rollup.flux.script import ScriptFacts, script_facts
+from airflow_provider_influx_rollup.lifecycle.rollup_script.dry_run import (
+    NEEDS_ROWS,
+    dry_run,
+    why_not_planned,
+)
 from airflow_provider_influx_rollup.rejections import cure_of_script, is_unbounded, lacks_rows
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import ParseScript, Query, Report
+from airflow_provider_influx_rollup.steps.influx import ParseScript, Report
 from airflow_provider_influx_rollup.steps.step import Steps
-from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+from airflow_provider_influx_rollup.windows.interval import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,10 +38,6 @@ if TYPE_CHECKING:
 OnRawRead = Literal["fail", "warn", "allow"]
 
 NOTHING_WRITTEN = "nothing was read or written"
-
-# before any telemetry, and so far after 1677, where 64 bits of nanoseconds begin, that -100y still fits
-_EMPTY_START = datetime(1800, 1, 1, tzinfo=UTC)
-EMPTY_TIME = Interval(_EMPTY_START, _EMPTY_START + MICROSECOND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +88,13 @@ def plan_gate(
     plan = None
     if facts.can_be_planned:
         try:
-            plan = yield from _dry_run(script, window_period, params, window)
+            plan = yield from _planned(script, window_period, params, window)
         except ScriptInvalid as error:
             if not facts.extracts_rows or not lacks_rows(error):
                 raise
-            warnings.append(
-                "the plan was not checked: the script takes values out of tables, which needs rows"
-            )
+            warnings.append(f"the plan was not checked: {NEEDS_ROWS}")
     else:
-        warnings.append(f"the plan was not checked: {_why_not_planned(facts)}")
+        warnings.append(f"the plan was not checked: {why_not_planned(facts)}")
     if plan is not None and not plan.is_pushed_down:
         warnings += _judge_raw_reads(plan, facts, on_raw_read, window)
     for warning in warnings:
@@ -119,17 +116,15 @@ def _facts(script: str, params: Mapping[str, object] | None, window: Interval) -
     return script_facts(package, params)
 
 
-def _dry_run(
+def _planned(
     script: str, window_period: Duration, params: Mapping[str, object] | None, window: Interval
 ) -> Steps[QueryPlan | None]:
     """Run the script where there is no data, and return its plan."""
-    extern = plan_extern(window_values(EMPTY_TIME, window_period), params)
     try:
-        rows = yield from ask(Query(script, extern=extern, now=EMPTY_TIME.stop, as_sent=True))
+        return (yield from dry_run(script, window_period, params))
     except InfluxRejected as error:
         _reraise_unless_about_the_script(error)
         raise _script_error(error, window) from error
-    return read_plan(rows)
 
 
 def _reraise_unless_about_the_script(error: InfluxRejected) -> None:
@@ -191,19 +186,7 @@ def _refuse_lost_columns(facts: ScriptFacts, window: Interval) -> None:
     if not facts.lost_columns:
         return
     loss = facts.lost_columns[0]
-    dropper, writer = loss.dropper, loss.writer
-    columns = " and ".join(loss.columns)
-    what = (
-        f"{dropper.short_name}() on line {dropper.line} dropped {columns}, "
-        f"which {writer.short_name}() on line {writer.line} needs"
-    )
-    quoted = " and ".join(f'"{column}"' for column in loss.columns)
-    fix = {
-        "keep": f"add {quoted} to the columns of keep(), or remove keep()",
-        "drop": f"take {quoted} out of the columns of drop()",
-        "map": f"begin the record with 'r with', or add {columns} to it",
-    }.get(dropper.short_name, f"set {columns} again before {writer.short_name}(), or group by what is needed")
-    raise ScriptInvalid(what, window=window, written=NOTHING_WRITTEN, fix=fix)
+    raise ScriptInvalid(loss.message, window=window, written=NOTHING_WRITTEN, fix=loss.fix)
 
 
 def _refuse_ranges(facts: ScriptFacts, allow_fixed_ranges: bool, window: Interval) -> None:
@@ -233,15 +216,6 @@ def _fact_warnings(facts: ScriptFacts) -> list[str]:
             "the cron of option task is not used: the DAG's schedule decides; only name and offset are"
         )
     return warnings
-
-
-def _why_not_planned(facts: ScriptFacts) -> str:
-    """Reason why a run over an empty time range might have effects."""
-    if facts.outside_imports:
-        return f"the script imports {facts.outside_imports[0]}, which may act outside of the window"
-    if facts.makes_rows:
-        return "the script makes rows itself"
-    return "a range does not follow the window"
 
 
 def _judge_raw_reads(plan: QueryPlan, facts: ScriptFacts, choice: OnRawRead, window: Interval) -> list[str]:

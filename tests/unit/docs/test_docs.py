@@ -27,6 +27,7 @@ from airflow_provider_influx_rollup.operators.deadman import DeadmanCheckOperato
 from airflow_provider_influx_rollup.operators.erase import EraseSeriesOperator
 from airflow_provider_influx_rollup.operators.export import ExportArchiveOperator
 from airflow_provider_influx_rollup.operators.lateness import LatenessReportOperator
+from airflow_provider_influx_rollup.operators.lint import FluxLintOperator
 from airflow_provider_influx_rollup.operators.purge import PurgeWindowOperator
 from airflow_provider_influx_rollup.operators.query import FluxQueryOperator
 from airflow_provider_influx_rollup.operators.reconcile import FluxReconcileOperator
@@ -55,6 +56,7 @@ OPERATORS: dict[str, type[Any]] = {
         FluxQueryOperator,
         FluxBranchOperator,
         FluxShortCircuitOperator,
+        FluxLintOperator,
     )
 }
 DAG_EXAMPLES = [block for block in blocks("python") if "with DAG(" in block.text]

@@ -1,0 +1,1 @@
+"""The verb that lints scripts on a server."""

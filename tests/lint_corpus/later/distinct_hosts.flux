@@ -1,0 +1,5 @@
+from(bucket: "web")
+  |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+  |> filter(fn: (r) => r._measurement == "hits")
+  |> keep(columns: ["host"]) // expect raw-read:6
+  |> distinct(column: "host")

@@ -1,0 +1,6 @@
+from(bucket: "web")
+  |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+  |> filter(fn: (r) => r._measurement == "hits")
+  |> aggregateWindow(every: 1h, fn: sum, createEmpty: false)
+  |> map(fn: (r) => ({_time: r._time, _measurement: "hits", _field: "sum", _value: r._value, host: r.host}))
+  |> to(bucket: "web_1h")

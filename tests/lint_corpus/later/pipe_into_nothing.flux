@@ -1,0 +1,4 @@
+from(bucket: "web")
+  |> range(start: -1d)
+  |>
+// expect-at 3:3 syntax

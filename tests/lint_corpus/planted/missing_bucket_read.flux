@@ -1,0 +1,3 @@
+from(bucket: "iott") // expect missing-bucket:14
+  |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+  |> mean()

@@ -1,0 +1,4 @@
+from(bucket: "iot")
+  |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+  |> filter(fn: (r) => r._measurement == "air")
+  |> aggregateWindow(every: 1h, fn: median, createEmpty: false) // expect raw-read:6

@@ -1,0 +1,2 @@
+from(bucket: "iot")
+  |> range(start: v.timeRangeStart, until: v.timeRangeStop) // expect semantics:44

@@ -1,0 +1,3 @@
+from(bucket: "iot")
+  |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+  |> limit(n: "ten") // expect semantics:15

@@ -1,0 +1,1 @@
+site == = "a" // expect syntax:9

@@ -1,0 +1,3 @@
+from(bucket: "iot"
+  |> range(start: -1h)
+// expect-at 1:5 syntax

@@ -1,0 +1,5 @@
+from(bucket: "iot")
+  |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+  |> filter(fn: (r) => r._measurement == "tank" and r._field == "level")
+  |> aggregateWindow(every: 10m, fn: last, createEmpty: false)
+  |> map(fn: (r) => ({r with state: if r._value > 90.0 then "full" else if r._value < 10.0 then "empty" else "ok"}))

@@ -1,0 +1,8 @@
+from(bucket: "telegraf")
+  |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+  |> filter(fn: (r) => r._measurement == "docker_container_mem" and r._field == "usage")
+  |> group(columns: ["container_name"])
+  |> max()
+  |> group()
+  |> sort(columns: ["_value"], desc: true)
+  |> limit(n: 10)

@@ -1,0 +1,5 @@
+from(bucket: "plant")
+  |> range(start: -30d)
+  |> filter(fn: (r) => r._measurement == "pieces" and r._field == "total")
+  |> aggregateWindow(every: 1d, fn: max, createEmpty: false)
+  |> increase()

@@ -1,0 +1,3 @@
+import "influxdata/influxdb/schema"
+
+schema.measurementFieldKeys(bucket: "iot", measurement: "air")

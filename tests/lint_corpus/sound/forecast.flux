@@ -1,0 +1,5 @@
+from(bucket: "market")
+  |> range(start: -90d)
+  |> filter(fn: (r) => r._measurement == "trade" and r._field == "volume")
+  |> aggregateWindow(every: 1d, fn: sum)
+  |> holtWinters(n: 7, interval: 1d)

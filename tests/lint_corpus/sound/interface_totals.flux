@@ -1,0 +1,7 @@
+from(bucket: "telegraf")
+  |> range(start: -1d)
+  |> filter(fn: (r) => r._measurement == "net" and r.interface == "eth0")
+  |> filter(fn: (r) => r._field =~ /^bytes_/)
+  |> aggregateWindow(every: 1h, fn: max)
+  |> difference(nonNegative: true)
+  |> sum()

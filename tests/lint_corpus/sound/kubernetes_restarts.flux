@@ -1,0 +1,6 @@
+from(bucket: "k8s")
+  |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+  |> filter(fn: (r) => r._measurement == "kubernetes_pod_container" and r._field == "restarts_total")
+  |> group(columns: ["namespace", "pod_name"])
+  |> last()
+  |> filter(fn: (r) => r._value > 0)

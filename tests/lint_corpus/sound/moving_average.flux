@@ -1,0 +1,5 @@
+from(bucket: "market")
+  |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+  |> filter(fn: (r) => r._measurement == "trade" and r._field == "price" and r.symbol == "ABC")
+  |> aggregateWindow(every: 1m, fn: last, createEmpty: false)
+  |> movingAverage(n: 20)

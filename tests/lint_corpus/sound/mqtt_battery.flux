@@ -1,0 +1,6 @@
+from(bucket: "iot")
+  |> range(start: -7d)
+  |> filter(fn: (r) => r._measurement == "zigbee" and r._field == "battery")
+  |> last()
+  |> filter(fn: (r) => r._value < 20.0)
+  |> group()

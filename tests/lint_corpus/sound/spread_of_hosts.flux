@@ -1,0 +1,6 @@
+from(bucket: "telegraf")
+  |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+  |> filter(fn: (r) => r._measurement == "cpu" and r._field == "usage_user")
+  |> aggregateWindow(every: 1m, fn: mean)
+  |> group(columns: ["_time"])
+  |> spread()

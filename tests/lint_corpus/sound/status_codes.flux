@@ -1,0 +1,5 @@
+from(bucket: "web")
+  |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+  |> filter(fn: (r) => r._measurement == "nginx" and r._field == "count" and r.status =~ /^5/)
+  |> aggregateWindow(every: v.windowPeriod, fn: sum, createEmpty: true)
+  |> fill(value: 0.0)

@@ -1,0 +1,3 @@
+import "influxdata/influxdb/schema"
+
+schema.tagValues(bucket: "iot", tag: "site", start: -30d)

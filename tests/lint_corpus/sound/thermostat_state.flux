@@ -1,0 +1,5 @@
+from(bucket: "home")
+  |> range(start: -6h)
+  |> filter(fn: (r) => r._measurement == "climate" and r._field == "current_temperature")
+  |> last()
+  |> keep(columns: ["entity_id", "_value", "_time"])

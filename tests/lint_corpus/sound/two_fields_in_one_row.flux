@@ -1,0 +1,6 @@
+from(bucket: "plant")
+  |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+  |> filter(fn: (r) => r._measurement == "pump" and (r._field == "flow" or r._field == "pressure"))
+  |> aggregateWindow(every: 1m, fn: mean, createEmpty: false)
+  |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")
+  |> map(fn: (r) => ({r with power: r.flow * r.pressure}))

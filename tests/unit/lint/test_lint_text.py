@@ -1,0 +1,198 @@
+"""What lint finds in the text alone, without a server."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_influx_rollup.lint.finding import Severity
+from airflow_provider_influx_rollup.lint.report import LintReport, lint_text
+from airflow_provider_influx_rollup.lint.rules import NEVER_SILENT, RULES
+from airflow_provider_influx_rollup.windows.duration import Duration
+from dev.lint_corpus import CorpusScript, corpus, found_in
+from tests.scenes.doc_blocks import CHECKOUT
+
+READ = 'from(bucket: "a")\n  |> range(start: v.timeRangeStart, stop: v.timeRangeStop)\n'
+MEDIAN = f"{READ}  |> filter(fn: (r) => not (r.a == r.b))"
+NO_SERVER = "without a server, nothing can be said of semantics, missing-bucket, raw-read, too-many-points"
+
+
+@pytest.mark.parametrize("script", corpus(), ids=str)
+def test_faults_of_the_text_are_found_when_there_is_no_server(script: CorpusScript) -> None:
+    report = lint_text(script.text)
+    assert found_in(report) == script.seen_in_text
+    assert NO_SERVER in report.unchecked
+
+
+def test_the_corpus_has_what_the_page_says_when_it_is_read() -> None:
+    scripts = corpus()
+    kinds = [one.kind for one in scripts]
+    assert kinds.count("sound") >= 50
+    assert kinds.count("articles") == 5
+    planted = {name for one in scripts for *_, name in one.expected}
+    assert planted == {rule.name for rule in RULES} - {"too-many-points"}
+
+
+def test_every_rule_has_its_section_when_the_page_lists_them() -> None:
+    page = (CHECKOUT / "docs/reference/lint.md").read_text()
+    for rule in RULES:
+        assert page.count(f"\n## {rule.name}\n") == 1
+
+
+def names(report: LintReport) -> list[tuple[str, int, int]]:
+    return [(one.name, one.line, one.column) for one in report.findings]
+
+
+@pytest.mark.parametrize(
+    ("comment", "silenced"),
+    [
+        ("// lint: ignore unpruned-filter - why not", "why not"),
+        ("//lint: ignore unpruned-filter -- why not", "why not"),
+        ("// lint: ignore raw-read, unpruned-filter - why not", "why not"),
+        ("// lint: ignore unpruned-filter", None),
+        ("// lint: ignore unpruned-filter -", None),
+        ("// lint: ignore raw-read - why not", None),
+        ("// lint: ignored unpruned-filter - why not", None),
+        ("// lint ignore unpruned-filter - why not", None),
+    ],
+)
+@pytest.mark.parametrize("place", ["after", "above", "far above"])
+def test_a_finding_is_silent_when_a_comment_with_a_reason_names_it(
+    comment: str, silenced: str | None, place: str
+) -> None:
+    head, tail = READ, "  |> filter(fn: (r) => not (r.a == r.b))"
+    text = {
+        "after": f"{head}{tail} {comment}",
+        "above": f"{head}  {comment}\n{tail}",
+        "far above": f"{head}{comment}\n\n// and this\n{tail}",
+    }[place]
+    report = lint_text(text)
+    found = [name for name, *_ in names(report)]
+    assert [one.reason for one in report.silenced] == ([] if silenced is None else [silenced])
+    assert ("unpruned-filter" in found) == (silenced is None)
+
+
+@pytest.mark.parametrize(
+    ("comment", "message"),
+    [
+        ("// lint: ignore", "the comment names no rule"),
+        ("// lint: ignore - because", "the comment names no rule"),
+        ("// lint: ignore late-filter", "the comment gives no reason to ignore late-filter"),
+        ("// lint: ignore no-rule - because", "there is no rule no-rule"),
+        ("// lint: ignore syntax - because", "syntax cannot be silenced"),
+        ("// lint: ignore bad-ignore - because", "bad-ignore cannot be silenced"),
+    ],
+)
+def test_a_comment_is_a_finding_when_it_cannot_silence(comment: str, message: str) -> None:
+    report = lint_text(f"{READ}  {comment}\n  |> mean()")
+    assert [(one.name, one.line, one.column, one.message) for one in report.findings] == [
+        ("bad-ignore", 3, 3, message)
+    ]
+
+
+def test_what_cannot_be_silenced_is_an_error_or_a_comment() -> None:
+    assert {"syntax", "semantics", "bad-ignore"} == NEVER_SILENT
+
+
+@pytest.mark.parametrize(
+    ("text", "every", "found"),
+    [
+        # the length of the range is known by every, by the literal, or not at all
+        (f"{READ}|> aggregateWindow(every: 1h, fn: mean)", None, []),
+        (f"{READ}|> aggregateWindow(every: 1h, fn: mean)", "2h", []),
+        (f"{READ}|> aggregateWindow(every: 1h, fn: mean)", "90m", ["window-alignment"]),
+        (f"{READ}|> aggregateWindow(every: 1h, fn: mean)", "1mo", []),
+        (f"{READ}|> aggregateWindow(every: 7h, fn: mean)", "1mo", ["window-alignment"]),
+        (f"{READ}|> aggregateWindow(every: 1mo, fn: mean)", "1y", []),
+        (f"{READ}|> aggregateWindow(every: 1mo2d, fn: mean)", "1y", []),
+        (f"{READ}|> aggregateWindow(every: v.windowPeriod, fn: mean)", "1h", []),
+        (f'{READ}|> aggregateWindow(every: 1d, fn: mean, location: "x")', "1h", []),
+        ('from(bucket: "a") |> range(start: -90m) |> aggregateWindow(every: 30m, fn: mean)', None, []),
+        (
+            'from(bucket: "a") |> range(start: -90m) |> aggregateWindow(every: 1h, fn: mean)',
+            None,
+            ["window-alignment"],
+        ),
+        (
+            'from(bucket: "a") |> range(start: -1h, stop: -5m) |> aggregateWindow(every: 9m, fn: mean)',
+            None,
+            [],
+        ),
+        # a day's offset in a week is where weeks begin
+        (f"{READ}|> aggregateWindow(every: 1w, offset: 4d, fn: mean)", "1w", []),
+        (f"{READ}|> aggregateWindow(every: 1h, offset: 2h, fn: mean)", "1d", []),
+    ],
+)
+def test_windows_are_judged_when_the_length_of_the_range_is_known(
+    text: str, every: str | None, found: list[str]
+) -> None:
+    report = lint_text(text, every=None if every is None else Duration.parse(every))
+    assert [one.name for one in report.findings] == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        # only scripts that run for windows have a window to miss
+        ('from(bucket: "a") |> range(start: -1h) |> mean()', []),
+        ('from(bucket: "a") |> range(start: 2024-01-01, stop: 2024-02-01) |> mean()', []),
+        ('option task = {name: "a", every: 1h}\nfrom(bucket: "a") |> range(start: -60m) |> mean()', []),
+        (
+            'option task = {name: "a", every: 1h}\nfrom(bucket: "a") |> range(start: -61m) |> mean()',
+            ["wall-clock-range"],
+        ),
+        ('from(bucket: "a") |> range(start: start) |> to(bucket: "b")', []),
+        ('from(bucket: "a") |> range(start: system.time()) |> to(bucket: "b")', []),
+        # what may bound a read is not said to be missing
+        ('from(bucket: "a") |> bounded()', []),
+        ('read = () => from(bucket: "a")\nread() |> range(start: -1h)', []),
+        ('read = () => from(bucket: "a")\nread() |> last()', ["no-range"]),
+        ('a = from(bucket: "a")\nb = a\nb |> range(start: -1h)', []),
+        ('cut = (tables) => tables |> range(start: -1h)\na = from(bucket: "a")\ncut(tables: a)', []),
+        ('option task = {every: "1h"}', ["semantics"]),
+    ],
+)
+def test_ranges_are_judged_only_where_they_are_plain(text: str, found: list[str]) -> None:
+    assert [one.name for one in lint_text(text).findings] == found
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('from(bucket: "{{ params.bucket }}") |> range(start: -1h)', "render it first"),
+        ("{% if x %}from{% endif %}", "render it first"),
+        ("builtin x : int", "builtin is not read here"),
+        ("x = [1 2]", "an array without a comma is not read here"),
+        ("(" * 200 + "1" + ")" * 200, "nested so deeply is not read here"),
+    ],
+)
+def test_nothing_is_found_when_a_text_cannot_be_read_here(text: str, reason: str) -> None:
+    report = lint_text(text)
+    assert report.findings == ()
+    assert reason in report.unchecked[-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        ('x = "a', 1, 5),
+        ('é = "東京"', 1, 1),
+        ('x = "東京" +', 1, 10),
+        ("x = [1, 2,\ny, ", 1, 5),
+        ('from(bucket: "a") |> 3', 1, 22),
+        ('x = "\\q"', 1, 5),
+        ('x = "${a"', 1, 9),
+        ("import 3", 1, 8),
+        ('import "${a}"', 1, 8),
+        ("x = {a, b: 1}", 1, 13),
+    ],
+)
+def test_the_place_is_that_of_the_token_when_a_text_is_no_flux(text: str, line: int, column: int) -> None:
+    assert names(lint_text(text)) == [("syntax", line, column)]
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "fails"),
+    [(None, False), (Severity.ERROR, False), (Severity.WARNING, True), (Severity.NOTE, True)],
+)
+def test_a_report_fails_when_a_finding_is_bad_enough(fail_on: Severity | None, fails: bool) -> None:
+    assert lint_text(MEDIAN).fails(fail_on) is fails
