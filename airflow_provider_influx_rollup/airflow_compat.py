@@ -64,10 +64,24 @@ __all__ = [
     "load_dags",
     "mask_secret",
     "object_storage_path",
+    "render_template_to_string",
     "stored_connection",
     "stored_variable",
     "timezone",
 ]
+
+
+def render_template_to_string(template: Any, context: Any) -> str:
+    """A template of Jinja with the context of a run, as Airflow renders a field.
+
+    :param template: compiled
+    :param context: Airflow's context
+    """
+    try:
+        from airflow.sdk.definitions.context import render_template_to_string as render  # since 3.0
+    except ImportError:
+        from airflow.utils.helpers import render_template_to_string as render  # type: ignore[no-redef, attr-defined, unused-ignore]
+    return str(render(template, context))
 
 
 def stored_connection(conn_id: str) -> Any:

@@ -9,7 +9,8 @@ InfluxRollupError
 │   ├── AggregateTypeMismatch                  such as the mean of a string field
 │   ├── AggregateNotMergeable                  cannot be merged over series or windows
 │   ├── AggregateOverflow                      an integer result that 64 bits cannot hold
-│   └── RuleInvalid                            a rule of a validation that is not possible
+│   ├── RuleInvalid                            a rule of a validation that is not possible
+│   └── TemplateInvalid                        a Flux template that cannot be rendered safely
 ├── WindowError                    permanent   the windows of a run cannot be decided
 │   ├── WindowUndefined                        the run has no data interval
 │   ├── WindowZeroLength                       the data interval is empty
@@ -164,6 +165,10 @@ class RuleInvalid(ConfigurationError):
     ) -> None:
         super().__init__(what, window=window, written=written, fix=fix)
         self.parameter = parameter
+
+
+class TemplateInvalid(ConfigurationError):
+    """A Flux template that cannot be rendered, or that would paste a value into the script."""
 
 
 class WindowError(InfluxRollupError):

@@ -115,6 +115,18 @@ _CONFIG: dict[str, Any] = {
                 "Where it is not set, [operators] default_deferrable counts.",
                 example="True",
             ),
+            "environment": _option(
+                "string",
+                None,
+                "Which of a task's environments its templates take, where the task does not say it.",
+                example="prod",
+            ),
+            "bare_flux_values": _option(
+                "string",
+                "refuse",
+                "What {{ x }} without a filter does in Flux: refuse, or words (a single name, number, duration or time "
+                "is pasted, as before there were filters; anything else is refused).",
+            ),
         },
     }
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.airflow_compat import conf
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_BUCKET
 
 SECTION = "influx_rollup"
@@ -59,6 +60,23 @@ def default_deferrable() -> bool:
     if conf.get(SECTION, "default_deferrable", fallback=None):
         return bool(conf.getboolean(SECTION, "default_deferrable"))
     return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
+
+
+def chosen_environment() -> str | None:
+    """``[influx_rollup] environment``: whose values the templates of this installation take."""
+    return conf.get(SECTION, "environment", fallback=None) or None
+
+
+def takes_bare_words() -> bool:
+    """Whether ``{{ x }}`` in Flux may put a single word: ``[influx_rollup] bare_flux_values = words``.
+
+    :raises ConfigurationError: when the option is neither ``refuse`` nor ``words``
+    """
+    value = conf.get(SECTION, "bare_flux_values", fallback="refuse")
+    if value not in ("refuse", "words"):
+        what = f"[influx_rollup] bare_flux_values = {value!r} is not possible"
+        raise ConfigurationError(what, written="nothing", fix="set it to refuse or words")
+    return bool(value == "words")
 
 
 def _number(option: str, default: float) -> float:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Node = dict[str, Any]
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_KEYWORDS = frozenset(
+KEYWORDS = frozenset(
     [
         "and",
         "or",
@@ -79,7 +79,7 @@ def extern_file(
     body: list[Node] = []
     for name, values in (("v", v), ("params", params)):
         if values is not None:
-            body.append(_option(_assign(name, _node(values, name))))
+            body.append(_option(_assign(name, value_node(values, f"the parameter {name}"))))
     if profilers:
         body.append(_option(_enable(profilers)))
     paths = ["profiler"] if profilers else []
@@ -96,13 +96,14 @@ def parameter_node(params: Mapping[str, object]) -> Node:
 
     :raises ConfigurationError: for a value without a Flux type; the message names the parameter
     """
-    return _node(params, "params")
+    return value_node(params, "the parameter params")
 
 
-def _node(value: object, name: str) -> Node:
+def value_node(value: object, name: str) -> Node:
     """Return the AST of a value.
 
-    :param name: the path of the parameter, for messages
+    :param name: what the value is, for messages, such as ``"the parameter params"``
+    :raises ConfigurationError: for a value without a Flux type; the message begins with the name
     """
     with _naming(name):
         scalar = _string(value) if isinstance(value, str) else _scalar(value)
@@ -115,7 +116,7 @@ def _naming(name: str) -> Iterator[None]:
     try:
         yield
     except ConfigurationError as error:
-        what = f"the parameter {name}: {error.what}"
+        what = f"{name}: {error.what}"
         raise ConfigurationError(what, fix=error.fix) from error
 
 
@@ -143,10 +144,10 @@ def _container(value: object, name: str) -> Node:
     if isinstance(value, Mapping):
         return {"type": "ObjectExpression", "properties": [_property(k, v, name) for k, v in value.items()]}
     if isinstance(value, list | tuple):
-        elements = [_node(element, f"{name}[{index}]") for index, element in enumerate(value)]
+        elements = [value_node(element, f"{name}[{index}]") for index, element in enumerate(value)]
         _require_one_type(elements, name)
         return {"type": "ArrayExpression", "elements": elements}
-    what = f"the parameter {name} is a {type(value).__name__}, which has no Flux type"
+    what = f"{name} is a {type(value).__name__}, which has no Flux type"
     raise ConfigurationError(what, fix=_advice(value))
 
 
@@ -164,12 +165,12 @@ def _advice(value: object) -> str:
 def _property(key: object, value: object, name: str) -> Node:
     """One property of a record; a key that is no identifier is read with ``params["any text"]``."""
     if not isinstance(key, str):
-        what = f"the parameter {name} has the key {key!r}, which is not a string"
+        what = f"{name} has the key {key!r}, which is not a string"
         raise ConfigurationError(what, fix="use strings as keys")
-    plain = _IDENTIFIER.fullmatch(key) and key not in _KEYWORDS
+    plain = _IDENTIFIER.fullmatch(key) and key not in KEYWORDS
     with _naming(name):
         label = {"type": "Identifier", "name": key} if plain else _string(key)
-    return {"type": "Property", "key": label, "value": _node(value, f"{name}.{key}")}
+    return {"type": "Property", "key": label, "value": value_node(value, f"{name}.{key}")}
 
 
 def _string(text: str) -> Node:
@@ -203,7 +204,7 @@ def _require_one_type(elements: Sequence[Node], name: str) -> None:
     """
     types = sorted({_type_of(element) for element in elements})
     if len(types) > 1:
-        what = f"the parameter {name} mixes {' and '.join(types)} in one list"
+        what = f"{name} mixes {' and '.join(types)} in one list"
         raise ConfigurationError(what, fix="give all elements the same type (write 1.0 for a float)")
 
 

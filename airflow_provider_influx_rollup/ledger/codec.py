@@ -86,6 +86,7 @@ def _event_line(receipt: Receipt, number: int) -> str:
 
 
 def _fields(receipt: Receipt) -> dict[str, int | float | str | bool]:
+    template = {} if receipt.template_hash is None else {"template_hash": receipt.template_hash}
     return {
         "state": receipt.state.value,
         "generation": receipt.generation,
@@ -104,6 +105,7 @@ def _fields(receipt: Receipt) -> dict[str, int | float | str | bool]:
         "reason": receipt.reason,
         "forced": receipt.forced,
         "incomplete": receipt.incomplete,
+        **template,
     }
 
 
@@ -152,6 +154,7 @@ def _receipt(row: Mapping[str, Any]) -> Receipt:
         incomplete=row.get("incomplete") or "",
         complete_when=row.get("complete_when") or "",
         claim_id=row.get(COMMITTED_BY if state is State.COMMITTED else CLAIMED_BY) or "",
+        template_hash=row.get("template_hash"),
     )
 
 

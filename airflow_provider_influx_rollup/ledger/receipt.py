@@ -22,6 +22,7 @@ class Receipt:
     :param series: target series (tag sets)
     :param checksum: order-insensitive checksum of the target rows, 16 hex digits
     :param spec_hash: hash of what decides the rows
+    :param template_hash: hash of the template that the script was made of, with what it includes; None without one
     :param written_at: when this record was written, UTC
     :param seconds: how long the stage took
     :param reason: why the window was written, such as ``"reconcile: new points"``; empty for an ordinary run
@@ -54,6 +55,7 @@ class Receipt:
     incomplete: str = ""
     complete_when: str = ""
     claim_id: str = ""
+    template_hash: str | None = None
 
     @property
     def is_committed(self) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.declared_values import declared_duration
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
+from airflow_provider_influx_rollup.operators._flux_template import TEMPLATE_FIELDS, FluxTemplateOperator
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.query.query import QuerySpec
 
 
-class FluxQueryOperator(WindowStageOperator, DeferrableVerbOperator):
+class FluxQueryOperator(FluxTemplateOperator, WindowStageOperator, DeferrableVerbOperator):
     """Run Flux for the run's window and return the first rows as small JSON.
 
     ``v.timeRangeStart``, ``v.timeRangeStop``, ``v.windowPeriod``, ``params.<name>`` and ``now()`` are bound as values,
@@ -25,15 +26,20 @@ class FluxQueryOperator(WindowStageOperator, DeferrableVerbOperator):
     ``is_true`` whether any row has a ``_value`` that is true, a number but 0 and NaN, or a text that is not empty, or has
     no ``_value`` at all.
 
-    :param flux: the script, or the path of a ``.flux`` file
+    :param flux: the script, or the path of a ``.flux`` file; a template, see ``FluxTemplateOperator``
     :param params_flux: values of ``params.<name>``
     :param every: value of ``v.windowPeriod``, a Flux duration; default: the window's length
     :param first_rows: how many rows to return at most, 0 to 10,000; fewer when they are long
     """
 
     verb: ClassVar[str] = "query"
-    template_fields: Sequence[str] = (*WindowStageOperator.template_fields, "every", "flux", "params_flux")
-    template_ext: Sequence[str] = (".flux",)
+    template_fields: Sequence[str] = (
+        *WindowStageOperator.template_fields,
+        *TEMPLATE_FIELDS,
+        "every",
+        "flux",
+        "params_flux",
+    )
     template_fields_renderers: ClassVar[dict[str, str]] = {"flux": "sql", "params_flux": "json"}
     ui_color = "#e4f8ec"
 
@@ -41,14 +47,11 @@ class FluxQueryOperator(WindowStageOperator, DeferrableVerbOperator):
         self,
         *,
         flux: str,
-        params_flux: Mapping[str, Any] | None = None,
         every: DurationLike | None = None,
         first_rows: int = 100,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.flux = flux
-        self.params_flux = params_flux
+        super().__init__(flux=flux, **kwargs)
         self.every = declared_duration(every)
         self.first_rows = first_rows
 
@@ -83,7 +86,7 @@ class FluxQueryOperator(WindowStageOperator, DeferrableVerbOperator):
         """
         from airflow_provider_influx_rollup.lifecycle.query.query import QuerySpec
 
-        return QuerySpec(self.flux, self.params_flux, self.first_rows, flux_text(self.every))
+        return QuerySpec(str(self.flux), self.script_params(), self.first_rows, flux_text(self.every))
 
     def react(self, context: Context, answer: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - for subclasses
         """Act on the answer; the base class does nothing.

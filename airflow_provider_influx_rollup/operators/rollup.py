@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.airflow_compat import AirflowSkipException
@@ -16,6 +15,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import AUTO, EMPTY_C
 from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import TILED, require_choice
 from airflow_provider_influx_rollup.operators._declared import DECLARED_FIELDS, declared_grid, declared_rollup
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
+from airflow_provider_influx_rollup.operators._flux_template import TEMPLATE_FIELDS, FluxTemplateOperator
 from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS, LedgerStageOperator
 from airflow_provider_influx_rollup.operators._options import OPTIONS, parsed_options
 from airflow_provider_influx_rollup.operators._several import each_in_turn
@@ -43,10 +43,22 @@ DECLARED_ONLY = (
     "source_tier",
 )
 # template fields that say nothing about what is rolled up
-OF_THE_RUN = ("influx_conn_id", "org", "start", "stop", "window", "flux", "params_flux", *OPTIONS)
+OF_THE_RUN = (
+    "influx_conn_id",
+    "org",
+    "start",
+    "stop",
+    "window",
+    "environment",
+    "flux",
+    "params_flux",
+    *OPTIONS,
+)
 
 
-class FluxRollupOperator(WindowStageOperator, LedgerStageOperator, DeferrableVerbOperator):
+class FluxRollupOperator(
+    FluxTemplateOperator, WindowStageOperator, LedgerStageOperator, DeferrableVerbOperator
+):
     """Aggregate the windows of the run's data interval into a target bucket, so that a rerun is always right.
 
     Give ``measurement``, ``every`` and ``aggregates``, or your own script in ``flux``, not both. Each window is
@@ -80,7 +92,7 @@ class FluxRollupOperator(WindowStageOperator, LedgerStageOperator, DeferrableVer
     :param windows_per_block: most windows that are committed together; None: what takes some minutes at most
     :param on_window_error: ``"fail_at_end"``: the other windows are committed, then the task fails;
         ``"fail_fast"``: it fails at once
-    :param flux: the user's own script, or the path of a ``.flux`` file
+    :param flux: the user's own script, or the path of a ``.flux`` file; a template, see ``FluxTemplateOperator``
     :param params_flux: values bound as ``params.<name>`` in the script
     :param on_raw_read: when the script's plan reads raw points: ``"fail"``, ``"warn"`` or ``"allow"``
     :raises ConfigurationError: (when the DAG is parsed) when the parameters contradict each other
@@ -94,10 +106,10 @@ class FluxRollupOperator(WindowStageOperator, LedgerStageOperator, DeferrableVer
         "lateness",
         *DECLARED_FIELDS,
         *OPTIONS,
+        *TEMPLATE_FIELDS,
         "flux",
         "params_flux",
     )
-    template_ext: Sequence[str] = (".flux",)
     template_fields_renderers: ClassVar[dict[str, str]] = {
         "flux": "sql",
         "aggregates": "json",
@@ -127,8 +139,6 @@ class FluxRollupOperator(WindowStageOperator, LedgerStageOperator, DeferrableVer
         force: bool | str = False,
         windows_per_block: int | str | None = None,
         on_window_error: str = "fail_at_end",
-        flux: str | None = None,
-        params_flux: Mapping[str, Any] | None = None,
         on_raw_read: str = "warn",
         lateness: DurationLike | None = None,
         **kwargs: Any,
@@ -154,11 +164,8 @@ class FluxRollupOperator(WindowStageOperator, LedgerStageOperator, DeferrableVer
         self.force = force
         self.windows_per_block = windows_per_block
         self.on_window_error = on_window_error
-        self.flux = flux
-        self.params_flux = params_flux
         self.on_raw_read = on_raw_read
         self.has_lateness = lateness is not None
-        self.script_name = PurePath(flux).stem if isinstance(flux, str) and flux.endswith(".flux") else None
         self._check_when_parsed()
 
     def execute(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:
@@ -317,12 +324,13 @@ class FluxRollupOperator(WindowStageOperator, LedgerStageOperator, DeferrableVer
             script=str(self.flux),
             target_bucket=self.target_bucket,
             name=self.script_name or self.task_id,
-            params=self.params_flux,
+            params=self.script_params(),
             grid=declared_grid(self) if self.every else None,
             lateness=flux_text(self.lateness) if self.has_lateness else None,
             on_raw_read=self.on_raw_read,  # type: ignore[arg-type]
             pipeline=self.pipeline,
             ledger_bucket=self.ledger_bucket,
+            template_hash=self.template_hash,
         )
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -383,5 +391,9 @@ class FluxRollupOperator(WindowStageOperator, LedgerStageOperator, DeferrableVer
 
     def _is_rendered(self) -> bool:
         """Whether no parameter waits for Jinja or for another task's result."""
-        values = [getattr(self, name) for name in self.template_fields if name not in ("flux", "params_flux")]
+        values = [
+            getattr(self, name)
+            for name in self.template_fields
+            if name not in ("environment", "flux", "params_flux")
+        ]
         return all(is_plain(value) for value in values)

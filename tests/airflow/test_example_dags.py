@@ -31,6 +31,7 @@ EXPECTED_DAGS = {
     "many_buckets",
     "local_days",
     "own_scripts",
+    "templated_script",
     "archive_windows",
     "archive_and_purge",
     "erase_customer",
@@ -292,6 +293,37 @@ def test_own_scripts_write_what_they_say_when_run_for_a_past_hour(
         assert set(target["_field"]) == {"temperature"}
         target["_field"] += f"_{function}"  # the comparison knows by the name which floats are computed
         assert oracle.compare(target, expected) == []
+
+
+def test_templated_script_is_sent_as_airflow_shows_it(
+    place: InfluxAddress, fleet: Fleet, run_example: RunExample, real_airflow: AirflowProcess
+) -> None:
+    load(place, "raw_telemetry", fleet_lines(fleet))
+    place.fresh_buckets("rollup_sites")
+    run_example("templated_script", "2025-03-08T05:00:00+00:00", conf='{"least": 15}')
+    points = fleet.points[fleet.points["site"].isin(["berlin", "west, hall 2"])]
+    spans = oracle.windows("2025-03-08 04:00", "2025-03-08 05:00", "1h")
+    expected = oracle.rollup(points, list(TAGS), spans, {"temperature": ["mean"]})
+    expected["_time"] += pd.Timedelta("1h").value
+    everywhere = len(expected)
+    expected = expected[expected["_value"] >= 15]
+    assert 0 < len(expected) < everywhere
+    target = oracle.read_target(
+        place.url, place.org, place.token, "rollup_sites", MEASUREMENT, ALWAYS[0], ALWAYS[1]
+    )
+    target["_field"] += "_mean"
+    assert oracle.compare(target, expected) == []
+    ((shown,),) = real_airflow.rows(
+        "select rendered_fields from rendered_task_instance_fields where dag_id = ?", ("templated_script",)
+    )
+    fields = json.loads(shown)
+    assert 'r["site"] == "berlin" or r["site"] == "west, hall 2"' in fields["flux"]
+    assert (fields["params_flux"], fields["target_bucket"]) == ({"least": 15.0}, "rollup_sites")
+    # what the ledger says was sent is what Airflow shows
+    flux = """
+from(bucket: "rollup_ledger") |> range(start: 0) |> filter(fn: (r) => r._measurement == "pipeline_spec" and r._field == "spec")"""
+    (spec,) = oracle.query(place.url, place.org, place.token, flux)
+    assert json.loads(spec["_value"])["script"] == fields["flux"]
 
 
 def test_archive_windows_hold_every_point_of_the_day(

@@ -24,6 +24,7 @@ class ReceiptBook:
     :param previous: receipts the ledger had, by window
     :param forced: frozen windows that are written anyway
     :param claim_id: of the run, for the windows that it makes WRITING
+    :param template_hash: of the template of a script, when it has one
     """
 
     ledger_bucket: str
@@ -34,6 +35,7 @@ class ReceiptBook:
     previous: Mapping[Interval, Receipt]
     forced: frozenset[Interval] = frozenset()
     claim_id: str = ""
+    template_hash: str | None = None
 
     def claiming(self, now: datetime) -> ReceiptBook:
         """The book with a claim of its own.
@@ -58,6 +60,8 @@ class ReceiptBook:
             spec_hash=self.spec_hash,
             forced=window in self.forced,
             claim_id=self.claim_id,
+            # an empty one is written over that of an earlier run
+            template_hash=self.template_hash or ("" if known is not None and known.template_hash else None),
         )
         return signed(made, self.run)
 

@@ -66,6 +66,7 @@ class ScriptSpec:
     :param params: values of ``params.<name>``; None binds none
     :param grid: the windows; None takes ``every`` of the script's ``option task``, else the whole interval
     :param lateness: None takes ``offset`` of the script's ``option task``
+    :param template_hash: of the template that the script was made of, with what it includes
     :param on_raw_read: what a plan that reads raw points does: ``"fail"``, ``"warn"`` or ``"allow"``
     """
 
@@ -78,6 +79,7 @@ class ScriptSpec:
     on_raw_read: OnRawRead = "warn"
     pipeline: str | None = None
     ledger_bucket: str = DEFAULT_LEDGER_BUCKET
+    template_hash: str | None = None
 
     def __post_init__(self) -> None:
         for bucket in (self.target_bucket, self.ledger_bucket):
@@ -95,8 +97,11 @@ class ScriptSpec:
         return hashlib.sha256(decides.encode()).hexdigest()[:16]
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, for the ledger."""
-        return asdict(self)
+        """Plain values, for the ledger; without a template as they were before there were templates."""
+        values = asdict(self)
+        if self.template_hash is None:
+            del values["template_hash"]
+        return values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,6 +282,7 @@ def _open_book(
         spec_hash=spec.spec_hash(),
         run=run,
         previous=known,
+        template_hash=spec.template_hash,
     )
 
 

@@ -3,7 +3,12 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_influx_rollup.get_provider_info import get_provider_info
-from airflow_provider_influx_rollup.settings import RollupSettings, default_deferrable, read_settings
+from airflow_provider_influx_rollup.settings import (
+    RollupSettings,
+    default_deferrable,
+    read_settings,
+    takes_bare_words,
+)
 
 
 def test_settings_are_the_defaults_when_the_section_is_absent() -> None:
@@ -49,6 +54,7 @@ def test_deferrable_is_airflows_default_when_the_section_does_not_say(
 def test_documented_defaults_are_the_real_ones_when_nothing_is_set() -> None:
     options = get_provider_info()["config"]["influx_rollup"]["options"]
     documented = {name: option["default"] for name, option in options.items()}
-    assert documented.pop("default_deferrable") is None
+    assert (documented.pop("default_deferrable"), documented.pop("environment")) == (None, None)
+    assert (documented.pop("bare_flux_values"), takes_bare_words()) == ("refuse", False)
     real = {name: str(getattr(RollupSettings(), name)) for name in RollupSettings.__slots__}
     assert documented == real

@@ -171,7 +171,14 @@ def test_receipts_are_linked_from_stages_that_have_them_only() -> None:
 # --- what a task's methods read, by their source ---
 
 PACKAGE = "airflow_provider_influx_rollup"
-ENTRIES = ("execute", "execute_complete", "execute_due", "resolve_template_files", "poke")
+ENTRIES = (
+    "execute",
+    "execute_complete",
+    "execute_due",
+    "resolve_template_files",
+    "_do_render_template_fields",
+    "poke",
+)
 
 
 def parsed(function: Any) -> ast.FunctionDef:

@@ -1,0 +1,187 @@
+"""Stages whose Flux is a template: strict rendering, typed parameters, values for each environment."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
+from airflow_provider_influx_rollup.settings import chosen_environment, takes_bare_words
+from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+
+if TYPE_CHECKING:
+    from jinja2 import BaseLoader, Environment
+
+    from airflow_provider_influx_rollup.airflow_compat import Context
+    from airflow_provider_influx_rollup.templates.environments import Environments
+
+FLUX_FILES = (".flux",)
+TEMPLATE_FIELDS = ("environment",)
+
+
+class FluxTemplateOperator(InfluxStageOperator):
+    """Base of the stages that run Flux of the user.
+
+    :param flux: the script, or the path of a ``.flux`` file; a Jinja template whose values are literals of Flux:
+        ``{{ x | flux }}``
+    :param params_flux: values of ``params.<name>``, bound as values; a ``FluxParam`` has a type
+    :param environments: values that templates read as ``env.<name>``, for each environment:
+        ``{"dev": {"bucket": ...}, "prod": {"bucket": ...}}``, or the path of such a YAML file
+    :param environment: which of them; default: ``[influx_rollup] environment``
+    """
+
+    template_fields: Sequence[str] = (*InfluxStageOperator.template_fields, *TEMPLATE_FIELDS)
+    template_ext: Sequence[str] = FLUX_FILES
+
+    def __init__(
+        self,
+        *,
+        flux: str | None = None,
+        params_flux: Mapping[str, Any] | None = None,
+        environments: Environments | str | None = None,
+        environment: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.flux = flux
+        self.params_flux = params_flux
+        self.environments = environments
+        self.environment = environment
+        self.template_hash: str | None = None
+        is_file = isinstance(flux, str) and flux.endswith(FLUX_FILES)
+        # the path is replaced by the file's text before the task runs
+        self.script_name = PurePath(str(flux)).stem if is_file else None
+        self._flux_name = str(flux) if is_file else f"flux of the task {self.task_id!r}"
+        if isinstance(environments, Mapping):
+            from airflow_provider_influx_rollup.templates.environments import checked_environments
+
+            checked_environments(environments, "environments")
+
+    def resolve_template_files(self) -> None:
+        """Read the script's file, and refuse a wrong template while the DAG is parsed.
+
+        :raises TemplateInvalid: with file and line
+        :raises ConfigurationError: when the file cannot be read, or the environments are wrong
+        """
+        super().resolve_template_files()
+        if not isinstance(self.flux, str) and not isinstance(self.environments, str):
+            return
+        base = self.get_template_env()
+        self.environments = self._read_environments(base)
+        if isinstance(self.flux, str):
+            self._check_template(self.flux, base)
+
+    def _check_template(self, flux: str, base: Environment) -> None:
+        from airflow_provider_influx_rollup.templates.render import FluxSource, check, template_hash
+
+        if flux.endswith(FLUX_FILES):
+            what = f"the file {flux!r} cannot be read"
+            fix = "give a path below the DAG's folder or its template_searchpath"
+            raise ConfigurationError(what, written="nothing", fix=fix)
+        sources = check(FluxSource(flux, self._flux_name), base, takes_words=takes_bare_words())
+        self.template_hash = template_hash(sources) if _has_template(flux, base) else None
+
+    def _read_environments(self, base: Environment) -> Environments | None:
+        """The environments as values, of a file too."""
+        from airflow_provider_influx_rollup.templates.environments import read_environments
+
+        if not isinstance(self.environments, str):
+            return self.environments
+        try:
+            text = loader_of(base).get_source(base, self.environments)[0]
+        except OSError as error:  # TemplateNotFound is one
+            what = f"the file of environments {self.environments!r} cannot be read"
+            fix = "give a path below the DAG's folder or its template_searchpath"
+            raise ConfigurationError(what, written="nothing", fix=fix) from error
+        return read_environments(text, self.environments)
+
+    def _do_render_template_fields(
+        self,
+        parent: Any,
+        template_fields: Iterable[str],
+        context: Context,
+        jinja_env: Environment,
+        seen_oids: set[int],
+    ) -> None:
+        """Render Flux by its own rules, and everything with the values of the environment.
+
+        :raises AirflowFailException: when the template cannot be rendered
+        """
+        if parent is not self:
+            super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
+            return
+        super()._do_render_template_fields(self, ["environment"], context, jinja_env, seen_oids)
+        with failing_by_permanence():
+            context = self._with_environment(context, jinja_env)
+        others = [name for name in template_fields if name not in ("environment", "flux", "params_flux")]
+        super()._do_render_template_fields(self, others, context, jinja_env, seen_oids)
+        with failing_by_permanence():
+            self.params_flux = self._rendered_params(context, jinja_env, seen_oids)
+            self.flux = self._rendered_flux(context, jinja_env, seen_oids)
+
+    def _with_environment(self, context: Context, base: Environment) -> Context:
+        from airflow_provider_influx_rollup.templates.environments import values_of
+
+        environments = self._read_environments(base)
+        if environments is None:
+            return context
+        extended = copy.copy(context)
+        extended["env"] = values_of(environments, self.environment or chosen_environment())  # type: ignore[typeddict-unknown-key, unused-ignore]
+        return extended
+
+    def _rendered_params(self, context: Context, base: Environment, seen_oids: set[int]) -> Any:
+        from airflow_provider_influx_rollup.templates.param import FluxParam
+
+        if not isinstance(self.params_flux, Mapping):
+            return self.render_template(self.params_flux, context, base, seen_oids)
+        rendered = {}
+        for name, value in self.params_flux.items():
+            written = value.value if isinstance(value, FluxParam) else value
+            made = self.render_template(written, context, base, seen_oids)
+            rendered[name] = value.bound(made, name) if isinstance(value, FluxParam) else made
+        return rendered
+
+    def _rendered_flux(self, context: Context, base: Environment, seen_oids: set[int]) -> Any:
+        from airflow_provider_influx_rollup.airflow_compat import render_template_to_string
+        from airflow_provider_influx_rollup.templates.render import FluxSource, render
+
+        if not isinstance(self.flux, str):
+            return self.render_template(self.flux, context, base, seen_oids)
+        if self.flux.endswith(FLUX_FILES):
+            self.flux = loader_of(base).get_source(base, self.flux)[0]
+        self._check_template(self.flux, base)
+        source = FluxSource(self.flux, self._flux_name)
+        return render(
+            source,
+            base,
+            lambda template: render_template_to_string(template, context),
+            takes_words=takes_bare_words(),
+        )
+
+    def script_params(self) -> Mapping[str, Any] | None:
+        """Values of ``params.<name>``; those with a type as plain values.
+
+        :raises ConfigurationError: when one is not of its type
+        """
+        from airflow_provider_influx_rollup.templates.param import bound_params
+
+        return bound_params(self.params_flux)
+
+
+def loader_of(base: Environment) -> BaseLoader:
+    """What reads the DAG's templates.
+
+    :raises FileNotFoundError: when the task belongs to no DAG
+    """
+    if base.loader is None:
+        what = "the task belongs to no DAG"
+        raise FileNotFoundError(what)
+    return base.loader
+
+
+def _has_template(flux: str, base: Environment) -> bool:
+    """Whether a script holds anything for Jinja."""
+    return any(mark in flux for mark in (base.variable_start_string, base.block_start_string))
