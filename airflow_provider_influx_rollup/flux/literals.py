@@ -144,7 +144,9 @@ def regex(pattern: str) -> RawFlux:
     :param pattern: in Go's RE2 syntax, as written outside of a literal: ``/`` needs no backslash
     :raises ConfigurationError: when it ends in a single backslash, or UTF-8 cannot carry it
     """
-    return RawFlux("/" + (_escape_regex_text(normalise_pattern(pattern)) or "(?:)") + "/")
+    text = _escape_regex_text(normalise_pattern(pattern))
+    # the parser takes a slash after any backslash for a part of the pattern, after an escaped one too
+    return RawFlux("/" + (text if text and not text.endswith("\\") else f"{text}(?:)") + "/")
 
 
 def normalise_pattern(pattern: str) -> str:

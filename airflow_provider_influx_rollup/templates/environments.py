@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.yaml_text import YamlInvalid, load
+from airflow_provider_influx_rollup.yaml_text import YamlInvalid, compose, construct
 
 Environments = Mapping[str, Mapping[str, Any]]
 
@@ -18,7 +18,8 @@ def read_environments(text: str, name: str) -> Environments:
     :raises ConfigurationError: with file and line when it is no YAML; when the environments differ in their names
     """
     try:
-        values = load(text)
+        root = compose(text)
+        values = None if root is None else construct(root)
     except YamlInvalid as error:
         what = f"{name}, {error}"
         raise _refused(what, "correct the file") from error

@@ -57,6 +57,13 @@ def escaped(text: str) -> str:
     return text.replace(",", "\\,").replace(" ", "\\ ").replace("=", "\\=")
 
 
+def test_a_pattern_ends_before_what_follows_when_its_last_character_is_an_escaped_backslash(
+    client: InfluxClient,
+) -> None:
+    ends = f'{literals.string("a" + chr(92))} =~ {literals.regex(r"^a" + 2 * chr(92))} and "/" == "/"'
+    assert value_of(client, ends) is True
+
+
 @given(text=st.one_of(texts, nasty))
 @settings(max_examples=100)
 def test_a_string_literal_equals_the_bound_string_when_any_text_is_given(
