@@ -120,12 +120,14 @@ _CONFIG: dict[str, Any] = {
                 None,
                 "Which of a task's environments its templates take, where the task does not say it.",
                 example="prod",
+                since="0.3.0",
             ),
             "bare_flux_values": _option(
                 "string",
                 "refuse",
                 "What {{ x }} without a filter does in Flux: refuse, or words (a single name, number, duration or time "
                 "is pasted, as before there were filters; anything else is refused).",
+                since="0.3.0",
             ),
         },
     }
