@@ -213,8 +213,8 @@ class _Parser(Cursor):
         params = []
         while not self.sees(")"):
             params.append(self._parameter())
-            if not self.take(","):
-                break
+            if not self.take(",") and self.kind_at(0) == "name":
+                self.give_up("a list of parameters without a comma")
         self.expect(")")
         self.expect("=>")
         if self.sees("{"):

@@ -81,7 +81,7 @@ def test_the_task_fails_for_good_when_a_script_of_several_is_wrong(folder: Path,
         run(folder, bucket, flux=["slow.flux", "wrong.flux", "from("])
     message = str(failed.value)
     assert "ScriptInvalid: 2 findings are error or worse: wrong.flux:2:6 semantics: " in message
-    assert "undefined identifier rang; script 3:1:1 syntax:" in message
+    assert "undefined identifier rang; script 3:1:5 syntax:" in message
 
 
 @pytest.mark.parametrize(("fail_on", "fails"), [("warning", True), ("note", True), ("never", False)])

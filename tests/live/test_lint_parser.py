@@ -19,6 +19,7 @@ from airflow_provider_influx_rollup.lint.report import lint_text
 from airflow_provider_influx_rollup.lint.tokens import NotFlux, tokens_of
 from dev.lint_corpus import corpus
 from tests.scenes.doc_blocks import blocks
+from tests.scenes.examples import examples
 
 pytestmark = pytest.mark.live
 
@@ -115,7 +116,9 @@ def broken(draw: st.DrawFn) -> str:
     return text
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 @given(text=broken())
 def test_a_text_is_called_no_flux_only_when_the_server_cannot_compile_it(
     client: InfluxClient, text: str

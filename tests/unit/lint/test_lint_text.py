@@ -162,6 +162,7 @@ def test_ranges_are_judged_only_where_they_are_plain(text: str, found: list[str]
         ("{% if x %}from{% endif %}", "render it first"),
         ("builtin x : int", "builtin is not read here"),
         ("x = [1 2]", "an array without a comma is not read here"),
+        ("f = (a b) => a", "a list of parameters without a comma is not read here"),
         ("(" * 200 + "1" + ")" * 200, "nested so deeply is not read here"),
     ],
 )
