@@ -21,9 +21,10 @@ START = datetime(2025, 3, 8, tzinfo=UTC)
 DAY = Interval(START, START + timedelta(days=1))
 # what the type is called in modules that import it for the type checker only
 NAMES = {"Interval": Interval, "EqualRun": EqualRun, "Mapping": Mapping, "Sequence": typing.Sequence}
-# texts of the package itself
+# texts of the package itself, and parts of scripts that are Flux already
 OURS: dict[str, Any] = {
     "flux_function": "mean",
+    "filters": ['filter(fn: (r) => r.a == "b")'],
     "names": ["count", "sum"],
     "aggregate_names": ["count", "mean"],
     "looks": [("count", DAY, "0"), ("last", DAY, "1"), ("types", DAY, "2"), ("total", DAY, "3")],
