@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_provider_influx_rollup import exceptions
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+from airflow_provider_influx_rollup.shown import few
 
 # of an error that is none of ours: enough to know it, not enough to carry a request along
 MAX_FOREIGN_CHARACTERS = 300
@@ -110,5 +111,4 @@ def _named(result: Mapping[str, Any], kind: str) -> str:
     for found in listed:
         tags = ", ".join(f"{key}={value}" for key, value in found["series"].items())
         labels.append(f"{tags or 'the whole measurement'} (last point {found['last_seen'] or 'never'})")
-    more = result[f"{kind}_count"] - len(labels)
-    return "; ".join(labels) + (f" and {more} more" if more else "")
+    return few(labels, len(labels), in_all=result[f"{kind}_count"])

@@ -14,6 +14,7 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
 from airflow_provider_influx_rollup.operators._options import plain_truth
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
+from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
 
 if TYPE_CHECKING:
@@ -226,8 +227,7 @@ def dead_message(result: Mapping[str, Any], bucket: str, measurement: str) -> st
             ", ".join(f"{key}={value}" for key, value in found["series"].items()) or "the whole measurement"
         )
         labels.append(f"{tags} ({found['state']}, last seen {found['last_seen'] or 'never'})")
-    more = result["dead_count"] - len(labels)
-    text = "; ".join(labels) + (f" and {more} more" if more else "")
+    text = few(labels, len(labels), in_all=result["dead_count"])
     stop = result["window"]["stop"]
     return f"{result['dead_count']} of {result['expected']} series of {bucket}/{measurement} are dead at {stop}: {text}"
 

@@ -17,6 +17,7 @@ from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS, Ledg
 from airflow_provider_influx_rollup.operators._options import texts
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.settings import read_settings
+from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.validation.rule_file import RuleFile, read_rule_file
@@ -257,12 +258,12 @@ class FluxValidateOperator(WindowStageOperator, LedgerStageOperator, DeferrableV
 def violated_message(result: Mapping[str, Any]) -> str:
     """One sentence with the violated rules."""
     violated = [one for one in result["rules"] if one["is_violated"] and one["severity"] == "error"]
-    named = ", ".join(f"{one['rule']} ({one['violations']} {one['unit']})" for one in violated[:MAX_NAMED])
-    more = f" and {len(violated) - MAX_NAMED} more" if len(violated) > MAX_NAMED else ""
+    rules = [f"{one['rule']} ({one['violations']} {one['unit']})" for one in violated]
+    named = few(rules, MAX_NAMED, between=", ")
     window = result["window"]
     return (
         f"{len(violated)} of {len(result['rules'])} rules are violated in {result['bucket']}/{result['measurement']} "
-        f"of [{window['start']}, {window['stop']}): {named}{more}; {result['quarantined']} values are in quarantine"
+        f"of [{window['start']}, {window['stop']}): {named}; {result['quarantined']} values are in quarantine"
     )
 
 

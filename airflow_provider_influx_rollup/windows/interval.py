@@ -72,6 +72,14 @@ class Interval:
         """
         return cls(windows[0].start, windows[-1].stop)
 
+    @classmethod
+    def of_starts(cls, windows: Sequence[Interval]) -> Interval:
+        """The interval in which the starts of some windows lie, where their receipts and rows are.
+
+        :param windows: in order, at least one
+        """
+        return cls(windows[0].start, windows[-1].start + MICROSECOND)
+
     def __str__(self) -> str:
         """``[start, stop)`` in RFC 3339."""
         return f"[{format_instant(self.start)}, {format_instant(self.stop)})"

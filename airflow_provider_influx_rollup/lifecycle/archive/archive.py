@@ -37,21 +37,22 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.index import fold_ma
 from airflow_provider_influx_rollup.lifecycle.archive_files.moved import verify_held
 from airflow_provider_influx_rollup.lifecycle.archive_files.owner import require_own_folder
 from airflow_provider_influx_rollup.lifecycle.archive_files.place import find_place
-from airflow_provider_influx_rollup.lifecycle.archive_files.publish import few, remove_unnamed
+from airflow_provider_influx_rollup.lifecycle.archive_files.publish import MAX_DIFFERENCES, remove_unnamed
 from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import read_purge
 from airflow_provider_influx_rollup.lifecycle.ledger.bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import signed
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock, wait_until_due
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import about_window
+from airflow_provider_influx_rollup.lifecycle.source.buckets import require_bucket
 from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
 from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
     as_unreadable,
     fingerprint_source,
     plan_read,
-    require_bucket,
     require_known,
 )
+from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Bucket, Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -227,7 +228,7 @@ def _renew(making: GenerationRun, newest: Published) -> Steps[ArchivedWindow | N
         gone = f"points of generation {known.generation} are gone from a bucket with retention: they stay archived"
         yield from ask(Report(f"Window {making.window}: {gone}", "warning"))
         return (yield from _renew_incomplete(making, newest))
-    how = few(source.differences(known.source, "the source", "it")) or "other series"
+    how = few(source.differences(known.source, "the source", "it"), MAX_DIFFERENCES) or "other series"
     yield from ask(
         Report(f"Window {making.window}: generation {known.generation} is out of date: {how}", "warning")
     )

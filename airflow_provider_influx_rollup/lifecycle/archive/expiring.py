@@ -26,9 +26,10 @@ from airflow_provider_influx_rollup.lifecycle.run.window_errors import (
     gaps_of,
     is_of_windows,
 )
+from airflow_provider_influx_rollup.lifecycle.source.buckets import require_bucket
 from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
 from airflow_provider_influx_rollup.lifecycle.source.slices import count_windows
-from airflow_provider_influx_rollup.lifecycle.source.whole_read import require_bucket, require_known
+from airflow_provider_influx_rollup.lifecycle.source.whole_read import require_known
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Bucket, Report, ShowKeys
 from airflow_provider_influx_rollup.steps.step import Steps

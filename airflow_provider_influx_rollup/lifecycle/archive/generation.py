@@ -20,7 +20,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.index import find_en
 from airflow_provider_influx_rollup.lifecycle.archive_files.moved import PointsPlace
 from airflow_provider_influx_rollup.lifecycle.archive_files.publish import (
     ERASED_MEANWHILE,
-    few,
+    MAX_DIFFERENCES,
     give_way,
     publish,
     read_back,
@@ -35,6 +35,7 @@ from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
     fingerprint_source,
     points_of_slice,
 )
+from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Gather, Report
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -196,7 +197,7 @@ def _merged(
     differences = expected.differences(merge([content, replaced]), "both", "the merged files")
     if differences:
         yield from ask(RemoveFiles(_paths(folder, parts)))
-        what = f"the merged files are not what was archived and what came since: {few(differences)}"
+        what = f"the merged files are not what was archived and what came since: {few(differences, MAX_DIFFERENCES)}"
         raise ArchiveMismatch(what, window=making.window, written="no new generation", fix="run it again")
     return (yield from _publish(making, folder, making.manifest(number, parts, content, source)))
 
@@ -239,7 +240,7 @@ def _read_source(
 def _gone_wrong(making: GenerationRun, differences: Sequence[str]) -> Steps[str]:
     """Reason why the points read must not be published; empty when they may be."""
     if differences:
-        return f"the source changed meanwhile: {few(differences)}"
+        return f"the source changed meanwhile: {few(differences, MAX_DIFFERENCES)}"
     window_purge = yield from read_purge(window_folder(making.spec.folder, making.window))
     marks = yield from find_marks(making.spec, making.window)
     if window_purge != making.purge or {one.window for one in marks} != {one.window for one in making.marks}:

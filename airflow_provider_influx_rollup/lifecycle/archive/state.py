@@ -11,9 +11,9 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import 
 from airflow_provider_influx_rollup.lifecycle.archive_files.generations import Published, newest_generation
 from airflow_provider_influx_rollup.lifecycle.archive_files.place import located
 from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import read_purge
+from airflow_provider_influx_rollup.lifecycle.source.buckets import require_bucket
 from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
     plan_read,
-    require_bucket,
     require_known,
 )
 from airflow_provider_influx_rollup.steps.ask import ask

@@ -23,7 +23,8 @@ from airflow_provider_influx_rollup.steps.store import (
 )
 from airflow_provider_influx_rollup.windows.interval import Interval
 
-MAX_TOLD = 5
+#: differences that a message names
+MAX_DIFFERENCES = 5
 ERASED_MEANWHILE = "series were erased meanwhile"
 
 
@@ -101,9 +102,3 @@ def give_way(folder: str, token: str, window: Interval) -> Steps[None]:
     yield from ask(RemoveFiles(tuple(f"{folder}/{name}" for name in mine)))
     if data is not None:
         yield from ask(Report(f"Window {window}: another run was faster", "warning"))
-
-
-def few(differences: Sequence[str]) -> str:
-    """The first of some differences, as one text."""
-    more = f" and {len(differences) - MAX_TOLD} more" if len(differences) > MAX_TOLD else ""
-    return "; ".join(differences[:MAX_TOLD]) + more

@@ -19,10 +19,11 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.generations import (
     verify_files,
 )
 from airflow_provider_influx_rollup.lifecycle.archive_files.moved import PointsPlace, find_held
-from airflow_provider_influx_rollup.lifecycle.archive_files.publish import few, give_way, publish
+from airflow_provider_influx_rollup.lifecycle.archive_files.publish import MAX_DIFFERENCES, give_way, publish
 from airflow_provider_influx_rollup.lifecycle.compact.plan import CompactPlan
 from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import (
@@ -141,7 +142,7 @@ def _require_equal(plan: CompactPlan, held: Mapping[Interval, PointsPlace], join
         wanted = held[entry.window].published.manifest.content
         differences = merge(prints).differences(wanted, "the files", "the manifest")
         if differences:
-            what = f"the files of {entry.window} do not hold what its manifest says: {few(differences)}"
+            what = f"the files of {entry.window} do not hold what its manifest says: {few(differences, MAX_DIFFERENCES)}"
             fix = "bring the files back from a copy, or archive the window again while its points are there"
             raise ArchiveMismatch(what, window=plan.window, written="no new generation", fix=fix)
 

@@ -14,12 +14,12 @@ from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf
 from airflow_provider_influx_rollup.flux.series import Series
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.completeness.gaps import (
+    MAX_LOGGED,
     WindowCount,
     WindowGap,
     count_windows,
     describe_gap,
     find_gap,
-    some_of,
 )
 from airflow_provider_influx_rollup.lifecycle.completeness.incomplete_windows import (
     mark_complete,
@@ -31,6 +31,7 @@ from airflow_provider_influx_rollup.lifecycle.run.margins import DEVICE_CLOCKS_A
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.source.inventory import match_series, series_label
 from airflow_provider_influx_rollup.lifecycle.source.inventory_read import read_expected
+from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -165,7 +166,7 @@ def _behind(
     lacking = len(behind) if listed else max(total - len(seen), 0)
     if lacking <= total * (1 - spec.min_series) + 1e-9:
         return ""
-    names = f": {some_of([series_label(series) for series in behind])}" if behind else ""
+    names = f": {few([series_label(series) for series in behind], MAX_LOGGED)}" if behind else ""
     return f"{lacking} of {total} series have no point at {format_instant(passed)} or later{names}"
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from airflow_provider_influx_rollup.flux.completeness import SeriesCount
 from airflow_provider_influx_rollup.flux.series import Series
 from airflow_provider_influx_rollup.lifecycle.source.inventory import match_series, series_label
+from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -122,16 +123,12 @@ def describe_gap(gap: WindowGap) -> str:
         return f"{gap.window}: no point yet"
     parts = []
     if gap.missing:
-        parts.append(f"{len(gap.missing)} series missing: {some_of([series_label(s) for s in gap.missing])}")
+        parts.append(
+            f"{len(gap.missing)} series missing: {few([series_label(s) for s in gap.missing], MAX_LOGGED)}"
+        )
     if gap.lacking:
         parts.append(f"{gap.lacking} more series expected")
     if gap.sparse:
         labels = [f"{series_label(series)} ({share:.1%})" for series, share in gap.sparse]
-        parts.append(f"{len(gap.sparse)} series below min_completeness: {some_of(labels)}")
+        parts.append(f"{len(gap.sparse)} series below min_completeness: {few(labels, MAX_LOGGED)}")
     return f"{gap.window}: {'; '.join(parts)}"
-
-
-def some_of(labels: Sequence[str]) -> str:
-    """The first few, and how many more there are."""
-    more = f" and {len(labels) - MAX_LOGGED} more" if len(labels) > MAX_LOGGED else ""
-    return "; ".join(labels[:MAX_LOGGED]) + more

@@ -28,7 +28,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.generations import (
 )
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import mark_generation
 from airflow_provider_influx_rollup.lifecycle.archive_files.moved import read_moved
-from airflow_provider_influx_rollup.lifecycle.archive_files.publish import few, read_back
+from airflow_provider_influx_rollup.lifecycle.archive_files.publish import MAX_DIFFERENCES, read_back
 from airflow_provider_influx_rollup.lifecycle.archive_files.window_claims import (
     claim_window,
     holds_claim,
@@ -39,6 +39,7 @@ from airflow_provider_influx_rollup.lifecycle.erase.found import Holding
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Gather, Report
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -306,7 +307,7 @@ def _write_anew(how: RewriteRun, files: WindowFiles, newest: Published, claim: i
     differences = old.content.differences(merge([content, erased]), "the old files", "the new ones")
     if differences:
         yield from ask(RemoveFiles(tuple(f"{folder}/{part.name}" for part in parts)))
-        what = f"the files written again are not what was archived without the series: {few(differences)}"
+        what = f"the files written again are not what was archived without the series: {few(differences, MAX_DIFFERENCES)}"
         raise ArchiveMismatch(what, window=window, written="no new generation", fix="run it again")
     manifest = _manifest(how, old, number, parts, content)
     is_published = yield from holds_claim(window_folder(how.spec.archive.folder, window), claim)

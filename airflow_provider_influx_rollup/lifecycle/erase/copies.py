@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
-from airflow_provider_influx_rollup.exceptions import BucketNotFound
 from airflow_provider_influx_rollup.flux.deadman import STATUS_MEASUREMENT
 from airflow_provider_influx_rollup.flux.erase import TextRecords
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
@@ -13,6 +12,7 @@ from airflow_provider_influx_rollup.lifecycle.erase.found import Holding
 from airflow_provider_influx_rollup.lifecycle.erase.source import delete_matching, find_matching, source_of
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.erase.texts import NAMING, TextField
+from airflow_provider_influx_rollup.lifecycle.source.buckets import require_bucket
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import FindBucket, Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -33,11 +33,7 @@ def find_copies(spec: EraseSpec) -> Steps[tuple[list[Holding], list[Interval]]]:
     held: list[Holding] = []
     spans: list[Interval] = []
     for place, source in _sources(spec).items():
-        bucket = yield from ask(FindBucket(source.bucket))
-        if bucket is None:
-            what = f"bucket {source.bucket!r} does not exist, or the token may not read it"
-            fix = "correct the name, or leave it out"
-            raise BucketNotFound(what, written="nothing", fix=fix)
+        bucket = yield from require_bucket(source.bucket, None, fix="correct the name, or leave it out")
         found = yield from find_matching(bucket, source, spec.span, spec.archive.max_rows_per_read)
         details = {"bucket": source.bucket, "measurement": source.measurement}
         held.append(Holding.of(place, found.points, **details))

@@ -13,7 +13,7 @@ from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Sleep
 from airflow_provider_influx_rollup.steps.step import Steps
-from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+from airflow_provider_influx_rollup.windows.interval import Interval
 
 OVERTAKEN = "another run claimed it meanwhile"
 # for runs of the same windows that take turns: the one that gives way lets the other one's round end
@@ -22,7 +22,7 @@ MIN_WAIT, MAX_WAIT = timedelta(seconds=1), timedelta(minutes=1)
 
 def claims_of(book: ReceiptBook, windows: Sequence[Interval]) -> ClaimsOf:
     """Ask who claimed some windows last."""
-    return ClaimsOf(book.ledger_bucket, book.pipeline, book.stage, _starts(windows))
+    return ClaimsOf(book.ledger_bucket, book.pipeline, book.stage, Interval.of_starts(windows))
 
 
 def overtaken(
@@ -45,16 +45,16 @@ def claim_again(
 
     :param round_time: how long this run took to write the windows once
     """
-    found = yield from ask(ReceiptsOf(book.ledger_bucket, book.pipeline, book.stage, _starts(windows)))
+    found = yield from ask(
+        ReceiptsOf(book.ledger_bucket, book.pipeline, book.stage, Interval.of_starts(windows))
+    )
     if any(one.state is State.WRITING and one.claim_id > book.claim_id for one in found):
         wait = min(max(MIN_WAIT, round_time), MAX_WAIT)
         yield from ask(Sleep(wait.total_seconds()))
-        found = yield from ask(ReceiptsOf(book.ledger_bucket, book.pipeline, book.stage, _starts(windows)))
+        found = yield from ask(
+            ReceiptsOf(book.ledger_bucket, book.pipeline, book.stage, Interval.of_starts(windows))
+        )
     known = {one.window: one for one in found}
     book = replace(book, previous={**book.previous, **known}).claiming(now())
     yield from book.mark(windows, State.WRITING, now())
     return book
-
-
-def _starts(windows: Sequence[Interval]) -> Interval:
-    return Interval(windows[0].start, windows[-1].start + MICROSECOND)

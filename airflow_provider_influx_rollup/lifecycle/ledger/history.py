@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from airflow_provider_influx_rollup.flux.ledger_history import WindowEvents
@@ -13,7 +14,7 @@ from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import FindBucket
 from airflow_provider_influx_rollup.steps.step import Steps
-from airflow_provider_influx_rollup.windows.interval import EPOCH, MICROSECOND, Interval
+from airflow_provider_influx_rollup.windows.interval import EPOCH, Interval
 
 
 def read_receipts(spec: RollupSpec, interval: Interval) -> Steps[list[Receipt]]:
@@ -27,6 +28,17 @@ def read_receipts(spec: RollupSpec, interval: Interval) -> Steps[list[Receipt]]:
     spec = yield from known_spec(spec)
     query = ReceiptsOf(spec.ledger_bucket, spec.pipeline_name, ROLLUP, starts)
     return (yield from ask(query))
+
+
+def receipts_of(
+    ledger_bucket: str, pipeline: str, windows: Sequence[Interval]
+) -> Steps[dict[Interval, Receipt]]:
+    """The receipts that a rollup has of some windows, by window.
+
+    :param windows: in order, at least one
+    """
+    query = ReceiptsOf(ledger_bucket, pipeline, ROLLUP, Interval.of_starts(windows))
+    return {receipt.window: receipt for receipt in (yield from ask(query))}
 
 
 def read_history(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[list[Receipt]]:
@@ -55,4 +67,4 @@ def read_history(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[l
 
 def _starts(spec: RollupSpec, interval: Interval) -> Interval:
     windows = spec.grid.grid().windows(interval)
-    return Interval(windows[0].start, windows[-1].start + MICROSECOND)
+    return Interval.of_starts(windows)

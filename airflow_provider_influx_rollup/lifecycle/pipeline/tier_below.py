@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.flux.ledger_read import ReceiptStates
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import AUTO, NOT_IN_HASH, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
+from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.coverage import missing
@@ -152,11 +153,10 @@ def not_committed(spec: RollupSpec, edge: Edge, waiting: Sequence[Interval]) -> 
     :param waiting: at least one
     """
     lacking = edge.lacking()
-    named = ", ".join(f"{cell} {_state(edge, cell)}" for cell in lacking[:MAX_NAMED])
-    more = f" and {len(lacking) - MAX_NAMED} more" if len(lacking) > MAX_NAMED else ""
+    named = few([f"{cell} {_state(edge, cell)}" for cell in lacking], MAX_NAMED, between=", ")
     what = (
         f"{len(waiting)} windows of pipeline {spec.pipeline_name!r} cannot start: {len(lacking)} windows of pipeline "
-        f"{edge.below.name!r} are not COMMITTED: {named}{more}"
+        f"{edge.below.name!r} are not COMMITTED: {named}"
     )
     hashes = {
         edge.states[cell][1] for cell in lacking if edge.states.get(cell, (None,))[0] is State.COMMITTED

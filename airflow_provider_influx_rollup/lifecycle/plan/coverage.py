@@ -23,7 +23,7 @@ from airflow_provider_influx_rollup.steps.ask import ask, gather
 from airflow_provider_influx_rollup.steps.influx import Bucket, FindBucket
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
-from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, format_instant
+from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 from airflow_provider_influx_rollup.windows.lateness import is_due
 
 
@@ -156,7 +156,7 @@ def coverage(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[Cover
     if ledger is not None:
         spec = yield from known_spec(spec)
         # sliding windows start before the interval
-        starts = Interval(windows[0].start, windows[-1].start + MICROSECOND)
+        starts = Interval.of_starts(windows)
         found = yield from ask(CoveredWindows(spec.ledger_bucket, spec.pipeline_name, ROLLUP, starts))
         span = Interval.spanning(windows)
         marks = yield from overlapping_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span)

@@ -9,7 +9,6 @@ from itertools import groupby
 from statistics import median
 from typing import Any
 
-from airflow_provider_influx_rollup.exceptions import BucketNotFound
 from airflow_provider_influx_rollup.lifecycle.pipeline.identity import as_known, known_spec
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_stored
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
@@ -28,6 +27,7 @@ from airflow_provider_influx_rollup.lifecycle.plan.coverage import (
     coverage,
 )
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
+from airflow_provider_influx_rollup.lifecycle.source.buckets import existing
 from airflow_provider_influx_rollup.lifecycle.source.retention import horizon, is_too_old, keeps_what_is_lost
 from airflow_provider_influx_rollup.lifecycle.source.size import (
     Rules,
@@ -149,9 +149,7 @@ def plan_windows(
     :raises ReceiptMissing: when the tier below is not known
     """
     source, ledger = yield from gather(FindBucket(spec.source_bucket), FindBucket(spec.ledger_bucket))
-    if source is None:
-        what = f"there is no source bucket {spec.source_bucket!r}, or the token may not read it"
-        raise BucketNotFound(what, http_status=404, window=interval, fix="create it, or correct its name")
+    source = existing(source, spec.source_bucket, interval, role="source")
     if ledger is not None:
         spec = yield from known_spec(spec)
     found = yield from coverage(spec, interval, now)

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf, WritingReceipts
+from airflow_provider_influx_rollup.flux.ledger_read import WritingReceipts
 from airflow_provider_influx_rollup.hashing import combine_checksums
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.lifecycle.ledger.history import receipts_of
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
     children_of,
@@ -29,11 +30,12 @@ from airflow_provider_influx_rollup.lifecycle.run.margins import BUSY_FOR
 from airflow_provider_influx_rollup.lifecycle.run.reasons import ERASE
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
+from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
-from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, from_ns
+from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
 from airflow_provider_influx_rollup.windows.lateness import is_due
 
 MAX_NAMED = 3
@@ -132,7 +134,7 @@ def require_unchanged(
             yield from _require_no_run(rollup, window, now)
             continue
         windows = covering_windows(rollup, window)
-        receipts = yield from _receipts(rollup, windows)
+        receipts = yield from receipts_of(rollup.ledger_bucket, rollup.pipeline_name, windows)
         is_same = _proof_of(rollup, windows, receipts, compared=known[name].compared) == known[name]
         if not is_same and not _is_erasure(receipts.values()):
             what = f"a run of pipeline {name!r} has written windows of these points while the purge began"
@@ -186,7 +188,7 @@ def _prove_tier(
     now: Clock,
 ) -> Steps[TierProof]:
     windows = covering_windows(rollup, window)
-    receipts = yield from _receipts(rollup, windows)
+    receipts = yield from receipts_of(rollup.ledger_bucket, rollup.pipeline_name, windows)
     _require_committed(rollup, windows, receipts, window, now())
     span = Interval.spanning(windows)
     marks = yield from overlapping_marks(rollup.ledger_bucket, rollup.source_bucket, rollup.measurement, span)
@@ -208,9 +210,8 @@ def _require_committed(
 ) -> None:
     lacking = {one: why for one in windows if (why := _lack(rollup, one, receipts.get(one), now))}
     if lacking:
-        named = ", ".join(f"{one}: {why}" for one, why in list(lacking.items())[:MAX_NAMED])
-        more = f" and {len(lacking) - MAX_NAMED} more" if len(lacking) > MAX_NAMED else ""
-        what = f"{len(lacking)} windows of pipeline {rollup.pipeline_name!r} are not done: {named}{more}"
+        named = few([f"{one}: {why}" for one, why in lacking.items()], MAX_NAMED, between=", ")
+        what = f"{len(lacking)} windows of pipeline {rollup.pipeline_name!r} are not done: {named}"
         raise refused(what, window, "run the pipeline over these windows, or reconcile it, then purge again")
 
 
@@ -262,10 +263,7 @@ def _require_clean(rollup: RollupSpec, result: ReconcileResult, window: Interval
     ]
     found += [f"{left.window}: {left.why}" for left in (*result.waiting, *result.frozen, *result.incomplete)]
     found += [f"{one}: {error.what}" for one, error in result.failed.items()]
-    named = "; ".join(found[:MAX_NAMED]) + (
-        f" and {len(found) - MAX_NAMED} more" if len(found) > MAX_NAMED else ""
-    )
-    what = f"pipeline {rollup.pipeline_name!r} does not hold what its source gives: {named}"
+    what = f"pipeline {rollup.pipeline_name!r} does not hold what its source gives: {few(found, MAX_NAMED)}"
     raise refused(what, window, f"reconcile pipeline {rollup.pipeline_name!r}, then purge again")
 
 
@@ -283,12 +281,6 @@ def _proof_of(
         checksum=combine_checksums(receipt.checksum for receipt in found),
         compared=compared,
     )
-
-
-def _receipts(rollup: RollupSpec, windows: Sequence[Interval]) -> Steps[dict[Interval, Receipt]]:
-    starts = Interval(windows[0].start, windows[-1].start + MICROSECOND)
-    query = ReceiptsOf(rollup.ledger_bucket, rollup.pipeline_name, ROLLUP, starts)
-    return {receipt.window: receipt for receipt in (yield from ask(query))}
 
 
 def _find(name: str, spec: PurgeSpec, stored: Sequence[StoredSpec], window: Interval) -> RollupSpec:

@@ -20,7 +20,7 @@ from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.steps.ask import ask, gather
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.equal_runs import equal_runs
-from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.runs import cut_blocks, stretches
 
 # rows of one column that the server holds at a time
@@ -123,7 +123,7 @@ class DigestSearch:
         """Whether a column of some windows is stored otherwise than the source gives it."""
         spec = self.job.spec
         runs = equal_runs(windows)
-        rows = [Interval(run.windows[0].start, run.windows[-1].start + MICROSECOND) for run in runs]
+        rows = [Interval.of_starts(run.windows) for run in runs]
         chain = Chain(
             field=column.field, flux_function=column.aggregate.flux, is_pushed=True, column=column.name
         )

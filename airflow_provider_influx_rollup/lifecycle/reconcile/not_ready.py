@@ -10,6 +10,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import read_edge
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
+from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -55,6 +56,5 @@ def _open_windows(spec: RollupSpec, interval: Interval) -> Steps[list[Interval]]
 
 
 def _why(name: str, cells: Sequence[Interval]) -> str:
-    named = ", ".join(map(str, cells[:MAX_NAMED]))
-    more = f" and {len(cells) - MAX_NAMED} more" if len(cells) > MAX_NAMED else ""
-    return f"windows of pipeline {name!r} are not COMMITTED under its present spec: {named}{more}"
+    named = few([str(cell) for cell in cells], MAX_NAMED, between=", ")
+    return f"windows of pipeline {name!r} are not COMMITTED under its present spec: {named}"

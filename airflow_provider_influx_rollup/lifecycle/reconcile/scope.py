@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from airflow_provider_influx_rollup.exceptions import BucketNotFound, ConfigurationError
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
-from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import FindBucket
+from airflow_provider_influx_rollup.lifecycle.source.buckets import require_bucket
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -21,10 +20,7 @@ def interval_back(spec: RollupSpec, lookback: str, now: datetime) -> Steps[Inter
     :raises ConfigurationError: when the source does not keep its points that long
     :raises BucketNotFound: when there is no source
     """
-    source = yield from ask(FindBucket(spec.source_bucket))
-    if source is None:
-        what = f"there is no source bucket {spec.source_bucket!r}, or the token may not read it"
-        raise BucketNotFound(what, http_status=404, written="nothing", fix="create it, or correct its name")
+    source = yield from require_bucket(spec.source_bucket, None, role="source")
     length = Duration.of(lookback).timedelta
     kept = timedelta(seconds=source.retention_seconds)
     if kept and length > kept:

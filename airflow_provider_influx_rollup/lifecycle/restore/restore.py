@@ -42,10 +42,10 @@ from airflow_provider_influx_rollup.lifecycle.restore.target import (
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import about_window
+from airflow_provider_influx_rollup.lifecycle.source.buckets import require_bucket
 from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
     fingerprint_source,
     plan_read,
-    require_bucket,
 )
 from airflow_provider_influx_rollup.rejections import is_type_conflict
 from airflow_provider_influx_rollup.steps.ask import ask

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
-from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.ledger.history import receipts_of
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import purged_windows
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.pipeline.identity import known_spec
@@ -21,14 +21,13 @@ from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.margins import BUSY_FOR
 from airflow_provider_influx_rollup.lifecycle.run.options import FAIL_AT_END, RollupOptions
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
-from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import gaps_of, is_of_windows
 from airflow_provider_influx_rollup.lifecycle.source.retention import dropped_windows, is_too_old
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import FindBucket, Gather, Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
-from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.runs import stretches
 
 MAX_TOLD = 20
@@ -111,9 +110,7 @@ def plan_healing(
     source, target, ledger = yield from ask(Gather(tuple(FindBucket(name) for name in names)))
     if ledger is not None:
         spec = yield from known_spec(spec)
-        starts = Interval(windows[0].start, windows[-1].start + MICROSECOND)
-        query = ReceiptsOf(spec.ledger_bucket, spec.pipeline_name, ROLLUP, starts)
-        receipts = {receipt.window: receipt for receipt in (yield from ask(query))}
+        receipts = yield from receipts_of(spec.ledger_bucket, spec.pipeline_name, windows)
         span = Interval.spanning(windows)
         marks = yield from overlapping_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span)
     spec_hash = spec.spec_hash()

@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_influx_rollup.aggregates.frame import Frame
 from airflow_provider_influx_rollup.aggregates.hierarchy import TierRules
 from airflow_provider_influx_rollup.aggregates.selection import AggregateRules, Column, Selection
-from airflow_provider_influx_rollup.exceptions import BucketNotFound, WindowFrozen
+from airflow_provider_influx_rollup.exceptions import WindowFrozen
 from airflow_provider_influx_rollup.flux.bucket_ids import BucketsNow
 from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf, StoredSpecs
 from airflow_provider_influx_rollup.flux.purges import OverlappingMarks
@@ -43,6 +43,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.tier_waiting import Waiting
 from airflow_provider_influx_rollup.lifecycle.run.margins import WORKER_CLOCKS_DIFFER
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
+from airflow_provider_influx_rollup.lifecycle.source.buckets import FIX_TARGET, existing
 from airflow_provider_influx_rollup.lifecycle.source.type_parts import TypeParts
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.names import require_readable, require_writable
@@ -227,15 +228,11 @@ def _find_buckets(
     ledger_step = FindBucket(spec.ledger_bucket) if dry_run else EnsureBucket(spec.ledger_bucket)
     buckets = (FindBucket(spec.source_bucket), FindBucket(spec.target_bucket), ledger_step)
     source, target, ledger = yield from ask(Gather(buckets))
-    for role, name, bucket in (
-        ("source", spec.source_bucket, source),
-        ("target", spec.target_bucket, target),
-    ):
-        if bucket is None:
-            what = f"there is no {role} bucket {name!r}, or the token may not read it"
-            fix = "create the bucket, correct its name, or give the token permission to read and write it"
-            raise BucketNotFound(what, http_status=404, window=first, written="nothing", fix=fix)
-    return source, target, ledger
+    return (
+        existing(source, spec.source_bucket, first, role="source"),
+        existing(target, spec.target_bucket, first, role="target", fix=FIX_TARGET),
+        ledger,
+    )
 
 
 def _ownership(

@@ -12,9 +12,9 @@ from airflow_provider_influx_rollup.exceptions import (
     SourceIncomplete,
     WindowFrozen,
 )
-from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf
 from airflow_provider_influx_rollup.ledger.codec import encode_spec
 from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.ledger.history import receipts_of
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.bad_fields import with_bad_fields
@@ -148,9 +148,7 @@ class _Work:
         book = self.ready.book
         if self.torn.isdisjoint(block):
             return book
-        span = self.ready.job(self.spec, block).target_interval
-        query = ReceiptsOf(book.ledger_bucket, book.pipeline, book.stage, span)
-        found = {receipt.window: receipt for receipt in (yield from ask(query))}
+        found = yield from receipts_of(book.ledger_bucket, book.pipeline, block)
         return replace(book, previous={**book.previous, **found})
 
     def _raise_if_of_the_run(self, error: InfluxRollupError, block: Block) -> None:

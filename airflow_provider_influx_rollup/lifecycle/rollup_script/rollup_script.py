@@ -9,14 +9,12 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import (
-    BucketNotFound,
     ConfigurationError,
     InfluxRollupError,
     PartialWrite,
     WindowFrozen,
 )
 from airflow_provider_influx_rollup.flux.extern import extern_file, window_values
-from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf
 from airflow_provider_influx_rollup.flux.names import validate_name
 from airflow_provider_influx_rollup.flux.script import ScriptFacts
 from airflow_provider_influx_rollup.flux.target_read import PointsThere
@@ -25,6 +23,7 @@ from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.ledger.bucket import require_ledger_kept
+from airflow_provider_influx_rollup.lifecycle.ledger.history import receipts_of
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.blocks import done_by_this_run
@@ -39,6 +38,7 @@ from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.stage_result import StageResult
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import failures_as_one, is_of_windows
+from airflow_provider_influx_rollup.lifecycle.source.buckets import FIX_TARGET, existing
 from airflow_provider_influx_rollup.steps.ask import ask, gather
 from airflow_provider_influx_rollup.steps.influx import (
     Bucket,
@@ -51,7 +51,7 @@ from airflow_provider_influx_rollup.steps.influx import (
 )
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
-from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+from airflow_provider_influx_rollup.windows.interval import Interval
 
 MAX_FAILED = 200
 DEFAULT_OPTIONS = RollupOptions()
@@ -198,10 +198,7 @@ def _plan(
 ) -> Steps[ScriptPlan]:
     ledger_step = FindBucket(spec.ledger_bucket) if dry_run else EnsureBucket(spec.ledger_bucket)
     target, ledger = yield from gather(FindBucket(spec.target_bucket), ledger_step)
-    if target is None:
-        what = f"there is no target bucket {spec.target_bucket!r}, or the token may not read it"
-        fix = "create the bucket, correct its name, or give the token permission to read and write it"
-        raise BucketNotFound(what, http_status=404, window=interval, written="nothing", fix=fix)
+    target = existing(target, spec.target_bucket, interval, role="target", fix=FIX_TARGET)
     require_ledger_kept(ledger, interval)
     period = Duration.of(interval.duration) if spec.grid is None else Duration.of(spec.grid.every)
     yield from ask(CheckWritable(spec.target_bucket))
@@ -269,12 +266,7 @@ def _open_book(
 ) -> Steps[ReceiptBook]:
     name = (facts.task.name if facts.task else None) or spec.name or spec.spec_hash()
     pipeline = spec.pipeline or f"{name}->{spec.target_bucket}@{grid.label if grid else 'interval'}"
-    previous: list[Receipt] = []
-    if has_ledger:
-        starts = Interval(windows[0].start, windows[-1].start + MICROSECOND)
-        query = ReceiptsOf(spec.ledger_bucket, pipeline, ROLLUP, starts)
-        previous = yield from ask(query)
-    known = {receipt.window: receipt for receipt in previous}
+    known = (yield from receipts_of(spec.ledger_bucket, pipeline, windows)) if has_ledger else {}
     return ReceiptBook(
         ledger_bucket=spec.ledger_bucket,
         pipeline=pipeline,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from airflow_provider_influx_rollup.archive.annotated_csv import NOT_TEXT_FIX
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
 from airflow_provider_influx_rollup.exceptions import (
-    BucketNotFound,
     ConfigurationError,
     QueryFailed,
     SourceUnreadable,
@@ -16,12 +15,12 @@ from airflow_provider_influx_rollup.exceptions import (
 from airflow_provider_influx_rollup.flux.archive import LostTexts, PointsOf
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import has_windows
+from airflow_provider_influx_rollup.lifecycle.source.buckets import require_bucket
 from airflow_provider_influx_rollup.lifecycle.source.slices import Slice, count_points, cut_slices
 from airflow_provider_influx_rollup.rejections import is_not_text
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import (
     Bucket,
-    FindBucket,
     Gather,
     ShowKeys,
     SourceKeys,
@@ -52,21 +51,6 @@ class ReadPlan:
     def rows(self) -> int:
         """Points that were counted."""
         return sum(one.rows for one in self.slices)
-
-
-def require_bucket(name: str, window: Interval) -> Steps[Bucket]:
-    """Find a bucket.
-
-    :raises BucketNotFound: when there is none, or the token may not read it
-    """
-    bucket = yield from ask(FindBucket(name))
-    if bucket is None:
-        what = f"bucket {name!r} does not exist, or the token may not read it"
-        raise BucketNotFound(
-            what, window=window, written="nothing", fix="correct the name, or give the token the permission"
-        )
-    found: Bucket = bucket
-    return found
 
 
 def plan_read(spec: ArchiveSpec, window: Interval, bucket: Bucket | None = None) -> Steps[ReadPlan]:

@@ -12,7 +12,7 @@ from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.lifecycle.pipeline.claims import Ownership
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.windows.equal_runs import EqualRun, equal_runs
-from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+from airflow_provider_influx_rollup.windows.interval import Interval
 
 # how many plain points take as much memory: a point makes five characters of a sketch's text, a sketch has up to 4,000
 POINTS_PER_SKETCHED_POINT = 10
@@ -55,7 +55,7 @@ class RollupBlock:
     @property
     def target_interval(self) -> Interval:
         """The interval of these windows' rows: their starts, which sliding windows share with no later window."""
-        return Interval(self.windows[0].start, self.windows[-1].start + MICROSECOND)
+        return Interval.of_starts(self.windows)
 
     @property
     def runs(self) -> list[EqualRun]:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_influx_rollup.exceptions import BucketNotFound
 from airflow_provider_influx_rollup.flux.validate import RecordedRules
 from airflow_provider_influx_rollup.ledger.validation import VALIDATION_MEASUREMENT, encode_validation
 from airflow_provider_influx_rollup.lifecycle.ledger.bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.run.clock import wait_until_due
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.source.buckets import require_bucket
 from airflow_provider_influx_rollup.lifecycle.validate.clean import CleanWriter
 from airflow_provider_influx_rollup.lifecycle.validate.judge import RuleTally, masks_of_hits
 from airflow_provider_influx_rollup.lifecycle.validate.looks import (
@@ -37,7 +37,6 @@ from airflow_provider_influx_rollup.steps.influx import (
     Bucket,
     Delete,
     EnsureBucket,
-    FindBucket,
     Report,
     Write,
 )
@@ -120,11 +119,7 @@ def validate(spec: ValidateSpec, interval: Interval, run: RunInfo, now: Clock) -
 
 
 def _begin(spec: ValidateSpec, scope: Scope) -> Steps[ValidationRun]:
-    source = yield from ask(FindBucket(spec.bucket))
-    if source is None:
-        what = f"there is no bucket {spec.bucket!r}, or the token may not read it"
-        fix = "create the bucket, correct its name, or give the token permission to read it"
-        raise BucketNotFound(what, http_status=404, window=scope.interval, written="nothing", fix=fix)
+    source = yield from require_bucket(spec.bucket, scope.interval)
     if not spec.dry_run:
         yield from ensure_ledger(spec.ledger_bucket, scope.interval)
         ids = {}
