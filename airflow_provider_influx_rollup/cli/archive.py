@@ -78,7 +78,7 @@ def _archive(args: Namespace, output: Output) -> int:
             run_info = RunInfo(run_id=who(args.command))
             steps = archive(spec, windows, run_info, server.client.now, software_versions(server.client))
         found = drive(steps, server.client, output.report, actions_with(store))
-    answer = found if isinstance(found, dict) else found.as_json()
+    answer = found.as_json()
     _show(answer, output)
     return output.finish(args.command, RIGHT, answer)
 

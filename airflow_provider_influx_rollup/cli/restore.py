@@ -69,7 +69,7 @@ def run(args: Namespace, output: Output) -> int:
             else restore(spec, interval, RunInfo(run_id=who(args.command)), server.client.now)
         )
         found = drive(steps, server.client, output.report, actions_with(store))
-    answer = found if isinstance(found, dict) else found.as_json()
+    answer = found.as_json()
     rows = [(name, value) for name, value in answer.items() if isinstance(value, str | int | float)]
     output.show(table(("", ""), rows))
     for gap in answer["missing"]:

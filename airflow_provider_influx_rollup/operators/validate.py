@@ -25,6 +25,7 @@ from airflow_provider_influx_rollup.validation.transformations import transforma
 from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
 
 if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.lifecycle.validate.result import ValidationResult
     from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
     from airflow_provider_influx_rollup.steps.step import Steps
     from airflow_provider_influx_rollup.validation.rule import Rule
@@ -154,7 +155,7 @@ class FluxValidateOperator(WindowStageOperator, LedgerStageOperator, DeferrableV
         if self.deferrable:
             self.defer_verb(context, spec.as_json(), [interval])
 
-        def make_steps(now: Callable[[], datetime]) -> Steps[dict[str, Any]]:
+        def make_steps(now: Callable[[], datetime]) -> Steps[ValidationResult]:
             from airflow_provider_influx_rollup.lifecycle.validate.validate import validate
 
             return validate(spec, interval, run_info(context), now)

@@ -222,7 +222,7 @@ class WindowCompleteSensor(BaseSensorOperator):
                     raise
                 self.log.warning("%s: cannot look, will try again: %s", interval, error)
                 return False
-        return False if found is None else PokeReturnValue(is_done=True, xcom_value=found)
+        return False if found is None else PokeReturnValue(is_done=True, xcom_value=found.as_json())
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
         """Resume after the triggerer's event.

@@ -208,7 +208,7 @@ def test_validations_count_right_when_points_are_at_any_time(times: Times) -> No
     spec = ValidateSpec(
         bucket=scene.bucket, measurement=scene.measurement, rules=rules_of(rules), ledger_bucket=scene.ledger
     )
-    found = times.drive(validate(spec, times.span, RUN, times.now))
+    found = times.drive(validate(spec, times.span, RUN, times.now)).as_json()
     assert (found["points"], found["state"]) == (6, "violated")
     violations = {
         one["rule"].partition(":")[0].partition(" ")[0]: one["violations"] for one in found["rules"]
@@ -280,7 +280,7 @@ def test_series_are_seen_when_they_are_at_any_time(times: Times) -> None:
     watched = CompletenessSpec(
         bucket=scene.bucket, measurement=scene.measurement, every="1h", offset=times.offset_of(1), expected=2
     )
-    event = times.drive(check_windows(watched, times.span, times.span.stop))
+    event = times.drive(check_windows(watched, times.span, times.span.stop)).as_json()
     assert event is not None
     assert (event["rows"], event["series"]) == (6, 2)
     if times.start.year == 1677:
@@ -288,7 +288,7 @@ def test_series_are_seen_when_they_are_at_any_time(times: Times) -> None:
     check = DeadmanSpec(
         bucket=scene.bucket, measurement=scene.measurement, group_by=("device",), status_bucket=scene.rolled
     )
-    found = times.drive(check_deadman(check, times.hours[1]))
+    found = times.drive(check_deadman(check, times.hours[1])).as_json()
     assert (found["state"], found["expected"]) == ("ok", 2)
 
 
@@ -336,14 +336,14 @@ def test_a_script_is_refused_when_the_server_would_never_end_it(old: Times, rest
             old.drive(steps)
     # the same script is no trouble from 1970 on
     later = Interval(OLD.stop, OLD.stop + HOUR)
-    assert old.drive(run_query(QuerySpec(script), later))["rows"] == 2
+    assert old.drive(run_query(QuerySpec(script), later)).as_json()["rows"] == 2
 
 
 def test_a_script_is_run_when_a_window_or_a_group_comes_before_the_aggregate(old: Times) -> None:
     for rest in ("aggregateWindow(every: 1h, fn: count)", "group() |> count()", "window(every: 1h) |> sum()"):
         script = of_the_window(old.scene, rest)
         old.drive(plan_gate(script, window=OLD, window_period=Duration.parse("1h")))
-        assert old.drive(run_query(QuerySpec(script), OLD))["rows"] >= 1
+        assert old.drive(run_query(QuerySpec(script), OLD)).as_json()["rows"] >= 1
 
 
 def archive_rows(times: Times) -> set[tuple[int, str, float]]:

@@ -161,7 +161,7 @@ def test_series_and_points_are_judged_right_whatever_the_names(
     deadman = DeadmanSpec(bucket=place.source, measurement=one.measurement, status_bucket=buckets["statuses"])
     for number, newly in ((0, 2), (1, 0)):
         after = Interval(WINDOW.stop + number * HOUR, WINDOW.stop + (number + 1) * HOUR)
-        found = drive(check_deadman(deadman, after), client, lambda _report: None)
+        found = drive(check_deadman(deadman, after), client, lambda _report: None).as_json()
         assert sorted(map(repr, (dead["series"] for dead in found["dead"]))) == sorted(map(repr, series))
         assert found["newly_dead_count"] == newly
     expected = (*series, {one.tag: "never"})
@@ -172,7 +172,7 @@ def test_series_and_points_are_judged_right_whatever_the_names(
         min_series=0.6,
         ledger_bucket=place.ledger,
     )
-    complete = drive(check_windows(window, WINDOW, START + 24 * HOUR), client, lambda _report: None)
+    complete = drive(check_windows(window, WINDOW, START + 24 * HOUR), client, lambda _report: None).as_json()
     assert complete is not None
     assert (complete["series"], complete["missing_series"]) == (2, [{one.tag: "never"}])
     rules = [
@@ -221,7 +221,7 @@ def test_tag_that_no_query_can_read_is_named_and_nothing_is_written(
     verbs: list[Callable[[], object]] = [
         lambda: roll(client, place.spec("1h", ["sum"]), WINDOW),
         lambda: roll(client, place.spec("1h", ["sum"], group_by=("host",), pipeline=f"g {tag}"), WINDOW),
-        lambda: drive(check_deadman(deadman, WINDOW), client, lambda _report: None),
+        lambda: drive(check_deadman(deadman, WINDOW), client, lambda _report: None).as_json(),
         lambda: drive(check_windows(complete, WINDOW, START + 24 * HOUR), client, lambda _report: None),
         lambda: run(
             client,
@@ -273,7 +273,7 @@ def test_row_of_a_question_has_the_tag_when_the_yields_name_is_called_so_too(
         f' |> filter(fn: (r) => r._measurement == "{one.measurement}" and r.result == "timeout")'
         ' |> count() |> keep(columns: ["result", "_value"]) |> yield(name: "counted")'
     )
-    answer = drive(run_query(QuerySpec(flux), WINDOW), client, lambda _report: None)
+    answer = drive(run_query(QuerySpec(flux), WINDOW), client, lambda _report: None).as_json()
     assert answer["first_rows"] == [{"result": "timeout", "table": 0, "_value": 2}]
 
 
@@ -294,7 +294,7 @@ def test_measurement_that_only_flux_can_write_is_rolled_up_under_another_name(
     assert stored_values(influx, place.target, "number 7") == {((("host", "a"),), "v_sum", AT): 2.0}
     deadman = DeadmanSpec(bucket=place.source, measurement="#7", status_bucket=buckets["statuses"])
     after = Interval(WINDOW.stop, WINDOW.stop + HOUR)
-    found = drive(check_deadman(deadman, after), client, lambda _report: None)
+    found = drive(check_deadman(deadman, after), client, lambda _report: None).as_json()
     assert [dead["series"] for dead in found["dead"]] == [{"host": "a"}]
     client.delete(place.source, WINDOW, '_measurement="#7"')
     roll(client, spec, WINDOW)

@@ -80,7 +80,9 @@ def test_it_is_refused_when_nobody_knows_the_measurement(scene: ArchiveScene) ->
         with pytest.raises(ConfigurationError, match=r"measurement 'm' does not exist.*correct its name"):
             scene.archive(**more)
     with pytest.raises(ConfigurationError, match="measurement 'm' does not exist"):
-        drive(plan_archive(scene.spec, [WINDOW]), scene.client, scene.tell, actions_with(scene.store))
+        drive(
+            plan_archive(scene.spec, [WINDOW]), scene.client, scene.tell, actions_with(scene.store)
+        ).as_json()
     assert scene.files() == []
     assert scene.receipts() == {}
     # the archive knows it when the bucket does not

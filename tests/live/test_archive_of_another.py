@@ -92,7 +92,7 @@ def readers(scene: ArchiveScene) -> dict[str, Callable[[], Any]]:
     return {
         "archive": scene.archive,
         "restore": lambda: run(scene, restore(scene.restore_spec(), WINDOW, RUN, scene.now)),
-        "plan_restore": lambda: run(scene, plan_restore(scene.restore_spec(), WINDOW, scene.now)),
+        "plan_restore": lambda: run(scene, plan_restore(scene.restore_spec(), WINDOW, scene.now)).as_json(),
         "purge": lambda: run(scene, purge(purging, [WINDOW], RUN, scene.now)),
         "compact": lambda: run(scene, compact(compacting, DAY, RUN, scene.now, VERSIONS)),
         "read_archive": lambda: read_archive(

@@ -233,7 +233,7 @@ def test_windows_are_due_by_the_server_s_clock(
         assert drive(check_windows(spec, over, client.now()), client, lambda _report: None) is not None
         assert drive(check_windows(spec, open_, client.now()), client, lambda _report: None) is None
         check = DeadmanSpec(bucket=bucket, measurement="m", group_by=("device",), status_bucket=bucket)
-        assert drive(check_deadman(check, open_), client, lambda _report: None)["state"] == "ok"
+        assert drive(check_deadman(check, open_), client, lambda _report: None).as_json()["state"] == "ok"
 
 
 @pytest.mark.parametrize("is_corrected", [True, False], ids=["server's clock", "worker's clock"])

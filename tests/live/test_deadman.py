@@ -51,7 +51,7 @@ def spec(bucket_factory: Bucket) -> DeadmanSpec:
 
 
 def check(client: InfluxClient, spec: DeadmanSpec, interval: Interval) -> dict[str, Any]:
-    return drive(check_deadman(spec, interval), client, lambda _report: None)
+    return drive(check_deadman(spec, interval), client, lambda _report: None).as_json()
 
 
 def statuses(client: InfluxClient, spec: DeadmanSpec) -> list[tuple[str, str, str]]:
@@ -227,7 +227,9 @@ def test_status_of_a_series_with_more_tags_stays_when_another_level_is_removed(
 
 def test_warning_status_says_so_when_nothing_is_expected(client: InfluxClient, spec: DeadmanSpec) -> None:
     reports: list[str] = []
-    result = drive(check_deadman(spec, window()), client, lambda report: reports.append(report.level))
+    result = drive(
+        check_deadman(spec, window()), client, lambda report: reports.append(report.level)
+    ).as_json()
     assert (result["state"], result["expected"], result["measurement_silent"]) == (
         "nothing_expected",
         0,

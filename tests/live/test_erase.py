@@ -263,7 +263,7 @@ def test_clean_copies_go_under_the_name_that_a_validation_gave_them(
         transformations=transformations_of([{"transform": "rename_tag", "tag": "customer", "to": "client"}]),
     )
     for one in (checked, renamed):
-        drive(validate(one, WINDOW, RUN, lambda: ARCHIVED_AT), client, scene.tell)
+        drive(validate(one, WINDOW, RUN, lambda: ARCHIVED_AT), client, scene.tell).as_json()
     spec = replace(scene.merged, source_bucket=clean, measurement="m_clean", target_measurement="m_all")
     scene.roll(spec, WINDOW)
     result = scene.erase()

@@ -92,9 +92,9 @@ def test_deadman_tells_each_series_whatever_its_tags(place: Place, bucket_factor
         bucket=place.source, measurement=place.measurement, status_bucket=bucket, check_name="all"
     )
     alive, dead = [
-        drive(check_deadman(spec, one), place.client, lambda _report: None) for one in (SPAN, NEXT)
+        drive(check_deadman(spec, one), place.client, lambda _report: None).as_json() for one in (SPAN, NEXT)
     ]
-    again = drive(check_deadman(spec, NEXT), place.client, lambda _report: None)
+    again = drive(check_deadman(spec, NEXT), place.client, lambda _report: None).as_json()
     assert [one["dead_count"] for one in (alive, dead, again)] == [0, 5, 5]
     assert dead["newly_dead_count"] == 5
     hosts = {"ok", *HOSTILE}
@@ -102,14 +102,14 @@ def test_deadman_tells_each_series_whatever_its_tags(place: Place, bucket_factor
     # what a rerun finds otherwise is taken back
     back = [ToPoint(tags, 1.0, NEXT.start_ns + SECOND) for tags in ALL[:3]]
     write_by_to(place.server, place.source, place.measurement, back)
-    third = drive(check_deadman(spec, NEXT), place.client, lambda _report: None)
+    third = drive(check_deadman(spec, NEXT), place.client, lambda _report: None).as_json()
     assert third["dead_count"] == 2
     # of the earlier interval all were alive
     assert statuses(place, bucket, "all") == {"ok": hosts, "crit": set(HOSTILE[2:])}
     for text in HOSTILE:
         for more in ({"tags": {"host": (text,)}}, {"expected": ({"host": text},)}):
             one = replace(spec, check_name=None, **more)
-            told = drive(check_deadman(one, NEXT), place.client, lambda _report: None)
+            told = drive(check_deadman(one, NEXT), place.client, lambda _report: None).as_json()
             assert told["dead_count"] == (text in HOSTILE[2:])
 
 
@@ -118,10 +118,10 @@ def test_deadman_says_what_to_do_when_a_status_would_be_too_long(place: Place, b
     place.client.write_payload(place.source, f"long,host={longest} v=1 {SPAN.start_ns}".encode())
     spec = DeadmanSpec(bucket=place.source, measurement="long", status_bucket=bucket_factory())
     with pytest.raises(InvalidName, match=r"Written: no status\. To do: give a group_by") as caught:
-        drive(check_deadman(spec, NEXT), place.client, lambda _report: None)
+        drive(check_deadman(spec, NEXT), place.client, lambda _report: None).as_json()
     assert caught.value.window == NEXT
     merged = replace(spec, group_by=())
-    assert drive(check_deadman(merged, NEXT), place.client, lambda _report: None)["dead_count"] == 1
+    assert drive(check_deadman(merged, NEXT), place.client, lambda _report: None).as_json()["dead_count"] == 1
 
 
 def test_window_is_complete_when_every_listed_series_came(place: Place) -> None:
@@ -129,12 +129,12 @@ def test_window_is_complete_when_every_listed_series_came(place: Place) -> None:
     spec = CompletenessSpec(
         bucket=place.source, measurement=place.measurement, expected=listed, ledger_bucket=place.ledger
     )
-    told = drive(check_windows(spec, SPAN, LATER), place.client, lambda _report: None)
+    told = drive(check_windows(spec, SPAN, LATER), place.client, lambda _report: None).as_json()
     assert told is not None
     assert told["series"] == len(listed)
     absent = {"host": "D:\\"}
     spec = replace(spec, expected=(*listed, absent), min_series=0.01)
-    told = drive(check_windows(spec, SPAN, LATER), place.client, lambda _report: None)
+    told = drive(check_windows(spec, SPAN, LATER), place.client, lambda _report: None).as_json()
     assert told is not None
     assert told["missing_series"] == [absent]
 

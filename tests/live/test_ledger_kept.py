@@ -62,7 +62,7 @@ def verbs(scene: EraseScene) -> dict[str, Callable[[], Any]]:
         "erase": lambda: scene.erase(require_archive=False),
         "validate": lambda: drive(
             validate(validation, WINDOW, RUN, lambda: ARCHIVED_AT), scene.client, scene.tell
-        ),
+        ).as_json(),
     }
 
 

@@ -47,7 +47,7 @@ def test_filter_longer_than_a_tag_works_when_no_name_is_given(
     hours = [
         Interval(WINDOW.stop + n * WINDOW.duration, WINDOW.stop + (n + 1) * WINDOW.duration) for n in (0, 1)
     ]
-    told = [drive(check_deadman(deadman, hour), client, lambda _report: None) for hour in hours]
+    told = [drive(check_deadman(deadman, hour), client, lambda _report: None).as_json() for hour in hours]
     assert [(one["dead_count"], one["newly_dead_count"]) for one in told] == [(70, 70), (70, 0)]
 
 

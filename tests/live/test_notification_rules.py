@@ -99,7 +99,7 @@ def test_rules_of_influxdb_tell_each_death_and_each_recovery_once(
     told: dict[tuple[str, int], list[str]] = {}
     for hour in range(6):
         stop = first + (hour + 1) * HOUR
-        drive(check_deadman(spec, Interval(stop - HOUR, stop)), client, lambda _report: None)
+        drive(check_deadman(spec, Interval(stop - HOUR, stop)), client, lambda _report: None).as_json()
         for name, flux in rules.items():
             inbox[1].clear()
             # a rule sees the statuses before its own time: those of this stop an hour later

@@ -166,7 +166,7 @@ def test_dry_run_tells_its_cost_when_it_ends(
     )
     told: list[str] = []
     steps = with_plan(roll_up(spec, DAY, RUN, now, dry_run=True), spec, DAY, now)
-    result = drive(steps, client, lambda report: told.append(report.message))
+    result = drive(steps, client, lambda report: told.append(report.message)).as_json()
     assert result["state"] == "PLANNED"
     assert (result["plan"]["states"]["missing"], result["plan"]["needed"]["windows"]) == (48, 48)
     assert (result["plan"]["needed"]["seconds"], result["plan"]["frozen"]) == (None, 0)

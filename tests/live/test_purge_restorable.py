@@ -224,7 +224,9 @@ def test_restore_brings_the_rest_and_names_what_it_could_not_when_an_earlier_pur
     delete_all(scene.server, scene.bucket)
     single = Counter(one.fact for one in doubled_points() if not 10 <= (one.time_ns - AT) // SECOND < 15)
     actions = actions_with(scene.store)
-    plan = drive(plan_restore(scene.restore_spec(), WINDOW, scene.now), scene.client, scene.tell, actions)
+    plan = drive(
+        plan_restore(scene.restore_spec(), WINDOW, scene.now), scene.client, scene.tell, actions
+    ).as_json()
     assert (plan["lost"], plan["lost_series"], plan["rows_archived"]) == (10, ["host=a, site=x"], 26)
     for _ in range(2):
         with pytest.raises(RestoreIncomplete, match=r"10 points.*host=a, site=x.*read_archive"):

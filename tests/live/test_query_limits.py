@@ -135,7 +135,7 @@ def test_query_of_a_user_fails_after_few_tries_when_it_needs_more_memory(small: 
         ' |> group() |> sort(columns: ["_value"])'
     )
     with InfluxClient(settings_of(small)) as client, pytest.raises(QueryTooLarge) as caught:
-        drive(run_query(QuerySpec(flux), DAY), client, lambda _report: None)
+        drive(run_query(QuerySpec(flux), DAY), client, lambda _report: None).as_json()
     assert "(tries: 3," in str(caught.value)
     assert "raise query-memory-bytes" in str(caught.value)
     assert not caught.value.permanent
@@ -164,7 +164,7 @@ def test_query_ends_in_the_server_when_it_runs_too_long(small: InfluxServer) -> 
         watcher = threading.Timer(0.6, lambda: seen.append(active_queries(small)))
         watcher.start()
         with pytest.raises(QueryTooSlow, match="max_query_seconds=1") as caught:
-            drive(run_query(QuerySpec(SLOW), DAY), client, lambda _report: None)
+            drive(run_query(QuerySpec(SLOW), DAY), client, lambda _report: None).as_json()
         watcher.join()
     assert seen == [1]
     assert "raise max_query_seconds" in str(caught.value)
@@ -178,12 +178,12 @@ def test_query_ends_in_the_server_when_it_runs_too_long(small: InfluxServer) -> 
 def test_query_is_refused_when_it_returns_more_rows_than_allowed(small: InfluxServer) -> None:
     flux = 'from(bucket: "raw") |> range(start: v.timeRangeStart, stop: v.timeRangeStop) |> limit(n: 300)'
     with InfluxClient(replace(settings_of(small), max_query_rows=SERIES * 300)) as client:
-        answer = drive(run_query(QuerySpec(flux), DAY), client, lambda _report: None)
+        answer = drive(run_query(QuerySpec(flux), DAY), client, lambda _report: None).as_json()
         assert answer["rows"] == SERIES * 300
     with (
         InfluxClient(replace(settings_of(small), max_query_rows=SERIES * 300 - 1)) as client,
         pytest.raises(TooManyRows, match="more than 5,999 rows") as caught,
     ):
-        drive(run_query(QuerySpec(flux), DAY), client, lambda _report: None)
+        drive(run_query(QuerySpec(flux), DAY), client, lambda _report: None).as_json()
     assert "raise max_query_rows" in str(caught.value)
     assert caught.value.permanent

@@ -53,7 +53,7 @@ def judged(place: Place, rules: list[dict[str, Any]], **more: Any) -> dict[str, 
         ledger_bucket=place.ledger,
         **more,
     )
-    return drive(validate(spec, HOUR, RUN, lambda: LONG_AFTER), place.client, lambda _report: None)
+    return drive(validate(spec, HOUR, RUN, lambda: LONG_AFTER), place.client, lambda _report: None).as_json()
 
 
 def test_a_window_is_complete_when_its_points_lie_under_two_keys(place: Place) -> None:
@@ -68,7 +68,7 @@ def test_a_window_is_complete_when_its_points_lie_under_two_keys(place: Place) -
     )
     assert drive(check_windows(spec, HOUR, LONG_AFTER), place.client, lambda _report: None) is None
     fill(place, "2025-03-08T00:30", range(10), TURNED, step=3)
-    found = drive(check_windows(spec, HOUR, LONG_AFTER), place.client, lambda _report: None)
+    found = drive(check_windows(spec, HOUR, LONG_AFTER), place.client, lambda _report: None).as_json()
     assert found is not None
     assert (found["completeness"], found["series"], found["rows"]) == (1.0, 1, 20)
 
@@ -77,7 +77,7 @@ def test_a_series_is_alive_when_one_of_its_keys_has_points(place: Place) -> None
     fill(place, "2025-03-07T23:00", range(3), SORTED)
     fill(place, "2025-03-08T00:10", range(3), TURNED)
     spec = DeadmanSpec(bucket=place.source, measurement=place.measurement, status_bucket=place.target)
-    result = drive(check_deadman(spec, HOUR), place.client, lambda _report: None)
+    result = drive(check_deadman(spec, HOUR), place.client, lambda _report: None).as_json()
     assert (result["expected"], result["dead_count"]) == (1, 0)
     assert result["statuses_written"] == 1
 

@@ -163,7 +163,9 @@ def test_deadman_knows_each_series_when_its_tags_have_such_names(
                 bucket=shared.source, measurement=measurement, expected=expected, status_bucket=statuses
             )
             after = [Interval(WINDOW.stop + n * HOUR, WINDOW.stop + (n + 1) * HOUR) for n in range(2)]
-            found = [drive(check_deadman(spec, hour), client, lambda _report: None) for hour in after]
+            found = [
+                drive(check_deadman(spec, hour), client, lambda _report: None).as_json() for hour in after
+            ]
             assert sorted((one["series"] for one in found[0]["dead"]), key=repr) == right, measurement
             # the statuses of the first hour tell which are known to be dead
             told = [(one["dead_count"], one["newly_dead_count"]) for one in found]
@@ -181,12 +183,12 @@ def test_window_is_complete_when_every_listed_series_came(client: InfluxClient, 
             cadence="15m",
             ledger_bucket=shared.ledger,
         )
-        found = drive(check_windows(spec, WINDOW, LATER), client, lambda _report: None)
+        found = drive(check_windows(spec, WINDOW, LATER), client, lambda _report: None).as_json()
         assert found is not None, measurement
         assert found["series"] == len(listed)
         absent = {key: f"{text} never" for key, text in listed[0].items()}
         spec = replace(spec, expected=(*listed, absent), min_series=0.01)
-        found = drive(check_windows(spec, WINDOW, LATER), client, lambda _report: None)
+        found = drive(check_windows(spec, WINDOW, LATER), client, lambda _report: None).as_json()
         assert found is not None, measurement
         assert found["missing_series"] == [absent]
 

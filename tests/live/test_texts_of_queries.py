@@ -57,10 +57,10 @@ def test_sensor_and_deadman_see_two_series_when_a_carriage_return_is_all_that_di
     assert event["series"] == 2
     statuses = bucket_factory()
     spec = DeadmanSpec(bucket=place.source, measurement="m", status_bucket=statuses)
-    result = drive(check_deadman(spec, HOUR), place.client, lambda _report: None)
+    result = drive(check_deadman(spec, HOUR), place.client, lambda _report: None).as_json()
     assert (result["expected"], result["alive"], result["dead_count"]) == (2, 2, 0)
     later = Interval(HOUR.stop, HOUR.stop + timedelta(hours=1))
-    result = drive(check_deadman(spec, later), place.client, lambda _report: None)
+    result = drive(check_deadman(spec, later), place.client, lambda _report: None).as_json()
     assert {one["series"]["host"] for one in result["dead"]} == {"srv1", "srv1\r"}
     assert result["newly_dead_count"] == 2
     tags = {tag for key in stored(influx, statuses, "statuses") for tag in key if tag.startswith("host=")}
@@ -78,9 +78,9 @@ def test_one_device_with_other_bytes_than_text_does_not_stop_the_checks_of_the_o
     assert event is not None
     assert event["series"] == 2
     spec = DeadmanSpec(bucket=place.source, measurement="m", status_bucket=bucket_factory())
-    assert drive(check_deadman(spec, HOUR), place.client, lambda _report: None)["alive"] == 2
+    assert drive(check_deadman(spec, HOUR), place.client, lambda _report: None).as_json()["alive"] == 2
     later = Interval(HOUR.stop, HOUR.stop + timedelta(hours=1))
-    result = drive(check_deadman(spec, later), place.client, lambda _report: None)
+    result = drive(check_deadman(spec, later), place.client, lambda _report: None).as_json()
     assert {one["series"]["site"] for one in result["dead"]} == {"K\\xf6ln", "Berlin"}
 
 
@@ -134,7 +134,7 @@ from(bucket: "{place.source}") |> range(start: v.timeRangeStart, stop: v.timeRan
   |> map(fn: (r) => ({{r with given: params.text, length: strings.strlen(v: params.text)}})) // no yield"""
     answer = drive(
         run_query(QuerySpec(flux, {"text": 'say "hi",\r\n\r'}), HOUR), place.client, lambda _report: None
-    )
+    ).as_json()
     (row,) = answer["first_rows"]
     assert (row["host"], row["_value"], row["given"], row["length"]) == (
         "a\r",
@@ -215,7 +215,8 @@ def test_query_is_asked_again_only_when_a_text_may_have_lost_something(
 
 def look_at_hour(client: InfluxClient, spec: CompletenessSpec) -> dict[str, Any] | None:
     steps = check_windows(spec, HOUR, START + timedelta(days=2))
-    return drive(steps, client, lambda _report: None)
+    found = drive(steps, client, lambda _report: None)
+    return found and found.as_json()
 
 
 def test_query_of_a_user_is_read_whole_whatever_its_form_is(client: InfluxClient) -> None:

@@ -57,7 +57,7 @@ def look(client: InfluxClient) -> Look:
     def once(spec: CompletenessSpec, interval: Interval = WINDOW, now: datetime = LONG_AFTER) -> Any:
         lines: list[str] = []
         found = drive(check_windows(spec, interval, now), client, lambda report: lines.append(report.message))
-        return found, "\n".join(lines)
+        return found and found.as_json(), "\n".join(lines)
 
     return once
 

@@ -39,7 +39,7 @@ def look(
 ) -> tuple[dict[str, Any] | None, str]:
     told: list[str] = []
     found = drive(check_windows(spec, interval, now), client, lambda report: told.append(report.message))
-    return found, "\n".join(told)
+    return found and found.as_json(), "\n".join(told)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def future_line(ns: int = FUTURE_NS) -> str:
 
 def run(client: InfluxClient, spec: ValidateSpec, interval: Interval, now: datetime = NOW) -> dict[str, Any]:
     steps = validate(spec, interval, RunInfo(dag_id="dag", task_id="task", run_id="run"), lambda: now)
-    return drive(steps, client, lambda _report: None)
+    return drive(steps, client, lambda _report: None).as_json()
 
 
 def queries_of(client: InfluxClient, spec: ValidateSpec, interval: Interval) -> list[str]:

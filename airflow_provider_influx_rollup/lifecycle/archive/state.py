@@ -60,7 +60,32 @@ def archive_state(spec: ArchiveSpec, window: Interval, bucket: Bucket) -> Steps[
     return ArchiveState(window, plan.rows, newest, is_purged)
 
 
-def plan_archive(spec: ArchiveSpec, windows: Sequence[Interval]) -> Steps[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class ArchivePlan:
+    """What an archive would do.
+
+    :param spec: whose bucket was looked up
+    :param states: one of each window, in order
+    """
+
+    spec: ArchiveSpec
+    states: Sequence[ArchiveState]
+
+    def as_json(self) -> dict[str, Any]:
+        """The return value of the stage."""
+        return {
+            "window": Interval.spanning([state.window for state in self.states]).as_json(),
+            "windows": len(self.states),
+            "rows_in": sum(state.rows for state in self.states),
+            "due": sum(1 for state in self.states if not state.is_archived),
+            "state": "PLANNED",
+            "path": f"{self.spec.shown_path}/{self.spec.folder}",
+            "pipeline": self.spec.pipeline,
+            "dry_run": True,
+        }
+
+
+def plan_archive(spec: ArchiveSpec, windows: Sequence[Interval]) -> Steps[ArchivePlan]:
     """Tell what an archive would do, by counting; write nothing.
 
     :param windows: at least one, in ascending order
@@ -74,13 +99,4 @@ def plan_archive(spec: ArchiveSpec, windows: Sequence[Interval]) -> Steps[dict[s
         number = state.newest.manifest.generation if state.newest else 0
         what = "as many as in it" if state.is_archived else "it would be archived"
         yield from ask(Report(f"Window {window}: {state.rows:,} points, generation {number}: {what}"))
-    return {
-        "window": Interval.spanning(windows).as_json(),
-        "windows": len(states),
-        "rows_in": sum(state.rows for state in states),
-        "due": sum(1 for state in states if not state.is_archived),
-        "state": "PLANNED",
-        "path": f"{spec.shown_path}/{spec.folder}",
-        "pipeline": spec.pipeline,
-        "dry_run": True,
-    }
+    return ArchivePlan(spec, states)

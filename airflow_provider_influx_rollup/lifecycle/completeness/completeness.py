@@ -77,15 +77,53 @@ class Observation:
         return found
 
 
-def check_windows(spec: CompletenessSpec, interval: Interval, now: datetime) -> Steps[dict[str, Any] | None]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionEvent:
+    """What the sensor found when it ended.
+
+    :param look: what is there
+    :param watermark: newest time of a point; None without points
+    :param upstream: the pipeline that was waited for
+    :param upstream_incomplete: how many of its windows are marked incomplete
+    """
+
+    interval: Interval
+    look: Observation
+    watermark: datetime | None
+    upstream: str | None
+    upstream_incomplete: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Result of the sensor."""
+        look = self.look
+        missing = sorted({series for gap in look.gaps for series in gap.missing})
+        lacking = look.lacking()
+        listed: list[Mapping[str, Any]] = [
+            {"window": window.as_json(), "why": why} for window, why in list(lacking.items())[:MAX_LISTED]
+        ]
+        return {
+            "window": self.interval.as_json(),
+            "windows": len(look.counted),
+            "rows": sum(count.rows for count in look.counted),
+            "series": len({series for count in look.counted for series in count.points}),
+            "missing_series": [dict(series) for series in missing[:MAX_LISTED]],
+            "missing_series_count": len(missing),
+            "watermark": None if self.watermark is None else format_instant(self.watermark),
+            "completeness": round(sum(gap.completeness for gap in look.gaps) / len(look.gaps), 6),
+            "upstream": self.upstream,
+            "incomplete": listed,
+            "incomplete_count": len(lacking),
+            "state": "partial" if lacking else "complete",
+            "upstream_incomplete": self.upstream_incomplete,
+        }
+
+
+def check_windows(spec: CompletenessSpec, interval: Interval, now: datetime) -> Steps[CompletionEvent | None]:
     """Look once; the completion event when all windows of an interval are complete, or a part is enough, else None.
 
     Nothing is read before the interval's stop + lateness, and each call tells what is still missing.
 
     :param now: the present time
-    :return: ``{"window", "windows", "rows", "series", "missing_series", "missing_series_count", "watermark",
-        "completeness", "upstream", "upstream_incomplete", "incomplete", "incomplete_count", "state"}``; the state is
-        ``complete`` or ``partial``
     :raises WindowMisaligned: when the grid does not tile the interval
     :raises InfluxError: when the server refuses or cannot be reached
     """
@@ -117,8 +155,13 @@ def check_windows(spec: CompletenessSpec, interval: Interval, now: datetime) -> 
     else:
         yield from mark_complete(spec, interval)
     watermark = yield from ask(Watermark(spec.source, interval))
-    event = completion_event(spec, interval, look, watermark)
-    return event | {"upstream_incomplete": sum(1 for receipt in receipts.values() if receipt.incomplete)}
+    return CompletionEvent(
+        interval=interval,
+        look=look,
+        watermark=watermark,
+        upstream=spec.upstream,
+        upstream_incomplete=sum(1 for receipt in receipts.values() if receipt.incomplete),
+    )
 
 
 def look_at(spec: CompletenessSpec, interval: Interval, now: datetime) -> Steps[Observation]:
@@ -189,28 +232,3 @@ def _lacks(interval: Interval, look: Observation) -> str:
         first = describe_gap(look.incomplete[0])
         parts.insert(0, f"{len(look.incomplete)} of {len(look.gaps)} windows are incomplete; {first}")
     return "; ".join(parts)
-
-
-def completion_event(
-    spec: CompletenessSpec, interval: Interval, look: Observation, watermark: datetime | None
-) -> dict[str, Any]:
-    """Result of the sensor: small JSON."""
-    missing = sorted({series for gap in look.gaps for series in gap.missing})
-    lacking = look.lacking()
-    listed: list[Mapping[str, Any]] = [
-        {"window": window.as_json(), "why": why} for window, why in list(lacking.items())[:MAX_LISTED]
-    ]
-    return {
-        "window": interval.as_json(),
-        "windows": len(look.counted),
-        "rows": sum(count.rows for count in look.counted),
-        "series": len({series for count in look.counted for series in count.points}),
-        "missing_series": [dict(series) for series in missing[:MAX_LISTED]],
-        "missing_series_count": len(missing),
-        "watermark": None if watermark is None else format_instant(watermark),
-        "completeness": round(sum(gap.completeness for gap in look.gaps) / len(look.gaps), 6),
-        "upstream": spec.upstream,
-        "incomplete": listed,
-        "incomplete_count": len(lacking),
-        "state": "partial" if lacking else "complete",
-    }

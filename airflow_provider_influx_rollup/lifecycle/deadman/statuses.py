@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import WriteRejected
 from airflow_provider_influx_rollup.flux.deadman import (
@@ -14,6 +13,7 @@ from airflow_provider_influx_rollup.flux.deadman import (
     WrittenStatus,
 )
 from airflow_provider_influx_rollup.flux.series import Series
+from airflow_provider_influx_rollup.lifecycle.deadman.result import WrittenStatuses
 from airflow_provider_influx_rollup.lifecycle.deadman.series_state import DEAD, SeriesState, SeriesVerdict
 from airflow_provider_influx_rollup.lifecycle.deadman.spec import RETIRED_LEVEL, DeadmanSpec, Spans
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import about_window
@@ -109,10 +109,10 @@ def _status(spec: DeadmanSpec, interval: Interval, spans: Spans, verdict: Series
     )
 
 
-def write_statuses(spec: DeadmanSpec, interval: Interval, statuses: list[Status]) -> Steps[dict[str, Any]]:
+def write_statuses(spec: DeadmanSpec, interval: Interval, statuses: list[Status]) -> Steps[WrittenStatuses]:
     """Write statuses at an interval's stop, and remove those of an earlier run that say otherwise.
 
-    :return: ``statuses_written``, and ``statuses_note`` when the status bucket keeps no times that old
+    :return: how many, and why none when the status bucket keeps no times that old
     """
     check, at = spec.check, interval.stop
     instant = Interval(at, at + MICROSECOND)
@@ -128,7 +128,7 @@ def write_statuses(spec: DeadmanSpec, interval: Interval, statuses: list[Status]
             raise
         note = f"bucket {spec.status_bucket!r} keeps no statuses as old as {format_instant(at)}: none written"
         yield from ask(Report(note, "warning"))
-        return {"statuses_written": 0, "statuses_note": note}
+        return WrittenStatuses(0, note)
     for level in sorted(stale_levels):
         tags = {"_check_id": check.id, "_level": level}
         yield from ask(Delete(spec.status_bucket, instant, STATUS_MEASUREMENT, tags))
@@ -136,7 +136,7 @@ def write_statuses(spec: DeadmanSpec, interval: Interval, statuses: list[Status]
     if again:
         # a delete takes the whole level: tag equality also matches series with more tags
         yield from ask(write_of_statuses(spec.status_bucket, check, again, at))
-    return {"statuses_written": len(statuses)}
+    return WrittenStatuses(len(statuses))
 
 
 def read_newer(spec: DeadmanSpec, interval: Interval) -> Steps[datetime | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
@@ -16,9 +17,26 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 IN_RESULT = ("states", "needed", "everything", "history")
 
 
+@dataclass(frozen=True, slots=True)
+class DryRunResult:
+    """The result of a dry run, and its plan."""
+
+    result: StageResult
+    plan: PlanResult
+
+    def as_json(self) -> dict[str, Any]:
+        """The return value of the stage."""
+        told = self.plan.as_json()
+        frozen = sum(refusal.windows for refusal in self.plan.frozen)
+        return {
+            **self.result.as_json(),
+            "plan": {name: told[name] for name in IN_RESULT} | {"frozen": frozen},
+        }
+
+
 def with_plan(
     dry_run: Steps[StageResult], spec: RollupSpec, interval: Interval, now: Clock
-) -> Steps[dict[str, Any]]:
+) -> Steps[DryRunResult]:
     """Add the plan with its cost to the result of a dry run.
 
     :param dry_run: of the same interval
@@ -27,9 +45,7 @@ def with_plan(
     result = yield from dry_run
     plan = yield from plan_windows(spec, interval, now())
     yield from ask(Report(summary(plan)))
-    told = plan.as_json()
-    frozen = sum(refusal.windows for refusal in plan.frozen)
-    return {**result.as_json(), "plan": {name: told[name] for name in IN_RESULT} | {"frozen": frozen}}
+    return DryRunResult(result, plan)
 
 
 def summary(plan: PlanResult) -> str:

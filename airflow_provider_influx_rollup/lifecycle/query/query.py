@@ -53,14 +53,37 @@ class QuerySpec:
             raise ConfigurationError(what, fix=f"give a whole number from 0 to {MAX_ROWS}")
 
 
-def run_query(spec: QuerySpec, window: Interval) -> Steps[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class QueryAnswer:
+    """What a question gave.
+
+    :param rows: how many there were
+    :param first_rows: the first of them, as JSON has values
+    :param is_true: see ``is_true``
+    """
+
+    window: Interval
+    rows: int
+    first_rows: Sequence[Mapping[str, Any]]
+    is_true: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """The return value of the stage."""
+        return {
+            "window": self.window.as_json(),
+            "rows": self.rows,
+            "first_rows": [dict(row) for row in self.first_rows],
+            "is_true": self.is_true,
+        }
+
+
+def run_query(spec: QuerySpec, window: Interval) -> Steps[QueryAnswer]:
     """Query one window.
 
     The whole answer comes into the worker; only the first rows leave it. Let Flux do the work: aggregate, then ask.
 
     :param window: what ``v.timeRangeStart`` and ``v.timeRangeStop`` are; ``now()`` is its stop
     :raises ScriptInvalid: when the window ends by 1970 and the server would never end the query
-    :return: small JSON: ``window``, ``rows`` (how many there were), ``first_rows`` and ``is_true``, see ``is_true``
     """
     period = Duration.of(spec.every) if spec.every else window.duration
     extern = extern_file(v=window_values(window, period), params=spec.params or {})
@@ -70,7 +93,7 @@ def run_query(spec: QuerySpec, window: Interval) -> Steps[dict[str, Any]]:
     answer = is_true(rows)
     yield from ask(Report(f"{window}: {len(rows)} rows, which is {'true' if answer else 'false'}"))
     first = small_rows([row.with_yield() for row in rows[: spec.first_rows]], spec.first_rows)
-    return {"window": window.as_json(), "rows": len(rows), "first_rows": first, "is_true": answer}
+    return QueryAnswer(window, len(rows), first, answer)
 
 
 def is_true(rows: Iterable[Mapping[str, Any]]) -> bool:
@@ -113,7 +136,7 @@ def json_value(value: object) -> object:
 def steps_from_job(
     job: Mapping[str, Any],
     clock: Callable[[], datetime],  # noqa: ARG001 - as all verbs; a question knows no present time
-) -> Steps[dict[str, Any]]:
+) -> Steps[QueryAnswer]:
     """The verb as a job of the triggerer.
 
     :param job: ``spec`` as JSON and ``intervals``, exactly one

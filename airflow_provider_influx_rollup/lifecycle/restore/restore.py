@@ -108,7 +108,47 @@ def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> 
     return result
 
 
-def plan_restore(spec: RestoreSpec, interval: Interval, now: Clock) -> Steps[dict[str, Any]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestorePlan:
+    """What a restore would do.
+
+    :param spec: whose archive was found
+    :param sources: archived windows
+    :param looks: what the target holds, for each part of them
+    :param gaps: parts of the interval that were never archived
+    """
+
+    spec: RestoreSpec
+    interval: Interval
+    sources: Sequence[RestoreSource]
+    looks: Sequence[TargetPart]
+    gaps: Sequence[Interval]
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The return value of the stage."""
+        found = [look.comparison for look in self.looks if look.comparison is not None]
+        manifests = {layer.folder: layer.manifest for source in self.sources for layer in source.layers}
+        return {
+            "window": self.interval.as_json(),
+            "windows": len(self.sources),
+            "rows_archived": sum(manifest.content.total.rows for manifest in manifests.values()),
+            "bytes": sum(manifest.size_bytes for manifest in manifests.values()),
+            "equal": sum(one.equal for one in found),
+            "changed": sum(one.changed for one in found),
+            "unknown": sum(one.unknown for one in found),
+            "examples": [example for one in found for example in one.examples][:MAX_EXAMPLES],
+            "lost": sum(look.lost for look in self.looks),
+            "lost_series": list(lost_series(self.looks)),
+            "missing": [gap.as_json() for gap in self.gaps],
+            "state": PLANNED,
+            "path": f"{self.spec.shown_path}/{self.spec.folder}",
+            "seconds": round(self.seconds, 3),
+            "pipeline": self.spec.pipeline,
+        }
+
+
+def plan_restore(spec: RestoreSpec, interval: Interval, now: Clock) -> Steps[RestorePlan]:
     """Dry run of a restore; nothing is written.
 
     :param interval: any
@@ -118,25 +158,15 @@ def plan_restore(spec: RestoreSpec, interval: Interval, now: Clock) -> Steps[dic
     began = now()
     spec = yield from located_source(spec)
     ready = yield from _prepare(spec, interval, began, acts=False)
-    found = [look.comparison for looks in ready.looks for look in looks if look.comparison is not None]
-    manifests = {layer.folder: layer.manifest for source in ready.sources for layer in source.layers}
-    return {
-        "window": interval.as_json(),
-        "windows": len(ready.sources),
-        "rows_archived": sum(manifest.content.total.rows for manifest in manifests.values()),
-        "bytes": sum(manifest.size_bytes for manifest in manifests.values()),
-        "equal": sum(one.equal for one in found),
-        "changed": sum(one.changed for one in found),
-        "unknown": sum(one.unknown for one in found),
-        "examples": [example for one in found for example in one.examples][:MAX_EXAMPLES],
-        "lost": sum(look.lost for looks in ready.looks for look in looks),
-        "lost_series": list(lost_series([look for looks in ready.looks for look in looks])),
-        "missing": [gap.as_json() for gap in ready.gaps],
-        "state": PLANNED,
-        "path": f"{spec.shown_path}/{spec.folder}",
-        "seconds": round((now() - began).total_seconds(), 3),
-        "pipeline": spec.pipeline,
-    }
+    seconds = (now() - began).total_seconds()
+    return RestorePlan(
+        spec=spec,
+        interval=interval,
+        sources=ready.sources,
+        looks=[look for looks in ready.looks for look in looks],
+        gaps=ready.gaps,
+        seconds=seconds,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ class ValidationResult:
     :param points_read: how many of them the worker read
     :param notes: what people should know, such as rules that looked at nothing
     :param clean: what the clean bucket got; None when there is none
+    :param is_dry_run: whether nothing was written
     """
 
     validation: str
@@ -33,6 +34,7 @@ class ValidationResult:
     notes: Sequence[str]
     clean: Mapping[str, int] | None
     seconds: float
+    is_dry_run: bool = False
 
     @property
     def state(self) -> str:
@@ -56,6 +58,7 @@ class ValidationResult:
             "clean": None if self.clean is None else dict(self.clean),
             "notes": list(self.notes),
             "seconds": round(self.seconds, 3),
+            **({"dry_run": True} if self.is_dry_run else {}),
         }
 
     def table(self) -> str:

@@ -79,7 +79,7 @@ class ValidationRun:
         return {rule.name: rule.looks(self.scope)[0].interval for rule in rules}
 
 
-def steps_from_job(job: Mapping[str, Any], now: Clock) -> Steps[dict[str, Any]]:
+def steps_from_job(job: Mapping[str, Any], now: Clock) -> Steps[ValidationResult]:
     """The steps of a deferred validation.
 
     :param job: spec, intervals and run_info as JSON
@@ -88,7 +88,7 @@ def steps_from_job(job: Mapping[str, Any], now: Clock) -> Steps[dict[str, Any]]:
     return validate(ValidateSpec.from_json(job["spec"]), interval, RunInfo(**job["run_info"]), now)
 
 
-def validate(spec: ValidateSpec, interval: Interval, run: RunInfo, now: Clock) -> Steps[dict[str, Any]]:
+def validate(spec: ValidateSpec, interval: Interval, run: RunInfo, now: Clock) -> Steps[ValidationResult]:
     """Judge the points of an interval by all rules, and put what breaks them where it belongs.
 
     Everything that is written can be written again: the same interval gives the same quarantine, the same clean points
@@ -96,7 +96,6 @@ def validate(spec: ValidateSpec, interval: Interval, run: RunInfo, now: Clock) -
 
     :param run: who validates, for the ledger
     :param now: the clock; a rule about the future and the lateness need it
-    :return: small JSON: ``state`` is ``ok`` or ``violated``
     :raises BucketNotFound: when the source is missing or may not be read
     :raises ConfigurationError: when the points have a tag that the quarantine needs
     :raises InfluxError: when the server refuses or cannot be reached
@@ -115,7 +114,7 @@ def validate(spec: ValidateSpec, interval: Interval, run: RunInfo, now: Clock) -
         yield from ask(Report(note, level="warning"))
     if not spec.dry_run:
         yield from _record(validation, result, run)
-    return result.as_json() | ({"dry_run": True} if spec.dry_run else {})
+    return result
 
 
 def _begin(spec: ValidateSpec, scope: Scope) -> Steps[ValidationRun]:
@@ -325,6 +324,7 @@ def _result(validation: ValidationRun, seconds: float) -> ValidationResult:
         notes=notes,
         clean=written,
         seconds=seconds,
+        is_dry_run=spec.dry_run,
     )
 
 

@@ -225,7 +225,7 @@ def run_check(answers: list[Any], spec: DeadmanSpec = SPEC) -> tuple[dict[str, A
             taken.append(step)
             answer = step.read(answers.pop(0)) if isinstance(step, RowsQuery) else None
     except StopIteration as end:
-        return end.value, taken
+        return end.value.as_json(), taken
 
 
 def test_only_the_lookback_is_read_and_the_stop_is_written() -> None:

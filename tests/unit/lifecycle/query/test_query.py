@@ -76,7 +76,7 @@ def test_window_is_bound_and_never_pasted() -> None:
     steps.send([Row({"_value": 1, "table": "oak"}, yield_name="sums", table_number=2)])
     with pytest.raises(StopIteration) as end:
         next(steps)
-    assert end.value.value == {
+    assert end.value.value.as_json() == {
         "window": WINDOW.as_json(),
         "rows": 1,
         "first_rows": [{"result": "sums", "table": "oak", "_value": 1}],
