@@ -19,6 +19,7 @@ from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.heal import plan_healing
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up, steps_from_job
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup_run import RollupRun
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.steps.influx import Report
@@ -127,7 +128,9 @@ def test_windows_that_retention_has_reached_take_no_places_when_few_are_healed(
     client.ensure_bucket(short, retention_seconds=36 * 3600)
     spec = replace(scene.spec, pipeline=role, **{f"{role}_bucket": short})
     options = RollupOptions(heal="3d", heal_max_windows=5)
-    healing = drive(plan_healing(spec, AFTER, RUN, CLOCK, options), client, lambda _report: None)
+    healing = drive(
+        plan_healing(RollupRun(spec, RUN, lambda: CLOCK, options), AFTER), client, lambda _report: None
+    )
     assert healing.missing[0].start == BEFORE.stop + timedelta(hours=lost)
     assert len(healing.missing) == 5
     first, second = healing.left_as_json()

@@ -24,6 +24,7 @@ from airflow_provider_influx_rollup.lifecycle.reconcile.repair import Repaired, 
 from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult, SkippedWindow
 from airflow_provider_influx_rollup.lifecycle.reconcile.spec import ReconcileOptions
 from airflow_provider_influx_rollup.lifecycle.rollup.plan import Plan, job_of
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup_run import RollupRun
 from airflow_provider_influx_rollup.lifecycle.rollup.windows import roll_up_windows
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
@@ -224,7 +225,7 @@ class Sweep:
     def _roll_up(self, windows: Block, changes: Sequence[Change]) -> Steps[None]:
         reasons = sorted({reason for change in changes for reason in change.reasons})
         run = replace(self.run, reason=reason_text(reasons))
-        outcome = yield from roll_up_windows(self.spec, windows, run, self.now, RollupOptions())
+        outcome = yield from roll_up_windows(RollupRun(self.spec, run, self.now, RollupOptions()), windows)
         committed = [outcome.committed[window] for window in windows if window in outcome.committed]
         self.result.repaired.add(
             Repaired(

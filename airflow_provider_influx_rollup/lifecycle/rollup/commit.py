@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.exceptions import (
     InfluxRollupError,
@@ -39,12 +40,23 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 MAX_ROUNDS = 3
 
 # by column, and why it lacks a value there
-Lacking = dict[tuple[str, str], set[Interval]]
 TOO_LARGE = "it, or a part of it in the tier below, is too large for a float"
 TOO_LONG = (
     f"InfluxDB holds {MAX_KEY_BYTES} bytes of measurement, tags and field together; a group_by without the longest tag, or "
     "shorter names, would keep it"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What became of a block.
+
+    :param receipts: of what is COMMITTED: all windows, but for empty ones when ``empty_windows="fail"``
+    :param lacking: by column and reason, the windows in which it lacks a value
+    """
+
+    receipts: Sequence[Receipt]
+    lacking: Mapping[tuple[str, str], Set[Interval]]
 
 
 def commit_block(
@@ -53,14 +65,11 @@ def commit_block(
     lines: list[str],
     totals: Mapping[str, int] | None,
     now: Clock,
-    lacking: Lacking,
-) -> Steps[list[Receipt]]:
+) -> Steps[Committed]:
     """Write, verify and commit a block.
 
     :param lines: the records that make its windows WRITING
     :param totals: source points of each field; None when the block is only a part of what was counted
-    :param lacking: gets the windows in which a column lacks a value, and why
-    :return: the receipts of what is COMMITTED: all windows, but for empty ones when ``empty_windows="fail"``
     """
     began = now()
     if totals is None:
@@ -80,9 +89,11 @@ def commit_block(
     if verdict.off_grid:
         message = f"{verdict.off_grid} values of these fields lie on no window's start; they were left alone"
         yield from ask(Report(message, level="warning"))
-    for why, found in ((TOO_LARGE, too_large), (TOO_LONG, verdict.rows.too_long)):
-        for name, numbers in found.items():
-            lacking.setdefault((name, why), set()).update(job.windows[number] for number in numbers)
+    lacking = {
+        (name, why): frozenset(job.windows[number] for number in numbers)
+        for why, found in ((TOO_LARGE, too_large), (TOO_LONG, verdict.rows.too_long))
+        for name, numbers in found.items()
+    }
     seconds = (now() - began).total_seconds()
     receipts = [
         book.committed(
@@ -102,7 +113,7 @@ def commit_block(
         late = late_arrivals(job.spec, book.previous, kept)
         used = encode_spec_commit(job.spec.pipeline_name, job.spec.spec_hash(), now())
         yield from ask(Write(job.spec.ledger_bucket, [*encode_receipts(kept), *encode_lateness(late), used]))
-    return kept
+    return Committed(kept, lacking)
 
 
 def _mark_and_count(job: RollupBlock, lines: list[str]) -> Steps[Mapping[str, int]]:

@@ -16,10 +16,10 @@ from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import purged_w
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.pipeline.identity import known_spec
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup_run import RollupRun
 from airflow_provider_influx_rollup.lifecycle.rollup.windows import roll_up_windows
-from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.margins import BUSY_FOR
-from airflow_provider_influx_rollup.lifecycle.run.options import FAIL_AT_END, RollupOptions
+from airflow_provider_influx_rollup.lifecycle.run.options import FAIL_AT_END
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import gaps_of, is_of_windows
 from airflow_provider_influx_rollup.lifecycle.source.retention import dropped_windows, is_too_old
@@ -65,25 +65,26 @@ class HealResult:
         return told
 
 
-def heal_before(
-    spec: RollupSpec, interval: Interval, run: RunInfo, now: Clock, options: RollupOptions
-) -> Steps[HealResult]:
+def heal_before(run: RollupRun, interval: Interval) -> Steps[HealResult]:
     """Roll up the windows before an interval that are not COMMITTED under this spec, the oldest first.
 
     What cannot be rolled up is left and told; frozen windows are never forced.
 
     :param interval: of the run itself
-    :param now: the clock, aware UTC
     :raises InfluxRollupError: what the run's own windows would meet too, such as a server that is away
     """
-    healing = yield from plan_healing(spec, interval, run, now(), options)
+    healing = yield from plan_healing(run, interval)
     missing = healing.missing
     if missing:
         yield from ask(Report(f"Healing {len(missing)} windows from {missing[0]} on that are not committed"))
-    gentle = replace(options, force=False, on_window_error=FAIL_AT_END)
+    gentle = replace(
+        run,
+        info=replace(run.info, reason=REASON),
+        options=replace(run.options, force=False, on_window_error=FAIL_AT_END),
+    )
     for some in stretches(healing.windows, missing):
         try:
-            outcome = yield from roll_up_windows(spec, some, replace(run, reason=REASON), now, gentle)
+            outcome = yield from roll_up_windows(gentle, some)
         except InfluxRollupError as error:
             if not is_of_windows(error):
                 raise
@@ -97,10 +98,12 @@ def heal_before(
     return healing
 
 
-def plan_healing(
-    spec: RollupSpec, interval: Interval, run: RunInfo, now: datetime, options: RollupOptions
-) -> Steps[HealResult]:
-    """Find the windows to heal, and those that are left."""
+def plan_healing(run: RollupRun, interval: Interval) -> Steps[HealResult]:
+    """Find the windows to heal, and those that are left.
+
+    :param interval: of the run itself
+    """
+    spec, options, now = run.spec, run.options, run.now()
     windows = _windows_before(spec, interval, Duration.of(options.heal or "0s", allow_zero=True))
     if not windows:
         return HealResult()
@@ -115,7 +118,7 @@ def plan_healing(
         marks = yield from overlapping_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span)
     spec_hash = spec.spec_hash()
     undone = [window for window in windows if not _is_done(receipts.get(window), spec_hash)]
-    left = {window: why for window in undone if (why := _why_busy(receipts.get(window), run, now))}
+    left = {window: why for window in undone if (why := _why_busy(receipts.get(window), run.info, now))}
     # these would take the places of windows that can be healed, in each run again
     left |= {window: f"frozen: {error.what}" for window, error in purged_windows(undone, marks).items()}
     if source is not None:

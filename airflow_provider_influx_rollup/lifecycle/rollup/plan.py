@@ -112,6 +112,10 @@ class Plan:
         """
         return self.types.selection_of(self.windows)
 
+    def job(self, windows: tuple[Interval, ...]) -> RollupBlock:
+        """The block of some windows, in which no field changes its type."""
+        return job_of(self.spec, windows, self.types.selection_of(windows), self.ownership)
+
 
 def plan_rollup(
     spec: RollupSpec,

@@ -10,7 +10,8 @@ from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.heal import HealResult, heal_before, plan_healing
 from airflow_provider_influx_rollup.lifecycle.rollup.plan import tell_scripts
-from airflow_provider_influx_rollup.lifecycle.rollup.prepare import Outcome, prepare_windows
+from airflow_provider_influx_rollup.lifecycle.rollup.prepare import prepare_windows
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup_run import RollupRun
 from airflow_provider_influx_rollup.lifecycle.rollup.windows import roll_up_windows
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock, wait_until_due
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
@@ -50,14 +51,16 @@ def roll_up(
     """
     began = now()
     windows = tuple(spec.grid.grid().windows(interval))
+    whole = RollupRun(spec, run, now, options)
     if dry_run:
-        return (yield from _preview(spec, interval, windows, run, now, options))
+        return (yield from _preview(whole, interval, windows))
     yield from wait_until_due(windows, spec.lateness, began)
     healing = HealResult()
     if options.heal is not None:
-        healing = yield from heal_before(spec, interval, run, now, options)
-    outcome = yield from roll_up_windows(spec, windows, run, now, options)
-    _require_all(windows, outcome)
+        healing = yield from heal_before(whole, interval)
+    outcome = yield from roll_up_windows(whole, windows)
+    if outcome.failed:
+        raise failures_as_one(windows, outcome.failed, outcome.first_error, len(outcome.committed))
     return StageResult(
         pipeline=outcome.pipeline_name,
         interval=interval,
@@ -69,45 +72,29 @@ def roll_up(
     )
 
 
-def _preview(
-    spec: RollupSpec,
-    interval: Interval,
-    windows: tuple[Interval, ...],
-    run: RunInfo,
-    now: Clock,
-    options: RollupOptions,
-) -> Steps[StageResult]:
+def _preview(run: RollupRun, interval: Interval, windows: tuple[Interval, ...]) -> Steps[StageResult]:
     """Say what a run would do; windows that it would refuse are notes, unless it would refuse all."""
-    began = now()
-    outcome = Outcome()
-    ready = yield from prepare_windows(spec, windows, run, now, options, outcome, dry_run=True)
-    if len(outcome.failed) == len(windows):
-        _require_all(windows, outcome)
-    if outcome.failed:
-        first = min(outcome.failed)
-        outcome.notes.append(
-            f"{len(outcome.failed)} windows would be refused, such as {outcome.failed[first]}"
-        )
-        yield from ask(Report(outcome.notes[-1], level="warning"))
-    if options.heal is not None:
-        healing = yield from plan_healing(spec, interval, run, now(), options)
+    began = run.now()
+    ready = yield from prepare_windows(run, windows, dry_run=True)
+    refused, notes = ready.refused, list(ready.notes)
+    if len(refused) == len(windows):
+        raise failures_as_one(windows, refused, ready.first_error, len(ready.committed))
+    if refused:
+        notes.append(f"{len(refused)} windows would be refused, such as {refused[min(refused)]}")
+        yield from ask(Report(notes[-1], level="warning"))
+    if run.options.heal is not None:
+        healing = yield from plan_healing(run, interval)
         yield from ask(Report(f"Dry run, would heal {len(healing.missing)} windows before {interval}"))
     for some in ready.todo:
-        yield from tell_scripts(ready.job(ready.plan.spec, some))
-    planned = [ready.book.receipt(window, State.PLANNED, now()) for window in windows]
-    seconds = (now() - began).total_seconds()
+        yield from tell_scripts(ready.plan.job(some))
+    planned = [ready.book.receipt(window, State.PLANNED, run.now()) for window in windows]
     return StageResult(
-        pipeline=outcome.pipeline_name,
+        pipeline=ready.plan.spec.pipeline_name,
         interval=interval,
         receipts=planned,
-        seconds=seconds,
-        notes=outcome.notes,
+        seconds=(run.now() - began).total_seconds(),
+        notes=notes,
     )
-
-
-def _require_all(windows: tuple[Interval, ...], outcome: Outcome) -> None:
-    if outcome.failed:
-        raise failures_as_one(windows, outcome.failed, outcome.first_error, len(outcome.committed))
 
 
 def steps_from_job(job: Mapping[str, Any], now: Clock) -> Steps[StageResult]:

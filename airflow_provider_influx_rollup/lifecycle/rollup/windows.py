@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from airflow_provider_influx_rollup.exceptions import (
@@ -13,18 +13,18 @@ from airflow_provider_influx_rollup.exceptions import (
     WindowFrozen,
 )
 from airflow_provider_influx_rollup.ledger.codec import encode_spec
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.ledger.history import receipts_of
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
-from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.bad_fields import with_bad_fields
 from airflow_provider_influx_rollup.lifecycle.rollup.blocks import windows_in_a_block
-from airflow_provider_influx_rollup.lifecycle.rollup.commit import Lacking, commit_block
+from airflow_provider_influx_rollup.lifecycle.rollup.commit import commit_block
 from airflow_provider_influx_rollup.lifecycle.rollup.frozen import count_notes
-from airflow_provider_influx_rollup.lifecycle.rollup.prepare import Outcome, Prepared, prepare_windows
+from airflow_provider_influx_rollup.lifecycle.rollup.prepare import Prepared, prepare_windows
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup_run import RollupRun
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
-from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import is_of_windows
 from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
 from airflow_provider_influx_rollup.lifecycle.target.block import weighed_points
@@ -39,27 +39,52 @@ MAX_FAILED = 200
 Block = tuple[Interval, ...]
 
 
-def roll_up_windows(
-    spec: RollupSpec, windows: Block, run: RunInfo, now: Clock, options: RollupOptions
-) -> Steps[Outcome]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """Results of a run's windows.
+
+    :param committed: the receipts, also of what an earlier try has committed
+    :param failed: the windows that are not, with the reason
+    :param first_error: the first error of a block
+    """
+
+    pipeline_name: str
+    committed: Mapping[Interval, Receipt]
+    failed: Mapping[Interval, InfluxRollupError]
+    first_error: InfluxRollupError | None
+    notes: Sequence[str]
+
+
+def roll_up_windows(run: RollupRun, windows: Block) -> Steps[Outcome]:
     """Roll up neighbouring windows; errors of single windows are in the outcome.
 
     :param windows: in ascending order
-    :param now: the clock, aware UTC
     :raises InfluxRollupError: what concerns the whole run; with ``on_window_error="fail_fast"`` each error
     """
-    outcome = Outcome()
-    ready = yield from prepare_windows(spec, windows, run, now, options, outcome)
-    work = _Work(spec=ready.plan.spec, ready=ready, now=now, options=options, outcome=outcome)
+    ready = yield from prepare_windows(run, windows)
+    work = _Work(
+        ready=ready,
+        now=run.now,
+        options=run.options,
+        committed=dict(ready.committed),
+        failed=dict(ready.refused),
+        first_error=ready.first_error,
+    )
     yield from work.do_all()
-    counts = count_notes(ready.plan.book.previous, outcome.committed.values())
-    for note in (*counts, *_lacking_notes(work.lacking)):
-        outcome.notes.append(note)
+    counts = count_notes(ready.plan.book.previous, work.committed.values())
+    notes = [*counts, *_lacking_notes(work.lacking)]
+    for note in notes:
         yield from ask(Report(note, level="warning"))
-    return outcome
+    return Outcome(
+        pipeline_name=ready.plan.spec.pipeline_name,
+        committed=work.committed,
+        failed=work.failed,
+        first_error=work.first_error,
+        notes=[*ready.notes, *notes],
+    )
 
 
-def _lacking_notes(lacking: Lacking) -> list[str]:
+def _lacking_notes(lacking: Mapping[tuple[str, str], Set[Interval]]) -> list[str]:
     return [
         f"{column} is left out for some series in {len(windows)} windows, such as {min(windows)}: {why}"
         for (column, why), windows in sorted(lacking.items())
@@ -68,7 +93,7 @@ def _lacking_notes(lacking: Lacking) -> list[str]:
 
 @dataclass(slots=True, kw_only=True)
 class _Work:
-    """The blocks that are still to do.
+    """The blocks that are still to do, and what became of the others.
 
     :param lines: records that go with the first block
     :param torn: windows of blocks that failed: their receipts have changed since the plan
@@ -76,15 +101,16 @@ class _Work:
     :param lacking: windows in which a column lacks a value
     """
 
-    spec: RollupSpec
     ready: Prepared
     now: Clock
     options: RollupOptions
-    outcome: Outcome
+    committed: dict[Interval, Receipt]
+    failed: dict[Interval, InfluxRollupError]
+    first_error: InfluxRollupError | None
     lines: list[str] = field(default_factory=list)
     torn: set[Interval] = field(default_factory=set)
     bad: int = 0
-    lacking: Lacking = field(default_factory=dict)
+    lacking: dict[tuple[str, str], set[Interval]] = field(default_factory=dict)
 
     def do_all(self) -> Steps[None]:
         """Do one block after another; one that fails is halved until the bad windows are found."""
@@ -101,7 +127,7 @@ class _Work:
                 continue
             queue.extendleft(reversed((yield from self._do(block))))
             if has_several:
-                done, count = len(self.outcome.committed), len(self.ready.plan.windows)
+                done, count = len(self.committed), len(self.ready.plan.windows)
                 yield from ask(Report(f"{done} of {count} windows are committed"))
 
     def _blocks(self) -> list[Block]:
@@ -112,24 +138,24 @@ class _Work:
 
     def _announcement(self, later: Iterable[Interval]) -> list[str]:
         """The spec, and PLANNED for later windows, unless the ledger knows them already."""
-        spec, book = self.spec, self.ready.book
+        spec, book = self.ready.plan.spec, self.ready.book
         ids = {"source_bucket": self.ready.plan.source.id, "target_bucket": self.ready.plan.target.id}
         line = encode_spec(spec.pipeline_name, spec.spec_hash(), spec.as_json(), self.now(), ids)
         return [line, *book.lines(book.unknown(later), State.PLANNED, self.now())]
 
     def _do(self, block: Block) -> Steps[list[Block]]:
         """Commit a block; what it returns is to be tried again."""
-        job = self.ready.job(self.spec, block)
+        job = self.ready.plan.job(block)
         is_whole = block == self.ready.plan.windows and not self.torn
         book = (yield from self._book(block)).claiming(self.now())
         lines = [*self.lines, *book.lines(block, State.WRITING, self.now())]
         try:
             totals = self.ready.plan.totals if is_whole else None
-            receipts = yield from commit_block(job, book, lines, totals, self.now, self.lacking)
+            done = yield from commit_block(job, book, lines, totals, self.now)
         except InfluxRollupError as error:
             self.torn.update(block)
             self._raise_if_of_the_run(error, block)
-            self.outcome.first_error = self.outcome.first_error or error
+            self.first_error = self.first_error or error
             if len(block) > 1:
                 yield from ask(Report(f"{job.span} failed, trying its halves: {error.what}", level="warning"))
                 return halves(block)
@@ -137,7 +163,9 @@ class _Work:
             yield from ask(Report(f"{job.span} failed: {error.what}", level="warning"))
             self._fail(block[0], error)
         else:
-            self.outcome.committed.update((receipt.window, receipt) for receipt in receipts)
+            self.committed.update((receipt.window, receipt) for receipt in done.receipts)
+            for column, lacked in done.lacking.items():
+                self.lacking.setdefault(column, set()).update(lacked)
             self._fail_empty(block)
         finally:
             self.lines = []
@@ -155,22 +183,22 @@ class _Work:
         # fewer windows ask for less
         is_too_much = isinstance(error, QueryLimitReached) and len(block) > 1
         if not is_too_much and (self.options.fails_fast or not is_of_windows(error)):
-            done = len(self.outcome.committed)
+            done = len(self.committed)
             error.written = f"{error.written}; {done} of {len(self.ready.plan.windows)} windows are COMMITTED"
             raise error
 
     def _fail(self, window: Interval, error: InfluxRollupError) -> None:
-        self.outcome.failed[window] = error
+        self.failed[window] = error
         self.bad += 1
 
     def _fail_empty(self, block: Block) -> None:
         for window in block:
-            if window not in self.outcome.committed:
+            if window not in self.committed:
                 what, fix = "the window has no points", "send the data"
                 error = SourceIncomplete(what, window=window, written="nothing", fix=fix)
                 if self.options.fails_fast:
                     raise error
-                self.outcome.failed[window] = error
+                self.failed[window] = error
 
     def _without_aged(self, block: Block) -> Block:
         """Windows that retention has reached during the run are left out."""
@@ -181,10 +209,10 @@ class _Work:
             error = WindowFrozen(what, window=window, written="nothing", fix="keep the rollup as it is")
             if self.options.fails_fast:
                 raise error
-            self.outcome.failed[window] = error
-        return tuple(window for window in block if window not in self.outcome.failed)
+            self.failed[window] = error
+        return tuple(window for window in block if window not in self.failed)
 
     def _leave(self, block: Block) -> None:
         for window in block:
             what = f"not tried, for {self.bad} windows had failed before"
-            self.outcome.failed[window] = InfluxRollupError(what, window=window, written="nothing")
+            self.failed[window] = InfluxRollupError(what, window=window, written="nothing")

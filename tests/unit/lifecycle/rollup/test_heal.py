@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.heal import HealResult, plan_healing
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup_run import RollupRun
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -23,7 +24,9 @@ def test_lookback_begins_with_the_years_that_influxdb_stores_when_it_is_longer(h
         aggregates=("count",),
     )
     year = Interval(datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
-    steps = plan_healing(spec, year, RunInfo(), datetime(2026, 1, 2, tzinfo=UTC), RollupOptions(heal=heal))
+    steps = plan_healing(
+        RollupRun(spec, RunInfo(), lambda: datetime(2026, 1, 2, tzinfo=UTC), RollupOptions(heal=heal)), year
+    )
     next(steps)
     with pytest.raises(StopIteration) as end:
         steps.send((None, None, None))
