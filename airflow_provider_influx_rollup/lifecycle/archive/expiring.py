@@ -102,10 +102,11 @@ def archive_expiring(
     bucket = yield from require_bucket(spec.bucket, grid.window_at(began))
     spec = yield from located(spec)
     counts = yield from _counted(spec, bucket, expiring_windows(spec, bucket, grid, within, began))
-    waiting, failed = yield from _sorted_out(spec, bucket, counts, began)
+    waiting, lost = yield from _sorted_out(spec, bucket, counts, began)
     chosen = [] if dry_run else waiting[:max_windows]
-    rows = yield from _archive_each(spec, chosen, run, now, versions, failed)
+    rows, failed = yield from _archive_each(spec, chosen, run, now, versions)
     archived = [window for window in chosen if window not in failed]
+    failed = {**lost, **failed}
     if failed:
         raise _failure(spec, bucket, failed, len(archived))
     left = waiting[len(chosen) :]
@@ -187,23 +188,19 @@ def _archive_each(
     run: RunInfo,
     now: Clock,
     versions: Mapping[str, str],
-    failed: dict[Interval, InfluxRollupError],
-) -> Steps[int]:
-    """Archive windows and return how many points that were.
-
-    :param failed: gets the windows that could not be archived
-    """
-    rows = 0
+) -> Steps[tuple[int, dict[Interval, InfluxRollupError]]]:
+    """Archive windows; how many points that were, and the windows that could not be archived."""
+    rows, failed = 0, dict[Interval, InfluxRollupError]()
     for window in windows:
         try:
             result = yield from archive(spec, [window], run, now, versions)
-            rows += int(result.as_json()["rows_out"])
+            rows += result.rows_out
         except InfluxRollupError as error:
             if not is_of_windows(error) or isinstance(error, StoreError):
                 raise
             failed[window] = error
             yield from ask(Report(str(error), "warning"))
-    return rows
+    return rows, failed
 
 
 def _lost(spec: ArchiveSpec, window: Interval, rows: int, known_rows: int) -> WindowFrozen:

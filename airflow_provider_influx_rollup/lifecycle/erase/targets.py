@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -244,13 +245,13 @@ def find_rows(
     found = yield from find_matching(
         bucket, source_of(*place, spec.tags), reach, spec.archive.max_rows_per_read
     )
-    windows: dict[str, dict[int, int]] = {one: {} for one in names}
+    windows: dict[str, Counter[int]] = {one: Counter() for one in names}
     for span in found.spans:
         values = TargetValues(bucket=place[0], measurement=place[1], interval=span, tags=spec.filters)
         for frame in (yield from ask(values)):
             for one in here:
-                _add_windows(windows[one.name], one.rollup, frame)
-    return Holding.of(name, found.points, **details), windows
+                windows[one.name].update(_points_by_window(one.rollup, frame))
+    return Holding.of(name, found.points, **details), {one: dict(held) for one, held in windows.items()}
 
 
 def place_name(place: tuple[str, str]) -> str:
@@ -271,8 +272,9 @@ def reach_of(spec: EraseSpec, readers: Readers, place: tuple[str, str]) -> Inter
     return Interval(start, stop) if start < stop else None
 
 
-def _add_windows(windows: dict[int, int], rollup: RollupSpec, frame: Frame) -> None:
-    """Add the windows of some rows, and what counts among them say."""
+def _points_by_window(rollup: RollupSpec, frame: Frame) -> Counter[int]:
+    """The windows of some rows, with the points that counts among them stand for."""
+    windows: Counter[int] = Counter()
     owned = Claim.of(rollup).rules
     for name in frame.fields:
         if not owned.owns(name):
@@ -280,4 +282,5 @@ def _add_windows(windows: dict[int, int], rollup: RollupSpec, frame: Frame) -> N
         column = frame.of_field(name)
         is_count = name.endswith(COUNT_SUFFIX) and column.values.dtype.kind in "iu"
         for start, value in zip(column.time_ns.tolist(), column.values.tolist(), strict=True):
-            windows[start] = windows.get(start, 0) + (int(value) if is_count else 0)
+            windows[start] += int(value) if is_count else 0
+    return windows

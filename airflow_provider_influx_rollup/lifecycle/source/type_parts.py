@@ -82,7 +82,9 @@ class TypeParts:
         good: list[tuple[Interval, ...]] = []
         refused: dict[Interval, AggregateTypeMismatch] = {}
         for run in runs:
-            self._cut(tuple(run), good, refused)
+            of_one_type, mixed = self._cut(tuple(run))
+            good += of_one_type
+            refused |= mixed
         return good, refused
 
     def _require_one_possible(self) -> None:
@@ -91,23 +93,18 @@ class TypeParts:
                 self.rules.select(types)
 
     def _cut(
-        self,
-        run: tuple[Interval, ...],
-        good: list[tuple[Interval, ...]],
-        refused: dict[Interval, AggregateTypeMismatch],
-    ) -> None:
+        self, run: tuple[Interval, ...]
+    ) -> tuple[list[tuple[Interval, ...]], dict[Interval, AggregateTypeMismatch]]:
         try:
             self.selection_of(run)
         except AggregateTypeMismatch as error:
             if len(run) == 1:
                 error.window = run[0]
-                refused[run[0]] = error
-                return
+                return [], {run[0]: error}
             middle = len(run) // 2
-            self._cut(run[:middle], good, refused)
-            self._cut(run[middle:], good, refused)
-        else:
-            good.append(run)
+            (good, refused), (good_later, refused_later) = self._cut(run[:middle]), self._cut(run[middle:])
+            return good + good_later, refused | refused_later
+        return [run], {}
 
     def _overlapping(self, windows: Sequence[Interval]) -> list[Types]:
         span = Interval.spanning(windows)
