@@ -178,7 +178,7 @@ def test_only_the_named_series_go_when_names_are_hostile(scene: EraseScene) -> N
         ({"tags": {"customer": ""}}, "it is empty"),
         ({"tags": {"_field": "temp"}}, "InfluxDB uses it itself"),
         ({"pipelines": ("nobody",)}, "knows no pipeline"),
-        ({"quarantine_buckets": ("no such bucket",)}, "does not exist"),
+        ({"quarantine_buckets": ("no such bucket",)}, "there is no bucket"),
     ],
     ids=lambda value: str(value)[:30] if isinstance(value, dict) else "",
 )

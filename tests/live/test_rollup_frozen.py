@@ -222,7 +222,7 @@ def test_later_windows_are_left_when_retention_reaches_them_while_the_run_goes_o
         if report.message.startswith("1 of 2 windows"):
             clocks.append(scene.tomorrow + timedelta(hours=1))
 
-    with pytest.raises(WindowsFailed, match="reached the window while the run went on"):
+    with pytest.raises(WindowsFailed, match="reached the window during the run"):
         drive(steps, scene.client, a_day_passes)
     assert len(scene.stored()) == 4
     assert scene.receipts("state") == ["COMMITTED", "PLANNED"]
