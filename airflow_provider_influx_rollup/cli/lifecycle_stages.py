@@ -120,7 +120,7 @@ class LifecycleRun:
         from airflow_provider_influx_rollup.lifecycle.validate.validate import validate
 
         spec = validate_spec(self.lifecycle)
-        result = self.server.drive(validate(spec, self.interval, self.run, self._now))
+        result = self.server.drive(validate(spec, self.interval, self.run, self._now)).as_json()
         is_ok = result["state"] == "ok"
         reaction = self.lifecycle.validation.on_failure if self.lifecycle.validation else "warn"
         stops = not is_ok and reaction in ("fail", "skip")
@@ -168,7 +168,7 @@ class LifecycleRun:
         from airflow_provider_influx_rollup.lifecycle.deadman.deadman import check_deadman
 
         declared = self.lifecycle.deadman
-        result = self.server.drive(check_deadman(deadman_spec(self.lifecycle), self.interval))
+        result = self.server.drive(check_deadman(deadman_spec(self.lifecycle), self.interval)).as_json()
         is_dead = result["state"] == "dead"
         what = f"{result['alive']} of {result['expected']} series are alive"
         fails = is_dead and declared is not None and declared.on_dead == "fail"
