@@ -75,6 +75,7 @@ OPERATORS = (
     "compact",
     "export",
     "erase",
+    "buckets",
 )
 _CONFIG: dict[str, Any] = {
     "influx_rollup": {

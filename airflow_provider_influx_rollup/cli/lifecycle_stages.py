@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.steps.step import Steps
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 
-VALIDATE, ROLLUP, DEADMAN, RECONCILE, ARCHIVE, PURGE = STAGES = (
+BUCKETS, VALIDATE, ROLLUP, DEADMAN, RECONCILE, ARCHIVE, PURGE = STAGES = (
+    "buckets",
     "validate",
     "rollup",
     "deadman",
@@ -88,6 +89,8 @@ class LifecycleRun:
         """
         declared = self.lifecycle
         found: list[tuple[str, Callable[[], StageOutcome]]] = []
+        if declared.buckets:
+            found.append((BUCKETS, self._ensure_buckets))
         if declared.validation is not None:
             found.append((VALIDATE, self._validate))
         found += [(ROLLUP, partial(self._roll_up, spec)) for spec in declared.specs()]
@@ -106,7 +109,8 @@ class LifecycleRun:
 
         :raises BucketNotFound: naming all that are missing
         """
-        names = self.lifecycle.buckets_used()
+        made = {one.name for one in self.lifecycle.buckets}
+        names = [name for name in self.lifecycle.buckets_used() if name not in made]
         missing = [name for name in names if self.server.client.find_bucket(name) is None]
         if missing:
             what = f"bucket {', '.join(map(repr, missing))} does not exist, or the token may not read it"
@@ -115,6 +119,14 @@ class LifecycleRun:
 
     def _now(self) -> datetime:
         return self.server.client.now()
+
+    def _ensure_buckets(self) -> StageOutcome:
+        from airflow_provider_influx_rollup.lifecycle.buckets.buckets import ensure_buckets
+
+        declared = self.lifecycle
+        found = self.server.drive(ensure_buckets(declared.buckets, declared.ledger_bucket, self._now))
+        told = "; ".join(map(str, found.changes)) or "all as declared"
+        return StageOutcome(BUCKETS, told, found.as_json())
 
     def _validate(self) -> StageOutcome:
         from airflow_provider_influx_rollup.lifecycle.validate.validate import validate

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_influx_rollup import __version__
 from airflow_provider_influx_rollup.cli import (
     archive,
+    buckets,
     catalog,
     certificate,
     compact,
@@ -21,6 +22,7 @@ from airflow_provider_influx_rollup.cli import (
     doctor,
     erase,
     export,
+    init,
     lateness,
     lint,
     plan,
@@ -31,6 +33,7 @@ from airflow_provider_influx_rollup.cli import (
     rollup,
     run,
     schema,
+    token,
     validate,
     verify,
 )
@@ -50,11 +53,13 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.output import Output
 
 COMMANDS = (
+    init,
     run,
     rollup,
     validate,
     deadman,
     purge,
+    buckets,
     plan,
     coverage,
     verify,
@@ -70,6 +75,7 @@ COMMANDS = (
     export,
     erase,
     certificate,
+    token,
     schema,
 )
 

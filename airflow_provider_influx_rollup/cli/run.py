@@ -109,13 +109,23 @@ def chosen(args: Namespace) -> list[Lifecycle]:
 
 
 def first_interval(args: Namespace, lifecycle: Lifecycle, server: Server) -> Interval:
-    """The windows of the first tier that are meant; those that are due, when no end is given."""
+    """The windows of the first tier that are meant; those that are due, when no end is given.
+
+    A start that is not named exactly moves back to where the coarsest tier begins that fits in, so that all of them are whole.
+    """
     from airflow_provider_influx_rollup.cli.interval import interval_of
+    from airflow_provider_influx_rollup.lifecycle.pipeline.declared import longest_window
     from airflow_provider_influx_rollup.windows.duration import Duration
+    from airflow_provider_influx_rollup.windows.interval import Interval
 
     spec = lifecycle.specs()[0]
     due = server.client.now() - Duration.of(spec.lateness, allow_zero=True).timedelta
-    return interval_of(args, spec.grid, due)
+    found = interval_of(args, spec.grid, due)
+    if args.start is not None:
+        return found
+    grids = [one.grid.grid() for one in lifecycle.specs()]
+    fitting = [grid for grid in grids if longest_window(grid) <= found.duration]
+    return Interval(min([found.start, *(grid.floor(found.start) for grid in fitting)]), found.stop)
 
 
 def _run_one(

@@ -19,11 +19,13 @@ from airflow_provider_influx_rollup.flux.query import ArrowQuery, DigestQuery, R
 from airflow_provider_influx_rollup.flux.write_points import FluxPoint, write_queries
 from airflow_provider_influx_rollup.step import Step
 from airflow_provider_influx_rollup.steps.influx import (
+    ApplyBucket,
     CheckWritable,
     Delete,
     EnsureBucket,
     FindBucket,
     Gather,
+    LookAtBucket,
     ParseScript,
     Query,
     Report,
@@ -70,6 +72,8 @@ ACTIONS: Actions = {
     ShowKeys: lambda client, step: client.source_keys(step.bucket, step.measurement),
     FindBucket: lambda client, step: client.find_bucket(step.name),
     EnsureBucket: lambda client, step: client.ensure_bucket(step.name, step.retention_seconds),
+    LookAtBucket: lambda client, step: client.buckets.look(step.name),
+    ApplyBucket: lambda client, step: client.buckets.apply(step),
     Sleep: lambda _client, step: time.sleep(step.seconds),
 }
 

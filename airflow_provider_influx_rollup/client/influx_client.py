@@ -14,6 +14,7 @@ from airflow_provider_influx_rollup.archive.annotated_rows import Row, RowDecode
 from airflow_provider_influx_rollup.client import requests
 from airflow_provider_influx_rollup.client.answers import bucket_of
 from airflow_provider_influx_rollup.client.batches import split_lines
+from airflow_provider_influx_rollup.client.bucket_admin import BucketAdmin
 from airflow_provider_influx_rollup.client.hex_texts import (
     DoubtfulDecoder,
     LostTextsThere,
@@ -25,6 +26,7 @@ from airflow_provider_influx_rollup.client.influxql import InfluxQL
 from airflow_provider_influx_rollup.client.requests import Request
 from airflow_provider_influx_rollup.client.responses import error_of_text
 from airflow_provider_influx_rollup.client.retry import call_with_retries
+from airflow_provider_influx_rollup.client.token_admin import TokenAdmin
 from airflow_provider_influx_rollup.client.transport import Transport
 from airflow_provider_influx_rollup.client.whole_texts import WholeTextQuery, with_advice
 from airflow_provider_influx_rollup.exceptions import (
@@ -89,6 +91,8 @@ class InfluxClient:
         self._settings = settings
         self._transport = Transport(settings)
         self._influxql = InfluxQL(settings.org, self._json)
+        self.buckets = BucketAdmin(settings.org, self._json, self._org_id)
+        self.tokens = TokenAdmin(self._json, self._org_id)
 
     def __enter__(self) -> InfluxClient:
         return self

@@ -223,6 +223,54 @@ def create_bucket_request(org_id: str, name: str, retention_seconds: int) -> Req
     )
 
 
+def make_bucket_request(name: str, body: Mapping[str, Any]) -> Request:
+    """Create a bucket with all that is set of it.
+
+    :param body: as the API takes it
+    """
+    return _change("POST", "/api/v2/buckets", body, f"creating bucket {name!r}", 201)
+
+
+def change_bucket_request(bucket_id: str, name: str, body: Mapping[str, Any]) -> Request:
+    """Change what is set of a bucket."""
+    return _change("PATCH", f"/api/v2/buckets/{bucket_id}", body, f"changing bucket {name!r}", 200)
+
+
+def list_labels_request(org_id: str) -> Request:
+    """List the labels of an organisation."""
+    path = _path("/api/v2/labels", orgID=org_id)
+    return Request(kind=RequestKind.ADMIN, about="listing the labels", method="GET", path=path)
+
+
+def make_label_request(org_id: str, name: str) -> Request:
+    """Create a label."""
+    body = {"orgID": org_id, "name": name, "properties": {}}
+    return _change("POST", "/api/v2/labels", body, f"creating label {name!r}", 201)
+
+
+def add_label_request(bucket_id: str, name: str, label_id: str) -> Request:
+    """Put a label on a bucket."""
+    body = {"labelID": label_id}
+    return _change("POST", f"/api/v2/buckets/{bucket_id}/labels", body, f"labelling bucket {name!r}", 201)
+
+
+def make_token_request(body: Mapping[str, Any]) -> Request:
+    """Create a token; the answer holds it."""
+    return _change("POST", "/api/v2/authorizations", body, "creating a token", 201)
+
+
+def _change(method: str, path: str, body: Mapping[str, Any], about: str, status: int) -> Request:
+    return Request(
+        kind=RequestKind.ADMIN,
+        about=about,
+        method=method,
+        path=path,
+        body=_json(body),
+        headers=JSON_TYPE,
+        expected=frozenset({status}),
+    )
+
+
 def health_request() -> Request:
     """Ask how the server is; needs no token."""
     return Request(

@@ -144,6 +144,47 @@ class Bucket:
     org_id: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BucketSettings:
+    """What is set of a bucket.
+
+    :param retention_seconds: 0 keeps forever
+    :param labels: their names, sorted
+    """
+
+    id: str
+    retention_seconds: int
+    shard_group_seconds: int
+    description: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtBucket(Step[BucketSettings | None]):
+    """Look up what is set of a bucket. The result is None when it is missing, or the token may not read it."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyBucket(Step[None]):
+    """Make a bucket, or change one.
+
+    :param id: of the one that is changed; empty makes it
+    :param retention_seconds: 0 keeps forever
+    :param shard_group_seconds: None leaves it, or lets InfluxDB choose
+    :param description: None leaves it
+    :param labels: those to add; they are made when they are missing
+    """
+
+    name: str
+    id: str
+    retention_seconds: int
+    shard_group_seconds: int | None = None
+    description: str | None = None
+    labels: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Sleep(Step[None]):
     """Wait; the async driver does so without a thread. The result is None.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -10,13 +11,14 @@ from typing import Any
 from airflow_provider_influx_rollup.airflow_compat import TaskGroup
 from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle, Tier
+from airflow_provider_influx_rollup.lifecycle.pipeline.declared_bucket import Bucket
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared_ends import Archive, Deadman, Validation
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import COMPLETE, ENDING
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
 from airflow_provider_influx_rollup.windows.duration import DurationLike
 
-__all__ = ["Archive", "Deadman", "Lifecycle", "Tier", "Validation", "lifecycle_task_group"]
+__all__ = ["Archive", "Bucket", "Deadman", "Lifecycle", "Tier", "Validation", "lifecycle_task_group"]
 
 
 def lifecycle_task_group(
@@ -42,12 +44,7 @@ def lifecycle_task_group(
     :raises ConfigurationError: when a tier's retention is shorter than the next tier's lag
     """
     if not isinstance(lifecycle.measurement, str):
-        with TaskGroup(group_id) as group:
-            of_each = lifecycle.each()
-            names = _group_ids([str(one.measurement) for one in of_each])
-            for one, name in zip(of_each, names, strict=True):
-                lifecycle_task_group(one, group_id=name, influx_conn_id=influx_conn_id, **task_arguments)
-        return group
+        return _group_of_groups(lifecycle, group_id, influx_conn_id, task_arguments)
     with TaskGroup(group_id) as group:
         lifecycle.require_kept(_between_runs(lifecycle, group))
         shared = {
@@ -73,7 +70,37 @@ def lifecycle_task_group(
             last = [reconciled]
         if lifecycle.archive is not None:
             _archive_tasks(lifecycle, lifecycle.archive, shared)[0].set_upstream(last)
+        if lifecycle.buckets:
+            # before all that has nothing before it
+            first = list(group.get_roots())
+            _buckets_task(lifecycle, shared).set_downstream(first)
     return group
+
+
+def _group_of_groups(
+    lifecycle: Lifecycle, group_id: str, influx_conn_id: str, task_arguments: dict[str, Any]
+) -> TaskGroup:
+    with TaskGroup(group_id) as group:
+        of_each = lifecycle.each()
+        names = _group_ids([str(one.measurement) for one in of_each])
+        groups = [
+            lifecycle_task_group(
+                replace(one, buckets=()), group_id=name, influx_conn_id=influx_conn_id, **task_arguments
+            )
+            for one, name in zip(of_each, names, strict=True)
+        ]
+        if lifecycle.buckets:
+            shared = {**task_arguments, "influx_conn_id": influx_conn_id}
+            _buckets_task(lifecycle, shared).set_downstream(groups)
+    return group
+
+
+def _buckets_task(lifecycle: Lifecycle, shared: dict[str, Any]) -> Any:
+    from airflow_provider_influx_rollup.operators.buckets import EnsureBucketsOperator
+
+    arguments = {name: value for name, value in shared.items() if name != "deferrable"}
+    arguments["ledger_bucket"] = lifecycle.ledger_bucket
+    return EnsureBucketsOperator(task_id="buckets", buckets=lifecycle.buckets, **arguments)
 
 
 def _validation_task(lifecycle: Lifecycle, validation: Validation, shared: dict[str, Any]) -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, RuleInvalid, WindowMisaligned
 from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_BUCKET
+from airflow_provider_influx_rollup.lifecycle.pipeline.declared_bucket import Bucket
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared_ends import Archive, Deadman, Validation
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared_file import declared_of_text
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
@@ -74,6 +75,7 @@ class Lifecycle:
     :param validation: what is checked before the first tier; None: nothing
     :param archive: where points are archived, and when they are purged; None: not at all
     :param deadman: which series are to be heard of; None: not watched
+    :param buckets: buckets that are made and changed before anything else
     :param heal: how far before each run's interval windows that are not COMMITTED, or under an earlier declaration, are rolled
         up too, a Flux duration; None: not at all
     :raises ConfigurationError: when the tiers do not fit each other: parts that are missing, a retention that is
@@ -95,6 +97,7 @@ class Lifecycle:
     archive: Archive | None = None
     deadman: Deadman | None = None
     heal: DurationLike | None = None
+    buckets: Sequence[Bucket] = ()
 
     @classmethod
     def from_yaml(cls, path: str | PathLike[str]) -> Lifecycle:
@@ -109,6 +112,7 @@ class Lifecycle:
 
     def __post_init__(self) -> None:
         keep_flux_texts(self, "retention", "run_every", "reconcile", "heal")
+        self._require_one_retention()
         if not isinstance(self.measurement, str):
             _require_distinct(texts_of(self.measurement, "measurement"))
             self.each()
@@ -168,6 +172,15 @@ class Lifecycle:
             ledger_bucket=self.ledger_bucket,
             source_tier=None if below is None else below.pipeline_name,
         )
+
+    def _require_one_retention(self) -> None:
+        """A bucket keeps its points as long as both places say."""
+        kept = {self.source_bucket: self.retention, **{tier.bucket: tier.retention for tier in self.tiers}}
+        for one in self.buckets:
+            told = kept.get(one.name)
+            if told is not None and one.retention_seconds != int(shortest_length(told).total_seconds()):
+                what = f"bucket {one.name!r} is to keep its points for {one.retention or 'ever'}, and for {told} elsewhere"
+                raise ConfigurationError(what, written="nothing", fix="give it one retention")
 
     def buckets_used(self) -> list[str]:
         """The buckets that must exist: where points arrive, the source, and that of each tier."""

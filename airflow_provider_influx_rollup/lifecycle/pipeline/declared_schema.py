@@ -38,7 +38,8 @@ def _object(made: type[Any], parts: dict[str, Any]) -> dict[str, Any]:
     for one in fields(made):
         properties[one.name] = {"description": told.get(one.name, ""), **_of(hints[one.name], parts)}
         if one.default is not MISSING and one.default is not None:
-            properties[one.name]["default"] = one.default
+            is_list = isinstance(one.default, tuple)
+            properties[one.name]["default"] = list(one.default) if is_list else one.default
     return {
         "type": "object",
         "description": cleandoc(made.__doc__ or "").splitlines()[0],

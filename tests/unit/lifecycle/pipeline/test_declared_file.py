@@ -34,6 +34,10 @@ FULL: dict[str, Any] = GOOD | {
     "ledger_bucket": "ledger",
     "validation": {"rules": [{"rule": "range", "field": "usage", "high": 100}], "on_failure": "warn"},
     "deadman": {"silence": "10m", "group_by": ["host"], "expected_series": [{"host": "b"}], "level": "warn"},
+    "buckets": [
+        {"name": "raw", "retention": "30d", "shard_group": "1d", "description": "as sent", "labels": ["hot"]},
+        {"name": "days"},
+    ],
     "archive": {"path": "s3://lake/telemetry", "every": "1d", "purge_after": "14d", "quiet_for": "1d"},
 }
 
@@ -109,6 +113,9 @@ def test_example_is_read_when_the_guide_shows_it(tmp_path: Path) -> None:
         (YAML.replace("    offset: 7s\n", "") + "retention: 1d\n", "retention: reconcile=7d|retention: .*7d"),
         (YAML + "validation: {rules: [], on_failure: explode}\n", r"validation\.on_failure: .*use one of fail, quar"),
         (YAML + "archive: {path: /a, purge_after: 1h}\n", "line 9, archive.purge_after: purge_after=1h"),
+        (YAML.replace("    offset: 7s\n", "") + "buckets: [{name: raw, schema: a.csv}]\n", r"buckets\[0\].*OSS does not know"),
+        (YAML.replace("    offset: 7s\n", "") + "buckets: [{name: raw, retention: 10m}]\n", r"buckets\[0\].*at least 1h"),
+        (YAML.replace("    offset: 7s\n", "") + "retention: 30d\nbuckets: [{name: raw, retention: 7d}]\n", "line 9, buckets: .*give it one"),
         ('{"source_bucket": "raw", "measurement": "m", "tiers": "1h"}', "tiers: '1h' is not possible"),
         ('{"source_bucket": "raw", "measurement": "m", "tiers": []}', "has no tier"),
         ('{"source_bucket": "raw", "measurement": "m", "tiers": ["1h"]}', r"tiers\[0\]: Tier has no parameters"),
@@ -173,7 +180,7 @@ def test_every_parameter_is_described_when_an_editor_shows_it() -> None:
         (name, key) for name, part in parts.items() for key, one in part["properties"].items()
         if not one["description"]
     ]  # fmt: skip
-    assert (len(parts), lacking) == (5, [])
+    assert (len(parts), lacking) == (6, [])
 
 
 @pytest.mark.parametrize(
@@ -200,6 +207,8 @@ def test_every_parameter_is_described_when_an_editor_shows_it() -> None:
         (GOOD | {"deadman": {"level": "ok"}}, False),
         (GOOD | {"deadman": {"expected_series": [{"host": 1}]}}, False),
         (GOOD | {"archive": {"path": "/a", "purge_after": 30}}, False),
+        (GOOD | {"buckets": [{"name": "raw", "retention": 30}]}, False),
+        (GOOD | {"buckets": {"name": "raw"}}, False),
         ([GOOD], False),
         (None, False),
     ],

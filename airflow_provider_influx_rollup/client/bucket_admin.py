@@ -1,0 +1,96 @@
+"""Buckets with all that is set of them: made, looked at and changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_influx_rollup.client import requests
+from airflow_provider_influx_rollup.client.requests import Request
+from airflow_provider_influx_rollup.exceptions import BucketNotFound, InfluxRejected
+from airflow_provider_influx_rollup.steps.influx import ApplyBucket, BucketSettings
+
+Ask = Callable[[Request], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class BucketAdmin:
+    """The buckets of one organisation.
+
+    :param org: its name
+    :param ask: sends a request and returns its JSON
+    :param org_id: its id, for a bucket that is made
+    """
+
+    org: str
+    ask: Ask
+    org_id: Callable[[str], str]
+
+    def look(self, name: str) -> BucketSettings | None:
+        """What is set of a bucket; None when it is missing, or the token may not read it."""
+        try:
+            answer = self.ask(requests.find_bucket_request(self.org, name))
+        except BucketNotFound:
+            return None
+        found = [item for item in answer["buckets"] if item["name"] == name]
+        return settings_of(found[0]) if found else None
+
+    def apply(self, wanted: ApplyBucket) -> None:
+        """Make or change a bucket; again it is the same.
+
+        :raises InfluxForbidden: when the token may not
+        """
+        identity = wanted.id or self._made(wanted)
+        if wanted.id:
+            self.ask(requests.change_bucket_request(wanted.id, wanted.name, _body(wanted)))
+        if wanted.labels:
+            self._label(identity, wanted)
+
+    def _made(self, wanted: ApplyBucket) -> str:
+        body = {"orgID": self.org_id(wanted.name), "name": wanted.name, **_body(wanted)}
+        try:
+            return str(self.ask(requests.make_bucket_request(wanted.name, body))["id"])
+        except InfluxRejected:
+            found = self.look(wanted.name)
+            if found is None:
+                raise
+            # another worker was faster, or a try whose answer was lost has made it
+            self.ask(requests.change_bucket_request(found.id, wanted.name, _body(wanted)))
+            return found.id
+
+    def _label(self, identity: str, wanted: ApplyBucket) -> None:
+        org_id = self.org_id(wanted.name)
+        known = self.ask(requests.list_labels_request(org_id))["labels"]
+        ids = {label["name"]: label["id"] for label in known}
+        for name in wanted.labels:
+            if name not in ids:
+                ids[name] = self.ask(requests.make_label_request(org_id, name))["label"]["id"]
+            try:
+                self.ask(requests.add_label_request(identity, wanted.name, ids[name]))
+            except InfluxRejected:
+                # another worker was faster, or a try whose answer was lost
+                found = self.look(wanted.name)
+                if found is None or name not in found.labels:
+                    raise
+
+
+def settings_of(item: Mapping[str, Any]) -> BucketSettings:
+    """What is set of a bucket, of its JSON."""
+    rule: Mapping[str, Any] = next(iter(item.get("retentionRules") or []), {})
+    return BucketSettings(
+        id=str(item["id"]),
+        retention_seconds=int(rule.get("everySeconds", 0)),
+        shard_group_seconds=int(rule.get("shardGroupDurationSeconds", 0)),
+        description=str(item.get("description", "")),
+        labels=tuple(sorted(str(label["name"]) for label in item.get("labels") or [])),
+    )
+
+
+def _body(wanted: ApplyBucket) -> dict[str, Any]:
+    # without a rule InfluxDB leaves the retention as it is
+    rule: dict[str, Any] = {"type": "expire", "everySeconds": wanted.retention_seconds}
+    if wanted.shard_group_seconds is not None:
+        rule["shardGroupDurationSeconds"] = wanted.shard_group_seconds
+    described = {} if wanted.description is None else {"description": wanted.description}
+    return {"retentionRules": [rule], **described}

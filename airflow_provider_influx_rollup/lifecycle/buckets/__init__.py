@@ -1,0 +1,1 @@
+"""The verb buckets: make buckets what is declared of them."""

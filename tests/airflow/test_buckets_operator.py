@@ -1,0 +1,67 @@
+"""The operator of buckets in Airflow: as a setup task, in a lifecycle, and what is refused when a DAG is parsed."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from airflow_provider_influx_rollup.airflow_compat import AirflowFailException
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.operators.buckets import Bucket, EnsureBucketsOperator
+from airflow_provider_influx_rollup.task_groups.lifecycle import Lifecycle, Tier, lifecycle_task_group
+from tests.scenes.task_scene import make_context
+
+pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
+
+START = datetime(2025, 3, 8, tzinfo=UTC)
+
+
+def context() -> dict[str, Any]:
+    return make_context(data_interval_start=START, data_interval_end=START)
+
+
+def test_buckets_are_made_when_a_setup_task_declares_them(client: InfluxClient) -> None:
+    from airflow.providers.common.compat.sdk import DAG
+
+    name = f"made_{uuid.uuid4().hex[:10]}"
+    with DAG("a", schedule=None, start_date=START):
+        task = EnsureBucketsOperator(
+            task_id="b", influx_conn_id="tele", buckets=[Bucket(name, retention="7d")]
+        ).as_setup()
+    assert task.is_setup
+    assert task.execute(context())["state"] == "ensured"
+    found = client.find_bucket(name)
+    assert found is not None
+    assert found.retention_seconds == 7 * 86_400
+    assert task.execute(context())["changes"] == []
+
+
+def test_task_fails_for_good_when_points_would_be_lost(client: InfluxClient) -> None:
+    name = f"made_{uuid.uuid4().hex[:10]}"
+    client.ensure_bucket(name)
+    client.write_lines(name, ["m x=1 1741392000000000000"])
+    task = EnsureBucketsOperator(task_id="b", influx_conn_id="tele", buckets=[Bucket(name, retention="7d")])
+    with pytest.raises(AirflowFailException, match="neither rolled up nor archived"):
+        task.execute(context())
+
+
+@pytest.mark.parametrize("measurement", ["m", ["m", "n"]])
+def test_buckets_come_first_when_a_lifecycle_declares_them(measurement: Any) -> None:
+    from airflow.providers.common.compat.sdk import DAG
+
+    tiers = [Tier("hours", "1h", ["count"])]
+    lifecycle = Lifecycle("raw", measurement, tiers, buckets=[Bucket("hours")], reconcile="1d")
+    with DAG("a", schedule=None, start_date=START) as dag:
+        lifecycle_task_group(lifecycle, influx_conn_id="tele")
+    assert [task.task_id for task in dag.roots] == ["lifecycle.buckets"]
+    assert len(dag.get_task("lifecycle.buckets").downstream_task_ids) == (1 if measurement == "m" else 2)
+
+
+def test_dag_is_refused_when_it_declares_no_bucket() -> None:
+    for wrong in ([], ["raw"]):
+        with pytest.raises(ConfigurationError, match="no list of Bucket"):
+            EnsureBucketsOperator(task_id="b", buckets=wrong)  # type: ignore[arg-type]
