@@ -99,7 +99,8 @@ def _lifecycle(server: Server, bucket: str) -> tuple[str, list[str]]:
         raise BucketNotFound(
             what, written="nothing", fix="correct --bucket, or give the token the permission"
         )
-    measurements = sorted(server.drive(ask(FirstPoints(bucket, EVER))))
+    firsts = server.drive(ask(FirstPoints(bucket, EVER)))
+    measurements = sorted(firsts)
     if not measurements:
         what = f"bucket {bucket!r} has no points"
         raise ConfigurationError(what, written="nothing", fix="name the bucket where points arrive")
