@@ -76,6 +76,8 @@ OPERATORS = (
     "export",
     "erase",
     "buckets",
+    "task_deploy",
+    "task_run",
 )
 _CONFIG: dict[str, Any] = {
     "influx_rollup": {
@@ -156,7 +158,12 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [f"{PACKAGE}.operators.{name}" for name in OPERATORS],
             }
         ],
-        "sensors": [{"integration-name": "InfluxDB 2", "python-modules": [f"{PACKAGE}.sensors.window"]}],
+        "sensors": [
+            {
+                "integration-name": "InfluxDB 2",
+                "python-modules": [f"{PACKAGE}.sensors.window", f"{PACKAGE}.sensors.task_run"],
+            }
+        ],
         "triggers": [
             {
                 "integration-name": "InfluxDB 2",

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from airflow_provider_influx_rollup.client.retry import giving_up_after
+from airflow_provider_influx_rollup.client.task_actions import TASK_ACTIONS
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.flux.query import ArrowQuery, DigestQuery, RowsQuery
 from airflow_provider_influx_rollup.flux.write_points import FluxPoint, write_queries
@@ -75,6 +76,7 @@ ACTIONS: Actions = {
     LookAtBucket: lambda client, step: client.buckets.look(step.name),
     ApplyBucket: lambda client, step: client.buckets.apply(step),
     Sleep: lambda _client, step: time.sleep(step.seconds),
+    **TASK_ACTIONS,
 }
 
 

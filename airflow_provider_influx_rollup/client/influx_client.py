@@ -27,6 +27,7 @@ from airflow_provider_influx_rollup.client.requests import Request
 from airflow_provider_influx_rollup.client.responses import error_of_text
 from airflow_provider_influx_rollup.client.retry import call_with_retries
 from airflow_provider_influx_rollup.client.token_admin import TokenAdmin
+from airflow_provider_influx_rollup.client.task_api import TaskApi
 from airflow_provider_influx_rollup.client.transport import Transport
 from airflow_provider_influx_rollup.client.whole_texts import WholeTextQuery, with_advice
 from airflow_provider_influx_rollup.exceptions import (
@@ -93,6 +94,7 @@ class InfluxClient:
         self._influxql = InfluxQL(settings.org, self._json)
         self.buckets = BucketAdmin(settings.org, self._json, self._org_id)
         self.tokens = TokenAdmin(self._json, self._org_id)
+        self.tasks = TaskApi(settings.org, self._json, self._send)
 
     def __enter__(self) -> InfluxClient:
         return self

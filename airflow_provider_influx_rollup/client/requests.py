@@ -81,7 +81,7 @@ def query_request(
         about="the query",
         method="POST",
         path=path,
-        body=_json(body),
+        body=json_body(body),
         headers=headers,
         expected=expected,
     )
@@ -127,7 +127,7 @@ def ast_request(org: str, flux: str) -> Request:
         about="parsing the script",
         method="POST",
         path=path,
-        body=_json({"query": flux}),
+        body=json_body({"query": flux}),
         headers=JSON_TYPE,
     )
 
@@ -175,7 +175,7 @@ def delete_request(org: str, bucket: str, interval: Interval, predicate: str) ->
         about=about,
         method="POST",
         path=path,
-        body=_json(body),
+        body=json_body(body),
         headers=JSON_TYPE,
         expected=frozenset({204}),
     )
@@ -217,7 +217,7 @@ def create_bucket_request(org_id: str, name: str, retention_seconds: int) -> Req
         about=about,
         method="POST",
         path="/api/v2/buckets",
-        body=_json(body),
+        body=json_body(body),
         headers=JSON_TYPE,
         expected=frozenset({201}),
     )
@@ -291,7 +291,8 @@ def _path(path: str, **params: str) -> str:
     return f"{path}?{urlencode({name: utf8(value) for name, value in params.items()})}"
 
 
-def _json(body: Mapping[str, Any]) -> bytes:
+def json_body(body: Mapping[str, Any]) -> bytes:
+    """The bytes of a body that is sent as JSON."""
     return utf8(json.dumps(body, ensure_ascii=False))
 
 

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.steps.step import Steps
 
 #: verbs that can be deferred; ``lifecycle.<verb>.<verb>`` has ``steps_from_job(job, now) -> Steps``, and now is the clock
-VERBS = ("rollup", "rollup_script", "reconcile", "query", "deadman", "validate")
+VERBS = (
+    "rollup",
+    "rollup_script",
+    "reconcile",
+    "query",
+    "deadman",
+    "validate",
+    "task_run",
+    "task_wait",
+)
 FOLDER = "airflow_provider_influx_rollup.lifecycle"
 
 

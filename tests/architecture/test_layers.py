@@ -96,7 +96,7 @@ def test_contract_is_broken_when_a_file_imports_upward(
 
 
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
-SHARED = {"run", "pipeline", "ledger", "archive_files", "source", "target", "statuses"}
+SHARED = {"run", "pipeline", "ledger", "archive_files", "source", "target", "statuses", "native_tasks"}
 
 
 def test_verb_has_an_entry_of_its_name_when_it_has_a_folder() -> None:
@@ -117,6 +117,7 @@ OF_SCRIPTS = {
     "rollup_script/dry_run.py",
     "rollup_script/gate.py",
     "rollup_script/rollup_script.py",
+    "task_deploy/script.py",
     "source/inventory_read.py",
 }
 

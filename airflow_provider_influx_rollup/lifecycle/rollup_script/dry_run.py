@@ -35,10 +35,17 @@ def dry_run(
     return read_plan(rows)
 
 
+def sets_v(facts: ScriptFacts) -> bool:
+    """Whether the script has a ``v`` of its own."""
+    return "v" in facts.options | facts.top_names
+
+
 def why_not_planned(facts: ScriptFacts) -> str:
     """Reason why a run over an empty time range might have effects."""
     if facts.outside_imports:
         return f"the script imports {facts.outside_imports[0]}, which may act outside of the window"
     if facts.makes_rows:
         return "the script makes rows itself"
+    if sets_v(facts):
+        return "the script sets v itself"
     return "a range does not follow the window"

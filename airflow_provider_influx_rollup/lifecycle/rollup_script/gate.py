@@ -22,6 +22,7 @@ from airflow_provider_influx_rollup.flux.script import ScriptFacts, script_facts
 from airflow_provider_influx_rollup.lifecycle.rollup_script.dry_run import (
     NEEDS_ROWS,
     dry_run,
+    sets_v,
     why_not_planned,
 )
 from airflow_provider_influx_rollup.rejections import cure_of_script, is_unbounded, lacks_rows
@@ -63,6 +64,7 @@ def plan_gate(
     target_bucket: str | None = None,
     on_raw_read: OnRawRead = "warn",
     allow_fixed_ranges: bool = False,
+    is_native: bool = False,
 ) -> Steps[ScriptVerdict]:
     """Check that a script can run for a window, without reading or writing a point.
 
@@ -73,6 +75,7 @@ def plan_gate(
     :param target_bucket: the bucket it is meant to write into
     :param on_raw_read: what to do when the storage engine hands out raw points: fail, warn or allow
     :param allow_fixed_ranges: accept ranges that do not follow the window; such a script is not planned
+    :param is_native: InfluxDB's scheduler will run it; it may set its own ``v``, and is not planned then
     :return: the verdict; each of its warnings is reported too
     :raises ScriptInvalid: when the server cannot compile it or would never end it, or a write would miss a column
     :raises ScriptUnbounded: when it reads without a range, or one that does not follow the window
@@ -80,13 +83,14 @@ def plan_gate(
     :raises ConfigurationError: when it writes into a bucket that it reads, or a parameter has no Flux type
     """
     facts = yield from _facts(script, params, window)
-    _refuse_conflicts(facts, params, window)
+    if not is_native:
+        _refuse_conflicts(facts, params, window)
     _refuse_buckets(facts, target_bucket, window)
     _refuse_lost_columns(facts, window)
     _refuse_ranges(facts, allow_fixed_ranges, window)
-    warnings = [*_fact_warnings(facts)]
+    warnings = [*_fact_warnings(facts, is_native=is_native)]
     plan = None
-    if facts.can_be_planned:
+    if facts.can_be_planned and not sets_v(facts):
         try:
             plan = yield from _planned(script, window_period, params, window)
         except ScriptInvalid as error:
@@ -205,13 +209,13 @@ def _refuse_ranges(facts: ScriptFacts, allow_fixed_ranges: bool, window: Interva
         raise ScriptUnbounded(what, window=window, written=NOTHING_WRITTEN, fix=fix)
 
 
-def _fact_warnings(facts: ScriptFacts) -> list[str]:
+def _fact_warnings(facts: ScriptFacts, *, is_native: bool) -> list[str]:
     """Return what the syntax tree shows to be slow or surprising."""
     warnings = [
         f"several pipelines share the variable {name}, so nothing is pushed down: make it a function, {name} = () => ..."
         for name in facts.shared_variables
     ]
-    if facts.task is not None and facts.task.cron is not None:
+    if facts.task is not None and facts.task.cron is not None and not is_native:
         warnings.append(
             "the cron of option task is not used: the DAG's schedule decides; only name and offset are"
         )

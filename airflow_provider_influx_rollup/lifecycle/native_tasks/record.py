@@ -1,0 +1,60 @@
+"""What a deploy writes into a task's description, so that the next one knows what is its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.steps.tasks import NativeTask
+
+MARK = "Deployed by influx-rollup "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployRecord:
+    """The task as it was deployed.
+
+    :param script: SHA-256 of the whole script, with the ``v`` that was put in
+    :param status: ``"active"`` or ``"inactive"``
+    :param dag_id: the DAG that deployed it; empty when none did
+    :param pipeline: the pipeline it belongs to, as the user named it
+    :param every: length of a run's window, a Flux duration; empty when it is not known
+    :param timezone: IANA zone of the windows
+    """
+
+    script: str
+    status: str
+    dag_id: str = ""
+    pipeline: str = ""
+    every: str = ""
+    timezone: str = "UTC"
+
+    def description(self) -> str:
+        """The description of the task."""
+        values = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name)}
+        return MARK + json.dumps(values, ensure_ascii=False, sort_keys=True)
+
+    def matches(self, task: NativeTask) -> bool:
+        """Whether nobody has changed script or status since."""
+        return self.script == script_hash(task.flux) and self.status == task.status
+
+
+def record_of(task: NativeTask) -> DeployRecord | None:
+    """What the task's description tells; None when no deploy has written it, or somebody has changed it."""
+    mark, found, text = task.description.partition(MARK)
+    if mark or not found:
+        return None
+    try:
+        values = json.loads(text)
+        record = DeployRecord(**values)
+    except (ValueError, TypeError):
+        return None
+    return record if all(isinstance(value, str) for value in values.values()) else None
+
+
+def script_hash(flux: str) -> str:
+    """SHA-256 of a script, hexadecimal."""
+    return hashlib.sha256(flux.encode()).hexdigest()

@@ -1,0 +1,30 @@
+"""Which runs of a task an interval is about: one for each of its windows, scheduled for the window's stop."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from airflow_provider_influx_rollup.lifecycle.native_tasks.record import record_of, script_hash
+from airflow_provider_influx_rollup.steps.tasks import NativeTask
+from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.grid import Grid
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+
+def windows_of(task: NativeTask, interval: Interval) -> list[Interval]:
+    """The windows of an interval, in order; an interval of a task with a cron is one window.
+
+    :raises WindowMisaligned: when the task's windows do not tile the interval
+    """
+    record = record_of(task)
+    if record is not None and record.script == script_hash(task.flux) and record.every:
+        return Grid.of(record.every, timezone=record.timezone).tile(interval)
+    if task.every:
+        return Grid.of(task.every).tile(interval)
+    return [interval]
+
+
+def due_at(task: NativeTask, window: Interval) -> datetime:
+    """When the task's own schedule would run a window: its stop + the task's offset."""
+    offset = Duration.parse(task.offset, allow_zero=True).timedelta if task.offset else timedelta(0)
+    return window.stop + offset

@@ -1,0 +1,1 @@
+"""The verb task_deploy: bring a task into InfluxDB, as declared."""

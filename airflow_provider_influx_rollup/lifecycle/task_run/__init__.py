@@ -1,0 +1,1 @@
+"""The verb task_run: run a task of InfluxDB for an interval."""

@@ -1,0 +1,1 @@
+"""The verb task_wait: wait until a task of InfluxDB has run for an interval."""

@@ -1,0 +1,119 @@
+"""Tasks of InfluxDB as Airflow tasks: deployed, run, waited for, killed."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_influx_rollup.airflow_compat import (
+    AirflowException,
+    AirflowFailException,
+    TaskDeferred,
+)
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.operators.task_deploy import InfluxTaskDeployOperator
+from airflow_provider_influx_rollup.operators.task_run import InfluxTaskRunOperator
+from airflow_provider_influx_rollup.sensors.task_run import InfluxTaskRunSensor
+from airflow_provider_influx_rollup.steps.tasks import ListRuns
+from tests.scenes.native_scene import HOUR, SLOW, START, named_task, script
+from tests.scenes.task_scene import fire, make_context, reborn
+
+pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
+
+PLACE: dict[str, Any] = {"influx_conn_id": "tele", "start": START, "stop": START + HOUR}
+
+
+@pytest.fixture
+def name(client: InfluxClient) -> Iterator[str]:
+    with named_task(client) as found:
+        yield found
+
+
+@pytest.fixture
+def flux(client: InfluxClient, name: str, bucket_factory: Callable[[], str]) -> str:
+    source, target = bucket_factory(), bucket_factory()
+    client.write_lines(source, [f"m,s=a x=1.5 {int(START.timestamp()) * 10**9}"])
+    return script(name, source, target)
+
+
+def deploy(flux: str | None, **more: Any) -> dict[str, Any]:
+    task = InfluxTaskDeployOperator(task_id="deploy", flux=flux, influx_conn_id="tele", **more)
+    return task.execute(make_context())
+
+
+def test_a_task_is_deployed_run_in_the_triggerer_and_waited_for(
+    client: InfluxClient, name: str, flux: str
+) -> None:
+    deployed = deploy(flux, pipeline="p")
+    assert json.loads(json.dumps(deployed)) == deployed
+    assert deploy(flux, pipeline="p")["action"] == "unchanged"
+    (task,) = client.tasks.find(name)
+    assert '"dag_id": "d", "every": "1h", "pipeline": "p"' in task.description
+    sensor = InfluxTaskRunSensor(task_id="wait", name=name, **PLACE)
+    assert sensor.poke(make_context()) is False
+    operator = InfluxTaskRunOperator(task_id="run", name=name, deferrable=True, **PLACE)
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(make_context())
+    trigger = reborn(deferred.value.trigger)
+    result = operator.execute_complete(make_context(), fire(trigger))
+    assert (result["status"], result["windows"]) == ("success", 1)
+    # another triggerer begins again
+    assert fire(reborn(trigger))["result"] == result
+    assert len(client.tasks.list_runs(ListRuns(task.id))) == 1
+    found: Any = sensor.poke(make_context())
+    assert found.xcom_value["last_run_id"] == result["last_run_id"]
+    later = InfluxTaskRunSensor(
+        task_id="later", name=name, deferrable=True, timeout=0.2, poke_interval=0.1,
+        **{**PLACE, "start": START + HOUR, "stop": START + 2 * HOUR},
+    )  # fmt: skip
+    with pytest.raises(TaskDeferred) as waiting:
+        later.execute(make_context())
+    with pytest.raises(AirflowException, match="had no success"):
+        later.execute_complete(make_context(), fire(reborn(waiting.value.trigger)))
+
+
+def test_errors_decide_whether_airflow_tries_again(client: InfluxClient, name: str, flux: str) -> None:
+    with pytest.raises(AirflowFailException, match="TaskNotFound"):
+        InfluxTaskRunOperator(task_id="run", name=name, **PLACE).execute(make_context())
+    with pytest.raises(AirflowFailException, match="TaskNotFound"):
+        InfluxTaskRunSensor(task_id="wait", name=name, **PLACE).poke(make_context())
+    with pytest.raises(AirflowFailException, match="undefined identifier filtre"):
+        deploy(flux.replace("filter", "filtre"))
+    with pytest.raises(AirflowFailException, match="state='on'"):
+        deploy(flux, state="on")
+    assert client.tasks.find(name) == []
+    assert deploy(flux, dry_run=True)["action"] == "created"
+    assert client.tasks.find(name) == []
+    with pytest.raises(ConfigurationError, match="does not take window"):
+        InfluxTaskDeployOperator(task_id="deploy", flux=flux, window="1h")
+
+
+def test_a_kill_cancels_the_run_in_influxdb(client: InfluxClient, name: str) -> None:
+    task = client.tasks.create(SLOW.format(name=name, count=5_000_000), "active", "")
+    operator = InfluxTaskRunOperator(task_id="run", name=name, **PLACE)
+    started = threading.Event()
+    operator._report = lambda report: started.set() if "Started" in report.message else None  # type: ignore[method-assign]
+    ended: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            operator.execute(make_context())
+        except Exception as error:  # noqa: BLE001 - shown below
+            ended.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert started.wait(30)
+    with pytest.raises(AirflowException, match="was killed"):
+        operator.on_kill()
+    thread.join(30)
+    assert len(ended) == 1
+    (run,) = client.tasks.list_runs(ListRuns(task.id))
+    assert run.status == "canceled"
+    assert run.scheduled_for == START + timedelta(hours=1)
