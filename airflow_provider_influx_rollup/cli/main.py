@@ -34,6 +34,7 @@ from airflow_provider_influx_rollup.cli import (
     run,
     schema,
     token,
+    tasks,
     validate,
     verify,
 )
@@ -77,6 +78,7 @@ COMMANDS = (
     certificate,
     token,
     schema,
+    tasks,
 )
 
 

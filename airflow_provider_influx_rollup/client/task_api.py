@@ -118,6 +118,7 @@ def _task(item: Mapping[str, Any]) -> NativeTask:
         every=str(item.get("every") or ""),
         cron=str(item.get("cron") or ""),
         offset=str(item.get("offset") or ""),
+        last_run_status=str(item.get("lastRunStatus") or ""),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from airflow_provider_influx_rollup.step import Step
@@ -26,6 +26,7 @@ class NativeTask:
     :param every: its Flux duration; empty for a task with a cron
     :param cron: its cron, in UTC; empty for a task with an every
     :param offset: how much later than its time it runs, a Flux duration; empty for none
+    :param last_run_status: of the run that ended last; empty when there was none
     """
 
     id: str
@@ -36,6 +37,7 @@ class NativeTask:
     every: str = ""
     cron: str = ""
     offset: str = ""
+    last_run_status: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from airflow_provider_influx_rollup.lifecycle.native_tasks.record import record_of, script_hash
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from airflow_provider_influx_rollup.steps.tasks import NativeTask
 from airflow_provider_influx_rollup.windows.duration import Duration
-from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 
@@ -16,12 +16,16 @@ def windows_of(task: NativeTask, interval: Interval) -> list[Interval]:
 
     :raises WindowMisaligned: when the task's windows do not tile the interval
     """
+    spec = grid_of(task)
+    return [interval] if spec is None else spec.grid().tile(interval)
+
+
+def grid_of(task: NativeTask) -> GridSpec | None:
+    """The windows of a task: those of its ``v``, else of its ``every``; None when a cron alone says when it runs."""
     record = record_of(task)
     if record is not None and record.script == script_hash(task.flux) and record.every:
-        return Grid.of(record.every, timezone=record.timezone).tile(interval)
-    if task.every:
-        return Grid.of(task.every).tile(interval)
-    return [interval]
+        return GridSpec(record.every, timezone=record.timezone)
+    return GridSpec(task.every) if task.every else None
 
 
 def due_at(task: NativeTask, window: Interval) -> datetime:

@@ -65,6 +65,11 @@ def _shown(line: LogLine) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]} [...]"
 
 
+def reason_of(run: TaskRun) -> str:
+    """The first line of a run's log that tells a reason; empty when there is none."""
+    return next((line.message[:SHOWN_CHARACTERS] for line in run.log if _is_trouble(line)), "")
+
+
 def refuse_failure(task: NativeTask, run: TaskRun, window: Interval) -> None:
     """Refuse a run that ended without success.
 
@@ -72,8 +77,7 @@ def refuse_failure(task: NativeTask, run: TaskRun, window: Interval) -> None:
     """
     if not run.has_failed:
         return
-    reasons = [line.message for line in run.log if _is_trouble(line)]
-    reason = f": {reasons[0][:SHOWN_CHARACTERS]}" if reasons else ""
+    reason = f": {reason_of(run)}" if reason_of(run) else ""
     what = f"run {run.id} of task {task.name!r} ended as {run.status}{reason}"
     raise TaskRunFailed(
         what,

@@ -1,0 +1,199 @@
+"""Tasks that InfluxDB runs itself: list them, look at their runs, compare them with their scripts, deploy them."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_influx_rollup.cli.arguments import add_connection, add_interval
+from airflow_provider_influx_rollup.cli.exit_codes import RIGHT, WRONG
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.windows.interval import format_instant
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.cli.connection import Server
+    from airflow_provider_influx_rollup.cli.output import Output
+    from airflow_provider_influx_rollup.lifecycle.task_history.task_history import TaskHistory
+    from airflow_provider_influx_rollup.steps.tasks import NativeTask, TaskRun
+
+HELP = "tasks that InfluxDB runs itself"
+ACTIONS = ("list", "history", "diff", "deploy")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The options of the command."""
+    parser.add_argument("action", choices=ACTIONS, help="what to do")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME|FILE",
+        help="list, history: names of tasks; diff, deploy: .flux files",
+    )
+    group = parser.add_argument_group("diff and deploy")
+    group.add_argument("--state", default="active", help="active, inactive or absent (active)")
+    group.add_argument("--task-pipeline", metavar="NAME", help="what the description calls the pipeline")
+    group.add_argument(
+        "--every", metavar="DURATION", help="length of the windows of v, for a task with a cron"
+    )
+    group.add_argument("--timezone", default="UTC", help="zone in which days, months and years begin (UTC)")
+    group.add_argument("--overwrite", action="store_true", help="replace what was changed by hand")
+    add_interval(parser, last="1d")
+    add_connection(parser)
+
+
+def run(args: Namespace, output: Output) -> int:
+    """Do it; right when every run succeeded and none is missed, or nothing differs, or all is deployed."""
+    from airflow_provider_influx_rollup.cli.connection import connect
+
+    acts = {"list": _list, "history": _history, "diff": _deploy, "deploy": _deploy}
+    with connect(args, output) as server:
+        answers, is_right = acts[args.action](args, server)
+    return output.finish(
+        args.command, RIGHT if is_right else WRONG, {"action": args.action, "tasks": answers}
+    )
+
+
+def _list(args: Namespace, server: Server) -> tuple[list[dict[str, Any]], bool]:
+    from airflow_provider_influx_rollup.cli.output import table
+
+    answers = [_described(task) for task in _chosen(args.names, server)]
+    columns = ("task", "status", "runs", "offset", "last run", "deployed by", "by hand")
+    rows = [
+        (
+            one["task"],
+            one["status"],
+            one["every"] or one["cron"],
+            one["offset"],
+            one["last_run_status"],
+            "/".join(filter(None, (one["dag_id"], one["pipeline"]))),
+            "changed" if one["is_drifted"] else "",
+        )
+        for one in answers
+    ]
+    server.output.show(table(columns, rows) if rows else "no tasks")
+    return answers, not any(one["is_drifted"] or one["last_run_status"] == "failed" for one in answers)
+
+
+def _described(task: NativeTask) -> dict[str, Any]:
+    from airflow_provider_influx_rollup.lifecycle.native_tasks.record import record_of
+
+    record = record_of(task)
+    return {
+        "task": task.name,
+        "task_id": task.id,
+        "status": task.status,
+        "every": task.every,
+        "cron": task.cron,
+        "offset": task.offset,
+        "last_run_status": task.last_run_status,
+        "dag_id": record.dag_id if record else "",
+        "pipeline": record.pipeline if record else "",
+        "is_deployed": record is not None,
+        "is_drifted": record is not None and not record.matches(task),
+    }
+
+
+def _history(args: Namespace, server: Server) -> tuple[list[dict[str, Any]], bool]:
+    from airflow_provider_influx_rollup.cli.interval import interval_of
+    from airflow_provider_influx_rollup.lifecycle.native_tasks.windows import grid_of
+    from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
+    from airflow_provider_influx_rollup.lifecycle.task_history.task_history import task_history
+
+    now = server.client.now()
+    answers = []
+    is_right = True
+    for task in _chosen(args.names, server):
+        interval = interval_of(args, grid_of(task) or GridSpec("1m"), now)
+        history = server.drive(task_history(task, interval, now))
+        _show_history(history, server.output)
+        answers.append(_history_answer(history))
+        is_right &= not history.missed and not any(run.has_failed for run in history.runs)
+    return answers, is_right
+
+
+def _show_history(history: TaskHistory, output: Output) -> None:
+    from airflow_provider_influx_rollup.cli.output import seconds, table
+
+    output.show(f"{history.task.name}  {history.interval}")
+    rows = [
+        (run.scheduled_for, run.status, seconds(run.seconds) if run.seconds is not None else "", _reason(run))
+        for run in history.runs
+    ]
+    output.show(table(("scheduled for", "status", ">took", "why"), rows) if rows else "no runs")
+    if history.missed:
+        output.show(table(("window without a success",), [(window,) for window in history.missed]))
+    output.show("")
+
+
+def _history_answer(history: TaskHistory) -> dict[str, Any]:
+    return {
+        "task": history.task.name,
+        "task_id": history.task.id,
+        "interval": history.interval.as_json(),
+        "runs": [
+            {
+                "run_id": run.id,
+                "scheduled_for": format_instant(run.scheduled_for),
+                "status": run.status,
+                "is_by_hand": run.requested_at is not None,
+                "seconds": run.seconds,
+                "reason": _reason(run),
+            }
+            for run in history.runs
+        ],
+        "missed": [window.as_json() for window in history.missed],
+    }
+
+
+def _reason(run: TaskRun) -> str:
+    """Why a run failed."""
+    from airflow_provider_influx_rollup.lifecycle.task_run.follow import reason_of
+
+    return reason_of(run) if run.has_failed else ""
+
+
+def _deploy(args: Namespace, server: Server) -> tuple[list[dict[str, Any]], bool]:
+    from airflow_provider_influx_rollup.lifecycle.task_deploy.spec import TaskSpec
+    from airflow_provider_influx_rollup.lifecycle.task_deploy.task_deploy import deploy_task
+
+    if not args.names:
+        what = f"tasks {args.action} needs files"
+        raise ConfigurationError(what, written="nothing", fix="name .flux files with an option task")
+    is_diff = args.action == "diff"
+    answers = []
+    for name in args.names:
+        spec = TaskSpec(
+            flux=_script(name),
+            state=args.state,
+            every=args.every,
+            timezone=args.timezone,
+            pipeline=args.task_pipeline,
+            overwrite=args.overwrite,
+        )
+        result = server.drive(deploy_task(spec, server.client.now, dry_run=is_diff))
+        change = result.change
+        server.output.show(f"{result.name}  {change.action.value}", *([change.diff] if change.diff else []))
+        answers.append({"file": name, **result.as_json(), "diff": change.diff})
+    return answers, not is_diff or not any(one["diff"] for one in answers)
+
+
+def _script(name: str) -> str:
+    try:
+        return Path(name).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        what = f"the script {name!r} cannot be read"
+        raise ConfigurationError(what, written="nothing", fix="name a .flux file") from error
+
+
+def _chosen(names: Sequence[str], server: Server) -> list[NativeTask]:
+    """All tasks, or those of the names.
+
+    :raises TaskNotFound: when there is none of a name
+    """
+    from airflow_provider_influx_rollup.lifecycle.native_tasks.named import task_of_name
+
+    if not names:
+        return server.client.tasks.find()
+    return [server.drive(task_of_name(name)) for name in names]

@@ -1,0 +1,1 @@
+"""The verb task_history: what a task of InfluxDB did."""

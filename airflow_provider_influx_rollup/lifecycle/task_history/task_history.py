@@ -1,0 +1,64 @@
+"""What a task of InfluxDB did in an interval: its runs, and the windows without a success."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from airflow_provider_influx_rollup.lifecycle.native_tasks.windows import due_at, grid_of
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.step import Steps
+from airflow_provider_influx_rollup.steps.tasks import SUCCESS, ListRuns, NativeTask, TaskRun
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+MOST_RUNS = 500
+SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskHistory:
+    """Runs of a task, by the time that they were scheduled for.
+
+    :param missed: windows that are due and have no success; empty for a task with a cron, whose windows are not known
+    """
+
+    task: NativeTask
+    interval: Interval
+    runs: tuple[TaskRun, ...]
+    missed: tuple[Interval, ...]
+
+
+def task_history(task: NativeTask, interval: Interval, now: datetime) -> Steps[TaskHistory]:
+    """Look at the runs that end the windows of an interval. InfluxDB forgets runs after three days.
+
+    :param now: what is due by then counts as missed
+    """
+    runs: dict[str, TaskRun] = {}
+    after = interval.start
+    while True:
+        page = yield from ask(ListRuns(task.id, after=after, limit=MOST_RUNS))
+        runs |= {run.id: run for run in page}
+        last = max((run.scheduled_for for run in page), default=interval.stop)
+        if len(page) < MOST_RUNS or last >= interval.stop or last - SECOND <= after:
+            break
+        # several runs may have the time of the last one
+        after = last - SECOND
+    inside = [run for run in runs.values() if interval.start < run.scheduled_for <= interval.stop]
+    inside.sort(key=lambda run: (run.scheduled_for, run.id))
+    done = {run.scheduled_for for run in inside if run.status == SUCCESS}
+    missed = [
+        window
+        for window in _windows(task, interval)
+        if due_at(task, window) <= now and window.stop not in done
+    ]
+    return TaskHistory(task, interval, tuple(inside), tuple(missed))
+
+
+def _windows(task: NativeTask, interval: Interval) -> list[Interval]:
+    """The whole windows in an interval."""
+    spec = grid_of(task)
+    if spec is None:
+        return []
+    grid = spec.grid()
+    start, stop = grid.ceil(interval.start), grid.floor(interval.stop)
+    return grid.tile(Interval(start, stop)) if start < stop else []

@@ -1,0 +1,104 @@
+"""``influx-rollup tasks`` on a real InfluxDB: what is printed, and the exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_influx_rollup.cli.main import main
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.steps.tasks import UpdateTask
+from tests.conftest import InfluxServer
+from tests.scenes.native_scene import HOUR, START, named_task, script
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def name(client: InfluxClient) -> Iterator[str]:
+    with named_task(client) as found:
+        yield found
+
+
+@pytest.fixture
+def file(name: str, tmp_path: Path, bucket_factory: Callable[[], str]) -> Path:
+    path = tmp_path / "hourly.flux"
+    path.write_text(script(name, bucket_factory(), bucket_factory()))
+    return path
+
+
+@pytest.fixture
+def ask(
+    influx: InfluxServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, dict[str, Any]]]:
+    for variable, value in (("URL", influx.url), ("ORG", influx.org), ("TOKEN", influx.token)):
+        monkeypatch.setenv(f"INFLUX_{variable}", value)
+
+    def run(*words: str) -> tuple[int, dict[str, Any]]:
+        code = main(["tasks", *words, "--json"])
+        return code, json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def test_a_task_is_compared_deployed_and_listed(
+    client: InfluxClient, name: str, file: Path, ask: Callable[..., tuple[int, dict[str, Any]]]
+) -> None:
+    code, told = ask("diff", str(file))
+    assert (code, told["tasks"][0]["action"]) == (1, "created")
+    assert "+option task" in told["tasks"][0]["diff"]
+    assert client.tasks.find(name) == []
+    assert ask("deploy", str(file), "--task-pipeline", "p")[0] == 0
+    assert ask("diff", str(file), "--task-pipeline", "p")[0] == 0
+    code, told = ask("list", name)
+    assert code == 0
+    (one,) = told["tasks"]
+    assert {key: one[key] for key in ("task", "status", "every", "pipeline", "is_drifted")} == {
+        "task": name, "status": "active", "every": "1h", "pipeline": "p", "is_drifted": False,
+    }  # fmt: skip
+    (task,) = client.tasks.find(name)
+    client.tasks.update(UpdateTask(task.id, task.flux.replace("mean", "max"), "active", task.description))
+    assert ask("list", name)[1]["tasks"][0]["is_drifted"]
+    code, told = ask("deploy", str(file))
+    assert (code, told["error"]["name"]) == (1, "TaskDrifted")
+    assert "--overwrite" in told["error"]["message"]
+    assert ask("deploy", str(file), "--overwrite")[0] == 0
+    assert client.tasks.find(name)[0].flux == task.flux
+
+
+def test_history_tells_runs_reasons_and_missed_windows(
+    client: InfluxClient, name: str, file: Path, ask: Callable[..., tuple[int, dict[str, Any]]]
+) -> None:
+    ask("deploy", str(file))
+    (task,) = client.tasks.find(name)
+    span = ("--from", START.isoformat(), "--to", (START + 3 * HOUR).isoformat())
+    code, told = ask("history", name, *span)
+    assert (code, told["tasks"][0]["runs"], len(told["tasks"][0]["missed"])) == (1, [], 3)
+    run = client.tasks.start_run(task.id, START + 2 * HOUR)
+    while not client.tasks.find_run(task.id, run.id).has_ended:  # type: ignore[union-attr]
+        pass
+    code, told = ask("history", name, *span)
+    (history,) = told["tasks"]
+    assert code == 1
+    assert [(one["run_id"], one["status"]) for one in history["runs"]] == [(run.id, "success")]
+    assert history["runs"][0]["seconds"] >= 0
+    starts = ["2025-03-29T23:00:00Z", "2025-03-30T01:00:00Z"]
+    assert [window["start"] for window in history["missed"]] == starts
+    first = ("--from", (START + HOUR).isoformat(), "--to", (START + 2 * HOUR).isoformat())
+    assert ask("history", name, *first)[0] == 0
+
+
+def test_tables_are_printed_for_people(
+    name: str, file: Path, ask: Callable[..., tuple[int, dict[str, Any]]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask("deploy", str(file))
+    assert main(["tasks", "list", name]) == 0
+    assert name in capsys.readouterr().out
+    main(["tasks", "history", name, "--from", "2025-03-29", "--to", "2025-03-30"])
+    assert "window without a success" in capsys.readouterr().out
+    assert main(["tasks", "diff", str(file).replace("hourly", "missing")]) == 2
+    assert main(["tasks", "diff"]) == 2
