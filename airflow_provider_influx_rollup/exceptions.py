@@ -22,10 +22,9 @@ InfluxRollupError
 │   ├── ScriptInvalid                          the server cannot compile it
 │   ├── ScriptUnbounded                        a from() without a bounded range()
 │   └── PlanNotPushedDown                      the plan reads raw points
-├── TaskError
-│   ├── TaskDrifted                permanent   somebody has changed the task in InfluxDB by hand
-│   ├── TaskNotFound               permanent   no such task, or not readable
-│   └── TaskRunFailed              transient   a run of the task ended without success
+├── TaskDrifted                    permanent   somebody has changed the task in InfluxDB by hand
+├── TaskNotFound                   permanent   no such task, or not readable
+├── TaskRunFailed                  transient   a run of the task ended without success
 ├── SourceIncomplete               transient   the source does not have what was expected yet
 ├── SourceChanging                 transient   the source kept changing while it was read
 ├── ReceiptMissing                 transient   an upstream stage has no COMMITTED receipt
@@ -242,23 +241,19 @@ class PlanNotPushedDown(ScriptError):
     """The script's plan reads raw points."""
 
 
-class TaskError(InfluxRollupError):
-    """A task that InfluxDB runs itself."""
-
-
-class TaskDrifted(TaskError):
+class TaskDrifted(InfluxRollupError):
     """Somebody has changed the task by hand, or it is another's."""
 
     permanent = True
 
 
-class TaskNotFound(TaskError):
+class TaskNotFound(InfluxRollupError):
     """InfluxDB has no such task, or the token may not read it."""
 
     permanent = True
 
 
-class TaskRunFailed(TaskError):
+class TaskRunFailed(InfluxRollupError):
     """A run of the task ended without success; another try asks InfluxDB for it again."""
 
 
