@@ -10,6 +10,7 @@ InfluxRollupError
 │   ├── AggregateNotMergeable                  cannot be merged over series or windows
 │   ├── AggregateOverflow                      an integer result that 64 bits cannot hold
 │   ├── RuleInvalid                            a rule of a validation that is not possible
+│   ├── TaskNotFound                           no such task, or not readable
 │   └── TemplateInvalid                        a Flux template that cannot be rendered safely
 ├── WindowError                    permanent   the windows of a run cannot be decided
 │   ├── WindowUndefined                        the run has no data interval
@@ -23,7 +24,6 @@ InfluxRollupError
 │   ├── ScriptUnbounded                        a from() without a bounded range()
 │   └── PlanNotPushedDown                      the plan reads raw points
 ├── TaskDrifted                    permanent   somebody has changed the task in InfluxDB by hand
-├── TaskNotFound                   permanent   no such task, or not readable
 ├── TaskRunFailed                  transient   a run of the task ended without success
 ├── SourceIncomplete               transient   the source does not have what was expected yet
 ├── SourceChanging                 transient   the source kept changing while it was read
@@ -92,13 +92,8 @@ class InfluxRollupError(Exception):
 
     def __str__(self) -> str:
         """The message: what happened, to which window, what was written, what to do."""
-        parts = [self.what]
-        if self.window is not None:
-            parts.append(f"Window: {self.window}")
-        if self.written:
-            parts.append(f"Written: {self.written}")
-        if self.fix:
-            parts.append(f"To do: {self.fix}")
+        facts = {"Window": self.window, "Written": self.written, "To do": self.fix}
+        parts = [self.what, *(f"{name}: {fact}" for name, fact in facts.items() if fact)]
         return ". ".join(part.rstrip(". ") for part in parts) + "."
 
 
@@ -247,10 +242,8 @@ class TaskDrifted(InfluxRollupError):
     permanent = True
 
 
-class TaskNotFound(InfluxRollupError):
+class TaskNotFound(ConfigurationError):
     """InfluxDB has no such task, or the token may not read it."""
-
-    permanent = True
 
 
 class TaskRunFailed(InfluxRollupError):

@@ -33,8 +33,8 @@ from airflow_provider_influx_rollup.cli import (
     rollup,
     run,
     schema,
-    token,
     tasks,
+    token,
     validate,
     verify,
 )

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_influx_rollup.steps.influx import Bucket
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Version and name of the server.
+
+    :param status: ``"pass"`` when it works
+    """
+
+    name: str
+    version: str
+    status: str
 
 
 def bucket_of(item: Mapping[str, Any]) -> Bucket:

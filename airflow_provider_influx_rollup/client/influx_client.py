@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -12,7 +11,7 @@ from airflow_provider_influx_rollup.archive.annotated_csv import BlockSplitter, 
 from airflow_provider_influx_rollup.archive.annotated_digest import DigestDecoder
 from airflow_provider_influx_rollup.archive.annotated_rows import Row, RowDecoder
 from airflow_provider_influx_rollup.client import requests
-from airflow_provider_influx_rollup.client.answers import bucket_of
+from airflow_provider_influx_rollup.client.answers import Health, bucket_of
 from airflow_provider_influx_rollup.client.batches import split_lines
 from airflow_provider_influx_rollup.client.bucket_admin import BucketAdmin
 from airflow_provider_influx_rollup.client.hex_texts import (
@@ -26,8 +25,8 @@ from airflow_provider_influx_rollup.client.influxql import InfluxQL
 from airflow_provider_influx_rollup.client.requests import Request
 from airflow_provider_influx_rollup.client.responses import error_of_text
 from airflow_provider_influx_rollup.client.retry import call_with_retries
-from airflow_provider_influx_rollup.client.token_admin import TokenAdmin
 from airflow_provider_influx_rollup.client.task_api import TaskApi
+from airflow_provider_influx_rollup.client.token_admin import TokenAdmin
 from airflow_provider_influx_rollup.client.transport import Transport
 from airflow_provider_influx_rollup.client.whole_texts import WholeTextQuery, with_advice
 from airflow_provider_influx_rollup.exceptions import (
@@ -65,18 +64,6 @@ class Decoder(Protocol[ResultOfClose]):
 
     def close(self) -> ResultOfClose:
         """Check the end and return what was decoded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """Version and name of the server.
-
-    :param status: ``"pass"`` when it works
-    """
-
-    name: str
-    version: str
-    status: str
 
 
 class InfluxClient:
