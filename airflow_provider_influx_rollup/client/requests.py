@@ -265,7 +265,7 @@ def _change(method: str, path: str, body: Mapping[str, Any], about: str, status:
         about=about,
         method=method,
         path=path,
-        body=_json(body),
+        body=json_body(body),
         headers=JSON_TYPE,
         expected=frozenset({status}),
     )
