@@ -90,8 +90,6 @@ class Recordings:
                 *(os.environ[name] for name in ("INFLUX_URL", "INFLUX_ORG", "INFLUX_TOKEN"))
             )
             self._at_end.enter_context(address.buckets_made_meanwhile_deleted())
-        self._patch.setattr(driver, "MAX_THREADS", 1)
-        driver._forget_threads()
         self.wire.install(self._patch.setattr)
         make = pytest.TempPathFactory.mktemp
 
@@ -106,7 +104,6 @@ class Recordings:
         """Give it back."""
         self._patch.undo()
         self._at_end.close()
-        driver._forget_threads()
 
     def tape(self, module: str, name: str) -> Tape:
         """The tape of a test or fixture; an empty one when nothing was recorded."""
@@ -122,7 +119,7 @@ class Recordings:
     def running(self, tape: Tape, module: Any) -> Iterator[None]:
         """Run a part of a test on a tape, with the clock and the names of that tape."""
         clock, names = self._pinned.setdefault(id(tape), (PinnedClock(), random.Random(tape.name)))
-        with pytest.MonkeyPatch.context() as patch:
+        with _one_thread(), pytest.MonkeyPatch.context() as patch:
             patch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=names.getrandbits(128), version=4))
             patch.setattr(server_clock, "machine_now", lambda: clock.now(UTC))
             if self.is_playing:
@@ -144,6 +141,16 @@ class Recordings:
             # what tests share was there first
             names = sorted(tapes, key=lambda name: (name.startswith("test_"), name))
             write_tapes(FOLDER / f"{module}.json.xz", [tapes[name] for name in names])
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Run the steps of a ``Gather`` one after the other; tests without a tape have all threads."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(driver, "MAX_THREADS", 1)
+        driver._forget_threads()
+        yield
+    driver._forget_threads()
 
 
 def read_tapes(path: Path) -> list[Tape]:
