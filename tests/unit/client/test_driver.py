@@ -19,7 +19,7 @@ from airflow_provider_influx_rollup.exceptions import InfluxUnavailable, QueryFa
 from airflow_provider_influx_rollup.flux.query import ArrowQuery, DigestQuery, RowsQuery
 from airflow_provider_influx_rollup.flux.write_points import FluxPoint, write_queries
 from airflow_provider_influx_rollup.steps import influx as s
-from airflow_provider_influx_rollup.steps import store, table
+from airflow_provider_influx_rollup.steps import store, table, tasks
 from airflow_provider_influx_rollup.steps.step import Step, Steps
 from airflow_provider_influx_rollup.stores.actions import STORE_ACTIONS
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -108,9 +108,11 @@ def steps_in(module: ModuleType) -> set[type[Any]]:
 def test_table_knows_every_step_when_a_new_one_is_added() -> None:
     assert set(STORE_ACTIONS) == steps_in(store) | steps_in(table)
     queries = {RowsQuery, ArrowQuery, DigestQuery}
-    assert set(ACTIONS) | {s.Report, s.Gather} == steps_in(s) | queries
+    # what these do is tried on a server, which alone knows what a run is
+    native = steps_in(tasks)
+    assert set(ACTIONS) | {s.Report, s.Gather} == steps_in(s) | queries | native
     acted = {type(step) for step, _ in EVERY_STEP} - {SmallQuery, LargeQuery, ComparedQuery}
-    assert acted | queries | {s.Sleep} == set(ACTIONS)
+    assert acted | queries | native | {s.Sleep} == set(ACTIONS)
 
 
 @both

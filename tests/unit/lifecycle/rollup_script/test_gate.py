@@ -18,7 +18,8 @@ from airflow_provider_influx_rollup.exceptions import (
     ScriptInvalid,
     ScriptUnbounded,
 )
-from airflow_provider_influx_rollup.lifecycle.rollup_script.gate import EMPTY_TIME, ScriptVerdict, plan_gate
+from airflow_provider_influx_rollup.lifecycle.rollup_script.dry_run import EMPTY_TIME
+from airflow_provider_influx_rollup.lifecycle.rollup_script.gate import ScriptVerdict, plan_gate
 from airflow_provider_influx_rollup.steps.influx import ParseScript, Query, Report
 from airflow_provider_influx_rollup.steps.step import Step
 from airflow_provider_influx_rollup.windows.duration import Duration
