@@ -25,7 +25,7 @@ TEMPLATE_FIELDS = ("environment",)
 class FluxTemplateOperator(InfluxStageOperator):
     """Base of the stages that run Flux of the user.
 
-    :param flux: the script, or the path of a ``.flux`` file; a Jinja template whose values are literals of Flux:
+    :param flux: the script, or the path of a ``.flux`` file, or where a stage takes several a list of these; a Jinja template whose values are literals of Flux:
         ``{{ x | flux }}``
     :param params_flux: values of ``params.<name>``, bound as values; a ``FluxParam`` has a type
     :param environments: values that templates read as ``env.<name>``, for each environment:
@@ -39,7 +39,7 @@ class FluxTemplateOperator(InfluxStageOperator):
     def __init__(
         self,
         *,
-        flux: str | None = None,
+        flux: str | Sequence[str] | None = None,
         params_flux: Mapping[str, Any] | None = None,
         environments: Environments | str | None = None,
         environment: str | None = None,
@@ -67,12 +67,13 @@ class FluxTemplateOperator(InfluxStageOperator):
         :raises ConfigurationError: when the file cannot be read, or the environments are wrong
         """
         super().resolve_template_files()
-        if not isinstance(self.flux, str) and not isinstance(self.environments, str):
+        scripts = [one for one in _listed(self.flux) if isinstance(one, str)]
+        if not scripts and not isinstance(self.environments, str):
             return
         base = self.get_template_env()
         self.environments = self._read_environments(base)
-        if isinstance(self.flux, str):
-            self._check_template(self.flux, base)
+        for flux in scripts:
+            self._check_template(flux, base)
 
     def _check_template(self, flux: str, base: Environment) -> None:
         from airflow_provider_influx_rollup.templates.render import FluxSource, check, template_hash
@@ -145,15 +146,20 @@ class FluxTemplateOperator(InfluxStageOperator):
         return rendered
 
     def _rendered_flux(self, context: Context, base: Environment, seen_oids: set[int]) -> Any:
+        if isinstance(self.flux, list | tuple):
+            return [self._rendered_script(one, context, base, seen_oids) for one in self.flux]
+        return self._rendered_script(self.flux, context, base, seen_oids)
+
+    def _rendered_script(self, flux: Any, context: Context, base: Environment, seen_oids: set[int]) -> Any:
         from airflow_provider_influx_rollup.airflow_compat import render_template_to_string
         from airflow_provider_influx_rollup.templates.render import FluxSource, render
 
-        if not isinstance(self.flux, str):
-            return self.render_template(self.flux, context, base, seen_oids)
-        if self.flux.endswith(FLUX_FILES):
-            self.flux = loader_of(base).get_source(base, self.flux)[0]
-        self._check_template(self.flux, base)
-        source = FluxSource(self.flux, self._flux_name)
+        if not isinstance(flux, str):
+            return self.render_template(flux, context, base, seen_oids)
+        if flux.endswith(FLUX_FILES):
+            flux = loader_of(base).get_source(base, flux)[0]
+        self._check_template(flux, base)
+        source = FluxSource(flux, self._flux_name)
         return render(
             source,
             base,
@@ -180,6 +186,11 @@ def loader_of(base: Environment) -> BaseLoader:
         what = "the task belongs to no DAG"
         raise FileNotFoundError(what)
     return base.loader
+
+
+def _listed(flux: object) -> list[Any]:
+    """The scripts of a parameter that may be one."""
+    return list(flux) if isinstance(flux, list | tuple) else [flux]
 
 
 def _has_template(flux: str, base: Environment) -> bool:

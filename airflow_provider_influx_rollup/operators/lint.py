@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.declared_values import declared_duration
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.operators._flux_template import TEMPLATE_FIELDS, FluxTemplateOperator
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 FAIL_ON = ("error", "warning", "note", "never")
 
 
-class FluxLintOperator(WindowStageOperator):
+class FluxLintOperator(FluxTemplateOperator, WindowStageOperator):
     """Look for mistakes in Flux scripts, and fail before they are deployed. Nothing of a script runs over data.
 
     Returns ``{"scripts", "errors", "warnings", "notes", "silenced", "findings", "unchecked"}``. Each finding is in the log.
 
-    :param flux: a script, the path of a ``.flux`` file, or a list of these
+    :param flux: a script, the path of a ``.flux`` file, or a list of these; templates, see ``FluxTemplateOperator``
     :param params_flux: values of ``params.<name>``
     :param every: length of the windows that the scripts run for, a Flux duration; default: as their ``option task`` says
     :param fail_on: the least severity that fails the task: ``"error"``, ``"warning"``, ``"note"``, or ``"never"``
@@ -31,8 +32,13 @@ class FluxLintOperator(WindowStageOperator):
     """
 
     verb: ClassVar[str] = "lint"
-    template_fields: Sequence[str] = (*WindowStageOperator.template_fields, "every", "flux", "params_flux")
-    template_ext: Sequence[str] = (".flux",)
+    template_fields: Sequence[str] = (
+        *WindowStageOperator.template_fields,
+        *TEMPLATE_FIELDS,
+        "every",
+        "flux",
+        "params_flux",
+    )
     template_fields_renderers: ClassVar[dict[str, str]] = {"params_flux": "json"}
     ui_color = "#e4f8ec"
 
@@ -40,18 +46,15 @@ class FluxLintOperator(WindowStageOperator):
         self,
         *,
         flux: str | Sequence[str],
-        params_flux: Mapping[str, Any] | None = None,
         every: DurationLike | None = None,
         fail_on: str = "error",
         max_points: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(flux=flux, **kwargs)
         if fail_on not in FAIL_ON:
             what = f"fail_on={fail_on!r} is not possible"
             raise ConfigurationError(what, written="nothing", fix=f"give one of {', '.join(FAIL_ON)}")
-        self.flux = flux
-        self.params_flux = params_flux
         self.every = declared_duration(every)
         self.fail_on = fail_on
         self.max_points = max_points
@@ -81,7 +84,7 @@ class FluxLintOperator(WindowStageOperator):
         """
         from airflow_provider_influx_rollup.lifecycle.lint.lint import LintSpec
 
-        texts = _listed(self.flux)
+        texts, params = _listed(self.flux), self.script_params()
         if not texts or not all(isinstance(text, str) for text in texts):
             what = "flux is no script, and no list of scripts"
             raise ConfigurationError(what, written="nothing", fix="give Flux text, or paths of .flux files")
@@ -89,7 +92,7 @@ class FluxLintOperator(WindowStageOperator):
         names = known or [_name(number, text) for number, text in enumerate(texts, 1)]
         every = flux_text(self.every)
         return {
-            name: LintSpec(flux=text, params=self.params_flux, every=every, max_points=self.max_points)
+            name: LintSpec(flux=text, params=params, every=every, max_points=self.max_points)
             for name, text in zip(names, texts, strict=True)
         }
 

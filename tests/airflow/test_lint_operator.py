@@ -21,12 +21,12 @@ pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("co
 
 START = datetime(2024, 5, 6, 10, tzinfo=UTC)
 HOUR: dict[str, Any] = {"start": START, "stop": START + timedelta(hours=1)}
-SLOW = """from(bucket: "{{ params.bucket }}")
+SLOW = """from(bucket: {{ params.bucket | flux }})
   |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
   |> filter(fn: (r) => r.site == params.site)
   |> aggregateWindow(every: 1h, fn: median, createEmpty: false)
 """
-WRONG = """from(bucket: "{{ params.bucket }}")
+WRONG = """from(bucket: {{ params.bucket | flux }})
   |> rang(start: v.timeRangeStart)
 """
 
