@@ -136,7 +136,7 @@ class LifecycleRun:
         is_ok = result["state"] == "ok"
         reaction = self.lifecycle.validation.on_failure if self.lifecycle.validation else "warn"
         stops = not is_ok and reaction in ("fail", "skip")
-        what = f"{result['points']} points, {result['violated']} rules violated"
+        what = f"{result['points']} points, {len(result['violated'])} rules violated"
         return StageOutcome(
             VALIDATE,
             what,

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.cli.arguments import add_connection, add_interval
 from airflow_provider_influx_rollup.cli.exit_codes import RIGHT, WRONG
-from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError
 from airflow_provider_influx_rollup.windows.interval import format_instant
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.connection import Server
     from airflow_provider_influx_rollup.cli.output import Output
+    from airflow_provider_influx_rollup.lifecycle.task_deploy.task_deploy import DeployResult
     from airflow_provider_influx_rollup.lifecycle.task_history.task_history import TaskHistory
     from airflow_provider_influx_rollup.steps.tasks import NativeTask, TaskRun
 
@@ -162,9 +164,8 @@ def _deploy(args: Namespace, server: Server) -> tuple[list[dict[str, Any]], bool
         what = f"tasks {args.action} needs files"
         raise ConfigurationError(what, written="nothing", fix="name .flux files with an option task")
     is_diff = args.action == "diff"
-    answers = []
-    for name in args.names:
-        spec = TaskSpec(
+    specs = {
+        name: TaskSpec(
             flux=_script(name),
             state=args.state,
             every=args.every,
@@ -172,11 +173,32 @@ def _deploy(args: Namespace, server: Server) -> tuple[list[dict[str, Any]], bool
             pipeline=args.task_pipeline,
             overwrite=args.overwrite,
         )
-        result = server.drive(deploy_task(spec, server.client.now, dry_run=is_diff))
+        for name in args.names
+    }
+
+    def acted(name: str, *, dry_run: bool) -> DeployResult:
+        with _about_file(name):
+            return server.drive(deploy_task(specs[name], server.client.now, dry_run=dry_run))
+
+    # nothing is deployed when one of the scripts is wrong
+    planned = {name: acted(name, dry_run=True) for name in specs}
+    answers = []
+    for name in specs:
+        result = planned[name] if is_diff else acted(name, dry_run=False)
         change = result.change
         server.output.show(f"{result.name}  {change.action.value}", *([change.diff] if change.diff else []))
         answers.append({"file": name, **result.as_json(), "diff": change.diff})
     return answers, not is_diff or not any(one["diff"] for one in answers)
+
+
+@contextmanager
+def _about_file(name: str) -> Iterator[None]:
+    """Let errors name the script's file."""
+    try:
+        yield
+    except InfluxRollupError as error:
+        error.what = f"{name}: {error.what}"
+        raise
 
 
 def _script(name: str) -> str:

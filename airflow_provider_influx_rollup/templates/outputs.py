@@ -78,7 +78,10 @@ def _refused(node: nodes.Expr, name: str, line: int) -> TemplateInvalid:
     what = (
         f"{name}, line {line}: {{{{ {shown} }}}} would be pasted into the Flux, and could change what it does"
     )
-    fix = f"write {{{{ {shown} | flux }}}} without quotes around it, or | flux_raw for Flux that you trust"
+    fix = (
+        f"write {{{{ {shown} | flux }}}} without quotes around it, | flux_time for a time that is text, such as ds, "
+        "or | flux_raw for Flux that you trust"
+    )
     return TemplateInvalid(what, written="nothing", fix=fix)
 
 

@@ -102,3 +102,14 @@ def test_tables_are_printed_for_people(
     assert "window without a success" in capsys.readouterr().out
     assert main(["tasks", "diff", str(file).replace("hourly", "missing")]) == 2
     assert main(["tasks", "diff"]) == 2
+
+
+def test_no_script_is_deployed_when_one_of_several_is_wrong(
+    client: InfluxClient, name: str, file: Path, ask: Callable[..., tuple[int, dict[str, Any]]]
+) -> None:
+    wrong = file.with_name("wrong.flux")
+    wrong.write_text('option task = {name: "wrong", every: 1h}\nfrom(bucket: "x"')
+    code, told = ask("deploy", str(file), str(wrong))
+    assert (code, told["error"]["name"]) == (1, "ScriptInvalid")
+    assert told["error"]["message"].startswith(f"{wrong}: ")
+    assert client.tasks.find(name) == []
