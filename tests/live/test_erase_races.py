@@ -282,7 +282,7 @@ def test_error_says_what_is_deleted_when_a_file_was_changed(scene: EraseScene) -
     while stepper.seen[-2:-1] != ["Delete"]:
         stepper.advance()
     pq.write_table(pq.read_table(path), path)
-    with pytest.raises(ArchiveMismatch, match="points of the bucket, files of the archive; a rerun goes on"):
+    with pytest.raises(ArchiveMismatch, match="points of the bucket, files of the archive; a rerun resumes"):
         stepper.finish()
     path.write_bytes(data)
     assert scene.erase()["certificate"]["number"] == 1
