@@ -2,46 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import date, timedelta
-from functools import cached_property
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
-from airflow_provider_influx_rollup.airflow_compat import (
-    AirflowFailException,
-    AirflowSkipException,
-    BaseSensorOperator,
-    Context,
-    PokeReturnValue,
-)
-from airflow_provider_influx_rollup.airflow_compat import timezone as airflow_timezone
-from airflow_provider_influx_rollup.data_interval import interval_of_run
+from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.declared_values import declared_duration
-from airflow_provider_influx_rollup.exceptions import InfluxRollupError
-from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID, InfluxRollupHook
-from airflow_provider_influx_rollup.settings import default_deferrable, read_settings
-from airflow_provider_influx_rollup.task_failures import failing_by_permanence, result_of_event
+from airflow_provider_influx_rollup.sensors._base import InfluxSensor
+from airflow_provider_influx_rollup.settings import read_settings
+from airflow_provider_influx_rollup.task_failures import result_of_event
 from airflow_provider_influx_rollup.triggers.window_ready import WindowReadyTrigger
 from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.completeness.spec import CompletenessSpec
     from airflow_provider_influx_rollup.lifecycle.source.inventory import ExpectedSeries
-    from airflow_provider_influx_rollup.steps.influx import Report
     from airflow_provider_influx_rollup.windows.interval import Interval
 
-# Airflow itself ends the wait this much later than the trigger does, for when no triggerer runs
-TRIGGER_GRACE = timedelta(minutes=5)
-# what Airflow says when it ends a wait itself, on 3.x and on 2.11, which has no exception class for it
-TRIGGER_FAILED = "__fail__"
-TRIGGER_TIMED_OUT = frozenset({"Trigger timeout", "Trigger/execution timeout"})
 
-
-class WindowCompleteSensor(BaseSensorOperator):
+class WindowCompleteSensor(InfluxSensor):
     """Wait until the data of a data interval is complete.
 
     It succeeds when the interval's stop + lateness has passed, the data is there, and with ``upstream`` the
@@ -127,8 +109,6 @@ class WindowCompleteSensor(BaseSensorOperator):
         bucket: str,
         measurement: str,
         every: DurationLike | None = None,
-        offset: DurationLike = "0s",
-        timezone: str = "UTC",
         lateness: DurationLike = "0s",
         expected_series: ExpectedSeries = None,
         cadence: DurationLike | None = None,
@@ -145,20 +125,12 @@ class WindowCompleteSensor(BaseSensorOperator):
         ledger_bucket: str | None = None,
         fields: Sequence[str] | None = None,
         tags: Mapping[str, str | Sequence[str]] | None = None,
-        start: str | date | None = None,
-        stop: str | date | None = None,
-        window: DurationLike | None = None,
-        influx_conn_id: str = DEFAULT_CONN_ID,
-        org: str | None = None,
-        deferrable: bool | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.bucket = bucket
         self.measurement = measurement
         self.every = declared_duration(every)
-        self.offset = declared_duration(offset)
-        self.timezone = timezone
         self.lateness = declared_duration(lateness)
         # Airflow 3 would call a function among the template fields with its own arguments
         self.expected_function = expected_series if callable(expected_series) else None
@@ -177,52 +149,25 @@ class WindowCompleteSensor(BaseSensorOperator):
         self.ledger_bucket = ledger_bucket if ledger_bucket is not None else read_settings().ledger_bucket
         self.fields = fields
         self.tags = tags
-        self.start, self.stop, self.window = start, stop, declared_duration(window)
-        self.influx_conn_id, self.org = influx_conn_id, org
-        self.deferrable = default_deferrable() if deferrable is None else deferrable
 
-    @cached_property
-    def hook(self) -> InfluxRollupHook:
-        """The connection; made when first used, after the templates are rendered."""
-        return InfluxRollupHook(self.influx_conn_id, org=self.org)
-
-    def execute(self, context: Context) -> Any:
-        """Wait; in deferrable mode look once and then hand over to the triggerer.
-
-        :param context: Airflow's context
-        """
-        if not self.deferrable:
-            return super().execute(context)
-        with self._softened():
-            found = self.poke(context)
-            if isinstance(found, PokeReturnValue):
-                return found.xcom_value
-            trigger = self._trigger(context)
-        timeout = timedelta(seconds=self.timeout) + TRIGGER_GRACE
-        return self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
-
-    def poke(self, context: Context) -> bool | PokeReturnValue:
-        """Look once.
-
-        :param context: Airflow's context
-        :return: False, or the completion event
-        :raises AirflowFailException: for permanent errors
-        """
+    def _look(self, interval: Interval) -> dict[str, Any] | None:
         from airflow_provider_influx_rollup.client.driver import drive
         from airflow_provider_influx_rollup.lifecycle.completeness.completeness import check_windows
 
-        with failing_by_permanence():
-            interval = self._interval(context)
-            spec = self.spec(interval)
-            try:
-                client = self.hook.get_conn()
-                found = drive(check_windows(spec, interval, client.now()), client, self._report)
-            except InfluxRollupError as error:
-                if error.permanent:
-                    raise
-                self.log.warning("%s: cannot look, will try again: %s", interval, error)
-                return False
-        return False if found is None else PokeReturnValue(is_done=True, xcom_value=found.as_json())
+        spec = self.spec(interval)
+        client = self.hook.get_conn()
+        found = drive(check_windows(spec, interval, client.now()), client, self._report)
+        return None if found is None else found.as_json()
+
+    def _trigger(self, interval: Interval, deadline: datetime) -> WindowReadyTrigger:
+        return WindowReadyTrigger(
+            spec=asdict(self.spec(interval)),
+            interval=interval.as_json(),
+            poke_interval_seconds=float(self.poke_interval),
+            deadline=deadline.isoformat(),
+            influx_conn_id=self.influx_conn_id,
+            org=self.org,
+        )
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
         """Resume after the triggerer's event.
@@ -243,18 +188,6 @@ class WindowCompleteSensor(BaseSensorOperator):
             found: dict[str, Any] = result_of_event(event)
         self.log.info("%s: %s", found["state"], found)
         return found
-
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Turn the end of a wait that no triggerer looked after into a sensor's timeout, as 3.x does.
-
-        :raises AirflowSensorTimeout: when Airflow itself ended the wait
-        """
-        with self._softened():
-            reason = (next_kwargs or {}).get("error")
-            if next_method == TRIGGER_FAILED and reason in TRIGGER_TIMED_OUT:
-                what = f"{reason}: the trigger sent no event in time; does a triggerer run?"
-                raise AirflowSensorTimeout(what)
-            return super().resume_execution(next_method, next_kwargs, context)
 
     def spec(self, interval: Interval) -> CompletenessSpec:
         """The definition of complete, as plain values.
@@ -288,50 +221,6 @@ class WindowCompleteSensor(BaseSensorOperator):
             fields=None if self.fields is None else _listed(self.fields),
             tags={key: _listed(values) for key, values in (self.tags or {}).items()},
         )
-
-    def _interval(self, context: Context) -> Interval:
-        return interval_of_run(
-            context,
-            start=self.start,
-            stop=self.stop,
-            window=self.window,
-            timezone=self.timezone,
-            offset=self.offset,
-        )
-
-    def _trigger(self, context: Context) -> WindowReadyTrigger:
-        deadline = airflow_timezone.utcnow() + timedelta(seconds=self.timeout)
-        with failing_by_permanence():
-            interval = self._interval(context)
-            spec = self.spec(interval)
-        return WindowReadyTrigger(
-            spec=asdict(spec),
-            interval=interval.as_json(),
-            poke_interval_seconds=float(self.poke_interval),
-            deadline=deadline.isoformat(),
-            influx_conn_id=self.influx_conn_id,
-            org=self.org,
-        )
-
-    @contextmanager
-    def _softened(self) -> Iterator[None]:
-        """Skip instead of failing where ``soft_fail`` or ``never_fail`` say so, as in poke mode."""
-        try:
-            yield
-        except AirflowSkipException:
-            raise
-        except (AirflowSensorTimeout, AirflowFailException) as error:
-            if self.soft_fail or self.never_fail:
-                raise AirflowSkipException(str(error)) from error
-            raise
-        except Exception as error:
-            if self.never_fail:
-                raise AirflowSkipException(str(error)) from error
-            raise
-
-    def _report(self, report: Report) -> None:
-        log = self.log.warning if report.level == "warning" else self.log.info
-        log("%s", report.message)
 
 
 def _listed(names: str | Sequence[str]) -> tuple[str, ...]:
