@@ -1,4 +1,4 @@
-"""What the server's messages mean: each decision by the text of an error stands here.
+"""Meaning of the server's messages: each decision by the text of an error stands here.
 
 InfluxDB says overload, a missing bucket, a panic and a wrong query with the same status, so only the words tell them apart.
 """
@@ -77,7 +77,7 @@ Told = tuple[int, int, str]
 
 
 def class_of_message(message: str) -> type[InfluxError] | None:
-    """Which error a message of the server is; None when its status decides."""
+    """The error class of a server's message; None when its status decides."""
     return next((of_text for pattern, of_text in _CLASS_BY_TEXT if pattern.search(message)), None)
 
 
@@ -93,7 +93,7 @@ def missing_bucket(message: str) -> str | None:
 
 
 def written_of_refused(message: str) -> str:
-    """What a refused write has left behind: a partial write keeps the good points of its batch."""
+    """Describe what a refused write left: a partial write keeps the good points of its batch."""
     if "partial write" not in message:
         return "nothing of this batch"
     found = _DROPPED.search(message)
@@ -142,7 +142,7 @@ def lacks_rows(error: InfluxRollupError) -> bool:
 
 
 def cure_of_script(error: InfluxRollupError) -> str:
-    """What to change in a script that the server refused."""
+    """Advice for a script that the server refused."""
     return next(cure for words, cure in _CURES_OF_SCRIPTS if words in error.what)
 
 

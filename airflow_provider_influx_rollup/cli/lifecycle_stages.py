@@ -49,7 +49,7 @@ BUCKETS, VALIDATE, ROLLUP, DEADMAN, RECONCILE, ARCHIVE, PURGE = STAGES = (
 
 @dataclass(frozen=True, slots=True)
 class StageOutcome:
-    """What a stage did.
+    """Outcome of a stage.
 
     :param what: in words, for people
     :param result: small JSON, that of the operator
@@ -83,7 +83,7 @@ class LifecycleRun:
     purges: bool = False
 
     def stages(self, wanted: Sequence[str]) -> list[tuple[str, Callable[[], StageOutcome]]]:
-        """What there is to do, in order.
+        """The stages to run, in order.
 
         :param wanted: names of stages
         """
@@ -105,7 +105,7 @@ class LifecycleRun:
         return [(name, act) for name, act in found if name in wanted]
 
     def require_buckets(self) -> None:
-        """Refuse to begin what a later stage could not go on with.
+        """Refuse to begin when a later stage lacks a bucket.
 
         :raises BucketNotFound: naming all that are missing
         """

@@ -150,7 +150,7 @@ def _history_answer(history: TaskHistory) -> dict[str, Any]:
 
 
 def _reason(run: TaskRun) -> str:
-    """Why a run failed."""
+    """Reason why a run failed."""
     from airflow_provider_influx_rollup.lifecycle.task_run.follow import reason_of
 
     return reason_of(run) if run.has_failed else ""

@@ -28,7 +28,7 @@ class BucketAdmin:
     org_id: Callable[[str], str]
 
     def look(self, name: str) -> BucketSettings | None:
-        """What is set of a bucket; None when it is missing, or the token may not read it."""
+        """Settings of a bucket; None when it is missing, or the token may not read it."""
         try:
             answer = self.ask(requests.find_bucket_request(self.org, name))
         except BucketNotFound:
@@ -76,7 +76,7 @@ class BucketAdmin:
 
 
 def settings_of(item: Mapping[str, Any]) -> BucketSettings:
-    """What is set of a bucket, of its JSON."""
+    """Settings of a bucket, from its JSON."""
     rule: Mapping[str, Any] = next(iter(item.get("retentionRules") or []), {})
     return BucketSettings(
         id=str(item["id"]),

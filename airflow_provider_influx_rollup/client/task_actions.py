@@ -1,4 +1,4 @@
-"""How steps about tasks of InfluxDB are acted out."""
+"""Act out the steps about tasks of InfluxDB."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class TaskApi:
             request = task_requests.list_tasks_request(self._org, name, after)
             page = [_task(item) for item in self._ask_json(request).get("tasks") or ()]
             found += page
-            if len(page) < task_requests.MOST:
+            if len(page) < task_requests.MAX_TASKS:
                 # the server's filter is its own; the name is ours
                 return sorted((t for t in found if name in (None, t.name)), key=lambda t: t.id)
             after = page[-1].id

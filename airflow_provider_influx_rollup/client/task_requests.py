@@ -10,7 +10,7 @@ from airflow_provider_influx_rollup.client.requests import JSON_TYPE, Request, R
 from airflow_provider_influx_rollup.windows.interval import format_instant
 
 TASKS = "/api/v2/tasks"
-MOST = 500
+MAX_TASKS = 500
 
 
 def list_tasks_request(org: str, name: str | None, after: str | None) -> Request:
@@ -19,7 +19,7 @@ def list_tasks_request(org: str, name: str | None, after: str | None) -> Request
     :param name: only those of this name; None lists all
     :param after: id of the last task of the page before
     """
-    params = {"org": org, "limit": str(MOST)}
+    params = {"org": org, "limit": str(MAX_TASKS)}
     if name is not None:
         params["name"] = name
     if after is not None:

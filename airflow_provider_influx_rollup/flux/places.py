@@ -1,4 +1,4 @@
-"""Where a value stands in a script: as code, in a text, in a regular expression or in a comment.
+"""Place of a value in a script: in code, a text, a regular expression or a comment.
 
 A template leaves a mark for each value. The marks are looked up in the whole script, when it is known what is
 around them, and only then replaced: a literal inside of quotes would end them.

@@ -137,7 +137,7 @@ def _counts_from_the_clock(start: Node, scope: Scope, every: Duration | None) ->
         return False
     before = _before_now(start, scope, every)
     if before is None:
-        # names that nobody knows may be anything
+        # unknown names may be anything
         return reach_of(start, scope) == "now" and not _names_the_task(start, scope)
     return before != every
 

@@ -35,7 +35,7 @@ class Script:
     :param scope: what names mean at its top
     :param chains: its pipelines in order, through its own variables and functions; those of a variable that others go on with
         are parts of theirs
-    :param every: how long the windows are that it runs for; None when nobody says
+    :param every: length of the windows that it runs for; None when it is not known
     """
 
     body: Sequence[Node]
@@ -113,7 +113,7 @@ def _chains(body: Sequence[Node], scope: Scope) -> Iterator[Chain]:
 
 
 def _continued(body: Sequence[Node], scope: Scope) -> Iterator[str]:
-    """The variables that pipelines go on with, or that functions of the script are given or return."""
+    """The variables that pipelines continue, or that functions of the script are given or return."""
     for node in walk(list(body)):
         if node["type"] == "PipeExpression":
             yield from _names(unwrapped(node["argument"]))

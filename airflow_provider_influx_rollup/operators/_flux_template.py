@@ -178,7 +178,7 @@ class FluxTemplateOperator(InfluxStageOperator):
 
 
 def loader_of(base: Environment) -> BaseLoader:
-    """What reads the DAG's templates.
+    """The loader of the DAG's templates.
 
     :raises FileNotFoundError: when the task belongs to no DAG
     """

@@ -61,7 +61,7 @@ class InfluxTaskRunOperator(WindowStageOperator, DeferrableVerbOperator):
         return self.run_verb(context, make_steps)
 
     def spec(self, context: Context) -> RunSpec:
-        """What shall run, as plain values.
+        """The spec as plain values.
 
         :param context: Airflow's context
         :raises ConfigurationError: when a parameter is not possible

@@ -146,7 +146,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BucketSettings:
-    """What is set of a bucket.
+    """Settings of a bucket.
 
     :param retention_seconds: 0 keeps forever
     :param labels: their names, sorted
@@ -161,7 +161,7 @@ class BucketSettings:
 
 @dataclass(frozen=True, slots=True)
 class LookAtBucket(Step[BucketSettings | None]):
-    """Look up what is set of a bucket. The result is None when it is missing, or the token may not read it."""
+    """Look up the settings of a bucket. The result is None when it is missing, or the token may not read it."""
 
     name: str
 

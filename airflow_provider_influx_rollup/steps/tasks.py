@@ -79,7 +79,7 @@ class TaskRun:
 
     @property
     def seconds(self) -> float | None:
-        """How long it ran; None while it does."""
+        """Duration of the run; None while it is under way."""
         if self.started_at is None or self.finished_at is None:
             return None
         return (self.finished_at - self.started_at).total_seconds()

@@ -115,7 +115,7 @@ def _place(context: Context, value: object, shown: str, name: str, line: int) ->
 def _place_text(
     context: Context, value: object, callee: Callable[..., Any], shown: str, name: str, line: int
 ) -> str:
-    """What a macro or a block made; its values have left their marks already."""
+    """Output of a macro or a block; its values have left their marks already."""
     if isinstance(callee, Macro | BlockReference):
         return str(value)
     environment = _environment_of(context)

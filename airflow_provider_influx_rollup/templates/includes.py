@@ -1,4 +1,4 @@
-"""Which templates a template includes, before it is rendered: that they are there, and that none includes itself."""
+"""Check the includes of a template before it is rendered: they exist, and none includes itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a template puts into a script: each output ends in a Flux filter, or is refused."""
+"""Check the outputs of a template: each ends in a Flux filter, or is refused."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def _acted(act: Render, template: Template, environment: FluxEnvironment) -> str
 
 
 def _failed(error: Exception, environment: FluxEnvironment, name: str) -> TemplateInvalid:
-    """What went wrong in an expression of the template, with its file and line."""
+    """The error of an expression in a template, with its file and line."""
     places = [
         (environment.names[frame.filename], frame.lineno)
         for frame in traceback.extract_tb(error.__traceback__)

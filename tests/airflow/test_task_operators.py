@@ -9,10 +9,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
 from airflow_provider_influx_rollup.airflow_compat import (
     AirflowException,
     AirflowFailException,
+    AirflowSkipException,
     TaskDeferred,
 )
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
@@ -76,6 +78,25 @@ def test_a_task_is_deployed_run_in_the_triggerer_and_waited_for(
         later.execute(make_context())
     with pytest.raises(AirflowException, match="had no success"):
         later.execute_complete(make_context(), fire(reborn(waiting.value.trigger)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"), [({}, AirflowSensorTimeout), ({"soft_fail": True}, AirflowSkipException)]
+)
+def test_the_end_of_a_wait_is_soft_when_it_may_be(
+    name: str, flux: str, settings: dict[str, Any], error: type[Exception]
+) -> None:
+    deploy(flux)
+    more: dict[str, Any] = {"timeout": 0.2, "poke_interval": 0.1, **settings, **PLACE}
+    with pytest.raises(error):
+        InfluxTaskRunSensor(task_id="poke", name=name, **more).execute(make_context())
+    sensor = InfluxTaskRunSensor(task_id="defer", name=name, deferrable=True, **more)
+    with pytest.raises(TaskDeferred) as waiting:
+        sensor.execute(make_context())
+    with pytest.raises(error):
+        sensor.execute_complete(make_context(), fire(reborn(waiting.value.trigger)))
+    with pytest.raises(error):
+        sensor.resume_execution("__fail__", {"error": "Trigger timeout"}, make_context())
 
 
 def test_errors_decide_whether_airflow_tries_again(client: InfluxClient, name: str, flux: str) -> None:

@@ -185,6 +185,8 @@ def test_the_oldest_stays_when_a_deploy_died_between_its_two_requests(
     deploy(client, flux)
     first = kept(client, name)
     client.tasks.create(first.flux, first.status, first.description)
+    assert deploy(client, flux, dry_run=True)["task_id"] == first.id
+    assert len(client.tasks.find(name)) == 2
     assert deploy(client, flux)["task_id"] == first.id
     assert kept(client, name) == first
     client.tasks.create(first.flux.replace("mean", "min"), "active", "by hand")

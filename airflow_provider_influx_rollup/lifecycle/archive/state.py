@@ -62,7 +62,7 @@ def archive_state(spec: ArchiveSpec, window: Interval, bucket: Bucket) -> Steps[
 
 @dataclass(frozen=True, slots=True)
 class ArchivePlan:
-    """What an archive would do.
+    """Plan of an archive.
 
     :param spec: whose bucket was looked up
     :param states: one of each window, in order

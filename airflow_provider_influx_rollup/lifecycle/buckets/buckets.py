@@ -91,7 +91,7 @@ def ensure_buckets(
 
 
 def differences(wanted: Bucket, found: BucketSettings | None) -> list[BucketChange]:
-    """What is to be changed.
+    """The changes to make.
 
     :param found: None when there is no bucket
     """

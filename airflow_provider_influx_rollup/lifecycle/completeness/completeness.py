@@ -79,7 +79,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletionEvent:
-    """What the sensor found when it ended.
+    """Result of the sensor.
 
     :param look: what is there
     :param watermark: newest time of a point; None without points

@@ -15,7 +15,7 @@ MAX_LISTED = 200
 
 @dataclass(frozen=True, slots=True)
 class WrittenStatuses:
-    """What was written of a check.
+    """Result of writing a check's statuses.
 
     :param note: why nothing was; empty when it was
     :param is_dry_run: whether nothing was to be

@@ -144,7 +144,7 @@ def _compile(spec: LintSpec) -> Steps[list[Told]]:
         what = "the server ran a script that reads an undefined name"
         raise ConfigurationError(what, fix="tell the authors the version of the server")
     lines = len(spec.flux.split("\n"))
-    # an error of the own line, or that of a last line which the own one goes on with
+    # an error of the own line, or that of a last line which the own one continues
     return [one for one in failures if one[0] <= lines and UNDEFINED not in one[2]]
 
 

@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 # an answer travels through Airflow's database
-MOST_FINDINGS = 100
+MAX_FINDINGS = 100
 _SHOWN = 3
 
 
@@ -71,6 +71,6 @@ def _answer(reports: Mapping[str, LintReport]) -> dict[str, Any]:
         "scripts": len(reports),
         **counts,
         "silenced": sum(len(report.silenced) for report in reports.values()),
-        "findings": findings[:MOST_FINDINGS],
+        "findings": findings[:MAX_FINDINGS],
         "unchecked": {name: list(report.unchecked) for name, report in reports.items() if report.unchecked},
     }

@@ -1,1 +1,1 @@
-"""What the verbs about tasks of InfluxDB share."""
+"""Shared parts of the verbs about tasks of InfluxDB."""

@@ -1,4 +1,4 @@
-"""What a deploy would do to a task, and what differs, as text."""
+"""Plan the change of a task, with its differences as text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_influx_rollup.steps.tasks import NativeTask
 
 
 class Action(Enum):
-    """What a deploy does to a task."""
+    """Action of a deploy on a task."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -38,7 +38,7 @@ class WantedTask:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a deploy does, and why.
+    """Action of a deploy, and its reason.
 
     :param parts: what differs: ``"flux"``, ``"status"``, ``"description"``
     :param diff: unified, of script and status; empty when both are equal

@@ -1,4 +1,4 @@
-"""What a deploy writes into a task's description, so that the next one knows what is its own."""
+"""The record that a deploy keeps in a task's description, so that the next one knows its own tasks."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class DeployRecord:
         return MARK + json.dumps(values, ensure_ascii=False, sort_keys=True)
 
     def matches(self, task: NativeTask) -> bool:
-        """Whether nobody has changed script or status since."""
+        """Whether script and status are as they were deployed."""
         return self.script == script_hash(task.flux) and self.status == task.status
 
 
 def record_of(task: NativeTask) -> DeployRecord | None:
-    """What the task's description tells; None when no deploy has written it, or somebody has changed it."""
+    """The record in a task's description; None when no deploy has written it, or it was changed by hand."""
     mark, found, text = task.description.partition(MARK)
     if mark or not found:
         return None

@@ -1,4 +1,4 @@
-"""Which runs of a task an interval is about: one for each of its windows, scheduled for the window's stop."""
+"""Runs of a task for an interval: one for each of its windows, scheduled for the window's stop."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ def grid_of(task: NativeTask) -> GridSpec | None:
 
 
 def due_at(task: NativeTask, window: Interval) -> datetime:
-    """When the task's own schedule would run a window: its stop + the task's offset."""
+    """Time at which the task's own schedule would run a window: its stop + the task's offset."""
     offset = Duration.parse(task.offset, allow_zero=True).timedelta if task.offset else timedelta(0)
     return window.stop + offset

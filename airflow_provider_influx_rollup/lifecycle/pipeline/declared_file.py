@@ -107,7 +107,7 @@ def _place_keys(node: yaml.Node, path: Path, lines: dict[Path, int], source: _So
 
 
 def _place_merged(node: yaml.Node, path: Path, lines: dict[Path, int], source: _Source) -> None:
-    """What an anchor brings in stands where the anchor is."""
+    """Give merged keys the line of the anchor's use."""
     merged: dict[Path, int] = {}
     _place_keys(node, path, merged, source)
     for place, line in merged.items():

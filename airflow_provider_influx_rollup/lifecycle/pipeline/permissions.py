@@ -34,7 +34,7 @@ class Permission:
 
 
 def permissions_of(lifecycle: Lifecycle) -> dict[str, tuple[Permission, ...]]:
-    """What each stage needs, by its name, in the order of a run.
+    """Permissions of each stage, by its name, in the order of a run.
 
     A stage reads back what it writes, and its receipts. The ledger must exist: to make it takes the permission to make
     any bucket.

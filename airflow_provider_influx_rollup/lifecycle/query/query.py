@@ -55,7 +55,7 @@ class QuerySpec:
 
 @dataclass(frozen=True, slots=True)
 class QueryAnswer:
-    """What a question gave.
+    """Answer to a question.
 
     :param rows: how many there were
     :param first_rows: the first of them, as JSON has values

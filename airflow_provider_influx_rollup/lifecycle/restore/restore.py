@@ -110,7 +110,7 @@ def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestorePlan:
-    """What a restore would do.
+    """Plan of a restore.
 
     :param spec: whose archive was found
     :param sources: archived windows

@@ -49,7 +49,7 @@ TOO_LONG = (
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What became of a block.
+    """Result of a block.
 
     :param receipts: of what is COMMITTED: all windows, but for empty ones when ``empty_windows="fail"``
     :param lacking: by column and reason, the windows in which it lacks a value

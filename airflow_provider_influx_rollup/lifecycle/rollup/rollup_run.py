@@ -12,7 +12,7 @@ from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 
 @dataclass(frozen=True, slots=True)
 class RollupRun:
-    """What all parts of a rollup need to know.
+    """Context shared by all parts of a rollup.
 
     :param spec: as it was asked for; the ledger may know it under older names
     :param info: who runs it, for the ledger

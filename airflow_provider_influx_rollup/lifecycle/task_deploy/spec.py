@@ -1,4 +1,4 @@
-"""Which task shall be in InfluxDB."""
+"""The spec of a task in InfluxDB."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployResult:
-    """What a deploy did, or with ``dry_run`` would do.
+    """Result of a deploy, or with ``dry_run`` its plan.
 
     :param task_id: None when there is no task
     :param status: of the task; None likewise
@@ -72,7 +72,7 @@ def deploy_task(spec: TaskSpec, now: Callable[[], datetime], *, dry_run: bool = 
     if spec.state == ABSENT:
         return (yield from _remove(spec, now, dry_run=dry_run))
     wanted = yield from wanted_task(spec, _window_before(now()))
-    found = yield from _only(wanted.name)
+    found = yield from _only(wanted.name, dry_run=dry_run)
     change = change_of(found, wanted, overwrite=spec.overwrite)
     yield from _tell(wanted.name, change, dry_run=dry_run)
     if not dry_run:
@@ -96,12 +96,12 @@ def _carry_out(change: Change, wanted: WantedTask, found: NativeTask | None) -> 
         return (yield from ask(UpdateTask(found.id, wanted.flux, status, description)))
     yield from ask(CreateTask(wanted.flux, status, description))
     # another deploy, or a try whose answer was lost, may have created it too
-    return (yield from _only(wanted.name))
+    return (yield from _only(wanted.name, dry_run=False))
 
 
 def _remove(spec: TaskSpec, now: Callable[[], datetime], *, dry_run: bool) -> Steps[DeployResult]:
     name = spec.name or (yield from wanted_task(spec, _window_before(now()))).name
-    found = yield from _only(name)
+    found = yield from _only(name, dry_run=dry_run)
     change = removal_of(found, overwrite=spec.overwrite)
     yield from _tell(name, change, dry_run=dry_run)
     if not dry_run:
@@ -118,18 +118,23 @@ def _remove(spec: TaskSpec, now: Callable[[], datetime], *, dry_run: bool) -> St
     )
 
 
-def _only(name: str) -> Steps[NativeTask | None]:
-    """The task of a name; of several that deploys have made at the same time the oldest stays, the others go.
+def _only(name: str, *, dry_run: bool) -> Steps[NativeTask | None]:
+    """The task of a name; of several that deploys have made at the same time the oldest stays, the others are deleted.
 
+    :param dry_run: delete none
     :raises ConfigurationError: when several have the name and one is not of a deploy
     """
     found = yield from ask(ListTasks(name))
     oldest, others = oldest_of(found)
     for other in others:
+        goes = "would be deleted" if dry_run else "is deleted"
         yield from ask(
-            Report(f"task {name!r} was deployed twice at the same time: {other.id} goes, {found[0].id} stays")
+            Report(
+                f"task {name!r} was deployed twice at the same time: {other.id} {goes}, {found[0].id} stays"
+            )
         )
-        yield from ask(DeleteTask(other.id))
+        if not dry_run:
+            yield from ask(DeleteTask(other.id))
     return oldest
 
 
@@ -142,7 +147,7 @@ def _tell(name: str, change: Change, *, dry_run: bool) -> Steps[None]:
 def _refuse_drift(name: str, change: Change) -> None:
     if change.action is not Action.DRIFTED:
         return
-    what = f"task {name!r} in InfluxDB is not as it was deployed: {' and '.join(change.parts)} differ"
+    what = f"task {name!r} in InfluxDB is not as it was deployed: {' and '.join(change.parts)} {'differs' if len(change.parts) == 1 else 'differ'}"
     fix = "bring the change into the script (dry_run=True shows it), or set overwrite=True to lose it"
     raise TaskDrifted(what, written="nothing", fix=fix)
 

@@ -1,4 +1,4 @@
-"""What a task of InfluxDB did in an interval: its runs, and the windows without a success."""
+"""History of a task of InfluxDB in an interval: its runs, and the windows without a success."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.tasks import SUCCESS, ListRuns, NativeTask, TaskRun
 from airflow_provider_influx_rollup.windows.interval import Interval
 
-MOST_RUNS = 500
+MAX_RUNS = 500
 SECOND = timedelta(seconds=1)
 
 
@@ -36,10 +36,10 @@ def task_history(task: NativeTask, interval: Interval, now: datetime) -> Steps[T
     runs: dict[str, TaskRun] = {}
     after = interval.start
     while True:
-        page = yield from ask(ListRuns(task.id, after=after, limit=MOST_RUNS))
+        page = yield from ask(ListRuns(task.id, after=after, limit=MAX_RUNS))
         runs |= {run.id: run for run in page}
         last = max((run.scheduled_for for run in page), default=interval.stop)
-        if len(page) < MOST_RUNS or last >= interval.stop or last - SECOND <= after:
+        if len(page) < MAX_RUNS or last >= interval.stop or last - SECOND <= after:
             break
         # several runs may have the time of the last one
         after = last - SECOND

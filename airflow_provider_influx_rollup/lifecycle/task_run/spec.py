@@ -1,4 +1,4 @@
-"""Which task shall run, and which of its runs count."""
+"""The spec of running a task, and which of its runs count."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class RunSpec:
         """Whether this try has asked for a run."""
         if run.requested_at is None or run.requested_at < self._began - CLOCK_MARGIN:
             return False
-        # of a failure around the beginning nobody can say which try's it is; asking again is right for both
+        # a failure around the beginning may be of either try; asking again is right for both
         is_doubtful = self.is_retry and run.requested_at <= self._began + CLOCK_MARGIN
         return not (is_doubtful and run.has_failed)
 

@@ -26,7 +26,7 @@ from airflow_provider_influx_rollup.steps.tasks import (
 )
 from airflow_provider_influx_rollup.windows.interval import Interval
 
-MOST_LOSSES = 3
+MAX_LOSSES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def cancel_runs(spec: RunSpec, interval: Interval) -> Steps[int]:
 
 
 def _run_window(task: NativeTask, spec: RunSpec, window: Interval) -> Steps[TaskRun]:
-    for _ in range(MOST_LOSSES):
+    for _ in range(MAX_LOSSES):
         run = yield from _own_run(task, spec, window)
         ended = yield from follow(task, run, window)
         if ended is not None:
@@ -104,7 +104,7 @@ def _run_window(task: NativeTask, spec: RunSpec, window: Interval) -> Steps[Task
                 "warning",
             )
         )
-    what = f"InfluxDB has lost {MOST_LOSSES} runs of task {task.name!r}"
+    what = f"InfluxDB has lost {MAX_LOSSES} runs of task {task.name!r}"
     fix = "look at InfluxDB's log, and whether its bucket _tasks is there"
     raise TaskRunFailed(what, window=window, written="unknown", fix=fix)
 

@@ -46,7 +46,7 @@ def look_for_runs(name: str, interval: Interval) -> Steps[dict[str, Any] | None]
 def wait_for_runs(
     name: str, interval: Interval, now: Callable[[], datetime], *, poke_seconds: float, deadline: datetime
 ) -> Steps[dict[str, Any]]:
-    """Look again and again; errors that may pass are reported, and the wait goes on.
+    """Poll until all are there; transient errors are reported, and the wait continues.
 
     :param now: the clock
     :param poke_seconds: how long between two looks
