@@ -10,7 +10,11 @@ from typing import Any
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, TaskRunFailed
 from airflow_provider_influx_rollup.lifecycle.native_tasks.named import task_of_name
 from airflow_provider_influx_rollup.lifecycle.native_tasks.windows import due_at, windows_of
-from airflow_provider_influx_rollup.lifecycle.task_run.follow import follow, refuse_failure
+from airflow_provider_influx_rollup.lifecycle.task_run.follow import (
+    FIRST_WAIT_SECONDS,
+    follow,
+    refuse_failure,
+)
 from airflow_provider_influx_rollup.lifecycle.task_run.spec import RunSpec
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report, Sleep
@@ -27,6 +31,8 @@ from airflow_provider_influx_rollup.steps.tasks import (
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 MAX_LOSSES = 3
+# together a second and more: a triggerer that begins again may come right after the run's end
+LOOKS_FOR_OWN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +74,18 @@ def run_task(spec: RunSpec, interval: Interval, now: Callable[[], datetime]) -> 
         raise ConfigurationError(
             what, window=interval, written="nothing", fix="deploy it with state='active'"
         )
-    runs = []
+    runs: list[TaskRun] = []
+    looks = LOOKS_FOR_OWN
     for window in windows:
         wait = (due_at(task, window) - now()).total_seconds()
         if wait > 0:
             yield from ask(Report(f"{window}: waits {wait:.0f} s for its stop and the task's offset"))
             yield from ask(Sleep(wait))
-        runs.append((yield from _run_window(task, spec, window)))
+        known = yield from _known_runs(task, spec, window, looks)
+        if not any(spec.is_own(run) for run in known):
+            # windows are run in order: an earlier start of this try has asked for no later one
+            looks = 1
+        runs.append((yield from _run_window(task, spec, window, known)))
     return RunResult(task, interval, tuple(runs))
 
 
@@ -91,9 +102,25 @@ def cancel_runs(spec: RunSpec, interval: Interval) -> Steps[int]:
     return canceled
 
 
-def _run_window(task: NativeTask, spec: RunSpec, window: Interval) -> Steps[TaskRun]:
+def _known_runs(task: NativeTask, spec: RunSpec, window: Interval, looks: int) -> Steps[list[TaskRun]]:
+    """The runs of a window that InfluxDB lists.
+
+    :param looks: how often to look for one of this try: a run that has just ended is in no list for a moment
+    """
+    seconds = FIRST_WAIT_SECONDS
+    runs = yield from ask(ListRuns(task.id, window.stop))
+    for _ in range(looks - 1):
+        if any(spec.is_own(run) for run in runs):
+            break
+        yield from ask(Sleep(seconds))
+        seconds *= 1.5
+        runs = yield from ask(ListRuns(task.id, window.stop))
+    return runs
+
+
+def _run_window(task: NativeTask, spec: RunSpec, window: Interval, known: list[TaskRun]) -> Steps[TaskRun]:
     for _ in range(MAX_LOSSES):
-        run = yield from _own_run(task, spec, window)
+        run = yield from _own_run(task, spec, window, known)
         ended = yield from follow(task, run, window)
         if ended is not None:
             refuse_failure(task, ended, window)
@@ -104,14 +131,17 @@ def _run_window(task: NativeTask, spec: RunSpec, window: Interval) -> Steps[Task
                 "warning",
             )
         )
+        known = yield from _known_runs(task, spec, window, looks=1)
     what = f"InfluxDB has lost {MAX_LOSSES} runs of task {task.name!r}"
     fix = "look at InfluxDB's log, and whether its bucket _tasks is there"
     raise TaskRunFailed(what, window=window, written="unknown", fix=fix)
 
 
-def _own_run(task: NativeTask, spec: RunSpec, window: Interval) -> Steps[TaskRun]:
-    """The run that this try has asked for already, or asks for now."""
-    runs = yield from ask(ListRuns(task.id, window.stop))
+def _own_run(task: NativeTask, spec: RunSpec, window: Interval, runs: list[TaskRun]) -> Steps[TaskRun]:
+    """The run that this try has asked for already, or asks for now.
+
+    :param runs: those that InfluxDB lists
+    """
     own = [run for run in runs if spec.is_own(run)]
     if own:
         return own[-1]
