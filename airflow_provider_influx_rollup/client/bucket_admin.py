@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_influx_rollup.client import requests
+from airflow_provider_influx_rollup.client.answers import settings_of
 from airflow_provider_influx_rollup.client.requests import Request
 from airflow_provider_influx_rollup.exceptions import BucketNotFound, InfluxRejected
 from airflow_provider_influx_rollup.steps.influx import ApplyBucket, BucketSettings
@@ -27,14 +28,18 @@ class BucketAdmin:
     ask: Ask
     org_id: Callable[[str], str]
 
-    def look(self, name: str) -> BucketSettings | None:
-        """Settings of a bucket; None when it is missing, or the token may not read it."""
+    def item(self, name: str) -> Mapping[str, Any] | None:
+        """The JSON of a bucket; None when it is missing, or the token may not read it."""
         try:
             answer = self.ask(requests.find_bucket_request(self.org, name))
         except BucketNotFound:
             return None
-        found = [item for item in answer["buckets"] if item["name"] == name]
-        return settings_of(found[0]) if found else None
+        return next((item for item in answer["buckets"] if item["name"] == name), None)
+
+    def look(self, name: str) -> BucketSettings | None:
+        """Settings of a bucket; None when it is missing, or the token may not read it."""
+        item = self.item(name)
+        return None if item is None else settings_of(item)
 
     def apply(self, wanted: ApplyBucket) -> None:
         """Make or change a bucket; again it is the same.
@@ -73,18 +78,6 @@ class BucketAdmin:
                 found = self.look(wanted.name)
                 if found is None or name not in found.labels:
                     raise
-
-
-def settings_of(item: Mapping[str, Any]) -> BucketSettings:
-    """Settings of a bucket, from its JSON."""
-    rule: Mapping[str, Any] = next(iter(item.get("retentionRules") or []), {})
-    return BucketSettings(
-        id=str(item["id"]),
-        retention_seconds=int(rule.get("everySeconds", 0)),
-        shard_group_seconds=int(rule.get("shardGroupDurationSeconds", 0)),
-        description=str(item.get("description", "")),
-        labels=tuple(sorted(str(label["name"]) for label in item.get("labels") or [])),
-    )
 
 
 def _body(wanted: ApplyBucket) -> dict[str, Any]:

@@ -30,7 +30,6 @@ from airflow_provider_influx_rollup.client.token_admin import TokenAdmin
 from airflow_provider_influx_rollup.client.transport import Transport
 from airflow_provider_influx_rollup.client.whole_texts import WholeTextQuery, with_advice
 from airflow_provider_influx_rollup.exceptions import (
-    BucketNotFound,
     InfluxError,
     InfluxForbidden,
     InfluxRejected,
@@ -277,12 +276,8 @@ class InfluxClient:
 
     def find_bucket(self, name: str) -> Bucket | None:
         """Look a bucket up; None when it does not exist or the token may not read it."""
-        try:
-            answer = self._json(requests.find_bucket_request(self._settings.org, name))
-        except BucketNotFound:
-            return None
-        found = [item for item in answer["buckets"] if item["name"] == name]
-        return bucket_of(found[0]) if found else None
+        item = self.buckets.item(name)
+        return None if item is None else bucket_of(item)
 
     def ensure_bucket(self, name: str, retention_seconds: int = 0) -> Bucket:
         """Create a bucket unless it exists; one that exists keeps its own retention.

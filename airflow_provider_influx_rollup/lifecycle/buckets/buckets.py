@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.lifecycle.buckets.lengths import length_text
 from airflow_provider_influx_rollup.lifecycle.buckets.lost_points import require_nothing_lost
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared_bucket import Bucket
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
@@ -15,9 +15,7 @@ from airflow_provider_influx_rollup.lifecycle.run.options import texts_of
 from airflow_provider_influx_rollup.steps.ask import ask, gather
 from airflow_provider_influx_rollup.steps.influx import ApplyBucket, BucketSettings, LookAtBucket, Report
 from airflow_provider_influx_rollup.steps.step import Steps
-from airflow_provider_influx_rollup.windows.duration import Duration
 
-FOREVER = "forever"
 HOUR_SECONDS, DAY_SECONDS = 3_600, 86_400
 
 
@@ -97,14 +95,14 @@ def differences(wanted: Bucket, found: BucketSettings | None) -> list[BucketChan
     """
     name = wanted.name
     if found is None:
-        return [BucketChange(name, "retention", None, _length(wanted.retention_seconds))]
+        return [BucketChange(name, "retention", None, length_text(wanted.retention_seconds))]
     changes = []
     if wanted.retention_seconds != found.retention_seconds:
-        before, after = _length(found.retention_seconds), _length(wanted.retention_seconds)
+        before, after = length_text(found.retention_seconds), length_text(wanted.retention_seconds)
         changes.append(BucketChange(name, "retention", before, after))
     shard_group = _shard_group(wanted, found)
     if shard_group is not None and shard_group != found.shard_group_seconds:
-        before, after = _length(found.shard_group_seconds), _length(shard_group)
+        before, after = length_text(found.shard_group_seconds), length_text(shard_group)
         changes.append(BucketChange(name, "shard group", before, after))
     if wanted.description is not None and wanted.description != found.description:
         changes.append(BucketChange(name, "description", repr(found.description), repr(wanted.description)))
@@ -140,10 +138,6 @@ def _shrinks(wanted: Bucket, found: BucketSettings) -> bool:
     if not wanted.retention_seconds:
         return False
     return not found.retention_seconds or wanted.retention_seconds < found.retention_seconds
-
-
-def _length(seconds: int) -> str:
-    return Duration.of(timedelta(seconds=seconds)).to_flux() if seconds else FOREVER
 
 
 def _require_distinct(buckets: Sequence[Bucket]) -> None:

@@ -10,6 +10,7 @@ from airflow_provider_influx_rollup.flux.first_points import FirstPoints
 from airflow_provider_influx_rollup.flux.ledger_history import CoveredWindows
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import STAGE as ARCHIVE
+from airflow_provider_influx_rollup.lifecycle.buckets.lengths import length_text
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared_bucket import Bucket
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_pipelines
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
@@ -56,7 +57,7 @@ def require_nothing_lost(
         for spec in readers:
             lost += yield from _not_rolled_up(spec, gone, now)
     if lost:
-        before = f"{found.retention_seconds} s" if found.retention_seconds else "forever"
+        before = length_text(found.retention_seconds)
         more = f"; and {len(lost) - MAX_NAMED} more" if len(lost) > MAX_NAMED else ""
         what = (
             f"bucket {wanted.name!r} keeps its points {'for ' if found.retention_seconds else ''}{before}; a retention of "
