@@ -20,6 +20,7 @@ class StageInterval(TypedDict, total=False):
     :param window: how long the interval is where the run names one instant only
     :param timezone: where a date without a time starts; default UTC
     :param offset: how much later than midnight days begin, a Flux duration
+    :param partition_key_format: the ``strptime`` format of the time in a partition key
     """
 
     start: str | date | None
@@ -27,6 +28,7 @@ class StageInterval(TypedDict, total=False):
     window: DurationLike | Duration | None
     timezone: str
     offset: DurationLike
+    partition_key_format: str | None
 
 
 def interval_of_run(context: Mapping[str, Any], **stage: Unpack[StageInterval]) -> Interval:
@@ -57,6 +59,7 @@ def run_facts(context: Mapping[str, Any], **stage: Unpack[StageInterval]) -> Run
         logical_date=_fact(context, dag_run, "logical_date"),
         partition_date=_fact(context, dag_run, "partition_date"),
         partition_key=_fact(context, dag_run, "partition_key"),
+        partition_key_format=stage.get("partition_key_format"),
         window=stage.get("window") or None,
         asset_intervals=_asset_intervals(context) if "triggered" in (run_type or "") else (),
         run_type=run_type,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import overload
 
 from airflow_provider_influx_rollup.windows.duration import Duration, DurationLike
+from airflow_provider_influx_rollup.windows.partition_key import check_key_format
 
 JINJA = "{{"
 NOTHING = ("", "none", "null")
@@ -46,3 +47,14 @@ def declared_duration(value: DurationLike | None) -> DurationLike | None:
         return value
     duration = Duration.of(value, allow_zero=True)
     return value if isinstance(value, str) else duration.to_flux()
+
+
+def declared_key_format(key_format: str | None) -> str | None:
+    """The format of the time in a partition key; no template.
+
+    :param key_format: as ``strptime`` takes it
+    :raises ConfigurationError: (when the DAG is parsed) when it gives no date
+    """
+    if key_format is not None:
+        check_key_format(key_format)
+    return key_format

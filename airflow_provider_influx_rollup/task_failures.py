@@ -56,6 +56,15 @@ def result_of_event(event: Mapping[str, Any] | None) -> Any:
     raise AirflowException(what)
 
 
+def seconds_of_event(event: Mapping[str, Any] | None) -> float:
+    """How long the verb worked in the triggerer; 0 when the event does not say so, as those of 0.2 and before.
+
+    :param event: what a trigger fired
+    """
+    seconds = event.get("seconds") if isinstance(event, Mapping) else None
+    return float(seconds) if isinstance(seconds, int | float) else 0.0
+
+
 def _raise_again(name: str, message: str, *, permanent: bool) -> None:
     what = f"{name}: {message}"
     if permanent:

@@ -22,6 +22,7 @@ from airflow_provider_influx_rollup.client.hex_texts import (
     WithDoubts,
 )
 from airflow_provider_influx_rollup.client.influxql import InfluxQL
+from airflow_provider_influx_rollup.client.other_servers import error_of_ping, error_of_version
 from airflow_provider_influx_rollup.client.requests import Request
 from airflow_provider_influx_rollup.client.responses import error_of_text
 from airflow_provider_influx_rollup.client.retry import call_with_retries
@@ -301,8 +302,17 @@ class InfluxClient:
             return found
 
     def health(self) -> Health:
-        """Ask how the server is; needs no token."""
-        answer = self._json(requests.health_request())
+        """Ask how the server is; needs no token.
+
+        :raises InfluxRejected: when it is another version of InfluxDB, or none
+        """
+        try:
+            answer = self._json(requests.health_request())
+        except InfluxError as error:
+            raise (error_of_ping(self._transport) if error.permanent else None) or error from None
+        other = error_of_version(str(answer.get("version", "")))
+        if other is not None:
+            raise other
         return Health(
             name=str(answer.get("name", "")),
             version=str(answer.get("version", "")),

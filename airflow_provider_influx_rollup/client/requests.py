@@ -278,6 +278,17 @@ def health_request() -> Request:
     )
 
 
+def ping_request() -> Request:
+    """Ask which server answers; all versions of InfluxDB tell it in headers, some only to those with a token."""
+    return Request(
+        kind=RequestKind.ADMIN,
+        about="the ping",
+        method="GET",
+        path="/ping",
+        expected=frozenset({200, 204}),
+    )
+
+
 def format_ns(nanoseconds: int) -> str:
     """RFC 3339 in UTC with all nine digits.
 

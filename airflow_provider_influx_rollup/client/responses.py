@@ -56,6 +56,10 @@ FIXES: dict[type[InfluxError], str] = {
 }
 
 
+#: an InfluxDB 2 answers each query; what has no such path is another server
+NO_QUERIES_FIX = "check the URL: the server there takes no Flux. InfluxDB 2 does, InfluxDB 3 does not, and 1.x only when it is switched on"
+
+
 class RetryAfter(Exception):
     """The cause of an error whose answer said how long to wait.
 
@@ -100,6 +104,8 @@ def _make(error_class: type[InfluxError], request: Request, text: str, status: i
     written, fix = None, FIXES.get(error_class)
     if has_columns_of_one_name(text):
         fix = RENAME_TAG
+    if error_class is QueryFailed and status == 404:
+        fix = NO_QUERIES_FIX
     if error_class is BucketNotFound and (name := missing_bucket(text)):
         what = f"bucket {name!r} was not found ({what})"
     elif error_class is WriteRejected:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +83,18 @@ class Transport:
             for piece in _pieces(answer):
                 limit.require_left()
                 yield piece
+
+    def headers_of(self, request: Request) -> Mapping[str, str]:
+        """Send a request and return the headers of its answer, whose body is dropped.
+
+        :raises InfluxError: as ``stream``
+        """
+        limit = TimeLimit(request, self._settings.max_query_seconds)
+        with self._open(request, self._pool, limit) as (answer, _):
+            if answer.status not in request.expected:
+                raise error_of_answer(request, answer.status, answer.headers, b"")
+            answer.drain_conn()
+            return dict(answer.headers)
 
     @contextmanager
     def _open(self, request: Request, pool: Any, limit: TimeLimit) -> Iterator[tuple[BaseHTTPResponse, str]]:

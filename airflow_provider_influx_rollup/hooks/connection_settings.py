@@ -176,11 +176,11 @@ class ConnectionReading:
 
     def _joined_url(self, host: str) -> str:
         is_official = self.fields.conn_type == _OFFICIAL_TYPE
-        # the official hook's own defaults, so that a connection that works there means the same here
+        # the official hook's own defaults of 2.11.1 and later, so that a connection that works there means the same here
         scheme = str(self.fields.schema or ("https" if is_official else "http")).strip().lower()
         if scheme not in ("http", "https"):
             self._refuse("schema", scheme, "http or https")
-        port = self.fields.port or (7687 if is_official else 8086)
+        port = self.fields.port or (443 if is_official and scheme == "https" else 8086)
         name, _, path = host.partition("/")
         if name.count(":") > 1 and not name.startswith("["):
             name = f"[{name}]"

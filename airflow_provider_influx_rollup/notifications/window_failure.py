@@ -41,7 +41,7 @@ def window_text(context: Mapping[str, Any]) -> str:
     :param context: what Airflow calls back with
     """
     task = getattr(context.get("ti"), "task", None) or context.get("task")
-    given = {name: getattr(task, name, None) for name in ("start", "stop", "window")}
+    given = {name: getattr(task, name, None) for name in ("start", "stop", "window", "partition_key_format")}
     timezone, offset = (getattr(task, name, None) or "" for name in ("timezone", "offset"))
     try:
         return str(interval_of_run(context, **given, timezone=timezone or "UTC", offset=offset or "0s"))

@@ -35,6 +35,7 @@ OF_SOME_STAGES = (
     "start",
     "stop",
     "window",
+    "partition_key_format",
     "every",
     "offset",
     "timezone",
@@ -152,9 +153,12 @@ class InfluxStageOperator(BaseOperator):
         log("%s", report.message)
 
     @contextmanager
-    def _measured(self) -> Iterator[None]:
-        """Time a verb and count how it ended; names hold the verb only, so that they stay few."""
-        began = time.monotonic()
+    def _measured(self, elsewhere_seconds: float = 0.0) -> Iterator[None]:
+        """Time a verb and count how it ended; names hold the verb only, so that they stay few.
+
+        :param elsewhere_seconds: how long it has worked in the triggerer
+        """
+        began = time.monotonic() - elsewhere_seconds
         outcome = "failed"
         self._is_running = True
         try:

@@ -11,7 +11,11 @@ from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
 from airflow_provider_influx_rollup.settings import default_deferrable
-from airflow_provider_influx_rollup.task_failures import failing_by_permanence, result_of_event
+from airflow_provider_influx_rollup.task_failures import (
+    failing_by_permanence,
+    result_of_event,
+    seconds_of_event,
+)
 from airflow_provider_influx_rollup.triggers.lifecycle_job import LifecycleJobTrigger, stage_result
 from airflow_provider_influx_rollup.windows.duration import DurationLike
 
@@ -98,7 +102,7 @@ class DeferrableVerbOperator(DeferrableStageOperator):
         :raises AirflowFailException: for permanent errors
         :raises InfluxRollupError: for transient ones, which Airflow retries
         """
-        with self._measured():
+        with self._measured(seconds_of_event(event)):
             result = stage_result(result_of_event(event))
         self.log.info("%s in the triggerer: %s", self.verb, result)
         return result

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.data_interval import interval_of_run
-from airflow_provider_influx_rollup.declared_values import declared_duration
+from airflow_provider_influx_rollup.declared_values import declared_duration, declared_key_format
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 from airflow_provider_influx_rollup.windows.duration import DurationLike
@@ -27,6 +27,9 @@ class WindowStageOperator(InfluxStageOperator):
     :param window: length of the interval where the run names one instant only, such as ``timedelta(hours=1)``
     :param offset: how much later than midnight days begin, and shift of the grid where there is one, a Flux duration
     :param timezone: IANA zone in which days, weeks, months and years begin
+    :param partition_key_format: ``strptime`` format of the time in the key of a partitioned run; default: dates, ISO 8601
+        times with an offset and what Airflow writes, such as ``2026-03-10T09``
+    :raises ConfigurationError: (when the DAG is parsed) when that format gives no date
     """
 
     template_fields: Sequence[str] = (*InfluxStageOperator.template_fields, *WINDOW_FIELDS)
@@ -39,6 +42,7 @@ class WindowStageOperator(InfluxStageOperator):
         window: DurationLike | None = None,
         offset: DurationLike = "0s",
         timezone: str = "UTC",
+        partition_key_format: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -47,6 +51,7 @@ class WindowStageOperator(InfluxStageOperator):
         self.window = declared_duration(window)
         self.offset = declared_duration(offset)
         self.timezone = timezone
+        self.partition_key_format = declared_key_format(partition_key_format)
 
     @failing_by_permanence()
     def interval(self, context: Context) -> Interval:
@@ -62,4 +67,5 @@ class WindowStageOperator(InfluxStageOperator):
             window=self.window,
             timezone=self.timezone,
             offset=self.offset,
+            partition_key_format=self.partition_key_format,
         )

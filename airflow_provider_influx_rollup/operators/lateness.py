@@ -129,6 +129,7 @@ class LatenessReportOperator(WindowStageOperator, LedgerStageOperator):
             window=window,
             timezone=self.timezone,
             offset=self.offset,
+            partition_key_format=self.partition_key_format,
         )
         lookback = Duration.of(self.lookback)
         return Interval(shift(run.stop, lookback, self.timezone, backwards=True), run.stop)

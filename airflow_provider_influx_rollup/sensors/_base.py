@@ -20,7 +20,7 @@ from airflow_provider_influx_rollup.airflow_compat import (
 )
 from airflow_provider_influx_rollup.airflow_compat import timezone as airflow_timezone
 from airflow_provider_influx_rollup.data_interval import interval_of_run
-from airflow_provider_influx_rollup.declared_values import declared_duration
+from airflow_provider_influx_rollup.declared_values import declared_duration, declared_key_format
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID, InfluxRollupHook
 from airflow_provider_influx_rollup.settings import default_deferrable
@@ -48,6 +48,8 @@ class InfluxSensor(BaseSensorOperator):
     :param window: length of the interval where the run names one instant only
     :param timezone: IANA zone in which days, weeks, months and years begin
     :param offset: shift of the grid, a Flux duration
+    :param partition_key_format: ``strptime`` format of the time in the key of a partitioned run; default: dates, ISO 8601
+        times with an offset and what Airflow writes, such as ``2026-03-10T09``
     :param influx_conn_id: connection of type ``influx_rollup`` (or ``influxdb``)
     :param org: organisation's name; default: the connection's
     :param deferrable: wait in the triggerer; default: ``[influx_rollup] default_deferrable``
@@ -61,6 +63,7 @@ class InfluxSensor(BaseSensorOperator):
         window: DurationLike | None = None,
         timezone: str = "UTC",
         offset: DurationLike = "0s",
+        partition_key_format: str | None = None,
         influx_conn_id: str = DEFAULT_CONN_ID,
         org: str | None = None,
         deferrable: bool | None = None,
@@ -69,6 +72,7 @@ class InfluxSensor(BaseSensorOperator):
         super().__init__(**kwargs)
         self.start, self.stop, self.window = start, stop, declared_duration(window)
         self.timezone, self.offset = timezone, declared_duration(offset)
+        self.partition_key_format = declared_key_format(partition_key_format)
         self.influx_conn_id, self.org = influx_conn_id, org
         self.deferrable = default_deferrable() if deferrable is None else deferrable
 
@@ -143,6 +147,7 @@ class InfluxSensor(BaseSensorOperator):
             window=self.window,
             timezone=self.timezone,
             offset=self.offset,
+            partition_key_format=self.partition_key_format,
         )
 
     @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from importlib import import_module
@@ -96,14 +97,16 @@ class LifecycleJobTrigger(BaseTrigger):
         """Drive the verb to its end and fire one event."""
         from airflow_provider_influx_rollup.client.driver import adrive
 
+        began = time.monotonic()
         try:
             client = await InfluxRollupHook(self.influx_conn_id, org=self.org).aget_conn()
             # asks the server where it has not told its time yet: not on the event loop
             await asyncio.to_thread(client.now)
             result = await adrive(steps_of_verb(self.verb)(self.job(), client.now), client, self._report)
-            event = {"status": "success", "result": stage_result(result)}
+            event: dict[str, Any] = {"status": "success", "result": stage_result(result)}
         except InfluxRollupError as error:
             event = error_event(error)
+        event["seconds"] = time.monotonic() - began
         yield TriggerEvent(event)  # type: ignore[no-untyped-call, unused-ignore]
 
     def _report(self, report: Report) -> None:

@@ -11,6 +11,7 @@ from airflow_provider_influx_rollup.windows.duration import DAY_NS, Duration, Du
 from airflow_provider_influx_rollup.windows.instants import read_instant
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 from airflow_provider_influx_rollup.windows.local_time import shift
+from airflow_provider_influx_rollup.windows.partition_key import READABLE, read_partition_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +30,8 @@ class RunFacts:
     :param data_interval_stop: stop of the run's data interval
     :param logical_date: the run's logical date
     :param partition_date: where the run's partition starts
-    :param partition_key: the partition's name; used only when it is a date or an aware time
+    :param partition_key: the partition's name; used only when it names a time
+    :param partition_key_format: the ``strptime`` format of that time; default: those that Airflow writes
     :param window: how long the interval is where the run names one instant only
     :param asset_intervals: start and stop of each triggering asset event that names them
     :param run_type: Airflow's name of the kind of run, such as ``manual``
@@ -45,6 +47,7 @@ class RunFacts:
     logical_date: Time | None = None
     partition_date: Time | None = None
     partition_key: str | None = None
+    partition_key_format: str | None = None
     window: DurationLike | Duration | None = None
     asset_intervals: Sequence[tuple[Time, Time]] = ()
     run_type: str | None = None
@@ -175,13 +178,12 @@ def _refuse_another_date(facts: RunFacts, interval: Interval) -> None:
 def _partition_start(facts: RunFacts) -> datetime | None:
     if facts.partition_date is not None:
         return read_instant(facts.partition_date, "partition_date", facts.timezone)
-    if facts.partition_key is None:
+    if facts.partition_key is None or facts.window is None:
         return None
-    try:
-        return read_instant(facts.partition_key, "partition_key", facts.timezone)
-    except WindowUndefined:
-        # keys are free text; one that is not a time names no window, which the last error says
-        return None
+    is_of_days = Duration.of(facts.window).nanoseconds % DAY_NS == 0
+    return read_partition_key(
+        facts.partition_key, facts.timezone, facts.partition_key_format, is_of_days=is_of_days
+    )
 
 
 def _undecided(facts: RunFacts) -> WindowUndefined | WindowZeroLength:
@@ -200,9 +202,22 @@ def _undecided(facts: RunFacts) -> WindowUndefined | WindowZeroLength:
     what = f"{kind} has no data interval, and nothing else says which windows it is about"
     if facts.partition_date is not None or facts.partition_key is not None:
         partition = facts.partition_key or facts.partition_date
+        if facts.window is not None:
+            return _no_time(kind, str(partition), facts)
         what = f"{kind} is about the partition {partition}, but nothing says how long that is"
     fix = (
         f"{by_hand}, or schedule with CronDataIntervalTimetable, or give window=timedelta(...) for a run with "
         "a partition date, or let the triggering asset events carry start and stop in their extra"
+    )
+    return WindowUndefined(what, written="nothing was written", fix=fix)
+
+
+def _no_time(kind: str, key: str, facts: RunFacts) -> WindowUndefined:
+    what = f"{kind} is about the partition {key}, which is no time that can be read"
+    if facts.partition_key_format is not None:
+        what = f"{kind} is about the partition {key}, of which no part has the format {facts.partition_key_format}"
+    fix = (
+        f"let the key be a time such as {READABLE}, or give partition_key_format, the strptime format of the key, "
+        "or give start= and stop="
     )
     return WindowUndefined(what, written="nothing was written", fix=fix)

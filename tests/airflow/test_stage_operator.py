@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -185,6 +186,22 @@ def test_deferred_verb_gives_its_result_when_the_triggerer_ran_it(client: Any) -
     assert result["window"] == {"start": "2026-01-01T00:00:00Z", "stop": "2026-01-01T01:00:00Z"}
     assert result["ran_in_time"]
     assert LINKS_XCOM_KEY in context["ti"].pushed
+
+
+@pytest.mark.usefixtures("verbs")
+@pytest.mark.parametrize("flux", ["buckets()", 'from(bucket: "none-such") |> range(start: 0)'])
+def test_duration_of_a_deferred_verb_is_that_of_its_work_in_the_triggerer(
+    mocker: MockerFixture, flux: str
+) -> None:
+    operator, context = make_operator(), make_context()
+    event = deferred_event(operator, context, {"flux": flux})
+    assert 0 < event["seconds"] < 60
+    timing = mocker.patch.object(Stats, "timing")
+    for given in (event, {**event, "seconds": 812.5}):
+        with contextlib.suppress(AirflowFailException):
+            operator.execute_complete(context, given)
+        told = timing.call_args.args[1]
+        assert timedelta(seconds=given["seconds"]) < told < timedelta(seconds=given["seconds"] + 5)
 
 
 @pytest.mark.usefixtures("verbs")

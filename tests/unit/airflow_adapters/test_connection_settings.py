@@ -41,7 +41,8 @@ def settings_of(extras: dict[str, Any], *, org: str | None = None) -> ClientSett
         ({"host": "https://influx.example.com/db/", "port": 8443}, "https://influx.example.com:8443/db"),
         ({"host": "http://influx:1234", "port": 8086}, "http://influx:1234"),
         ({"host": "::1"}, "http://[::1]:8086"),
-        ({"conn_type": "influxdb"}, "https://influx:7687"),
+        ({"conn_type": "influxdb"}, "https://influx:443"),
+        ({"conn_type": "influxdb", "schema": "http"}, "http://influx:8086"),
         ({"conn_type": "influxdb", "port": 8086, "schema": "http"}, "http://influx:8086"),
     ],
 )

@@ -112,7 +112,7 @@ def test_partition_key_is_used_when_it_is_a_date() -> None:
     assert resolve_interval(facts) == Interval(day(7), day(8))
 
 
-@pytest.mark.parametrize("key", ["europe|2026-01-07", "2026-01-07T00:00:00"])
+@pytest.mark.parametrize("key", ["europe", "2026-01-07T"])
 def test_partition_key_that_is_no_time_is_refused_by_name(key: str) -> None:
     with pytest.raises(WindowUndefined) as caught:
         resolve_interval(RunFacts(partition_key=key, window=timedelta(days=1)))
