@@ -20,6 +20,7 @@ from airflow_provider_influx_rollup.hashing import combine_checksums
 from airflow_provider_influx_rollup.ledger.codec import encode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.archive.archive_run import ArchiveRun
 from airflow_provider_influx_rollup.lifecycle.archive.generation import (
     GenerationRun,
     fresh_generation,
@@ -124,15 +125,16 @@ def archive(
     began = now()
     yield from ensure_ledger(spec.ledger_bucket, windows[0])
     spec, place_lines = yield from find_place(spec)
+    whole = ArchiveRun(spec, run, now, versions)
     yield from require_own_folder(spec, windows[0])
     done = []
     for window in windows:
         window_began = now()
         with about_window(window):
-            one = yield from archive_window(spec, window, run, now, versions)
+            one = yield from _archive_window(whole, window)
         seconds = (now() - window_began).total_seconds()
         with about_window(window, f"generation {one.published.manifest.generation}, and no receipt of it"):
-            receipt = _receipt(spec, one, run, now, seconds)
+            receipt = _receipt(whole, one, seconds)
             yield from ask(Write(spec.ledger_bucket, [*place_lines, *encode_receipts([receipt])]))
         place_lines = []
         yield from ask(Report(_told(spec, one)))
@@ -142,9 +144,7 @@ def archive(
     return ArchiveResult(spec, tuple(done), (now() - began).total_seconds())
 
 
-def archive_window(
-    spec: ArchiveSpec, window: Interval, run: RunInfo, now: Clock, versions: Mapping[str, str]
-) -> Steps[ArchivedWindow]:
+def _archive_window(run: ArchiveRun, window: Interval) -> Steps[ArchivedWindow]:
     """Archive one window, unless its newest generation is what the source holds.
 
     :raises SourceUnreadable: when no query returns the points as they are
@@ -154,10 +154,10 @@ def archive_window(
     :raises ArchiveMismatch: when a file does not hold what was written to it
     :raises ConfigurationError: when neither the bucket nor the archive knows the measurement
     """
-    yield from wait_until_due([window], spec.lateness, now())
+    yield from wait_until_due([window], run.spec.lateness, run.now())
     for _ in range(TRIES):
         try:
-            done = yield from _try(spec, window, run, now, versions)
+            done = yield from _try(run, window)
         except QueryFailed as error:
             raise as_unreadable(error, window) from error
         if done is not None:
@@ -168,10 +168,9 @@ def archive_window(
     )
 
 
-def _try(
-    spec: ArchiveSpec, window: Interval, run: RunInfo, now: Clock, versions: Mapping[str, str]
-) -> Steps[ArchivedWindow | None]:
+def _try(run: ArchiveRun, window: Interval) -> Steps[ArchivedWindow | None]:
     """One try; None when something came between."""
+    spec = run.spec
     folder = window_folder(spec.folder, window)
     fences = yield from read_fences(spec.folder)
     newest = yield from newest_generation(folder)
@@ -180,7 +179,7 @@ def _try(
     _require_same_bucket(spec, window, newest, bucket)
     if newest is not None:
         yield from remove_unnamed(newest)
-    is_taken = is_too_old(window, bucket, now())
+    is_taken = is_too_old(window, bucket, run.now())
     if is_taken and not spec.force:
         return (yield from _kept(spec, window, newest))
     purge = yield from read_purge(folder)
@@ -192,15 +191,12 @@ def _try(
     if newest is None:
         yield from require_known(spec, window, plan.keys)
     making = GenerationRun(
-        spec=spec,
+        run=run,
         window=window,
         plan=plan,
         newest=newest,
         purge=purge,
-        run=run,
-        clock=now,
-        began=now(),
-        versions=versions,
+        began=run.now(),
         reason=FIRST,
         fences=fences,
         marks=marks,
@@ -294,14 +290,14 @@ def _kept(spec: ArchiveSpec, window: Interval, newest: Published | None) -> Step
     raise WindowFrozen(what, window=window, written="nothing", fix=fix)
 
 
-def _receipt(spec: ArchiveSpec, one: ArchivedWindow, run: RunInfo, now: Clock, seconds: float) -> Receipt:
+def _receipt(run: ArchiveRun, one: ArchivedWindow, seconds: float) -> Receipt:
     manifest = one.published.manifest
     made = Receipt(
-        pipeline=spec.pipeline,
+        pipeline=run.spec.pipeline,
         stage=STAGE,
         window=manifest.window,
         state=State.COMMITTED,
-        written_at=now(),
+        written_at=run.now(),
         generation=manifest.generation,
         rows_in=manifest.source.total.rows,
         rows_out=manifest.content.total.rows,
@@ -309,7 +305,7 @@ def _receipt(spec: ArchiveSpec, one: ArchivedWindow, run: RunInfo, now: Clock, s
         checksum=manifest.content.total.hash,
         seconds=seconds,
     )
-    return signed(made, run)
+    return signed(made, run.info)
 
 
 def _told(spec: ArchiveSpec, one: ArchivedWindow) -> str:

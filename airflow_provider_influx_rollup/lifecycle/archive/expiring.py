@@ -15,6 +15,7 @@ from airflow_provider_influx_rollup.exceptions import (
     WindowsFailed,
 )
 from airflow_provider_influx_rollup.lifecycle.archive.archive import archive
+from airflow_provider_influx_rollup.lifecycle.archive.archive_run import ArchiveRun
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.archive_files.generations import newest_generation
 from airflow_provider_influx_rollup.lifecycle.archive_files.place import located
@@ -104,7 +105,7 @@ def archive_expiring(
     counts = yield from _counted(spec, bucket, expiring_windows(spec, bucket, grid, within, began))
     waiting, lost = yield from _sorted_out(spec, bucket, counts, began)
     chosen = [] if dry_run else waiting[:max_windows]
-    rows, failed = yield from _archive_each(spec, chosen, run, now, versions)
+    rows, failed = yield from _archive_each(ArchiveRun(spec, run, now, versions), chosen)
     archived = [window for window in chosen if window not in failed]
     failed = {**lost, **failed}
     if failed:
@@ -183,17 +184,13 @@ def _sorted_out(
 
 
 def _archive_each(
-    spec: ArchiveSpec,
-    windows: Sequence[Interval],
-    run: RunInfo,
-    now: Clock,
-    versions: Mapping[str, str],
+    run: ArchiveRun, windows: Sequence[Interval]
 ) -> Steps[tuple[int, dict[Interval, InfluxRollupError]]]:
     """Archive windows; how many points that were, and the windows that could not be archived."""
     rows, failed = 0, dict[Interval, InfluxRollupError]()
     for window in windows:
         try:
-            result = yield from archive(spec, [window], run, now, versions)
+            result = yield from archive(run.spec, [window], run.info, run.now, run.versions)
             rows += result.rows_out
         except InfluxRollupError as error:
             if not is_of_windows(error) or isinstance(error, StoreError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
@@ -12,6 +12,7 @@ from airflow_provider_influx_rollup.archive.manifest import Manifest, Part
 from airflow_provider_influx_rollup.archive.paths import generation_folder, window_folder
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark
+from airflow_provider_influx_rollup.lifecycle.archive.archive_run import ArchiveRun
 from airflow_provider_influx_rollup.lifecycle.archive.purged import find_marks
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.archive_files.fences import read_fences
@@ -26,8 +27,6 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.publish import (
     read_back,
 )
 from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import PurgeState, read_purge
-from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
-from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
 from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
     READS_AT_A_TIME,
@@ -55,33 +54,33 @@ class GenerationRun:
 
     :param newest: the generation whose place it takes
     :param purge: how far the purge of the window was before anything was read
-    :param clock: aware UTC
     :param began: when the run began
-    :param versions: of the software, for the manifest
     :param reason: why there is a new generation
     :param fences: how often series had been erased from the bucket before anything was read
     :param marks: of purges of the window that the ledger knew before anything was read
     :param made_at: what the manifest says; None: when the run began
     """
 
-    spec: ArchiveSpec
+    run: ArchiveRun
     window: Interval
     plan: ReadPlan
     newest: Published | None
     purge: PurgeState | None
-    run: RunInfo
-    clock: Clock
     began: datetime
-    versions: Mapping[str, str]
     reason: str
     fences: int = 0
     marks: tuple[PurgeMark, ...] = ()
     made_at: datetime | None = None
 
     @property
+    def spec(self) -> ArchiveSpec:
+        """What is archived, and where."""
+        return self.run.spec
+
+    @property
     def token(self) -> str:
         """Part of the files' names that no other run uses."""
-        run = self.run
+        run = self.run.info
         text = f"{run.dag_id}\0{run.task_id}\0{run.run_id}\0{run.try_number}\0{run.map_index}\0{self.began.isoformat()}"
         return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
@@ -126,8 +125,8 @@ class GenerationRun:
             source=source,
             created_at=format_instant(self.made_at or self.began),
             previous=self.newest.manifest.generation if self.newest else 0,
-            run=asdict(self.run),
-            versions=dict(self.versions),
+            run=asdict(self.run.info),
+            versions=dict(self.run.versions),
             reason=self.reason,
         )
 
@@ -245,7 +244,7 @@ def _gone_wrong(making: GenerationRun, differences: Sequence[str]) -> Steps[str]
     marks = yield from find_marks(making.spec, making.window)
     if window_purge != making.purge or {one.window for one in marks} != {one.window for one in making.marks}:
         return "it was purged meanwhile"
-    if is_too_old(making.window, making.plan.bucket, making.clock()) and not making.spec.force:
+    if is_too_old(making.window, making.plan.bucket, making.run.now()) and not making.spec.force:
         return "retention may have taken points meanwhile"
     return ""
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, InfluxRollupError, PartialWrite
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.ledger.purges import DELETING as MARK_DELETING
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark, encode_mark
+from airflow_provider_influx_rollup.lifecycle.archive.purged import find_marks
+from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.archive_files.certificates import require_last
 from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import (
     DELETING,
@@ -17,19 +17,16 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import (
     write_purge,
 )
 from airflow_provider_influx_rollup.lifecycle.archive_files.window_claims import holds_claim, release_claim
-from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
-from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
-from airflow_provider_influx_rollup.lifecycle.purge.given_up import Announced, standing, take_back
+from airflow_provider_influx_rollup.lifecycle.purge.given_up import Announced, mark_of, standing, take_back
 from airflow_provider_influx_rollup.lifecycle.purge.proof import (
     Proof,
     compare_rest,
     purge_id_of,
     require_all_archived,
 )
+from airflow_provider_influx_rollup.lifecycle.purge.purge_run import PurgeRun
 from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec, refused
 from airflow_provider_influx_rollup.lifecycle.purge.tiers import require_unchanged
-from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
-from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import once_deleted
 from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
 from airflow_provider_influx_rollup.lifecycle.source.slices import count_each
@@ -57,25 +54,23 @@ class Deleted:
     neighbours: tuple[tuple[int, int], tuple[int, int]]
 
 
-def delete_window(
-    spec: PurgeSpec, proof: Proof, stored: Sequence[StoredSpec], run: RunInfo, now: Clock
-) -> Steps[Deleted]:
+def delete_window(run: PurgeRun, proof: Proof) -> Steps[Deleted]:
     """Delete the points of a window.
 
-    :param stored: the specs of the ledger, the last used first
     :raises PurgeRefused: when something has changed since the proof; nothing was deleted, and no mark is left
     :raises ArchiveMismatch: when the last certificate is damaged, before anything is deleted, or when the neighbours have
         lost points
     :raises PartialWrite: when points are still there after the delete
     """
+    spec = run.spec
     try:
-        announced = yield from _prepare(spec, proof, run)
+        announced = yield from _prepare(run, proof)
     except InfluxRollupError:
         yield from release_claim(proof.folder, proof.claim)
         raise
     try:
         yield from _say(spec, proof, announced)
-        yield from require_unchanged(spec, proof.window, stored, proof.tiers, now())
+        yield from require_unchanged(run, proof.window, proof.tiers)
         before = yield from _count_neighbours(spec, proof.window)
         yield from _require_turn(proof)
         if proof.source.total.rows:
@@ -93,17 +88,14 @@ def delete_window(
             announced = yield from _say_once_more(spec, proof, announced)
             left = yield from _delete_rest(spec, proof)
         after = yield from _count_neighbours(spec, proof.window)
-    yield from _require_neighbours(spec, proof, before, after, now())
+    yield from _require_neighbours(run, proof, before, after)
     return Deleted(announced, left, (before, after))
 
 
-def _prepare(spec: PurgeSpec, proof: Proof, run: RunInfo) -> Steps[Announced]:
+def _prepare(run: PurgeRun, proof: Proof) -> Steps[Announced]:
     """The announcement that precedes a delete."""
-    archive, content = spec.archive, proof.published.manifest.content
-    known = yield from overlapping_marks(
-        archive.ledger_bucket, archive.bucket, archive.measurement, proof.window
-    )
-    mark_before = next((mark for mark in known if mark.window == proof.window), None)
+    archive, manifest = run.spec.archive, proof.published.manifest
+    mark_before = yield from mark_of(archive, proof.window)
     if mark_before is not None:
         # one record: under the name that the bucket had, and with its id from now on
         mark_before = replace(mark_before, bucket_id=proof.plan.bucket.id)
@@ -113,19 +105,17 @@ def _prepare(spec: PurgeSpec, proof: Proof, run: RunInfo) -> Steps[Announced]:
         mark = replace(mark_before, purge_id=state.purge_id) if mark_before else None
     else:
         number = yield from require_last(archive.folder)
-        generation = proof.published.manifest.generation
-        purge_id = purge_id_of(spec, proof, run)
         state = PurgeState(
-            generation=generation,
+            generation=manifest.generation,
             state=DELETING,
-            purge_id=purge_id,
+            purge_id=purge_id_of(run, proof),
             certificate=number,
-            proof=proof.document(spec, run),
+            proof=proof.document(run),
             claim=proof.claim,
         )
         mark = None
-    if mark is None and content.total.rows:
-        mark = _mark(spec, proof, state.purge_id)
+    if mark is None and manifest.content.total.rows:
+        mark = _mark(archive, proof, state.purge_id)
         mark = replace(mark, bucket=mark_before.bucket) if mark_before else mark
     # after the last certificate was read: that of a later run comes after it, and is found when this one gives up
     yield from _require_turn(proof)
@@ -162,8 +152,7 @@ def _require_turn(proof: Proof) -> Steps[None]:
         raise refused(what, proof.window, "run it again when that run has ended")
 
 
-def _mark(spec: PurgeSpec, proof: Proof, purge_id: str) -> PurgeMark:
-    archive = spec.archive
+def _mark(archive: ArchiveSpec, proof: Proof, purge_id: str) -> PurgeMark:
     return PurgeMark(
         bucket=archive.bucket,
         measurement=archive.measurement,
@@ -252,19 +241,16 @@ def _count_neighbours(spec: PurgeSpec, window: Interval) -> Steps[tuple[int, int
 
 
 def _require_neighbours(
-    spec: PurgeSpec, proof: Proof, before: tuple[int, int], after: tuple[int, int], now: datetime
+    run: PurgeRun, proof: Proof, before: tuple[int, int], after: tuple[int, int]
 ) -> Steps[None]:
     """The windows beside must have lost nothing, but for what another purge or retention takes.
 
     :raises ArchiveMismatch: when they have
     """
-    archive = spec.archive
     for neighbour, then, there in zip(_neighbours_of(proof.window), before, after, strict=True):
-        if neighbour is None or there >= then or is_too_old(neighbour, proof.plan.bucket, now):
+        if neighbour is None or there >= then or is_too_old(neighbour, proof.plan.bucket, run.now()):
             continue
-        marks = yield from overlapping_marks(
-            archive.ledger_bucket, archive.bucket, archive.measurement, neighbour
-        )
+        marks = yield from find_marks(run.spec.archive, neighbour)
         if any(mark.window != proof.window for mark in marks):
             continue
         what = f"{neighbour}, beside the window, had {then:,} points before the delete and has {there:,} after it"

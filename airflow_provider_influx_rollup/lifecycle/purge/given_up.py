@@ -10,6 +10,8 @@ from typing import Any
 from airflow_provider_influx_rollup.archive.certificate import Certificate
 from airflow_provider_influx_rollup.archive.paths import window_folder
 from airflow_provider_influx_rollup.ledger.purges import LIFTED, PURGED, PurgeMark, encode_mark
+from airflow_provider_influx_rollup.lifecycle.archive.purged import find_marks
+from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.archive_files.certificates import find_by_purge
 from airflow_provider_influx_rollup.lifecycle.archive_files.generations import standing_generation
 from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import (
@@ -19,7 +21,6 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import (
     write_purge,
 )
 from airflow_provider_influx_rollup.lifecycle.archive_files.window_claims import holds_claim, release_claim
-from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
 from airflow_provider_influx_rollup.lifecycle.purge.proof import Proof
 from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec
 from airflow_provider_influx_rollup.steps.ask import ask
@@ -62,7 +63,7 @@ def take_back(spec: PurgeSpec, proof: Proof, announced: Announced) -> Steps[None
     if has_turn and proof.is_going_on:
         return
     state = yield from read_purge(proof.folder)
-    mark = yield from _mark_of(spec, proof.window)
+    mark = yield from mark_of(spec.archive, proof.window)
     is_own_state = state is not None and state.claim == proof.claim
     is_own_mark = announced.mark is not None and mark is not None and mark.purge_id == announced.mark.purge_id
     if not has_turn:
@@ -104,15 +105,13 @@ def _done(claim: int, certificate: Certificate, generation: int) -> PurgeState:
     )
 
 
-def require_marked(
-    spec: PurgeSpec, window: Interval, certificate: Certificate, *, dry_run: bool
-) -> Steps[None]:
+def require_marked(spec: PurgeSpec, window: Interval, certificate: Certificate) -> Steps[None]:
     """Mark a window again that was purged, and has no point: a run that was cut may have left another mark."""
     values = certificate.values
-    if dry_run or not values["archive"]["content"]["rows"]:
+    if not values["archive"]["content"]["rows"]:
         return
     archive = spec.archive
-    mark = yield from _mark_of(spec, window)
+    mark = yield from mark_of(archive, window)
     if mark is not None and mark.state == PURGED:
         return
     if mark is None:
@@ -133,9 +132,9 @@ def require_marked(
     yield from ask(Write(archive.ledger_bucket, [encode_mark(_mark_by(mark, values, generation))]))
 
 
-def _mark_of(spec: PurgeSpec, window: Interval) -> Steps[PurgeMark | None]:
-    archive = spec.archive
-    known = yield from overlapping_marks(archive.ledger_bucket, archive.bucket, archive.measurement, window)
+def mark_of(archive: ArchiveSpec, window: Interval) -> Steps[PurgeMark | None]:
+    """The mark of a purge of exactly this window."""
+    known = yield from find_marks(archive, window)
     return next((mark for mark in known if mark.window == window), None)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,6 +16,7 @@ from airflow_provider_influx_rollup.exceptions import (
     WindowNotDue,
 )
 from airflow_provider_influx_rollup.hashing import text_hash
+from airflow_provider_influx_rollup.lifecycle.archive.purged import find_marks
 from airflow_provider_influx_rollup.lifecycle.archive_files.generations import Published, newest_generation
 from airflow_provider_influx_rollup.lifecycle.archive_files.moved import PointsPlace, verify_held
 from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import (
@@ -28,13 +28,10 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import (
 )
 from airflow_provider_influx_rollup.lifecycle.archive_files.window_claims import claim_window, release_claim
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import lift_marks, put_back_marks
-from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
-from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
+from airflow_provider_influx_rollup.lifecycle.purge.purge_run import PurgeRun
 from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec, refused
 from airflow_provider_influx_rollup.lifecycle.purge.tiers import ProvenArchive, TierProof, prove_tiers
-from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.margins import WORKER_CLOCKS_DIFFER
-from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
     ReadPlan,
     fingerprint_source,
@@ -81,10 +78,11 @@ class Proof:
         """The newest generation."""
         return self.held.published
 
-    def document(self, spec: PurgeSpec, run: RunInfo) -> dict[str, Any]:
+    def document(self, run: PurgeRun) -> dict[str, Any]:
         """The entry of a certificate."""
         manifest = self.published.manifest
-        archive, before = spec.archive, self.before
+        spec, before = run.spec, self.before
+        archive = spec.archive
         cut: dict[str, Any] = {}
         if before is not None and before.state == DELETING:
             cut["interrupted"] = {
@@ -101,7 +99,7 @@ class Proof:
             "measurement": archive.measurement,
             "window": self.window.as_json(),
             "begun_at": format_instant(self.begun_at),
-            "run": asdict(run),
+            "run": asdict(run.info),
             "deleted": self.source.as_json(),
             "archive": {
                 "path": archive.shown_path,
@@ -147,28 +145,18 @@ class Finished:
     certificate: int
 
 
-def prove(
-    spec: PurgeSpec,
-    window: Interval,
-    stored: Sequence[StoredSpec],
-    run: RunInfo,
-    now: Clock,
-    *,
-    dry_run: bool,
-) -> Steps[Proof | Finished]:
+def prove(run: PurgeRun, window: Interval) -> Steps[Proof | Finished]:
     """Collect the proof of one window; nothing is written, but for marks of points that are back.
 
-    :param stored: the specs of the ledger, the last used first
-    :param dry_run: write nothing at all
     :raises WindowNotDue: when it is younger than ``min_age``
     :raises PurgeRefused: naming what is missing
     :raises ConfigurationError: when neither the bucket nor the archive knows the measurement
     """
-    begun_at = now()
+    spec, begun_at = run.spec, run.now()
     _require_age(spec, window, begun_at)
     folder = window_folder(spec.archive.folder, window)
     try:
-        opened = yield from _open(spec, window, folder, dry_run=dry_run)
+        opened = yield from _open(run, window, folder)
         if isinstance(opened, Finished):
             return opened
     except (ArchiveMismatch, ArchiveMissing) as error:
@@ -177,7 +165,7 @@ def prove(
         proof = yield from _look(spec, window, opened, begun_at)
         if proof.is_going_on:
             return proof
-        return (yield from _with_tiers(spec, proof, stored, run, now, dry_run=dry_run))
+        return (yield from _with_tiers(run, proof))
     except InfluxRollupError:
         yield from release_claim(folder, opened.claim)
         raise
@@ -209,20 +197,18 @@ def _look(spec: PurgeSpec, window: Interval, opened: _Opened, begun_at: datetime
     return proof
 
 
-def _with_tiers(
-    spec: PurgeSpec, proof: Proof, stored: Sequence[StoredSpec], run: RunInfo, now: Clock, *, dry_run: bool
-) -> Steps[Proof]:
+def _with_tiers(run: PurgeRun, proof: Proof) -> Steps[Proof]:
     """The archive stands for the points, and the pipelines hold what is made of them."""
-    window, manifest = proof.window, proof.published.manifest
+    spec, manifest = run.spec, proof.published.manifest
     _require_archived(proof)
     _require_restorable(proof)
     _require_quiet(spec, proof)
-    if proof.source == manifest.content and not dry_run:
+    if proof.source == manifest.content and not run.dry_run:
         yield from _forget(spec, proof)
     # two workers' clocks may differ a little
     unchanged_since = datetime.fromisoformat(manifest.created_at) + min(spec.rest, WORKER_CLOCKS_DIFFER)
     archived = ProvenArchive(manifest.generation, unchanged_since)
-    tiers = yield from prove_tiers(spec, window, stored, archived, run, now)
+    tiers = yield from prove_tiers(run, proof.window, archived)
     return replace(proof, tiers=tuple(tiers))
 
 
@@ -237,24 +223,25 @@ class _Opened:
     claim: int
 
 
-def _open(spec: PurgeSpec, window: Interval, folder: str, *, dry_run: bool) -> Steps[_Opened | Finished]:
+def _open(run: PurgeRun, window: Interval, folder: str) -> Steps[_Opened | Finished]:
     """Claim the window, unless there is nothing to delete, and look how far an earlier purge is."""
+    archive = run.spec.archive
     before = yield from read_purge(folder)
     if before is not None and before.state == DONE:
-        plan = yield from plan_read(spec.archive, window)
+        plan = yield from plan_read(archive, window)
         if not plan.rows:
             return Finished(window, before.certificate)
     published = yield from newest_generation(folder)
     claim = 0
-    if published is not None and not dry_run:
+    if published is not None and not run.dry_run:
         # what another run has not said before, it does not do from now on
         claim = yield from claim_window(folder)
         before = yield from read_purge(folder)
-    plan = yield from plan_read(spec.archive, window)
+    plan = yield from plan_read(archive, window)
     if before is not None and before.state == DONE and not plan.rows:
         return Finished(window, before.certificate)
     if published is None and not plan.rows:
-        yield from require_known(spec.archive, window, plan.keys)
+        yield from require_known(archive, window, plan.keys)
         return Finished(window, 0)
     return _Opened(folder=folder, before=before, published=published, plan=plan, claim=claim)
 
@@ -304,10 +291,10 @@ def require_all_archived(rest: RemainingPoints, window: Interval) -> None:
         raise refused(what, window, FIX_ARCHIVE)
 
 
-def purge_id_of(spec: PurgeSpec, proof: Proof, run: RunInfo) -> str:
+def purge_id_of(run: PurgeRun, proof: Proof) -> str:
     """16 hex digits that no other purge has."""
     begun_at = proof.begun_at.isoformat()
-    text = f"{spec.archive.folder}\0{proof.window}\0{asdict(run)}\0{begun_at}\0{proof.claim}"
+    text = f"{run.spec.archive.folder}\0{proof.window}\0{asdict(run.info)}\0{begun_at}\0{proof.claim}"
     return f"{text_hash(text, 'purge'):016x}"
 
 
@@ -373,9 +360,7 @@ def _going_on(spec: PurgeSpec, proof: Proof, before: PurgeState) -> Steps[Proof]
 def _forget(spec: PurgeSpec, proof: Proof) -> Steps[None]:
     """All points of an earlier purge are in the bucket: what is made of them can be computed and compared again."""
     archive = spec.archive
-    marks = yield from overlapping_marks(
-        archive.ledger_bucket, archive.bucket, archive.measurement, proof.window
-    )
+    marks = yield from find_marks(archive, proof.window)
     # a younger mark may be that of a run which is about to delete
     if any(proof.begun_at - mark.compared_at < WORKER_CLOCKS_DIFFER for mark in marks):
         return

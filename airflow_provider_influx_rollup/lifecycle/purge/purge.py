@@ -25,10 +25,10 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.window_claims import
 from airflow_provider_influx_rollup.lifecycle.ledger.bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import signed
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_stored
-from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.purge.delete import DELETED, RERUN, Deleted, delete_window
 from airflow_provider_influx_rollup.lifecycle.purge.given_up import Announced, require_marked, standing
 from airflow_provider_influx_rollup.lifecycle.purge.proof import Finished, Proof, prove
+from airflow_provider_influx_rollup.lifecycle.purge.purge_run import PurgeRun
 from airflow_provider_influx_rollup.lifecycle.purge.spec import STAGE, PurgeSpec
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
@@ -135,13 +135,14 @@ def purge(
     spec = replace(spec, archive=archive)
     if lines and not dry_run:
         yield from ask(Write(archive.ledger_bucket, lines))
-    stored = yield from load_stored(spec.archive.ledger_bucket)
+    stored = yield from load_stored(archive.ledger_bucket)
+    whole = PurgeRun(spec=spec, info=run, now=now, stored=stored, key=key, dry_run=dry_run)
     done: list[Purged] = []
     failed: dict[Interval, InfluxRollupError] = {}
     for window in windows:
         try:
             with about_window(window):
-                one = yield from _purge_window(spec, window, stored, run, now, key, dry_run=dry_run)
+                one = yield from _purge_window(whole, window)
         except (PurgeRefused, WindowNotDue) as error:
             failed[window] = error
             yield from ask(Report(f"Window {window} is not purged: {error}", "warning"))
@@ -159,17 +160,8 @@ def purge(
     )
 
 
-def _purge_window(
-    spec: PurgeSpec,
-    window: Interval,
-    stored: Sequence[StoredSpec],
-    run: RunInfo,
-    now: Clock,
-    key: SigningKey | None,
-    *,
-    dry_run: bool,
-) -> Steps[Purged]:
-    proof = yield from prove(spec, window, stored, run, now, dry_run=dry_run)
+def _purge_window(run: PurgeRun, window: Interval) -> Steps[Purged]:
+    proof = yield from prove(run, window)
     if isinstance(proof, Finished):
         if not proof.certificate:
             yield from ask(Report(f"Window {window}: no points, and no archive of any: nothing to purge"))
@@ -183,19 +175,20 @@ def _purge_window(
                 certificate=None,
                 is_new=False,
             )
-        certificate = yield from read_numbered(spec.archive.folder, proof.certificate)
-        yield from require_marked(spec, window, certificate, dry_run=dry_run)
+        certificate = yield from read_numbered(run.spec.archive.folder, proof.certificate)
+        if not run.dry_run:
+            yield from require_marked(run.spec, window, certificate)
         yield from ask(Report(f"Window {window}: purged before, certificate {certificate.number}"))
         return _purged(window, certificate, is_new=False)
-    total = proof.source.total
-    if dry_run:
+    if run.dry_run:
+        total, series = proof.source.total, proof.source.series_count
+        generation = proof.published.manifest.generation
         yield from ask(
             Report(
-                f"Window {window}: would delete {total.rows:,} points of {proof.source.series_count:,} series; "
-                f"generation {proof.published.manifest.generation} of the archive holds them"
+                f"Window {window}: would delete {total.rows:,} points of {series:,} series; "
+                f"generation {generation} of the archive holds them"
             )
         )
-        generation, series = proof.published.manifest.generation, proof.source.series_count
         return Purged(
             window=window,
             generation=generation,
@@ -206,27 +199,25 @@ def _purge_window(
             certificate=None,
             is_new=False,
         )
-    deleted = yield from delete_window(spec, proof, stored, run, now)
+    deleted = yield from delete_window(run, proof)
     with once_deleted(DELETED, RERUN):
-        certificate = yield from _certify(spec, proof, deleted, run, now, key)
+        certificate = yield from _certify(run, proof, deleted)
     return _purged(window, certificate, is_new=True)
 
 
-def _certify(
-    spec: PurgeSpec, proof: Proof, deleted: Deleted, run: RunInfo, now: Clock, key: SigningKey | None
-) -> Steps[Certificate]:
+def _certify(run: PurgeRun, proof: Proof, deleted: Deleted) -> Steps[Certificate]:
     """Write the certificate, unless a run that died has, and then that the purge is done."""
-    archive, state = spec.archive, deleted.announced.state
+    archive, state = run.spec.archive, deleted.announced.state
     certificate, last = yield from find_by_purge(archive.folder, state.about(proof.window), state.certificate)
     if certificate is None:
-        body = _body(proof, deleted, run, now)
-        certificate = yield from add_certificate(archive.folder, body, key, last)
+        body = _body(run, proof, deleted)
+        certificate = yield from add_certificate(archive.folder, body, run.key, last)
     values, path = certificate.values, f"{archive.shown_path}/{certificate.about}"
     lines = [
         encode_certificate(values, certificate.sha256, path, certificate.data),
-        *encode_receipts([_receipt(spec, proof, certificate, run, now)]),
+        *encode_receipts([_receipt(run, proof, certificate)]),
     ]
-    yield from _say_done(spec, proof, deleted.announced, certificate.number, lines)
+    yield from _say_done(run.spec, proof, deleted.announced, certificate.number, lines)
     yield from forget_claims(proof.folder, proof.claim)
     yield from ask(
         Report(
@@ -256,7 +247,7 @@ def _say_done(
             return
 
 
-def _body(proof: Proof, deleted: Deleted, run: RunInfo, now: Clock) -> dict[str, Any]:
+def _body(run: PurgeRun, proof: Proof, deleted: Deleted) -> dict[str, Any]:
     (before_left, before_right), (after_left, after_right) = deleted.neighbours
     state = deleted.announced.state
     known = state.proof
@@ -272,19 +263,19 @@ def _body(proof: Proof, deleted: Deleted, run: RunInfo, now: Clock) -> dict[str,
         **known,
         "kind": PURGE,
         "purge_id": state.purge_id,
-        "ended_at": format_instant(now()),
+        "ended_at": format_instant(run.now()),
         "checks": checks,
     }
     if proof.is_going_on:
-        body["finished_by"] = asdict(run)
+        body["finished_by"] = asdict(run.info)
     return body
 
 
-def _receipt(spec: PurgeSpec, proof: Proof, certificate: Certificate, run: RunInfo, now: Clock) -> Receipt:
+def _receipt(run: PurgeRun, proof: Proof, certificate: Certificate) -> Receipt:
     deleted = certificate.values["deleted"]
-    ended = now()
+    ended = run.now()
     made = Receipt(
-        pipeline=spec.pipeline,
+        pipeline=run.spec.pipeline,
         stage=STAGE,
         window=proof.window,
         state=State.COMMITTED,
@@ -296,7 +287,7 @@ def _receipt(spec: PurgeSpec, proof: Proof, certificate: Certificate, run: RunIn
         checksum=deleted["hash"],
         seconds=(ended - proof.begun_at).total_seconds(),
     )
-    return signed(made, run)
+    return signed(made, run.info)
 
 
 def _purged(window: Interval, certificate: Certificate, *, is_new: bool) -> Purged:

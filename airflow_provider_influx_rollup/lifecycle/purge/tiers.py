@@ -20,15 +20,13 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
     rollups_in_force,
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
-from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
+from airflow_provider_influx_rollup.lifecycle.purge.purge_run import PurgeRun
 from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec, refused
 from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult
 from airflow_provider_influx_rollup.lifecycle.reconcile.spec import PLAN, ReconcileOptions
 from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile_windows
-from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.margins import BUSY_FOR
 from airflow_provider_influx_rollup.lifecycle.run.reasons import ERASE
-from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.steps.ask import ask
@@ -77,30 +75,23 @@ class TierProof:
         return asdict(self)
 
 
-def prove_tiers(
-    spec: PurgeSpec,
-    window: Interval,
-    stored: Sequence[StoredSpec],
-    archived: ProvenArchive,
-    run: RunInfo,
-    now: Clock,
-) -> Steps[list[TierProof]]:
+def prove_tiers(run: PurgeRun, window: Interval, archived: ProvenArchive) -> Steps[list[TierProof]]:
     """Make sure that each pipeline is COMMITTED and right for all windows that cover the points.
 
-    :param stored: the specs of the ledger, the last used first
     :param archived: the newest generation, which the bucket equals
     :raises PurgeRefused: naming what is missing
     """
-    readers = _readers(spec, rollups_in_force(stored))
+    spec = run.spec
+    readers = _readers(spec, rollups_in_force(run.stored))
     proofs = []
     for name in spec.require_pipelines:
-        rollup = _find(name, spec, stored, window)
+        rollup = _find(run, name, window)
         if rollup.pipeline_name not in readers:
             what = f"pipeline {name!r} does not read {spec.archive.bucket}/{spec.archive.measurement}, nor a tier made of it"
             raise refused(
                 what, window, "name the pipelines that do: " + (", ".join(readers) or "there is none")
             )
-        proofs.append((yield from _prove_tier(rollup, window, stored, archived, run, now)))
+        proofs.append((yield from _prove_tier(run, rollup, window, archived)))
     others = sorted(set(readers) - {proof.pipeline for proof in proofs})
     if others:
         yield from ask(
@@ -112,21 +103,16 @@ def prove_tiers(
     return proofs
 
 
-def require_unchanged(
-    spec: PurgeSpec,
-    window: Interval,
-    stored: Sequence[StoredSpec],
-    proofs: Iterable[TierProof],
-    now: datetime,
-) -> Steps[None]:
+def require_unchanged(run: PurgeRun, window: Interval, proofs: Iterable[TierProof]) -> Steps[None]:
     """Refuse when a run has begun to write windows that are made of the points, since they were proven.
 
     The window is marked by now: a run that begins later sees that and writes nothing.
 
     :raises PurgeRefused: naming the pipeline
     """
-    pipelines = rollups_in_force(stored)
-    readers = _readers(spec, pipelines)
+    now = run.now()
+    pipelines = rollups_in_force(run.stored)
+    readers = _readers(run.spec, pipelines)
     known = {proof.pipeline: proof for proof in proofs}
     for name in sorted({*known, *(name for name, is_direct in readers.items() if is_direct)}):
         rollup = pipelines[name]
@@ -180,23 +166,20 @@ def _reach(rollup: RollupSpec, window: Interval) -> Interval:
 
 
 def _prove_tier(
-    rollup: RollupSpec,
-    window: Interval,
-    stored: Sequence[StoredSpec],
-    archived: ProvenArchive,
-    run: RunInfo,
-    now: Clock,
+    run: PurgeRun, rollup: RollupSpec, window: Interval, archived: ProvenArchive
 ) -> Steps[TierProof]:
     windows = covering_windows(rollup, window)
     receipts = yield from receipts_of(rollup.ledger_bucket, rollup.pipeline_name, windows)
-    _require_committed(rollup, windows, receipts, window, now())
+    _require_committed(rollup, windows, receipts, window, run.now())
     span = Interval.spanning(windows)
     marks = yield from overlapping_marks(rollup.ledger_bucket, rollup.source_bucket, rollup.measurement, span)
     marked = [one for one in windows if any(mark.window.overlaps(one) for mark in marks)]
     _require_known(rollup, marks, marked, window, archived)
     compared = [one for one in windows if one not in marked]
     if compared:
-        result = yield from reconcile_windows(rollup, compared, run, now, ReconcileOptions(PLAN), stored)
+        result = yield from reconcile_windows(
+            rollup, compared, run.info, run.now, ReconcileOptions(PLAN), run.stored
+        )
         _require_clean(rollup, result, window)
     return _proof_of(rollup, windows, receipts, compared=not marked)
 
@@ -283,9 +266,9 @@ def _proof_of(
     )
 
 
-def _find(name: str, spec: PurgeSpec, stored: Sequence[StoredSpec], window: Interval) -> RollupSpec:
+def _find(run: PurgeRun, name: str, window: Interval) -> RollupSpec:
     try:
-        return find_pipeline(name, spec.archive.ledger_bucket, stored)
+        return find_pipeline(name, run.spec.archive.ledger_bucket, run.stored)
     except ConfigurationError as error:
         raise refused(error.what, window, error.fix or "name another pipeline") from None
 

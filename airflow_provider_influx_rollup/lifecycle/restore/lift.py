@@ -6,7 +6,7 @@ then it looks at the points once more. So a purge that deletes in between is nev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from airflow_provider_influx_rollup.archive.catalog import compacted_of
@@ -25,19 +25,19 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.window_claims import
 )
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import lift_marks, put_back_marks
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
+from airflow_provider_influx_rollup.lifecycle.restore.restore_run import RestoreRun
 from airflow_provider_influx_rollup.lifecycle.restore.source import RestoreSource
 from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.restore.target import look_at_target
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Bucket, FindBucket, Report
+from airflow_provider_influx_rollup.steps.influx import FindBucket, Report
 from airflow_provider_influx_rollup.steps.step import Steps
-from airflow_provider_influx_rollup.windows.coverage import subtract
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 FIX = "run it again when no purge of the window is going on"
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Purges:
     """The purges that a restore knew before it looked at the points.
 
@@ -46,52 +46,54 @@ class Purges:
     :param claims: of this run, by window
     """
 
-    marks: list[PurgeMark] = field(default_factory=list)
-    states: dict[Interval, PurgeState] = field(default_factory=dict)
-    claims: dict[Interval, int] = field(default_factory=dict)
+    marks: Sequence[PurgeMark] = ()
+    states: Mapping[Interval, PurgeState] = field(default_factory=dict)
+    claims: Mapping[Interval, int] = field(default_factory=dict)
+
+    def knows(self, mark: PurgeMark) -> bool:
+        """Whether a mark was there, or is what this run has left of one."""
+        return any(
+            replace(one, window=mark.window) == mark and one.window.covers(mark.window) for one in self.marks
+        )
 
 
 def find_purges(spec: RestoreSpec, interval: Interval, sources: Sequence[RestoreSource]) -> Steps[Purges]:
     """Take the purged windows over from the runs that purged them, dead or not."""
-    found = Purges()
     if not spec.is_in_place:
-        return found
+        return Purges()
     windows = sorted({window for source in sources for window in _windows_of(source)})
     has_ledger = (yield from ask(FindBucket(spec.ledger_bucket))) is not None
+    claims: dict[Interval, int] = {}
     while True:
-        found.states = yield from _states(spec, windows)
-        found.marks = (yield from _marks(spec, interval)) if has_ledger else []
-        purged = [
-            one
-            for one in windows
-            if one in found.states or any(mark.window.overlaps(one) for mark in found.marks)
-        ]
-        new = [one for one in purged if one not in found.claims]
+        states = yield from _states(spec, windows)
+        marks = (yield from _marks(spec, interval)) if has_ledger else []
+        purged = [one for one in windows if one in states or any(mark.window.overlaps(one) for mark in marks)]
+        new = [one for one in purged if one not in claims]
+        claimed = yield from _claim(spec, new)
+        claims |= claimed
         # what was known before the claim may have changed until then
-        if not new or not (yield from _claim(spec, new, found)):
-            return found
+        if not new or len(claimed) < len(new):
+            return Purges(marks, states, claims)
 
 
-def lift(spec: RestoreSpec, source: RestoreSource, known: Purges, target: Bucket) -> Steps[list[Interval]]:
+def lift(run: RestoreRun, source: RestoreSource, known: Purges) -> Steps[list[Interval]]:
     """Purged points that are back where they were are no longer purged.
 
     :raises PartialWrite: when a purge has begun since, or has taken points again; the windows stay marked then
     """
+    spec = run.spec
     if not spec.is_in_place:
         return []
     states = {one: known.states[one] for one in source.whole_windows if one in known.states}
     yield from _require_turn(spec, source, known)
     marks = yield from _marks(spec, source.interval)
-    if any(mark not in known.marks for mark in marks):
+    if not all(known.knows(mark) for mark in marks):
         raise _overtaken(source)
     if not marks and not states:
         return []
     yield from lift_marks(spec.ledger_bucket, marks, source.interval)
-    known.marks += [
-        replace(m, window=rest) for m in marks for rest in subtract([m.window], [source.interval])
-    ]
     yield from _forget(spec, source, states)
-    looks = yield from look_at_target(spec, source, target)
+    looks = yield from look_at_target(run, source)
     if any(look.needs_writing for look in looks):
         yield from put_back_marks(spec.ledger_bucket, marks)
         for window, state in states.items():
@@ -127,14 +129,15 @@ def _marks(spec: RestoreSpec, interval: Interval) -> Steps[list[PurgeMark]]:
     )
 
 
-def _claim(spec: RestoreSpec, windows: Sequence[Interval], found: Purges) -> Steps[bool]:
-    """Whether the windows could be claimed: a restore needs no right to write in the archive."""
+def _claim(spec: RestoreSpec, windows: Sequence[Interval]) -> Steps[dict[Interval, int]]:
+    """The claims of the windows that could be claimed: a restore needs no right to write in the archive."""
+    claims: dict[Interval, int] = {}
     for window in windows:
         try:
-            found.claims[window] = yield from claim_window(window_folder(spec.folder, window))
+            claims[window] = yield from claim_window(window_folder(spec.folder, window))
         except StoreForbidden:
-            return False
-    return True
+            break
+    return claims
 
 
 def _require_turn(spec: RestoreSpec, source: RestoreSource, known: Purges) -> Steps[None]:

@@ -23,6 +23,7 @@ from airflow_provider_influx_rollup.lifecycle.ledger.bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import signed
 from airflow_provider_influx_rollup.lifecycle.restore.lift import Purges, find_purges, lift
 from airflow_provider_influx_rollup.lifecycle.restore.place import located_source
+from airflow_provider_influx_rollup.lifecycle.restore.restore_run import RestoreRun
 from airflow_provider_influx_rollup.lifecycle.restore.source import (
     RestoreSource,
     find_sources,
@@ -49,7 +50,7 @@ from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
 )
 from airflow_provider_influx_rollup.rejections import is_type_conflict
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Bucket, Report, Write
+from airflow_provider_influx_rollup.steps.influx import Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import WritePoints
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -77,22 +78,21 @@ def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> 
     began = now()
     spec = yield from located_source(spec)
     ready = yield from _prepare(spec, interval, began, acts=True)
+    whole, purges = ready.run, ready.purges
     require_no_conflict(spec, [look for looks in ready.looks for look in looks])
     yield from ensure_ledger(spec.ledger_bucket, interval)
     done, lifted = [], []
     for source, looks in zip(ready.sources, ready.looks, strict=True):
         source_began = now()
         with about_window(source.interval):
-            one = yield from _unless_erased(spec, ready, _restore_piece(spec, source, looks, ready))
-            yield from _require_not_erased(spec, ready, f"{one.written:,} points" if one.written else "")
+            one = yield from _unless_erased(whole, _restore_piece(whole, source, looks))
+            yield from _require_not_erased(whole, one.written)
         seconds = (now() - source_began).total_seconds()
         with about_window(source.interval, "the points, and no receipt of it"):
             if not one.lost:
-                lifting = lift(spec, source, ready.purges, ready.target)
-                lifted += yield from _unless_erased(spec, ready, lifting)
-            yield from ask(
-                Write(spec.ledger_bucket, encode_receipts([_receipt(spec, one, run, now, seconds)]))
-            )
+                lifted += yield from _unless_erased(whole, lift(whole, source, purges))
+            receipt = signed(_receipt(spec, one, now(), seconds), run)
+            yield from ask(Write(spec.ledger_bucket, encode_receipts([receipt])))
         yield from ask(Report(_told(spec, one)))
         done.append(one)
     seconds = (now() - began).total_seconds()
@@ -176,15 +176,13 @@ class _Ready:
     :param looks: what the target holds, for each source
     :param gaps: parts of the interval that were never archived
     :param purges: of these points, as they were before the target was looked at
-    :param fences: how often series had been erased before the archive was looked at
     """
 
-    target: Bucket
+    run: RestoreRun
     sources: Sequence[RestoreSource]
     looks: Sequence[Sequence[TargetPart]]
     gaps: tuple[Interval, ...]
     purges: Purges
-    fences: int
 
 
 def _prepare(spec: RestoreSpec, interval: Interval, now: datetime, *, acts: bool) -> Steps[_Ready]:
@@ -194,31 +192,29 @@ def _prepare(spec: RestoreSpec, interval: Interval, now: datetime, *, acts: bool
     require_kept(sources, target, now)
     yield from verify_sources(sources)
     purges = (yield from find_purges(spec, interval, sources)) if acts else Purges()
+    run = RestoreRun(spec, target, fences)
     looks = []
     for source in sources:
-        found = yield from look_at_target(spec, source, target)
+        found = yield from look_at_target(run, source)
         looks.append(found)
-    return _Ready(target=target, sources=sources, looks=looks, gaps=tuple(gaps), purges=purges, fences=fences)
+    return _Ready(run=run, sources=sources, looks=looks, gaps=tuple(gaps), purges=purges)
 
 
-def _restore_piece(
-    spec: RestoreSpec, source: RestoreSource, looks: Sequence[TargetPart], ready: _Ready
-) -> Steps[Restored]:
+def _restore_piece(run: RestoreRun, source: RestoreSource, looks: Sequence[TargetPart]) -> Steps[Restored]:
     total, series, written = NOTHING, 0, 0
-    target = ready.target
     looks = list(looks)
     for number, first in enumerate(looks):
         look = first
         if first.needs_writing:
-            yield from _require_not_erased(spec, ready, f"{written:,} points" if written else "")
-            look = looks[number] = yield from _look_again(spec, first, target, written)
+            yield from _require_not_erased(run, written)
+            look = looks[number] = yield from _look_again(run, first, written)
         known = look.comparison
         if known is not None and not look.needs_writing:
             total, series = total.plus(known.archived), max(series, known.series)
             continue
-        sent = yield from _write(spec, look)
+        sent = yield from _write(run.spec, look)
         kept = [] if known is None else [known.kept]
-        yield from _prove(spec, look.interval, merge([sent, *kept]), target)
+        yield from _prove(run, look.interval, merge([sent, *kept]))
         total, series = total.plus(sent.total), max(series, sent.series_count)
         written += sent.total.rows
         if len(looks) > 1:
@@ -238,40 +234,41 @@ def _restore_piece(
     )
 
 
-def _look_again(spec: RestoreSpec, look: TargetPart, target: Bucket, written: int) -> Steps[TargetPart]:
+def _look_again(run: RestoreRun, look: TargetPart, written: int) -> Steps[TargetPart]:
     """The last look before a part is written: what came since the first one, which was of all parts.
 
     :raises RestoreConflict: when other points came, unless they may be overwritten
     """
-    look = yield from look_at_part(spec, look, target)
+    look = yield from look_at_part(run, look)
     before = f"{written:,} points of earlier parts" if written else "nothing"
-    require_no_conflict(spec, [look], before)
+    require_no_conflict(run.spec, [look], before)
     return look
 
 
-def _unless_erased(spec: RestoreSpec, ready: _Ready, steps: Steps[Result]) -> Steps[Result]:
+def _unless_erased(run: RestoreRun, steps: Steps[Result]) -> Steps[Result]:
     """An erasure has removed the files that are not there any more: no one should look for a copy of them."""
     try:
         return (yield from steps)
     except ArchiveMissing:
-        yield from _require_not_erased(spec, ready, "some points, or none")
+        yield from _require_not_erased(run, None)
         raise
 
 
-def _require_not_erased(spec: RestoreSpec, ready: _Ready, written: str) -> Steps[None]:
+def _require_not_erased(run: RestoreRun, written: int | None) -> Steps[None]:
     """Refuse to continue when the archive's files may have lost points since they were chosen.
 
     An erasure looks at the bucket after its last fence: it finds what was written before that.
 
-    :param written: what this run has written; empty for nothing
+    :param written: how many points this run has written; None: it is not known
     :raises PartialWrite: when there was an erasure
     """
-    if (yield from read_fences(spec.folder)) == ready.fences:
+    if (yield from read_fences(run.spec.folder)) == run.fences:
         return
     what = "series of the measurement were erased while points of it were restored"
-    if not written:
+    if written == 0:
         raise PartialWrite(what, written="nothing", fix="run it again")
-    said = f"{written}, some of which may be of these series"
+    some = "some points, or none" if written is None else f"{written:,} points"
+    said = f"{some}, some of which may be of these series"
     raise PartialWrite(what, written=said, fix="run the erasure again, and then the restore")
 
 
@@ -294,13 +291,13 @@ def _write(spec: RestoreSpec, look: TargetPart) -> Steps[Fingerprint]:
     return sent
 
 
-def _prove(spec: RestoreSpec, interval: Interval, expected: Fingerprint, target: Bucket) -> Steps[None]:
+def _prove(run: RestoreRun, interval: Interval, expected: Fingerprint) -> Steps[None]:
     """Read the target again, and compare it series by series.
 
     :raises PartialWrite: naming the fields that differ
     """
-    plan = yield from plan_read(spec.target, interval, target)
-    found: Fingerprint = yield from fingerprint_source(spec.target, plan.slices)
+    plan = yield from plan_read(run.spec.target, interval, run.target)
+    found: Fingerprint = yield from fingerprint_source(run.spec.target, plan.slices)
     differences = expected.differences(found, "the archive", "the bucket")
     others = _differing(expected.series, found.series)
     if differences or others:
@@ -313,13 +310,13 @@ def _differing(expected: Mapping[int, Total], found: Mapping[int, Total]) -> int
     return sum(1 for series in {*expected, *found} if expected.get(series) != found.get(series))
 
 
-def _receipt(spec: RestoreSpec, one: Restored, run: RunInfo, now: Clock, seconds: float) -> Receipt:
-    made = Receipt(
+def _receipt(spec: RestoreSpec, one: Restored, now: datetime, seconds: float) -> Receipt:
+    return Receipt(
         pipeline=spec.pipeline,
         stage=STAGE,
         window=one.interval,
         state=State.COMMITTED,
-        written_at=now(),
+        written_at=now,
         generation=one.generation,
         rows_in=one.rows,
         rows_out=one.written,
@@ -327,7 +324,6 @@ def _receipt(spec: RestoreSpec, one: Restored, run: RunInfo, now: Clock, seconds
         checksum=one.checksum,
         seconds=seconds,
     )
-    return signed(made, run)
 
 
 def _told(spec: RestoreSpec, one: Restored) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, RestoreConflict, RestoreIncomplete
 from airflow_provider_influx_rollup.flux.archive import PointsOf
+from airflow_provider_influx_rollup.lifecycle.restore.restore_run import RestoreRun
 from airflow_provider_influx_rollup.lifecycle.restore.source import RestoreSource
 from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreResult, RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.source.retention import horizon
@@ -77,9 +78,10 @@ def require_kept(sources: Sequence[RestoreSource], target: Bucket, now: datetime
         raise ConfigurationError(what, window=source.interval, written="nothing", fix=fix)
 
 
-def look_at_target(spec: RestoreSpec, source: RestoreSource, target: Bucket) -> Steps[list[TargetPart]]:
+def look_at_target(run: RestoreRun, source: RestoreSource) -> Steps[list[TargetPart]]:
     """Compare the target with the archive, in parts that no query over them reads wrongly or at too great a length."""
-    plan = yield from plan_read(spec.target, source.interval, target)
+    spec = run.spec
+    plan = yield from plan_read(spec.target, source.interval, run.target)
     looks = []
     for part in plan.slices:
         for interval in _bounded(spec, source, part):
@@ -97,9 +99,10 @@ def look_at_target(spec: RestoreSpec, source: RestoreSource, target: Bucket) -> 
     return looks
 
 
-def look_at_part(spec: RestoreSpec, part: TargetPart, target: Bucket) -> Steps[TargetPart]:
+def look_at_part(run: RestoreRun, part: TargetPart) -> Steps[TargetPart]:
     """Look at a part again, just before it is written."""
-    plan = yield from plan_read(spec.target, part.interval, target)
+    spec = run.spec
+    plan = yield from plan_read(spec.target, part.interval, run.target)
     if not plan.rows:
         return replace(part, comparison=None)
     by_field = any(one.by_field for one in plan.slices)
