@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import (
@@ -104,21 +104,36 @@ class ScriptSpec:
         return values
 
 
+@dataclass(frozen=True, slots=True)
+class ScriptRun:
+    """Context shared by all parts of a rollup by script.
+
+    :param info: who runs it, for the ledger
+    :param now: the clock, aware UTC
+    :param options: what an error of one window does
+    """
+
+    spec: ScriptSpec
+    info: RunInfo
+    now: Clock
+    options: RollupOptions
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptPlan:
     """A script's windows, and how it is known in the ledger.
 
     :param target: as it is called in the spec, and its id
-    :param reads: the buckets that it reads
+    :param reads: what it reads
     """
 
-    spec: ScriptSpec
+    run: ScriptRun
     windows: tuple[Interval, ...]
     book: ReceiptBook
     period: Duration | None
     target: Bucket
-    reads: tuple[str, ...]
-    notes: tuple[str, ...] = field(default=())
+    reads: ScriptReads
+    notes: tuple[str, ...]
 
 
 def roll_up_by_script(
@@ -144,7 +159,7 @@ def roll_up_by_script(
     :raises WindowsFailed: when some windows failed and the others are COMMITTED
     """
     began = now()
-    plan = yield from _plan(spec, interval, run, now, dry_run=dry_run)
+    plan = yield from _plan(ScriptRun(spec, run, now, options), interval, dry_run=dry_run)
     book = plan.book
     if dry_run:
         planned = [book.receipt(window, State.PLANNED, now()) for window in plan.windows]
@@ -160,7 +175,7 @@ def roll_up_by_script(
     lines = [encode_spec(book.pipeline, book.spec_hash, stored, now(), ids)]
     lines += book.lines(book.unknown(plan.windows), State.PLANNED, now())
     yield from ask(Write(spec.ledger_bucket, lines))
-    committed = yield from _commit_all(plan, now, options)
+    committed = yield from _commit_all(plan)
     return StageResult(
         pipeline=book.pipeline,
         interval=interval,
@@ -170,7 +185,7 @@ def roll_up_by_script(
     )
 
 
-def _commit_all(plan: ScriptPlan, now: Clock, options: RollupOptions) -> Steps[list[Receipt]]:
+def _commit_all(plan: ScriptPlan) -> Steps[list[Receipt]]:
     """One window after another; what an earlier try of the run has committed stays as it is."""
     done = done_by_this_run(plan.book, plan.windows)
     if done:
@@ -182,9 +197,9 @@ def _commit_all(plan: ScriptPlan, now: Clock, options: RollupOptions) -> Steps[l
         if window in done:
             continue
         try:
-            done[window] = yield from _commit_window(plan, window, now)
+            done[window] = yield from _commit_window(plan, window)
         except InfluxRollupError as error:
-            if options.fails_fast or not is_of_windows(error) or len(failed) >= MAX_FAILED:
+            if plan.run.options.fails_fast or not is_of_windows(error) or len(failed) >= MAX_FAILED:
                 raise
             yield from ask(Report(f"{window} failed: {error.what}", level="warning"))
             failed[window] = error
@@ -193,9 +208,8 @@ def _commit_all(plan: ScriptPlan, now: Clock, options: RollupOptions) -> Steps[l
     return [done[window] for window in plan.windows]
 
 
-def _plan(
-    spec: ScriptSpec, interval: Interval, run: RunInfo, now: Clock, *, dry_run: bool
-) -> Steps[ScriptPlan]:
+def _plan(run: ScriptRun, interval: Interval, *, dry_run: bool) -> Steps[ScriptPlan]:
+    spec = run.spec
     ledger_step = FindBucket(spec.ledger_bucket) if dry_run else EnsureBucket(spec.ledger_bucket)
     target, ledger = yield from gather(FindBucket(spec.target_bucket), ledger_step)
     target = existing(target, spec.target_bucket, interval, role="target", fix=FIX_TARGET)
@@ -218,10 +232,12 @@ def _plan(
     windows = (interval,) if grid_spec is None else tuple(grid_spec.grid().windows(interval))
     lateness = spec.lateness or _lateness_of_script(facts)
     if not dry_run:
-        yield from wait_until_due(windows, lateness, now())
+        yield from wait_until_due(windows, lateness, run.now())
+    reads = ScriptReads.of(spec.ledger_bucket, facts.buckets_read, spec.script, spec.params)
+    book = _new_book(run, facts, grid_spec)
     if ledger is not None:
-        yield from require_not_purged(_reads(spec, facts.buckets_read), windows)
-    book = yield from _open_book(spec, facts, grid_spec, windows, run, has_ledger=ledger is not None)
+        yield from require_not_purged(reads, windows)
+        book = replace(book, previous=(yield from receipts_of(book.ledger_bucket, book.pipeline, windows)))
     yield from ask(
         Report(
             f"Pipeline {book.pipeline}: {len(windows)} windows of {interval}, "
@@ -229,9 +245,8 @@ def _plan(
         )
     )
     window_period = Duration.of(grid_spec.every) if grid_spec else None
-    reads = tuple(facts.buckets_read)
     return ScriptPlan(
-        spec=spec,
+        run=run,
         windows=windows,
         book=book,
         period=window_period,
@@ -239,10 +254,6 @@ def _plan(
         reads=reads,
         notes=verdict.warnings,
     )
-
-
-def _reads(spec: ScriptSpec, buckets: Iterable[str]) -> ScriptReads:
-    return ScriptReads.of(spec.ledger_bucket, buckets, spec.script, spec.params)
 
 
 def _grid_of_script(facts: ScriptFacts) -> GridSpec | None:
@@ -255,32 +266,26 @@ def _lateness_of_script(facts: ScriptFacts) -> str:
     return facts.task.offset.to_flux() if facts.task and facts.task.offset else "0s"
 
 
-def _open_book(
-    spec: ScriptSpec,
-    facts: ScriptFacts,
-    grid: GridSpec | None,
-    windows: Sequence[Interval],
-    run: RunInfo,
-    *,
-    has_ledger: bool,
-) -> Steps[ReceiptBook]:
+def _new_book(run: ScriptRun, facts: ScriptFacts, grid: GridSpec | None) -> ReceiptBook:
+    """Of what the ledger had, nothing yet."""
+    spec = run.spec
     name = (facts.task.name if facts.task else None) or spec.name or spec.spec_hash()
     pipeline = spec.pipeline or f"{name}->{spec.target_bucket}@{grid.label if grid else 'interval'}"
-    known = (yield from receipts_of(spec.ledger_bucket, pipeline, windows)) if has_ledger else {}
     return ReceiptBook(
         ledger_bucket=spec.ledger_bucket,
         pipeline=pipeline,
         stage=ROLLUP,
         spec_hash=spec.spec_hash(),
-        run=run,
-        previous=known,
+        run=run.info,
+        previous={},
         template_hash=spec.template_hash,
     )
 
 
-def _commit_window(plan: ScriptPlan, window: Interval, now: Clock) -> Steps[Receipt]:
+def _commit_window(plan: ScriptPlan, window: Interval) -> Steps[Receipt]:
+    spec, now = plan.run.spec, plan.run.now
     began = now()
-    book, spec = plan.book.claiming(began), plan.spec
+    book = plan.book.claiming(began)
     yield from book.mark([window], State.WRITING, now())
     extern = extern_file(v=window_values(window, plan.period or window.duration), params=spec.params)
     try:
@@ -291,7 +296,7 @@ def _commit_window(plan: ScriptPlan, window: Interval, now: Clock) -> Steps[Rece
             yield from ask(Report(message, level="warning"))
         yield from _read_back(spec, rows, window)
         # the script has read and written at once: what was purged while it ran, or before, may be missing of its rows
-        yield from last_look(_reads(spec, plan.reads), [window], book)
+        yield from last_look(plan.reads, [window], book)
     except InfluxRollupError as error:
         error.window = error.window or window
         if isinstance(error, WindowFrozen):
