@@ -18,8 +18,8 @@ from airflow_provider_influx_rollup.lifecycle.erase.source import delete_matchin
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.erase.targets import Reader, place_name, reach_of
 from airflow_provider_influx_rollup.lifecycle.erase.writing import WritingRun, WritingRuns
+from airflow_provider_influx_rollup.lifecycle.reconcile.reconcile_run import ReconcileRun
 from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult
-from airflow_provider_influx_rollup.lifecycle.reconcile.spec import ReconcileOptions
 from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile_windows
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report
@@ -143,19 +143,18 @@ class ErasureRun:
 
     def _compute_again(self, reader: Reader, spans: Sequence[Interval]) -> Steps[None]:
         """Windows whose rows cannot be told by the tags: from what the source has now, where it has all."""
-        rollup, now = reader.rollup, self.restating.clock
+        rollup, how = reader.rollup, self.restating
         receipts = yield from self.runs.receipts(reader.name, spans)
         lateness = Duration.of(rollup.lateness, allow_zero=True)
         # what a run is writing is left to it: it is found writing until it has ended
         written = {one.receipt.window for one in self.writing if one.pipeline == reader.name}
-        due = [one.window for one in receipts if is_due(one.window, lateness, now())]
+        due = [one.window for one in receipts if is_due(one.window, lateness, how.clock())]
         windows = [window for window in due if window not in written]
         if not windows:
             return
         try:
-            result = yield from reconcile_windows(
-                rollup, windows, self.restating.run, now, ReconcileOptions(), self.restating.stored
-            )
+            run = ReconcileRun(spec=rollup, info=how.run, now=how.clock, stored=how.stored)
+            result = yield from reconcile_windows(run, windows)
         except (ConfigurationError, BucketNotFound) as error:
             # such as a pipeline whose target is another one's now
             yield from self._keep(reader, dict.fromkeys(windows, error.what))

@@ -22,6 +22,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.purge.purge_run import PurgeRun
 from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec, refused
+from airflow_provider_influx_rollup.lifecycle.reconcile.reconcile_run import ReconcileRun
 from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult
 from airflow_provider_influx_rollup.lifecycle.reconcile.spec import PLAN, ReconcileOptions
 from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile_windows
@@ -177,9 +178,10 @@ def _prove_tier(
     _require_known(rollup, marks, marked, window, archived)
     compared = [one for one in windows if one not in marked]
     if compared:
-        result = yield from reconcile_windows(
-            rollup, compared, run.info, run.now, ReconcileOptions(PLAN), run.stored
+        comparing = ReconcileRun(
+            spec=rollup, info=run.info, now=run.now, stored=run.stored, options=ReconcileOptions(PLAN)
         )
+        result = yield from reconcile_windows(comparing, compared)
         _require_clean(rollup, result, window)
     return _proof_of(rollup, windows, receipts, compared=not marked)
 

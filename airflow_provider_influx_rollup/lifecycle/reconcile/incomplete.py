@@ -9,8 +9,8 @@ from datetime import datetime
 from airflow_provider_influx_rollup.exceptions import InfluxRejected
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.completeness.completeness import look_at
-from airflow_provider_influx_rollup.lifecycle.completeness.incomplete_windows import CompleteWhen, unmark
-from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult, SkippedWindow
+from airflow_provider_influx_rollup.lifecycle.completeness.incomplete_windows import CompleteWhen
+from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -58,19 +58,12 @@ def _is_complete(when: CompleteWhen, now: datetime) -> Steps[bool]:
     return look.is_complete
 
 
-def finish_marked(
-    ledger_bucket: str, marked: MarkedWindows, result: ReconcileResult, *, is_plan: bool
-) -> Steps[None]:
-    """Take the marks of complete windows away whose rows are right now, and list the others.
+def finished_windows(marked: MarkedWindows, result: ReconcileResult) -> list[Receipt]:
+    """The complete windows whose rows are right now, so that their marks go.
 
-    :param result: of the reconcile; gets the windows
-    :param is_plan: write nothing
+    :param result: of the reconcile
     """
     repaired = set(result.repaired.windows) - set(result.repaired.unsettled)
     wrong = {change.window for change in result.dirty} - repaired
     wrong |= {left.window for left in (*result.frozen, *result.waiting)} | set(result.failed)
-    done = [receipt for receipt in marked.complete if receipt.window not in wrong]
-    result.incomplete += [SkippedWindow(receipt.window, receipt.incomplete) for receipt in marked.incomplete]
-    result.finished += [receipt.window for receipt in done]
-    if not is_plan:
-        yield from unmark(ledger_bucket, done)
+    return [receipt for receipt in marked.complete if receipt.window not in wrong]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,12 +18,12 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
     rollups_in_force,
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
-from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.reconcile.explain import Change
 from airflow_provider_influx_rollup.lifecycle.reconcile.reasons import Reason
+from airflow_provider_influx_rollup.lifecycle.reconcile.reconcile_run import ReconcileRun
 from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult
 from airflow_provider_influx_rollup.lifecycle.reconcile.scope import due_windows, interval_back
-from airflow_provider_influx_rollup.lifecycle.reconcile.spec import ReconcileOptions, ReconcileSpec
+from airflow_provider_influx_rollup.lifecycle.reconcile.spec import ReconcileSpec
 from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile_windows
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
@@ -60,35 +61,28 @@ def reconcile_pipeline(
             Report(f"Pipeline {rollup.pipeline_name}: no window of the last {spec.lookback} is due")
         )
         return ReconcileResult(spec=rollup, mode=spec.options.mode, interval=None)
-    windows = due_windows(rollup, interval, now())
-    result = yield from reconcile_windows(rollup, windows, run, now, spec.options, stored)
+    whole = ReconcileRun(spec=rollup, info=run, now=now, stored=stored, options=spec.options)
+    result = yield from reconcile_windows(whole, due_windows(rollup, interval, now()))
     result.interval = interval
     if spec.cascade:
         # tiers are not bounded: a window left out here would never be looked at again
-        options = ReconcileOptions(spec.options.mode, spec.options.strict)
-        result.cascaded = yield from _cascade(rollup, interval, result, run, now, options, stored)
+        whole = replace(whole, options=replace(spec.options, max_windows=None))
+        result.cascaded = yield from _cascade(whole, interval, result)
     _raise_failures(result)
     return result
 
 
-def _cascade(
-    rollup: RollupSpec,
-    interval: Interval,
-    result: ReconcileResult,
-    run: RunInfo,
-    now: Clock,
-    options: ReconcileOptions,
-    stored: Sequence[StoredSpec],
-) -> Steps[list[ReconcileResult]]:
+def _cascade(run: ReconcileRun, interval: Interval, result: ReconcileResult) -> Steps[list[ReconcileResult]]:
     """Reconcile the windows of higher tiers that hold rows of the interval.
 
     All that were ever rolled up, not only those with a change below: a person may have altered a tier's own rows, a run
     may have died between one tier and the next, or a tier was run again by hand and the next one was not.
     """
+    rollup = run.spec
     if result.repaired.windows:
         # windows that were rolled up again may have brought another spec
-        stored = yield from load_stored(rollup.ledger_bucket)
-    pipelines = {**rollups_in_force(stored), rollup.pipeline_name: rollup}
+        run = replace(run, stored=(yield from load_stored(rollup.ledger_bucket)))
+    pipelines = {**rollups_in_force(run.stored), rollup.pipeline_name: rollup}
     touched = {rollup.pipeline_name: _touched_by(result)}
     cascaded: list[ReconcileResult] = []
     for tier in tiers_above(rollup, pipelines):
@@ -96,13 +90,13 @@ def _cascade(
         starts = [window.start for parent in below for window in touched[parent.pipeline_name]]
         moved = windows_of_rows(tier, starts)
         known = yield from _rolled_up(tier, interval)
-        windows = _due(tier, {*moved, *known}, now())
+        windows = _due(tier, {*moved, *known}, run.now())
         touched[tier.pipeline_name] = []
         if not windows:
             continue
-        found = yield from reconcile_windows(tier, windows, run, now, options, stored)
-        if options.is_plan:
-            _add_planned(found, [window for window in windows if window in set(moved)])
+        found = yield from reconcile_windows(replace(run, spec=tier), windows)
+        if run.options.is_plan:
+            found = _with_planned(found, [window for window in windows if window in set(moved)])
         touched[tier.pipeline_name] = _touched_by(found)
         cascaded.append(found)
     return cascaded
@@ -180,14 +174,15 @@ def _overlap(spec: RollupSpec) -> timedelta:
     return timedelta(days=MAX_DAYS_OF_A_MONTH * grid.period.months) or grid.period.timedelta
 
 
-def _add_planned(found: ReconcileResult, windows: Sequence[Interval]) -> None:
+def _with_planned(found: ReconcileResult, windows: Sequence[Interval]) -> ReconcileResult:
     """A plan cannot compare with rows that are not repaired yet: it names the windows that would be looked at."""
     known = {change.window for change in found.dirty}
-    found.waiting = [left for left in found.waiting if left.window not in windows]
-    found.dirty += [
-        Change(window=window, reasons=(Reason.TIER_BELOW,)) for window in windows if window not in known
-    ]
-    found.dirty.sort(key=lambda change: change.window)
+    planned = [Change(window=one, reasons=(Reason.TIER_BELOW,)) for one in windows if one not in known]
+    return replace(
+        found,
+        waiting=[left for left in found.waiting if left.window not in windows],
+        dirty=sorted([*found.dirty, *planned], key=lambda change: change.window),
+    )
 
 
 def _raise_failures(result: ReconcileResult) -> None:

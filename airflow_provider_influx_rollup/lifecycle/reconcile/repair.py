@@ -76,11 +76,10 @@ def repair_windows(
     book = book.claiming(began)
     changes = [examined.changes[index] for index in chosen]
     job = _job_of(examined.findings.job, chosen)
-    done = Repaired(windows=list(job.windows))
     marks = [_book_of(book, change).receipt(change.window, State.WRITING, began) for change in changes]
     yield from ask(Write(book.ledger_bucket, encode_receipts(marks)))
     try:
-        held = yield from _write_until_right(examined, chosen, job, book, done)
+        held, done = yield from _write_until_right(examined, chosen, job, book)
     except InfluxRollupError as error:
         error.window = error.window or job.span
         error.written = error.written or "some rows may be; the windows stay WRITING in the ledger"
@@ -89,7 +88,7 @@ def repair_windows(
     if not done.overtaken:
         claims = yield from ask(claims_of(book, job.windows))
         done.overtaken = overtaken(book, job.windows, claims)
-    done.windows = [window for window in done.windows if window not in done.overtaken]
+    done.windows = [window for window in job.windows if window not in done.overtaken]
     done.unsettled = [window for window in done.unsettled if window not in done.overtaken]
     ended = now()
     receipts = [
@@ -120,13 +119,14 @@ def _book_of(book: ReceiptBook, change: Change) -> ReceiptBook:
 
 
 def _write_until_right(
-    examined: Examined, chosen: Sequence[int], job: RollupBlock, book: ReceiptBook, done: Repaired
-) -> Steps[TargetState]:
+    examined: Examined, chosen: Sequence[int], job: RollupBlock, book: ReceiptBook
+) -> Steps[tuple[TargetState, Repaired]]:
     """Write, and look again at the series that were written.
 
     :param job: of the chosen windows
-    :return: what the target holds of these windows then
+    :return: what the target holds of these windows then, and what was written of them
     """
+    done = Repaired()
     held = TargetState.of(examined.whole, job)
     findings, windows = examined.findings, np.array(chosen, np.int64)
     only: set[TagSet] = set()
@@ -134,39 +134,41 @@ def _write_until_right(
         if (yield from last_look(job, book, is_untouched=rounds_left == MAX_ROUNDS - 1)):
             # their rows are half written at most, so all of them are rolled up
             done.overtaken = job.windows
-            return held
+            return held, done
         only |= {tags for tags, _ in findings.difference.in_windows(windows).pairs()}
-        yield from _write_rows(findings, windows, done)
+        done.add((yield from _write_rows(findings, windows)))
         findings = yield from read_and_compare(job, whole_depth(job), only)
         held, windows = held.patched(findings, only), findings.difference.windows
         if not len(windows):
             break
         if rounds_left:
             yield from ask(Report("Points came while rows were written, looking again", level="warning"))
-    done.unsettled += [job.windows[index] for index in windows.tolist()]
-    return held
+    done.unsettled = [job.windows[index] for index in windows.tolist()]
+    return held, done
 
 
-def _write_rows(findings: Findings, windows: Codes, done: Repaired) -> Steps[None]:
+def _write_rows(findings: Findings, windows: Codes) -> Steps[Repaired]:
     """Write the rows that differ, then remove the values that nothing explains.
 
     :param windows: the windows that may be written
+    :return: what was written and removed, without the windows
     """
+    done = Repaired()
     job, difference = findings.job, findings.difference.in_windows(windows)
     rows = findings.expected.at(difference.pairs())
     if rows.columns:
-        write = write_of_rows(job, rows)
-        done.rows += row_count(job, rows)
-        done.values += sum(len(column.values) for column in rows.columns.values())
-        yield from ask(write)
+        done.rows = row_count(job, rows)
+        done.values = sum(len(column.values) for column in rows.columns.values())
+        yield from ask(write_of_rows(job, rows))
     stale = StaleRows.of((name, set(difference.pairs(keys))) for name, keys in difference.stale.items())
     if stale.columns_by_key:
-        done.deleted += stale.value_count
+        done.deleted = stale.value_count
         yield from delete_stale_rows(job, stale)
         # of a point that was there under two series keys one row may have been right
         again = findings.expected.at(stale.columns_by_key)
         if again.columns:
             yield from ask(write_of_rows(job, again))
+    return done
 
 
 def _job_of(job: RollupBlock, chosen: Sequence[int]) -> RollupBlock:

@@ -14,21 +14,18 @@ from airflow_provider_influx_rollup.exceptions import (
 )
 from airflow_provider_influx_rollup.lifecycle.ledger.claimed_windows import OVERTAKEN
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
-from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.reconcile.block_size import BlockSizer
 from airflow_provider_influx_rollup.lifecycle.reconcile.digest import PARTS, DigestSearch, can_digest
 from airflow_provider_influx_rollup.lifecycle.reconcile.examine import Examined, examine
 from airflow_provider_influx_rollup.lifecycle.reconcile.explain import Change
 from airflow_provider_influx_rollup.lifecycle.reconcile.reasons import Reason, reason_text
+from airflow_provider_influx_rollup.lifecycle.reconcile.reconcile_run import ReconcileRun
 from airflow_provider_influx_rollup.lifecycle.reconcile.repair import Repaired, repair_windows
 from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult, SkippedWindow
-from airflow_provider_influx_rollup.lifecycle.reconcile.spec import ReconcileOptions
 from airflow_provider_influx_rollup.lifecycle.rollup.plan import Plan, job_of
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup_run import RollupRun
 from airflow_provider_influx_rollup.lifecycle.rollup.windows import roll_up_windows
-from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
-from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import is_of_windows
 from airflow_provider_influx_rollup.lifecycle.source.retention import horizon, is_too_old, keeps_what_is_lost
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
@@ -45,13 +42,16 @@ Block = tuple[Interval, ...]
 class Sweep:
     """The windows of one pipeline, and what became of those that were looked at."""
 
-    spec: RollupSpec
+    run: ReconcileRun
     plan: Plan
-    run: RunInfo
-    options: ReconcileOptions
-    now: Clock
     result: ReconcileResult
     sizer: BlockSizer
+
+    @classmethod
+    def of(cls, run: ReconcileRun, plan: Plan) -> Sweep:
+        """One that has looked at nothing yet."""
+        result = ReconcileResult(spec=run.spec, mode=run.options.mode, interval=None)
+        return cls(run=run, plan=plan, result=result, sizer=BlockSizer.of(run.spec, plan.book.previous))
 
     @property
     def book(self) -> ReceiptBook:
@@ -60,7 +60,7 @@ class Sweep:
 
     def sweep(self, windows: Block) -> Steps[None]:
         """Look at neighbouring windows in which no field changes its type."""
-        for is_anew, members in groupby(windows, key=lambda window: self._why_anew(window) is not None):
+        for is_anew, members in groupby(windows, key=lambda window: self.why_anew(window) is not None):
             some = tuple(members)
             parts = [some] if is_anew else (yield from self._suspects(some))
             for part in parts:
@@ -85,13 +85,13 @@ class Sweep:
             yield from self._do(block)
 
     def _job(self, windows: Block) -> RollupBlock:
-        return job_of(self.spec, windows, self.plan.types.selection_of(windows), self.plan.ownership)
+        return job_of(self.run.spec, windows, self.plan.types.selection_of(windows), self.plan.ownership)
 
     def _do(self, block: Block) -> Steps[None]:
         changes = {
             window: Change(window=window, reasons=(why,))
             for window in block
-            if (why := self._why_anew(window))
+            if (why := self.why_anew(window))
         }
         again = frozenset(changes)
         examined = None
@@ -134,7 +134,7 @@ class Sweep:
         for half in halves(block):
             yield from self._do(half)
 
-    def _why_anew(self, window: Interval) -> Reason | None:
+    def why_anew(self, window: Interval) -> Reason | None:
         """Reason to roll a window up as a whole; None when its rows are compared."""
         receipt = self.book.previous.get(window)
         if receipt is None or not receipt.is_committed:
@@ -143,8 +143,8 @@ class Sweep:
 
     def _examine(self, block: Block) -> Steps[Examined]:
         job = self._job(block)
-        receipts = {window: self.book.previous[window] for window in block if not self._why_anew(window)}
-        examined = yield from examine(job, self.options.strict, receipts)
+        receipts = {window: self.book.previous[window] for window in block if not self.why_anew(window)}
+        examined = yield from examine(job, self.run.options.strict, receipts)
         self.sizer.learn(len(block), examined.whole.values_read)
         off_grid = examined.whole.stored.off_grid
         if off_grid:
@@ -165,7 +165,7 @@ class Sweep:
 
     def _why_frozen(self, change: Change) -> str | None:
         """Reason why a repair could lose points of a window: retention has deleted some, or may have."""
-        source, now = self.plan.source, self.now()
+        source, now = self.plan.source, self.run.now()
         edge = horizon(source, now)
         if edge is None:
             return None
@@ -180,7 +180,7 @@ class Sweep:
         is_other = Reason.SPEC_CHANGED in change.reasons and stands_for > 0
         is_reached = change.window.start < edge
         # whatever the clock says: what is gone may be gone forever
-        counts = is_reached or keeps_what_is_lost(self.spec, source)
+        counts = is_reached or keeps_what_is_lost(self.run.spec, source)
         if (
             is_too_old(change.window, source, now)
             or (is_reached and is_other)
@@ -191,9 +191,9 @@ class Sweep:
 
     def _allowed(self, changes: list[Change]) -> list[Change]:
         """As many as may still be repaired, the oldest first."""
-        if self.options.is_plan:
+        if self.run.options.is_plan:
             return []
-        most = self.options.max_windows
+        most = self.run.options.max_windows
         if most is None:
             return changes
         tried = len(self.result.repaired.windows) + len(self.result.failed)
@@ -207,7 +207,7 @@ class Sweep:
         if not chosen:
             return
         try:
-            done = yield from repair_windows(examined, sorted(chosen), self.book, self.now)
+            done = yield from repair_windows(examined, sorted(chosen), self.book, self.run.now)
         except InfluxRollupError as error:
             if not is_of_windows(error):
                 raise
@@ -224,8 +224,9 @@ class Sweep:
 
     def _roll_up(self, windows: Block, changes: Sequence[Change]) -> Steps[None]:
         reasons = sorted({reason for change in changes for reason in change.reasons})
-        run = replace(self.run, reason=reason_text(reasons))
-        outcome = yield from roll_up_windows(RollupRun(self.spec, run, self.now, RollupOptions()), windows)
+        info = replace(self.run.info, reason=reason_text(reasons))
+        whole = RollupRun(self.run.spec, info, self.run.now, RollupOptions())
+        outcome = yield from roll_up_windows(whole, windows)
         committed = [outcome.committed[window] for window in windows if window in outcome.committed]
         self.result.repaired.add(
             Repaired(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.ledger.lateness import encode_check
+from airflow_provider_influx_rollup.lifecycle.completeness.incomplete_windows import unmark
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import purged_windows
 from airflow_provider_influx_rollup.lifecycle.pipeline.identity import as_known
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
@@ -14,15 +16,14 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
     rollups_in_force,
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
-from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
-from airflow_provider_influx_rollup.lifecycle.reconcile.block_size import BlockSizer
-from airflow_provider_influx_rollup.lifecycle.reconcile.incomplete import finish_marked, look_again
+from airflow_provider_influx_rollup.lifecycle.reconcile.incomplete import finished_windows, look_again
 from airflow_provider_influx_rollup.lifecycle.reconcile.not_ready import windows_not_ready
+from airflow_provider_influx_rollup.lifecycle.reconcile.reconcile_run import ReconcileRun
 from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult, SkippedWindow
 from airflow_provider_influx_rollup.lifecycle.reconcile.scope import due_windows
 from airflow_provider_influx_rollup.lifecycle.reconcile.spec import REPAIR, ReconcileOptions
 from airflow_provider_influx_rollup.lifecycle.reconcile.sweep import Sweep
-from airflow_provider_influx_rollup.lifecycle.rollup.plan import Plan, plan_rollup
+from airflow_provider_influx_rollup.lifecycle.rollup.plan import plan_rollup
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.reasons import RECONCILE
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
@@ -60,93 +61,74 @@ def reconcile(
     options = ReconcileOptions(mode, strict, max_windows)
     windows = due_windows(spec, interval, now())
     stored = yield from load_stored(spec.ledger_bucket)
-    spec = as_known(spec, stored)
-    result = yield from reconcile_windows(spec, windows, run, now, options, stored)
+    whole = ReconcileRun(spec=as_known(spec, stored), info=run, now=now, stored=stored, options=options)
+    result = yield from reconcile_windows(whole, windows)
     result.interval = interval
     return result
 
 
-def reconcile_windows(
-    spec: RollupSpec,
-    windows: Sequence[Interval],
-    run: RunInfo,
-    now: Clock,
-    options: ReconcileOptions,
-    stored: Sequence[StoredSpec],
-) -> Steps[ReconcileResult]:
+def reconcile_windows(run: ReconcileRun, windows: Sequence[Interval]) -> Steps[ReconcileResult]:
     """Reconcile some windows of one pipeline.
 
     :param windows: due, in ascending order; there may be gaps between them
-    :param stored: the specs of the ledger, the last used first
     """
-    began = now()
-    result = ReconcileResult(spec=spec, mode=options.mode, interval=None)
+    began = run.now()
+    result = ReconcileResult(spec=run.spec, mode=run.options.mode, interval=None)
     if windows:
-        parents = parents_of(spec, rollups_in_force(stored))
-        not_ready = yield from windows_not_ready(spec, windows, parents, stored)
-        result.waiting += [SkippedWindow(window, why) for window, why in not_ready.items()]
+        parents = parents_of(run.spec, rollups_in_force(run.stored))
+        not_ready = yield from windows_not_ready(run.spec, windows, parents, run.stored)
         ready = tuple(window for window in windows if window not in not_ready)
-        yield from _sweep(spec, ready, run, now, options, result)
-        result.interval = Interval.spanning(windows)
-    result.seconds = (now() - began).total_seconds()
+        if ready:
+            result = yield from _swept(run, ready)
+        waiting = [SkippedWindow(window, why) for window, why in not_ready.items()]
+        result.waiting, result.interval = waiting + result.waiting, Interval.spanning(windows)
+    result.seconds = (run.now() - began).total_seconds()
     yield from ask(Report(_text_of(result), level="info" if result.is_clean else "warning"))
     return result
 
 
-def _sweep(
-    spec: RollupSpec,
-    windows: tuple[Interval, ...],
-    run: RunInfo,
-    now: Clock,
-    options: ReconcileOptions,
-    result: ReconcileResult,
-) -> Steps[None]:
-    if not windows:
-        return
-    run = replace(run, reason=RECONCILE)
-    plan = yield from plan_rollup(spec, windows, run, dry_run=True, only_reads=options.is_plan)
-    spec = plan.spec
-    dropped = dropped_windows(windows, plan.target, now())
-    result.frozen += [SkippedWindow(window, error.what) for window, error in dropped.items()]
-    purged = _put_purged_aside(windows, plan, result)
-    result.frozen += [SkippedWindow(window, error.what) for window, error in plan.poorer.items()]
-    purged |= set(plan.poorer)
+def _swept(run: ReconcileRun, windows: tuple[Interval, ...]) -> Steps[ReconcileResult]:
+    """Compare windows whose source is ready, and repair them."""
+    run = replace(run, info=replace(run.info, reason=RECONCILE))
+    is_plan = run.options.is_plan
+    plan = yield from plan_rollup(run.spec, windows, run.info, dry_run=True, only_reads=is_plan)
+    run = replace(run, spec=plan.spec)
+    sweep = Sweep.of(run, plan)
+    result = sweep.result
+    dropped = dropped_windows(windows, plan.target, run.now())
+    # what was purged can be neither compared nor repaired: what was rolled up is all that is left
+    purged = purged_windows(windows, plan.purged)
+    done = {window: error for window, error in purged.items() if sweep.why_anew(window) is None}
+    torn = {window: error for window, error in purged.items() if window not in done}
+    result.purged += _skipped(done)
+    result.frozen += [*_skipped(dropped), *_skipped(torn), *_skipped(plan.poorer)]
+    chosen = [window for window in windows if window not in purged and window not in plan.poorer]
     # windows that touch are read together; a gap between them is not read at all
-    neighbours = runs_of_neighbours([w for w in windows if w not in dropped and w not in purged])
+    neighbours = runs_of_neighbours([window for window in chosen if window not in dropped])
     runs, mixed = plan.types.runs_of_one_type(neighbours)
     result.failed.update(mixed)
-    sweep = Sweep(
-        spec=spec,
-        plan=plan,
-        run=run,
-        options=options,
-        now=now,
-        result=result,
-        sizer=BlockSizer.of(spec, plan.book.previous),
-    )
-    began = now()
-    chosen = set(windows) - purged
-    marked = yield from look_again((r for window, r in plan.book.previous.items() if window in chosen), began)
+    began = run.now()
+    receipts = [one for window, one in plan.book.previous.items() if window in set(chosen)]
+    marked = yield from look_again(receipts, began)
     for some in runs:
         yield from sweep.sweep(some)
-    yield from finish_marked(spec.ledger_bucket, marked, result, is_plan=options.is_plan)
-    if not options.is_plan and spec.source_tier is None:
+    finished = finished_windows(marked, result)
+    result.incomplete = [SkippedWindow(one.window, one.incomplete) for one in marked.incomplete]
+    result.finished = [one.window for one in finished]
+    if not is_plan:
+        yield from unmark(run.spec.ledger_bucket, finished)
+    if not is_plan and run.spec.source_tier is None:
         dirty = {change.window for change in result.dirty}
         clean = [window for some in runs for window in some if window not in dirty]
         # a report of late points then knows that what comes late to these windows comes after this look
-        lines = encode_check(spec.pipeline_name, clean, began)
+        lines = encode_check(run.spec.pipeline_name, clean, began)
         if lines:
-            yield from ask(Write(spec.ledger_bucket, lines))
+            yield from ask(Write(run.spec.ledger_bucket, lines))
+    return result
 
 
-def _put_purged_aside(windows: Sequence[Interval], plan: Plan, result: ReconcileResult) -> set[Interval]:
-    """Windows whose points were purged can be neither compared nor repaired: what was rolled up is all that is left."""
-    purged = purged_windows(windows, plan.purged)
-    for window, error in purged.items():
-        receipt = plan.book.previous.get(window)
-        is_done = receipt is not None and receipt.is_committed and receipt.spec_hash == plan.book.spec_hash
-        (result.purged if is_done else result.frozen).append(SkippedWindow(window, error.what))
-    return set(purged)
+def _skipped(errors: Mapping[Interval, InfluxRollupError]) -> list[SkippedWindow]:
+    return [SkippedWindow(window, error.what) for window, error in errors.items()]
 
 
 def _text_of(result: ReconcileResult) -> str:
