@@ -18,7 +18,6 @@ from airflow_provider_influx_rollup.cli import (
     certificate,
     compact,
     coverage,
-    deadman,
     doctor,
     erase,
     export,
@@ -26,19 +25,17 @@ from airflow_provider_influx_rollup.cli import (
     lateness,
     lint,
     plan,
-    purge,
     receipts,
     reconcile,
     restore,
-    rollup,
     run,
     schema,
     tasks,
     token,
-    validate,
     verify,
 )
 from airflow_provider_influx_rollup.cli.arguments import Parser, WrongCall
+from airflow_provider_influx_rollup.cli.command import Command
 from airflow_provider_influx_rollup.cli.exit_codes import (
     EXPLANATION,
     INTERRUPTED,
@@ -46,39 +43,40 @@ from airflow_provider_influx_rollup.cli.exit_codes import (
     UNUSABLE,
     code_of_error,
 )
+from airflow_provider_influx_rollup.cli.stage_commands import STAGE_COMMANDS
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from airflow_provider_influx_rollup.cli.output import Output
 
 COMMANDS = (
-    init,
-    run,
-    rollup,
-    validate,
-    deadman,
-    purge,
-    buckets,
-    plan,
-    coverage,
-    verify,
-    reconcile,
-    receipts,
-    lateness,
-    lint,
-    doctor,
-    archive,
-    catalog,
-    restore,
-    compact,
-    export,
-    erase,
-    certificate,
-    token,
-    schema,
-    tasks,
+    Command.of(init),
+    Command.of(run),
+    *STAGE_COMMANDS,
+    *map(
+        Command.of,
+        (
+            buckets,
+            plan,
+            coverage,
+            verify,
+            reconcile,
+            receipts,
+            lateness,
+            lint,
+            doctor,
+            archive,
+            catalog,
+            restore,
+            compact,
+            export,
+            erase,
+            certificate,
+            token,
+            schema,
+            tasks,
+        ),
+    ),
 )
 
 
@@ -122,31 +120,27 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
-    for module in COMMANDS:
-        command = commands.add_parser(
-            _name(module),
-            help=module.HELP,
-            description=module.__doc__,
+    for command in COMMANDS:
+        options = commands.add_parser(
+            command.name,
+            help=command.help,
+            description=command.description,
             epilog=EXPLANATION,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        module.add_arguments(command)
-        command.set_defaults(run=module.run)
+        command.add_arguments(options)
+        options.set_defaults(run=command.run)
     return parser
 
 
 def _refuse(refusal: WrongCall, arguments: Sequence[str]) -> int:
     """Programs get the error as JSON, whatever is wrong with the call; people get the options."""
     if "--json" in arguments:
-        command = next((name for name in map(_name, COMMANDS) if name in arguments[:1]), "")
+        command = next((one.name for one in COMMANDS if one.name in arguments[:1]), "")
         _output(as_json=True, verbose=False).fail(command, ConfigurationError(str(refusal)))
     else:
         sys.stderr.write(refusal.usage)
     return UNUSABLE
-
-
-def _name(module: ModuleType) -> str:
-    return module.__name__.rpartition(".")[2]
 
 
 def _output(as_json: bool, verbose: bool) -> Output:

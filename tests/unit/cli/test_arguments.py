@@ -12,7 +12,6 @@ import fsspec.registry  # noqa: F401 - one of its names is replaced
 import pytest
 
 from airflow_provider_influx_rollup import exceptions
-from airflow_provider_influx_rollup.cli import certificate, schema
 from airflow_provider_influx_rollup.cli.archive_place import wanted_interval
 from airflow_provider_influx_rollup.cli.connection import settings_of
 from airflow_provider_influx_rollup.cli.exit_codes import INTERRUPTED, UNUSABLE, WRONG, code_of_error
@@ -232,11 +231,11 @@ def test_what_is_missing_is_named_when_there_is_no_connection(
 
 
 def test_every_command_explains_itself_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
-    for module in COMMANDS:
+    for command in COMMANDS:
         with pytest.raises(SystemExit) as left:
-            build_parser().parse_args([module.__name__.rpartition(".")[2], "--help"])
+            build_parser().parse_args([command.name, "--help"])
         assert left.value.code == 0
         shown = capsys.readouterr().out
         # certificates are checked with nothing but the files; the schema is the package's own
-        of_servers = () if module in (certificate, schema) else ("--token-file",)
+        of_servers = () if command.name in ("certificate", "schema") else ("--token-file",)
         assert [word for word in ("--json", *of_servers, "exit codes") if word not in shown] == []
