@@ -47,7 +47,6 @@ def run(args: Namespace, output: Output) -> int:
 
 def _show(found: CoverageResult, output: Output) -> None:
     from airflow_provider_influx_rollup.cli.bar import bar
-    from airflow_provider_influx_rollup.cli.output import table
 
     counts = found.counts()
     output.show(
@@ -60,10 +59,6 @@ def _show(found: CoverageResult, output: Output) -> None:
             if count and state != "committed"
         ),
     )
-    gaps = found.gaps()
-    if gaps:
-        rows = [(gap.interval, gap.windows, gap.state.replace("_", " "), gap.why) for gap in gaps[:MAX_GAPS]]
-        output.show(table(("gap", ">windows", "state", "why"), rows))
-    if len(gaps) > MAX_GAPS:
-        output.show(f"... and {len(gaps) - MAX_GAPS} more gaps (--json has all)")
+    rows = [(gap.interval, gap.windows, gap.state.replace("_", " "), gap.why) for gap in found.gaps()]
+    output.show_first(("gap", ">windows", "state", "why"), rows, MAX_GAPS)
     output.show("")

@@ -49,6 +49,13 @@ class Output:
             for part in parts:
                 self.console.print(part if not isinstance(part, str) else plain(part))
 
+    def show_first(self, columns: Sequence[str], rows: Sequence[Sequence[object]], most: int) -> None:
+        """Print the first rows of a table, and how many more there are; nothing without rows."""
+        if rows:
+            self.show(table(columns, rows[:most]))
+        if len(rows) > most:
+            self.show(f"... and {len(rows) - most} more (--json has all)")
+
     def finish(self, command: str, code: int, values: Mapping[str, Any]) -> int:
         """Print the JSON object, when that is wanted.
 

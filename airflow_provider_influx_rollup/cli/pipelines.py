@@ -14,6 +14,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
     rollups_in_force,
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.shown import few
 
 MAX_NAMED = 5
 
@@ -57,7 +58,7 @@ def _matching(name: str, known: Mapping[str, RollupSpec], scripts: Sequence[str]
 
 
 def _only_scripts(whose: str, scripts: Sequence[str]) -> ConfigurationError:
-    named = ", ".join(map(repr, scripts[:MAX_NAMED])) + (" ..." if len(scripts) > MAX_NAMED else "")
+    named = few([repr(script) for script in scripts], MAX_NAMED, between=", ")
     what = f"{whose} scripts of their own, of which the ledger has receipts and no spec: {named}"
     return ConfigurationError(
         what, fix="read their receipts with the queries of the guide for people on call"

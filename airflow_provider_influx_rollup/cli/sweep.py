@@ -66,7 +66,7 @@ def who(command: str) -> str:
 
 
 def _show(result: ReconcileResult, output: Output, indent: str = "") -> None:
-    from airflow_provider_influx_rollup.cli.output import number, table
+    from airflow_provider_influx_rollup.cli.output import number
 
     done = result.repaired
     counts = [
@@ -88,17 +88,13 @@ def _show(result: ReconcileResult, output: Output, indent: str = "") -> None:
         output.show(f"{indent}{written}, {number(done.deleted)} values removed")
     dirty = [
         (change.window, ", ".join(reason.value for reason in change.reasons), number(change.series))
-        for change in result.dirty[:MAX_WINDOWS]
+        for change in result.dirty
     ]
-    if dirty:
-        output.show(table(("dirty", "why", ">series"), dirty))
-    if len(result.dirty) > MAX_WINDOWS:
-        output.show(f"... and {len(result.dirty) - MAX_WINDOWS} more")
+    output.show_first(("dirty", "why", ">series"), dirty, MAX_WINDOWS)
     left = [(one.window, "frozen", one.why) for one in result.frozen]
     left += [(one.window, "waiting", one.why) for one in result.waiting]
     left += [(window, "failed", error.what) for window, error in result.failed.items()]
-    if left:
-        output.show(table(("left as it is", "state", "why"), left[:MAX_WINDOWS]))
+    output.show_first(("left as it is", "state", "why"), left, MAX_WINDOWS)
     for note in result.notes:
         output.show(f"note: {note}")
     for tier in result.cascaded:

@@ -31,6 +31,7 @@ from airflow_provider_influx_rollup.lifecycle.source.buckets import require_buck
 from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
 from airflow_provider_influx_rollup.lifecycle.source.slices import count_windows
 from airflow_provider_influx_rollup.lifecycle.source.whole_read import require_known
+from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Bucket, Report, ShowKeys
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -215,12 +216,12 @@ def _failure(
     causes = gaps_of(
         windows, {window: f"{type(failed[window]).__name__}: {failed[window].what}" for window in windows}
     )
-    told = [f"{', '.join(map(str, some[:MAX_NAMED]))}: {why}" for some, why in causes[:MAX_CAUSES_TOLD]]
-    if len(causes) > len(told):
-        told.append(f"and {len(causes) - len(told)} other reasons")
+    told = [
+        f"{few([str(window) for window in some], MAX_NAMED, between=', ')}: {why}" for some, why in causes
+    ]
     what = (
         f"{len(windows)} windows of {spec.bucket}/{spec.measurement} are not archived, and retention deletes the first at "
-        f"{format_instant(deletion(windows[0], bucket))} or soon after. {'. '.join(told)}"
+        f"{format_instant(deletion(windows[0], bucket))} or soon after. {few(told, MAX_CAUSES_TOLD, between='. ')}"
     )
     fix = next((error.fix for error in failed.values() if error.fix), None)
     ordered = [(window, failed[window]) for window in windows]

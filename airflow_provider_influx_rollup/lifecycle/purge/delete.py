@@ -19,6 +19,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import (
 from airflow_provider_influx_rollup.lifecycle.archive_files.window_claims import holds_claim, release_claim
 from airflow_provider_influx_rollup.lifecycle.purge.given_up import Announced, mark_of, standing, take_back
 from airflow_provider_influx_rollup.lifecycle.purge.proof import (
+    MAX_NAMED,
     Proof,
     compare_rest,
     purge_id_of,
@@ -31,6 +32,7 @@ from airflow_provider_influx_rollup.lifecycle.run.window_errors import once_dele
 from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
 from airflow_provider_influx_rollup.lifecycle.source.slices import count_each
 from airflow_provider_influx_rollup.lifecycle.source.whole_read import fingerprint_source
+from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Delete, Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -174,7 +176,7 @@ def _look_once_more(spec: PurgeSpec, proof: Proof) -> Steps[None]:
     source = yield from fingerprint_source(spec.archive, proof.plan.slices)
     differences = source.differences(proof.source, "the bucket", "the archive")
     if differences:
-        what = f"points came or changed while the purge began: {'; '.join(differences[:3])}"
+        what = f"points came or changed while the purge began: {few(differences, MAX_NAMED)}"
         raise refused(what, proof.window, "archive the window again, then purge it")
 
 

@@ -39,6 +39,7 @@ from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
     points_of_slice,
     require_known,
 )
+from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -314,7 +315,7 @@ def _require_archived(proof: Proof) -> None:
     if proof.source in (manifest.source, manifest.content):
         return
     differences = proof.source.differences(manifest.source, "the bucket", "the archive")
-    named = "; ".join(differences[:MAX_NAMED])
+    named = few(differences, MAX_NAMED)
     what = f"the bucket has changed since generation {manifest.generation} was made of it: {named}"
     raise refused(what, proof.window, FIX_ARCHIVE)
 

@@ -49,6 +49,7 @@ from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
     plan_read,
 )
 from airflow_provider_influx_rollup.rejections import is_type_conflict
+from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -301,7 +302,7 @@ def _prove(run: RestoreRun, interval: Interval, expected: Fingerprint) -> Steps[
     differences = expected.differences(found, "the archive", "the bucket")
     others = _differing(expected.series, found.series)
     if differences or others:
-        what = f"{others} series of the target are not what was written: {'; '.join(differences[:5])}"
+        what = f"{others} series of the target are not what was written: {few(differences, MAX_EXAMPLES)}"
         fix = "look for what else writes there, then run it again"
         raise PartialWrite(what, window=interval, written="the points of the archive", fix=fix)
 

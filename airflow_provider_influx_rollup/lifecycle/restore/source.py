@@ -16,6 +16,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.generations import (
 )
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import find_entries, has_windows
 from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
+from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -81,7 +82,7 @@ def find_sources(spec: RestoreSpec, interval: Interval) -> Steps[tuple[list[Rest
     pieces = cut_pieces(entries, interval)
     gaps = subtract([interval], [piece.interval for piece in pieces])
     if gaps:
-        named = ", ".join(map(str, gaps[:MAX_NAMED])) + (" and more" if len(gaps) > MAX_NAMED else "")
+        named = few([str(gap) for gap in gaps], MAX_NAMED, between=", ")
         what = f"{spec.shown_path}/{spec.folder} has no archive of {named}"
         if not spec.allow_missing:
             fix = "correct the path or the interval, or set allow_missing=True to restore what there is"

@@ -22,6 +22,7 @@ from airflow_provider_influx_rollup.exceptions import (
     WindowFrozen,
     WindowsFailed,
 )
+from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 # the next window would meet them too, and trying it would only add to the load
@@ -75,10 +76,8 @@ def failures_as_one(
     if not names_each and not committed and len({type(error) for error in errors}) == 1:
         return first_error or errors[0]
     causes = gaps_of(windows, {window: _cause(error) for window, error in ordered})
-    told = [f"{_span(some)}: {why}" for some, why in causes[:MAX_CAUSES_TOLD]]
-    if len(causes) > len(told):
-        told.append(f"and {len(causes) - len(told)} more")
-    what = f"{len(ordered)} of {len(windows)} windows failed. {'. '.join(told)}"
+    told = few([f"{_span(some)}: {why}" for some, why in causes], MAX_CAUSES_TOLD, between=". ")
+    what = f"{len(ordered)} of {len(windows)} windows failed. {told}"
     fix = next((error.fix for error in errors if error.fix), None)
     written = f"{committed} windows are COMMITTED; the failed ones are not"
     return WindowsFailed(what, failed=ordered, window=ordered[0][0], written=written, fix=fix)
