@@ -32,3 +32,11 @@ def few(texts: Sequence[str], most: int, *, between: str = "; ", in_all: int | N
     """
     more = (len(texts) if in_all is None else in_all) - most
     return between.join(texts[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 window``, ``2 windows``.
+
+    :param noun: in the singular; the plural has an s more
+    """
+    return f"{number} {noun}" + ("" if number == 1 else "s")

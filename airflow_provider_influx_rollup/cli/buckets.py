@@ -28,6 +28,7 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.exceptions import ConfigurationError
     from airflow_provider_influx_rollup.lifecycle.buckets.buckets import ensure_buckets
     from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
+    from airflow_provider_influx_rollup.shown import counted
 
     lifecycle = Lifecycle.from_yaml(args.lifecycle)
     if not lifecycle.buckets:
@@ -40,5 +41,8 @@ def run(args: Namespace, output: Output) -> int:
     rows = [(one.bucket, one.what, one.before or "no bucket", one.after) for one in found.changes]
     if rows:
         output.show(table(("bucket", "what", "is", "becomes" if not args.yes else "is now"), rows))
-    output.show(f"{len(found.unchanged)} buckets are as declared")
+    same = len(found.unchanged)
+    output.show(f"{counted(same, 'bucket')} {'is' if same == 1 else 'are'} as declared")
+    if rows and not args.yes:
+        output.show("nothing was done; give --yes to make and change them")
     return output.finish(args.command, code_of(args.yes or not found.changes), found.as_json())

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.cli.exit_codes import RIGHT, WRONG, code_of_error
+from airflow_provider_influx_rollup.cli.output import words_of
 from airflow_provider_influx_rollup.exceptions import (
     InfluxRollupError,
     InfluxUnauthorized,
@@ -42,8 +43,9 @@ def for_each(specs: Sequence[RollupSpec], output: Output, work: Work) -> tuple[l
             if len(specs) == 1 or isinstance(error, OF_ALL):
                 raise
             name = type(error).__name__
-            output.note(f"{spec.pipeline_name}: {name}: {error}")
-            told = {"name": name, "message": str(error), "is_permanent": error.permanent}
+            message = words_of(error)
+            output.note(f"{spec.pipeline_name}: {name}: {message}")
+            told = {"name": name, "message": message, "is_permanent": error.permanent}
             answer = {"pipeline": spec.pipeline_name, "error": told}
             code = max(code, code_of_error(error))
         answers.append(answer)

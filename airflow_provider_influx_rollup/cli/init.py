@@ -48,7 +48,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument("--bucket", required=True, help="the bucket of the raw points")
     parser.add_argument(
-        "--folder", default=".", metavar="PATH", help="where to write both files; default: here"
+        "--folder",
+        default=".",
+        metavar="PATH",
+        help="where to write both files, made when it is missing; default: here",
     )
     add_connection(parser)
 
@@ -61,6 +64,7 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.connection import connect
     from airflow_provider_influx_rollup.cli.exit_codes import RIGHT
     from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
+    from airflow_provider_influx_rollup.shown import counted, few
 
     name = re.sub(r"\W+", "_", args.bucket, flags=re.ASCII).strip("_") or "telemetry"
     file, dag_file = Path(args.folder, f"{name}.yaml"), Path(args.folder, f"{name}_lifecycle.py")
@@ -78,7 +82,7 @@ def run(args: Namespace, output: Output) -> int:
     )
     _write(dag_file, dag)
     output.show(
-        f"{len(measurements)} measurements of bucket {args.bucket!r}: {', '.join(measurements[:10])}",
+        f"{counted(len(measurements), 'measurement')} of bucket {args.bucket!r}: {few(measurements, 10, between=', ')}",
         f"written: {file} and {dag_file}",
         f"next: influx-rollup run {file} --last 1d",
     )
@@ -169,6 +173,7 @@ def _write(file: Path, text: str) -> None:
     from airflow_provider_influx_rollup.exceptions import ConfigurationError
 
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("x", encoding="utf-8") as opened:
             opened.write(text)
     except OSError as error:

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_influx_rollup.exceptions import BucketNotFound, ConfigurationError
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
@@ -21,6 +21,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.run.options import texts_of
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
+from airflow_provider_influx_rollup.shown import counted
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.validation.rule_file import RuleFile, read_rule_file
 from airflow_provider_influx_rollup.windows.delayed import Like, delayed
@@ -45,6 +46,16 @@ BUCKETS, VALIDATE, ROLLUP, DEADMAN, RECONCILE, ARCHIVE, PURGE = STAGES = (
     "archive",
     "purge",
 )
+#: what declares each stage in a lifecycle
+DECLARED_BY = {
+    BUCKETS: "buckets",
+    VALIDATE: "validation",
+    ROLLUP: "tiers",
+    DEADMAN: "deadman",
+    RECONCILE: "reconcile",
+    ARCHIVE: "archive",
+    PURGE: "archive.purge_after",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,50 +94,28 @@ class LifecycleRun:
     purges: bool = False
 
     def stages(self, wanted: Sequence[str]) -> list[tuple[str, Callable[[], StageOutcome]]]:
-        """The stages to run, in order.
+        """The stages to run, in order; without the buckets, which are of all measurements.
 
         :param wanted: names of stages
         """
         declared = self.lifecycle
+        acts: dict[str, Callable[[], StageOutcome]] = {
+            VALIDATE: self._validate,
+            DEADMAN: self._check_deadman,
+            RECONCILE: self._reconcile,
+            ARCHIVE: self._archive,
+            PURGE: self._purge,
+        }
         found: list[tuple[str, Callable[[], StageOutcome]]] = []
-        if declared.buckets:
-            found.append((BUCKETS, self._ensure_buckets))
-        if declared.validation is not None:
-            found.append((VALIDATE, self._validate))
-        found += [(ROLLUP, partial(self._roll_up, spec)) for spec in declared.specs()]
-        if declared.deadman is not None:
-            found.append((DEADMAN, self._check_deadman))
-        if declared.reconcile is not None:
-            found.append((RECONCILE, self._reconcile))
-        if declared.archive is not None:
-            found.append((ARCHIVE, self._archive))
-            if declared.archive.purge_after is not None:
-                found.append((PURGE, self._purge))
+        for name in declared_stages(declared):
+            if name == ROLLUP:
+                found += [(name, partial(self._roll_up, spec)) for spec in declared.specs()]
+            elif name in acts:
+                found.append((name, acts[name]))
         return [(name, act) for name, act in found if name in wanted]
-
-    def require_buckets(self) -> None:
-        """Refuse to begin when a later stage lacks a bucket.
-
-        :raises BucketNotFound: naming all that are missing
-        """
-        made = {one.name for one in self.lifecycle.buckets}
-        names = [name for name in self.lifecycle.buckets_used() if name not in made]
-        missing = [name for name in names if self.server.client.find_bucket(name) is None]
-        if missing:
-            what = f"bucket {', '.join(map(repr, missing))} does not exist, or the token may not read it"
-            fix = "correct the lifecycle, create the bucket, or give the token the permission"
-            raise BucketNotFound(what, written="nothing", fix=fix)
 
     def _now(self) -> datetime:
         return self.server.client.now()
-
-    def _ensure_buckets(self) -> StageOutcome:
-        from airflow_provider_influx_rollup.lifecycle.buckets.buckets import ensure_buckets
-
-        declared = self.lifecycle
-        found = self.server.drive(ensure_buckets(declared.buckets, declared.ledger_bucket, self._now))
-        told = "; ".join(map(str, found.changes)) or "all as declared"
-        return StageOutcome(BUCKETS, told, found.as_json())
 
     def _validate(self) -> StageOutcome:
         from airflow_provider_influx_rollup.lifecycle.validate.validate import validate
@@ -136,7 +125,7 @@ class LifecycleRun:
         is_ok = result["state"] == "ok"
         reaction = self.lifecycle.validation.on_failure if self.lifecycle.validation else "warn"
         stops = not is_ok and reaction in ("fail", "skip")
-        what = f"{result['points']} points, {len(result['violated'])} rules violated"
+        what = f"{counted(result['points'], 'point')}, {counted(len(result['violated']), 'rule')} violated"
         return StageOutcome(
             VALIDATE,
             what,
@@ -167,8 +156,10 @@ class LifecycleRun:
             "rows_out": rows_out,
             "notes": [note for one in results for note in one["notes"]],
         }
-        left = f", {result['left']} were done already" if result["left"] else ""
-        what = f"{spec.pipeline_name}: {len(needed)} windows, {rows_in} points to {rows_out} values{left}"
+        left = len(windows) - len(needed)
+        done = f", {left} {'was' if left == 1 else 'were'} done already" if left else ""
+        amounts = f"{counted(rows_in, 'point')} to {counted(rows_out, 'value')}"
+        what = f"{spec.pipeline_name}: {counted(len(needed), 'window')}, {amounts}{done}"
         return StageOutcome(ROLLUP, what, result)
 
     def _windows_of(self, spec: RollupSpec) -> tuple[Interval | None, str]:
@@ -182,7 +173,8 @@ class LifecycleRun:
         declared = self.lifecycle.deadman
         result = self.server.drive(check_deadman(deadman_spec(self.lifecycle), self.interval)).as_json()
         is_dead = result["state"] == "dead"
-        what = f"{result['alive']} of {result['expected']} series are alive"
+        expected = result["expected"]
+        what = f"{result['alive']} of {expected} series {'is' if expected == 1 else 'are'} alive"
         fails = is_dead and declared is not None and declared.on_dead == "fail"
         return StageOutcome(DEADMAN, what, result, is_right=not fails)
 
@@ -195,8 +187,8 @@ class LifecycleRun:
             lookback=flux_text(self.lifecycle.reconcile),
         )
         found = self.server.drive(reconcile_pipeline(spec, None, self.run, self._now))
-        what = f"{found.windows} windows compared, {len(found.dirty)} dirty, {len(found.repaired.windows)} repaired"
-        return StageOutcome(RECONCILE, what, found.as_json(), is_right=found.is_clean)
+        what = f"{counted(found.windows, 'window')} compared, {len(found.dirty)} dirty, {len(found.repaired.windows)} repaired"
+        return StageOutcome(RECONCILE, what, found.as_json(), is_right=found.is_settled)
 
     def _archive(self) -> StageOutcome:
         from airflow_provider_influx_rollup.lifecycle.archive.archive import archive
@@ -209,9 +201,8 @@ class LifecycleRun:
         versions = software_versions(self.server.client)
         steps = archive(self._archive_spec(store), windows, self.run, self._now, versions)
         result = self._drive_with(store, steps).as_json()
-        return StageOutcome(
-            ARCHIVE, f"{len(windows)} windows, {result['rows_in']} points in {result['path']}", result
-        )
+        amount = f"{counted(len(windows), 'window')}, {counted(result['rows_in'], 'point')}"
+        return StageOutcome(ARCHIVE, f"{amount} in {result['path']}", result)
 
     def _purge(self) -> StageOutcome:
         from airflow_provider_influx_rollup.lifecycle.purge.purge import purge
@@ -233,7 +224,7 @@ class LifecycleRun:
         result = self._drive_with(store, steps).as_json()
         verb = "deleted" if self.purges else "would be deleted; nothing was, give --yes"
         refused = f", {len(result['refused'])} refused" if result["refused"] else ""
-        what = f"{len(windows)} windows, {result['rows_in']} points {verb}{refused}"
+        what = f"{counted(len(windows), 'window')}, {counted(result['rows_in'], 'point')} {verb}{refused}"
         return StageOutcome(PURGE, what, result, is_right=not result["refused"])
 
     def _archive_grid(self) -> Grid | None:
@@ -269,6 +260,21 @@ class LifecycleRun:
         from airflow_provider_influx_rollup.stores.actions import actions_with
 
         return drive(steps, self.server.client, self.server.output.report, actions_with(store))
+
+
+def declared_stages(lifecycle: Lifecycle) -> list[str]:
+    """Names of the stages of a lifecycle, in order."""
+    archive = lifecycle.archive
+    is_declared = {
+        BUCKETS: bool(lifecycle.buckets),
+        VALIDATE: lifecycle.validation is not None,
+        ROLLUP: True,
+        DEADMAN: lifecycle.deadman is not None,
+        RECONCILE: lifecycle.reconcile is not None,
+        ARCHIVE: archive is not None,
+        PURGE: archive is not None and archive.purge_after is not None,
+    }
+    return [name for name in STAGES if is_declared[name]]
 
 
 def validate_spec(lifecycle: Lifecycle) -> ValidateSpec:

@@ -26,6 +26,11 @@ OPTIONS = {
     "set allow_missing=True": "give --allow-missing",
     "set overwrite=True": "give --overwrite",
     "set require_archive=False": "give --allow-missing",
+    "put a valid API token into the connection": "give a valid API token in INFLUX_TOKEN, the file of --token-file, or "
+    "the connection of --conn-id",
+    "set the organisation's name in the connection": "give the organisation's name in --org, INFLUX_ORG, or the connection "
+    "of --conn-id",
+    "check the URL of the connection": "check the URL in --url, INFLUX_URL, or the connection of --conn-id",
 }
 
 
@@ -69,9 +74,7 @@ class Output:
     def fail(self, command: str, error: InfluxRollupError) -> None:
         """Say what went wrong, on stderr, and as JSON too when that is wanted."""
         name = type(error).__name__
-        message = str(error)
-        for parameter, option in OPTIONS.items():
-            message = message.replace(parameter, option)
+        message = words_of(error)
         if self.as_json:
             told = {"name": name, "message": message, "is_permanent": error.permanent}
             self._write_json({"command": command, "is_right": False, "error": told})
@@ -88,6 +91,14 @@ class Output:
 
     def _write_json(self, values: Mapping[str, Any]) -> None:
         sys.stdout.write(json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def words_of(error: InfluxRollupError) -> str:
+    """The message of an error, in the words of the commands."""
+    message = str(error)
+    for parameter, option in OPTIONS.items():
+        message = message.replace(parameter, option)
+    return message
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> Table:

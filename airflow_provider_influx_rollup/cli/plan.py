@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_influx_rollup.cli.arguments import add_connection, add_interval
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from airflow_provider_influx_rollup.cli.connection import Server
     from airflow_provider_influx_rollup.cli.output import Output
+    from airflow_provider_influx_rollup.cli.specs import ChosenSpecs
     from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
     from airflow_provider_influx_rollup.lifecycle.plan.plan import PlanResult
 
@@ -40,26 +45,66 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.interval import interval_of
     from airflow_provider_influx_rollup.cli.specs import planned_specs, wanted_from
     from airflow_provider_influx_rollup.lifecycle.plan.plan import plan_windows
+    from airflow_provider_influx_rollup.lifecycle.source.measurements import unknown_measurement
+    from airflow_provider_influx_rollup.windows.interval import Interval
 
     wanted = wanted_from(args)
     with connect(args, output, conn_id=wanted.conn_id) as server:
         now = server.client.now()
         specs = planned_specs(server, wanted, args.ledger_bucket)
+        made = _buckets_to_make(server, wanted, specs, args.lifecycle, output)
+        run_start = _start_of_run(args, wanted, server)
 
         def plan(spec: RollupSpec) -> tuple[dict[str, Any], bool]:
             others = () if wanted.specs is None else specs
-            found = server.drive(plan_windows(spec, interval_of(args, spec.grid, now), now, others))
+            interval = interval_of(args, spec.grid, now)
+            if run_start is not None:
+                interval = Interval(min(interval.start, spec.grid.grid().floor(run_start)), interval.stop)
+            steps = plan_windows(spec, interval, now, others=others, to_be_made=made)
+            found = server.drive(steps)
             _show(found, output)
+            if not found.everything.points and spec.source_bucket not in made and spec.source_tier is None:
+                why = server.drive(unknown_measurement(spec.source_bucket, spec.measurement))
+                output.note(f"{spec.pipeline_name}: {why or 'no window of the interval has points'}")
             return found.as_json(), found.is_possible
 
         answers, code = for_each(specs, output, plan)
     for note in wanted.notes:
         output.note(note)
-    return output.finish(args.command, code, {"pipelines": answers, "notes": list(wanted.notes)})
+    told = {"pipelines": answers, "notes": list(wanted.notes), "buckets_to_make": made}
+    return output.finish(args.command, code, told)
+
+
+def _start_of_run(args: Namespace, wanted: ChosenSpecs, server: Server) -> datetime | None:
+    """Where a run of the lifecycle file would begin; None when the options say it, or there is no file."""
+    from airflow_provider_influx_rollup.cli.run import first_interval
+
+    if wanted.lifecycle is None or args.start is not None:
+        return None
+    return first_interval(args, wanted.lifecycle.each()[0], server).start
+
+
+def _buckets_to_make(
+    server: Server, wanted: ChosenSpecs, specs: Sequence[RollupSpec], file: str, output: Output
+) -> list[str]:
+    """The buckets of a lifecycle file that a run will make; what a run would refuse at once is refused here."""
+    from airflow_provider_influx_rollup.cli.lifecycle_start import require_buckets
+    from airflow_provider_influx_rollup.lifecycle.pipeline.own_targets import require_own_targets
+
+    if wanted.lifecycle is None:
+        return []
+    require_buckets(server, wanted.lifecycle, file, is_made=True)
+    server.drive(require_own_targets(specs))
+    declared = [one.name for one in wanted.lifecycle.buckets]
+    missing = [name for name in declared if server.client.find_bucket(name) is None]
+    if missing:
+        output.show(f"buckets that do not exist yet, and that a run makes: {', '.join(missing)}", "")
+    return missing
 
 
 def _show(plan: PlanResult, output: Output) -> None:
     from airflow_provider_influx_rollup.cli.output import number, seconds, size, table
+    from airflow_provider_influx_rollup.shown import counted
 
     counts = {state: count for state, count in plan.coverage.counts().items() if count}
     states = ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in counts.items())
@@ -80,7 +125,9 @@ def _show(plan: PlanResult, output: Output) -> None:
     elif not plan.model.is_own:
         output.show(f"the time is learnt from {plan.model.windows} windows of other pipelines")
     if plan.waiting:
-        output.show(f"{len(plan.waiting)} windows wait for the tier below, from {plan.waiting[0]} on")
+        waits = "waits" if len(plan.waiting) == 1 else "wait"
+        told = f"{counted(len(plan.waiting), 'window')} {waits} for the tier below"
+        output.show(f"{told}, from {plan.waiting[0]} on")
     if plan.frozen:
         frozen = [
             (

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.cli.arguments import add_connection, add_interval
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.connection import Server
+    from airflow_provider_influx_rollup.cli.lifecycle_stages import StageOutcome
     from airflow_provider_influx_rollup.cli.output import Output
+    from airflow_provider_influx_rollup.exceptions import InfluxRollupError
     from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
     from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -22,7 +25,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     """The options of the command."""
     add_lifecycle(parser)
     add_again(parser)
-    add_yes(parser)
+    add_yes(
+        parser, "change buckets that are not as declared, and let the purge delete; else both are only told"
+    )
     add_interval(parser, last="1d")
     add_connection(parser)
 
@@ -50,11 +55,14 @@ def add_again(parser: ArgumentParser) -> None:
     parser.add_argument("--again", action="store_true", help="roll up windows that are committed, too")
 
 
-def add_yes(parser: ArgumentParser) -> None:
-    """Whether a purge deletes."""
-    parser.add_argument(
-        "--yes", action="store_true", help="let the purge delete; else it says what it would delete"
-    )
+def add_yes(
+    parser: ArgumentParser, what: str = "let the purge delete; else it says what it would delete"
+) -> None:
+    """Whether something is done that cannot be undone.
+
+    :param what: in words
+    """
+    parser.add_argument("--yes", action="store_true", help=what)
 
 
 def run_stages(args: Namespace, output: Output, wanted: Sequence[str]) -> int:
@@ -64,32 +72,51 @@ def run_stages(args: Namespace, output: Output, wanted: Sequence[str]) -> int:
     :raises ConfigurationError: when the file is wrong, or declares none of the stages
     """
     from airflow_provider_influx_rollup.cli.connection import connect
-    from airflow_provider_influx_rollup.cli.exit_codes import RIGHT, WRONG, code_of_error
-    from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+    from airflow_provider_influx_rollup.cli.exit_codes import RIGHT
+    from airflow_provider_influx_rollup.cli.lifecycle_start import begin
 
-    lifecycles = chosen(args)
-    code = RIGHT
+    lifecycle = chosen(args)
+    require_declared(args.lifecycle, lifecycle, wanted)
     answers: list[dict[str, Any]] = []
+    code = RIGHT
     with connect(args, output, deadline_seconds=DEADLINE_SECONDS) as server:
-        for one in lifecycles:
-            told: list[dict[str, Any]] = []
-            answer: dict[str, Any] = {"measurement": one.measurement, "stages": told}
+        made = begin(server, lifecycle, args.lifecycle, wanted, changes_buckets=getattr(args, "yes", False))
+        if made is not None:
+            output.show(f"{made.stage}: {made.what}")
+        each = lifecycle.each()
+        failures = Failures(output, are_raised=len(each) == 1)
+        for one in each:
+            answer, found = _try_one(server, one, args, wanted, failures)
             answers.append(answer)
-            try:
-                is_right = _run_one(server, one, args, wanted, told)
-                code = max(code, RIGHT if is_right else WRONG)
-            except InfluxRollupError as error:
-                if len(lifecycles) == 1:
-                    raise
-                name = type(error).__name__
-                output.note(f"{one.measurement}: {name}: {error}")
-                answer["error"] = {"name": name, "message": str(error), "is_permanent": error.permanent}
-                code = max(code, code_of_error(error))
-    return output.finish(args.command, code, {"measurements": answers})
+            code = max(code, found)
+    buckets = None if made is None else dict(made.result)
+    return output.finish(args.command, code, {"buckets": buckets, "measurements": answers})
 
 
-def chosen(args: Namespace) -> list[Lifecycle]:
-    """The lifecycle of each measurement that is asked for.
+class Failures:
+    """Errors of measurements, each told once.
+
+    :param are_raised: whether an error ends the command, as there is one measurement only
+    """
+
+    def __init__(self, output: Output, *, are_raised: bool) -> None:
+        self._output = output
+        self.are_raised = are_raised
+        self._told: set[str] = set()
+
+    def tell(self, measurement: str, error: InfluxRollupError) -> dict[str, Any]:
+        """Say it to people, and return it for programs."""
+        from airflow_provider_influx_rollup.cli.output import words_of
+
+        name, message = type(error).__name__, words_of(error)
+        is_known = message in self._told
+        self._told.add(message)
+        self._output.note(f"{measurement}: {'the same' if is_known else f'{name}: {message}'}")
+        return {"name": name, "message": message, "is_permanent": error.permanent}
+
+
+def chosen(args: Namespace) -> Lifecycle:
+    """The file's lifecycle, with the measurements that are asked for.
 
     :raises ConfigurationError: when the file is wrong, or has no such measurement
     """
@@ -97,15 +124,31 @@ def chosen(args: Namespace) -> list[Lifecycle]:
     from airflow_provider_influx_rollup.exceptions import ConfigurationError
     from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
 
-    found = with_ledger(Lifecycle.from_yaml(args.lifecycle), args.ledger_bucket).each()
+    found = with_ledger(Lifecycle.from_yaml(args.lifecycle), args.ledger_bucket)
     if not args.measurement:
         return found
-    known = [str(one.measurement) for one in found]
+    known = [str(one.measurement) for one in found.each()]
     for name in args.measurement:
         if name not in known:
             what = f"{args.lifecycle} has no measurement {name!r}"
             raise ConfigurationError(what, written="nothing", fix=f"use one of {', '.join(known)}")
-    return [one for one in found if one.measurement in args.measurement]
+    if isinstance(found.measurement, str):
+        return found
+    return replace(found, measurement=[name for name in known if name in args.measurement])
+
+
+def require_declared(file: str, lifecycle: Lifecycle, wanted: Sequence[str]) -> None:
+    """Refuse a command whose stage the file does not have.
+
+    :raises ConfigurationError: naming what declares it
+    """
+    from airflow_provider_influx_rollup.cli.lifecycle_stages import DECLARED_BY, declared_stages
+    from airflow_provider_influx_rollup.exceptions import ConfigurationError
+
+    if not set(wanted) & set(declared_stages(lifecycle)):
+        places = " or ".join(DECLARED_BY[name] for name in wanted)
+        what = f"{file} declares no {' or '.join(wanted)}, which is {places}"
+        raise ConfigurationError(what, written="nothing", fix=f"add {places} to the file")
 
 
 def first_interval(args: Namespace, lifecycle: Lifecycle, server: Server) -> Interval:
@@ -128,15 +171,40 @@ def first_interval(args: Namespace, lifecycle: Lifecycle, server: Server) -> Int
     return Interval(min([found.start, *(grid.floor(found.start) for grid in fitting)]), found.stop)
 
 
-def _run_one(
-    server: Server, lifecycle: Lifecycle, args: Namespace, wanted: Sequence[str], told: list[dict[str, Any]]
-) -> bool:
+def _try_one(
+    server: Server, lifecycle: Lifecycle, args: Namespace, wanted: Sequence[str], failures: Failures
+) -> tuple[dict[str, Any], int]:
+    """Run the stages of one measurement; its answer, and the exit code."""
+    from airflow_provider_influx_rollup.cli.each import OF_ALL
+    from airflow_provider_influx_rollup.cli.exit_codes import code_of, code_of_error
+    from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+
+    stages: list[dict[str, Any]] = []
+    answer: dict[str, Any] = {"measurement": lifecycle.measurement, "stages": stages}
+    try:
+        is_right = True
+        for outcome in _outcomes(server, lifecycle, args, wanted):
+            told = {"stage": outcome.stage, "is_right": outcome.is_right, "result": dict(outcome.result)}
+            stages.append(told)
+            is_right = is_right and outcome.is_right
+    except OF_ALL:
+        raise
+    except InfluxRollupError as error:
+        if failures.are_raised:
+            raise
+        return {**answer, "error": failures.tell(str(lifecycle.measurement), error)}, code_of_error(error)
+    return answer, code_of(is_right)
+
+
+def _outcomes(
+    server: Server, lifecycle: Lifecycle, args: Namespace, wanted: Sequence[str]
+) -> Iterator[StageOutcome]:
+    """Run stage after stage, and print each."""
     from airflow_provider_influx_rollup.cli.lifecycle_stages import LifecycleRun
     from airflow_provider_influx_rollup.cli.sweep import who
-    from airflow_provider_influx_rollup.exceptions import ConfigurationError
     from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 
-    made = LifecycleRun(
+    run = LifecycleRun(
         server=server,
         lifecycle=lifecycle,
         interval=first_interval(args, lifecycle, server),
@@ -144,19 +212,11 @@ def _run_one(
         again=getattr(args, "again", False),
         purges=getattr(args, "yes", False),
     )
-    stages = made.stages(wanted)
-    if not stages:
-        what = f"{args.lifecycle} declares no {' or '.join(wanted)}"
-        raise ConfigurationError(what, written="nothing", fix="add it to the file")
-    made.require_buckets()
-    server.output.show(f"{lifecycle.measurement}  {made.interval}")
-    is_right = True
-    for name, act in stages:
+    server.output.show(f"{lifecycle.measurement}  {run.interval}")
+    for name, act in run.stages(wanted):
         outcome = act()
         server.output.show(f"  {name}: {outcome.what}")
-        told.append({"stage": name, "is_right": outcome.is_right, "result": dict(outcome.result)})
-        is_right = is_right and outcome.is_right
+        yield outcome
         if not outcome.goes_on:
             server.output.show(f"  the stages after {name} were not run")
-            break
-    return is_right
+            return

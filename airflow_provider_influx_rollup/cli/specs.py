@@ -9,21 +9,24 @@ from dataclasses import dataclass, replace
 from airflow_provider_influx_rollup.cli.connection import Server
 from airflow_provider_influx_rollup.cli.pipelines import chosen_pipelines
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenSpecs:
     """Specs, or the names of pipelines whose specs are in the ledger.
 
     :param conn_id: the Airflow connection of the DAG's tasks; None when there is no DAG
     :param notes: what was left out, and why
+    :param lifecycle: the file's, with which they come; None when they come from elsewhere
     """
 
     specs: Sequence[RollupSpec] | None = None
     pipelines: Sequence[str] = ()
     conn_id: str | None = None
     notes: Sequence[str] = ()
+    lifecycle: Lifecycle | None = None
 
 
 def wanted_from(args: Namespace) -> ChosenSpecs:
@@ -38,11 +41,10 @@ def wanted_from(args: Namespace) -> ChosenSpecs:
         from airflow_provider_influx_rollup.cli.from_airflow import rollups_of_dag
 
         rollups = rollups_of_dag(args.dag_id, args.dags_folder)
-        return ChosenSpecs(rollups.specs, conn_id=rollups.conn_id, notes=rollups.notes)
+        return ChosenSpecs(specs=rollups.specs, conn_id=rollups.conn_id, notes=rollups.notes)
     if args.lifecycle:
-        from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
-
-        return ChosenSpecs(Lifecycle.from_yaml(args.lifecycle).specs())
+        lifecycle = Lifecycle.from_yaml(args.lifecycle)
+        return ChosenSpecs(specs=lifecycle.specs(), lifecycle=lifecycle)
     return ChosenSpecs(pipelines=args.pipeline)
 
 

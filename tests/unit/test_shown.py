@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_influx_rollup.shown import few, shown
+from airflow_provider_influx_rollup.shown import counted, few, shown
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,7 @@ def test_few_takes_what_stands_between() -> None:
 
 def test_an_integer_that_python_will_not_print_is_shown_by_its_size() -> None:
     assert shown(10**5000) == "<an integer of 16610 bits>"
+
+
+def test_one_thing_is_no_plural() -> None:
+    assert [counted(number, "window") for number in (0, 1, 2)] == ["0 windows", "1 window", "2 windows"]

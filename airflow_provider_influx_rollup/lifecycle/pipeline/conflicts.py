@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
@@ -24,18 +24,29 @@ def require_no_clash(spec: RollupSpec, stored: Iterable[StoredSpec]) -> None:
     :raises ConfigurationError: naming the other pipeline
     """
     where = f"bucket {spec.target_bucket!r}, measurement {spec.output_measurement!r}"
-    for pipeline, other in newest_specs(spec, stored).items():
-        if pipeline == spec.pipeline_name:
-            _require_same_grid(spec, other, where)
-        elif (
-            _aggregates_overlap(spec, other)
+    newest = newest_specs(spec, stored)
+    if spec.pipeline_name in newest:
+        _require_same_grid(spec, newest[spec.pipeline_name], where)
+    other = clashing_with(spec, newest)
+    if other is not None:
+        what = f"pipeline {spec.pipeline_name!r} would write the same fields as pipeline {other!r} ({where})"
+        raise ConfigurationError(what, written="nothing", fix="give one of them another target_measurement")
+
+
+def clashing_with(spec: RollupSpec, others: Mapping[str, RollupSpec]) -> str | None:
+    """The pipeline that writes the same values of a target already, and means others by them.
+
+    :param others: the specs in force of the same target, by the pipelines' names
+    """
+    for name, other in others.items():
+        if (
+            name != spec.pipeline_name
+            and _aggregates_overlap(spec, other)
             and _tags_overlap(spec, other)
             and not _computes_the_same(spec, other)
         ):
-            what = f"pipeline {spec.pipeline_name!r} would write the same fields as pipeline {pipeline!r} ({where})"
-            raise ConfigurationError(
-                what, written="nothing", fix="give one of them another target_measurement"
-            )
+            return name
+    return None
 
 
 def require_one_task(spec: RollupSpec, run: RunInfo, previous: Iterable[Receipt]) -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Aggregates = Sequence[str] | Mapping[str, Sequence[str]]
 LONGEST_MONTH = timedelta(days=31)
+#: in the name of a tier, stands for the measurement
+MEASUREMENT_IN_NAME = "{measurement}"
 # days of a zone have up to 25 hours
 CLOCK_CHANGE = timedelta(hours=1)
 
@@ -42,7 +44,8 @@ class Tier:
     :param offset: shift of the grid, a Flux duration
     :param retention: how long the bucket keeps its rows, a Flux duration; None forever
     :param lateness: how long after a window's stop its data may still come; the tiers above wait for it too
-    :param name: the pipeline's name in the ledger; default: made from the parameters
+    :param name: the pipeline's name in the ledger, in which ``{measurement}`` is replaced; of several measurements it gets
+        ``:<measurement>`` where that is not in it; default: made from the parameters
     """
 
     bucket: str
@@ -168,7 +171,7 @@ class Lifecycle:
             else {},
             group_by=texts_of(self.group_by, "group_by") if is_first and self.group_by is not None else None,
             lateness=flux_text(tier.lateness),
-            pipeline=tier.name,
+            pipeline=_name_for(tier.name, str(self.measurement)),
             ledger_bucket=self.ledger_bucket,
             source_tier=None if below is None else below.pipeline_name,
         )
@@ -243,7 +246,13 @@ def _require_distinct(names: tuple[str, ...]) -> None:
 
 
 def _named_for(tier: Tier, measurement: str) -> Tier:
-    return tier if tier.name is None else replace(tier, name=f"{tier.name}:{measurement}")
+    if tier.name is None or MEASUREMENT_IN_NAME in tier.name:
+        return tier
+    return replace(tier, name=f"{tier.name}:{measurement}")
+
+
+def _name_for(name: str | None, measurement: str) -> str | None:
+    return None if name is None else name.replace(MEASUREMENT_IN_NAME, measurement)
 
 
 def _text_of(path: str) -> str:

@@ -11,6 +11,7 @@ from airflow_provider_influx_rollup.lifecycle.run.options import texts_of
 from airflow_provider_influx_rollup.windows.duration import Duration, DurationLike, keep_flux_texts
 
 SHORTEST_SECONDS = 3600
+YEAR_SECONDS = 365 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,8 @@ class Bucket:
     """A bucket that is made when it is missing, and changed when it is another one.
 
     :param name: its name
-    :param retention: how long it keeps its points, at least ``1h``, a Flux duration without months; None forever
+    :param retention: how long it keeps its points, at least ``1h``, a Flux duration; a year has 365 days, and
+        months, which have no length, are refused; None forever
     :param shard_group: how much time one shard group holds, a Flux duration without months; None: as InfluxDB chooses
     :param description: None leaves the one that it has
     :param labels: labels that it has; others stay
@@ -61,4 +63,8 @@ class Bucket:
 
 
 def _seconds(length: DurationLike) -> int:
-    return int(Duration.of(length).timedelta.total_seconds())
+    found = Duration.of(length)
+    years, months = divmod(found.months, 12)
+    if months or not years:
+        return int(found.timedelta.total_seconds())
+    return years * YEAR_SECONDS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
@@ -135,7 +135,12 @@ class PlanResult:
 
 
 def plan_windows(
-    spec: RollupSpec, interval: Interval, now: datetime, others: Sequence[RollupSpec] = ()
+    spec: RollupSpec,
+    interval: Interval,
+    now: datetime,
+    *,
+    others: Sequence[RollupSpec] = (),
+    to_be_made: Collection[str] = (),
 ) -> Steps[PlanResult]:
     """Say which windows of an interval are to be done, and what that costs.
 
@@ -144,11 +149,14 @@ def plan_windows(
     :param interval: must be tiled exactly by the grid
     :param now: the time now, aware UTC
     :param others: specs that will be in force, whatever the ledger says, such as those of one DAG
+    :param to_be_made: buckets that do not exist yet; how many points they will have is not known
     :raises WindowMisaligned: when the grid does not tile the interval
     :raises BucketNotFound: when there is no source bucket
     :raises ReceiptMissing: when the tier below is not known
     """
     source, ledger = yield from gather(FindBucket(spec.source_bucket), FindBucket(spec.ledger_bucket))
+    if source is None and spec.source_bucket in to_be_made:
+        return _of_new_bucket((yield from coverage(spec, interval, now)))
     source = existing(source, spec.source_bucket, interval, role="source")
     if ledger is not None:
         spec = yield from known_spec(spec)
@@ -178,6 +186,14 @@ def plan_windows(
         frozen=_refusals(frozen),
         waiting=waiting,
         model=model,
+    )
+
+
+def _of_new_bucket(found: CoverageResult) -> PlanResult:
+    """The plan of a rollup whose source is made by the run."""
+    amount = Amount(len(found.needed), points=0, values=0, seconds=None)
+    return PlanResult(
+        coverage=found, needed=amount, everything=amount, frozen=(), waiting=found.needed, model=None
     )
 
 

@@ -66,9 +66,15 @@ class ReconcileResult:
     @property
     def is_clean(self) -> bool:
         """Whether all windows are right now, here and in the higher tiers."""
+        is_waiting = self.waiting or not all(tier.is_clean for tier in self.cascaded)
+        return self.is_settled and not is_waiting
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all windows are right now but those that wait for the tier below, here and in the higher tiers."""
         is_repaired = len(self.repaired.windows) == len(self.dirty) and not self.repaired.unsettled
-        left = self.frozen or self.waiting or self.failed or self.remaining
-        return is_repaired and not left and all(tier.is_clean for tier in self.cascaded)
+        left = self.frozen or self.failed or self.remaining
+        return is_repaired and not left and all(tier.is_settled for tier in self.cascaded)
 
     def as_json(self) -> dict[str, Any]:
         """The return value of the stage."""

@@ -18,6 +18,7 @@ from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.stage_result import StageResult
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import failures_as_one
+from airflow_provider_influx_rollup.lifecycle.source.measurements import unknown_measurement
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -61,15 +62,30 @@ def roll_up(
     outcome = yield from roll_up_windows(whole, windows)
     if outcome.failed:
         raise failures_as_one(windows, outcome.failed, outcome.first_error, len(outcome.committed))
+    receipts = [outcome.committed[window] for window in windows]
+    notes = list(outcome.notes)
+    if not any(receipt.rows_in for receipt in receipts):
+        notes += yield from _why_empty(spec)
     return StageResult(
         pipeline=outcome.pipeline_name,
         interval=interval,
-        receipts=[outcome.committed[window] for window in windows],
+        receipts=receipts,
         seconds=(now() - began).total_seconds(),
-        notes=outcome.notes,
+        notes=notes,
         healed=healing.healed,
         left=healing.left_as_json(),
     )
+
+
+def _why_empty(spec: RollupSpec) -> Steps[list[str]]:
+    """Warn of a measurement that the bucket has no point of: its name may be mistyped."""
+    if spec.source_tier is not None:
+        return []
+    told = yield from unknown_measurement(spec.source_bucket, spec.measurement)
+    if told is None:
+        return []
+    yield from ask(Report(told, level="warning"))
+    return [told]
 
 
 def _preview(run: RollupRun, interval: Interval, windows: tuple[Interval, ...]) -> Steps[StageResult]:

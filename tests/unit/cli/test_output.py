@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from airflow_provider_influx_rollup.cli.bar import MARKS, WORST_FIRST, bar, legend
 from airflow_provider_influx_rollup.cli.machine import check_zones, examine_machine, is_supported
-from airflow_provider_influx_rollup.cli.output import Output, plain, seconds, size, table
+from airflow_provider_influx_rollup.cli.output import OPTIONS, Output, plain, seconds, size, table
 from airflow_provider_influx_rollup.exceptions import ArchiveMissing
 from airflow_provider_influx_rollup.lifecycle.doctor.findings import Severity
 from airflow_provider_influx_rollup.lifecycle.plan.coverage import WindowState
 
+CHECKOUT = Path(__file__).parents[3]
 C, M, W, N = WindowState.COMMITTED, WindowState.MISSING, WindowState.WRITING, WindowState.NOT_DUE
 
 
@@ -41,6 +43,12 @@ def test_options_are_named_when_an_error_names_parameters(
         assert text.count("--allow-missing") == 2
         assert text.count("--overwrite") == 1
         assert "=" not in text
+
+
+def test_no_word_of_an_option_is_out_of_date() -> None:
+    package = CHECKOUT / "airflow_provider_influx_rollup"
+    text = "\n".join(path.read_text() for path in package.rglob("*.py") if path.name != "output.py")
+    assert [words for words in OPTIONS if words not in text] == []
 
 
 def test_each_state_has_a_mark_when_a_bar_is_drawn() -> None:
