@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+
+# an option's name; what follows it may be a secret
+_OPTION = re.compile(r"--[a-z][a-z-]*(?==|$)|-[a-zA-Z]$")
 
 
 class WrongCall(Exception):
@@ -26,14 +31,30 @@ class Parser(argparse.ArgumentParser):
         # --token would be taken for --token-file
         super().__init__(**(kwargs | {"allow_abbrev": False}))
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse unknown arguments where they stand, so that the usage is that of the command.
+
+        :raises WrongCall: when there are some
+        """
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(_told(unknown))
+        return found, unknown
+
     def error(self, message: str) -> NoReturn:
-        """Refuse a call; what was not understood may hold a secret, and is not repeated.
+        """Refuse a call.
 
         :raises WrongCall: always
         """
-        if message.startswith("unrecognized arguments"):
-            message = "there are arguments that this command does not have; see --help"
         raise WrongCall(message, f"{self.format_usage()}{self.prog}: error: {message}\n")
+
+
+def _told(unknown: Sequence[str]) -> str:
+    """Names unknown options; what else was not understood may hold a secret, and is not repeated."""
+    options = [matched[0] for word in unknown if (matched := _OPTION.match(word))]
+    if options:
+        return f"this command does not have {', '.join(dict.fromkeys(options))}; see --help"
+    return "there are words where this command has none: names and files stand together, beside the options; see --help"
 
 
 class _RefusedToken(argparse.Action):

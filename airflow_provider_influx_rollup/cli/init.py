@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.cli.arguments import add_connection
+from airflow_provider_influx_rollup.cli.new_files import require_new, write_new
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.connection import Server
@@ -68,11 +69,11 @@ def run(args: Namespace, output: Output) -> int:
 
     name = re.sub(r"\W+", "_", args.bucket, flags=re.ASCII).strip("_") or "telemetry"
     file, dag_file = Path(args.folder, f"{name}.yaml"), Path(args.folder, f"{name}_lifecycle.py")
-    _require_new(file, dag_file)
+    require_new(file, dag_file)
     with connect(args, output) as server:
         now = server.client.now()
         text, measurements = _lifecycle(server, args.bucket)
-    _write(file, text)
+    write_new(file, text)
     Lifecycle.from_yaml(file)
     dag = DAG.format(
         bucket=args.bucket,
@@ -80,7 +81,7 @@ def run(args: Namespace, output: Output) -> int:
         dag_id=f"{name}_lifecycle",
         day=f"{now.year}, {now.month}, {now.day}",
     )
-    _write(dag_file, dag)
+    write_new(dag_file, dag)
     output.show(
         f"{counted(len(measurements), 'measurement')} of bucket {args.bucket!r}: {few(measurements, 10, between=', ')}",
         f"written: {file} and {dag_file}",
@@ -158,24 +159,3 @@ def _as_yaml(values: Mapping[str, Any]) -> str:
     body = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
     head = "# yaml-language-server: $schema=lifecycle.schema.json\n# influx-rollup schema > lifecycle.schema.json\n"
     return f"{head}{body}"
-
-
-def _require_new(*files: Path) -> None:
-    from airflow_provider_influx_rollup.exceptions import ConfigurationError
-
-    there = [str(file) for file in files if file.exists()]
-    if there:
-        what = f"{' and '.join(there)} {'is' if len(there) == 1 else 'are'} there already"
-        raise ConfigurationError(what, written="nothing", fix="move it away, or give another --folder")
-
-
-def _write(file: Path, text: str) -> None:
-    from airflow_provider_influx_rollup.exceptions import ConfigurationError
-
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("x", encoding="utf-8") as opened:
-            opened.write(text)
-    except OSError as error:
-        what = f"{file} cannot be written: {error.strerror}"
-        raise ConfigurationError(what, written="nothing", fix="give another --folder") from error

@@ -2,38 +2,66 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_influx_rollup.cli.arguments import add_connection, add_interval
-from airflow_provider_influx_rollup.cli.exit_codes import RIGHT, WRONG
+from airflow_provider_influx_rollup.cli.arguments import Parser, add_connection, add_interval
+from airflow_provider_influx_rollup.cli.exit_codes import EXPLANATION, RIGHT, WRONG
+from airflow_provider_influx_rollup.cli.tasks_adopt import add_adopt_arguments, adopt
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError
 from airflow_provider_influx_rollup.windows.interval import format_instant
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.connection import Server
     from airflow_provider_influx_rollup.cli.output import Output
+    from airflow_provider_influx_rollup.lifecycle.task_deploy.spec import TaskSpec
     from airflow_provider_influx_rollup.lifecycle.task_deploy.task_deploy import DeployResult
     from airflow_provider_influx_rollup.lifecycle.task_history.task_history import TaskHistory
     from airflow_provider_influx_rollup.steps.tasks import NativeTask, TaskRun
 
+    Act = Callable[[Namespace, Server], tuple[list[dict[str, Any]], bool]]
+
 HELP = "tasks that InfluxDB runs itself"
-ACTIONS = ("list", "history", "diff", "deploy")
+NAMES = "names of tasks; default: all"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """The options of the command."""
-    parser.add_argument("action", choices=ACTIONS, help="what to do")
-    parser.add_argument(
-        "names",
-        nargs="*",
-        metavar="NAME|FILE",
-        help="list, history: names of tasks; diff, deploy: .flux files",
+    """The actions, each with options of its own."""
+    actions = parser.add_subparsers(dest="action", required=True, parser_class=Parser)
+    for name, act, text in (
+        ("list", _list, "which tasks there are, who deployed them, whether somebody has changed them"),
+        ("history", _history, "what their runs did, and which windows have no success"),
+    ):
+        shown = _action(actions, name, act, text)
+        shown.add_argument("names", nargs="*", metavar="NAME", help=NAMES)
+        if name == "history":
+            add_interval(shown, last="1d")
+    for name, text in (
+        ("diff", "what a deploy of scripts would change"),
+        ("deploy", "bring scripts into InfluxDB as tasks"),
+    ):
+        _add_deploy(_action(actions, name, _deploy, text))
+    adopting = _action(actions, "adopt", adopt, "declare what a task computes, and prove that it is the same")
+    add_adopt_arguments(adopting)
+
+
+def _action(actions: Any, name: str, act: Act, text: str) -> ArgumentParser:
+    made: ArgumentParser = actions.add_parser(
+        name, help=text, description=text, epilog=EXPLANATION, formatter_class=RawDescriptionHelpFormatter
     )
-    group = parser.add_argument_group("diff and deploy")
+    made.set_defaults(act=act)
+    add_connection(made)
+    return made
+
+
+def _add_deploy(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "names", nargs="+", metavar="FILE", help=".flux files; with --state absent also names of tasks"
+    )
+    group = parser.add_argument_group("task")
     group.add_argument("--state", default="active", help="active, inactive or absent (active)")
     group.add_argument("--task-pipeline", metavar="NAME", help="what the description calls the pipeline")
     group.add_argument(
@@ -41,17 +69,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     group.add_argument("--timezone", default="UTC", help="zone in which days, months and years begin (UTC)")
     group.add_argument("--overwrite", action="store_true", help="replace what was changed by hand")
-    add_interval(parser, last="1d")
-    add_connection(parser)
 
 
 def run(args: Namespace, output: Output) -> int:
     """Do it; right when every run succeeded and none is missed, or nothing differs, or all is deployed."""
     from airflow_provider_influx_rollup.cli.connection import connect
 
-    acts = {"list": _list, "history": _history, "diff": _deploy, "deploy": _deploy}
     with connect(args, output) as server:
-        answers, is_right = acts[args.action](args, server)
+        answers, is_right = args.act(args, server)
     return output.finish(
         args.command, RIGHT if is_right else WRONG, {"action": args.action, "tasks": answers}
     )
@@ -157,24 +182,10 @@ def _reason(run: TaskRun) -> str:
 
 
 def _deploy(args: Namespace, server: Server) -> tuple[list[dict[str, Any]], bool]:
-    from airflow_provider_influx_rollup.lifecycle.task_deploy.spec import TaskSpec
     from airflow_provider_influx_rollup.lifecycle.task_deploy.task_deploy import deploy_task
 
-    if not args.names:
-        what = f"tasks {args.action} needs files"
-        raise ConfigurationError(what, written="nothing", fix="name .flux files with an option task")
     is_diff = args.action == "diff"
-    specs = {
-        name: TaskSpec(
-            flux=_script(name),
-            state=args.state,
-            every=args.every,
-            timezone=args.timezone,
-            pipeline=args.task_pipeline,
-            overwrite=args.overwrite,
-        )
-        for name in args.names
-    }
+    specs = {name: _spec(args, name) for name in args.names}
 
     def acted(name: str, *, dry_run: bool) -> DeployResult:
         with _about_file(name):
@@ -189,6 +200,22 @@ def _deploy(args: Namespace, server: Server) -> tuple[list[dict[str, Any]], bool
         server.output.show(f"{result.name}  {change.action.value}", *([change.diff] if change.diff else []))
         answers.append({"file": name, **result.as_json(), "diff": change.diff})
     return answers, not is_diff or not any(one["diff"] for one in answers)
+
+
+def _spec(args: Namespace, name: str) -> TaskSpec:
+    """The task of a script, or of a name that is to go."""
+    from airflow_provider_influx_rollup.lifecycle.task_deploy.spec import ABSENT, TaskSpec
+
+    is_name = args.state == ABSENT and not Path(name).is_file()
+    return TaskSpec(
+        flux=None if is_name else _script(name),
+        name=name if is_name else None,
+        state=args.state,
+        every=args.every,
+        timezone=args.timezone,
+        pipeline=args.task_pipeline,
+        overwrite=args.overwrite,
+    )
 
 
 @contextmanager

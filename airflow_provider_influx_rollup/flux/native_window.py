@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 OF_A_WINDOW = frozenset({"timeRangeStart", "timeRangeStop", "windowPeriod"})
 BEGIN = "// v is the window that ends with the run; written by influx-rollup"
+_IMPORTS = ('import _rollupDate "date"', 'import _rollupZone "timezone"')
+_OWN_V = re.compile(
+    rf"(?:{re.escape(chr(10).join(_IMPORTS))}\n)?{re.escape(BEGIN)}\noption v = \(\(\) => \{{\n.*?\n\}}\)\(\)",
+    re.DOTALL,
+)
 
 
 def needs_window(package: Mapping[str, Any]) -> bool:
@@ -49,6 +55,19 @@ def with_window(script: str, package: Mapping[str, Any], every: Duration, timezo
     return f"{before}\n{option}\n{after}" if before else f"{option}\n\n{after}"
 
 
+def without_window(script: str) -> str:
+    """Return the script as it was before ``with_window``; one that has no such ``v`` as it is."""
+    found = _OWN_V.search(script)
+    if found is None:
+        return script
+    before, after = script[: found.start()], script[found.end() :]
+    return (
+        f"{before.removesuffix(chr(10))}{after.removeprefix(chr(10))}"
+        if before
+        else after.removeprefix("\n\n")
+    )
+
+
 def _sets_v(statement: Mapping[str, Any]) -> bool:
     assignment = statement.get("assignment", statement)
     return bool((assignment.get("id") or {}).get("name") == "v")
@@ -80,7 +99,7 @@ def _window(every: Duration, timezone: str) -> tuple[tuple[str, ...], str]:
         fix = "use days, months or years there, timezone='UTC', or FluxRollupOperator, which can"
         raise ConfigurationError(what, written="nothing", fix=fix)
     return (
-        ('import _rollupDate "date"', 'import _rollupZone "timezone"'),
+        _IMPORTS,
         _calendar("1d" if is_one_day else f"{every.months}mo", every, timezone),
     )
 
@@ -111,4 +130,4 @@ def _calendar(unit: str, every: Duration, timezone: str) -> str:
 }})()"""
 
 
-__all__ = ["needs_window", "with_window"]
+__all__ = ["needs_window", "with_window", "without_window"]

@@ -117,6 +117,7 @@ OF_SCRIPTS = {
     "rollup_script/dry_run.py",
     "rollup_script/gate.py",
     "rollup_script/rollup_script.py",
+    "task_adopt/proof.py",
     "task_deploy/script.py",
     "source/inventory_read.py",
 }

@@ -14,7 +14,7 @@ from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.steps.tasks import UpdateTask
 from tests.conftest import InfluxServer
-from tests.scenes.native_scene import HOUR, START, named_task, script
+from tests.scenes.native_scene import HOUR, START, named_task, run_to_its_end, script
 
 pytestmark = pytest.mark.live
 
@@ -79,9 +79,7 @@ def test_history_tells_runs_reasons_and_missed_windows(
     span = ("--from", START.isoformat(), "--to", (START + 3 * HOUR).isoformat())
     code, told = ask("history", name, *span)
     assert (code, told["tasks"][0]["runs"], len(told["tasks"][0]["missed"])) == (1, [], 3)
-    run = client.tasks.start_run(task.id, START + 2 * HOUR)
-    while not client.tasks.find_run(task.id, run.id).has_ended:  # type: ignore[union-attr]
-        pass
+    run = run_to_its_end(client, task.id, START + 2 * HOUR)
     # a run that has just ended goes from the list of those under way to the bucket _tasks
     deadline = time.monotonic() + 20
     while True:

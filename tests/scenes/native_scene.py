@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.lifecycle.task_deploy.spec import TaskSpec
 from airflow_provider_influx_rollup.lifecycle.task_deploy.task_deploy import deploy_task
 from airflow_provider_influx_rollup.lifecycle.task_run.spec import RunSpec
+from airflow_provider_influx_rollup.steps.tasks import TaskRun
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 # before a change of the clocks in Europe
@@ -54,6 +56,17 @@ def named_task(client: InfluxClient) -> Iterator[str]:
     finally:
         for task in client.tasks.find(name):
             client.tasks.delete(task.id)
+
+
+def run_to_its_end(client: InfluxClient, task_id: str, scheduled_for: datetime) -> TaskRun:
+    """Let InfluxDB run a task for a time, and wait; a run is not listed yet when it has just been asked for."""
+    run = client.tasks.start_run(task_id, scheduled_for)
+    deadline = time.monotonic() + 60
+    while True:
+        found = client.tasks.find_run(task_id, run.id)
+        if found is not None and found.has_ended:
+            return found
+        assert time.monotonic() < deadline, found
 
 
 def deploy(client: InfluxClient, flux: str | None, *, dry_run: bool = False, **more: Any) -> dict[str, Any]:

@@ -232,10 +232,39 @@ def test_what_is_missing_is_named_when_there_is_no_connection(
 
 def test_every_command_explains_itself_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
     for command in COMMANDS:
+        words = [command.name, *(["list"] if command.name == "tasks" else []), "--help"]
         with pytest.raises(SystemExit) as left:
-            build_parser().parse_args([command.name, "--help"])
+            build_parser().parse_args(words)
         assert left.value.code == 0
         shown = capsys.readouterr().out
         # certificates are checked with nothing but the files; the schema is the package's own
         of_servers = () if command.name in ("certificate", "schema") else ("--token-file",)
         assert [word for word in ("--json", *of_servers, "exit codes") if word not in shown] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["tasks"], "{list,history,diff,deploy,adopt}"),
+        (["tasks", "deploy"], "required: FILE"),
+        (
+            ["tasks", "list", f"--tokn={SECRET}"],
+            "influx-rollup tasks list: error: this command does not have --tokn;",
+        ),
+        (["tasks", "list", "--tokn", SECRET], "this command does not have --tokn;"),
+        (["tasks", "deploy", "a.flux", "--state", "absent", SECRET], "names and files stand together"),
+        (["coverage", f"-t{SECRET}"], "words where this command has none"),
+    ],
+)
+def test_what_was_not_understood_is_named_and_no_value_repeated(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == UNUSABLE
+    said = " ".join(capsys.readouterr().err.split())
+    assert told in said
+    assert SECRET not in said
+
+
+def test_options_may_stand_before_the_files_of_an_action() -> None:
+    args = build_parser().parse_args(["tasks", "deploy", "--state", "inactive", "a.flux", "b.flux"])
+    assert (args.state, args.names) == ("inactive", ["a.flux", "b.flux"])

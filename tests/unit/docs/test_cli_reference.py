@@ -22,7 +22,14 @@ def commands() -> dict[str, argparse.ArgumentParser]:
 
 def options(parser: argparse.ArgumentParser) -> set[str]:
     shown = [action for action in parser._actions if action.help is not argparse.SUPPRESS]
-    return {name for action in shown for name in action.option_strings}
+    nested = [
+        one
+        for action in shown
+        if isinstance(action, argparse._SubParsersAction)
+        for one in action.choices.values()
+    ]
+    own = {name for action in shown for name in action.option_strings}
+    return own.union(*map(options, nested))
 
 
 def section(title: str) -> str:
