@@ -168,6 +168,9 @@ class RuleInvalid(ConfigurationError):
 class TemplateInvalid(ConfigurationError):
     """A Flux template that cannot be rendered, or that would paste a value into the script."""
 
+    place: tuple[str, int] | None = None
+    problem: str | None = None
+
 
 class WindowError(InfluxRollupError):
     """The windows of a run cannot be decided or may not be touched."""

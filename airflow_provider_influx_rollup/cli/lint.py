@@ -7,16 +7,18 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.cli.arguments import add_connection, add_interval
 from airflow_provider_influx_rollup.cli.exit_codes import code_of
+from airflow_provider_influx_rollup.cli.lint_values import add_values, environment_of, params_of
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.lint_formats import LintedFile
+    from airflow_provider_influx_rollup.cli.lint_templates import TemplateValues
     from airflow_provider_influx_rollup.cli.output import Output
-    from airflow_provider_influx_rollup.lifecycle.lint.lint import LintSpec
+    from airflow_provider_influx_rollup.lint.report import LintReport
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 HELP = "look for mistakes in Flux scripts"
@@ -45,13 +47,6 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--no-server", action="store_true", help="look at the text alone, whatever server is named"
     )
     parser.add_argument(
-        "--param",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a value of params.NAME, as JSON or as text; can be repeated",
-    )
-    parser.add_argument(
         "--every",
         metavar="DURATION",
         help="length of the windows that the scripts run for; default: their own",
@@ -62,6 +57,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="NUMBER",
         help="most points that a raw read may read in the windows named below",
     )
+    add_values(parser)
     add_interval(parser, last=LAST, is_asked=True)
     add_connection(parser)
 
@@ -85,44 +81,44 @@ def _linted(args: Namespace, output: Output) -> Iterator[LintedFile]:
     from airflow_provider_influx_rollup.cli.connection import connect
     from airflow_provider_influx_rollup.cli.lint_files import read_scripts
     from airflow_provider_influx_rollup.cli.lint_formats import LintedFile
-    from airflow_provider_influx_rollup.lifecycle.lint.lint import lint_script
+    from airflow_provider_influx_rollup.cli.lint_templates import lint_template
+    from airflow_provider_influx_rollup.lifecycle.lint.lint import LintSpec, lint_script
     from airflow_provider_influx_rollup.lint.report import lint_text
 
     scripts = list(read_scripts(args.scripts))
-    specs = [_spec(args, script.text) for script in scripts]
+    values = _values(args)
     if args.no_server or not (args.url or args.conn_id or os.environ.get("INFLUX_URL")):
         if args.max_points is not None:
             what = "--max-points asks the server, and none is named"
             raise ConfigurationError(
                 what, written="nothing", fix="give --url or --conn-id, or set INFLUX_URL"
             )
-        for script, spec in zip(scripts, specs, strict=True):
-            report = lint_text(script.text, params=spec.params, every=spec.window_period)
-            yield LintedFile(script.name, report)
+
+        def read(flux: str) -> LintReport:
+            return lint_text(flux, params=values.params, every=values.every)
+
+        yield from (LintedFile(script.name, lint_template(script, values, read)) for script in scripts)
         return
     window = _window(args)
     with connect(args, output) as server:
-        for script, spec in zip(scripts, specs, strict=True):
-            yield LintedFile(script.name, server.drive(lint_script(spec, window)))
+
+        def ask(flux: str) -> LintReport:
+            spec = LintSpec(flux=flux, params=values.params, every=args.every, max_points=args.max_points)
+            return server.drive(lint_script(spec, window))
+
+        yield from (LintedFile(script.name, lint_template(script, values, ask)) for script in scripts)
 
 
-def _spec(args: Namespace, text: str) -> LintSpec:
-    from airflow_provider_influx_rollup.lifecycle.lint.lint import LintSpec
+def _values(args: Namespace) -> TemplateValues:
+    from airflow_provider_influx_rollup.cli.lint_templates import TemplateValues
+    from airflow_provider_influx_rollup.windows.duration import Duration
 
-    params = dict(_parameter(pair) for pair in args.param) or None
-    return LintSpec(flux=text, params=params, every=args.every, max_points=args.max_points)
-
-
-def _parameter(pair: str) -> tuple[str, Any]:
-    """A name and its value; what is no JSON is a text."""
-    name, sign, value = pair.partition("=")
-    if not sign or not name:
-        what = "a parameter is not given as NAME=VALUE"
-        raise ConfigurationError(what, written="nothing", fix="write --param site=berlin")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
+    return TemplateValues(
+        params=params_of(args),
+        env=environment_of(args),
+        every=None if args.every is None else Duration.of(args.every),
+        takes_words=args.bare_words,
+    )
 
 
 def _window(args: Namespace) -> Interval | None:

@@ -40,12 +40,18 @@ class Placed:
     text: str
     kind: Kind
     shown: str
-    place: str
+    place: tuple[str, int]
 
     def refused(self, problem: str, fix: str) -> TemplateInvalid:
         """Return the error that says why it cannot stand there."""
-        what = f"{self.place}: the value of {{{{ {self.shown} }}}} {problem}"
-        return TemplateInvalid(what, written="nothing", fix=fix)
+        return invalid_at(*self.place, f"the value of {{{{ {self.shown} }}}} {problem}", fix)
+
+
+def invalid_at(file: str, line: int, problem: str, fix: str) -> TemplateInvalid:
+    """Return the error of a template with its place."""
+    error = TemplateInvalid(f"{file}, line {line}: {problem}", written="nothing", fix=fix)
+    error.place, error.problem = (file, line), problem
+    return error
 
 
 @dataclass(slots=True, kw_only=True)

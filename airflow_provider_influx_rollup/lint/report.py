@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,13 +10,19 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lint import pushdown, ranges, writes
 from airflow_provider_influx_rollup.lint.finding import Finding, Severity
 from airflow_provider_influx_rollup.lint.parser import parse_flux
-from airflow_provider_influx_rollup.lint.rules import MISSING_BUCKET, NO_RANGE, RULES, SEMANTICS, SYNTAX
+from airflow_provider_influx_rollup.lint.rules import (
+    MISSING_BUCKET,
+    NO_RANGE,
+    NOT_READ,
+    RULES,
+    SEMANTICS,
+    SYNTAX,
+)
 from airflow_provider_influx_rollup.lint.script import Script
 from airflow_provider_influx_rollup.lint.silence import Silenced, apply_silences, silences_of
 from airflow_provider_influx_rollup.lint.tokens import NotFlux
 from airflow_provider_influx_rollup.windows.duration import Duration
 
-_TEMPLATE = re.compile(r"\{\{|\{%")
 _CHECKS = (
     ranges.unbounded,
     ranges.not_the_window,
@@ -84,11 +89,6 @@ def static_findings(script: Script) -> list[Finding]:
     return [finding for check in _CHECKS for finding in check(script)]
 
 
-def holds_template(text: str) -> bool:
-    """Whether a text is a template that has yet to be rendered; Flux has no such braces outside of texts."""
-    return _TEMPLATE.search(text) is not None
-
-
 def unreadable_place(text: str) -> tuple[int, int] | None:
     """Line and column where a script surely is no Flux; None when it is, or holds what cannot be read here."""
     try:
@@ -107,16 +107,14 @@ def lint_text(
     :param every: length of the windows it runs for; None: as ``option task`` says
     """
     unchecked = [f"without a server, nothing can be said of {NEEDS_SERVER}"]
-    if holds_template(text):
-        unchecked.append("the script is a template: render it first, then look again")
     try:
         script = read_script(parse_flux(text), params=params, every=every)
     except NotFlux as error:
-        if holds_template(text):
-            return LintReport.of(text, (), unchecked)
-        if not error.is_sure:
-            return LintReport.of(text, (), [*unchecked, f"the script was not read: {error.what}"])
         place = error.place["line"], error.place["column"]
+        if not error.is_sure:
+            message = f"the script was not looked at: {error.what}"
+            fix = "look at it with a server, which reads all of Flux"
+            return LintReport.of(text, [NOT_READ.found_at(place, message, fix)], unchecked)
         finding = SYNTAX.found_at(
             place, f"the script cannot be parsed: {error.what}", "correct the text here"
         )

@@ -36,6 +36,8 @@ class Rule:
         )
 
 
+NOT_RENDERED = Rule("not-rendered", ERROR, "a template that no Flux could be made of")
+NOT_READ = Rule("not-read", WARNING, "a script that nothing can be said of without a server")
 SYNTAX = Rule("syntax", ERROR, "the text is no Flux")
 SEMANTICS = Rule("semantics", ERROR, "an undefined name, a wrong type, a wrong argument", needs_server=True)
 MISSING_BUCKET = Rule("missing-bucket", ERROR, "a bucket that the token does not see", needs_server=True)
@@ -56,6 +58,8 @@ UNUSED_CRON = Rule("unused-cron", NOTE, "the cron of option task has no effect i
 BAD_IGNORE = Rule("bad-ignore", WARNING, "a comment that silences nothing, or gives no reason")
 
 RULES = (
+    NOT_RENDERED,
+    NOT_READ,
     SYNTAX,
     SEMANTICS,
     MISSING_BUCKET,

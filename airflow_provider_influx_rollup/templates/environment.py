@@ -108,7 +108,7 @@ def _place(context: Context, value: object, shown: str, name: str, line: int) ->
     kind: Kind = "word"
     if isinstance(value, FluxLiteral | FluxName):
         kind = "literal" if isinstance(value, FluxLiteral) else "name"
-    return environment.place(Placed(text=str(value), kind=kind, shown=shown, place=f"{name}, line {line}"))
+    return environment.place(Placed(text=str(value), kind=kind, shown=shown, place=(name, line)))
 
 
 @pass_context
@@ -119,8 +119,7 @@ def _place_text(
     if isinstance(callee, Macro | BlockReference):
         return str(value)
     environment = _environment_of(context)
-    place = f"{name}, line {line}"
-    word = Placed(text=str(value), kind="word", shown=shown, place=place)
+    word = Placed(text=str(value), kind="word", shown=shown, place=(name, line))
     if environment.takes_words:
         return environment.place(word)
     problem = "is not from a macro of the template"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from jinja2 import TemplateNotFound, TemplateSyntaxError, nodes
 
 from airflow_provider_influx_rollup.exceptions import TemplateInvalid
+from airflow_provider_influx_rollup.flux.places import invalid_at
 from airflow_provider_influx_rollup.templates.environment import FluxEnvironment
 from airflow_provider_influx_rollup.templates.outputs import mark_outputs
 
@@ -42,17 +43,16 @@ def _check(environment: FluxEnvironment, source: str, path: tuple[str, ...], fou
         wanted = environment.join_path(written, name)
         if wanted in path:
             cycle = " -> ".join([*path[path.index(wanted) :], wanted])
-            what = f"{name}, line {line}: the template includes itself: {cycle}"
-            raise TemplateInvalid(what, written="nothing", fix="take one of these includes out")
+            problem = f"the template includes itself: {cycle}"
+            raise invalid_at(name, line, problem, "take one of these includes out")
         if wanted in found:
             continue
         text = _source_of(environment, wanted)
         if text is not None:
             _check(environment, text, (*path, wanted), found)
         elif not may_be_missing:
-            what = f"{name}, line {line}: there is no template {wanted!r}"
             fix = 'give a path below the DAG\'s folder or its template_searchpath, or "./" and a path next to this template'
-            raise TemplateInvalid(what, written="nothing", fix=fix)
+            raise invalid_at(name, line, f"there is no template {wanted!r}", fix)
 
 
 def _source_of(environment: FluxEnvironment, name: str) -> str | None:
@@ -79,5 +79,4 @@ def _references(template: nodes.Template) -> Iterator[tuple[str, int, bool]]:
 
 def syntax_error(error: TemplateSyntaxError, name: str) -> TemplateInvalid:
     """The error of a template that Jinja cannot read."""
-    what = f"{error.name or name}, line {error.lineno}: {error.message}"
-    return TemplateInvalid(what, written="nothing", fix="correct the template")
+    return invalid_at(error.name or name, error.lineno, str(error.message), "correct the template")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from jinja2 import nodes
 
 from airflow_provider_influx_rollup.exceptions import TemplateInvalid
+from airflow_provider_influx_rollup.flux.places import invalid_at
 from airflow_provider_influx_rollup.templates.expressions import shown_expression
 from airflow_provider_influx_rollup.templates.filters import FILTERS
 
@@ -75,14 +76,12 @@ def _expression(node: nodes.Expr) -> str:
 
 def _refused(node: nodes.Expr, name: str, line: int) -> TemplateInvalid:
     shown = shown_expression(node)
-    what = (
-        f"{name}, line {line}: {{{{ {shown} }}}} would be pasted into the Flux, and could change what it does"
-    )
+    problem = f"{{{{ {shown} }}}} would be pasted into the Flux, and could change what it does"
     fix = (
         f"write {{{{ {shown} | flux }}}} without quotes around it, | flux_time for a time that is text, such as ds, "
         "or | flux_raw for Flux that you trust"
     )
-    return TemplateInvalid(what, written="nothing", fix=fix)
+    return invalid_at(name, line, problem, fix)
 
 
 def _name_filtered(template: nodes.Template) -> None:
@@ -99,11 +98,9 @@ def _require_layout_filters(template: nodes.Template, name: str) -> None:
     )
     for block in (node.filter for node in blocks):
         if isinstance(block, nodes.Filter) and not _is_layout(block):
-            what = (
-                f"{name}, line {block.lineno}: the filter {block.name} over a block is not possible in Flux"
-            )
+            problem = f"the filter {block.name} over a block is not possible in Flux"
             fix = f"use {' or '.join(sorted(_LAYOUT_FILTERS))} with constants, or a macro"
-            raise TemplateInvalid(what, written="nothing", fix=fix)
+            raise invalid_at(name, block.lineno, problem, fix)
 
 
 def _is_layout(block: nodes.Filter) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from jinja2 import Environment, Template, TemplateNotFound, TemplateSyntaxError
 
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError, TemplateInvalid
+from airflow_provider_influx_rollup.flux.places import invalid_at
 from airflow_provider_influx_rollup.templates.environment import FluxEnvironment
 from airflow_provider_influx_rollup.templates.includes import checked_sources, syntax_error
 
@@ -95,22 +96,25 @@ def _failed(error: Exception, environment: FluxEnvironment, name: str) -> Templa
         for frame in traceback.extract_tb(error.__traceback__)
         if frame.filename in environment.names
     ]
+    problem, fix = _told(error)
     file, line = places[-1] if places else (name, None)
-    place = file if line is None else f"{file}, line {line}"
+    if line is None:
+        return TemplateInvalid(f"{file}: {problem}", written="nothing", fix=fix)
+    return invalid_at(file, line, problem, fix)
+
+
+def _told(error: Exception) -> tuple[str, str]:
+    """What is wrong, and what to do."""
     if isinstance(error, RecursionError):
-        return TemplateInvalid(
-            f"{place}: the template includes itself without end", fix="take an include out"
-        )
+        return "the template includes itself without end", "take an include out"
     if isinstance(error, InfluxRollupError):
-        return TemplateInvalid(f"{place}: {error.what}", written="nothing", fix=error.fix)
+        return error.what, error.fix or _CORRECT
     if isinstance(error, TemplateNotFound):
-        return TemplateInvalid(f"{place}: there is no template {error.name!r}", written="nothing", fix=_PATHS)
-    what = f"{place}: {type(error).__name__}: {error}"
-    return TemplateInvalid(
-        what, written="nothing", fix="correct the template, or the values that it is given"
-    )
+        return f"there is no template {error.name!r}", _PATHS
+    return f"{type(error).__name__}: {error}", _CORRECT
 
 
+_CORRECT = "correct the template, or the values that it is given"
 _PATHS = "give a path below the DAG's folder or its template_searchpath"
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxUnauthorized
@@ -136,10 +138,40 @@ def test_windows_are_compared_with_every_when_the_script_has_no_task(
     assert [one.name for one in lint(linted, flux, every="30m").findings] == ["window-alignment"]
 
 
-def test_a_template_is_not_run_when_it_is_not_rendered(linted: InfluxClient) -> None:
+def test_braces_in_a_text_are_flux_when_a_server_looks(linted: InfluxClient) -> None:
     report = lint(linted, 'from(bucket: "{{ params.bucket }}") |> range(start: -1h)')
-    assert report.findings == ()
-    assert "the script is a template: render it first, then look again" in report.unchecked
+    assert [one.message for one in report.findings] == ["the token sees no bucket '{{ params.bucket }}'"]
+
+
+def test_a_template_is_looked_at_as_what_it_becomes(
+    linted: InfluxClient,
+    influx: InfluxServer,
+    source: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    script = tmp_path / "co2.flux"
+    script.write_text(
+        "from(bucket: {{ params.bucket | flux }})\n"
+        "  |> range(start: {{ data_interval_start | flux }}, stop: {{ data_interval_end | flux }})\n"
+        '  |> filter(fn: (r) => r._measurement == "air" and r.site == {{ params.site | flux }})\n'
+        "  |> median()\n"
+    )
+    address = ["--url", influx.url, "--org", influx.org]
+    day = ["--from", "2024-03-01", "--to", "2024-03-02"]
+    given = ["--param", "site=a", *address, "--max-points", "19", *day]
+    code = main(["lint", str(script), "--param", f"bucket={source}", *given])
+    out, err = capsys.readouterr()
+    assert (code, [line.split(": ")[1] for line in out.splitlines()[::2]]) == (
+        1,
+        ["error too-many-points", "warning raw-read"],
+    )
+    assert "a raw read of 20 points" in out
+    assert "without a server" not in err
+    assert main(["lint", str(script), "--param", "bucket=nowhere", *given]) == 1
+    assert (
+        f"{script}:1:14: error missing-bucket: the token sees no bucket 'nowhere'" in capsys.readouterr().out
+    )
 
 
 def test_the_task_fails_when_the_token_is_wrong(influx: InfluxServer) -> None:

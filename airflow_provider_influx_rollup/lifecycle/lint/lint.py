@@ -28,8 +28,6 @@ from airflow_provider_influx_rollup.lint.finding import Finding, start_of
 from airflow_provider_influx_rollup.lint.pushdown import RawRead, agreeing, leading_filters, raw_reads
 from airflow_provider_influx_rollup.lint.report import (
     LintReport,
-    holds_template,
-    lint_text,
     read_script,
     static_findings,
     unreadable_place,
@@ -91,8 +89,6 @@ def lint_script(spec: LintSpec, window: Interval | None = None) -> Steps[LintRep
     text, every = spec.flux, spec.window_period
     if not text.strip():
         return LintReport.of(text, [SYNTAX.found_at((1, 1), "the script is empty", "write a script")])
-    if holds_template(text):
-        return lint_text(text, params=spec.params, every=every)
     try:
         package = yield from ask(ParseScript(text))
     except InfluxRejected as error:
