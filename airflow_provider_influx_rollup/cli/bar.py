@@ -7,22 +7,13 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from airflow_provider_influx_rollup.lifecycle.plan.cells import cells_of
 from airflow_provider_influx_rollup.lifecycle.plan.coverage import WindowState
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 WIDEST = 120
-# the worst state of the windows that share a character is shown: the first of these
-WORST_FIRST = (
-    WindowState.MISSING,
-    WindowState.WRITING,
-    WindowState.FROZEN,
-    WindowState.STALE_SPEC,
-    WindowState.PLANNED,
-    WindowState.COMMITTED,
-    WindowState.NOT_DUE,
-)
 # readable without colour, and in any encoding
 MARKS = {
     WindowState.COMMITTED: ("#", "green"),
@@ -41,12 +32,10 @@ def bar(states: Sequence[WindowState], console: Console) -> Text:
     :param states: of all windows, in order
     :param console: whose width is to be kept
     """
-    width = max(1, min(len(states), console.width - 2, WIDEST))
+    width = max(1, min(console.width - 2, WIDEST))
     line = Text("|", no_wrap=True)
-    for place in range(width):
-        first, last = place * len(states) // width, (place + 1) * len(states) // width
-        shared = set(states[first:last])
-        line.append(*MARKS[next(state for state in WORST_FIRST if state in shared)])
+    for cell in cells_of(states, width):
+        line.append(*MARKS[cell.state])
     return line.append("|")
 
 

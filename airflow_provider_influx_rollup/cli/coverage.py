@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.cli.arguments import add_connection, add_interval, add_pipelines
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
     from airflow_provider_influx_rollup.lifecycle.plan.coverage import CoverageResult
 
+KINDS = {
+    "png": "draw a PNG too",
+    "svg": "draw an SVG too",
+    "html": "write a page with the picture and the gaps too",
+}
 HELP = "a bar of windows for each pipeline, and its gaps"
 MAX_GAPS = 20
 
@@ -19,6 +25,10 @@ MAX_GAPS = 20
 def add_arguments(parser: ArgumentParser) -> None:
     """The options of the command."""
     add_pipelines(parser)
+    for kind, what in KINDS.items():
+        parser.add_argument(
+            f"--{kind}", metavar="FILE", help=f"{what}; needs airflow-provider-influx-rollup[pictures]"
+        )
     add_interval(parser, last="7d")
     add_connection(parser)
 
@@ -32,17 +42,31 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.pipelines import chosen_pipelines
     from airflow_provider_influx_rollup.lifecycle.plan.coverage import coverage
 
+    files = {kind: file for kind in KINDS if (file := getattr(args, kind))}
+    if files:
+        from airflow_provider_influx_rollup.pictures.files import require_pictures
+
+        require_pictures()
+    drawn: list[CoverageResult] = []
     with connect(args, output) as server:
         now = server.client.now()
 
         def look(spec: RollupSpec) -> tuple[dict[str, Any], bool]:
             found = server.drive(coverage(spec, interval_of(args, spec.grid, now), now))
             _show(found, output)
+            drawn.append(found)
             return found.as_json(), found.is_complete
 
         answers, code = for_each(chosen_pipelines(server, args.pipeline), output, look)
     output.show(legend())
-    return output.finish(args.command, code, {"pipelines": answers})
+    pictures = _draw(drawn, files) if files else []
+    return output.finish(args.command, code, {"pipelines": answers, "pictures": pictures})
+
+
+def _draw(drawn: Sequence[CoverageResult], files: Mapping[str, str]) -> list[str]:
+    from airflow_provider_influx_rollup.pictures.coverage import draw_coverage
+
+    return [str(draw_coverage(drawn, file, kind)) for kind, file in files.items()]
 
 
 def _show(found: CoverageResult, output: Output) -> None:

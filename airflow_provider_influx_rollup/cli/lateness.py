@@ -61,7 +61,8 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.pipelines import chosen_pipelines
     from airflow_provider_influx_rollup.lifecycle.lateness.lateness import LatenessSpec, report_lateness
     from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
-    from airflow_provider_influx_rollup.pictures.lateness import draw_lateness, require_pictures
+    from airflow_provider_influx_rollup.pictures.files import require_pictures
+    from airflow_provider_influx_rollup.pictures.lateness import draw_lateness
 
     if args.picture:
         require_pictures()

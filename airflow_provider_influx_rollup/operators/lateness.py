@@ -75,7 +75,8 @@ class LatenessReportOperator(WindowStageOperator, LedgerStageOperator):
         :return: the findings
         """
         from airflow_provider_influx_rollup.lifecycle.lateness.lateness import report_lateness
-        from airflow_provider_influx_rollup.pictures.lateness import draw_lateness, require_pictures
+        from airflow_provider_influx_rollup.pictures.files import require_pictures
+        from airflow_provider_influx_rollup.pictures.lateness import draw_lateness
 
         path = None if self.is_dry_run else self.path
         with failing_by_permanence():

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.lateness.result import (
     LatenessReport,
     LatenessRow,
     setting_text,
     share_text,
 )
+from airflow_provider_influx_rollup.pictures.files import require_pictures, write_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,17 +37,6 @@ TICKS = (
     (100 * 86_400, "100d"),
 )
 LEVELS = ((1.0, "0 %"), (0.5, "50 %"), (0.1, "90 %"), (0.01, "99 %"), (1e-3, "99.9 %"), (1e-4, "99.99 %"))
-
-
-def require_pictures() -> None:
-    """Check that pictures can be drawn.
-
-    :raises ConfigurationError: when matplotlib is missing
-    """
-    if find_spec("matplotlib") is None:
-        what = "a picture was asked for, but matplotlib is not installed"
-        fix = "pip install 'airflow-provider-influx-rollup[pictures]', or ask for no picture"
-        raise ConfigurationError(what, written="nothing", fix=fix)
 
 
 def draw_lateness(report: LatenessReport, path: str | Path) -> Path:
@@ -78,14 +66,7 @@ def draw_lateness(report: LatenessReport, path: str | Path) -> Path:
     left_out = len(report.rows) - len(rows)
     more = f", {left_out} rows with fewer late points left out" if left_out else ""
     figure.suptitle(f"How late the points came, windows of {report.interval}{more}", color=INK, fontsize=10)
-    file = Path(path)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(file, format="png", dpi=110)
-    except OSError as error:
-        what = f"the picture {str(file)!r} cannot be written"
-        raise ConfigurationError(what, fix="name a file in a folder that may be written") from error
-    return file
+    return write_picture(path, lambda file: figure.savefig(file, format="png", dpi=110))
 
 
 def _span(rows: Sequence[LatenessRow]) -> tuple[float, float]:

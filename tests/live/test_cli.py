@@ -134,6 +134,18 @@ def test_coverage_shows_each_state_when_windows_are_in_all(
     assert ask("coverage", "--from", DAY[0], "--to", "2025-03-01T06:00:00Z")[0] == 0
 
 
+def test_coverage_is_drawn_when_files_are_named(ask: Ask, tmp_path: Path) -> None:
+    files = [tmp_path / f"coverage.{kind}" for kind in ("png", "svg", "html")]
+    asked = [part for file in files for part in (f"--{file.suffix[1:]}", str(file))]
+    code, told = ask("coverage", *SPAN, *asked)
+    assert (code, told["pictures"]) == (1, [str(file) for file in files])
+    begins = [file.read_bytes()[:5] for file in files]
+    assert begins == [b"\x89PNG\r", b"<?xml", b"<!doc"]
+    page = files[2].read_text()
+    assert page.count("<td>missing</td>") == 2
+    assert page.count("<td>writing</td>") == page.count("<td>stale spec</td>") == 1
+
+
 def test_plan_counts_what_is_needed_when_windows_are_open(
     place: Place, ask: Ask, points: pd.DataFrame, client: InfluxClient
 ) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from airflow_provider_influx_rollup.cli.bar import MARKS, WORST_FIRST, bar, legend
+from airflow_provider_influx_rollup.cli.bar import MARKS, bar, legend
 from airflow_provider_influx_rollup.cli.machine import check_zones, examine_machine, is_supported
 from airflow_provider_influx_rollup.cli.output import OPTIONS, Output, plain, seconds, size, table
 from airflow_provider_influx_rollup.exceptions import ArchiveMissing
 from airflow_provider_influx_rollup.lifecycle.doctor.findings import Severity
+from airflow_provider_influx_rollup.lifecycle.plan.cells import WORST_FIRST
 from airflow_provider_influx_rollup.lifecycle.plan.coverage import WindowState
 
 CHECKOUT = Path(__file__).parents[3]
