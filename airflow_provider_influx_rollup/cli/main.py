@@ -33,6 +33,7 @@ from airflow_provider_influx_rollup.cli import (
     tasks,
     token,
     verify,
+    watch,
 )
 from airflow_provider_influx_rollup.cli.arguments import Parser, WrongCall
 from airflow_provider_influx_rollup.cli.command import Command
@@ -59,6 +60,7 @@ COMMANDS = (
             buckets,
             plan,
             coverage,
+            watch,
             verify,
             reconcile,
             receipts,
