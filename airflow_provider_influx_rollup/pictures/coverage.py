@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH, ROW_HEIGHT, FRAME_HEIGHT = 11.0, 0.42, 1.5
-INK, FAINT = "#1f2933", "#8794a3"
+INK = "#1f2933"
 #: cells of a row: more could not be told apart
 MAX_CELLS = 900
 # told apart by people who see no red or green, and by the pattern in print
