@@ -20,6 +20,7 @@ from airflow_provider_influx_rollup.cli import (
     coverage,
     doctor,
     erase,
+    explain,
     export,
     init,
     lateness,
@@ -58,6 +59,7 @@ COMMANDS = (
         Command.of,
         (
             buckets,
+            explain,
             plan,
             coverage,
             watch,

@@ -6,8 +6,18 @@ from collections.abc import Callable, Iterable
 
 from airflow_provider_influx_rollup.aggregates.frame import Frame
 from airflow_provider_influx_rollup.exceptions import AggregateTypeMismatch
+from airflow_provider_influx_rollup.flux.field_samples import FieldSamples
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.step import Steps
 
 TYPE_OF_KIND = {"f": "float", "i": "integer", "u": "unsigned", "b": "boolean", "O": "string"}
+TYPE_OF_VALUE: dict[type, str] = {float: "float", int: "integer", bool: "boolean", str: "string"}
+
+
+def known_types(bucket: str, measurement: str) -> Steps[dict[str, str]]:
+    """The type that each field has now, by its last value; integers are not told from unsigned ones."""
+    samples = yield from ask(FieldSamples(bucket, measurement))
+    return {name: TYPE_OF_VALUE[type(value)] for name, value in samples.items()}
 
 
 def field_types(frames: Iterable[Frame], is_wanted: Callable[[str], object]) -> dict[str, str]:
