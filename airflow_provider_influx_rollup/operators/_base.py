@@ -22,6 +22,7 @@ from airflow_provider_influx_rollup.links.influx import (
     InfluxDataLink,
     explorer_url,
 )
+from airflow_provider_influx_rollup.operators._metrics import PREFIX, tell_result
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 from airflow_provider_influx_rollup.triggers.lifecycle_job import stage_result
 
@@ -101,7 +102,9 @@ class InfluxStageOperator(BaseOperator):
         with self._measured():
             client = self.hook.get_conn()
             self._push_links(context)
-            return stage_result(drive(make_steps(client.now), client, self._report, actions))
+            result = stage_result(drive(make_steps(client.now), client, self._report, actions))
+        tell_result(self.verb, result, is_dry_run=bool(getattr(self, "is_dry_run", False)))
+        return result
 
     def on_kill(self) -> None:
         """End the running request: close its connections and leave ``run_verb``.
@@ -169,5 +172,5 @@ class InfluxStageOperator(BaseOperator):
             raise
         finally:
             self._is_running = False
-            Stats.timing(f"influx_rollup.{self.verb}.duration", timedelta(seconds=time.monotonic() - began))
-            Stats.incr(f"influx_rollup.{self.verb}.{outcome}")
+            Stats.timing(f"{PREFIX}.{self.verb}.duration", timedelta(seconds=time.monotonic() - began))
+            Stats.incr(f"{PREFIX}.{self.verb}.{outcome}")

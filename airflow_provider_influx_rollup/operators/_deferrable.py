@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
+from airflow_provider_influx_rollup.operators._metrics import tell_result
 from airflow_provider_influx_rollup.settings import default_deferrable
 from airflow_provider_influx_rollup.task_failures import (
     failing_by_permanence,
@@ -104,5 +105,6 @@ class DeferrableVerbOperator(DeferrableStageOperator):
         """
         with self._measured(seconds_of_event(event)):
             result = stage_result(result_of_event(event))
+        tell_result(self.verb, result, is_dry_run=False)
         self.log.info("%s in the triggerer: %s", self.verb, result)
         return result

@@ -8,6 +8,7 @@ from importlib import import_module
 
 from airflow_provider_influx_rollup import operators
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
+from airflow_provider_influx_rollup.operators._metrics import COUNTERS, GAUGES
 from tests.scenes.doc_blocks import CHECKOUT
 
 ROW = re.compile(r"^\| `(\w+)` \| (`\w+Operator`.*) \|$", re.MULTILINE)
@@ -33,3 +34,11 @@ def test_table_of_metrics_has_the_verb_of_every_operator() -> None:
             by_verb[cls.verb].add(cls.__name__)
     page = (CHECKOUT / "docs/howto/on-call.md").read_text()
     assert {verb: set(re.findall(r"\w+", names)) for verb, names in ROW.findall(page)} == by_verb
+
+
+def test_table_of_metrics_has_every_name() -> None:
+    page = (CHECKOUT / "docs/howto/on-call.md").read_text()
+    section = page.partition("## Metrics")[2]
+    names = set(re.findall(r"^\| `influx_rollup\.<verb>\.(\w+)`(?:, `\.(\w+)`)? \|", section, re.MULTILINE))
+    of_the_end = {"duration", "success", "failed", "retryable"}
+    assert {name for pair in names for name in pair if name} == {*COUNTERS.values(), *GAUGES, *of_the_end}
