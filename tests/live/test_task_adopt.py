@@ -207,7 +207,7 @@ def test_a_script_that_is_no_rollup_is_run_without_its_writes(
     assert stored(client, target) == before
     (script,) = tmp_path.glob("*.flux")
     assert script.read_text() == client.tasks.find(name)[0].flux
-    assert f"target_bucket='{target}'" in next(tmp_path.glob("*.py")).read_text()
+    assert f'target_bucket="{target}"' in next(tmp_path.glob("*.py")).read_text()
     client.write_lines(source, [f"m,host=a temp=1000 {int(START.timestamp())}000000001"])
     code, told = adopt(name, *OF_FOUR)
     assert (code, [one["different"] for one in told["windows"]]) == (1, [1, 0, 0, 0])
