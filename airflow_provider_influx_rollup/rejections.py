@@ -39,7 +39,9 @@ _CLASS_BY_TEXT: tuple[tuple[re.Pattern[str], type[InfluxError]], ...] = (
     (_COLUMNS_OF_ONE_NAME, QueryFailed),
     (re.compile(r"runtime error .*max key length exceeded"), QueryFailed),
     (
-        re.compile(r"is unauthorized|insufficient permissions|not authorized|is forbidden"),
+        re.compile(
+            r"is unauthorized|insufficient permissions|not authorized|is forbidden|failed to [\w ]+: unauthorized"
+        ),
         InfluxForbidden,
     ),
     (re.compile(r"partial write"), WriteRejected),

@@ -55,6 +55,18 @@ class InfluxAddress:
         self.request("POST", "/api/v2/orgs", json.dumps({"name": name}).encode())
         return replace(self, org=name)
 
+    def new_token(self, rights: Iterable[tuple[str, str]]) -> str:
+        """Make a token of the organisation.
+
+        :param rights: pairs such as ``("read", "tasks")``
+        """
+        organisation = self.request("GET", "/api/v2/orgs", org=self.org)["orgs"][0]["id"]
+        permissions = [
+            {"action": action, "resource": {"type": kind, "orgID": organisation}} for action, kind in rights
+        ]
+        body = json.dumps({"orgID": organisation, "permissions": permissions}).encode()
+        return str(self.request("POST", "/api/v2/authorizations", body)["token"])
+
     def fresh_buckets(self, *names: str) -> None:
         """Make buckets that are empty and keep forever; what they held is gone."""
         organisation = self.request("GET", "/api/v2/orgs", org=self.org)["orgs"][0]["id"]

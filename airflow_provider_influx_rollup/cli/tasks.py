@@ -99,7 +99,7 @@ def _list(args: Namespace, server: Server) -> tuple[list[dict[str, Any]], bool]:
         )
         for one in answers
     ]
-    server.output.show(table(columns, rows) if rows else "no tasks")
+    server.output.show(table(columns, rows) if rows else "no tasks that the token may read")
     return answers, not any(one["is_drifted"] or one["last_run_status"] == "failed" for one in answers)
 
 
@@ -149,6 +149,11 @@ def _show_history(history: TaskHistory, output: Output) -> None:
         for run in history.runs
     ]
     output.show(table(("scheduled for", "status", ">took", "why"), rows) if rows else "no runs")
+    made = history.task.created_at
+    if made is not None and history.interval.start < made:
+        output.show(
+            f"windows that were due before {format_instant(made)}, when the task was made, are not counted"
+        )
     if history.missed:
         output.show(table(("window without a success",), [(window,) for window in history.missed]))
     output.show("")

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_influx_rollup.client import task_requests
+from airflow_provider_influx_rollup.client import requests, task_requests
 from airflow_provider_influx_rollup.exceptions import InfluxRejected
 from airflow_provider_influx_rollup.steps.tasks import (
+    LabelTask,
     ListRuns,
     LogLine,
     NativeTask,
@@ -62,6 +63,26 @@ class TaskApi:
         """Replace script, status and description of a task."""
         request = task_requests.update_task_request(step.id, step.flux, step.status, step.description)
         return _task(self._ask_json(request))
+
+    def label(self, step: LabelTask) -> None:
+        """Give a task labels, and take others away; again it is the same."""
+        task = step.task
+        known = self._ask_json(requests.list_labels_request(task.org_id))["labels"]
+        ids = {label["name"]: label["id"] for label in known}
+        for name in step.labels:
+            if name not in ids:
+                ids[name] = self._ask_json(requests.make_label_request(task.org_id, name))["label"]["id"]
+            self._add_label(task, name, ids[name])
+        for label_id in (ids[name] for name in step.obsolete if name in ids):
+            self._send_unless_gone(task_requests.remove_label_request(task.id, label_id))
+
+    def _add_label(self, task: NativeTask, name: str, label_id: str) -> None:
+        try:
+            self._ask_json(task_requests.add_label_request(task.id, label_id))
+        except InfluxRejected:
+            # another worker was faster, or a try whose answer was lost
+            if not any(name in one.labels for one in self.find(task.name) if one.id == task.id):
+                raise
 
     def delete(self, task_id: str) -> None:
         """Delete a task; one that is gone is no error."""
@@ -119,6 +140,9 @@ def _task(item: Mapping[str, Any]) -> NativeTask:
         cron=str(item.get("cron") or ""),
         offset=str(item.get("offset") or ""),
         last_run_status=str(item.get("lastRunStatus") or ""),
+        created_at=_instant(item, "createdAt"),
+        labels=tuple(str(label["name"]) for label in item.get("labels") or ()),
+        org_id=str(item.get("orgID") or ""),
     )
 
 

@@ -40,6 +40,18 @@ def update_task_request(task_id: str, flux: str, status: str, description: str) 
     return _request(f"updating task {task_id}", "PATCH", f"{TASKS}/{task_id}", body=body)
 
 
+def add_label_request(task_id: str, label_id: str) -> Request:
+    """Give a task a label."""
+    path = f"{TASKS}/{task_id}/labels"
+    return _request(f"labelling task {task_id}", "POST", path, body={"labelID": label_id}, expected={201})
+
+
+def remove_label_request(task_id: str, label_id: str) -> Request:
+    """Take a label away from a task."""
+    path = f"{TASKS}/{task_id}/labels/{label_id}"
+    return _request(f"taking a label from task {task_id}", "DELETE", path, expected={204})
+
+
 def delete_task_request(task_id: str) -> Request:
     """Delete a task, with its runs."""
     return _request(f"deleting task {task_id}", "DELETE", f"{TASKS}/{task_id}", expected={204})

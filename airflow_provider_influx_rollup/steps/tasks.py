@@ -27,6 +27,9 @@ class NativeTask:
     :param cron: its cron, in UTC; empty for a task with an every
     :param offset: how much later than its time it runs, a Flux duration; empty for none
     :param last_run_status: of the run that ended last; empty when there was none
+    :param created_at: aware UTC; None when InfluxDB does not tell it
+    :param labels: their names
+    :param org_id: of its organisation; 16 hex digits
     """
 
     id: str
@@ -38,6 +41,9 @@ class NativeTask:
     cron: str = ""
     offset: str = ""
     last_run_status: str = field(default="", compare=False)
+    created_at: datetime | None = None
+    labels: tuple[str, ...] = field(default=(), compare=False)
+    org_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,19 @@ class UpdateTask(Step[NativeTask]):
     flux: str
     status: str
     description: str
+
+
+@dataclass(frozen=True, slots=True)
+class LabelTask(Step[None]):
+    """Give a task labels, and take others away; labels that the organisation lacks are made.
+
+    :param labels: names of those to add
+    :param obsolete: names of those to take away
+    """
+
+    task: NativeTask
+    labels: tuple[str, ...]
+    obsolete: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import pytest
 from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.steps.tasks import UpdateTask
+from dev.influx_http import InfluxAddress
 from tests.conftest import InfluxServer
 from tests.scenes.native_scene import HOUR, START, named_task, run_to_its_end, script
 
@@ -78,7 +79,8 @@ def test_history_tells_runs_reasons_and_missed_windows(
     (task,) = client.tasks.find(name)
     span = ("--from", START.isoformat(), "--to", (START + 3 * HOUR).isoformat())
     code, told = ask("history", name, *span)
-    assert (code, told["tasks"][0]["runs"], len(told["tasks"][0]["missed"])) == (1, [], 3)
+    # the task was made long after these windows
+    assert (code, told["tasks"][0]["runs"], told["tasks"][0]["missed"]) == (0, [], [])
     run = run_to_its_end(client, task.id, START + 2 * HOUR)
     # a run that has just ended goes from the list of those under way to the bucket _tasks
     deadline = time.monotonic() + 20
@@ -88,13 +90,71 @@ def test_history_tells_runs_reasons_and_missed_windows(
         if history["runs"]:
             break
         assert time.monotonic() < deadline, told
-    assert code == 1
+    assert (code, history["missed"]) == (0, [])
     assert [(one["run_id"], one["status"]) for one in history["runs"]] == [(run.id, "success")]
     assert history["runs"][0]["seconds"] >= 0
-    starts = ["2025-03-29T23:00:00Z", "2025-03-30T01:00:00Z"]
-    assert [window["start"] for window in history["missed"]] == starts
-    first = ("--from", (START + HOUR).isoformat(), "--to", (START + 2 * HOUR).isoformat())
-    assert ask("history", name, *first)[0] == 0
+
+
+def test_windows_since_the_task_was_made_are_missed(
+    client: InfluxClient,
+    name: str,
+    ask: Callable[..., tuple[int, dict[str, Any]]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    task = client.tasks.create(f'option task = {{name: "{name}", every: 1s}}\n\nbuckets()\n', "inactive", "")
+    assert task.created_at is not None
+    deadline = time.monotonic() + 20
+    while True:
+        code, told = ask("history", name, "--last", "1m")
+        missed = [window["stop"] for window in told["tasks"][0]["missed"]]
+        if len(missed) > 1:
+            break
+        assert time.monotonic() < deadline, told
+    assert code == 1
+    assert min(missed) >= task.created_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert main(["tasks", "history", name, "--last", "1m"]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "window without a success" in said
+    assert "when the task was made, are not counted" in said
+
+
+def test_a_token_without_rights_for_tasks_is_told(
+    influx: InfluxServer,
+    client: InfluxClient,
+    name: str,
+    file: Path,
+    ask: Callable[..., tuple[int, dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    address = InfluxAddress(influx.url, influx.org, influx.token)
+    monkeypatch.setenv(
+        "INFLUX_TOKEN", address.new_token([("read", "buckets"), ("write", "buckets"), ("read", "tasks")])
+    )
+    code, told = ask("deploy", str(file))
+    assert (code, told["error"]["name"]) == (2, "InfluxForbidden")
+    assert "give the token the missing permission" in told["error"]["message"]
+    assert client.tasks.find(name) == []
+    monkeypatch.setenv("INFLUX_TOKEN", address.new_token([("read", "buckets")]))
+    assert main(["tasks", "list"]) == 0
+    assert "no tasks that the token may read" in capsys.readouterr().out
+    monkeypatch.setenv("INFLUX_TOKEN", "wrong")
+    code, told = ask("list")
+    assert (code, told["error"]["name"]) == (2, "InfluxUnauthorized")
+    assert "INFLUX_TOKEN" in told["error"]["message"]
+
+
+def test_a_name_is_enough_to_delete_a_task(
+    client: InfluxClient, name: str, file: Path, ask: Callable[..., tuple[int, dict[str, Any]]]
+) -> None:
+    ask("deploy", "--task-pipeline", "p", str(file))
+    code, told = ask("diff", name, "--state", "absent")
+    assert (code, told["tasks"][0]["action"]) == (1, "deleted")
+    assert len(client.tasks.find(name)) == 1
+    assert ask("deploy", "--state", "absent", name)[0] == 0
+    assert client.tasks.find(name) == []
+    code, told = ask("deploy", "--state", "absent", name)
+    assert (code, told["tasks"][0]["action"]) == (0, "unchanged")
 
 
 def test_tables_are_printed_for_people(
@@ -103,8 +163,8 @@ def test_tables_are_printed_for_people(
     ask("deploy", str(file))
     assert main(["tasks", "list", name]) == 0
     assert name in capsys.readouterr().out
-    main(["tasks", "history", name, "--from", "2025-03-29", "--to", "2025-03-30"])
-    assert "window without a success" in capsys.readouterr().out
+    assert main(["tasks", "history", name, "--from", "2025-03-29", "--to", "2025-03-30"]) == 0
+    assert "no runs" in capsys.readouterr().out
     assert main(["tasks", "diff", str(file).replace("hourly", "missing")]) == 2
     assert main(["tasks", "diff"]) == 2
 

@@ -21,7 +21,7 @@ from airflow_provider_influx_rollup.exceptions import (
 )
 from airflow_provider_influx_rollup.lifecycle.task_deploy.spec import TaskSpec
 from airflow_provider_influx_rollup.lifecycle.task_deploy.task_deploy import deploy_task
-from airflow_provider_influx_rollup.steps.tasks import UpdateTask
+from airflow_provider_influx_rollup.steps.tasks import LabelTask, UpdateTask
 from dev.influx_http import InfluxAddress
 from tests.conftest import InfluxServer
 from tests.scenes.native_scene import clock, deploy, named_task, script, told
@@ -215,3 +215,30 @@ def test_a_token_that_may_not_deploy_gets_a_clear_error(influx: InfluxServer, na
     settings = ClientSettings(url=influx.url, org=influx.org, token=lambda _: "wrong")
     with InfluxClient(settings) as stranger, pytest.raises(InfluxError, match="unauthorized"):
         deploy(stranger, flux)
+
+
+def test_labels_tell_the_dag_and_the_pipeline(client: InfluxClient, name: str, flux: str) -> None:
+    deploy(client, flux, dag_id="d", pipeline="p")
+    assert set(kept(client, name).labels) == {"influx-rollup", "dag:d", "pipeline:p"}
+    task = kept(client, name)
+    client.tasks.label(LabelTask(task, ("of a user",)))
+    deploy(client, flux, dag_id="e", pipeline="p")
+    assert set(kept(client, name).labels) == {"influx-rollup", "dag:e", "pipeline:p", "of a user"}
+    # again it is the same, also where two deploys label at once
+    client.tasks.label(LabelTask(task, ("influx-rollup", "dag:e"), ("dag:d",)))
+    assert set(kept(client, name).labels) == {"influx-rollup", "dag:e", "pipeline:p", "of a user"}
+    deploy(client, flux, dag_id="", state="absent", overwrite=True)
+    assert client.tasks.find(name) == []
+
+
+def test_a_token_that_may_not_label_deploys_all_the_same(
+    influx: InfluxServer, client: InfluxClient, name: str, flux: str
+) -> None:
+    rights = [(action, kind) for action in ("read", "write") for kind in ("buckets", "tasks")]
+    token = InfluxAddress(influx.url, influx.org, influx.token).new_token(rights)
+    settings = ClientSettings(url=influx.url, org=influx.org, token=lambda _: token)
+    with InfluxClient(settings) as limited:
+        said = told(limited, lambda: deploy_task(TaskSpec(flux=flux, dag_id="d"), clock))
+    assert any("does not get its labels" in line for line in said)
+    assert kept(client, name).labels == ()
+    assert '"dag_id": "d"' in kept(client, name).description

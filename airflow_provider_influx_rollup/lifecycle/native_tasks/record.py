@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.steps.tasks import NativeTask
 
 MARK = "Deployed by influx-rollup "
+OWN_LABEL, DAG_LABEL, PIPELINE_LABEL = "influx-rollup", "dag:", "pipeline:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,11 @@ class DeployRecord:
         values = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name)}
         return MARK + json.dumps(values, ensure_ascii=False, sort_keys=True)
 
+    def labels(self) -> tuple[str, ...]:
+        """Labels of the task, by which InfluxDB's UI finds those of a DAG or a pipeline."""
+        named = {DAG_LABEL: self.dag_id, PIPELINE_LABEL: self.pipeline}
+        return (OWN_LABEL, *(f"{prefix}{name}" for prefix, name in named.items() if name))
+
     def matches(self, task: NativeTask) -> bool:
         """Whether script and status are as they were deployed."""
         return self.script == script_hash(task.flux) and self.status == task.status
@@ -53,6 +60,12 @@ def record_of(task: NativeTask) -> DeployRecord | None:
     except (ValueError, TypeError):
         return None
     return record if all(isinstance(value, str) for value in values.values()) else None
+
+
+def obsolete_labels(task: NativeTask, wanted: Collection[str]) -> tuple[str, ...]:
+    """Labels of earlier deploys, under another DAG or pipeline."""
+    ours = (name for name in task.labels if name.startswith((DAG_LABEL, PIPELINE_LABEL)))
+    return tuple(name for name in ours if name not in wanted)
 
 
 def script_hash(flux: str) -> str:

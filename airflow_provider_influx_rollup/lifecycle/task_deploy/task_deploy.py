@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from airflow_provider_influx_rollup.exceptions import TaskDrifted
+from airflow_provider_influx_rollup.exceptions import InfluxForbidden, TaskDrifted
 from airflow_provider_influx_rollup.lifecycle.native_tasks.changes import (
     Action,
     Change,
@@ -15,6 +15,7 @@ from airflow_provider_influx_rollup.lifecycle.native_tasks.changes import (
     removal_of,
 )
 from airflow_provider_influx_rollup.lifecycle.native_tasks.named import oldest_of
+from airflow_provider_influx_rollup.lifecycle.native_tasks.record import obsolete_labels
 from airflow_provider_influx_rollup.lifecycle.task_deploy.script import wanted_task
 from airflow_provider_influx_rollup.lifecycle.task_deploy.spec import ABSENT, TaskSpec
 from airflow_provider_influx_rollup.steps.ask import ask
@@ -23,6 +24,7 @@ from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.tasks import (
     CreateTask,
     DeleteTask,
+    LabelTask,
     ListTasks,
     NativeTask,
     UpdateTask,
@@ -78,6 +80,7 @@ def deploy_task(spec: TaskSpec, now: Callable[[], datetime], *, dry_run: bool = 
     if not dry_run:
         _refuse_drift(wanted.name, change)
         found = yield from _carry_out(change, wanted, found)
+        yield from _label(found, wanted)
     return DeployResult(
         name=wanted.name,
         task_id=found.id if found else None,
@@ -97,6 +100,21 @@ def _carry_out(change: Change, wanted: WantedTask, found: NativeTask | None) -> 
     yield from ask(CreateTask(wanted.flux, status, description))
     # another deploy, or a try whose answer was lost, may have created it too
     return (yield from _only(wanted.name, dry_run=False))
+
+
+def _label(found: NativeTask | None, wanted: WantedTask) -> Steps[None]:
+    """Set the labels; a token that may not is no error, as the description tells the same."""
+    labels = wanted.record.labels()
+    if found is None:
+        return
+    missing = tuple(name for name in labels if name not in found.labels)
+    obsolete = obsolete_labels(found, labels)
+    if not missing and not obsolete:
+        return
+    try:
+        yield from ask(LabelTask(found, missing, obsolete))
+    except InfluxForbidden as error:
+        yield from ask(Report(f"task {wanted.name!r} does not get its labels: {error.what}"))
 
 
 def _remove(spec: TaskSpec, now: Callable[[], datetime], *, dry_run: bool) -> Steps[DeployResult]:

@@ -19,7 +19,8 @@ SECOND = timedelta(seconds=1)
 class TaskHistory:
     """Runs of a task, by the time that they were scheduled for.
 
-    :param missed: windows that are due and have no success; empty for a task with a cron, whose windows are not known
+    :param missed: windows that were due since the task was made, and have no success; empty for a task with a cron, whose
+        windows are not known
     """
 
     task: NativeTask
@@ -46,10 +47,11 @@ def task_history(task: NativeTask, interval: Interval, now: datetime) -> Steps[T
     inside = [run for run in runs.values() if interval.start < run.scheduled_for <= interval.stop]
     inside.sort(key=lambda run: (run.scheduled_for, run.id))
     done = {run.scheduled_for for run in inside if run.status == SUCCESS}
+    made = task.created_at or interval.start
     missed = [
         window
         for window in _windows(task, interval)
-        if due_at(task, window) <= now and window.stop not in done
+        if made <= due_at(task, window) <= now and window.stop not in done
     ]
     return TaskHistory(task, interval, tuple(inside), tuple(missed))
 

@@ -24,6 +24,8 @@ ANSWERS = [
     (WRITE, 403, "insufficient permissions for write", errors.InfluxForbidden),
     (QUERY, 403, "failed to initialize execute state: user not authorized to write", errors.InfluxForbidden),
     (ADMIN, 401, "write:orgs/311f135ab0423e66/buckets is unauthorized", errors.InfluxForbidden),
+    (ADMIN, 500, "failed to create task: unauthorized", errors.InfluxForbidden),
+    (ADMIN, 500, "failed to force run: unauthorized", errors.InfluxForbidden),
     (QUERY, 404, 'failed to initialize execute state: could not find bucket "zz"', errors.BucketNotFound),
     (WRITE, 404, 'bucket "zz" not found', errors.BucketNotFound),
     (
