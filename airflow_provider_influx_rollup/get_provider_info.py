@@ -76,6 +76,7 @@ OPERATORS = (
     "export",
     "erase",
     "buckets",
+    "measurements",
     "task_deploy",
     "task_run",
 )

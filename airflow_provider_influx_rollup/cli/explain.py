@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.cli.arguments import add_connection
-from airflow_provider_influx_rollup.cli.run import add_lifecycle
+from airflow_provider_influx_rollup.cli.run import add_lifecycle, chosen, declared
 from airflow_provider_influx_rollup.shown import counted
 
 if TYPE_CHECKING:
@@ -33,14 +33,13 @@ def run(args: Namespace, output: Output) -> int:
     """Print what each stage of each measurement does."""
     from airflow_provider_influx_rollup.cli.exit_codes import RIGHT
     from airflow_provider_influx_rollup.cli.output import table
-    from airflow_provider_influx_rollup.cli.run import chosen
     from airflow_provider_influx_rollup.lifecycle.pipeline.permissions import permissions_of
     from airflow_provider_influx_rollup.lifecycle.plan.explain import explain_rollups
 
-    lifecycle = chosen(args)
-    now, types = _asked(args, output, lifecycle)
+    lifecycle = declared(args)
+    now, each, types = _asked(args, output, lifecycle)
     measurements = []
-    for one in lifecycle.each():
+    for one in each:
         rollups = explain_rollups(one, now, types.get(str(one.measurement)))
         stages = _in_order(one, rollups)
         _show(str(one.measurement), stages, rollups, output)
@@ -57,18 +56,23 @@ def run(args: Namespace, output: Output) -> int:
 
 def _asked(
     args: Namespace, output: Output, lifecycle: Lifecycle
-) -> tuple[datetime, Mapping[str, Mapping[str, str]]]:
-    """The time, and the types of the fields of each measurement; none when no server is to be asked."""
+) -> tuple[datetime, list[Lifecycle], Mapping[str, Mapping[str, str]]]:
+    """The time, one lifecycle for each measurement, and the types of its fields.
+
+    When no server is to be asked, there are no types, and patterns are told as they are.
+    """
     from airflow_provider_influx_rollup.cli.connection import connect
     from airflow_provider_influx_rollup.client.server_clock import machine_now
+    from airflow_provider_influx_rollup.lifecycle.source.discovery import lifecycles_of
     from airflow_provider_influx_rollup.lifecycle.source.field_types import known_types
 
     if not args.ask:
-        return machine_now(), {}
+        return machine_now(), chosen(args, lifecycle.each(lifecycle.patterns)), {}
     with connect(args, output) as server:
-        names = [str(one.measurement) for one in lifecycle.each()]
+        each = chosen(args, server.drive(lifecycles_of(lifecycle)))
+        names = [str(one.measurement) for one in each]
         types = {name: server.drive(known_types(lifecycle.source_bucket, name)) for name in names}
-        return server.client.now(), types
+        return server.client.now(), each, types
 
 
 def _in_order(lifecycle: Lifecycle, rollups: Sequence[ExplainedRollup]) -> list[tuple[str, str]]:

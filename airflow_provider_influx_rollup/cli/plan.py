@@ -44,6 +44,7 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.each import for_each
     from airflow_provider_influx_rollup.cli.interval import interval_of
     from airflow_provider_influx_rollup.cli.specs import planned_specs, wanted_from
+    from airflow_provider_influx_rollup.lifecycle.pipeline.own_targets import require_own_targets
     from airflow_provider_influx_rollup.lifecycle.plan.plan import plan_windows
     from airflow_provider_influx_rollup.lifecycle.source.measurements import unknown_measurement
     from airflow_provider_influx_rollup.windows.interval import Interval
@@ -51,12 +52,14 @@ def run(args: Namespace, output: Output) -> int:
     wanted = wanted_from(args)
     with connect(args, output, conn_id=wanted.conn_id) as server:
         now = server.client.now()
+        made = _buckets_to_make(server, wanted, args.lifecycle, output)
         specs = planned_specs(server, wanted, args.ledger_bucket)
-        made = _buckets_to_make(server, wanted, specs, args.lifecycle, output)
-        run_start = _start_of_run(args, wanted, server)
+        if wanted.lifecycle is not None:
+            server.drive(require_own_targets(specs))
+        run_start = _start_of_run(args, specs, wanted, server)
 
         def plan(spec: RollupSpec) -> tuple[dict[str, Any], bool]:
-            others = () if wanted.specs is None else specs
+            others = specs if wanted.lifecycle or wanted.specs else ()
             interval = interval_of(args, spec.grid, now)
             if run_start is not None:
                 interval = Interval(min(interval.start, spec.grid.grid().floor(run_start)), interval.stop)
@@ -75,26 +78,25 @@ def run(args: Namespace, output: Output) -> int:
     return output.finish(args.command, code, told)
 
 
-def _start_of_run(args: Namespace, wanted: ChosenSpecs, server: Server) -> datetime | None:
+def _start_of_run(
+    args: Namespace, specs: Sequence[RollupSpec], wanted: ChosenSpecs, server: Server
+) -> datetime | None:
     """Where a run of the lifecycle file would begin; None when the options say it, or there is no file."""
     from airflow_provider_influx_rollup.cli.run import first_interval
 
     if wanted.lifecycle is None or args.start is not None:
         return None
-    return first_interval(args, wanted.lifecycle.each()[0], server).start
+    return first_interval(args, specs[: len(wanted.lifecycle.tiers)], server).start
 
 
-def _buckets_to_make(
-    server: Server, wanted: ChosenSpecs, specs: Sequence[RollupSpec], file: str, output: Output
-) -> list[str]:
-    """The buckets of a lifecycle file that a run will make; what a run would refuse at once is refused here."""
-    from airflow_provider_influx_rollup.cli.lifecycle_start import require_buckets
-    from airflow_provider_influx_rollup.lifecycle.pipeline.own_targets import require_own_targets
+def _buckets_to_make(server: Server, wanted: ChosenSpecs, file: str, output: Output) -> list[str]:
+    """The buckets of a lifecycle file that a run will make; those that nobody makes are refused."""
+    from airflow_provider_influx_rollup.cli.lifecycle_stages import STAGES
+    from airflow_provider_influx_rollup.cli.lifecycle_start import Start
 
     if wanted.lifecycle is None:
         return []
-    require_buckets(server, wanted.lifecycle, file, is_made=True)
-    server.drive(require_own_targets(specs))
+    Start(server, wanted.lifecycle, file, STAGES).require_buckets()
     declared = [one.name for one in wanted.lifecycle.buckets]
     missing = [name for name in declared if server.client.find_bucket(name) is None]
     if missing:

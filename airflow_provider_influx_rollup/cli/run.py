@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.cli.arguments import add_connection, add_interval
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.output import Output
     from airflow_provider_influx_rollup.exceptions import InfluxRollupError
     from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
+    from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 HELP = "run all stages of a lifecycle file, without Airflow"
@@ -73,17 +73,21 @@ def run_stages(args: Namespace, output: Output, wanted: Sequence[str]) -> int:
     """
     from airflow_provider_influx_rollup.cli.connection import connect
     from airflow_provider_influx_rollup.cli.exit_codes import RIGHT
-    from airflow_provider_influx_rollup.cli.lifecycle_start import begin
+    from airflow_provider_influx_rollup.cli.lifecycle_start import Start
+    from airflow_provider_influx_rollup.lifecycle.source.discovery import lifecycles_of
 
-    lifecycle = chosen(args)
+    lifecycle = declared(args)
     require_declared(args.lifecycle, lifecycle, wanted)
     answers: list[dict[str, Any]] = []
     code = RIGHT
     with connect(args, output, deadline_seconds=DEADLINE_SECONDS) as server:
-        made = begin(server, lifecycle, args.lifecycle, wanted, changes_buckets=getattr(args, "yes", False))
+        start = Start(server, lifecycle, args.lifecycle, wanted)
+        start.require_buckets()
+        each = chosen(args, server.drive(lifecycles_of(lifecycle)))
+        start.require_own_targets(each)
+        made = start.make_buckets(changes=getattr(args, "yes", False))
         if made is not None:
             output.show(f"{made.stage}: {made.what}")
-        each = lifecycle.each()
         failures = Failures(output, are_raised=len(each) == 1)
         for one in each:
             answer, found = _try_one(server, one, args, wanted, failures)
@@ -115,26 +119,31 @@ class Failures:
         return {"name": name, "message": message, "is_permanent": error.permanent}
 
 
-def chosen(args: Namespace) -> Lifecycle:
-    """The file's lifecycle, with the measurements that are asked for.
+def declared(args: Namespace) -> Lifecycle:
+    """The file's lifecycle, with the ledger that the options name.
 
-    :raises ConfigurationError: when the file is wrong, or has no such measurement
+    :raises ConfigurationError: when the file is wrong
     """
     from airflow_provider_influx_rollup.cli.lifecycle_stages import with_ledger
-    from airflow_provider_influx_rollup.exceptions import ConfigurationError
     from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
 
-    found = with_ledger(Lifecycle.from_yaml(args.lifecycle), args.ledger_bucket)
-    if not args.measurement:
-        return found
-    known = [str(one.measurement) for one in found.each()]
-    for name in args.measurement:
+    return with_ledger(Lifecycle.from_yaml(args.lifecycle), args.ledger_bucket)
+
+
+def chosen(args: Namespace, found: Sequence[Lifecycle]) -> list[Lifecycle]:
+    """The lifecycles of the measurements that the options name, or all.
+
+    :param found: one for each measurement
+    :raises ConfigurationError: when there is no such measurement
+    """
+    from airflow_provider_influx_rollup.exceptions import ConfigurationError
+
+    known = [str(one.measurement) for one in found]
+    for name in args.measurement or ():
         if name not in known:
             what = f"{args.lifecycle} has no measurement {name!r}"
             raise ConfigurationError(what, written="nothing", fix=f"use one of {', '.join(known)}")
-    if isinstance(found.measurement, str):
-        return found
-    return replace(found, measurement=[name for name in known if name in args.measurement])
+    return [one for one in found if not args.measurement or one.measurement in args.measurement]
 
 
 def require_declared(file: str, lifecycle: Lifecycle, wanted: Sequence[str]) -> None:
@@ -151,22 +160,24 @@ def require_declared(file: str, lifecycle: Lifecycle, wanted: Sequence[str]) -> 
         raise ConfigurationError(what, written="nothing", fix=f"add {places} to the file")
 
 
-def first_interval(args: Namespace, lifecycle: Lifecycle, server: Server) -> Interval:
+def first_interval(args: Namespace, specs: Sequence[RollupSpec], server: Server) -> Interval:
     """The windows of the first tier that are meant; those that are due, when no end is given.
 
     A start that is not named exactly moves back to where the coarsest tier begins that fits in, so that all of them are whole.
+
+    :param specs: of one measurement, from the finest to the coarsest
     """
     from airflow_provider_influx_rollup.cli.interval import interval_of
     from airflow_provider_influx_rollup.lifecycle.pipeline.declared import longest_window
     from airflow_provider_influx_rollup.windows.duration import Duration
     from airflow_provider_influx_rollup.windows.interval import Interval
 
-    spec = lifecycle.specs()[0]
+    spec = specs[0]
     due = server.client.now() - Duration.of(spec.lateness, allow_zero=True).timedelta
     found = interval_of(args, spec.grid, due)
     if args.start is not None:
         return found
-    grids = [one.grid.grid() for one in lifecycle.specs()]
+    grids = [one.grid.grid() for one in specs]
     fitting = [grid for grid in grids if longest_window(grid) <= found.duration]
     return Interval(min([found.start, *(grid.floor(found.start) for grid in fitting)]), found.stop)
 
@@ -207,7 +218,7 @@ def _outcomes(
     run = LifecycleRun(
         server=server,
         lifecycle=lifecycle,
-        interval=first_interval(args, lifecycle, server),
+        interval=first_interval(args, lifecycle.specs(), server),
         run=RunInfo(run_id=who(args.command)),
         again=getattr(args, "again", False),
         purges=getattr(args, "yes", False),

@@ -11,15 +11,16 @@ from airflow_provider_influx_rollup.cli.pipelines import chosen_pipelines
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.source.discovery import lifecycles_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenSpecs:
-    """Specs, or the names of pipelines whose specs are in the ledger.
+    """Specs, a lifecycle that has them, or the names of pipelines whose specs are in the ledger.
 
     :param conn_id: the Airflow connection of the DAG's tasks; None when there is no DAG
     :param notes: what was left out, and why
-    :param lifecycle: the file's, with which they come; None when they come from elsewhere
+    :param lifecycle: that of a file
     """
 
     specs: Sequence[RollupSpec] | None = None
@@ -43,8 +44,7 @@ def wanted_from(args: Namespace) -> ChosenSpecs:
         rollups = rollups_of_dag(args.dag_id, args.dags_folder)
         return ChosenSpecs(specs=rollups.specs, conn_id=rollups.conn_id, notes=rollups.notes)
     if args.lifecycle:
-        lifecycle = Lifecycle.from_yaml(args.lifecycle)
-        return ChosenSpecs(specs=lifecycle.specs(), lifecycle=lifecycle)
+        return ChosenSpecs(lifecycle=Lifecycle.from_yaml(args.lifecycle))
     return ChosenSpecs(pipelines=args.pipeline)
 
 
@@ -53,8 +53,12 @@ def planned_specs(server: Server, wanted: ChosenSpecs, ledger_bucket: str | None
 
     :param ledger_bucket: another ledger than a DAG or a file names; None takes theirs
     """
-    if wanted.specs is None:
+    specs = wanted.specs
+    if wanted.lifecycle is not None:
+        each = server.drive(lifecycles_of(wanted.lifecycle))
+        specs = [spec for one in each for spec in one.specs()]
+    if specs is None:
         return chosen_pipelines(server, wanted.pipelines)
     if ledger_bucket is None:
-        return wanted.specs
-    return [replace(spec, ledger_bucket=ledger_bucket) for spec in wanted.specs]
+        return specs
+    return [replace(spec, ledger_bucket=ledger_bucket) for spec in specs]

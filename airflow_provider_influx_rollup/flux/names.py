@@ -49,10 +49,17 @@ def validate_written_measurement(name: str) -> str:
 
     :raises InvalidName: with the reason
     """
-    if validate_name("measurement", name).startswith("#"):
-        what = f"the measurement name {name!a} cannot be written: a line that begins with # is a comment and is dropped silently"
+    if reason := why_not_written(validate_name("measurement", name)):
+        what = f"the measurement name {name!a} cannot be written: {reason}"
         raise InvalidName(what, fix="choose another measurement name for what is written")
     return name
+
+
+def why_not_written(name: str) -> str | None:
+    """Return what keeps rows from being written under a measurement's name, or None."""
+    is_comment = name.startswith("#")
+    reason = "a line that begins with # is a comment and is dropped silently" if is_comment else None
+    return why_invalid("measurement", name) or reason
 
 
 def why_invalid(kind: NameKind, text: object) -> str | None:

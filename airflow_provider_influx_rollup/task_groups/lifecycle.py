@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -16,6 +15,11 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.declared_ends import Arch
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import COMPLETE, ENDING
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
+from airflow_provider_influx_rollup.task_groups.found_measurements import (
+    DiscoverTiersOperator,
+    TierNames,
+    map_over_measurements,
+)
 from airflow_provider_influx_rollup.windows.duration import DurationLike
 
 __all__ = ["Archive", "Bucket", "Deadman", "Lifecycle", "Tier", "Validation", "lifecycle_task_group"]
@@ -35,6 +39,7 @@ def lifecycle_task_group(
     no such window skips the task. So an hourly DAG can have days and months, and a backfill may run in any order.
 
     Several measurements have a group each inside the group, so that one can fail, or be run again, without the others.
+    Patterns are looked up in each run, by the task ``discover``, and the group ``measurement`` is mapped over what it finds.
 
     :param lifecycle: the tiers
     :param group_id: the group's name
@@ -43,33 +48,23 @@ def lifecycle_task_group(
     :return: the group, to be linked with other tasks
     :raises ConfigurationError: when a tier's retention is shorter than the next tier's lag
     """
-    if not isinstance(lifecycle.measurement, str):
-        return _group_of_groups(lifecycle, group_id, influx_conn_id, task_arguments)
+    shared = {
+        **task_arguments,
+        "influx_conn_id": influx_conn_id,
+        "ledger_bucket": lifecycle.ledger_bucket,
+    }
     with TaskGroup(group_id) as group:
         lifecycle.require_kept(_between_runs(lifecycle, group))
-        shared = {
-            **task_arguments,
-            "influx_conn_id": influx_conn_id,
-            "ledger_bucket": lifecycle.ledger_bucket,
-        }
-        specs = lifecycle.specs()
-        tasks = [
-            _tier_task(spec, task_id, lifecycle.heal, shared)
-            for spec, task_id in zip(specs, _task_ids(specs), strict=True)
-        ]
-        for below, above in pairwise(tasks):
-            below.set_downstream(above)
-        if lifecycle.validation is not None:
-            _validation_task(lifecycle, lifecycle.validation, shared).set_downstream(tasks[0])
-        if lifecycle.deadman is not None:
-            _deadman_task(lifecycle, lifecycle.deadman, shared).set_upstream(tasks[0])
-        last: list[Any] = list(tasks)
-        if lifecycle.reconcile is not None:
-            reconciled = _reconcile_task(specs[0], lifecycle.reconcile, shared)
-            reconciled.set_upstream(last)
-            last = [reconciled]
-        if lifecycle.archive is not None:
-            _archive_tasks(lifecycle, lifecycle.archive, shared)[0].set_upstream(last)
+        if lifecycle.patterns:
+            _map_tasks(lifecycle, shared)
+        elif isinstance(lifecycle.measurement, str):
+            _make_tasks(lifecycle, TierNames.of(lifecycle), shared)
+        else:
+            of_each = lifecycle.each()
+            names = _group_ids([str(one.measurement) for one in of_each])
+            for one, name in zip(of_each, names, strict=True):
+                with TaskGroup(name):
+                    _make_tasks(one, TierNames.of(one), shared)
         if lifecycle.buckets:
             # before all that has nothing before it
             first = list(group.get_roots())
@@ -77,22 +72,39 @@ def lifecycle_task_group(
     return group
 
 
-def _group_of_groups(
-    lifecycle: Lifecycle, group_id: str, influx_conn_id: str, task_arguments: dict[str, Any]
-) -> TaskGroup:
-    with TaskGroup(group_id) as group:
-        of_each = lifecycle.each()
-        names = _group_ids([str(one.measurement) for one in of_each])
-        groups = [
-            lifecycle_task_group(
-                replace(one, buckets=()), group_id=name, influx_conn_id=influx_conn_id, **task_arguments
-            )
-            for one, name in zip(of_each, names, strict=True)
-        ]
-        if lifecycle.buckets:
-            shared = {**task_arguments, "influx_conn_id": influx_conn_id}
-            _buckets_task(lifecycle, shared).set_downstream(groups)
-    return group
+def _make_tasks(lifecycle: Lifecycle, names: TierNames, shared: dict[str, Any]) -> None:
+    """The tasks of one measurement, linked.
+
+    :param names: what they are told of it
+    """
+    specs = lifecycle.specs()
+    tasks = [
+        _tier_task(lifecycle, number, task_id, names, shared)
+        for number, task_id in enumerate(_task_ids(specs))
+    ]
+    for below, above in pairwise(tasks):
+        below.set_downstream(above)
+    if lifecycle.validation is not None:
+        _validation_task(lifecycle, lifecycle.validation, names, shared).set_downstream(tasks[0])
+    if lifecycle.deadman is not None:
+        _deadman_task(lifecycle, lifecycle.deadman, names, shared).set_upstream(tasks[0])
+    last: list[Any] = list(tasks)
+    if lifecycle.reconcile is not None:
+        reconciled = _reconcile_task(names, lifecycle.reconcile, shared)
+        reconciled.set_upstream(last)
+        last = [reconciled]
+    if lifecycle.archive is not None:
+        _archive_tasks(lifecycle, lifecycle.archive, names, shared)[0].set_upstream(last)
+
+
+def _map_tasks(lifecycle: Lifecycle, shared: dict[str, Any]) -> None:
+    """The task that looks patterns up, and the group that Airflow repeats for each measurement it finds."""
+    # windows and aggregates are those of every measurement
+    example = lifecycle.each(lifecycle.patterns)[0]
+    of_stages = {name: value for name, value in shared.items() if name not in ("ledger_bucket", "deferrable")}
+    discover = DiscoverTiersOperator(task_id="discover", lifecycle=lifecycle, **of_stages)
+    told = {**shared, "map_index_template": "{{ task.measurement or task.pipeline }}"}
+    map_over_measurements(discover, "measurement", lambda names: _make_tasks(example, names, told))
 
 
 def _buckets_task(lifecycle: Lifecycle, shared: dict[str, Any]) -> Any:
@@ -103,13 +115,15 @@ def _buckets_task(lifecycle: Lifecycle, shared: dict[str, Any]) -> Any:
     return EnsureBucketsOperator(task_id="buckets", buckets=lifecycle.buckets, **arguments)
 
 
-def _validation_task(lifecycle: Lifecycle, validation: Validation, shared: dict[str, Any]) -> Any:
+def _validation_task(
+    lifecycle: Lifecycle, validation: Validation, names: TierNames, shared: dict[str, Any]
+) -> Any:
     from airflow_provider_influx_rollup.operators.validate import FluxValidateOperator
 
     return FluxValidateOperator(
         task_id="validate",
-        bucket=validation.bucket or lifecycle.source_bucket,
-        measurement=str(lifecycle.measurement),
+        bucket=lifecycle.arrival_bucket,
+        measurement=names.measurement,
         rules=validation.rules,
         clean_bucket=lifecycle.source_bucket if validation.bucket else None,
         quarantine_bucket=validation.quarantine_bucket,
@@ -119,14 +133,13 @@ def _validation_task(lifecycle: Lifecycle, validation: Validation, shared: dict[
     )
 
 
-def _deadman_task(lifecycle: Lifecycle, deadman: Deadman, shared: dict[str, Any]) -> Any:
+def _deadman_task(lifecycle: Lifecycle, deadman: Deadman, names: TierNames, shared: dict[str, Any]) -> Any:
     from airflow_provider_influx_rollup.operators.deadman import DeadmanCheckOperator
 
-    arrival = lifecycle.validation.bucket if lifecycle.validation else None
     return DeadmanCheckOperator(
         task_id="deadman",
-        bucket=arrival or lifecycle.source_bucket,
-        measurement=str(lifecycle.measurement),
+        bucket=lifecycle.arrival_bucket,
+        measurement=names.measurement,
         fields=lifecycle.fields,
         tags=lifecycle.tags or None,
         silence=deadman.silence,
@@ -143,13 +156,15 @@ def _deadman_task(lifecycle: Lifecycle, deadman: Deadman, shared: dict[str, Any]
     )
 
 
-def _archive_tasks(lifecycle: Lifecycle, archive: Archive, shared: dict[str, Any]) -> list[Any]:
+def _archive_tasks(
+    lifecycle: Lifecycle, archive: Archive, names: TierNames, shared: dict[str, Any]
+) -> list[Any]:
     """The archive of the run's points, and the purge of those that are old enough."""
     from airflow_provider_influx_rollup.operators.archive import ArchiveWindowOperator
 
     place: dict[str, Any] = {
         "bucket": lifecycle.source_bucket,
-        "measurement": str(lifecycle.measurement),
+        "measurement": names.measurement,
         "path": archive.path,
         "path_conn_id": archive.path_conn_id,
         "every": archive.every,
@@ -167,7 +182,7 @@ def _archive_tasks(lifecycle: Lifecycle, archive: Archive, shared: dict[str, Any
         tasks.append(
             PurgeWindowOperator(
                 task_id="purge",
-                require_pipelines=[spec.pipeline_name for spec in lifecycle.specs()],
+                require_pipelines=names.all_pipelines,
                 delay=archive.purge_after,
                 min_age=archive.purge_after,
                 quiet_for=archive.quiet_for,
@@ -179,13 +194,15 @@ def _archive_tasks(lifecycle: Lifecycle, archive: Archive, shared: dict[str, Any
 
 
 def _tier_task(
-    spec: RollupSpec, task_id: str, heal: DurationLike | None, shared: dict[str, Any]
+    lifecycle: Lifecycle, number: int, task_id: str, names: TierNames, shared: dict[str, Any]
 ) -> FluxRollupOperator:
+    spec = lifecycle.specs()[number]
+    is_first = spec.source_tier is None
     return FluxRollupOperator(
         task_id=task_id,
         source_bucket=spec.source_bucket,
         target_bucket=spec.target_bucket,
-        measurement=spec.measurement,
+        measurement=names.measurement,
         every=spec.grid.every,
         offset=spec.grid.offset,
         timezone=spec.grid.timezone,
@@ -194,20 +211,21 @@ def _tier_task(
         tags=spec.tags or None,
         group_by=spec.group_by,
         lateness=spec.lateness,
-        pipeline=spec.pipeline,
-        source_tier=spec.source_tier,
-        heal=heal,
-        windows=ENDING if spec.source_tier is None else COMPLETE,
+        # a name that is made of the parameters stays unsaid, so that it follows buckets that are renamed
+        pipeline=None if spec.pipeline is None else names.pipelines[number],
+        source_tier=None if is_first else names.pipelines[number - 1],
+        heal=lifecycle.heal,
+        windows=ENDING if is_first else COMPLETE,
         **shared,
     )
 
 
-def _reconcile_task(spec: RollupSpec, lookback: DurationLike, shared: dict[str, Any]) -> Any:
+def _reconcile_task(names: TierNames, lookback: DurationLike, shared: dict[str, Any]) -> Any:
     from airflow_provider_influx_rollup.operators.reconcile import FluxReconcileOperator
 
     return FluxReconcileOperator(
         task_id="reconcile",
-        pipeline=spec.pipeline_name,
+        pipeline=names.pipelines[0],
         lookback=lookback,
         cascade=True,
         # a run in which no day or month ends has skipped those tiers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import pairwise
@@ -13,6 +13,11 @@ from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared_bucket import Bucket
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared_ends import Archive, Deadman, Validation
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared_file import declared_of_text
+from airflow_provider_influx_rollup.lifecycle.pipeline.declared_measurements import (
+    found_measurements,
+    patterns_of,
+    require_distinct,
+)
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import require_readable
 from airflow_provider_influx_rollup.lifecycle.run.options import texts_of
@@ -66,7 +71,8 @@ class Lifecycle:
     """The tiers of a measurement, or of several, each made of the one before it.
 
     :param source_bucket: bucket of the raw points
-    :param measurement: their measurement, or a list of them, each of which has tiers of its own
+    :param measurement: their measurement, or a list of them, each of which has tiers of its own. A pattern, such as ``*`` or
+        ``cpu*``, stands for those that the bucket has in a run, and ``!internal*`` takes away from them
     :param tiers: from the finest to the coarsest, at least one
     :param fields: field globs of the raw points; None takes all
     :param tags: tag values to keep, per tag key
@@ -116,9 +122,10 @@ class Lifecycle:
     def __post_init__(self) -> None:
         keep_flux_texts(self, "retention", "run_every", "reconcile", "heal")
         self._require_one_retention()
-        if not isinstance(self.measurement, str):
-            _require_distinct(texts_of(self.measurement, "measurement"))
-            self.each()
+        if self.patterns or not isinstance(self.measurement, str):
+            require_distinct(self.names)
+            # patterns are names, as far as a declaration can be checked without the bucket
+            self.each(self.patterns)
             return
         specs = self.specs()
         if not specs:
@@ -134,18 +141,47 @@ class Lifecycle:
             Duration.of(self.heal)
         self.require_kept(None if self.run_every is None else Duration.of(self.run_every).timedelta)
 
-    def each(self) -> list[Lifecycle]:
-        """One lifecycle for each measurement; names of tiers get the measurement, as those of operators do."""
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The measurements as they are declared: names and patterns."""
+        # texts_of would make plain texts of measurements that were found
         if isinstance(self.measurement, str):
+            return (self.measurement,)
+        texts_of(self.measurement, "measurement")
+        return tuple(self.measurement)
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The measurements that stand for those that the bucket has."""
+        return patterns_of(self.names)
+
+    @property
+    def arrival_bucket(self) -> str:
+        """The bucket where points arrive: that of the validation, when it has one of its own."""
+        return (self.validation.bucket if self.validation else None) or self.source_bucket
+
+    def each(self, known: Iterable[str] | None = None) -> list[Lifecycle]:
+        """One lifecycle for each measurement; names of tiers get the measurement, as those of operators do.
+
+        :param known: the measurements of the bucket, among which patterns choose
+        :raises ConfigurationError: when there are patterns, and it is not known what they stand for
+        """
+        if not self.patterns and isinstance(self.measurement, str):
             return [self]
+        if self.patterns and known is None:
+            what = f"measurement {', '.join(map(repr, self.patterns))} stands for those that the bucket has in a run"
+            raise ConfigurationError(what, written="nothing", fix="ask the bucket, or name the measurements")
         return [
             replace(self, measurement=name, tiers=[_named_for(tier, name) for tier in self.tiers])
-            for name in self.measurement
+            for name in found_measurements(self.names, known or ())
         ]
 
     def specs(self) -> list[RollupSpec]:
-        """The rollups of each measurement, from the finest to the coarsest."""
-        if not isinstance(self.measurement, str):
+        """The rollups of each measurement, from the finest to the coarsest.
+
+        :raises ConfigurationError: when there are patterns
+        """
+        if self.patterns or not isinstance(self.measurement, str):
             return [spec for one in self.each() for spec in one.specs()]
         specs: list[RollupSpec] = []
         aggregates: Aggregates = ()
@@ -225,7 +261,7 @@ class Lifecycle:
         :raises ConfigurationError: naming the bucket and the lag
         """
         source, waited = (self.source_bucket, self.retention), timedelta()
-        for tier, spec in zip(self.tiers, self.each()[0].specs(), strict=True):
+        for tier, spec in zip(self.tiers, self.each(self.patterns)[0].specs(), strict=True):
             # a tier waits for all tiers below it, and these for their own lateness
             waited = max(waited, Duration.of(tier.lateness, allow_zero=True).timedelta)
             lag = longest_window(spec.grid.grid()) + waited + (run_every or timedelta())
@@ -236,13 +272,6 @@ class Lifecycle:
             use = f"they are up to {lag} old when they are written {total}"
             _require_kept(tier.bucket, tier.retention, lag, use)
             source = (tier.bucket, tier.retention)
-
-
-def _require_distinct(names: tuple[str, ...]) -> None:
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled or not names:
-        what = f"measurement {', '.join(doubled)} is given twice" if doubled else "there is no measurement"
-        raise ConfigurationError(what, written="nothing", fix="name each measurement once")
 
 
 def _named_for(tier: Tier, measurement: str) -> Tier:

@@ -88,7 +88,8 @@ def test_example_is_read_when_the_guide_shows_it(tmp_path: Path) -> None:
     assert len(examples) >= 2
     for example in examples:
         (tmp_path / "rules.yaml").write_text("- {rule: range, field: temperature, high: 85}\n")
-        assert Lifecycle.from_yaml(written(tmp_path, example)).specs()
+        made = Lifecycle.from_yaml(written(tmp_path, example))
+        assert all(one.specs() for one in made.each(made.patterns))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,123 @@
+"""A lifecycle file in a DAG: what its patterns stand for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from dev.airflow_process import AirflowProcess
+from dev.influx_http import InfluxAddress
+from tests import oracle
+
+pytestmark = [pytest.mark.airflow, pytest.mark.live, pytest.mark.timeout(600)]
+
+NAMES = ["cpu", "disk", "mem", "net", "system"]
+PARTS = ["count", "sum", "min", "max"]
+FIRST, LAST = "2025-03-01", "2025-03-04"
+ALWAYS = ("1970-01-01T00:00:00Z", "2100-01-01T00:00:00Z")
+GROUP = "hosts"
+
+
+class Scene:
+    """Three days of six measurements, and a DAG of a file."""
+
+    def __init__(self, airflow: AirflowProcess, place: InfluxAddress, path: Path) -> None:
+        self.airflow, self.place, self.path = airflow, place, path
+        self.address = (place.url, place.org, place.token)
+        place.fresh_buckets("raw")
+        times = pd.date_range(FIRST, LAST, freq="10min", inclusive="left", tz="UTC")
+        self.points = {
+            name: pd.DataFrame(
+                {"_time": times, "host": "a", "usage": [float(at * k % 97) for at in range(len(times))]}
+            )
+            for k, name in enumerate([*NAMES, "swap"], start=5)
+        }
+        for name, table in self.points.items():
+            rows = zip(table["_time"], table["usage"], strict=True)
+            for _ in place.write("raw", (f"{name},host=a usage={usage} {at.value}" for at, usage in rows)):
+                pass
+
+    def declare(self, **values: Any) -> None:
+        """Write the file."""
+        tiers = values["tiers"]
+        buckets = [{"name": name} for name in (*(tier["bucket"] for tier in tiers), "rollup_ledger")]
+        self.path.write_text(json.dumps({"source_bucket": "raw", "buckets": buckets} | values))
+
+    def run(self, day: str) -> dict[str, str]:
+        """Run all tasks for a day; the state of each task instance of all runs, by task."""
+        stop = pd.Timestamp(day, tz="UTC") + pd.Timedelta("1D")
+        environment = {
+            "AIRFLOW_CONN_INFLUX_ROLLUP_DEFAULT": self.place.connection(),
+            "CHANGED_LIFECYCLE": str(self.path),
+        }
+        self.airflow.cli("dags", "test", "changed_lifecycle", stop.isoformat(), environment=environment)
+        query = """select ti.task_id, ti.map_index, ti.state from task_instance ti
+            where ti.dag_id = 'changed_lifecycle'"""
+        return {f"{task}{'' if at < 0 else f'[{at}]'}": state for task, at, state in self.airflow.rows(query)}
+
+    def receipts(self) -> dict[str, dict[str, int]]:
+        """Generation of each committed window, by pipeline and start."""
+        flux = f"""from(bucket: "rollup_ledger") |> range(start: {ALWAYS[0]}, stop: {ALWAYS[1]})
+            |> filter(fn: (r) => r._measurement == "window_receipt" and r.stage == "rollup")
+            |> filter(fn: (r) => r._field == "state" or r._field == "generation")
+            |> toString() |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")"""
+        found: dict[str, dict[str, int]] = {}
+        for row in oracle.query(*self.address, flux):
+            assert row["state"] == "COMMITTED"
+            start = pd.Timestamp(row["_time"], tz="UTC").isoformat()
+            found.setdefault(row["pipeline"], {})[start] = int(row["generation"])
+        return found
+
+    def differences(
+        self, bucket: str, every: str, aggregates: list[str], last: str, *names: str
+    ) -> list[str]:
+        """What pandas makes of the points, compared with a tier."""
+        found = []
+        for name in names:
+            target = oracle.read_target(*self.address, bucket, name, *ALWAYS)
+            spans = oracle.windows(FIRST, last, every)
+            expected = oracle.rollup(self.points[name], ["host"], spans, {"usage": aggregates})
+            found += oracle.compare(target, expected)
+        return found
+
+
+@pytest.fixture
+def scene(
+    real_airflow: AirflowProcess, new_organisation: Callable[[], InfluxAddress], tmp_path: Path
+) -> Iterator[Scene]:
+    place = new_organisation()
+    with place.buckets_made_meanwhile_deleted():
+        yield Scene(real_airflow, place, tmp_path / "hosts.yaml")
+
+
+def test_each_measurement_that_a_pattern_finds_has_tasks_and_receipts_of_its_own(scene: Scene) -> None:
+    tiers = [
+        {"bucket": "halves", "every": "30m", "aggregates": PARTS, "name": "halves"},
+        {"bucket": "hours", "every": "1h"},
+    ]
+    scene.declare(measurement=["*", "!s*"], tiers=tiers)
+    states = scene.run(FIRST)
+    found = [name for name in NAMES if name != "system"]
+    assert set(states.values()) == {"success"}
+    assert sorted(states) == sorted(
+        [f"{GROUP}.buckets", f"{GROUP}.discover"]
+        + [
+            f"{GROUP}.measurement.{task}[{at}]"
+            for task in ("rollup_30m", "rollup_1h")
+            for at in range(len(found))
+        ]
+    )
+    assert {name: len(windows) for name, windows in scene.receipts().items()} == {
+        **{f"halves:{name}": 48 for name in found},
+        **{f"halves/{name}->hours@1h": 24 for name in found},
+    }
+    assert scene.differences("hours", "1h", PARTS, "2025-03-02", *found) == []
+    labels = scene.airflow.rows(
+        "select distinct rendered_map_index from task_instance where dag_id = 'changed_lifecycle' and map_index >= 0"
+    )
+    assert sorted(label for (label,) in labels) == found
