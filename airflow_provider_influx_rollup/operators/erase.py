@@ -65,6 +65,7 @@ class EraseSeriesOperator(SourceArchiveOperator):
         "require_archive",
         "signing_key",
     )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"tags": "json"}
     ui_color = "#f4dcdc"
 
     def __init__(

@@ -79,6 +79,7 @@ class FluxReconcileOperator(WindowStageOperator, LedgerStageOperator, Deferrable
         "max_windows",
         *DECLARED_FIELDS,
     )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"aggregates": "json", "tags": "json"}
     ui_color = "#e4f1e4"
 
     def __init__(

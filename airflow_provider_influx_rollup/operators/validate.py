@@ -89,7 +89,11 @@ class FluxValidateOperator(WindowStageOperator, LedgerStageOperator, DeferrableV
         "warm_up",
     )
     template_ext: Sequence[str] = RULE_FILES
-    template_fields_renderers: ClassVar[dict[str, str]] = {"rules": "yaml", "transformations": "py"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "rules": "yaml",
+        "transformations": "py",
+        "tags": "json",
+    }
     ui_color = "#e4f4e4"
 
     def __init__(

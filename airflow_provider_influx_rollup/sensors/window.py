@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
@@ -101,6 +101,11 @@ class WindowCompleteSensor(InfluxSensor):
         "influx_conn_id",
         "org",
     )
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "expected_series": "json",
+        "retired": "json",
+        "tags": "json",
+    }
     ui_color = "#e4f0f8"
 
     def __init__(

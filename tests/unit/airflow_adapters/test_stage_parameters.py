@@ -285,3 +285,20 @@ def test_parameter_is_found_unread_when_only_a_method_that_nothing_calls_reads_i
     assert ("ignored", {"ignored"}) in list(parameters(Heedless))
     assert "flux" in attributes_read(Heedless)
     assert "ignored" not in attributes_read(Heedless)
+
+
+@pytest.mark.parametrize("cls", LEAST, ids=lambda cls: cls.__name__)
+def test_fields_that_hold_mappings_are_shown_as_such(cls: type[Any]) -> None:
+    annotations = {
+        name: str(parameter.annotation)
+        for base in reversed(cls.__mro__)
+        if "__init__" in vars(base)
+        for name, parameter in inspect.signature(vars(base)["__init__"]).parameters.items()
+    }
+    mappings = {
+        name
+        for name in cls.template_fields
+        if any(word in annotations.get(name, "") for word in ("Mapping", "ExpectedSeries"))
+    }
+    assert mappings - set(cls.template_fields_renderers) == set()
+    assert set(cls.template_fields_renderers) - set(cls.template_fields) == set()
