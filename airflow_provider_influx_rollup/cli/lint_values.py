@@ -1,4 +1,4 @@
-"""The values that ``lint`` gives to scripts and templates: on the command line, and in files."""
+"""The values that ``lint`` and ``tasks`` give to scripts and templates: on the command line, and in files."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
+    from argparse import _ArgumentGroup
+
     from airflow_provider_influx_rollup.templates.param import FluxParam
 
 _TYPED = frozenset({"kind", "value", "default"})
 
 
-def add_values(parser: ArgumentParser) -> None:
-    """Options for values."""
+def add_params(parser: ArgumentParser) -> _ArgumentGroup:
+    """Options for values of ``params``, in a group of their own, which is returned."""
     group = parser.add_argument_group("values of scripts and templates")
     group.add_argument(
         "--param",
@@ -31,6 +33,12 @@ def add_values(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="values of params as YAML or JSON: NAME: VALUE, or NAME: {kind: float, default: 0.5}",
     )
+    return group
+
+
+def add_values(parser: ArgumentParser) -> None:
+    """Options for values."""
+    group = add_params(parser)
     group.add_argument("--environments", metavar="FILE", help="values of env, for each environment, as YAML")
     group.add_argument("--environment", metavar="NAME", help="which of the environments")
     group.add_argument(

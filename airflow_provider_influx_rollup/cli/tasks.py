@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.cli.arguments import Parser, add_connection, add_interval
 from airflow_provider_influx_rollup.cli.exit_codes import EXPLANATION, RIGHT, WRONG
+from airflow_provider_influx_rollup.cli.lint_values import add_params, params_of
 from airflow_provider_influx_rollup.cli.tasks_adopt import add_adopt_arguments, adopt
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError
 from airflow_provider_influx_rollup.windows.interval import format_instant
@@ -69,6 +70,7 @@ def _add_deploy(parser: ArgumentParser) -> None:
     )
     group.add_argument("--timezone", default="UTC", help="zone in which days, months and years begin (UTC)")
     group.add_argument("--overwrite", action="store_true", help="replace what was changed by hand")
+    add_params(parser)
 
 
 def run(args: Namespace, output: Output) -> int:
@@ -219,6 +221,7 @@ def _spec(args: Namespace, name: str) -> TaskSpec:
         every=args.every,
         timezone=args.timezone,
         pipeline=args.task_pipeline,
+        params=None if is_name else params_of(args),
         overwrite=args.overwrite,
     )
 

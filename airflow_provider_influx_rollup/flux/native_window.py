@@ -49,10 +49,17 @@ def with_window(script: str, package: Mapping[str, Any], every: Duration, timezo
     :raises ConfigurationError: when the windows are local ones that Flux cannot compute
     """
     imports, value = _window(every, timezone)
+    return inserted(script, package, "\n".join((*imports, BEGIN, f"option v = {value}")))
+
+
+def inserted(script: str, package: Mapping[str, Any], text: str) -> str:
+    """Return the script with lines after its imports.
+
+    :param package: the server's syntax tree of the script
+    """
     position = _end_of_imports(script, package)
     before, after = script[:position], script[position:]
-    option = "\n".join((*imports, BEGIN, f"option v = {value}"))
-    return f"{before}\n{option}\n{after}" if before else f"{option}\n\n{after}"
+    return f"{before}\n{text}\n{after}" if before else f"{text}\n\n{after}"
 
 
 def without_window(script: str) -> str:
@@ -130,4 +137,4 @@ def _calendar(unit: str, every: Duration, timezone: str) -> str:
 }})()"""
 
 
-__all__ = ["needs_window", "with_window", "without_window"]
+__all__ = ["inserted", "needs_window", "with_window", "without_window"]

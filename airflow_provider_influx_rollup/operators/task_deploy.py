@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.declared_values import declared_duration
-from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
+from airflow_provider_influx_rollup.operators._flux_template import FluxTemplateOperator
 from airflow_provider_influx_rollup.operators._options import plain_truth, truth
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.steps.step import Steps
 
 
-class InfluxTaskDeployOperator(InfluxStageOperator):
+class InfluxTaskDeployOperator(FluxTemplateOperator):
     """Bring a task into InfluxDB as its script says; doing so twice changes nothing.
 
     The script is checked before InfluxDB keeps it. Where it reads ``v.timeRangeStart`` and the like, which InfluxDB defines
@@ -30,7 +30,9 @@ class InfluxTaskDeployOperator(InfluxStageOperator):
     ``action`` is ``created``, ``updated``, ``adopted``, ``deleted``, ``unchanged``, or with ``dry_run`` ``drifted``. The
     unified diff is in the log.
 
-    :param flux: the script with its ``option task``, or the path of a ``.flux`` file; not needed with ``state="absent"``
+    :param flux: the script with its ``option task``, or the path of a ``.flux`` file; a template, see
+        ``FluxTemplateOperator``; not needed with ``state="absent"``
+    :param params_flux: values of ``params.<name>``, which become a part of the task's script: no secrets
     :param name: the task's name; must be that of ``option task``, which is the default
     :param state: ``"active"``, ``"inactive"`` (paused), or ``"absent"`` (deleted)
     :param pipeline: what the description calls the pipeline
@@ -43,8 +45,9 @@ class InfluxTaskDeployOperator(InfluxStageOperator):
 
     verb: ClassVar[str] = "task_deploy"
     template_fields: Sequence[str] = (
-        *InfluxStageOperator.template_fields,
+        *FluxTemplateOperator.template_fields,
         "flux",
+        "params_flux",
         "name",
         "state",
         "pipeline",
@@ -52,8 +55,7 @@ class InfluxTaskDeployOperator(InfluxStageOperator):
         "timezone",
         "overwrite",
     )
-    template_ext: Sequence[str] = (".flux",)
-    template_fields_renderers: ClassVar[dict[str, str]] = {"flux": "sql"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {"flux": "sql", "params_flux": "json"}
     ui_color = "#f8f0e4"
 
     def __init__(
@@ -70,8 +72,7 @@ class InfluxTaskDeployOperator(InfluxStageOperator):
         dry_run: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.flux = flux
+        super().__init__(flux=flux, **kwargs)
         self.name = name
         self.state = state
         self.pipeline = pipeline
@@ -108,13 +109,14 @@ class InfluxTaskDeployOperator(InfluxStageOperator):
         from airflow_provider_influx_rollup.lifecycle.task_deploy.spec import TaskSpec
 
         return TaskSpec(
-            flux=self.flux,
+            flux=None if self.flux is None else str(self.flux),
             name=self.name,
             state=self.state,
             every=flux_text(self.every),
             timezone=self.timezone,
             pipeline=self.pipeline,
             dag_id=dag_id,
+            params=self.script_params(),
             overwrite=truth("overwrite", self.overwrite),
             on_raw_read=self.on_raw_read,  # type: ignore[arg-type] # the spec refuses others
         )

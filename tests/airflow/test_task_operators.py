@@ -6,10 +6,11 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+from airflow.providers.common.compat.sdk import DAG, AirflowSensorTimeout
 
 from airflow_provider_influx_rollup.airflow_compat import (
     AirflowException,
@@ -18,11 +19,12 @@ from airflow_provider_influx_rollup.airflow_compat import (
     TaskDeferred,
 )
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError, TemplateInvalid
 from airflow_provider_influx_rollup.operators.task_deploy import InfluxTaskDeployOperator
 from airflow_provider_influx_rollup.operators.task_run import InfluxTaskRunOperator
 from airflow_provider_influx_rollup.sensors.task_run import InfluxTaskRunSensor
 from airflow_provider_influx_rollup.steps.tasks import ListRuns
+from airflow_provider_influx_rollup.templates.param import FluxParam
 from tests.scenes.native_scene import HOUR, SLOW, START, named_task, script
 from tests.scenes.task_scene import fire, make_context, reborn
 
@@ -139,3 +141,26 @@ def test_a_kill_cancels_the_run_in_influxdb(client: InfluxClient, name: str) -> 
     (run,) = client.tasks.list_runs(ListRuns(task.id))
     assert run.status == "canceled"
     assert run.scheduled_for == START + timedelta(hours=1)
+
+
+def test_a_script_is_a_template_with_values(
+    client: InfluxClient, name: str, flux: str, tmp_path: Path
+) -> None:
+    text = flux.replace(f'"{name}"', "{{ env.name | flux }}").replace('== "m"', "== params.m")
+    (tmp_path / "task.flux").write_text(text)
+    with DAG("d", schedule=None, start_date=START, template_searchpath=[str(tmp_path)]):
+        task = InfluxTaskDeployOperator(
+            task_id="deploy", influx_conn_id="tele", flux="task.flux", environments={"dev": {"name": name}},
+            environment="dev", params_flux={"m": FluxParam("string", "{{ 'm' }}")},
+        )  # fmt: skip
+    task.resolve_template_files()
+    task.render_template_fields(make_context())
+    assert task.execute(make_context())["action"] == "created"
+    (made,) = client.tasks.find(name)
+    assert 'option params = {"m": "m"}' in made.flux
+    with DAG("e", schedule=None, start_date=START):
+        bare = InfluxTaskDeployOperator(
+            task_id="deploy", influx_conn_id="tele", flux=f"{flux}\n// {{{{ ds }}}}"
+        )
+    with pytest.raises(TemplateInvalid, match="flux"):
+        bare.resolve_template_files()

@@ -178,3 +178,14 @@ def test_no_script_is_deployed_when_one_of_several_is_wrong(
     assert (code, told["error"]["name"]) == (1, "ScriptInvalid")
     assert told["error"]["message"].startswith(f"{wrong}: ")
     assert client.tasks.find(name) == []
+
+
+def test_values_are_given_on_the_command_line(
+    client: InfluxClient, name: str, file: Path, ask: Callable[..., tuple[int, dict[str, Any]]]
+) -> None:
+    file.write_text(file.read_text().replace('== "m"', "== params.m"))
+    assert ask("deploy", "--param", "m=x y", str(file))[0] == 0
+    assert 'option params = {"m": "x y"}' in client.tasks.find(name)[0].flux
+    assert ask("diff", str(file), "--param", "m=x y")[0] == 0
+    assert ask("diff", str(file), "--param", "m=z")[0] == 1
+    assert ask("diff", str(file), "--param", "m")[0] == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from airflow_provider_influx_rollup.lifecycle.task_deploy.task_deploy import dep
 from airflow_provider_influx_rollup.steps.tasks import LabelTask, UpdateTask
 from dev.influx_http import InfluxAddress
 from tests.conftest import InfluxServer
-from tests.scenes.native_scene import clock, deploy, named_task, script, told
+from tests.scenes.native_scene import HOUR, START, clock, deploy, named_task, run_to_its_end, script, told
 
 pytestmark = pytest.mark.live
 
@@ -242,3 +243,25 @@ def test_a_token_that_may_not_label_deploys_all_the_same(
     assert any("does not get its labels" in line for line in said)
     assert kept(client, name).labels == ()
     assert '"dag_id": "d"' in kept(client, name).description
+
+
+def test_values_of_params_become_a_part_of_the_task(client: InfluxClient, name: str, flux: str) -> None:
+    text = flux.replace(
+        'r._measurement == "m"', 'r._measurement == params.m and r.site == params["it\'s \\"q\\""]'
+    )
+    values = {"m": "m", 'it\'s "q"': 'a"${x}\n', "n": -1.5, "every": timedelta(minutes=90)}
+    assert deploy(client, text, params=values)["action"] == "created"
+    task = kept(client, name)
+    assert deploy(client, text, params=values)["action"] == "unchanged"
+    assert "// the values of the deploy" in task.flux
+    # the value stays a text, whatever it holds
+    found = run_to_its_end(client, task.id, START + HOUR)
+    assert found.status == "success", found.log
+    other = deploy(client, text, params=values | {"n": 2})
+    assert (other["action"], other["lines_added"], other["lines_removed"]) == ("updated", 1, 1)
+    with pytest.raises(ScriptError, match="params"):
+        deploy(client, text)
+    with pytest.raises(ScriptInvalid, match="sets params itself"):
+        deploy(client, f"option params = {{m: 1}}\n{text}", params=values)
+    with pytest.raises(ConfigurationError, match="the parameter params"):
+        deploy(client, text, params={"m": object()})

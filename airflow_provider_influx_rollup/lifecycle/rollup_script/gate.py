@@ -83,8 +83,7 @@ def plan_gate(
     :raises ConfigurationError: when it writes into a bucket that it reads, or a parameter has no Flux type
     """
     facts = yield from _facts(script, params, window)
-    if not is_native:
-        _refuse_conflicts(facts, params, window)
+    _refuse_conflicts(facts, params, window, is_native=is_native)
     _refuse_buckets(facts, target_bucket, window)
     _refuse_lost_columns(facts, window)
     _refuse_ranges(facts, allow_fixed_ranges, window)
@@ -146,16 +145,17 @@ def _script_error(error: InfluxRejected, window: Interval) -> ScriptError:
     return ScriptInvalid(what, window=window, written=NOTHING_WRITTEN, fix=cure_of_script(error))
 
 
-def _refuse_conflicts(facts: ScriptFacts, params: Mapping[str, object] | None, window: Interval) -> None:
+def _refuse_conflicts(
+    facts: ScriptFacts, params: Mapping[str, object] | None, window: Interval, *, is_native: bool
+) -> None:
     """Refuse a script that sets what the run binds.
 
     :raises ScriptInvalid: with the name
     """
     own = facts.options | facts.top_names
-    bound = {"v": "v", "now": "now", "profiler.enabledProfilers": "profiler.enabledProfilers"}
-    if params is not None:
-        bound["params"] = "params"
-    for name in bound:
+    # a task of InfluxDB may set its window itself
+    bound = [] if is_native else ["v", "now", "profiler.enabledProfilers"]
+    for name in [*bound, *([] if params is None else ["params"])]:
         if name in own:
             what = f"the script sets {name} itself, but each run binds it to its own window"
             fix = f"remove the line that sets {name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRejected, ScriptInvalid
+from airflow_provider_influx_rollup.flux.native_params import with_params
 from airflow_provider_influx_rollup.flux.native_window import needs_window, with_window
 from airflow_provider_influx_rollup.flux.plan import plan_extern
 from airflow_provider_influx_rollup.flux.script import TaskOption
@@ -30,19 +31,29 @@ def wanted_task(spec: TaskSpec, window: Interval) -> Steps[WantedTask]:
     script = spec.flux or ""
     period = Duration.of(spec.every) if spec.every else Duration.of(window.duration)
     verdict = yield from plan_gate(
-        script, window=window, window_period=period, on_raw_read=spec.on_raw_read, is_native=True
+        script,
+        window=window,
+        window_period=period,
+        params=spec.params,
+        on_raw_read=spec.on_raw_read,
+        is_native=True,
     )
     option = verdict.facts.task
     name = _name(option, spec)
     every = Duration.of(spec.every) if spec.every else option.every if option else None
     package = yield from ask(ParseScript(script))
+    is_own = spec.params is not None
+    if spec.params is not None:
+        # InfluxDB binds nothing to the runs of its tasks
+        script = with_params(script, package, spec.params)
+        package = yield from ask(ParseScript(script))
     if needs_window(package):
         if every is None:
             what = f"task {name!r} has a cron, and reads v: how long its windows are is not known"
             raise ConfigurationError(what, written="nothing", fix="give every, such as every='1h'")
-        script = with_window(script, package, every, spec.timezone)
-        if verdict.plan is not None:
-            yield from _try_out(script, window)
+        script, is_own = with_window(script, package, every, spec.timezone), True
+    if is_own and verdict.plan is not None:
+        yield from _try_out(script, window)
     record = DeployRecord(
         script=script_hash(script),
         status=spec.state,
@@ -79,7 +90,10 @@ def _try_out(script: str, window: Interval) -> Steps[None]:
     try:
         yield from ask(Query(script, extern=plan_extern(), now=EMPTY_TIME.stop, as_sent=True))
     except InfluxRejected as error:
-        what = f"InfluxDB refuses the script with its own v: {error.what}"
+        what = f"InfluxDB refuses the script with what was put into it: {error.what}"
         raise ScriptInvalid(
-            what, window=window, written="nothing was read or written", fix="set v in the script itself"
+            what,
+            window=window,
+            written="nothing was read or written",
+            fix="set v and params in the script itself",
         ) from error

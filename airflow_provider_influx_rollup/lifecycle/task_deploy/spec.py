@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.rollup_script.gate import OnRawRead
@@ -26,6 +28,7 @@ class TaskSpec:
     :param timezone: IANA zone in which windows of days, months and years begin
     :param pipeline: what the description calls the pipeline
     :param dag_id: the DAG that deploys it
+    :param params: values of ``params.<name>``, which become a part of the script; None for none
     :param overwrite: whether what was changed by hand may be lost
     :param on_raw_read: what a script that reads raw points does: ``"fail"``, ``"warn"`` or ``"allow"``
     :raises ConfigurationError: when the values contradict each other
@@ -38,6 +41,7 @@ class TaskSpec:
     timezone: str = "UTC"
     pipeline: str | None = None
     dag_id: str = ""
+    params: Mapping[str, Any] | None = None
     overwrite: bool = False
     on_raw_read: OnRawRead = "warn"
 
