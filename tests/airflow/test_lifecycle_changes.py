@@ -1,4 +1,4 @@
-"""A lifecycle file in a DAG: what its patterns stand for."""
+"""A lifecycle file in a DAG: run, changed, and run again. Only what the change is about is redone, as the plan says before."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from airflow_provider_influx_rollup.cli.main import main
 from dev.airflow_process import AirflowProcess
 from dev.influx_http import InfluxAddress
 from tests import oracle
@@ -100,9 +101,9 @@ def test_each_measurement_that_a_pattern_finds_has_tasks_and_receipts_of_its_own
         {"bucket": "halves", "every": "30m", "aggregates": PARTS, "name": "halves"},
         {"bucket": "hours", "every": "1h"},
     ]
-    scene.declare(measurement=["*", "!s*"], tiers=tiers)
+    scene.declare(measurement=["*", "!s*", "!disk", "!net"], tiers=tiers)
     states = scene.run(FIRST)
-    found = [name for name in NAMES if name != "system"]
+    found = ["cpu", "mem"]
     assert set(states.values()) == {"success"}
     assert sorted(states) == sorted(
         [f"{GROUP}.buckets", f"{GROUP}.discover"]
@@ -121,3 +122,68 @@ def test_each_measurement_that_a_pattern_finds_has_tasks_and_receipts_of_its_own
         "select distinct rendered_map_index from task_instance where dag_id = 'changed_lifecycle' and map_index >= 0"
     )
     assert sorted(label for (label,) in labels) == found
+
+
+@pytest.mark.slow
+def test_only_what_a_change_is_about_is_redone_and_the_plan_says_so_before(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiers: list[dict[str, Any]] = [
+        {"bucket": "halves", "every": "30m", "aggregates": PARTS, "name": "halves"},
+        {"bucket": "hours", "every": "1h", "name": "hours"},
+        {"bucket": "days", "every": "1d", "aggregates": ["count", "max"], "name": "days"},
+    ]
+    scene.declare(measurement=NAMES, tiers=tiers)
+    for day in (FIRST, "2025-03-02"):
+        assert set(scene.run(day).values()) == {"success"}
+    before = scene.receipts()
+    assert {name: len(windows) for name, windows in before.items()} == {
+        f"{tier}:{name}": count
+        for tier, count in (("halves", 96), ("hours", 48), ("days", 2))
+        for name in NAMES
+    }
+    for bucket, every, names in (
+        ("halves", "30min", PARTS),
+        ("hours", "1h", PARTS),
+        ("days", "24h", ["count", "max"]),
+    ):
+        assert scene.differences(bucket, every, names, "2025-03-03", *NAMES) == []
+
+    # another aggregate, a tier between, and a measurement more
+    tiers[2]["aggregates"] = ["count", "max", "mean"]
+    tiers.insert(2, {"bucket": "shifts", "every": "8h", "aggregates": PARTS, "name": "shifts"})
+    scene.declare(measurement=[*NAMES, "swap"], tiers=tiers, heal="2d")
+    for variable, value in zip(("URL", "ORG", "TOKEN"), scene.address, strict=True):
+        monkeypatch.setenv(f"INFLUX_{variable}", value)
+    capsys.readouterr()
+    code = main(["plan", "--lifecycle", str(scene.path), "--from", FIRST, "--to", "2025-03-03", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    planned = {one["pipeline"]: one["needed"]["windows"] for one in told["pipelines"]}
+    assert (code, told["buckets_to_make"]) == (0, ["shifts"])
+    assert planned == {
+        **{f"{tier}:{name}": 0 for tier in ("halves", "hours") for name in NAMES},
+        **{f"{tier}:{name}": count for tier, count in (("shifts", 6), ("days", 2)) for name in NAMES},
+        "halves:swap": 96,
+        "hours:swap": 48,
+        "shifts:swap": 6,
+        "days:swap": 2,
+    }
+
+    assert set(scene.run("2025-03-03").values()) == {"success"}
+    after = scene.receipts()
+    redone = {
+        name: sum(
+            before.get(name, {}).get(start) != generation
+            for start, generation in windows.items()
+            if start < "2025-03-03"
+        )
+        for name, windows in after.items()
+    }
+    assert redone == planned
+    for bucket, every, names in (
+        ("halves", "30min", PARTS),
+        ("hours", "1h", PARTS),
+        ("shifts", "8h", PARTS),
+        ("days", "24h", ["count", "max", "mean"]),
+    ):
+        assert scene.differences(bucket, every, names, LAST, *NAMES, "swap") == []
