@@ -142,7 +142,10 @@ def find_aggregate(name: str) -> Aggregate:
     quantile = float(matched[1]) / 100
     if matched[2]:
         return _sketched(name, "quantile_sketch", numeric_only=True, quantile=quantile)
-    flux = f'toFloat() |> quantile(q: {quantile!r}, method: "exact_mean")'
+    # a task of InfluxDB reads only some 15 digits of a number
+    is_short = float(f"{quantile:.15g}") == quantile
+    q = repr(quantile) if is_short else f"{matched[1]} / 100.0"
+    flux = f'toFloat() |> quantile(q: {q}, method: "exact_mean")'
     return Aggregate(
         name=name, source=Source.RAW, numeric_only=True, mergeable=False, flux=flux, quantile=quantile
     )

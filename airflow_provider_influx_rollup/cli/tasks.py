@@ -183,7 +183,7 @@ def _history_answer(history: TaskHistory) -> dict[str, Any]:
 
 def _reason(run: TaskRun) -> str:
     """Reason why a run failed."""
-    from airflow_provider_influx_rollup.lifecycle.task_run.follow import reason_of
+    from airflow_provider_influx_rollup.lifecycle.native_tasks.follow import reason_of
 
     return reason_of(run) if run.has_failed else ""
 

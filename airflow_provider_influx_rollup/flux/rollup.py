@@ -108,6 +108,14 @@ def render_window(run: EqualRun, chain: Chain) -> str:
     )
 
 
+def render_chain(source: RollupSource, run: EqualRun, chain: Chain) -> str:
+    """A chain up to its rows, one for each series and window; of an extreme one for each series."""
+    return (
+        f"{render_source(source, run.interval, [chain.field])}\n"
+        f"  {render_window(_in_one(run) if chain.is_extreme else run, chain)}"
+    )
+
+
 def render_rollup(
     source: RollupSource,
     chains: Sequence[Chain],
@@ -125,8 +133,7 @@ def render_rollup(
     """
     renamed = target_measurement if target_measurement != source.measurement else None
     statements = [
-        f"{render_source(source, run.interval, [chain.field])}\n"
-        f"  {render_window(_in_one(run) if chain.is_extreme else run, chain)}\n"
+        f"{render_chain(source, run, chain)}\n"
         f"{_written(chain, target_bucket, renamed) if chain.is_written else RETURNED}"
         f"{f'  |> {chain.flux_function}()' + NEW_LINE if chain.is_extreme else ''}"
         f'  |> yield(name: "{run_number}:{number}")'

@@ -19,6 +19,8 @@ from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.ledger.claimed_windows import OVERTAKEN, claim_again
 from airflow_provider_influx_rollup.lifecycle.ledger.late_arrivals import late_arrivals
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
+from airflow_provider_influx_rollup.lifecycle.rollup.native import NativeWay
+from airflow_provider_influx_rollup.lifecycle.rollup.native_leftovers import remove_leftovers
 from airflow_provider_influx_rollup.lifecycle.rollup.tier_commits import commits_below
 from airflow_provider_influx_rollup.lifecycle.rollup.verify import (
     Verification,
@@ -65,11 +67,14 @@ def commit_block(
     lines: list[str],
     totals: Mapping[str, int] | None,
     now: Clock,
+    *,
+    is_native: bool = False,
 ) -> Steps[Committed]:
     """Write, verify and commit a block.
 
     :param lines: the records that make its windows WRITING
     :param totals: source points of each field; None when the block is only a part of what was counted
+    :param is_native: whether tasks of InfluxDB compute it
     """
     began = now()
     if totals is None:
@@ -80,7 +85,9 @@ def commit_block(
     try:
         if book.has_torn(job.windows):
             yield from restore_set_aside(job)
-        verdict, too_large, book = yield from _write_until_right(job, book, totals, now)
+        if is_native:
+            yield from remove_leftovers(job, book, now)
+        verdict, too_large, book = yield from _write_until_right(job, book, totals, now, is_native=is_native)
     except InfluxRollupError as error:
         error.window = error.window or job.span
         error.written = error.written or "some rows may be; the windows stay WRITING in the ledger"
@@ -127,7 +134,7 @@ def _mark_and_count(job: RollupBlock, lines: list[str]) -> Steps[Mapping[str, in
 
 
 def _write_until_right(
-    job: RollupBlock, book: ReceiptBook, totals: Mapping[str, int], now: Clock
+    job: RollupBlock, book: ReceiptBook, totals: Mapping[str, int], now: Clock, *, is_native: bool
 ) -> Steps[tuple[Verification, Mapping[str, set[int]], ReceiptBook]]:
     """Write and verify until target and source agree; a source that never rests is an error.
 
@@ -145,7 +152,13 @@ def _write_until_right(
     below = yield from commits_below(job)
     for number in range(MAX_ROUNDS):
         began = now()
-        written = yield from write_windows(job, totals, book, is_untouched=not number)
+        # what rests on InfluxDB's to() may never be what a query returns: the last round asks
+        way = (
+            NativeWay(job=job, book=book, now=now, round_number=number)
+            if is_native and number + 1 < MAX_ROUNDS
+            else None
+        )
+        written = yield from write_windows(job, totals, book, is_untouched=not number, way=way)
         taken, verdict = written.overtaken, None
         if not taken:
             verdict = yield from _verify(job, book, written)

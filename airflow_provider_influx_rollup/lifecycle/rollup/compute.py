@@ -39,6 +39,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.chains import (
     rollup_scripts,
     scripts_of,
 )
+from airflow_provider_influx_rollup.lifecycle.rollup.native import NativeWay
 from airflow_provider_influx_rollup.lifecycle.rollup.tier_compute import compute_tier
 from airflow_provider_influx_rollup.lifecycle.source.raw_read import read_raw_points
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock, tags_of_few
@@ -99,12 +100,17 @@ class Computed:
 
 
 def compute_windows(
-    job: RollupBlock, totals: Mapping[str, int], *, leave_out: Collection[str] = ()
+    job: RollupBlock,
+    totals: Mapping[str, int],
+    *,
+    leave_out: Collection[str] = (),
+    way: NativeWay | None = None,
 ) -> Steps[Computed]:
     """Compute every column of a block and write nothing.
 
     :param totals: how many points each field has, so that reads can be bounded
     :param leave_out: fields that InfluxDB could compute, which are not wanted now
+    :param way: lets tasks of InfluxDB compute; None asks by queries
     """
     if job.spec.source_tier is not None:
         merged = yield from compute_tier(job, totals)
@@ -117,8 +123,9 @@ def compute_windows(
     if from_parts:
         yield from _compute_from_parts(job, from_parts, computed)
     pushed = [name for name in in_influx if name not in leave_out]
-    for script in rollup_scripts(job, pushed):
-        add_answer(job, computed, (yield from ask(script)))
+    for some in [pushed] if way is None else way.parts(pushed):
+        for script in rollup_scripts(job, some):
+            add_answer(job, computed, (yield from (ask if way is None else way.answer)(script)))
     yield from join_doubled(job, computed, pushed)
     yield from compute_large_again(job, [*pushed, *from_parts], computed)
     return computed

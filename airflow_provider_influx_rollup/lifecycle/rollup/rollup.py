@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.pipeline.native_choice import require_native
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.heal import HealResult, heal_before, plan_healing
 from airflow_provider_influx_rollup.lifecycle.rollup.plan import tell_scripts
@@ -43,6 +44,7 @@ def roll_up(
     :param now: the clock, aware UTC
     :param dry_run: say what would be done and write nothing
     :param options: healing, checkpoints, and what an error of one window does
+    :raises ConfigurationError: when tasks of InfluxDB are to compute what they cannot
     :raises WindowMisaligned: when the grid does not tile the interval
     :raises WindowNotDue: when a window has not ended; its lateness is waited for
     :raises WindowFrozen: when retention reaches the windows
@@ -50,6 +52,8 @@ def roll_up(
     :raises SourceIncomplete: when a window is empty and ``empty_windows="fail"``
     :raises WindowsFailed: when some windows failed and the others are COMMITTED
     """
+    if options.is_native:
+        require_native(spec)
     began = now()
     windows = tuple(spec.grid.grid().windows(interval))
     whole = RollupRun(spec, run, now, options)

@@ -151,7 +151,8 @@ class _Work:
         lines = [*self.lines, *book.lines(block, State.WRITING, self.now())]
         try:
             totals = self.ready.plan.totals if is_whole else None
-            done = yield from commit_block(job, book, lines, totals, self.now)
+            is_native = self.options.is_native
+            done = yield from commit_block(job, book, lines, totals, self.now, is_native=is_native)
         except InfluxRollupError as error:
             self.torn.update(block)
             self._raise_if_of_the_run(error, block)

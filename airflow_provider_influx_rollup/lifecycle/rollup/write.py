@@ -17,6 +17,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.compute import (
     join_doubled,
 )
 from airflow_provider_influx_rollup.lifecycle.rollup.last_look import last_look
+from airflow_provider_influx_rollup.lifecycle.rollup.native import NativeWay, OvertakenError
 from airflow_provider_influx_rollup.lifecycle.rollup.verify import source_totals
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.rows import TargetRows, computed_rows
@@ -44,23 +45,34 @@ class Written:
 
 
 def write_windows(
-    job: RollupBlock, totals: Mapping[str, int], book: ReceiptBook, *, is_untouched: bool
+    job: RollupBlock,
+    totals: Mapping[str, int],
+    book: ReceiptBook,
+    *,
+    is_untouched: bool,
+    way: NativeWay | None = None,
 ) -> Steps[Written]:
     """Compute every column of a block and write it to the target.
 
     The worker writes what InfluxDB computed: half the work of ``wideTo``, and a query that was cut off and goes on in
-    the server has nothing to write. Only ``compute="server"`` writes inside InfluxDB.
+    the server has nothing to write. Only ``compute="server"`` writes inside InfluxDB, and not when tasks compute.
 
     :param totals: how many points each field has, so that reads can be bounded
     :param book: has the claim of the run, and the receipts that the windows had before they were WRITING
     :param is_untouched: whether the run has written none of their rows yet
+    :param way: lets tasks of InfluxDB compute; None asks by queries
     :raises WindowFrozen: when the windows were purged meanwhile, so that a part may be missing of what was read
     """
     in_influx, *_ = job.fields_by_way()
-    if job.spec.compute == "server":
+    is_inside = job.spec.compute == "server" and way is None
+    if is_inside:
         in_influx = yield from fields_in_reach(job, in_influx)
-    is_inside = job.spec.compute == "server" and bool(in_influx)
-    computed = yield from compute_windows(job, totals, leave_out=in_influx if is_inside else ())
+        is_inside = bool(in_influx)
+    try:
+        computed = yield from compute_windows(job, totals, leave_out=in_influx if is_inside else (), way=way)
+    except OvertakenError as error:
+        nothing = Computed()
+        return Written(nothing, computed_rows(job, nothing.blocks), None, error.windows)
     rows = computed_rows(job, computed.blocks)
     taken = yield from last_look(job, book, is_untouched=is_untouched)
     if taken:

@@ -11,6 +11,7 @@ from airflow_provider_influx_rollup.windows.duration import Duration
 
 FAIL_AT_END, FAIL_FAST = "fail_at_end", "fail_fast"
 HEAL_MAX_WINDOWS = 1000
+QUERY, NATIVE = "query", "native"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,7 @@ class RollupOptions:
     :param force: roll up FROZEN windows too, whatever is left of their points
     :param windows_per_block: most windows that are committed together; None: what takes some minutes at most
     :param on_window_error: ``"fail_at_end"``: the other windows are still rolled up; ``"fail_fast"``: the run ends
+    :param execution: ``"query"`` asks InfluxDB and waits for the answer, ``"native"`` lets tasks of InfluxDB compute
     :raises ConfigurationError: when one is not possible
     """
 
@@ -31,6 +33,7 @@ class RollupOptions:
     force: bool = False
     windows_per_block: int | None = None
     on_window_error: str = FAIL_AT_END
+    execution: str = QUERY
 
     def __post_init__(self) -> None:
         if self.heal is not None:
@@ -38,14 +41,18 @@ class RollupOptions:
         _require_positive("heal_max_windows", self.heal_max_windows)
         if self.windows_per_block is not None:
             _require_positive("windows_per_block", self.windows_per_block)
-        if self.on_window_error not in (FAIL_AT_END, FAIL_FAST):
-            what = f"on_window_error={self.on_window_error!r} is not possible"
-            raise ConfigurationError(what, written="nothing", fix=f"use one of {FAIL_AT_END}, {FAIL_FAST}")
+        _require_one_of("on_window_error", self.on_window_error, (FAIL_AT_END, FAIL_FAST))
+        _require_one_of("execution", self.execution, (QUERY, NATIVE))
 
     @property
     def fails_fast(self) -> bool:
         """Whether the first error of a window ends the run."""
         return self.on_window_error == FAIL_FAST
+
+    @property
+    def is_native(self) -> bool:
+        """Whether tasks of InfluxDB compute."""
+        return self.execution == NATIVE
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, for triggers."""
@@ -70,6 +77,12 @@ def texts_of(values: str | Sequence[str], name: str) -> tuple[str, ...]:
         what = f"{name}={values!r} is not possible"
         raise ConfigurationError(what, written="nothing", fix="give a text, or a list of texts")
     return tuple(several)
+
+
+def _require_one_of(name: str, value: object, choices: Sequence[str]) -> None:
+    if value not in choices:
+        what = f"{name}={value!r} is not possible"
+        raise ConfigurationError(what, written="nothing", fix=f"use one of {', '.join(choices)}")
 
 
 def _require_positive(name: str, number: object) -> None:

@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, TaskRunFailed
-from airflow_provider_influx_rollup.lifecycle.native_tasks.named import task_of_name
-from airflow_provider_influx_rollup.lifecycle.native_tasks.windows import due_at, windows_of
-from airflow_provider_influx_rollup.lifecycle.task_run.follow import (
+from airflow_provider_influx_rollup.lifecycle.native_tasks.follow import (
     FIRST_WAIT_SECONDS,
     follow,
     refuse_failure,
 )
+from airflow_provider_influx_rollup.lifecycle.native_tasks.named import task_of_name
+from airflow_provider_influx_rollup.lifecycle.native_tasks.windows import due_at, windows_of
 from airflow_provider_influx_rollup.lifecycle.task_run.spec import RunSpec
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report, Sleep
