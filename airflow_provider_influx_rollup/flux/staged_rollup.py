@@ -5,23 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow_provider_influx_rollup.aggregates.frame import Frame
 from airflow_provider_influx_rollup.flux import literals
+from airflow_provider_influx_rollup.flux.chains import RollupChains
 from airflow_provider_influx_rollup.flux.query import ArrowQuery
-from airflow_provider_influx_rollup.flux.rollup import RETURNED, RollupSource, render_chain, render_source
+from airflow_provider_influx_rollup.flux.rollup import RETURNED, Chain, RollupSource, render_chain, render_source
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from airflow_provider_influx_rollup.aggregates.frame import Frame
-    from airflow_provider_influx_rollup.flux.chains import RollupChains
-    from airflow_provider_influx_rollup.flux.rollup import Chain
 
 # InfluxDB takes no task without a schedule: the next time is years away, and a run of it would do no harm
 CRON = "0 0 29 2 *"
 
 
 @dataclass(frozen=True, slots=True)
-class StagedChains(ArrowQuery["list[tuple[Chain, Frame]]"]):
+class StagedChains(ArrowQuery[list[tuple[Chain, Frame]]]):
     """What a run of a task has computed; the answer is that of the chains themselves.
 
     :param script: chains of which none is written

@@ -11,7 +11,7 @@ from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.windows.duration import flux_text
 
 #: the operator's parameters that become options
-OPTIONS = ("heal", "heal_max_windows", "force", "windows_per_block", "on_window_error")
+OPTIONS = ("heal", "heal_max_windows", "force", "windows_per_block", "on_window_error", "execution")
 
 TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -28,7 +28,7 @@ def parsed_options(values: dict[str, Any]) -> RollupOptions:
         if given[name] is not None:
             given[name] = whole_number(name, given[name])
     given["force"] = truth("force", given["force"])
-    defaults = ("heal_max_windows", "on_window_error")
+    defaults = ("heal_max_windows", "on_window_error", "execution")
     return RollupOptions(
         **{name: value for name, value in given.items() if value is not None or name not in defaults}
     )

@@ -13,11 +13,13 @@ from airflow_provider_influx_rollup.declared_values import declared_duration, is
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import AUTO, EMPTY_CHOICES
 from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import TILED, require_choice
+from airflow_provider_influx_rollup.lifecycle.run.options import QUERY
 from airflow_provider_influx_rollup.operators._declared import DECLARED_FIELDS, declared_grid, declared_rollup
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
 from airflow_provider_influx_rollup.operators._flux_template import TEMPLATE_FIELDS, FluxTemplateOperator
 from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS, LedgerStageOperator
-from airflow_provider_influx_rollup.operators._options import OPTIONS, parsed_options
+from airflow_provider_influx_rollup.operators._options import OPTIONS
+from airflow_provider_influx_rollup.operators._rollup_options import RollupOptionsOperator
 from airflow_provider_influx_rollup.operators._several import each_in_turn
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.airflow_compat import Context
     from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
     from airflow_provider_influx_rollup.lifecycle.rollup_script.rollup_script import ScriptSpec
-    from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
     from airflow_provider_influx_rollup.lifecycle.run.stage_result import StageResult
     from airflow_provider_influx_rollup.steps.step import Steps
     from airflow_provider_influx_rollup.windows.interval import Interval
@@ -57,7 +58,11 @@ OF_THE_RUN = (
 
 
 class FluxRollupOperator(
-    FluxTemplateOperator, WindowStageOperator, LedgerStageOperator, DeferrableVerbOperator
+    RollupOptionsOperator,
+    FluxTemplateOperator,
+    WindowStageOperator,
+    LedgerStageOperator,
+    DeferrableVerbOperator,
 ):
     """Aggregate the windows of the run's data interval into a target bucket, so that a rerun is always right.
 
@@ -86,12 +91,6 @@ class FluxRollupOperator(
     :param windows: which windows a run is about: ``"tiled"``: those that make its interval exactly; ``"ending"``: those
         that stop in it, so that an hourly DAG can have a daily rollup; ``"complete"`` (with ``source_tier``): also those
         that the tier below has completed by this run. Without such a window the task is skipped
-    :param heal: how far before the interval windows that are not COMMITTED are rolled up too, such as ``"7d"``
-    :param heal_max_windows: most windows that one run heals, the oldest first
-    :param force: roll up frozen windows too, from what retention has left of their points
-    :param windows_per_block: most windows that are committed together; None: what takes some minutes at most
-    :param on_window_error: ``"fail_at_end"``: the other windows are committed, then the task fails;
-        ``"fail_fast"``: it fails at once
     :param flux: the user's own script, or the path of a ``.flux`` file; a template, see ``FluxTemplateOperator``
     :param params_flux: values bound as ``params.<name>`` in the script
     :param on_raw_read: when the script's plan reads raw points: ``"fail"``, ``"warn"`` or ``"allow"``
@@ -134,11 +133,6 @@ class FluxRollupOperator(
         empty_windows: str = "commit",
         source_tier: str | None = None,
         windows: str = "tiled",
-        heal: DurationLike | None = None,
-        heal_max_windows: int | str = 1000,
-        force: bool | str = False,
-        windows_per_block: int | str | None = None,
-        on_window_error: str = "fail_at_end",
         on_raw_read: str = "warn",
         lateness: DurationLike | None = None,
         **kwargs: Any,
@@ -159,11 +153,6 @@ class FluxRollupOperator(
         self.empty_windows = empty_windows
         self.source_tier = source_tier
         self.windows = windows
-        self.heal = declared_duration(heal)
-        self.heal_max_windows = heal_max_windows
-        self.force = force
-        self.windows_per_block = windows_per_block
-        self.on_window_error = on_window_error
         self.on_raw_read = on_raw_read
         self.has_lateness = lateness is not None
         self._check_when_parsed()
@@ -276,23 +265,12 @@ class FluxRollupOperator(
             source_tier=f"{tier}:{measurement}" if several and tier not in (None, AUTO) else tier,
         )
 
-    def _parse_options(self) -> RollupOptions:
-        return parsed_options({name: getattr(self, name) for name in OPTIONS})
-
-    @failing_by_permanence()
-    def options(self) -> RollupOptions:
-        """Healing, checkpoints, and what an error of one window does.
-
-        :raises AirflowFailException: when a parameter is not possible
-        """
-        return self._parse_options()
-
     def _execute_spec(self, context: Context, spec: RollupSpec, interval: Interval) -> dict[str, Any]:
         def make_steps(now: Callable[[], datetime]) -> Steps[Any]:
             from airflow_provider_influx_rollup.lifecycle.plan.dry_run import with_plan
             from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 
-            run, options = run_info(context), self.options()
+            run, options = self._running(context), self.options()
             steps = roll_up(spec, interval, run, now, dry_run=self.is_dry_run, options=options)
             return with_plan(steps, spec, interval, now) if self.is_dry_run else steps
 
@@ -357,8 +335,7 @@ class FluxRollupOperator(
         if self.flux is not None:
             self._require_script_only()
         elif self._is_rendered():
-            self._specs()
-            self._parse_options()
+            self._require_native(self._specs())
         else:
             self._require_declared()
 
@@ -366,6 +343,7 @@ class FluxRollupOperator(
         names = ("measurement", *DECLARED_ONLY, "heal", "windows_per_block")
         declared = [name for name in names if getattr(self, name) is not None]
         declared += ["force"] if self.force else []
+        declared += ["execution"] if self.execution != QUERY else []
         if declared:
             what = f"flux and {', '.join(declared)} are given: a script decides itself what it reads and computes"
             raise ConfigurationError(what, written="nothing", fix="give flux or measurement, not both")

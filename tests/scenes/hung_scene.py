@@ -43,6 +43,7 @@ class Clock:
 class Hanging:
     """A run that is acted out step by step.
 
+    :param waits: what a wait does
     :param pending: the next step; None when it has ended
     """
 
@@ -74,8 +75,13 @@ class Hanging:
             return False
         if isinstance(step, Sleep):
             self.waits(timedelta(seconds=step.seconds))
-        answer = None if isinstance(step, Report | Sleep) else act(step, self.client)
-        self._on(lambda: self.steps.send(answer))
+        try:
+            answer = None if isinstance(step, Report | Sleep) else act(step, self.client)
+        except InfluxRollupError as caught:
+            error = caught
+            self._on(lambda: self.steps.throw(error))
+        else:
+            self._on(lambda: self.steps.send(answer))
         return True
 
     def advance_to(self, steps: int) -> bool:

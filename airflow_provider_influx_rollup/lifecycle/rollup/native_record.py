@@ -63,9 +63,10 @@ def computing_record_of(task: NativeTask) -> ComputingRecord | None:
         values = json.loads(text)
         record = ComputingRecord(**values)
         is_whole = all(isinstance(value, str) for value in values.values())
-        return record if is_whole and record.interval and record.made.tzinfo else None
+        bounds = record.interval.start, record.interval.stop, record.made
     except (ValueError, TypeError, KeyError, WindowError):
         return None
+    return record if is_whole and all(instant.tzinfo for instant in bounds) else None
 
 
 def task_name(pipeline: str) -> str:

@@ -1,0 +1,153 @@
+"""A rollup that InfluxDB computes: killed or hung before each of its steps, it leaves nothing, and what is right stays right."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_influx_rollup.client.driver import drive
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.lifecycle.rollup.native_record import computing_record_of
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
+from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from tests.conftest import InfluxServer
+from tests.scenes.hung_scene import HOUR, HUNG, NEXT, Hanging, HungScene
+from tests.scenes.native_rollup_scene import NATIVE, left_rows, left_tasks
+from tests.scenes.rollup_runs import Place, make_place
+
+pytestmark = pytest.mark.live
+
+MAX_CUTS = 80
+LONGEST_WAIT = 0.3
+KINDS = ("new", "over", "swap")
+# those around a task's life: created, begun, looked at, read, looked at again, forgotten
+CUTS = range(5, 20, 3)
+
+
+@pytest.fixture(scope="module")
+def place(influx: InfluxServer, client: InfluxClient) -> Place:
+    return make_place(influx, client)
+
+
+def native_run(
+    scene: HungScene, name: str, *, window: Any = HOUR, tries: int = 1, **options: Any
+) -> Hanging:
+    """A run whose block tasks compute; it can be stopped before each of its steps."""
+    run = RunInfo(dag_id="dag", task_id="task", run_id=name, try_number=tries)
+    wanted = RollupOptions(execution="native", **options)
+    steps = roll_up(scene.spec, window, run, scene.clock, options=wanted)
+
+    def wait(span: timedelta) -> None:
+        # for InfluxDB, whose time is not the scene's
+        time.sleep(min(span.total_seconds(), LONGEST_WAIT))
+        scene.clock.time += span
+
+    return Hanging(scene.client, steps, wait)
+
+
+def require_nothing_left(scene: HungScene, about: object) -> None:
+    assert left_tasks(scene.place, scene.spec) == [], about
+    assert left_rows(scene.place) == 0, about
+
+
+def die_at(scene: HungScene, cut: int, *, is_retry: bool) -> bool:
+    """A run dies before a step; another try of it, or another run, does its window."""
+    first = native_run(scene, "first")
+    if not first.advance_to(cut):
+        return False
+    first.steps.close()
+    scene.change()
+    again = native_run(scene, "first" if is_retry else "other", tries=2)
+    again.finish()
+    about = (scene.kind, cut, is_retry, first.seen[cut - 2 : cut + 2], str(again.error))
+    assert again.error is None, about
+    assert scene.is_committed(), about
+    assert scene.is_right(), about
+    require_nothing_left(scene, about)
+    return True
+
+
+def hang_at(scene: HungScene, cut: int, *, is_native: bool) -> bool:
+    """A run hangs before a step while the source changes and another one does its window; then it goes on."""
+    first = native_run(scene, "first")
+    if not first.advance_to(cut):
+        return False
+    scene.change()
+    other = (
+        native_run(scene, "other", window=NEXT, heal="1d") if is_native else scene.hanging("heal", "other")
+    )
+    other.finish()
+    first.finish()
+    about = (scene.kind, cut, is_native, first.seen[cut - 2 : cut + 2], str(first.error), str(other.error))
+    assert other.error is None, about
+    if first.error is None or scene.is_committed():
+        assert scene.is_committed(), about
+        assert scene.is_right(), about
+    scene.clock.time += HUNG
+    last = native_run(scene, "last")
+    last.finish()
+    assert last.error is None, about
+    assert (scene.is_committed(), scene.is_right()) == (True, True), about
+    require_nothing_left(scene, about)
+    return True
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_a_killed_run_is_done_again(client: InfluxClient, place: Place, cut: int) -> None:
+    assert die_at(HungScene(client, place, KINDS[cut % 3]), cut, is_retry=bool(cut % 2))
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_a_hung_run_spoils_nothing(client: InfluxClient, place: Place, cut: int) -> None:
+    assert hang_at(HungScene(client, place, KINDS[cut % 3]), cut, is_native=bool(cut % 2))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_step_may_be_the_last(client: InfluxClient, place: Place, kind: str) -> None:
+    for is_retry in (True, False):
+        for cut in range(1, MAX_CUTS):
+            if not die_at(HungScene(client, place, kind), cut, is_retry=is_retry):
+                assert cut > 15
+                break
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_step_may_hang(client: InfluxClient, place: Place, kind: str) -> None:
+    for is_native in (True, False):
+        for cut in range(1, MAX_CUTS):
+            if not hang_at(HungScene(client, place, kind), cut, is_native=is_native):
+                assert cut > 15
+                break
+
+
+def test_a_task_of_another_window_is_removed_when_it_ended_long_ago(client: InfluxClient, place: Place) -> None:
+    scene = HungScene(client, place, "new")
+    first = native_run(scene, "first")
+    while "FindRun" not in first.seen:
+        first.advance()
+    first.steps.close()
+    (task_id,) = left_tasks(place, scene.spec)
+
+    def roll_next() -> None:
+        run = RunInfo(dag_id="dag", task_id="task", run_id="next", try_number=1)
+        drive(roll_up(scene.spec, NEXT, run, scene.clock, options=NATIVE), client, lambda _: None)
+
+    roll_next()
+    # its run may be alive
+    assert left_tasks(place, scene.spec) == [task_id]
+    task = client.tasks.find(f"influx-rollup computes {scene.spec.pipeline_name}")[0]
+    record = computing_record_of(task)
+    assert record is not None
+    assert record.interval == HOUR
+    # after the real end of its run, whose times InfluxDB tells
+    scene.clock.time = datetime.now(UTC) + HUNG
+    roll_next()
+    require_nothing_left(scene, "next")
