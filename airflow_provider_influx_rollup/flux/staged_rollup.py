@@ -9,7 +9,13 @@ from airflow_provider_influx_rollup.aggregates.frame import Frame
 from airflow_provider_influx_rollup.flux import literals
 from airflow_provider_influx_rollup.flux.chains import RollupChains
 from airflow_provider_influx_rollup.flux.query import ArrowQuery
-from airflow_provider_influx_rollup.flux.rollup import RETURNED, Chain, RollupSource, render_chain, render_source
+from airflow_provider_influx_rollup.flux.rollup import (
+    RETURNED,
+    Chain,
+    RollupSource,
+    render_chain,
+    render_source,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa

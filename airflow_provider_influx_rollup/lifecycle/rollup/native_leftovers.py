@@ -33,7 +33,10 @@ from airflow_provider_influx_rollup.steps.tasks import (
 # a run that is alive reads what was computed some seconds after the end
 LEFT_AFTER = timedelta(minutes=15)
 FIRST_WAIT_SECONDS = 0.25
-LOOKS_UNTIL_ENDED = 8
+LOOKS_UNTIL_ENDED = 9
+LOOKS_UNTIL_NONE = 4
+# InfluxDB says that a run is canceled before it has stopped to write
+SETTLE_SECONDS = 2.0
 NO_RUNS: Sequence[TaskRun] = ()
 
 
@@ -102,12 +105,18 @@ def _is_left(task: NativeTask, record: ComputingRecord, now: datetime) -> Steps[
 
 def _end_runs(task: NativeTask) -> Steps[bool]:
     """Cancel the runs of a task and wait until they have ended."""
-    seconds = FIRST_WAIT_SECONDS
+    seconds, misses, is_canceled = FIRST_WAIT_SECONDS, 0, False
     for _ in range(LOOKS_UNTIL_ENDED):
-        running = [run for run in (yield from _runs_of(task)) if not run.has_ended]
-        if not running:
+        runs = yield from _runs_of(task)
+        running = [run for run in runs if not run.has_ended]
+        # a run that begins or ends is in no list for a moment
+        misses = 0 if runs else misses + 1
+        if misses == LOOKS_UNTIL_NONE or (runs and not running):
+            if is_canceled:
+                yield from ask(Sleep(SETTLE_SECONDS))
             return True
         for run in running:
+            is_canceled = True
             yield from ask(CancelRun(task.id, run.id))
         yield from ask(Sleep(seconds))
         seconds *= 1.5

@@ -1,0 +1,156 @@
+"""A rollup that InfluxDB computes, as an Airflow task: in the triggerer, in a worker, killed, refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_influx_rollup.airflow_compat import AirflowException, TaskDeferred
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
+from tests.scenes.task_scene import fire, make_context, reborn
+
+pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
+
+START = datetime(2025, 3, 8, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+REFUSED: dict[str, Any] = {
+    "task_id": "rollup",
+    "source_bucket": "raw",
+    "target_bucket": "rolled",
+    "measurement": "m",
+    "every": "1h",
+    "aggregates": ["count"],
+    "execution": "native",
+}
+
+
+@pytest.fixture
+def wanted(client: InfluxClient, bucket_factory: Callable[[], str]) -> dict[str, Any]:
+    source, target, ledger = bucket_factory(), bucket_factory(), bucket_factory()
+    first = int(START.timestamp())
+    client.write_lines(source, [f"m,s=a x={n}.5 {(first + 60 * n) * 10**9}" for n in range(120)])
+    return {
+        **REFUSED,
+        "source_bucket": source,
+        "target_bucket": target,
+        "ledger_bucket": ledger,
+        "aggregates": ["count", "mean"],
+        "pipeline": f"native {target}",
+        "influx_conn_id": "tele",
+        "start": START,
+        "stop": START + 2 * HOUR,
+    }
+
+
+def rows_of(client: InfluxClient, bucket: str) -> dict[tuple[str, datetime], Any]:
+    rows = client.query(f'from(bucket: "{bucket}") |> range(start: 0)')
+    return {(row["_field"], row["_time"]): row["_value"] for row in rows}
+
+
+RIGHT = {
+    ("x_count", START): 60,
+    ("x_count", START + HOUR): 60,
+    ("x_mean", START): 30.0,
+    ("x_mean", START + HOUR): 90.0,
+}
+
+
+def tasks_of(client: InfluxClient, wanted: dict[str, Any]) -> list[Any]:
+    return client.tasks.find(f"influx-rollup computes {wanted['pipeline']}")
+
+
+def test_the_triggerer_waits_and_another_one_may_begin_again(
+    client: InfluxClient, wanted: dict[str, Any]
+) -> None:
+    operator = FluxRollupOperator(**wanted)
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(make_context())
+    trigger = reborn(deferred.value.trigger)
+    assert trigger.spec["options"]["execution"] == "native"
+    event = fire(trigger)
+    result = FluxRollupOperator(**wanted).execute_complete(make_context(), event)
+    assert (result["state"], result["windows"], result["rows_in"]) == ("COMMITTED", 2, 120)
+    assert rows_of(client, wanted["target_bucket"]) == RIGHT
+    # the same try, in a triggerer that does not know that it has ended
+    assert fire(reborn(trigger))["status"] == "success"
+    assert tasks_of(client, wanted) == []
+
+
+def test_a_worker_waits_where_there_is_no_triggerer(client: InfluxClient, wanted: dict[str, Any]) -> None:
+    said: list[str] = []
+    operator = FluxRollupOperator(**wanted, deferrable=False)
+    operator._report = lambda report: said.append(report.message)  # type: ignore[method-assign]
+    result = operator.execute(make_context())
+    assert isinstance(result, dict)
+    assert result["state"] == "COMMITTED"
+    assert rows_of(client, wanted["target_bucket"]) == RIGHT
+    assert any("InfluxDB computes it" in line for line in said)
+
+
+def test_a_list_of_measurements_waits_in_a_worker_only(client: InfluxClient, wanted: dict[str, Any]) -> None:
+    both = {**wanted, "measurement": ["m", "other"]}
+    with pytest.raises(ConfigurationError, match="expand"):
+        FluxRollupOperator(**both)
+    results = FluxRollupOperator(**both, deferrable=False).execute(make_context())
+    assert [one["rows_in"] for one in results] == [120, 0]
+
+
+def test_a_kill_removes_the_task_of_influxdb(client: InfluxClient, wanted: dict[str, Any]) -> None:
+    operator = FluxRollupOperator(**wanted, deferrable=False)
+    seen: list[int] = []
+
+    def kill(report: Any) -> None:
+        if "InfluxDB computes it" in report.message and not seen:
+            seen.append(len(tasks_of(client, wanted)))
+            # as Airflow does, in the middle of whatever the task does
+            operator.on_kill()
+
+    operator._report = kill  # type: ignore[method-assign]
+    with pytest.raises(AirflowException, match="was killed"):
+        operator.execute(make_context())
+    assert seen == [1]
+    assert tasks_of(client, wanted) == []
+    again = FluxRollupOperator(**wanted, deferrable=False).execute(make_context())
+    assert isinstance(again, dict)
+    assert again["state"] == "COMMITTED"
+    assert rows_of(client, wanted["target_bucket"]) == RIGHT
+    assert tasks_of(client, wanted) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"aggregates": ["p99"]}, 'p99 of raw points are computed in a worker.*compute="server"'),
+        ({"group_by": ["site"]}, "group_by"),
+        ({"period": "3h"}, "period"),
+        ({"source_tier": "auto"}, "source_tier"),
+        ({"execution": "task"}, "execution='task'"),
+        ({"measurement": ["a", "b"]}, "expand"),
+    ],
+)
+def test_a_dag_is_refused_when_a_worker_would_have_to_compute(given: dict[str, Any], why: str) -> None:
+    with pytest.raises(ConfigurationError, match=why):
+        FluxRollupOperator(**{**REFUSED, **given})
+
+
+def test_a_script_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="flux and execution"):
+        FluxRollupOperator(task_id="t", target_bucket="b", flux="from()", execution="native")
+
+
+@pytest.mark.parametrize(
+    ("given", "defers"),
+    [
+        ({}, True),
+        ({"deferrable": False}, False),
+        ({"deferrable": True}, True),
+        ({"execution": "query"}, False),
+    ],
+)
+def test_a_native_rollup_defers_unless_it_must_not(given: dict[str, Any], *, defers: bool) -> None:
+    assert FluxRollupOperator(**{**REFUSED, **given}).deferrable is defers

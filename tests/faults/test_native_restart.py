@@ -1,0 +1,77 @@
+"""InfluxDB dies before a step of a rollup that it computes itself, and comes back."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_influx_rollup.client.driver import drive
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.client.settings import ClientSettings
+from tests.conftest import InfluxServer
+from tests.scenes.native_rollup_scene import left_rows, left_tasks, native_steps, watched
+from tests.scenes.rollup_runs import interval, make_place
+from tests.servers.own_server import CHECKOUT, own_server
+
+pytestmark = [pytest.mark.faults, pytest.mark.live, pytest.mark.timeout(300)]
+
+HOUR = interval("2025-03-08T12:00", "2025-03-08T13:00")
+STEPS = ("CreateTask", "StartRun", "FindRun", "StagedChains", "ListTasks", "Delete", "DeleteTask")
+
+
+def kill_and_start(folder: Path) -> None:
+    """Kill the server, and start it on what it has left."""
+    state = json.loads((folder / "server.json").read_text())
+    os.kill(state["pid"], signal.SIGKILL)
+    command = [sys.executable, str(CHECKOUT / "dev/influx"), "start", "--port", str(state["port"])]
+    own = {name: value for name, value in os.environ.items() if not name.startswith("INFLUX_")}
+    subprocess.run([*command, "--data-dir", str(folder)], env=own, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("restarts")
+
+
+@pytest.fixture(scope="module")
+def mortal(folder: Path) -> Iterator[InfluxServer]:
+    with own_server(folder) as server:
+        yield InfluxServer(server.url, server.org, server.token)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_window_is_right_when_influxdb_is_killed_before_a_step(
+    mortal: InfluxServer, folder: Path, step: str
+) -> None:
+    settings = ClientSettings(
+        url=mortal.url, org=mortal.org, token=lambda _: mortal.token, deadline_seconds=60
+    )
+    killed: list[str] = []
+
+    def look(pending: Any) -> None:
+        name = type(pending).__name__
+        if name == step and not killed:
+            killed.append(name)
+            kill_and_start(folder / "data")
+
+    with InfluxClient(settings) as client:
+        place = make_place(mortal, client)
+        lines = [
+            f"readings,device={name} x={number} {HOUR.start_ns + number}" for number, name in enumerate("aab")
+        ]
+        client.write_lines(place.source, lines)
+        spec = place.spec("1h", ("count", "sum"), pipeline=place.ledger)
+        result = drive(watched(native_steps(spec, HOUR), look), client, lambda _: None).as_json()
+        assert killed == [step]
+        assert result["state"] == "COMMITTED"
+        found = {(r["device"], r["_field"]): r["_value"] for r in place.stored().to_dict("records")}
+        assert found == {("a", "x_count"): 2, ("a", "x_sum"): 1.0, ("b", "x_count"): 1, ("b", "x_sum"): 2.0}
+        assert (left_tasks(place, spec), left_rows(place)) == ([], 0)
