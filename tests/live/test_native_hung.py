@@ -155,7 +155,8 @@ def test_a_task_of_another_window_is_removed_when_it_ended_long_ago(
     roll_next()
     # its run may be alive
     assert left_tasks(place, scene.spec) == [task_id]
-    task = client.tasks.find(f"influx-rollup computes {scene.spec.pipeline_name}")[0]
+    named = client.tasks.find(f"influx-rollup computes {scene.spec.pipeline_name}")
+    (task,) = [one for one in named if one.id == task_id]
     record = computing_record_of(task)
     assert record is not None
     assert record.interval == HOUR

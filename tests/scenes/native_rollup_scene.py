@@ -53,9 +53,9 @@ def watched(steps: Steps[Any], look: Callable[[Any], None]) -> Steps[Any]:
 
 
 def left_tasks(place: Place, spec: RollupSpec) -> list[str]:
-    """Tasks that computed for a pipeline and are still there."""
-    name = f"influx-rollup computes {spec.pipeline_name}"
-    return [task.id for task in place.client.tasks.find(name)]
+    """Tasks that computed for a pipeline and are still there; a pipeline of another ledger may have the same name."""
+    found = place.client.tasks.find(f"influx-rollup computes {spec.pipeline_name}")
+    return [task.id for task in found if place.ledger in task.description]
 
 
 def left_rows(place: Place) -> int:
