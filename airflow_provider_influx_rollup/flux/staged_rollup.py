@@ -28,12 +28,12 @@ CRON = "0 0 29 2 *"
 class StagedChains(ArrowQuery[list[tuple[Chain, Frame]]]):
     """What a run of a task has computed; the answer is that of the chains themselves.
 
-    :param script: chains of which none is written
+    :param rollup: chains of which none is written
     :param bucket: where the rows are put aside
     :param measurement: their name, of this one run; the field of a chain is its number
     """
 
-    script: RollupChains
+    rollup: RollupChains
     bucket: str
     measurement: str
 
@@ -43,13 +43,13 @@ class StagedChains(ArrowQuery[list[tuple[Chain, Frame]]]):
         :param name: of the task
         """
         statements = [
-            f"{render_chain(self.script.source, run, chain)}\n"
+            f"{render_chain(self.rollup.source, run, chain)}\n"
             '  |> drop(columns: ["_start", "_stop"])\n'
             f'  |> set(key: "_measurement", value: {literals.string(self.measurement)})\n'
             f'  |> set(key: "_field", value: {literals.string(_field(number))})\n'
             f"  |> to(bucket: {literals.string(self.bucket)})"
-            for run in self.script.runs
-            for number, chain in enumerate(self.script.chains)
+            for run in self.rollup.runs
+            for number, chain in enumerate(self.rollup.chains)
         ]
         option = f"option task = {{name: {literals.string(name)}, cron: {literals.string(CRON)}}}"
         return "\n\n".join([option, *statements]) + "\n"
@@ -60,14 +60,14 @@ class StagedChains(ArrowQuery[list[tuple[Chain, Frame]]]):
         statements = [
             f"{render_source(place, run.interval, [_field(number)])}\n"
             f'{RETURNED}  |> yield(name: "{run_number}:{number}")'
-            for run_number, run in enumerate(self.script.runs)
-            for number in range(len(self.script.chains))
+            for run_number, run in enumerate(self.rollup.runs)
+            for number in range(len(self.rollup.chains))
         ]
         return "\n\n".join(statements) + "\n"
 
     def read(self, tables: list[pa.Table]) -> list[tuple[Chain, Frame]]:
         """Decode as the chains do."""
-        return self.script.read(tables)
+        return self.rollup.read(tables)
 
 
 def _field(number: int) -> str:

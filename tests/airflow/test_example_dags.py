@@ -104,19 +104,6 @@ def test_shortest_rollup_holds_the_oracles_rows(
     assert differences(place, "rollup_hourly", MEASUREMENT, expected) == []
 
 
-def test_native_rollup_is_computed_by_influxdb_while_the_task_is_deferred(
-    place: InfluxAddress, fleet: Fleet, run_example: RunExample
-) -> None:
-    load(place, "raw_telemetry", fleet_lines(fleet))
-    place.fresh_buckets("rollup_daily")
-    run_example("native_rollup", "2025-03-09T00:00:00+00:00")
-    spans = oracle.windows("2025-03-08", "2025-03-09", "1d")
-    rules = {"temperature": ["count", "mean", "max"], "humidity": ["count", "mean"]}
-    expected = oracle.rollup(fleet.points, TAGS, spans, rules)
-    assert len(expected)
-    assert differences(place, "rollup_daily", MEASUREMENT, expected) == []
-
-
 def test_three_stages_wait_roll_up_and_name_the_silent(place: InfluxAddress, run_example: RunExample) -> None:
     # of yesterday, as InfluxDB's own bucket of statuses keeps seven days
     start = pd.Timestamp.now("UTC").floor("D") - pd.Timedelta(days=1)

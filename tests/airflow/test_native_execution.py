@@ -12,6 +12,10 @@ from airflow_provider_influx_rollup.airflow_compat import AirflowException, Task
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
+from dev.airflow_process import AirflowProcess
+from dev.fleet import MEASUREMENT, TAGS, make_fleet, small_plan
+from dev.influx_http import InfluxAddress
+from tests import oracle
 from tests.scenes.task_scene import fire, make_context, reborn
 
 pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
@@ -154,3 +158,26 @@ def test_a_script_is_refused() -> None:
 )
 def test_a_native_rollup_defers_unless_it_must_not(given: dict[str, Any], *, defers: bool) -> None:
     assert FluxRollupOperator(**{**REFUSED, **given}).deferrable is defers
+
+
+def test_the_example_is_computed_by_influxdb_while_its_task_is_deferred(
+    real_airflow: AirflowProcess, new_organisation: Callable[[], InfluxAddress]
+) -> None:
+    place = new_organisation()
+    fleet = make_fleet(small_plan())
+    with place.buckets_made_meanwhile_deleted():
+        place.fresh_buckets("raw_telemetry", "rollup_daily")
+        for _ in place.write("raw_telemetry", (line for wave in fleet.waves() for line in wave)):
+            pass
+        connection = {"AIRFLOW_CONN_INFLUX_ROLLUP_DEFAULT": place.connection()}
+        real_airflow.cli("dags", "test", "native_rollup", "2025-03-09T00:00:00+00:00", environment=connection)
+        states = real_airflow.rows("select state from task_instance where dag_id = ?", ("native_rollup",))
+        assert {state for (state,) in states} == {"success"}
+        rules = {"temperature": ["count", "mean", "max"], "humidity": ["count", "mean"]}
+        expected = oracle.rollup(fleet.points, TAGS, oracle.windows("2025-03-08", "2025-03-09", "1d"), rules)
+        always = ("1970-01-01T00:00:00Z", "2100-01-01T00:00:00Z")
+        found = oracle.read_target(
+            place.url, place.org, place.token, "rollup_daily", MEASUREMENT, always[0], always[1]
+        )
+        assert len(expected)
+        assert oracle.compare(found, expected) == []

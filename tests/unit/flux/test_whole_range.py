@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_influx_rollup import flux
+from airflow_provider_influx_rollup.flux.chains import RollupChains
 from airflow_provider_influx_rollup.flux.inventory import SeriesSource
 from airflow_provider_influx_rollup.flux.query import FluxText, Together
 from airflow_provider_influx_rollup.flux.rollup import Chain, RollupSource
@@ -66,6 +67,9 @@ ARGUMENTS: dict[str, Any] = {
     "queries": {},
     "parted": Parted("", 'from(bucket: "b")'),
 }
+ARGUMENTS["rollup"] = RollupChains(
+    source=SOURCE, chains=ARGUMENTS["chains"], runs=RUNS, target_bucket="rolled", target_measurement="m"
+)
 # pushed down as one endless window when nothing but filters stands between it and the range
 BARE = re.compile(r"\|> range\([^\n]*\)\s*(?:\|> filter\([^\n]*\)\s*)*\|> (count|sum|mean)\(")
 
