@@ -65,6 +65,13 @@ class PlainTask:
     reach: Duration | None
     target_measurement: str | None
 
+    def names(self) -> tuple[str, ...]:
+        """All names and texts that it has of its user."""
+        tags = [text for name, texts in self.tags.items() for text in (name, *texts)]
+        buckets = self.source_bucket, self.target_bucket
+        measurements = self.measurement, self.output_measurement
+        return tuple(dict.fromkeys((*buckets, *measurements, *(self.fields or ()), *tags)))
+
     @property
     def output_measurement(self) -> str:
         """The measurement of its rows."""
@@ -210,6 +217,9 @@ def _filter(stage: Stage, draft: _Draft) -> None:
             "(and between names, or between values of one name)"
         )
         return
+    if any("" in texts for texts in found.values()):
+        # a rollup takes it for "has no such tag", which Flux's == never finds
+        draft.reasons.append(f"the filter() on line {stage.line} compares with an empty text")
     for name, texts in found.items():
         before = draft.equal.get(name, texts)
         draft.equal[name] = tuple(one for one in before if one in texts)

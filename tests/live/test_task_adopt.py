@@ -15,10 +15,11 @@ import pytest
 from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.client.settings import ClientSettings
+from airflow_provider_influx_rollup.lifecycle.task_adopt import proof
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.influx_http import InfluxAddress
 from tests.conftest import InfluxServer
-from tests.scenes.native_scene import HOUR, START, named_task, run_to_its_end
+from tests.scenes.native_scene import HOUR, START, deploy, named_task, run_to_its_end
 
 pytestmark = pytest.mark.live
 
@@ -216,6 +217,18 @@ def test_a_script_that_is_no_rollup_is_run_without_its_writes(
     assert "it calls map() on line 7" in told["message"]
 
 
+def test_a_script_that_writes_too_many_rows_to_compare_is_told(
+    client: InfluxClient, name: str, buckets: tuple[str, str], adopt: Adopt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = buckets
+    monkeypatch.setattr(proof, "MAX_ROWS", 30)
+    client.tasks.create(flux(name, source, target, body="    |> map(fn: (r) => r)"), "active", "")
+    code, told = adopt(name, *OF_FOUR)
+    assert (code, told["windows"]) == (1, [])
+    # 24 rows an hour
+    assert "more than 30 rows by 2025-03-30T01:00:00Z" in told["unproven"]
+
+
 def test_runs_that_write_earlier_rows_again_count_as_in_influxdb(
     client: InfluxClient, name: str, buckets: tuple[str, str], adopt: Adopt
 ) -> None:
@@ -244,6 +257,31 @@ def test_what_no_operator_takes_stays_a_task(
     assert "InfluxTaskDeployOperator" in next(
         text for file, text in told["files"].items() if file.endswith(".py")
     )
+
+
+def test_a_task_of_a_deploy_loses_its_v(
+    client: InfluxClient, name: str, buckets: tuple[str, str], adopt: Adopt
+) -> None:
+    source, target = buckets
+    script = flux(name, source, target).replace(
+        "start: -task.every", "start: v.timeRangeStart, stop: v.timeRangeStop"
+    )
+    deploy(client, script)
+    (task,) = client.tasks.find(name)
+    assert "option v" in task.flux
+    for stop in STOPS[:2]:
+        assert run_to_its_end(client, task.id, stop).status == "success"
+    span = ("--windows", "2", "--to", STOPS[1].isoformat())
+    code, told = adopt(name, *span)
+    assert (code, told["form"], [one["equal"] for one in told["windows"]]) == (0, "rollup", [2, 2])
+    code, told = adopt(name, *span, "--form", "script")
+    assert (code, [one["equal"] for one in told["windows"]]) == (0, [2, 2])
+    assert script in told["files"].values()
+    # windows of v that are not those between the runs
+    deploy(client, script, every="1d", timezone="Europe/Berlin")
+    code, told = adopt(name, *span)
+    assert (code, told["form"]) == (1, "task")
+    assert "the last window of 1d in Europe/Berlin" in told["no_rollup"][-1]
 
 
 def test_bad_input_is_told_apart(

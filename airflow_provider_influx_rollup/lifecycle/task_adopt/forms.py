@@ -87,15 +87,21 @@ def _rollup_of(
     if plain is None:
         return None, found.reasons
     reasons = _why_misfit(plain, windows)
-    globs = [name for name in plain.fields or () if is_glob(name)]
-    if globs:
-        reasons.append(f"the field {globs[0]!r} has a character that stands for others in a rollup")
+    globs = [name for name in (plain.measurement, *(plain.fields or ())) if is_glob(name)]
+    reasons += [f"the name {name!r} has a character that stands for others in a rollup" for name in globs]
+    reasons += [
+        f"the name {name!r} would be a template in a DAG" for name in plain.names() if _is_template(name)
+    ]
     if reasons:
         return None, tuple(reasons)
     try:
         return _spec_of(plain, found.lateness, spec.ledger_bucket), ()
     except ConfigurationError as error:
         return None, (error.what,)
+
+
+def _is_template(text: str) -> bool:
+    return any(mark in text for mark in ("{{", "{%", "{#"))
 
 
 def _spec_of(plain: PlainTask, lateness: str, ledger_bucket: str) -> RollupSpec:
@@ -187,6 +193,6 @@ def _why_no_script(found: ReadTask) -> list[str]:
         if not one.follows_window
     ]
     reasons += [f"it reads {name!r} without range()" for name in facts.unbounded_reads]
-    if any(mark in found.script for mark in ("{{", "{%", "{#")):
+    if _is_template(found.script):
         reasons.append("it has {{, {% or {#, which a template would take for its own")
     return [*reasons, *found.own_windows]

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRejected
+from airflow_provider_influx_rollup.exceptions import (
+    ConfigurationError,
+    InfluxForbidden,
+    InfluxRejected,
+    InfluxUnauthorized,
+    OrgNotFound,
+)
 from airflow_provider_influx_rollup.flux.native_window import needs_window, without_window
 from airflow_provider_influx_rollup.flux.plain_task import plain_task
 from airflow_provider_influx_rollup.flux.script import TaskOption, script_facts
@@ -63,6 +69,8 @@ def _read(task: NativeTask) -> Steps[ReadTask]:
     script = without_window(task.flux)
     try:
         package = yield from ask(ParseScript(script))
+    except (InfluxUnauthorized, InfluxForbidden, OrgNotFound):
+        raise
     except InfluxRejected as error:
         what = f"the script of task {task.name!r} cannot be read: {error.what}"
         raise ConfigurationError(what, written="nothing", fix="correct the script in InfluxDB") from error

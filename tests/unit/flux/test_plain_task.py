@@ -119,6 +119,7 @@ data(host: "x") {WINDOW} {TO}
         ([FROM, RANGE, FILTER, '|> filter(fn: (r) => r._value > 3)', WINDOW, TO], "the filter() on line 5"),
         ([FROM, RANGE, FILTER, '|> filter(fn: (r) => r.host =~ /a/)', WINDOW, TO], "the filter() on line 5"),
         ([FROM, RANGE, FILTER, '|> filter(fn: (r) => r.host == "a" or r.site == "b")', WINDOW, TO], "the filter() on line 5"),
+        ([FROM, RANGE, FILTER, '|> filter(fn: (r) => r.host == "")', WINDOW, TO], "compares with an empty text"),
         ([FROM, RANGE, FILTER, '|> filter(fn: (r) => r._measurement == "n")', WINDOW, TO], "keep no _measurement"),
         ([FROM, "|> range(start: 2025-01-01T00:00:00Z)", FILTER, WINDOW, TO], "the range() on line 3"),
         ([FROM, "|> range(start: -2h, stop: -1h)", FILTER, WINDOW, TO], "the range() on line 3"),

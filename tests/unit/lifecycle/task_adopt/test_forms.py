@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxForbidden, InfluxRejected
 from airflow_provider_influx_rollup.flux.plain_task import plain_task
 from airflow_provider_influx_rollup.flux.script import TaskOption, script_facts
 from airflow_provider_influx_rollup.lifecycle.task_adopt.forms import Declaration, declaration_of
 from airflow_provider_influx_rollup.lifecycle.task_adopt.proof import is_same
 from airflow_provider_influx_rollup.lifecycle.task_adopt.schedule import run_windows
 from airflow_provider_influx_rollup.lifecycle.task_adopt.spec import AdoptSpec, ReadTask
+from airflow_provider_influx_rollup.lifecycle.task_adopt.task_adopt import adopt_task
 from airflow_provider_influx_rollup.lint.parser import parse_flux
-from airflow_provider_influx_rollup.steps.tasks import NativeTask
+from airflow_provider_influx_rollup.steps.influx import ParseScript
+from airflow_provider_influx_rollup.steps.tasks import ListTasks, NativeTask
 from airflow_provider_influx_rollup.windows.duration import Duration
 
 NOW = datetime(2025, 3, 31, 14, 7, tzinfo=UTC)
@@ -133,6 +135,52 @@ def test_looking_back_is_told() -> None:
     found = declared("every: 1h", "-6h", "every: 1h, fn: max")
     assert found.form == "rollup"
     assert any("the last 6h each time" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        ('r._measurement == "cpu*"', "'cpu*' has a character that stands for others"),
+        ('r._measurement == "m" and r._field == "a[0]"', "'a[0]' has a character that stands for others"),
+        ('r._measurement == "m" and r.host == "{{ x }}"', "'{{ x }}' would be a template"),
+    ],
+)
+def test_names_that_a_declaration_would_read_otherwise_are_told(names: str, reason: str) -> None:
+    text = f"""option task = {{name: "t", every: 1h}}
+from(bucket: "a")
+  |> range(start: -1h)
+  |> filter(fn: (r) => {names})
+  |> aggregateWindow(every: 1h, fn: max)
+  |> to(bucket: "b")
+"""
+    found = read(text)
+    declaration = declaration_of(found, AdoptSpec(name="t", org="o"), run_windows(found.option, NOW, 2, None))
+    assert declaration.form == ("task" if "{{" in names else "script")
+    assert reason in declaration.no_rollup[0]
+
+
+def adopting(text: str, answer: Any) -> Any:
+    """The end of an adoption whose parse request is answered so."""
+    steps = adopt_task(AdoptSpec(name="t", org="o"), lambda: NOW)
+    assert isinstance(next(steps), ListTasks)
+    asked = steps.send([NativeTask(id="1", name="t", flux=text, status="active")])
+    assert isinstance(asked, ParseScript)
+    return steps.throw(answer) if isinstance(answer, Exception) else steps.send(answer)
+
+
+def test_a_script_that_cannot_be_read_is_told() -> None:
+    with pytest.raises(ConfigurationError, match=r"script of task 't' cannot be read: parsing failed"):
+        adopting("x", InfluxRejected("parsing failed"))
+    # the server's answer decides, and not whether the token may
+    with pytest.raises(InfluxForbidden):
+        adopting("x", InfluxForbidden("no"))
+    for text in (
+        "x = 1",
+        'option task = {name: "t"}',
+        "n = 1\noption task = {name: string(v: n), cron: string(v: n)}",
+    ):
+        with pytest.raises(ConfigurationError, match="neither every nor cron"):
+            adopting(text, parse_flux(text))
 
 
 def test_a_form_that_does_not_exist_is_told() -> None:
