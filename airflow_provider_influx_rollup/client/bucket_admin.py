@@ -66,11 +66,10 @@ class BucketAdmin:
 
     def _label(self, identity: str, wanted: ApplyBucket) -> None:
         org_id = self.org_id(wanted.name)
-        known = self.ask(requests.list_labels_request(org_id))["labels"]
-        ids = {label["name"]: label["id"] for label in known}
+        ids = self._labels(org_id)
         for name in wanted.labels:
             if name not in ids:
-                ids[name] = self.ask(requests.make_label_request(org_id, name))["label"]["id"]
+                ids[name] = self._made_label(org_id, name)
             try:
                 self.ask(requests.add_label_request(identity, wanted.name, ids[name]))
             except InfluxRejected:
@@ -78,6 +77,21 @@ class BucketAdmin:
                 found = self.look(wanted.name)
                 if found is None or name not in found.labels:
                     raise
+
+    def _made_label(self, org_id: str, name: str) -> str:
+        try:
+            return str(self.ask(requests.make_label_request(org_id, name))["label"]["id"])
+        except InfluxRejected:
+            # another worker was faster, or a try whose answer was lost
+            ids = self._labels(org_id)
+            if name not in ids:
+                raise
+            return ids[name]
+
+    def _labels(self, org_id: str) -> dict[str, str]:
+        """The ids of the organisation's labels, by name."""
+        known = self.ask(requests.list_labels_request(org_id))["labels"]
+        return {label["name"]: label["id"] for label in known}
 
 
 def _body(wanted: ApplyBucket) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.flux import literals
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CARRIAGE_RETURN = literals.regex("\r")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PointsOf(PointsQuery):
     """All points, series after series of one field after the other.
 
@@ -30,17 +30,44 @@ class PointsOf(PointsQuery):
     :param by_field: one table for each field instead of one for each series and field. 10,000 series of 200 points take
         the server two thirds of the time, long ones the same; its memory holds the tags of every row. No field may have
         two types in the interval.
+    :param fields: only these; empty: all
+    :param tags: only series that have one of these values, for each key
     """
 
     bucket: str
     measurement: str
     interval: Interval
     by_field: bool = False
+    fields: Sequence[str] = ()
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def flux(self) -> str:
-        source = render_source(RollupSource(self.bucket, self.measurement, {}), self.interval)
+        source = render_source(RollupSource(self.bucket, self.measurement, self.tags), self.interval)
+        chosen = f"{known_field_filter(self.fields)}\n" if self.fields else ""
         grouped = '  |> group(columns: ["_field"])\n' if self.by_field else ""
-        return f'{source}\n{grouped}  |> drop(columns: ["_start", "_stop", "_measurement"])'
+        return f'{source}\n{chosen}{grouped}  |> drop(columns: ["_start", "_stop", "_measurement"])'
+
+
+@dataclass(frozen=True, slots=True)
+class TagValues(RowsQuery[list[str]]):
+    """Values of a tag that series with points have, or names of fields, from the index.
+
+    :param key: the tag's, or ``_field``
+    """
+
+    source: RollupSource
+    interval: Interval
+    key: str
+
+    def flux(self) -> str:
+        column = literals.string(self.key)
+        return (
+            f"{render_source(self.source, self.interval)}\n  |> keep(columns: [{column}])\n  |> group()\n"
+            f"  |> distinct(column: {column})"
+        )
+
+    def read(self, rows: Sequence[Row]) -> list[str]:
+        return [row["_value"] or "" for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

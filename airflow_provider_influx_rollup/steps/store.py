@@ -15,17 +15,17 @@ Layers = tuple[tuple[str, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class WriteParts(Step[list[Part]]):
-    """Stream the answer of a query into Parquet files, one for each value type; the result is ``list[Part]``.
+    """Stream the answers of queries into Parquet files, one for each value type; the result is ``list[Part]``.
 
     The files are not whole before the step is: nothing may refer to them until then. A try that was cut is begun again.
 
-    :param points: what is written
+    :param points: what is written; no two have a point in common
     :param folder: where the files are made
     :param name: begin of their names, which no other run uses
     :param tags: tag keys; others in the answer are an error
     """
 
-    points: PointsQuery
+    points: tuple[PointsQuery, ...]
     folder: str
     name: str
     tags: tuple[str, ...]
@@ -33,12 +33,13 @@ class WriteParts(Step[list[Part]]):
 
 @dataclass(frozen=True, slots=True)
 class FingerprintSource(Step[Fingerprint]):
-    """Add up what a query returns, in flat memory; the result is a ``Fingerprint`` with its series.
+    """Add up what queries return, in flat memory; the result is a ``Fingerprint`` with its series.
 
+    :param points: no two have a point in common
     :param finds_doubled: also find points of one series, field and time, with 8 bytes for each point
     """
 
-    points: PointsQuery
+    points: tuple[PointsQuery, ...]
     finds_doubled: bool = False
 
 
@@ -222,15 +223,15 @@ class WritePoints(Step[Fingerprint]):
 
 @dataclass(frozen=True, slots=True)
 class CompareParts(Step["Comparison"]):
-    """Compare what a query returns with files, point by point; the result is a ``Comparison``.
+    """Compare what queries return with files, point by point; the result is a ``Comparison``.
 
-    :param points: what is compared
+    :param points: what is compared; no two have a point in common
     :param layers: paths of Parquet files; where several have the same series, field and time, the first layer counts
     :param interval: only the points of the files inside it
     :param doubled: hashes of points that cannot be written: the bucket lacks none of them
     """
 
-    points: PointsQuery
+    points: tuple[PointsQuery, ...]
     layers: Layers
     interval: Interval
     doubled: bytes = field(default=b"", repr=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.archive.manifest import Part
@@ -11,6 +12,7 @@ from airflow_provider_influx_rollup.steps.store import Comparison
 from airflow_provider_influx_rollup.stores.doubled_points import keys_of
 from airflow_provider_influx_rollup.stores.point_layers import is_in, layered_batches
 from airflow_provider_influx_rollup.stores.read_parts import read_batches
+from airflow_provider_influx_rollup.stores.read_source import stream_points
 from airflow_provider_influx_rollup.stores.write_parts import write_parts
 from airflow_provider_influx_rollup.windows.interval import format_instant, from_ns
 
@@ -39,10 +41,11 @@ def act_compare_parts(store: ArchiveStore, client: InfluxClient, step: ComparePa
 
     def attempt() -> Comparison:
         found = _MatchedPoints(rows, keys, archived, keys_of(step.doubled))
-        for table in client.stream_arrow(step.points.flux()):
-            for batch in table.to_batches():
-                if batch.num_rows:
-                    found.take(batch)
+        with closing(stream_points(client, step.points)) as tables:
+            for table in tables:
+                for batch in table.to_batches():
+                    if batch.num_rows:
+                        found.take(batch)
         return found.comparison()
 
     return client.retrying(attempt)

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.archive.manifest import Part
 from airflow_provider_influx_rollup.exceptions import SourceChanging, StoreError
+from airflow_provider_influx_rollup.stores.read_source import stream_points
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -184,8 +185,7 @@ def act_write_parts(store: ArchiveStore, client: InfluxClient, step: WriteParts)
     """Act a ``WriteParts`` out; a try that was cut is begun again, over the same files."""
 
     def attempt() -> list[Part]:
-        # an answer that is not read to its end must not keep its connection
-        with closing(client.stream_arrow(step.points.flux())) as tables:
+        with closing(stream_points(client, step.points)) as tables:
             return write_parts(store, step.folder, step.name, step.tags, tables)
 
     return client.retrying(attempt)

@@ -90,12 +90,12 @@ class CannedTransport:
 def test_cut_answer_is_never_an_archive_when_it_stops_at_any_byte(
     scene: ArchiveScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    points = PointsOf(scene.bucket, "m", WINDOW, by_field=True)
+    points = PointsOf(bucket=scene.bucket, measurement="m", interval=WINDOW, by_field=True)
     cut = client_of(scene.server)
     real = cut._transport
     monkeypatch.setattr(cut, "_transport", CutTransport(real, 10**9))
     body = b"".join(real.stream(_request(scene, points.flux())))
-    step = WriteParts(points, "try", "t", ("device",))
+    step = WriteParts((points,), "try", "t", ("device",))
     accepted = []
     for length in range(len(body)):
         monkeypatch.setattr(cut, "_transport", CannedTransport(body[:length]))

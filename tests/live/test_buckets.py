@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
 
 from airflow_provider_influx_rollup.cli.main import main
-from airflow_provider_influx_rollup.client.driver import drive
+from airflow_provider_influx_rollup.client.driver import act, drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.lifecycle.archive.archive import archive
+from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.buckets.buckets import ensure_buckets
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared_bucket import Bucket
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.stores.actions import actions_with
+from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.influx_http import InfluxAddress
 from tests.conftest import InfluxServer
@@ -119,6 +125,98 @@ def test_no_bucket_is_changed_when_one_would_lose_points_of_which_nothing_was_ma
     changed = [one["what"] for one in ensure(client, shorter, more, ledger=ledger)["changes"]]
     assert changed == ["retention", "shard group", "retention"]
     assert stored(address, name)["retentionRules"][0]["everySeconds"] == 7200
+
+
+def test_bucket_may_keep_less_when_an_archive_has_what_it_loses(
+    client: InfluxClient, address: InfluxAddress, name: str, tmp_path: Path
+) -> None:
+    ledger = f"{name}_ledger"
+    ensure(client, Bucket(name), Bucket(ledger))
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    start = now - 6 * HOUR
+    for measurement in ("m", "other"):
+        lines = [
+            f"{measurement} x={at}i {int((start + at * HOUR / 2).timestamp()) * 10**9}" for at in range(12)
+        ]
+        client.write_lines(name, lines)
+
+    def archived(measurement: str, first: datetime, hours: int) -> None:
+        spec = ArchiveSpec(
+            org=address.org,
+            bucket=name,
+            measurement=measurement,
+            shown_path=str(tmp_path),
+            ledger_bucket=ledger,
+        )
+        windows = [Interval(first + at * HOUR, first + (at + 1) * HOUR) for at in range(hours)]
+        steps = archive(spec, windows, RunInfo(), client.now, {})
+        store = actions_with(ArchiveStore.of_url(str(tmp_path)))
+        assert drive(steps, client, lambda _report: None, store).as_json()["rows_out"] == 2 * hours
+
+    def shrunk() -> list[str]:
+        return [one["what"] for one in ensure(client, Bucket(name, retention="2h"), ledger=ledger)["changes"]]
+
+    archived("m", start, 6)
+    archived("other", start, 1)
+    archived("other", start + 3 * HOUR, 3)
+    with pytest.raises(ConfigurationError) as caught:
+        shrunk()
+    between = [f"{start + at * HOUR:%Y-%m-%dT%H:%M:%SZ}" for at in (1, 3)]
+    gap = f"measurement 'other' of [{between[0]}, {between[1]}): neither rolled up nor archived"
+    assert gap in str(caught.value)
+    assert "measurement 'm'" not in str(caught.value)
+    assert str(caught.value).count("neither") == 1
+    assert stored(address, name)["retentionRules"][0]["everySeconds"] == 0
+
+    archived("other", start + HOUR, 2)
+    assert shrunk() == ["retention", "shard group"]
+    assert stored(address, name)["retentionRules"][0]["everySeconds"] == 7200
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_one_bucket_is_made_when_two_runs_ensure_it_at_once(
+    client: InfluxClient, address: InfluxAddress, name: str, is_new: bool
+) -> None:
+    for attempt in range(4):
+        bucket = f"{name}_{attempt}"
+        label = f"hot_{bucket}"
+        if not is_new:
+            ensure(client, Bucket(bucket, retention="7d"))
+        wanted = Bucket(bucket, retention="30d", shard_group="1d", description="of two", labels=[label])
+        both = Barrier(2)
+
+        def run(wanted: Bucket = wanted, both: Barrier = both) -> dict[str, Any]:
+            steps = ensure_buckets([wanted], "no_ledger", client.now)
+            found = steps.send(None)
+            # each has seen that it is missing, or another one, before either changes it
+            answer = act(found, client)
+            both.wait(20)
+            return drive(_from(steps, answer), client, lambda _report: None).as_json()
+
+        with ThreadPoolExecutor(2) as pool:
+            answers = [one.result() for one in [pool.submit(run), pool.submit(run)]]
+        assert all(one["state"] == "ensured" for one in answers)
+        found = [one for one in every(address) if one["name"] == bucket]
+        assert len(found) == 1
+        rule = found[0]["retentionRules"][0]
+        assert (rule["everySeconds"], rule["shardGroupDurationSeconds"]) == (30 * 86_400, 86_400)
+        assert (found[0]["description"], [one["name"] for one in found[0]["labels"]]) == ("of two", [label])
+        assert ensure(client, wanted)["changes"] == []
+
+
+def _from(steps: Any, answer: Any) -> Any:
+    """The rest of a verb whose first step was answered."""
+    try:
+        step = steps.send(answer)
+        while True:
+            step = steps.send((yield step))
+    except StopIteration as end:
+        return end.value
+
+
+def every(address: InfluxAddress) -> list[dict[str, Any]]:
+    found = address.request("GET", "/api/v2/buckets", org=address.org, limit="100", descending="true")
+    return list(found["buckets"]) if found else []
 
 
 def test_bucket_may_keep_less_when_it_holds_nothing_older(client: InfluxClient, name: str) -> None:

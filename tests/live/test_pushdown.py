@@ -116,7 +116,10 @@ def test_points_of_an_archive_are_filtered_and_grouped_by_the_storage_engine(
     place: Place, by_field: bool, reads: str
 ) -> None:
     """Rows themselves are wanted; only their bounds are taken off outside of the storage engine."""
-    plan = plan_of(place.client, PointsOf(place.source, "readings", HOURS, by_field).flux())
+    plan = plan_of(
+        place.client,
+        PointsOf(bucket=place.source, measurement="readings", interval=HOURS, by_field=by_field).flux(),
+    )
     [read] = plan.raw_reads
     assert step_kind(read) == reads
     assert [step_kind(node) for node in plan.nodes if node != read] == ["drop"]

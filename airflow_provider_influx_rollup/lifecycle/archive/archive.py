@@ -213,7 +213,7 @@ def _renew(making: GenerationRun, newest: Published) -> Steps[ArchivedWindow | N
     try:
         yield from verify_held(newest)
     except (ArchiveMismatch, ArchiveMissing) as error:
-        source = yield from fingerprint_source(making.spec, making.plan.slices)
+        source = yield from fingerprint_source(making.spec, making.plan)
         if making.would_lose(source) and not making.spec.force:
             # what is left of the damaged one may be more than the bucket has
             raise
@@ -221,7 +221,7 @@ def _renew(making: GenerationRun, newest: Published) -> Steps[ArchivedWindow | N
             Report(f"Window {making.window}: the archive is damaged and made again: {error}", "warning")
         )
         return (yield from _made(fresh_generation(replace(making, reason=DAMAGED))))
-    source = yield from fingerprint_source(making.spec, making.plan.slices)
+    source = yield from fingerprint_source(making.spec, making.plan)
     known = newest.manifest
     if source == known.source:
         return ArchivedWindow(newest, is_new=False)
@@ -239,7 +239,7 @@ def _renew(making: GenerationRun, newest: Published) -> Steps[ArchivedWindow | N
 def _renew_incomplete(making: GenerationRun, newest: Published) -> Steps[ArchivedWindow | None]:
     """Points of the newest generation are gone from the bucket on purpose: what it holds is kept."""
     before, content = yield from verify_held(newest)
-    source = yield from fingerprint_source(making.spec, making.plan.slices)
+    source = yield from fingerprint_source(making.spec, making.plan)
     if not source.total.rows or source == newest.manifest.source:
         return ArchivedWindow(newest, is_new=False)
     return (yield from _made(merged_generation(replace(making, reason=LATE), before, content)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
@@ -27,16 +27,18 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.publish import (
     read_back,
 )
 from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import PurgeState, read_purge
+from airflow_provider_influx_rollup.lifecycle.source.pieces import StepOf, read_slices
 from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
+from airflow_provider_influx_rollup.lifecycle.source.slices import Slice
 from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
     READS_AT_A_TIME,
     ReadPlan,
     fingerprint_source,
-    points_of_slice,
+    points_source,
 )
 from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Gather, Report
+from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import (
     MergeParts,
@@ -224,7 +226,7 @@ def _read_source(
         yield from give_way(folder, name, making.window)
         return None
     content = yield from read_back(folder, parts)
-    source = yield from fingerprint_source(making.spec, making.plan.slices)
+    source = yield from fingerprint_source(making.spec, making.plan)
     differences = source.differences(content, "the source", "the files")
     if not differences and content.total.rows < making.plan.rows:
         differences = [f"{making.plan.rows:,} points were counted, {content.total.rows:,} were read"]
@@ -254,20 +256,13 @@ def _write_slices(making: GenerationRun, folder: str, name: str) -> Steps[list[P
     spec = making.spec
     # the others are empty; points that come there meanwhile are found when all is compared
     slices = [one for one in making.plan.slices if one.rows]
+    source = points_source(spec, making.plan)
     parts: list[Part] = []
     done = 0
     for first in range(0, len(slices), READS_AT_A_TIME):
         some = slices[first : first + READS_AT_A_TIME]
-        steps = tuple(
-            WriteParts(
-                points_of_slice(spec, one),
-                folder,
-                f"{name}-{number:04d}",
-                making.tags,
-            )
-            for number, one in enumerate(some, start=first + 1)
-        )
-        for written in (yield from ask(Gather(steps))):
+        names = {one: f"{name}-{number:04d}" for number, one in enumerate(some, start=first + 1)}
+        for written in (yield from read_slices(source, some, _writing(making, folder, names))):
             parts += written
         if (yield from read_fences(spec.folder)) != making.fences:
             # these may be points of series that were erased since they were read: no file of them stays, should the run die
@@ -277,6 +272,11 @@ def _write_slices(making: GenerationRun, folder: str, name: str) -> Steps[list[P
         if len(slices) > READS_AT_A_TIME:
             yield from ask(Report(f"Window {making.window}: {done:,} of {making.plan.rows:,} points written"))
     return parts
+
+
+def _writing(making: GenerationRun, folder: str, names: Mapping[Slice, str]) -> StepOf[list[Part]]:
+    """The step that writes the points of a slice into files of its name."""
+    return lambda one, points: WriteParts(points, folder, names[one], making.tags)
 
 
 def _publish(making: GenerationRun, folder: str, manifest: Manifest) -> Steps[Published | None]:

@@ -19,7 +19,7 @@ from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import BucketSettings, FindBucket
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.all_time import EVER
-from airflow_provider_influx_rollup.windows.coverage import missing
+from airflow_provider_influx_rollup.windows.coverage import subtract
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 MAX_NAMED = 5
@@ -45,7 +45,9 @@ def require_nothing_lost(
     lost: list[str] = []
     for measurement, first in sorted(firsts.items()):
         gone = Interval(first, edge)
-        if has_ledger and (yield from _is_archived(wanted.name, measurement, gone, ledger_bucket)):
+        held = (yield from _archived(wanted.name, measurement, gone, ledger_bucket)) if has_ledger else []
+        left = subtract([gone], held)
+        if not left:
             continue
         readers = [
             spec
@@ -53,7 +55,7 @@ def require_nothing_lost(
             if (spec.source_bucket, spec.measurement) == (wanted.name, measurement)
         ]
         if not readers:
-            lost.append(f"measurement {measurement!r} of {gone}: neither rolled up nor archived")
+            lost += [f"measurement {measurement!r} of {one}: neither rolled up nor archived" for one in left]
         for spec in readers:
             lost += yield from _not_rolled_up(spec, gone, now)
     if lost:
@@ -68,12 +70,11 @@ def require_nothing_lost(
         raise ConfigurationError(what, written="nothing", fix=fix)
 
 
-def _is_archived(bucket: str, measurement: str, gone: Interval, ledger_bucket: str) -> Steps[bool]:
+def _archived(bucket: str, measurement: str, gone: Interval, ledger_bucket: str) -> Steps[list[Interval]]:
     name = f"{bucket}/{measurement}->archive"
     # a window that begins earlier may hold the first points
     windows = yield from ask(CoveredWindows(ledger_bucket, name, ARCHIVE, Interval(EVER.start, gone.stop)))
-    held = [one.window for one in windows if one.state is State.COMMITTED]
-    return not missing([gone], held)
+    return [one.window for one in windows if one.state is State.COMMITTED]
 
 
 def _not_rolled_up(spec: RollupSpec, gone: Interval, now: datetime) -> Steps[list[str]]:

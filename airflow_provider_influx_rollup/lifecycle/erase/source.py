@@ -69,7 +69,7 @@ def find_matching(
     for first in range(0, len(parts), READS_AT_A_TIME):
         some = parts[first : first + READS_AT_A_TIME]
         found += yield from ask(
-            Gather(tuple(FingerprintSource(MatchingPoints(source, part)) for part in some))
+            Gather(tuple(FingerprintSource((MatchingPoints(source, part),)) for part in some))
         )
     return FoundPoints(merge(found), tuple(merge_intervals(parts)))
 

@@ -173,7 +173,7 @@ def _look_once_more(spec: PurgeSpec, proof: Proof) -> Steps[None]:
     if proof.is_going_on:
         require_all_archived((yield from compare_rest(spec, proof)), proof.window)
         return
-    source = yield from fingerprint_source(spec.archive, proof.plan.slices)
+    source = yield from fingerprint_source(spec.archive, proof.plan)
     differences = source.differences(proof.source, "the bucket", "the archive")
     if differences:
         what = f"points came or changed while the purge began: {few(differences, MAX_NAMED)}"
@@ -186,7 +186,7 @@ def _delete_first(spec: PurgeSpec, proof: Proof, announced: Announced) -> Steps[
         yield from ask(_delete(spec, proof.window))
     except InfluxRollupError as error:
         if error.permanent and not proof.is_going_on:
-            source = yield from fingerprint_source(spec.archive, proof.plan.slices)
+            source = yield from fingerprint_source(spec.archive, proof.plan)
             if source == proof.source:
                 yield from take_back(spec, proof, announced)
         raise

@@ -32,11 +32,12 @@ from airflow_provider_influx_rollup.lifecycle.purge.purge_run import PurgeRun
 from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec, refused
 from airflow_provider_influx_rollup.lifecycle.purge.tiers import ProvenArchive, TierProof, prove_tiers
 from airflow_provider_influx_rollup.lifecycle.run.margins import WORKER_CLOCKS_DIFFER
+from airflow_provider_influx_rollup.lifecycle.source.pieces import read_slices
 from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
     ReadPlan,
     fingerprint_source,
     plan_read,
-    points_of_slice,
+    points_source,
     require_known,
 )
 from airflow_provider_influx_rollup.shown import few
@@ -180,7 +181,7 @@ def _look(spec: PurgeSpec, window: Interval, opened: _Opened, begun_at: datetime
         raise refused(error.what, window, error.fix or FIX_ARCHIVE) from error
     before, plan = opened.before, opened.plan
     # with fewer than two tags a series has one key
-    source = yield from fingerprint_source(spec.archive, plan.slices, finds_doubled=len(plan.keys.tags) > 1)
+    source = yield from fingerprint_source(spec.archive, plan, finds_doubled=len(plan.keys.tags) > 1)
     proof = Proof(
         window=window,
         folder=opened.folder,
@@ -272,9 +273,11 @@ def compare_rest(spec: PurgeSpec, proof: Proof) -> Steps[RemainingPoints]:
     """Compare the bucket's points of the window with the archive, point by point."""
     equal = others = 0
     examples: list[str] = []
+    source = points_source(spec.archive, proof.plan)
     for part in proof.plan.slices:
-        points = points_of_slice(spec.archive, part)
-        found = yield from ask(CompareParts(points, (proof.held.paths,), part.interval))
+        (found,) = yield from read_slices(
+            source, [part], lambda one, points: CompareParts(points, (proof.held.paths,), one.interval)
+        )
         equal += found.equal
         others += found.changed + found.unknown
         examples += found.examples
@@ -371,7 +374,7 @@ def _forget(spec: PurgeSpec, proof: Proof) -> Steps[None]:
         yield from write_purge(proof.folder, None)
     if not marks and proof.before is None:
         return
-    source = yield from fingerprint_source(archive, proof.plan.slices)
+    source = yield from fingerprint_source(archive, proof.plan)
     if source == proof.source:
         return
     if marks:

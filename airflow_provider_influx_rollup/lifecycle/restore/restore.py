@@ -298,7 +298,7 @@ def _prove(run: RestoreRun, interval: Interval, expected: Fingerprint) -> Steps[
     :raises PartialWrite: naming the fields that differ
     """
     plan = yield from plan_read(run.spec.target, interval, run.target)
-    found: Fingerprint = yield from fingerprint_source(run.spec.target, plan.slices)
+    found: Fingerprint = yield from fingerprint_source(run.spec.target, plan)
     differences = expected.differences(found, "the archive", "the bucket")
     others = _differing(expected.series, found.series)
     if differences or others:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, RestoreConflict, RestoreIncomplete
-from airflow_provider_influx_rollup.flux.archive import PointsOf
 from airflow_provider_influx_rollup.lifecycle.restore.restore_run import RestoreRun
 from airflow_provider_influx_rollup.lifecycle.restore.source import RestoreSource
 from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreResult, RestoreSpec
+from airflow_provider_influx_rollup.lifecycle.source.pieces import read_slices
 from airflow_provider_influx_rollup.lifecycle.source.retention import horizon
 from airflow_provider_influx_rollup.lifecycle.source.slices import Slice
-from airflow_provider_influx_rollup.lifecycle.source.whole_read import plan_read
+from airflow_provider_influx_rollup.lifecycle.source.whole_read import ReadPlan, plan_read, points_source
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Bucket
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -22,6 +22,7 @@ from airflow_provider_influx_rollup.steps.store import (
     Comparison,
     Doubled,
     FindDoubled,
+    Layers,
 )
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant, split_interval, to_ns
 
@@ -93,8 +94,9 @@ def look_at_target(run: RestoreRun, source: RestoreSource) -> Steps[list[TargetP
                 if layers:
                     looks.append(TargetPart(interval, source, None, doubled))
                 continue
-            points = PointsOf(spec.target_bucket, spec.output_measurement, interval, by_field=part.by_field)
-            comparison = yield from ask(CompareParts(points, layers, interval, doubled.keys))
+            comparison = yield from _compared(
+                run, plan, Slice(interval, part.rows, part.by_field), layers, doubled
+            )
             looks.append(TargetPart(interval, source, comparison, doubled))
     return looks
 
@@ -106,11 +108,20 @@ def look_at_part(run: RestoreRun, part: TargetPart) -> Steps[TargetPart]:
     if not plan.rows:
         return replace(part, comparison=None)
     by_field = any(one.by_field for one in plan.slices)
-    points = PointsOf(spec.target_bucket, spec.output_measurement, part.interval, by_field=by_field)
-    comparison = yield from ask(
-        CompareParts(points, part.source.paths(part.interval), part.interval, part.doubled.keys)
+    layers = part.source.paths(part.interval)
+    whole = Slice(part.interval, plan.rows, by_field)
+    return replace(part, comparison=(yield from _compared(run, plan, whole, layers, part.doubled)))
+
+
+def _compared(
+    run: RestoreRun, plan: ReadPlan, part: Slice, layers: Layers, doubled: Doubled
+) -> Steps[Comparison]:
+    """Compare what the target has in a part with the files."""
+    source = points_source(run.spec.target, plan)
+    (found,) = yield from read_slices(
+        source, [part], lambda one, points: CompareParts(points, layers, one.interval, doubled.keys)
     )
-    return replace(part, comparison=comparison)
+    return found
 
 
 def require_no_conflict(spec: RestoreSpec, looks: Sequence[TargetPart], written: str = "nothing") -> None:

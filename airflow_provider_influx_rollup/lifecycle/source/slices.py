@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from airflow_provider_influx_rollup.exceptions import QueryLimitReached
 from airflow_provider_influx_rollup.flux.archive import SliceCounts
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
+from airflow_provider_influx_rollup.flux.source_schema import TagKeys
+from airflow_provider_influx_rollup.lifecycle.source.value_groups import filterable, groups_of, values_in
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Bucket, SourceKeys
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -16,6 +19,7 @@ from airflow_provider_influx_rollup.windows.shards import shard_parts
 # every shard group begins on a full hour, whatever its length is or was
 SHORTEST_SHARD_GROUP_SECONDS = 3600
 SLICES_PER_QUERY = 24
+OF_EVERY_SERIES = frozenset({"_start", "_stop", "_field", "_measurement"})
 # the server's memory holds 16 bytes for each row and tag when the series of a field are read as one table
 MAX_TAG_CELLS = 10_000_000
 
@@ -107,5 +111,32 @@ def count_each(source: RollupSource, parts: Sequence[Interval]) -> Steps[list[in
     """
     counts: list[int] = []
     for first in range(0, len(parts), SLICES_PER_QUERY):
-        counts += yield from ask(SliceCounts(source, parts[first : first + SLICES_PER_QUERY]))
+        counts += yield from _count_some(source, parts[first : first + SLICES_PER_QUERY])
     return counts
+
+
+def _count_some(source: RollupSource, parts: Sequence[Interval]) -> Steps[list[int]]:
+    """Count in one query, or in several where it has too many series for the memory that the server gives it."""
+    try:
+        return (yield from ask(SliceCounts(source, parts)))
+    except QueryLimitReached as error:
+        if len(parts) == 1:
+            return [(yield from _count_by_series(source, parts[0], error))]
+    counts: list[int] = []
+    for part in parts:
+        counts += yield from _count_some(source, [part])
+    return counts
+
+
+def _count_by_series(source: RollupSource, part: Interval, error: QueryLimitReached) -> Steps[int]:
+    keys = set((yield from ask(TagKeys(source, part)))) - OF_EVERY_SERIES - source.tags.keys()
+    for key in filterable(sorted(keys)):
+        values = yield from values_in(source, part, key)
+        if len(values) < 2:
+            continue
+        count = 0
+        for some in groups_of(values):
+            chosen = RollupSource(source.bucket, source.measurement, {**source.tags, key: some})
+            count += sum((yield from _count_some(chosen, [part])))
+        return count
+    raise error

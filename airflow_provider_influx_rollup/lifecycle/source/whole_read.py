@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from airflow_provider_influx_rollup.archive.annotated_csv import NOT_TEXT_FIX
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
@@ -12,16 +11,16 @@ from airflow_provider_influx_rollup.exceptions import (
     QueryFailed,
     SourceUnreadable,
 )
-from airflow_provider_influx_rollup.flux.archive import LostTexts, PointsOf
+from airflow_provider_influx_rollup.flux.archive import LostTexts
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import has_windows
 from airflow_provider_influx_rollup.lifecycle.source.buckets import require_bucket
+from airflow_provider_influx_rollup.lifecycle.source.pieces import PointsSource, ReadSize, read_slices
 from airflow_provider_influx_rollup.lifecycle.source.slices import Slice, count_points, cut_slices
 from airflow_provider_influx_rollup.rejections import is_not_text
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import (
     Bucket,
-    Gather,
     ShowKeys,
     SourceKeys,
 )
@@ -41,11 +40,13 @@ class ReadPlan:
     """Plan of reading a window.
 
     :param slices: together the window
+    :param size: what reads of the window have shown of the server's limits
     """
 
     bucket: Bucket
     keys: SourceKeys
     slices: tuple[Slice, ...]
+    size: ReadSize = field(default_factory=ReadSize, compare=False)
 
     @property
     def rows(self) -> int:
@@ -125,24 +126,25 @@ def _require_whole_texts(
 
 
 def fingerprint_source(
-    spec: ArchiveSpec, slices: Sequence[Slice], *, finds_doubled: bool = False
+    spec: ArchiveSpec, plan: ReadPlan, *, finds_doubled: bool = False
 ) -> Steps[Fingerprint]:
-    """Read the present points of some slices row by row; slices that were empty are only counted again.
+    """Read the present points of a window row by row; slices that were empty are only counted again.
 
     :param finds_doubled: also find points that share series, field and time with others
     """
+    slices = plan.slices
     empty = [one.interval for one in slices if not one.rows]
     counts = yield from count_points(spec.bucket, spec.measurement, empty)
     parts = [one for one in slices if one.rows or counts[one.interval]]
     found: list[Fingerprint] = []
     for first in range(0, len(parts), READS_AT_A_TIME):
         some = parts[first : first + READS_AT_A_TIME]
-        found += yield from ask(
-            Gather(tuple(FingerprintSource(points_of_slice(spec, one), finds_doubled) for one in some))
+        found += yield from read_slices(
+            points_source(spec, plan), some, lambda _, points: FingerprintSource(points, finds_doubled)
         )
     return merge(found)
 
 
-def points_of_slice(spec: ArchiveSpec, one: Slice) -> PointsOf:
-    """The query that returns the points of one slice."""
-    return PointsOf(spec.bucket, spec.measurement, one.interval, by_field=one.by_field)
+def points_source(spec: ArchiveSpec, plan: ReadPlan) -> PointsSource:
+    """What is read of a window, in slices or in pieces of them."""
+    return PointsSource(spec.bucket, spec.measurement, plan.keys.tags, plan.size)
