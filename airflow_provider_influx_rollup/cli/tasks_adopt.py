@@ -44,6 +44,7 @@ def adopt(args: Namespace, server: Server) -> tuple[list[dict[str, Any]], bool]:
     from airflow_provider_influx_rollup.cli.adopted_files import files_of
     from airflow_provider_influx_rollup.lifecycle.task_adopt.spec import AdoptSpec
     from airflow_provider_influx_rollup.lifecycle.task_adopt.task_adopt import adopt_task
+    from airflow_provider_influx_rollup.steps.tasks import ACTIVE
     from airflow_provider_influx_rollup.windows.instants import read_instant
 
     until = None if args.stop is None else read_instant(args.stop, "--to")
@@ -61,7 +62,8 @@ def adopt(args: Namespace, server: Server) -> tuple[list[dict[str, Any]], bool]:
     written = _written(args.folder, files) if args.folder else ()
     output = server.output
     runs = f"every {found.option.every}" if found.option.every else f"cron {found.option.cron}"
-    output.show(f"{found.task.name}  {runs}  ->  {WHAT[declared.form]}")
+    paused = "" if found.task.status == ACTIVE else f", {found.task.status}"
+    output.show(f"{found.task.name}  {runs}{paused}  ->  {WHAT[declared.form]}")
     _show_reasons(declared, output)
     _show_proof(proof, output)
     if not written:

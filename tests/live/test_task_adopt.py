@@ -16,6 +16,7 @@ from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.client.settings import ClientSettings
 from airflow_provider_influx_rollup.lifecycle.task_adopt import proof
+from airflow_provider_influx_rollup.steps.tasks import UpdateTask
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.influx_http import InfluxAddress
 from tests.conftest import InfluxServer
@@ -328,9 +329,12 @@ def test_people_read_a_table(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     source, target = buckets
-    ran(client, flux(name, source, target), STOPS[:1])
+    task_id = ran(client, flux(name, source, target), STOPS[:1])
+    (task,) = client.tasks.find(name)
+    client.tasks.update(UpdateTask(task_id, task.flux, "inactive", ""))
     assert main(["tasks", "adopt", name, "--windows", "1", "--to", STOPS[0].isoformat()]) == 0
     said = capsys.readouterr().out
+    assert "every 1h, inactive  ->  a rollup" in said
     assert "1 window: 2 rows are equal, 0 differ" in said
     assert "FluxRollupOperator(" in said
     assert "source_bucket:" in said

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
@@ -14,6 +14,9 @@ from airflow_provider_influx_rollup.windows.cron import Cron
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+
+# a run that has just begun has not written yet
+RUN_TIME = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +32,14 @@ class RunWindows:
 
 
 def run_windows(option: TaskOption, now: datetime, count: int, until: datetime | None) -> RunWindows:
-    """Return the last windows of a task that are due.
+    """Return the last windows of a task that are due, and whose runs should have ended.
 
     :param count: how many
     :param until: they end by then
     :raises ConfigurationError: when the task's cron is not understood
     """
     offset = (option.offset or Duration(0, 0)).timedelta
-    due = now - offset
+    due = now - offset - RUN_TIME
     end = due if until is None else min(until, due)
     compared = _last(option, end, count)
     if end == due:

@@ -65,6 +65,15 @@ def test_windows_lie_between_the_times_that_are_due() -> None:
     assert runs.later == ()
 
 
+def test_a_run_has_a_minute_to_end() -> None:
+    every, hour = option(every=Duration.parse("1h")), datetime(2025, 3, 31, 14, tzinfo=UTC)
+    stops = [
+        run_windows(every, hour + timedelta(seconds=seconds), 1, None).compared[-1].stop
+        for seconds in (59, 60)
+    ]
+    assert stops == [hour - HOUR, hour]
+
+
 def test_windows_of_a_cron_are_as_long_as_its_times_are_apart() -> None:
     runs = run_windows(option(cron="0 6,18 * * 1-5"), NOW, 3, None)
     friday = datetime(2025, 3, 28, tzinfo=UTC)
