@@ -13,6 +13,10 @@ from airflow_provider_influx_rollup.settings import read_settings
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.airflow_compat import Context
+    from airflow_provider_influx_rollup.lifecycle.buckets.buckets import BucketsResult
+    from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+    from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
+    from airflow_provider_influx_rollup.steps.step import Steps
 
 __all__ = ["Bucket", "EnsureBucketsOperator"]
 
@@ -29,6 +33,8 @@ class EnsureBucketsOperator(InfluxStageOperator):
     :param buckets: what is declared of each
     :param ledger_bucket: the ledger that knows what is rolled up and archived; default: ``[influx_rollup] ledger_bucket``
     :param dry_run: say what would be changed, and change nothing
+    :param rollups: rollups that come after; nothing is changed when one of them would write what another pipeline of the
+        ledger writes
     :raises ConfigurationError: (when the DAG is parsed) when there is no bucket, or a value is not possible
     """
 
@@ -41,6 +47,7 @@ class EnsureBucketsOperator(InfluxStageOperator):
         buckets: Sequence[Bucket],
         ledger_bucket: str | None = None,
         dry_run: bool = False,
+        rollups: Sequence[RollupSpec] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -50,6 +57,7 @@ class EnsureBucketsOperator(InfluxStageOperator):
                 what, written="nothing", fix='give buckets=[Bucket("raw", retention="30d")]'
             )
         self.buckets = buckets
+        self.rollups = rollups
         self.ledger_bucket = ledger_bucket if ledger_bucket is not None else read_settings().ledger_bucket
         # BaseOperator has a method dry_run() that renders the templates
         self.is_dry_run = plain_truth("dry_run", dry_run)
@@ -60,9 +68,12 @@ class EnsureBucketsOperator(InfluxStageOperator):
         :param context: Airflow's context
         :return: what was changed
         """
-        from airflow_provider_influx_rollup.lifecycle.buckets.buckets import ensure_buckets
+        return self.run_verb(context, self._steps)
 
-        return self.run_verb(
-            context,
-            lambda now: ensure_buckets(self.buckets, self.ledger_bucket, now, dry_run=self.is_dry_run),
-        )
+    def _steps(self, now: Clock) -> Steps[BucketsResult]:
+        from airflow_provider_influx_rollup.lifecycle.buckets.buckets import ensure_buckets
+        from airflow_provider_influx_rollup.lifecycle.pipeline.own_targets import require_own_targets
+
+        if self.rollups:
+            yield from require_own_targets(self.rollups)
+        return (yield from ensure_buckets(self.buckets, self.ledger_bucket, now, dry_run=self.is_dry_run))

@@ -112,7 +112,9 @@ def _buckets_task(lifecycle: Lifecycle, shared: dict[str, Any]) -> Any:
 
     arguments = {name: value for name, value in shared.items() if name != "deferrable"}
     arguments["ledger_bucket"] = lifecycle.ledger_bucket
-    return EnsureBucketsOperator(task_id="buckets", buckets=lifecycle.buckets, **arguments)
+    # what patterns stand for is found after the buckets are there
+    rollups = [] if lifecycle.patterns else lifecycle.specs()
+    return EnsureBucketsOperator(task_id="buckets", buckets=lifecycle.buckets, rollups=rollups, **arguments)
 
 
 def _validation_task(

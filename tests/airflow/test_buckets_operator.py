@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -65,3 +66,32 @@ def test_dag_is_refused_when_it_declares_no_bucket() -> None:
     for wrong in ([], ["raw"]):
         with pytest.raises(ConfigurationError, match="no list of Bucket"):
             EnsureBucketsOperator(task_id="b", buckets=wrong)  # type: ignore[arg-type]
+
+
+def test_no_bucket_is_changed_when_a_tier_would_write_the_rows_of_another(
+    client: InfluxClient, bucket_factory: Callable[[str], str]
+) -> None:
+    from airflow.providers.common.compat.sdk import DAG
+
+    raw, hours, ledger = bucket_factory("raw"), bucket_factory("hours"), f"ledger_{uuid.uuid4().hex[:8]}"
+    client.write_lines(raw, ["m x=1 1741392000000000000"])
+
+    def tasks(**changes: Any) -> tuple[Any, Any]:
+        # the same fields of the same target, by another name and of other points
+        tiers = [Tier(hours, "1h", ["count"], name=changes.pop("name"))]
+        buckets = [Bucket(hours, **changes.pop("bucket", {}))]
+        lifecycle = Lifecycle(raw, "m", tiers, buckets=buckets, ledger_bucket=ledger, **changes)
+        with DAG("a", schedule=None, start_date=START) as dag:
+            lifecycle_task_group(lifecycle, influx_conn_id="tele")
+        return dag.get_task("lifecycle.buckets"), dag.get_task("lifecycle.rollup_1h")
+
+    first, rollup = tasks(name="one")
+    assert first.execute(context())["changes"] == []
+    hour = make_context(data_interval_start=START, data_interval_end=START + timedelta(hours=1))
+    assert rollup.execute(hour)["rows_in"] == 1
+    second, _ = tasks(name="two", tags={"host": "a"}, bucket={"retention": "30y"})
+    with pytest.raises(AirflowFailException, match="'two' those of 'one'"):
+        second.execute(context())
+    found = client.find_bucket(hours)
+    assert found is not None
+    assert found.retention_seconds == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,15 @@ import pandas as pd
 import pytest
 
 from airflow_provider_influx_rollup.cli.main import main
+from airflow_provider_influx_rollup.task_groups.lifecycle import (
+    Archive,
+    Bucket,
+    Deadman,
+    Lifecycle,
+    Tier,
+    Validation,
+    lifecycle_task_group,
+)
 from dev.airflow_process import AirflowProcess
 from dev.influx_http import InfluxAddress
 from tests import oracle
@@ -101,19 +111,27 @@ def test_each_measurement_that_a_pattern_finds_has_tasks_and_receipts_of_its_own
         {"bucket": "halves", "every": "30m", "aggregates": PARTS, "name": "halves"},
         {"bucket": "hours", "every": "1h"},
     ]
-    scene.declare(measurement=["*", "!s*", "!disk", "!net"], tiers=tiers)
+    scene.declare(
+        measurement=["*", "!s*", "!disk", "!net"],
+        tiers=tiers,
+        validation={"rules": [{"rule": "range", "field": "usage", "high": 96}]},
+        deadman={"silence": "1h"},
+        reconcile="3h",
+        archive={"path": str(scene.path.parent / "archive"), "every": "1d"},
+    )
     states = scene.run(FIRST)
     found = ["cpu", "mem"]
     assert set(states.values()) == {"success"}
+    tasks = ("validate", "rollup_30m", "rollup_1h", "deadman", "reconcile", "archive")
     assert sorted(states) == sorted(
         [f"{GROUP}.buckets", f"{GROUP}.discover"]
-        + [
-            f"{GROUP}.measurement.{task}[{at}]"
-            for task in ("rollup_30m", "rollup_1h")
-            for at in range(len(found))
-        ]
+        + [f"{GROUP}.measurement.{task}[{at}]" for task in tasks for at in range(len(found))]
     )
-    assert {name: len(windows) for name, windows in scene.receipts().items()} == {
+    of_day = {
+        name: len([start for start in windows if start.startswith(FIRST)])
+        for name, windows in scene.receipts().items()
+    }
+    assert of_day == {
         **{f"halves:{name}": 48 for name in found},
         **{f"halves/{name}->hours@1h": 24 for name in found},
     }
@@ -121,7 +139,33 @@ def test_each_measurement_that_a_pattern_finds_has_tasks_and_receipts_of_its_own
     labels = scene.airflow.rows(
         "select distinct rendered_map_index from task_instance where dag_id = 'changed_lifecycle' and map_index >= 0"
     )
-    assert sorted(label for (label,) in labels) == found
+    assert {label for (label,) in labels} >= set(found)
+    archived = [path.parts for path in (scene.path.parent / "archive").rglob("*.json")]
+    assert {name for name in found if any(name in parts for parts in archived)} == set(found)
+
+
+def test_every_stage_is_mapped_when_a_lifecycle_has_patterns() -> None:
+    from airflow.providers.common.compat.sdk import DAG
+
+    lifecycle = Lifecycle(
+        "raw",
+        "*",
+        [Tier("hours", "1h", ["count"]), Tier("days", "1d", name="days")],
+        validation=Validation([{"rule": "range", "field": "usage", "high": 96}]),
+        deadman=Deadman("1h"),
+        reconcile="3h",
+        archive=Archive("/lake", every="1d", purge_after="9d"),
+        buckets=[Bucket("hours")],
+    )
+    with DAG("mapped", schedule=None, start_date=datetime(2025, 3, 8, tzinfo=UTC)) as dag:
+        lifecycle_task_group(lifecycle, deferrable=True, retries=4)
+    inside = {task.task_id.rpartition(".")[2]: task for task in dag.tasks if ".measurement." in task.task_id}
+    assert set(inside) == {"validate", "rollup_1h", "rollup_1d", "deadman", "reconcile", "archive", "purge"}
+    assert [task.task_id for task in dag.roots] == ["lifecycle.buckets"]
+    assert dag.get_task("lifecycle.discover").upstream_task_ids == {"lifecycle.buckets"}
+    # every task of the group waits for what it is mapped over
+    assert all("lifecycle.discover" in task.upstream_task_ids for task in inside.values())
+    assert {task.retries for task in dag.tasks} == {4}
 
 
 @pytest.mark.slow
