@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
-from typing import Any, TypedDict, Unpack
+from typing import Any, Protocol, TypedDict, Unpack
 
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.windows.duration import Duration, DurationLike
@@ -31,6 +31,17 @@ class StageInterval(TypedDict, total=False):
     partition_key_format: str | None
 
 
+class HasInterval(Protocol):
+    """A task with the interval parameters."""
+
+    start: str | date | None
+    stop: str | date | None
+    window: DurationLike | None
+    timezone: str
+    offset: DurationLike
+    partition_key_format: str | None
+
+
 def interval_of_run(context: Mapping[str, Any], **stage: Unpack[StageInterval]) -> Interval:
     """The interval that a run is about.
 
@@ -41,6 +52,25 @@ def interval_of_run(context: Mapping[str, Any], **stage: Unpack[StageInterval]) 
     :raises WindowError: when nothing names an interval, or it is empty; the message names the fix
     """
     return resolve_interval(run_facts(context, **stage))
+
+
+def interval_of_task(
+    task: HasInterval, context: Mapping[str, Any], *, window: DurationLike | None = None
+) -> Interval:
+    """The interval that a run of a task is about, by the task's own parameters.
+
+    :param window: in place of the task's
+    :raises WindowError: as ``interval_of_run``
+    """
+    return interval_of_run(
+        context,
+        start=task.start,
+        stop=task.stop,
+        window=window or task.window,
+        timezone=task.timezone,
+        offset=task.offset,
+        partition_key_format=task.partition_key_format,
+    )
 
 
 def run_facts(context: Mapping[str, Any], **stage: Unpack[StageInterval]) -> RunFacts:

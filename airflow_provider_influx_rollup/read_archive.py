@@ -68,10 +68,10 @@ def archive_files(
     start: str | date | None = None,
     stop: str | date | None = None,
     *,
+    storage_options: Mapping[str, Any] | None = None,
     org: str,
     bucket: str,
     measurement: str,
-    storage_options: Mapping[str, Any] | None = None,
 ) -> list[str]:
     """List the Parquet files with points of an interval: for engines that read files themselves.
 

@@ -38,6 +38,12 @@ class WindowBounds:
     starts: Codes
     stops: Codes
 
+    @classmethod
+    def of(cls, windows: Sequence[Interval]) -> WindowBounds:
+        """The bounds of some windows."""
+        starts = np.array([window.start_ns for window in windows], np.int64)
+        return cls(starts, np.array([window.stop_ns for window in windows], np.int64))
+
     def spread(self, time_ns: Codes) -> tuple[Codes, Codes]:
         """``(position, window)`` of every point in every window that holds it."""
         first = np.searchsorted(self.stops, time_ns, side="right")

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 
+RETURN_VALUE = "return_value"
+
+
 class DeferrableStageOperator(InfluxStageOperator):
     """Base of the stages that can wait in the triggerer.
 
@@ -91,11 +94,7 @@ class DeferrableVerbOperator(DeferrableStageOperator):
         )
         self.defer(trigger=trigger, method_name="execute_complete", timeout=self.execution_timeout)
 
-    def execute_complete(
-        self,
-        context: Context,  # noqa: ARG002 - Airflow's signature
-        event: Mapping[str, Any] | None = None,
-    ) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Resume after the triggerer's event.
 
         :param context: Airflow's context
@@ -107,4 +106,18 @@ class DeferrableVerbOperator(DeferrableStageOperator):
             result = stage_result(result_of_event(event))
         tell_result(self.verb, result, is_dry_run=False)
         self.log.info("%s in the triggerer: %s", self.verb, result)
+        return self.react(context, result)
+
+    def react(self, context: Context, result: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - for subclasses
+        """Act on what was found; nothing, where a stage has no choice of it.
+
+        :param context: Airflow's context
+        :param result: of the verb
+        :return: what the task returns
+        """
         return result
+
+    def keep_result(self, context: Context, result: dict[str, Any]) -> None:
+        """Keep the result where Airflow drops the return value: it does so on skips, failures and branches."""
+        if self.do_xcom_push:
+            context["ti"].xcom_push(key=RETURN_VALUE, value=result)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FLUX_FILES = (".flux",)
 TEMPLATE_FIELDS = ("environment",)
+#: of the stages whose script runs for a window
+SCRIPT_FIELDS = (*TEMPLATE_FIELDS, "every", "flux", "params_flux")
 
 
 class FluxTemplateOperator(InfluxStageOperator):

@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.airflow_compat import Context
-from airflow_provider_influx_rollup.data_interval import interval_of_run
+from airflow_provider_influx_rollup.data_interval import interval_of_task
 from airflow_provider_influx_rollup.declared_values import declared_duration, declared_key_format
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
@@ -60,12 +60,4 @@ class WindowStageOperator(InfluxStageOperator):
         :param context: Airflow's context
         :raises AirflowFailException: when nothing names an interval; the message names the fix
         """
-        return interval_of_run(
-            context,
-            start=self.start,
-            stop=self.stop,
-            window=self.window,
-            timezone=self.timezone,
-            offset=self.offset,
-            partition_key_format=self.partition_key_format,
-        )
+        return interval_of_task(self, context)

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.data_interval import run_info
-from airflow_provider_influx_rollup.declared_values import declared_duration, is_plain
-from airflow_provider_influx_rollup.hooks.archive_store import open_store
+from airflow_provider_influx_rollup.declared_values import declared_duration
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableStageOperator
-from airflow_provider_influx_rollup.operators._ledger import LedgerStageOperator
 from airflow_provider_influx_rollup.operators._options import texts, truth, whole_number
-from airflow_provider_influx_rollup.operators._several import each_in_turn
+from airflow_provider_influx_rollup.operators._store import StoreStageOperator
 from airflow_provider_influx_rollup.operators._window import WINDOW_FIELDS, WindowStageOperator
 from airflow_provider_influx_rollup.settings import read_settings
 from airflow_provider_influx_rollup.stores.store_url import shown_url
@@ -24,70 +22,21 @@ from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_t
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
     from airflow_provider_influx_rollup.steps.step import Steps
-    from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 
-class InfluxArchiveOperator(LedgerStageOperator):
-    """Base of the stages of an archive: where the points are, and where the files go.
+class InfluxArchiveOperator(StoreStageOperator):
+    """Base of the stages of an archive that are about the bucket of its points.
 
     :param bucket: bucket of the points
-    :param measurement: a measurement or a list
-    :param path: base folder of the archive, ``/data/archive`` or a URL such as ``s3://lake/telemetry``
-    :param path_conn_id: Airflow connection of the object store; default: the one in the URL, as in
-        ``s3://aws_default@lake/telemetry``, else what the worker's environment gives
-    :raises ConfigurationError: when the path holds a password, or a parameter is not possible
     """
 
-    template_fields: Sequence[str] = (
-        *LedgerStageOperator.template_fields,
-        "bucket",
-        "measurement",
-        "path",
-        "path_conn_id",
-    )
+    template_fields: Sequence[str] = (*StoreStageOperator.template_fields, "bucket")
     ui_color = "#e4eef8"
 
-    def __init__(
-        self,
-        *,
-        bucket: str,
-        measurement: str | Sequence[str],
-        path: str,
-        path_conn_id: str | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, bucket: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.bucket = bucket
-        self.measurement = measurement
-        self.path = path
-        self.path_conn_id = path_conn_id
-        if is_plain(path):
-            shown_url(str(path))
-
-    def store(self) -> ArchiveStore:
-        """The base folder of the archive.
-
-        :raises ConfigurationError: when nothing installed can open it
-        """
-        return open_store(str(self.path), self.path_conn_id)
-
-    def run_each(
-        self, context: Context, runs: Sequence[Callable[[Callable[[], datetime]], Steps[Any]]]
-    ) -> Any:
-        """Run the verb of each measurement; what fails in one does not stop the others.
-
-        :param runs: each takes the clock
-        :return: the result, or a list for several
-        """
-        with failing_by_permanence():
-            store = self.store()
-        results = each_in_turn(
-            [partial(self.run_verb, context, run, store) for run in runs],
-            fails_fast=False,
-            tell=lambda text: self.log.error("%s", text),
-        )
-        return results[0] if isinstance(self.measurement, str) else results
 
 
 class SourceArchiveOperator(InfluxArchiveOperator):

@@ -14,8 +14,6 @@ from airflow_provider_influx_rollup.operators.query import FluxQueryOperator
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.airflow_compat import Context
 
-RETURN_VALUE = "return_value"
-
 
 class _DecidingOperator(FluxQueryOperator, BranchMixIn):
     """Follows some of the tasks directly after this one and skips the others."""
@@ -32,17 +30,15 @@ class _DecidingOperator(FluxQueryOperator, BranchMixIn):
         :param is_true: the answer
         """
 
-    def react(self, context: Context, answer: dict[str, Any]) -> dict[str, Any]:
+    def react(self, context: Context, result: dict[str, Any]) -> dict[str, Any]:
         """Follow what the answer says.
 
         :param context: Airflow's context
-        :param answer: what the query gave
+        :param result: what the query gave
         """
-        if self.do_xcom_push:
-            # Airflow 3 drops the return value of a task that skips others
-            context["ti"].xcom_push(key=RETURN_VALUE, value=answer)
-        self.do_branch(context, self.followed(is_true=answer["is_true"]))
-        return answer
+        self.keep_result(context, result)
+        self.do_branch(context, self.followed(is_true=result["is_true"]))
+        return result
 
 
 class FluxBranchOperator(_DecidingOperator):
@@ -93,13 +89,13 @@ class FluxShortCircuitOperator(_DecidingOperator):
     a branch.
     """
 
-    def react(self, context: Context, answer: dict[str, Any]) -> dict[str, Any]:
+    def react(self, context: Context, result: dict[str, Any]) -> dict[str, Any]:
         """Continue, or skip what comes after.
 
         :param context: Airflow's context
-        :param answer: what the query gave
+        :param result: what the query gave
         """
-        return answer if answer["is_true"] else super().react(context, answer)
+        return result if result["is_true"] else super().react(context, result)
 
     def followed(self, *, is_true: bool) -> None:  # noqa: ARG002 - asked only when it is false
         """Nothing.

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 ON_DEAD_CHOICES = ("signal", "fail", "skip", "branch")
-RETURN_VALUE = "return_value"
 MAX_NAMED = 5
 
 
@@ -164,14 +163,6 @@ class DeadmanCheckOperator(WindowStageOperator, DeferrableVerbOperator, BranchMi
         result = self.run_verb(context, lambda _clock: check_deadman(spec, interval))
         return self.react(context, result)
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Resume after the triggerer's event.
-
-        :param context: Airflow's context
-        :param event: what the trigger fired
-        """
-        return self.react(context, super().execute_complete(context, event))
-
     def spec(self, interval: Interval) -> DeadmanSpec:
         """The check as plain values.
 
@@ -208,20 +199,15 @@ class DeadmanCheckOperator(WindowStageOperator, DeferrableVerbOperator, BranchMi
         """
         is_dead = result["state"] == "dead"
         if self.on_dead == "branch":
-            self._push(context, result)
+            self.keep_result(context, result)
             self.do_branch(
                 context, self.follow_task_ids_if_dead if is_dead else self.follow_task_ids_if_alive
             )
         elif is_dead and self.on_dead != "signal":
-            self._push(context, result)
+            self.keep_result(context, result)
             message = dead_message(result, self.bucket, self.measurement)
             raise (AirflowFailException if self.on_dead == "fail" else AirflowSkipException)(message)
         return result
-
-    def _push(self, context: Context, result: dict[str, Any]) -> None:
-        """Keep the findings where Airflow drops the return value: it does so on skips, failures and branches."""
-        if self.do_xcom_push:
-            context["ti"].xcom_push(key=RETURN_VALUE, value=result)
 
 
 def dead_message(result: Mapping[str, Any], bucket: str, measurement: str) -> str:

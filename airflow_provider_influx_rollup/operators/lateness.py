@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_influx_rollup.data_interval import interval_of_run
+from airflow_provider_influx_rollup.data_interval import interval_of_task
 from airflow_provider_influx_rollup.declared_values import declared_duration
 from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS, LedgerStageOperator
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
@@ -122,15 +122,6 @@ class LatenessReportOperator(WindowStageOperator, LedgerStageOperator):
         from airflow_provider_influx_rollup.windows.interval import Interval
         from airflow_provider_influx_rollup.windows.local_time import shift
 
-        window = self.window or self.lookback
-        run = interval_of_run(
-            context,
-            start=self.start,
-            stop=self.stop,
-            window=window,
-            timezone=self.timezone,
-            offset=self.offset,
-            partition_key_format=self.partition_key_format,
-        )
+        run = interval_of_task(self, context, window=self.window or self.lookback)
         lookback = Duration.of(self.lookback)
         return Interval(shift(run.stop, lookback, self.timezone, backwards=True), run.stop)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.declared_values import declared_duration
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.operators._flux_template import TEMPLATE_FIELDS, FluxTemplateOperator
+from airflow_provider_influx_rollup.operators._flux_template import SCRIPT_FIELDS, FluxTemplateOperator
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
@@ -32,13 +32,7 @@ class FluxLintOperator(FluxTemplateOperator, WindowStageOperator):
     """
 
     verb: ClassVar[str] = "lint"
-    template_fields: Sequence[str] = (
-        *WindowStageOperator.template_fields,
-        *TEMPLATE_FIELDS,
-        "every",
-        "flux",
-        "params_flux",
-    )
+    template_fields: Sequence[str] = (*WindowStageOperator.template_fields, *SCRIPT_FIELDS)
     template_fields_renderers: ClassVar[dict[str, str]] = {"params_flux": "json"}
     ui_color = "#e4f8ec"
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.declared_values import declared_duration
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
-from airflow_provider_influx_rollup.operators._flux_template import TEMPLATE_FIELDS, FluxTemplateOperator
+from airflow_provider_influx_rollup.operators._flux_template import SCRIPT_FIELDS, FluxTemplateOperator
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
@@ -33,13 +33,7 @@ class FluxQueryOperator(FluxTemplateOperator, WindowStageOperator, DeferrableVer
     """
 
     verb: ClassVar[str] = "query"
-    template_fields: Sequence[str] = (
-        *WindowStageOperator.template_fields,
-        *TEMPLATE_FIELDS,
-        "every",
-        "flux",
-        "params_flux",
-    )
+    template_fields: Sequence[str] = (*WindowStageOperator.template_fields, *SCRIPT_FIELDS)
     template_fields_renderers: ClassVar[dict[str, str]] = {"flux": "sql", "params_flux": "json"}
     ui_color = "#e4f8ec"
 
@@ -71,14 +65,6 @@ class FluxQueryOperator(FluxTemplateOperator, WindowStageOperator, DeferrableVer
             self.defer_verb(context, asdict(spec), [window], verb="query")
         return self.react(context, self.run_verb(context, lambda _clock: run_query(spec, window)))
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Resume after the triggerer's event.
-
-        :param context: Airflow's context
-        :param event: what the trigger fired
-        """
-        return self.react(context, super().execute_complete(context, event))
-
     def spec(self) -> QuerySpec:
         """The question as plain values.
 
@@ -87,11 +73,3 @@ class FluxQueryOperator(FluxTemplateOperator, WindowStageOperator, DeferrableVer
         from airflow_provider_influx_rollup.lifecycle.query.query import QuerySpec
 
         return QuerySpec(str(self.flux), self.script_params(), self.first_rows, flux_text(self.every))
-
-    def react(self, context: Context, answer: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - for subclasses
-        """Act on the answer; the base class does nothing.
-
-        :param context: Airflow's context
-        :param answer: what the query gave
-        """
-        return answer

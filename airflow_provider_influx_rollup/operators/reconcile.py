@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import declared_duration, is_plain
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.reconcile.spec import PLAN, ReconcileOptions, ReconcileSpec
-from airflow_provider_influx_rollup.operators._declared import DECLARED_FIELDS, declared_rollup
+from airflow_provider_influx_rollup.operators._declared import DeclaredRollupOperator
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
-from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS, LedgerStageOperator
-from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
 
@@ -31,7 +29,7 @@ OWN_PARAMETERS = ("source_bucket", "target_bucket", "measurement", "every", "agg
 WITH_OWN_ONLY = ("period", "fields", "tags", "group_by", "target_measurement", "source_tier")
 
 
-class FluxReconcileOperator(WindowStageOperator, LedgerStageOperator, DeferrableVerbOperator):
+class FluxReconcileOperator(DeclaredRollupOperator, DeferrableVerbOperator):
     """Compare the rows of a rollup with its source, and write only the series and windows that differ.
 
     The rows of a window (count, sum, min, max, first, last of each series) are its fingerprint: InfluxDB computes them again
@@ -44,7 +42,7 @@ class FluxReconcileOperator(WindowStageOperator, LedgerStageOperator, Deferrable
     "seconds", "notes"}``; lists hold at most 100 windows, ``dirty_windows`` 500. ``dirty_windows`` is also an XCom of its
     own. For dynamic task mapping a task has to return it: Airflow does not map over XComs with a name.
 
-    :param pipeline: name in the ledger; or give the rollup's own parameters
+    :param pipeline: name in the ledger; or give the rollup's own parameters, in place of what the ledger has
     :param lookback: how far back from now windows are looked at, to the last one that is due, a Flux duration; without
         it ``start`` and ``stop``, or the run's data interval
     :param mode: ``"repair"``, or ``"plan"``, which writes nothing
@@ -52,32 +50,15 @@ class FluxReconcileOperator(WindowStageOperator, LedgerStageOperator, Deferrable
     :param max_windows: most windows of the pipeline that one run repairs, the oldest first
     :param strict: True computes every aggregate again; False those of the raw points only in rows that differ otherwise;
         None does so for the fields whose count, sum, min, max, first and last are all stored
-    :param source_bucket: as of the rollup, in place of what the ledger has
-    :param target_bucket: as of the rollup
-    :param measurement: as of the rollup, one
-    :param every: as of the rollup
-    :param lateness: as of the rollup
-    :param aggregates: as of the rollup
-    :param period: as of the rollup
-    :param fields: as of the rollup
-    :param tags: as of the rollup
-    :param group_by: as of the rollup
-    :param target_measurement: as of the rollup
-    :param compute: as of the rollup
-    :param source_tier: as of the rollup
     :raises ConfigurationError: (when the DAG is parsed) when no pipeline is named, or a choice is not possible
     """
 
     verb: ClassVar[str] = "reconcile"
     template_fields: Sequence[str] = (
-        *WindowStageOperator.template_fields,
-        *LEDGER_FIELDS,
-        "every",
-        "lateness",
+        *DeclaredRollupOperator.template_fields,
         "lookback",
         "mode",
         "max_windows",
-        *DECLARED_FIELDS,
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"aggregates": "json", "tags": "json"}
     ui_color = "#e4f1e4"
@@ -90,19 +71,6 @@ class FluxReconcileOperator(WindowStageOperator, LedgerStageOperator, Deferrable
         cascade: bool = True,
         max_windows: int | str | None = None,
         strict: bool | None = None,
-        source_bucket: str | None = None,
-        target_bucket: str | None = None,
-        measurement: str | None = None,
-        every: DurationLike | None = None,
-        lateness: DurationLike = "0s",
-        aggregates: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
-        period: DurationLike | None = None,
-        fields: Sequence[str] | None = None,
-        tags: Mapping[str, str | Sequence[str]] | None = None,
-        group_by: Sequence[str] | None = None,
-        target_measurement: str | None = None,
-        compute: str = "auto",
-        source_tier: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -111,19 +79,6 @@ class FluxReconcileOperator(WindowStageOperator, LedgerStageOperator, Deferrable
         self.cascade = cascade
         self.max_windows = max_windows
         self.strict = strict
-        self.source_bucket = source_bucket
-        self.target_bucket = target_bucket
-        self.measurement = measurement
-        self.every = declared_duration(every)
-        self.lateness = declared_duration(lateness)
-        self.aggregates = aggregates
-        self.period = declared_duration(period)
-        self.fields = fields
-        self.tags = tags
-        self.group_by = group_by
-        self.target_measurement = target_measurement
-        self.compute = compute
-        self.source_tier = source_tier
         self._require_one_rollup()
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -144,15 +99,7 @@ class FluxReconcileOperator(WindowStageOperator, LedgerStageOperator, Deferrable
 
             return reconcile_pipeline(spec, interval, run_info(context), now)
 
-        return self._told(context, self.run_verb(context, make_steps))
-
-    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Resume after the triggerer's event.
-
-        :param context: Airflow's context
-        :param event: what the trigger fired
-        """
-        return self._told(context, super().execute_complete(context, event))
+        return self.react(context, self.run_verb(context, make_steps))
 
     @failing_by_permanence()
     def reconcile_spec(self) -> ReconcileSpec:
@@ -173,8 +120,8 @@ class FluxReconcileOperator(WindowStageOperator, LedgerStageOperator, Deferrable
         )
 
     def _rollup(self) -> RollupSpec:
-        return declared_rollup(
-            self, str(self.measurement), pipeline=self.pipeline, source_tier=self.source_tier
+        return self.declared_rollup(
+            str(self.measurement), pipeline=self.pipeline, source_tier=self.source_tier
         )
 
     def _require_one_rollup(self) -> None:
@@ -210,7 +157,7 @@ class FluxReconcileOperator(WindowStageOperator, LedgerStageOperator, Deferrable
             what = f"{' and '.join(edges)} would have no effect beside lookback, which counts back from now"
             raise ConfigurationError(what, written="nothing", fix="give start and stop, or lookback")
 
-    def _told(self, context: Context, result: dict[str, Any]) -> dict[str, Any]:
+    def react(self, context: Context, result: dict[str, Any]) -> dict[str, Any]:
         """Log what people should see, and give the dirty windows an XCom of their own."""
         context["ti"].xcom_push(key=DIRTY_XCOM_KEY, value=result[DIRTY_XCOM_KEY])
         for one in (result, *result["cascaded"]):

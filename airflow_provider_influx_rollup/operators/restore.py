@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.data_interval import run_info
-from airflow_provider_influx_rollup.declared_values import is_plain
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.hooks.archive_store import open_store
-from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS, LedgerStageOperator
+from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS
 from airflow_provider_influx_rollup.operators._options import texts, truth, whole_number
-from airflow_provider_influx_rollup.operators._several import each_in_turn
+from airflow_provider_influx_rollup.operators._store import STORE_FIELDS, StoreStageOperator
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.settings import read_settings
 from airflow_provider_influx_rollup.stores.store_url import shown_url
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 
-class RestoreArchiveOperator(WindowStageOperator, LedgerStageOperator):
+class RestoreArchiveOperator(WindowStageOperator, StoreStageOperator):
     """Restore the points of the data interval from their newest archived generations, and prove that they are back.
 
     Every file is verified, and all of the target looked at, before anything is written. What is there already is left
@@ -38,10 +36,6 @@ class RestoreArchiveOperator(WindowStageOperator, LedgerStageOperator):
     "missing", "lifted", "state", "path", "bucket", "measurement", "seconds", "pipeline"}``: ``rows_in`` points are in
     the archive, ``rows_out`` were written; a list of these for a list of measurements.
 
-    :param path: base folder of the archive, ``/data/archive`` or a URL such as ``s3://lake/telemetry``
-    :param path_conn_id: Airflow connection of the object store; default: the one in the URL, else what the worker's
-        environment gives
-    :param measurement: a measurement of the archive, or a list
     :param source_bucket: bucket that the archive was made of
     :param source_org: organisation that the archive was made of; default: the connection's
     :param target_bucket: bucket that gets the points; must exist; default: ``source_bucket``
@@ -50,16 +44,13 @@ class RestoreArchiveOperator(WindowStageOperator, LedgerStageOperator):
         have, instead of refusing
     :param allow_missing: restore what there is when a part of the interval was never archived, instead of refusing
     :param max_rows_per_read: most points of the target that one query reads
-    :raises ConfigurationError: when the path holds a password, or a parameter is not possible
     """
 
     verb: ClassVar[str] = "restore"
     template_fields: Sequence[str] = (
         *WindowStageOperator.template_fields,
         *LEDGER_FIELDS,
-        "path",
-        "path_conn_id",
-        "measurement",
+        *STORE_FIELDS,
         "source_bucket",
         "source_org",
         "target_bucket",
@@ -73,10 +64,7 @@ class RestoreArchiveOperator(WindowStageOperator, LedgerStageOperator):
     def __init__(
         self,
         *,
-        path: str,
-        measurement: str | Sequence[str],
         source_bucket: str,
-        path_conn_id: str | None = None,
         source_org: str | None = None,
         target_bucket: str | None = None,
         target_measurement: str | None = None,
@@ -86,18 +74,13 @@ class RestoreArchiveOperator(WindowStageOperator, LedgerStageOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.path = path
-        self.measurement = measurement
         self.source_bucket = source_bucket
-        self.path_conn_id = path_conn_id
         self.source_org = source_org
         self.target_bucket = target_bucket
         self.target_measurement = target_measurement
         self.overwrite = overwrite
         self.allow_missing = allow_missing
         self.max_rows_per_read = max_rows_per_read
-        if is_plain(path):
-            shown_url(str(path))
 
     def execute(self, context: Context) -> Any:
         """Restore the interval of the run.
@@ -108,14 +91,7 @@ class RestoreArchiveOperator(WindowStageOperator, LedgerStageOperator):
         interval = self.interval(context)
         with failing_by_permanence():
             specs = self.specs()
-            store = open_store(str(self.path), self.path_conn_id)
-        runs = [partial(self._steps, context, spec, interval) for spec in specs]
-        results = each_in_turn(
-            [partial(self.run_verb, context, run, store) for run in runs],
-            fails_fast=False,
-            tell=lambda text: self.log.error("%s", text),
-        )
-        return results[0] if isinstance(self.measurement, str) else results
+        return self.run_each(context, [partial(self._steps, context, spec, interval) for spec in specs])
 
     def specs(self) -> list[RestoreSpec]:
         """One restore for each measurement.

@@ -14,14 +14,12 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import AUTO, EMPTY_CHOICES
 from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import TILED, require_choice
 from airflow_provider_influx_rollup.lifecycle.run.options import QUERY
-from airflow_provider_influx_rollup.operators._declared import DECLARED_FIELDS, declared_grid, declared_rollup
+from airflow_provider_influx_rollup.operators._declared import DeclaredRollupOperator
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
 from airflow_provider_influx_rollup.operators._flux_template import TEMPLATE_FIELDS, FluxTemplateOperator
-from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS, LedgerStageOperator
 from airflow_provider_influx_rollup.operators._options import OPTIONS
 from airflow_provider_influx_rollup.operators._rollup_options import RollupOptionsOperator
 from airflow_provider_influx_rollup.operators._several import each_in_turn
-from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
 
@@ -58,11 +56,7 @@ OF_THE_RUN = (
 
 
 class FluxRollupOperator(
-    RollupOptionsOperator,
-    FluxTemplateOperator,
-    WindowStageOperator,
-    LedgerStageOperator,
-    DeferrableVerbOperator,
+    RollupOptionsOperator, FluxTemplateOperator, DeclaredRollupOperator, DeferrableVerbOperator
 ):
     """Aggregate the windows of the run's data interval into a target bucket, so that a rerun is always right.
 
@@ -78,16 +72,7 @@ class FluxRollupOperator(
     :param aggregates: names for all fields, or per field glob: count, sum, min, max, mean, first, last, median,
         stddev, spread, distinct, integral, increase and resets of counters, quantiles such as p99, and the mergeable
         sketches p99_approx and distinct_approx
-    :param period: length of sliding windows, a multiple of ``every``; a window belongs to the run it stops in
-    :param fields: field globs; None takes all
-    :param tags: tag values to keep: ``{"site": ["a", "b"]}``
-    :param group_by: tag keys that stay; the series they merge are merged exactly
-    :param target_measurement: default: the source's name; fields are written as ``<field>_<aggregate>``
-    :param compute: ``"auto"``: what InfluxDB cannot push down is computed in the worker from one read;
-        ``"server"``: in InfluxDB, slower, for data that must not leave it
     :param empty_windows: what a window without points does: ``"commit"`` it, ``"skip"`` the task, or ``"fail"``
-    :param source_tier: name of the pipeline that writes ``source_bucket``, whose rows are merged; ``"auto"`` finds it
-        in the ledger; None reads raw points
     :param windows: which windows a run is about: ``"tiled"``: those that make its interval exactly; ``"ending"``: those
         that stop in it, so that an hourly DAG can have a daily rollup; ``"complete"`` (with ``source_tier``): also those
         that the tier below has completed by this run. Without such a window the task is skipped
@@ -99,11 +84,7 @@ class FluxRollupOperator(
 
     verb: ClassVar[str] = "rollup"
     template_fields: Sequence[str] = (
-        *WindowStageOperator.template_fields,
-        *LEDGER_FIELDS,
-        "every",
-        "lateness",
-        *DECLARED_FIELDS,
+        *DeclaredRollupOperator.template_fields,
         *OPTIONS,
         *TEMPLATE_FIELDS,
         "flux",
@@ -123,35 +104,23 @@ class FluxRollupOperator(
         source_bucket: str | None = None,
         measurement: str | Sequence[str] | None = None,
         every: DurationLike | None = None,
+        lateness: DurationLike | None = None,
         aggregates: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
-        period: DurationLike | None = None,
-        fields: Sequence[str] | None = None,
-        tags: Mapping[str, str | Sequence[str]] | None = None,
-        group_by: Sequence[str] | None = None,
-        target_measurement: str | None = None,
-        compute: str = "auto",
         empty_windows: str = "commit",
-        source_tier: str | None = None,
         windows: str = "tiled",
         on_raw_read: str = "warn",
-        lateness: DurationLike | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.every = declared_duration(every)
-        self.lateness = declared_duration(lateness) or "0s"
-        self.source_bucket = source_bucket
-        self.target_bucket = target_bucket
-        self.measurement = measurement
-        self.aggregates = aggregates
-        self.period = declared_duration(period)
-        self.fields = fields
-        self.tags = tags
-        self.group_by = group_by
-        self.target_measurement = target_measurement
-        self.compute = compute
+        super().__init__(
+            target_bucket=target_bucket,
+            source_bucket=source_bucket,
+            measurement=measurement,
+            every=every,
+            lateness=lateness,
+            aggregates=aggregates,
+            **kwargs,
+        )
         self.empty_windows = empty_windows
-        self.source_tier = source_tier
         self.windows = windows
         self.on_raw_read = on_raw_read
         self.has_lateness = lateness is not None
@@ -257,8 +226,7 @@ class FluxRollupOperator(
 
     def _spec(self, measurement: str, *, several: bool) -> RollupSpec:
         tier = self.source_tier
-        return declared_rollup(
-            self,
+        return self.declared_rollup(
             measurement,
             empty_windows=self.empty_windows,
             pipeline=self.pipeline_of(measurement, several=several),
@@ -300,10 +268,10 @@ class FluxRollupOperator(
 
         return ScriptSpec(
             script=str(self.flux),
-            target_bucket=self.target_bucket,
+            target_bucket=str(self.target_bucket),
             name=self.script_name or self.task_id,
             params=self.script_params(),
-            grid=declared_grid(self) if self.every else None,
+            grid=self.declared_grid() if self.every else None,
             lateness=flux_text(self.lateness) if self.has_lateness else None,
             on_raw_read=self.on_raw_read,  # type: ignore[arg-type]
             pipeline=self.pipeline,
@@ -311,13 +279,13 @@ class FluxRollupOperator(
             template_hash=self.template_hash,
         )
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Resume after the triggerer's event.
+    def react(self, context: Context, result: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - of its base
+        """Skip the task when there was no point and ``empty_windows="skip"``.
 
         :param context: Airflow's context
-        :param event: what the trigger fired
+        :param result: of the windows
+        :raises AirflowSkipException: when it is skipped
         """
-        result = super().execute_complete(context, event)
         self._skip_when_empty([result])
         return result
 
@@ -352,7 +320,7 @@ class FluxRollupOperator(
                 what = f"{name}={getattr(self, name)!r} would have no effect on a script: it runs for all windows"
                 raise ConfigurationError(what, written="nothing", fix=f"leave {name} out")
         if self.every is not None and self._is_rendered():
-            declared_grid(self).grid()
+            self.declared_grid().grid()
 
     def _require_declared(self) -> None:
         names = ("source_bucket", "measurement", "every", "aggregates")

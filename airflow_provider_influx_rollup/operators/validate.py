@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 ON_FAILURE_CHOICES = ("fail", "quarantine", "warn", "skip", "branch")
 RULE_FILES = (".yaml", ".yml")
-RETURN_VALUE = "return_value"
 MAX_NAMED = 5
 
 
@@ -166,14 +165,6 @@ class FluxValidateOperator(WindowStageOperator, LedgerStageOperator, DeferrableV
 
         return self.react(context, self.run_verb(context, make_steps))
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Resume after the triggerer's event.
-
-        :param context: Airflow's context
-        :param event: what the trigger fired
-        """
-        return self.react(context, super().execute_complete(context, event))
-
     @failing_by_permanence()
     def spec(self, interval: Interval) -> ValidateSpec:
         """The validation as plain values.
@@ -212,21 +203,16 @@ class FluxValidateOperator(WindowStageOperator, LedgerStageOperator, DeferrableV
         """
         is_violated = result["state"] == "violated"
         if self.on_failure == "branch":
-            self._push(context, result)
+            self.keep_result(context, result)
             follow = self.follow_task_ids_if_invalid if is_violated else self.follow_task_ids_if_valid
             self.do_branch(context, follow)
         elif is_violated and self.on_failure in ("fail", "skip"):
-            self._push(context, result)
+            self.keep_result(context, result)
             error = AirflowFailException if self.on_failure == "fail" else AirflowSkipException
             raise error(violated_message(result))
         elif is_violated:
             self.log.warning("%s", violated_message(result))
         return result
-
-    def _push(self, context: Context, result: dict[str, Any]) -> None:
-        """Keep the findings where Airflow drops the return value: it does so on skips, failures and branches."""
-        if self.do_xcom_push:
-            context["ti"].xcom_push(key=RETURN_VALUE, value=result)
 
     def _declared(self) -> RuleFile:
         """The rules and transformations, of the parameters or of the file.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -19,12 +19,12 @@ from airflow_provider_influx_rollup.airflow_compat import (
     PokeReturnValue,
 )
 from airflow_provider_influx_rollup.airflow_compat import timezone as airflow_timezone
-from airflow_provider_influx_rollup.data_interval import interval_of_run
+from airflow_provider_influx_rollup.data_interval import interval_of_task
 from airflow_provider_influx_rollup.declared_values import declared_duration, declared_key_format
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID, InfluxRollupHook
 from airflow_provider_influx_rollup.settings import default_deferrable
-from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+from airflow_provider_influx_rollup.task_failures import failing_by_permanence, result_of_event
 from airflow_provider_influx_rollup.windows.duration import DurationLike
 
 if TYPE_CHECKING:
@@ -58,15 +58,15 @@ class InfluxSensor(BaseSensorOperator):
     def __init__(
         self,
         *,
+        influx_conn_id: str = DEFAULT_CONN_ID,
+        org: str | None = None,
+        deferrable: bool | None = None,
         start: str | date | None = None,
         stop: str | date | None = None,
         window: DurationLike | None = None,
         timezone: str = "UTC",
         offset: DurationLike = "0s",
         partition_key_format: str | None = None,
-        influx_conn_id: str = DEFAULT_CONN_ID,
-        org: str | None = None,
-        deferrable: bool | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -127,6 +127,26 @@ class InfluxSensor(BaseSensorOperator):
                 return False
         return False if found is None else PokeReturnValue(is_done=True, xcom_value=found)
 
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:  # noqa: ARG002 - Airflow's signature
+        """Resume after the triggerer's event.
+
+        :param context: Airflow's context
+        :param event: what the trigger fired
+        :raises AirflowSensorTimeout: when what is waited for had not come in time
+        :raises AirflowFailException: for permanent errors
+        """
+        with self._softened():
+            why = self._why_late(event or {})
+            if why is not None:
+                raise AirflowSensorTimeout(why)
+            found = result_of_event(event)
+        self.log.info("%s", found)
+        return found
+
+    @abstractmethod
+    def _why_late(self, event: Mapping[str, Any]) -> str | None:
+        """What had not come in time, by the trigger's event; None when it came, or an error did."""
+
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Turn the end of a wait that no triggerer looked after into a sensor's timeout, as 3.x does.
 
@@ -140,15 +160,7 @@ class InfluxSensor(BaseSensorOperator):
             return super().resume_execution(next_method, next_kwargs, context)
 
     def _interval(self, context: Context) -> Interval:
-        return interval_of_run(
-            context,
-            start=self.start,
-            stop=self.stop,
-            window=self.window,
-            timezone=self.timezone,
-            offset=self.offset,
-            partition_key_format=self.partition_key_format,
-        )
+        return interval_of_task(self, context)
 
     @contextmanager
     def _softened(self) -> Iterator[None]:

@@ -6,11 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout
-
-from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.sensors._base import InfluxSensor
-from airflow_provider_influx_rollup.task_failures import result_of_event
 from airflow_provider_influx_rollup.triggers.lifecycle_job import LifecycleJobTrigger
 
 if TYPE_CHECKING:
@@ -72,17 +68,8 @@ class InfluxTaskRunSensor(InfluxSensor):
             org=self.org,
         )
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
-        """Resume after the triggerer's event.
-
-        :param context: Airflow's context
-        :param event: what the trigger fired
-        :raises AirflowSensorTimeout: when the task had not run in time
-        :raises AirflowFailException: for permanent errors
-        """
-        with self._softened():
-            found: dict[str, Any] = result_of_event(event)
-            if found["status"] == "timeout":
-                what = f"task {self.name!r} had no success for {found['window']} at {found['deadline']}"
-                raise AirflowSensorTimeout(what)
-        return found
+    def _why_late(self, event: Mapping[str, Any]) -> str | None:
+        found = event.get("result") or {}
+        if found.get("status") != "timeout":
+            return None
+        return f"task {self.name!r} had no success for {found['window']} at {found['deadline']}"

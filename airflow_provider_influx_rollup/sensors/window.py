@@ -7,13 +7,9 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout
-
-from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.declared_values import declared_duration
 from airflow_provider_influx_rollup.sensors._base import InfluxSensor
 from airflow_provider_influx_rollup.settings import read_settings
-from airflow_provider_influx_rollup.task_failures import result_of_event
 from airflow_provider_influx_rollup.triggers.window_ready import WindowReadyTrigger
 from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
 
@@ -174,25 +170,14 @@ class WindowCompleteSensor(InfluxSensor):
             org=self.org,
         )
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:  # noqa: ARG002 - Airflow's signature
-        """Resume after the triggerer's event.
-
-        :param context: Airflow's context
-        :param event: what the trigger fired
-        :raises AirflowSensorTimeout: when the windows were not complete in time
-        :raises AirflowFailException: for permanent errors
-        """
-        with self._softened():
-            if event is not None and event.get("status") == "timeout":
-                window = event.get("window", {})
-                what = (
-                    f"[{window.get('start')}, {window.get('stop')}) was not complete at {event.get('deadline')}; "
-                    "the triggerer's log of this task says what was missing"
-                )
-                raise AirflowSensorTimeout(what)
-            found: dict[str, Any] = result_of_event(event)
-        self.log.info("%s: %s", found["state"], found)
-        return found
+    def _why_late(self, event: Mapping[str, Any]) -> str | None:
+        if event.get("status") != "timeout":
+            return None
+        window = event.get("window", {})
+        return (
+            f"[{window.get('start')}, {window.get('stop')}) was not complete at {event.get('deadline')}; "
+            "the triggerer's log of this task says what was missing"
+        )
 
     def spec(self, interval: Interval) -> CompletenessSpec:
         """The definition of complete, as plain values.

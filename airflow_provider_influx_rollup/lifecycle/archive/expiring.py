@@ -24,6 +24,7 @@ from airflow_provider_influx_rollup.lifecycle.run.margins import RETENTION_MARGI
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import (
     MAX_CAUSES_TOLD,
+    cause_of,
     gaps_of,
     is_of_windows,
 )
@@ -213,9 +214,7 @@ def _failure(
     spec: ArchiveSpec, bucket: Bucket, failed: Mapping[Interval, InfluxRollupError], archived: int
 ) -> WindowsFailed:
     windows = sorted(failed)
-    causes = gaps_of(
-        windows, {window: f"{type(failed[window]).__name__}: {failed[window].what}" for window in windows}
-    )
+    causes = gaps_of(windows, {window: cause_of(failed[window]) for window in windows})
     told = [
         f"{few([str(window) for window in some], MAX_NAMED, between=', ')}: {why}" for some, why in causes
     ]

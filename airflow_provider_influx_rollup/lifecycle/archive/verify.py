@@ -14,7 +14,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.generations import (
     read_generation,
     verify_files,
 )
-from airflow_provider_influx_rollup.lifecycle.archive_files.index import indexed_entries
+from airflow_provider_influx_rollup.lifecycle.archive_files.index import indexed_entries, is_wanted
 from airflow_provider_influx_rollup.lifecycle.archive_files.moved import read_moved
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report
@@ -60,7 +60,7 @@ def verify_archive(folder: str, interval: Interval | None = None) -> Steps[list[
     windows = sorted(window for name in names if (window := parse_window(name)) is not None)
     checked = []
     for window in windows:
-        if not _is_wanted(window, interval):
+        if not is_wanted(window, interval):
             continue
         for number in (yield from generations(window_folder(folder, window))):
             one = yield from _check(folder, window, number)
@@ -73,13 +73,9 @@ def verify_archive(folder: str, interval: Interval | None = None) -> Steps[list[
             window=entry.window, generation=entry.generation, rows=entry.rows, bytes=entry.bytes, problem=LOST
         )
         for entry in indexed
-        if _is_wanted(entry.window, interval) and (entry.window, entry.generation) not in seen
+        if is_wanted(entry.window, interval) and (entry.window, entry.generation) not in seen
     ]
     return sorted(checked, key=lambda one: (one.window, one.generation))
-
-
-def _is_wanted(window: Interval, interval: Interval | None) -> bool:
-    return interval is None or window.overlaps(interval)
 
 
 def _check(folder: str, window: Interval, number: int) -> Steps[Checked | None]:

@@ -55,8 +55,8 @@ def find_entries(folder: str, interval: Interval | None = None) -> Steps[list[En
     :raises ArchiveMismatch: when a manifest that was looked up is damaged, or of another measurement or window
     """
     catalog, marks = yield from _read(folder)
-    known = {window: entry for window, entry in catalog.entries.items() if _is_wanted(window, interval)}
-    wanted = {mark.window for mark in marks if _is_wanted(mark.window, interval)}
+    known = {window: entry for window, entry in catalog.entries.items() if is_wanted(window, interval)}
+    wanted = {mark.window for mark in marks if is_wanted(mark.window, interval)}
     if known and not catalog.folder:
         # a version of before does not say whose it is, but manifests do
         wanted.add(min(known))
@@ -66,7 +66,7 @@ def find_entries(folder: str, interval: Interval | None = None) -> Steps[list[En
             for name in (yield from ask(ListFolder(folder)))
             if (window := parse_window(name)) is not None
             and window not in known
-            and _is_wanted(window, interval)
+            and is_wanted(window, interval)
         }
     for entry in (yield from _look_up(folder, sorted(wanted))):
         known[entry.window] = entry
@@ -209,5 +209,6 @@ def _all_windows(folder: str) -> Steps[set[Interval]]:
     }
 
 
-def _is_wanted(window: Interval, interval: Interval | None) -> bool:
+def is_wanted(window: Interval, interval: Interval | None) -> bool:
+    """Whether a window overlaps an interval; None is all time."""
     return interval is None or window.overlaps(interval)

@@ -8,13 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.flux.inventory import SeriesSource
 from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_BUCKET
-from airflow_provider_influx_rollup.lifecycle.source.inventory import (
-    DEFAULT_LOOKBACK,
-    Inventory,
-    series_from_json,
-)
+from airflow_provider_influx_rollup.lifecycle.source.inventory import Inventory, WatchedSeries
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -24,7 +19,7 @@ Expected = int | str | tuple[Mapping[str, str], ...] | Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompletenessSpec:
+class CompletenessSpec(WatchedSeries):
     """The definition of a complete window. Plain values, which travel as JSON.
 
     :param every: length of a window, a Flux duration; None takes the whole interval as one window
@@ -42,8 +37,6 @@ class CompletenessSpec:
     :param upstream: pipeline whose rollup of the identical windows must be COMMITTED
     """
 
-    bucket: str
-    measurement: str
     every: str | None = None
     offset: str = "0s"
     timezone: str = "UTC"
@@ -56,13 +49,8 @@ class CompletenessSpec:
     quiet_for: str | None = None
     accept_partial_after: str | None = None
     pipeline: str | None = None
-    inventory_lookback: str = DEFAULT_LOOKBACK
-    retire_after: str | None = None
-    retired: tuple[Mapping[str, str], ...] = ()
     upstream: str | None = None
     ledger_bucket: str = DEFAULT_LEDGER_BUCKET
-    fields: tuple[str, ...] | None = None
-    tags: Mapping[str, tuple[str, ...]] | None = None
 
     def __post_init__(self) -> None:
         for name in ("min_completeness", "min_series"):
@@ -82,16 +70,6 @@ class CompletenessSpec:
             what = "accept_partial_after needs the pipeline that rolls the windows up, so that its receipts say what is lacking"
             raise ConfigurationError(what, fix="give pipeline, the name of that rollup")
 
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> CompletenessSpec:
-        """Take back what ``dataclasses.asdict`` made, after a trip through JSON."""
-        return cls(**series_from_json(values))
-
-    @property
-    def source(self) -> SeriesSource:
-        """The points that are watched."""
-        return SeriesSource(self.bucket, self.measurement, self.fields, self.tags or {})
-
     @property
     def counted(self) -> int | None:
         """Number of expected series, when only their number is given."""
@@ -107,12 +85,7 @@ class CompletenessSpec:
         """
         if self.expected is None or self.counted is not None:
             return None
-        return Inventory.of(
-            self.expected,
-            lookback=self.inventory_lookback,
-            retire_after=self.retire_after,
-            retired=self.retired,
-        )
+        return self.inventory_of(self.expected)
 
     def windows(self, interval: Interval) -> list[Interval]:
         """The windows of an interval.

@@ -8,17 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.flux.inventory import SeriesSource
 from airflow_provider_influx_rollup.lifecycle.run.default_names import (
     MAX_CHECK_BYTES,
     is_short_name,
     short_filter_text,
 )
-from airflow_provider_influx_rollup.lifecycle.source.inventory import (
-    DEFAULT_LOOKBACK,
-    Inventory,
-    series_from_json,
-)
+from airflow_provider_influx_rollup.lifecycle.source.inventory import Inventory, WatchedSeries
 from airflow_provider_influx_rollup.lifecycle.statuses.check_status import LEVELS, Check
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -27,34 +22,23 @@ RETIRED_LEVEL = "info"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeadmanSpec:
+class DeadmanSpec(WatchedSeries):
     """The spec of a deadman check. Plain values, which travel as JSON.
 
     :param group_by: tag keys that tell series apart; None takes those of ``expected``, else all
     :param silence: how long without a point is death, a Flux duration; None takes the interval's length
     :param expected: which series are expected, see ``Inventory.of``; None: what was seen within the lookback
-    :param inventory_lookback: how long before the interval a series may have been seen last
-    :param retire_after: how long a series that is not listed may be silent until it is retired; None retires it when
-        it leaves the lookback
-    :param retired: tags of series that are given up
     :param check_name: None makes one from what is watched
     :param dry_run: write no status
     """
 
-    bucket: str
-    measurement: str
     group_by: tuple[str, ...] | None = None
     silence: str | None = None
     expected: tuple[Mapping[str, str], ...] | Mapping[str, Any] | None = None
-    inventory_lookback: str = DEFAULT_LOOKBACK
-    retire_after: str | None = None
-    retired: tuple[Mapping[str, str], ...] = ()
     status_bucket: str = "_monitoring"
     level: str = "crit"
     ok_level: str = "ok"
     check_name: str | None = None
-    fields: tuple[str, ...] | None = None
-    tags: Mapping[str, tuple[str, ...]] | None = None
     dry_run: bool = False
 
     def __post_init__(self) -> None:
@@ -68,28 +52,13 @@ class DeadmanSpec:
         if self.retired:
             _ = self.inventory
 
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> DeadmanSpec:
-        """Take back what ``dataclasses.asdict`` made, after a trip through JSON."""
-        return cls(**series_from_json(values))
-
-    @property
-    def source(self) -> SeriesSource:
-        """The points that are watched."""
-        return SeriesSource(self.bucket, self.measurement, self.fields, self.tags or {})
-
     @property
     def inventory(self) -> Inventory:
         """The series that are expected.
 
         :raises ConfigurationError: when it is of no known shape
         """
-        return Inventory.of(
-            self.expected,
-            lookback=self.inventory_lookback,
-            retire_after=self.retire_after,
-            retired=self.retired,
-        )
+        return self.inventory_of(self.expected)
 
     @property
     def check(self) -> Check:

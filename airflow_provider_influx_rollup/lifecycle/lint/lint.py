@@ -6,13 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_influx_rollup.exceptions import (
-    ConfigurationError,
-    InfluxForbidden,
-    InfluxRejected,
-    InfluxUnauthorized,
-    OrgNotFound,
-)
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRejected
 from airflow_provider_influx_rollup.flux.extern import extern_file, window_values
 from airflow_provider_influx_rollup.flux.never_run import UNDEFINED, never_run
 from airflow_provider_influx_rollup.flux.plan import QueryPlan
@@ -24,6 +18,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup_script.dry_run import (
     dry_run,
     why_not_planned,
 )
+from airflow_provider_influx_rollup.lifecycle.rollup_script.gate import reraise_unless_about_the_script
 from airflow_provider_influx_rollup.lint.finding import Finding, start_of
 from airflow_provider_influx_rollup.lint.pushdown import RawRead, agreeing, leading_filters, raw_reads
 from airflow_provider_influx_rollup.lint.report import (
@@ -92,7 +87,7 @@ def lint_script(spec: LintSpec, window: Interval | None = None) -> Steps[LintRep
     try:
         package = yield from ask(ParseScript(text))
     except InfluxRejected as error:
-        _reraise_unless_about_the_script(error)
+        reraise_unless_about_the_script(error)
         return LintReport.of(text, [syntax_error(error, unreadable_place(text))])
     if unreadable_place(text) is not None:
         # the server's parser lets pass what it cannot compile; such a tree has holes
@@ -134,7 +129,7 @@ def _compile(spec: LintSpec) -> Steps[list[Told]]:
     try:
         yield from ask(Query(never_run(spec.flux), extern=extern, now=EMPTY_TIME.stop, as_sent=True))
     except InfluxRejected as error:
-        _reraise_unless_about_the_script(error)
+        reraise_unless_about_the_script(error)
         failures = compile_failures(error) or [(1, 1, error.what)]
     else:
         what = "the server ran a script that reads an undefined name"
@@ -154,7 +149,7 @@ def _plan(
     try:
         return (yield from dry_run(spec.flux, script.every or _HOUR, spec.params)), []
     except InfluxRejected as error:
-        _reraise_unless_about_the_script(error)
+        reraise_unless_about_the_script(error)
         if script.facts.extracts_rows and lacks_rows(error):
             unchecked.append(f"plan: {NEEDS_ROWS}")
             return None, []
@@ -193,8 +188,3 @@ def _points_of(text: str, read: RawRead, window: Interval) -> PointsRead | None:
     if bucket is None or any(set(identifiers_used(one.arguments.get("fn"))) - {"r"} for one in filters):
         return None
     return PointsRead(bucket, window, [source_of(text, one.call) for one in filters])
-
-
-def _reraise_unless_about_the_script(error: InfluxRejected) -> None:
-    if isinstance(error, InfluxUnauthorized | InfluxForbidden | OrgNotFound):
-        raise error

@@ -176,7 +176,7 @@ def _add_column(job: RollupBlock, computed: Computed, chain: Chain, frame: Frame
     if chain.is_extreme:
         computed.extremes[chain.field] += frame.values.tolist()
         return
-    window = np.searchsorted(window_bounds(job.windows).starts, frame.time_ns)
+    window = np.searchsorted(WindowBounds.of(job.windows).starts, frame.time_ns)
     # the server returns the standard deviation of one point as NaN, and does not write it
     block = finite(
         Block(
@@ -294,7 +294,7 @@ def _compute_from_raw(
     for windows in reads:
         interval = Interval(min(w.start for w in windows), windows[-1].stop)
         frames = yield from read_raw_points(RawPoints(job.source, interval, fields))
-        bounds = window_bounds(windows)
+        bounds = WindowBounds.of(windows)
         first_window = job.windows.index(windows[0])
         for name, points in _points_by_field(frames):
             _add_raw(job, computed, name, points, bounds, first_window)
@@ -332,7 +332,7 @@ def _add_raw(
 
 def _compute_from_parts(job: RollupBlock, fields: Sequence[str], computed: Computed) -> Steps[None]:
     """Read partial aggregates per series and cell, pushed down, and merge them over cells and series."""
-    bounds, group_by = window_bounds(job.windows), job.spec.group_by
+    bounds, group_by = WindowBounds.of(job.windows), job.spec.group_by
     for name in fields:
         columns = job.columns_of(name)
         watched = EXTREMES if is_watched(job, name) else frozenset()
@@ -361,9 +361,3 @@ def _read_parts(job: RollupBlock, name: str, names: Sequence[str]) -> Steps[dict
             # two series keys of one tag set: the times of the points decide between them
             parts |= yield from ask(replace(query, names=ordered, keeps_times=True))
     return parts
-
-
-def window_bounds(windows: Sequence[Interval]) -> WindowBounds:
-    """Bounds of windows in nanoseconds."""
-    starts = np.array([window.start_ns for window in windows], np.int64)
-    return WindowBounds(starts, np.array([window.stop_ns for window in windows], np.int64))

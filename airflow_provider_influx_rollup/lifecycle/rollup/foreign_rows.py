@@ -11,12 +11,11 @@ from collections.abc import Collection
 
 from airflow_provider_influx_rollup.aggregates.frame import TagSet
 from airflow_provider_influx_rollup.aggregates.selection import Column
-from airflow_provider_influx_rollup.aggregates.windowed import merge_parts
+from airflow_provider_influx_rollup.aggregates.windowed import WindowBounds, merge_parts
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.source_read import WindowCounts
 from airflow_provider_influx_rollup.lifecycle.pipeline.claims import Claim
 from airflow_provider_influx_rollup.lifecycle.rollup.chains import COUNT
-from airflow_provider_influx_rollup.lifecycle.rollup.compute import window_bounds
 from airflow_provider_influx_rollup.lifecycle.rollup.verify import own_values
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.rows import Key, block_keys, target_rows
@@ -65,7 +64,7 @@ def _explained_by_source(job: RollupBlock) -> Steps[dict[str, set[Key]]]:
     explained: dict[str, set[Key]] = {}
     for name, of_field in frames.items():
         counter = [Column(field=name, field_type="integer", aggregate=COUNT)]
-        bounds = window_bounds(job.windows)
+        bounds = WindowBounds.of(job.windows)
         keys = block_keys(merge_parts({COUNT.name: of_field}, bounds, counter, job.spec.group_by))
         explained |= {column.name: keys for column in job.columns_of(name)}
     return explained

@@ -11,13 +11,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from airflow_provider_influx_rollup.aggregates.frame import Frame
-from airflow_provider_influx_rollup.aggregates.windowed import Block
+from airflow_provider_influx_rollup.aggregates.windowed import Block, WindowBounds
 from airflow_provider_influx_rollup.exceptions import WindowFrozen
 from airflow_provider_influx_rollup.flux.source_read import WindowCounts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
-from airflow_provider_influx_rollup.lifecycle.rollup.compute import window_bounds
 from airflow_provider_influx_rollup.lifecycle.rollup.verify import sum_by_window
 from airflow_provider_influx_rollup.lifecycle.source.retention import horizon, is_too_old
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
@@ -105,7 +104,7 @@ def _stands_for_points(book: ReceiptBook, window: Interval) -> bool:
 
 def points_by_window(job: RollupBlock, counts: Iterable[Frame]) -> list[int]:
     """Source points of each window, over all fields."""
-    bounds = window_bounds(job.windows)
+    bounds = WindowBounds.of(job.windows)
     blocks = []
     for frame in counts:
         position, window = bounds.spread(frame.time_ns)

@@ -21,7 +21,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.windows import roll_up_wind
 from airflow_provider_influx_rollup.lifecycle.run.margins import BUSY_FOR
 from airflow_provider_influx_rollup.lifecycle.run.options import FAIL_AT_END
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
-from airflow_provider_influx_rollup.lifecycle.run.window_errors import gaps_of, is_of_windows
+from airflow_provider_influx_rollup.lifecycle.run.window_errors import cause_of, gaps_of, is_of_windows
 from airflow_provider_influx_rollup.lifecycle.source.retention import dropped_windows, is_too_old
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import FindBucket, Gather, Report
@@ -88,10 +88,10 @@ def heal_before(run: RollupRun, interval: Interval) -> Steps[HealResult]:
         except InfluxRollupError as error:
             if not is_of_windows(error):
                 raise
-            healing.left.update(dict.fromkeys(some, _why(error)))
+            healing.left.update(dict.fromkeys(some, cause_of(error)))
             continue
         healing.healed += len(outcome.committed)
-        healing.left.update((window, _why(error)) for window, error in outcome.failed.items())
+        healing.left.update((window, cause_of(error)) for window, error in outcome.failed.items())
     for gap, why in gaps_of(healing.windows, healing.left):
         span = Interval.spanning(gap)
         yield from ask(Report(f"{len(gap)} windows of {span} are not healed: {why}", level="warning"))
@@ -158,7 +158,3 @@ def _why_busy(receipt: Receipt | None, run: RunInfo, now: datetime) -> str | Non
     if (receipt.dag_id, receipt.task_id, receipt.run_id) == (run.dag_id, run.task_id, run.run_id):
         return None
     return f"run {receipt.run_id!r} is writing it"
-
-
-def _why(error: InfluxRollupError) -> str:
-    return f"{type(error).__name__}: {error.what}"

@@ -79,7 +79,7 @@ def compute_tier(job: RollupBlock, totals: Mapping[str, int]) -> Steps[Merged]:
         yield from _merge_in_worker(job, by_worker, totals, merged)
     parts = {source: concat_blocks(blocks) for source, blocks in merged.parts.items()}
     rows = {source: concat_blocks(blocks) for source, blocks in merged.counts.items()}
-    bounds = _bounds(job.windows)
+    bounds = WindowBounds.of(job.windows)
     for column in job.columns:
         if find_merge(column.aggregate.name).way is not Way.CHILDREN and all(
             s in parts for s in column.sources
@@ -127,7 +127,7 @@ def _merge_in_influx(job: RollupBlock, columns: Sequence[Column], merged: Merged
 
     :return: the sums whose integers may be too large for the server
     """
-    starts = _bounds(job.windows).starts
+    starts = WindowBounds.of(job.windows).starts
     extremes: dict[str, list[Any]] = defaultdict(list)
     for script in _scripts(job, columns):
         for chain, frame in (yield from ask(script)):
@@ -188,7 +188,7 @@ def _merge_in_worker(
                 found[name].append(frame.of_field(name))
         frames = {name: concat_frames(some) for name, some in found.items()}
         _require_one_row(job, frames)
-        _merge_rows(columns, frames, _bounds(windows), first_window, merged)
+        _merge_rows(columns, frames, WindowBounds.of(windows), first_window, merged)
         first_window += len(windows)
 
 
@@ -229,8 +229,3 @@ def _merge_rows(
         if find_merge(column.aggregate.name).way is Way.CHILDREN and column.sources[0] in frames:
             block = merge_children(column, frames, bounds)
             merged.blocks[column.name].append(block.moved(first_window))
-
-
-def _bounds(windows: Sequence[Interval]) -> WindowBounds:
-    starts = np.array([window.start_ns for window in windows], np.int64)
-    return WindowBounds(starts, np.array([window.stop_ns for window in windows], np.int64))

@@ -113,7 +113,7 @@ def _facts(script: str, params: Mapping[str, object] | None, window: Interval) -
     try:
         package = yield from ask(ParseScript(script))
     except InfluxRejected as error:
-        _reraise_unless_about_the_script(error)
+        reraise_unless_about_the_script(error)
         raise _script_error(error, window) from error
     refuse_endless(package, params, window)
     return script_facts(package, params)
@@ -126,11 +126,12 @@ def _planned(
     try:
         return (yield from dry_run(script, window_period, params))
     except InfluxRejected as error:
-        _reraise_unless_about_the_script(error)
+        reraise_unless_about_the_script(error)
         raise _script_error(error, window) from error
 
 
-def _reraise_unless_about_the_script(error: InfluxRejected) -> None:
+def reraise_unless_about_the_script(error: InfluxRejected) -> None:
+    """Let errors out that no other script would mend."""
     if isinstance(error, InfluxUnauthorized | InfluxForbidden | OrgNotFound):
         raise error
 

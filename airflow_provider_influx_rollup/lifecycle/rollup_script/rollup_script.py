@@ -142,8 +142,8 @@ def roll_up_by_script(
     run: RunInfo,
     now: Clock,
     *,
-    dry_run: bool = False,
     options: RollupOptions = DEFAULT_OPTIONS,
+    dry_run: bool = False,
 ) -> Steps[StageResult]:
     """Run a user's script for every window of an interval.
 

@@ -75,7 +75,7 @@ def failures_as_one(
         return SourceIncomplete(what, window=ordered[0][0], written=written, fix="send the data")
     if not names_each and not committed and len({type(error) for error in errors}) == 1:
         return first_error or errors[0]
-    causes = gaps_of(windows, {window: _cause(error) for window, error in ordered})
+    causes = gaps_of(windows, {window: cause_of(error) for window, error in ordered})
     told = few([f"{_span(some)}: {why}" for some, why in causes], MAX_CAUSES_TOLD, between=". ")
     what = f"{len(ordered)} of {len(windows)} windows failed. {told}"
     fix = next((error.fix for error in errors if error.fix), None)
@@ -125,7 +125,8 @@ def gaps_of(windows: Iterable[Interval], why: Mapping[Interval, str]) -> list[Ga
     return gaps
 
 
-def _cause(error: InfluxRollupError) -> str:
+def cause_of(error: InfluxRollupError) -> str:
+    """Class and event of an error, without the window and the fix."""
     return f"{type(error).__name__}: {error.what}"
 
 

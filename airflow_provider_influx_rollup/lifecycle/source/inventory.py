@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.flux.inventory import SeriesSource
 from airflow_provider_influx_rollup.flux.names import validate_name
 from airflow_provider_influx_rollup.flux.series import Series, series_of
 from airflow_provider_influx_rollup.shown_text import shown_text
@@ -137,6 +138,48 @@ def called_inventory(expected: object, interval: Interval) -> Any:
             raise ConfigurationError(what, window=interval, fix="return a list of mappings of tags")
     is_list = isinstance(found, Iterable) and not isinstance(found, str | Mapping)
     return tuple(found) if is_list else found  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedSeries:
+    """A measurement whose series are expected. Plain values, which travel as JSON.
+
+    :param inventory_lookback: how long before an interval a series may have been seen last
+    :param retire_after: how long a series that is not listed may be silent until it is retired; None retires it when
+        it leaves the lookback
+    :param retired: tags of series that are given up
+    """
+
+    bucket: str
+    measurement: str
+    inventory_lookback: str = DEFAULT_LOOKBACK
+    retire_after: str | None = None
+    retired: tuple[Mapping[str, str], ...] = ()
+    fields: tuple[str, ...] | None = None
+    tags: Mapping[str, tuple[str, ...]] | None = None
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Take back what ``dataclasses.asdict`` made, after a trip through JSON."""
+        return cls(**series_from_json(values))
+
+    @property
+    def source(self) -> SeriesSource:
+        """The points that are watched."""
+        return SeriesSource(self.bucket, self.measurement, self.fields, self.tags or {})
+
+    def inventory_of(self, expected: object) -> Inventory:
+        """The expected series.
+
+        :param expected: as ``Inventory.of`` takes it
+        :raises ConfigurationError: when it is of no known shape
+        """
+        return Inventory.of(
+            expected,
+            lookback=self.inventory_lookback,
+            retire_after=self.retire_after,
+            retired=self.retired,
+        )
 
 
 def series_label(series: Series) -> str:

@@ -91,9 +91,8 @@ def queries() -> dict[str, str]:
 
 def is_query(made: Any) -> bool:
     """Whether something is a query that can be asked for; ``Together`` is as good as its parts."""
-    return (
-        inspect.isclass(made) and issubclass(made, FluxText) and is_dataclass(made) and made is not Together
-    )
+    is_whole = inspect.isclass(made) and not inspect.isabstract(made) and made is not Together
+    return is_whole and issubclass(made, FluxText) and is_dataclass(made)
 
 
 def arguments_of(function: Any) -> dict[str, Any]:
