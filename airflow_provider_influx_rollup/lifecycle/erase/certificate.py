@@ -24,8 +24,6 @@ from airflow_provider_influx_rollup.lifecycle.erase.look import SOURCE
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.erase.state import EraseState
 from airflow_provider_influx_rollup.lifecycle.erase.targets import TARGET, naming_specs
-from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
-from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -48,36 +46,36 @@ def find_certificate(spec: EraseSpec) -> Steps[Certificate | None]:
     return None
 
 
-def certify(
-    spec: EraseSpec, state: EraseState, clearing: ErasureRun, run: RunInfo, now: Clock, key: SigningKey | None
-) -> Steps[Certificate]:
-    """Write the certificate, unless a run that died has."""
-    folder = spec.archive.folder
+def certify(clearing: ErasureRun, state: EraseState, key: SigningKey | None) -> Steps[Certificate]:
+    """Write the certificate, unless a run that died has.
+
+    :param key: signs it; None leaves it unsigned
+    """
+    archive = clearing.spec.archive
+    folder = archive.folder
     certificate = None
     for number in range(state.certificate + 1, (yield from last_number(folder)) + 1):
         one = yield from read_numbered(folder, number)
         if one.values.get("erase_id") == state.erase_id:
             certificate = one
     if certificate is None:
-        body = yield from _body(spec, state, clearing, run, now)
+        body = yield from _body(clearing, state)
         certificate = yield from add_certificate(folder, body, key)
-    path = f"{spec.archive.shown_path}/{certificate.about}"
+    path = f"{archive.shown_path}/{certificate.about}"
     line = encode_certificate(certificate.values, certificate.sha256, path, certificate.data)
-    yield from ask(Write(spec.archive.ledger_bucket, [line]))
+    yield from ask(Write(archive.ledger_bucket, [line]))
     rows = certificate.values["deleted"]["rows"]
     yield from ask(
         Report(
-            f"Erasure {state.erase_id} of {spec.archive.bucket}/{spec.archive.measurement}: {rows:,} points of the bucket "
+            f"Erasure {state.erase_id} of {archive.bucket}/{archive.measurement}: {rows:,} points of the bucket "
             f"are gone, and all that was made of them; certificate {certificate.number}"
         )
     )
     return certificate
 
 
-def _body(
-    spec: EraseSpec, state: EraseState, clearing: ErasureRun, run: RunInfo, now: Clock
-) -> Steps[dict[str, Any]]:
-    found = state.all_found
+def _body(clearing: ErasureRun, state: EraseState) -> Steps[dict[str, Any]]:
+    spec, restating, found = clearing.spec, clearing.restating, state.all_found
     archive = spec.archive
     before = [dict(one.details) | {"erased": one.points.as_json()} for one in found.of_kind(ARCHIVE)]
     windows = {Interval.from_json(one["window"]) for one in before}
@@ -92,7 +90,7 @@ def _body(
         "window": spec.span.as_json(),
         "subject": state.subject.as_json(),
         "begun_at": state.begun_at,
-        "ended_at": format_instant(now()),
+        "ended_at": format_instant(restating.clock()),
         "run": dict(state.run),
         "deleted": _points(found).as_json(),
         "archive": {
@@ -109,11 +107,11 @@ def _body(
             **clearing.kept,
             **{spec.shown(name): {"why": why} for name, why in clearing.look.readers.left.items()},
         },
-        "named_in_specs": naming_specs(spec, clearing.restating.stored),
+        "named_in_specs": naming_specs(spec, restating.stored),
         "checks": {"left": 0, "rounds": state.rounds},
     }
-    if dict(state.run) != asdict(run):
-        body["finished_by"] = asdict(run)
+    if dict(state.run) != asdict(restating.run):
+        body["finished_by"] = asdict(restating.run)
     return body
 
 

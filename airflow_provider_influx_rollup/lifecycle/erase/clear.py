@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,11 +11,11 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.fences import put_fe
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import fold_marks
 from airflow_provider_influx_rollup.lifecycle.erase.archive import RewriteRun, clear_window
 from airflow_provider_influx_rollup.lifecycle.erase.copies import clear_copies
-from airflow_provider_influx_rollup.lifecycle.erase.found import ErasureFindings
 from airflow_provider_influx_rollup.lifecycle.erase.look import Looker
 from airflow_provider_influx_rollup.lifecycle.erase.receipts import Restatement, restate
 from airflow_provider_influx_rollup.lifecycle.erase.source import delete_matching, source_of
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
+from airflow_provider_influx_rollup.lifecycle.erase.state import EraseState
 from airflow_provider_influx_rollup.lifecycle.erase.targets import Reader, place_name, reach_of
 from airflow_provider_influx_rollup.lifecycle.erase.writing import WritingRun, WritingRuns
 from airflow_provider_influx_rollup.lifecycle.reconcile.reconcile_run import ReconcileRun
@@ -41,7 +41,6 @@ class ErasureRun:
     :param remade: windows that were computed again, by pipeline
     :param begun: places where this run has begun to delete
     :param writing: runs that may have read what is deleted, and were writing before their rows were
-    :param seen: hashes of runs that an earlier try saw writing
     """
 
     look: Looker
@@ -51,7 +50,6 @@ class ErasureRun:
     remade: dict[str, int] = field(default_factory=dict)
     begun: list[str] = field(default_factory=list)
     writing: list[WritingRun] = field(default_factory=list)
-    seen: tuple[str, ...] = ()
 
     @property
     def spec(self) -> EraseSpec:
@@ -63,13 +61,13 @@ class ErasureRun:
         """Those that write windows of the series."""
         return WritingRuns(self.spec, self.rewriting.erase_id, self.restating.clock)
 
-    def clear(self, found: ErasureFindings) -> Steps[None]:
+    def clear(self, state: EraseState) -> Steps[None]:
         """Delete everywhere, in an order in which no run can bring back what is deleted already.
 
-        :param found: in all rounds
         :raises PartialWrite: when points are still there after they were deleted
         :raises SourceChanging: when others write what is to be deleted
         """
+        found = state.all_found
         self.kept, self.remade, self.writing = {}, {}, []
         self._begin("points of the bucket")
         yield from delete_matching(self.look.source, self.spec.span)
@@ -86,22 +84,30 @@ class ErasureRun:
         self._begin("copies")
         yield from clear_copies(self.spec)
         for name in self.look.readers.scripts:
-            yield from self._note_writing(name, found)
-        done: set[tuple[str, str]] = set()
+            yield from self._note_writing(name, found.spans, state.seen)
+        deleted: set[tuple[str, str]] = set()
         for reader in self.look.readers.chosen:
             self._begin("rows of pipelines")
             # what it reads is deleted by now: who begins after this reads nothing of it, and the rows of those that have ended are there
-            yield from self._note_writing(reader.name, found)
-            yield from self._clear_pipeline(reader, found, done)
+            yield from self._note_writing(reader.name, found.spans, state.seen)
+            reach = self._reach_of_rows(reader)
+            if reach is not None and place_name(reader.place) in found.held:
+                if reader.place not in deleted:
+                    yield from delete_matching(source_of(*reader.place, self.spec.tags), reach)
+                    deleted.add(reader.place)
+                yield from restate(self.restating, reader.rollup, found.rows.get(reader.name, {}))
+            yield from self._clear_others(reader, found.spans)
 
-    def _note_writing(self, pipeline: str, found: ErasureFindings) -> Steps[None]:
+    def _note_writing(self, pipeline: str, spans: Sequence[Interval], seen: Collection[str]) -> Steps[None]:
         """Remember the runs of a pipeline, but for those that are dead: so one is that is as an earlier try saw it.
 
         What such a run has written by now is deleted with the others' rows; if it only hangs, it finds that its windows
         were taken before it commits more.
+
+        :param seen: hashes of runs that an earlier try saw writing
         """
-        runs = yield from self.runs.find(pipeline, found.spans)
-        dead = [one for one in runs if one.is_old and one.fingerprint in self.seen]
+        runs = yield from self.runs.find(pipeline, spans)
+        dead = [one for one in runs if one.is_old and one.fingerprint in seen]
         yield from self.runs.take(dead)
         self.writing += [one for one in runs if one not in dead]
 
@@ -121,17 +127,14 @@ class ErasureRun:
         fix = "run it again when these runs have ended: it continues where it stopped"
         raise SourceChanging(what, window=window, written="no certificate", fix=fix)
 
-    def _clear_pipeline(
-        self, reader: Reader, found: ErasureFindings, done: set[tuple[str, str]]
-    ) -> Steps[None]:
-        reach = reach_of(self.spec, self.look.readers, reader.place)
-        if not reader.why and reach is not None and place_name(reader.place) in found.held:
-            if reader.place not in done:
-                yield from delete_matching(source_of(*reader.place, self.spec.tags), reach)
-                done.add(reader.place)
-            yield from restate(self.restating, reader.rollup, found.rows.get(reader.name, {}))
-        spans: Sequence[Interval] = found.spans
+    def _reach_of_rows(self, reader: Reader) -> Interval | None:
+        """Where the tags tell all rows of the series in a target; None when they tell none of them."""
+        return None if reader.why else reach_of(self.spec, self.look.readers, reader.place)
+
+    def _clear_others(self, reader: Reader, spans: Sequence[Interval]) -> Steps[None]:
+        """The windows whose rows cannot be told by the tags."""
         if not reader.why:
+            reach = self._reach_of_rows(reader)
             # windows that stick out of the interval hold points that stay
             spans = subtract([self.spec.interval], [reach] if reach else []) if self.spec.interval else ()
         if spans and reader.is_earlier:

@@ -160,9 +160,9 @@ def _erase(spec: EraseSpec, by: EraseRun, *, dry_run: bool) -> Steps[EraseResult
         clearing = ErasureRun(
             look=looker, rewriting=rewriting, restating=Restatement(state.erase_id, stored, by.run, by.now)
         )
-        state = yield from _clear_all(spec, state, clearing)
+        state = yield from _clear_all(clearing, state)
         with once_deleted(ERASED, RERUN):
-            certificate = yield from certify(spec, state, clearing, by.run, by.now, by.key)
+            certificate = yield from certify(clearing, state, by.key)
             yield from forget_state(spec, state)
         seconds = (by.now() - began).total_seconds()
         return EraseResult(
@@ -202,7 +202,7 @@ def _begun(
     return replace(state, found=state.found.again(found))
 
 
-def _clear_all(spec: EraseSpec, state: EraseState, clearing: ErasureRun) -> Steps[EraseState]:
+def _clear_all(clearing: ErasureRun, state: EraseState) -> Steps[EraseState]:
     """Delete and look again, until there is nothing.
 
     :raises SourceChanging: when points keep coming, or a run that may have read them is still at work
@@ -210,12 +210,11 @@ def _clear_all(spec: EraseSpec, state: EraseState, clearing: ErasureRun) -> Step
     came = ""
     for _ in range(MAX_ROUNDS):
         # before anything is deleted: a rerun knows then what there was
-        yield from write_state(spec, state)
-        clearing.seen = state.seen
-        yield from _clear_once(state, clearing)
+        yield from write_state(clearing.spec, state)
+        yield from _clear_once(clearing, state)
         if clearing.writing:
             came = "runs that had read points before wrote what was made of them"
-            yield from _let_end(spec, state, clearing)
+            yield from _let_end(clearing, state)
             continue
         found = yield from clearing.look.look()
         if not found.total:
@@ -229,7 +228,7 @@ def _clear_all(spec: EraseSpec, state: EraseState, clearing: ErasureRun) -> Step
     raise SourceChanging(what, written="no certificate", fix=fix)
 
 
-def _let_end(spec: EraseSpec, state: EraseState, clearing: ErasureRun) -> Steps[None]:
+def _let_end(clearing: ErasureRun, state: EraseState) -> Steps[None]:
     """Refuse to continue while a run writes windows of the series: it may have read the points before.
 
     One that is at it for long is dead, or hangs: it is taken for dead when a later try finds it as it was. What those wrote
@@ -240,14 +239,14 @@ def _let_end(spec: EraseSpec, state: EraseState, clearing: ErasureRun) -> Steps[
     writing = yield from clearing.runs.still(clearing.writing)
     if writing:
         seen = dict.fromkeys((*state.seen, *(one.fingerprint for one in writing)))
-        yield from write_state(spec, replace(state, seen=tuple(seen)))
-        raise writing[0].error(spec)
+        yield from write_state(clearing.spec, replace(state, seen=tuple(seen)))
+        raise writing[0].error(clearing.spec)
 
 
-def _clear_once(state: EraseState, clearing: ErasureRun) -> Steps[None]:
+def _clear_once(clearing: ErasureRun, state: EraseState) -> Steps[None]:
     """Delete everywhere; an error says what is deleted already."""
     try:
-        yield from clearing.clear(state.all_found)
+        yield from clearing.clear(state)
     except InfluxRollupError as error:
         if clearing.begun:
             begun = f"deleted as a whole or in part: {', '.join(clearing.begun)}; a rerun resumes"

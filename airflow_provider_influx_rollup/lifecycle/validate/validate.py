@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -52,12 +52,12 @@ if TYPE_CHECKING:
 Clock = Callable[[], datetime]
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ValidationRun:
     """One validation under way.
 
+    :param tallies: of all rules, by name; they count as the points come
     :param verdicts: of the series rules, by name
-    :param read: for each stretch, what has to be read of it
     """
 
     spec: ValidateSpec
@@ -68,9 +68,7 @@ class ValidationRun:
     verdicts: dict[str, RuleVerdict]
     clean: CleanWriter | None
     copies: Copies
-    registry: Registry = field(default_factory=Registry)
-    read: dict[Interval, set[str]] = field(default_factory=dict)
-    points_read: int = 0
+    registry: Registry
 
     @property
     def ahead(self) -> dict[str, Interval]:
@@ -103,12 +101,13 @@ def validate(spec: ValidateSpec, interval: Interval, run: RunInfo, now: Clock) -
     yield from wait_until_due([interval], spec.lateness, now())
     began = now()
     validation = yield from _begin(spec, Scope(interval, began))
-    yield from _plan(validation)
+    wanted = yield from _plan(validation)
     yield from _warm_up(validation)
+    points_read = 0
     for stretch in validation.around.stretches:
-        yield from _validate_stretch(validation, stretch)
+        points_read += yield from _validate_stretch(validation, stretch, sorted(wanted[stretch.interval]))
     yield from _validate_ahead(validation)
-    result = _result(validation, (now() - began).total_seconds())
+    result = _result(validation, points_read, (now() - began).total_seconds())
     yield from ask(Report(result.table(), level="info" if result.state == "ok" else "warning"))
     for note in result.notes:
         yield from ask(Report(note, level="warning"))
@@ -158,9 +157,10 @@ def _begin(spec: ValidateSpec, scope: Scope) -> Steps[ValidationRun]:
     )
 
 
-def _plan(validation: ValidationRun) -> Steps[None]:
+def _plan(validation: ValidationRun) -> Steps[dict[Interval, set[str]]]:
     """Decide which fields of each stretch must be read: those of all rules but of ranges that hold."""
     spec = validation.spec
+    read: dict[Interval, set[str]] = {}
     plain: dict[Interval, Stretch] = {}
     hits = _hit_fields(validation) if _copies_points(spec) else {}
     for stretch in validation.around.stretches:
@@ -169,11 +169,11 @@ def _plan(validation: ValidationRun) -> Steps[None]:
         must = set(kinds) if validation.clean is not None else hits.get(stretch.interval, set())
         alone = [name for name in wanted - must if only_ranges(spec, name, kinds[name])]
         plain[stretch.interval] = replace(stretch, kinds={name: kinds[name] for name in alone})
-        validation.read[stretch.interval] = wanted | must
+        read[stretch.interval] = wanted | must
     inside = yield from fields_in_range(spec, plain)
     for stretch in validation.around.stretches:
         held = inside.get(stretch.interval, set())
-        validation.read[stretch.interval] -= held
+        read[stretch.interval] -= held
         for rule in spec.point_rules:
             sure = [
                 name
@@ -181,6 +181,7 @@ def _plan(validation: ValidationRun) -> Steps[None]:
                 if rule.is_about(name) and (name in held or rule.cannot_break(kind))
             ]
             validation.tallies[rule.name].checked += stretch.count(sure)
+    return read
 
 
 def _copies_points(spec: ValidateSpec) -> bool:
@@ -222,16 +223,19 @@ def _warm_up(validation: ValidationRun) -> Steps[None]:
             rule.judge(part, validation.tallies[rule.name].memory)
 
 
-def _validate_stretch(validation: ValidationRun, stretch: Stretch) -> Steps[None]:
-    """Read a stretch in bounded pieces, and judge each piece."""
+def _validate_stretch(validation: ValidationRun, stretch: Stretch, fields: Sequence[str]) -> Steps[int]:
+    """Read a stretch in bounded pieces, and judge each piece.
+
+    :param fields: that have to be read
+    :return: how many points were read
+    """
     spec = validation.spec
-    fields = sorted(validation.read[stretch.interval])
-    pieces = [stretch.interval]
+    read, pieces = 0, [stretch.interval]
     if fields:
         pieces = yield from bounded_parts(spec, stretch.interval, fields, stretch.count(fields))
     for piece in pieces:
         points = yield from read_part(spec, piece, fields, validation.registry)
-        validation.points_read += points.size
+        read += points.size
         masks = _judge(validation, points)
         for name, verdict in validation.verdicts.items():
             if name not in validation.ahead:
@@ -239,6 +243,7 @@ def _validate_stretch(validation: ValidationRun, stretch: Stretch) -> Steps[None
         yield from _quarantine(validation, points, masks, but=frozenset(validation.ahead))
         if validation.clean is not None:
             yield from validation.clean.write(points, _wrong(validation, masks))
+    return read
 
 
 def _judge(validation: ValidationRun, part: Part) -> dict[str, dict[int, NDArray[Any]]]:
@@ -297,7 +302,7 @@ def _validate_ahead(validation: ValidationRun) -> Steps[None]:
             yield from _quarantine(validation, points, masks, only=name)
 
 
-def _result(validation: ValidationRun, seconds: float) -> ValidationResult:
+def _result(validation: ValidationRun, points_read: int, seconds: float) -> ValidationResult:
     spec, clean = validation.spec, validation.clean
     notes = [
         f"rule {name} found nothing to look at in {validation.scope.interval}"
@@ -319,7 +324,7 @@ def _result(validation: ValidationRun, seconds: float) -> ValidationResult:
         measurement=spec.measurement,
         interval=validation.scope.interval,
         points=validation.around.points,
-        points_read=validation.points_read,
+        points_read=points_read,
         results=[tally.result() for tally in validation.tallies.values()],
         notes=notes,
         clean=written,
