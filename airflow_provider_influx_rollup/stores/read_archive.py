@@ -55,7 +55,11 @@ def find_pieces(store: ArchiveStore, wanted: PointSelection) -> list[Piece]:
     no_client = cast("InfluxClient", None)
     steps = find_entries(wanted.folder, wanted.interval)
     entries = drive(steps, no_client, lambda _report: None, actions_with(store))
-    pieces = cut_pieces(entries, wanted.interval or _whole(entries)) if entries else []
+    pieces = (
+        cut_pieces(entries, wanted.interval or Interval.spanning([entry.window for entry in entries]))
+        if entries
+        else []
+    )
     if not pieces:
         what = f"{store.shown_path(wanted.folder)} has no archive" + (
             f" of {wanted.interval}" if wanted.interval else ""
@@ -63,11 +67,6 @@ def find_pieces(store: ArchiveStore, wanted: PointSelection) -> list[Piece]:
         fix = "correct the path, the names or the interval"
         raise ArchiveMissing(what, window=wanted.interval, written="nothing", fix=fix)
     return pieces
-
-
-def _whole(entries: Sequence[Entry]) -> Interval:
-    starts, stops = zip(*((entry.window.start, entry.window.stop) for entry in entries), strict=True)
-    return Interval(min(starts), max(stops))
 
 
 def list_files(store: ArchiveStore, wanted: PointSelection) -> list[str]:

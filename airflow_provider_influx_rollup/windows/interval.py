@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_influx_rollup.exceptions import WindowError, WindowZeroLength
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -65,12 +65,12 @@ class Interval:
             raise WindowError(what, fix="swap them")
 
     @classmethod
-    def spanning(cls, windows: Sequence[Interval]) -> Interval:
-        """From the start of the first to the stop of the last.
+    def spanning(cls, windows: Collection[Interval]) -> Interval:
+        """From the first start to the last stop.
 
-        :param windows: at least one, in ascending order
+        :param windows: at least one, in any order
         """
-        return cls(windows[0].start, windows[-1].stop)
+        return cls(min(one.start for one in windows), max(one.stop for one in windows))
 
     @classmethod
     def of_starts(cls, windows: Sequence[Interval]) -> Interval:

@@ -114,9 +114,7 @@ def _from_asset_events(facts: RunFacts) -> Interval | None:
     where = "an asset event"
     spans = [_pair(start, stop, where, facts) for start, stop in facts.asset_intervals]
     known = [span for span in spans if span is not None]
-    if not known:
-        return None
-    return Interval(min(span.start for span in known), max(span.stop for span in known))
+    return Interval.spanning(known) if known else None
 
 
 def _pair(start: Any, stop: Any, where: str, facts: RunFacts) -> Interval | None:

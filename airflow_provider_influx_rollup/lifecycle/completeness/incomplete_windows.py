@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
@@ -58,7 +58,7 @@ def mark_incomplete(
         return
     yield from ask(EnsureBucket(spec.ledger_bucket))
     spec_hash, touched = yield from _windows_of_pipeline(spec, lacking)
-    known = yield from _receipts(spec, _span([interval, *touched]))
+    known = yield from _receipts(spec, Interval.spanning([interval, *touched]))
     text = CompleteWhen(replace(spec, pipeline=None, accept_partial_after=None), interval).as_text()
     lines: list[str] = []
     for window, why in touched.items():
@@ -118,10 +118,6 @@ def _is_about(receipt: Receipt, interval: Interval) -> bool:
 def _receipts(spec: CompletenessSpec, span: Interval) -> Steps[dict[datetime, Receipt]]:
     receipts = yield from ask(ReceiptsOf(spec.ledger_bucket, str(spec.pipeline), ROLLUP, span))
     return {receipt.window.start: receipt for receipt in receipts}
-
-
-def _span(intervals: Sequence[Interval]) -> Interval:
-    return Interval(min(one.start for one in intervals), max(one.stop for one in intervals))
 
 
 def _windows_of_pipeline(

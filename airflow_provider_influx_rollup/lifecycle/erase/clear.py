@@ -170,7 +170,7 @@ class ErasureRun:
         if not windows:
             return
         why = f"{reader.why or PART}: {windows[min(windows)]}"
-        span = Interval(min(windows).start, max(one.stop for one in windows))
+        span = Interval.spanning(windows)
         name = self.spec.shown(reader.name)
         self.kept[name] = {"why": why, "windows": len(windows), "interval": span.as_json()}
         text = f"Pipeline {name}: {len(windows)} windows are kept as they are, {why}"

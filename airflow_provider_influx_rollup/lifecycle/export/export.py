@@ -93,9 +93,7 @@ def _pieces(spec: ExportSpec, interval: Interval) -> Steps[list[Piece]]:
         what = f"{spec.shown_path}/{spec.folder} has no archive of {interval}"
         fix = "archive it first, or correct the interval"
         raise ArchiveMissing(what, window=interval, written="nothing", fix=fix)
-    whole = Interval(
-        min(entry.window.start for entry in entries), max(entry.window.stop for entry in entries)
-    )
+    whole = Interval.spanning([entry.window for entry in entries])
     found = cut_pieces((yield from find_entries(spec.folder, whole)), whole)
     pieces = [piece for piece in found if piece.interval.overlaps(interval)]
     for piece in pieces:

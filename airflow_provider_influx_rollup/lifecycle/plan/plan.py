@@ -245,7 +245,7 @@ def _frozen(
         ):
             at_risk.append(window)
     if at_risk:
-        span = Interval(at_risk[0].window.start, max(window.window.stop for window in at_risk))
+        span = Interval.spanning([window.window for window in at_risk])
         cells = yield from count_cells(spec, rules, span)
         why = f"{since} and has fewer than the rollup stands for"
         frozen += [

@@ -52,8 +52,7 @@ def require_no_fewer(
     """
     if not others:
         return {}
-    first, last = min(one.window for one in others), max(one.window.stop for one in others)
-    cells = yield from count_cells(spec, rules, Interval(first.start, last))
+    cells = yield from count_cells(spec, rules, Interval.spanning([one.window for one in others]))
     found = {}
     for receipt in others:
         there = cells.inside(receipt.window)
