@@ -20,6 +20,11 @@ def text_hash(text: str, salt: str) -> int:
     return int.from_bytes(hashlib.blake2b(f"{salt}\0{text}".encode(), digest_size=8).digest(), "little")
 
 
+def file_token(text: str) -> str:
+    """12 hex digits for the names of files that no other run makes."""
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
 def mix(bits: Hashes) -> Hashes:
     """Spread every bit over all of them (the finaliser of SplitMix64)."""
     import numpy as np

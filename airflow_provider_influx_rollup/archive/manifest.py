@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -33,6 +33,15 @@ class Part:
     sha256: str
     first_ns: int
     last_ns: int
+
+    def reaches(self, interval: Interval) -> bool:
+        """Whether it may have points of an interval."""
+        return self.first_ns < interval.stop_ns and self.last_ns >= interval.start_ns
+
+
+def part_paths(folder: str, parts: Iterable[Part]) -> tuple[str, ...]:
+    """The paths of files in a generation's folder."""
+    return tuple(f"{folder}/{part.name}" for part in parts)
 
 
 @dataclass(frozen=True, kw_only=True)

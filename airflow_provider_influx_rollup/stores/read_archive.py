@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from airflow_provider_influx_rollup.archive.manifest import part_paths
 from airflow_provider_influx_rollup.archive.paths import generation_folder, measurement_folder, window_folder
 from airflow_provider_influx_rollup.archive.pieces import Piece, cut_pieces
 from airflow_provider_influx_rollup.client.driver import drive
@@ -161,11 +162,7 @@ def _chosen(table: pa.Table, wanted: PointSelection) -> pa.Table:
 def _paths(wanted: PointSelection, piece: Piece) -> Layers:
     def reaching(entry: Entry) -> tuple[str, ...]:
         folder = generation_folder(window_folder(wanted.folder, entry.window), entry.generation)
-        return tuple(
-            f"{folder}/{part.name}"
-            for part in entry.parts
-            if part.first_ns < piece.interval.stop_ns and part.last_ns >= piece.interval.start_ns
-        )
+        return part_paths(folder, (part for part in entry.parts if part.reaches(piece.interval)))
 
     return tuple(reaching(entry) for entry in piece.entries)
 

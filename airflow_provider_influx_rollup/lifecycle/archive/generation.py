@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
-from airflow_provider_influx_rollup.archive.manifest import Manifest, Part
+from airflow_provider_influx_rollup.archive.manifest import Manifest, Part, part_paths
 from airflow_provider_influx_rollup.archive.paths import generation_folder, window_folder
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
+from airflow_provider_influx_rollup.hashing import file_token
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark
 from airflow_provider_influx_rollup.lifecycle.archive.archive_run import ArchiveRun
 from airflow_provider_influx_rollup.lifecycle.archive.purged import find_marks
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.archive_files.fences import read_fences
-from airflow_provider_influx_rollup.lifecycle.archive_files.generations import Published, generations
+from airflow_provider_influx_rollup.lifecycle.archive_files.generations import Published, next_number
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import find_entries
 from airflow_provider_influx_rollup.lifecycle.archive_files.moved import PointsPlace
 from airflow_provider_influx_rollup.lifecycle.archive_files.publish import (
@@ -83,8 +83,9 @@ class GenerationRun:
     def token(self) -> str:
         """Part of the files' names that no other run uses."""
         run = self.run.info
-        text = f"{run.dag_id}\0{run.task_id}\0{run.run_id}\0{run.try_number}\0{run.map_index}\0{self.began.isoformat()}"
-        return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+        return file_token(
+            f"{run.dag_id}\0{run.task_id}\0{run.run_id}\0{run.try_number}\0{run.map_index}\0{self.began.isoformat()}"
+        )
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -100,14 +101,6 @@ class GenerationRun:
         if self.newest is None or not self.plan.bucket.retention_seconds:
             return False
         return source.lacks_points_of(self.newest.manifest.source)
-
-    def next_number(self, begun: Sequence[int]) -> int:
-        """The number of the generation: that of one which was begun and never published, or a new one.
-
-        :param begun: the numbers of all that were begun
-        """
-        published = self.newest.manifest.generation if self.newest else 0
-        return max(published + 1, *begun) if begun else published + 1
 
     def manifest(
         self, number: int, parts: Sequence[Part], content: Fingerprint, source: Fingerprint
@@ -170,7 +163,7 @@ def _fresh(making: GenerationRun, number: int, folder: str) -> Steps[Published |
         return None
     parts, content = read
     if making.would_lose(content) and not making.spec.force:
-        yield from ask(RemoveFiles(_paths(folder, parts)))
+        yield from ask(RemoveFiles(part_paths(folder, parts)))
         return None
     # what was compared is the same
     return (yield from _publish(making, folder, making.manifest(number, parts, content, content)))
@@ -185,7 +178,7 @@ def _merged(
     late, source = read
     step = MergeParts(
         older=before.paths,
-        newer=_paths(folder, late),
+        newer=part_paths(folder, late),
         folder=folder,
         name=making.token,
         tags=making.tags,
@@ -193,11 +186,11 @@ def _merged(
     )
     parts, replaced = yield from ask(step)
     content = yield from read_back(folder, parts)
-    yield from ask(RemoveFiles(_paths(folder, late)))
+    yield from ask(RemoveFiles(part_paths(folder, late)))
     expected = merge([held, source])
     differences = expected.differences(merge([content, replaced]), "both", "the merged files")
     if differences:
-        yield from ask(RemoveFiles(_paths(folder, parts)))
+        yield from ask(RemoveFiles(part_paths(folder, parts)))
         what = f"the merged files are not what was archived and what came since: {few(differences, MAX_DIFFERENCES)}"
         raise ArchiveMismatch(what, window=making.window, written="no new generation", fix="run it again")
     return (yield from _publish(making, folder, making.manifest(number, parts, content, source)))
@@ -205,7 +198,7 @@ def _merged(
 
 def _begin(making: GenerationRun) -> Steps[tuple[GenerationRun, int, str]]:
     folder = window_folder(making.spec.folder, making.window)
-    number = making.next_number((yield from generations(folder)))
+    number = yield from next_number(folder, making.newest)
     made_at = yield from _made_at(making)
     return replace(making, made_at=made_at), number, generation_folder(folder, number)
 
@@ -234,7 +227,7 @@ def _read_source(
     if not why:
         return parts, content
     yield from ask(Report(f"Window {making.window}: {why}", "warning"))
-    yield from ask(RemoveFiles(_paths(folder, parts)))
+    yield from ask(RemoveFiles(part_paths(folder, parts)))
     return None
 
 
@@ -282,7 +275,3 @@ def _writing(making: GenerationRun, folder: str, names: Mapping[Slice, str]) -> 
 def _publish(making: GenerationRun, folder: str, manifest: Manifest) -> Steps[Published | None]:
     published = Published(folder, manifest, manifest.encode())
     return (yield from publish(making.spec.folder, published, making.token, making.fences))
-
-
-def _paths(folder: str, parts: Sequence[Part]) -> tuple[str, ...]:
-    return tuple(f"{folder}/{part.name}" for part in parts)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.archive.documents import sha256_of
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
-from airflow_provider_influx_rollup.archive.manifest import Manifest
+from airflow_provider_influx_rollup.archive.manifest import Manifest, part_paths
 from airflow_provider_influx_rollup.archive.paths import (
     MANIFEST,
     generation_folder,
@@ -46,13 +46,19 @@ class Published:
     @property
     def paths(self) -> tuple[str, ...]:
         """Paths of the Parquet files."""
-        return tuple(f"{self.folder}/{part.name}" for part in self.manifest.parts)
+        return part_paths(self.folder, self.manifest.parts)
 
 
 def generations(window_folder: str) -> Steps[list[int]]:
     """The numbers of all generations that were begun, in order."""
     names = yield from ask(ListFolder(window_folder))
     return sorted(number for name in names if (number := parse_generation(name)) is not None)
+
+
+def next_number(window_folder: str, newest: Published | None) -> Steps[int]:
+    """The number of a generation to make: that of one which was begun and never published, or a new one."""
+    begun = yield from generations(window_folder)
+    return max([newest.manifest.generation + 1 if newest else 1, *begun])
 
 
 def newest_generation(window_folder: str) -> Steps[Published | None]:

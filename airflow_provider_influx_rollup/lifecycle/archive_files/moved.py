@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from airflow_provider_influx_rollup.archive.catalog import compacted_of
 from airflow_provider_influx_rollup.archive.documents import damaged, decode_sealed, encode_sealed
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
+from airflow_provider_influx_rollup.archive.manifest import part_paths
 from airflow_provider_influx_rollup.archive.paths import window_folder
 from airflow_provider_influx_rollup.exceptions import ArchiveMissing
 from airflow_provider_influx_rollup.lifecycle.archive_files.generations import (
+    FIX,
     Published,
     newest_generation,
     read_generation,
@@ -24,7 +26,6 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 MOVED = "compacted.json"
 FORMAT = "influx-rollup-compacted/1"
 TRIES = 3
-FIX = "bring the files back from a copy, or archive the window again while its points are there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,12 @@ class PointsPlace:
     @property
     def paths(self) -> tuple[str, ...]:
         """The Parquet files that may have points of the window."""
-        first_ns, stop_ns = self.window.start_ns, self.window.stop_ns
-        return tuple(
-            f"{self.holder.folder}/{part.name}"
-            for part in self.holder.manifest.parts
-            if part.first_ns < stop_ns and part.last_ns >= first_ns
-        )
+        return tuple(path for path, _ in self.files_of(self.window))
+
+    def files_of(self, interval: Interval) -> tuple[tuple[str, str], ...]:
+        """The Parquet files that may have points of an interval, with their hashes."""
+        parts = [part for part in self.holder.manifest.parts if part.reaches(interval)]
+        return tuple(zip(part_paths(self.holder.folder, parts), (part.sha256 for part in parts), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

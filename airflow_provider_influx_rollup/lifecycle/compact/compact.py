@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from airflow_provider_influx_rollup.archive.catalog import compacted_of
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing, SourceChanging
@@ -12,6 +12,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.generations import P
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import fold_marks, has_windows
 from airflow_provider_influx_rollup.lifecycle.archive_files.moved import verify_held
 from airflow_provider_influx_rollup.lifecycle.archive_files.place import earlier_names
+from airflow_provider_influx_rollup.lifecycle.compact.compact_run import CompactRun
 from airflow_provider_influx_rollup.lifecycle.compact.generation import CompactionRun, compact_generation
 from airflow_provider_influx_rollup.lifecycle.compact.plan import CompactPlan, plan_window, planned_rows
 from airflow_provider_influx_rollup.lifecycle.compact.remove import remove_small
@@ -26,23 +27,6 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 TRIES = 3
 FIRST, CHANGED = "compacted", "windows that it was compacted from changed"
 DAMAGED = "the generation before was damaged"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompactRun:
-    """One run of a compaction.
-
-    :param run: who runs it
-    :param clock: aware UTC
-    :param versions: of the software, for the manifests
-    :param fences: of erasures, before anything was read
-    """
-
-    spec: CompactSpec
-    run: RunInfo
-    clock: Clock
-    versions: Mapping[str, str]
-    fences: int = 0
 
 
 def compact(
@@ -74,7 +58,7 @@ def compact(
         what = f"{spec.shown_path}/{spec.folder} has no archive at all"
         fix = "archive it first, or correct the path, the measurement or the bucket; that of a renamed one is what its folder says"
         raise ArchiveMissing(what, window=interval, written="nothing", fix=fix)
-    going = CompactRun(spec=spec, run=run, clock=now, versions=versions)
+    whole = CompactRun(spec, run, now, versions)
     done: list[Compacted] = []
     waiting: list[Interval] = []
     for window in spec.windows(interval):
@@ -82,7 +66,7 @@ def compact(
             waiting.append(window)
             yield from ask(Report(f"Window {window} is younger than min_age={spec.min_age}: it waits"))
             continue
-        one = yield from (_plan_only(going, window) if dry_run else compact_window(going, window))
+        one = yield from (_plan_only(spec, window) if dry_run else _compact_window(whole, window))
         if one is not None:
             done.append(one)
             yield from ask(Report(_told(spec, one, dry_run=dry_run)))
@@ -97,34 +81,35 @@ def compact(
     )
 
 
-def compact_window(going: CompactRun, window: Interval) -> Steps[Compacted | None]:
+def _compact_window(run: CompactRun, window: Interval) -> Steps[Compacted | None]:
     """Compact one large window, unless its newest generation stands for all small ones already.
 
     :return: None when nothing in it was archived
     :raises SourceChanging: when other runs keep changing it
     """
     for _ in range(TRIES):
-        fences = yield from read_fences(going.spec.folder)
-        plan = yield from plan_window(going.spec, window)
+        fences = yield from read_fences(run.spec.folder)
+        plan = yield from plan_window(run.spec, window)
         if not plan.pieces:
             return None
-        one_try = replace(going, fences=fences)
         if plan.is_unchanged:
-            published, is_new = yield from _kept_or_mended(one_try, plan)
+            published, is_new = yield from _kept_or_mended(run, plan, fences)
         else:
-            published, is_new = (yield from _made(one_try, plan)), True
+            reason = CHANGED if plan.newest else FIRST
+            making = CompactionRun(run=run, plan=plan, began=run.now(), reason=reason, fences=fences)
+            published, is_new = (yield from _made(making)), True
         if published is None:
             continue
         if is_new:
-            yield from fold_marks(going.spec.folder)
-        removed = (yield from remove_small(going.spec, published)) if going.spec.remove_small else 0
+            yield from fold_marks(run.spec.folder)
+        removed = (yield from remove_small(run.spec, published)) if run.spec.remove_small else 0
         small = len(compacted_of(published.manifest))
         return Compacted(window=window, published=published, small=small, removed=removed, is_new=is_new)
     what = "the archive was changed by other runs all the time while the window was compacted"
     raise SourceChanging(what, window=window, written="no new generation", fix="run it again later")
 
 
-def _kept_or_mended(going: CompactRun, plan: CompactPlan) -> Steps[tuple[Published | None, bool]]:
+def _kept_or_mended(run: CompactRun, plan: CompactPlan, fences: int) -> Steps[tuple[Published | None, bool]]:
     """The newest generation, if its files are right; or another of the small windows, if these have theirs."""
     newest = plan.newest
     if newest is None:
@@ -132,51 +117,39 @@ def _kept_or_mended(going: CompactRun, plan: CompactPlan) -> Steps[tuple[Publish
     try:
         yield from verify_held(newest)
     except (ArchiveMismatch, ArchiveMissing) as error:
-        return (yield from _mended(going, plan.window, error)), True
+        return (yield from _mended(run, plan.window, fences, error)), True
     return newest, False
 
 
-def _made(going: CompactRun, plan: CompactPlan) -> Steps[Published | None]:
-    reason = CHANGED if plan.newest else FIRST
+def _made(making: CompactionRun) -> Steps[Published | None]:
+    run, plan = making.run, making.plan
     try:
-        return (yield from _make(going, plan, reason))
+        return (yield from compact_generation(making))
     except ArchiveMissing as error:
-        if plan != (yield from plan_window(going.spec, plan.window)):
+        if plan != (yield from plan_window(run.spec, plan.window)):
             return None
-        return (yield from _mended(going, plan.window, error))
+        return (yield from _mended(run, plan.window, making.fences, error))
     except ArchiveMismatch as error:
-        return (yield from _mended(going, plan.window, error))
+        return (yield from _mended(run, plan.window, making.fences, error))
 
 
 def _mended(
-    going: CompactRun, window: Interval, error: ArchiveMismatch | ArchiveMissing
+    run: CompactRun, window: Interval, fences: int, error: ArchiveMismatch | ArchiveMissing
 ) -> Steps[Published | None]:
     """Without the newest generation, which may be the damaged one; otherwise the same error comes again."""
-    plan = yield from plan_window(going.spec, window, trusts_newest=False)
+    plan = yield from plan_window(run.spec, window, trusts_newest=False)
     if plan.newest is None or not plan.pieces:
         raise error
     yield from ask(Report(f"Window {window} is made again of its small windows: {error}", "warning"))
-    return (yield from _make(going, plan, DAMAGED))
-
-
-def _make(going: CompactRun, plan: CompactPlan, reason: str) -> Steps[Published | None]:
-    making = CompactionRun(
-        spec=going.spec,
-        plan=plan,
-        run=going.run,
-        began=going.clock(),
-        versions=going.versions,
-        reason=reason,
-        fences=going.fences,
-    )
+    making = CompactionRun(run=run, plan=plan, began=run.now(), reason=DAMAGED, fences=fences)
     return (yield from compact_generation(making))
 
 
-def _plan_only(going: CompactRun, window: Interval) -> Steps[Compacted | None]:
-    plan = yield from plan_window(going.spec, window)
+def _plan_only(spec: CompactSpec, window: Interval) -> Steps[Compacted | None]:
+    plan = yield from plan_window(spec, window)
     if not plan.pieces:
         return None
-    rows = yield from planned_rows(going.spec, plan)
+    rows = yield from planned_rows(spec, plan)
     return Compacted(
         window=window,
         published=plan.newest,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -12,17 +11,19 @@ from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merg
 from airflow_provider_influx_rollup.archive.manifest import Manifest
 from airflow_provider_influx_rollup.archive.paths import generation_folder, window_folder
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ArchiveMissing
+from airflow_provider_influx_rollup.hashing import file_token
 from airflow_provider_influx_rollup.lifecycle.archive_files.generations import (
+    FIX,
     Published,
-    generations,
+    next_number,
     require_generation,
     verify_files,
 )
 from airflow_provider_influx_rollup.lifecycle.archive_files.moved import PointsPlace, find_held
 from airflow_provider_influx_rollup.lifecycle.archive_files.publish import MAX_DIFFERENCES, give_way, publish
+from airflow_provider_influx_rollup.lifecycle.compact.compact_run import CompactRun
 from airflow_provider_influx_rollup.lifecycle.compact.plan import CompactPlan
 from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
-from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -39,20 +40,21 @@ from airflow_provider_influx_rollup.windows.interval import Interval, format_ins
 class CompactionRun:
     """One try to make the next generation of a large window.
 
-    :param run: who makes it
     :param began: when the try began; with the run it is the files' name
-    :param versions: of the software, for the manifest
     :param reason: why there is a new generation
     :param fences: how often series had been erased before anything was read
     """
 
-    spec: CompactSpec
+    run: CompactRun
     plan: CompactPlan
-    run: RunInfo
     began: datetime
-    versions: Mapping[str, str]
     reason: str
     fences: int
+
+    @property
+    def spec(self) -> CompactSpec:
+        """What is compacted."""
+        return self.run.spec
 
     @property
     def window(self) -> Interval:
@@ -62,8 +64,7 @@ class CompactionRun:
     @property
     def token(self) -> str:
         """Part of the files' names that no other try uses."""
-        text = f"compact\0{self.window}\0{asdict(self.run)}\0{self.began.isoformat()}"
-        return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+        return file_token(f"compact\0{self.window}\0{asdict(self.run.info)}\0{self.began.isoformat()}")
 
 
 def compact_generation(making: CompactionRun) -> Steps[Published | None]:
@@ -104,23 +105,15 @@ def _find_all(making: CompactionRun) -> Steps[dict[Interval, PointsPlace]]:
 
 def _begin(making: CompactionRun) -> Steps[tuple[str, int]]:
     folder = window_folder(making.spec.folder, making.window)
-    newest = making.plan.newest
-    begun = yield from generations(folder)
-    number = max([newest.manifest.generation + 1 if newest else 1, *begun])
+    number = yield from next_number(folder, making.plan.newest)
     return generation_folder(folder, number), number
 
 
 def _sources(plan: CompactPlan, held: Mapping[Interval, PointsPlace]) -> tuple[PartsOf, ...]:
-    sources = []
-    for piece in plan.pieces:
-        holder = held[piece.entries[0].window].holder
-        files = tuple(
-            (f"{holder.folder}/{part.name}", part.sha256)
-            for part in holder.manifest.parts
-            if part.first_ns < piece.interval.stop_ns and part.last_ns >= piece.interval.start_ns
-        )
-        sources.append(PartsOf(files, piece.interval))
-    return tuple(sources)
+    return tuple(
+        PartsOf(held[piece.entries[0].window].files_of(piece.interval), piece.interval)
+        for piece in plan.pieces
+    )
 
 
 def _require_equal(plan: CompactPlan, held: Mapping[Interval, PointsPlace], joined: Joined) -> None:
@@ -143,8 +136,7 @@ def _require_equal(plan: CompactPlan, held: Mapping[Interval, PointsPlace], join
         differences = merge(prints).differences(wanted, "the files", "the manifest")
         if differences:
             what = f"the files of {entry.window} do not hold what its manifest says: {few(differences, MAX_DIFFERENCES)}"
-            fix = "bring the files back from a copy, or archive the window again while its points are there"
-            raise ArchiveMismatch(what, window=plan.window, written="no new generation", fix=fix)
+            raise ArchiveMismatch(what, window=plan.window, written="no new generation", fix=FIX)
 
 
 def _manifest(making: CompactionRun, number: int, tags: tuple[str, ...], joined: Joined) -> Manifest:
@@ -163,7 +155,7 @@ def _manifest(making: CompactionRun, number: int, tags: tuple[str, ...], joined:
         source=content,
         created_at=format_instant(making.began),
         previous=newest.manifest.generation if newest else 0,
-        run={**asdict(making.run), COMPACTED: compacted_as_json(making.plan.compacted)},
-        versions=dict(making.versions),
+        run={**asdict(making.run.info), COMPACTED: compacted_as_json(making.plan.compacted)},
+        versions=dict(making.run.versions),
         reason=making.reason,
     )

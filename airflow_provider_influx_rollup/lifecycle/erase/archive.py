@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from airflow_provider_influx_rollup.archive.catalog import COMPACTED
 from airflow_provider_influx_rollup.archive.erasure import ErasedFiles
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
-from airflow_provider_influx_rollup.archive.manifest import Manifest, Part
+from airflow_provider_influx_rollup.archive.manifest import Manifest, Part, part_paths
 from airflow_provider_influx_rollup.archive.paths import (
     MANIFEST,
     generation_folder,
@@ -18,11 +17,13 @@ from airflow_provider_influx_rollup.archive.paths import (
     window_folder,
 )
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch
+from airflow_provider_influx_rollup.hashing import file_token
 from airflow_provider_influx_rollup.lifecycle.archive_files.erased_files import write_erased
 from airflow_provider_influx_rollup.lifecycle.archive_files.generations import (
     READS_AT_A_TIME,
     Published,
     generations,
+    newest_generation,
     read_generation,
     verify_files,
 )
@@ -209,7 +210,9 @@ def held_by(files: WindowFiles) -> list[Holding]:
     for one in files.generations:
         gone = one.must_go(one.named)
         if gone and one.published is not None:
-            details = _details(files.window, one, one.published)
+            # all of the generation goes, which is of no use without some
+            unreadable = [name for name in one.named if one.found[name] is None]
+            details = {**_named(files.window, one.published), "unreadable": unreadable}
             points = one.matching(one.named)
             place = f"{ARCHIVE} {label} {one.generation}"
             held.append(Holding(place, points, max(points.total.rows, 1), details))
@@ -219,15 +222,14 @@ def held_by(files: WindowFiles) -> list[Holding]:
     return held
 
 
-def _details(window: Interval, files: Files, published: Published) -> dict[str, Any]:
-    """Files to remove: all of the generation, which is of no use without some."""
+def _named(window: Interval, published: Published) -> dict[str, Any]:
+    """A generation and all of its files, for a certificate."""
     return {
         "window": window.as_json(),
         "folder": published.folder,
         "generation": published.manifest.generation,
         "manifest_sha256": published.sha256,
         "files": [{"name": part.name, "sha256": part.sha256} for part in published.manifest.parts],
-        "unreadable": [name for name in files.named if files.found[name] is None],
     }
 
 
@@ -248,8 +250,7 @@ class RewriteRun:
 
     def token(self, window: Interval) -> str:
         """Part of the files' names that no other run uses."""
-        text = f"{self.erase_id}\0{window}\0{asdict(self.run)}\0{self.clock().isoformat()}"
-        return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+        return file_token(f"{self.erase_id}\0{window}\0{asdict(self.run)}\0{self.clock().isoformat()}")
 
 
 def clear_window(how: RewriteRun, files: WindowFiles) -> Steps[bool]:
@@ -306,7 +307,7 @@ def _write_anew(how: RewriteRun, files: WindowFiles, newest: Published, claim: i
     content = yield from read_back(folder, parts)
     differences = old.content.differences(merge([content, erased]), "the old files", "the new ones")
     if differences:
-        yield from ask(RemoveFiles(tuple(f"{folder}/{part.name}" for part in parts)))
+        yield from ask(RemoveFiles(part_paths(folder, parts)))
         what = f"the files written again are not what was archived without the series: {few(differences, MAX_DIFFERENCES)}"
         raise ArchiveMismatch(what, window=window, written="no new generation", fix="run it again")
     manifest = _manifest(how, old, number, parts, content)
@@ -316,7 +317,7 @@ def _write_anew(how: RewriteRun, files: WindowFiles, newest: Published, claim: i
         yield from mark_generation(how.spec.archive.folder, window, number)
         is_published = yield from ask(PutNew(f"{folder}/{MANIFEST}", manifest.encode()))
     if not is_published:
-        yield from ask(RemoveFiles(tuple(f"{folder}/{part.name}" for part in parts)))
+        yield from ask(RemoveFiles(part_paths(folder, parts)))
         return None
     yield from ask(
         Report(
@@ -361,21 +362,8 @@ def generations_after(spec: EraseSpec, windows: Iterable[Interval]) -> Steps[lis
     """The newest generation of some windows, for a certificate."""
     found = []
     for window in sorted(windows):
-        folder = window_folder(spec.archive.folder, window)
-        for number in reversed((yield from generations(folder))):
-            published = yield from read_generation(folder, number)
-            if published is not None:
-                found.append(_after(window, published))
-                break
+        published = yield from newest_generation(window_folder(spec.archive.folder, window))
+        if published is not None:
+            content = published.manifest.content.as_json()
+            found.append({**_named(window, published), "content": content})
     return found
-
-
-def _after(window: Interval, published: Published) -> dict[str, Any]:
-    return {
-        "window": window.as_json(),
-        "folder": published.folder,
-        "generation": published.manifest.generation,
-        "manifest_sha256": published.sha256,
-        "content": published.manifest.content.as_json(),
-        "files": [{"name": part.name, "sha256": part.sha256} for part in published.manifest.parts],
-    }

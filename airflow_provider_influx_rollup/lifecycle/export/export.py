@@ -165,21 +165,12 @@ def _commit(
     return CommitPoints(
         table=going.spec.table_at,
         seen=going.version,
-        files=_files(piece, held),
+        files=held.files_of(piece.interval),
         interval=piece.interval,
         tags=held.holder.manifest.tags,
         replaces=replaces,
         expected=sum_of(list(parts.values())),
         note=note,
-    )
-
-
-def _files(piece: Piece, held: PointsPlace) -> tuple[tuple[str, str], ...]:
-    """The files that may have points of a piece, with their hashes."""
-    return tuple(
-        (f"{held.holder.folder}/{part.name}", part.sha256)
-        for part in held.holder.manifest.parts
-        if part.first_ns < piece.interval.stop_ns and part.last_ns >= piece.interval.start_ns
     )
 
 
@@ -194,7 +185,7 @@ def _parts(going: _ExportRun, entry: Entry, piece: Piece, held: PointsPlace) -> 
     if sum_of(list(small.values())) == content and not is_cut:
         return {window: small[window] for window in overlapped}
     # points were taken out of the large window since, or the piece has a part of a small one
-    paths = tuple(path for path, _ in _files(piece, held))
+    paths = tuple(path for path, _ in held.files_of(piece.interval))
     found: Fingerprint = yield from ask(FingerprintPoints(paths, piece.interval))
     return {piece.interval: found.total}
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.archive.catalog import compacted_of
-from airflow_provider_influx_rollup.archive.manifest import Part
+from airflow_provider_influx_rollup.archive.manifest import Part, part_paths
 from airflow_provider_influx_rollup.archive.pieces import cut_pieces
 from airflow_provider_influx_rollup.exceptions import ArchiveMissing
 from airflow_provider_influx_rollup.lifecycle.archive_files.generations import (
@@ -58,12 +58,12 @@ class RestoreSource:
 
     def parts(self, interval: Interval) -> list[Part]:
         """The files that may have points in an interval."""
-        return [part for layer in self.layers for part in layer.manifest.parts if _reaches(part, interval)]
+        return [part for layer in self.layers for part in layer.manifest.parts if part.reaches(interval)]
 
     def paths(self, interval: Interval) -> Layers:
         """The files that may have points in an interval, by layer."""
         layers = tuple(
-            tuple(f"{layer.folder}/{part.name}" for part in layer.manifest.parts if _reaches(part, interval))
+            part_paths(layer.folder, (part for part in layer.manifest.parts if part.reaches(interval)))
             for layer in self.layers
         )
         return tuple(paths for paths in layers if paths)
@@ -113,7 +113,3 @@ def verify_sources(sources: Sequence[RestoreSource]) -> Steps[None]:
 
 def _distinct(sources: Iterable[RestoreSource]) -> Iterable[Published]:
     return {layer.folder: layer for source in sources for layer in source.layers}.values()
-
-
-def _reaches(part: Part, interval: Interval) -> bool:
-    return part.first_ns < interval.stop_ns and part.last_ns >= interval.start_ns
