@@ -92,8 +92,3 @@ def note_nothing(shown: str, interval: Interval | None, output: Output) -> None:
     :param shown: the folder of the measurement, for people
     """
     output.note(f"{shown} has no archive{f' of {interval}' if interval else ''}")
-
-
-def clock() -> datetime:
-    """The time now."""
-    return datetime.now(UTC)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.cli.archive_place import (
     add_place,
-    clock,
     drive_files,
     open_base,
     org_of,
@@ -48,6 +47,7 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.exit_codes import RIGHT
     from airflow_provider_influx_rollup.cli.output import table
     from airflow_provider_influx_rollup.cli.sweep import who
+    from airflow_provider_influx_rollup.client.server_clock import machine_now
     from airflow_provider_influx_rollup.lifecycle.compact.compact import compact
     from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
     from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
@@ -65,7 +65,7 @@ def run(args: Namespace, output: Output) -> int:
         remove_small=args.remove_small,
     )
     run_info = RunInfo(run_id=who(args.command))
-    steps = compact(spec, wanted_interval(args), run_info, clock, file_versions(), dry_run=args.dry_run)
+    steps = compact(spec, wanted_interval(args), run_info, machine_now, file_versions(), dry_run=args.dry_run)
     answer = drive_files(steps, store, output).as_json()
     rows = [(name, value) for name, value in answer.items() if isinstance(value, str | int | float)]
     output.show(table(("", ""), rows))

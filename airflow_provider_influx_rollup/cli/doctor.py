@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.cli.arguments import add_connection
@@ -60,11 +60,9 @@ def _examine_server(
     args: Namespace, output: Output, stuck_after: timedelta, drift_since: timedelta
 ) -> list[Finding]:
     from airflow_provider_influx_rollup.cli.connection import connect
+    from airflow_provider_influx_rollup.client.server_clock import machine_now
     from airflow_provider_influx_rollup.lifecycle.doctor.doctor import examine
     from airflow_provider_influx_rollup.lifecycle.doctor.findings import Finding, Severity
-
-    def clock() -> datetime:
-        return datetime.now(UTC)
 
     with connect(args, output) as server:
         health = server.client.health()
@@ -73,7 +71,7 @@ def _examine_server(
         first = Finding(
             "server", Severity.OK if is_well else Severity.FAIL, text, "" if is_well else "read its log"
         )
-        steps = examine(server.ledger_bucket, clock, stuck_after=stuck_after, drift_since=drift_since)
+        steps = examine(server.ledger_bucket, machine_now, stuck_after=stuck_after, drift_since=drift_since)
         return [first, *server.drive(steps)]
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.cli.archive_place import (
     add_place,
-    clock,
     drive_files,
     open_base,
     org_of,
@@ -36,6 +35,7 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.exit_codes import RIGHT
     from airflow_provider_influx_rollup.cli.output import table
     from airflow_provider_influx_rollup.cli.sweep import who
+    from airflow_provider_influx_rollup.client.server_clock import machine_now
     from airflow_provider_influx_rollup.lifecycle.export.export import export
     from airflow_provider_influx_rollup.lifecycle.export.spec import ExportSpec
     from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
@@ -52,7 +52,7 @@ def run(args: Namespace, output: Output) -> int:
         table_format=args.format,
     )
     run_info = RunInfo(run_id=who(args.command))
-    steps = export(spec, wanted_interval(args), run_info, clock, dry_run=args.dry_run)
+    steps = export(spec, wanted_interval(args), run_info, machine_now, dry_run=args.dry_run)
     answer = drive_files(steps, store, output).as_json()
     rows = [(name, value) for name, value in answer.items() if isinstance(value, str | int | float)]
     output.show(table(("", ""), rows))

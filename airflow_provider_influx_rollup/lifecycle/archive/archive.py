@@ -92,9 +92,8 @@ class ArchiveResult:
     def as_json(self) -> dict[str, Any]:
         """Small JSON for XCom; the checksum stands for the rows of all files."""
         manifests = [one.published.manifest for one in self.archived]
-        window = Interval(manifests[0].window.start, manifests[-1].window.stop)
         return {
-            "window": window.as_json(),
+            "window": Interval.spanning([manifest.window for manifest in manifests]).as_json(),
             "windows": len(manifests),
             "rows_in": sum(manifest.source.total.rows for manifest in manifests),
             "rows_out": self.rows_out,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.archive.documents import sha256_of
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
-from airflow_provider_influx_rollup.archive.manifest import Manifest, part_paths
+from airflow_provider_influx_rollup.archive.manifest import Manifest, Part, part_paths
 from airflow_provider_influx_rollup.archive.paths import (
     MANIFEST,
     generation_folder,
@@ -126,18 +127,35 @@ def verify_files(published: Published) -> Steps[Fingerprint]:
         raise ArchiveMissing(what, window=window, written="nothing", fix=fix) from None
 
 
+def read_files(
+    folder: str, parts: Sequence[Part], other: Callable[[str], ArchiveMismatch]
+) -> Steps[Fingerprint]:
+    """Contents of files, read from them.
+
+    :param other: the error of a path at which another file is
+    :raises ArchiveMismatch: that of the first such file
+    """
+    found: list[Fingerprint] = []
+    for first in range(0, len(parts), READS_AT_A_TIME):
+        some = parts[first : first + READS_AT_A_TIME]
+        paths = part_paths(folder, some)
+        reads = tuple(FingerprintPart(path, part.sha256) for path, part in zip(paths, some, strict=True))
+        answers = yield from ask(Gather(reads))
+        for path, part, (read, fingerprint) in zip(paths, some, answers, strict=True):
+            if read != part:
+                raise other(path)
+            found.append(fingerprint)
+    return merge(found)
+
+
 def _verify_files(published: Published) -> Steps[Fingerprint]:
     manifest = published.manifest
-    found: list[Fingerprint] = []
-    for first in range(0, len(manifest.parts), READS_AT_A_TIME):
-        some = manifest.parts[first : first + READS_AT_A_TIME]
-        reads = tuple(FingerprintPart(f"{published.folder}/{part.name}", part.sha256) for part in some)
-        for part, (read, fingerprint) in zip(some, (yield from ask(Gather(reads))), strict=True):
-            if read != part:
-                what = f"{published.folder}/{part.name} is not the file that its manifest names"
-                raise ArchiveMismatch(what, window=manifest.window, written="nothing", fix=FIX)
-            found.append(fingerprint)
-    whole = merge(found)
+
+    def other(path: str) -> ArchiveMismatch:
+        what = f"{path} is not the file that its manifest names"
+        return ArchiveMismatch(what, window=manifest.window, written="nothing", fix=FIX)
+
+    whole = yield from read_files(published.folder, manifest.parts, other)
     differences = whole.differences(manifest.content, "the files", "the manifest")
     if differences or whole.series_count != manifest.content.series_count:
         what = f"the files of {published.folder} are not what its manifest says: {'; '.join(differences) or 'other series'}"

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, merge
+from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
 from airflow_provider_influx_rollup.archive.manifest import Manifest, Part
 from airflow_provider_influx_rollup.archive.paths import MANIFEST, window_of_path
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch
 from airflow_provider_influx_rollup.lifecycle.archive_files.fences import read_fences
-from airflow_provider_influx_rollup.lifecycle.archive_files.generations import READS_AT_A_TIME, Published
+from airflow_provider_influx_rollup.lifecycle.archive_files.generations import Published, read_files
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import mark_generation
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Gather, Report
+from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import (
-    FingerprintPart,
     ListFolder,
     PutNew,
     ReadBytes,
@@ -33,17 +32,13 @@ def read_back(folder: str, parts: Sequence[Part]) -> Steps[Fingerprint]:
 
     :raises ArchiveMismatch: when one is not as it was written
     """
-    found: list[Fingerprint] = []
-    for first in range(0, len(parts), READS_AT_A_TIME):
-        some = parts[first : first + READS_AT_A_TIME]
-        steps = tuple(FingerprintPart(f"{folder}/{part.name}", part.sha256) for part in some)
-        for part, (read, fingerprint) in zip(some, (yield from ask(Gather(steps))), strict=True):
-            if read != part:
-                what = f"{folder}/{part.name} does not hold what was written to it"
-                fix = "look at the store, then run it again"
-                raise ArchiveMismatch(what, window=window_of_path(folder), written="no manifest", fix=fix)
-            found.append(fingerprint)
-    return merge(found)
+
+    def other(path: str) -> ArchiveMismatch:
+        what = f"{path} does not hold what was written to it"
+        fix = "look at the store, then run it again"
+        return ArchiveMismatch(what, window=window_of_path(folder), written="no manifest", fix=fix)
+
+    return (yield from read_files(folder, parts, other))
 
 
 def publish(

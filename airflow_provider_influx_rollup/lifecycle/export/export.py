@@ -49,6 +49,94 @@ class _ExportRun:
     held: Holdings = field(default_factory=Holdings)
     small: dict[Interval, dict[Interval, Total]] = field(default_factory=dict)
 
+    def look(self) -> Steps[None]:
+        """Read what the table holds."""
+        state: TableState = yield from ask(ReadTable(self.spec.table_at))
+        self.version, self.held = state.version, holdings(state.notes)
+
+    def export_piece(self, piece: Piece) -> Steps[None]:
+        """Commit a piece, unless the table holds it as it is."""
+        entry = piece.entries[0]
+        published = yield from require_generation(self.spec.folder, entry.window, entry.generation)
+        held = yield from find_held(published)
+        parts = yield from self._parts(entry, piece, held)
+        wanted = sum_of(list(parts.values()))
+        for _ in range(TRIES):
+            if self.held.known(piece.interval) == wanted:
+                self.unchanged += 1
+                return
+            # whatever may be there goes, also what no total counts
+            replaces = self.held.has(piece.interval)
+            if self.dry_run:
+                version: int | None = self.version
+            else:
+                version = yield from ask(self._commit(piece, held, parts, replaces=replaces))
+            if version is not None:
+                self._count(piece, parts, version, replaces=replaces)
+                yield from ask(Report(self._told(piece, wanted, replaces=replaces)))
+                return
+            yield from ask(Report(f"{piece.interval}: another export committed meanwhile, looking again"))
+            yield from self.look()
+        what = f"other exports kept committing to {self.spec.table}"
+        raise SourceChanging(
+            what, window=piece.interval, written=f"{self.commits} commits", fix="run it again later"
+        )
+
+    def _count(self, piece: Piece, parts: Mapping[Interval, Total], version: int, *, replaces: bool) -> None:
+        self.version = version
+        self.commits += 1
+        self.rows += sum(total.rows for total in parts.values())
+        self.replaced += replaces
+        self.held = self.held.after(piece.interval, parts, replaces=replaces)
+
+    def _commit(
+        self, piece: Piece, held: PointsPlace, parts: Mapping[Interval, Total], *, replaces: bool
+    ) -> CommitPoints:
+        published = held.published
+        note: dict[str, Any] = {
+            "interval": piece.interval.as_json(),
+            "window": published.manifest.window.as_json(),
+            "generation": published.manifest.generation,
+            "manifest_sha256": published.sha256,
+            "run": asdict(self.run),
+            "replaces": replaces,
+            "parts": [
+                {**window.as_json(), "rows": total.rows, "hash": total.hash}
+                for window, total in parts.items()
+            ],
+        }
+        return CommitPoints(
+            table=self.spec.table_at,
+            seen=self.version,
+            files=held.files_of(piece.interval),
+            interval=piece.interval,
+            tags=held.holder.manifest.tags,
+            replaces=replaces,
+            expected=sum_of(list(parts.values())),
+            note=note,
+        )
+
+    def _parts(self, entry: Entry, piece: Piece, held: PointsPlace) -> Steps[dict[Interval, Total]]:
+        """Points of a piece by the small windows that it was made of, so that one of them can be replaced later."""
+        content = held.published.manifest.content.total
+        if entry.window not in self.small:
+            self.small[entry.window] = yield from _small_totals(self.spec, entry, content)
+        small = self.small[entry.window]
+        overlapped = [window for window in small if window.overlaps(piece.interval)]
+        is_cut = any(not piece.interval.covers(window) for window in overlapped)
+        if sum_of(list(small.values())) == content and not is_cut:
+            return {window: small[window] for window in overlapped}
+        # points were taken out of the large window since, or the piece has a part of a small one
+        paths = tuple(path for path, _ in held.files_of(piece.interval))
+        found: Fingerprint = yield from ask(FingerprintPoints(paths, piece.interval))
+        return {piece.interval: found.total}
+
+    def _told(self, piece: Piece, wanted: Total, *, replaces: bool) -> str:
+        entry = piece.entries[0]
+        verb = "would be " if self.dry_run else ""
+        how = "replaced" if replaces else "appended"
+        return f"{piece.interval}: {wanted.rows:,} points of {entry.window}, generation {entry.generation}, {verb}{how}"
+
 
 def export(
     spec: ExportSpec, interval: Interval, run: RunInfo, now: Clock, *, dry_run: bool = False
@@ -69,9 +157,9 @@ def export(
         spec = replace(spec, kept_as=(yield from earlier_names(spec.bucket, spec.ledger_bucket)))
     going = _ExportRun(spec=spec, run=run, dry_run=dry_run)
     pieces = yield from _pieces(spec, interval)
-    yield from _look(going)
+    yield from going.look()
     for piece in pieces:
-        yield from _export_piece(going, piece)
+        yield from going.export_piece(piece)
     seconds = (now() - began).total_seconds()
     return ExportResult(
         spec=spec,
@@ -104,92 +192,6 @@ def _pieces(spec: ExportSpec, interval: Interval) -> Steps[list[Piece]]:
     return pieces
 
 
-def _look(going: _ExportRun) -> Steps[None]:
-    state: TableState = yield from ask(ReadTable(going.spec.table_at))
-    going.version, going.held = state.version, holdings(state.notes)
-
-
-def _export_piece(going: _ExportRun, piece: Piece) -> Steps[None]:
-    entry = piece.entries[0]
-    published = yield from require_generation(going.spec.folder, entry.window, entry.generation)
-    held = yield from find_held(published)
-    parts = yield from _parts(going, entry, piece, held)
-    wanted = sum_of(list(parts.values()))
-    for _ in range(TRIES):
-        if going.held.known(piece.interval) == wanted:
-            going.unchanged += 1
-            return
-        # whatever may be there goes, also what no total counts
-        replaces = going.held.has(piece.interval)
-        if going.dry_run:
-            version: int | None = going.version
-        else:
-            version = yield from ask(_commit(going, piece, held, parts, replaces=replaces))
-        if version is not None:
-            _count(going, piece, parts, version, replaces=replaces)
-            yield from ask(Report(_told(going, piece, wanted, replaces=replaces)))
-            return
-        yield from ask(Report(f"{piece.interval}: another export committed meanwhile, looking again"))
-        yield from _look(going)
-    what = f"other exports kept committing to {going.spec.table}"
-    raise SourceChanging(
-        what, window=piece.interval, written=f"{going.commits} commits", fix="run it again later"
-    )
-
-
-def _count(
-    going: _ExportRun, piece: Piece, parts: Mapping[Interval, Total], version: int, *, replaces: bool
-) -> None:
-    going.version = version
-    going.commits += 1
-    going.rows += sum(total.rows for total in parts.values())
-    going.replaced += replaces
-    going.held = going.held.after(piece.interval, parts, replaces=replaces)
-
-
-def _commit(
-    going: _ExportRun, piece: Piece, held: PointsPlace, parts: Mapping[Interval, Total], *, replaces: bool
-) -> CommitPoints:
-    published = held.published
-    note: dict[str, Any] = {
-        "interval": piece.interval.as_json(),
-        "window": published.manifest.window.as_json(),
-        "generation": published.manifest.generation,
-        "manifest_sha256": published.sha256,
-        "run": asdict(going.run),
-        "replaces": replaces,
-        "parts": [
-            {**window.as_json(), "rows": total.rows, "hash": total.hash} for window, total in parts.items()
-        ],
-    }
-    return CommitPoints(
-        table=going.spec.table_at,
-        seen=going.version,
-        files=held.files_of(piece.interval),
-        interval=piece.interval,
-        tags=held.holder.manifest.tags,
-        replaces=replaces,
-        expected=sum_of(list(parts.values())),
-        note=note,
-    )
-
-
-def _parts(going: _ExportRun, entry: Entry, piece: Piece, held: PointsPlace) -> Steps[dict[Interval, Total]]:
-    """Points of a piece by the small windows that it was made of, so that one of them can be replaced later."""
-    content = held.published.manifest.content.total
-    if entry.window not in going.small:
-        going.small[entry.window] = yield from _small_totals(going.spec, entry, content)
-    small = going.small[entry.window]
-    overlapped = [window for window in small if window.overlaps(piece.interval)]
-    is_cut = any(not piece.interval.covers(window) for window in overlapped)
-    if sum_of(list(small.values())) == content and not is_cut:
-        return {window: small[window] for window in overlapped}
-    # points were taken out of the large window since, or the piece has a part of a small one
-    paths = tuple(path for path, _ in held.files_of(piece.interval))
-    found: Fingerprint = yield from ask(FingerprintPoints(paths, piece.interval))
-    return {piece.interval: found.total}
-
-
 def _small_totals(spec: ExportSpec, entry: Entry, content: Total) -> Steps[dict[Interval, Total]]:
     """Points archived in the smallest windows that a generation was made of."""
     if not entry.compacted:
@@ -200,10 +202,3 @@ def _small_totals(spec: ExportSpec, entry: Entry, content: Total) -> Steps[dict[
             small = yield from require_generation(spec.folder, window, number)
             found[window] = small.manifest.content.total
     return found
-
-
-def _told(going: _ExportRun, piece: Piece, wanted: Total, *, replaces: bool) -> str:
-    entry = piece.entries[0]
-    verb = "would be " if going.dry_run else ""
-    how = "replaced" if replaces else "appended"
-    return f"{piece.interval}: {wanted.rows:,} points of {entry.window}, generation {entry.generation}, {verb}{how}"

@@ -54,13 +54,13 @@ class Purged:
     """
 
     window: Interval
-    generation: int
-    rows: int
-    series: int
-    checksum: str
-    left: int
-    certificate: Certificate | None
-    is_new: bool
+    generation: int = 0
+    rows: int = 0
+    series: int = 0
+    checksum: str = ""
+    left: int = 0
+    certificate: Certificate | None = None
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,16 +165,7 @@ def _purge_window(run: PurgeRun, window: Interval) -> Steps[Purged]:
     if isinstance(proof, Finished):
         if not proof.certificate:
             yield from ask(Report(f"Window {window}: no points, and no archive of any: nothing to purge"))
-            return Purged(
-                window=window,
-                generation=0,
-                rows=0,
-                series=0,
-                checksum="",
-                left=0,
-                certificate=None,
-                is_new=False,
-            )
+            return Purged(window=window)
         certificate = yield from read_numbered(run.spec.archive.folder, proof.certificate)
         if not run.dry_run:
             yield from require_marked(run.spec, window, certificate)
@@ -190,14 +181,7 @@ def _purge_window(run: PurgeRun, window: Interval) -> Steps[Purged]:
             )
         )
         return Purged(
-            window=window,
-            generation=generation,
-            rows=total.rows,
-            series=series,
-            checksum=total.hash,
-            left=0,
-            certificate=None,
-            is_new=False,
+            window=window, generation=generation, rows=total.rows, series=series, checksum=total.hash
         )
     deleted = yield from delete_window(run, proof)
     with once_deleted(DELETED, RERUN):

@@ -80,7 +80,7 @@ def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> 
     spec = yield from located_source(spec)
     ready = yield from _prepare(spec, interval, began, acts=True)
     whole, purges = ready.run, ready.purges
-    require_no_conflict(spec, [look for looks in ready.looks for look in looks])
+    require_no_conflict(spec, ready.all_looks)
     yield from ensure_ledger(spec.ledger_bucket, interval)
     done, lifted = [], []
     for source, looks in zip(ready.sources, ready.looks, strict=True):
@@ -164,7 +164,7 @@ def plan_restore(spec: RestoreSpec, interval: Interval, now: Clock) -> Steps[Res
         spec=spec,
         interval=interval,
         sources=ready.sources,
-        looks=[look for looks in ready.looks for look in looks],
+        looks=ready.all_looks,
         gaps=ready.gaps,
         seconds=seconds,
     )
@@ -184,6 +184,11 @@ class _Ready:
     looks: Sequence[Sequence[TargetPart]]
     gaps: tuple[Interval, ...]
     purges: Purges
+
+    @property
+    def all_looks(self) -> list[TargetPart]:
+        """What the target holds, of all sources."""
+        return [look for looks in self.looks for look in looks]
 
 
 def _prepare(spec: RestoreSpec, interval: Interval, now: datetime, *, acts: bool) -> Steps[_Ready]:
