@@ -85,11 +85,9 @@ class DeadmanCheckOperator(WindowStageOperator, DeferrableVerbOperator, BranchMi
         "status_bucket",
         "check_name",
     )
-    template_fields_renderers: ClassVar[dict[str, str]] = {
-        "expected_series": "json",
-        "retired": "json",
-        "tags": "json",
-    }
+    template_fields_renderers: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("expected_series", "retired", "tags"), "json"
+    )
     ui_color = "#f8e4e4"
 
     def __init__(

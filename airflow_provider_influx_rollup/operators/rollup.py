@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.airflow_compat import AirflowSkipException
 from airflow_provider_influx_rollup.data_interval import run_info
-from airflow_provider_influx_rollup.declared_values import declared_duration, is_plain
+from airflow_provider_influx_rollup.declared_values import is_plain
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import AUTO, EMPTY_CHOICES
 from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import TILED, require_choice

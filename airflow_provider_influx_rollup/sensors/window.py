@@ -97,11 +97,9 @@ class WindowCompleteSensor(InfluxSensor):
         "influx_conn_id",
         "org",
     )
-    template_fields_renderers: ClassVar[dict[str, str]] = {
-        "expected_series": "json",
-        "retired": "json",
-        "tags": "json",
-    }
+    template_fields_renderers: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("expected_series", "retired", "tags"), "json"
+    )
     ui_color = "#e4f0f8"
 
     def __init__(
