@@ -114,12 +114,11 @@ def _look(spec: LintSpec, script: Script, window: Interval | None) -> Steps[Lint
     # without a range, InfluxDB would only say so again
     if failures or NO_RANGE.name in names:
         return LintReport.of(spec.flux, [*static, *compile_findings(failures)])
-    unchecked = []
-    plan, found = yield from _plan(spec, script, unchecked)
+    plan, found, unchecked = yield from _plan(spec, script)
     if plan is not None:
         reads = raw_reads(script, plan)
         static = agreeing(script, static, reads)
-        found = yield from _count(spec, reads, window, unchecked)
+        found, unchecked = yield from _count(spec, reads, window)
     return LintReport.of(spec.flux, [*static, *found], unchecked)
 
 
@@ -139,33 +138,35 @@ def _compile(spec: LintSpec) -> Steps[list[Told]]:
     return [one for one in failures if one[0] <= lines and UNDEFINED not in one[2]]
 
 
-def _plan(
-    spec: LintSpec, script: Script, unchecked: list[str]
-) -> Steps[tuple[QueryPlan | None, list[Finding]]]:
-    """Have the server plan the script, over a time without data."""
+def _plan(spec: LintSpec, script: Script) -> Steps[tuple[QueryPlan | None, list[Finding], list[str]]]:
+    """Have the server plan the script, over a time without data.
+
+    :return: the plan, or what is wrong with the script, or what could not be looked at
+    """
     if not script.facts.can_be_planned:
-        unchecked.append(f"buckets and plan: {why_not_planned(script.facts)}")
-        return None, []
+        return None, [], [f"buckets and plan: {why_not_planned(script.facts)}"]
     try:
-        return (yield from dry_run(spec.flux, script.every or _HOUR, spec.params)), []
+        return (yield from dry_run(spec.flux, script.every or _HOUR, spec.params)), [], []
     except InfluxRejected as error:
         reraise_unless_about_the_script(error)
         if script.facts.extracts_rows and lacks_rows(error):
-            unchecked.append(f"plan: {NEEDS_ROWS}")
-            return None, []
-        return None, [run_finding(error, script)]
+            return None, [], [f"plan: {NEEDS_ROWS}"]
+        return None, [run_finding(error, script)], []
 
 
 def _count(
-    spec: LintSpec, reads: Sequence[RawRead], window: Interval | None, unchecked: list[str]
-) -> Steps[list[Finding]]:
-    """Count what raw reads would read."""
+    spec: LintSpec, reads: Sequence[RawRead], window: Interval | None
+) -> Steps[tuple[list[Finding], list[str]]]:
+    """Count what raw reads would read.
+
+    :return: the reads of too many points, and what could not be counted
+    """
     found: list[Finding] = []
+    unchecked: list[str] = []
     if spec.max_points is None:
-        return found
+        return found, unchecked
     if window is None:
-        unchecked.append("points: no window was given to count them in")
-        return found
+        return found, ["points: no window was given to count them in"]
     for read in reads:
         query = _points_of(spec.flux, read, window)
         if query is None:
@@ -177,7 +178,7 @@ def _count(
             message = f"a raw read of {points:,} points in {window}, where {spec.max_points:,} are allowed"
             fix = "aggregate in the storage engine, filter more, or run shorter windows"
             found.append(TOO_MANY_POINTS.found_at(place, message, fix))
-    return found
+    return found, unchecked
 
 
 def _points_of(text: str, read: RawRead, window: Interval) -> PointsRead | None:
