@@ -171,14 +171,14 @@ def test_plan_names_its_ground_when_a_pipeline_has_no_history(
     influx: InfluxServer, client: InfluxClient, ask: Ask, points: pd.DataFrame, place: Place, tmp_path: Path
 ) -> None:
     file = tmp_path / "lifecycle.yaml"
-    other = make_place(influx, client)
+    lower, other = make_place(influx, client), make_place(influx, client)
     file.write_text(
         f"""
         source_bucket: {place.source}
         measurement: readings
         fields: [temp]
         tiers:
-          - {{bucket: {place.target}, every: 2h, aggregates: [count, sum, mean], name: two hours}}
+          - {{bucket: {lower.target}, every: 2h, aggregates: [count, sum, mean], name: two hours}}
           - {{bucket: {other.target}, every: 1d, name: days}}
         """
     )
