@@ -11,8 +11,8 @@ from airflow_provider_influx_rollup.windows.local_time import instant_at, load_z
 
 #: joins the keys of several dimensions
 DELIMITER = "|"
-#: wall-clock times, as CronPartitionTimetable and the mappers for hours, months and years of Airflow 3.3 write them
-CLOCK_FORMATS = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H", "%Y-%m", "%Y")
+#: wall-clock times, as CronPartitionTimetable and the mappers for hours and months of Airflow 3.3 write them
+CLOCK_FORMATS = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H", "%Y-%m")
 # the mapper for weeks writes the date of the Monday, then the week
 WEEK = re.compile(r"(\d{4}-\d{2}-\d{2}) \(W\d{2}\)")
 QUARTER = re.compile(r"(\d{4})-Q([1-4])")
@@ -71,6 +71,9 @@ def _clock(part: str, key_format: str | None) -> datetime | None:
         part = week[1]
     if quarter := QUARTER.fullmatch(part):
         return datetime(int(quarter[1]), 3 * int(quarter[2]) - 2, 1)  # noqa: DTZ001 - the zone is the stage's
+    if part.isdecimal():
+        # a number may be anything, such as the id of a customer
+        return None
     for known in CLOCK_FORMATS:
         clock = _parsed(part, known)
         if clock is not None:

@@ -29,4 +29,6 @@ NAMES = {
 def test_key_of_a_mapper_is_the_start_of_its_window(name: str, zone: str) -> None:
     local = datetime(2026, 3, 11, 9, 40, tzinfo=ZoneInfo(zone))
     key = getattr(mappers, name)(timezone=zone).to_downstream(local.strftime("%Y-%m-%dT%H:%M:%S"))
-    assert read_partition_key(key, zone) == NAMES[name](local).astimezone(UTC), key
+    # the year alone might be any number
+    key_format = "%Y" if name == "StartOfYearMapper" else None
+    assert read_partition_key(key, zone, key_format) == NAMES[name](local).astimezone(UTC), key

@@ -194,6 +194,35 @@ def test_rollups_of_all_shapes_give_the_rows_of_their_tasks(
     assert sum(one["task_rows"] for one in told["windows"]) == rows
 
 
+def test_the_oldest_window_of_a_script_that_stamps_starts_is_compared(
+    client: InfluxClient, name: str, buckets: tuple[str, str], adopt: Adopt
+) -> None:
+    source, target = buckets
+    body = """    |> aggregateWindow(every: 1h, fn: mean, timeSrc: "_start", createEmpty: false)
+    |> map(fn: (r) => ({r with _value: r._value * 2.0}))"""
+    ran(client, flux(name, source, target, body=body), STOPS)
+    code, told = adopt(name, *OF_FOUR)
+    assert (code, told["form"]) == (0, "script"), told
+    assert [(one["task_rows"], one["equal"]) for one in told["windows"]] == [(2, 2)] * 4
+    client.write_lines(source, [f"m,host=a temp=1000 {int(START.timestamp())}000000001"])
+    code, told = adopt(name, *OF_FOUR)
+    assert (code, [one["different"] for one in told["windows"]]) == (1, [1, 0, 0, 0])
+
+
+def test_rows_that_lie_in_no_window_prove_nothing(
+    client: InfluxClient, name: str, buckets: tuple[str, str], adopt: Adopt
+) -> None:
+    source, target = buckets
+    body = """    |> sum()
+    |> map(fn: (r) => ({r with _time: 2020-01-01T00:00:00Z}))"""
+    ran(client, flux(name, source, target, body=body), STOPS)
+    code, told = adopt(name, *OF_FOUR)
+    assert (code, told["unproven"]) == (
+        1,
+        "no row has a time within the windows: there was nothing to compare",
+    )
+
+
 def test_a_script_that_is_no_rollup_is_run_without_its_writes(
     client: InfluxClient, name: str, buckets: tuple[str, str], adopt: Adopt, tmp_path: Path
 ) -> None:

@@ -84,14 +84,16 @@ class Proof:
     @property
     def is_equal(self) -> bool:
         """Whether there were rows, and all are equal."""
-        return not self.unproven and not any(one.different for one in self.windows)
+        is_same_everywhere = not any(one.different for one in self.windows)
+        return not self.unproven and is_same_everywhere and any(one.equal for one in self.windows)
 
 
 def prove_rollup(found: ReadTask, plain: PlainTask, spec: RollupSpec, runs: RunWindows) -> Steps[Proof]:
     """Compute the windows as the rollup would, and compare them with the task's rows."""
     span = Interval.spanning(runs.compared)
     computed = yield from _rows_of_rollup(plain, spec, span)
-    return (yield from _compare(found, spec.target_bucket, computed, runs.compared, plain))
+    at_stop = plain.is_stamped_at_stop
+    return (yield from _compare(found, spec.target_bucket, computed, runs.compared, plain, at_stop=at_stop))
 
 
 def prove_script(found: ReadTask, target_bucket: str, runs: RunWindows) -> Steps[Proof]:
@@ -101,16 +103,20 @@ def prove_script(found: ReadTask, target_bucket: str, runs: RunWindows) -> Steps
         return Proof(unproven=f"the script was not run: {reason}")
     text = read_only(found.script, found.package)
     computed: dict[PointKey, Any] = {}
+    at_stop = False
     # as in InfluxDB a later run writes over an earlier one
     for window in (*runs.compared, *runs.later):
         period = found.option.every or Duration.of(window.duration)
         extern = extern_file(v=window_values(window, period))
         rows = yield from ask(Query(text, extern=extern, now=window.stop, as_sent=True))
-        computed |= ScriptRows.of(row for row in rows if row.yield_name.startswith(WRITTEN)).points
+        points = ScriptRows.of(row for row in rows if row.yield_name.startswith(WRITTEN)).points
+        computed |= points
+        # a stop of one window is the start of the next: only the run's own window tells which its rows have
+        at_stop = at_stop or any(key[2] == window.stop for key in points)
         if len(computed) > MAX_ROWS:
             why = f"the script writes more than {MAX_ROWS:,} rows by {format_instant(window.stop)}: compare fewer windows"
             return Proof(unproven=why)
-    return (yield from _compare(found, target_bucket, computed, runs.compared, None))
+    return (yield from _compare(found, target_bucket, computed, runs.compared, None, at_stop=at_stop))
 
 
 def _rows_of_rollup(plain: PlainTask, spec: RollupSpec, span: Interval) -> Steps[dict[PointKey, Any]]:
@@ -139,13 +145,13 @@ def _compare(
     computed: Points,
     windows: Sequence[Interval],
     plain: PlainTask | None,
+    *,
+    at_stop: bool,
 ) -> Steps[Proof]:
     declared = {key: value for key, value in computed.items() if not _is_no_number(value)}
     if not declared:
         return Proof(unproven=f"the last {len(windows)} windows have no points: there was nothing to compare")
     span = Interval.spanning(windows)
-    stamps = {window.stop for window in windows}
-    at_stop = plain.is_stamped_at_stop if plain else any(key[2] in stamps for key in declared)
     stored: dict[PointKey, Any] = {}
     for measurement in sorted({key[0] for key in declared}):
         reach = Interval(span.start, span.stop + MICROSECOND)
@@ -199,6 +205,8 @@ def _joined(
                 run=statuses.get(window.stop, ""),
             )
         )
+    if not any(one.task_rows or one.declared_rows for one in proofs):
+        return Proof(unproven="no row has a time within the windows: there was nothing to compare")
     return Proof(tuple(proofs), tuple(examples))
 
 

@@ -29,7 +29,7 @@ BERLIN = "Europe/Berlin"
         ("2026-W11", "2026-03-09T00:00:00+01:00"),
         ("2026-04", "2026-04-01T00:00:00+02:00"),
         ("2026-Q3", "2026-07-01T00:00:00+02:00"),
-        ("2026", "2026-01-01T00:00:00+01:00"),
+        ("2026-03-10|1999", "2026-03-10T00:00:00+01:00"),
         ("us|2026-03-10T09:00:00", "2026-03-10T09:00:00+01:00"),
         ("2026-03-10|us|plant 7", "2026-03-10T00:00:00+01:00"),
     ],
@@ -39,7 +39,20 @@ def test_key_is_read_in_the_zone_of_the_stage(key: str, start: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["", "eu", "2026-13", "2026-Q5", "2026-03-10 (W1)", "09:00", "10.03.2026", "20260310T"]
+    "key",
+    [
+        "",
+        "eu",
+        "1999",
+        "0042",
+        "20260310",
+        "2026-13",
+        "2026-Q5",
+        "2026-03-10 (W1)",
+        "09:00",
+        "10.03.2026",
+        "20260310T",
+    ],
 )
 def test_key_that_is_no_time_is_none(key: str) -> None:
     assert read_partition_key(key, "UTC") is None
@@ -47,10 +60,10 @@ def test_key_that_is_no_time_is_none(key: str) -> None:
 
 def test_key_with_two_times_is_refused_until_a_format_says_which() -> None:
     with pytest.raises(
-        WindowUndefined, match=r"2 parts of the partition 2026-03-10\|2001.*partition_key_format"
+        WindowUndefined, match=r"2 parts of the partition 2026-03-10\|2026-04.*partition_key_format"
     ):
-        read_partition_key("2026-03-10|2001", "UTC")
-    assert read_partition_key("2026-03-10|2001", "UTC", "%Y-%m-%d") == datetime(2026, 3, 10, tzinfo=UTC)
+        read_partition_key("2026-03-10|2026-04", "UTC")
+    assert read_partition_key("2026-03-10|2026-04", "UTC", "%Y-%m-%d") == datetime(2026, 3, 10, tzinfo=UTC)
 
 
 def test_own_format_is_the_only_one_that_counts() -> None:
@@ -58,6 +71,7 @@ def test_own_format_is_the_only_one_that_counts() -> None:
         2026, 3, 10, 8, tzinfo=UTC
     )
     assert read_partition_key("2026-03-10", BERLIN, "%d.%m.%Y") is None
+    assert read_partition_key("2026", "UTC", "%Y") == datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def test_time_that_clocks_show_twice_is_refused_for_hours_and_that_of_cron_for_days() -> None:
