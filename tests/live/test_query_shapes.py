@@ -6,22 +6,28 @@ Two scripts are compared, one with hostile texts and one with harmless ones: the
 from __future__ import annotations
 
 import itertools
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jinja2 import DictLoader
 from jinja2.sandbox import SandboxedEnvironment
 
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError, InvalidName, TemplateInvalid
+from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.flux.extern import extern_file
 from airflow_provider_influx_rollup.flux.filters import field_filter, measurement_filter, tag_filter
 from airflow_provider_influx_rollup.flux.names import validate_name
 from airflow_provider_influx_rollup.globs import is_glob
+from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
+from airflow_provider_influx_rollup.lifecycle.plan.explain import explain_rollups
 from airflow_provider_influx_rollup.templates.render import FluxSource, render
+from airflow_provider_influx_rollup.windows.interval import Interval, to_ns
 from tests.scenes.any_query import made, query_classes
 from tests.scenes.examples import examples
 from tests.scenes.query_shape import LITERALS, shape
@@ -158,6 +164,69 @@ def test_query_keeps_its_shape_whatever_buckets_measurements_tags_and_fields_are
     harmless = [f"n{number}" for number in range(len(texts))]
     hostile_tree = shape(client.parse_script(flux(texts)))
     assert hostile_tree == shape(client.parse_script(flux(harmless)))
+
+
+@given(texts=st.lists(names, min_size=7, max_size=7, unique=True))
+@settings(max_examples=examples(30))
+def test_queries_of_a_lifecycle_file_keep_their_shape_whatever_its_strings(
+    client: InfluxClient, tmp_path_factory: pytest.TempPathFactory, texts: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("lifecycle")
+
+    def trees(
+        source: str, measurement: str, field: str, tag: str, value: str, fine: str, coarse: str
+    ) -> list[Any]:
+        tiers = [
+            {"bucket": fine, "every": "5m", "aggregates": ["count", "sum"], "name": "fine"},
+            {"bucket": coarse, "every": "1h", "name": "coarse"},
+        ]
+        declared = {
+            "source_bucket": source,
+            "measurement": measurement,
+            "fields": [field],
+            "tags": {tag: [value]},
+            "tiers": tiers,
+        }
+        file = folder / "lifecycle.yaml"
+        file.write_text(yaml.safe_dump(declared), encoding="utf-8")
+        told = explain_rollups(Lifecycle.from_yaml(file), datetime(2025, 3, 31, tzinfo=UTC), {field: "float"})
+        scripts = [script for rollup in told for script in rollup.scripts]
+        assert len(scripts) == len(tiers)
+        return [shape(client.parse_script(script)) for script in scripts]
+
+    assert trees(*texts) == trees("s", "m", "f", "t", "v", "fine", "coarse")
+
+
+DAY = Interval(datetime(2020, 9, 13, tzinfo=UTC), datetime(2020, 9, 14, tzinfo=UTC))
+
+
+@pytest.fixture(scope="module")
+def deleted_from(client: InfluxClient) -> str:
+    """A bucket for all examples: each has a measurement of its own."""
+    name = f"deleted_{uuid.uuid4().hex[:12]}"
+    client.ensure_bucket(name)
+    return name
+
+
+def escaped(text: str) -> str:
+    """A tag value in line protocol."""
+    return text.replace(",", "\\,").replace(" ", "\\ ").replace("=", "\\=")
+
+
+@given(values=st.lists(names, min_size=3, max_size=5, unique=True))
+@settings(max_examples=examples(30))
+def test_delete_takes_exactly_the_series_that_it_names(
+    client: InfluxClient, deleted_from: str, values: list[str]
+) -> None:
+    measurement = f"m{uuid.uuid4().hex}"
+    client.write_lines(
+        deleted_from, [f"{measurement},t={escaped(value)} f=1 {to_ns(DAY.start)}" for value in values]
+    )
+    client.delete(deleted_from, DAY, delete_predicate(measurement, {"t": values[0]}))
+    rows = client.query(
+        f'from(bucket: "{deleted_from}") |> range(start: 0) |> filter(fn: (r) => r._measurement == "{measurement}")'
+    )
+    assert sorted(row["t"] for row in rows) == sorted(values[1:])
 
 
 @given(texts=st.lists(hostile, min_size=3, max_size=3))
