@@ -6,7 +6,6 @@ Two scripts are compared, one with hostile texts and one with harmless ones: the
 from __future__ import annotations
 
 import itertools
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,6 @@ from jinja2 import DictLoader
 from jinja2.sandbox import SandboxedEnvironment
 
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError, InvalidName, TemplateInvalid
-from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.flux.extern import extern_file
 from airflow_provider_influx_rollup.flux.filters import field_filter, measurement_filter, tag_filter
 from airflow_provider_influx_rollup.flux.names import validate_name
@@ -27,7 +25,6 @@ from airflow_provider_influx_rollup.globs import is_glob
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
 from airflow_provider_influx_rollup.lifecycle.plan.explain import explain_rollups
 from airflow_provider_influx_rollup.templates.render import FluxSource, render
-from airflow_provider_influx_rollup.windows.interval import Interval, to_ns
 from tests.scenes.any_query import made, query_classes
 from tests.scenes.examples import examples
 from tests.scenes.query_shape import LITERALS, shape
@@ -195,38 +192,6 @@ def test_queries_of_a_lifecycle_file_keep_their_shape_whatever_its_strings(
         return [shape(client.parse_script(script)) for script in scripts]
 
     assert trees(*texts) == trees("s", "m", "f", "t", "v", "fine", "coarse")
-
-
-DAY = Interval(datetime(2020, 9, 13, tzinfo=UTC), datetime(2020, 9, 14, tzinfo=UTC))
-
-
-@pytest.fixture(scope="module")
-def deleted_from(client: InfluxClient) -> str:
-    """A bucket for all examples: each has a measurement of its own."""
-    name = f"deleted_{uuid.uuid4().hex[:12]}"
-    client.ensure_bucket(name)
-    return name
-
-
-def escaped(text: str) -> str:
-    """A tag value in line protocol."""
-    return text.replace(",", "\\,").replace(" ", "\\ ").replace("=", "\\=")
-
-
-@given(values=st.lists(names, min_size=3, max_size=5, unique=True))
-@settings(max_examples=examples(30))
-def test_delete_takes_exactly_the_series_that_it_names(
-    client: InfluxClient, deleted_from: str, values: list[str]
-) -> None:
-    measurement = f"m{uuid.uuid4().hex}"
-    client.write_lines(
-        deleted_from, [f"{measurement},t={escaped(value)} f=1 {to_ns(DAY.start)}" for value in values]
-    )
-    client.delete(deleted_from, DAY, delete_predicate(measurement, {"t": values[0]}))
-    rows = client.query(
-        f'from(bucket: "{deleted_from}") |> range(start: 0) |> filter(fn: (r) => r._measurement == "{measurement}")'
-    )
-    assert sorted(row["t"] for row in rows) == sorted(values[1:])
 
 
 @given(texts=st.lists(hostile, min_size=3, max_size=3))
