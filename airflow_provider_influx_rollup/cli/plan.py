@@ -90,7 +90,7 @@ def _start_of_run(
 
 
 def _buckets_to_make(server: Server, wanted: ChosenSpecs, file: str, output: Output) -> list[str]:
-    """The buckets of a lifecycle file that a run will make; those that nobody makes are refused."""
+    """The buckets of a lifecycle file that a run will make; a bucket that exists nowhere and is not made is refused."""
     from airflow_provider_influx_rollup.cli.lifecycle_stages import STAGES
     from airflow_provider_influx_rollup.cli.lifecycle_start import Start
 

@@ -199,7 +199,8 @@ def test_duration_of_a_deferred_verb_is_that_of_its_work_in_the_triggerer(
     assert 0 < event["seconds"] < 60
     timing = mocker.patch.object(Stats, "timing")
     for given in (event, {**event, "seconds": 812.5}):
-        with contextlib.suppress(AirflowFailException):
+        is_bad = "none-such" in flux
+        with pytest.raises(AirflowFailException) if is_bad else contextlib.nullcontext():
             operator.execute_complete(context, given)
         told = timing.call_args.args[1]
         assert timedelta(seconds=given["seconds"]) < told < timedelta(seconds=given["seconds"] + 5)

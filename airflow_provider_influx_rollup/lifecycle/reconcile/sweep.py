@@ -60,9 +60,11 @@ class Sweep:
 
     def sweep(self, windows: Block) -> Steps[None]:
         """Look at neighbouring windows in which no field changes its type."""
-        for is_anew, members in groupby(windows, key=lambda window: self.why_anew(window) is not None):
+        for is_dirty, members in groupby(
+            windows, key=lambda window: self.reason_of_receipt(window) is not None
+        ):
             some = tuple(members)
-            parts = [some] if is_anew else (yield from self._suspects(some))
+            parts = [some] if is_dirty else (yield from self._suspects(some))
             for part in parts:
                 yield from self._in_blocks(part)
             self.result.windows += len(some)
@@ -91,7 +93,7 @@ class Sweep:
         changes = {
             window: Change(window=window, reasons=(why,))
             for window in block
-            if (why := self.why_anew(window))
+            if (why := self.reason_of_receipt(window))
         }
         again = frozenset(changes)
         examined = None
@@ -134,7 +136,7 @@ class Sweep:
         for half in halves(block):
             yield from self._do(half)
 
-    def why_anew(self, window: Interval) -> Reason | None:
+    def reason_of_receipt(self, window: Interval) -> Reason | None:
         """Reason to roll a window up as a whole; None when its rows are compared."""
         receipt = self.book.previous.get(window)
         if receipt is None or not receipt.is_committed:
@@ -143,7 +145,9 @@ class Sweep:
 
     def _examine(self, block: Block) -> Steps[Examined]:
         job = self._job(block)
-        receipts = {window: self.book.previous[window] for window in block if not self.why_anew(window)}
+        receipts = {
+            window: self.book.previous[window] for window in block if not self.reason_of_receipt(window)
+        }
         examined = yield from examine(job, self.run.options.strict, receipts)
         self.sizer.learn(len(block), examined.whole.values_read)
         off_grid = examined.whole.stored.off_grid

@@ -98,7 +98,7 @@ def _swept(run: ReconcileRun, windows: tuple[Interval, ...]) -> Steps[ReconcileR
     dropped = dropped_windows(windows, plan.target, run.now())
     # what was purged can be neither compared nor repaired: what was rolled up is all that is left
     purged = purged_windows(windows, plan.purged)
-    done = {window: error for window, error in purged.items() if sweep.why_anew(window) is None}
+    done = {window: error for window, error in purged.items() if sweep.reason_of_receipt(window) is None}
     torn = {window: error for window, error in purged.items() if window not in done}
     result.purged += _skipped(done)
     result.frozen += [*_skipped(dropped), *_skipped(torn), *_skipped(plan.poorer)]

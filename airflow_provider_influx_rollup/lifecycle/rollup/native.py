@@ -1,4 +1,4 @@
-"""Compute a block by runs of tasks of InfluxDB, which nobody has to stay connected to.
+"""Compute a block by runs of tasks of InfluxDB, without a connection that stays open.
 
 A run puts its rows aside, under a name that no other run has, and this run writes them to the target as it writes what a query
 has returned. So a run of InfluxDB that goes on after all others have forgotten it has nothing to spoil.

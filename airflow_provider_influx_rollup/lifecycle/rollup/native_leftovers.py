@@ -41,7 +41,7 @@ NO_RUNS: Sequence[TaskRun] = ()
 
 
 def remove_leftovers(job: RollupBlock, book: ReceiptBook, now: Clock) -> Steps[None]:
-    """Remove tasks that compute for nobody.
+    """Remove tasks whose rows no run will read.
 
     These are: those of an earlier try of this run; those of the block's windows, which this run has claimed since; and those of
     other windows that ended long ago, or never began.

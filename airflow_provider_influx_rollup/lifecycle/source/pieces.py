@@ -59,7 +59,7 @@ class PointsSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """A part of a slice; the pieces of a slice have no point in common, and together all of its points.
+    """A part of a slice; the pieces of a slice have no point in common, and together all points it had when it was cut.
 
     :param rows: points that it has, counted or guessed
     :param chosen: names of fields, and values of tags, that it is made of; empty: all
@@ -139,7 +139,7 @@ def _cut(source: PointsSource, piece: Piece) -> Steps[list[Piece]]:
         try:
             return (yield from _cut_in_time(source, piece))
         except QueryLimitReached:
-            # so many series that their counts have no room: fewer points of each would be as many
+            # the counts of all series do not fit: a shorter interval has as many series
             source.size.is_by_series = True
     smaller = yield from _cut_by_values(source, piece)
     if len(smaller) > 1 or is_short:

@@ -57,7 +57,7 @@ def _prove(found: ReadTask, declaration: Declaration, runs: RunWindows) -> Steps
     if declaration.rollup is not None and found.plain is not None:
         return (yield from prove_rollup(found, found.plain, declaration.rollup, runs))
     if declaration.form == TASK:
-        return Proof(unproven="InfluxDB goes on with the same script: there is nothing to compare")
+        return Proof(unproven="InfluxDB keeps running the same script: there is nothing to compare")
     return (yield from prove_script(found, declaration.target_bucket, runs))
 
 
