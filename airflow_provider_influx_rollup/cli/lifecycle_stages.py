@@ -181,8 +181,10 @@ class LifecycleRun:
     def _reconcile(self) -> StageOutcome:
         from airflow_provider_influx_rollup.lifecycle.reconcile.reconcile import reconcile_pipeline
 
+        lowest, *above = self.lifecycle.specs()
         spec = ReconcileSpec(
-            rollup=self.lifecycle.specs()[0],
+            rollup=lowest,
+            above=tuple(above),
             ledger_bucket=self.lifecycle.ledger_bucket,
             lookback=flux_text(self.lifecycle.reconcile),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.data_interval import run_info
@@ -11,6 +12,7 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.reconcile.spec import PLAN, ReconcileOptions, ReconcileSpec
 from airflow_provider_influx_rollup.operators._declared import DeclaredRollupOperator
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
+from airflow_provider_influx_rollup.settings import read_settings
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_influx_rollup.airflow_compat import Context
+    from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
     from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
     from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult
     from airflow_provider_influx_rollup.steps.step import Steps
@@ -43,6 +46,8 @@ class FluxReconcileOperator(DeclaredRollupOperator, DeferrableVerbOperator):
     own. For dynamic task mapping a task has to return it: Airflow does not map over XComs with a name.
 
     :param pipeline: name in the ledger; or give the rollup's own parameters, in place of what the ledger has
+    :param lifecycle: in place of both: its first tier is reconciled, and the tiers above are looked at as it declares them,
+        whatever the ledger has; of several measurements ``measurement`` names one
     :param lookback: how far back from now windows are looked at, to the last one that is due, a Flux duration; without
         it ``start`` and ``stop``, or the run's data interval
     :param mode: ``"repair"``, or ``"plan"``, which writes nothing
@@ -66,6 +71,7 @@ class FluxReconcileOperator(DeclaredRollupOperator, DeferrableVerbOperator):
     def __init__(
         self,
         *,
+        lifecycle: Lifecycle | None = None,
         lookback: DurationLike | None = None,
         mode: str = "repair",
         cascade: bool = True,
@@ -74,6 +80,7 @@ class FluxReconcileOperator(DeclaredRollupOperator, DeferrableVerbOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.lifecycle = lifecycle
         self.lookback = declared_duration(lookback)
         self.mode = mode
         self.cascade = cascade
@@ -110,23 +117,36 @@ class FluxReconcileOperator(DeclaredRollupOperator, DeferrableVerbOperator):
         most: Any = self.max_windows
         if isinstance(most, str) and most.isdigit():
             most = int(most)  # a template always gives a text
+        rollup, above = self._declared()
         return ReconcileSpec(
             pipeline=self.pipeline or "",
-            ledger_bucket=self.ledger_bucket,
-            rollup=self._rollup() if self.source_bucket else None,
+            ledger_bucket=self.ledger_bucket if self.lifecycle is None else self.lifecycle.ledger_bucket,
+            rollup=rollup,
+            above=above,
             lookback=flux_text(self.lookback),
             cascade=self.cascade,
             options=ReconcileOptions(PLAN if self.is_dry_run else self.mode, self.strict, most),
         )
 
-    def _rollup(self) -> RollupSpec:
-        return self.declared_rollup(
-            str(self.measurement), pipeline=self.pipeline, source_tier=self.source_tier
-        )
+    def _declared(self) -> tuple[RollupSpec | None, tuple[RollupSpec, ...]]:
+        """The rollup as the DAG declares it, and the tiers above it; none when the ledger is asked."""
+        if self.lifecycle is not None:
+            one = self.lifecycle.of_measurement(str(self.measurement or self.lifecycle.names[0]))
+            most = read_settings().max_rows_per_read
+            lowest, *above = [replace(spec, max_rows_per_read=most) for spec in one.specs()]
+            return lowest, tuple(above)
+        if not self.source_bucket:
+            return None, ()
+        name = str(self.measurement)
+        return self.declared_rollup(name, pipeline=self.pipeline, source_tier=self.source_tier), ()
 
     def _require_one_rollup(self) -> None:
         """Tell people when the DAG is parsed that nothing names a rollup, or half of one."""
         given = [name for name in OWN_PARAMETERS if getattr(self, name)]
+        if self.lifecycle is not None:
+            self._require_only_lifecycle(self.lifecycle, given)
+            self._require_choices()
+            return
         lacking = [name for name in OWN_PARAMETERS if not getattr(self, name)]
         if not given and not self.pipeline:
             what = "no pipeline is named"
@@ -138,6 +158,22 @@ class FluxReconcileOperator(DeclaredRollupOperator, DeferrableVerbOperator):
             raise ConfigurationError(what, written="nothing", fix=fix)
         if not given:
             self._require_no_rollup()
+        self._require_choices()
+
+    def _require_only_lifecycle(self, lifecycle: Lifecycle, given: Sequence[str]) -> None:
+        """Refuse parts of a rollup beside a lifecycle, and a lifecycle of which it is unknown what is meant."""
+        beside = [
+            *(["pipeline"] if self.pipeline else []),
+            *(name for name in given if name != "measurement"),
+        ]
+        if beside:
+            what = f"{', '.join(beside)} would have no effect: the lifecycle declares its tiers"
+            raise ConfigurationError(what, written="nothing", fix="leave out one or the other")
+        if not self.measurement and (lifecycle.patterns or len(lifecycle.names) > 1):
+            what = f"the lifecycle is about {', '.join(map(repr, lifecycle.names))}"
+            raise ConfigurationError(what, written="nothing", fix="name one measurement= of it")
+
+    def _require_choices(self) -> None:
         self._require_one_interval()
         if is_plain(self.mode):
             ReconcileOptions(self.mode)

@@ -22,10 +22,12 @@ MEASUREMENT, PIPELINES = "measurement", "pipelines"
 class TierNames:
     """The measurement of a group, and the names of its pipelines.
 
+    :param lifecycle: as it is declared, maybe for several measurements
     :param pipelines: of each tier, from the finest to the coarsest
     :param all_pipelines: the same, for a task that takes them as one
     """
 
+    lifecycle: Lifecycle
     measurement: Any
     pipelines: Sequence[Any]
     all_pipelines: Any
@@ -34,7 +36,7 @@ class TierNames:
     def of(cls, lifecycle: Lifecycle) -> TierNames:
         """The names of a lifecycle of one measurement."""
         names = [spec.pipeline_name for spec in lifecycle.specs()]
-        return cls(str(lifecycle.measurement), names, names)
+        return cls(lifecycle, str(lifecycle.measurement), names, names)
 
 
 class DiscoverTiersOperator(DiscoverMeasurementsOperator):
@@ -70,7 +72,7 @@ def map_over_measurements(
 
     def make(**told: Any) -> None:
         pipelines = [told[_key(number)] for number in range(tiers)]
-        make_tasks(TierNames(told[MEASUREMENT], pipelines, told[PIPELINES]))
+        make_tasks(TierNames(discover.lifecycle, told[MEASUREMENT], pipelines, told[PIPELINES]))
 
     keys = (MEASUREMENT, PIPELINES, *(_key(number) for number in range(tiers)))
     # Airflow asks the signature which values the group is told

@@ -227,7 +227,8 @@ def _reconcile_task(names: TierNames, lookback: DurationLike, shared: dict[str, 
 
     return FluxReconcileOperator(
         task_id="reconcile",
-        pipeline=names.pipelines[0],
+        lifecycle=names.lifecycle,
+        measurement=names.measurement,
         lookback=lookback,
         cascade=True,
         # a run in which no day or month ends has skipped those tiers

@@ -14,6 +14,7 @@ from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle, Tier
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
@@ -115,3 +116,15 @@ def test_dag_is_refused_when_nothing_or_half_of_a_rollup_is_named() -> None:
     with pytest.raises(ConfigurationError, match="mode='fix'"):
         FluxReconcileOperator(task_id="r", pipeline="p", mode="fix")
     FluxReconcileOperator(task_id="r", pipeline="p", mode="{{ params.mode }}")
+
+
+def test_dag_is_refused_when_a_lifecycle_is_given_beside_a_rollup_or_names_several_measurements() -> None:
+    days = Tier("days", "1d", ["count"])
+    one, several = Lifecycle("raw", "m", [days]), Lifecycle("raw", ["m", "n"], [days])
+    with pytest.raises(ConfigurationError, match="pipeline would have no effect"):
+        FluxReconcileOperator(task_id="r", lifecycle=one, pipeline="p", lookback="1d")
+    with pytest.raises(ConfigurationError, match="name one measurement="):
+        FluxReconcileOperator(task_id="r", lifecycle=several, lookback="1d")
+    task = FluxReconcileOperator(task_id="r", lifecycle=several, measurement="n", lookback="1d")
+    asked = task.reconcile_spec()
+    assert (asked.rollup.measurement if asked.rollup else None, asked.above) == ("n", ())

@@ -171,10 +171,13 @@ class Lifecycle:
         if self.patterns and known is None:
             what = f"measurement {', '.join(map(repr, self.patterns))} stands for those that the bucket has in a run"
             raise ConfigurationError(what, written="nothing", fix="ask the bucket, or name the measurements")
-        return [
-            replace(self, measurement=name, tiers=[_named_for(tier, name) for tier in self.tiers])
-            for name in found_measurements(self.names, known or ())
-        ]
+        return [self.of_measurement(name) for name in found_measurements(self.names, known or ())]
+
+    def of_measurement(self, name: str) -> Lifecycle:
+        """The lifecycle of one of the measurements, which patterns may stand for."""
+        if not self.patterns and isinstance(self.measurement, str):
+            return self
+        return replace(self, measurement=name, tiers=[_named_for(tier, name) for tier in self.tiers])
 
     def specs(self) -> list[RollupSpec]:
         """The rollups of each measurement, from the finest to the coarsest.

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, ReceiptMissing
 from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.pipeline.identity import as_known
@@ -18,10 +19,12 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
     rollups_in_force,
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import find_tier_below
 from airflow_provider_influx_rollup.lifecycle.reconcile.explain import Change
 from airflow_provider_influx_rollup.lifecycle.reconcile.reasons import Reason
 from airflow_provider_influx_rollup.lifecycle.reconcile.reconcile_run import ReconcileRun
-from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult
+from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult, SkippedWindow
 from airflow_provider_influx_rollup.lifecycle.reconcile.scope import due_windows, interval_back
 from airflow_provider_influx_rollup.lifecycle.reconcile.spec import ReconcileSpec
 from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile_windows
@@ -67,21 +70,30 @@ def reconcile_pipeline(
     if spec.cascade:
         # tiers are not bounded: a window left out here would never be looked at again
         whole = replace(whole, options=replace(spec.options, max_windows=None))
-        result.cascaded = yield from _cascade(whole, interval, result)
+        result.cascaded = yield from _cascade(whole, interval, result, spec.above)
     _raise_failures(result)
     return result
 
 
-def _cascade(run: ReconcileRun, interval: Interval, result: ReconcileResult) -> Steps[list[ReconcileResult]]:
+def _cascade(
+    run: ReconcileRun, interval: Interval, result: ReconcileResult, above: Sequence[RollupSpec]
+) -> Steps[list[ReconcileResult]]:
     """Reconcile the windows of higher tiers that hold rows of the interval.
 
     All that were ever rolled up, not only those with a change below: a person may have altered a tier's own rows, a run
     may have died between one tier and the next, or a tier was run again by hand and the next one was not.
+
+    :param above: higher tiers as they are declared, in place of what the ledger has of them
     """
     rollup = run.spec
     if result.repaired.windows:
         # windows that were rolled up again may have brought another spec
         run = replace(run, stored=(yield from load_stored(rollup.ledger_bucket)))
+    declared = [as_known(one, run.stored) for one in above]
+    # a plan has committed nothing under the spec that it is about
+    run = replace(
+        run, stored=_in_force([*declared, result.spec] if run.options.is_plan else declared, run.stored)
+    )
     pipelines = {**rollups_in_force(run.stored), rollup.pipeline_name: rollup}
     touched = {rollup.pipeline_name: _touched_by(result)}
     cascaded: list[ReconcileResult] = []
@@ -94,12 +106,45 @@ def _cascade(run: ReconcileRun, interval: Interval, result: ReconcileResult) -> 
         touched[tier.pipeline_name] = []
         if not windows:
             continue
+        why = _why_unreadable(tier, run.stored)
+        if why:
+            yield from ask(
+                Report(f"Pipeline {tier.pipeline_name}: {len(windows)} windows wait: {why}", level="warning")
+            )
+            cascaded.append(_all_waiting(run, tier, windows, why))
+            continue
         found = yield from reconcile_windows(replace(run, spec=tier), windows)
         if run.options.is_plan:
             found = _with_planned(found, [window for window in windows if window in set(moved)])
         touched[tier.pipeline_name] = _touched_by(found)
         cascaded.append(found)
     return cascaded
+
+
+def _in_force(specs: Iterable[RollupSpec], stored: Sequence[StoredSpec]) -> list[StoredSpec]:
+    """Specs of a ledger, with some that are in force whatever it has."""
+    first = [StoredSpec.of(one) for one in specs]
+    known = {one.key for one in first}
+    return [*first, *(one for one in stored if one.key not in known)]
+
+
+def _why_unreadable(tier: RollupSpec, stored: Sequence[StoredSpec]) -> str:
+    """Reason why a tier cannot be made of the tier below as that is now, such as an aggregate that has left it."""
+    if tier.source_tier is None:
+        return ""
+    try:
+        find_tier_below(tier, stored)
+    except (ConfigurationError, ReceiptMissing) as error:
+        return f"{error.what}; run pipeline {tier.pipeline_name!r} as it is declared now, the next reconcile does the rest"
+    return ""
+
+
+def _all_waiting(
+    run: ReconcileRun, tier: RollupSpec, windows: Sequence[Interval], why: str
+) -> ReconcileResult:
+    waiting = [SkippedWindow(window, why) for window in windows]
+    span = Interval.spanning(windows)
+    return ReconcileResult(spec=tier, mode=run.options.mode, interval=span, waiting=waiting)
 
 
 def tiers_above(rollup: RollupSpec, pipelines: Mapping[str, RollupSpec]) -> list[RollupSpec]:

@@ -49,6 +49,7 @@ class ReconcileSpec:
 
     :param pipeline: name in the ledger; not needed with ``rollup``
     :param rollup: the rollup's own spec, in place of the one that the ledger has of the pipeline
+    :param above: higher tiers as they are declared, in place of what the ledger has of them
     :param lookback: how far back from now, a Flux duration; None: an interval is given
     :param cascade: whether the higher tiers follow
     """
@@ -56,6 +57,7 @@ class ReconcileSpec:
     pipeline: str = ""
     ledger_bucket: str = DEFAULT_LEDGER_BUCKET
     rollup: RollupSpec | None = None
+    above: tuple[RollupSpec, ...] = ()
     lookback: str | None = None
     cascade: bool = True
     options: ReconcileOptions = ReconcileOptions()
@@ -70,7 +72,8 @@ class ReconcileSpec:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, for triggers."""
-        return {**asdict(self), "rollup": None if self.rollup is None else self.rollup.as_json()}
+        rollup = None if self.rollup is None else self.rollup.as_json()
+        return {**asdict(self), "rollup": rollup, "above": [one.as_json() for one in self.above]}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ReconcileSpec:
@@ -78,7 +81,8 @@ class ReconcileSpec:
         rollup = values["rollup"]
         options = ReconcileOptions(**values["options"])
         spec = None if rollup is None else RollupSpec.from_json(rollup)
-        return cls(**{**values, "rollup": spec, "options": options})
+        above = tuple(RollupSpec.from_json(one) for one in values.get("above", ()))
+        return cls(**{**values, "rollup": spec, "above": above, "options": options})
 
 
 def _is_positive(number: object) -> bool:

@@ -56,10 +56,15 @@ def test_tasks_have_names_of_their_own_when_two_tiers_have_windows_of_one_length
 
 
 def test_reconcile_comes_last_when_a_lookback_is_given() -> None:
-    dag = dag_of(Lifecycle("raw", "m", THREE, reconcile="7d"))
+    lifecycle = Lifecycle("raw", "m", THREE, reconcile="7d")
+    dag = dag_of(lifecycle)
     task: Any = dag.get_task("lifecycle.reconcile")
     assert task.upstream_task_ids == {f"lifecycle.rollup_{every}" for every in ("5m", "1h", "1d")}
-    assert (task.pipeline, task.lookback, task.cascade) == ("raw/m->five@5m", "7d", True)
+    assert (task.lookback, task.cascade) == ("7d", True)
+    asked = task.reconcile_spec()
+    assert [one.pipeline_name for one in (asked.rollup, *asked.above)] == [
+        one.pipeline_name for one in lifecycle.specs()
+    ]
     assert (task.trigger_rule, task.max_active_tis_per_dag) == ("none_failed", 1)
 
 
