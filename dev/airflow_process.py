@@ -136,13 +136,14 @@ class AirflowProcess:
         :return: what it printed
         :raises ProcessFailed: when it ends with an error, with the end of what it printed
         """
-        for attempt in range(retries + 1):
-            ended = self._run(args, environment or {}, timeout)
-            if ended.code == 0:
-                return ended.printed
-            if "database is locked" not in ended.printed or attempt == retries:
+        ended = self._run(args, environment or {}, timeout)
+        for attempt in range(retries):
+            if ended.code == 0 or "database is locked" not in ended.printed:
                 break
             time.sleep(0.5 * (attempt + 1))
+            ended = self._run(args, environment or {}, timeout)
+        if ended.code == 0:
+            return ended.printed
         message = f"airflow {' '.join(args)} ended with code {ended.code}:\n{ended.printed[-4000:]}"
         raise ProcessFailed(message)
 

@@ -86,8 +86,9 @@ class InfluxAddress:
         found: dict[str, str] = {}
         offset = 0
         while True:
-            query = {"org": self.org, "limit": str(PAGE_BUCKETS), "offset": str(offset)}
-            page = self.request("GET", "/api/v2/buckets", **query)["buckets"]
+            page = self.request(
+                "GET", "/api/v2/buckets", org=self.org, limit=str(PAGE_BUCKETS), offset=str(offset)
+            )["buckets"]
             found |= {bucket["name"]: bucket["id"] for bucket in page if bucket["type"] == "user"}
             if len(page) < PAGE_BUCKETS:
                 return found

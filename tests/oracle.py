@@ -13,12 +13,12 @@ import math
 import urllib.parse
 import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-Time = str | pd.Timestamp
+Time: TypeAlias = str | pd.Timestamp
 Window = tuple[pd.Timestamp, pd.Timestamp]
 RELATIVE_TOLERANCE = 1e-9
 # whose floats depend on the order of the additions

@@ -21,6 +21,7 @@ from airflow_provider_influx_rollup.flux.chains import RollupChains
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.bench import archive, reconcile, scripts, validate
 from dev.bench.comparison import Comparison, at_least, at_most
@@ -145,7 +146,7 @@ def _own_script(client: InfluxClient, aggregates: tuple[str, ...]) -> str:
     steps = roll_up(spec, _interval(SIX_HOURS, spec), RunInfo(), lambda: datetime.now(UTC))
     captured: list[str] = []
 
-    def tapped():  # type: ignore[no-untyped-def]
+    def tapped() -> Steps[object]:
         answer = None
         while True:
             try:

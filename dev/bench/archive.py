@@ -28,8 +28,7 @@ from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
 from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.source.slices import slice_of
-from airflow_provider_influx_rollup.lifecycle.source.whole_read import points_of_slice
-from airflow_provider_influx_rollup.steps.influx import Gather
+from airflow_provider_influx_rollup.steps.ask import gather
 from airflow_provider_influx_rollup.steps.store import WriteParts, WritePoints
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
@@ -76,7 +75,8 @@ class DataSet:
     def query(self, part: Interval) -> PointsOf:
         """As an archive reads a part of it."""
         rows = self.devices * (part.duration // STEP) * len(self.fields)
-        return points_of_slice(_spec(self, "file:///nowhere"), slice_of(part, rows, TAGS))
+        by_field = slice_of(part, rows, TAGS).by_field
+        return PointsOf(bucket=BUCKET, measurement=self.measurement, interval=part, by_field=by_field)
 
     def lines(self) -> Iterator[str]:
         """Line protocol, the same in every run."""
@@ -123,18 +123,14 @@ def write_files(data: DataSet, *parts: Interval) -> Callable[[InfluxClient], Non
 
     def run(client: InfluxClient) -> None:
         with _folder() as folder:
-            steps = tuple(
-                WriteParts(data.query(part), "x", f"p{number}", TAGS) for number, part in enumerate(parts)
-            )
+            steps = [
+                WriteParts((data.query(part),), "x", f"p{number}", TAGS) for number, part in enumerate(parts)
+            ]
             actions = actions_with(ArchiveStore.of_url(folder))
-            written = drive(_gathered(steps), client, lambda _report: None, actions)
+            written = drive(gather(*steps), client, lambda _report: None, actions)
             assert sum(part.rows for parts in written for part in parts)  # noqa: S101 - a benchmark
 
     return run
-
-
-def _gathered(steps: tuple[WriteParts, ...]):  # type: ignore[no-untyped-def]
-    return (yield Gather(steps))
 
 
 def archive_whole(span: Interval) -> Callable[[InfluxClient], None]:
@@ -207,7 +203,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _folder():  # type: ignore[no-untyped-def]
+def _folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="influx-rollup-bench-")
 
 
@@ -217,7 +213,7 @@ OURS: dict[str, Callable[[InfluxClient], None]] = {
     "long": write_files(LONG, LONG.span),
     "many": write_files(MANY, MANY.span),
     "short": write_files(SHORT, SHORT.span),
-    "drain": lambda _: others.drain(LONG.query(TWO_MILLION)),
+    "drain": lambda _: others.drain(LONG.query(TWO_MILLION).flux()),
     "whole": archive_whole(TWO_MILLION),
     "whole_long": archive_whole(LONG.span),
 }
@@ -253,7 +249,7 @@ def compare(settings: ClientSettings, say: Callable[[str], None]) -> list[Compar
 
 
 def _reads(ours: Mapping[str, Measured], theirs: Mapping[str, Measured]) -> list[Comparison]:
-    seconds = {name: found.seconds for name, found in (ours | theirs).items()}
+    seconds = {name: found.seconds for name, found in {**ours, **theirs}.items()}
     rows = [
         ("one stream than query_data_frame", "one", "frame", 10),
         ("one stream than query_stream", "one", "stream", 8),

@@ -16,8 +16,9 @@ from urllib.parse import urlencode, urlsplit
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from influxdb_client import InfluxDBClient, Point
+from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.warnings import MissingPivotFunction
+from influxdb_client.client.write.point import Point
 from influxdb_client.client.write_api import SYNCHRONOUS
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient

@@ -98,7 +98,7 @@ def validate_once(client: InfluxClient) -> None:
         spec, SPAN, RunInfo(dag_id="bench", task_id="validate", run_id="run"), lambda: datetime.now(UTC)
     )
     result = drive(steps, client, lambda _report: None)
-    assert (result["state"], result["points"]) == ("ok", SERIES * POINTS * len(FIELDS))  # noqa: S101 - a benchmark
+    assert (result.state, result.points) == ("ok", SERIES * POINTS * len(FIELDS))  # noqa: S101 - a benchmark
 
 
 WAYS: dict[str, Callable[[InfluxClient], None]] = {"read": read_once, "validate": validate_once}

@@ -78,7 +78,7 @@ def _draw_device(file: Path, fleet: Fleet, hourly: pd.DataFrame) -> None:
             stop,
             color=LINE,
             lw=2.2,
-            label="hourly mean" if named else None,
+            label="hourly mean" if named else "",
         )
     axes.set_title(
         f"{DROPOUTS_DEVICE}: {len(raw):,} raw points, {len(wide)} hourly windows; an hour without points has no row",
