@@ -17,6 +17,7 @@ from airflow_provider_influx_rollup.airflow_compat import (
 )
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError
 from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID, InfluxRollupHook
+from airflow_provider_influx_rollup.lineage.stage import LineageTask
 from airflow_provider_influx_rollup.links.influx import (
     LINKS_XCOM_KEY,
     InfluxDataLink,
@@ -48,7 +49,7 @@ OF_SOME_STAGES = (
 )
 
 
-class InfluxStageOperator(BaseOperator):
+class InfluxStageOperator(LineageTask, BaseOperator):
     """Base of the stages: the parameters that all of them have. A subclass adds those that it reads, and no others.
 
     :param influx_conn_id: connection of type ``influx_rollup`` (or ``influxdb``)
@@ -71,6 +72,7 @@ class InfluxStageOperator(BaseOperator):
         self.influx_conn_id = influx_conn_id
         self.org = org
         self._is_running = False
+        self.lineage_results: list[dict[str, Any]] = []
 
     @cached_property
     def hook(self) -> InfluxRollupHook:
@@ -104,6 +106,7 @@ class InfluxStageOperator(BaseOperator):
             self._push_links(context)
             result = stage_result(drive(make_steps(client.now), client, self._report, actions))
         tell_result(self.verb, result, is_dry_run=bool(getattr(self, "is_dry_run", False)))
+        self.lineage_results.append(result)
         return result
 
     def on_kill(self) -> None:

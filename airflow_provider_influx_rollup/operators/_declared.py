@@ -8,6 +8,7 @@ from typing import Any
 from airflow_provider_influx_rollup.declared_values import declared_duration
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.run.options import texts_of
+from airflow_provider_influx_rollup.lineage.datasets import Flow, Measurement
 from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS, LedgerStageOperator
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.settings import read_settings
@@ -77,6 +78,15 @@ class DeclaredRollupOperator(WindowStageOperator, LedgerStageOperator):
         self.target_measurement = target_measurement
         self.compute = compute
         self.source_tier = source_tier
+
+    def declared_flows(self) -> list[Flow]:
+        """From the source of each measurement, its rows in the target."""
+        names = [self.measurement] if isinstance(self.measurement, str) else list(self.measurement or ())
+        source, target = str(self.source_bucket), str(self.target_bucket)
+        return [
+            Flow([Measurement(source, name)], [Measurement(target, self.target_measurement or name)])
+            for name in names
+        ]
 
     def declared_grid(self) -> GridSpec:
         """The windows that the parameters name."""

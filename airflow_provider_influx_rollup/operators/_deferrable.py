@@ -105,6 +105,7 @@ class DeferrableVerbOperator(DeferrableStageOperator):
         with self._measured(seconds_of_event(event)):
             result = stage_result(result_of_event(event))
         tell_result(self.verb, result, is_dry_run=False)
+        self.lineage_results.append(result)
         self.log.info("%s in the triggerer: %s", self.verb, result)
         return self.react(context, result)
 

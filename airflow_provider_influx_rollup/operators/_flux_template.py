@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.lineage.datasets import Flow, Measurement
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
 from airflow_provider_influx_rollup.settings import chosen_environment, takes_bare_words
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
@@ -168,6 +169,24 @@ class FluxTemplateOperator(InfluxStageOperator):
             lambda template: render_template_to_string(template, context),
             takes_words=takes_bare_words(),
         )
+
+    def script_flow(self, *outputs: str) -> Flow:
+        """From the buckets that the script reads, those that it writes, as far as its text tells.
+
+        :param outputs: buckets that it writes anyway
+        """
+        from airflow_provider_influx_rollup.flux.script import script_facts
+        from airflow_provider_influx_rollup.lint.parser import parse_flux
+        from airflow_provider_influx_rollup.lint.tokens import NotFlux
+
+        try:
+            facts = script_facts(parse_flux(str(self.flux)), self.script_params())
+        except NotFlux:
+            # the server has said so, or knows more of the language
+            return Flow((), [Measurement(bucket) for bucket in outputs])
+        written = dict.fromkeys((*outputs, *facts.buckets_written))
+        read = dict.fromkeys(facts.buckets_read)
+        return Flow([Measurement(bucket) for bucket in read], [Measurement(bucket) for bucket in written])
 
     def script_params(self) -> Mapping[str, Any] | None:
         """Values of ``params.<name>``; those with a type as plain values.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.declared_values import is_plain
 from airflow_provider_influx_rollup.hooks.archive_store import open_store
+from airflow_provider_influx_rollup.lineage.counted import Counted
+from airflow_provider_influx_rollup.lineage.datasets import Folder, archive_folder
 from airflow_provider_influx_rollup.operators._ledger import LedgerStageOperator
 from airflow_provider_influx_rollup.operators._several import each_in_turn
 from airflow_provider_influx_rollup.stores.store_url import shown_url
@@ -50,6 +52,19 @@ class StoreStageOperator(LedgerStageOperator):
         :raises ConfigurationError: when nothing installed can open it
         """
         return open_store(str(self.path), self.path_conn_id)
+
+    def folder_of(self, bucket: str, measurement: str, org: str | None = None) -> Folder:
+        """The folder of a measurement in the archive.
+
+        :param org: organisation that the archive was made of; default: the connection's
+        """
+        return archive_folder(str(self.path), org or self.hook.settings.org, bucket, measurement)
+
+    def counted(self, result: Mapping[str, Any]) -> Counted:
+        """Points read and written, and the size of the files."""
+        return Counted(
+            rows_in=result.get("rows_in"), rows_out=[result.get("rows_out")], bytes_out=result.get("bytes")
+        )
 
     def run_each(
         self, context: Context, runs: Sequence[Callable[[Callable[[], datetime]], Steps[Any]]]

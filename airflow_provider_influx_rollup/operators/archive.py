@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import declared_duration
+from airflow_provider_influx_rollup.lineage.datasets import Flow, Measurement
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableStageOperator
 from airflow_provider_influx_rollup.operators._options import texts, truth, whole_number
 from airflow_provider_influx_rollup.operators._store import StoreStageOperator
@@ -37,6 +38,13 @@ class InfluxArchiveOperator(StoreStageOperator):
     def __init__(self, *, bucket: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.bucket = bucket
+
+    def flows(self, results: Sequence[Mapping[str, Any]]) -> Sequence[Flow]:  # noqa: ARG002 - of its base
+        """From the points of each measurement, its folder in the archive."""
+        return [
+            Flow([Measurement(self.bucket, name)], [self.folder_of(self.bucket, name)])
+            for name in texts(self.measurement)
+        ]
 
 
 class SourceArchiveOperator(InfluxArchiveOperator):

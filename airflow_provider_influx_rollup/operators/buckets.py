@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared_bucket import Bucket
+from airflow_provider_influx_rollup.lineage.datasets import Flow, Measurement
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
 from airflow_provider_influx_rollup.operators._options import plain_truth
 from airflow_provider_influx_rollup.settings import read_settings
@@ -69,6 +70,10 @@ class EnsureBucketsOperator(InfluxStageOperator):
         :return: what was changed
         """
         return self.run_verb(context, self._steps)
+
+    def flows(self, results: Sequence[Mapping[str, Any]]) -> Sequence[Flow]:  # noqa: ARG002 - of its base
+        """The buckets, as a whole."""
+        return [Flow((), [Measurement(bucket.name) for bucket in self.buckets])]
 
     def _steps(self, now: Clock) -> Steps[BucketsResult]:
         from airflow_provider_influx_rollup.lifecycle.buckets.buckets import ensure_buckets

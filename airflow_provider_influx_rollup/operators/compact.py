@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import declared_duration
+from airflow_provider_influx_rollup.lineage.datasets import Flow
 from airflow_provider_influx_rollup.operators._options import texts, truth
 from airflow_provider_influx_rollup.operators._window import WINDOW_FIELDS, WindowStageOperator
 from airflow_provider_influx_rollup.operators.archive import InfluxArchiveOperator
@@ -79,6 +80,11 @@ class CompactArchiveOperator(WindowStageOperator, InfluxArchiveOperator):
         with failing_by_permanence():
             specs = self.compact_specs()
         return self.run_each(context, [partial(self._steps, context, spec, interval) for spec in specs])
+
+    def flows(self, results: Sequence[Mapping[str, Any]]) -> Sequence[Flow]:  # noqa: ARG002 - of its base
+        """From the files of a measurement, larger ones in the same folder."""
+        folders = [self.folder_of(self.bucket, name) for name in texts(self.measurement)]
+        return [Flow([folder], [folder]) for folder in folders]
 
     def compact_specs(self) -> list[CompactSpec]:
         """One compaction for each measurement.

@@ -11,6 +11,8 @@ from airflow.providers.standard.operators.branch import BranchMixIn
 from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, AirflowSkipException, Context
 from airflow_provider_influx_rollup.declared_values import declared_duration
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.lineage.counted import Counted, Verdict
+from airflow_provider_influx_rollup.lineage.datasets import Flow, Measurement
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
 from airflow_provider_influx_rollup.operators._options import plain_truth
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
@@ -187,6 +189,23 @@ class DeadmanCheckOperator(WindowStageOperator, DeferrableVerbOperator, BranchMi
             tags={key: _listed(values) or () for key, values in (self.tags or {}).items()},
             dry_run=self.is_dry_run,
         )
+
+    def flows(self, results: Sequence[Mapping[str, Any]]) -> Sequence[Flow]:  # noqa: ARG002 - of its base
+        """From the points, statuses."""
+        return [
+            Flow([Measurement(self.bucket, self.measurement)], [Measurement(self.status_bucket, "statuses")])
+        ]
+
+    def counted(self, result: Mapping[str, Any]) -> Counted:
+        """Statuses written."""
+        return Counted(rows_out=[result["statuses_written"]])
+
+    def verdicts(self, result: Mapping[str, Any]) -> Sequence[Verdict]:
+        """Whether all expected series report."""
+        actual = f"{result['dead_count']} of {result['expected']} series are dead"
+        name = self.check_name or self.task_id
+        holds = result["state"] != "dead"
+        return [Verdict(kind="freshness", name=name, holds=holds, actual=actual, severity="error")]
 
     def react(self, context: Context, result: dict[str, Any]) -> dict[str, Any]:
         """Do what ``on_dead`` says.

@@ -13,6 +13,8 @@ from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import is_plain
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.hooks.signing_key import load_signing_key, require_reference
+from airflow_provider_influx_rollup.lineage.counted import Counted
+from airflow_provider_influx_rollup.lineage.datasets import Flow, Measurement
 from airflow_provider_influx_rollup.operators._options import texts, truth
 from airflow_provider_influx_rollup.operators.archive import SourceArchiveOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
@@ -146,6 +148,17 @@ class EraseSeriesOperator(SourceArchiveOperator):
             )
             for archive in self.specs()
         ]
+
+    def flows(self, results: Sequence[Mapping[str, Any]]) -> Sequence[Flow]:  # noqa: ARG002 - of its base
+        """It makes nothing of anything; the points and the archive are what it changes."""
+        return [
+            Flow((), [Measurement(self.bucket, name), self.folder_of(self.bucket, name)])
+            for name in texts(self.measurement)
+        ]
+
+    def counted(self, result: Mapping[str, Any]) -> Counted:  # noqa: ARG002 - of its base
+        """Nothing was written: the rows of its result are those that were erased."""
+        return Counted()
 
     def _require_confirmed(self) -> None:
         if not self.is_dry_run and self.confirm != self.bucket:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,6 +11,7 @@ from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import is_plain
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.lineage.datasets import Flow, Folder
 from airflow_provider_influx_rollup.operators._window import WINDOW_FIELDS, WindowStageOperator
 from airflow_provider_influx_rollup.operators.archive import InfluxArchiveOperator
 from airflow_provider_influx_rollup.stores.store_url import connection_in, shown_url
@@ -70,6 +71,11 @@ class ExportArchiveOperator(WindowStageOperator, InfluxArchiveOperator):
         with failing_by_permanence():
             spec = self.export_spec()
         return self.run_each(context, [partial(self._steps, context, spec, interval)])
+
+    def flows(self, results: Sequence[Mapping[str, Any]]) -> Sequence[Flow]:  # noqa: ARG002 - of its base
+        """From the measurement's folder in the archive, the table."""
+        table = Folder(shown_url(str(self.table), "the path of the table"))
+        return [Flow([self.folder_of(self.bucket, str(self.measurement))], [table])]
 
     def export_spec(self) -> ExportSpec:
         """The data to export.

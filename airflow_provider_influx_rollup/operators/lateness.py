@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.data_interval import interval_of_task
 from airflow_provider_influx_rollup.declared_values import declared_duration
+from airflow_provider_influx_rollup.ledger.lateness import LATENESS_MEASUREMENT
+from airflow_provider_influx_rollup.lineage.datasets import Flow, Measurement
 from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS, LedgerStageOperator
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
@@ -96,6 +98,10 @@ class LatenessReportOperator(WindowStageOperator, LedgerStageOperator):
         with failing_by_permanence():
             result["picture"] = str(draw_lateness(found[0], path)) if path else None
         return result
+
+    def flows(self, results: Sequence[Mapping[str, Any]]) -> Sequence[Flow]:  # noqa: ARG002 - of its base
+        """From the ledger, and the picture is no data."""
+        return [Flow([Measurement(str(self.ledger_bucket), LATENESS_MEASUREMENT)])]
 
     def spec(self) -> LatenessSpec:
         """The report as plain values.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_influx_rollup.lineage.datasets import Flow, Measurement
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ class DiscoverMeasurementsOperator(InfluxStageOperator):
         super().__init__(**kwargs)
         self.bucket = bucket
         self.measurement = measurement
+
+    def flows(self, results: Sequence[Mapping[str, Any]]) -> Sequence[Flow]:  # noqa: ARG002 - of its base
+        """From the bucket, names."""
+        return [Flow([Measurement(self.bucket)])]
 
     def execute(self, context: Context) -> list[Any]:
         """Look the measurements up.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,6 +11,8 @@ from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import declared_duration, is_plain
 from airflow_provider_influx_rollup.hooks.signing_key import load_signing_key, require_reference
+from airflow_provider_influx_rollup.lineage.counted import Counted
+from airflow_provider_influx_rollup.lineage.datasets import Flow, Measurement
 from airflow_provider_influx_rollup.operators._options import texts
 from airflow_provider_influx_rollup.operators._window import WINDOW_FIELDS, WindowStageOperator
 from airflow_provider_influx_rollup.operators.archive import SourceArchiveOperator
@@ -100,6 +102,17 @@ class PurgeWindowOperator(WindowStageOperator, SourceArchiveOperator):
                 )
             key = load_signing_key(self.signing_key) if self.signing_key else None
         return self.run_each(context, [partial(self._steps, context, spec, windows, key) for spec in specs])
+
+    def flows(self, results: Sequence[Mapping[str, Any]]) -> Sequence[Flow]:  # noqa: ARG002 - of its base
+        """The archive is what proves it; the points are what it changes."""
+        return [
+            Flow([self.folder_of(self.bucket, name)], [Measurement(self.bucket, name)])
+            for name in texts(self.measurement)
+        ]
+
+    def counted(self, result: Mapping[str, Any]) -> Counted:  # noqa: ARG002 - of its base
+        """Nothing was written: the rows of its result are those that were deleted."""
+        return Counted()
 
     def windows(self, interval: Interval) -> list[Interval]:
         """The windows to purge.

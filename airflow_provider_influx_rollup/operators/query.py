@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.declared_values import declared_duration
+from airflow_provider_influx_rollup.lineage.datasets import Flow
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
 from airflow_provider_influx_rollup.operators._flux_template import SCRIPT_FIELDS, FluxTemplateOperator
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
@@ -64,6 +65,10 @@ class FluxQueryOperator(FluxTemplateOperator, WindowStageOperator, DeferrableVer
         if self.deferrable:
             self.defer_verb(context, asdict(spec), [window], verb="query")
         return self.react(context, self.run_verb(context, lambda _clock: run_query(spec, window)))
+
+    def flows(self, results: Sequence[Mapping[str, Any]]) -> Sequence[Flow]:  # noqa: ARG002 - of its base
+        """The buckets that the script reads."""
+        return [self.script_flow()]
 
     def spec(self) -> QuerySpec:
         """The question as plain values.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,6 +10,8 @@ from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import declared_duration, is_plain
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.reconcile.spec import PLAN, ReconcileOptions, ReconcileSpec
+from airflow_provider_influx_rollup.lineage.counted import Counted
+from airflow_provider_influx_rollup.lineage.datasets import Flow, Measurement
 from airflow_provider_influx_rollup.operators._declared import DeclaredRollupOperator
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
 from airflow_provider_influx_rollup.settings import read_settings
@@ -40,7 +42,7 @@ class FluxReconcileOperator(DeclaredRollupOperator, DeferrableVerbOperator):
     are removed, and the windows are committed again, with the reason. Windows that were never rolled up are rolled up. Then
     the same time of every higher tier is looked at. Windows that are right are not touched.
 
-    Returns ``{"pipeline", "mode", "window", "windows", "dirty_total", "dirty": [{"window", "reasons", "series"}],
+    Returns ``{"pipeline", "source_bucket", "measurement", "target_bucket", "target_measurement", "mode", "window", "windows", "dirty_total", "dirty": [{"window", "reasons", "series"}],
     "dirty_windows", "repaired", "unsettled", "frozen", "waiting", "failed", "remaining", "is_clean", "cascaded",
     "seconds", "notes"}``; lists hold at most 100 windows, ``dirty_windows`` 500. ``dirty_windows`` is also an XCom of its
     own. For dynamic task mapping a task has to return it: Airflow does not map over XComs with a name.
@@ -192,6 +194,24 @@ class FluxReconcileOperator(DeclaredRollupOperator, DeferrableVerbOperator):
         if self.lookback is not None and edges:
             what = f"{' and '.join(edges)} would have no effect beside lookback, which counts back from now"
             raise ConfigurationError(what, written="nothing", fix="give start and stop, or lookback")
+
+    def flows(self, results: Sequence[Mapping[str, Any]]) -> Sequence[Flow]:
+        """From the source of the pipeline, its rows, and from them those of the tiers that were looked at."""
+        if not results:
+            return self.declared_flows()
+        tiers = [results[0], *results[0]["cascaded"]]
+        places = [
+            (
+                Measurement(tier["source_bucket"], tier["measurement"]),
+                Measurement(tier["target_bucket"], tier["target_measurement"]),
+            )
+            for tier in tiers
+        ]
+        return [Flow([place[0] for place in places], [place[1] for place in places])]
+
+    def counted(self, result: Mapping[str, Any]) -> Counted:
+        """Rows that were written again, here and in the tiers above."""
+        return Counted(rows_out=[tier["repaired"]["rows"] for tier in (result, *result["cascaded"])])
 
     def react(self, context: Context, result: dict[str, Any]) -> dict[str, Any]:
         """Log what people should see, and give the dirty windows an XCom of their own."""

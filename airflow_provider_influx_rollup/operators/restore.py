@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.lineage.datasets import Flow, Measurement
 from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS
 from airflow_provider_influx_rollup.operators._options import texts, truth, whole_number
 from airflow_provider_influx_rollup.operators._store import STORE_FIELDS, StoreStageOperator
@@ -122,6 +123,17 @@ class RestoreArchiveOperator(WindowStageOperator, StoreStageOperator):
                 name=self.pipeline_of(name, several=len(names) > 1),
             )
             for name in names
+        ]
+
+    def flows(self, results: Sequence[Mapping[str, Any]]) -> Sequence[Flow]:  # noqa: ARG002 - of its base
+        """From each measurement's folder in the archive, its points in the target."""
+        target = self.target_bucket or self.source_bucket
+        return [
+            Flow(
+                [self.folder_of(self.source_bucket, name, self.source_org)],
+                [Measurement(target, self.target_measurement or name)],
+            )
+            for name in texts(self.measurement)
         ]
 
     def link_bucket(self) -> str | None:

@@ -14,6 +14,8 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import AUTO, EMPTY_CHOICES
 from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import TILED, require_choice
 from airflow_provider_influx_rollup.lifecycle.run.options import QUERY
+from airflow_provider_influx_rollup.lineage.counted import Counted
+from airflow_provider_influx_rollup.lineage.datasets import Flow
 from airflow_provider_influx_rollup.operators._declared import DeclaredRollupOperator
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
 from airflow_provider_influx_rollup.operators._flux_template import TEMPLATE_FIELDS, FluxTemplateOperator
@@ -288,6 +290,14 @@ class FluxRollupOperator(
         """
         self._skip_when_empty([result])
         return result
+
+    def flows(self, results: Sequence[Mapping[str, Any]]) -> Sequence[Flow]:  # noqa: ARG002 - of its base
+        """From the source of each measurement, its rows; from the buckets that a script reads, its target."""
+        return self.declared_flows() if self.flux is None else [self.script_flow(str(self.target_bucket))]
+
+    def counted(self, result: Mapping[str, Any]) -> Counted:
+        """Points read and values written."""
+        return Counted(rows_in=result["rows_in"], rows_out=[result["rows_out"]])
 
     def _skip_when_empty(self, results: Sequence[Mapping[str, Any]]) -> None:
         if (

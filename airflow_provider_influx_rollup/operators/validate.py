@@ -12,6 +12,8 @@ from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, 
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import declared_duration, is_plain
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.lineage.counted import Counted, Verdict, verdicts_of_rules
+from airflow_provider_influx_rollup.lineage.datasets import Flow, Measurement
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
 from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS, LedgerStageOperator
 from airflow_provider_influx_rollup.operators._options import texts
@@ -193,6 +195,24 @@ class FluxValidateOperator(WindowStageOperator, LedgerStageOperator, DeferrableV
             dry_run=self.is_dry_run,
         )
         return spec.at(interval)
+
+    def flows(self, results: Sequence[Mapping[str, Any]]) -> Sequence[Flow]:  # noqa: ARG002 - of its base
+        """From the points, those in quarantine and the clean ones."""
+        copies = [(self.quarantine_bucket, self.measurement)]
+        copies += [(self.clean_bucket, self.clean_measurement or self.measurement)]
+        outputs = [Measurement(bucket, name) for bucket, name in copies if bucket]
+        return [Flow([Measurement(self.bucket, self.measurement)], outputs)]
+
+    def counted(self, result: Mapping[str, Any]) -> Counted:
+        """Points judged, values in quarantine, clean values."""
+        quarantined = [result["quarantined"]] if self.quarantine_bucket else []
+        return Counted(
+            rows_in=result["points"], rows_out=[*quarantined, (result["clean"] or {}).get("written")]
+        )
+
+    def verdicts(self, result: Mapping[str, Any]) -> Sequence[Verdict]:
+        """Of each rule."""
+        return verdicts_of_rules(result["rules"])
 
     def react(self, context: Context, result: dict[str, Any]) -> dict[str, Any]:
         """Do what ``on_failure`` says.

@@ -23,6 +23,7 @@ from airflow_provider_influx_rollup.data_interval import interval_of_task
 from airflow_provider_influx_rollup.declared_values import declared_duration, declared_key_format
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID, InfluxRollupHook
+from airflow_provider_influx_rollup.lineage.stage import LineageTask
 from airflow_provider_influx_rollup.settings import default_deferrable
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence, result_of_event
 from airflow_provider_influx_rollup.windows.duration import DurationLike
@@ -40,7 +41,7 @@ TRIGGER_FAILED = "__fail__"
 TRIGGER_TIMED_OUT = frozenset({"Trigger timeout", "Trigger/execution timeout"})
 
 
-class InfluxSensor(BaseSensorOperator):
+class InfluxSensor(LineageTask, BaseSensorOperator):
     """Poll InfluxDB about the run's interval until something is there.
 
     :param start: start of the interval, aware or ISO 8601 with an offset; default: the run's data interval
@@ -105,7 +106,7 @@ class InfluxSensor(BaseSensorOperator):
                 return found.xcom_value
             deadline = airflow_timezone.utcnow() + timedelta(seconds=self.timeout)
             with failing_by_permanence():
-                trigger = self._trigger(self._interval(context), deadline)
+                trigger = self._trigger(self.interval(context), deadline)
         timeout = timedelta(seconds=self.timeout) + TRIGGER_GRACE
         return self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
 
@@ -117,7 +118,7 @@ class InfluxSensor(BaseSensorOperator):
         :raises AirflowFailException: for permanent errors
         """
         with failing_by_permanence():
-            interval = self._interval(context)
+            interval = self.interval(context)
             try:
                 found = self._look(interval)
             except InfluxRollupError as error:
@@ -159,7 +160,11 @@ class InfluxSensor(BaseSensorOperator):
                 raise AirflowSensorTimeout(what)
             return super().resume_execution(next_method, next_kwargs, context)
 
-    def _interval(self, context: Context) -> Interval:
+    def interval(self, context: Context) -> Interval:
+        """The interval of this run.
+
+        :param context: Airflow's context
+        """
         return interval_of_task(self, context)
 
     @contextmanager

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.declared_values import declared_duration
+from airflow_provider_influx_rollup.lineage.datasets import Flow, Measurement
 from airflow_provider_influx_rollup.sensors._base import InfluxSensor
 from airflow_provider_influx_rollup.settings import read_settings
 from airflow_provider_influx_rollup.triggers.window_ready import WindowReadyTrigger
@@ -148,6 +149,10 @@ class WindowCompleteSensor(InfluxSensor):
         self.ledger_bucket = ledger_bucket if ledger_bucket is not None else read_settings().ledger_bucket
         self.fields = fields
         self.tags = tags
+
+    def flows(self, results: Sequence[Mapping[str, Any]]) -> Sequence[Flow]:  # noqa: ARG002 - of its base
+        """The points that it waits for."""
+        return [Flow([Measurement(self.bucket, self.measurement)])]
 
     def _look(self, interval: Interval) -> dict[str, Any] | None:
         from airflow_provider_influx_rollup.client.driver import drive

@@ -19,6 +19,10 @@ DISTRIBUTIONS = {
     "airflow": "apache-airflow",
     "airflow.providers.common.compat": "apache-airflow-providers-common-compat",
     "airflow.providers.standard": "apache-airflow-providers-standard",
+    "airflow.providers.openlineage": "apache-airflow-providers-openlineage",
+    # what the provider brings: its client, and what the client's facets are made with
+    "openlineage": "apache-airflow-providers-openlineage",
+    "attrs": "apache-airflow-providers-openlineage",
     "_pytest": "pytest",
     "azure.storage.blob": "azure-storage-blob",
     "azure.core": "azure-storage-blob",

@@ -89,6 +89,10 @@ class ReconcileResult:
         done = self.repaired
         return {
             "pipeline": self.spec.pipeline_name,
+            "source_bucket": self.spec.source_bucket,
+            "measurement": self.spec.measurement,
+            "target_bucket": self.spec.target_bucket,
+            "target_measurement": self.spec.output_measurement,
             "mode": self.mode,
             "window": None if self.interval is None else self.interval.as_json(),
             "windows": self.windows,

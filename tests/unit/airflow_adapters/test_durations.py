@@ -285,4 +285,4 @@ def test_interval_is_the_same_in_each_form(start: Any, stop: Any) -> None:
     task.render_template_fields(CONTEXT)
     assert task.interval({}) == DAY
     sensor = WindowCompleteSensor(task_id="s", start=start, stop=stop, **SOURCE)
-    assert sensor._interval({}) == DAY
+    assert sensor.interval({}) == DAY
