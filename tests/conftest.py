@@ -19,9 +19,15 @@ from tests.scenes import recorded_server
 pytest_plugins = ["tests.recorded"]
 
 settings.register_profile(
-    "ci", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    "ci",
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
+    # the same examples in each run: a change is blamed for what it did; a soak looks for new ones
+    derandomize=True,
 )
-settings.register_profile("soak", parent=settings.get_profile("ci"), max_examples=2000)
+settings.register_profile("soak", parent=settings.get_profile("ci"), max_examples=2000, derandomize=False)
 settings.register_profile("check", parent=settings.get_profile("ci"), max_examples=8)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
