@@ -93,7 +93,10 @@ def _of_rollup(rollup: ExplainedRollup) -> str:
     where = f"{spec.pipeline_name}: {spec.source_bucket} to {spec.target_bucket}"
     if spec.source_tier is None:
         late = "" if spec.lateness == "0s" else f" and {spec.lateness} have passed"
-        return f"{where}, windows of {spec.grid.label} when they have ended{late}, such as {rollup.window}"
+        by = ", computed by tasks of InfluxDB" if rollup.is_native else ""
+        return (
+            f"{where}, windows of {spec.grid.label} when they have ended{late}, such as {rollup.window}{by}"
+        )
     made = counted(rollup.cells, "window")
     return f"{where}, windows of {spec.grid.label} when {made} of {spec.source_tier} are committed, such as {rollup.window}"
 
@@ -127,7 +130,8 @@ def _show(
     rows = [(number, stage, what) for number, (stage, what) in enumerate(stages, start=1)]
     output.show(table((">", "stage", "what"), rows, title=measurement), "")
     for one in rollups:
-        output.show(f"Flux of {one.spec.pipeline_name}, for {one.window}")
+        by = "Script of the task of InfluxDB that computes" if one.is_native else "Flux of"
+        output.show(f"{by} {one.spec.pipeline_name}, for {one.window}")
         if one.assumed:
             output.show(f"once for each field that {', '.join(one.assumed)} stands for")
         for script in one.scripts:

@@ -34,6 +34,7 @@ from airflow_provider_influx_rollup.windows.touched import windows_ending
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.connection import Server
     from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+    from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
     from airflow_provider_influx_rollup.steps.step import Steps
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 
@@ -109,7 +110,8 @@ class LifecycleRun:
         found: list[tuple[str, Callable[[], StageOutcome]]] = []
         for name in declared_stages(declared):
             if name == ROLLUP:
-                found += [(name, partial(self._roll_up, spec)) for spec in declared.specs()]
+                tiers = zip(declared.specs(), declared.tiers, strict=True)
+                found += [(name, partial(self._roll_up, spec, tier.options())) for spec, tier in tiers]
             elif name in acts:
                 found.append((name, acts[name]))
         return [(name, act) for name, act in found if name in wanted]
@@ -134,7 +136,7 @@ class LifecycleRun:
             goes_on=not stops,
         )
 
-    def _roll_up(self, spec: RollupSpec) -> StageOutcome:
+    def _roll_up(self, spec: RollupSpec, options: RollupOptions) -> StageOutcome:
         interval, reason = self._windows_of(spec)
         if interval is None:
             return StageOutcome(ROLLUP, f"{spec.pipeline_name}: {reason}", {"pipeline": spec.pipeline_name})
@@ -142,10 +144,10 @@ class LifecycleRun:
         needed: Sequence[Interval] = windows
         if not self.again:
             needed = self.server.drive(coverage(spec, interval, self._now())).needed
-        results = [
-            self.server.drive(roll_up(spec, Interval.spanning(some), self.run, self._now)).as_json()
-            for some in stretches(windows, needed)
-        ]
+        results = []
+        for some in stretches(windows, needed):
+            steps = roll_up(spec, Interval.spanning(some), self.run, self._now, options=options)
+            results.append(self.server.drive(steps).as_json())
         rows_in, rows_out = (sum(one[name] for one in results) for name in ("rows_in", "rows_out"))
         result = {
             "pipeline": spec.pipeline_name,

@@ -213,6 +213,8 @@ def _tier_task(
         tags=spec.tags or None,
         group_by=spec.group_by,
         lateness=spec.lateness,
+        compute=spec.compute,
+        execution=lifecycle.tiers[number].execution,
         # a name that is made of the parameters stays unsaid, so that it follows buckets that are renamed
         pipeline=None if spec.pipeline is None else names.pipelines[number],
         source_tier=None if is_first else names.pipelines[number - 1],

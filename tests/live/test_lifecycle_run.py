@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.client.task_api import TaskApi
+from airflow_provider_influx_rollup.steps.tasks import NativeTask
 from tests import oracle
 from tests.conftest import InfluxServer
 from tests.scenes.lifecycle_scene import DAY, NAMES, PARTS, SPAN, Ask, Scene, asker, needed, rolled
@@ -66,6 +68,34 @@ def test_only_what_a_change_is_about_is_redone_and_the_plan_says_so_before(scene
     code, told = ask("coverage", *SPAN, "--ledger-bucket", scene.ledger)
     stale = [one["pipeline"] for one in told["pipelines"] if not one["is_complete"]]
     assert stale == []
+
+
+def test_tasks_of_influxdb_compute_the_first_tier_when_it_is_native(
+    scene: Scene, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiers = scene.values()["tiers"]
+    tiers[0]["execution"] = "native"
+    path = scene.declare(measurement=["cpu", "mem"], tiers=tiers)
+    code, made = ask("token", "create", path)
+    assert code == 0
+    seen: list[str] = []
+    create = TaskApi.create
+
+    def watched(self: TaskApi, *given: Any) -> NativeTask:
+        seen.append(str(given[0]))
+        return create(self, *given)
+
+    monkeypatch.setattr(TaskApi, "create", watched)
+    monkeypatch.setenv("INFLUX_TOKEN", made["token"])
+    code, told = ask("run", path, *SPAN)
+    assert (code, list(rolled(told).values())) == (0, [48, 24, 1] * 2)
+    assert len(seen) == 2
+    assert all(f'from(bucket: "{scene.raw}")' in script for script in seen)
+    for bucket, every, names in ((scene.minutes, "30min", PARTS), (scene.days, "24h", ["count", "max"])):
+        assert scene.differences(bucket, every, names, "cpu", "mem") == []
+    left = f"""from(bucket: "{scene.ledger}") |> range(start: 0) |> filter(fn: (r) => r._measurement =~ /^rollup_computed/)"""
+    assert scene.client.query(left) == []
+    assert [one for one in scene.client.tasks.find() if scene.ledger in one.description] == []
 
 
 def test_one_stage_runs_when_its_command_is_called(scene: Scene, ask: Ask, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, RuleInvalid, WindowMisaligned
 from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_BUCKET
@@ -18,9 +18,10 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.declared_measurements imp
     patterns_of,
     require_distinct,
 )
+from airflow_provider_influx_rollup.lifecycle.pipeline.native_choice import require_native
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import require_readable
-from airflow_provider_influx_rollup.lifecycle.run.options import texts_of
+from airflow_provider_influx_rollup.lifecycle.run.options import NATIVE, RollupOptions, texts_of
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.validation.rule_file import read_rule_file
 from airflow_provider_influx_rollup.windows.duration import Duration, DurationLike, flux_text, keep_flux_texts
@@ -51,6 +52,9 @@ class Tier:
     :param lateness: how long after a window's stop its data may still come; the tiers above wait for it too
     :param name: the pipeline's name in the ledger, in which ``{measurement}`` is replaced; of several measurements it gets
         ``:<measurement>`` where that is not in it; default: made from the parameters
+    :param compute: of the first tier, ``"auto"``, or ``"server"``: InfluxDB computes aggregates of the raw points too
+    :param execution: of the first tier, ``"query"``, or ``"native"``: tasks of InfluxDB compute, and the triggerer waits
+    :raises ConfigurationError: when a choice is not possible
     """
 
     bucket: str
@@ -61,9 +65,16 @@ class Tier:
     retention: DurationLike | None = None
     lateness: DurationLike = "0s"
     name: str | None = None
+    compute: Literal["auto", "server"] = "auto"
+    execution: Literal["query", "native"] = "query"
 
     def __post_init__(self) -> None:
         keep_flux_texts(self, "every", "offset", "retention", "lateness")
+        self.options()
+
+    def options(self) -> RollupOptions:
+        """The options of its runs, as far as a tier has any."""
+        return RollupOptions(execution=self.execution)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +145,8 @@ class Lifecycle:
         for below, above in pairwise(specs):
             require_readable(above, below, below.pipeline_name)
             _require_nested(below, above)
+        for tier, spec in zip(self.tiers, specs, strict=True):
+            _require_execution(tier, spec)
         self._require_own_buckets()
         self._require_purge_before_retention()
         self._require_reconcile_within_retention()
@@ -210,6 +223,7 @@ class Lifecycle:
             else {},
             group_by=texts_of(self.group_by, "group_by") if is_first and self.group_by is not None else None,
             lateness=flux_text(tier.lateness),
+            compute=tier.compute,
             pipeline=_name_for(tier.name, str(self.measurement)),
             ledger_bucket=self.ledger_bucket,
             source_tier=None if below is None else below.pipeline_name,
@@ -357,6 +371,16 @@ def _require_nested(below: RollupSpec, above: RollupSpec) -> None:
             f"the tier of {above.grid.label} in bucket {above.target_bucket!r} cannot be made of the tier of "
             f"{below.grid.label} in bucket {below.target_bucket!r}: {error.what}"
         )
+        raise
+
+
+def _require_execution(tier: Tier, spec: RollupSpec) -> None:
+    if tier.execution != NATIVE:
+        return
+    try:
+        require_native(spec)
+    except ConfigurationError as error:
+        error.what = f"the tier of {spec.grid.label} in bucket {tier.bucket!r}: {error.what}"
         raise
 
 

@@ -9,6 +9,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
 
 READ, WRITE = "read", "write"
 BUCKET = "buckets"
+TASKS = "tasks"
 ORGANISATION = "orgs"
 MONITORING = "_monitoring"
 
@@ -58,7 +59,12 @@ def permissions_of(lifecycle: Lifecycle) -> dict[str, tuple[Permission, ...]]:
     for tier in lifecycle.tiers:
         rolled += [Permission(READ, BUCKET, below), *_both(tier.bucket)]
         below = tier.bucket
-    found["rollup"] = [*rolled, *ledger]
+    computing = [one for one in lifecycle.tiers if one.options().is_native]
+    found["rollup"] = [
+        *rolled,
+        *ledger,
+        *([Permission(READ, TASKS), Permission(WRITE, TASKS)] if computing else []),
+    ]
     if lifecycle.deadman is not None:
         watched = Permission(READ, BUCKET, arrival or lifecycle.source_bucket)
         # queries find buckets of the system by their names only with this

@@ -15,8 +15,11 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.claims import Claim, Owne
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.chains import rollup_scripts
+from airflow_provider_influx_rollup.lifecycle.rollup.native import native_scripts
 from airflow_provider_influx_rollup.lifecycle.rollup.plan import job_of
 from airflow_provider_influx_rollup.lifecycle.rollup.tier_compute import tier_scripts
+from airflow_provider_influx_rollup.lifecycle.run.options import NATIVE, QUERY
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
 from airflow_provider_influx_rollup.windows.nesting import cells_below
@@ -32,6 +35,7 @@ class ExplainedRollup:
     :param cells: how many windows of the tier below it is made of; 0 for raw points
     :param columns: fields that it writes, as far as they are known
     :param scripts: Flux that InfluxDB computes them with
+    :param is_native: whether they are tasks of InfluxDB, else queries
     :param in_worker: fields that are read into the worker and computed there
     :param assumed: globs that stand for fields in the Flux
     """
@@ -41,6 +45,7 @@ class ExplainedRollup:
     cells: int
     columns: tuple[str, ...]
     scripts: tuple[str, ...]
+    is_native: bool
     in_worker: tuple[str, ...]
     assumed: tuple[str, ...]
 
@@ -55,6 +60,7 @@ class ExplainedRollup:
             "windows_below": self.cells,
             "columns": list(self.columns),
             "flux": list(self.scripts),
+            "execution": NATIVE if self.is_native else QUERY,
             "in_worker": list(self.in_worker),
             "assumed_fields": list(self.assumed),
         }
@@ -73,13 +79,14 @@ def explain_rollups(
     rules: AggregateRules | TierRules
     below: RollupSpec | None = None
     known = types
-    for spec in lifecycle.specs():
+    for spec, tier in zip(lifecycle.specs(), lifecycle.tiers, strict=True):
         if below is None:
             rules = spec.rules()
             known = _assumed(rules) if types is None else types
         else:
             rules = TierRules(spec.rules(), below.rules(), below.pipeline_name)
-        told.append(_explained(spec, below, rules, known or {}, now))
+        job = _last_job(spec, rules, known or {}, now)
+        told.append(_explained(job, below, known or {}, is_native=tier.options().is_native))
         known = {column.name: column.field_type for column in _columns(rules, known or {})}
         below = spec
     return told
@@ -99,30 +106,28 @@ def _columns(rules: AggregateRules | TierRules, types: Mapping[str, str]) -> Seq
     return rules.select({name: kind for name, kind in types.items() if rules.names_for(name)}).columns
 
 
-def _explained(
-    spec: RollupSpec,
-    below: RollupSpec | None,
-    rules: AggregateRules | TierRules,
-    types: Mapping[str, str],
-    now: datetime,
-) -> ExplainedRollup:
+def _last_job(
+    spec: RollupSpec, rules: AggregateRules | TierRules, types: Mapping[str, str], now: datetime
+) -> RollupBlock:
     window = last_window(spec.grid.grid(), now)
     selection = rules.select({name: kind for name, kind in types.items() if rules.names_for(name)})
-    job = job_of(spec, (window,), selection, Ownership(Claim.of(spec)))
-    scripts: Sequence[FluxText]
-    in_worker: list[str] = []
-    if below is None:
-        in_influx, *others = job.fields_by_way()
-        scripts = rollup_scripts(job, in_influx, is_written=spec.compute == "server")
-        in_worker = [name for some in others for name in some]
-    else:
-        scripts = tier_scripts(job)
+    return job_of(spec, (window,), selection, Ownership(Claim.of(spec)))
+
+
+def _explained(
+    job: RollupBlock, below: RollupSpec | None, types: Mapping[str, str], *, is_native: bool
+) -> ExplainedRollup:
+    spec, (window,) = job.spec, job.windows
+    in_influx, *others = job.fields_by_way()
+    queries: Sequence[FluxText] = rollup_scripts(job, in_influx) if below is None else tier_scripts(job)
+    scripts = native_scripts(job, in_influx) if is_native else [script.flux() for script in queries]
     return ExplainedRollup(
         spec=spec,
         window=window,
         cells=0 if below is None else len(cells_below(below.grid.grid(), window)),
-        columns=tuple(column.name for column in selection.columns),
-        scripts=tuple(script.flux() for script in scripts),
-        in_worker=tuple(in_worker),
+        columns=tuple(column.name for column in job.columns),
+        scripts=tuple(scripts),
+        is_native=is_native,
+        in_worker=tuple(name for some in others for name in some),
         assumed=tuple(name for name in types if below is None and is_glob(name)),
     )

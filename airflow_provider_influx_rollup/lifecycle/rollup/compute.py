@@ -39,7 +39,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.chains import (
     rollup_scripts,
     scripts_of,
 )
-from airflow_provider_influx_rollup.lifecycle.rollup.native import NativeWay
+from airflow_provider_influx_rollup.lifecycle.rollup.native import NativeWay, fields_in_parts
 from airflow_provider_influx_rollup.lifecycle.rollup.tier_compute import compute_tier
 from airflow_provider_influx_rollup.lifecycle.source.raw_read import read_raw_points
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock, tags_of_few
@@ -123,7 +123,7 @@ def compute_windows(
     if from_parts:
         yield from _compute_from_parts(job, from_parts, computed)
     pushed = [name for name in in_influx if name not in leave_out]
-    for some in [pushed] if way is None else way.parts(pushed):
+    for some in [pushed] if way is None else fields_in_parts(job, pushed):
         for script in rollup_scripts(job, some):
             add_answer(job, computed, (yield from (ask if way is None else way.answer)(script)))
     yield from join_doubled(job, computed, pushed)

@@ -23,7 +23,12 @@ from airflow_provider_influx_rollup.flux.staged_rollup import StagedChains
 from airflow_provider_influx_rollup.lifecycle.ledger.claimed_windows import claims_of, overtaken
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.native_tasks.follow import follow, reason_of
-from airflow_provider_influx_rollup.lifecycle.rollup.chains import COUNT, MAX_CHAINS_PER_QUERY, chains_of
+from airflow_provider_influx_rollup.lifecycle.rollup.chains import (
+    COUNT,
+    MAX_CHAINS_PER_QUERY,
+    chains_of,
+    rollup_scripts,
+)
 from airflow_provider_influx_rollup.lifecycle.rollup.native_leftovers import forget, is_gone, remove
 from airflow_provider_influx_rollup.lifecycle.rollup.native_record import (
     ComputingRecord,
@@ -79,19 +84,6 @@ class NativeWay:
     now: Clock
     round_number: int
     made: int = 0
-
-    def parts(self, fields: Sequence[str]) -> list[list[str]]:
-        """Fields in parts whose chains fit into one script, so that all of a field's are in the same."""
-        parts: list[list[str]] = []
-        free = 0
-        for name in fields:
-            size = len(chains_of(self.job, name))
-            if not parts or size > free:
-                parts.append([])
-                free = MAX_CHAINS_PER_QUERY
-            parts[-1].append(name)
-            free -= size
-        return parts
 
     def answer(self, script: RollupChains) -> Steps[Answer]:
         """What a script returns, computed by a run of a task.
@@ -163,6 +155,30 @@ class NativeWay:
             **self.job.read_interval.as_json(),
             made_at=self.now().isoformat(),
         )
+
+
+def fields_in_parts(job: RollupBlock, fields: Sequence[str]) -> list[list[str]]:
+    """Fields in parts whose chains fit into one script, so that all of a field's are in the same."""
+    parts: list[list[str]] = []
+    free = 0
+    for name in fields:
+        size = len(chains_of(job, name))
+        if not parts or size > free:
+            parts.append([])
+            free = MAX_CHAINS_PER_QUERY
+        parts[-1].append(name)
+        free -= size
+    return parts
+
+
+def native_scripts(job: RollupBlock, fields: Sequence[str]) -> list[str]:
+    """The scripts of the tasks that would compute some fields; what only a run knows is in angle brackets."""
+    name = task_name(job.spec.pipeline_name)
+    return [
+        StagedChains(script, job.spec.ledger_bucket, f"{STAGED}_<claim>_<round>_<task>").task_flux(name)
+        for some in fields_in_parts(job, fields)
+        for script in rollup_scripts(job, some)
+    ]
 
 
 def _is_lost(run: TaskRun) -> bool:

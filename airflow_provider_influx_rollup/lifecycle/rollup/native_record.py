@@ -75,7 +75,7 @@ def task_name(pipeline: str) -> str:
 
 
 def run_key(run: RunInfo) -> str:
-    """The run of a DAG, whatever try of it; empty when there is none."""
-    if not run.run_id:
+    """The run of a DAG, whatever try of it; empty when there is none: two runs of a person may have one name."""
+    if not run.dag_id or not run.run_id:
         return ""
     return json.dumps([run.dag_id, run.task_id, run.run_id, run.map_index], ensure_ascii=False)

@@ -47,6 +47,13 @@ def test_rollups_are_linked_from_the_finest_to_the_coarsest_when_a_group_is_made
     assert [task.windows for task in (first, second, third)] == ["ending", "complete", "complete"]
 
 
+def test_first_tier_waits_in_the_triggerer_when_tasks_of_influxdb_compute_it() -> None:
+    dag = dag_of(Lifecycle("raw", "m", (Tier("five", "5m", PARTS, execution="native"), Tier("hours", "1h"))))
+    first, second = (cast("Any", dag.get_task(f"lifecycle.rollup_{every}")) for every in ("5m", "1h"))
+    assert (first.execution, first.deferrable) == ("native", True)
+    assert (second.execution, bool(second.deferrable)) == ("query", False)
+
+
 def test_tasks_have_names_of_their_own_when_two_tiers_have_windows_of_one_length() -> None:
     days = (Tier("utc", "1d", PARTS, timezone="UTC"), Tier("months", "1mo"))
     made = Lifecycle("raw", "m", (Tier("hours", "1h", PARTS), Tier("again", "1h"), *days))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from airflow_provider_influx_rollup.exceptions import (
     WindowMisaligned,
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle, Tier
+from airflow_provider_influx_rollup.lifecycle.pipeline.permissions import permissions_of
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import TierBelow, changed_fields
 from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import require_choice
@@ -44,6 +46,44 @@ def test_each_tier_reads_the_one_before_when_a_lifecycle_has_three() -> None:
     assert third.aggregates == {"temp": ("mean",), "*": ("count",)}
     assert third.grid == GridSpec("1d", timezone="Europe/Berlin")
     assert {spec.ledger_bucket for spec in made.specs()} == {"books"}
+
+
+@pytest.mark.parametrize(
+    ("tiers", "more", "message"),
+    [
+        (
+            [Tier("a", "1h", PARTS), Tier("b", "1d", execution="native")],
+            {},
+            "the tier of 1d in bucket 'b': execution=\"native\" is not possible: with source_tier",
+        ),
+        (
+            [Tier("a", "1h", ["median"], execution="native")],
+            {},
+            "median of raw points are computed in a worker",
+        ),
+        ([Tier("a", "1h", PARTS, execution="native")], {"group_by": ["site"]}, "with group_by"),
+        ([Tier("a", "1h", PARTS), Tier("b", "1d", compute="server")], {}, "not possible with source_tier"),
+    ],
+)
+def test_tasks_of_influxdb_compute_only_a_first_tier_that_needs_no_worker(
+    tiers: list[Tier], more: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        lifecycle(*tiers, **more)
+
+
+def test_first_tier_may_be_computed_by_tasks_when_influxdb_can() -> None:
+    made = lifecycle(
+        Tier("a", "1h", [*PARTS, "median"], compute="server", execution="native"), Tier("b", "1d", PARTS)
+    )
+    assert [tier.options().is_native for tier in made.tiers] == [True, False]
+    assert [spec.compute for spec in made.specs()] == ["server", "auto"]
+    # who computes is no part of what is right, so that windows stay done when it changes
+    plain = lifecycle(Tier("a", "1h", [*PARTS, "median"]), Tier("b", "1d", PARTS))
+    assert [spec.spec_hash() for spec in made.specs()] == [spec.spec_hash() for spec in plain.specs()]
+    tasks = {("read", "tasks"), ("write", "tasks")}
+    needed = [{(one.action, one.kind) for one in permissions_of(which)["rollup"]} for which in (made, plain)]
+    assert [tasks & some for some in needed] == [tasks, set()]
 
 
 REFUSED = [

@@ -20,7 +20,13 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared_schema import schema_of
 from tests.scenes.doc_blocks import CHECKOUT, blocks
 
-HOURS = {"bucket": "hours", "every": "1h", "aggregates": ["count", "sum"], "name": "hours"}
+HOURS = {
+    "bucket": "hours",
+    "every": "1h",
+    "aggregates": ["count", "sum"],
+    "name": "hours",
+    "execution": "native",
+}
 DAYS = {"bucket": "days", "every": "1d"}
 GOOD: dict[str, Any] = {"source_bucket": "raw", "measurement": "m", "tiers": [HOURS, DAYS]}
 FULL: dict[str, Any] = GOOD | {

@@ -54,6 +54,24 @@ def test_fields_of_the_server_are_told_with_what_their_types_allow() -> None:
     assert fives.assumed == ()
 
 
+def test_script_of_the_task_is_told_when_tasks_compute_the_first_tier() -> None:
+    tiers = [Tier("fives", "5m", PARTS, execution="native"), Tier("hours", "1h")]
+    fives, hours = explain_rollups(lifecycle(tiers=tiers, fields=["usage"]), NOW)
+    (script,) = fives.scripts
+    assert script.startswith('option task = {name: "influx-rollup computes raw/cpu->fives@5m"')
+    assert script.count('to(bucket: "rollup_ledger")') == len(PARTS)
+    assert (fives.is_native, hours.is_native) == (True, False)
+    assert "option task" not in hours.scripts[0]
+
+
+def test_flux_of_raw_aggregates_is_a_query_when_influxdb_computes_them() -> None:
+    tiers = [Tier("fives", "5m", ["count", "p99"], compute="server")]
+    (fives,) = explain_rollups(lifecycle(tiers=tiers, fields=["usage"]), NOW)
+    assert "quantile" in fives.scripts[0]
+    assert "to(" not in fives.scripts[0]
+    assert fives.in_worker == ()
+
+
 def test_what_influxdb_does_not_compute_is_told_to_be_read() -> None:
     (only,) = explain_rollups(lifecycle(tiers=[Tier("fives", "5m", {"usage": ["p99"]})]), NOW)
     assert (only.in_worker, only.scripts, only.columns) == (("usage",), (), ("usage_p99",))
