@@ -19,6 +19,8 @@ from airflow.providers.common.compat.sdk import (  # type: ignore[attr-defined, 
     AirflowFailException,  # as AirflowException
     AirflowNotFoundException,  # as AirflowException
     AirflowSkipException,  # as AirflowException
+    Asset,  # 2.11: airflow.datasets.Dataset, 3.x: airflow.sdk
+    AssetAlias,  # 2.11: airflow.datasets.DatasetAlias, 3.x: airflow.sdk
     BaseHook,  # 2.11: airflow.hooks.base, 3.x: airflow.sdk
     BaseOperator,  # 2.11: airflow.models.baseoperator, 3.x: airflow.sdk
     BaseOperatorLink,  # 2.11: airflow.models.baseoperatorlink, 3.x: airflow.sdk
@@ -45,6 +47,8 @@ __all__ = [
     "AirflowFailException",
     "AirflowNotFoundException",
     "AirflowSkipException",
+    "Asset",
+    "AssetAlias",
     "BaseHook",
     "BaseOperator",
     "BaseOperatorLink",
@@ -61,6 +65,7 @@ __all__ = [
     "XCom",
     "conf",
     "get_async_connection",
+    "has_partitions",
     "load_dags",
     "mask_secret",
     "object_storage_path",
@@ -82,6 +87,16 @@ def render_template_to_string(template: Any, context: Any) -> str:
     except ImportError:
         from airflow.utils.helpers import render_template_to_string as render  # type: ignore[no-redef, attr-defined, unused-ignore]
     return str(render(template, context))
+
+
+def has_partitions() -> bool:
+    """Whether a task can say of which partitions its asset events are."""
+    try:
+        from airflow.sdk.execution_time.context import OutletEventAccessor
+    except ImportError:
+        return False
+    # since 3.3
+    return hasattr(OutletEventAccessor, "add_partitions")
 
 
 def stored_connection(conn_id: str) -> Any:

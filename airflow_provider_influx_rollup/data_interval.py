@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Protocol, TypedDict, Unpack
@@ -10,6 +11,9 @@ from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.windows.duration import Duration, DurationLike
 from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.resolver import RunFacts, resolve_interval
+
+#: in the extra of an asset event: how many windows it is about, and where they lie, when they are not neighbours
+WINDOWS, STRETCHES = "windows", "stretches"
 
 
 class StageInterval(TypedDict, total=False):
@@ -91,7 +95,7 @@ def run_facts(context: Mapping[str, Any], **stage: Unpack[StageInterval]) -> Run
         partition_key=_fact(context, dag_run, "partition_key"),
         partition_key_format=stage.get("partition_key_format"),
         window=stage.get("window") or None,
-        asset_intervals=_asset_intervals(context) if "triggered" in (run_type or "") else (),
+        asset_intervals=asset_intervals(context) if "triggered" in (run_type or "") else (),
         run_type=run_type,
         timezone=stage.get("timezone", "UTC"),
         offset=stage.get("offset", "0s"),
@@ -144,16 +148,26 @@ def _run_type(dag_run: Any) -> str | None:
     return None if run_type is None else str(getattr(run_type, "value", run_type))
 
 
-def _asset_intervals(context: Mapping[str, Any]) -> tuple[tuple[Any, Any], ...]:
-    """Start and stop in the extra of each triggering event, directly or under ``window``."""
+def asset_intervals(context: Mapping[str, Any]) -> tuple[tuple[Any, Any], ...]:
+    """Start and stop in the extra of each triggering event, directly or under ``window``; of each stretch where it has several.
+
+    An event of a partition says of its task's windows all together, so it counts only when that is one window.
+
+    :param context: Airflow's context
+    """
     # datasets on 2.11, assets on 3.x; on 2.11 reading them asks the database, so only for triggered runs
     events = context.get("triggering_asset_events") or context.get("triggering_dataset_events")
-    found = []
+    is_partition = getattr(context.get("dag_run"), "partition_key", None) is not None
+    found: list[tuple[Any, Any]] = []
     for event in _flat(events):
         extra: Mapping[str, Any] = getattr(event, "extra", None) or {}
         nested = extra.get("window")
         window = nested if isinstance(nested, Mapping) else extra
-        if window.get("start") and window.get("stop"):
+        if is_partition and extra.get(WINDOWS, 1) != 1:
+            continue
+        if STRETCHES in extra:
+            found += [(start, stop) for start, stop in json.loads(extra[STRETCHES])]
+        elif window.get("start") and window.get("stop"):
             found.append((_plain(window["start"]), _plain(window["stop"])))
     return tuple(found)
 

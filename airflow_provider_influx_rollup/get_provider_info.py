@@ -40,6 +40,13 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     ),
 }
 
+ASSET_URIS: dict[str, Any] = {
+    "schemes": ["influxdb"],
+    "handler": f"{PACKAGE}.assets.uri.sanitize_uri",
+    "factory": f"{PACKAGE}.assets.uri.create_asset",
+    "to_openlineage_converter": f"{PACKAGE}.assets.uri.convert_asset_to_openlineage",
+}
+
 UI_FIELD_BEHAVIOUR: dict[str, Any] = {
     "hidden-fields": ["login", "extra"],
     "relabeling": {"password": "Token", "schema": "Scheme (http or https)", "host": "Host or URL"},
@@ -171,6 +178,9 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [f"{PACKAGE}.triggers.lifecycle_job", f"{PACKAGE}.triggers.window_ready"],
             }
         ],
+        # datasets are what Airflow 2.11 calls them
+        "asset-uris": [ASSET_URIS],
+        "dataset-uris": [ASSET_URIS],
         "connection-types": [
             {
                 "connection-type": "influx_rollup",

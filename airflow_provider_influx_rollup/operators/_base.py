@@ -46,7 +46,19 @@ OF_SOME_STAGES = (
     "ledger_bucket",
     "dry_run",
     "max_rows_per_read",
+    "partitions",
 )
+
+#: of ``outlets``: the assets of what a stage writes
+AUTO = "auto"
+
+
+def is_auto(outlets: object) -> bool:
+    """Whether a stage is to name the assets of what it writes, alone or beside others.
+
+    :param outlets: as a DAG gives it
+    """
+    return outlets == AUTO or (isinstance(outlets, list | tuple) and AUTO in outlets)
 
 
 class InfluxStageOperator(LineageTask, BaseOperator):
@@ -148,6 +160,9 @@ class InfluxStageOperator(LineageTask, BaseOperator):
             what = f"{stage} cannot be deferred: it waits for nothing, and its work needs a worker"
             fix = "leave deferrable out here; in default_args it reaches only the tasks that take it"
             raise ConfigurationError(what, written="nothing", fix=fix)
+        if is_auto(given.get("outlets")):
+            what = f"{stage} writes no windows that an asset could stand for"
+            raise ConfigurationError(what, written="nothing", fix='leave outlets="auto" out here')
         foreign = [name for name in OF_SOME_STAGES if name in given]
         if foreign:
             what = f"{stage} does not take {', '.join(foreign)}, which would have no effect"

@@ -14,6 +14,7 @@ from airflow_provider_influx_rollup.lineage.counted import Counted
 from airflow_provider_influx_rollup.lineage.datasets import Flow, Measurement
 from airflow_provider_influx_rollup.operators._declared import DeclaredRollupOperator
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
+from airflow_provider_influx_rollup.operators._pipeline_assets import PipelineAssetsOperator
 from airflow_provider_influx_rollup.settings import read_settings
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
@@ -34,7 +35,7 @@ OWN_PARAMETERS = ("source_bucket", "target_bucket", "measurement", "every", "agg
 WITH_OWN_ONLY = ("period", "fields", "tags", "group_by", "target_measurement", "source_tier")
 
 
-class FluxReconcileOperator(DeclaredRollupOperator, DeferrableVerbOperator):
+class FluxReconcileOperator(DeclaredRollupOperator, PipelineAssetsOperator, DeferrableVerbOperator):
     """Compare the rows of a rollup with its source, and write only the series and windows that differ.
 
     The rows of a window (count, sum, min, max, first, last of each series) are its fingerprint: InfluxDB computes them again
@@ -89,6 +90,7 @@ class FluxReconcileOperator(DeclaredRollupOperator, DeferrableVerbOperator):
         self.max_windows = max_windows
         self.strict = strict
         self._require_one_rollup()
+        self.settle_outlets()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Reconcile the pipeline.

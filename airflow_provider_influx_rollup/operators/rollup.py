@@ -20,6 +20,7 @@ from airflow_provider_influx_rollup.operators._declared import DeclaredRollupOpe
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
 from airflow_provider_influx_rollup.operators._flux_template import TEMPLATE_FIELDS, FluxTemplateOperator
 from airflow_provider_influx_rollup.operators._options import OPTIONS
+from airflow_provider_influx_rollup.operators._pipeline_assets import PipelineAssetsOperator
 from airflow_provider_influx_rollup.operators._rollup_options import RollupOptionsOperator
 from airflow_provider_influx_rollup.operators._several import each_in_turn
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
@@ -58,7 +59,11 @@ OF_THE_RUN = (
 
 
 class FluxRollupOperator(
-    RollupOptionsOperator, FluxTemplateOperator, DeclaredRollupOperator, DeferrableVerbOperator
+    RollupOptionsOperator,
+    FluxTemplateOperator,
+    DeclaredRollupOperator,
+    PipelineAssetsOperator,
+    DeferrableVerbOperator,
 ):
     """Aggregate the windows of the run's data interval into a target bucket, so that a rerun is always right.
 
@@ -127,6 +132,7 @@ class FluxRollupOperator(
         self.on_raw_read = on_raw_read
         self.has_lateness = lateness is not None
         self._check_when_parsed()
+        self.settle_outlets()
 
     def execute(self, context: Context) -> dict[str, Any] | list[dict[str, Any]]:
         """Roll up the run's windows.

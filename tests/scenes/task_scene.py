@@ -19,8 +19,8 @@ class TaskInstance:
     map_index: int = -1
     pushed: dict[str, Any] = field(default_factory=dict)
 
-    def xcom_push(self, key: str, value: Any) -> None:
-        """Keep what the task gives to others."""
+    def xcom_push(self, key: str, value: Any, **_: Any) -> None:
+        """Keep what the task gives to others; 2.11 also says when."""
         self.pushed[key] = value
 
 

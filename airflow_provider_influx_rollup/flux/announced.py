@@ -1,0 +1,53 @@
+"""The query of receipts, and of what other DAGs were told of their windows last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_provider_influx_rollup.flux.ledger_rows import is_of, pivoted
+from airflow_provider_influx_rollup.flux.query import LedgerQuery
+from airflow_provider_influx_rollup.ledger.announced import ANNOUNCED, ANNOUNCED_BY
+from airflow_provider_influx_rollup.ledger.codec import RECEIPT_MEASUREMENT, decode_receipts
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.archive.annotated_rows import Row
+
+
+@dataclass(frozen=True, slots=True)
+class KnownWindow:
+    """A window's receipt, and what was told of it.
+
+    :param announced: checksum of the rows that were told of last; None: the window never was
+    :param announced_by: who told it
+    """
+
+    receipt: Receipt
+    announced: str | None
+    announced_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownWindows(LedgerQuery[list[KnownWindow]]):
+    """Receipts of a pipeline whose windows start in an interval, by window, with what was told of them."""
+
+    ledger_bucket: str
+    pipeline: str
+    stage: str
+    interval: Interval
+    result = "known"
+
+    def flux(self) -> str:
+        mine = is_of(self.pipeline, self.stage)
+        return pivoted(self.ledger_bucket, self.interval, RECEIPT_MEASUREMENT, mine)
+
+    def read(self, rows: Sequence[Row]) -> list[KnownWindow]:
+        found = [
+            KnownWindow(receipt, row.get(ANNOUNCED), row.get(ANNOUNCED_BY))
+            for row in rows
+            for receipt in decode_receipts([row])
+        ]
+        return sorted(found, key=lambda known: known.receipt.window)

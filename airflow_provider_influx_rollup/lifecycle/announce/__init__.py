@@ -1,0 +1,1 @@
+"""Which windows of a run other DAGs are to hear of."""

@@ -1,0 +1,149 @@
+"""Stages that tell other DAGs which windows they have changed: by assets of Airflow, which are datasets on 2.11."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_influx_rollup.airflow_compat import Asset, AssetAlias, Context, has_partitions
+from airflow_provider_influx_rollup.assets.uri import is_own
+from airflow_provider_influx_rollup.data_interval import run_info
+from airflow_provider_influx_rollup.declared_values import is_plain
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.operators._base import AUTO, InfluxStageOperator, is_auto
+from airflow_provider_influx_rollup.operators._options import plain_truth
+from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.lifecycle.announce.announce import Changed, Made
+
+
+class AssetStageOperator(InfluxStageOperator):
+    """Base of the stages whose windows other DAGs can wait for.
+
+    :param outlets: ``"auto"``, alone or in a list with others: an asset for each measurement that the stage writes. Its event
+        says which windows are COMMITTED with other rows than were told of last; without such a window there is no event.
+        Assets of ``measurement_asset`` in the list have events in the same way
+    :param partitions: an event for each of these windows, with its start as the partition key; needs Airflow 3.3. Such
+        events start DAGs with a ``PartitionedAssetTimetable``, and no others
+    :raises ConfigurationError: (when the DAG is parsed) when partitions are asked for that Airflow, or an asset whose name is
+        known in a run only, cannot have
+    """
+
+    #: what names the assets
+    asset_fields: ClassVar[Sequence[str]] = ("influx_conn_id", "org")
+
+    def __init__(self, *, outlets: Any = None, partitions: bool = False, **kwargs: Any) -> None:
+        self.tells = is_auto(outlets)
+        given = list(outlets) if self.tells and outlets != AUTO else []
+        kept = [one for one in given if one != AUTO] if self.tells else outlets
+        super().__init__(outlets=kept, **kwargs)
+        self.partitions = plain_truth("partitions", partitions)
+
+    def asset_uris(self) -> Sequence[str]:
+        """The assets of what the stage writes, as far as its own parameters name them."""
+        raise NotImplementedError
+
+    def made(self, results: Sequence[Mapping[str, Any]]) -> list[Made]:
+        """Where the windows lie that the stage may have committed.
+
+        :param results: what it has returned, one for each measurement
+        """
+        raise NotImplementedError
+
+    def uri_of(self, changed: Changed) -> str | None:
+        """The asset of some windows; None: nothing knows what they are windows of.
+
+        :param changed: what has changed
+        """
+        raise NotImplementedError
+
+    def settle_outlets(self) -> None:
+        """Name the assets, when all other parameters are there: Airflow shows them, and knows them before the first run.
+
+        :raises ConfigurationError: when partitions are not possible
+        """
+        if self.partitions and not self.tells:
+            what = "partitions=True has no effect without outlets='auto'"
+            raise ConfigurationError(what, written="nothing", fix="give both, or neither")
+        if not self.tells:
+            return
+        is_known = all(is_plain(getattr(self, name, None)) for name in self.asset_fields)
+        uris = self.asset_uris() if is_known else []
+        given = {one.uri for one in self.outlets if is_own(one)}
+        self.outlets = [*self.outlets, *(Asset(uri) for uri in dict.fromkeys(uris) if uri not in given)]
+        if self.partitions:
+            _require_partitions(bool(uris or given))
+        if not uris:
+            # it emits on demand, for assets that nobody knows yet
+            self.outlets.append(self._alias())
+
+    def post_execute(self, context: Context, result: Any = None) -> None:
+        """Tell of the windows that have changed: an outlet that the task has at its end is an event.
+
+        :param context: Airflow's context
+        :param result: what the stage has returned
+        :raises AirflowFailException: for permanent errors
+        :raises InfluxRollupError: for transient ones, which Airflow retries
+        """
+        if self.tells:
+            results = [] if result is None else [result] if isinstance(result, Mapping) else list(result)
+            changed = [] if getattr(self, "is_dry_run", False) else self._changed(context, results)
+            others = [one for one in self.outlets if not (is_own(one) or one == self._alias())]
+            self.outlets = [*others, *self._tell(context, changed)]
+        super().post_execute(context, result)
+
+    @failing_by_permanence()
+    def _changed(self, context: Context, results: Sequence[Mapping[str, Any]]) -> list[Changed]:
+        from airflow_provider_influx_rollup.client.driver import drive
+        from airflow_provider_influx_rollup.lifecycle.announce.announce import announce
+
+        made = self.made(results)
+        if not made:
+            return []
+        ledger_bucket = str(getattr(self, "ledger_bucket", ""))
+        return drive(announce(ledger_bucket, made, run_info(context)), self.hook.get_conn(), self._report)
+
+    def _tell(self, context: Context, changed: Iterable[Changed]) -> list[Any]:
+        """Fill in the events.
+
+        :return: the outlets that have one
+        """
+        from airflow_provider_influx_rollup.assets.events import event_extra, partition_keys
+        from airflow_provider_influx_rollup.lineage.datasets import server_namespace
+
+        settings = self.hook.settings
+        declared = {one.uri: one for one in self.outlets if is_own(one)}
+        told: dict[str, Any] = {}
+        for one in changed:
+            uri = self.uri_of(one)
+            if uri is None:
+                continue
+            extra = event_extra(one, server=server_namespace(settings.url), org=settings.org)
+            self.log.info("Asset %s: %s windows of %s have changed", uri, extra["windows"], one.pipeline)
+            if uri not in declared:
+                told[""] = self._alias()
+                context["outlet_events"][told[""]].add(Asset(uri), extra=extra)
+                continue
+            told[uri] = declared[uri]
+            event = context["outlet_events"][told[uri]]
+            event.extra = extra
+            if self.partitions:
+                event.add_partitions(partition_keys(receipt.window for receipt in one.receipts))
+        if not told:
+            self.log.info("All windows have the rows that were told of: no asset event")
+        return list(told.values())
+
+    def _alias(self) -> AssetAlias:
+        return AssetAlias(f"influx_rollup:{self.dag_id}:{self.task_id}")
+
+
+def _require_partitions(is_known: bool) -> None:
+    if not has_partitions():
+        what = "this Airflow has no partitions that a task can name"
+        fix = "leave partitions out, or use Airflow 3.3 or later"
+        raise ConfigurationError(what, written="nothing", fix=fix)
+    if not is_known:
+        what = "partitions=True needs an asset whose name is known when the DAG is parsed"
+        fix = "give connection, buckets and measurement as plain texts, or add measurement_asset(...) to outlets"
+        raise ConfigurationError(what, written="nothing", fix=fix)

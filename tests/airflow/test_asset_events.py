@@ -1,0 +1,200 @@
+"""Asset events of stages on a real InfluxDB: which windows they tell of, and when there is none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from airflow_provider_influx_rollup.airflow_compat import Asset, AssetAlias, has_partitions
+from airflow_provider_influx_rollup.assets.events import windows_of_events
+from airflow_provider_influx_rollup.assets.uri import measurement_asset
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+from airflow_provider_influx_rollup.operators.reconcile import FluxReconcileOperator
+from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
+from tests.conftest import InfluxServer
+from tests.scenes.task_scene import TaskInstance, make_context
+
+try:
+    from airflow.sdk.execution_time.context import OutletEventAccessors
+except ImportError:  # 2.11
+    from airflow.utils.context import OutletEventAccessors  # type: ignore[no-redef, attr-defined, unused-ignore]
+
+pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
+
+START = datetime(2026, 3, 10, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+RUNS = count()
+
+
+def point(hour: float, value: int = 1) -> str:
+    return f"fleet,device=d temp={value} {int((START + hour * HOUR).timestamp())}000000000"
+
+
+def text(hour: int) -> str:
+    return (START + hour * HOUR).isoformat().replace("+00:00", "Z")
+
+
+@pytest.fixture
+def place(client: InfluxClient, bucket_factory: Callable[[], str]) -> dict[str, str]:
+    """A day of points in all hours but two, and the buckets of an hourly and a daily tier."""
+    names = {name: bucket_factory() for name in ("raw", "hourly", "daily", "ledger")}
+    client.write_lines(
+        names["raw"], [point(hour / 6, hour) for hour in range(24 * 6) if hour // 6 not in (3, 4)]
+    )
+    return names
+
+
+def hourly(place: dict[str, str], **more: Any) -> FluxRollupOperator:
+    settings: dict[str, Any] = {
+        "source_bucket": place["raw"],
+        "target_bucket": place["hourly"],
+        "measurement": "fleet",
+        "every": "1h",
+        "aggregates": ["count", "sum", "min", "max"],
+        "outlets": "auto",
+    }
+    common = {"task_id": "hourly", "influx_conn_id": "tele", "ledger_bucket": place["ledger"]}
+    return FluxRollupOperator(
+        **{**common, "start": text(0), "stop": text(24), "pipeline": "h", **settings, **more}
+    )
+
+
+def daily(place: dict[str, str], **more: Any) -> FluxRollupOperator:
+    above = {"source_bucket": place["hourly"], "target_bucket": place["daily"], "every": "1d"}
+    return hourly(place, task_id="daily", pipeline="d", source_tier="h", **{**above, **more})
+
+
+def reconcile(place: dict[str, str], **more: Any) -> FluxReconcileOperator:
+    common = {"task_id": "reconcile", "influx_conn_id": "tele", "ledger_bucket": place["ledger"]}
+    return FluxReconcileOperator(
+        **{**common, "pipeline": "h", "start": text(0), "stop": text(24), "outlets": "auto", **more}
+    )
+
+
+def run(task: Any, **of_task: Any) -> dict[str, Any]:
+    """Run a task as Airflow does; what it emits by URI: the extra, and the keys."""
+    task = task.prepare_for_execution()
+    facts = {"run_id": f"run-{next(RUNS)}", "task_id": task.task_id, **of_task}
+    context = make_context(outlet_events=OutletEventAccessors())
+    context["ti"] = TaskInstance(**facts)
+    result = task.execute(context)
+    task.post_execute(context, result)
+    emitted: dict[str, Any] = {}
+    for outlet in task.outlets:
+        event = context["outlet_events"][outlet]
+        if isinstance(outlet, Asset):
+            emitted[outlet.uri] = {**event.extra, "keys": sorted(getattr(event, "partition_keys", ()))}
+            continue
+        assert isinstance(outlet, AssetAlias)
+        for one in getattr(event, "asset_alias_events", None) or event.dataset_alias_events:
+            # 2.11 has plain mappings
+            is_plain = isinstance(one, dict)
+            name = one["dest_dataset_uri"] if is_plain else one.dest_asset_key.uri
+            emitted[name] = {**(one["extra"] if is_plain else one.extra), "by_alias": True}
+    return emitted
+
+
+def uri(place: dict[str, str], bucket: str) -> str:
+    return f"influxdb://tele/-/{place[bucket]}/fleet"
+
+
+def test_event_has_the_totals_of_the_windows_and_a_rerun_of_the_same_rows_has_none(
+    place: dict[str, str], client: InfluxClient, influx: InfluxServer
+) -> None:
+    (event,) = run(hourly(place)).items()
+    assert (
+        event[0]
+        == uri(place, "hourly")
+        == measurement_asset(place["hourly"], "fleet", influx_conn_id="tele").uri
+    )
+    extra = event[1]
+    # 22 hours of four aggregates; the two empty hours are COMMITTED too
+    assert (extra["start"], extra["stop"], extra["windows"], extra["rows"]) == (text(0), text(24), 24, 88)
+    assert (extra["series"], extra["generation"], extra["pipeline"]) == (1, 1, "h")
+    assert len(extra["checksum"]) == 16
+    assert extra["server"] == f"influxdb://{urlsplit(influx.url).netloc}"
+    assert influx.token not in json.dumps(extra)
+    assert run(hourly(place)) == {}
+    # a late point changes one window of the run's 24
+    client.write_lines(place["raw"], [point(5.25, 100)])
+    (extra,) = run(hourly(place)).values()
+    assert (extra["start"], extra["stop"], extra["windows"], extra["generation"]) == (text(5), text(6), 1, 3)
+    assert run(hourly(place)) == {}
+
+
+def test_reconcile_tells_of_the_windows_and_tiers_that_it_repaired(
+    place: dict[str, str], client: InfluxClient
+) -> None:
+    run(hourly(place))
+    run(daily(place))
+    assert run(reconcile(place)) == {}
+    client.write_lines(place["raw"], [point(5.25, 100), point(20.5, 200)])
+    emitted = run(reconcile(place))
+    assert set(emitted) == {uri(place, "hourly"), uri(place, "daily")}
+    extra = emitted[uri(place, "hourly")]
+    assert (extra["start"], extra["stop"], extra["windows"]) == (text(5), text(21), 2)
+    assert json.loads(extra["stretches"]) == [[text(5), text(6)], [text(20), text(21)]]
+    assert (emitted[uri(place, "daily")]["start"], emitted[uri(place, "daily")]["windows"]) == (text(0), 1)
+    assert run(reconcile(place)) == {}
+    assert run(hourly(place)) == {}
+    assert run(daily(place)) == {}
+
+
+def test_next_try_tells_what_a_try_that_died_has_committed(place: dict[str, str]) -> None:
+    task, facts = hourly(place), {"run_id": "dying"}
+    context = make_context(outlet_events=OutletEventAccessors())
+    context["ti"] = TaskInstance(task_id="hourly", **facts)
+    # it ends after its commits
+    task.execute(context)
+    (extra,) = run(task, try_number=2, **facts).values()
+    assert extra["windows"] == 24
+    # Airflow may not have heard of that one either
+    assert len(run(task, try_number=3, **facts)) == 1
+    assert run(hourly(place)) == {}
+
+
+def test_windows_of_a_run_that_failed_are_told_by_the_next(
+    place: dict[str, str], client: InfluxClient
+) -> None:
+    with pytest.raises(InfluxRollupError):
+        # the two empty hours fail
+        run(hourly(place, empty_windows="fail"))
+    client.write_lines(place["raw"], [point(3.5), point(4.5)])
+    (extra,) = run(hourly(place, empty_windows="fail")).values()
+    assert extra["windows"] == 24
+
+
+def test_consumer_gets_each_stretch_of_time_once(place: dict[str, str], client: InfluxClient) -> None:
+    run(hourly(place))
+    client.write_lines(place["raw"], [point(5.25, 100), point(20.5, 200)])
+    extra = run(reconcile(place))[uri(place, "hourly")]
+
+    class Event:
+        def __init__(self, extra: dict[str, Any]) -> None:
+            self.extra = extra
+
+    events = {"a": [Event(extra), Event({"start": text(6), "stop": text(7)})]}
+    found = windows_of_events({"triggering_asset_events": events})
+    assert found == [{"start": text(5), "stop": text(7)}, {"start": text(20), "stop": text(21)}]
+
+
+@pytest.mark.skipif(not has_partitions(), reason="Airflow 3.3 and later have partitions that tasks name")
+def test_each_changed_window_is_a_partition_when_asked(place: dict[str, str], client: InfluxClient) -> None:
+    (event,) = run(hourly(place, partitions=True)).values()
+    assert event["keys"] == [text(hour) for hour in range(24)]
+    run(daily(place))
+    client.write_lines(place["raw"], [point(5.25, 100)])
+    known = [measurement_asset(place[name], "fleet", influx_conn_id="tele") for name in ("hourly", "daily")]
+    emitted = run(reconcile(place, outlets=["auto", *known], partitions=True))
+    assert {name: one["keys"] for name, one in emitted.items()} == {
+        uri(place, "hourly"): [text(5)],
+        uri(place, "daily"): [text(0)],
+    }
+    assert run(reconcile(place, outlets=["auto", *known], partitions=True)) == {}
