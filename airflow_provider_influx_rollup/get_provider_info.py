@@ -40,12 +40,14 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     ),
 }
 
-ASSET_URIS: dict[str, Any] = {
+_URIS: dict[str, Any] = {
     "schemes": ["influxdb"],
     "handler": f"{PACKAGE}.assets.uri.sanitize_uri",
     "factory": f"{PACKAGE}.assets.uri.create_asset",
     "to_openlineage_converter": f"{PACKAGE}.assets.uri.convert_asset_to_openlineage",
 }
+#: Airflow 2.11 calls them datasets
+ASSETS = {"asset-uris": [_URIS], "dataset-uris": [_URIS]}
 
 UI_FIELD_BEHAVIOUR: dict[str, Any] = {
     "hidden-fields": ["login", "extra"],
@@ -178,9 +180,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [f"{PACKAGE}.triggers.lifecycle_job", f"{PACKAGE}.triggers.window_ready"],
             }
         ],
-        # datasets are what Airflow 2.11 calls them
-        "asset-uris": [ASSET_URIS],
-        "dataset-uris": [ASSET_URIS],
+        **ASSETS,
         "connection-types": [
             {
                 "connection-type": "influx_rollup",
@@ -199,12 +199,8 @@ def get_provider_info() -> dict[str, Any]:
             f"{PACKAGE}.notifications.influx_status.InfluxStatusNotifier",
         ],
         "task-decorators": [
-            {"name": "flux", "class-name": f"{PACKAGE}.decorators.flux.flux_task"},
-            {"name": "flux_branch", "class-name": f"{PACKAGE}.decorators.flux.flux_branch_task"},
-            {
-                "name": "flux_short_circuit",
-                "class-name": f"{PACKAGE}.decorators.flux.flux_short_circuit_task",
-            },
+            {"name": name, "class-name": f"{PACKAGE}.decorators.flux.{name}_task"}
+            for name in ("flux", "flux_branch", "flux_short_circuit")
         ],
         "config": _CONFIG,
     }

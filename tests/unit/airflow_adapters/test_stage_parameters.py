@@ -63,6 +63,7 @@ VALUES: dict[str, Any] = {
     "dry_run": False,
     "max_rows_per_read": 5,
     "deferrable": True,
+    "partitions": False,
 }
 ARCHIVES = {"lateness", "every", "max_rows_per_read", "deferrable"}
 REFUSED: dict[type[Any], set[str]] = {
@@ -82,6 +83,9 @@ REFUSED: dict[type[Any], set[str]] = {
     FluxReconcileOperator: {"max_rows_per_read"},
     FluxRollupOperator: {"max_rows_per_read"},
 }
+#: those that have asset events
+TELLING = {FluxRollupOperator, FluxReconcileOperator}
+REFUSED = {cls: names if cls in TELLING else {*names, "partitions"} for cls, names in REFUSED.items()}
 WHERE = [(cls, name) for cls in LEAST for name in VALUES]
 
 
@@ -99,6 +103,17 @@ def test_parameter_is_refused_when_it_would_have_no_effect(cls: type[Any], name:
     assert f"{cls.__name__} 'stage'" in message
     assert name in message or "cannot be deferred" in message
     assert "Written: nothing. To do: leave " in message
+
+
+@pytest.mark.parametrize("cls", LEAST, ids=lambda cls: cls.__name__)
+def test_assets_are_made_by_the_stages_that_write_windows_and_refused_elsewhere(cls: type[Any]) -> None:
+    if cls in TELLING:
+        assert len(cls(task_id="stage", **LEAST[cls], outlets="auto").outlets) == 1
+        with pytest.raises(ConfigurationError, match="partitions=True has no effect without outlets='auto'"):
+            cls(task_id="stage", **LEAST[cls], partitions=True)
+        return
+    with pytest.raises(ConfigurationError, match=r'writes no windows .* leave outlets="auto" out'):
+        cls(task_id="stage", **LEAST[cls], outlets="auto")
 
 
 def test_all_names_are_told_when_several_would_have_no_effect() -> None:
@@ -175,6 +190,7 @@ ENTRIES = (
     "execute",
     "execute_complete",
     "execute_due",
+    "post_execute",
     "resolve_template_files",
     "_do_render_template_fields",
     "poke",
