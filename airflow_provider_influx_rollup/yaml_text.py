@@ -10,7 +10,8 @@ import yaml
 MAX_NODES = 100_000
 # no float is larger
 MAX_BITS = 1024
-DEEP = "it is nested too deeply"
+# the parser calls itself for each level, and its time grows with the square of them
+MAX_DEPTH = 50
 
 
 class YamlInvalid(Exception):
@@ -27,7 +28,19 @@ class YamlInvalid(Exception):
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
-    """Knows the line of a value that its own parsers refuse, such as a date in month 13."""
+    """Knows the line of a value that its own parsers refuse, such as a date in month 13, and how deep it is."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            line = self.peek_event().start_mark.line + 1
+            raise YamlInvalid(line, f"it is nested deeper than {MAX_DEPTH} levels")
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
@@ -66,8 +79,6 @@ def compose(text: str) -> yaml.Node | None:
         line = text.count("\n", 0, error.position) + 1
         problem = f"the character U+{_code_point(error.character):04X} is not allowed"
         raise YamlInvalid(line, problem) from error
-    except RecursionError as error:
-        raise YamlInvalid(1, DEEP) from error
     if root is not None:
         _require_bounded(root)
     return root

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
-from airflow_provider_influx_rollup.operators.purge import PurgeWindowOperator
 from airflow_provider_influx_rollup.windows.delayed import Like, delayed
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.grid import Grid
@@ -26,10 +24,10 @@ ZONES = ["UTC", "Europe/Berlin", "America/Havana", "Australia/Lord_Howe", "Pacif
 START, YEARS = date(2023, 1, 1), 4
 
 
-def purge(**more: Any) -> PurgeWindowOperator:
-    return PurgeWindowOperator(
-        task_id="purge", bucket="raw", measurement="m", path="/archive", require_pipelines=[], **more
-    )
+def purged(run: Interval, delay: str, *, timezone: str = "UTC", every: str | None = None) -> list[Interval]:
+    """What PurgeWindowOperator purges in a run."""
+    grid = Grid.of(every, timezone=timezone) if every else Like(run, timezone)
+    return delayed(grid, run, Duration.of(delay), timezone)
 
 
 def runs(frequency: str, zone: str, first: date = START, years: int = YEARS) -> list[Interval]:
@@ -57,7 +55,8 @@ def require_once(named: list[Interval], schedule: list[Interval]) -> None:
     """All windows between the first and the last that were named are there once, and are those of the schedule."""
     assert named
     assert [window for window, times in Counter(named).items() if times != 1] == []
-    known = [window for window in schedule if min(named).start <= window.start < max(named).stop]
+    first, stop = min(named).start, max(named).stop
+    known = [window for window in schedule if first <= window.start < stop]
     assert sorted(window for window in named if window.start >= schedule[0].start) == known
 
 
@@ -67,8 +66,7 @@ def require_once(named: list[Interval], schedule: list[Interval]) -> None:
 )
 def test_each_day_of_four_years_is_purged_once_when_there_is_no_grid(zone: str, delay: str) -> None:
     schedule = runs("daily", zone)
-    operator = purge(delay=delay, timezone=zone)
-    require_once([window for run in schedule for window in operator.windows(run)], schedule)
+    require_once([window for run in schedule for window in purged(run, delay, timezone=zone)], schedule)
 
 
 @settings(max_examples=examples(30), deadline=None)
@@ -82,8 +80,7 @@ def test_each_data_interval_is_purged_once_when_there_is_no_grid(
     delay: str, zone: str, frequency: str, first: date
 ) -> None:
     schedule = runs(frequency, zone, first, years={"daily": 1, "weekly": 2, "monthly": 4}[frequency])
-    operator = purge(delay=delay, timezone=zone)
-    require_once([window for run in schedule for window in operator.windows(run)], schedule)
+    require_once([window for run in schedule for window in purged(run, delay, timezone=zone)], schedule)
 
 
 @pytest.mark.parametrize(
@@ -97,8 +94,9 @@ def test_each_data_interval_is_purged_once_when_there_is_no_grid(
 def test_each_hour_is_purged_once_when_runs_are_hourly(zone: str, delay: str, first: datetime) -> None:
     hour = timedelta(hours=1)
     hours = [Interval(first + n * hour, first + (n + 1) * hour) for n in range(-24 * 35, 96)]
-    for operator in (purge(delay=delay, timezone=zone), purge(delay=delay, timezone=zone, every="1h")):
-        require_once([window for run in hours[-96:] for window in operator.windows(run)], hours)
+    for every in (None, "1h"):
+        named = [window for run in hours[-96:] for window in purged(run, delay, timezone=zone, every=every)]
+        require_once(named, hours)
 
 
 @settings(max_examples=examples(10), deadline=None)
@@ -112,8 +110,7 @@ def test_each_window_of_a_grid_is_purged_once_when_runs_are_daily(
     delay: str, every: str, zone: str, first: date
 ) -> None:
     schedule = runs("daily", zone, first, years=1)[: 60 if every == "1h" else 366]
-    operator = purge(delay=delay, timezone=zone, every=every)
-    named = [window for run in schedule for window in operator.windows(run)]
+    named = [window for run in schedule for window in purged(run, delay, timezone=zone, every=every)]
     assert len(set(named)) == len(named)
     # where months clamp, hours of several days come together: the first and the last run have only some of them
     edge = timedelta(days=5) if every == "1h" else timedelta()
@@ -126,8 +123,7 @@ def test_each_window_of_a_grid_is_purged_once_when_runs_are_daily(
 
 def test_hours_are_purged_once_when_the_first_run_is_that_of_a_clamped_day() -> None:
     schedule = runs("daily", "UTC", date(2000, 4, 27), years=1)[:10]
-    operator = purge(delay="1mo", every="1h")
-    named = [window for run in schedule for window in operator.windows(run)]
+    named = [window for run in schedule for window in purged(run, "1mo", every="1h")]
     assert len(set(named)) == len(named)
     # ends of 29, 30 and 31 March + a month, and what is due from 27 April on
     hours = Grid.of("1h").tile(Interval(datetime(2000, 3, 27, tzinfo=UTC), datetime(2000, 4, 7, tzinfo=UTC)))
@@ -135,10 +131,7 @@ def test_hours_are_purged_once_when_the_first_run_is_that_of_a_clamped_day() -> 
 
 
 def test_days_are_as_long_ago_as_was_asked_for_when_months_are_short() -> None:
-    operator = purge(delay="1mo")
-    named = {
-        run.stop.date(): operator.windows(run) for run in runs("daily", "UTC", date(2025, 1, 1), years=1)
-    }
+    named = {run.stop.date(): purged(run, "1mo") for run in runs("daily", "UTC", date(2025, 1, 1), years=1)}
     stops = {day: [window.stop.date() for window in windows] for day, windows in named.items()}
     assert stops[date(2025, 2, 28)] == [date(2025, 1, day) for day in (28, 29, 30, 31)]
     assert stops[date(2025, 3, 1)] == [date(2025, 2, 1)]
@@ -184,7 +177,7 @@ def test_each_large_window_is_compacted_once_when_there_is_a_delay(zone: str, in
     spec = CompactSpec(
         org="o", bucket="raw", measurement="m", shown_path="/archive", into=into, timezone=zone, delay=delay
     )
-    named = [window for run in runs("daily", zone) for window in spec.windows(run)]
+    named = [window for run in runs("daily", zone, years=3) for window in spec.windows(run)]
     require_once(named, Grid.of(into, timezone=zone).tile(Interval(min(named).start, max(named).stop)))
 
 
@@ -196,5 +189,6 @@ def test_intervals_of_some_days_of_a_week_are_purged_once_when_the_delay_is_whol
     days = [START + timedelta(days=n) for n in range(400)]
     edges = [midnight(day, "America/Havana") for day in days if day.weekday() in weekdays]
     schedule = [Interval(start, stop) for start, stop in pairwise(edges)]
-    operator = purge(delay=delay, timezone="America/Havana")
-    require_once([window for run in schedule for window in operator.windows(run)], schedule)
+    require_once(
+        [window for run in schedule for window in purged(run, delay, timezone="America/Havana")], schedule
+    )
