@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import product
 from pathlib import Path
 
 import pytest
+from _pytest.mark.expression import Expression
 from hypothesis import HealthCheck, settings
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
@@ -57,12 +61,43 @@ def pytest_configure() -> None:
                 os.environ[name] = own
 
 
+def touches_airflow(path: Path) -> bool:
+    """Whether the tests of a file run on each Airflow."""
+    return path.relative_to(Path(__file__).parent).as_posix().startswith(TOUCH_AIRFLOW)
+
+
+@cache
+def may_select(marks: str, *, airflow: bool) -> bool:
+    """Whether ``-m`` can select a test that touches Airflow, or one that touches none, whatever its other marks are.
+
+    :param marks: the expression
+    :param airflow: whether the test has the mark ``airflow``
+    """
+    if not marks:
+        return True
+    names = sorted({*re.findall(r"\w+", marks)} - {"and", "or", "not", "airflow"})
+    expression = Expression.compile(marks)
+    cases = [
+        {"airflow": airflow, **dict(zip(names, has, strict=True))}
+        for has in product((False, True), repeat=len(names))
+    ]
+    return any(expression.evaluate(lambda name, /, *, case=case, **_: case[name]) for case in cases)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no file that has no test of these marks: Airflow is two seconds for each worker."""
+    if collection_path.suffix == ".py" and collection_path.name.startswith("test_"):
+        airflow = touches_airflow(collection_path)
+        return None if may_select(config.option.markexpr, airflow=airflow) else True
+    return None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what touches Airflow, by its place; ``dev/run_tests.py`` selects by this mark."""
     config.stash[COLLECTED] = list(items)
     for item in items:
-        if item.path.relative_to(Path(__file__).parent).as_posix().startswith(TOUCH_AIRFLOW):
+        if touches_airflow(item.path):
             item.add_marker(pytest.mark.airflow)
 
 

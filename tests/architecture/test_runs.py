@@ -11,6 +11,7 @@ import pytest
 from _pytest.mark.expression import Expression
 
 from dev import run_tests
+from tests.conftest import may_select, touches_airflow
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -36,8 +37,31 @@ def _selects(marks: str, item: pytest.Item) -> bool:
     return not marks or Expression.compile(marks).evaluate(lambda name, /, **_: name in names)
 
 
+def test_each_file_is_read_once_or_on_each_airflow_when_all_are_run() -> None:
+    *on_airflow, without = run_tests.marks_of_runs(run_tests.parsed(_arguments_of("test"))[0])
+    for path in sorted((REPOSITORY / "tests").rglob("test_*.py")):
+        airflow = touches_airflow(path)
+        assert [may_select(marks, airflow=airflow) for marks in on_airflow] == [airflow] * 2, path
+        assert may_select(without, airflow=airflow) == (not airflow), path
+
+
+@pytest.mark.parametrize(
+    ("marks", "kinds"),
+    [
+        ("", {True, False}),
+        ("slow or live", {True, False}),
+        ("(not slow) and airflow", {True}),
+        ("not airflow and not (bench or slow)", {False}),
+        ("not airflow or faults", {True, False}),
+        ("airflow and not airflow", set()),
+    ],
+)
+def test_file_is_left_out_when_marks_select_none_of_its_tests(marks: str, kinds: set[bool]) -> None:
+    assert {airflow for airflow in (True, False) if may_select(marks, airflow=airflow)} == kinds
+
+
 def test_each_test_runs_once_or_on_each_airflow_when_all_are_run(collected: list[pytest.Item]) -> None:
-    """Of what this session has collected; in ``make test`` that is everything."""
+    """Of what this session has collected; in ``make test`` that is all that touches no Airflow."""
     options, rest = run_tests.parsed(_arguments_of("test"))
     *on_airflow, without = run_tests.marks_of_runs(options)
     assert (options.versions, rest) == (["3.3", "2.11"], [])
