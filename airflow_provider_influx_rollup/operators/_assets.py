@@ -11,8 +11,8 @@ from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import is_plain
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators._base import AUTO, InfluxStageOperator, is_auto
-from airflow_provider_influx_rollup.operators._options import plain_truth
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+from airflow_provider_influx_rollup.windows.duration import Duration, DurationLike
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.announce.announce import Changed, Made
@@ -24,21 +24,28 @@ class AssetStageOperator(InfluxStageOperator):
     :param outlets: ``"auto"``, alone or in a list with others: an asset for each measurement that the stage writes. Its event
         says which windows are COMMITTED with other rows than were told of last; without such a window there is no event.
         Assets of ``measurement_asset`` in the list have events in the same way
-    :param partitions: an event for each of these windows, with its start as the partition key; needs Airflow 3.3. Such
-        events start DAGs with a ``PartitionedAssetTimetable``, and no others
+    :param partitions: True: an event for each of these windows, with its start as the partition key. A length, such as
+        ``"1d"``: an event for each day that holds one of them, as soon as all windows of the day are COMMITTED. Needs
+        Airflow 3.3; such events start DAGs with a ``PartitionedAssetTimetable``, and no others
     :raises ConfigurationError: (when the DAG is parsed) when partitions are asked for that Airflow, or an asset whose name is
         known in a run only, cannot have
+    :raises InvalidDuration: (when the DAG is parsed) when their length is none
     """
 
     #: what names the assets
     asset_fields: ClassVar[Sequence[str]] = ("influx_conn_id", "org")
 
-    def __init__(self, *, outlets: Any = None, partitions: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, *, outlets: Any = None, partitions: bool | DurationLike = False, **kwargs: Any
+    ) -> None:
         self.tells = is_auto(outlets)
         given = list(outlets) if self.tells and outlets != AUTO else []
         kept = [one for one in given if one != AUTO] if self.tells else outlets
         super().__init__(outlets=kept, **kwargs)
-        self.partitions = plain_truth("partitions", partitions)
+        self.partitions = partitions
+        is_length = not isinstance(partitions, bool)
+        #: of a partition; None: each window is one
+        self.partition_length = Duration.of(partitions).to_flux() if is_length else None
 
     def asset_uris(self) -> Sequence[str]:
         """The assets of what the stage writes, as far as its own parameters name them."""
@@ -64,7 +71,7 @@ class AssetStageOperator(InfluxStageOperator):
         :raises ConfigurationError: when partitions are not possible
         """
         if self.partitions and not self.tells:
-            what = "partitions=True has no effect without outlets='auto'"
+            what = f"partitions={self.partitions!r} has no effect without outlets='auto'"
             raise ConfigurationError(what, written="nothing", fix="give both, or neither")
         if not self.tells:
             return
@@ -117,7 +124,8 @@ class AssetStageOperator(InfluxStageOperator):
         told: dict[str, Any] = {}
         for one in changed:
             uri = self.uri_of(one)
-            if uri is None:
+            if uri is None or (self.partitions and not one.partitions):
+                # the run that completes a partition tells of it
                 continue
             extra = event_extra(one, server=server_namespace(settings.url), org=settings.org)
             self.log.info("Asset %s: %s windows of %s have changed", uri, extra["windows"], one.pipeline)
@@ -129,7 +137,7 @@ class AssetStageOperator(InfluxStageOperator):
             event = context["outlet_events"][told[uri]]
             event.extra = extra
             if self.partitions:
-                event.add_partitions(partition_keys(receipt.window for receipt in one.receipts))
+                event.add_partitions(partition_keys(one.partitions))
         if not told:
             self.log.info("All windows have the rows that were told of: no asset event")
         return list(told.values())
@@ -144,6 +152,6 @@ def _require_partitions(is_known: bool) -> None:
         fix = "leave partitions out, or use Airflow 3.3 or later"
         raise ConfigurationError(what, written="nothing", fix=fix)
     if not is_known:
-        what = "partitions=True needs an asset whose name is known when the DAG is parsed"
+        what = "partitions need an asset whose name is known when the DAG is parsed"
         fix = "give connection, buckets and measurement as plain texts, or add measurement_asset(...) to outlets"
         raise ConfigurationError(what, written="nothing", fix=fix)

@@ -53,7 +53,12 @@ class PipelineAssetsOperator(AssetStageOperator):
                 # windows that lie in the length in part are healed too
                 reach = longest_length(str(heal)) + longest_length(str(getattr(self, "every", heal)))
                 interval = Interval(interval.start - reach, interval.stop)
-            found.append(Made(pipeline=one["pipeline"], interval=interval))
+            timezone = str(getattr(self, "timezone", "UTC"))
+            found.append(
+                Made(
+                    pipeline=one["pipeline"], interval=interval, per=self.partition_length, timezone=timezone
+                )
+            )
         return found
 
     def uri_of(self, changed: Changed) -> str | None:

@@ -31,6 +31,9 @@ pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("co
 START = datetime(2026, 3, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 RUNS = count()
+needs_partitions = pytest.mark.skipif(
+    not has_partitions(), reason="Airflow 3.3 and later have partitions that tasks name"
+)
 
 
 def point(hour: float, value: int = 1) -> str:
@@ -185,7 +188,7 @@ def test_consumer_gets_each_stretch_of_time_once(place: dict[str, str], client: 
     assert found == [{"start": text(5), "stop": text(7)}, {"start": text(20), "stop": text(21)}]
 
 
-@pytest.mark.skipif(not has_partitions(), reason="Airflow 3.3 and later have partitions that tasks name")
+@needs_partitions
 def test_each_changed_window_is_a_partition_when_asked(place: dict[str, str], client: InfluxClient) -> None:
     (event,) = run(hourly(place, partitions=True)).values()
     assert event["keys"] == [text(hour) for hour in range(24)]
@@ -198,3 +201,36 @@ def test_each_changed_window_is_a_partition_when_asked(place: dict[str, str], cl
         uri(place, "daily"): [text(0)],
     }
     assert run(reconcile(place, outlets=["auto", *known], partitions=True)) == {}
+
+
+@needs_partitions
+@pytest.mark.parametrize(
+    ("first", "hours"),
+    [("2026-03-28T23:00:00Z", 23), ("2026-10-24T22:00:00Z", 25)],
+    ids=["23 hours", "25 hours"],
+)
+def test_day_is_a_partition_once_all_its_hours_are_committed(
+    place: dict[str, str], client: InfluxClient, first: str, hours: int
+) -> None:
+    begin = datetime.fromisoformat(first)
+    instants = [(begin + at * HOUR).isoformat().replace("+00:00", "Z") for at in range(hours + 1)]
+
+    def run_hours(start: int, stop: int) -> list[str]:
+        more = {"timezone": "Europe/Berlin", "partitions": "1d", "pipeline": f"d{hours}"}
+        emitted = run(hourly(place, start=instants[start], stop=instants[stop], **more))
+        return [key for event in emitted.values() for key in event["keys"]]
+
+    # in any order
+    assert run_hours(5, hours) == []
+    assert run_hours(0, 4) == []
+    assert run_hours(4, 5) == [first]
+    assert run_hours(0, hours) == []
+    client.write_lines(
+        place["raw"], [f"fleet,device=d temp=7 {int((begin + 3.5 * HOUR).timestamp())}000000000"]
+    )
+    known = measurement_asset(place["hourly"], "fleet", influx_conn_id="tele")
+    repair = {"pipeline": f"d{hours}", "start": instants[0], "stop": instants[-1], "partitions": "1d"}
+    (event,) = run(reconcile(place, outlets=["auto", known], **repair)).values()
+    assert event["keys"] == [first]
+    assert (event["start"], event["windows"]) == (instants[3], 1)
+    assert run(reconcile(place, outlets=["auto", known], **repair)) == {}

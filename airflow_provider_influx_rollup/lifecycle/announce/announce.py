@@ -6,7 +6,7 @@ windows; a run that writes the same rows again finds none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -21,6 +21,8 @@ from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.steps.ask import ask, gather
 from airflow_provider_influx_rollup.steps.influx import Write
 from airflow_provider_influx_rollup.steps.step import Steps
+from airflow_provider_influx_rollup.windows.coverage import missing
+from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 MAX_DAYS_OF_A_MONTH = 31
@@ -34,11 +36,15 @@ class Made:
     :param pipeline: its name in the ledger
     :param interval: they stop in it
     :param stage: as receipts have it
+    :param per: length of a partition, a Flux duration; None: each window is one
+    :param timezone: zone of partitions of a script, whose grid the ledger does not know
     """
 
     pipeline: str
     interval: Interval
     stage: str = ROLLUP
+    per: str | None = None
+    timezone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +53,13 @@ class Changed:
 
     :param place: bucket and measurement of the rows; None where the ledger does not know it
     :param receipts: of these windows, in order
+    :param partitions: that hold one of them, and of which every window is COMMITTED
     """
 
     pipeline: str
     place: tuple[str, str | None] | None
     receipts: Sequence[Receipt]
+    partitions: Sequence[Interval]
 
 
 def announce(ledger_bucket: str, made: Sequence[Made], run: RunInfo) -> Steps[list[Changed]]:
@@ -72,15 +80,47 @@ def announce(ledger_bucket: str, made: Sequence[Made], run: RunInfo) -> Steps[li
     ]
     author = _author(run)
     found = yield from gather(*queries)
-    changed = [
-        Changed(pipeline=one.pipeline, place=_place(one, newest), receipts=receipts)
-        for one, windows in zip(made, found, strict=True)
-        if (receipts := [known.receipt for known in windows if _is_news(known, run, author)])
-    ]
+    changed: list[Changed] = []
+    for one, windows in zip(made, found, strict=True):
+        receipts = [known.receipt for known in windows if _is_news(known, run, author)]
+        if receipts:
+            stored_spec = newest.get(one.pipeline)
+            partitions = yield from _partitions(ledger_bucket, one, stored_spec, receipts)
+            changed.append(
+                Changed(
+                    pipeline=one.pipeline,
+                    place=_place(one, stored_spec),
+                    receipts=receipts,
+                    partitions=partitions,
+                )
+            )
     lines = [line for one in changed for line in encode_announced(one.receipts, author)]
     if lines:
         yield from ask(Write(ledger_bucket, lines))
     return changed
+
+
+def _partitions(
+    ledger_bucket: str, made: Made, stored: StoredSpec | None, receipts: Sequence[Receipt]
+) -> Steps[list[Interval]]:
+    """The partitions of some windows, without those of which a window is not COMMITTED yet: its run will tell."""
+    if made.per is None:
+        return [receipt.window for receipt in receipts]
+    grid = _grid_of_partitions(made.per, made.timezone, stored)
+    touched = sorted({grid.window_at(receipt.window.start) for receipt in receipts})
+    query = KnownWindows(ledger_bucket, made.pipeline, made.stage, Interval.spanning(touched))
+    known = yield from ask(query)
+    done = [one.receipt.window for one in known if one.receipt.is_committed]
+    waiting = set(missing(touched, done))
+    return [one for one in touched if one not in waiting]
+
+
+def _grid_of_partitions(per: str, timezone: str, stored: StoredSpec | None) -> Grid:
+    if stored is None or stored.is_script:
+        return Grid.of(per, "0s", timezone)
+    grid = stored.rollup().grid.grid()
+    # days begin when days of the pipeline do; hours that begin later than the clock's say nothing of days
+    return Grid.of(per, grid.offset if grid.is_calendar else "0s", grid.timezone)
 
 
 def _is_news(known: KnownWindow, run: RunInfo, author: str) -> bool:
@@ -113,8 +153,7 @@ def _starts(made: Made, stored: StoredSpec | None) -> Interval:
     return Interval(made.interval.start - length - CLOCK_CHANGE, made.interval.stop)
 
 
-def _place(made: Made, newest: Mapping[str, StoredSpec]) -> tuple[str, str | None] | None:
-    stored = newest.get(made.pipeline)
+def _place(made: Made, stored: StoredSpec | None) -> tuple[str, str | None] | None:
     if stored is None or made.stage != ROLLUP:
         return None
     return stored.place or (str(stored.values["target_bucket"]), None)
