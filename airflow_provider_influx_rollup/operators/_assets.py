@@ -43,9 +43,8 @@ class AssetStageOperator(InfluxStageOperator):
         kept = [one for one in given if one != AUTO] if self.tells else outlets
         super().__init__(outlets=kept, **kwargs)
         self.partitions = partitions
-        is_length = not isinstance(partitions, bool)
         #: of a partition; None: each window is one
-        self.partition_length = Duration.of(partitions).to_flux() if is_length else None
+        self.partition_length = None if isinstance(partitions, bool) else Duration.of(partitions).to_flux()
 
     def asset_uris(self) -> Sequence[str]:
         """The assets of what the stage writes, as far as its own parameters name them."""

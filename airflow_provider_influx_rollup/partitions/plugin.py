@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
@@ -19,5 +19,5 @@ class PartitionsPlugin(AirflowPlugin):
     """Mappers and windows over the grids of rollups."""
 
     name = "influx_rollup_partitions"
-    partition_mappers: ClassVar[list[Any]] = MAPPERS
-    windows: ClassVar[list[Any]] = WINDOWS
+    partition_mappers = MAPPERS
+    windows = WINDOWS

@@ -14,6 +14,7 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_influx_rollup import operators
+from airflow_provider_influx_rollup.airflow_compat import has_partitions
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]
@@ -39,6 +40,8 @@ def all_operators() -> dict[str, Any]:
 
 @pytest.mark.parametrize("block", blocks())
 def test_block_of_a_page_is_accepted_when_a_dag_has_it(block: str) -> None:
+    if "partitions" in block and not has_partitions():
+        pytest.skip("Airflow 3.3 and later have partitions that tasks name")
     # some blocks have a DAG of their own, in this one
     with DAG("shown", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
         exec(block, all_operators())  # noqa: S102 - the pages are ours
