@@ -5,7 +5,6 @@ import inspect
 import json
 import re
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,13 +116,6 @@ def test_parameters_exist_when_an_example_gives_them(block: Block) -> None:
         if keyword.arg and keyword.arg not in all_parameters(OPERATORS[call.func.id])
     ]
     assert unknown == []
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))
-def test_targets_exist_when_a_page_links_to_them(page: Path) -> None:
-    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text())
-    relative = [link for link in links if "://" not in link and not link.startswith("mailto:")]
-    assert [link for link in relative if not (page.parent / link).exists()] == []
 
 
 def test_every_error_has_its_row_when_on_call_reads_the_table() -> None:
