@@ -135,6 +135,14 @@ _CONFIG: dict[str, Any] = {
                 example="prod",
                 since="0.3.0",
             ),
+            "page_connections": _option(
+                "string",
+                None,
+                "Connections that the windows page offers to users who may read them, separated by commas. Where it is not "
+                "set: all connections of the types influx_rollup and influxdb in Airflow's database.",
+                example="influx_rollup_default,influx_eu",
+                since="0.3.0",
+            ),
             "bare_flux_values": _option(
                 "string",
                 "refuse",

@@ -67,6 +67,12 @@ def chosen_environment() -> str | None:
     return conf.get(SECTION, "environment", fallback=None) or None
 
 
+def page_connections() -> list[str]:
+    """``[influx_rollup] page_connections``: ids that the windows page offers; empty: it finds them itself."""
+    text = conf.get(SECTION, "page_connections", fallback=None) or ""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def takes_bare_words() -> bool:
     """Whether ``{{ x }}`` in Flux may put a single word: ``[influx_rollup] bare_flux_values = words``.
 

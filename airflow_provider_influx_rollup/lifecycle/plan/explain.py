@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -75,18 +75,40 @@ def explain_rollups(
     :param types: type of each field of the raw points; None when no server was asked: fields that are not named are told
         as the globs that stand for them, and all are taken for numbers
     """
+    specs = lifecycle.specs()
+    windows = {spec.pipeline_name: last_window(spec.grid.grid(), now) for spec in specs}
+    tiers = zip(specs, lifecycle.tiers, strict=True)
+    native = {spec.pipeline_name for spec, tier in tiers if tier.options().is_native}
+    return explain_chain(specs, windows, types, native)
+
+
+def explain_chain(
+    specs: Sequence[RollupSpec],
+    windows: Mapping[str, Interval],
+    types: Mapping[str, str] | None = None,
+    native: Collection[str] = (),
+) -> list[ExplainedRollup]:
+    """Tell rollups that are made of each other, each by one of its windows.
+
+    :param specs: the first reads raw points, and each other one the one before
+    :param windows: by the pipeline's name; a pipeline without one is not told of
+    :param types: as ``explain_rollups``
+    :param native: names of pipelines that tasks of InfluxDB compute
+    """
     told: list[ExplainedRollup] = []
     rules: AggregateRules | TierRules
     below: RollupSpec | None = None
     known = types
-    for spec, tier in zip(lifecycle.specs(), lifecycle.tiers, strict=True):
+    for spec in specs:
         if below is None:
             rules = spec.rules()
             known = _assumed(rules) if types is None else types
         else:
             rules = TierRules(spec.rules(), below.rules(), below.pipeline_name)
-        job = _last_job(spec, rules, known or {}, now)
-        told.append(_explained(job, below, known or {}, is_native=tier.options().is_native))
+        window = windows.get(spec.pipeline_name)
+        if window is not None:
+            job = _job_of(spec, rules, known or {}, window)
+            told.append(_explained(job, below, known or {}, is_native=spec.pipeline_name in native))
         known = {column.name: column.field_type for column in _columns(rules, known or {})}
         below = spec
     return told
@@ -106,10 +128,9 @@ def _columns(rules: AggregateRules | TierRules, types: Mapping[str, str]) -> Seq
     return rules.select({name: kind for name, kind in types.items() if rules.names_for(name)}).columns
 
 
-def _last_job(
-    spec: RollupSpec, rules: AggregateRules | TierRules, types: Mapping[str, str], now: datetime
+def _job_of(
+    spec: RollupSpec, rules: AggregateRules | TierRules, types: Mapping[str, str], window: Interval
 ) -> RollupBlock:
-    window = last_window(spec.grid.grid(), now)
     selection = rules.select({name: kind for name, kind in types.items() if rules.names_for(name)})
     return job_of(spec, (window,), selection, Ownership(Claim.of(spec)))
 

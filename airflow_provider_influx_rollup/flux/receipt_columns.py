@@ -1,0 +1,94 @@
+"""Single fields of the receipts of many pipelines at once, as columns: what a look at very many windows needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from airflow_provider_influx_rollup.flux import literals
+from airflow_provider_influx_rollup.flux.ledger_rows import chain, is_any, pivoted, records_of
+from airflow_provider_influx_rollup.flux.query import ArrowQuery, LedgerQuery
+from airflow_provider_influx_rollup.ledger.codec import CLAIM_FIELDS, RECEIPT_MEASUREMENT, state_of
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.ledger.text_columns import TextColumn, text_columns
+from airflow_provider_influx_rollup.windows.all_time import EVER
+from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from airflow_provider_influx_rollup.archive.annotated_rows import Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptTexts(ArrowQuery[Mapping[str, TextColumn]]):
+    """A text of each receipt whose window starts in an interval, by pipeline; one without any is left out.
+
+    :param pipelines: at least one
+    :param name: of the field
+    :param usual: by pipeline, the value that is not told of: the storage engine leaves it out
+    """
+
+    ledger_bucket: str
+    pipelines: Sequence[str]
+    stage: str
+    starts: Interval
+    name: str
+    usual: Mapping[str, str] = field(default_factory=dict)
+
+    def flux(self) -> str:
+        chosen = [is_any("stage", [self.stage]), is_any("_field", [self.name])]
+        return chain(
+            *records_of(self.ledger_bucket, self.starts, RECEIPT_MEASUREMENT, *chosen, self._wanted()),
+            '|> keep(columns: ["_time", "_value", "pipeline"])',
+        )
+
+    def _wanted(self) -> str:
+        if not self.usual:
+            return is_any("pipeline", self.pipelines)
+        return " or ".join(
+            f"(r.pipeline == {literals.string(one)} and r._value != {literals.string(self.usual[one])})"
+            for one in self.pipelines
+        )
+
+    def read(self, tables: list[pa.Table]) -> Mapping[str, TextColumn]:
+        return text_columns(tables)
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedOfStage(LedgerQuery[list[tuple[str, Interval]]]):
+    """The COMMITTED windows of a stage that start in an interval: pipeline and window."""
+
+    ledger_bucket: str
+    stage: str
+    starts: Interval
+
+    def flux(self) -> str:
+        chosen = is_any("stage", [self.stage]), is_any("_field", ("state", "stop_ns", *CLAIM_FIELDS))
+        return pivoted(self.ledger_bucket, self.starts, RECEIPT_MEASUREMENT, *chosen)
+
+    def read(self, rows: Sequence[Row]) -> list[tuple[str, Interval]]:
+        return [
+            (row["pipeline"], Interval(row["_time"], from_ns(row["stop_ns"])))
+            for row in rows
+            if state_of(row) is State.COMMITTED
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class LastDag(LedgerQuery[str | None]):
+    """The DAG that wrote the newest receipt of a pipeline that names one; None when none does."""
+
+    ledger_bucket: str
+    pipeline: str
+
+    def flux(self) -> str:
+        chosen = is_any("pipeline", [self.pipeline]), is_any("_field", ["dag_id"])
+        records = records_of(self.ledger_bucket, EVER, RECEIPT_MEASUREMENT, *chosen)
+        return chain(
+            *records, '|> filter(fn: (r) => r._value != "")', "|> last()", '|> keep(columns: ["_value"])'
+        )
+
+    def read(self, rows: Sequence[Row]) -> str | None:
+        return next((row["_value"] for row in rows), None)

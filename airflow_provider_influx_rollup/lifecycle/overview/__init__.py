@@ -1,0 +1,1 @@
+"""What the windows page of Airflow's UI shows."""

@@ -1,0 +1,73 @@
+"""The plugin that brings the windows page into Airflow's UI. Every Airflow process imports it, so that it loads little."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow.plugins_manager import AirflowPlugin
+
+from airflow_provider_influx_rollup.airflow_compat import conf
+
+NAME = "InfluxDB windows"
+PREFIX = "/influx-rollup"
+IS_THREE = find_spec("airflow.api_fastapi") is not None
+
+
+class _WhenServed:
+    """A list of a plugin that only web servers ask for, and that is made when one asks.
+
+    :param make: makes it, with what it has to import
+    """
+
+    def __init__(self, make: Callable[[], list[dict[str, Any]]]) -> None:
+        self._make = cache(make)
+
+    def __get__(self, instance: object, owner: type) -> list[dict[str, Any]]:
+        return self._make()
+
+
+def _apps_of_three() -> list[dict[str, Any]]:
+    if not IS_THREE:
+        return []
+    from airflow_provider_influx_rollup.page.fastapi_app import make_app
+
+    return [{"app": make_app(_root_of_three()), "url_prefix": PREFIX, "name": NAME}]
+
+
+def _links_of_three() -> list[dict[str, Any]]:
+    if not IS_THREE:
+        return []
+    return [
+        {
+            "name": NAME,
+            "href": f"{_root_of_three()}{PREFIX[1:]}/",
+            "destination": "nav",
+            "category": "browse",
+            "url_route": "influx-rollup-windows",
+        }
+    ]
+
+
+def _root_of_three() -> str:
+    return urlsplit(str(conf.get("api", "base_url", fallback=""))).path.rstrip("/") + "/"
+
+
+def _views_of_two() -> list[dict[str, Any]]:
+    if IS_THREE:
+        return []
+    from airflow_provider_influx_rollup.page.flask_view import WindowsView
+
+    return [{"name": NAME, "category": "Browse", "view": WindowsView()}]
+
+
+class WindowsPagePlugin(AirflowPlugin):
+    """Registered in the provider's metadata."""
+
+    name = "influx_rollup_windows"
+    fastapi_apps = _WhenServed(_apps_of_three)
+    external_views = _WhenServed(_links_of_three)
+    appbuilder_views = _WhenServed(_views_of_two)
