@@ -201,12 +201,35 @@ def _verify(request: Request, server: PageServer) -> dict[str, Any]:
     return server.drive(dirty_windows(spec, interval, server.client.now))
 
 
+def _lateness(request: Request, server: PageServer) -> dict[str, Any]:
+    """How late the points of a pipeline were, and which setting would have caught them."""
+    from airflow_provider_influx_rollup.lifecycle.lateness.lateness import LatenessSpec, report_lateness
+
+    spec = _spec(request, _specs(server), server)
+    if spec.source_tier is not None:
+        told = "what is late for a tier was late for the tier below, which a report is about"
+        return {"rows": [], "notes": [told]}
+    asked = LatenessSpec(pipelines=(spec.pipeline_name,), ledger_bucket=server.ledger_bucket)
+    report = report_lateness(asked, _interval(request, server), server.client.now())
+    return server.drive(report).as_json()
+
+
+def _silent(request: Request, server: PageServer) -> dict[str, Any]:
+    """Series of a pipeline's source that have stopped."""
+    from airflow_provider_influx_rollup.lifecycle.overview.silent import silent_series
+
+    spec = _spec(request, _specs(server), server)
+    return server.drive(silent_series(spec, server.client.now()))
+
+
 ANSWERS: Mapping[str, Callable[[Request, PageServer], dict[str, Any]]] = {
     "pipelines": _pipelines,
     "grid": _grid,
     "window": _window,
     "plan": _plan,
     "verify": _verify,
+    "lateness": _lateness,
+    "silent": _silent,
 }
 
 

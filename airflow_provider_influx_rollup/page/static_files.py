@@ -6,7 +6,7 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
-MIME_TYPES = {"windows.js": "text/javascript; charset=utf-8", "windows.css": "text/css; charset=utf-8"}
+MIME_TYPES = {"windows.js": "text/javascript; charset=utf-8", "windows-style.css": "text/css; charset=utf-8"}
 HTML = "text/html; charset=utf-8"
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
