@@ -116,7 +116,7 @@ def _pipelines(request: Request, server: PageServer) -> dict[str, Any]:  # noqa:
 
 def _grid(request: Request, server: PageServer) -> dict[str, Any]:
     from airflow_provider_influx_rollup.lifecycle.overview.heat_map import heat_map, rows_of
-    from airflow_provider_influx_rollup.lifecycle.overview.look import look_at_windows
+    from airflow_provider_influx_rollup.lifecycle.overview.overview import look_at_windows
 
     now = server.client.now()
     interval = _interval(request, server)

@@ -26,7 +26,7 @@ class _WhenServed:
     def __init__(self, make: Callable[[], list[dict[str, Any]]]) -> None:
         self._make = cache(make)
 
-    def __get__(self, instance: object, owner: type) -> list[dict[str, Any]]:
+    def __get__(self, _instance: object, _owner: type) -> list[dict[str, Any]]:
         return self._make()
 
 

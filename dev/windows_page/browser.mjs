@@ -28,6 +28,8 @@ try {
   page.on("console", (said) => said.type() === "error" && found.errors.push(`${said.text()} ${said.location().url}`));
   page.on("request", (asked) => new URL(asked.url()).origin !== new URL(site).origin && !asked.url().startsWith("data:") && found.foreign.push(asked.url()));
   await signIn(page);
+  // what Airflow's own page says is not ours
+  await page.goto("about:blank");
   found.errors.length = found.foreign.length = 0;
 
   await page.goto(`${site}/influx-rollup/?${new URLSearchParams({ ledger: scene.ledger })}`);
@@ -98,6 +100,12 @@ try {
     await page.goto(`${site}/influx-rollup/?${new URLSearchParams({ ledger: scene.many, last: "1y" })}`);
     await drawn(page);
     found.facts.many = await page.locator(".status").textContent();
+    found.drawn_ms = await page.evaluate(async () => {
+      const named = (name) => performance.getEntriesByName(name)[0]?.duration;
+      while (named("influx-rollup-drawn") === undefined) await new Promise(requestAnimationFrame);
+      const grids = performance.getEntriesByType("resource").filter((one) => one.name.includes("/grid?"));
+      return { draw: named("influx-rollup-drawn"), server: grids[0].duration };
+    });
   }
 } finally {
   await context.close();

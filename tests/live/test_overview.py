@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.ledger.codec import encode_claims, encode_re
 from airflow_provider_influx_rollup.ledger.purges import PURGED, PurgeMark, encode_mark
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
-from airflow_provider_influx_rollup.lifecycle.overview.look import look_at_windows, windows_touched
+from airflow_provider_influx_rollup.lifecycle.overview.overview import look_at_windows, windows_touched
 from airflow_provider_influx_rollup.lifecycle.overview.page_state import STATES, PageState
 from airflow_provider_influx_rollup.lifecycle.overview.unfinished import failed_windows, unfinished
 from airflow_provider_influx_rollup.lifecycle.overview.window_story import window_story

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.ledger.codec import encode_incomplete, encode_receipts
+from airflow_provider_influx_rollup.ledger.purges import PURGED, PurgeMark, encode_mark
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
-from airflow_provider_influx_rollup.ledger.purges import PURGED, PurgeMark, encode_mark
 from airflow_provider_influx_rollup.lifecycle.ledger.history import read_receipts
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
@@ -72,7 +72,11 @@ def fill(client: InfluxClient, prefix: str, now: datetime | None = None) -> Page
             ledger_bucket=ledger,
         )
         tier = replace(
-            base, source_bucket=hourly, target_bucket=daily, grid=GridSpec("1d"), source_tier=base.pipeline_name
+            base,
+            source_bucket=hourly,
+            target_bucket=daily,
+            grid=GridSpec("1d"),
+            source_tier=base.pipeline_name,
         )
         # each one is a day behind the one before, and one has a hole
         done = Interval(span.start, midnight - timedelta(days=number))

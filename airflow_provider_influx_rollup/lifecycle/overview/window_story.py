@@ -16,7 +16,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import 
 from airflow_provider_influx_rollup.lifecycle.archive_files.place import folder_of_id
 from airflow_provider_influx_rollup.lifecycle.ledger.history import read_history
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
-from airflow_provider_influx_rollup.lifecycle.overview.look import earlier_by_an_archive
+from airflow_provider_influx_rollup.lifecycle.overview.overview import earlier_by_an_archive
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import parents_of
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.plan.explain import ExplainedRollup, explain_chain

@@ -6,6 +6,7 @@ from airflow_provider_influx_rollup.get_provider_info import get_provider_info
 from airflow_provider_influx_rollup.settings import (
     RollupSettings,
     default_deferrable,
+    page_connections,
     read_settings,
     takes_bare_words,
 )
@@ -56,5 +57,6 @@ def test_documented_defaults_are_the_real_ones_when_nothing_is_set() -> None:
     documented = {name: option["default"] for name, option in options.items()}
     assert (documented.pop("default_deferrable"), documented.pop("environment")) == (None, None)
     assert (documented.pop("bare_flux_values"), takes_bare_words()) == ("refuse", False)
+    assert (documented.pop("page_connections"), page_connections()) == (None, [])
     real = {name: str(getattr(RollupSettings(), name)) for name in RollupSettings.__slots__}
     assert documented == real

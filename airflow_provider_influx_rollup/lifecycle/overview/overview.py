@@ -33,7 +33,7 @@ MAX_PER_QUERY = 100
 LONGEST_ARCHIVE = timedelta(days=367)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Columns:
     """Fields of the receipts, by pipeline."""
 
@@ -104,7 +104,9 @@ def _columns(specs: Mapping[str, RollupSpec], ledger_bucket: str, starts: Interv
     names = list(specs)
     usual = {name: spec.spec_hash() for name, spec in specs.items()}
     nothing = dict.fromkeys(names, "")
-    parts: list[dict[str, TextColumn]] = [{}, {}, {}, {}, {}]
+    states, other_hashes, claimed_by, committed_by, incomplete = parts = [
+        dict[str, TextColumn]() for _ in range(5)
+    ]
     for first in range(0, len(names), MAX_PER_QUERY):
         some = names[first : first + MAX_PER_QUERY]
         asked = [
@@ -125,7 +127,13 @@ def _columns(specs: Mapping[str, RollupSpec], ledger_bucket: str, starts: Interv
         ]
         for part, answer in zip(parts, (yield from gather(*asked)), strict=True):
             part.update(answer)
-    return _Columns(*parts)
+    return _Columns(
+        states=states,
+        other_hashes=other_hashes,
+        claimed_by=claimed_by,
+        committed_by=committed_by,
+        incomplete=incomplete,
+    )
 
 
 def _buckets(specs: Mapping[str, RollupSpec]) -> Steps[Mapping[str, Bucket | None]]:
