@@ -121,6 +121,12 @@ _CONFIG: dict[str, Any] = {
                 "The most rows that a query of a DAG may return; 0: any number.",
                 since="0.2.0",
             ),
+            "profile_queries": _option(
+                "boolean",
+                "False",
+                "Whether Flux's profiler tells how much memory each query took: the metric query_memory_bytes.",
+                since="0.3.0",
+            ),
             "default_deferrable": _option(
                 "boolean",
                 None,

@@ -23,6 +23,7 @@ class RollupSettings:
     :param max_rows_per_read: the most rows that one read brings into the worker
     :param max_query_seconds: longest time that one query may run; 0: any
     :param max_query_rows: most rows that a query of a user may return; 0: any
+    :param profile_queries: whether Flux's profiler tells how much memory each query took
     """
 
     ledger_bucket: str = DEFAULT_LEDGER_BUCKET
@@ -33,6 +34,7 @@ class RollupSettings:
     max_rows_per_read: int = 5_000_000
     max_query_seconds: float = 0.0
     max_query_rows: int = 1_000_000
+    profile_queries: bool = False
 
 
 _DEFAULTS = RollupSettings()
@@ -52,6 +54,7 @@ def read_settings() -> RollupSettings:
         max_rows_per_read=conf.getint(SECTION, "max_rows_per_read", fallback=_DEFAULTS.max_rows_per_read),
         max_query_seconds=_number("max_query_seconds", _DEFAULTS.max_query_seconds),
         max_query_rows=conf.getint(SECTION, "max_query_rows", fallback=_DEFAULTS.max_query_rows),
+        profile_queries=conf.getboolean(SECTION, "profile_queries", fallback=_DEFAULTS.profile_queries),
     )
 
 

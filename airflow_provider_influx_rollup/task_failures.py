@@ -65,6 +65,15 @@ def seconds_of_event(event: Mapping[str, Any] | None) -> float:
     return float(seconds) if isinstance(seconds, int | float) else 0.0
 
 
+def requests_of_event(event: Mapping[str, Any] | None) -> dict[str, int]:
+    """What the verb has asked of InfluxDB in the triggerer; nothing when the event does not say so, as those of 0.2.
+
+    :param event: what a trigger fired
+    """
+    requests = event.get("requests") if isinstance(event, Mapping) else None
+    return dict(requests) if isinstance(requests, Mapping) else {}
+
+
 def _raise_again(name: str, message: str, *, permanent: bool) -> None:
     what = f"{name}: {message}"
     if permanent:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from contextvars import copy_context
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from airflow_provider_influx_rollup.client.retry import giving_up_after
 from airflow_provider_influx_rollup.client.task_actions import TASK_ACTIONS
+from airflow_provider_influx_rollup.client.tracing import WindowSpans, step_span
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.flux.query import ArrowQuery, DigestQuery, RowsQuery
 from airflow_provider_influx_rollup.flux.write_points import FluxPoint, write_queries
@@ -95,6 +96,7 @@ class _Run(Generic[Result]):
     def __init__(self, steps: Steps[Result]) -> None:
         self._steps = steps
         self._error: Exception | None = None
+        self.windows = WindowSpans()
         self.answer: Any = None
         self.result: Result
 
@@ -103,9 +105,13 @@ class _Run(Generic[Result]):
             while True:
                 answer, error = self.answer, self._error
                 self.answer = self._error = None
-                yield self._steps.send(answer) if error is None else self._steps.throw(error)
+                step = self._steps.send(answer) if error is None else self._steps.throw(error)
+                self.windows.follow()
+                yield step
         except StopIteration as end:
             self.result = end.value
+        finally:
+            self.windows.end()
 
     @contextmanager
     def answering(self) -> Iterator[None]:
@@ -158,11 +164,12 @@ async def adrive(
                 elif isinstance(step, Sleep):
                     await asyncio.sleep(step.seconds)
                 else:
-                    run.answer = await loop.run_in_executor(
-                        _threads(), _act_until, abandoned, step, client, actions
-                    )
+                    # in a copy of what is set here, such as whose requests are counted
+                    acting = partial(copy_context().run, _act_until, abandoned, step, client, actions)
+                    run.answer = await loop.run_in_executor(_threads(), acting)
     finally:
         abandoned.set()
+        run.windows.end()
         steps.close()
     return run.result
 
@@ -185,7 +192,8 @@ def _act_alone(step: Step[Any], client: InfluxClient, actions: Actions) -> Any:
     if action is None:
         message = f"{type(step).__name__} is not a step that this driver knows"
         raise TypeError(message)
-    return action(client, step)
+    with step_span(step):
+        return action(client, step)
 
 
 def _gather(step: Gather[Any], client: InfluxClient, actions: Actions) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from airflow_provider_influx_rollup.archive.annotated_csv import BlockSplitter, Doubts
@@ -23,6 +24,7 @@ from airflow_provider_influx_rollup.client.hex_texts import (
 )
 from airflow_provider_influx_rollup.client.influxql import InfluxQL
 from airflow_provider_influx_rollup.client.other_servers import error_of_ping, error_of_version
+from airflow_provider_influx_rollup.client.profiler import profiled_request, without_profile
 from airflow_provider_influx_rollup.client.requests import Request
 from airflow_provider_influx_rollup.client.responses import error_of_text
 from airflow_provider_influx_rollup.client.retry import call_with_retries
@@ -361,7 +363,8 @@ class InfluxClient:
         """The decoded answer of a query, with the carriage returns that its CSV loses."""
 
         def asked(text: str) -> Request:
-            return requests.query_request(self._settings.org, text, extern=extern, now=now)
+            request = partial(requests.query_request, self._settings.org, extern=extern, now=now)
+            return profiled_request(text, request) if self._settings.profiles_queries else request(text)
 
         def run(text: str) -> tuple[Result, Doubts]:
             def decoder(make_error: Callable[[str], InfluxError]) -> Decoder[tuple[Result, Doubts]]:
@@ -387,7 +390,7 @@ class InfluxClient:
     ) -> Result:
         def attempt() -> Result:
             decoder = make_decoder(lambda text: error_of_text(request, text))
-            for piece in self._transport.stream(request):
+            for piece in without_profile(request, self._transport.stream(request)):
                 decoder.feed(piece)
             return decoder.close()
 

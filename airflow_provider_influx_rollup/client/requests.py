@@ -34,6 +34,7 @@ class Request:
 
     :param path: the path with its query string, after the server's URL
     :param expected: the statuses that mean success
+    :param is_profiled: whether the answer ends with a profile
     """
 
     kind: RequestKind
@@ -44,6 +45,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     expected: frozenset[int] = frozenset({200})
     needs_token: bool = True
+    is_profiled: bool = False
 
 
 def query_request(

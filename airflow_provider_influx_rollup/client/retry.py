@@ -14,6 +14,7 @@ import tenacity
 from tenacity.stop import stop_base
 
 from airflow_provider_influx_rollup.client.responses import RetryAfter
+from airflow_provider_influx_rollup.client.tally import tally
 from airflow_provider_influx_rollup.exceptions import (
     InfluxError,
     InfluxUnavailable,
@@ -109,6 +110,7 @@ def _error(state: tenacity.RetryCallState) -> BaseException:
 
 
 def _log_wait(state: tenacity.RetryCallState) -> None:
+    tally().add(retries=1)
     logger.warning(
         "Try %d: %s Next try in %.1f s.", state.attempt_number, _error(state), state.upcoming_sleep
     )

@@ -32,6 +32,7 @@ class ClientSettings:
     :param deadline_seconds: no try of a request starts later than this after its first try
     :param max_query_seconds: longest time that one query may run before it is cancelled; None: any
     :param max_query_rows: most rows that a query of a user may return as rows; None: any
+    :param profiles_queries: whether Flux's profiler tells how much memory each query took
     :raises ConfigurationError: when the URL or the proxy's is not http(s)://host, the URL holds a user or password, or the
         pool is too large
     """
@@ -49,6 +50,7 @@ class ClientSettings:
     deadline_seconds: float = 60.0
     max_query_seconds: float | None = None
     max_query_rows: int | None = None
+    profiles_queries: bool = False
 
     def __post_init__(self) -> None:
         try:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.client.responses import error_of_answer
 from airflow_provider_influx_rollup.client.server_clock import ServerClock
+from airflow_provider_influx_rollup.client.tally import tally
 from airflow_provider_influx_rollup.client.time_limit import TimeLimit
 from airflow_provider_influx_rollup.client.tls import error_of_tls, require_readable_authorities
+from airflow_provider_influx_rollup.client.tracing import RequestSpan, request_span
 from airflow_provider_influx_rollup.exceptions import (
     ConfigurationError,
     InfluxError,
@@ -72,7 +74,11 @@ class Transport:
         :raises InfluxError: as the status and the text say; nothing is tried again but a 401 with a fresh token
         """
         limit = TimeLimit(request, self._settings.max_query_seconds)
-        with self._open(request, self._bulk_pool if is_bulk else self._pool, limit) as (answer, token):
+        with self._open(request, self._bulk_pool if is_bulk else self._pool, limit) as (
+            answer,
+            token,
+            span,
+        ):
             if answer.status not in request.expected:
                 body = answer.read(MAX_ERROR_BYTES, decode_content=True)
                 shown = body.replace(token.encode(), HIDDEN.encode()) if token else body
@@ -82,6 +88,8 @@ class Transport:
                 raise InfluxTruncated(what, fix="let the proxy use HTTP/1.1 with chunked answers")
             for piece in _pieces(answer):
                 limit.require_left()
+                span.received += len(piece)
+                tally().add(received=len(piece))
                 yield piece
 
     def headers_of(self, request: Request) -> Mapping[str, str]:
@@ -90,40 +98,45 @@ class Transport:
         :raises InfluxError: as ``stream``
         """
         limit = TimeLimit(request, self._settings.max_query_seconds)
-        with self._open(request, self._pool, limit) as (answer, _):
+        with self._open(request, self._pool, limit) as (answer, _, _span):
             if answer.status not in request.expected:
                 raise error_of_answer(request, answer.status, answer.headers, b"")
             answer.drain_conn()
             return dict(answer.headers)
 
     @contextmanager
-    def _open(self, request: Request, pool: Any, limit: TimeLimit) -> Iterator[tuple[BaseHTTPResponse, str]]:
+    def _open(
+        self, request: Request, pool: Any, limit: TimeLimit
+    ) -> Iterator[tuple[BaseHTTPResponse, str, RequestSpan]]:
         if self._is_closed:
             what = f"{request.about} was not sent: its client is closed"
             raise InfluxRejected(what, written="nothing by this request", fix="make a new client")
-        with self._errors_of(request, limit):
+        with request_span(request, self._settings.url) as span, self._errors_of(request, limit):
             token = self._token(is_refused=False) if request.needs_token else ""
-            answer = self._send(request, token, pool, limit)
+            answer = self._send(request, token, pool, limit, span)
             try:
                 if answer.status == 401 and request.needs_token:
                     fresh = self._token(is_refused=True)
                     if fresh != token:
                         answer.close()
                         token = fresh
-                        answer = self._send(request, token, pool, limit)
-                yield answer, token
+                        answer = self._send(request, token, pool, limit, span)
+                yield answer, token, span
                 answer.release_conn()
             finally:
                 # does nothing to a connection that went back to the pool; drops one with unread bytes
                 answer.close()
 
-    def _send(self, request: Request, token: str, pool: Any, limit: TimeLimit) -> BaseHTTPResponse:
+    def _send(
+        self, request: Request, token: str, pool: Any, limit: TimeLimit, span: RequestSpan
+    ) -> BaseHTTPResponse:
         from urllib3.util import Timeout
 
         encoding = "gzip" if self._settings.compresses else "identity"
-        headers = {"Accept-Encoding": encoding, **request.headers}
+        headers = {"Accept-Encoding": encoding, **request.headers, **span.headers()}
         if token:
             headers["Authorization"] = f"Token {token}"
+        tally().add(requests=1, sent=len(request.body or b""))
         sent = self.clock.sent()
         answer: BaseHTTPResponse = pool.urlopen(
             request.method,
@@ -140,6 +153,7 @@ class Transport:
             preload_content=False,
             enforce_content_length=True,
         )
+        span.answered(answer.status)
         if answer.status in request.expected:
             # an error may be a proxy's own answer
             self.clock.observe(answer.headers, sent)

@@ -224,6 +224,7 @@ def client_settings(
         deadline_seconds=reading.positive("deadline_seconds", defaults.deadline_seconds),
         max_query_seconds=reading.limit("max_query_seconds", defaults.max_query_seconds),
         max_query_rows=_whole(reading.limit("max_query_rows", defaults.max_query_rows)),
+        profiles_queries=defaults.profile_queries,
     )
 
 

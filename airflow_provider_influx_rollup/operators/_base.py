@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.airflow_compat import (
     AirflowException,
     BaseOperator,
     Context,
-    Stats,
 )
-from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError
+from airflow_provider_influx_rollup.data_interval import run_info
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID, InfluxRollupHook
 from airflow_provider_influx_rollup.lineage.stage import LineageTask
 from airflow_provider_influx_rollup.links.influx import (
@@ -23,7 +23,8 @@ from airflow_provider_influx_rollup.links.influx import (
     InfluxDataLink,
     explorer_url,
 )
-from airflow_provider_influx_rollup.operators._metrics import PREFIX, tell_result
+from airflow_provider_influx_rollup.operators._metrics import tell_result
+from airflow_provider_influx_rollup.operators._observed import Observed, observed
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 from airflow_provider_influx_rollup.triggers.lifecycle_job import stage_result
 
@@ -107,17 +108,29 @@ class InfluxStageOperator(LineageTask, BaseOperator):
         :raises InfluxRollupError: for transient ones, which Airflow retries
         """
         from airflow_provider_influx_rollup.client.driver import ACTIONS, drive
+        from airflow_provider_influx_rollup.client.tally import counting
+        from airflow_provider_influx_rollup.client.tracing import span_facts, stage_span
 
         actions = ACTIONS
         if store is not None:
             from airflow_provider_influx_rollup.stores.actions import actions_with
 
             actions = actions_with(store)
-        with self._measured():
-            client = self.hook.get_conn()
-            self._push_links(context)
-            result = stage_result(drive(make_steps(client.now), client, self._report, actions))
-        tell_result(self.verb, result, is_dry_run=bool(getattr(self, "is_dry_run", False)))
+        with (
+            self._observed() as seen,
+            counting() as counts,
+            stage_span(self.verb, asdict(run_info(context))) as span,
+        ):
+            try:
+                client = self.hook.get_conn()
+                self._push_links(context)
+                result = stage_result(drive(make_steps(client.now), client, self._report, actions))
+                seen.result = result
+                span.add(span_facts(result))
+            finally:
+                seen.requests = counts.as_json()
+        is_dry_run = bool(getattr(self, "is_dry_run", False))
+        tell_result(self.verb, result, is_dry_run=is_dry_run, lateness=self.lateness_of_windows())
         self.lineage_results.append(result)
         return result
 
@@ -174,21 +187,22 @@ class InfluxStageOperator(LineageTask, BaseOperator):
         log("%s", report.message)
 
     @contextmanager
-    def _measured(self, elsewhere_seconds: float = 0.0) -> Iterator[None]:
-        """Time a verb and count how it ended; names hold the verb only, so that they stay few.
+    def _observed(self, elsewhere_seconds: float = 0.0) -> Iterator[Observed]:
+        """Watch a verb that runs here.
 
         :param elsewhere_seconds: how long it has worked in the triggerer
         """
-        began = time.monotonic() - elsewhere_seconds
-        outcome = "failed"
         self._is_running = True
         try:
-            yield
-            outcome = "success"
-        except InfluxRollupError as error:
-            outcome = "failed" if error.permanent else "retryable"
-            raise
+            tell = partial(self.log.info, "%s")
+            with observed(self.verb, tell, elsewhere_seconds=elsewhere_seconds) as seen:
+                yield seen
         finally:
             self._is_running = False
-            Stats.timing(f"{PREFIX}.{self.verb}.duration", timedelta(seconds=time.monotonic() - began))
-            Stats.incr(f"{PREFIX}.{self.verb}.{outcome}")
+
+    def lateness_of_windows(self) -> timedelta:
+        """How long after its stop a window is ready: what the metric of its latency counts from."""
+        from airflow_provider_influx_rollup.windows.duration import Duration
+
+        lateness = getattr(self, "lateness", None)
+        return Duration.of(lateness or "0s", allow_zero=True).timedelta

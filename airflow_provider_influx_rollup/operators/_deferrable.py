@@ -14,6 +14,7 @@ from airflow_provider_influx_rollup.operators._metrics import tell_result
 from airflow_provider_influx_rollup.settings import default_deferrable
 from airflow_provider_influx_rollup.task_failures import (
     failing_by_permanence,
+    requests_of_event,
     result_of_event,
     seconds_of_event,
 )
@@ -82,6 +83,8 @@ class DeferrableVerbOperator(DeferrableStageOperator):
         :param verb: its name in the registry of triggers; default: the stage's
         :raises TaskDeferred: always
         """
+        from airflow_provider_influx_rollup.client.tracing import trace_parent
+
         self.hook.get_conn()  # a missing token or host fails here, before the task is deferred
         self._push_links(context)
         trigger = LifecycleJobTrigger(
@@ -91,6 +94,7 @@ class DeferrableVerbOperator(DeferrableStageOperator):
             run_info=asdict(run_info(context)),
             influx_conn_id=self.influx_conn_id,
             org=self.org,
+            trace_parent=trace_parent(),
         )
         self.defer(trigger=trigger, method_name="execute_complete", timeout=self.execution_timeout)
 
@@ -102,9 +106,10 @@ class DeferrableVerbOperator(DeferrableStageOperator):
         :raises AirflowFailException: for permanent errors
         :raises InfluxRollupError: for transient ones, which Airflow retries
         """
-        with self._measured(seconds_of_event(event)):
-            result = stage_result(result_of_event(event))
-        tell_result(self.verb, result, is_dry_run=False)
+        with self._observed(seconds_of_event(event)) as seen:
+            seen.requests = requests_of_event(event)
+            seen.result = result = stage_result(result_of_event(event))
+        tell_result(self.verb, result, is_dry_run=False, lateness=self.lateness_of_windows())
         self.lineage_results.append(result)
         self.log.info("%s in the triggerer: %s", self.verb, result)
         return self.react(context, result)

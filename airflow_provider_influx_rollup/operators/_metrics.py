@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider_influx_rollup.airflow_compat import Stats
@@ -19,16 +19,20 @@ COUNTERS = {
     "healed": "healed",
     "dirty_total": "dirty",
 }
+#: of the requests to InfluxDB
+COUNTED_REQUESTS = ("requests", "retries", "bytes_sent", "bytes_received")
+QUERY_MEMORY = "query_memory_bytes"
 #: of a pipeline, which is their tag: StatsD without tags has one for all of them, which tells the last one
 GAUGES = ("lag", "pending")
 
 
-def tell_result(verb: str, result: Mapping[str, Any], *, is_dry_run: bool) -> None:
+def tell_result(verb: str, result: Mapping[str, Any], *, is_dry_run: bool, lateness: timedelta) -> None:
     """Count what a stage has done, and tell how far behind its windows are.
 
     :param verb: name of the stage in metrics
     :param result: its small JSON result
     :param is_dry_run: then nothing was done, and nothing is told
+    :param lateness: how long after its stop a window is ready
     """
     if is_dry_run:
         return
@@ -38,6 +42,21 @@ def tell_result(verb: str, result: Mapping[str, Any], *, is_dry_run: bool) -> No
             Stats.incr(f"{PREFIX}.{verb}.{name}", count)
     if result.get("state") == "COMMITTED" and isinstance(result.get("window"), Mapping):
         stop = datetime.fromisoformat(str(result["window"]["stop"]))
-        values = ((datetime.now(UTC) - stop).total_seconds(), len(result.get("left") or ()))
+        behind = datetime.now(UTC) - stop
+        Stats.timing(f"{PREFIX}.{verb}.ready_to_success", max(behind - lateness, timedelta(0)))
+        values = (behind.total_seconds(), len(result.get("left") or ()))
         for name, value in zip(GAUGES, values, strict=True):
             Stats.gauge(f"{PREFIX}.{verb}.{name}", value, tags={"pipeline": str(result.get("pipeline", ""))})
+
+
+def tell_requests(verb: str, requests: Mapping[str, int]) -> None:
+    """Count what a stage has asked of InfluxDB.
+
+    :param verb: name of the stage in metrics
+    :param requests: counts by the names of metrics
+    """
+    for name in COUNTED_REQUESTS:
+        if requests.get(name):
+            Stats.incr(f"{PREFIX}.{verb}.{name}", requests[name])
+    if requests.get(QUERY_MEMORY):
+        Stats.gauge(f"{PREFIX}.{verb}.{QUERY_MEMORY}", requests[QUERY_MEMORY])

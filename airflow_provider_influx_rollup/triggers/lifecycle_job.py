@@ -65,6 +65,7 @@ class LifecycleJobTrigger(BaseTrigger):
     :param run_info: who asked, as JSON
     :param influx_conn_id: the connection
     :param org: organisation's name; default: the connection's
+    :param trace_parent: header of the task's span, where there is one
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class LifecycleJobTrigger(BaseTrigger):
         run_info: Mapping[str, Any],
         influx_conn_id: str = DEFAULT_CONN_ID,
         org: str | None = None,
+        trace_parent: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call, unused-ignore]
         self.verb = verb
@@ -83,10 +85,13 @@ class LifecycleJobTrigger(BaseTrigger):
         self.run_info = dict(run_info)
         self.influx_conn_id = influx_conn_id
         self.org = org
+        self.trace_parent = trace_parent
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and arguments."""
         kwargs = {"verb": self.verb, **self.job(), "influx_conn_id": self.influx_conn_id, "org": self.org}
+        if self.trace_parent is not None:
+            kwargs["trace_parent"] = self.trace_parent
         return f"{type(self).__module__}.{type(self).__qualname__}", kwargs
 
     def job(self) -> dict[str, Any]:
@@ -95,19 +100,30 @@ class LifecycleJobTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Drive the verb to its end and fire one event."""
-        from airflow_provider_influx_rollup.client.driver import adrive
+        from airflow_provider_influx_rollup.client.tally import counting
 
         began = time.monotonic()
-        try:
+        with counting() as counts:
+            try:
+                event: dict[str, Any] = {"status": "success", "result": await self._result()}
+            except InfluxRollupError as error:
+                event = error_event(error)
+        event["seconds"] = time.monotonic() - began
+        event["requests"] = counts.as_json()
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call, unused-ignore]
+
+    async def _result(self) -> dict[str, Any]:
+        from airflow_provider_influx_rollup.client.driver import adrive
+        from airflow_provider_influx_rollup.client.tracing import span_facts, stage_span
+
+        with stage_span(self.verb, self.run_info, trace_parent=self.trace_parent) as span:
             client = await InfluxRollupHook(self.influx_conn_id, org=self.org).aget_conn()
             # asks the server where it has not told its time yet: not on the event loop
             await asyncio.to_thread(client.now)
-            result = await adrive(steps_of_verb(self.verb)(self.job(), client.now), client, self._report)
-            event: dict[str, Any] = {"status": "success", "result": stage_result(result)}
-        except InfluxRollupError as error:
-            event = error_event(error)
-        event["seconds"] = time.monotonic() - began
-        yield TriggerEvent(event)  # type: ignore[no-untyped-call, unused-ignore]
+            done = await adrive(steps_of_verb(self.verb)(self.job(), client.now), client, self._report)
+            result = stage_result(done)
+            span.add(span_facts(result))
+        return result
 
     def _report(self, report: Report) -> None:
         log = self.log.warning if report.level == "warning" else self.log.info

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from pytest_mock import MockerFixture
 
-from airflow_provider_influx_rollup.airflow_compat import Stats, TaskDeferred
+from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, Stats, TaskDeferred
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.operators.reconcile import FluxReconcileOperator
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
@@ -22,17 +23,26 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTES = (0, 10, 20, 30, 120, 130)
 
 
+#: of the requests, whose number is not what is looked at here
+OF_REQUESTS = ("requests", "bytes_sent", "bytes_received")
+
+
 class Told:
     """What Airflow was told."""
 
     def __init__(self, mocker: MockerFixture) -> None:
         self.counts: dict[str, int] = {}
         self.gauges: dict[str, tuple[float, Any]] = {}
+        self.times: dict[str, timedelta] = {}
+        self.of_requests: dict[str, int] = {}
         mocker.patch.object(Stats, "incr", self._incr)
         mocker.patch.object(Stats, "gauge", self._gauge)
-        mocker.patch.object(Stats, "timing")
+        mocker.patch.object(Stats, "timing", self.times.__setitem__)
 
     def _incr(self, name: str, count: int = 1) -> None:
+        if name.endswith(OF_REQUESTS):
+            self.of_requests[name] = self.of_requests.get(name, 0) + count
+            return
         self.counts[name] = self.counts.get(name, 0) + count
 
     def _gauge(self, name: str, value: float, *, tags: dict[str, Any]) -> None:
@@ -59,6 +69,7 @@ def wanted(client: InfluxClient, bucket_factory: Callable[[], str]) -> dict[str,
         "every": "1h",
         "aggregates": ["count"],
         "pipeline": "counted",
+        "lateness": "30m",
         "start": START,
         "stop": START + timedelta(hours=3),
     }
@@ -85,6 +96,11 @@ def test_rollup_counts_windows_and_rows_and_tells_its_lag(
     assert lag == pytest.approx((datetime.now(UTC) - wanted["stop"]).total_seconds(), abs=60)
     assert tags == {"pipeline": "counted"}
     assert told.gauges["influx_rollup.rollup.pending"] == (0, tags)
+    assert set(told.of_requests) == {f"influx_rollup.rollup.{name}" for name in OF_REQUESTS}
+    assert all(count > 5 for count in told.of_requests.values())
+    waited = told.times["influx_rollup.rollup.ready_to_success"].total_seconds()
+    # ready half an hour after its stop
+    assert waited == pytest.approx(lag - 1800, abs=60)
 
 
 def test_dry_run_counts_only_its_end(wanted: dict[str, Any], told: Told) -> None:
@@ -105,3 +121,24 @@ def test_reconcile_counts_what_was_wrong(client: InfluxClient, wanted: dict[str,
         "influx_rollup.reconcile.windows": 3,
         "influx_rollup.reconcile.dirty": 1,
     }
+
+
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize("lost", [False, True])
+def test_stage_ends_with_one_line_that_machines_read(
+    wanted: dict[str, Any], mocker: MockerFixture, lost: bool
+) -> None:
+    if lost:
+        wanted["target_bucket"] = "nowhere"
+    operator = FluxRollupOperator(**wanted)
+    said = mocker.patch.object(operator.log, "info")
+    with pytest.raises(AirflowFailException) if lost else nullcontext():
+        operator.execute(make_context())
+    lines = [call.args[-1] for call in said.call_args_list if str(call.args[-1]).startswith("influx_rollup ")]
+    (pairs,) = [dict(pair.split("=") for pair in line.split()[1:]) for line in lines]
+    assert (pairs["stage"], pairs["outcome"]) == ("rollup", "failed" if lost else "success")
+    assert float(pairs["seconds"]) > 0
+    assert int(pairs["requests"]) > 1
+    done = {name: pairs.get(name) for name in ("pipeline", "windows", "rows_in", "start")}
+    expected = {"pipeline": "counted", "windows": "3", "rows_in": "12", "start": "2026-01-01T00:00:00Z"}
+    assert done == (dict.fromkeys(expected) if lost else expected)

@@ -23,6 +23,10 @@ DISTRIBUTIONS = {
     # what the provider brings: its client, and what the client's facets are made with
     "openlineage": "apache-airflow-providers-openlineage",
     "attrs": "apache-airflow-providers-openlineage",
+    "opentelemetry": "opentelemetry-api",
+    "opentelemetry.sdk": "opentelemetry-sdk",
+    "opentelemetry.proto": "opentelemetry-proto",
+    "opentelemetry.exporter.otlp.proto.http": "opentelemetry-exporter-otlp-proto-http",
     "_pytest": "pytest",
     "azure.storage.blob": "azure-storage-blob",
     "azure.core": "azure-storage-blob",

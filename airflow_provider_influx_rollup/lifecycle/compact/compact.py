@@ -20,6 +20,7 @@ from airflow_provider_influx_rollup.lifecycle.compact.spec import Compacted, Com
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.current_window import within
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -66,7 +67,8 @@ def compact(
             waiting.append(window)
             yield from ask(Report(f"Window {window} is younger than min_age={spec.min_age}: it waits"))
             continue
-        one = yield from (_plan_only(spec, window) if dry_run else _compact_window(whole, window))
+        doing = _plan_only(spec, window) if dry_run else _compact_window(whole, window)
+        one = yield from within(window, doing)
         if one is not None:
             done.append(one)
             yield from ask(Report(_told(spec, one, dry_run=dry_run)))

@@ -19,6 +19,7 @@ from airflow_provider_influx_rollup.lifecycle.export.spec import ExportResult, E
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.current_window import within
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import FingerprintPoints
@@ -159,7 +160,7 @@ def export(
     pieces = yield from _pieces(spec, interval)
     yield from going.look()
     for piece in pieces:
-        yield from going.export_piece(piece)
+        yield from within(piece.interval, going.export_piece(piece))
     seconds = (now() - began).total_seconds()
     return ExportResult(
         spec=spec,

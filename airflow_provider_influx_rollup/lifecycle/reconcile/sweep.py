@@ -30,6 +30,7 @@ from airflow_provider_influx_rollup.lifecycle.run.window_errors import is_of_win
 from airflow_provider_influx_rollup.lifecycle.source.retention import horizon, is_too_old, keeps_what_is_lost
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.current_window import within
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
@@ -84,7 +85,7 @@ class Sweep:
         while position < len(windows):
             block = windows[position : position + self.sizer.size()]
             position += len(block)
-            yield from self._do(block)
+            yield from within(Interval.spanning(block), self._do(block))
 
     def _job(self, windows: Block) -> RollupBlock:
         return job_of(self.run.spec, windows, self.plan.types.selection_of(windows), self.plan.ownership)

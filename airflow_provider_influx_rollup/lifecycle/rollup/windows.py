@@ -29,6 +29,7 @@ from airflow_provider_influx_rollup.lifecycle.run.window_errors import is_of_win
 from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
 from airflow_provider_influx_rollup.lifecycle.target.block import weighed_points
 from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.current_window import within
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -152,7 +153,8 @@ class _Work:
         try:
             totals = self.ready.plan.totals if is_whole else None
             is_native = self.options.is_native
-            done = yield from commit_block(job, book, lines, totals, self.now, is_native=is_native)
+            committing = commit_block(job, book, lines, totals, self.now, is_native=is_native)
+            done = yield from within(job.span, committing)
         except InfluxRollupError as error:
             self.torn.update(block)
             self._raise_if_of_the_run(error, block)

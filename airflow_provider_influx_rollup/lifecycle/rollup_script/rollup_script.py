@@ -40,6 +40,7 @@ from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import failures_as_one, is_of_windows
 from airflow_provider_influx_rollup.lifecycle.source.buckets import FIX_TARGET, existing
 from airflow_provider_influx_rollup.steps.ask import ask, gather
+from airflow_provider_influx_rollup.steps.current_window import within
 from airflow_provider_influx_rollup.steps.influx import (
     Bucket,
     CheckWritable,
@@ -197,7 +198,7 @@ def _commit_all(plan: ScriptPlan) -> Steps[list[Receipt]]:
         if window in done:
             continue
         try:
-            done[window] = yield from _commit_window(plan, window)
+            done[window] = yield from within(window, _commit_window(plan, window))
         except InfluxRollupError as error:
             if plan.run.options.fails_fast or not is_of_windows(error) or len(failed) >= MAX_FAILED:
                 raise

@@ -23,6 +23,7 @@ from airflow_provider_influx_rollup.exceptions import (
     WindowsFailed,
 )
 from airflow_provider_influx_rollup.shown import few
+from airflow_provider_influx_rollup.steps.current_window import working_on
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 # the next window would meet them too, and trying it would only add to the load
@@ -85,12 +86,13 @@ def failures_as_one(
 
 @contextmanager
 def about_window(window: Interval, written: str | None = None) -> Iterator[None]:
-    """Let errors that know no window, such as those of a server or a store, name the one that is worked on.
+    """Let errors that know no window, such as those of a server or a store, name the one that is worked on; traces too.
 
     :param written: what was and was not written when an error comes out; None: as the error says
     """
     try:
-        yield
+        with working_on(window):
+            yield
     except InfluxRollupError as error:
         error.window = error.window or window
         error.written = written or error.written

@@ -33,6 +33,7 @@ from airflow_provider_influx_rollup.lifecycle.validate.read import bounded_parts
 from airflow_provider_influx_rollup.lifecycle.validate.result import ValidationResult
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.current_window import within
 from airflow_provider_influx_rollup.steps.influx import (
     Bucket,
     Delete,
@@ -105,7 +106,8 @@ def validate(spec: ValidateSpec, interval: Interval, run: RunInfo, now: Clock) -
     yield from _warm_up(validation)
     points_read = 0
     for stretch in validation.around.stretches:
-        points_read += yield from _validate_stretch(validation, stretch, sorted(wanted[stretch.interval]))
+        judging = _validate_stretch(validation, stretch, sorted(wanted[stretch.interval]))
+        points_read += yield from within(stretch.interval, judging)
     yield from _validate_ahead(validation)
     result = _result(validation, points_read, (now() - began).total_seconds())
     yield from ask(Report(result.table(), level="info" if result.state == "ok" else "warning"))

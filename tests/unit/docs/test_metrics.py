@@ -8,7 +8,12 @@ from importlib import import_module
 
 from airflow_provider_influx_rollup import operators
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
-from airflow_provider_influx_rollup.operators._metrics import COUNTERS, GAUGES
+from airflow_provider_influx_rollup.operators._metrics import (
+    COUNTED_REQUESTS,
+    COUNTERS,
+    GAUGES,
+    QUERY_MEMORY,
+)
 from tests.scenes.doc_blocks import CHECKOUT
 
 ROW = re.compile(r"^\| `(\w+)` \| (`\w+Operator`.*) \|$", re.MULTILINE)
@@ -41,5 +46,6 @@ def test_table_of_metrics_has_every_name() -> None:
     page = (CHECKOUT / "docs/howto/on-call.md").read_text()
     section = page.partition("## Metrics")[2]
     names = set(re.findall(r"^\| `influx_rollup\.<verb>\.(\w+)`(?:, `\.(\w+)`)? \|", section, re.MULTILINE))
-    of_the_end = {"duration", "success", "failed", "retryable"}
-    assert {name for pair in names for name in pair if name} == {*COUNTERS.values(), *GAUGES, *of_the_end}
+    of_the_end = {"duration", "success", "failed", "retryable", "ready_to_success"}
+    known = {*COUNTERS.values(), *GAUGES, *COUNTED_REQUESTS, QUERY_MEMORY, *of_the_end}
+    assert {name for pair in names for name in pair if name} == known
