@@ -10,7 +10,8 @@ from airflow_provider_influx_rollup.assets.uri import is_own
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import is_plain
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.operators._base import AUTO, InfluxStageOperator, is_auto
+from airflow_provider_influx_rollup.operators._base import AUTO, is_auto
+from airflow_provider_influx_rollup.operators._ledger import LedgerStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 from airflow_provider_influx_rollup.windows.duration import Duration, DurationLike
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.announce.announce import Changed, Made
 
 
-class AssetStageOperator(InfluxStageOperator):
+class AssetStageOperator(LedgerStageOperator):
     """Base of the stages whose windows other DAGs can wait for.
 
     :param outlets: ``"auto"``, alone or in a list with others: an asset for each measurement that the stage writes. Its event
@@ -64,6 +65,10 @@ class AssetStageOperator(InfluxStageOperator):
         """
         raise NotImplementedError
 
+    def receipts_bucket(self) -> str:
+        """The bucket of the receipts of its windows."""
+        return str(self.ledger_bucket)
+
     def settle_outlets(self) -> None:
         """Name the assets, when all other parameters are there: Airflow shows them, and knows them before the first run.
 
@@ -88,27 +93,27 @@ class AssetStageOperator(InfluxStageOperator):
         """Tell of the windows that have changed: an outlet that the task has at its end is an event.
 
         :param context: Airflow's context
-        :param result: what the stage has returned
+        :param result: not used: Airflow 3.3 does not give it to a method of the task
         :raises AirflowFailException: for permanent errors
         :raises InfluxRollupError: for transient ones, which Airflow retries
         """
         if self.tells:
-            results = [] if result is None else [result] if isinstance(result, Mapping) else list(result)
-            changed = [] if getattr(self, "is_dry_run", False) else self._changed(context, results)
+            changed = [] if self.is_dry_run else self._changed(context)
             others = [one for one in self.outlets if not (is_own(one) or one == self._alias())]
             self.outlets = [*others, *self._tell(context, changed)]
         super().post_execute(context, result)
 
     @failing_by_permanence()
-    def _changed(self, context: Context, results: Sequence[Mapping[str, Any]]) -> list[Changed]:
+    def _changed(self, context: Context) -> list[Changed]:
         from airflow_provider_influx_rollup.client.driver import drive
         from airflow_provider_influx_rollup.lifecycle.announce.announce import announce
 
-        made = self.made(results)
+        made = list(dict.fromkeys(self.made(self.lineage_results)))
         if not made:
             return []
-        ledger_bucket = str(getattr(self, "ledger_bucket", ""))
-        return drive(announce(ledger_bucket, made, run_info(context)), self.hook.get_conn(), self._report)
+        return drive(
+            announce(self.receipts_bucket(), made, run_info(context)), self.hook.get_conn(), self._report
+        )
 
     def _tell(self, context: Context, changed: Iterable[Changed]) -> list[Any]:
         """Fill in the events.

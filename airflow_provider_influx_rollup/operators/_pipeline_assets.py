@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.announce.announce import Changed, Made
+    from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
 
 
 class PipelineAssetsOperator(AssetStageOperator):
@@ -26,9 +27,13 @@ class PipelineAssetsOperator(AssetStageOperator):
     )
 
     def asset_uris(self) -> list[str]:
-        """The target of each measurement; of a script its bucket; nothing when only the ledger knows them."""
+        """The target of each measurement, or of each tier; of a script its bucket; nothing when only the ledger knows them."""
         bucket: Any = getattr(self, "target_bucket", None)
         measurement: Any = getattr(self, "measurement", None)
+        lifecycle: Lifecycle | None = getattr(self, "lifecycle", None)
+        if lifecycle is not None:
+            specs = lifecycle.of_measurement(str(measurement or lifecycle.names[0])).specs()
+            return [self._uri(spec.target_bucket, spec.output_measurement) for spec in specs]
         if bucket is None:
             return []
         if getattr(self, "flux", None) is not None:
@@ -60,6 +65,11 @@ class PipelineAssetsOperator(AssetStageOperator):
                 )
             )
         return found
+
+    def receipts_bucket(self) -> str:
+        """The ledger; a lifecycle declares its own."""
+        lifecycle: Lifecycle | None = getattr(self, "lifecycle", None)
+        return super().receipts_bucket() if lifecycle is None else lifecycle.ledger_bucket
 
     def uri_of(self, changed: Changed) -> str | None:
         """The asset of what a pipeline writes.

@@ -11,9 +11,15 @@ from airflow_provider_influx_rollup.airflow_compat import TaskGroup
 from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle, Tier
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared_bucket import Bucket
-from airflow_provider_influx_rollup.lifecycle.pipeline.declared_ends import Archive, Deadman, Validation
+from airflow_provider_influx_rollup.lifecycle.pipeline.declared_ends import (
+    PARTITIONS,
+    Archive,
+    Deadman,
+    Validation,
+)
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import COMPLETE, ENDING
+from airflow_provider_influx_rollup.operators._base import AUTO
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
 from airflow_provider_influx_rollup.task_groups.found_measurements import (
     DiscoverTiersOperator,
@@ -220,8 +226,16 @@ def _tier_task(
         source_tier=None if is_first else names.pipelines[number - 1],
         heal=lifecycle.heal,
         windows=ENDING if is_first else COMPLETE,
+        **_assets_of(lifecycle),
         **shared,
     )
+
+
+def _assets_of(lifecycle: Lifecycle) -> dict[str, Any]:
+    """What a stage is told of assets."""
+    if lifecycle.assets is None:
+        return {}
+    return {"outlets": AUTO, "partitions": lifecycle.assets == PARTITIONS}
 
 
 def _reconcile_task(names: TierNames, lookback: DurationLike, shared: dict[str, Any]) -> Any:
@@ -237,6 +251,7 @@ def _reconcile_task(names: TierNames, lookback: DurationLike, shared: dict[str, 
         trigger_rule="none_failed",
         # the runs of a backfill look at the same time, one after the other
         max_active_tis_per_dag=1,
+        **_assets_of(names.lifecycle),
         **shared,
     )
 

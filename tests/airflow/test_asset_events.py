@@ -87,8 +87,9 @@ def run(task: Any, **of_task: Any) -> dict[str, Any]:
     facts = {"run_id": f"run-{next(RUNS)}", "task_id": task.task_id, **of_task}
     context = make_context(outlet_events=OutletEventAccessors())
     context["ti"] = TaskInstance(**facts)
-    result = task.execute(context)
-    task.post_execute(context, result)
+    task.execute(context)
+    # 3.3 does not give the result to a method
+    task.post_execute(context)
     emitted: dict[str, Any] = {}
     for outlet in task.outlets:
         event = context["outlet_events"][outlet]

@@ -36,6 +36,8 @@ EXPECTED_DAGS = {
     "archive_windows",
     "archive_and_purge",
     "erase_customer",
+    "hourly_assets",
+    "daily_of_assets",
 }
 ALWAYS = ("1970-01-01T00:00:00Z", "2100-01-01T00:00:00Z")
 MERGEABLE = ["count", "sum", "min", "max", "first", "last"]

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Literal
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, RuleInvalid, WindowMisaligned
 from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_BUCKET
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared_bucket import Bucket
-from airflow_provider_influx_rollup.lifecycle.pipeline.declared_ends import Archive, Deadman, Validation
+from airflow_provider_influx_rollup.lifecycle.pipeline.declared_ends import (
+    Archive,
+    AssetChoice,
+    Deadman,
+    Validation,
+    require_named_assets,
+)
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared_file import declared_of_text
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared_measurements import (
     found_measurements,
@@ -98,6 +104,8 @@ class Lifecycle:
     :param buckets: buckets that are made and changed before anything else
     :param heal: how far before each run's interval windows that are not COMMITTED, or under an earlier declaration, are rolled
         up too, a Flux duration; None: not at all
+    :param assets: what starts other DAGs: ``"windows"``: an event for the windows that a run changes; ``"partitions"``: one for
+        each of them, which needs Airflow 3.3; None: nothing
     :raises ConfigurationError: when the tiers do not fit each other: parts that are missing, a retention that is
         shorter than the lag of the tier or of the next one, or than what is reconciled
     :raises WindowMisaligned: when the windows of a tier are not made of whole windows of the tier below
@@ -118,6 +126,7 @@ class Lifecycle:
     deadman: Deadman | None = None
     heal: DurationLike | None = None
     buckets: Sequence[Bucket] = ()
+    assets: AssetChoice | None = None
 
     @classmethod
     def from_yaml(cls, path: str | PathLike[str]) -> Lifecycle:
@@ -135,6 +144,7 @@ class Lifecycle:
         self._require_one_retention()
         if self.patterns or not isinstance(self.measurement, str):
             require_distinct(self.names)
+            require_named_assets(self.assets, self.patterns)
             # patterns are names, as far as a declaration can be checked without the bucket
             self.each(self.patterns)
             return

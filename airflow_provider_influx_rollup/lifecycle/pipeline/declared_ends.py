@@ -9,6 +9,10 @@ from typing import Any, Literal
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.windows.duration import Duration, DurationLike, keep_flux_texts
 
+WINDOWS, PARTITIONS = "windows", "partitions"
+#: whether runs tell other DAGs of the windows that they change, and how
+AssetChoice = Literal["windows", "partitions"]
+
 
 @dataclass(frozen=True, slots=True)
 class Validation:
@@ -87,3 +91,15 @@ class Archive:
         if not after.months and not quiet.months and after.timedelta <= quiet.timedelta:
             what = f"purge_after={self.purge_after} is not longer than quiet_for={self.quiet_for}"
             raise ConfigurationError(what, written="nothing", fix="purge later")
+
+
+def require_named_assets(assets: AssetChoice | None, patterns: Sequence[str]) -> None:
+    """Refuse partitions of measurements that only a run finds: Airflow has to know their assets before.
+
+    :raises ConfigurationError: naming the patterns
+    """
+    if assets == PARTITIONS and patterns:
+        what = f"assets={PARTITIONS!r} needs the names of all measurements, and {', '.join(map(repr, patterns))} are patterns"
+        raise ConfigurationError(
+            what, written="nothing", fix=f"name the measurements, or give assets={WINDOWS!r}"
+        )

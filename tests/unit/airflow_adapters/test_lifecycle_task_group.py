@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 from airflow.providers.common.compat.sdk import DAG
 
+from airflow_provider_influx_rollup.airflow_compat import has_partitions
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
 from airflow_provider_influx_rollup.task_groups.lifecycle import (
@@ -45,6 +46,36 @@ def test_rollups_are_linked_from_the_finest_to_the_coarsest_when_a_group_is_made
         assert made.as_json() == spec.as_json() | {"max_rows_per_read": made.max_rows_per_read}
         assert (task.influx_conn_id, task.retries, task.deferrable) == ("mine", 4, True)
     assert [task.windows for task in (first, second, third)] == ["ending", "complete", "complete"]
+
+
+def uris(dag: DAG, task_id: str) -> list[str]:
+    return [getattr(outlet, "uri", "an alias") for outlet in dag.get_task(task_id).outlets]
+
+
+def test_tiers_and_reconcile_have_assets_when_they_are_declared() -> None:
+    dag = dag_of(Lifecycle("raw", "m", THREE, reconcile="1d", assets="windows"), influx_conn_id="mine")
+    tiers = [f"influxdb://mine/-/{bucket}/m" for bucket in ("five", "hours", "days")]
+    assert [uris(dag, f"lifecycle.rollup_{every}") for every in ("5m", "1h", "1d")] == [
+        [one] for one in tiers
+    ]
+    assert uris(dag, "lifecycle.reconcile") == tiers
+    plain = dag_of(Lifecycle("raw", "m", THREE, reconcile="1d"))
+    assert [outlet for task_id in plain.task_ids for outlet in uris(plain, task_id)] == []
+
+
+def test_assets_come_through_aliases_when_patterns_name_the_measurements() -> None:
+    dag = dag_of(Lifecycle("raw", "*", THREE, reconcile="1d", assets="windows"))
+    assert uris(dag, "lifecycle.measurement.rollup_1h") == ["an alias"]
+    assert uris(dag, "lifecycle.measurement.reconcile") == ["an alias"]
+    with pytest.raises(ConfigurationError, match="assets='partitions' needs the names of all measurements"):
+        Lifecycle("raw", "*", THREE, assets="partitions")
+
+
+@pytest.mark.skipif(not has_partitions(), reason="Airflow 3.3 and later have partitions that tasks name")
+def test_windows_of_tiers_are_partitions_when_they_are_declared_so() -> None:
+    dag = dag_of(Lifecycle("raw", "m", THREE, reconcile="1d", assets="partitions"))
+    tasks = [cast("Any", dag.get_task(f"lifecycle.{name}")) for name in ("rollup_5m", "reconcile")]
+    assert [task.partitions for task in tasks] == [True, True]
 
 
 def test_first_tier_waits_in_the_triggerer_when_tasks_of_influxdb_compute_it() -> None:

@@ -38,6 +38,7 @@ FULL: dict[str, Any] = GOOD | {
     "reconcile": "7d",
     "heal": "2d",
     "ledger_bucket": "ledger",
+    "assets": "windows",
     "validation": {"rules": [{"rule": "range", "field": "usage", "high": 100}], "on_failure": "warn"},
     "deadman": {"silence": "10m", "group_by": ["host"], "expected_series": [{"host": "b"}], "level": "warn"},
     "buckets": [
