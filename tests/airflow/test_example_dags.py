@@ -148,10 +148,8 @@ def test_three_tiers_hold_the_oracles_rows_when_a_day_is_backfilled(
     for bucket, every in buckets.items():
         spans = oracle.windows("2025-03-08", "2025-03-09", every)
         rules = dict.fromkeys(("temperature", "humidity"), asked[bucket])
-        assert (
-            differences(organisation, bucket, MEASUREMENT, oracle.rollup(fleet.points, TAGS, spans, rules))
-            == []
-        )
+        expected = oracle.rollup(fleet.points, TAGS, spans, rules)
+        assert differences(organisation, bucket, MEASUREMENT, expected) == []
     query = "select state from task_instance where dag_id = 'three_tiers' and task_id = 'telemetry.rollup_1d'"
     # the day is rolled up by the run that completes it
     assert ("success",) in real_airflow.rows(query)
