@@ -82,7 +82,7 @@ bench: $(call environment,3.3) ## measure the rollup against the ways people wri
 	@$(VENVS)/airflow-3.3/bin/python -m dev.bench
 
 docs: $(TOOLS)/.stamp ## build the documentation into site/
-	@$(TOOLS)/bin/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(TOOLS)/bin/mkdocs build --strict --quiet
 
 lint: $(TOOLS)/.stamp $(call environment,3.3) ## ruff, mypy, codespell, vulture and the import contracts
 	@$(TOOLS)/bin/ruff check .
