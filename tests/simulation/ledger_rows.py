@@ -1,0 +1,129 @@
+"""The rows that queries of a ledger find: one for each record, as a pivot gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from airflow_provider_influx_rollup.archive.annotated_rows import Row
+from airflow_provider_influx_rollup.flux.ledger_read import (
+    ClaimsOf,
+    ReceiptsOf,
+    ReceiptsOfSeveral,
+    ReceiptStates,
+    SetAsideRecords,
+    StoredSpecs,
+    WritingReceipts,
+)
+from airflow_provider_influx_rollup.flux.purges import MarksBetween, MarksOfBucket, OverlappingMarks
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, from_ns
+from tests.simulation.influx import SECOND, SimulatedInflux, nanoseconds
+from tests.simulation.lines import Tags, Value
+
+STATE_FIELDS = ("state", "stop_ns", "spec_hash", "written_at_ns", "claimed_by", "committed_by")
+WRITING_FIELDS = ("state", "stop_ns", "written_at_ns", "run_id", "claimed_by", "committed_by")
+FOREVER = (-(2**63), 2**63 - 1)
+
+__all__ = ["Row", "ledger_rows", "records"]
+
+
+def ledger_rows(influx: SimulatedInflux, query: Any) -> list[Row]:
+    """The rows of a query's answer."""
+    rows: list[Row] = READS[type(query)](influx, query)
+    return rows
+
+
+def records(
+    influx: SimulatedInflux,
+    bucket: str,
+    measurement: str,
+    span: tuple[int, int],
+    tags: Mapping[str, Collection[str]] | None = None,
+    fields: Collection[str] | None = None,
+) -> list[Row]:
+    """One row for each tag set and time, in order, with the fields that the record has."""
+    found: dict[tuple[Tags, int], dict[str, Value]] = {}
+    series = influx.bucket(bucket).measurements.get(measurement, {})
+    for (own, name), values in series.items():
+        if fields is not None and name not in fields:
+            continue
+        have = dict(own)
+        if tags and any(have.get(key) not in wanted for key, wanted in tags.items()):
+            continue
+        for time, value in values.items():
+            if span[0] <= time < span[1]:
+                found.setdefault((own, time), {})[name] = value
+    return [
+        Row({"_time": from_ns(time), "_measurement": measurement, **dict(own), **found[own, time]})
+        for own, time in sorted(found)
+    ]
+
+
+def _span(interval: Interval) -> tuple[int, int]:
+    return nanoseconds(interval.start), nanoseconds(interval.stop)
+
+
+def _receipts(influx: SimulatedInflux, query: Any, fields: Collection[str] | None = None) -> list[Row]:
+    pipelines = query.pipelines if isinstance(query, ReceiptsOfSeveral) else (query.pipeline,)
+    tags = {"pipeline": pipelines, "stage": (query.stage,)}
+    return records(influx, query.ledger_bucket, "window_receipt", _span(query.interval), tags, fields)
+
+
+def _writing(influx: SimulatedInflux, query: WritingReceipts) -> list[Row]:
+    return [row for row in _receipts(influx, query, WRITING_FIELDS) if _is_writing(row)]
+
+
+def _is_writing(row: Row) -> bool:
+    """Also what one run has committed after another one had claimed it."""
+    claims = row.get("claimed_by"), row.get("committed_by")
+    return row.get("state") == "WRITING" or (None not in claims and claims[0] != claims[1])
+
+
+def _claims(influx: SimulatedInflux, query: ClaimsOf) -> list[Row]:
+    rows = _receipts(influx, query, ("claimed_by",))
+    return [Row({"_time": row["_time"], "_value": row["claimed_by"]}) for row in rows]
+
+
+def _set_aside(influx: SimulatedInflux, query: SetAsideRecords) -> list[Row]:
+    tags = {"pipeline": (query.pipeline,)}
+    found = records(influx, query.ledger_bucket, "ghost_survivors", _span(query.interval), tags)
+    return [Row({"_time": row["_time"], "_value": row["record"]}) for row in found]
+
+
+def _specs(influx: SimulatedInflux, query: StoredSpecs) -> list[Row]:
+    return records(influx, query.ledger_bucket, "pipeline_spec", (0, SECOND))
+
+
+def _marks(
+    influx: SimulatedInflux, query: MarksBetween | OverlappingMarks, span: tuple[int, int]
+) -> list[Row]:
+    tags = None if query.measurement is None else {"measurement": (query.measurement,)}
+    return records(influx, query.ledger_bucket, "purged_window", span, tags)
+
+
+def _overlapping(influx: SimulatedInflux, query: OverlappingMarks) -> list[Row]:
+    start, stop = _span(query.interval)
+    rows = _marks(influx, query, (FOREVER[0], stop))
+    return [Row({"_time": r["_time"], "_value": r["stop_ns"]}) for r in rows if r["stop_ns"] > start]
+
+
+def _between(influx: SimulatedInflux, query: MarksBetween) -> list[Row]:
+    return _marks(influx, query, (nanoseconds(query.first), nanoseconds(query.last + MICROSECOND)))
+
+
+def _of_bucket(influx: SimulatedInflux, query: MarksOfBucket) -> list[Row]:
+    return records(influx, query.ledger_bucket, "purged_window", FOREVER, {"bucket": (query.bucket,)})
+
+
+READS: dict[type[Any], Any] = {
+    ReceiptsOf: _receipts,
+    ReceiptsOfSeveral: _receipts,
+    ReceiptStates: lambda influx, query: _receipts(influx, query, STATE_FIELDS),
+    WritingReceipts: _writing,
+    ClaimsOf: _claims,
+    SetAsideRecords: _set_aside,
+    StoredSpecs: _specs,
+    OverlappingMarks: _overlapping,
+    MarksBetween: _between,
+    MarksOfBucket: _of_bucket,
+}
