@@ -9,6 +9,9 @@ AIRFLOW ?=
 VENVS ?= .venvs
 PYTHON ?=
 PYTEST_ARGS ?=
+# of `make simulate`: for how long, and the first seed
+MINUTES ?= 60
+FIRST ?= 0
 # what each InfluxDB of the tests may use, such as 2G; empty: no limit
 SERVER_MEMORY ?=
 export VENVS PYTHON
@@ -20,7 +23,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/airflow-provider-influx-rollup
 RUN_TESTS := $(TOOLS)/bin/python dev/run_tests.py --venvs $(VENVS) $(if $(SERVER_MEMORY),--memory $(SERVER_MEMORY))
 # live tests that run without a server too, by what it has answered once
 RECORDED := $(shell grep -l 'pytest\.mark\.recorded' tests/live/test_*.py)
-UNIT := tests/unit tests/architecture tests/property $(RECORDED) --replay -m "not airflow and not bench and not slow"
+UNIT := tests/unit tests/architecture tests/property tests/simulation $(RECORDED) --replay -m "not airflow and not bench and not slow"
 PURE := lifecycle ledger flux windows aggregates archive validation
 COVERED := $(addprefix --cov=airflow_provider_influx_rollup.,$(PURE)) --cov-branch --cov-report=term-missing:skip-covered
 # percent, of lines and branches
@@ -31,7 +34,7 @@ SOAK := tests/property $(addprefix tests/live/test_,always_right.py rollup_parti
   interleavings.py)
 environment = $(foreach version,$(1),$(VENVS)/airflow-$(version)/.stamp)
 
-.PHONY: help env check unit coverage recordings live airflow test stores demo bench faults soak docs lint format lock clean clean-cache
+.PHONY: help env check unit coverage recordings live airflow test stores demo bench faults soak simulate docs lint format lock clean clean-cache
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +77,9 @@ stores: $(call environment,$(ONE)) ## archives on servers that speak Google Clou
 
 soak: $(call environment,$(ONE)) ## the property tests with thousands of examples, and random interleavings: hours (AIRFLOW=3.3)
 	@$(RUN_TESTS) $(ONE) -- $(SOAK) --hypothesis-profile=soak $(PYTEST_ARGS)
+
+simulate: $(call environment,$(ONE)) ## schedules of verbs, writers and faults on a simulated InfluxDB, for an hour (MINUTES=60, FIRST=0; AIRFLOW=3.3)
+	@$(VENVS)/airflow-$(ONE)/bin/python -m tests.simulation run --minutes $(MINUTES) --first $(FIRST)
 
 demo: $(call environment,$(ONE)) ## a DAG, backfilled over telemetry on a real InfluxDB (AIRFLOW=3.3)
 	@$(VENVS)/airflow-$(ONE)/bin/python -m dev.demo

@@ -6,6 +6,7 @@ is a part of the promise. Queries of points are answered by frames that are made
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -258,7 +259,7 @@ def _chains(influx: SimulatedInflux, query: RollupChains) -> list[tuple[Chain, F
 
 
 def _partials(influx: SimulatedInflux, query: PartialAggregates) -> dict[str, list[Frame]]:
-    found: dict[str, list[Frame]] = {}
+    found: dict[str, list[Frame]] = defaultdict(list)
     for run in query.runs:
         for name in query.names:
             has_times = query.keeps_times and name in ("first", "last")
@@ -269,7 +270,7 @@ def _partials(influx: SimulatedInflux, query: PartialAggregates) -> dict[str, li
                 starts[time] = start
             made = frames(points, name, starts if has_times else None)
             if made:
-                found.setdefault(name, []).extend(made)
+                found[name] += made
     return found
 
 

@@ -16,6 +16,7 @@ from airflow_provider_influx_rollup.flux.ledger_read import SET_ASIDE_MEASUREMEN
 from airflow_provider_influx_rollup.flux.target_read import TargetValues
 from airflow_provider_influx_rollup.ledger.line_protocol import UInt, encode_line
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
+from airflow_provider_influx_rollup.lifecycle.target.neighbours import Commits, tear
 from airflow_provider_influx_rollup.lifecycle.target.write import write_of_points
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Delete, Report, Write
@@ -54,9 +55,12 @@ def several_values(frames: Iterable[Frame]) -> set[tuple[PointKey, str]]:
     return several
 
 
-def put_aside(job: RollupBlock, window: Interval, points: Points) -> Steps[None]:
-    """Keep values in the ledger until ``forget`` is called."""
-    yield from ask(Write(job.spec.ledger_bucket, list(_records(job, window, points))))
+def put_aside(job: RollupBlock, window: Interval, points: Points, commits: Commits) -> Steps[None]:
+    """Keep values in the ledger until ``forget`` is called.
+
+    :param commits: of the pipelines that write to the same points, when the values were read
+    """
+    yield from ask(Write(job.spec.ledger_bucket, list(_records(job, window, points, commits))))
 
 
 def forget(job: RollupBlock, window: Interval) -> Steps[None]:
@@ -67,15 +71,20 @@ def forget(job: RollupBlock, window: Interval) -> Steps[None]:
 
 
 def restore_set_aside(job: RollupBlock) -> Steps[None]:
-    """Write again what a run put aside and died before it wrote; values that are there now stay as they are."""
+    """Write again what a run put aside and died before it wrote; values that are there now stay as they are.
+
+    Another pipeline that has COMMITTED its window since may have removed such a value as stale, or have lost a newer one by the
+    delete: its window is WRITING again.
+    """
     spec = job.spec
     query = SetAsideRecords(spec.ledger_bucket, spec.pipeline_name, job.target_interval)
     kept: dict[Interval, Points] = defaultdict(dict)
+    commits: dict[Interval, Commits] = {}
     windows = {window.start: window for window in job.windows}
     for text in (yield from ask(query)):
         window = windows.get(from_ns(json.loads(text)["window_ns"]))
         if window is not None:
-            _add_record(kept[window], text)
+            commits[window] = _add_record(kept[window], text)
     for window, points in sorted(kept.items()):
         instant = Interval(window.start, window.start + MICROSECOND)
         everything = TargetValues(
@@ -90,6 +99,8 @@ def restore_set_aside(job: RollupBlock) -> Steps[None]:
                 )
             )
             yield from ask(write_of_points(spec.target_bucket, spec.output_measurement, lacking))
+        if lacking or _has_any(points, there):
+            yield from tear(job, instant, commits[window])
         yield from forget(job, window)
 
 
@@ -102,14 +113,23 @@ def without(points: Points, there: Points) -> Points:
     return {key: values for key, values in left.items() if values}
 
 
-def _records(job: RollupBlock, window: Interval, points: Points) -> Iterator[str]:
+def _has_any(points: Points, there: Points) -> bool:
+    """Whether a value is there as it was put aside, such as one that a run wrote back and died."""
+    return any(
+        there.get(key, {}).get(name) == value
+        for key, values in points.items()
+        for name, value in values.items()
+    )
+
+
+def _records(job: RollupBlock, window: Interval, points: Points, commits: Commits) -> Iterator[str]:
     values = [
         [list(map(list, tags)), time_ns, name, "u" if isinstance(value, UInt) else "", value]
         for (tags, time_ns), fields in sorted(points.items())
         for name, value in sorted(fields.items())
     ]
     for part, some in enumerate(_parts(values)):
-        record = {"window_ns": window.start_ns, "values": some}
+        record = {"window_ns": window.start_ns, "values": some, "commits": dict(commits)}
         tags = {"pipeline": job.spec.pipeline_name, "part": str(part)}
         text = json.dumps(record, ensure_ascii=False)
         yield encode_line(SET_ASIDE_MEASUREMENT, tags, {"record": text}, window.start_ns)
@@ -130,8 +150,10 @@ def _parts(values: list[list[Any]]) -> Iterator[list[list[Any]]]:
         yield part
 
 
-def _add_record(points: Points, text: str) -> None:
+def _add_record(points: Points, text: str) -> Commits:
+    """Take the values of a record, and return the commits of when they were put aside; one of before has none."""
     record: Mapping[str, Any] = json.loads(text)
     for tags, time_ns, name, kind, value in record["values"]:
         key = tuple((tag, text_) for tag, text_ in tags), time_ns
         points.setdefault(key, {})[name] = UInt(value) if kind == "u" else value
+    return dict(record.get("commits", {}))

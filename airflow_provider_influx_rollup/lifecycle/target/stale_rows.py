@@ -10,18 +10,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.aggregates.frame import Frame, TagSet
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOfSeveral
 from airflow_provider_influx_rollup.flux.target_read import TargetValues
-from airflow_provider_influx_rollup.hashing import text_hash
-from airflow_provider_influx_rollup.ledger.codec import encode_claims, encode_receipts
-from airflow_provider_influx_rollup.ledger.receipt import Receipt
-from airflow_provider_influx_rollup.ledger.states import State
-from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
+from airflow_provider_influx_rollup.lifecycle.target.neighbours import tear, values_and_commits
 from airflow_provider_influx_rollup.lifecycle.target.rows import Key
 from airflow_provider_influx_rollup.lifecycle.target.set_aside import (
     Points,
@@ -32,13 +27,10 @@ from airflow_provider_influx_rollup.lifecycle.target.set_aside import (
     without,
 )
 from airflow_provider_influx_rollup.lifecycle.target.write import write_of_points
-from airflow_provider_influx_rollup.steps.ask import ask, gather
-from airflow_provider_influx_rollup.steps.influx import Delete, Report, Write
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Delete, Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, format_instant
-
-SHARED = "shared"
-Receipts = dict[str, Receipt]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +80,14 @@ def _delete_in_window(
     everything = TargetValues(
         bucket=spec.target_bucket, measurement=spec.output_measurement, interval=instant
     )
-    frames = yield from ask(everything)
+    commits, frames = yield from values_and_commits(job, instant, everything)
     kept = _kept(points_of(frames), doomed)
     foreign = _foreign(job, kept)
     _require_one_value(job, window, foreign, frames)
-    receipts: Receipts = {}
     if foreign:
-        yield from put_aside(job, window, foreign)
+        yield from put_aside(job, window, foreign, commits)
         # others may have written since; what they write from now on is looked for below
-        receipts, frames = yield from _with_receipts(job, instant, everything)
+        commits, frames = yield from values_and_commits(job, instant, everything)
         kept = _kept(points_of(frames), doomed)
         foreign = _foreign(job, kept)
         _require_one_value(job, window, foreign, frames)
@@ -108,65 +99,8 @@ def _delete_in_window(
     if any(kept.values()):
         yield from ask(write_of_points(spec.target_bucket, spec.output_measurement, kept))
     if foreign:
-        yield from _tear(job, instant, receipts)
+        yield from tear(job, instant, commits)
         yield from forget(job, window)
-
-
-def _with_receipts(
-    job: RollupBlock, instant: Interval, values: TargetValues
-) -> Steps[tuple[Receipts, list[Frame]]]:
-    """Read values, and see meanwhile what the pipelines have COMMITTED that write to the same points."""
-    names = job.ownership.neighbours
-    if not names:
-        return {}, (yield from ask(values))
-    query = ReceiptsOfSeveral(job.spec.ledger_bucket, names, ROLLUP, instant)
-    receipts, answer = yield from gather(query, values)
-    return {receipt.pipeline: receipt for receipt in receipts}, answer
-
-
-def _tear(job: RollupBlock, instant: Interval, before: Receipts) -> Steps[None]:
-    """Windows that others have committed meanwhile are WRITING again: what was deleted or replaced may be their new value.
-
-    From others that are writing their claim is taken: they may have read their rows back before the delete, and commit
-    later. Such a run finds it at its last look, or its commit does not count. One that begins after this writes its rows
-    after the delete.
-
-    :param before: the receipts when the values were read that were written back
-    """
-    names = job.ownership.neighbours
-    if not names:
-        return
-    found = yield from ask(ReceiptsOfSeveral(job.spec.ledger_bucket, names, ROLLUP, instant))
-    changed = [one for one in found if one.is_committed and one != before.get(one.pipeline)]
-    writing = [one for one in found if one.state is State.WRITING]
-    if not changed and not writing:
-        return
-    claim_id = _claim_over(job, (*changed, *writing))
-    reason = f"{SHARED}: {job.spec.pipeline_name}"
-    torn = [replace(one, state=State.WRITING, reason=reason, claim_id=claim_id) for one in changed]
-    yield from ask(Write(job.spec.ledger_bucket, [*encode_receipts(torn), *encode_claims(writing, claim_id)]))
-    for one in writing:
-        yield from ask(
-            Report(
-                f"Pipeline {one.pipeline!r} was writing {one.window} while values of the same points were removed: what it "
-                "has written so far does not count",
-                level="warning",
-            )
-        )
-    for one in changed:
-        yield from ask(
-            Report(
-                f"Pipeline {one.pipeline!r} has written {one.window} while values of the same points were removed: the window "
-                "is WRITING again, and its next run, heal or reconcile makes it right",
-                level="warning",
-            )
-        )
-
-
-def _claim_over(job: RollupBlock, receipts: Iterable[Receipt]) -> str:
-    """A claim that differs from those of some receipts, and is the same for a rerun."""
-    names = (job.spec.pipeline_name, *(f"{one.pipeline} {one.claim_id}" for one in receipts))
-    return f"{text_hash(chr(0).join(names), SHARED):016x}"
 
 
 def _kept(points: Points, doomed: dict[TagSet, frozenset[str]]) -> Points:

@@ -1,0 +1,85 @@
+"""Other pipelines that write to the same points: what they have COMMITTED, and how a window of theirs is torn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from airflow_provider_influx_rollup.aggregates.frame import Frame
+from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOfSeveral
+from airflow_provider_influx_rollup.flux.target_read import TargetValues
+from airflow_provider_influx_rollup.hashing import text_hash
+from airflow_provider_influx_rollup.ledger.codec import encode_claims, encode_receipts
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
+from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
+from airflow_provider_influx_rollup.steps.ask import ask, gather
+from airflow_provider_influx_rollup.steps.influx import Report, Write
+from airflow_provider_influx_rollup.steps.step import Steps
+from airflow_provider_influx_rollup.windows.interval import Interval, to_ns
+
+SHARED = "shared"
+# by pipeline: what tells its last commit from any other
+Commits = Mapping[str, str]
+
+
+def values_and_commits(
+    job: RollupBlock, instant: Interval, values: TargetValues
+) -> Steps[tuple[Commits, list[Frame]]]:
+    """Read values, and see meanwhile what the pipelines have COMMITTED that write to the same points."""
+    names = job.ownership.neighbours
+    if not names:
+        return {}, (yield from ask(values))
+    query = ReceiptsOfSeveral(job.spec.ledger_bucket, names, ROLLUP, instant)
+    receipts, answer = yield from gather(query, values)
+    return {one.pipeline: _commit(one) for one in receipts if one.is_committed}, answer
+
+
+def tear(job: RollupBlock, instant: Interval, before: Commits) -> Steps[None]:
+    """Windows that others have committed meanwhile are WRITING again: what was deleted or replaced may be their new value.
+
+    From others that are writing their claim is taken: they may have read their rows back before the delete, and commit
+    later. Such a run finds it at its last look, or its commit does not count. One that begins after this writes its rows
+    after the delete.
+
+    :param before: the commits when the values were read that were written back
+    """
+    names = job.ownership.neighbours
+    if not names:
+        return
+    found = yield from ask(ReceiptsOfSeveral(job.spec.ledger_bucket, names, ROLLUP, instant))
+    changed = [one for one in found if one.is_committed and _commit(one) != before.get(one.pipeline)]
+    writing = [one for one in found if one.state is State.WRITING]
+    if not changed and not writing:
+        return
+    claim_id = _claim_over(job, (*changed, *writing))
+    reason = f"{SHARED}: {job.spec.pipeline_name}"
+    torn = [replace(one, state=State.WRITING, reason=reason, claim_id=claim_id) for one in changed]
+    yield from ask(Write(job.spec.ledger_bucket, [*encode_receipts(torn), *encode_claims(writing, claim_id)]))
+    for one in writing:
+        yield from ask(
+            Report(
+                f"Pipeline {one.pipeline!r} was writing {one.window} while values of the same points were removed: what it "
+                "has written so far does not count",
+                level="warning",
+            )
+        )
+    for one in changed:
+        yield from ask(
+            Report(
+                f"Pipeline {one.pipeline!r} has written {one.window} while values of the same points were removed: the window "
+                "is WRITING again, and its next run, heal or reconcile makes it right",
+                level="warning",
+            )
+        )
+
+
+def _commit(receipt: Receipt) -> str:
+    return f"{receipt.generation} {to_ns(receipt.written_at)} {receipt.claim_id}"
+
+
+def _claim_over(job: RollupBlock, receipts: Iterable[Receipt]) -> str:
+    """A claim that differs from those of some receipts, and is the same for a rerun."""
+    names = (job.spec.pipeline_name, *(f"{one.pipeline} {one.claim_id}" for one in receipts))
+    return f"{text_hash(chr(0).join(names), SHARED):016x}"

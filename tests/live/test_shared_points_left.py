@@ -1,0 +1,106 @@
+"""Values that a run put aside and died: what brings them back never leaves a COMMITTED window of another pipeline wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import pytest
+
+from airflow_provider_influx_rollup.client.driver import act, drive
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
+from airflow_provider_influx_rollup.steps.influx import Delete, Report, Write
+from tests.conftest import InfluxServer
+from tests.scenes.plain_rows import stored_values
+from tests.scenes.rollup_runs import RUN, Place, interval, make_place, now
+
+pytestmark = pytest.mark.live
+
+HOUR = interval("2025-03-08T00:00", "2025-03-08T01:00")
+NUMBERS = count()
+
+
+class Shared:
+    """A measurement whose only device has sent points that are gone again, in the rows of two pipelines."""
+
+    def __init__(self, client: InfluxClient, place: Place) -> None:
+        self.client = client
+        self.place = replace(place, measurement=f"left_{next(NUMBERS)}")
+        name, at = self.place.measurement, HOUR.start_ns
+        lines = [f"{name},device={device} temp={k}.5 {at + k}" for k, device in enumerate("aab")]
+        client.write_lines(self.place.source, lines)
+        self.one = self.place.spec("1h", ("count", "sum"), fields=("temp",), pipeline=f"{name} one")
+        self.other = self.place.spec("1h", ("max",), fields=("temp",), pipeline=f"{name} other")
+        for spec in (self.one, self.other):
+            self.run(roll_up, spec)
+        client.delete(self.place.source, HOUR, f'_measurement="{name}" AND device="a"')
+
+    def run(self, verb: Any, spec: RollupSpec) -> Any:
+        return drive(verb(spec, HOUR, RUN, now), self.client, lambda _: None)
+
+    def run_until(self, verb: Any, spec: RollupSpec, last: Any) -> None:
+        """A run that dies after a step."""
+        steps = verb(spec, HOUR, RUN, now)
+        step = next(steps)
+        while True:
+            answer = None if isinstance(step, Report) else act(step, self.client)
+            if last(step):
+                return
+            step = steps.send(answer)
+
+    def rows(self) -> dict[tuple[str, str], Any]:
+        found = stored_values(self.place.server, self.place.target, self.place.measurement)
+        return {(dict(tags)["device"], name): value for (tags, name, _), value in found.items()}
+
+    def is_committed(self, spec: RollupSpec) -> bool:
+        stored = stored_values(self.place.server, self.place.ledger, "window_receipt")
+        mine = {
+            name: value
+            for (tags, name, _), value in stored.items()
+            if dict(tags)["pipeline"] == spec.pipeline
+        }
+        return mine["state"] == "COMMITTED" and mine["claimed_by"] == mine["committed_by"]
+
+
+def puts_aside(step: Any) -> bool:
+    return isinstance(step, Write) and any(line.startswith("ghost_survivors") for line in step.lines)
+
+
+@pytest.fixture(scope="module")
+def place(influx: InfluxServer, client: InfluxClient) -> Place:
+    return make_place(influx, client)
+
+
+@pytest.mark.parametrize("verb", [roll_up, reconcile], ids=["rollup", "reconcile"])
+def test_stale_values_do_not_come_back_unseen_when_their_pipeline_removed_them_meanwhile(
+    client: InfluxClient, place: Place, verb: Any
+) -> None:
+    scene = Shared(client, place)
+    scene.run_until(verb, scene.other, puts_aside)
+    scene.run(reconcile, scene.one)
+    assert ("a", "temp_sum") not in scene.rows()
+    scene.run(verb, scene.other)
+    assert ("a", "temp_sum") not in scene.rows() or not scene.is_committed(scene.one)
+    scene.run(reconcile, scene.one)
+    assert scene.rows() == {("b", "temp_count"): 1, ("b", "temp_sum"): 2.5, ("b", "temp_max"): 2.5}
+    for spec in (scene.one, scene.other):
+        assert scene.is_committed(spec)
+        assert scene.run(reconcile, spec).is_clean
+
+
+@pytest.mark.parametrize("verb", [roll_up, reconcile], ids=["rollup", "reconcile"])
+def test_values_come_back_and_their_window_stays_committed_when_nobody_else_has_written(
+    client: InfluxClient, place: Place, verb: Any
+) -> None:
+    scene = Shared(client, place)
+    client.write_lines(place.source, [f"{scene.place.measurement},device=a other=1 {HOUR.start_ns}"])
+    before = {key: value for key, value in scene.rows().items() if key[1] != "temp_max"}
+    scene.run_until(verb, scene.other, lambda step: isinstance(step, Delete))
+    assert ("a", "temp_sum") not in scene.rows()
+    scene.run(verb, scene.other)
+    assert {key: value for key, value in scene.rows().items() if key[1] != "temp_max"} == before
+    assert scene.is_committed(scene.one)

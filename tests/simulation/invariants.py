@@ -1,0 +1,126 @@
+"""What must be true of a world when all runs have ended, and after it was reconciled."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from tests.simulation.influx import nanoseconds
+from tests.simulation.runs import Run
+from tests.simulation.world import SPAN, Pipeline, World
+
+QUIET = timedelta(hours=1)
+
+
+def require_untorn(world: World) -> list[str]:
+    """Each row of a COMMITTED window is what some one state of the source gave, no older than the run that committed it.
+
+    Of a source that only gains points: a run cannot see one value go and another one come.
+    """
+    problems = []
+    claims = world.committed()
+    for pipeline in world.pipelines:
+        if pipeline.below or pipeline.older:
+            continue
+        stored = world.stored(pipeline)
+        for window in pipeline.windows:
+            start = nanoseconds(window.start)
+            claim = claims.get((pipeline.name, start))
+            if claim is None:
+                continue
+            have = {key: value for key, value in stored.items() if key[2] == start}
+            first = world.claims.get(claim, 0)
+            states = [
+                world.expected(pipeline, [window], version) for version in range(first, len(world.history))
+            ]
+            if any(have == state for state in states):
+                continue
+            if torn := _torn_series(have, states):
+                problems.append(f"{pipeline.name} {window} is COMMITTED and torn: {torn}")
+    return problems
+
+
+def _torn_series(have: dict[Any, Any], states: list[dict[Any, Any]]) -> str:
+    for series in sorted({key[0] for key in (*have, *(k for state in states for k in state))}):
+        mine = {key: value for key, value in have.items() if key[0] == series}
+        some = [{key: value for key, value in state.items() if key[0] == series} for state in states]
+        if mine not in some:
+            return f"{shown(mine)}, not one of {[shown(one) for one in some]}"
+    return ""
+
+
+def require_rest(world: World) -> list[str]:
+    """After a quiet reconcile what is COMMITTED is right; after another one all is, and a third finds nothing.
+
+    Where pipelines share points, the first one may find what a run that died put aside, and tear a window of another.
+    """
+    world.clock += QUIET
+    for _ in range(2):
+        problems = [problem for one in world.pipelines for problem in _reconciled(world, one)]
+        problems += [problem for one in world.pipelines for problem in _wrong_rows(world, one)]
+        torn = _not_committed(world)
+        if problems or not torn:
+            break
+    else:
+        problems.append(f"not COMMITTED after two reconciles: {', '.join(torn)}")
+    if world.has_values_by_hand and not world.has_by_hand():
+        problems.append("values that a person wrote beside the rows are gone")
+    if not problems:
+        problems = [p for one in world.pipelines for p in _reconciled(world, one, must_be_clean=True)]
+    return problems + world.problems
+
+
+def _not_committed(world: World) -> list[str]:
+    committed = world.committed()
+    return [
+        f"{one.name} {window}"
+        for one in world.pipelines
+        for window in one.windows
+        if (one.name, nanoseconds(window.start)) not in committed
+    ]
+
+
+def _wrong_rows(world: World, pipeline: Pipeline) -> list[str]:
+    """Rows of COMMITTED windows that are not what the source gives."""
+    starts = {start for name, start in world.committed() if name == pipeline.name}
+    stored, expected = (
+        {key: value for key, value in rows.items() if key[2] in starts}
+        for rows in (world.stored(pipeline), world.expected(pipeline, pipeline.windows))
+    )
+    return [] if stored == expected else [f"rows of {pipeline.name}: {_difference(stored, expected)}"]
+
+
+def _reconciled(world: World, pipeline: Pipeline, *, must_be_clean: bool = False) -> list[str]:
+    info = RunInfo(dag_id="dag", task_id="reconcile", run_id="quiet")
+    run = Run(world, "reconcile", lambda: reconcile(pipeline.spec(), SPAN, info, world.now, strict=True))
+    try:
+        run.finish()
+    except InfluxRollupError as error:
+        return [f"a quiet reconcile of {pipeline.name} fails: {error}"]
+    if run.end != "ok":
+        return [f"a quiet reconcile of {pipeline.name} fails: {run.end}"]
+    result = run.result
+    if must_be_clean and not (result.is_clean and not result.dirty):
+        return [
+            f"a second quiet reconcile of {pipeline.name} finds {[str(one.window) for one in result.dirty]}"
+        ]
+    return []
+
+
+def _difference(have: dict[Any, Any], wanted: dict[Any, Any]) -> str:
+    keys = sorted(key for key in have.keys() | wanted.keys() if have.get(key) != wanted.get(key))
+    return "; ".join(f"{shown([key])} is {have.get(key)}, not {wanted.get(key)}" for key in keys[:4])
+
+
+def shown(rows: Any) -> str:
+    """Rows in few words."""
+    texts = []
+    for key in sorted(rows):
+        tags = ",".join(value for _, value in key[0])
+        hour = (key[2] - nanoseconds(SPAN.start)) // (3600 * 10**9)
+        value = f"={rows[key]}" if isinstance(rows, dict) else ""
+        texts.append(f"{tags}@{hour} {key[1]}{value}")
+    return " ".join(texts) or "nothing"

@@ -1,0 +1,61 @@
+"""Some schedules of the simulator, and that one can be written down, replayed and shrunk."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_influx_rollup.exceptions import InfluxUnavailable
+from tests.simulation.schedule import Actor, Scenario, from_json, play, play_seed, shrink
+from tests.simulation.world import World
+
+SEEDS = 20
+
+
+def test_nothing_is_wrong_when_runs_are_interleaved() -> None:
+    for seed in range(SEEDS):
+        scenario, moves, problems = play_seed(seed)
+        assert problems == [], f"python -m tests.simulation replay {seed}: {scenario} {moves}"
+
+
+def test_schedule_is_the_same_when_it_is_read_again() -> None:
+    for seed in range(2):
+        scenario, moves, _ = play_seed(seed)
+        logs: list[list[str]] = [[], []]
+        again, same_moves = from_json(scenario.as_json(moves))
+        assert (again, same_moves) == (scenario, moves)
+        play(scenario, moves, logs[0])
+        play(again, same_moves, logs[1])
+        assert logs[0] == logs[1]
+        assert len(logs[0]) > len(moves) / 2
+
+
+def test_failure_is_found_and_shrunk_when_claims_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_provider_influx_rollup.ledger.codec.CLAIMED_BY", "nobody_reads_this")
+    for seed in range(100):
+        scenario, moves, problems = play_seed(seed)
+        if problems:
+            break
+    else:
+        pytest.fail("no schedule has found it")
+    small, fewer = shrink(scenario, moves)
+    log: list[str] = []
+    assert play(small, fewer, log) != []
+    assert len(fewer) <= len(moves)
+    assert "all is at rest" in log or "begins" in log[0]
+
+
+def test_run_fails_as_with_a_client_when_the_server_does_not_answer() -> None:
+    scenario = Scenario("plain", 0, (Actor("roll up", "hourly", run_id="run 1"),))
+    log: list[str] = []
+    assert play(scenario, ["0", "0f", "0", "0"], log) == []
+    assert f"it ends: {InfluxUnavailable.__name__}" in " ".join(log)
+
+
+def test_world_is_left_alone_when_its_copy_changes() -> None:
+    world = World("plain")
+    world.put("a", 1, 1.0)
+    copied = world.copy()
+    copied.put("a", 2, 2.0)
+    copied.remove("a", 1, 2)
+    assert (list(world.source.values()), list(copied.source.values())) == ([1.0], [2.0])
+    assert world.influx.buckets["raw"].measurements != copied.influx.buckets["raw"].measurements

@@ -1,0 +1,219 @@
+"""What a schedule happens in: a simulated server, a clock, pipelines, and everything that has become of the source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.windows.interval import Interval
+from tests.simulation.influx import SimulatedInflux, nanoseconds
+from tests.simulation.lines import Line, Tags
+from tests.simulation.plain_rows import Rows, rows_of
+
+START = datetime(2025, 3, 8, tzinfo=UTC)
+NOW = datetime(2025, 3, 9, tzinfo=UTC)
+HOUR_NS = 3600 * 10**9
+HOURS = 3
+WINDOWS = [
+    Interval(START + timedelta(hours=hour), START + timedelta(hours=hour + 1)) for hour in range(HOURS)
+]
+SPAN = Interval(WINDOWS[0].start, WINDOWS[-1].stop)
+WITH_GENERATIONS = False
+SITES = {"a": "x", "b": "x", "c": "y"}
+BY_HAND = ("note", "by hand")
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A pipeline of a world.
+
+    :param older: another spec of the same name, which may be in use too
+    :param below: name of the tier that it is merged from
+    """
+
+    name: str
+    aggregates: tuple[str, ...]
+    measurement: str = "m"
+    every: str = "1h"
+    group_by: tuple[str, ...] | None = None
+    below: str | None = None
+    older: tuple[str, ...] = ()
+
+    def spec(self, *, is_older: bool = False) -> RollupSpec:
+        return RollupSpec(
+            source_bucket="rolled" if self.below else "raw",
+            target_bucket="daily" if self.below else "rolled",
+            measurement="m",
+            target_measurement=self.measurement,
+            grid=GridSpec(self.every),
+            aggregates=self.older if is_older else self.aggregates,
+            group_by=self.group_by,
+            pipeline=self.name,
+            ledger_bucket="ledger",
+            source_tier=self.below,
+            # of what the source has only the raw field, and of a tier below only what was made of it
+            fields=("temp",),
+        )
+
+    @property
+    def windows(self) -> list[Interval]:
+        return [SPAN] if self.every == f"{HOURS}h" else WINDOWS
+
+
+#: pipelines that are in a world together
+VARIANTS: dict[str, tuple[Pipeline, ...]] = {
+    "plain": (Pipeline("hourly", ("count", "sum", "max")),),
+    "tiers": (
+        Pipeline("hourly", ("count", "sum", "max")),
+        Pipeline("daily", ("count", "sum", "max"), every=f"{HOURS}h", below="hourly"),
+    ),
+    "shared": (Pipeline("hourly", ("count", "sum")), Pipeline("other", ("max", "last"))),
+    "raw": (Pipeline("hourly", ("median", "mean")),),
+    "grouped": (Pipeline("hourly", ("sum", "last"), group_by=("site",)),),
+    "respecified": (Pipeline("hourly", ("count", "max"), older=("count", "sum", "min")),),
+}
+
+
+@dataclass
+class World:
+    """The world.
+
+    :param source: value of each point that is in the source now, by tags and time
+    :param history: what the source was after each change
+    :param generations: the largest that the ledger has had, by pipeline and start of a window
+    :param claims: by id, how long the history was when the run that has it began
+    :param problems: what must not have happened and has
+    """
+
+    variant: str
+    influx: SimulatedInflux = field(init=False)
+    clock: datetime = NOW
+    source: dict[tuple[Tags, int], float] = field(default_factory=dict)
+    history: list[dict[tuple[Tags, int], float]] = field(default_factory=lambda: [{}])
+    generations: dict[tuple[str, int], int] = field(default_factory=dict)
+    claims: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    has_values_by_hand: bool = False
+
+    def __post_init__(self) -> None:
+        self.influx = SimulatedInflux(self.now)
+        for name in ("raw", "rolled", "daily", "ledger"):
+            self.influx.ensure(name)
+
+    def copy(self) -> World:
+        """A world of its own that was the same until now."""
+        other = World(self.variant)
+        other.influx = self.influx.copy(other.now)
+        other.clock, other.has_values_by_hand = self.clock, self.has_values_by_hand
+        other.source, other.history = dict(self.source), list(self.history)
+        other.generations, other.claims = dict(self.generations), dict(self.claims)
+        return other
+
+    @property
+    def pipelines(self) -> tuple[Pipeline, ...]:
+        return VARIANTS[self.variant]
+
+    def pipeline(self, name: str) -> Pipeline:
+        return next(one for one in self.pipelines if one.name == name)
+
+    def now(self) -> datetime:
+        """A clock that moves on with each look."""
+        self.clock += timedelta(milliseconds=1)
+        return self.clock
+
+    def clock_of(self, skew: timedelta) -> Callable[[], datetime]:
+        """The clock of a worker."""
+        return lambda: self.now() + skew
+
+    def sleep(self, seconds: float) -> None:
+        self.clock += timedelta(seconds=seconds)
+
+    # the source
+
+    def put(self, device: str, time_ns: int, value: float) -> None:
+        """A point comes, or a value is replaced."""
+        tags = (("device", device), ("site", SITES[device]))
+        self.influx.write("raw", [Line("m", tags, (("temp", value),), time_ns)])
+        self.source[tags, time_ns] = value
+        self.history.append(dict(self.source))
+
+    def remove(self, device: str, start_ns: int, stop_ns: int) -> None:
+        """The points of a device go."""
+        self.influx.delete("raw", "m", start_ns, stop_ns, {"device": device})
+        gone = [
+            key for key in self.source if dict(key[0])["device"] == device and start_ns <= key[1] < stop_ns
+        ]
+        for key in gone:
+            del self.source[key]
+        self.history.append(dict(self.source))
+
+    def write_by_hand(self) -> None:
+        """Values of a person beside those of the pipelines, of the same series and times."""
+        self.has_values_by_hand = True
+        for hour in range(HOURS):
+            tags = (("device", "a"), ("site", "x"))
+            time = nanoseconds(WINDOWS[hour].start)
+            self.influx.write("rolled", [Line("m", tags, (BY_HAND,), time)])
+
+    # what is there
+
+    def expected(self, pipeline: Pipeline, windows: Iterable[Interval], version: int = -1) -> Rows:
+        """What the rows must be, by the source as it was after a change."""
+        spans = [(nanoseconds(window.start), nanoseconds(window.stop)) for window in windows]
+        return rows_of(self.history[version], spans, pipeline.aggregates, pipeline.group_by)
+
+    def stored(self, pipeline: Pipeline) -> Rows:
+        """The rows that are there, but for values of others."""
+        bucket = self.influx.buckets["daily" if pipeline.below else "rolled"]
+        own = {f"temp_{name}" for name in (*pipeline.aggregates, *pipeline.older)}
+        return {
+            (tags, name, time): value
+            for (tags, name), values in bucket.measurements.get(pipeline.measurement, {}).items()
+            if name in own
+            for time, value in values.items()
+        }
+
+    def has_by_hand(self) -> bool:
+        key = (("device", "a"), ("site", "x")), BY_HAND[0]
+        found = self.influx.buckets["rolled"].measurements.get("m", {}).get(key, {})
+        return len(found) == HOURS
+
+    # the ledger, read by itself
+
+    def records(self, names: Iterable[str]) -> dict[tuple[str, int], dict[str, Any]]:
+        """Some fields of all receipts, by pipeline and start."""
+        found: dict[tuple[str, int], dict[str, Any]] = {}
+        wanted = set(names)
+        for (tags, name), values in (
+            self.influx.buckets["ledger"].measurements.get("window_receipt", {}).items()
+        ):
+            if name in wanted:
+                pipeline = dict(tags)["pipeline"]
+                for time, value in values.items():
+                    found.setdefault((pipeline, time), {})[name] = value
+        return found
+
+    def look_at_ledger(self, version: int) -> None:
+        """After a write to the ledger: generations only grow; whose claims are new.
+
+        :param version: of the source, when the run began that wrote
+        """
+        for key, fields in self.records(("generation", "claimed_by")).items():
+            generation = fields.get("generation", 0)
+            if generation < self.generations.get(key, 0) and WITH_GENERATIONS:
+                known = self.generations[key]
+                self.problems.append(f"generation of {key} went from {known} to {generation}")
+            self.generations[key] = generation
+            self.claims.setdefault(fields.get("claimed_by", ""), version)
+
+    def committed(self) -> dict[tuple[str, int], str]:
+        """The claim of each window that counts as COMMITTED."""
+        found = {}
+        for key, fields in self.records(("state", "claimed_by", "committed_by")).items():
+            claims = fields.get("claimed_by") or "", fields.get("committed_by") or ""
+            if fields.get("state") == "COMMITTED" and ("" in claims or claims[0] == claims[1]):
+                found[key] = claims[1]
+        return found
