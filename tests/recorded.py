@@ -30,6 +30,7 @@ FOLDER = Path(__file__).parent / "live" / "recordings"
 #: later than the points of the tests
 FIRST_NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 TICK = timedelta(milliseconds=1)
+really_sleep = time.sleep
 PLUGIN = pytest.StashKey["Recordings"]()
 FAILED = pytest.StashKey[bool]()
 
@@ -51,8 +52,13 @@ class PinnedClock:
         return self._now.astimezone(zone)
 
     def sleep(self, seconds: float) -> None:
-        """Wait for nobody."""
+        """Let the time pass."""
         self._now += timedelta(seconds=seconds)
+
+    def sleep_really(self, seconds: float) -> None:
+        """Wait for a server too."""
+        self.sleep(seconds)
+        really_sleep(seconds)
 
     def datetime(self) -> type[datetime]:
         """What stands for ``datetime`` in a module: it makes real ones, and has this clock's time."""
@@ -122,8 +128,7 @@ class Recordings:
         with _one_thread(), pytest.MonkeyPatch.context() as patch:
             patch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=names.getrandbits(128), version=4))
             patch.setattr(server_clock, "machine_now", lambda: clock.now(UTC))
-            if self.is_playing:
-                patch.setattr(time, "sleep", clock.sleep)
+            patch.setattr(time, "sleep", clock.sleep if self.is_playing else clock.sleep_really)
             scenes = [one for name, one in sys.modules.items() if name.startswith("tests.scenes.")]
             for one in (module, *scenes):
                 if getattr(one, "datetime", None) is datetime:
@@ -255,14 +260,19 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
             tape.exchanges.clear()  # what a test does not accept is not kept
         raise
     if tape is not None and item.config.stash[PLUGIN].is_playing:
-        tape.require_end()
+        tape.require_right()
     return result
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
+    """What fixtures send at their end is on the tape too."""
     with _on_tape(item):
-        return (yield)
+        result = yield
+    tape = item.stash.get(TAPE, None)
+    if tape is not None and item.config.stash[PLUGIN].is_playing:
+        tape.require_end()
+    return result
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -61,6 +61,7 @@ def names(address: InfluxAddress) -> set[str]:
     return set(address.buckets())
 
 
+@pytest.mark.recorded
 def test_bucket_is_made_once_and_changed_when_it_is_declared_otherwise(
     client: InfluxClient, address: InfluxAddress, name: str
 ) -> None:
@@ -225,6 +226,7 @@ def test_bucket_may_keep_less_when_it_holds_nothing_older(client: InfluxClient, 
     assert [one["after"] for one in ensure(client, Bucket(name, retention="2h"))["changes"]] == ["2h", "1h"]
 
 
+@pytest.mark.recorded
 def test_lifecycle_file_makes_its_buckets_when_it_declares_them(
     influx: InfluxServer, address: InfluxAddress, name: str, tmp_path: Path,
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,

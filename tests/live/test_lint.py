@@ -44,6 +44,7 @@ def linter(linted: InfluxClient) -> Linter:
     return linter_on(linted)
 
 
+@pytest.mark.recorded
 @pytest.mark.parametrize("script", SCRIPTS, ids=str)
 def test_findings_are_those_planted_when_a_server_looks(linter: Linter, script: CorpusScript) -> None:
     assert found_in(linter(script.text)) == script.expected
@@ -70,6 +71,7 @@ def read(bucket: str, rest: str) -> str:
     return f'from(bucket: "{bucket}")\n  |> range(start: v.timeRangeStart, stop: v.timeRangeStop)\n{rest}'
 
 
+@pytest.mark.recorded
 @pytest.mark.parametrize(
     ("rest", "most", "points"),
     [
@@ -91,12 +93,14 @@ def test_raw_reads_are_counted_when_there_is_a_limit(
     assert (messages, report.unchecked) == (expected, ())
 
 
+@pytest.mark.recorded
 def test_points_are_not_counted_when_a_filter_is_not_plain(linted: InfluxClient, source: str) -> None:
     flux = "limit = 3\n" + read(source, "  |> filter(fn: (r) => r._value > limit)\n  |> median()")
     report = lint(linted, flux, WINDOW, max_points=1)
     assert report.unchecked == ("points: the bucket or a filter of a raw read is not plain",)
 
 
+@pytest.mark.recorded
 @pytest.mark.parametrize(
     "flux",
     [
@@ -117,6 +121,7 @@ def test_nothing_is_written_when_a_script_is_linted(
     assert linted.query_rows(everything) == []
 
 
+@pytest.mark.recorded
 def test_parameters_are_looked_at_when_their_values_are_given(linted: InfluxClient, source: str) -> None:
     flux = read(source, "  |> filter(fn: (r) => r.site == params.site)\n  |> mean()")
     assert lint(linted, flux, params={"site": "a"}).findings == ()
@@ -129,6 +134,7 @@ def test_parameters_are_looked_at_when_their_values_are_given(linted: InfluxClie
     )
 
 
+@pytest.mark.recorded
 def test_windows_are_compared_with_every_when_the_script_has_no_task(
     linted: InfluxClient, source: str
 ) -> None:
@@ -138,6 +144,7 @@ def test_windows_are_compared_with_every_when_the_script_has_no_task(
     assert [one.name for one in lint(linted, flux, every="30m").findings] == ["window-alignment"]
 
 
+@pytest.mark.recorded
 def test_braces_in_a_text_are_flux_when_a_server_looks(linted: InfluxClient) -> None:
     report = lint(linted, 'from(bucket: "{{ params.bucket }}") |> range(start: -1h)')
     assert [one.message for one in report.findings] == ["the token sees no bucket '{{ params.bucket }}'"]
@@ -174,6 +181,7 @@ def test_a_template_is_looked_at_as_what_it_becomes(
     )
 
 
+@pytest.mark.recorded
 def test_the_task_fails_when_the_token_is_wrong(influx: InfluxServer) -> None:
     from airflow_provider_influx_rollup.client.settings import ClientSettings
 

@@ -56,6 +56,7 @@ def place(influx: InfluxServer, client: InfluxClient, points: pd.DataFrame) -> P
     return place
 
 
+@pytest.mark.recorded("names0-auto")
 @pytest.mark.parametrize(
     ("names", "compute"), [(PUSHED, "auto"), (("last", "mean"), "auto"), ((*PUSHED, *RAW), "server")]
 )
@@ -88,6 +89,7 @@ def other_place(place: Place) -> Place:
     return replace(fresh, source=place.source)
 
 
+@pytest.mark.recorded
 def test_days_of_23_and_25_hours_are_computed(influx: InfluxServer, client: InfluxClient) -> None:
     place = make_place(influx, client)
     points = make_points("2025-10-24", "2025-10-28", 7200)
@@ -112,6 +114,7 @@ def values_of(place: Place) -> dict[tuple[str, str], Any]:
 NOON = interval("2025-03-08T12:00", "2025-03-08T13:00")
 
 
+@pytest.mark.recorded
 def test_what_influxdb_cannot_hold_is_asked_for(influx: InfluxServer, client: InfluxClient) -> None:
     place = make_place(influx, client)
     at = NOON.start_ns
@@ -124,6 +127,7 @@ def test_what_influxdb_cannot_hold_is_asked_for(influx: InfluxServer, client: In
     assert any("a query does" in line for line in said)
 
 
+@pytest.mark.recorded
 def test_integers_that_influxdb_would_cut_off_are_right(influx: InfluxServer, client: InfluxClient) -> None:
     place = make_place(influx, client)
     at, large = NOON.start_ns, 2**62
@@ -134,6 +138,7 @@ def test_integers_that_influxdb_would_cut_off_are_right(influx: InfluxServer, cl
     assert (found["b", "n_count"], found["b", "n_mean"]) == (1, 3.0)
 
 
+@pytest.mark.recorded
 def test_late_points_and_stale_rows_are_seen(influx: InfluxServer, client: InfluxClient) -> None:
     place = make_place(influx, client)
     at = NOON.start_ns
@@ -146,6 +151,7 @@ def test_late_points_and_stale_rows_are_seen(influx: InfluxServer, client: Influ
     assert values_of(place) == {("a", "x_count"): 2, ("a", "x_sum"): 6.0}
 
 
+@pytest.mark.recorded
 def test_an_empty_window_is_committed(influx: InfluxServer, client: InfluxClient) -> None:
     place = make_place(influx, client)
     spec = place.spec("1h", ("count",))
@@ -153,6 +159,7 @@ def test_an_empty_window_is_committed(influx: InfluxServer, client: InfluxClient
     assert left_tasks(place, spec) == []
 
 
+@pytest.mark.recorded
 def test_many_fields_go_in_several_tasks(influx: InfluxServer, client: InfluxClient) -> None:
     place = make_place(influx, client)
     fields = ",".join(f"f{number}={number}" for number in range(40))
@@ -166,6 +173,7 @@ def test_many_fields_go_in_several_tasks(influx: InfluxServer, client: InfluxCli
     assert all(found["a", f"f{number}_sum"] == 2 * number for number in range(40))
 
 
+@pytest.mark.recorded
 @pytest.mark.parametrize(
     ("given", "why"),
     [
@@ -182,6 +190,7 @@ def test_what_a_worker_has_to_compute_is_refused(place: Place, given: dict[str, 
         drive(native_steps(spec, SPAN), place.client, lambda _: None)
 
 
+@pytest.mark.recorded
 def test_a_run_that_influxdb_has_lost_is_begun_again(influx: InfluxServer, client: InfluxClient) -> None:
     place = make_place(influx, client)
     lines_of(place, f"device=a x=1 {NOON.start_ns}")
@@ -203,6 +212,7 @@ def test_a_run_that_influxdb_has_lost_is_begun_again(influx: InfluxServer, clien
     assert (left_tasks(place, spec), left_rows(place)) == ([], 0)
 
 
+@pytest.mark.recorded
 def test_a_run_that_is_canceled_each_time_is_an_error_that_passes(
     influx: InfluxServer, client: InfluxClient
 ) -> None:
@@ -222,6 +232,7 @@ def test_a_run_that_is_canceled_each_time_is_an_error_that_passes(
     assert values_of(place) == {("a", "x_count"): 1}
 
 
+@pytest.mark.recorded
 def test_a_killed_run_takes_its_tasks_with_it(influx: InfluxServer, client: InfluxClient) -> None:
     place = make_place(influx, client)
     lines_of(place, f"device=a x=1 {NOON.start_ns}")
@@ -238,6 +249,7 @@ def test_a_killed_run_takes_its_tasks_with_it(influx: InfluxServer, client: Infl
     assert (left_tasks(place, spec), left_rows(place)) == ([], 0)
 
 
+@pytest.mark.recorded
 def test_a_task_of_somebody_else_stays(influx: InfluxServer, client: InfluxClient) -> None:
     place = make_place(influx, client)
     lines_of(place, f"device=a x=1 {NOON.start_ns}")

@@ -79,6 +79,7 @@ def by_name(result: dict[str, Any], key: str) -> dict[str, Any]:
     return {one["pipeline"]: one[key] for one in (result, *result["cascaded"])}
 
 
+@pytest.mark.recorded
 def test_tier_that_needs_what_is_gone_waits_and_all_else_is_done(
     changed: Changed, client: InfluxClient
 ) -> None:
@@ -104,6 +105,7 @@ def test_tier_that_needs_what_is_gone_waits_and_all_else_is_done(
     assert by_name(result, "waiting_total") == {"hours": 0, "days": 0, "counts": 0, "pairs": 1}
 
 
+@pytest.mark.recorded
 def test_tiers_above_are_redone_as_they_are_declared_when_the_declaration_is_known(
     changed: Changed, client: InfluxClient
 ) -> None:

@@ -142,6 +142,7 @@ def test_a_plain_task_becomes_a_rollup_with_equal_rows(
     assert "there already" in told["message"]
 
 
+@pytest.mark.recorded
 def test_rows_that_were_changed_lost_or_added_are_told(
     client: InfluxClient, name: str, buckets: tuple[str, str], adopt: Adopt
 ) -> None:
@@ -167,6 +168,7 @@ def test_rows_that_were_changed_lost_or_added_are_told(
     }  # fmt: skip
 
 
+@pytest.mark.recorded("starts")
 @pytest.mark.parametrize(
     ("task", "body", "rows"),
     [
@@ -194,6 +196,7 @@ def test_rollups_of_all_shapes_give_the_rows_of_their_tasks(
     assert sum(one["task_rows"] for one in told["windows"]) == rows
 
 
+@pytest.mark.recorded
 def test_the_oldest_window_of_a_script_that_stamps_starts_is_compared(
     client: InfluxClient, name: str, buckets: tuple[str, str], adopt: Adopt
 ) -> None:
@@ -209,6 +212,7 @@ def test_the_oldest_window_of_a_script_that_stamps_starts_is_compared(
     assert (code, [one["different"] for one in told["windows"]]) == (1, [1, 0, 0, 0])
 
 
+@pytest.mark.recorded
 def test_rows_that_lie_in_no_window_prove_nothing(
     client: InfluxClient, name: str, buckets: tuple[str, str], adopt: Adopt
 ) -> None:
@@ -223,6 +227,7 @@ def test_rows_that_lie_in_no_window_prove_nothing(
     )
 
 
+@pytest.mark.recorded
 def test_a_script_that_is_no_rollup_is_run_without_its_writes(
     client: InfluxClient, name: str, buckets: tuple[str, str], adopt: Adopt, tmp_path: Path
 ) -> None:
@@ -247,6 +252,7 @@ def test_a_script_that_is_no_rollup_is_run_without_its_writes(
     assert "it calls map() on line 7" in told["message"]
 
 
+@pytest.mark.recorded
 def test_a_script_that_writes_too_many_rows_to_compare_is_told(
     client: InfluxClient, name: str, buckets: tuple[str, str], adopt: Adopt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,6 +278,7 @@ def test_runs_that_write_earlier_rows_again_count_as_in_influxdb(
     assert code == 0, told
 
 
+@pytest.mark.recorded
 def test_what_no_operator_takes_stays_a_task(
     client: InfluxClient, name: str, buckets: tuple[str, str], bucket_factory: Callable[[], str], adopt: Adopt
 ) -> None:
@@ -289,6 +296,7 @@ def test_what_no_operator_takes_stays_a_task(
     )
 
 
+@pytest.mark.recorded
 def test_a_task_of_a_deploy_loses_its_v(
     client: InfluxClient, name: str, buckets: tuple[str, str], adopt: Adopt
 ) -> None:
@@ -340,6 +348,7 @@ def test_bad_input_is_told_apart(
         assert adopt(name, *words)[0] == 2
 
 
+@pytest.mark.recorded
 def test_windows_without_points_prove_nothing(
     client: InfluxClient, name: str, buckets: tuple[str, str], adopt: Adopt
 ) -> None:
@@ -350,6 +359,7 @@ def test_windows_without_points_prove_nothing(
     assert "no points" in told["unproven"]
 
 
+@pytest.mark.recorded
 def test_people_read_a_table(
     client: InfluxClient,
     name: str,

@@ -46,6 +46,7 @@ def kept(client: InfluxClient, name: str) -> Any:
     return task
 
 
+@pytest.mark.recorded
 def test_deploying_twice_changes_nothing_and_an_edit_updates_the_same_task(
     client: InfluxClient, name: str, flux: str
 ) -> None:
@@ -65,6 +66,7 @@ def test_deploying_twice_changes_nothing_and_an_edit_updates_the_same_task(
     assert (kept(client, name).every, "fn: max" in kept(client, name).flux) == ("2h", True)
 
 
+@pytest.mark.recorded
 def test_a_dry_run_shows_the_difference_and_changes_nothing(
     client: InfluxClient, name: str, flux: str
 ) -> None:
@@ -80,6 +82,7 @@ def test_a_dry_run_shows_the_difference_and_changes_nothing(
     assert kept(client, name) == before
 
 
+@pytest.mark.recorded
 def test_a_task_is_paused_and_resumed_and_deleted(client: InfluxClient, name: str, flux: str) -> None:
     deploy(client, flux)
     for state in ("inactive", "active"):
@@ -102,6 +105,7 @@ BROKEN = [
 ]  # fmt: skip
 
 
+@pytest.mark.recorded
 @pytest.mark.parametrize(("text", "instead", "error", "says"), BROKEN)
 def test_a_broken_script_is_never_deployed(
     client: InfluxClient, name: str, flux: str, text: str, instead: str, error: type[Exception], says: str
@@ -118,6 +122,7 @@ def test_a_broken_script_is_never_deployed(
     assert kept(client, name) == before
 
 
+@pytest.mark.recorded
 def test_a_change_by_hand_is_drift_and_stays_unless_it_may_be_lost(
     client: InfluxClient, name: str, flux: str
 ) -> None:
@@ -141,6 +146,7 @@ def test_a_change_by_hand_is_drift_and_stays_unless_it_may_be_lost(
     assert deploy(client, flux, state="inactive")["changes"] == ["description"]
 
 
+@pytest.mark.recorded
 def test_a_task_of_another_is_adopted_only_when_nothing_is_lost(
     client: InfluxClient, name: str, flux: str
 ) -> None:
@@ -180,6 +186,7 @@ def test_several_deploys_at_the_same_time_end_with_one_task(
     assert deploy(client, flux)["action"] == "unchanged"
 
 
+@pytest.mark.recorded
 def test_the_oldest_stays_when_a_deploy_died_between_its_two_requests(
     client: InfluxClient, name: str, flux: str
 ) -> None:
@@ -212,12 +219,14 @@ def test_the_same_name_in_another_organisation_is_not_touched(
         theirs.tasks.delete(made.id)
 
 
+@pytest.mark.recorded
 def test_a_token_that_may_not_deploy_gets_a_clear_error(influx: InfluxServer, name: str, flux: str) -> None:
     settings = ClientSettings(url=influx.url, org=influx.org, token=lambda _: "wrong")
     with InfluxClient(settings) as stranger, pytest.raises(InfluxError, match="unauthorized"):
         deploy(stranger, flux)
 
 
+@pytest.mark.recorded
 def test_labels_tell_the_dag_and_the_pipeline(client: InfluxClient, name: str, flux: str) -> None:
     deploy(client, flux, dag_id="d", pipeline="p")
     assert set(kept(client, name).labels) == {"influx-rollup", "dag:d", "pipeline:p"}
@@ -232,6 +241,7 @@ def test_labels_tell_the_dag_and_the_pipeline(client: InfluxClient, name: str, f
     assert client.tasks.find(name) == []
 
 
+@pytest.mark.recorded
 def test_a_token_that_may_not_label_deploys_all_the_same(
     influx: InfluxServer, client: InfluxClient, name: str, flux: str
 ) -> None:
@@ -245,6 +255,7 @@ def test_a_token_that_may_not_label_deploys_all_the_same(
     assert '"dag_id": "d"' in kept(client, name).description
 
 
+@pytest.mark.recorded
 def test_values_of_params_become_a_part_of_the_task(client: InfluxClient, name: str, flux: str) -> None:
     text = flux.replace(
         'r._measurement == "m"', 'r._measurement == params.m and r.site == params["it\'s \\"q\\""]'

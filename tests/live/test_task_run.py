@@ -73,6 +73,7 @@ def rows_of(client: InfluxClient, bucket: str) -> list[tuple[Any, ...]]:
     return [(row["s"], row["_field"], row["_time"], row["_value"]) for row in rows]
 
 
+@pytest.mark.recorded
 def test_runs_of_past_windows_write_what_the_script_form_writes(
     client: InfluxClient, name: str, buckets: tuple[str, str, str]
 ) -> None:
@@ -100,6 +101,7 @@ def test_runs_of_past_windows_write_what_the_script_form_writes(
     assert rows_of(client, native) == once
 
 
+@pytest.mark.recorded
 def test_local_days_of_23_hours_are_run(
     client: InfluxClient, name: str, buckets: tuple[str, str, str]
 ) -> None:
@@ -148,6 +150,7 @@ def test_a_run_of_this_try_is_not_asked_for_twice_when_the_triggerer_begins_agai
     assert len(runs_of(client, name)) == 4
 
 
+@pytest.mark.recorded
 def test_bad_input_is_a_clear_error(client: InfluxClient, name: str, buckets: tuple[str, str, str]) -> None:
     source, native, _ = buckets
     with pytest.raises(TaskNotFound, match="no task"):
@@ -162,6 +165,7 @@ def test_bad_input_is_a_clear_error(client: InfluxClient, name: str, buckets: tu
     assert runs_of(client, name) == []
 
 
+@pytest.mark.recorded
 def test_a_wait_ends_with_the_success_of_each_window(
     client: InfluxClient, name: str, buckets: tuple[str, str, str]
 ) -> None:
@@ -208,6 +212,7 @@ def test_a_canceled_run_ends_in_influxdb_and_in_the_verb(client: InfluxClient, n
     client.tasks.cancel_run(other.task_id, other.id)
 
 
+@pytest.mark.recorded
 def test_a_run_that_influxdb_has_lost_is_asked_for_again(
     client: InfluxClient, name: str, buckets: tuple[str, str, str]
 ) -> None:

@@ -90,8 +90,16 @@ class Tape:
             return exchange.answer
         return SHA256.sub(lambda found: self._hashes.get(found[0], found[0]), exchange.answer)
 
+    def require_right(self) -> None:
+        """Look whether nothing else was asked than what was recorded.
+
+        :raises Unrecorded: when it was
+        """
+        if self._problem:
+            raise Unrecorded(self._problem)
+
     def require_end(self) -> None:
-        """Look whether all that was recorded was asked, and nothing else.
+        """Look whether all that was recorded was asked.
 
         :raises Unrecorded: when it was not
         """
@@ -100,8 +108,6 @@ class Tape:
             self._differs(
                 f"{count} requests were not sent; the first:\n{self.exchanges[self._position].sent}"
             )
-        if self._problem:
-            raise Unrecorded(self._problem)
 
     def _is_but_for_hashes(self, sent: Key, recorded: Key) -> bool:
         """Whether a request differs in nothing but hashes of files, each of which stands for one of the recorded ones."""
