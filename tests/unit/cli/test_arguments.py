@@ -238,7 +238,7 @@ def test_every_command_explains_itself_when_asked(capsys: pytest.CaptureFixture[
         assert left.value.code == 0
         shown = capsys.readouterr().out
         # certificates are checked with nothing but the files; the schema is the package's own
-        of_servers = () if command.name in ("certificate", "schema") else ("--token-file",)
+        of_servers = () if command.name in ("certificate", "schema", "tiers") else ("--token-file",)
         assert [word for word in ("--json", *of_servers, "exit codes") if word not in shown] == []
 
 
