@@ -37,6 +37,7 @@ def event_extra(changed: Changed, **more: str) -> dict[str, Any]:
         "checksum": combine_checksums(receipt.checksum for receipt in receipts),
         "generation": max(receipt.generation for receipt in receipts),
         "pipeline": changed.pipeline,
+        "stage": receipts[0].stage,
         **more,
     }
     if 1 < len(stretches) <= MAX_STRETCHES:

@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote, urlsplit
 from airflow_provider_influx_rollup.airflow_compat import Asset
 from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID, InfluxRollupHook
 from airflow_provider_influx_rollup.lineage.datasets import Measurement, dataset_name
+from airflow_provider_influx_rollup.stores.store_url import shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,12 +36,32 @@ def measurement_asset(
     return Asset(measurement_uri(bucket, measurement, influx_conn_id=influx_conn_id, org=org))
 
 
+def archive_asset(path: str, bucket: str, measurement: str, *, org: str | None = None) -> Asset:
+    """The asset of a measurement in an archive, as ``outlets="auto"`` names it: ``<path>/<org>/<bucket>/<measurement>``.
+
+    :param path: base folder of the archive, a path or URL
+    :param org: as the stage has it; None is the connection's, and a ``-`` in the name
+    :raises ConfigurationError: when the path holds a password
+    """
+    return Asset(archive_uri(path, bucket, measurement, org=org))
+
+
 def measurement_uri(
     bucket: str, measurement: str | None, *, influx_conn_id: str, org: str | None = None
 ) -> str:
     """The URI of a measurement, or of a bucket."""
     names = [org or OF_CONNECTION, bucket, *([] if measurement is None else [measurement])]
     return f"{SCHEME}://{quote(influx_conn_id, safe='')}/{_path(names)}"
+
+
+def archive_uri(path: str, bucket: str, measurement: str, *, org: str | None = None) -> str:
+    """The URI of a measurement in an archive.
+
+    :raises ConfigurationError: when the path holds a password
+    """
+    shown = shown_url(path).rstrip("/")
+    base = shown if urlsplit(shown).scheme else f"file://{shown}"
+    return f"{base}/{_path([org or OF_CONNECTION, bucket, measurement])}"
 
 
 def is_own(outlet: object) -> bool:

@@ -44,6 +44,8 @@ class AssetStageOperator(LedgerStageOperator):
         kept = [one for one in given if one != AUTO] if self.tells else outlets
         super().__init__(outlets=kept, **kwargs)
         self.partitions = partitions
+        #: the assets whose events this task decides about, by their URI
+        self._own: dict[str, Asset] = {}
         #: of a partition; None: each window is one
         self.partition_length = None if isinstance(partitions, bool) else Duration.of(partitions).to_flux()
 
@@ -81,10 +83,12 @@ class AssetStageOperator(LedgerStageOperator):
             return
         is_known = all(is_plain(getattr(self, name, None)) for name in self.asset_fields)
         uris = self.asset_uris() if is_known else []
-        given = {one.uri for one in self.outlets if is_own(one)}
-        self.outlets = [*self.outlets, *(Asset(uri) for uri in dict.fromkeys(uris) if uri not in given)]
+        own = {one.uri: one for one in self.outlets if is_own(one)}
+        others = [one for one in self.outlets if not is_own(one)]
+        own |= {asset.uri: asset for asset in map(Asset, uris) if asset.uri not in own}
+        self.outlets, self._own = [*others, *own.values()], own
         if self.partitions:
-            _require_partitions(bool(uris or given))
+            _require_partitions(bool(own))
         if not uris:
             # it emits on demand, for assets that nobody knows yet
             self.outlets.append(self._alias())
@@ -99,7 +103,10 @@ class AssetStageOperator(LedgerStageOperator):
         """
         if self.tells:
             changed = [] if self.is_dry_run else self._changed(context)
-            others = [one for one in self.outlets if not (is_own(one) or one == self._alias())]
+            alias = self._alias()
+            others = [
+                one for one in self.outlets if one != alias and getattr(one, "uri", None) not in self._own
+            ]
             self.outlets = [*others, *self._tell(context, changed)]
         super().post_execute(context, result)
 
@@ -124,7 +131,6 @@ class AssetStageOperator(LedgerStageOperator):
         from airflow_provider_influx_rollup.lineage.datasets import server_namespace
 
         settings = self.hook.settings
-        declared = {one.uri: one for one in self.outlets if is_own(one)}
         told: dict[str, Any] = {}
         for one in changed:
             uri = self.uri_of(one)
@@ -133,12 +139,13 @@ class AssetStageOperator(LedgerStageOperator):
                 continue
             extra = event_extra(one, server=server_namespace(settings.url), org=settings.org)
             self.log.info("Asset %s: %s windows of %s have changed", uri, extra["windows"], one.pipeline)
-            if uri not in declared:
+            asset = Asset(uri)
+            if asset.uri not in self._own:
                 told[""] = self._alias()
-                context["outlet_events"][told[""]].add(Asset(uri), extra=extra)
+                context["outlet_events"][told[""]].add(asset, extra=extra)
                 continue
-            told[uri] = declared[uri]
-            event = context["outlet_events"][told[uri]]
+            told[uri] = asset
+            event = context["outlet_events"][asset]
             event.extra = extra
             if self.partitions:
                 event.add_partitions(partition_keys(one.partitions))

@@ -8,12 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.airflow_compat import Context
+from airflow_provider_influx_rollup.assets.uri import archive_uri
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import declared_duration
 from airflow_provider_influx_rollup.lineage.datasets import Flow, Measurement
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableStageOperator
 from airflow_provider_influx_rollup.operators._options import texts, truth, whole_number
 from airflow_provider_influx_rollup.operators._store import StoreStageOperator
+from airflow_provider_influx_rollup.operators._store_assets import StoreAssetsOperator
 from airflow_provider_influx_rollup.operators._window import WINDOW_FIELDS, WindowStageOperator
 from airflow_provider_influx_rollup.settings import read_settings
 from airflow_provider_influx_rollup.stores.store_url import shown_url
@@ -84,7 +86,9 @@ class SourceArchiveOperator(InfluxArchiveOperator):
         ]
 
 
-class ArchiveWindowOperator(WindowStageOperator, SourceArchiveOperator, DeferrableStageOperator):
+class ArchiveWindowOperator(
+    WindowStageOperator, StoreAssetsOperator, SourceArchiveOperator, DeferrableStageOperator
+):
     """Archive raw points of the data interval as Parquet files that are proven equal to the bucket.
 
     Each window is read in slices of bounded size, written, read back from the files and compared with a fresh read of the
@@ -122,6 +126,11 @@ class ArchiveWindowOperator(WindowStageOperator, SourceArchiveOperator, Deferrab
         self.every = declared_duration(every)
         self.lateness = declared_duration(lateness)
         self.force = force
+        self.settle_outlets()
+
+    def uri_of_measurement(self, measurement: str) -> str:
+        """The asset of its folder in the archive."""
+        return archive_uri(self.path, self.bucket, measurement, org=self.org)
 
     def execute(self, context: Context) -> Any:
         """Archive the windows of the run; wait for late points first.

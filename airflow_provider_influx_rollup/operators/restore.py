@@ -8,12 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.airflow_compat import Context
+from airflow_provider_influx_rollup.assets.uri import measurement_uri
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lineage.datasets import Flow, Measurement
 from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS
 from airflow_provider_influx_rollup.operators._options import texts, truth, whole_number
-from airflow_provider_influx_rollup.operators._store import STORE_FIELDS, StoreStageOperator
+from airflow_provider_influx_rollup.operators._store import STORE_FIELDS
+from airflow_provider_influx_rollup.operators._store_assets import StoreAssetsOperator
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.settings import read_settings
 from airflow_provider_influx_rollup.stores.store_url import shown_url
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 
-class RestoreArchiveOperator(WindowStageOperator, StoreStageOperator):
+class RestoreArchiveOperator(WindowStageOperator, StoreAssetsOperator):
     """Restore the points of the data interval from their newest archived generations, and prove that they are back.
 
     Every file is verified, and all of the target looked at, before anything is written. What is there already is left
@@ -48,6 +50,7 @@ class RestoreArchiveOperator(WindowStageOperator, StoreStageOperator):
     """
 
     verb: ClassVar[str] = "restore"
+    counts_writes = True
     template_fields: Sequence[str] = (
         *WindowStageOperator.template_fields,
         *LEDGER_FIELDS,
@@ -82,6 +85,13 @@ class RestoreArchiveOperator(WindowStageOperator, StoreStageOperator):
         self.overwrite = overwrite
         self.allow_missing = allow_missing
         self.max_rows_per_read = max_rows_per_read
+        self.settle_outlets()
+
+    def uri_of_measurement(self, measurement: str) -> str:
+        """The asset of what it restores."""
+        bucket = self.target_bucket or self.source_bucket
+        name = self.target_measurement or measurement
+        return measurement_uri(bucket, name, influx_conn_id=self.influx_conn_id, org=self.org)
 
     def execute(self, context: Context) -> Any:
         """Restore the interval of the run.

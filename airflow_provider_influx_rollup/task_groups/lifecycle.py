@@ -180,7 +180,11 @@ def _archive_tasks(
         "trigger_rule": "none_failed",
     }
     tasks: list[Any] = [
-        ArchiveWindowOperator(task_id="archive", lateness=lifecycle.tiers[0].lateness, **{**place, **shared})
+        ArchiveWindowOperator(
+            task_id="archive",
+            lateness=lifecycle.tiers[0].lateness,
+            **{**place, **_assets_of(lifecycle), **shared},
+        )
     ]
     if archive.purge_after is not None:
         from airflow_provider_influx_rollup.operators.purge import PurgeWindowOperator

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,11 +14,14 @@ import pytest
 
 from airflow_provider_influx_rollup.airflow_compat import Asset, AssetAlias, has_partitions
 from airflow_provider_influx_rollup.assets.events import windows_of_events
-from airflow_provider_influx_rollup.assets.uri import measurement_asset
+from airflow_provider_influx_rollup.assets.uri import archive_asset, measurement_asset
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+from airflow_provider_influx_rollup.operators.archive import ArchiveWindowOperator
 from airflow_provider_influx_rollup.operators.reconcile import FluxReconcileOperator
+from airflow_provider_influx_rollup.operators.restore import RestoreArchiveOperator
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
+from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.scenes.task_scene import TaskInstance, make_context
 
@@ -173,6 +177,40 @@ def test_windows_of_a_run_that_failed_are_told_by_the_next(
     client.write_lines(place["raw"], [point(3.5), point(4.5)])
     (extra,) = run(hourly(place, empty_windows="fail")).values()
     assert extra["windows"] == 24
+
+
+def test_archive_and_restore_tell_of_what_they_have_written(
+    place: dict[str, str], client: InfluxClient, tmp_path: Path
+) -> None:
+    where = {
+        "influx_conn_id": "tele",
+        "ledger_bucket": place["ledger"],
+        "outlets": "auto",
+        "path": str(tmp_path),
+    }
+    where |= {"start": text(0), "stop": text(24), "measurement": ["fleet"]}
+
+    def archive() -> dict[str, Any]:
+        return run(ArchiveWindowOperator(task_id="archive", bucket=place["raw"], every="1h", **where))
+
+    def restore() -> dict[str, Any]:
+        more = {"source_bucket": place["raw"], "target_bucket": place["hourly"]}
+        return run(RestoreArchiveOperator(task_id="restore", **more, **where))
+
+    name = archive_asset(str(tmp_path), place["raw"], "fleet").uri
+    assert name == f"file://{tmp_path}/-/{place['raw']}/fleet"
+    extra = archive()[name]
+    assert (extra["windows"], extra["rows"], extra["stage"], extra["generation"]) == (24, 132, "archive", 1)
+    assert archive() == {}
+    client.write_lines(place["raw"], [point(5.25, 100)])
+    extra = archive()[name]
+    assert (extra["start"], extra["windows"], extra["rows"], extra["generation"]) == (text(5), 1, 7, 2)
+    extra = restore()[uri(place, "hourly")]
+    assert (extra["windows"], extra["rows"], extra["stage"]) == (24, 133, "restore")
+    assert restore() == {}
+    # what is gone is restored again
+    client.delete(place["hourly"], Interval(START, START + 2 * HOUR), '_measurement="fleet"')
+    assert restore()[uri(place, "hourly")]["rows"] == 12
 
 
 def test_consumer_gets_each_stretch_of_time_once(place: dict[str, str], client: InfluxClient) -> None:

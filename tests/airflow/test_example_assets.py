@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pandas as pd
 import pytest
 
+from dev.airflow_backfill import make_ready
 from dev.airflow_process import AirflowProcess
 from dev.influx_http import InfluxAddress
 from tests import oracle
@@ -24,6 +25,8 @@ class Pair:
 
     def __init__(self, airflow: AirflowProcess, place: InfluxAddress) -> None:
         self.airflow, self.place = airflow, place
+        # 2.11 learns of datasets when DAGs are stored
+        make_ready(airflow, "hourly_assets", "daily_of_assets")
         place.fresh_buckets("raw_telemetry", "telemetry_1h", "telemetry_1d")
         times = pd.date_range(START, STOP, freq="10min", inclusive="left")
         self.points = pd.DataFrame(

@@ -38,6 +38,8 @@ class Made:
     :param stage: as receipts have it
     :param per: length of a partition, a Flux duration; None: each window is one
     :param timezone: zone of partitions of a script, whose grid the ledger does not know
+    :param counts_writes: whether rows that were written are news although they are those that were told of: they may have been
+        gone meanwhile
     """
 
     pipeline: str
@@ -45,6 +47,7 @@ class Made:
     stage: str = ROLLUP
     per: str | None = None
     timezone: str = "UTC"
+    counts_writes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +85,8 @@ def announce(ledger_bucket: str, made: Sequence[Made], run: RunInfo) -> Steps[li
     found = yield from gather(*queries)
     changed: list[Changed] = []
     for one, windows in zip(made, found, strict=True):
-        receipts = [known.receipt for known in windows if _is_news(known, run, author)]
+        mine = [known for known in windows if _is_of(known.receipt, run)]
+        receipts = [known.receipt for known in mine if _is_news(known, one, author)]
         if receipts:
             stored_spec = newest.get(one.pipeline)
             partitions = yield from _partitions(ledger_bucket, one, stored_spec, receipts)
@@ -123,17 +127,17 @@ def _grid_of_partitions(per: str, timezone: str, stored: StoredSpec | None) -> G
     return Grid.of(per, grid.offset if grid.is_calendar else "0s", grid.timezone)
 
 
-def _is_news(known: KnownWindow, run: RunInfo, author: str) -> bool:
+def _is_of(receipt: Receipt, run: RunInfo) -> bool:
+    """Whether a run has committed a window since its task was cleared last."""
+    names = (receipt.dag_id, receipt.task_id, receipt.run_id, receipt.map_index)
+    is_same = names == (run.dag_id, run.task_id, run.run_id, run.map_index)
+    return receipt.is_committed and is_same and receipt.try_number >= run.first_try
+
+
+def _is_news(known: KnownWindow, made: Made, author: str) -> bool:
     receipt = known.receipt
-    is_of_run = (receipt.dag_id, receipt.task_id, receipt.run_id, receipt.map_index) == (
-        run.dag_id,
-        run.task_id,
-        run.run_id,
-        run.map_index,
-    )
-    if not (receipt.is_committed and is_of_run and receipt.try_number >= run.first_try):
-        return False
-    return known.announced != receipt.checksum or known.announced_by == author
+    is_other = known.announced != receipt.checksum or known.announced_by == author
+    return is_other or (made.counts_writes and receipt.rows_out > 0)
 
 
 def _author(run: RunInfo) -> str:

@@ -53,12 +53,14 @@ def uris(dag: DAG, task_id: str) -> list[str]:
 
 
 def test_tiers_and_reconcile_have_assets_when_they_are_declared() -> None:
-    dag = dag_of(Lifecycle("raw", "m", THREE, reconcile="1d", assets="windows"), influx_conn_id="mine")
+    lifecycle = Lifecycle("raw", "m", THREE, reconcile="1d", assets="windows", archive=Archive("s3://lake/a"))
+    dag = dag_of(lifecycle, influx_conn_id="mine")
     tiers = [f"influxdb://mine/-/{bucket}/m" for bucket in ("five", "hours", "days")]
     assert [uris(dag, f"lifecycle.rollup_{every}") for every in ("5m", "1h", "1d")] == [
         [one] for one in tiers
     ]
     assert uris(dag, "lifecycle.reconcile") == tiers
+    assert uris(dag, "lifecycle.archive") == ["s3://lake/a/-/raw/m"]
     plain = dag_of(Lifecycle("raw", "m", THREE, reconcile="1d"))
     assert [outlet for task_id in plain.task_ids for outlet in uris(plain, task_id)] == []
 

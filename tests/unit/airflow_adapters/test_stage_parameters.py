@@ -84,7 +84,7 @@ REFUSED: dict[type[Any], set[str]] = {
     FluxRollupOperator: {"max_rows_per_read"},
 }
 #: those that have asset events
-TELLING = {FluxRollupOperator, FluxReconcileOperator}
+TELLING = {FluxRollupOperator, FluxReconcileOperator, ArchiveWindowOperator, RestoreArchiveOperator}
 REFUSED = {cls: names if cls in TELLING else {*names, "partitions"} for cls, names in REFUSED.items()}
 WHERE = [(cls, name) for cls in LEAST for name in VALUES]
 
