@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from airflow_provider_influx_rollup.airflow_compat import Asset, AssetAlias, has_partitions
+from airflow_provider_influx_rollup.airflow_compat import Asset, AssetAlias, TaskDeferred, has_partitions
 from airflow_provider_influx_rollup.assets.events import windows_of_events
 from airflow_provider_influx_rollup.assets.uri import archive_asset, measurement_asset
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
@@ -23,7 +23,7 @@ from airflow_provider_influx_rollup.operators.restore import RestoreArchiveOpera
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
-from tests.scenes.task_scene import TaskInstance, make_context
+from tests.scenes.task_scene import TaskInstance, fire, make_context, reborn
 
 try:
     from airflow.sdk.execution_time.context import OutletEventAccessors
@@ -273,3 +273,16 @@ def test_day_is_a_partition_once_all_its_hours_are_committed(
     assert event["keys"] == [first]
     assert (event["start"], event["windows"]) == (instants[3], 1)
     assert run(reconcile(place, outlets=["auto", known], **repair)) == {}
+
+
+def test_deferred_rollup_tells_when_it_resumes(place: dict[str, str]) -> None:
+    task = hourly(place, deferrable=True).prepare_for_execution()
+    context = make_context(outlet_events=OutletEventAccessors())
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute(context)
+    # another process resumes it
+    task = hourly(place, deferrable=True).prepare_for_execution()
+    task.execute_complete(context, fire(reborn(caught.value.trigger)))
+    task.post_execute(context)
+    (asset,) = task.outlets
+    assert context["outlet_events"][asset].extra["windows"] == 24

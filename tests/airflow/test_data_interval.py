@@ -128,6 +128,20 @@ def test_partition_needs_a_window_when_the_run_has_only_that() -> None:
         interval_of_run(context_of(DagRun(RunType.SCHEDULED, partition_date=at(6))))
 
 
+def test_event_of_a_partition_names_the_interval_only_when_its_task_had_one_window() -> None:
+    day = {"start": "2026-01-01T00:00:00Z", "stop": "2026-01-02T00:00:00Z"}
+    run = DagRun(RunType.ASSET, partition_key="2026-01-01T02:00:00Z")
+
+    def found(**extra: Any) -> Any:
+        events = {"a": [SimpleNamespace(extra={**day, **extra})]}
+        return interval_of_run(context_of(run, triggering_asset_events=events))
+
+    assert found(windows=1).as_json() == day
+    # the start and stop are of all 24
+    with pytest.raises(WindowUndefined, match="is about the partition"):
+        found(windows=24)
+
+
 @pytest.mark.parametrize(
     ("key", "run_type"),
     [("triggering_asset_events", RunType.ASSET), ("triggering_dataset_events", RunType.DATASET)],

@@ -1,0 +1,116 @@
+"""Names of assets, as Airflow of this version keeps them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_influx_rollup.airflow_compat import Asset
+from airflow_provider_influx_rollup.assets.uri import (
+    archive_asset,
+    convert_asset_to_openlineage,
+    create_asset,
+    measurement_asset,
+    sanitize_uri,
+)
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.get_provider_info import get_provider_info
+from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
+
+NAMES = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=30).filter(str.strip)
+
+
+def test_name_has_connection_organisation_bucket_and_measurement() -> None:
+    plain = measurement_asset("telemetry_1h", "sensor_readings")
+    assert plain.uri == "influxdb://influx_rollup_default/-/telemetry_1h/sensor_readings"
+    named = measurement_asset("a b/c", "grün|x", influx_conn_id="plant", org="my org")
+    assert named.uri == "influxdb://plant/my%20org/a%20b%2Fc/gr%C3%BCn%7Cx"
+    assert measurement_asset("bucket").uri == "influxdb://influx_rollup_default/-/bucket"
+    assert archive_asset("s3://minio@lake/t/", "raw", "m").uri == "s3://lake/t/-/raw/m"
+    assert archive_asset("/lake", "raw", "m", org="o").uri == "file:///lake/o/raw/m"
+
+
+@given(NAMES, NAMES)
+def test_every_name_is_kept_and_is_another_asset(bucket: str, measurement: str) -> None:
+    uri = measurement_asset(bucket, measurement).uri
+    assert uri.isascii()
+    assert [unquote(part) for part in urlsplit(uri).path.split("/")[1:]] == ["-", bucket, measurement]
+    assert sanitize_uri(urlsplit(uri)).geturl() == uri
+
+
+def test_secrets_never_stay_in_a_name() -> None:
+    assert (
+        sanitize_uri(urlsplit("influxdb://me:secret@plant/-/b/m?token=secret")).geturl()
+        == "influxdb://plant/-/b/m"
+    )
+    with pytest.raises(ConfigurationError):
+        archive_asset("s3://key:secret@lake/t", "raw", "m")
+
+
+@pytest.mark.parametrize(
+    "uri", ["influxdb:///-/b/m", "influxdb://c/b", "influxdb://c/o//m", "influxdb://c/o/b/m/x"]
+)
+def test_other_uris_are_refused(uri: str) -> None:
+    with pytest.raises(ValueError, match="influxdb://<connection>/<org>/<bucket>/<measurement> is expected"):
+        sanitize_uri(urlsplit(uri))
+
+
+def test_provider_declares_what_airflow_asks_for() -> None:
+    info = get_provider_info()
+    for key in ("asset-uris", "dataset-uris"):
+        (declared,) = info[key]
+        assert declared["schemes"] == ["influxdb"]
+        found = [
+            declared[name].rpartition(".")[2] for name in ("handler", "factory", "to_openlineage_converter")
+        ]
+        assert found == [one.__name__ for one in (sanitize_uri, create_asset, convert_asset_to_openlineage)]
+    made = create_asset(bucket="b", measurement="m", extra={"a": 1})
+    assert (made.uri, made.extra) == ("influxdb://influx_rollup_default/-/b/m", {"a": 1})
+
+
+def test_openlineage_gets_the_servers_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("airflow.providers.openlineage")
+    connection = {
+        "conn_type": "influx_rollup",
+        "host": "https://influx.example",
+        "password": "secret",
+        "extra": {"org": "o"},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_PLANT", json.dumps(connection))
+    found: Any = convert_asset_to_openlineage(measurement_asset("b c", "m", influx_conn_id="plant"), None)
+    assert (found.namespace, found.name) == ("influxdb://influx.example:443", "o/b c/m")
+    named = convert_asset_to_openlineage(measurement_asset("b", influx_conn_id="plant", org="x"), None)
+    assert named.name == "x/b"
+
+
+def test_assets_are_named_when_the_dag_is_parsed_and_by_an_alias_when_a_run_names_them() -> None:
+    task = FluxRollupOperator(
+        task_id="t",
+        source_bucket="{{ ds }}",
+        target_bucket="b",
+        measurement=["m", "n"],
+        every="1h",
+        aggregates=["sum"],
+        start="{{ ds }}",
+        outlets=["auto", Asset("s3://other/one")],
+    )
+    assert [outlet.uri for outlet in task.outlets] == [
+        "s3://other/one",
+        "influxdb://influx_rollup_default/-/b/m",
+        "influxdb://influx_rollup_default/-/b/n",
+    ]
+    templated = FluxRollupOperator(
+        task_id="t",
+        source_bucket="s",
+        target_bucket="{{ ds }}",
+        measurement="m",
+        every="1h",
+        aggregates=["sum"],
+        outlets="auto",
+    )
+    assert [outlet.name for outlet in templated.outlets] == [f"influx_rollup:{templated.dag_id}:t"]
