@@ -86,7 +86,7 @@ def lint_template(script: ScriptFile, values: TemplateValues, look: Look) -> Lin
 
 def _rendered(script: ScriptFile, values: TemplateValues) -> str:
     """The Flux of a template; the times of its window are read from ``v``, as they differ in each run."""
-    from airflow_provider_influx_rollup.flux import literals
+    from airflow_provider_influx_rollup.lint.rendered import with_window
     from airflow_provider_influx_rollup.templates.render import FluxSource, render
 
     context = values.context()
@@ -96,9 +96,7 @@ def _rendered(script: ScriptFile, values: TemplateValues) -> str:
         lambda template: template.render(context),
         takes_words=values.takes_words,
     )
-    for instant, name in ((_START, "v.timeRangeStart"), (values.stop, "v.timeRangeStop")):
-        flux = re.sub(rf'(?<!["\w]){re.escape(literals.time(instant))}', name, flux)
-    return flux
+    return with_window(flux, _START, values.stop)
 
 
 def _not_rendered(script: ScriptFile, error: TemplateInvalid) -> LintReport:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.flux.plan import QueryPlan, step_kind
-from airflow_provider_influx_rollup.flux.syntax import Node, Stage, resolved, returned, unwrapped, walk
+from airflow_provider_influx_rollup.flux.syntax import Node, Stage, resolved, unwrapped, walk
+from airflow_provider_influx_rollup.lint.filters import column_of, conjuncts, leading_filters, predicate
 from airflow_provider_influx_rollup.lint.finding import Finding, start_of
 from airflow_provider_influx_rollup.lint.rules import (
     CONTAINS_FILTER,
@@ -22,7 +23,15 @@ _PUSHED_FIX = (
 )
 # what keeps aggregates from the storage engine; a raw read is their consequence
 _CAUSES = frozenset({SHARED_VARIABLE.name, CONTAINS_FILTER.name, UNPRUNED_FILTER.name})
-_COLUMNS_OF_ALL = frozenset({"_measurement", "_field"})
+# what an aggregate computes; all other columns are as the read found them
+_COMPUTED = frozenset({"_value", "_time", "_start", "_stop"})
+# what makes fewer rows of those that are read; a copy wants each of them
+_REDUCERS = frozenset(
+    """aggregateWindow bottom count cov covariance cumulativeSum derivative difference distinct elapsed first group highestAverage
+    highestCurrent highestMax histogram increase integral last limit lowestAverage lowestCurrent lowestMin max mean median min mode
+    movingAverage pearsonr pivot quantile reduce sample skew sort spread stateCount stateDuration stddev sum tail top unique
+    window experimental.window""".split()  # noqa: SIM905
+)
 
 
 def shared_variables(script: Script) -> Iterator[Finding]:
@@ -62,6 +71,11 @@ class RawRead:
     message: str
 
     @property
+    def is_copy(self) -> bool:
+        """Whether each point that is read is wanted."""
+        return not any(stage.function in _REDUCERS for stage in self.chain)
+
+    @property
     def finding(self) -> Finding:
         """At the first call that the storage engine does not do."""
         fix = "aggregate right after range() and filter(), by count, sum, mean, min, max, first or last"
@@ -94,7 +108,9 @@ def agreeing(script: Script, static: Sequence[Finding], reads: Sequence[RawRead]
     """
     causes = [finding for finding in static if finding.name in _CAUSES]
     right = [one for one in causes if any(_explains(script, one, read) for read in reads)]
-    unexplained = [read for read in reads if not any(_explains(script, one, read) for one in right)]
+    unexplained = [
+        read for read in reads if not read.is_copy and not any(_explains(script, one, read) for one in right)
+    ]
     stay = [finding for finding in static if finding not in causes or finding in right]
     return [*stay, *(read.finding for read in unexplained)]
 
@@ -127,53 +143,35 @@ def _first_kind(chain: Chain) -> str | None:
     return None if stage is None else stage.short_name
 
 
-def leading_filters(chain: Chain) -> list[Stage]:
-    """The filters right after the range of a read."""
-    found = []
-    for stage in chain[1:]:
-        if stage.function == "filter":
-            found.append(stage)
-        elif stage.function != "range":
-            break
-    return found
-
-
 def _late_filters(chain: Chain) -> Iterator[Stage]:
-    """Filters by measurement or field after an aggregate that leaves those columns alone."""
+    """Filters by measurement, field or tags after an aggregate, which leaves those columns alone."""
     has_aggregated = False
     for stage in chain[1:]:
         if stage.function == "aggregateWindow":
             has_aggregated = True
         elif stage.function == "filter":
-            if has_aggregated and _filters_by(stage, _COLUMNS_OF_ALL):
+            if has_aggregated and _filters_by_names(stage):
                 yield stage
         elif stage.function != "range":
             return
 
 
-def _filters_by(stage: Stage, columns: frozenset[str]) -> bool:
-    """Whether a filter compares these columns with texts, and does nothing else."""
-    predicate = _predicate(stage)
-    parts = [] if predicate is None else list(_conjuncts(predicate))
+def _filters_by_names(stage: Stage) -> bool:
+    """Whether a filter compares measurement, field or tags with texts, and does nothing else."""
+    condition = predicate(stage)
+    parts = [] if condition is None else list(conjuncts(condition))
     return bool(parts) and all(
         part["type"] == "BinaryExpression"
         and part["operator"] in ("==", "!=", "=~", "!~")
-        and _column(part["left"]) in columns
+        and column_of(part["left"]) not in (None, *_COMPUTED)
         and part["right"]["type"] in ("StringLiteral", "RegexpLiteral")
         for part in parts
     )
 
 
-def _predicate(stage: Stage) -> Node | None:
-    function = resolved(stage.arguments.get("fn"), stage.scope)
-    if function is None or function["type"] != "FunctionExpression":
-        return None
-    return returned(function)
-
-
 def _weak_parts(stage: Stage) -> Iterator[Finding]:
-    predicate = _predicate(stage)
-    for part in _conjuncts(predicate) if predicate is not None else ():
+    condition = predicate(stage)
+    for part in conjuncts(condition) if condition is not None else ():
         call = next((one for one in walk(part) if _calls(one, "contains")), None)
         if call is not None:
             message = (
@@ -183,16 +181,6 @@ def _weak_parts(stage: Stage) -> Iterator[Finding]:
             yield CONTAINS_FILTER.found(call, message, fix)
         elif (why := _why_weak(part)) is not None:
             yield UNPRUNED_FILTER.found(part, f"the filter is not pushed down: {why}", _PUSHED_FIX)
-
-
-def _conjuncts(node: Node) -> Iterator[Node]:
-    """The parts that ``and`` joins."""
-    node = unwrapped(node)
-    if node["type"] == "LogicalExpression" and node["operator"] == "and":
-        yield from _conjuncts(node["left"])
-        yield from _conjuncts(node["right"])
-    else:
-        yield node
 
 
 def _why_weak(node: Node) -> str | None:
@@ -217,19 +205,11 @@ def _why_comparison_is_weak(node: Node) -> str | None:
         return "it compares with a time"
     if node["operator"] == "==" and any(_is_empty(side) for side in sides):
         return "it compares with an empty text, which means a tag that is not there"
-    if all(_column(side) is not None for side in sides):
+    if all(column_of(side) is not None for side in sides):
         return "it compares two columns"
     if left["type"] == "BinaryExpression":
         return "it computes with a column"
     return None
-
-
-def _column(node: Node) -> str | None:
-    """The column of ``r.column``, for a name that functions of filters usually have."""
-    node = unwrapped(node)
-    if node["type"] != "MemberExpression" or node["object"].get("name") != "r":
-        return None
-    return str(node["property"].get("name", node["property"].get("value")))
 
 
 def _is_empty(node: Node) -> bool:

@@ -63,7 +63,9 @@ def not_the_window(script: Script) -> Iterator[Finding]:
         if "fixed" in reaches:
             message = f"{stage.short_name}() reads a fixed time, the same in each run"
             yield FIXED_RANGE.found(stage.call, message, f"write {_WINDOW_RANGE}")
-        elif start is not None and _counts_from_the_clock(start, stage.scope, script.every):
+        elif (start is not None and _counts_from_the_clock(start, stage.scope, script.every)) or (
+            stop is not None and _before_now(stop, stage.scope, script.every) is not None
+        ):
             message = f"{stage.short_name}() counts from the time of the run, not from its window"
             yield WALL_CLOCK_RANGE.found(
                 stage.call, message, f"write {_WINDOW_RANGE}, or start: -task.every for the last window"

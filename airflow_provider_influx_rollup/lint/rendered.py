@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from difflib import SequenceMatcher
 
+from airflow_provider_influx_rollup.flux import literals
 from airflow_provider_influx_rollup.lint.finding import Finding
 from airflow_provider_influx_rollup.lint.report import LintReport
 from airflow_provider_influx_rollup.lint.silence import Silenced
+
+
+def with_window(flux: str, start: datetime, stop: datetime) -> str:
+    """What a template has become, with the times of its window read from ``v``: they differ in each run.
+
+    :param start: start of the window that it was rendered for, aware
+    :param stop: its stop
+    """
+    for instant, name in ((start, "v.timeRangeStart"), (stop, "v.timeRangeStop")):
+        flux = re.sub(rf'(?<!["\w]){re.escape(literals.time(instant))}', name, flux)
+    return flux
 
 
 def in_template(report: LintReport, template: str, flux: str) -> LintReport:

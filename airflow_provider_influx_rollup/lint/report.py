@@ -30,7 +30,6 @@ _CHECKS = (
     writes.bound_names,
     writes.own_target,
     writes.columns_gone,
-    writes.unused_cron,
     pushdown.shared_variables,
     pushdown.weak_filters,
 )

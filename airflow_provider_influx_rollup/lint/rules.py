@@ -54,8 +54,7 @@ UNPRUNED_FILTER = Rule("unpruned-filter", WARNING, "a filter that the storage en
 LATE_FILTER = Rule("late-filter", WARNING, "a filter behind an aggregate that could be before it")
 RAW_READ = Rule("raw-read", WARNING, "the plan reads raw points", needs_server=True)
 TOO_MANY_POINTS = Rule("too-many-points", ERROR, "a raw read of more points than allowed", needs_server=True)
-UNUSED_CRON = Rule("unused-cron", NOTE, "the cron of option task has no effect in a DAG")
-BAD_IGNORE = Rule("bad-ignore", WARNING, "a comment that silences nothing, or gives no reason")
+BAD_IGNORE = Rule("bad-ignore", NOTE, "a comment that silences nothing, or gives no reason")
 
 RULES = (
     NOT_RENDERED,
@@ -76,7 +75,6 @@ RULES = (
     LATE_FILTER,
     RAW_READ,
     TOO_MANY_POINTS,
-    UNUSED_CRON,
     BAD_IGNORE,
 )
 RULE_NAMES = frozenset(rule.name for rule in RULES)

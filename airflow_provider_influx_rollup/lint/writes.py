@@ -4,28 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from airflow_provider_influx_rollup.flux.columns import lost_columns
-from airflow_provider_influx_rollup.flux.syntax import Node, string_value
+from airflow_provider_influx_rollup.flux.columns import WRITERS, lost_columns
+from airflow_provider_influx_rollup.flux.syntax import Node, Stage, string_value
+from airflow_provider_influx_rollup.lint.filters import measurements_asked
 from airflow_provider_influx_rollup.lint.finding import Finding
 from airflow_provider_influx_rollup.lint.rules import (
     LOST_COLUMNS,
     READS_OWN_TARGET,
     SETS_BOUND_NAME,
-    UNUSED_CRON,
 )
-from airflow_provider_influx_rollup.lint.script import Script
+from airflow_provider_influx_rollup.lint.script import Chain, Script
 
 _BOUND = frozenset({"v", "now", "params", "profiler.enabledProfilers"})
 
 
 def own_target(script: Script) -> Iterator[Finding]:
-    """Writes into a bucket that the script reads."""
-    for write in script.writes:
-        bucket = string_value(write.arguments.get("bucket"), write.scope)
-        if bucket is not None and bucket in script.facts.buckets_read:
+    """Writes into a bucket that the script reads, unless the points that it writes are none of those."""
+    seen: set[int] = set()
+    for chain in script.chains:
+        for number, write in enumerate(chain):
+            if write.function not in WRITERS or id(write.call) in seen:
+                continue
+            seen.add(id(write.call))
+            bucket = string_value(write.arguments.get("bucket"), write.scope)
+            if bucket is None or bucket not in script.facts.buckets_read:
+                continue
+            if _is_of_another_measurement(script, bucket, chain[:number]):
+                continue
             message = f"{write.short_name}() writes into the bucket {bucket!r}, which the script reads"
             fix = "write into another bucket, or the next run would aggregate its own results"
             yield READS_OWN_TARGET.found(write.call, message, fix)
+
+
+def _is_of_another_measurement(script: Script, bucket: str, before: Chain) -> bool:
+    """Whether a write gives its points a measurement that no read of the bucket asks for."""
+    names = [name for stage in before if (name := _measurement_set_by(stage)) is not None]
+    if not names:
+        return False
+    reads = [
+        chain
+        for chain in script.reads
+        if string_value(chain[0].arguments.get("bucket"), chain[0].scope) in (bucket, None)
+    ]
+    asked = [measurements_asked(chain) for chain in reads]
+    return bool(asked) and all(one is not None and names[-1] not in one for one in asked)
+
+
+def _measurement_set_by(stage: Stage) -> str | None:
+    if stage.function != "set" or string_value(stage.arguments.get("key"), stage.scope) != "_measurement":
+        return None
+    return string_value(stage.arguments.get("value"), stage.scope)
 
 
 def columns_gone(script: Script) -> Iterator[Finding]:
@@ -56,15 +84,3 @@ def _name_set_by(statement: Node) -> str | None:
     if member := assignment.get("member"):
         return f"{member['object'].get('name')}.{member['property'].get('name')}"
     return str(assignment["id"]["name"]) if "id" in assignment else None
-
-
-def unused_cron(script: Script) -> Iterator[Finding]:
-    """A cron in ``option task``, which a DAG's schedule replaces."""
-    if script.facts.task is None or script.facts.task.cron is None:
-        return
-    for statement in script.body:
-        if statement["type"] == "OptionStatement" and _name_set_by(statement) == "task":
-            message = (
-                "the cron of option task is not used: the DAG's schedule decides; only name and offset are"
-            )
-            yield UNUSED_CRON.found(statement, message, "give the DAG that cron")

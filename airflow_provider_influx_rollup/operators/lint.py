@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.declared_values import declared_duration
@@ -13,6 +14,8 @@ from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from airflow_provider_influx_rollup.airflow_compat import Context
     from airflow_provider_influx_rollup.lifecycle.lint.lint import LintSpec
 
@@ -70,6 +73,15 @@ class FluxLintOperator(FluxTemplateOperator, WindowStageOperator):
         window = None if self.max_points is None else self.interval(context)
         fail_on = None if self.fail_on == "never" else Severity(self.fail_on)
         return self.run_verb(context, lambda _clock: lint_all(scripts, window, fail_on))
+
+    def _rendered_script(self, flux: Any, context: Context, base: Environment, seen_oids: set[int]) -> Any:
+        from airflow_provider_influx_rollup.lint.rendered import with_window
+
+        rendered = super()._rendered_script(flux, context, base, seen_oids)
+        start, stop = (context.get(name) for name in ("data_interval_start", "data_interval_end"))
+        if not isinstance(start, datetime) or not isinstance(stop, datetime) or rendered == flux:
+            return rendered
+        return with_window(rendered, start, stop)
 
     def scripts(self) -> dict[str, LintSpec]:
         """The scripts with their names.

@@ -57,7 +57,7 @@ def run(folder: Path, bucket: str, *, told: list[str] | None = None, **options: 
         )
     if told is not None:
         task._report = lambda report: told.append(report.message)  # type: ignore[method-assign]
-    context = make_context()
+    context = make_context(data_interval_start=HOUR["start"], data_interval_end=HOUR["stop"])
     context["params"] = {"bucket": bucket}
     task.resolve_template_files()
     task.render_template_fields(context, dag.get_template_env())
@@ -82,6 +82,19 @@ def test_the_task_fails_for_good_when_a_script_of_several_is_wrong(folder: Path,
     message = str(failed.value)
     assert "ScriptInvalid: 2 findings are error or worse: wrong.flux:2:6 semantics: " in message
     assert "undefined identifier rang; script 3:1:5 syntax:" in message
+
+
+def test_the_times_of_the_run_in_a_template_are_its_window(folder: Path, bucket: str) -> None:
+    templated = SLOW.replace("v.timeRangeStart", "{{ data_interval_start | flux }}").replace(
+        "v.timeRangeStop", "{{ data_interval_end | flux }}"
+    )
+    task = 'option task = {name: "a", every: 1h}\n'
+    (folder / "templated.flux").write_text(task + templated)
+    (folder / "fixed.flux").write_text(task + SLOW.replace("v.timeRangeStart", "2024-05-05T10:00:00Z"))
+    result = run(folder, bucket, flux=["templated.flux", "fixed.flux"], fail_on="never")
+    found = [(one["script"], one["name"], one["line"]) for one in result["findings"]]
+    assert found == [("templated.flux", "raw-read", 5), ("fixed.flux", "fixed-range", 3)]
+    assert list(result["unchecked"]) == ["fixed.flux"]
 
 
 @pytest.mark.parametrize(("fail_on", "fails"), [("warning", True), ("note", True), ("never", False)])

@@ -19,8 +19,9 @@ from airflow_provider_influx_rollup.lifecycle.rollup_script.dry_run import (
     why_not_planned,
 )
 from airflow_provider_influx_rollup.lifecycle.rollup_script.gate import reraise_unless_about_the_script
+from airflow_provider_influx_rollup.lint.filters import leading_filters
 from airflow_provider_influx_rollup.lint.finding import Finding, start_of
-from airflow_provider_influx_rollup.lint.pushdown import RawRead, agreeing, leading_filters, raw_reads
+from airflow_provider_influx_rollup.lint.pushdown import RawRead, agreeing, raw_reads
 from airflow_provider_influx_rollup.lint.report import (
     LintReport,
     read_script,

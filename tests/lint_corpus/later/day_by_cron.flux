@@ -1,4 +1,4 @@
-option task = {name: "a", cron: "5 0 * * *"} // expect unused-cron:1
+option task = {name: "a", cron: "5 0 * * *"}
 
 from(bucket: "iot")
   |> range(start: -1d) // expect wall-clock-range:6

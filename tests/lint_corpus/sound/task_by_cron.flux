@@ -1,4 +1,4 @@
-option task = {name: "cron", cron: "0 * * * *"} // expect unused-cron:1
+option task = {name: "cron", cron: "0 * * * *"}
 
 from(bucket: "iot")
   |> range(start: v.timeRangeStart, stop: v.timeRangeStop)

@@ -1,3 +1,3 @@
-from(bucket: "iot") // expect raw-read:1
+from(bucket: "iot")
   |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
   |> filter(fn: (r) => r._measurement == "air")

@@ -1,0 +1,4 @@
+from(bucket: "telegraf")
+    |> range(start: -1h)
+    |> filter(fn: (r) => r._measurement == "mem")
+    |> aggregateWindow(every: "5m", fn: mean, createEmpty: false) // expect semantics:31

@@ -1,0 +1,6 @@
+from(bucket: "weather")
+    |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+    |> filter(fn: (r) => r._measurement == "rain" and r._field == "mm")
+    |> aggregateWindow(every: 1h, fn: sum, createEmpty: true)
+    |> fill(value: 0.0)
+    |> cumulativeSum()

@@ -1,0 +1,7 @@
+from(bucket: "telegraf")
+    |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+    |> filter(fn: (r) => r["_measurement"] == "system")
+    |> filter(fn: (r) => r["_field"] == "load1" or r["_field"] == "load5")
+    |> filter(fn: (r) => r["host"] == "nas")
+    |> aggregateWindow(every: v.windowPeriod, fn: mean, createEmpty: false)
+    |> yield(name: "mean")

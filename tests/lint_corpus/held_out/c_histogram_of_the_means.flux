@@ -1,0 +1,6 @@
+from(bucket: "web")
+    |> range(start: -3h)
+    |> filter(fn: (r) => r._measurement == "nginx" and r._field == "latency")
+    |> aggregateWindow(every: 1m, fn: mean, createEmpty: false)
+    |> group()
+    |> histogram(bins: linearBins(start: 0.0, width: 50.0, count: 20))

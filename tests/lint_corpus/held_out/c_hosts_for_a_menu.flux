@@ -1,0 +1,3 @@
+import "influxdata/influxdb/schema"
+
+schema.tagValues(bucket: "telegraf", tag: "host", start: -7d)

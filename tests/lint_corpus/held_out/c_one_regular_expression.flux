@@ -1,0 +1,6 @@
+from(bucket: "k8s")
+    |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+    |> filter(fn: (r) => r._measurement == "pod" and r._field == "cpu")
+    |> filter(fn: (r) => r.namespace =~ /^prod-/)
+    |> aggregateWindow(every: v.windowPeriod, fn: mean, createEmpty: false)
+    |> group(columns: ["namespace"])

@@ -1,0 +1,5 @@
+from(bucket: "ups")
+    |> range(start: -10m)
+    |> filter(fn: (r) => r._measurement == "upsd" and r._field == "battery_charge")
+    |> last()
+    |> map(fn: (r) => ({r with level: if r._value < 20.0 then "crit" else if r._value < 50.0 then "warn" else "ok"}))

@@ -1,0 +1,5 @@
+from(bucket: "climate")
+    |> range(start: -2h)
+    |> filter(fn: (r) => r._measurement == "freezer" and r._field == "celsius")
+    |> aggregateWindow(every: 10m, fn: mean, createEmpty: false)
+    |> filter(fn: (r) => r._value > -15.0)

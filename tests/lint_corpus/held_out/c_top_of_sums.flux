@@ -1,0 +1,6 @@
+from(bucket: "web")
+    |> range(start: -1d)
+    |> filter(fn: (r) => r._measurement == "nginx" and r._field == "bytes")
+    |> sum()
+    |> group()
+    |> top(n: 10)

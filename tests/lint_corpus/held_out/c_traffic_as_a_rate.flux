@@ -1,0 +1,6 @@
+from(bucket: "telegraf")
+    |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+    |> filter(fn: (r) => r._measurement == "net" and r._field == "bytes_recv" and r.interface == "eth0")
+    |> aggregateWindow(every: v.windowPeriod, fn: last, createEmpty: false)
+    |> derivative(unit: 1s, nonNegative: true)
+    |> map(fn: (r) => ({r with _value: r._value * 8.0}))
