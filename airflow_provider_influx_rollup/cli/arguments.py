@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import re
-from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from airflow_provider_influx_rollup.cli.wrong_call import about_choice, about_unknown
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-
-# an option's name; what follows it may be a secret
-_OPTION = re.compile(r"--[a-z][a-z-]*(?==|$)|-[a-zA-Z]$")
 
 
 class WrongCall(Exception):
@@ -38,8 +34,13 @@ class Parser(argparse.ArgumentParser):
         """
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            self.error(_told(unknown))
+            self.error(about_unknown(self, self._actions, unknown))
         return found, unknown
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Name the nearest word that can stand there."""
+        if action.choices is not None and value not in action.choices:
+            raise argparse.ArgumentError(action, about_choice(str(value), map(str, action.choices)))
 
     def error(self, message: str) -> NoReturn:
         """Refuse a call.
@@ -47,14 +48,6 @@ class Parser(argparse.ArgumentParser):
         :raises WrongCall: always
         """
         raise WrongCall(message, f"{self.format_usage()}{self.prog}: error: {message}\n")
-
-
-def _told(unknown: Sequence[str]) -> str:
-    """Names unknown options; what else was not understood may hold a secret, and is not repeated."""
-    options = [matched[0] for word in unknown if (matched := _OPTION.match(word))]
-    if options:
-        return f"this command does not have {', '.join(dict.fromkeys(options))}; see --help"
-    return "there are words where this command has none: names and files stand together, beside the options; see --help"
 
 
 class _RefusedToken(argparse.Action):

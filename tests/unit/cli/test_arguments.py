@@ -254,6 +254,23 @@ def test_every_command_explains_itself_when_asked(capsys: pytest.CaptureFixture[
         (["tasks", "list", "--tokn", SECRET], "this command does not have --tokn;"),
         (["tasks", "deploy", "a.flux", "--state", "absent", SECRET], "names and files stand together"),
         (["coverage", f"-t{SECRET}"], "words where this command has none"),
+        (["coverage", SECRET], "a pipeline is named by its option: influx-rollup coverage --pipeline NAME"),
+        (["rnu", "telegraf.yaml"], "there is no 'rnu'; did you mean run"),
+        (["telegraf.yaml"], "the command stands before it, such as: influx-rollup run telegraf.yaml"),
+        ([SECRET], "there is no such word; use one of init, run,"),
+        (["tasks", "lst"], "there is no 'lst'; did you mean list?"),
+        (["token", SECRET, "x.yaml"], "use one of plan, create"),
+        (["--json", "coverage"], "--json stands before the command; options stand after it"),
+        (
+            ["run", "a.yaml", "--mesurement", "cpu"],
+            "does not have --mesurement; did you mean --measurement? see --help",
+        ),
+        (["run", "a.yaml", "b.yaml"], "it takes one file at a time: run it once more for b.yaml"),
+        (
+            ["plan", "--pipeline", "p", "telegraf.yaml"],
+            "a file is given by its option: influx-rollup plan --lifecycle telegraf.yaml",
+        ),
+        (["schema", "telegraf.yaml"], "it takes no file such as telegraf.yaml; see --help"),
     ],
 )
 def test_what_was_not_understood_is_named_and_no_value_repeated(
