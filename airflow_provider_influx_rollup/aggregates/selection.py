@@ -10,6 +10,7 @@ from airflow_provider_influx_rollup.aggregates.extras import require_installed
 from airflow_provider_influx_rollup.exceptions import AggregateTypeMismatch, ConfigurationError
 from airflow_provider_influx_rollup.globs import is_glob, is_match
 
+ALL_FIELDS = "*"
 NUMERIC_TYPES = frozenset({"float", "integer", "unsigned"})
 
 
@@ -112,6 +113,20 @@ class AggregateRules:
         """The fields, when no rule is a glob; None otherwise."""
         exact, taking = self.exact_names(), [names for _, names in self.rules if names]
         return exact if len(exact) == len(taking) else None
+
+    def unmatched(self, known: Iterable[str]) -> list[str]:
+        """The names and globs that stand for none of some fields, and so may be mistyped.
+
+        A glob beside one that takes all fields is a rule for the measurements that have such fields, and not among them.
+        """
+        names = list(known)
+        taking = [glob for glob, found in self.rules if found]
+        return [
+            glob
+            for glob in taking
+            if not any(is_match(glob, name) for name in names)
+            and not (is_glob(glob) and (glob == ALL_FIELDS or ALL_FIELDS in taking))
+        ]
 
     def owns(self, target_field: str) -> bool:
         """Whether a field of the target is one these rules can write."""

@@ -46,7 +46,6 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.specs import planned_specs, wanted_from
     from airflow_provider_influx_rollup.lifecycle.pipeline.own_targets import require_own_targets
     from airflow_provider_influx_rollup.lifecycle.plan.plan import plan_windows
-    from airflow_provider_influx_rollup.lifecycle.source.measurements import unknown_measurement
     from airflow_provider_influx_rollup.windows.interval import Interval
 
     wanted = wanted_from(args)
@@ -66,9 +65,8 @@ def run(args: Namespace, output: Output) -> int:
             steps = plan_windows(spec, interval, now, others=others, to_be_made=made)
             found = server.drive(steps)
             _show(found, output)
-            if not found.everything.points and spec.source_bucket not in made and spec.source_tier is None:
-                why = server.drive(unknown_measurement(spec.source_bucket, spec.measurement))
-                output.note(f"{spec.pipeline_name}: {why or 'no window of the interval has points'}")
+            if spec.source_bucket not in made and spec.source_tier is None:
+                _note_names(server, spec, found, output)
             return found.as_json(), found.is_possible
 
         answers, code = for_each(specs, output, plan)
@@ -76,6 +74,19 @@ def run(args: Namespace, output: Output) -> int:
         output.note(note)
     told = {"pipelines": answers, "notes": list(wanted.notes), "buckets_to_make": made}
     return output.finish(args.command, code, told)
+
+
+def _note_names(server: Server, spec: RollupSpec, found: PlanResult, output: Output) -> None:
+    """Say which names the bucket does not have: they may be mistyped."""
+    from airflow_provider_influx_rollup.lifecycle.source.fields import unknown_fields
+    from airflow_provider_influx_rollup.lifecycle.source.measurements import unknown_measurement
+
+    if not found.everything.points:
+        why = server.drive(unknown_measurement(spec.source_bucket, spec.measurement))
+        output.note(f"{spec.pipeline_name}: {why or 'no window of the interval has points'}")
+    mistyped = server.drive(unknown_fields(spec))
+    if mistyped:
+        output.note(f"{spec.pipeline_name}: {mistyped}")
 
 
 def _start_of_run(

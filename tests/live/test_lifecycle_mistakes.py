@@ -52,6 +52,29 @@ def test_measurement_is_named_when_a_near_one_was_meant(
     assert (code, [wanted in some for some in notes]) == (0, [True, False, False])
 
 
+def test_field_is_named_when_a_near_one_was_meant(
+    scene: Scene, ask: Ask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiers = [{"bucket": scene.minutes, "every": "30m", "aggregates": {"usge*": ["sum"], "uptime": ["last"]}}]
+    path = scene.declare(measurement="cpu", tiers=tiers)
+    wanted = (
+        f"measurement 'cpu' of bucket '{scene.raw}' has no field 'uptime', 'usge*', of which nothing is rolled up; "
+        "it has 'usage'"
+    )
+    assert main(["plan", "--lifecycle", path, *SPAN]) == 0
+    assert wanted in capsys.readouterr().err
+    code, told = ask("run", path, *SPAN)
+    (stage,) = told["measurements"][0]["stages"]
+    assert (code, stage["result"]["notes"].count(wanted)) == (0, 1)
+    # a name that is right is asked for no more, even when its points are of another time
+    path = scene.declare(measurement="cpu", fields=["usage"])
+    code, told = ask("rollup", path, "--from", "2025-05-01", "--to", "2025-05-02")
+    assert code == 0
+    assert not [
+        note for note in told["measurements"][0]["stages"][0]["result"]["notes"] if "no field" in note
+    ]
+
+
 def test_nothing_is_asked_about_measurements_when_there_are_points(
     scene: Scene, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,7 +88,8 @@ def test_nothing_is_asked_about_measurements_when_there_are_points(
     monkeypatch.setattr(InfluxClient, "query_rows", watched)
     assert ask("rollup", scene.declare(measurement="cpu"), *SPAN)[0] == 0
     assert asked
-    assert not [flux for flux in asked if 'distinct(column: "_measurement")' in flux]
+    names = ('distinct(column: "_measurement")', 'distinct(column: "_field")')
+    assert not [flux for flux in asked if any(name in flux for name in names)]
 
 
 def test_bucket_is_changed_only_when_it_is_allowed(scene: Scene, ask: Ask) -> None:

@@ -44,6 +44,7 @@ from airflow_provider_influx_rollup.lifecycle.run.margins import WORKER_CLOCKS_D
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.source.buckets import FIX_TARGET, existing
+from airflow_provider_influx_rollup.lifecycle.source.fields import unknown_fields
 from airflow_provider_influx_rollup.lifecycle.source.type_parts import TypeParts
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.names import require_readable, require_writable
@@ -319,6 +320,10 @@ def tell_plan(
         notes.append(
             f"the spec changed since {len(changed)} earlier version(s): the windows are computed again"
         )
+    # the fields of any time are asked for only when the interval lacks some
+    if spec.source_tier is None and spec.rules().unmatched(plan.totals):
+        told = yield from unknown_fields(spec)
+        notes += [told] if told else []
     for note in notes:
         yield from ask(Report(note, level="warning"))
     return notes

@@ -124,3 +124,19 @@ def test_names_with_glob_characters_match_themselves_when_they_are_named() -> No
         "a1_last",
         "a[1]_last",
     ]
+
+
+@pytest.mark.parametrize(
+    ("aggregates", "fields", "expected"),
+    [
+        (["count"], None, []),
+        (["count"], ["temp", "tmep", "hu*", "hm*", "!nothing"], ["tmep", "hm*"]),
+        ({"temp": ["sum"], "tmep": ["sum"], "*_text": ["last"]}, None, ["tmep", "*_text"]),
+        # of measurements that have no texts nothing is wrong
+        ({"tmep": ["sum"], "*_text": ["last"], "*": ["count"]}, None, ["tmep"]),
+    ],
+)
+def test_names_that_stand_for_no_field_are_found(
+    aggregates: list[str] | dict[str, list[str]], fields: list[str] | None, expected: list[str]
+) -> None:
+    assert AggregateRules.of(aggregates, fields).unmatched(TYPES) == expected
