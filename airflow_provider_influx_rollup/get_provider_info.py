@@ -88,6 +88,7 @@ OPERATORS = (
     "measurements",
     "task_deploy",
     "task_run",
+    "task_history",
 )
 _CONFIG: dict[str, Any] = {
     "influx_rollup": {

@@ -18,10 +18,15 @@ COUNTERS = {
     "bytes": "bytes",
     "healed": "healed",
     "dirty_total": "dirty",
+    "runs": "runs",
+    "errors": "errors",
+    "missed": "missed",
 }
 #: of the requests to InfluxDB
 COUNTED_REQUESTS = ("requests", "retries", "bytes_sent", "bytes_received")
 QUERY_MEMORY = "query_memory_bytes"
+#: timers, of lists of seconds
+TIMERS = {"run_seconds": "run_duration"}
 #: of a pipeline, which is their tag: StatsD without tags has one for all of them, which tells the last one
 GAUGES = ("lag", "pending")
 
@@ -40,6 +45,9 @@ def tell_result(verb: str, result: Mapping[str, Any], *, is_dry_run: bool, laten
         count = result.get(key)
         if isinstance(count, int) and not isinstance(count, bool) and count > 0:
             Stats.incr(f"{PREFIX}.{verb}.{name}", count)
+    for key, name in TIMERS.items():
+        for seconds in result.get(key) or ():
+            Stats.timing(f"{PREFIX}.{verb}.{name}", timedelta(seconds=seconds))
     if result.get("state") == "COMMITTED" and isinstance(result.get("window"), Mapping):
         stop = datetime.fromisoformat(str(result["window"]["stop"]))
         behind = datetime.now(UTC) - stop

@@ -199,6 +199,15 @@ class FluxReconcileOperator(DeclaredRollupOperator, PipelineAssetsOperator, Defe
 
     def flows(self, results: Sequence[Mapping[str, Any]]) -> Sequence[Flow]:
         """From the source of the pipeline, its rows, and from them those of the tiers that were looked at."""
+        if not results and self.lifecycle is not None:
+            lowest, above = self._declared()
+            specs = [one for one in (lowest, *above) if one is not None]
+            return [
+                Flow(
+                    [Measurement(one.source_bucket, one.measurement) for one in specs],
+                    [Measurement(one.target_bucket, one.output_measurement) for one in specs],
+                )
+            ]
         if not results:
             return self.declared_flows()
         tiers = [results[0], *results[0]["cascaded"]]

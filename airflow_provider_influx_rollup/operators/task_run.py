@@ -25,7 +25,7 @@ class InfluxTaskRunOperator(WindowStageOperator, DeferrableVerbOperator):
     ``now()`` is the window's stop in each run, however long ago that was. The lines of the runs' logs go into this task's log
     as they come. A retry asks InfluxDB for the failed run again; when this task is killed in a worker, its run is canceled.
 
-    Returns ``{"task", "task_id", "window", "windows", "last_run_id", "status", "seconds"}``.
+    Returns ``{"task", "task_id", "window", "windows", "last_run_id", "status", "seconds", "run_seconds"}``.
 
     :param name: the task's name; it must be active
     """

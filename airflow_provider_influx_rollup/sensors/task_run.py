@@ -6,11 +6,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_influx_rollup.airflow_compat import PokeReturnValue
+from airflow_provider_influx_rollup.operators._metrics import tell_result
 from airflow_provider_influx_rollup.sensors._base import InfluxSensor
 from airflow_provider_influx_rollup.triggers.lifecycle_job import LifecycleJobTrigger
 
 if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.airflow_compat import Context
     from airflow_provider_influx_rollup.windows.interval import Interval
+
+VERB = "task_wait"
 
 
 class InfluxTaskRunSensor(InfluxSensor):
@@ -18,7 +23,7 @@ class InfluxTaskRunSensor(InfluxSensor):
 
     Permanent errors (no such task, wrong token) fail for good; transient ones are logged and the wait continues.
 
-    Returns ``{"task", "task_id", "window", "windows", "last_run_id", "status"}``.
+    Returns ``{"task", "task_id", "window", "windows", "last_run_id", "status", "runs", "errors", "run_seconds"}``.
 
     :param name: the task's name
     :param start: start of the interval, aware or ISO 8601 with an offset; default: the run's data interval
@@ -45,6 +50,26 @@ class InfluxTaskRunSensor(InfluxSensor):
         super().__init__(**kwargs)
         self.name = name
 
+    def poke(self, context: Context) -> bool | PokeReturnValue:
+        """Poll once, and count the runs in Airflow's metrics when all are there.
+
+        :param context: Airflow's context
+        """
+        found = super().poke(context)
+        if isinstance(found, PokeReturnValue) and found.xcom_value:
+            tell_result(VERB, found.xcom_value, is_dry_run=False)
+        return found
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
+        """Resume after the triggerer's event, and count the runs.
+
+        :param context: Airflow's context
+        :param event: what the trigger fired
+        """
+        found = super().execute_complete(context, event)
+        tell_result(VERB, found, is_dry_run=False)
+        return found
+
     def _look(self, interval: Interval) -> dict[str, Any] | None:
         from airflow_provider_influx_rollup.client.driver import drive
         from airflow_provider_influx_rollup.lifecycle.task_wait.task_wait import look_for_runs
@@ -56,7 +81,7 @@ class InfluxTaskRunSensor(InfluxSensor):
 
     def _trigger(self, interval: Interval, deadline: datetime) -> LifecycleJobTrigger:
         return LifecycleJobTrigger(
-            verb="task_wait",
+            verb=VERB,
             spec={
                 "name": self.name,
                 "poke_seconds": float(self.poke_interval),

@@ -12,8 +12,13 @@ from pytest_mock import MockerFixture
 
 from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, Stats, TaskDeferred
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.operators.reconcile import FluxReconcileOperator
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
+from airflow_provider_influx_rollup.operators.task_history import InfluxTaskHistoryOperator
+from airflow_provider_influx_rollup.operators.task_run import InfluxTaskRunOperator
+from airflow_provider_influx_rollup.sensors.task_run import InfluxTaskRunSensor
+from tests.scenes.native_scene import named_task
 from tests.scenes.task_scene import fire, make_context, reborn
 
 pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
@@ -33,17 +38,20 @@ class Told:
     def __init__(self, mocker: MockerFixture) -> None:
         self.counts: dict[str, int] = {}
         self.gauges: dict[str, tuple[float, Any]] = {}
-        self.times: dict[str, timedelta] = {}
+        self.times: dict[str, list[timedelta]] = {}
         self.of_requests: dict[str, int] = {}
         mocker.patch.object(Stats, "incr", self._incr)
         mocker.patch.object(Stats, "gauge", self._gauge)
-        mocker.patch.object(Stats, "timing", self.times.__setitem__)
+        mocker.patch.object(Stats, "timing", self._timing)
 
     def _incr(self, name: str, count: int = 1) -> None:
         if name.endswith(OF_REQUESTS):
             self.of_requests[name] = self.of_requests.get(name, 0) + count
             return
         self.counts[name] = self.counts.get(name, 0) + count
+
+    def _timing(self, name: str, took: timedelta) -> None:
+        self.times.setdefault(name, []).append(took)
 
     def _gauge(self, name: str, value: float, *, tags: dict[str, Any]) -> None:
         self.gauges[name] = (value, tags)
@@ -142,3 +150,43 @@ def test_stage_ends_with_one_line_that_machines_read(
     done = {name: pairs.get(name) for name in ("pipeline", "windows", "rows_in", "start")}
     expected = {"pipeline": "counted", "windows": "3", "rows_in": "12", "start": "2026-01-01T00:00:00Z"}
     assert done == (dict.fromkeys(expected) if lost else expected)
+
+
+def test_runs_of_tasks_of_influxdb_are_counted(client: InfluxClient, told: Told) -> None:
+    hours: dict[str, Any] = {"influx_conn_id": "tele", "start": START, "stop": START + timedelta(hours=2)}
+    with named_task(client) as good, named_task(client) as bad:
+        for name, body in (
+            (good, "limit(n: 1)"),
+            (bad, 'map(fn: (r) => die(msg: "planned"))'),
+        ):
+            option = f'option task = {{name: "{name}", every: 1h}}'
+            flux = f'import "array"\n{option}\narray.from(rows: [{{x: 1}}]) |> {body}'
+            client.tasks.create(flux, "active", "")
+        result = InfluxTaskRunOperator(task_id="run", name=good, **hours).execute(make_context())
+        assert told.counts == {"influx_rollup.task_run.success": 1, "influx_rollup.task_run.windows": 2}
+        took = told.times["influx_rollup.task_run.run_duration"]
+        assert [one.total_seconds() for one in took] == result["run_seconds"]
+        assert len(took) == 2
+        with pytest.raises((InfluxRollupError, AirflowFailException)):
+            InfluxTaskRunOperator(task_id="run", name=bad, **hours).execute(make_context())
+
+        told.counts.clear()
+        assert InfluxTaskRunSensor(task_id="wait", name=good, **hours).poke(make_context())
+        assert told.counts == {"influx_rollup.task_wait.windows": 2, "influx_rollup.task_wait.runs": 2}
+
+        told.counts.clear()
+        both = InfluxTaskHistoryOperator(task_id="history", name=[good, bad], **hours)
+        result = both.execute(make_context())
+        assert told.counts == {
+            "influx_rollup.task_history.success": 1,
+            "influx_rollup.task_history.runs": 3,
+            "influx_rollup.task_history.errors": 1,
+        }
+        assert len(told.times["influx_rollup.task_history.run_duration"]) == 3
+        assert [(one["task"], one["runs"], one["errors"]) for one in result["tasks"]] == [
+            (good, 2, 0),
+            (bad, 1, 1),
+        ]
+        failing = InfluxTaskHistoryOperator(task_id="history", name=bad, on_trouble="fail", **hours)
+        with pytest.raises(AirflowFailException, match=f"task '{bad}': 1 of 1 runs failed.*map: "):
+            failing.execute(make_context())

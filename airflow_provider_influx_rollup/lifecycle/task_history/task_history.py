@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from airflow_provider_influx_rollup.lifecycle.native_tasks.follow import reason_of
+from airflow_provider_influx_rollup.lifecycle.native_tasks.named import task_of_name
+from airflow_provider_influx_rollup.lifecycle.native_tasks.run_times import MAX_LISTED, seconds_of
 from airflow_provider_influx_rollup.lifecycle.native_tasks.windows import due_at, grid_of
+from airflow_provider_influx_rollup.lifecycle.rollup.native_record import computing_record_of
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.step import Steps
-from airflow_provider_influx_rollup.steps.tasks import SUCCESS, ListRuns, NativeTask, TaskRun
+from airflow_provider_influx_rollup.steps.tasks import SUCCESS, ListRuns, ListTasks, NativeTask, TaskRun
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 MAX_RUNS = 500
@@ -27,6 +33,62 @@ class TaskHistory:
     interval: Interval
     runs: tuple[TaskRun, ...]
     missed: tuple[Interval, ...]
+
+    @property
+    def failed(self) -> list[TaskRun]:
+        """The runs that ended without success."""
+        return [run for run in self.runs if run.has_failed]
+
+    def as_json(self) -> dict[str, Any]:
+        """Numbers, and the first of what is wrong."""
+        return {
+            "task": self.task.name,
+            "task_id": self.task.id,
+            "runs": len(self.runs),
+            "errors": len(self.failed),
+            "missed": len(self.missed),
+            "reasons": [reason_of(run) for run in self.failed[:MAX_LISTED]],
+            "missed_windows": [window.as_json() for window in self.missed[:MAX_LISTED]],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Histories:
+    """Runs of several tasks."""
+
+    interval: Interval
+    each: tuple[TaskHistory, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The return value of the operator."""
+        runs = [run for one in self.each for run in one.runs]
+        return {
+            "window": self.interval.as_json(),
+            "runs": len(runs),
+            "errors": sum(len(one.failed) for one in self.each),
+            "missed": sum(len(one.missed) for one in self.each),
+            "run_seconds": seconds_of(runs),
+            "tasks": [one.as_json() for one in self.each[:MAX_LISTED]],
+        }
+
+
+def histories(names: Sequence[str] | None, interval: Interval, now: datetime) -> Steps[Histories]:
+    """Look at the runs of some tasks.
+
+    :param names: None takes all that the token may read, but those that compute for a rollup
+    :param now: what is due by then counts as missed
+    :raises TaskNotFound: when there is none of a name
+    """
+    if names is None:
+        tasks = [task for task in (yield from ask(ListTasks())) if computing_record_of(task) is None]
+    else:
+        tasks = []
+        for name in names:
+            tasks.append((yield from task_of_name(name)))
+    each: tuple[TaskHistory, ...] = ()
+    for task in tasks:
+        each += ((yield from task_history(task, interval, now)),)
+    return Histories(interval, each)
 
 
 def task_history(task: NativeTask, interval: Interval, now: datetime) -> Steps[TaskHistory]:

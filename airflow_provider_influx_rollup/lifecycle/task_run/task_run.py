@@ -14,6 +14,7 @@ from airflow_provider_influx_rollup.lifecycle.native_tasks.follow import (
     refuse_failure,
 )
 from airflow_provider_influx_rollup.lifecycle.native_tasks.named import task_of_name
+from airflow_provider_influx_rollup.lifecycle.native_tasks.run_times import seconds_of
 from airflow_provider_influx_rollup.lifecycle.native_tasks.windows import due_at, windows_of
 from airflow_provider_influx_rollup.lifecycle.task_run.spec import RunSpec
 from airflow_provider_influx_rollup.steps.ask import ask
@@ -53,6 +54,7 @@ class RunResult:
             "last_run_id": self.runs[-1].id,
             "status": self.runs[-1].status,
             "seconds": round(sum(run.seconds or 0.0 for run in self.runs), 3),
+            "run_seconds": seconds_of(self.runs),
         }
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.lifecycle.native_tasks.named import task_of_name
+from airflow_provider_influx_rollup.lifecycle.native_tasks.run_times import seconds_of
 from airflow_provider_influx_rollup.lifecycle.native_tasks.windows import windows_of
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report, Sleep
 from airflow_provider_influx_rollup.steps.step import Steps
-from airflow_provider_influx_rollup.steps.tasks import SUCCESS, ListRuns
+from airflow_provider_influx_rollup.steps.tasks import SUCCESS, ListRuns, TaskRun
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 
@@ -25,8 +26,10 @@ def look_for_runs(name: str, interval: Interval) -> Steps[dict[str, Any] | None]
     task = yield from task_of_name(name)
     last = None
     windows = windows_of(task, interval)
+    known: list[TaskRun] = []
     for window in windows:
         runs = yield from ask(ListRuns(task.id, window.stop))
+        known += runs
         done = [run for run in runs if run.status == SUCCESS]
         if not done:
             status = f"its last run {runs[-1].status}" if runs else "it has not run"
@@ -40,6 +43,9 @@ def look_for_runs(name: str, interval: Interval) -> Steps[dict[str, Any] | None]
         "windows": len(windows),
         "last_run_id": last.id if last else None,
         "status": SUCCESS,
+        "runs": len(known),
+        "errors": sum(run.has_failed for run in known),
+        "run_seconds": seconds_of(known),
     }
 
 

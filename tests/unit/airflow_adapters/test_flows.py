@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_influx_rollup.get_provider_info import get_provider_info
+from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle, Tier
 from airflow_provider_influx_rollup.lineage.datasets import Flow, Folder, Measurement
 from airflow_provider_influx_rollup.lineage.stage import LineageTask
 from airflow_provider_influx_rollup.operators.archive import ArchiveWindowOperator
@@ -23,6 +24,7 @@ from airflow_provider_influx_rollup.operators.query import FluxQueryOperator
 from airflow_provider_influx_rollup.operators.reconcile import FluxReconcileOperator
 from airflow_provider_influx_rollup.operators.restore import RestoreArchiveOperator
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
+from airflow_provider_influx_rollup.operators.task_history import InfluxTaskHistoryOperator
 from airflow_provider_influx_rollup.operators.task_run import InfluxTaskRunOperator
 from airflow_provider_influx_rollup.operators.validate import FluxValidateOperator
 from airflow_provider_influx_rollup.sensors.window import WindowCompleteSensor
@@ -104,6 +106,12 @@ def tier(source: str, target: str) -> dict[str, Any]:
         (EnsureBucketsOperator, {"buckets": [Bucket("raw")]}, [Flow((), [Measurement("raw")])]),
         (DiscoverMeasurementsOperator, {"bucket": "raw"}, [Flow([Measurement("raw")])]),
         (InfluxTaskRunOperator, {"name": "n"}, []),
+        (InfluxTaskHistoryOperator, {"name": "n"}, []),
+        (
+            FluxReconcileOperator,
+            {"lifecycle": Lifecycle("raw", "m", [Tier("t", "1h", ["count"]), Tier("d", "1d")])},
+            [Flow([RAW, Measurement("t", "m")], [Measurement("t", "m"), Measurement("d", "m")])],
+        ),
     ],
 )
 def test_flow_is_what_the_parameters_name(cls: type[Any], given: dict[str, Any], flows: list[Flow]) -> None:

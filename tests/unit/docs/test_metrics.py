@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.operators._metrics import (
     COUNTERS,
     GAUGES,
     QUERY_MEMORY,
+    TIMERS,
 )
 from tests.scenes.doc_blocks import CHECKOUT
 
@@ -47,5 +48,12 @@ def test_table_of_metrics_has_every_name() -> None:
     section = page.partition("## Metrics")[2]
     names = set(re.findall(r"^\| `influx_rollup\.<verb>\.(\w+)`(?:, `\.(\w+)`)? \|", section, re.MULTILINE))
     of_the_end = {"duration", "success", "failed", "retryable", "ready_to_success"}
-    known = {*COUNTERS.values(), *GAUGES, *COUNTED_REQUESTS, QUERY_MEMORY, *of_the_end}
+    known = {
+        *COUNTERS.values(),
+        *GAUGES,
+        *TIMERS.values(),
+        *COUNTED_REQUESTS,
+        QUERY_MEMORY,
+        *of_the_end,
+    }
     assert {name for pair in names for name in pair if name} == known

@@ -28,7 +28,12 @@ from airflow_provider_influx_rollup.lifecycle.native_tasks.record import (
     script_hash,
 )
 from airflow_provider_influx_rollup.lifecycle.native_tasks.windows import due_at, grid_of, windows_of
-from airflow_provider_influx_rollup.lifecycle.task_history.task_history import TaskHistory, task_history
+from airflow_provider_influx_rollup.lifecycle.rollup.native_record import ComputingRecord
+from airflow_provider_influx_rollup.lifecycle.task_history.task_history import (
+    TaskHistory,
+    histories,
+    task_history,
+)
 from airflow_provider_influx_rollup.steps.tasks import ListRuns, ListTasks, NativeTask, TaskRun
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -236,3 +241,28 @@ def test_all_pages_of_runs_are_read() -> None:
 
 def test_no_window_of_a_cron_is_missed() -> None:
     assert history(task(description="", cron="0 * * * *"), [[]], START + 4 * HOUR).missed == ()
+
+
+def test_histories_of_all_tasks_leave_out_those_that_compute_for_a_rollup() -> None:
+    own, computing = task(every="1h"), task(id="02", name="influx-rollup computes p")
+    record_of_rollup = ComputingRecord(
+        pipeline="p", run="", claim="c", ledger_bucket="l", measurement="m",
+        start=START.isoformat(), stop=(START + HOUR).isoformat(), made_at=START.isoformat(),
+    )  # fmt: skip
+    computing = dataclasses.replace(computing, description=record_of_rollup.description())
+    steps = histories(None, Interval(START, START + 3 * HOUR), START + 4 * HOUR)
+    assert next(steps) == ListTasks()
+    asked = steps.send([own, computing])
+    assert isinstance(asked, ListRuns)
+    assert asked.task_id == own.id
+    timed = dataclasses.replace(
+        run(1, "success"), started_at=START + HOUR, finished_at=START + HOUR + timedelta(seconds=2)
+    )
+    with pytest.raises(StopIteration) as ended:
+        steps.send([timed, run(2, "failed")])
+    told = ended.value.value.as_json()
+    assert (told["runs"], told["errors"], told["missed"], told["run_seconds"]) == (2, 1, 2, [2.0])
+    assert [one["stop"] for one in told["tasks"][0]["missed_windows"]] == [
+        "2025-03-30T00:00:00Z",
+        "2025-03-30T01:00:00Z",
+    ]
