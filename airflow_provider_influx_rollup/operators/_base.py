@@ -23,7 +23,7 @@ from airflow_provider_influx_rollup.links.influx import (
     InfluxDataLink,
     explorer_url,
 )
-from airflow_provider_influx_rollup.operators._metrics import tell_result
+from airflow_provider_influx_rollup.metrics import tell_result
 from airflow_provider_influx_rollup.operators._observed import Observed, observed
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 from airflow_provider_influx_rollup.triggers.lifecycle_job import stage_result

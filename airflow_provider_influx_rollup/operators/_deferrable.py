@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.data_interval import run_info
+from airflow_provider_influx_rollup.metrics import tell_result
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
-from airflow_provider_influx_rollup.operators._metrics import tell_result
 from airflow_provider_influx_rollup.settings import default_deferrable
 from airflow_provider_influx_rollup.task_failures import (
     failing_by_permanence,

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_influx_rollup.airflow_compat import Stats
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
-from airflow_provider_influx_rollup.operators._metrics import PREFIX, tell_requests
+from airflow_provider_influx_rollup.metrics import PREFIX, tell_requests
 
 #: what of a result the line has, in this order
 LOGGED = (

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.airflow_compat import PokeReturnValue
-from airflow_provider_influx_rollup.operators._metrics import tell_result
+from airflow_provider_influx_rollup.metrics import tell_result
 from airflow_provider_influx_rollup.sensors._base import InfluxSensor
 from airflow_provider_influx_rollup.triggers.lifecycle_job import LifecycleJobTrigger
 

@@ -7,14 +7,14 @@ from collections import defaultdict
 from importlib import import_module
 
 from airflow_provider_influx_rollup import operators
-from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
-from airflow_provider_influx_rollup.operators._metrics import (
+from airflow_provider_influx_rollup.metrics import (
     COUNTED_REQUESTS,
     COUNTERS,
     GAUGES,
     QUERY_MEMORY,
     TIMERS,
 )
+from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
 from tests.scenes.doc_blocks import CHECKOUT
 
 ROW = re.compile(r"^\| `(\w+)` \| (`\w+Operator`.*) \|$", re.MULTILINE)
