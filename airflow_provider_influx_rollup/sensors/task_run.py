@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.airflow_compat import PokeReturnValue
@@ -57,7 +57,7 @@ class InfluxTaskRunSensor(InfluxSensor):
         """
         found = super().poke(context)
         if isinstance(found, PokeReturnValue) and found.xcom_value:
-            tell_result(VERB, found.xcom_value, is_dry_run=False)
+            tell_result(VERB, found.xcom_value, is_dry_run=False, lateness=timedelta())
         return found
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
@@ -67,7 +67,7 @@ class InfluxTaskRunSensor(InfluxSensor):
         :param event: what the trigger fired
         """
         found = super().execute_complete(context, event)
-        tell_result(VERB, found, is_dry_run=False)
+        tell_result(VERB, found, is_dry_run=False, lateness=timedelta())
         return found
 
     def _look(self, interval: Interval) -> dict[str, Any] | None:
