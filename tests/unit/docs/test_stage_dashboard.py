@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 
-from airflow_provider_influx_rollup.operators._metrics import (
+from airflow_provider_influx_rollup.metrics import (
     COUNTED_REQUESTS,
     COUNTERS,
     GAUGES,
     QUERY_MEMORY,
+    TIMERS,
 )
 from tests.scenes.doc_blocks import CHECKOUT
 from tests.unit.docs.test_metrics import stages
@@ -22,7 +23,8 @@ OF_THE_END = {"duration", "success", "failed", "retryable", "ready_to_success"}
 
 def test_every_metric_is_shown_and_no_other() -> None:
     shown = {name for text in EXPRESSIONS for name in NAME.findall(text)}
-    assert shown == {*COUNTERS.values(), *GAUGES, *COUNTED_REQUESTS, QUERY_MEMORY, *OF_THE_END}
+    known = {*COUNTERS.values(), *GAUGES, *TIMERS.values(), *COUNTED_REQUESTS, QUERY_MEMORY, *OF_THE_END}
+    assert shown == known
 
 
 def test_every_verb_can_be_chosen() -> None:
