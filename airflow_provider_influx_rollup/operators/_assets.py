@@ -14,6 +14,8 @@ from airflow_provider_influx_rollup.operators._base import AUTO, is_auto
 from airflow_provider_influx_rollup.operators._ledger import LedgerStageOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 from airflow_provider_influx_rollup.windows.duration import Duration, DurationLike
+from airflow_provider_influx_rollup.windows.grid import Grid
+from airflow_provider_influx_rollup.windows.nesting import require_nested
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.announce.announce import Changed, Made
@@ -31,6 +33,7 @@ class AssetStageOperator(LedgerStageOperator):
     :raises ConfigurationError: (when the DAG is parsed) when partitions are asked for that Airflow, or an asset whose name is
         known in a run only, cannot have
     :raises InvalidDuration: (when the DAG is parsed) when their length is none
+    :raises WindowMisaligned: (when the DAG is parsed) when windows reach over partitions
     """
 
     #: what names the assets
@@ -89,9 +92,22 @@ class AssetStageOperator(LedgerStageOperator):
         self.outlets, self._own = [*others, *own.values()], own
         if self.partitions:
             _require_partitions(bool(own))
+            self._require_whole_windows()
         if not uris:
             # it emits on demand, for assets that nobody knows yet
             self.outlets.append(self._alias())
+
+    def _require_whole_windows(self) -> None:
+        """Refuse partitions that windows reach over, as far as the stage's own parameters tell.
+
+        :raises WindowMisaligned: naming the first such partition
+        """
+        every, offset, timezone = (getattr(self, name, None) for name in ("every", "offset", "timezone"))
+        if self.partition_length is None or every is None or not is_plain([every, offset, timezone]):
+            return
+        fine = Grid.of(every, offset or "0s", timezone or "UTC")
+        shift = fine.offset if fine.is_calendar else "0s"
+        require_nested(fine, Grid.of(self.partition_length, shift, fine.timezone))
 
     def post_execute(self, context: Context, result: Any = None) -> None:
         """Tell of the windows that have changed: an outlet that the task has at its end is an event.
@@ -150,7 +166,9 @@ class AssetStageOperator(LedgerStageOperator):
             if self.partitions:
                 event.add_partitions(partition_keys(one.partitions))
         if not told:
-            self.log.info("All windows have the rows that were told of: no asset event")
+            self.log.info(
+                "No asset event: no window, or no whole partition, has other rows than were told of"
+            )
         return list(told.values())
 
     def _alias(self) -> AssetAlias:

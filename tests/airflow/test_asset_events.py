@@ -155,6 +155,16 @@ def test_reconcile_tells_of_the_windows_and_tiers_that_it_repaired(
     assert run(daily(place)) == {}
 
 
+def test_each_measurement_has_an_event_of_its_own(place: dict[str, str], client: InfluxClient) -> None:
+    client.write_lines(place["raw"], [point(5.25).replace("fleet", "ships")])
+    both = {"measurement": ["fleet", "ships"], "start": text(5), "stop": text(7)}
+    emitted = run(hourly(place, **both))
+    rows = {name.rpartition("/")[2]: (one["windows"], one["rows"]) for name, one in emitted.items()}
+    assert rows == {"fleet": (2, 8), "ships": (2, 4)}
+    client.write_lines(place["raw"], [point(5.5).replace("fleet", "ships")])
+    assert [name.rpartition("/")[2] for name in run(hourly(place, **both))] == ["ships"]
+
+
 def test_next_try_tells_what_a_try_that_died_has_committed(place: dict[str, str]) -> None:
     task, facts = hourly(place), {"run_id": "dying"}
     context = make_context(outlet_events=OutletEventAccessors())

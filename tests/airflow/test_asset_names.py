@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_influx_rollup.airflow_compat import Asset
+from airflow_provider_influx_rollup.airflow_compat import Asset, has_partitions
 from airflow_provider_influx_rollup.assets.uri import (
     archive_asset,
     convert_asset_to_openlineage,
@@ -18,7 +18,7 @@ from airflow_provider_influx_rollup.assets.uri import (
     measurement_asset,
     sanitize_uri,
 )
-from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, InvalidDuration, WindowMisaligned
 from airflow_provider_influx_rollup.get_provider_info import get_provider_info
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
 
@@ -114,3 +114,39 @@ def test_assets_are_named_when_the_dag_is_parsed_and_by_an_alias_when_a_run_name
         outlets="auto",
     )
     assert [outlet.name for outlet in templated.outlets] == [f"influx_rollup:{templated.dag_id}:t"]
+
+
+@pytest.mark.skipif(not has_partitions(), reason="Airflow 3.3 and later have partitions that tasks name")
+def test_partitions_are_refused_when_windows_reach_over_them_or_names_are_unknown() -> None:
+    least = {
+        "task_id": "t",
+        "source_bucket": "s",
+        "aggregates": ["sum"],
+        "outlets": "auto",
+        "measurement": "m",
+    }
+    with pytest.raises(WindowMisaligned):
+        FluxRollupOperator(**least, target_bucket="b", every="7h", partitions="1d")
+    with pytest.raises(InvalidDuration):
+        FluxRollupOperator(**least, target_bucket="b", every="1h", partitions="a day")
+    with pytest.raises(ConfigurationError, match="partitions need an asset whose name is known"):
+        FluxRollupOperator(**least, target_bucket="{{ ds }}", every="1h", partitions=True)
+    days = FluxRollupOperator(
+        **least, target_bucket="b", every="1d", timezone="Europe/Berlin", partitions="1mo"
+    )
+    assert days.partition_length == "1mo"
+
+
+@pytest.mark.skipif(has_partitions(), reason="this Airflow has partitions that tasks name")
+def test_partitions_are_refused_when_airflow_has_none() -> None:
+    with pytest.raises(ConfigurationError, match="leave partitions out"):
+        FluxRollupOperator(
+            task_id="t",
+            source_bucket="s",
+            target_bucket="b",
+            measurement="m",
+            every="1h",
+            aggregates=["sum"],
+            outlets="auto",
+            partitions=True,
+        )
