@@ -34,7 +34,7 @@ SOAK := tests/property $(addprefix tests/live/test_,always_right.py rollup_parti
   interleavings.py)
 environment = $(foreach version,$(1),$(VENVS)/airflow-$(version)/.stamp)
 
-.PHONY: help env check unit coverage recordings live airflow test stores demo bench faults soak simulate docs lint format lock clean clean-cache
+.PHONY: help env check unit coverage recordings live airflow test stores demo bench faults soak simulate page docs lint format lock clean clean-cache
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,11 @@ faults: $(call environment,$(ONE)) ## kill workers, servers and connections (AIR
 stores: $(call environment,$(ONE)) ## archives on servers that speak Google Cloud Storage and Azure Blob Storage (AIRFLOW=3.3)
 	@$(TOOLS)/bin/python -m dev.emulators
 	@$(RUN_TESTS) $(ONE) -- -m stores $(PYTEST_ARGS)
+
+page: $(call environment,$(VERSIONS)) ## build the windows page again and look at it in Chromium, on both Airflows (AIRFLOW=2.11 or 3.3: on one)
+	@cd dev/windows_page && npm ci --no-fund --no-audit && npm run --silent check && npm run --silent build
+	@git diff --exit-code --stat -- airflow_provider_influx_rollup/page/static
+	@$(RUN_TESTS) $(VERSIONS) -- -m browser --timeout 600 $(PYTEST_ARGS)
 
 soak: $(call environment,$(ONE)) ## the property tests with thousands of examples, and random interleavings: hours (AIRFLOW=3.3)
 	@$(RUN_TESTS) $(ONE) -- $(SOAK) --hypothesis-profile=soak $(PYTEST_ARGS)

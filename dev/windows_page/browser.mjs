@@ -3,31 +3,21 @@
 // node browser.mjs URL OUT NAME {"late": {...}, ...}; prints what was found as one line of JSON.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { chromium } from "playwright-core";
+import { launch, signIn } from "./session.mjs";
 
 const [site, out, name, told] = process.argv.slice(2);
 const scene = JSON.parse(told);
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const FLAGS = [
-  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-  "--disable-sync",
-];
 const found = { errors: [], foreign: [], serious: {}, drawn_ms: {}, facts: {} };
 
-const context = await chromium.launchPersistentContext(`${tmpdir()}/page-${process.pid}`, {
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: FLAGS,
-  viewport: { width: 1280, height: 900 },
-  colorScheme: "light",
-});
+const context = await launch();
 try {
   const page = context.pages()[0] ?? (await context.newPage());
   page.setDefaultTimeout(60_000);
   page.on("pageerror", (error) => found.errors.push(String(error)));
   page.on("console", (said) => said.type() === "error" && found.errors.push(`${said.text()} ${said.location().url}`));
   page.on("request", (asked) => new URL(asked.url()).origin !== new URL(site).origin && !asked.url().startsWith("data:") && found.foreign.push(asked.url()));
-  await signIn(page);
+  await signIn(page, site, scene);
   // what Airflow's own page says is not ours
   await page.goto("about:blank");
   found.errors.length = found.foreign.length = 0;
@@ -36,6 +26,7 @@ try {
   await drawn(page);
   found.facts.status = await page.locator(".status").textContent();
   found.facts.legend = await page.locator(".legend li").allTextContents();
+  found.facts.rows = await page.locator("main table").first().innerText();
   await check(page, "overview");
   await photo(page, "overview");
 
@@ -95,6 +86,19 @@ try {
   await check(page, "phone");
   await photo(page, "phone");
 
+  // inside of Airflow 3's own page, whose URL has the path of the frame, and the filters too
+  if (scene.framed) {
+    await page.setViewportSize({ width: 1280, height: 900 });
+    await page.goto(`${site}/plugin/influx-rollup-windows/influx-rollup/?${new URLSearchParams({ ledger: scene.ledger, q: "mem" })}`);
+    const frame = page.frameLocator("iframe");
+    await frame.locator(".chart canvas").waitFor();
+    found.facts.framed = await frame.locator(".status").textContent();
+    await frame.locator("#wrong").check();
+    await page.waitForFunction(() => location.search.includes("wrong=1"));
+    found.facts.outer = page.url();
+    await photo(page, "framed");
+  }
+
   if (scene.many) {
     await page.setViewportSize({ width: 1280, height: 900 });
     await page.goto(`${site}/influx-rollup/?${new URLSearchParams({ ledger: scene.many, last: "1y" })}`);
@@ -111,17 +115,6 @@ try {
   await context.close();
 }
 process.stdout.write(`${JSON.stringify(found)}\n`);
-
-async function signIn(page) {
-  await page.goto(site);
-  const user = page.locator('input[name="username"]');
-  await user.waitFor();
-  await user.fill(scene.user);
-  await page.locator('input[name="password"]').fill(scene.password);
-  await page.locator('input[name="password"]').press("Enter");
-  await page.waitForURL((url) => !url.pathname.includes("login"));
-  await page.waitForLoadState("networkidle");
-}
 
 async function drawn(page) {
   await page.waitForFunction(() => /window/.test(document.querySelector(".status")?.textContent ?? ""));

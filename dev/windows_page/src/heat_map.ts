@@ -116,7 +116,7 @@ export class HeatMap {
             margin: narrow ? 0 : 10,
             verticalAlign: narrow ? "bottom" : "middle",
             align: narrow ? "left" : "right",
-            padding: narrow ? [0, 0, 5, 0] : 0,
+            padding: narrow ? [0, 0, 8, 0] : 0,
             width: narrow ? Math.max(120, this.place.clientWidth - 30) : 300,
             overflow: "truncate",
             formatter: (name: string) => this.label(name),

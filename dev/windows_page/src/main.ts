@@ -24,7 +24,7 @@ class Page {
   private readonly spoken = h("p", { class: "hidden-text", "aria-live": "assertive" });
   private readonly error = h("p", { role: "alert", class: "error" });
   private readonly chart = h("div", { class: "chart", tabindex: 0, role: "application", "aria-label": "Heat map of windows. Arrow keys move, Enter opens, plus and minus zoom, Shift and an arrow chooses; the tables below say the same." });
-  private readonly tables = h("div");
+  private readonly tables = h("div", { class: "tables" });
   private readonly panel = h("section", { class: "panel", "aria-label": "Details" });
   private readonly map: HeatMap;
   private connection: Connection | null = null;
