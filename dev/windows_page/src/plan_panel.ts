@@ -76,9 +76,12 @@ function backfill({ plan, dag_id }: Plan): HTMLElement {
   const told = h("p", { role: "status" });
   const failed = (error: Error) => {
     told.textContent = `Airflow answers: ${error.message}`;
+    // what was refused once may be asked for again
+    confirm.disabled = false;
   };
   const confirm = button("Begin the backfill", () => {
     confirm.disabled = true;
+    told.textContent = "Asking Airflow…";
     createBackfill(range).then((made) => {
       told.textContent = `Backfill ${made.id} of ${dag_id} has begun.`;
       confirm.hidden = true;
