@@ -12,6 +12,9 @@ import pytest
 from tests.scenes.doc_blocks import CHECKOUT, PAGES
 
 LINK = re.compile(r"(?<!`)\]\(([^)\s]+)\)")
+PICTURES = CHECKOUT / "docs" / "pictures"
+#: which script makes pictures whose names begin so
+MADE_BY = {"coverage": "dev/doc_pictures.py", "windows-page-": "dev/windows_page/browser.mjs"}
 FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -53,3 +56,14 @@ def test_addresses_have_a_host_when_a_page_links_elsewhere(page: Path) -> None:
 
 def test_links_are_found_when_the_pages_have_some() -> None:
     assert sum(len(links(page)) for page in PAGES) > 200
+
+
+def test_every_picture_is_shown_when_it_is_there() -> None:
+    shown = {(page.parent / link).resolve() for page in PAGES for link in links(page)}
+    assert [one.name for one in PICTURES.iterdir() if one not in shown] == []
+
+
+@pytest.mark.parametrize("name", sorted(one.name for one in PICTURES.iterdir()))
+def test_a_script_makes_a_picture_when_a_page_shows_it(name: str) -> None:
+    ((start, script),) = [one for one in MADE_BY.items() if name.startswith(one[0])]
+    assert start in (CHECKOUT / script).read_text()
