@@ -14,16 +14,20 @@ from pathlib import Path
 import pytest
 import yaml
 from jinja2 import Environment
+from jsonschema import Draft202012Validator
 
 from airflow_provider_influx_rollup.cli.arguments import WrongCall
 from airflow_provider_influx_rollup.cli.main import build_parser
 from airflow_provider_influx_rollup.get_provider_info import get_provider_info
+from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
+from airflow_provider_influx_rollup.lifecycle.pipeline.declared_schema import schema_of
 from tests.scenes.doc_blocks import CHECKOUT, PAGES, Block, blocks
 
 #: languages that have a check, here or beside; text is what a command printed, or a script that is shown to be wrong
 CHECKED = {"python", "json", "yaml", "flux", "bash", "ini", "jinja", "text"}
 PIPES = re.compile(r"\s(?:\||\|\||&&|>|<)\s.*")
 TARGETS = set(re.findall(r"^([a-z-]+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
+LIFECYCLES = [block for block in blocks("yaml") if "\ntiers:" in block.text]
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
 
 
@@ -103,6 +107,12 @@ def test_yaml_is_read_when_a_page_shows_it(block: Block) -> None:
     assert list(yaml.safe_load_all(block.text))
 
 
+@pytest.mark.parametrize("block", LIFECYCLES, ids=str)
+def test_lifecycle_fits_the_schema_for_editors_when_a_page_shows_it(block: Block) -> None:
+    schema = Draft202012Validator(schema_of(Lifecycle, "Lifecycle"))
+    assert [error.message for error in schema.iter_errors(yaml.safe_load(block.text))] == []
+
+
 @pytest.mark.parametrize("block", blocks("ini"), ids=str)
 def test_options_exist_when_a_page_sets_them(block: Block) -> None:
     said = ConfigParser()
@@ -121,3 +131,4 @@ def test_jinja_reads_a_template_when_a_page_shows_it(block: Block) -> None:
 def test_commands_are_found_when_the_pages_type_them() -> None:
     assert len(commands("influx-rollup")) > 40
     assert len(commands("make")) > 5
+    assert len(LIFECYCLES) > 4
