@@ -1,4 +1,4 @@
-"""Tell what a lifecycle file does: the order of its stages, the windows of each, the Flux of its rollups, the permissions."""
+"""Tell what a lifecycle file does: the order of its stages, the windows, Flux and requests of each, the permissions."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from airflow_provider_influx_rollup.cli.explain_stages import Sent
     from airflow_provider_influx_rollup.cli.output import Output
     from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
     from airflow_provider_influx_rollup.lifecycle.plan.explain import ExplainedRollup
@@ -32,6 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace, output: Output) -> int:
     """Print what each stage of each measurement does."""
     from airflow_provider_influx_rollup.cli.exit_codes import RIGHT
+    from airflow_provider_influx_rollup.cli.explain_stages import sent_by_stages
     from airflow_provider_influx_rollup.cli.output import table
     from airflow_provider_influx_rollup.lifecycle.pipeline.permissions import permissions_of
     from airflow_provider_influx_rollup.lifecycle.plan.explain import explain_rollups
@@ -42,10 +44,15 @@ def run(args: Namespace, output: Output) -> int:
     for one in each:
         rollups = explain_rollups(one, now, types.get(str(one.measurement)))
         stages = _in_order(one, rollups)
+        sent = sent_by_stages(one, rollups, now, types.get(str(one.measurement)))
         _show(str(one.measurement), stages, rollups, output)
+        _show_sent(sent, output)
         order = [{"stage": stage, "what": what} for stage, what in stages]
         tiers = [rollup.as_json() for rollup in rollups]
-        measurements.append({"measurement": one.measurement, "order": order, "rollups": tiers})
+        told_sent = [request.as_json() for request in sent]
+        measurements.append(
+            {"measurement": one.measurement, "order": order, "rollups": tiers, "sent": told_sent}
+        )
     needed = permissions_of(lifecycle)
     output.show(
         table(("stage", "permission"), [(name, one) for name, some in needed.items() for one in some])
@@ -139,3 +146,8 @@ def _show(
         if one.in_worker:
             output.show(f"computed in the worker, from points that it reads: {', '.join(one.in_worker)}")
         output.show(f"writes: {', '.join(one.columns)}", "")
+
+
+def _show_sent(sent: Sequence[Sent], output: Output) -> None:
+    for one in sent:
+        output.show(f"{one.stage}: {one.why}", "", one.text, "")

@@ -48,12 +48,12 @@ class BucketAdmin:
         """
         identity = wanted.id or self._made(wanted)
         if wanted.id:
-            self.ask(requests.change_bucket_request(wanted.id, wanted.name, _body(wanted)))
+            self.ask(requests.change_bucket_request(wanted.id, wanted.name, settings_body(wanted)))
         if wanted.labels:
             self._label(identity, wanted)
 
     def _made(self, wanted: ApplyBucket) -> str:
-        body = {"orgID": self.org_id(wanted.name), "name": wanted.name, **_body(wanted)}
+        body = {"orgID": self.org_id(wanted.name), "name": wanted.name, **settings_body(wanted)}
         try:
             return str(self.ask(requests.make_bucket_request(wanted.name, body))["id"])
         except InfluxRejected:
@@ -61,7 +61,7 @@ class BucketAdmin:
             if found is None:
                 raise
             # another worker was faster, or a try whose answer was lost has made it
-            self.ask(requests.change_bucket_request(found.id, wanted.name, _body(wanted)))
+            self.ask(requests.change_bucket_request(found.id, wanted.name, settings_body(wanted)))
             return found.id
 
     def _label(self, identity: str, wanted: ApplyBucket) -> None:
@@ -94,7 +94,8 @@ class BucketAdmin:
         return {label["name"]: label["id"] for label in known}
 
 
-def _body(wanted: ApplyBucket) -> dict[str, Any]:
+def settings_body(wanted: ApplyBucket) -> dict[str, Any]:
+    """The JSON of a bucket's settings."""
     # without a rule InfluxDB leaves the retention as it is
     rule: dict[str, Any] = {"type": "expire", "everySeconds": wanted.retention_seconds}
     if wanted.shard_group_seconds is not None:

@@ -83,7 +83,7 @@ def ensure_buckets(
     if not dry_run:
         for one, is_now in pairs:
             if one.name in changed:
-                yield from ask(_apply(one, is_now))
+                yield from ask(apply_of(one, is_now))
     unchanged = tuple(one.name for one in buckets if one.name not in changed)
     return BucketsResult(tuple(changes), unchanged, dry_run)
 
@@ -113,7 +113,11 @@ def differences(wanted: Bucket, found: BucketSettings | None) -> list[BucketChan
     return changes
 
 
-def _apply(wanted: Bucket, found: BucketSettings | None) -> ApplyBucket:
+def apply_of(wanted: Bucket, found: BucketSettings | None) -> ApplyBucket:
+    """The step that makes a bucket what it is declared to be.
+
+    :param found: None when there is none
+    """
     return ApplyBucket(
         name=wanted.name,
         id="" if found is None else found.id,

@@ -31,7 +31,7 @@ ASSUMED_TYPE = "float"
 class ExplainedRollup:
     """One tier of a lifecycle.
 
-    :param window: the last one that ended
+    :param job: its last window that ended
     :param cells: how many windows of the tier below it is made of; 0 for raw points
     :param columns: fields that it writes, as far as they are known
     :param scripts: Flux that InfluxDB computes them with
@@ -40,14 +40,23 @@ class ExplainedRollup:
     :param assumed: globs that stand for fields in the Flux
     """
 
-    spec: RollupSpec
-    window: Interval
+    job: RollupBlock
     cells: int
     columns: tuple[str, ...]
     scripts: tuple[str, ...]
     is_native: bool
     in_worker: tuple[str, ...]
     assumed: tuple[str, ...]
+
+    @property
+    def spec(self) -> RollupSpec:
+        """What it does."""
+        return self.job.spec
+
+    @property
+    def window(self) -> Interval:
+        """The last window that ended."""
+        return self.job.windows[0]
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -138,13 +147,12 @@ def _job_of(
 def _explained(
     job: RollupBlock, below: RollupSpec | None, types: Mapping[str, str], *, is_native: bool
 ) -> ExplainedRollup:
-    spec, (window,) = job.spec, job.windows
+    (window,) = job.windows
     in_influx, *others = job.fields_by_way()
     queries: Sequence[FluxText] = rollup_scripts(job, in_influx) if below is None else tier_scripts(job)
     scripts = native_scripts(job, in_influx) if is_native else [script.flux() for script in queries]
     return ExplainedRollup(
-        spec=spec,
-        window=window,
+        job=job,
         cells=0 if below is None else len(cells_below(below.grid.grid(), window)),
         columns=tuple(column.name for column in job.columns),
         scripts=tuple(scripts),

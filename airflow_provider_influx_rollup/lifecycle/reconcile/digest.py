@@ -121,21 +121,24 @@ class DigestSearch:
 
     def _differs(self, windows: Windows, column: Column) -> Steps[bool]:
         """Whether a column of some windows is stored otherwise than the source gives it."""
-        spec = self.job.spec
-        runs = equal_runs(windows)
-        rows = [Interval.of_starts(run.windows) for run in runs]
-        chain = Chain(
-            field=column.field, flux_function=column.aggregate.flux, is_pushed=True, column=column.name
-        )
-        stored = StoredColumn(
-            bucket=spec.target_bucket,
-            measurement=spec.output_measurement,
-            column=column.name,
-            intervals=rows,
-            tags=self.job.ownership.tags(),
-        )
-        one, other = yield from gather(RecomputedColumn(self.job.source, chain, runs), stored)
+        one, other = yield from gather(*digest_queries(self.job, windows, column))
         return one != other
+
+
+def digest_queries(
+    job: RollupBlock, windows: Windows, column: Column
+) -> tuple[RecomputedColumn, StoredColumn]:
+    """A column of some windows as the source gives it, and as it is stored."""
+    runs = equal_runs(windows)
+    chain = Chain(field=column.field, flux_function=column.aggregate.flux, is_pushed=True, column=column.name)
+    stored = StoredColumn(
+        bucket=job.spec.target_bucket,
+        measurement=job.spec.output_measurement,
+        column=column.name,
+        intervals=[Interval.of_starts(run.windows) for run in runs],
+        tags=job.ownership.tags(),
+    )
+    return RecomputedColumn(job.source, chain, runs), stored
 
 
 def _telling_first(column: Column) -> tuple[bool, str]:

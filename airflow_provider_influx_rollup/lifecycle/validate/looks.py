@@ -83,11 +83,9 @@ def look_around(spec: ValidateSpec, scope: Scope, shard_group_seconds: int) -> S
 
     :param shard_group_seconds: of the bucket; no query reads over the border of two shard groups
     """
-    census, types = Look(what=COUNT, interval=scope.interval), Look(what=TYPES, interval=scope.interval)
-    looks = dict.fromkeys(
-        [census, types, *(look for rule in spec.series_rules for look in rule.looks(scope))]
-    )
-    answers = yield from _answer(spec, list(looks), shard_group_seconds)
+    looks = looks_of(spec, scope)
+    census, types, *_ = looks
+    answers = yield from _answer(spec, looks, shard_group_seconds)
     kinds: dict[Interval, dict[str, str]] = {
         part: {} for part in shard_parts(scope.interval, shard_group_seconds)
     }
@@ -97,6 +95,13 @@ def look_around(spec: ValidateSpec, scope: Scope, shard_group_seconds: int) -> S
     typed = [replace(one, kind=kinds[one.part].get(one.field, "")) for one in found]
     keys = frozenset(key for tags in {one.tags for one in typed} for key, _ in tags)
     return Surroundings(Observations(scope, typed, answers), _stretches(kinds, typed), keys)
+
+
+def looks_of(spec: ValidateSpec, scope: Scope) -> list[Look]:
+    """All that is to be counted: the series of the interval, their types, and what the rules ask for."""
+    census, types = Look(what=COUNT, interval=scope.interval), Look(what=TYPES, interval=scope.interval)
+    of_rules = (look for rule in spec.series_rules for look in rule.looks(scope))
+    return list(dict.fromkeys([census, types, *of_rules]))
 
 
 def _stretches(
@@ -124,24 +129,39 @@ def _stretches(
 
 def _answer(spec: ValidateSpec, looks: Sequence[Look], shard_group_seconds: int) -> Steps[Answers]:
     answers: Answers = {look: [] for look in looks}
-    asked: dict[str, tuple[Look, Interval]] = {}
-    for number, look in enumerate(looks):
+    for look in looks:
         if look.what in (LATE, EXPECTED):
             answers[look] = yield from _late(spec, look) if look.what == LATE else _expected(spec, look)
-            continue
-        parts = shard_parts(look.interval, shard_group_seconds) if look.is_cut else [look.interval]
-        within = (storable_part(part) for part in parts)
-        asked |= {f"{number}:{place}": (look, part) for place, part in enumerate(within) if part is not None}
-    plain = [name for name, (look, _) in asked.items() if look.what == TOTAL]
-    typed = [name for name in asked if name not in set(plain)]
-    series = [SeriesLooks(spec.source, _named(asked, some)) for some in _blocks(typed)]
-    totals = [TotalLooks(spec.source, _named(asked, some)) for some in _blocks(plain)]
-    steps: list[Step[Any]] = [*series, *totals]
+    asked = _parts_asked(looks, shard_group_seconds)
+    steps: list[Step[Any]] = [*look_queries(spec, looks, shard_group_seconds)]
     for answer in (yield from gather(*steps)):
         for name, sightings in _read(answer, asked):
             wanted = match_fields(spec.fields, [one.field for one in sightings]) if spec.fields else None
             answers[asked[name][0]] += [one for one in sightings if wanted is None or one.field in wanted]
     return answers
+
+
+def look_queries(
+    spec: ValidateSpec, looks: Sequence[Look], shard_group_seconds: int
+) -> list[SeriesLooks | TotalLooks]:
+    """The queries that count what is looked at in the source itself."""
+    asked = _parts_asked(looks, shard_group_seconds)
+    plain = [name for name, (look, _) in asked.items() if look.what == TOTAL]
+    typed = [name for name in asked if name not in set(plain)]
+    series = [SeriesLooks(spec.source, _named(asked, some)) for some in _blocks(typed)]
+    return [*series, *(TotalLooks(spec.source, _named(asked, some)) for some in _blocks(plain))]
+
+
+def _parts_asked(looks: Sequence[Look], shard_group_seconds: int) -> dict[str, tuple[Look, Interval]]:
+    """The parts of the looks at the source, none over the border of two shard groups, by the names of their yields."""
+    asked: dict[str, tuple[Look, Interval]] = {}
+    for number, look in enumerate(looks):
+        if look.what in (LATE, EXPECTED):
+            continue
+        parts = shard_parts(look.interval, shard_group_seconds) if look.is_cut else [look.interval]
+        within = (storable_part(part) for part in parts)
+        asked |= {f"{number}:{place}": (look, part) for place, part in enumerate(within) if part is not None}
+    return asked
 
 
 def _blocks(names: Sequence[str]) -> list[Sequence[str]]:
