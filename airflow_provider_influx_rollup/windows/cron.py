@@ -1,9 +1,9 @@
-"""Times of a cron in UTC, as InfluxDB's tasks have them."""
+"""Times of a cron in UTC, as InfluxDB's tasks have them: see ADR 39 for why no library says them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,10 +18,13 @@ NAMED = {
 }
 _MONTHS = dict(zip("jan feb mar apr may jun jul aug sep oct nov dec".split(), range(1, 13), strict=True))  # noqa: SIM905
 _DAYS = dict(zip("sun mon tue wed thu fri sat".split(), range(7), strict=True))  # noqa: SIM905
-# name, first and last value; Sunday is 0 and 7
-_FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7))
-_PART = re.compile(r"(?P<all>[*?])|(?P<first>\w+)(?:-(?P<last>\w+))?")
-# 29 February on a Monday comes every 28 years
+# name, first and last value
+_FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 6))
+_PART = re.compile(r"(?P<all>\*)|(?P<first>\w+)(?:-(?P<last>\w+))?")
+_SPAN_OF_ONE = re.compile(r"(\w+)-\1(/.*)?")
+LAST_DAY_OF_ALL_MONTHS = 28
+_HALF_HOURS = re.compile(r"(\*|0|0-\d+)/30")
+# runs of so many years are enough to compare
 _MOST_DAYS = 366 * 30
 
 
@@ -41,7 +44,7 @@ class Cron:
 
     @classmethod
     def parse(cls, text: str) -> Cron | None:
-        """Read a cron of five fields, or one such as ``@daily``; None for any other, also one of seconds.
+        """Read a cron of five fields, or one such as ``@daily``, whose times InfluxDB has as it says them; None for any other.
 
         With a day of the month and a weekday cron programs disagree whether both must be so: that is None too.
         """
@@ -51,16 +54,18 @@ class Cron:
         if len(fields) != len(_FIELDS):
             return None
         found = [_values(one, first, last) for one, (_, first, last) in zip(fields, _FIELDS, strict=True)]
-        if any(values is None for values in found) or (fields[2] not in "*?" and fields[4] not in "*?"):
+        if any(values is None for values in found) or (fields[2] != "*" and fields[4] != "*"):
             return None
         minutes, hours, days, months, weekdays = (frozenset(values or ()) for values in found)
+        if _is_otherwise_in_influxdb(fields, days):
+            return None
         return cls(
             text=" ".join(fields),
             minutes=tuple(sorted(minutes)),
             hours=tuple(sorted(hours)),
             days=days,
             months=months,
-            weekdays=frozenset(day % 7 for day in weekdays),
+            weekdays=weekdays,
         )
 
     def backwards(self, until: datetime) -> Iterator[datetime]:
@@ -75,6 +80,29 @@ class Cron:
                 yield from (time for time in sorted(times, reverse=True) if time <= until)
 
 
+def _is_otherwise_in_influxdb(fields: Sequence[str], days: frozenset[int]) -> bool:
+    """Whether InfluxDB runs the task at other times than the cron says: mistakes of its reader, seen by running it.
+
+    :param fields: the five of the cron
+    :param days: of the month
+    """
+    minute, hour, day, month, weekday = (field.split(",") for field in fields)
+    return (
+        any("/" in part and not part.startswith("*") for part in weekday)
+        # after a month without a run it runs at the next one's first day, whatever weekday that is
+        or (month != ["*"] and weekday != ["*"])
+        # it passes by the 29th to 31st of a month after a shorter one
+        or (month != ["*"] and day != ["*"] and max(days) > LAST_DAY_OF_ALL_MONTHS)
+        # it also runs at minute 59, unless the cron is */30 * * * *
+        or (
+            any(map(_HALF_HOURS.fullmatch, minute))
+            and [minute, hour, day, month, weekday] != [["*/30"], *[["*"]] * 4]
+        )
+        or "*/7" in month
+        or any(_SPAN_OF_ONE.fullmatch(part) for field in fields for part in field.split(","))
+    )
+
+
 def _values(text: str, first: int, last: int) -> set[int] | None:
     """The values of a field; None when it is not understood."""
     found: set[int] = set()
@@ -84,7 +112,7 @@ def _values(text: str, first: int, last: int) -> set[int] | None:
         if matched is None or (slash and not (step.isdecimal() and int(step))):
             return None
         if matched["all"]:
-            low, high = first, last - (last == 7)
+            low, high = first, last
         else:
             low = _number(matched["first"])
             high = _number(matched["last"]) if matched["last"] else (last if slash else low)

@@ -67,7 +67,10 @@ def _times(option: TaskOption, end: datetime) -> Iterator[datetime]:
     if option.every is None:
         cron = Cron.parse(option.cron or "")
         if cron is None:
-            what = f"the cron {option.cron!r} is not one of five fields, with a day of the month or a weekday but not both"
+            what = (
+                f"the cron {option.cron!r} is not one of five fields, with a day of the month or a weekday but not both, "
+                "that InfluxDB follows as it is written"
+            )
             fix = "declare its windows yourself: FluxRollupOperator runs the script in a DAG with a schedule of your own"
             raise ConfigurationError(what, written="nothing", fix=fix)
         yield from cron.backwards(end)
