@@ -120,8 +120,8 @@ class _OfRun:
             types = {rule.field: ASSUMED_TYPE for rule in spec.point_rules}
         read, ranges = _fields_read(spec, types)
         if ranges:
-            query = FieldExtremes(spec.source, {self.interval: ranges})
-            yield "fields that have a range only; one that keeps it is not read", query.flux()
+            extremes = FieldExtremes(spec.source, {self.interval: ranges})
+            yield "fields that have a range only; one that keeps it is not read", extremes.flux()
         if read:
             points = RawPoints(spec.source, self.interval, read)
             yield "points that are judged one by one", points.flux()
