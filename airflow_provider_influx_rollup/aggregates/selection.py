@@ -117,16 +117,13 @@ class AggregateRules:
     def unmatched(self, known: Iterable[str]) -> list[str]:
         """The names and globs that stand for none of some fields, and so may be mistyped.
 
-        A glob beside one that takes all fields is a rule for the measurements that have such fields, and not among them.
+        Beside a rule for all fields the others are for the measurements that have such fields, and none is among them.
         """
         names = list(known)
         taking = [glob for glob, found in self.rules if found]
-        return [
-            glob
-            for glob in taking
-            if not any(is_match(glob, name) for name in names)
-            and not (is_glob(glob) and (glob == ALL_FIELDS or ALL_FIELDS in taking))
-        ]
+        if ALL_FIELDS in taking:
+            return []
+        return [glob for glob in taking if not any(is_match(glob, name) for name in names)]
 
     def owns(self, target_field: str) -> bool:
         """Whether a field of the target is one these rules can write."""

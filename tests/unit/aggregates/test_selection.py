@@ -132,8 +132,8 @@ def test_names_with_glob_characters_match_themselves_when_they_are_named() -> No
         (["count"], None, []),
         (["count"], ["temp", "tmep", "hu*", "hm*", "!nothing"], ["tmep", "hm*"]),
         ({"temp": ["sum"], "tmep": ["sum"], "*_text": ["last"]}, None, ["tmep", "*_text"]),
-        # of measurements that have no texts nothing is wrong
-        ({"tmep": ["sum"], "*_text": ["last"], "*": ["count"]}, None, ["tmep"]),
+        # of measurements that have no such field nothing is wrong
+        ({"tmep": ["sum"], "*_text": ["last"], "*": ["count"]}, None, []),
     ],
 )
 def test_names_that_stand_for_no_field_are_found(
