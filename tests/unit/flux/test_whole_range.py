@@ -65,6 +65,7 @@ ARGUMENTS: dict[str, Any] = {
     "first": OLD.start,
     "last": OLD.stop,
     "queries": {},
+    "usual": {},
     "parted": Parted("", 'from(bucket: "b")'),
 }
 ARGUMENTS["rollup"] = RollupChains(
