@@ -63,6 +63,8 @@ def paths(place: Place, spec: RollupSpec) -> dict[str, str]:
         "window": ("window", {**one, "start": format_instant(LATE)}),
         "plan": ("plan", {**one, **day}),
         "verify": ("verify", {**one, "from": day["from"], "to": format_instant(DONE.stop)}),
+        "silent": ("silent", one),
+        "lateness": ("lateness", {**one, **day}),
         "too many": ("verify", {**one, "from": "2020-01-01", "to": day["to"]}),
         "unknown pipeline": ("window", {**one, "pipeline": "nobody's", "start": day["from"]}),
         "no time": ("grid", {**ledger, "from": "yesterday"}),
@@ -167,6 +169,15 @@ def test_a_window_is_dirty_when_a_point_came_late(answer_to: Any) -> None:
     assert [one["window"]["start"] for one in told["dirty"]] == [
         format_instant(MIDNIGHT + timedelta(hours=2))
     ]
+
+
+def test_the_points_of_a_pipeline_are_told_of_when_they_have_stopped(answer_to: Any) -> None:
+    silent = answer_to("silent").json
+    last = format_instant(MIDNIGHT + timedelta(hours=23, minutes=50))
+    assert (silent["series_total"], silent["silent_total"]) == (1, 1)
+    assert silent["series"] == [{"tags": {"device": "a"}, "last_seen": last}]
+    # committed more than a day after their stop, so that nothing is known of how late their points were
+    assert (answer_to("lateness").json["rows"], answer_to("lateness").json["unwatched_windows"]) == ([], 6)
 
 
 @pytest.mark.parametrize(
