@@ -111,9 +111,9 @@ def _of_rollup(rollup: ExplainedRollup) -> str:
 def _of_other(stage: str, lifecycle: Lifecycle) -> str:
     archive, validation, deadman = lifecycle.archive, lifecycle.validation, lifecycle.deadman
     arrival = (validation.bucket if validation else None) or lifecycle.source_bucket
-    every = (
-        "the run's interval" if archive is None or archive.every is None else f"windows of {archive.every}"
-    )
+    every = None if archive is None else archive.every
+    ending = f"windows of {every} that end in the run" if every else "the run's interval"
+    ended = f"windows of {every} that ended" if every else "the interval as long as the run's that ended"
     silence = "the run's interval" if deadman is None or deadman.silence is None else deadman.silence
     after, quiet = (archive.purge_after, archive.quiet_for) if archive else (None, None)
     return {
@@ -121,8 +121,8 @@ def _of_other(stage: str, lifecycle: Lifecycle) -> str:
         "validate": f"points of {arrival} in the run's interval; on_failure: {validation.on_failure if validation else ''}",
         "deadman": f"series of {arrival} without a point for {silence} before the end of the run's interval",
         "reconcile": f"windows of all tiers in the last {lifecycle.reconcile}, compared with what their points give now",
-        "archive": f"{every} of {lifecycle.source_bucket} that end in the run, to {archive.path if archive else ''}",
-        "purge": f"{every} of {lifecycle.source_bucket} that ended {after} before, archived and quiet for {quiet}",
+        "archive": f"points of {lifecycle.source_bucket}, {ending}, to {archive.path if archive else ''}",
+        "purge": f"points of {lifecycle.source_bucket}, {ended} {after} before, archived and quiet for {quiet}",
     }[stage]
 
 

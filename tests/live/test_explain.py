@@ -157,6 +157,6 @@ def test_nothing_is_asked_when_it_is_not_wanted(
     assert main(["explain", path]) == 0
     told = capsys.readouterr().out
     assert [told.count(f"{name}->{scene.minutes}@30m: {scene.raw} to") for name in NAMES] == [1] * len(NAMES)
-    assert "windows of 1d of" in told
+    assert "windows of 1d that end in the run" in told
     assert f"read bucket '{scene.raw}'" in told
     assert main(["explain", path, "--ask"]) == 2
