@@ -13,7 +13,8 @@ from airflow_provider_influx_rollup.flux.rollup import Chain
 from airflow_provider_influx_rollup.flux.source_read import FieldTotals
 from airflow_provider_influx_rollup.flux.target_read import TargetValues
 from airflow_provider_influx_rollup.lifecycle.reconcile.depth import Depth
-from airflow_provider_influx_rollup.lifecycle.rollup.compute import Computed, compute_windows
+from airflow_provider_influx_rollup.lifecycle.rollup.compute import compute_windows
+from airflow_provider_influx_rollup.lifecycle.rollup.computed import Computed
 from airflow_provider_influx_rollup.lifecycle.rollup.verify import (
     own_values,
     sum_by_window,

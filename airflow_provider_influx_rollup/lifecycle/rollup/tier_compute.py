@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any
@@ -55,6 +55,26 @@ class Merged:
     counts: dict[str, list[Block]] = field(default_factory=lambda: defaultdict(list))
     blocks: dict[str, list[Block]] = field(default_factory=lambda: defaultdict(list))
 
+    @classmethod
+    def of(cls, results: Iterable[Merged]) -> Merged:
+        """All of several results."""
+        whole = cls()
+        for one in results:
+            for mine, other in (
+                (whole.parts, one.parts), (whole.counts, one.counts), (whole.blocks, one.blocks)
+            ):  # fmt: skip
+                for name, blocks in other.items():
+                    mine[name] += blocks
+        return whole
+
+    def without(self, sources: Collection[str]) -> Merged:
+        """All but some fields of the tier below."""
+        return Merged(
+            defaultdict(list, {name: blocks for name, blocks in self.parts.items() if name not in sources}),
+            defaultdict(list, {name: blocks for name, blocks in self.counts.items() if name not in sources}),
+            self.blocks,
+        )
+
 
 def compute_tier(job: RollupBlock, totals: Mapping[str, int]) -> Steps[Merged]:
     """Merge the tier below into the windows of a block, and write nothing.
@@ -68,15 +88,13 @@ def compute_tier(job: RollupBlock, totals: Mapping[str, int]) -> Steps[Merged]:
     in_worker = {c.field for c in job.columns if find_merge(c.aggregate.name).way is Way.CHILDREN}
     by_influx = [column for column in job.columns if column.field not in in_worker]
     if by_influx:
-        apart = yield from _merge_in_influx(job, by_influx, merged)
+        merged, apart = yield from _merge_in_influx(job, by_influx)
         apart |= {s for s, some in merged.counts.items() if Doubled.of(some, len(job.windows)) is not None}
         in_worker |= {column.field for column in by_influx if apart.intersection(column.sources)}
     by_worker = [column for column in job.columns if column.field in in_worker]
     if by_worker:
-        for source in _sources(by_worker):
-            merged.parts.pop(source, None)
-            merged.counts.pop(source, None)
-        yield from _merge_in_worker(job, by_worker, totals, merged)
+        by_rows = yield from _merge_in_worker(job, by_worker, totals)
+        merged = Merged.of([merged.without(_sources(by_worker)), by_rows])
     parts = {source: concat_blocks(blocks) for source, blocks in merged.parts.items()}
     rows = {source: concat_blocks(blocks) for source, blocks in merged.counts.items()}
     bounds = WindowBounds.of(job.windows)
@@ -122,11 +140,12 @@ def _sources(columns: Iterable[Column]) -> dict[str, str]:
     return {source: part_of(column, source) for column in columns for source in column.sources}
 
 
-def _merge_in_influx(job: RollupBlock, columns: Sequence[Column], merged: Merged) -> Steps[set[str]]:
+def _merge_in_influx(job: RollupBlock, columns: Sequence[Column]) -> Steps[tuple[Merged, set[str]]]:
     """Two pushed-down chains for each part: the part itself, and how many rows there are.
 
-    :return: the sums whose integers may be too large for the server
+    :return: the results, and the sums whose integers may be too large for the server
     """
+    merged = Merged()
     starts = WindowBounds.of(job.windows).starts
     extremes: dict[str, list[Any]] = defaultdict(list)
     for script in _scripts(job, columns):
@@ -144,7 +163,7 @@ def _merge_in_influx(job: RollupBlock, columns: Sequence[Column], merged: Merged
             )
             kept = merged.counts if chain.flux_function == "count" else merged.parts
             kept[chain.field].append(block)
-    return {
+    return merged, {
         source
         for source, values in extremes.items()
         if isinstance(values[0], int)
@@ -168,9 +187,7 @@ def _scripts(job: RollupBlock, columns: Sequence[Column]) -> list[RollupChains]:
     return scripts_of(job, chains)
 
 
-def _merge_in_worker(
-    job: RollupBlock, columns: Sequence[Column], totals: Mapping[str, int], merged: Merged
-) -> Steps[None]:
+def _merge_in_worker(job: RollupBlock, columns: Sequence[Column], totals: Mapping[str, int]) -> Steps[Merged]:
     """One bounded read of the tier's rows after another, each of whole windows."""
     sources = _sources(columns)
     names = ", ".join(column.name for column in columns)
@@ -179,6 +196,7 @@ def _merge_in_worker(
     )
     rows = weighed_points(columns, totals)
     reads = min(len(job.windows), max(1, ceil(rows / job.spec.max_rows_per_read)))
+    results: list[Merged] = []
     first_window = 0
     for windows in cut_blocks(job.windows, ceil(len(job.windows) / reads)):
         interval = Interval.spanning(windows)
@@ -188,8 +206,9 @@ def _merge_in_worker(
                 found[name].append(frame.of_field(name))
         frames = {name: concat_frames(some) for name, some in found.items()}
         _require_one_row(job, frames)
-        _merge_rows(columns, frames, WindowBounds.of(windows), first_window, merged)
+        results.append(_merge_rows(columns, frames, WindowBounds.of(windows), first_window))
         first_window += len(windows)
+    return Merged.of(results)
 
 
 def _require_one_row(job: RollupBlock, frames: Mapping[str, Frame]) -> None:
@@ -211,12 +230,9 @@ def _require_one_row(job: RollupBlock, frames: Mapping[str, Frame]) -> None:
 
 
 def _merge_rows(
-    columns: Sequence[Column],
-    frames: Mapping[str, Frame],
-    bounds: WindowBounds,
-    first_window: int,
-    merged: Merged,
-) -> None:
+    columns: Sequence[Column], frames: Mapping[str, Frame], bounds: WindowBounds, first_window: int
+) -> Merged:
+    merged = Merged()
     stored = {c.sources[0] for c in columns if find_merge(c.aggregate.name).way is Way.PART}
     for source, part in _sources(columns).items():
         if source in frames:
@@ -229,3 +245,4 @@ def _merge_rows(
         if find_merge(column.aggregate.name).way is Way.CHILDREN and column.sources[0] in frames:
             block = merge_children(column, frames, bounds)
             merged.blocks[column.name].append(block.moved(first_window))
+    return merged

@@ -14,7 +14,7 @@ from airflow_provider_influx_rollup.flux.target_read import TargetCounts, Target
 from airflow_provider_influx_rollup.lifecycle.ledger.claimed_windows import claims_of, overtaken
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rollup.chains import COUNT
-from airflow_provider_influx_rollup.lifecycle.rollup.compute import Computed
+from airflow_provider_influx_rollup.lifecycle.rollup.computed import Computed
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.compare import Closeness, compare_rows
 from airflow_provider_influx_rollup.lifecycle.target.rows import TargetRows, target_rows

@@ -9,13 +9,13 @@ from airflow_provider_influx_rollup.exceptions import QueryFailed
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rollup.chains import rollup_scripts
 from airflow_provider_influx_rollup.lifecycle.rollup.compute import (
-    Computed,
-    add_answer,
     compute_large_again,
     compute_windows,
+    computed_of,
     fields_in_reach,
     join_doubled,
 )
+from airflow_provider_influx_rollup.lifecycle.rollup.computed import Computed
 from airflow_provider_influx_rollup.lifecycle.rollup.last_look import last_look
 from airflow_provider_influx_rollup.lifecycle.rollup.native import NativeWay, OvertakenError
 from airflow_provider_influx_rollup.lifecycle.rollup.verify import source_totals
@@ -97,7 +97,7 @@ def _write_inside(
 ) -> Steps[tuple[Computed, TargetRows]]:
     """Let InfluxDB compute and write, or the worker when there is a key that InfluxDB cannot hold."""
     try:
-        return computed, (yield from _write_by_scripts(job, in_influx, computed))
+        return (yield from _write_by_scripts(job, in_influx, computed))
     except QueryFailed as error:
         if not is_key_too_long(error):
             raise
@@ -109,16 +109,20 @@ def _write_inside(
     return computed, rows
 
 
-def _write_by_scripts(job: RollupBlock, in_influx: Sequence[str], computed: Computed) -> Steps[TargetRows]:
+def _write_by_scripts(
+    job: RollupBlock, in_influx: Sequence[str], computed: Computed
+) -> Steps[tuple[Computed, TargetRows]]:
     """Let InfluxDB compute and write; what it cannot write right itself the worker writes after it."""
+    parts = [computed]
     for script in rollup_scripts(job, in_influx, is_written=True):
-        add_answer(job, computed, (yield from ask(script)))
-    joined = computed_rows(job, (yield from join_doubled(job, computed, in_influx)))
-    large = yield from compute_large_again(job, in_influx, computed)
-    rows = computed_rows(job, computed.blocks)
+        answer = yield from ask(script)
+        parts.append(computed_of(job, answer))
+    whole, joined_blocks = yield from join_doubled(job, Computed.of(parts), in_influx)
+    whole, large = yield from compute_large_again(job, in_influx, whole)
+    joined, rows = computed_rows(job, joined_blocks), computed_rows(job, whole.blocks)
     own = {column.name for name in large for column in job.columns_of(name)}
     again = replace(rows, columns={name: column for name, column in rows.columns.items() if name in own})
     for some in (joined, again, rows_lost_inside(rows)):
         if some.columns:
             yield from ask(write_of_rows(job, some))
-    return rows
+    return whole, rows
