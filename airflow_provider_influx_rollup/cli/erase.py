@@ -80,7 +80,7 @@ def run(args: Namespace, output: Output) -> int:
         spec = _spec(args, server.org, server.ledger_bucket, store.shown, interval)
         run_info = RunInfo(run_id=who(args.command))
         by = EraseRun(
-            run=run_info,
+            info=run_info,
             now=server.client.now,
             versions=software_versions(server.client),
             salt=secrets.token_bytes(16),

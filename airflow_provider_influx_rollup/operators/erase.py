@@ -175,7 +175,7 @@ class EraseSeriesOperator(SourceArchiveOperator):
 
         versions = {} if self.is_dry_run else software_versions(self.hook.get_conn())
         by = EraseRun(
-            run=run_info(context), now=now, versions=versions, salt=secrets.token_bytes(SALT_BYTES), key=key
+            info=run_info(context), now=now, versions=versions, salt=secrets.token_bytes(SALT_BYTES), key=key
         )
         return erase(spec, by, dry_run=self.is_dry_run)
 

@@ -264,7 +264,7 @@ def test_archive_purge_and_restore_keep_every_point_when_it_is_at_any_time(times
 def test_erasure_finds_every_point_when_it_is_at_any_time(times: Times) -> None:
     scene = times.scene
     for dry_run, left in ((True, 6), (False, 3)):
-        by = EraseRun(run=RUN, now=times.now, versions=VERSIONS, salt=b"0123456789abcdef", key=None)
+        by = EraseRun(info=RUN, now=times.now, versions=VERSIONS, salt=b"0123456789abcdef", key=None)
         times.drive(
             erase(
                 EraseSpec(archive=scene.spec, tags={"device": "b"}, require_archive=False),

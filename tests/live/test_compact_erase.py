@@ -33,7 +33,7 @@ def scene(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> Compact
 
 def erase_device(scene: CompactScene, device: str) -> dict[str, Any]:
     spec = EraseSpec(archive=scene.spec, tags={"device": device}, pipelines=())
-    by = EraseRun(run=RUN, now=scene.now, versions=VERSIONS, salt=b"0123456789abcdef", key=None)
+    by = EraseRun(info=RUN, now=scene.now, versions=VERSIONS, salt=b"0123456789abcdef", key=None)
     result = dict(drive(erase(spec, by), scene.client, scene.tell, actions_with(scene.store)).as_json())
     scene.points = [one for one in scene.points if dict(one.tags).get("device") != device]
     return result
@@ -116,7 +116,7 @@ def has_fences(count: int) -> Callable[[list[Step]], bool]:
 
 def erasure(scene: CompactScene) -> Steps[Any]:
     spec = EraseSpec(archive=scene.spec, tags={"device": "b"}, pipelines=())
-    return erase(spec, EraseRun(run=RUN, now=scene.now, versions=VERSIONS, salt=b"0123456789abcdef"))
+    return erase(spec, EraseRun(info=RUN, now=scene.now, versions=VERSIONS, salt=b"0123456789abcdef"))
 
 
 def require_erased(scene: CompactScene) -> None:

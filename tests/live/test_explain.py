@@ -13,25 +13,11 @@ import pytest
 
 from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client import requests
-from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.lifecycle.reconcile.block_size import BlockSizer
 from tests import oracle
-from tests.conftest import InfluxServer
-from tests.scenes.lifecycle_scene import NAMES, Ask, Scene, asker
+from tests.scenes.lifecycle_scene import NAMES, Ask, Scene
 
 pytestmark = pytest.mark.live
-
-
-@pytest.fixture
-def scene(
-    influx: InfluxServer, client: InfluxClient, bucket_factory: Callable[[str], str], tmp_path: Path
-) -> Scene:
-    return Scene(influx, client, bucket_factory, tmp_path)
-
-
-@pytest.fixture
-def ask(capsys: pytest.CaptureFixture[str], influx: InfluxServer, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    return asker(capsys, influx, monkeypatch)
 
 
 def test_printed_flux_gives_the_numbers_of_its_window(scene: Scene, ask: Ask) -> None:

@@ -172,7 +172,7 @@ def test_series_are_erased_everywhere_by_such_a_value(place: Place, tmp_path: Pa
     left = set(ALL)
     for number, text in enumerate(HOSTILE):
         run_of = EraseRun(
-            run=RUN, now=lambda: LATER, versions={"product": "1"}, salt=bytes([number]) * 16, key=None
+            info=RUN, now=lambda: LATER, versions={"product": "1"}, salt=bytes([number]) * 16, key=None
         )
         erasure = erase(EraseSpec(archive=archived, tags={"host": text}), run_of)
         drive(erasure, place.client, lambda _report: None, actions)

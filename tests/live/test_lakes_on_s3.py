@@ -73,7 +73,7 @@ class S3Scene(CompactScene):
 
     def erase_device(self, device: str) -> dict[str, Any]:
         spec = EraseSpec(archive=self.spec, tags={"device": device}, pipelines=())
-        by = EraseRun(run=RUN, now=self.now, versions=VERSIONS, salt=b"0123456789abcdef", key=None)
+        by = EraseRun(info=RUN, now=self.now, versions=VERSIONS, salt=b"0123456789abcdef", key=None)
         result = drive(erase(spec, by), self.client, self.tell, actions_with(self.store)).as_json()
         self.points = [one for one in self.points if dict(one.tags).get("device") != device]
         return dict(result)

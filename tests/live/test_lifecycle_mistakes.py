@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,24 +10,11 @@ import pytest
 
 from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from tests.conftest import InfluxServer
-from tests.scenes.lifecycle_scene import NAMES, PARTS, SPAN, Ask, Scene, asker, needed, rolled
+from tests.scenes.lifecycle_scene import NAMES, PARTS, SPAN, Ask, Scene, needed, rolled
 
 pytestmark = pytest.mark.live
 
 YEAR = 365 * 86_400
-
-
-@pytest.fixture
-def scene(
-    influx: InfluxServer, client: InfluxClient, bucket_factory: Callable[[str], str], tmp_path: Path
-) -> Scene:
-    return Scene(influx, client, bucket_factory, tmp_path)
-
-
-@pytest.fixture
-def ask(capsys: pytest.CaptureFixture[str], influx: InfluxServer, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    return asker(capsys, influx, monkeypatch)
 
 
 def kept_seconds(scene: Scene, bucket: str) -> int | None:

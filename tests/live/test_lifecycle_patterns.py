@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 
 from airflow_provider_influx_rollup.cli.main import main
-from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from tests import oracle
-from tests.conftest import InfluxServer
-from tests.scenes.lifecycle_scene import NAMES, PARTS, SPAN, Ask, Scene, asker, needed, rolled
+from tests.scenes.lifecycle_scene import NAMES, PARTS, SPAN, Ask, Scene, needed, rolled
 
 pytestmark = pytest.mark.live
-
-
-@pytest.fixture
-def scene(
-    influx: InfluxServer, client: InfluxClient, bucket_factory: Callable[[str], str], tmp_path: Path
-) -> Scene:
-    return Scene(influx, client, bucket_factory, tmp_path)
-
-
-@pytest.fixture
-def ask(capsys: pytest.CaptureFixture[str], influx: InfluxServer, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    return asker(capsys, influx, monkeypatch)
 
 
 def test_measurement_that_comes_later_is_found_by_the_next_run(scene: Scene, ask: Ask) -> None:

@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.client.task_api import TaskApi
 from airflow_provider_influx_rollup.steps.tasks import NativeTask
 from tests import oracle
-from tests.conftest import InfluxServer
-from tests.scenes.lifecycle_scene import DAY, NAMES, PARTS, SPAN, Ask, Scene, asker, needed, rolled
+from tests.scenes.lifecycle_scene import DAY, NAMES, PARTS, SPAN, Ask, Scene, needed, rolled
 
 pytestmark = pytest.mark.live
-
-
-@pytest.fixture
-def scene(
-    influx: InfluxServer, client: InfluxClient, bucket_factory: Callable[[str], str], tmp_path: Path
-) -> Scene:
-    return Scene(influx, client, bucket_factory, tmp_path)
-
-
-@pytest.fixture
-def ask(capsys: pytest.CaptureFixture[str], influx: InfluxServer, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    return asker(capsys, influx, monkeypatch)
 
 
 def test_only_what_a_change_is_about_is_redone_and_the_plan_says_so_before(scene: Scene, ask: Ask) -> None:

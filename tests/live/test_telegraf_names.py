@@ -250,7 +250,7 @@ def test_points_are_gone_everywhere_when_series_are_erased_by_result_or_table(
             ledger_bucket=place.ledger,
         )
         run_of = EraseRun(
-            run=RUN, now=lambda: LATER, versions={"product": "1"}, salt=b"0123456789abcdef", key=None
+            info=RUN, now=lambda: LATER, versions={"product": "1"}, salt=b"0123456789abcdef", key=None
         )
         drive(
             archive(archived, [WINDOW], RUN, lambda: LATER, {"product": "1"}),

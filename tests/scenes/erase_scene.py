@@ -99,7 +99,7 @@ class EraseScene(PurgeScene):
         is_dry = changes.pop("dry_run", False)
         now: datetime = changes.pop("now", ERASED_AT)
         by = EraseRun(
-            run=changes.pop("run", RUN),
+            info=changes.pop("run", RUN),
             now=lambda: now,
             versions=VERSIONS,
             salt=SALT,

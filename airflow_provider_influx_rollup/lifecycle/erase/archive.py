@@ -238,19 +238,20 @@ class RewriteRun:
     """Plan of rewriting files.
 
     :param erase_id: of the erasure
-    :param clock: aware UTC
+    :param info: who erases, for the manifest
+    :param now: the clock, aware UTC
     :param versions: of the software, for the manifest
     """
 
     spec: EraseSpec
     erase_id: str
-    run: RunInfo
-    clock: Clock
+    info: RunInfo
+    now: Clock
     versions: Mapping[str, str]
 
     def token(self, window: Interval) -> str:
         """Part of the files' names that no other run uses."""
-        return file_token(f"{self.erase_id}\0{window}\0{asdict(self.run)}\0{self.clock().isoformat()}")
+        return file_token(f"{self.erase_id}\0{window}\0{asdict(self.info)}\0{self.now().isoformat()}")
 
 
 def clear_window(how: RewriteRun, files: WindowFiles) -> Steps[bool]:
@@ -340,9 +341,9 @@ def _manifest(
         parts=tuple(parts),
         content=content,
         source=source,
-        created_at=format_instant(how.clock()),
+        created_at=format_instant(how.now()),
         previous=old.generation,
-        run={**asdict(how.run), **compacted},
+        run={**asdict(how.info), **compacted},
         versions=dict(how.versions),
         reason=f"{REASON}: {how.erase_id}",
     )

@@ -90,7 +90,7 @@ def _body(clearing: ErasureRun, state: EraseState) -> Steps[dict[str, Any]]:
         "window": spec.span.as_json(),
         "subject": state.subject.as_json(),
         "begun_at": state.begun_at,
-        "ended_at": format_instant(restating.clock()),
+        "ended_at": format_instant(restating.now()),
         "run": dict(state.run),
         "deleted": _points(found).as_json(),
         "archive": {
@@ -110,8 +110,8 @@ def _body(clearing: ErasureRun, state: EraseState) -> Steps[dict[str, Any]]:
         "named_in_specs": naming_specs(spec, restating.stored),
         "checks": {"left": 0, "rounds": state.rounds},
     }
-    if dict(state.run) != asdict(restating.run):
-        body["finished_by"] = asdict(restating.run)
+    if dict(state.run) != asdict(restating.info):
+        body["finished_by"] = asdict(restating.info)
     return body
 
 

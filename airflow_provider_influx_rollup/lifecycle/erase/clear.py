@@ -59,7 +59,7 @@ class ErasureRun:
     @property
     def runs(self) -> WritingRuns:
         """Those that write windows of the series."""
-        return WritingRuns(self.spec, self.rewriting.erase_id, self.restating.clock)
+        return WritingRuns(self.spec, self.rewriting.erase_id, self.restating.now)
 
     def clear(self, state: EraseState) -> Steps[None]:
         """Delete everywhere, in an order in which no run can bring back what is deleted already.
@@ -151,12 +151,12 @@ class ErasureRun:
         lateness = Duration.of(rollup.lateness, allow_zero=True)
         # what a run is writing is left to it: it is found writing until it has ended
         written = {one.receipt.window for one in self.writing if one.pipeline == reader.name}
-        due = [one.window for one in receipts if is_due(one.window, lateness, how.clock())]
+        due = [one.window for one in receipts if is_due(one.window, lateness, how.now())]
         windows = [window for window in due if window not in written]
         if not windows:
             return
         try:
-            run = ReconcileRun(spec=rollup, info=how.run, now=how.clock, stored=how.stored)
+            run = ReconcileRun(spec=rollup, info=how.info, now=how.now, stored=how.stored)
             result = yield from reconcile_windows(run, windows)
         except (ConfigurationError, BucketNotFound) as error:
             # such as a pipeline whose target is another one's now

@@ -105,14 +105,14 @@ class EraseResult:
 class EraseRun:
     """One run of an erasure.
 
-    :param run: who runs it
+    :param info: who runs it
     :param now: the clock, aware UTC
     :param versions: of the software, for manifests
     :param salt: 16 random bytes, for the hash that stands for the tags
     :param key: signs the certificate; None leaves it unsigned
     """
 
-    run: RunInfo
+    info: RunInfo
     now: Clock
     versions: Mapping[str, str]
     salt: bytes
@@ -155,10 +155,10 @@ def _erase(spec: EraseSpec, by: EraseRun, *, dry_run: bool) -> Steps[EraseResult
     if not dry_run and (state is not None or found.total):
         state = yield from _begun(spec, by, state, found, began)
         rewriting = RewriteRun(
-            spec=spec, erase_id=state.erase_id, run=by.run, clock=by.now, versions=by.versions
+            spec=spec, erase_id=state.erase_id, info=by.info, now=by.now, versions=by.versions
         )
         clearing = ErasureRun(
-            look=looker, rewriting=rewriting, restating=Restatement(state.erase_id, stored, by.run, by.now)
+            look=looker, rewriting=rewriting, restating=Restatement(state.erase_id, stored, by.info, by.now)
         )
         state = yield from _clear_all(clearing, state)
         with once_deleted(ERASED, RERUN):
@@ -198,7 +198,7 @@ def _begun(
         yield from ensure_ledger(spec.archive.ledger_bucket, None)
         number = yield from require_last(spec.archive.folder)
         subject = Subject.of(spec.tags, by.salt)
-        state = new_state(spec, subject, by.run, format_instant(began), number)
+        state = new_state(spec, subject, by.info, format_instant(began), number)
     return replace(state, found=state.found.again(found))
 
 

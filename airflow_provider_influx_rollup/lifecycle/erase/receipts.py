@@ -43,13 +43,14 @@ class Restatement:
 
     :param erase_id: of the erasure
     :param stored: the specs of the ledger, the last used first
-    :param clock: aware UTC
+    :param info: who erases, for the ledger
+    :param now: the clock, aware UTC
     """
 
     erase_id: str
     stored: Sequence[StoredSpec]
-    run: RunInfo
-    clock: Clock
+    info: RunInfo
+    now: Clock
 
     @property
     def reason(self) -> str:
@@ -128,8 +129,8 @@ def _restate(
 
 def _counted(how: Restatement, spec: RollupSpec, windows: tuple[Interval, ...]) -> Steps[dict[Interval, int]]:
     """Source points of the windows whose points are all there."""
-    plan = yield from plan_rollup(spec, windows, replace(how.run, reason=RECONCILE), dry_run=True)
-    purged, now = purged_windows(windows, plan.purged), how.clock()
+    plan = yield from plan_rollup(spec, windows, replace(how.info, reason=RECONCILE), dry_run=True)
+    purged, now = purged_windows(windows, plan.purged), how.now()
     countable = [one for one in windows if one not in purged and not is_too_old(one, plan.source, now)]
     return (yield from _count(spec, plan, countable))
 
@@ -173,7 +174,7 @@ def _write(
     windows = tuple(receipt.window for receipt in receipts)
     job = job_of(spec, windows, Selection((), ()), Ownership(Claim.of(spec)))
     rows = target_rows(job, (yield from ask(own_values(job))))
-    now = how.clock()
+    now = how.now()
     made = [
         replace(
             receipt,
@@ -186,7 +187,7 @@ def _write(
         )
         for receipt, held in zip(receipts, rows.totals(job), strict=True)
     ]
-    run = replace(how.run, reason=how.reason)
+    run = replace(how.info, reason=how.reason)
     todo = [one for one, before in zip(made, receipts, strict=True) if not _is_restated(one, before, how)]
     if todo:
         yield from ask(Write(spec.ledger_bucket, encode_receipts(signed(receipt, run) for receipt in todo)))
