@@ -14,9 +14,10 @@ import sys
 import time
 import uuid
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta, tzinfo
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,8 @@ class Recordings:
         self.is_playing = is_playing
         self.wire = Wire(URL if is_playing else os.environ["INFLUX_URL"], is_playing=is_playing)
         self.tapes: dict[str, dict[str, Tape]] = {}
-        self._pinned: dict[int, tuple[PinnedClock, random.Random]] = {}
+        # by the tape's id, and with the tape: another one may have the id of one that is gone
+        self._pinned: dict[int, tuple[Tape, PinnedClock, random.Random]] = {}
         self._patch = pytest.MonkeyPatch()
         self._at_end = ExitStack()
 
@@ -96,6 +98,9 @@ class Recordings:
                 *(os.environ[name] for name in ("INFLUX_URL", "INFLUX_ORG", "INFLUX_TOKEN"))
             )
             self._at_end.enter_context(address.buckets_made_meanwhile_deleted())
+        with suppress(ImportError):
+            # the client imports it at its first request, and the import takes names of uuid4
+            import_module("opentelemetry.context")
         self.wire.install(self._patch.setattr)
         make = pytest.TempPathFactory.mktemp
 
@@ -124,7 +129,7 @@ class Recordings:
     @contextmanager
     def running(self, tape: Tape, module: Any) -> Iterator[None]:
         """Run a part of a test on a tape, with the clock and the names of that tape."""
-        clock, names = self._pinned.setdefault(id(tape), (PinnedClock(), random.Random(tape.name)))
+        _, clock, names = self._pinned.setdefault(id(tape), (tape, PinnedClock(), random.Random(tape.name)))
         with _one_thread(), pytest.MonkeyPatch.context() as patch:
             patch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=names.getrandbits(128), version=4))
             patch.setattr(server_clock, "machine_now", lambda: clock.now(UTC))
