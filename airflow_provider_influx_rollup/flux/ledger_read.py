@@ -166,15 +166,20 @@ def _states(rows: Iterable[Row]) -> list[ReceiptState]:
 
 @dataclass(frozen=True, slots=True)
 class SetAsideRecords(RowsQuery[list[str]]):
-    """The JSON records of values that a pipeline set aside before deletes, for windows that start in an interval."""
+    """The JSON records of values that a pipeline set aside before deletes, for windows that start in an interval.
+
+    :param pipeline: None: all pipelines
+    """
 
     ledger_bucket: str
-    pipeline: str
+    pipeline: str | None
     interval: Interval
 
     def flux(self) -> str:
-        mine = is_any("pipeline", [self.pipeline])
-        return chain(*records_of(self.ledger_bucket, self.interval, SET_ASIDE_MEASUREMENT, mine), UNBOUNDED)
+        chosen = [] if self.pipeline is None else [is_any("pipeline", [self.pipeline])]
+        return chain(
+            *records_of(self.ledger_bucket, self.interval, SET_ASIDE_MEASUREMENT, *chosen), UNBOUNDED
+        )
 
     def read(self, rows: Sequence[Row]) -> list[str]:
         return [row["_value"] for row in rows]

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.simulation.influx import nanoseconds
+from tests.simulation.plain_rows import Rows
 from tests.simulation.runs import Run
 from tests.simulation.world import SPAN, Pipeline, World
 
 QUIET = timedelta(hours=1)
 
 
-def require_untorn(world: World) -> list[str]:
+def require_untorn(world: World, sure: Mapping[tuple[str, int], int]) -> list[str]:
     """Each row of a COMMITTED window is what some one state of the source gave, no older than the run that committed it.
 
     Of a source that only gains points: a run cannot see one value go and another one come.
+
+    :param sure: how old the state may be at most, by pipeline and start
     """
     problems = []
     claims = world.committed()
     for pipeline in world.pipelines:
-        if pipeline.below or pipeline.older:
+        if pipeline.older:
             continue
         stored = world.stored(pipeline)
         for window in pipeline.windows:
@@ -32,15 +38,40 @@ def require_untorn(world: World) -> list[str]:
             if claim is None:
                 continue
             have = {key: value for key, value in stored.items() if key[2] == start}
-            first = world.claims.get(claim, 0)
-            states = [
-                world.expected(pipeline, [window], version) for version in range(first, len(world.history))
-            ]
-            if any(have == state for state in states):
-                continue
-            if torn := _torn_series(have, states):
+            first = max(world.claims.get(claim, 0), sure.get((pipeline.name, start), 0))
+            states = (
+                _merged_states(world, pipeline) if pipeline.below else _states(world, pipeline, window, first)
+            )
+            if have not in states and (torn := _torn_series(have, states)):
                 problems.append(f"{pipeline.name} {window} is COMMITTED and torn: {torn}")
     return problems
+
+
+def _states(world: World, pipeline: Pipeline, window: Interval, first: int) -> list[Rows]:
+    """What the rows of a window may be."""
+    found: list[Rows] = []
+    for version in range(first, len(world.history)):
+        state = world.expected(pipeline, [window], version)
+        if state not in found:
+            found.append(state)
+    return found
+
+
+def _merged_states(world: World, pipeline: Pipeline) -> list[Rows]:
+    """What the rows of a tier may be: each window of the tier below as of a time of its own."""
+    below = world.pipeline(str(pipeline.below))
+    start = nanoseconds(SPAN.start)
+    found = []
+    for states in itertools.product(*(_states(world, below, window, 0) for window in below.windows)):
+        merged: Rows = {}
+        for (tags, name, _), value in itertools.chain.from_iterable(state.items() for state in states):
+            key = tags, name, start
+            if key not in merged:
+                merged[key] = value
+            else:
+                merged[key] = max(merged[key], value) if name.endswith("max") else merged[key] + value
+        found.append(merged)
+    return found
 
 
 def _torn_series(have: dict[Any, Any], states: list[dict[Any, Any]]) -> str:
@@ -70,7 +101,26 @@ def require_rest(world: World) -> list[str]:
         problems.append("values that a person wrote beside the rows are gone")
     if not problems:
         problems = [p for one in world.pipelines for p in _reconciled(world, one, must_be_clean=True)]
+        problems += [p for one in world.pipelines for p in _wrong_receipts(world, one)]
     return problems + world.problems
+
+
+def _wrong_receipts(world: World, pipeline: Pipeline) -> list[str]:
+    """Receipts whose numbers are not those of the rows and points."""
+    problems = []
+    stored = world.stored(pipeline)
+    numbers = world.records(("rows_in", "rows_out", "series"))
+    for window in pipeline.windows:
+        start, stop = nanoseconds(window.start), nanoseconds(window.stop)
+        rows = [key for key in stored if key[2] == start]
+        right = {"rows_out": len(rows), "series": len({key[0] for key in rows})}
+        # without a count, points may come that change no row
+        if "count" in pipeline.aggregates and not pipeline.below:
+            right["rows_in"] = sum(start <= time < stop for _, time in world.source)
+        found = numbers[pipeline.name, start]
+        if {name: found[name] for name in right} != right:
+            problems.append(f"receipt of {pipeline.name} {window}: {found}, not {right}")
+    return problems
 
 
 def _not_committed(world: World) -> list[str]:

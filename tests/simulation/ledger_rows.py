@@ -85,7 +85,7 @@ def _claims(influx: SimulatedInflux, query: ClaimsOf) -> list[Row]:
 
 
 def _set_aside(influx: SimulatedInflux, query: SetAsideRecords) -> list[Row]:
-    tags = {"pipeline": (query.pipeline,)}
+    tags = None if query.pipeline is None else {"pipeline": (query.pipeline,)}
     found = records(influx, query.ledger_bucket, "ghost_survivors", _span(query.interval), tags)
     return [Row({"_time": row["_time"], "_value": row["record"]}) for row in found]
 

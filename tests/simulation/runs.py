@@ -2,16 +2,58 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError, InfluxUnavailable
+from airflow_provider_influx_rollup.flux.chains import PartialAggregates, RollupChains
+from airflow_provider_influx_rollup.flux.query import Together
 from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Report, Sleep, Write
 from tests.simulation.world import World
 
 #: what may become of a step: nothing is done; it is done, and the answer is an error; it is done twice
 FAILS, LOST, TWICE = "f", "l", "d"
+
+
+@dataclass
+class _Reads:
+    """A script of several reads, each of which finds what is there at its own time.
+
+    :param left: those that are to be done
+    :param join: makes the answer of theirs
+    """
+
+    left: list[Any]
+    join: Callable[[list[Any]], Any]
+    answers: list[Any] = field(default_factory=list)
+
+
+def reads_of(step: Any) -> _Reads | None:
+    """The reads of a script; None when it has one only."""
+    parts: list[Any] = []
+    join: Callable[[list[Any]], Any] = tuple
+    if isinstance(step, Together):
+        parts = list(step.parts)
+    elif isinstance(step, RollupChains):
+        parts = [replace(step, chains=[chain]) for chain in step.chains]
+        join = _in_one_list
+    elif isinstance(step, PartialAggregates):
+        parts = [replace(step, names=[name]) for name in step.names]
+        join = _in_one_dict
+    return _Reads(parts, join) if len(parts) > 1 else None
+
+
+def _in_one_list(answers: list[list[Any]]) -> list[Any]:
+    return [one for answer in answers for one in answer]
+
+
+def _in_one_dict(answers: list[dict[str, list[Any]]]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = defaultdict(list)
+    for answer in answers:
+        found |= answer
+    return found
 
 
 @dataclass
@@ -38,30 +80,42 @@ class Run:
         self.error: InfluxRollupError | None = None
         self.pending: Any = None
         self.result: Any = None
-        self.version = 0
+        self.began_at: int | None = None
+        self.first_version: int | None = None
         self._steps: Any = None
         self._answers: dict[int, Any] = {}
         self._open: list[int] = []
         self._failed: Exception | None = None
+        self._reads: dict[int, _Reads] = {}
 
     def advance(self, part: int = 0, fate: str = "") -> str:
         """Act the next step out, or a part of it; what was done, for people."""
         if self._steps is None:
-            self.version = len(self.world.history) - 1
+            self.began_at = len(self.world.history) - 1
             self._steps = self.make()
             self._go_on(lambda: next(self._steps))
             return "begins"
         step = self.pending
         if not isinstance(step, Gather):
-            answer, error = self._act(step, fate)
-            self._answer(answer, error)
-            return told(step, fate)
-        number = self._open.pop(part % len(self._open))
-        self._answers[number], error = self._act(step.steps[number], fate)
-        self._failed = self._failed or error
+            text, is_done, answer, error = self._act_part(0, step, fate)
+            if is_done:
+                self._answer(answer, error)
+            return text
+        number = self._open[part % len(self._open)]
+        text, is_done, answer, error = self._act_part(number, step.steps[number], fate)
+        if is_done:
+            self._open.remove(number)
+            self._answers[number] = answer
+            self._failed = self._failed or error
         if not self._open:
             self._answer([self._answers[one] for one in range(len(step.steps))], self._failed)
-        return told(step.steps[number], fate)
+        return text
+
+    @property
+    def version(self) -> int:
+        """Of the source, when the run began, or its first try."""
+        known = self.began_at if self.first_version is None else self.first_version
+        return known or 0
 
     def finish(self) -> None:
         """Act out all that is left, rightly."""
@@ -73,6 +127,21 @@ class Run:
         if self._steps is not None:
             self._steps.close()
         self.end = "died"
+
+    def _act_part(self, number: int, step: Any, fate: str) -> tuple[str, bool, Any, Exception | None]:
+        """Act a step out, or the next one of the reads that a script is made of; whether that was the last."""
+        reads = self._reads.get(number) or reads_of(step)
+        if reads is None:
+            return told(step, fate), True, *self._act(step, fate)
+        self._reads[number] = reads
+        one = reads.left.pop(0)
+        answer, error = self._act(one, fate)
+        reads.answers.append(answer)
+        is_done = error is not None or not reads.left
+        if is_done:
+            del self._reads[number]
+        text = f"{told(step, fate)}, read {len(reads.answers)}"
+        return text, is_done, reads.join(reads.answers) if is_done and error is None else None, error
 
     def _act(self, step: Any, fate: str) -> tuple[Any, Exception | None]:
         if isinstance(step, Report):

@@ -139,7 +139,7 @@ def _writer(random: Random, *, only_adds: bool) -> Actor:
         at = random.randrange(3) * HOUR_NS + random.choice((0, HOUR_NS // 2, HOUR_NS - 10_000))
         # a new point has a time of its own
         at += 1_000 + random.randrange(1_000) if kind == "new" else 0
-        changes.append((kind, random.choice("abc"), at, random.randrange(400) * 0.25))
+        changes.append((kind, random.choice("abcd"), at, random.randrange(400) * 0.25))
     return Actor("write", changes=tuple(changes))
 
 
@@ -152,10 +152,12 @@ def beginning_of(variant: str, number: int) -> World:
     random = Random(number)
     world = World(variant)
     for hour in range(3):
-        for device in random.sample("abc", random.randint(1, 3)):
+        for device in random.sample("abcd", random.randint(1, 4)):
             for at in random.sample((0, HOUR_NS // 2, HOUR_NS - 10_000), random.randint(1, 2)):
                 time = nanoseconds(SPAN.start) + hour * HOUR_NS + at
                 world.put(device, time, random.randrange(400) * 0.25)
+    # nobody has looked at it before
+    world.history = world.history[-1:]
     if number % 4:
         world.write_by_hand()
     for pipeline in world.pipelines if number % 3 else ():
@@ -166,7 +168,7 @@ def beginning_of(variant: str, number: int) -> World:
         run.finish()
         assert run.end == "ok", run.end
     for _ in range(random.randint(0, 2)):
-        hour, device = random.randrange(3), random.choice("abc")
+        hour, device = random.randrange(3), random.choice("abcd")
         start = nanoseconds(SPAN.start) + hour * HOUR_NS
         if random.random() < 0.5:
             world.put(device, start + 77_000, 1.25)
@@ -254,11 +256,31 @@ class Play:
             if fate == "r":
                 self.tries[number] += 1
                 actor = self.scenario.actors[number]
-                self.runs[number] = make_run(self.world, actor, number, self.tries[number])
+                again = make_run(self.world, actor, number, self.tries[number])
+                again.first_version = run.began_at if run.first_version is None else run.first_version
+                self.runs[number] = again
             self._tell(f"{run.name} dies{', and its next try begins' if fate == 'r' else ''}")
             return
         done = run.advance(part, fate)
         self._tell(f"{run.name}: {done}{'; it ends: ' + run.end if run.end else ''}")
+
+    def sure(self) -> dict[tuple[str, int], int]:
+        """How long the history was at least when what is COMMITTED now was read, by pipeline and start of a window.
+
+        A run that has ended well has made its windows right as of its begin; a try goes on where earlier ones have ended.
+        """
+        began: dict[tuple[str, str], int] = {}
+        pairs = [(self.scenario.actors[number], run) for number, run in enumerate(self.runs)]
+        for actor, run in pairs:
+            key = actor.pipeline, actor.run_id
+            began[key] = min(run.version, began.get(key, run.version))
+        found: dict[tuple[str, int], int] = {}
+        for actor, run in pairs:
+            if run.end == "ok" and actor.verb in ("roll up", "heal") and not actor.is_older:
+                for window in self.world.pipeline(actor.pipeline).windows[actor.first : actor.last + 1]:
+                    place = actor.pipeline, nanoseconds(window.start)
+                    found[place] = max(found.get(place, 0), began[actor.pipeline, actor.run_id])
+        return found
 
     def rest(self) -> list[str]:
         """All runs end; what is wrong then."""
@@ -267,7 +289,7 @@ class Play:
                 self._do(self.runs.index(run), 0, "")
         problems = list(self.world.problems)
         if self.scenario.only_adds:
-            problems += require_untorn(self.world)
+            problems += require_untorn(self.world, self.sure())
         if not problems:
             self._tell("all is at rest")
             problems = require_rest(self.world)

@@ -22,7 +22,13 @@ WINDOWS = [
 ]
 SPAN = Interval(WINDOWS[0].start, WINDOWS[-1].stop)
 WITH_GENERATIONS = False
-SITES = {"a": "x", "b": "x", "c": "y"}
+#: tags by device; those of one are a part of those of another, which a delete by tags takes along
+TAGS: dict[str, Tags] = {
+    "a": (("device", "a"), ("site", "x")),
+    "b": (("device", "b"), ("site", "x")),
+    "c": (("device", "c"), ("site", "y")),
+    "d": (("device", "a"),),
+}
 BY_HAND = ("note", "by hand")
 
 
@@ -135,17 +141,16 @@ class World:
 
     def put(self, device: str, time_ns: int, value: float) -> None:
         """A point comes, or a value is replaced."""
-        tags = (("device", device), ("site", SITES[device]))
+        tags = TAGS[device]
         self.influx.write("raw", [Line("m", tags, (("temp", value),), time_ns)])
         self.source[tags, time_ns] = value
         self.history.append(dict(self.source))
 
     def remove(self, device: str, start_ns: int, stop_ns: int) -> None:
-        """The points of a device go."""
-        self.influx.delete("raw", "m", start_ns, stop_ns, {"device": device})
-        gone = [
-            key for key in self.source if dict(key[0])["device"] == device and start_ns <= key[1] < stop_ns
-        ]
+        """The points of a device go, with those of all that have its tags."""
+        self.influx.delete("raw", "m", start_ns, stop_ns, dict(TAGS[device]))
+        wanted = set(TAGS[device])
+        gone = [key for key in self.source if wanted.issubset(key[0]) and start_ns <= key[1] < stop_ns]
         for key in gone:
             del self.source[key]
         self.history.append(dict(self.source))
@@ -154,7 +159,7 @@ class World:
         """Values of a person beside those of the pipelines, of the same series and times."""
         self.has_values_by_hand = True
         for hour in range(HOURS):
-            tags = (("device", "a"), ("site", "x"))
+            tags = TAGS["a"]
             time = nanoseconds(WINDOWS[hour].start)
             self.influx.write("rolled", [Line("m", tags, (BY_HAND,), time)])
 
@@ -177,7 +182,7 @@ class World:
         }
 
     def has_by_hand(self) -> bool:
-        key = (("device", "a"), ("site", "x")), BY_HAND[0]
+        key = TAGS["a"], BY_HAND[0]
         found = self.influx.buckets["rolled"].measurements.get("m", {}).get(key, {})
         return len(found) == HOURS
 

@@ -186,7 +186,7 @@ def _never_settled(job: RollupBlock, why: str, taken: Sequence[Interval]) -> Sou
 def _verify(job: RollupBlock, book: ReceiptBook, written: Written) -> Steps[Verification]:
     """Compare target and source, and remove what nothing explains."""
     verdict = yield from verify_windows(job, book, written.computed, written.rows, written.totals)
-    if verdict.stale.columns_by_key and not verdict.differences:
+    if verdict.stale.columns_by_key and not verdict.differences and not verdict.overtaken:
         yield from delete_stale_rows(job, verdict.stale)
         # of a point that was there under two series keys one row may have been right
         again = written.rows.at(verdict.stale.columns_by_key)

@@ -63,6 +63,15 @@ def put_aside(job: RollupBlock, window: Interval, points: Points, commits: Commi
     yield from ask(Write(job.spec.ledger_bucket, list(_records(job, window, points, commits))))
 
 
+def put_aside_by_anyone(job: RollupBlock, window: Interval) -> Steps[Points]:
+    """The values at a window's start that some run has put aside and not written back yet, or died before it did."""
+    instant = Interval(window.start, window.start + MICROSECOND)
+    points: Points = {}
+    for text in (yield from ask(SetAsideRecords(job.spec.ledger_bucket, None, instant))):
+        _add_record(points, text)
+    return points
+
+
 def forget(job: RollupBlock, window: Interval) -> Steps[None]:
     """The values are back in the target."""
     instant = Interval(window.start, window.start + MICROSECOND)

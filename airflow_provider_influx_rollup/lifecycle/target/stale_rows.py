@@ -23,6 +23,7 @@ from airflow_provider_influx_rollup.lifecycle.target.set_aside import (
     forget,
     points_of,
     put_aside,
+    put_aside_by_anyone,
     several_values,
     without,
 )
@@ -81,16 +82,19 @@ def _delete_in_window(
         bucket=spec.target_bucket, measurement=spec.output_measurement, interval=instant
     )
     commits, frames = yield from values_and_commits(job, instant, everything)
-    kept = _kept(points_of(frames), doomed)
+    # what another run has deleted just now and not written back is in no read: it is put aside until it is back
+    away = yield from put_aside_by_anyone(job, window)
+    known = _foreign(job, _kept(_all_of(away, points_of(frames)), doomed))
+    _require_one_value(job, window, known, frames)
+    if known:
+        yield from put_aside(job, window, known, commits)
+    # others may have written since; what they write from now on is looked for below
+    commits, frames = yield from values_and_commits(job, instant, everything)
+    kept = _kept(_all_of(known, points_of(frames)), doomed)
     foreign = _foreign(job, kept)
     _require_one_value(job, window, foreign, frames)
-    if foreign:
+    if without(foreign, known):
         yield from put_aside(job, window, foreign, commits)
-        # others may have written since; what they write from now on is looked for below
-        commits, frames = yield from values_and_commits(job, instant, everything)
-        kept = _kept(points_of(frames), doomed)
-        foreign = _foreign(job, kept)
-        _require_one_value(job, window, foreign, frames)
     for tags in sorted(doomed):
         yield from ask(Delete(spec.target_bucket, instant, spec.output_measurement, dict(tags)))
     if foreign:
@@ -101,6 +105,11 @@ def _delete_in_window(
     if foreign:
         yield from tear(job, instant, commits)
         yield from forget(job, window)
+
+
+def _all_of(older: Points, newer: Points) -> Points:
+    """The values of both; where both have one, the newer."""
+    return {key: {**older.get(key, {}), **newer.get(key, {})} for key in {**older, **newer}}
 
 
 def _kept(points: Points, doomed: dict[TagSet, frozenset[str]]) -> Points:

@@ -1,0 +1,327 @@
+"""Places of the package that matter, each with what breaks it: the simulator must find every one of them.
+
+A mutant is a text of a file that is replaced by another one. ``python -m tests.simulation.mutation`` tries them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change.
+
+    :param file: below the package
+    :param old: occurs once in it
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+ROLLUP, TARGET, RECONCILE = "lifecycle/rollup/", "lifecycle/target/", "lifecycle/reconcile/"
+CLAIMS = "lifecycle/ledger/claimed_windows.py"
+RIGHT = "if verdict.is_right and verdict.totals == totals and below == before and not taken:"
+OLD_TAIL = """            yield from tear(job, instant, commits[window])
+        yield from forget(job, window)"""
+WRITE_BACK = """    if any(kept.values()):
+        yield from ask(write_of_points(spec.target_bucket, spec.output_measurement, kept))
+"""
+DELETES = """    for tags in sorted(doomed):
+        yield from ask(Delete(spec.target_bucket, instant, spec.output_measurement, dict(tags)))
+"""
+
+MUTANTS = (
+    # what is read back
+    Mutant("commits what was never compared", ROLLUP + "commit.py", RIGHT, "if verdict.totals == totals:"),
+    Mutant("commits whatever it has written", ROLLUP + "commit.py", RIGHT, "if True:"),
+    Mutant(
+        "does not count the source again",
+        ROLLUP + "commit.py",
+        RIGHT,
+        "if verdict.is_right and below == before and not taken:",
+    ),
+    Mutant(
+        "counts the source once for both looks",
+        ROLLUP + "write.py",
+        "            _, counted = yield from gather(write, source_totals(job))",
+        "            yield from ask(write)\n            counted = totals",
+    ),
+    Mutant(
+        "does not see that the tier below was rewritten",
+        ROLLUP + "commit.py",
+        RIGHT,
+        "if verdict.is_right and verdict.totals == totals and not taken:",
+    ),
+    Mutant(
+        "takes rows of a tier below that is being written",
+        ROLLUP + "tier_commits.py",
+        "if one.state is not State.COMMITTED:",
+        "if False:",
+    ),
+    Mutant(
+        "does not wait for the tier below", ROLLUP + "tier_waiting.py", "    if not late:", "    if True:"
+    ),
+    Mutant(
+        "leaves rows that nothing explains",
+        ROLLUP + "verify.py",
+        '    def is_right(self) -> bool:\n        """Whether target and source agree."""\n        return not self.differences and not self.stale.columns_by_key',
+        "    def is_right(self) -> bool:\n        return not self.differences",
+    ),
+    Mutant(
+        "never removes rows that nothing explains",
+        ROLLUP + "commit.py",
+        "if verdict.stale.columns_by_key and not verdict.differences and not verdict.overtaken:",
+        "if False:",
+    ),
+    Mutant(
+        "takes equal numbers of rows for equal rows of earlier specs",
+        ROLLUP + "verify.py",
+        "is_alone = job.spec.group_by is None and not job.ownership.earlier",
+        "is_alone = True",
+    ),
+    # fences
+    Mutant(
+        "does not see that others claim",
+        CLAIMS,
+        "return tuple(one for one in windows if",
+        "return tuple(one for one in () if",
+    ),
+    Mutant(
+        "commits what others have claimed",
+        ROLLUP + "commit.py",
+        RIGHT,
+        "if verdict.is_right and verdict.totals == totals and below == before:",
+    ),
+    Mutant(
+        "counts a commit that another claim has overtaken",
+        "ledger/codec.py",
+        "return State.WRITING if state is State.COMMITTED and is_overtaken else state",
+        "return state",
+    ),
+    Mutant(
+        "writes no claim",
+        "ledger/codec.py",
+        "if receipt.claim_id and receipt.state in",
+        "if False and receipt.state in",
+    ),
+    Mutant(
+        "writes the claim as if it were the commit",
+        "ledger/codec.py",
+        "fields[COMMITTED_BY if receipt.is_committed else CLAIMED_BY] = receipt.claim_id",
+        "fields[COMMITTED_BY] = receipt.claim_id",
+    ),
+    Mutant(
+        "claims under the same id in each run",
+        "lifecycle/ledger/receipt_book.py",
+        'return replace(self, claim_id="".join(',
+        'return replace(self, claim_id="c" or "".join(',
+    ),
+    Mutant(
+        "claims under the same id in each try",
+        "lifecycle/ledger/receipt_book.py",
+        "parts = (chr(0).join(names), str(to_ns(now)))",
+        "parts = (chr(0).join(names[:3]), '')",
+    ),
+    Mutant(
+        "writes rows although another run has claimed the window",
+        ROLLUP + "write.py",
+        "    if taken:\n        return Written(computed, rows, None, taken)",
+        "    if False:\n        return Written(computed, rows, None, taken)",
+    ),
+    Mutant(
+        "looks at no claim before it writes",
+        ROLLUP + "last_look.py",
+        "        return taken\n",
+        "        return ()\n",
+    ),
+    Mutant(
+        "looks at claims once it has written",
+        ROLLUP + "windows.py",
+        "book = (yield from self._book(block)).claiming(self.now())",
+        "book = yield from self._book(block)",
+    ),
+    # reconcile
+    Mutant(
+        "repairs what another run has claimed",
+        RECONCILE + "repair.py",
+        "if (yield from last_look(job, book, is_untouched=rounds_left == MAX_ROUNDS - 1)):",
+        "if False:",
+    ),
+    Mutant(
+        "looks at no claim before it commits a repair",
+        RECONCILE + "repair.py",
+        "    if not done.overtaken:\n        claims",
+        "    if False:\n        claims",
+    ),
+    Mutant(
+        "repairs without a mark",
+        RECONCILE + "repair.py",
+        "    yield from ask(Write(book.ledger_bucket, encode_receipts(marks)))\n",
+        "",
+    ),
+    Mutant(
+        "repairs no rows",
+        RECONCILE + "repair.py",
+        "    if rows.columns:\n        done.rows",
+        "    if False:\n        done.rows",
+    ),
+    Mutant(
+        "removes no stale rows in a repair",
+        RECONCILE + "repair.py",
+        "    if stale.columns_by_key:\n        done.deleted",
+        "    if False:\n        done.deleted",
+    ),
+    Mutant(
+        "compares windows that are being written",
+        RECONCILE + "sweep.py",
+        "if receipt is None or not receipt.is_committed:",
+        "if receipt is None:",
+    ),
+    Mutant(
+        "takes windows of an earlier spec for right",
+        RECONCILE + "sweep.py",
+        "return None if receipt.spec_hash == self.book.spec_hash else Reason.SPEC_CHANGED",
+        "return None",
+    ),
+    Mutant(
+        "keeps the checksum and the numbers of before a repair",
+        RECONCILE + "repair.py",
+        "held, windows = held.patched(findings, only), findings.difference.windows",
+        "windows = findings.difference.windows",
+    ),
+    # points that are shared
+    Mutant(
+        "puts nothing aside",
+        TARGET + "stale_rows.py",
+        "        yield from put_aside(job, window, known, commits)\n",
+        "        pass\n",
+    ),
+    Mutant(
+        "does not look for what another run has put aside",
+        TARGET + "stale_rows.py",
+        "away = yield from put_aside_by_anyone(job, window)",
+        "away: Points = {}",
+    ),
+    Mutant(
+        "deletes rows of a window that another run has claimed",
+        ROLLUP + "commit.py",
+        "if verdict.stale.columns_by_key and not verdict.differences and not verdict.overtaken:",
+        "if verdict.stale.columns_by_key and not verdict.differences:",
+    ),
+    Mutant(
+        "writes nothing back", TARGET + "stale_rows.py", "    if any(kept.values()):\n", "    if False:\n"
+    ),
+    Mutant(
+        "deletes before it puts aside",
+        TARGET + "stale_rows.py",
+        "    if known:\n        yield from put_aside",
+        DELETES + "    if known:\n        yield from put_aside",
+    ),
+    Mutant(
+        "forgets before it writes back",
+        TARGET + "stale_rows.py",
+        WRITE_BACK,
+        "    if foreign:\n        yield from forget(job, window)\n" + WRITE_BACK,
+    ),
+    Mutant(
+        "deletes more series than are stale",
+        TARGET + "stale_rows.py",
+        "instant, spec.output_measurement, dict(tags)))",
+        "instant, spec.output_measurement, {}))",
+    ),
+    Mutant(
+        "keeps only series of the very same tags",
+        TARGET + "stale_rows.py",
+        "if any(w <= frozenset(key[0]) for w in wanted)",
+        "if frozenset(key[0]) in wanted",
+    ),
+    Mutant(
+        "brings nothing back that a run put aside and died",
+        ROLLUP + "commit.py",
+        "        if book.has_torn(job.windows):\n",
+        "        if False:\n",
+    ),
+    Mutant(
+        "never forgets what was put aside",
+        TARGET + "stale_rows.py",
+        "        yield from forget(job, window)\n",
+        "",
+    ),
+    Mutant(
+        "tears no window of others that they committed meanwhile",
+        TARGET + "neighbours.py",
+        "changed = [one for one in found if one.is_committed and _commit(one) != before.get(one.pipeline)]",
+        "changed = [one for one in found if False]",
+    ),
+    Mutant(
+        "leaves others their claim",
+        TARGET + "neighbours.py",
+        "writing = [one for one in found if one.state is State.WRITING]",
+        "writing = [one for one in found if False]",
+    ),
+    Mutant(
+        "brings values back and tears nobody's window",
+        TARGET + "set_aside.py",
+        "if lacking or _has_any(points, there):",
+        "if False:",
+    ),
+    Mutant(
+        "brings values back as if nobody had committed since",
+        TARGET + "neighbours.py",
+        'return f"{receipt.generation} {to_ns(receipt.written_at)} {receipt.claim_id}"',
+        'return ""',
+    ),
+    # specs and windows
+    Mutant(
+        "forgets the rows of earlier specs",
+        ROLLUP + "plan.py",
+        "return Ownership(mine, tuple(Claim.of(other) for other in earlier), tuple(others.values()), neighbours)",
+        "return Ownership(mine, neighbours=neighbours)",
+    ),
+    Mutant(
+        "does not see that another spec was in use at the same time",
+        ROLLUP + "plan.py",
+        "and not _overlapped(receipt, used_at)",
+        "",
+    ),
+    Mutant(
+        "takes what any run has committed for done",
+        ROLLUP + "blocks.py",
+        "return bool(run.run_id) and is_same_run and receipt.try_number in tries",
+        "return True or receipt.try_number in tries or is_same_run",
+    ),
+    Mutant(
+        "takes what any try has committed for done",
+        ROLLUP + "blocks.py",
+        "if receipt.is_committed and receipt.spec_hash == book.spec_hash and _is_earlier_try(book, receipt)",
+        "if receipt.spec_hash == book.spec_hash and _is_earlier_try(book, receipt)",
+    ),
+    Mutant(
+        "claims again without what others have committed",
+        CLAIMS,
+        "    yield from book.mark(windows, State.WRITING, now())\n",
+        "",
+    ),
+    Mutant(
+        "writes a window less",
+        ROLLUP + "windows.py",
+        "return blocks_of(todo, most)",
+        "return blocks_of(todo, most)[:-1] if len(todo) > 1 else blocks_of(todo, most)",
+    ),
+    Mutant(
+        "counts the rows of all series as one",
+        "lifecycle/ledger/receipt_book.py",
+        "            rows_out=rows_out,\n            series=series,",
+        "            rows_out=rows_out,\n            series=min(series, 1),",
+    ),
+    Mutant(
+        "reads a window up to its last microsecond only",
+        "windows/equal_runs.py",
+        "return EqualRun(Interval(first.start, windows[-1].stop), every_ns, offset_ns, windows)",
+        "return EqualRun(Interval(first.start, windows[-1].stop - first.duration / 100), every_ns, offset_ns, windows)",
+    ),
+)

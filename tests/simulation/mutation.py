@@ -1,0 +1,117 @@
+"""Break the package in one place at a time, and see how long the simulator takes to find it.
+
+``python -m tests.simulation.mutation [--seconds 60] [words of a mutant's name ...]``
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.abc
+import importlib.machinery
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from types import CodeType, ModuleType
+
+from tests.simulation.mutants import MUTANTS, Mutant
+
+PACKAGE = "airflow_provider_influx_rollup"
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+class BrokenLoader(importlib.machinery.SourceFileLoader):
+    """Loads one module with a text replaced."""
+
+    def __init__(self, name: str, path: str, mutant: Mutant) -> None:
+        super().__init__(name, path)
+        self.mutant = mutant
+
+    def get_code(self, fullname: str) -> CodeType:
+        source = Path(self.path).read_text()
+        code = self.source_to_code(source.replace(self.mutant.old, self.mutant.new).encode(), self.path)
+        assert isinstance(code, CodeType)
+        return code
+
+
+class BrokenFinder(importlib.abc.MetaPathFinder):
+    """Finds the module that is broken; all others are found as ever."""
+
+    def __init__(self, mutant: Mutant) -> None:
+        self.mutant = mutant
+        self.name = f"{PACKAGE}.{mutant.file.removesuffix('.py').replace('/', '.')}"
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname != self.name:
+            return None
+        file = str(CHECKOUT / PACKAGE / self.mutant.file)
+        return importlib.machinery.ModuleSpec(
+            fullname, BrokenLoader(fullname, file, self.mutant), origin=file
+        )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutation", description=__doc__)
+    parser.add_argument("words", nargs="*", help="only mutants whose names have them; all")
+    parser.add_argument("--seconds", type=float, default=60, help="for how long each is looked for (60)")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one is not None:
+        sys.stdout.write(
+            json.dumps(_find(next(m for m in MUTANTS if m.name == arguments.one), arguments.seconds))
+        )
+        return 0
+    chosen = [m for m in MUTANTS if all(word in m.name for word in arguments.words)]
+    times = []
+    for mutant in chosen:
+        found = _in_a_process(mutant, arguments.seconds)
+        if found["problem"]:
+            times.append(found["seconds"])
+        told = f"{found['seconds']:6.1f} s, {found['seeds']:5} schedules: {found['problem'][:110]}"
+        sys.stdout.write(f"{'found' if found['problem'] else 'MISSED'}  {mutant.name}\n       {told}\n")
+        sys.stdout.flush()
+    half = f"; half of them within {median(times):.1f} s of processor time" if times else ""
+    sys.stdout.write(f"{len(times)} of {len(chosen)} mutants are found{half}\n")
+    return 0 if len(times) == len(chosen) else 1
+
+
+def _in_a_process(mutant: Mutant, seconds: float) -> dict[str, object] | dict[str, float] | dict[str, str]:
+    command = [
+        sys.executable,
+        "-m",
+        "tests.simulation.mutation",
+        "--one",
+        mutant.name,
+        "--seconds",
+        str(seconds),
+    ]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return {"seconds": 0.0, "seeds": 0, "problem": done.stderr[-300:]}
+    found: dict[str, object] = json.loads(done.stdout)
+    return found
+
+
+def _find(mutant: Mutant, seconds: float) -> dict[str, object]:
+    """Play schedules until one fails."""
+    sys.meta_path.insert(0, BrokenFinder(mutant))
+    from tests.simulation.schedule import play_seed
+
+    began, seed, problem = time.process_time(), 0, ""
+    while not problem and time.process_time() < began + seconds:
+        try:
+            problems = play_seed(seed)[2]
+        except Exception as error:  # noqa: BLE001 - a broken package may raise anything
+            problems = [f"{type(error).__name__}: {error}"]
+        problem = problems[0] if problems else ""
+        seed += 1
+    return {"seconds": time.process_time() - began, "seeds": seed, "problem": problem}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
