@@ -81,7 +81,7 @@ def test_unit_live_and_airflow_are_all_tests_when_run_one_after_the_other(
     )
     for item in [item for item in collected if _selects(test, item)]:
         folder = item.path.relative_to(REPOSITORY / "tests").parts[0]
-        is_in_unit = folder in {"unit", "architecture", "property"}
+        is_in_unit = folder in {"unit", "architecture", "property", "simulation"}
         is_in_live = folder == "live" and _selects(live, item)
         assert _selects(airflow, item) or is_in_unit or is_in_live, item.nodeid
 

@@ -25,7 +25,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.simulation.influx import nanoseconds
 from tests.simulation.invariants import require_rest, require_untorn
 from tests.simulation.runs import Act, Run
-from tests.simulation.world import HOUR_NS, SPAN, VARIANTS, WINDOWS, World
+from tests.simulation.world import HOUR_NS, SPAN, VARIANTS, World
 
 MOVE = re.compile(r"(\d+)(?:\.(\d+))?([fldxr]?)|\+(\d+)")
 HUNG_SECONDS = 16 * 60
@@ -398,6 +398,3 @@ def _renumbered(move: str, gone: int) -> str:
     if move.startswith("+"):
         return move
     return re.sub(r"^\d+", lambda found: str(int(found[0]) - (int(found[0]) > gone)), move)
-
-
-__all__ = ["WINDOWS", "Actor", "Scenario", "from_json", "play", "play_seed", "shrink"]
