@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.aggregates.frame import Frame
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.flux.chains import PartialAggregates, RollupChains
 from airflow_provider_influx_rollup.flux.column_read import RecomputedColumn, StoredColumn
+from airflow_provider_influx_rollup.flux.field_names import FieldNames
 from airflow_provider_influx_rollup.flux.rollup import Chain, RollupSource, extreme_chains
 from airflow_provider_influx_rollup.flux.source_read import FieldTotals, FieldTypes, RawPoints, WindowCounts
 from airflow_provider_influx_rollup.flux.source_schema import OF_EVERY_SOURCE, TagKeys
@@ -136,6 +137,8 @@ def test_source_reads_are_equal_when_points_come_and_go(
     assert sorted(real) == sorted(simulated)
     real, simulated = both.ask(SourceSizes(source, [span, HOURS[0]]))
     assert (real.points, real.series) == (simulated.points, simulated.series)
+    real, simulated = both.ask(FieldNames(place.source, both.measurement))
+    assert set(simulated) <= set(real)
     real, simulated = both.ask(TagKeys(source, span))
     # the server's index still has keys of series that were deleted, and its own columns depend on the filters
     assert set(simulated) <= {*real, *OF_EVERY_SOURCE}

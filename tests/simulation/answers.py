@@ -17,6 +17,7 @@ from airflow_provider_influx_rollup.aggregates.frame import Frame
 from airflow_provider_influx_rollup.flux.bucket_ids import BucketsNow
 from airflow_provider_influx_rollup.flux.chains import PartialAggregates, RollupChains
 from airflow_provider_influx_rollup.flux.column_read import RecomputedColumn, StoredColumn
+from airflow_provider_influx_rollup.flux.field_names import FieldNames
 from airflow_provider_influx_rollup.flux.ledger_read import (
     ClaimsOf,
     ReceiptsOf,
@@ -238,6 +239,10 @@ def _measurements(influx: SimulatedInflux, query: MeasurementNames) -> list[str]
     return sorted(influx.bucket(query.bucket).measurements)
 
 
+def _field_names(influx: SimulatedInflux, query: FieldNames) -> list[str]:
+    return sorted({name for _, name in influx.bucket(query.bucket).measurements.get(query.measurement, {})})
+
+
 # what InfluxDB computes
 
 
@@ -372,6 +377,7 @@ ANSWERS: dict[type[Any], Callable[[SimulatedInflux, Any], Any]] = {
     RawPoints: _raw,
     TagKeys: _tag_keys,
     MeasurementNames: _measurements,
+    FieldNames: _field_names,
     RollupChains: _chains,
     PartialAggregates: _partials,
     TargetValues: _target_values,
