@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.announce.announce import Changed, Made
 
 
+#: Airflow takes this default over for mapped tasks, and adds it to the list of their inlets
+NO_OUTLETS: list[Any] = []
+
+
 class AssetStageOperator(LedgerStageOperator):
     """Base of the stages whose windows other DAGs can wait for.
 
@@ -40,7 +44,7 @@ class AssetStageOperator(LedgerStageOperator):
     asset_fields: ClassVar[Sequence[str]] = ("influx_conn_id", "org")
 
     def __init__(
-        self, *, outlets: Any = None, partitions: bool | DurationLike = False, **kwargs: Any
+        self, *, outlets: Any = NO_OUTLETS, partitions: bool | DurationLike = False, **kwargs: Any
     ) -> None:
         self.tells = is_auto(outlets)
         given = list(outlets) if self.tells and outlets != AUTO else []
@@ -51,6 +55,13 @@ class AssetStageOperator(LedgerStageOperator):
         self._own: dict[str, Asset] = {}
         #: of a partition; None: each window is one
         self.partition_length = None if isinstance(partitions, bool) else Duration.of(partitions).to_flux()
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:  # type: ignore[override, unused-ignore]
+        """Airflow's own, with ``outlets="auto"`` as the list that Airflow needs of a mapped task."""
+        if kwargs.get("outlets") == AUTO:
+            kwargs["outlets"] = [AUTO]
+        return super().partial(**kwargs)
 
     def asset_uris(self) -> Sequence[str]:
         """The assets of what the stage writes, as far as its own parameters name them."""

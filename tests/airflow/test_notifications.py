@@ -86,10 +86,10 @@ def test_message_says_what_happened_where_what_was_written_and_what_to_do() -> N
 
 
 def test_window_is_the_runs_when_the_error_knows_none() -> None:
-    lines = format_window_failure(called_back(KeyError("x"), map_index=3)).splitlines()
+    lines = format_window_failure(called_back(KeyError("no such series"), map_index=3)).splitlines()
     assert lines[:3] == [
         "d.t[3] failed (try 2)",
-        "What: KeyError: 'x'",
+        "What: KeyError: 'no such series'",
         "Window: [2024-05-06T10:00:00Z, 2024-05-06T11:00:00Z)",
     ]
     assert format_window_failure(
