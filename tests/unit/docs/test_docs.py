@@ -96,6 +96,8 @@ def test_json_is_read_when_a_page_shows_it(block: Block) -> None:
 @pytest.mark.airflow
 @pytest.mark.parametrize("block", DAG_EXAMPLES, ids=str)
 def test_dag_has_tasks_when_its_example_is_executed(block: Block) -> None:
+    if "from airflow.sdk import" in block.text:
+        pytest.importorskip("airflow.sdk", reason="an example for Airflow 3")
     tree = ast.parse(block.text)
     for node in ast.walk(tree):
         if isinstance(node, ast.With):
