@@ -212,10 +212,12 @@ def get_provider_info() -> dict[str, Any]:
         "notifications": [
             f"{PACKAGE}.notifications.window_failure.WindowFailureNotifier",
             f"{PACKAGE}.notifications.influx_status.InfluxStatusNotifier",
+            f"{PACKAGE}.notifications.watermark.WatermarkNotifier",
         ],
         "task-decorators": [
             {"name": name, "class-name": f"{PACKAGE}.decorators.flux.{name}_task"}
             for name in ("flux", "flux_branch", "flux_short_circuit")
         ],
+        "cli": [f"{PACKAGE}.airflow_cli.get_airflow_cli_commands"],
         "config": _CONFIG,
     }

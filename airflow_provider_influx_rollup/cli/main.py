@@ -107,6 +107,14 @@ def _run(argv: Sequence[str] | None) -> int:
         args = build_parser().parse_args(arguments)
     except WrongCall as refusal:
         return _refuse(refusal, arguments)
+    return perform(args)
+
+
+def perform(args: argparse.Namespace) -> int:
+    """Do what was parsed, and return the exit code.
+
+    :param args: of ``build_parser``
+    """
     output = _output(args.json, args.verbose)
     try:
         code: int = args.run(args, output)

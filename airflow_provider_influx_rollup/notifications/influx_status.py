@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 # not from airflow_compat: only callbacks need it
-from airflow.providers.common.compat.sdk import BaseNotifier, redact
+from airflow.providers.common.compat.sdk import redact
 
-from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID, InfluxRollupHook
+from airflow_provider_influx_rollup.hooks.influx import InfluxRollupHook
+from airflow_provider_influx_rollup.notifications._status import StatusNotifier
 from airflow_provider_influx_rollup.notifications.window_failure import format_window_failure, window_text
-from airflow_provider_influx_rollup.steps.influx import Report
-
-LEVELS = ("ok", "info", "warn", "crit")
 
 
-class InfluxStatusNotifier(BaseNotifier):
+class InfluxStatusNotifier(StatusNotifier):
     """A status of the task's window in the schema of InfluxDB's checks.
 
     Give one as ``on_failure_callback`` and one with ``level="ok"`` as ``on_success_callback``. The second writes only when
@@ -29,25 +27,7 @@ class InfluxStatusNotifier(BaseNotifier):
     :raises ConfigurationError: when the level is unknown
     """
 
-    template_fields = ("status_bucket", "influx_conn_id")
-
-    def __init__(
-        self,
-        *,
-        level: str = "crit",
-        status_bucket: str = "_monitoring",
-        influx_conn_id: str = DEFAULT_CONN_ID,
-        org: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        if level not in LEVELS:
-            what = f"level={level!r} is not possible"
-            raise ConfigurationError(what, fix=f"use one of {', '.join(LEVELS)}")
-        self.level = level
-        self.status_bucket = status_bucket
-        self.influx_conn_id = influx_conn_id
-        self.org = org
+    levels: ClassVar[Sequence[str]] = ("ok", "info", "warn", "crit")
 
     def notify(self, context: Any) -> None:
         """Write the status.
@@ -66,6 +46,3 @@ class InfluxStatusNotifier(BaseNotifier):
             message = format_window_failure(context)
         client = InfluxRollupHook(self.influx_conn_id, org=self.org).get_conn()
         drive(tell_status(self.status_bucket, task, self.level, message, client.now()), client, self._report)
-
-    def _report(self, report: Report) -> None:
-        self.log.info("%s", report.message)

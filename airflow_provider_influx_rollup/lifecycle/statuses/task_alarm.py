@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from airflow_provider_influx_rollup.flux.deadman import LastStatuses
 from airflow_provider_influx_rollup.flux.series import Series, series_of
@@ -47,10 +48,20 @@ class TaskOfWindow:
         return series_of(tags | ({"map_index": str(self.map_index)} if self.map_index >= 0 else {}))
 
 
-def tell_status(
-    status_bucket: str, task: TaskOfWindow, level: str, message: str, now: datetime
-) -> Steps[bool]:
-    """Write a task's status; ``ok`` only when its last status was another: one message for one recovery.
+class Alarm(Protocol):
+    """What has a status of its own."""
+
+    @property
+    def check(self) -> Check:
+        """The check that its statuses are of."""
+
+    @property
+    def series(self) -> Series:
+        """The tags of its statuses."""
+
+
+def tell_status(status_bucket: str, task: Alarm, level: str, message: str, now: datetime) -> Steps[bool]:
+    """Write a status; ``ok`` only when the last one was another: one message for one recovery.
 
     So a window that never failed leaves no trace, and the bucket gets series for failed windows only.
 
