@@ -186,6 +186,10 @@ def scene(
             "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
         }
         with AirflowProcess(tmp_path / "home", dags, environment=environment) as airflow:
+            if not airflow.is_three:
+                pytest.skip(
+                    "a backfill of 2.11 has no scheduler: a task that was killed ends it in a deadlock of its own"
+                )
             made = Scene(airflow, place, proxy, points)
             made.write(points)
             airflow.start()
@@ -210,10 +214,6 @@ def test_a_worker_is_killed_again_and_again(scene: Scene, seed: int) -> None:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_triggerer_is_killed_again_and_again(scene: Scene, seed: int, tmp_path: Path) -> None:
-    if not scene.airflow.is_three:
-        pytest.skip(
-            "a backfill of Airflow 2.11 runs without a scheduler, which takes over what a dead triggerer had"
-        )
     triggerers = Processes(tmp_path / "triggerers")
     airflow = scene.airflow
 
