@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,9 @@ from airflow_provider_influx_rollup.lifecycle.query.query import QuerySpec, run_
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
+from airflow_provider_influx_rollup.lifecycle.validate.validate import validate
+from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.servers.own_server import own_server
@@ -127,6 +131,49 @@ def test_rows_are_those_of_all_points_when_one_read_has_no_memory_for_them(
         assert len(found) == len(right) == SERIES * (24 if every == "1h" else 1)
         tolerance = 0.02 if name == "v_p90" else 1e-12
         assert np.allclose(found.astype(float).to_numpy(), right.sort_index().to_numpy(), rtol=tolerance)
+
+
+def validated(
+    client: InfluxClient, bucket: str, rules: list[dict[str, Any]]
+) -> tuple[dict[str, Any], list[str]]:
+    """The result of a validation, and what it said."""
+    spec = ValidateSpec(bucket=bucket, measurement="m", rules=rules_of(rules), ledger_bucket="checked")
+    said: list[str] = []
+    steps = validate(spec, DAY, RUN, now)
+    return drive(steps, client, lambda report: said.append(report.message)).as_json(), said
+
+
+def test_all_points_are_judged_when_one_read_has_no_memory_for_them(small: InfluxServer) -> None:
+    with InfluxClient(settings_of(small)) as client:
+        result, said = validated(
+            client,
+            "raw",
+            [
+                {"rule": "range", "field": "v", "low": 10, "high": 30},
+                {"rule": "stuck", "field": "v", "points": 2},
+            ],
+        )
+    assert any("is read in two halves" in line for line in said)
+    points = raw_points().sort_values(["device", "time"])
+    outside = int(((points["value"] < 10) | (points["value"] > 30)).sum())
+    stuck = int((points.groupby("device")["value"].diff() == 0).sum())
+    assert result["points"] == len(points)
+    assert {one["kind"]: one["violations"] for one in result["rules"]} == {"range": outside, "stuck": stuck}
+
+
+@pytest.mark.slow
+def test_series_are_judged_in_groups_when_one_time_has_too_many_of_them(small: InfluxServer) -> None:
+    count = 6_000
+    at = DAY.start_ns + 10**9
+    with InfluxClient(settings_of(small)) as client:
+        client.ensure_bucket("crowd")
+        client.write_lines(
+            "crowd", [f"m,device=d{k},site=s{k % 7} v={k}.5,w={k}i {at}" for k in range(count)]
+        )
+        result, said = validated(client, "crowd", [{"rule": "range", "field": "v", "low": 10, "high": 30}])
+    assert any("series are counted in groups" in line for line in said)
+    assert any("groups of series" in line for line in said)
+    assert (result["points"], [one["violations"] for one in result["rules"]]) == (2 * count, [count - 20])
 
 
 def test_query_of_a_user_fails_after_few_tries_when_it_needs_more_memory(small: InfluxServer) -> None:

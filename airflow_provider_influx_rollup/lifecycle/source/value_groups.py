@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from airflow_provider_influx_rollup.flux.archive import TagValues
 from airflow_provider_influx_rollup.flux.at_signs import is_misread
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
+from airflow_provider_influx_rollup.flux.source_schema import TagKeys
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 FIELD = "_field"
+# what the index lists beside the tags
+NO_TAGS = frozenset({FIELD, "_measurement", "_start", "_stop"})
 # each try costs failed queries, and a part that is smaller than needed costs little
 PARTS = 4
 # a filter of more values is a text that the server reads for longer than it reads the points
@@ -31,6 +35,19 @@ def groups_of(values: Sequence[str]) -> list[tuple[str, ...]]:
     """Values in a few groups, or in more that are small enough for a filter."""
     size = min(MAX_VALUES, -(-len(values) // PARTS))
     return [tuple(values[first : first + size]) for first in range(0, len(values), size)]
+
+
+def source_groups(source: RollupSource, interval: Interval) -> Steps[list[RollupSource]]:
+    """A source in several that have no series in common, by the values of one tag; one when no tag tells its series apart."""
+    keys = yield from ask(TagKeys(source, interval))
+    for key in filterable(key for key in keys if key not in NO_TAGS):
+        values = yield from values_in(source, interval, key)
+        if key in source.tags:
+            # series without the tag are none of the source's
+            values = tuple(value for value in values if value in source.tags[key])
+        if len(values) > 1:
+            return [replace(source, tags={**source.tags, key: some}) for some in groups_of(values)]
+    return [source]
 
 
 def filterable(tags: Iterable[str]) -> list[str]:

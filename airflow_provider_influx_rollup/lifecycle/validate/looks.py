@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from airflow_provider_influx_rollup.aggregates.frame import Frame
+from airflow_provider_influx_rollup.exceptions import QueryLimitReached
 from airflow_provider_influx_rollup.flux.field_glob import match_fields
 from airflow_provider_influx_rollup.flux.inventory import SeriesSource
 from airflow_provider_influx_rollup.flux.lateness_read import LateArrivals
@@ -16,10 +17,11 @@ from airflow_provider_influx_rollup.flux.validate import FieldExtremes, FieldLoo
 from airflow_provider_influx_rollup.lifecycle.source.field_types import TYPE_OF_KIND
 from airflow_provider_influx_rollup.lifecycle.source.inventory import Inventory
 from airflow_provider_influx_rollup.lifecycle.source.inventory_read import read_expected
+from airflow_provider_influx_rollup.lifecycle.source.value_groups import source_groups
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.step import Step
 from airflow_provider_influx_rollup.steps.ask import ask, gather
-from airflow_provider_influx_rollup.steps.influx import FindBucket
+from airflow_provider_influx_rollup.steps.influx import FindBucket, Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.validation.rule import NUMBERS
 from airflow_provider_influx_rollup.validation.sightings import (
@@ -133,12 +135,46 @@ def _answer(spec: ValidateSpec, looks: Sequence[Look], shard_group_seconds: int)
         if look.what in (LATE, EXPECTED):
             answers[look] = yield from _late(spec, look) if look.what == LATE else _expected(spec, look)
     asked = _parts_asked(looks, shard_group_seconds)
-    steps: list[Step[Any]] = [*look_queries(spec, looks, shard_group_seconds)]
-    for answer in (yield from gather(*steps)):
+    for answer in (yield from _answers_of(look_queries(spec, looks, shard_group_seconds))):
         for name, sightings in _read(answer, asked):
             wanted = match_fields(spec.fields, [one.field for one in sightings]) if spec.fields else None
             answers[asked[name][0]] += [one for one in sightings if wanted is None or one.field in wanted]
     return answers
+
+
+def _answers_of(queries: Sequence[SeriesLooks | TotalLooks]) -> Steps[list[Any]]:
+    """Ask all at the same time; where they reach a limit, one after the other, and series in groups."""
+    steps: list[Step[Any]] = [*queries]
+    try:
+        return list((yield from gather(*steps)))
+    except QueryLimitReached as error:
+        yield from ask(Report(f"series are counted in groups: {error.what}", level="warning"))
+    found: list[Any] = []
+    for one in queries:
+        if isinstance(one, SeriesLooks):
+            found += yield from _look_in_parts(one)
+        else:
+            found.append((yield from ask(one)))
+    return found
+
+
+def _look_in_parts(query: SeriesLooks) -> Steps[list[list[Frame]]]:
+    """Ask one look at a time, and each for groups of series where it reaches a limit too."""
+    try:
+        return [(yield from ask(query))]
+    except QueryLimitReached:
+        if len(query.looks) > 1:
+            parts = [replace(query, looks=[look]) for look in query.looks]
+        else:
+            (_, interval, _) = query.looks[0]
+            groups = yield from source_groups(query.source, interval)
+            parts = [replace(query, source=one) for one in groups]
+        if len(parts) < 2:
+            raise
+    found: list[list[Frame]] = []
+    for part in parts:
+        found += yield from _look_in_parts(part)
+    return found
 
 
 def look_queries(
