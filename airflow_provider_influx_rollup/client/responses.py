@@ -87,6 +87,9 @@ def error_of_text(request: Request, text: str, *, status: int | None = None) -> 
     :param status: None when the message came inside an answer of status 200
     """
     error_class = class_of_message(text) or _class_by_status(request.kind, status)
+    if error_class is QueryFailed and request.kind is RequestKind.ADMIN:
+        # such a request runs no Flux that would fail again: InfluxDB panics over a run that ends in this moment
+        error_class = InfluxUnavailable
     return _make(error_class, request, text, status)
 
 

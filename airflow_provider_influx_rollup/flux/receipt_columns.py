@@ -47,10 +47,12 @@ class ReceiptTexts(ArrowQuery[Mapping[str, TextColumn]]):
     def _wanted(self) -> str:
         if not self.usual:
             return is_any("pipeline", self.pipelines)
-        return " or ".join(
-            f"(r.pipeline == {literals.string(one)} and r._value != {literals.string(self.usual[one])})"
-            for one in self.pipelines
-        )
+        return " or ".join(self._wanted_of(one) for one in self.pipelines)
+
+    def _wanted_of(self, pipeline: str) -> str:
+        chosen = f"r.pipeline == {literals.string(pipeline)}"
+        usual = self.usual.get(pipeline)
+        return f"({chosen})" if usual is None else f"({chosen} and r._value != {literals.string(usual)})"
 
     def read(self, tables: list[pa.Table]) -> Mapping[str, TextColumn]:
         return text_columns(tables)

@@ -149,7 +149,9 @@ def test_reads_of_a_ledger_are_equal(
     ):
         real, simulated = both.ask(query)
         assert sorted(real, key=repr) == sorted(simulated, key=repr)
-    assert set(both.ask(MeasurementNames(ledger))[1]) == set(both.ask(MeasurementNames(ledger))[0])
+    real, simulated = both.ask(MeasurementNames(ledger))
+    # other tests write measurements of their own into the bucket
+    assert set(real) & set(KINDS) == set(simulated) & set(KINDS)
 
 
 def _require_states(both: Both, ledger: str, span: Interval) -> None:

@@ -30,6 +30,9 @@ def test_schedule_is_the_same_when_it_is_read_again() -> None:
 
 
 def test_failure_is_found_and_shrunk_when_claims_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    # these import all that reads the name, which is changed where it is written only
+    for seed in range(5):
+        play_seed(seed)
     monkeypatch.setattr("airflow_provider_influx_rollup.ledger.codec.CLAIMED_BY", "nobody_reads_this")
     for seed in range(100):
         scenario, moves, problems = play_seed(seed)

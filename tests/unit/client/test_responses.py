@@ -46,6 +46,7 @@ ANSWERS = [
     (QUERY, 503, "starting", errors.InfluxUnavailable),
     (WRITE, 500, "unexpected error writing points to database: timeout", errors.InfluxUnavailable),
     (QUERY, 500, "a panic has occurred: interface conversion", errors.QueryFailed),
+    (ADMIN, 500, "a panic has occurred: nil pointer dereference", errors.InfluxUnavailable),
     (WRITE, 422, CONFLICT, errors.WriteRejected),
     (WRITE, 400, "unable to parse 'm v': invalid field format", errors.WriteRejected),
     (WRITE, 413, "too large", errors.WriteRejected),
