@@ -1,4 +1,4 @@
-"""The dashboards of ``dashboards/``: each query runs on a real ledger and finds something; each metric is one of ours."""
+"""The dashboards of ``docs/dashboards/``: each query runs on a real ledger and finds something; each metric is one of ours."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.scenes.doc_blocks import CHECKOUT
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 SPAN = Interval(START, START + timedelta(hours=2))
-WINDOWS = json.loads((CHECKOUT / "dashboards/windows.json").read_text())
+WINDOWS = json.loads((CHECKOUT / "docs/dashboards/windows.json").read_text())
 VARIABLE = re.compile(r"\$\{(\w+)(?::\w+)?\}")
 
 

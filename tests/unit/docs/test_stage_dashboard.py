@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.metrics import (
 from tests.scenes.doc_blocks import CHECKOUT
 from tests.unit.docs.test_metrics import stages
 
-STAGES = json.loads((CHECKOUT / "dashboards/stages.json").read_text())
+STAGES = json.loads((CHECKOUT / "docs/dashboards/stages.json").read_text())
 EXPRESSIONS = [target["expr"] for panel in STAGES["panels"] for target in panel["targets"]]
 NAME = re.compile(r"airflow_influx_rollup_\$\{verb\}_(\w+)")
 OF_THE_END = {"duration", "success", "failed", "retryable", "ready_to_success"}
