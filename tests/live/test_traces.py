@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -70,8 +71,12 @@ class Traces:
 def traces(mocker: MockerFixture) -> Iterator[Traces]:
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    mocker.patch.object(tracing, "_tracer", return_value=provider.get_tracer("test"))
+    tracer, is_own = provider.get_tracer("test"), ContextVar("is_own", default=False)
+    # threads that other tests have left behind tell nothing here
+    mocker.patch.object(tracing, "_tracer", side_effect=lambda: tracer if is_own.get() else None)
+    token = is_own.set(True)
     yield Traces(provider, exporter)
+    is_own.reset(token)
     provider.shutdown()
 
 
