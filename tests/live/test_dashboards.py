@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.client.settings import ClientSettings
 from airflow_provider_influx_rollup.flux.extern import extern_file, window_values
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
@@ -22,7 +20,6 @@ from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.lifecycle.validate.validate import validate
 from airflow_provider_influx_rollup.validation.catalog import rules_of
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.conftest import InfluxServer
 from tests.scenes.doc_blocks import CHECKOUT
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -37,23 +34,6 @@ def queries(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for one in dashboard["templating"]["list"]:
         if one["type"] == "query":
             yield f"variable {one['name']}", one["query"]
-
-
-@pytest.fixture(scope="module")
-def module_client(influx: InfluxServer) -> Iterator[InfluxClient]:
-    settings = ClientSettings(url=influx.url, org=influx.org, token=lambda _: influx.token)
-    with InfluxClient(settings) as connected:
-        yield connected
-
-
-@pytest.fixture(scope="module")
-def module_bucket(module_client: InfluxClient) -> Callable[[], str]:
-    def make() -> str:
-        name = f"bucket_{uuid.uuid4().hex[:12]}"
-        module_client.ensure_bucket(name)
-        return name
-
-    return make
 
 
 @pytest.fixture(scope="module")

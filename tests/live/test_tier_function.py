@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import re
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,6 @@ import pytest
 from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.client.settings import ClientSettings
 from airflow_provider_influx_rollup.flux.extern import extern_file, window_values
 from airflow_provider_influx_rollup.flux.tier_choice import TierFunction
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle, Tier
@@ -26,30 +24,12 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.tier_function import tier
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.conftest import InfluxServer
 
 pytestmark = pytest.mark.live
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 SPAN = Interval(START, START + timedelta(days=2))
 DEVICES = ("a", "b")
-
-
-@pytest.fixture(scope="module")
-def module_client(influx: InfluxServer) -> Iterator[InfluxClient]:
-    settings = ClientSettings(url=influx.url, org=influx.org, token=lambda _: influx.token)
-    with InfluxClient(settings) as connected:
-        yield connected
-
-
-@pytest.fixture(scope="module")
-def module_bucket(module_client: InfluxClient) -> Callable[[], str]:
-    def make() -> str:
-        name = f"bucket_{uuid.uuid4().hex[:12]}"
-        module_client.ensure_bucket(name)
-        return name
-
-    return make
 
 
 @pytest.fixture(scope="module")

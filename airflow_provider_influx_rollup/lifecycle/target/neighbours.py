@@ -36,6 +36,11 @@ def values_and_commits(
     return {one.pipeline: _commit(one) for one in receipts if one.is_committed}, answer
 
 
+def seen_by_both(one: Commits, other: Commits) -> Commits:
+    """The commits that are in both: values of several records may be older than a commit that only one of them saw."""
+    return dict(one.items() & other.items())
+
+
 def tear(job: RollupBlock, instant: Interval, before: Commits) -> Steps[None]:
     """Windows that others have committed meanwhile are WRITING again: what was deleted or replaced may be their new value.
 

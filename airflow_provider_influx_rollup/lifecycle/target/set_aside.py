@@ -16,7 +16,7 @@ from airflow_provider_influx_rollup.flux.ledger_read import SET_ASIDE_MEASUREMEN
 from airflow_provider_influx_rollup.flux.target_read import TargetValues
 from airflow_provider_influx_rollup.ledger.line_protocol import UInt, encode_line
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
-from airflow_provider_influx_rollup.lifecycle.target.neighbours import Commits, tear
+from airflow_provider_influx_rollup.lifecycle.target.neighbours import Commits, seen_by_both, tear
 from airflow_provider_influx_rollup.lifecycle.target.write import write_of_points
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Delete, Report, Write
@@ -93,7 +93,8 @@ def restore_set_aside(job: RollupBlock) -> Steps[None]:
     for text in (yield from ask(query)):
         window = windows.get(from_ns(json.loads(text)["window_ns"]))
         if window is not None:
-            commits[window] = _add_record(kept[window], text)
+            seen = _add_record(kept[window], text)
+            commits[window] = seen_by_both(commits.get(window, seen), seen)
     for window, points in sorted(kept.items()):
         instant = Interval(window.start, window.start + MICROSECOND)
         everything = TargetValues(
