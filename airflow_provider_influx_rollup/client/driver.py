@@ -20,6 +20,7 @@ from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicat
 from airflow_provider_influx_rollup.flux.query import ArrowQuery, DigestQuery, RowsQuery
 from airflow_provider_influx_rollup.flux.write_points import FluxPoint, write_queries
 from airflow_provider_influx_rollup.step import Step
+from airflow_provider_influx_rollup.steps.current_window import working_on
 from airflow_provider_influx_rollup.steps.influx import (
     ApplyBucket,
     CheckWritable,
@@ -101,17 +102,19 @@ class _Run(Generic[Result]):
         self.result: Result
 
     def __iter__(self) -> Iterator[Step[Any]]:
-        try:
-            while True:
-                answer, error = self.answer, self._error
-                self.answer = self._error = None
-                step = self._steps.send(answer) if error is None else self._steps.throw(error)
-                self.windows.follow()
-                yield step
-        except StopIteration as end:
-            self.result = end.value
-        finally:
-            self.windows.end()
+        # a verb that nobody closed has left its window behind in this thread
+        with working_on(None):
+            try:
+                while True:
+                    answer, error = self.answer, self._error
+                    self.answer = self._error = None
+                    step = self._steps.send(answer) if error is None else self._steps.throw(error)
+                    self.windows.follow()
+                    yield step
+            except StopIteration as end:
+                self.result = end.value
+            finally:
+                self.windows.end()
 
     @contextmanager
     def answering(self) -> Iterator[None]:

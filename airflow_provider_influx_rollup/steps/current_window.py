@@ -21,10 +21,10 @@ def current_window() -> Interval | None:
 
 
 @contextmanager
-def working_on(window: Interval) -> Iterator[None]:
+def working_on(window: Interval | None) -> Iterator[None]:
     """In here a verb works on a window, or on neighbouring ones.
 
-    :param window: half-open
+    :param window: half-open; None for a verb that begins, and has come to no window
     """
     before = _window.get()
     _window.set(window)

@@ -7,7 +7,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -71,12 +70,8 @@ class Traces:
 def traces(mocker: MockerFixture) -> Iterator[Traces]:
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    tracer, is_own = provider.get_tracer("test"), ContextVar("is_own", default=False)
-    # threads that other tests have left behind tell nothing here
-    mocker.patch.object(tracing, "_tracer", side_effect=lambda: tracer if is_own.get() else None)
-    token = is_own.set(True)
+    mocker.patch.object(tracing, "_tracer", return_value=provider.get_tracer("test"))
     yield Traces(provider, exporter)
-    is_own.reset(token)
     provider.shutdown()
 
 

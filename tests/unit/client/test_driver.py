@@ -7,12 +7,15 @@ import multiprocessing
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
 
+from airflow_provider_influx_rollup.client import tracing
 from airflow_provider_influx_rollup.client.driver import ACTIONS, MAX_THREADS, adrive, drive
 from airflow_provider_influx_rollup.client.retry import call_with_retries
 from airflow_provider_influx_rollup.exceptions import InfluxUnavailable, QueryFailed
@@ -20,6 +23,7 @@ from airflow_provider_influx_rollup.flux.query import ArrowQuery, DigestQuery, R
 from airflow_provider_influx_rollup.flux.write_points import FluxPoint, write_queries
 from airflow_provider_influx_rollup.steps import influx as s
 from airflow_provider_influx_rollup.steps import store, table, tasks
+from airflow_provider_influx_rollup.steps.current_window import within
 from airflow_provider_influx_rollup.steps.step import Step, Steps
 from airflow_provider_influx_rollup.stores.actions import STORE_ACTIONS
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -361,3 +365,25 @@ def test_cancelled_steps_send_no_other_request_and_those_that_wait_never_begin()
     assert all(server.all_ended.acquire(timeout=10) for _ in range(MAX_THREADS))
     assert server.begun == MAX_THREADS
     assert server.errors == {"down", "the request was not sent: the task that it was for was cancelled"}
+
+
+def test_verb_that_nobody_closed_leaves_no_window_to_the_next_one(mocker: MockerFixture) -> None:
+    begun = mocker.patch.object(tracing, "_span", side_effect=lambda *_: nullcontext())
+
+    def step() -> Steps[None]:
+        yield s.FindBucket("b")
+
+    def verb() -> Steps[None]:
+        yield from step()
+        yield from within(DAY, step())
+        yield from step()
+
+    abandoned = within(Interval(NOW.replace(year=2025), NOW), step())
+    next(abandoned)
+    drive(verb(), Recorder(), lambda _: None)  # type: ignore[arg-type]
+    asyncio.run(adrive(verb(), Recorder(), lambda _: None))  # type: ignore[arg-type]
+    windows = [
+        attributes for name, attributes in (call.args for call in begun.mock_calls) if "window" in name
+    ]
+    assert [window["influx_rollup.window.start"] for window in windows] == ["2026-01-01T00:00:00Z"] * 2
+    abandoned.close()
