@@ -10,7 +10,8 @@ import sys
 import time
 from collections.abc import Iterator
 
-from tests.simulation.schedule import Scenario, from_json, play, play_seed, shrink
+from tests.simulation.actors import Scenario, from_json
+from tests.simulation.schedule import play, play_seed, shrink
 
 SEEDS_AT_ONCE = 50
 SECONDS_BETWEEN_WORDS = 30

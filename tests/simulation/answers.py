@@ -7,7 +7,7 @@ is a part of the promise. Queries of points are answered by frames that are made
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,10 +36,11 @@ from airflow_provider_influx_rollup.flux.source_schema import OF_EVERY_SOURCE, T
 from airflow_provider_influx_rollup.flux.source_size import FieldSizes, SourceSizes, WindowPoints
 from airflow_provider_influx_rollup.flux.target_read import TargetCounts, TargetTotals, TargetValues
 from airflow_provider_influx_rollup.windows.equal_runs import EqualRun
-from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.simulation.influx import SECOND, SimulatedInflux, nanoseconds
+from tests.simulation.archive_answers import ARCHIVE_ANSWERS
+from tests.simulation.influx import SECOND, SimulatedInflux
 from tests.simulation.ledger_rows import Row, ledger_rows
 from tests.simulation.lines import Tags, Unsigned, Value
+from tests.simulation.points import Point, points_of, span_of
 
 DTYPES: dict[type[Value], Any] = {
     float: np.float64,
@@ -48,7 +49,6 @@ DTYPES: dict[type[Value], Any] = {
     bool: np.bool_,
     str: object,
 }
-Point = tuple[Tags, str, int, Any]
 FUNCTIONS: dict[str, Callable[[Sequence[Any]], Any]] = {
     "count": len,
     "sum": sum,
@@ -74,27 +74,6 @@ def answer(influx: SimulatedInflux, query: Any) -> Any:
 
 
 # points
-
-
-def points_of(
-    influx: SimulatedInflux,
-    source: RollupSource,
-    start_ns: int,
-    stop_ns: int,
-    fields: Collection[str] | None = None,
-) -> Iterator[tuple[Tags, str, list[int], dict[int, Value]]]:
-    """Series with the times of their points in order, and all values by time."""
-    series = influx.bucket(source.bucket).measurements.get(source.measurement, {})
-    for (tags, name), values in sorted(series.items()):
-        if (fields is None or name in fields) and (not source.tags or _fits(tags, source.tags)):
-            times = sorted(time for time in values if start_ns <= time < stop_ns)
-            if times:
-                yield tags, name, times, values
-
-
-def _fits(tags: Tags, wanted: Mapping[str, Sequence[str]]) -> bool:
-    have = dict(tags)
-    return all(have.get(key, "") in values for key, values in wanted.items())
 
 
 def _flat(found: Iterable[tuple[Tags, str, list[int], dict[int, Value]]]) -> list[Point]:
@@ -133,10 +112,6 @@ def _frame(
     )
 
 
-def _span(interval: Interval) -> tuple[int, int]:
-    return nanoseconds(interval.start), nanoseconds(interval.stop)
-
-
 def aggregated(
     influx: SimulatedInflux,
     source: RollupSource,
@@ -153,7 +128,7 @@ def aggregated(
     if function not in FUNCTIONS:
         message = f"the function {function!r} of Flux is not simulated"
         raise NotSimulatedError(message)
-    for tags, _, times, values in points_of(influx, source, *_span(run.interval), (name,)):
+    for tags, _, times, values in points_of(influx, source, *span_of(run.interval), (name,)):
         windows: dict[int, list[int]] = {}
         for time in times:
             start = time - (time - run.offset_ns) % run.every_ns
@@ -173,7 +148,7 @@ def _field_types(influx: SimulatedInflux, query: FieldTypes) -> list[Frame]:
     found: list[Frame] = []
     for part in query.parts:
         firsts: dict[str, Point] = {}
-        for _, name, times, values in points_of(influx, query.source, *_span(part)):
+        for _, name, times, values in points_of(influx, query.source, *span_of(part)):
             if name not in firsts or times[0] < firsts[name][2]:
                 firsts[name] = ((), name, times[0], values[times[0]])
         found += frames(firsts.values())
@@ -182,7 +157,7 @@ def _field_types(influx: SimulatedInflux, query: FieldTypes) -> list[Frame]:
 
 def _field_totals(influx: SimulatedInflux, query: FieldTotals) -> dict[str, int]:
     totals: dict[str, int] = {}
-    span = _span(query.interval)
+    span = span_of(query.interval)
     for _, name, times, _ in points_of(influx, query.source, *span, query.fields):
         totals[name] = totals.get(name, 0) + len(times)
     return totals
@@ -203,7 +178,7 @@ def _window_counts(influx: SimulatedInflux, query: WindowCounts) -> list[Frame]:
 def _window_points(influx: SimulatedInflux, query: WindowPoints) -> list[tuple[str, datetime, int]]:
     counts: dict[tuple[str, int], int] = {}
     for run in query.runs:
-        for _, name, times, _ in points_of(influx, query.source, *_span(run.interval)):
+        for _, name, times, _ in points_of(influx, query.source, *span_of(run.interval)):
             for time in times:
                 key = name, time - (time - run.offset_ns) % run.every_ns
                 counts[key] = counts.get(key, 0) + 1
@@ -214,7 +189,7 @@ def _sizes(influx: SimulatedInflux, query: SourceSizes) -> FieldSizes:
     sizes = FieldSizes({}, {})
     for interval in query.intervals:
         series: dict[str, int] = {}
-        for _, name, times, _ in points_of(influx, query.source, *_span(interval)):
+        for _, name, times, _ in points_of(influx, query.source, *span_of(interval)):
             sizes.points[name] = sizes.points.get(name, 0) + len(times)
             series[name] = series.get(name, 0) + 1
         for name, count in series.items():
@@ -223,14 +198,14 @@ def _sizes(influx: SimulatedInflux, query: SourceSizes) -> FieldSizes:
 
 
 def _raw(influx: SimulatedInflux, query: RawPoints) -> list[Frame]:
-    return frames(_flat(points_of(influx, query.source, *_span(query.interval), list(query.fields))))
+    return frames(_flat(points_of(influx, query.source, *span_of(query.interval), list(query.fields))))
 
 
 def _tag_keys(influx: SimulatedInflux, query: TagKeys) -> list[str]:
     # from the index, which knows in which shard group a series has points, and no more than that
     shard = influx.bucket(query.source.bucket).shard_of
     length = influx.bucket(query.source.bucket).shard_group_seconds * SECOND
-    start, stop = _span(query.interval)
+    start, stop = span_of(query.interval)
     found = list(points_of(influx, query.source, shard(start) * length, (shard(stop - 1) + 1) * length))
     return sorted({*OF_EVERY_SOURCE, *(key for one in found for key, _ in one[0])})
 
@@ -285,7 +260,7 @@ def _partials(influx: SimulatedInflux, query: PartialAggregates) -> dict[str, li
 def _target_points(influx: SimulatedInflux, query: TargetValues | TargetTotals) -> list[Point]:
     source = RollupSource(query.bucket, query.measurement, query.tags)
     names = query.aggregate_names
-    found = _flat(points_of(influx, source, *_span(query.interval)))
+    found = _flat(points_of(influx, source, *span_of(query.interval)))
     if names is None:
         return found
     return [point for point in found if any(point[1].endswith(f"_{name}") for name in names)]
@@ -301,7 +276,7 @@ def _target_totals(influx: SimulatedInflux, query: TargetTotals) -> TargetCounts
         rows[name] = rows.get(name, 0) + 1
     source = RollupSource(query.bucket, query.measurement, query.tags)
     points: dict[str, int] = {}
-    for _, name, times, values in points_of(influx, source, *_span(query.interval), query.count_fields):
+    for _, name, times, values in points_of(influx, source, *span_of(query.interval), query.count_fields):
         points[name] = points.get(name, 0) + sum(int(values[time]) for time in times)
     return TargetCounts(rows, points)
 
@@ -324,7 +299,7 @@ def _stored(influx: SimulatedInflux, query: StoredColumn) -> str:
     return _digest(
         [
             (tags, time, values[time])
-            for tags, _, times, values in points_of(influx, source, *_span(interval), (query.column,))
+            for tags, _, times, values in points_of(influx, source, *span_of(interval), (query.column,))
             for time in times
         ]
         for interval in query.intervals
@@ -387,4 +362,5 @@ ANSWERS: dict[type[Any], Callable[[SimulatedInflux, Any], Any]] = {
     BucketsNow: _buckets,
     Together: lambda influx, query: tuple(answer(influx, part) for part in query.parts),
     **dict.fromkeys(LEDGER_QUERIES, _ledger),
+    **ARCHIVE_ANSWERS,
 }

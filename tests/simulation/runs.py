@@ -7,10 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from airflow_provider_influx_rollup.exceptions import InfluxRollupError, InfluxUnavailable
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError, InfluxUnavailable, StoreUnavailable
 from airflow_provider_influx_rollup.flux.chains import PartialAggregates, RollupChains
 from airflow_provider_influx_rollup.flux.query import Together
 from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Report, Sleep, Write
+from airflow_provider_influx_rollup.steps.store import (
+    CompareParts,
+    FingerprintSource,
+    PutNew,
+    PutOver,
+    RemoveFiles,
+    WritePoints,
+)
+from tests.simulation.archive_invariants import require_erased, require_kept
+from tests.simulation.store import STORE_ACTIONS
 from tests.simulation.world import World
 
 #: what may become of a step: nothing is done; it is done, and the answer is an error; it is done twice
@@ -71,11 +81,14 @@ class Run:
     """One run.
 
     :param make: its steps; called when it begins
+    :param verb: which may delete points
+    :param last_look: how long the history was when it last looked at all points of the source
     :param end: how it ended: "" while it has not, "ok", "died", or its error
     """
 
-    def __init__(self, world: World, name: str, make: Callable[[], Any]) -> None:
-        self.world, self.name, self.make = world, name, make
+    def __init__(self, world: World, name: str, make: Callable[[], Any], verb: str = "") -> None:
+        self.world, self.name, self.make, self.verb = world, name, make, verb
+        self.last_look = 0
         self.end = ""
         self.error: InfluxRollupError | None = None
         self.pending: Any = None
@@ -126,6 +139,9 @@ class Run:
         """Never act another step out."""
         if self._steps is not None:
             self._steps.close()
+            waiting = self.pending.steps if isinstance(self.pending, Gather) else (self.pending,)
+            for step in waiting:
+                self.world.store.half(step)
         self.end = "died"
 
     def _act_part(self, number: int, step: Any, fate: str) -> tuple[str, bool, Any, Exception | None]:
@@ -153,16 +169,24 @@ class Run:
             step.do(self.world)
             return None, None
         if fate == FAILS:
-            return None, unavailable()
+            return None, unavailable(step)
         try:
-            answer = self.world.influx.act(step)
-            if fate == TWICE and isinstance(step, Write | Delete):
-                answer = self.world.influx.act(step)
+            answer = self.world.act(step)
+            if fate == TWICE:
+                answer = again(self.world, step, answer)
         except InfluxRollupError as error:
             return None, error
+        self._look_at(step)
+        return (None, unavailable(step)) if fate == LOST else (answer, None)
+
+    def _look_at(self, step: Any) -> None:
+        """What must be true after a step."""
         if isinstance(step, Write) and step.bucket == "ledger":
             self.world.look_at_ledger(self.version)
-        return (None, unavailable()) if fate == LOST else (answer, None)
+        elif isinstance(step, FingerprintSource | CompareParts):
+            self.last_look = len(self.world.history) - 1
+        elif isinstance(step, Delete | RemoveFiles | PutOver):
+            require_kept(self.world, self.verb, self.last_look)
 
     def _answer(self, answer: Any, error: Exception | None) -> None:
         self._go_on(lambda: self._steps.throw(error) if error is not None else self._steps.send(answer))
@@ -174,6 +198,8 @@ class Run:
                 self.pending = self._steps.send([])
         except StopIteration as ended:
             self.end, self.result = "ok", ended.value
+            if self.verb == "erase":
+                require_erased(self.world, self.version)
             return
         except InfluxRollupError as error:
             self.end, self.error = f"{type(error).__name__}: {error.what[:160]}", error
@@ -182,10 +208,23 @@ class Run:
             self._answers, self._open, self._failed = {}, list(range(len(self.pending.steps))), None
 
 
-def unavailable() -> InfluxUnavailable:
-    """What the client says when it has tried long enough."""
+def unavailable(step: Any) -> InfluxUnavailable | StoreUnavailable:
+    """What the client or the store says when it has tried long enough."""
+    if type(step) in STORE_ACTIONS:
+        what = "no answer from the simulated store"
+        return StoreUnavailable(what)
     what = "no answer from the simulated server"
     return InfluxUnavailable(what)
+
+
+def again(world: World, step: Any, answer: Any) -> Any:
+    """The answer to a step that is done a second time, as the first answer was lost on its way."""
+    if isinstance(step, PutNew):
+        # as a store tells its own file from that of another
+        return answer or (bool(step.data) and world.store.files[step.path] == step.data)
+    return (
+        world.act(step) if isinstance(step, Write | Delete | PutOver | RemoveFiles | WritePoints) else answer
+    )
 
 
 def told(step: Any, fate: str) -> str:

@@ -7,223 +7,19 @@ its death and its next try, ``+960`` a clock that goes on by 960 seconds.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from random import Random
-from typing import Any
 
-from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
-from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
-from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
-from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.steps.influx import Gather
-from airflow_provider_influx_rollup.windows.interval import Interval
+from tests.simulation.actors import Scenario, make_run
 from tests.simulation.influx import nanoseconds
 from tests.simulation.invariants import require_rest, require_untorn
-from tests.simulation.runs import Act, Run
-from tests.simulation.world import HOUR_NS, SPAN, VARIANTS, World
+from tests.simulation.seeds import beginning_of, scenario_of
 
 MOVE = re.compile(r"(\d+)(?:\.(\d+))?([fldxr]?)|\+(\d+)")
 HUNG_SECONDS = 16 * 60
-BEGINNINGS = 12
-Change = tuple[str, str, int, float]
-
-
-@dataclass(frozen=True)
-class Actor:
-    """A run of a scenario.
-
-    :param first: its first window, and ``last`` its last one
-    :param changes: of a writer: ``put`` or ``remove``, device, nanoseconds after the first window's start, value
-    """
-
-    verb: str
-    pipeline: str = ""
-    first: int = 0
-    last: int = 0
-    run_id: str = ""
-    skew_seconds: int = 0
-    is_older: bool = False
-    changes: tuple[Change, ...] = ()
-
-    def text(self) -> str:
-        if self.verb == "write":
-            return "write " + "; ".join(
-                f"{kind} {device} {at} {value}" for kind, device, at, value in self.changes
-            )
-        older = " as of its older spec" if self.is_older else ""
-        skew = f", clock {self.skew_seconds:+} s" if self.skew_seconds else ""
-        return f"{self.verb} {self.pipeline}[{self.first}-{self.last}]{older} ({self.run_id}{skew})"
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """What runs at once.
-
-    :param beginning: number of the world that it begins with
-    """
-
-    variant: str
-    beginning: int
-    actors: tuple[Actor, ...]
-
-    @property
-    def only_adds(self) -> bool:
-        """Whether counts alone show each change of the source."""
-        return all(kind == "new" for actor in self.actors for kind, *_ in actor.changes)
-
-    def as_json(self, moves: Sequence[str]) -> str:
-        return json.dumps(
-            {
-                "variant": self.variant,
-                "beginning": self.beginning,
-                "actors": [
-                    {key: value for key, value in vars(actor).items() if value not in ("", 0, (), False)}
-                    for actor in self.actors
-                ],
-                "moves": " ".join(moves),
-            }
-        )
-
-
-def from_json(text: str) -> tuple[Scenario, list[str]]:
-    """Undo ``Scenario.as_json``."""
-    values = json.loads(text)
-    actors = tuple(
-        Actor(**{**one, "changes": tuple((k, d, int(a), float(v)) for k, d, a, v in one.get("changes", ()))})
-        for one in values["actors"]
-    )
-    return Scenario(values["variant"], values["beginning"], actors), values["moves"].split()
-
-
-# what a seed makes
-
-
-def scenario_of(random: Random) -> Scenario:
-    variant = random.choice(list(VARIANTS))
-    beginning = random.randrange(BEGINNINGS)
-    only_adds = random.random() < 0.6
-    actors = [_verb(random, variant, number) for number in range(random.choice((2, 2, 2, 3, 4)))]
-    if random.random() < 0.3:
-        # the same run twice: Airflow takes the first one for dead
-        actors.append(replace(random.choice(actors), skew_seconds=random.choice((0, 2))))
-    actors += [_writer(random, only_adds=only_adds) for _ in range(random.choice((0, 1, 1, 2)))]
-    random.shuffle(actors)
-    return Scenario(variant, beginning, tuple(actors))
-
-
-def _verb(random: Random, variant: str, number: int) -> Actor:
-    pipeline = random.choice(VARIANTS[variant])
-    count = len(pipeline.windows)
-    first = random.randrange(count)
-    last = first if random.random() < 0.6 else random.randrange(first, count)
-    return Actor(
-        verb=random.choice(("roll up", "roll up", "reconcile", "heal")),
-        pipeline=pipeline.name,
-        first=first,
-        last=last,
-        run_id=f"run {number}",
-        skew_seconds=random.choice((0, 0, 0, -3, 5)),
-        is_older=bool(pipeline.older) and random.random() < 0.3,
-    )
-
-
-def _writer(random: Random, *, only_adds: bool) -> Actor:
-    changes: list[Change] = []
-    for _ in range(random.randint(1, 3)):
-        kind = "new" if only_adds else random.choice(("new", "over", "remove"))
-        at = random.randrange(3) * HOUR_NS + random.choice((0, HOUR_NS // 2, HOUR_NS - 10_000))
-        # a new point has a time of its own
-        at += 1_000 + random.randrange(1_000) if kind == "new" else 0
-        changes.append((kind, random.choice("abcd"), at, random.randrange(400) * 0.25))
-    return Actor("write", changes=tuple(changes))
-
-
-# what happens
-
-
-@lru_cache(maxsize=1024)
-def beginning_of(variant: str, number: int) -> World:
-    """A world with some points, some of which were rolled up, and some changed since. To be copied."""
-    random = Random(number)
-    world = World(variant)
-    for hour in range(3):
-        for device in random.sample("abcd", random.randint(1, 4)):
-            for at in random.sample((0, HOUR_NS // 2, HOUR_NS - 10_000), random.randint(1, 2)):
-                time = nanoseconds(SPAN.start) + hour * HOUR_NS + at
-                world.put(device, time, random.randrange(400) * 0.25)
-    # nobody has looked at it before
-    world.history = world.history[-1:]
-    if number % 4:
-        world.write_by_hand()
-    for pipeline in world.pipelines if number % 3 else ():
-        is_older = bool(pipeline.older) and random.random() < 0.7
-        run = Run(
-            world, "before", _roll_up(world, pipeline.name, SPAN, RunInfo(run_id="before"), is_older=is_older)
-        )
-        run.finish()
-        assert run.end == "ok", run.end
-    for _ in range(random.randint(0, 2)):
-        hour, device = random.randrange(3), random.choice("abcd")
-        start = nanoseconds(SPAN.start) + hour * HOUR_NS
-        if random.random() < 0.5:
-            world.put(device, start + 77_000, 1.25)
-        else:
-            world.remove(device, start, start + HOUR_NS)
-    assert not world.problems, world.problems
-    return world
-
-
-def _roll_up(
-    world: World,
-    name: str,
-    span: Interval,
-    info: RunInfo,
-    skew: timedelta = timedelta(0),
-    options: RollupOptions | None = None,
-    *,
-    is_older: bool = False,
-) -> Callable[[], Any]:
-    spec = world.pipeline(name).spec(is_older=is_older)
-    clock = world.clock_of(skew)
-    return lambda: roll_up(spec, span, info, clock, options=options or RollupOptions())
-
-
-def make_run(world: World, actor: Actor, number: int, try_number: int = 1) -> Run:
-    """A run of an actor that has not begun."""
-    name = f"{number}: {actor.text()}"
-    if actor.verb == "write":
-        return Run(world, name, lambda: _changes(actor.changes))
-    windows = world.pipeline(actor.pipeline).windows
-    span = Interval(windows[actor.first].start, windows[actor.last].stop)
-    info = RunInfo(dag_id="dag", task_id=actor.pipeline, run_id=actor.run_id, try_number=try_number)
-    skew = timedelta(seconds=actor.skew_seconds)
-    spec, clock = world.pipeline(actor.pipeline).spec(is_older=actor.is_older), world.clock_of(skew)
-    if actor.verb == "reconcile":
-        return Run(world, name, lambda: reconcile(spec, span, info, clock))
-    options = RollupOptions(heal="3h") if actor.verb == "heal" else RollupOptions()
-    make = _roll_up(world, actor.pipeline, span, info, skew, options, is_older=actor.is_older)
-    return Run(world, name, make)
-
-
-def _changes(changes: Sequence[Change]) -> Iterator[Act]:
-    for kind, device, at, value in changes:
-        time = nanoseconds(SPAN.start) + at
-        if kind == "remove":
-            hour = time - (time - nanoseconds(SPAN.start)) % HOUR_NS
-            yield Act(
-                f"points of {device} go in hour {at // HOUR_NS}",
-                lambda world, d=device, h=hour: world.remove(d, h, h + HOUR_NS),
-            )
-        else:
-            yield Act(
-                f"point of {device} in hour {at // HOUR_NS}: {value}",
-                lambda world, d=device, t=time, v=value: world.put(d, t, v),
-            )
 
 
 class Play:
@@ -322,8 +118,9 @@ def play_seed(seed: int) -> tuple[Scenario, list[str], list[str]]:
         fate = random.choice("ffldxr") if random.random() < chance else ""
         moves.append(f"{number}{f'.{part}' if part else ''}{fate}")
         played.do(moves[-1])
-        if random.random() < chance / 4:
-            moves.append(f"+{random.choice((1, 60, HUNG_SECONDS))}")
+        # a purge waits until an archive has been right for some time
+        if random.random() < (0.02 if scenario.variant == "archived" else chance / 4):
+            moves.append(f"+{random.choice((1, 60, 60, HUNG_SECONDS))}")
             played.do(moves[-1])
     return scenario, moves, played.rest()
 

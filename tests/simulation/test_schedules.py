@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_influx_rollup.exceptions import InfluxUnavailable
-from tests.simulation.schedule import Actor, Scenario, from_json, play, play_seed, shrink
+from tests.simulation.actors import Actor, Scenario, from_json
+from tests.simulation.schedule import Play, play, play_seed, shrink
+from tests.simulation.store import HALF
 from tests.simulation.world import World
 
 SEEDS = 20
@@ -45,6 +47,28 @@ def test_failure_is_found_and_shrunk_when_claims_are_not_looked_at(monkeypatch: 
     assert play(small, fewer, log) != []
     assert len(fewer) <= len(moves)
     assert "all is at rest" in log or "begins" in log[0]
+
+
+def test_point_that_a_purge_takes_too_early_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "airflow_provider_influx_rollup.lifecycle.purge.proof._require_archived", lambda _: None
+    )
+    writer = Actor("write", changes=(("new", "a", 1_500, 1.0),))
+    runs = [Actor(verb, "hourly", 0, 0, run_id=verb) for verb in ("roll up", "purge")]
+    problems = play(Scenario("archived", 7, (writer, *runs)), ["0"] * 2 + ["1"] * 100)
+    assert any("purge lost a,x@" in problem for problem in problems), problems
+
+
+def test_file_that_a_dead_run_has_left_is_not_taken_for_an_archive() -> None:
+    scenario = Scenario("archived", 5, (Actor("archive", "hourly", 0, 2, run_id="run 1"),))
+    played = Play(scenario)
+    while "WriteParts" not in str(played.runs[0].pending):
+        played.do("0")
+    played.do("0x")
+    halves = [path for path, data in played.world.store.files.items() if data == HALF]
+    assert halves
+    assert played.rest() == []
+    assert not set(halves) & set(played.world.store.files)
 
 
 def test_run_fails_as_with_a_client_when_the_server_does_not_answer() -> None:

@@ -12,6 +12,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.simulation.influx import SimulatedInflux, nanoseconds
 from tests.simulation.lines import Line, Tags
 from tests.simulation.plain_rows import Rows, rows_of
+from tests.simulation.store import STORE_ACTIONS, SimulatedStore
 
 START = datetime(2025, 3, 8, tzinfo=UTC)
 NOW = datetime(2025, 3, 9, tzinfo=UTC)
@@ -30,6 +31,8 @@ TAGS: dict[str, Tags] = {
     "d": (("device", "a"),),
 }
 BY_HAND = ("note", "by hand")
+#: what series have that are erased
+ERASED = (("device", "b"),)
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ VARIANTS: dict[str, tuple[Pipeline, ...]] = {
     "raw": (Pipeline("hourly", ("median", "mean")),),
     "grouped": (Pipeline("hourly", ("sum", "last"), group_by=("site",)),),
     "respecified": (Pipeline("hourly", ("count", "max"), older=("count", "sum", "min")),),
+    "archived": (Pipeline("hourly", ("count", "sum", "max")),),
 }
 
 
@@ -92,6 +96,9 @@ class World:
     :param generations: the largest that the ledger has had, by pipeline and start of a window
     :param claims: by id, how long the history was when the run that has it began
     :param problems: what must not have happened and has
+    :param store: the archive
+    :param came: how long the history was when a value came, by tags and time
+    :param erasure_began: how long the history was when an erasure began; None when none has
     """
 
     variant: str
@@ -103,6 +110,9 @@ class World:
     claims: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     has_values_by_hand: bool = False
+    store: SimulatedStore = field(default_factory=SimulatedStore)
+    came: dict[tuple[Tags, int], int] = field(default_factory=dict)
+    erasure_began: int | None = None
 
     def __post_init__(self) -> None:
         self.influx = SimulatedInflux(self.now)
@@ -116,6 +126,7 @@ class World:
         other.clock, other.has_values_by_hand = self.clock, self.has_values_by_hand
         other.source, other.history = dict(self.source), list(self.history)
         other.generations, other.claims = dict(self.generations), dict(self.claims)
+        other.store, other.came, other.erasure_began = self.store.copy(), dict(self.came), self.erasure_began
         return other
 
     @property
@@ -137,6 +148,12 @@ class World:
     def sleep(self, seconds: float) -> None:
         self.clock += timedelta(seconds=seconds)
 
+    def act(self, step: Any) -> Any:
+        """Act a step out, on the server or in the store."""
+        if type(step) in STORE_ACTIONS:
+            return self.store.act(self.influx, step)
+        return self.influx.act(step)
+
     # the source
 
     def put(self, device: str, time_ns: int, value: float) -> None:
@@ -145,6 +162,7 @@ class World:
         self.influx.write("raw", [Line("m", tags, (("temp", value),), time_ns)])
         self.source[tags, time_ns] = value
         self.history.append(dict(self.source))
+        self.came[tags, time_ns] = len(self.history) - 1
 
     def remove(self, device: str, start_ns: int, stop_ns: int) -> None:
         """The points of a device go, with those of all that have its tags."""
@@ -154,6 +172,19 @@ class World:
         for key in gone:
             del self.source[key]
         self.history.append(dict(self.source))
+
+    def forget(self, keys: Iterable[tuple[Tags, int]]) -> None:
+        """Points are gone for good, and rightly so."""
+        for key in keys:
+            self.source.pop(key, None)
+        self.history.append(dict(self.source))
+
+    def erasure_begins(self) -> None:
+        self.erasure_began = len(self.history) - 1
+
+    def is_erased(self, tags: Tags) -> bool:
+        """Whether an erasure of a series has begun."""
+        return self.erasure_began is not None and set(ERASED) <= set(tags)
 
     def write_by_hand(self) -> None:
         """Values of a person beside those of the pipelines, of the same series and times."""

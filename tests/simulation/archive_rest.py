@@ -1,0 +1,76 @@
+"""What must be true of an archive when all runs have ended: nothing is lost, or erased in part."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow_provider_influx_rollup.lifecycle.archive.verify import verify_archive
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from tests.simulation.archive_invariants import (
+    in_archive,
+    in_bucket,
+    require_certificates,
+    require_kept,
+    shown,
+)
+from tests.simulation.archive_runs import ARCHIVE, archive_run
+from tests.simulation.runs import Run
+from tests.simulation.world import ERASED, WINDOWS, World
+
+QUIET = timedelta(hours=1)
+
+
+def archive_at_rest(world: World) -> list[str]:
+    """An erasure that died is ended, all is archived and restored: nothing is lost or erased in part."""
+    if world.erasure_began is not None:
+        for _ in range(3):
+            problems = _quiet(world, "erase")
+            if not problems:
+                break
+            world.clock += QUIET
+        if problems:
+            return problems
+        left = [key for key in world.source if set(ERASED) <= set(key[0])]
+        if left:
+            return [f"there is still {left}"]
+        world.erasure_began = None
+    problems = _quiet(world, "archive")
+    require_kept(world)
+    problems += world.problems or _restored(world)
+    checked = Run(world, "verify", lambda: verify_archive(ARCHIVE.folder))
+    checked.finish()
+    problems += [
+        f"{one.window}, generation {one.generation}: {one.problem}" for one in checked.result if one.problem
+    ]
+    return problems + require_certificates(world)
+
+
+def purged_at_rest(world: World) -> list[str]:
+    """All is purged, the rows stay as they are, and all comes back."""
+    stored = world.stored(world.pipelines[0])
+    world.clock += QUIET
+    problems = _quiet(world, "purge")
+    if not problems and in_bucket(world):
+        problems.append(f"purged, and in the bucket: {in_bucket(world)}")
+    if in_archive(world) != world.source:
+        problems.append(f"purged, and the archive has {in_archive(world)}, not {world.source}")
+    if stored != world.stored(world.pipelines[0]):
+        problems.append("a purge has changed the rows")
+    return problems or _restored(world) or require_certificates(world)
+
+
+def _restored(world: World) -> list[str]:
+    problems = _quiet(world, "restore")
+    there = in_bucket(world)
+    if not problems and there != world.source:
+        lacking = [key for key in world.source if there.get(key) != world.source[key]]
+        problems.append(f"restored, and not there: {shown(lacking)}, or more than there was")
+    return problems
+
+
+def _quiet(world: World, verb: str) -> list[str]:
+    """A run of a verb over all windows, while nobody else is at work."""
+    info = RunInfo(dag_id="dag", task_id=verb, run_id=f"quiet {world.clock}")
+    run = Run(world, verb, archive_run(world, verb, WINDOWS, info, world.now), verb=verb)
+    run.finish()
+    return [] if run.end == "ok" else [f"a quiet run of {verb} fails: {run.end}"]

@@ -1,0 +1,62 @@
+"""Runs of the verbs that keep files, as a world has them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any
+
+from airflow_provider_influx_rollup.archive import erasure
+from airflow_provider_influx_rollup.lifecycle.archive.archive import archive
+from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
+from airflow_provider_influx_rollup.lifecycle.erase.erase import EraseRun, erase
+from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
+from airflow_provider_influx_rollup.lifecycle.purge.purge import purge
+from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec
+from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
+from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.windows.interval import Interval
+from tests.simulation.world import ERASED, World
+
+ARCHIVE_VERBS = ("archive", "purge", "restore", "erase")
+ARCHIVE = ArchiveSpec(org="org", bucket="raw", measurement="m", shown_path="/archive", ledger_bucket="ledger")
+PURGE = PurgeSpec(archive=ARCHIVE, require_pipelines=("hourly",), min_age="1h", quiet_for="10s")
+RESTORE = RestoreSpec(
+    org="org",
+    source_bucket="raw",
+    measurement="m",
+    target_bucket="raw",
+    target_org="org",
+    shown_path="/archive",
+    ledger_bucket="ledger",
+    allow_missing=True,
+)
+ERASE = EraseSpec(archive=ARCHIVE, tags=dict(ERASED), require_archive=False)
+Clock = Callable[[], datetime]
+# slow on purpose, and here always of the same tags
+vars(erasure)["hashlib"] = SimpleNamespace(scrypt=lru_cache(maxsize=8)(hashlib.scrypt))
+
+
+def archive_run(
+    world: World, verb: str, windows: Sequence[Interval], info: RunInfo, clock: Clock
+) -> Callable[[], Any]:
+    """What makes the steps of a run.
+
+    :param windows: neighbours; an erasure is of all time
+    """
+    if verb == "archive":
+        return lambda: archive(ARCHIVE, windows, info, clock, {})
+    if verb == "purge":
+        return lambda: purge(PURGE, windows, info, clock)
+    if verb == "restore":
+        return lambda: restore(RESTORE, Interval.spanning(windows), info, clock)
+
+    def erased() -> Any:
+        world.erasure_begins()
+        return erase(ERASE, EraseRun(info=info, now=clock, versions={}, salt=b"0123456789abcdef"))
+
+    return erased

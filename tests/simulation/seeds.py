@@ -1,0 +1,116 @@
+"""What a seed makes: a world with some points, and who works in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from random import Random
+
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from tests.simulation.actors import Actor, Change, Scenario, rolled_up
+from tests.simulation.archive_runs import ARCHIVE_VERBS, archive_run
+from tests.simulation.influx import nanoseconds
+from tests.simulation.runs import Run
+from tests.simulation.world import HOUR_NS, SPAN, VARIANTS, WINDOWS, World
+
+BEGINNINGS = 12
+VERBS = ("roll up", "roll up", "reconcile", "heal")
+
+
+def scenario_of(random: Random) -> Scenario:
+    variant = random.choice(list(VARIANTS))
+    beginning = random.randrange(BEGINNINGS)
+    is_archived = variant == "archived"
+    # who deletes points of a purged window by hand leaves it to the archive to bring them back
+    only_adds = random.random() < 0.6 or is_archived
+    actors = [_verb(random, variant, number) for number in range(random.choice((2, 2, 2, 3, 4)))]
+    if random.random() < 0.3:
+        # the same run twice: Airflow takes the first one for dead
+        actors.append(replace(random.choice(actors), skew_seconds=random.choice((0, 2))))
+    actors += [
+        _writer(random, only_adds=only_adds)
+        for _ in range(random.choice((0, 0, 1) if is_archived else (0, 1, 1, 2)))
+    ]
+    random.shuffle(actors)
+    return Scenario(variant, beginning, tuple(actors))
+
+
+def _verb(random: Random, variant: str, number: int) -> Actor:
+    pipeline = random.choice(VARIANTS[variant])
+    count = len(pipeline.windows)
+    first = random.randrange(count)
+    last = first if random.random() < 0.6 else random.randrange(first, count)
+    return Actor(
+        verb=random.choice(VERBS + ARCHIVE_VERBS * 2 if variant == "archived" else VERBS),
+        pipeline=pipeline.name,
+        first=first,
+        last=last,
+        run_id=f"run {number}",
+        skew_seconds=random.choice((0, 0, 0, -3, 5)),
+        is_older=bool(pipeline.older) and random.random() < 0.3,
+    )
+
+
+def _writer(random: Random, *, only_adds: bool) -> Actor:
+    changes: list[Change] = []
+    for _ in range(random.randint(1, 3)):
+        kind = "new" if only_adds else random.choice(("new", "over", "remove"))
+        at = random.randrange(3) * HOUR_NS + random.choice((0, HOUR_NS // 2, HOUR_NS - 10_000))
+        # a new point has a time of its own
+        at += 1_000 + random.randrange(1_000) if kind == "new" else 0
+        changes.append((kind, random.choice("abcd"), at, random.randrange(400) * 0.25))
+    return Actor("write", changes=tuple(changes))
+
+
+@lru_cache(maxsize=1024)
+def beginning_of(variant: str, number: int) -> World:
+    """A world with some points, some of which were rolled up, and some changed since. To be copied."""
+    random = Random(number)
+    world = World(variant)
+    for hour in range(3):
+        for device in random.sample("abcd", random.randint(1, 4)):
+            for at in random.sample((0, HOUR_NS // 2, HOUR_NS - 10_000), random.randint(1, 2)):
+                time = nanoseconds(SPAN.start) + hour * HOUR_NS + at
+                world.put(device, time, random.randrange(400) * 0.25)
+    # nobody has looked at it before
+    world.history = world.history[-1:]
+    world.came = dict.fromkeys(world.source, 0)
+    if number % 4:
+        world.write_by_hand()
+    for pipeline in world.pipelines if number % 3 else ():
+        is_older = bool(pipeline.older) and random.random() < 0.7
+        run = Run(
+            world,
+            "before",
+            rolled_up(world, pipeline.name, SPAN, RunInfo(run_id="before"), is_older=is_older),
+        )
+        run.finish()
+        assert run.end == "ok", run.end
+    if variant == "archived":
+        _archive_some(world, random)
+    _change_some(world, random)
+    assert not world.problems, world.problems
+    return world
+
+
+def _change_some(world: World, random: Random) -> None:
+    """Some points come late, or go, as far as nothing is purged."""
+    is_archived = world.variant == "archived"
+    for _ in range(random.choice((0, 0, 1)) if is_archived else random.randint(0, 2)):
+        hour, device = random.randrange(3), random.choice("abcd")
+        start = nanoseconds(SPAN.start) + hour * HOUR_NS
+        if random.random() < 0.5 or is_archived:
+            world.put(device, start + 77_000, 1.25)
+        else:
+            world.remove(device, start, start + HOUR_NS)
+
+
+def _archive_some(world: World, random: Random) -> None:
+    """Some windows were archived, and some of these purged."""
+    info = RunInfo(run_id="before")
+    for verb, chance in (("archive", 0.8), ("purge", 0.4)):
+        for window in WINDOWS:
+            if random.random() < chance:
+                # refused where it was not archived, or not rolled up
+                Run(world, "before", archive_run(world, verb, [window], info, world.now), verb=verb).finish()
+        world.sleep(3600)
