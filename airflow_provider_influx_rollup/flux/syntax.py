@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Node = Mapping[str, Any]
@@ -36,6 +36,7 @@ class Stage:
     :param scope: what the names in the arguments mean
     :param line: line number in the script, from 1; 0 when unknown
     :param call: the call itself
+    :param caller: the call that stands in the pipeline: another one when a function of the script makes this call
     """
 
     function: str
@@ -43,6 +44,7 @@ class Stage:
     scope: Scope = field(repr=False)
     line: int
     call: Node = field(repr=False)
+    caller: Node = field(repr=False)
 
     @property
     def short_name(self) -> str:
@@ -149,6 +151,7 @@ def stage_of(call: Node, scope: Scope) -> Stage:
         scope=scope,
         line=line,
         call=call,
+        caller=call,
     )
 
 
@@ -250,7 +253,8 @@ def _call_stages(call: Node, scope: Scope, depth: int) -> list[Stage]:
         inside = inside.with_arguments(_block_variables(function["body"]))
     # the piped-in parameter must not be looked up outside: its stages are already there
     inside = Scope({k: v for k, v in inside.variables.items() if k not in piped}, inside.imports)
-    return stages(body, inside, depth + 1) if body is not None else []
+    found = stages(body, inside, depth + 1) if body is not None else []
+    return [replace(stage, caller=call) for stage in found]
 
 
 def _block_variables(block: Node) -> dict[str, Node]:

@@ -36,7 +36,9 @@ class Cursor:
         return self.kind_at(ahead) == "name" and bool(self._tokens[self._at + ahead].value == word)
 
     def begins_function(self) -> bool:
-        """Whether the parenthesis that comes next ends before an arrow."""
+        """Whether the parenthesis that comes next ends before an arrow, or holds a piped parameter, as only functions have."""
+        if self.kind_at(1) == "name" and self.kind_at(2) == "=" and self.kind_at(3) == "<-":
+            return True
         depth, at = 0, self._at
         while self._tokens[at].kind != "end":
             depth += {"(": 1, ")": -1}.get(self._tokens[at].kind, 0)

@@ -6,7 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.flux.plan import QueryPlan, step_kind
-from airflow_provider_influx_rollup.flux.syntax import Node, Stage, resolved, unwrapped, walk
+from airflow_provider_influx_rollup.flux.syntax import (
+    Node,
+    Scope,
+    Stage,
+    function_path,
+    resolved,
+    unwrapped,
+    walk,
+)
 from airflow_provider_influx_rollup.lint.filters import column_of, conjuncts, leading_filters, predicate
 from airflow_provider_influx_rollup.lint.finding import Finding, start_of
 from airflow_provider_influx_rollup.lint.rules import (
@@ -172,7 +180,7 @@ def _filters_by_names(stage: Stage) -> bool:
 def _weak_parts(stage: Stage) -> Iterator[Finding]:
     condition = predicate(stage)
     for part in conjuncts(condition) if condition is not None else ():
-        call = next((one for one in walk(part) if _calls(one, "contains")), None)
+        call = next((one for one in walk(part) if _is_contains(one, stage.scope)), None)
         if call is not None:
             message = (
                 "contains() in a filter is not pushed down: all points are read, and compared one by one"
@@ -216,5 +224,5 @@ def _is_empty(node: Node) -> bool:
     return bool(node["type"] == "StringLiteral" and node["value"] == "")
 
 
-def _calls(node: Node, name: str) -> bool:
-    return bool(node["type"] == "CallExpression" and node["callee"].get("name") == name)
+def _is_contains(node: Node, scope: Scope) -> bool:
+    return bool(node["type"] == "CallExpression" and function_path(node["callee"], scope) == "contains")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from airflow_provider_influx_rollup.flux.reach import reach_of
@@ -10,6 +11,7 @@ from airflow_provider_influx_rollup.flux.syntax import (
     Node,
     Scope,
     Stage,
+    arguments_of,
     function_path,
     resolved,
     string_value,
@@ -20,6 +22,7 @@ from airflow_provider_influx_rollup.lint.finding import Finding
 from airflow_provider_influx_rollup.lint.rules import (
     FIXED_RANGE,
     NO_RANGE,
+    UNBOUNDED_RANGE,
     WALL_CLOCK_RANGE,
     WINDOW_ALIGNMENT,
 )
@@ -35,6 +38,7 @@ _NO_RANGES = frozenset(
     set skew sort spread stateCount stateDuration stddev sum tail timeShift to toBool toFloat toInt toString toTime toUInt top
     truncateTimeColumn unique window yield influxdata/influxdb.to influxdata/influxdb.wideTo""".split()  # noqa: SIM905
 )
+_MONTHS_OF_ALL_TIME = 12 * 20
 _DAY_NS = 86_400 * 10**9
 # a week begins where the DAG says
 _WEEK_NS = 7 * _DAY_NS
@@ -46,9 +50,33 @@ def unbounded(script: Script) -> Iterator[Finding]:
         if all(stage.function in _NO_RANGES for stage in chain[1:]):
             bucket = string_value(chain[0].arguments.get("bucket"), chain[0].scope)
             what = f"the bucket {bucket!r} is read" if bucket else "a bucket is read"
-            yield NO_RANGE.found(
-                chain[0].call, f"{what} without range()", f"add |> {_WINDOW_RANGE} after from()"
-            )
+            head = _head(chain, script)
+            yield NO_RANGE.found(head, f"{what} without range()", f"add |> {_WINDOW_RANGE} after from()")
+
+
+def _head(chain: Chain, script: Script) -> Node:
+    """Where a pipeline begins: its read, or the call of the function that another pipeline gives a range."""
+    read = chain[0].call
+    is_bounded_elsewhere = any(other[0].call is read and _is_bounded(other) for other in script.reads)
+    return chain[0].caller if is_bounded_elsewhere else read
+
+
+def _is_bounded(chain: Chain) -> bool:
+    return any(stage.function in _RANGES for stage in chain)
+
+
+def all_time(script: Script) -> Iterator[Finding]:
+    """Reads from the beginning of time, by a script that only reads; what runs for windows has rules of its own."""
+    if script.runs_for_windows:
+        return
+    for chain in script.reads:
+        # the storage engine finds these without reading the rest
+        if any(stage.function in ("first", "last", "limit") for stage in chain):
+            continue
+        for stage in chain:
+            if stage.function in _RANGES and _is_long_ago(stage.arguments.get("start"), stage.scope):
+                message = f"{stage.short_name}() reads all that the bucket ever held"
+                yield UNBOUNDED_RANGE.found(stage.call, message, f"write {_WINDOW_RANGE}, or a later start")
 
 
 def not_the_window(script: Script) -> Iterator[Finding]:
@@ -63,6 +91,13 @@ def not_the_window(script: Script) -> Iterator[Finding]:
         if "fixed" in reaches:
             message = f"{stage.short_name}() reads a fixed time, the same in each run"
             yield FIXED_RANGE.found(stage.call, message, f"write {_WINDOW_RANGE}")
+        elif any(_reads_the_clock(one, stage.scope) for one in (start, stop)):
+            message = f"{stage.short_name}() follows system.time(), which is the clock of the server and not the time of the run"
+            yield WALL_CLOCK_RANGE.found(stage.call, message, "write now(), or " + _WINDOW_RANGE)
+        elif _begins_a_part(start, stop, stage.scope):
+            message = f"{stage.short_name}() begins where the hour or the day of the run does, so that no run reads the end of one"
+            fix = f"write {_WINDOW_RANGE}, or cut the stop too"
+            yield WALL_CLOCK_RANGE.found(stage.call, message, fix)
         elif (start is not None and _counts_from_the_clock(start, stage.scope, script.every)) or (
             stop is not None and _before_now(stop, stage.scope, script.every) is not None
         ):
@@ -153,10 +188,46 @@ def _before_now(start: Node, scope: Scope, every: Duration | None) -> Duration |
     return every if _is_task_every(argument) else _duration(argument, scope)
 
 
+def _reads_the_clock(node: Node | None, scope: Scope) -> bool:
+    """Whether a time is the server's own: in a run that is late or repeated, another one than the schedule's."""
+    return node is not None and "system.time" in _functions(node, scope)
+
+
+def _begins_a_part(start: Node | None, stop: Node | None, scope: Scope) -> bool:
+    """Whether a range is from the beginning of an hour or a day to now: nothing, when the run ends with that day."""
+    if stop is not None and not (_is_now(stop, scope) or _is_window_stop(stop)):
+        return False
+    found = resolved(start, scope)
+    if found is None or found["type"] != "CallExpression":
+        return False
+    function = function_path(found["callee"], scope)
+    cut = arguments_of(found).get("t")
+    return function == "today" or (function == "date.truncate" and cut is not None and _is_now(cut, scope))
+
+
+def _is_long_ago(start: Node | None, scope: Scope) -> bool:
+    """Whether a start is so early that no telemetry is older."""
+    found = resolved(start, scope)
+    if found is None:
+        return False
+    if found["type"] == "CallExpression" and function_path(found["callee"], scope) == "time":
+        found = resolved(arguments_of(found).get("v"), scope) or found
+    if found["type"] in ("IntegerLiteral", "DateTimeLiteral", "StringLiteral"):
+        text = str(found["value"])
+        return text == "0" or re.match(r"19[0-7]\d-", text) is not None
+    before = _before_now(found, scope, None)
+    return before is not None and before.months >= _MONTHS_OF_ALL_TIME
+
+
 def _truncates(node: Node, scope: Scope) -> bool:
     """Whether a time is cut to the beginning of an hour or a day."""
+    return not {"date.truncate", "today"}.isdisjoint(_functions(node, scope))
+
+
+def _functions(node: Node, scope: Scope) -> set[str]:
+    """The functions that an expression calls, or its variables do."""
     calls = (one for one in _parts(node, scope) if one["type"] == "CallExpression")
-    return any(function_path(call["callee"], scope) in ("date.truncate", "today") for call in calls)
+    return {function_path(call["callee"], scope) for call in calls}
 
 
 def _names_the_task(node: Node, scope: Scope) -> bool:
@@ -177,6 +248,10 @@ def _is_task_every(node: Node) -> bool:
 
 def _is_window(node: Node) -> bool:
     return _is_member(unwrapped(node), "v", {"timeRangeStart", "timeRangeStop"})
+
+
+def _is_window_stop(node: Node) -> bool:
+    return _is_member(unwrapped(node), "v", {"timeRangeStop"})
 
 
 def _is_member(node: Node, owner: str, names: set[str]) -> bool:

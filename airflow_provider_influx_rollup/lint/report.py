@@ -25,6 +25,7 @@ from airflow_provider_influx_rollup.windows.duration import Duration
 
 _CHECKS = (
     ranges.unbounded,
+    ranges.all_time,
     ranges.not_the_window,
     ranges.cut_windows,
     writes.bound_names,

@@ -42,6 +42,7 @@ SYNTAX = Rule("syntax", ERROR, "the text is no Flux")
 SEMANTICS = Rule("semantics", ERROR, "an undefined name, a wrong type, a wrong argument", needs_server=True)
 MISSING_BUCKET = Rule("missing-bucket", ERROR, "a bucket that the token does not see", needs_server=True)
 NO_RANGE = Rule("no-range", ERROR, "a read without range()")
+UNBOUNDED_RANGE = Rule("unbounded-range", WARNING, "a read of all that a bucket ever held")
 FIXED_RANGE = Rule("fixed-range", ERROR, "a script that writes reads the same time in each run")
 WALL_CLOCK_RANGE = Rule("wall-clock-range", WARNING, "a range that is not the window of the run")
 WINDOW_ALIGNMENT = Rule("window-alignment", WARNING, "windows that the range cuts")
@@ -63,6 +64,7 @@ RULES = (
     SEMANTICS,
     MISSING_BUCKET,
     NO_RANGE,
+    UNBOUNDED_RANGE,
     FIXED_RANGE,
     WALL_CLOCK_RANGE,
     WINDOW_ALIGNMENT,

@@ -22,6 +22,7 @@ from airflow_provider_influx_rollup.flux.syntax import (
     unwrapped,
     walk,
 )
+from airflow_provider_influx_rollup.windows.cron import Cron
 from airflow_provider_influx_rollup.windows.duration import Duration
 
 Chain = list[Stage]
@@ -58,14 +59,14 @@ class Script:
         facts = script_facts(package, params)
         own = script_scope(package)
         scope = own if params is None else own.with_arguments({"params": parameter_node(params)})
-        task = facts.task.every if facts.task is not None else None
+        task = facts.task
         body = script_body(package)
         return cls(
             body=body,
             scope=scope,
             chains=[chain for chain in _chains(body, scope) if chain],
             facts=facts,
-            every=every or task,
+            every=every or (None if task is None else task.every or _whole_window(task.cron)),
         )
 
     @property
@@ -87,6 +88,12 @@ class Script:
     def runs_for_windows(self) -> bool:
         """Whether it is made to be run again and again: it writes, or it says how often it runs."""
         return bool(self.facts.writes) or self.facts.task is not None
+
+
+def _whole_window(cron: str | None) -> Duration | None:
+    """Length of the windows between the times of a cron, None when they are not whole."""
+    found = None if cron is None else Cron.parse(cron)
+    return None if found is None else found.whole_window
 
 
 def source_of(text: str, node: Node) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from airflow_provider_influx_rollup.flux.columns import WRITERS, lost_columns
+from airflow_provider_influx_rollup.flux.columns import READERS, WRITERS, lost_columns
 from airflow_provider_influx_rollup.flux.syntax import Node, Stage, string_value
 from airflow_provider_influx_rollup.lint.filters import measurements_asked
 from airflow_provider_influx_rollup.lint.finding import Finding
@@ -15,6 +15,11 @@ from airflow_provider_influx_rollup.lint.rules import (
 )
 from airflow_provider_influx_rollup.lint.script import Chain, Script
 
+# a map, a rename or a union may give points another measurement
+_KEEP_MEASUREMENTS = frozenset(
+    """aggregateWindow count duplicate fill filter first last limit max mean median min range sort spread sum tail window
+    yield""".split()  # noqa: SIM905
+)
 _BOUND = frozenset({"v", "now", "params", "profiler.enabledProfilers"})
 
 
@@ -39,7 +44,8 @@ def own_target(script: Script) -> Iterator[Finding]:
 def _is_of_another_measurement(script: Script, bucket: str, before: Chain) -> bool:
     """Whether a write gives its points a measurement that no read of the bucket asks for."""
     names = [name for stage in before if (name := _measurement_set_by(stage)) is not None]
-    if not names:
+    written = {names[-1]} if names else _measurements_kept(before)
+    if not written:
         return False
     reads = [
         chain
@@ -47,7 +53,14 @@ def _is_of_another_measurement(script: Script, bucket: str, before: Chain) -> bo
         if string_value(chain[0].arguments.get("bucket"), chain[0].scope) in (bucket, None)
     ]
     asked = [measurements_asked(chain) for chain in reads]
-    return bool(asked) and all(one is not None and names[-1] not in one for one in asked)
+    return bool(asked) and all(one is not None and not written & one for one in asked)
+
+
+def _measurements_kept(before: Chain) -> frozenset[str]:
+    """The measurements that a pipeline reads and hands on as they are; none when that is not certain."""
+    if not before or before[0].function not in READERS or any(stage.function not in _KEEP_MEASUREMENTS for stage in before[1:]):
+        return frozenset()
+    return measurements_asked(before) or frozenset()
 
 
 def _measurement_set_by(stage: Stage) -> str | None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from airflow_provider_influx_rollup.windows.duration import NANOSECONDS, WEEK_NS, Duration
+
 NAMED = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",
@@ -68,6 +70,23 @@ class Cron:
             weekdays=weekdays,
         )
 
+    @property
+    def whole_window(self) -> Duration | None:
+        """Length of the windows whose ends are its times: whole minutes, hours, days, weeks, months or years; None when there is none.
+
+        Five minutes past each hour is None: no whole hour ends there.
+        """
+        if (len(self.days), len(self.months), len(self.weekdays)) == (31, 12, 7):
+            if len(self.hours) == 24:
+                return _even(self.minutes, 60, "m")
+            return _even(self.hours, 24, "h") if self.minutes == (0,) else None
+        if (self.minutes, self.hours) != ((0,), (0,)):
+            return None
+        if self.days == {1} and len(self.weekdays) == 7:
+            return {12: Duration(1, 0), 1: Duration(12, 0) if self.months == {1} else None}.get(len(self.months))
+        is_weekly = (len(self.days), len(self.months), len(self.weekdays)) == (31, 12, 1)
+        return Duration(0, WEEK_NS) if is_weekly else None
+
     def backwards(self, until: datetime) -> Iterator[datetime]:
         """Its times, from the last one at or before an instant."""
         midnight = until.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -78,6 +97,14 @@ class Cron:
                     day.replace(hour=hour, minute=minute) for hour in self.hours for minute in self.minutes
                 )
                 yield from (time for time in sorted(times, reverse=True) if time <= until)
+
+
+def _even(values: tuple[int, ...], count: int, unit: str) -> Duration | None:
+    """The step between values that begin at 0 and fill the hour or the day; None when they do not."""
+    step, rest = divmod(count, len(values))
+    if rest or values != tuple(range(0, count, step)):
+        return None
+    return Duration(0, step * NANOSECONDS[unit])
 
 
 def _is_otherwise_in_influxdb(fields: Sequence[str], days: frozenset[int]) -> bool:
