@@ -40,6 +40,8 @@ _QUIET_IMPORTS = frozenset(
 # their rows do not come from a range
 _ROW_MAKERS = frozenset({"array.from", "buckets", "influxdata/influxdb.buckets"})
 _EXTRACTORS = frozenset({"tableFind", "findColumn", "findRecord", "getColumn", "getRecord"})
+# the storage engine does them whatever comes after
+_PUSHED_AGGREGATES = frozenset("aggregateWindow count first last max mean min sum".split())  # noqa: SIM905
 _RANGES = frozenset({"range", "experimental/query.fromRange", "experimental/query.inBucket"})
 
 
@@ -219,12 +221,15 @@ def _unbounded(chains: Sequence[Sequence[Stage]]) -> tuple[str, ...]:
 
 
 def _shared_variables(body: Sequence[Node], scope: Scope) -> tuple[str, ...]:
-    """Return the variables that hold a read and are used more than once."""
+    """Return the variables that hold a read and are used more than once; what has been aggregated can be shared."""
     uses = Counter(identifiers_used(list(body)))
     reading = (
         name
         for name, node in scope.variables.items()
-        if uses[name] > 1 and (chain := stages(node, scope)) and chain[0].function in READERS
+        if uses[name] > 1
+        and (chain := stages(node, scope))
+        and chain[0].function in READERS
+        and not any(stage.function in _PUSHED_AGGREGATES for stage in chain)
     )
     return tuple(reading)
 

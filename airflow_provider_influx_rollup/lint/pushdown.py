@@ -33,11 +33,11 @@ _PUSHED_FIX = (
 _CAUSES = frozenset({SHARED_VARIABLE.name, CONTAINS_FILTER.name, UNPRUNED_FILTER.name})
 # what an aggregate computes; all other columns are as the read found them
 _COMPUTED = frozenset({"_value", "_time", "_start", "_stop"})
-# what makes fewer rows of those that are read; a copy wants each of them
+# what makes fewer rows of those that are read; a copy wants each of them, and a limit some as they are
 _REDUCERS = frozenset(
     """aggregateWindow bottom count cov covariance cumulativeSum derivative difference distinct elapsed first group highestAverage
-    highestCurrent highestMax histogram increase integral last limit lowestAverage lowestCurrent lowestMin max mean median min mode
-    movingAverage pearsonr pivot quantile reduce sample skew sort spread stateCount stateDuration stddev sum tail top unique
+    highestCurrent highestMax histogram increase integral last lowestAverage lowestCurrent lowestMin max mean median min mode
+    movingAverage pearsonr pivot quantile reduce sample skew sort spread stateCount stateDuration stddev sum top unique
     window experimental.window""".split()  # noqa: SIM905
 )
 
@@ -120,7 +120,9 @@ def agreeing(script: Script, static: Sequence[Finding], reads: Sequence[RawRead]
         read for read in reads if not read.is_copy and not any(_explains(script, one, read) for one in right)
     ]
     stay = [finding for finding in static if finding not in causes or finding in right]
-    return [*stay, *(read.finding for read in unexplained)]
+    # a function that several pipelines call is one place
+    places = {(one.line, one.column): one for one in (read.finding for read in unexplained)}
+    return [*stay, *places.values()]
 
 
 def _explains(script: Script, finding: Finding, read: RawRead) -> bool:

@@ -58,7 +58,11 @@ def _is_of_another_measurement(script: Script, bucket: str, before: Chain) -> bo
 
 def _measurements_kept(before: Chain) -> frozenset[str]:
     """The measurements that a pipeline reads and hands on as they are; none when that is not certain."""
-    if not before or before[0].function not in READERS or any(stage.function not in _KEEP_MEASUREMENTS for stage in before[1:]):
+    if (
+        not before
+        or before[0].function not in READERS
+        or any(stage.function not in _KEEP_MEASUREMENTS for stage in before[1:])
+    ):
         return frozenset()
     return measurements_asked(before) or frozenset()
 

@@ -83,7 +83,9 @@ class Cron:
         if (self.minutes, self.hours) != ((0,), (0,)):
             return None
         if self.days == {1} and len(self.weekdays) == 7:
-            return {12: Duration(1, 0), 1: Duration(12, 0) if self.months == {1} else None}.get(len(self.months))
+            return {12: Duration(1, 0), 1: Duration(12, 0) if self.months == {1} else None}.get(
+                len(self.months)
+            )
         is_weekly = (len(self.days), len(self.months), len(self.weekdays)) == (31, 12, 1)
         return Duration(0, WEEK_NS) if is_weekly else None
 

@@ -11,6 +11,7 @@ import pytest
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.script import BucketWrite, ReadRange, ScriptFacts, script_facts
+from airflow_provider_influx_rollup.lint.parser import parse_flux
 from airflow_provider_influx_rollup.windows.duration import Duration
 
 RECORDED: dict[str, Any] = json.loads((Path(__file__).parent / "recorded" / "scripts.json").read_text())
@@ -48,6 +49,15 @@ def test_lost_columns_are_found_when_keep_comes_before_to() -> None:
 def test_a_shared_variable_is_named_when_two_pipelines_use_it() -> None:
     assert facts("shared_variable").shared_variables == ("data",)
     assert facts("union").shared_variables == ()
+
+
+def test_a_variable_can_be_shared_when_it_holds_an_aggregate() -> None:
+    text = 'd = from(bucket: "a") |> range(start: -1h) |> {}\nd |> yield(name: "1")\nd |> yield(name: "2")'
+    shared = {
+        stage: script_facts(parse_flux(text.format(stage))).shared_variables
+        for stage in ("aggregateWindow(every: 1m, fn: max)", "sum()", "fill(value: 0.0)")
+    }
+    assert list(shared.values()) == [(), (), ("d",)]
 
 
 def test_own_functions_are_followed_when_called_with_arguments() -> None:

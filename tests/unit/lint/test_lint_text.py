@@ -141,7 +141,15 @@ def test_windows_are_judged_when_the_length_of_the_range_is_known(
             ["wall-clock-range"],
         ),
         ('from(bucket: "a") |> range(start: start) |> to(bucket: "b")', []),
-        ('from(bucket: "a") |> range(start: system.time()) |> to(bucket: "b")', []),
+        ('from(bucket: "a") |> range(start: system.time()) |> to(bucket: "b")', ["wall-clock-range"]),
+        ('from(bucket: "a") |> range(start: today()) |> to(bucket: "b")', ["wall-clock-range"]),
+        ('from(bucket: "a") |> range(start: today(), stop: v.timeRangeStart) |> to(bucket: "b")', []),
+        ('from(bucket: "a") |> range(start: 0) |> count()', ["unbounded-range"]),
+        ('from(bucket: "a") |> range(start: time(v: 0)) |> count()', ["unbounded-range"]),
+        ('from(bucket: "a") |> range(start: 1970-01-01T00:00:00Z) |> count()', ["unbounded-range"]),
+        ('from(bucket: "a") |> range(start: -100y) |> count()', ["unbounded-range"]),
+        ('from(bucket: "a") |> range(start: -1y) |> count()', []),
+        ('from(bucket: "a") |> range(start: 0) |> last()', []),
         # what may bound a read is not said to be missing
         ('from(bucket: "a") |> bounded()', []),
         ('read = () => from(bucket: "a")\nread() |> range(start: -1h)', []),
@@ -152,6 +160,49 @@ def test_windows_are_judged_when_the_length_of_the_range_is_known(
     ],
 )
 def test_ranges_are_judged_only_where_they_are_plain(text: str, found: list[str]) -> None:
+    assert [one.name for one in lint_text(text).findings] == found
+
+
+def test_a_read_without_range_is_where_it_is_called_when_another_call_has_one() -> None:
+    text = 'read = () => from(bucket: "a")\nread() |> range(start: -1h) |> last()\nread() |> last()'
+    assert names(lint_text(text)) == [("no-range", 3, 1)]
+
+
+@pytest.mark.parametrize(
+    ("cron", "start", "found"),
+    [
+        ("0 * * * *", "-1h", []),
+        ("5 * * * *", "-1h", ["wall-clock-range"]),
+        ("0 * * * *", "-2h", ["wall-clock-range"]),
+        ("@monthly", "-1mo", []),
+        ("*/10 * * * *", "-10m", ["window-alignment"]),
+        ("no cron", "-1h", ["wall-clock-range"]),
+    ],
+)
+def test_a_cron_whose_times_end_whole_hours_is_an_every(cron: str, start: str, found: list[str]) -> None:
+    text = (
+        f'option task = {{name: "a", cron: "{cron}"}}\n'
+        f'from(bucket: "a") |> range(start: {start}) |> filter(fn: (r) => r._measurement == "m")\n'
+        '|> aggregateWindow(every: 1h, fn: mean) |> to(bucket: "b")'
+    )
+    assert [one.name for one in lint_text(text).findings] == found
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("filter(fn: (r) => r._measurement == \"n\") |> aggregateWindow(every: 1h, fn: mean)", []),
+        ("filter(fn: (r) => r._measurement == \"m\") |> aggregateWindow(every: 1h, fn: mean)", ["reads-own-target"]),
+        ("filter(fn: (r) => r._measurement =~ /n/) |> aggregateWindow(every: 1h, fn: mean)", ["reads-own-target"]),
+        ("filter(fn: (r) => r._measurement == \"n\") |> map(fn: (r) => ({r with _measurement: \"m\"}))", ["reads-own-target"]),
+    ],
+)  # fmt: skip
+def test_a_write_is_of_the_measurement_that_its_pipeline_reads(written: str, found: list[str]) -> None:
+    start = "range(start: v.timeRangeStart, stop: v.timeRangeStop)"
+    text = (
+        f'from(bucket: "a") |> {start} |> filter(fn: (r) => r._measurement == "m") |> mean() |> yield()\n'
+        f'from(bucket: "b") |> {start} |> {written} |> to(bucket: "a")'
+    )
     assert [one.name for one in lint_text(text).findings] == found
 
 
@@ -182,6 +233,7 @@ def test_a_text_that_cannot_be_read_here_is_no_right_one(text: str, reason: str)
         ("import 3", 1, 8),
         ('import "${a}"', 1, 8),
         ("x = {a, b: 1}", 1, 13),
+        ("f = (tables=<-, n=3) -> tables", 1, 22),
     ],
 )
 def test_the_place_is_that_of_the_token_when_a_text_is_no_flux(text: str, line: int, column: int) -> None:

@@ -8,6 +8,7 @@ from itertools import islice
 import pytest
 
 from airflow_provider_influx_rollup.windows.cron import Cron
+from airflow_provider_influx_rollup.windows.duration import Duration
 
 NOW = datetime(2025, 3, 31, 14, 37, 12, tzinfo=UTC)
 
@@ -104,3 +105,36 @@ def test_a_day_that_comes_once_a_year_is_found() -> None:
     assert list(islice(yearly.backwards(NOW), 1)) == [datetime(2025, 1, 1, tzinfo=UTC)]
     before = datetime(2024, 12, 31, 23, 59, tzinfo=UTC)
     assert next(yearly.backwards(before)) == datetime(2024, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("* * * * *", "1m"),
+        ("*/15 * * * *", "15m"),
+        ("0,20,40 * * * *", "20m"),
+        ("0 * * * *", "1h"),
+        ("0 */6 * * *", "6h"),
+        ("@daily", "1d"),
+        ("0 0 * * mon", "1w"),
+        ("@monthly", "1mo"),
+        ("@yearly", "1y"),
+        ("5 * * * *", None),
+        ("*/7 * * * *", None),
+        ("5 0 * * *", None),
+        ("0 6 * * *", None),
+        ("0 */5 * * *", None),
+        ("0,10 * * * *", None),
+        ("*/15 6 * * *", None),
+        ("0 0 2 * *", None),
+        ("0 0 1 6 *", None),
+        ("0 0 1 */3 *", None),
+        ("0 0 * 6 *", None),
+        ("0 0 * * 1-5", None),
+        ("0 * * * 1", None),
+    ],
+)
+def test_windows_are_whole_when_each_time_ends_one(text: str, length: str | None) -> None:
+    cron = Cron.parse(text)
+    assert cron is not None
+    assert cron.whole_window == (None if length is None else Duration.parse(length))

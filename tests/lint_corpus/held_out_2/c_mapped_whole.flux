@@ -1,0 +1,14 @@
+from(bucket: "plant")
+    |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+    |> filter(fn: (r) => r._measurement == "meter" and r._field == "kwh")
+    |> aggregateWindow(every: 1h, fn: last, createEmpty: false)
+    |> map(
+        fn: (r) => ({
+            _time: r._time,
+            _measurement: "meter",
+            _field: "megajoule",
+            _value: r._value * 3.6,
+            meter: r.meter,
+        }),
+    )
+    |> to(bucket: "plant_1h")

@@ -1,0 +1,6 @@
+from(bucket: "plant")
+    |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+    |> filter(fn: (r) => r._measurement == "boiler" and r._field == "temperature")
+    |> aggregateWindow(every: 1h, fn: mean, createEmpty: false)
+    |> set(key: "_measurement", value: "boiler_hourly")
+    |> to(bucket: "plant")

@@ -1,0 +1,5 @@
+from(bucket: "plant")
+    |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+    |> filter(fn: (r) => r._measurement == "meter" and r._field == "kwh")
+    |> sum()
+    |> to(bucket: "plant_1d", timeColumn: "_start")
