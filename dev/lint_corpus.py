@@ -24,7 +24,7 @@ from airflow_provider_influx_rollup.lint.rules import RULES
 from dev.influx_http import InfluxAddress
 
 CORPUS = Path(__file__).resolve().parents[1] / "tests" / "lint_corpus"
-MISSING_BUCKETS = frozenset({"iott", "no_such_target", "nowhere", "wether", "plant_peaks"})
+MISSING_BUCKETS = frozenset({"iott", "no_such_target", "nowhere", "outdoors", "plant_peaks"})
 
 Place = tuple[int, int, str]
 Linter = Callable[[str], LintReport]

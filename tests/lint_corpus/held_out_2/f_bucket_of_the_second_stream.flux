@@ -4,7 +4,7 @@ indoor =
         |> filter(fn: (r) => r._measurement == "room" and r._field == "temperature")
         |> aggregateWindow(every: 1h, fn: mean, createEmpty: false)
 outdoor =
-    from(bucket: "wether") // expect missing-bucket:18
+    from(bucket: "outdoors") // expect missing-bucket:18
         |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
         |> filter(fn: (r) => r._measurement == "room" and r._field == "outside")
         |> aggregateWindow(every: 1h, fn: mean, createEmpty: false)
