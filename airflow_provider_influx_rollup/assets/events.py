@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.data_interval import STRETCHES, WINDOWS, asset_intervals
 from airflow_provider_influx_rollup.hashing import combine_checksums
+from airflow_provider_influx_rollup.windows.all_time import EVER
 from airflow_provider_influx_rollup.windows.coverage import merge
 from airflow_provider_influx_rollup.windows.instants import read_instant
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
@@ -25,19 +26,20 @@ def event_extra(changed: Changed, **more: str) -> dict[str, Any]:
     :param changed: the windows
     :param more: where they are
     """
-    receipts = changed.receipts
-    stretches = merge(receipt.window for receipt in receipts)
+    windows = changed.windows
+    stretches = merge(one.window for one in windows)
     whole = Interval.spanning(stretches)
+    series = [one.series for one in windows if one.series is not None]
     extra: dict[str, Any] = {
-        "start": format_instant(whole.start),
-        "stop": format_instant(whole.stop),
-        WINDOWS: len(receipts),
-        "rows": sum(receipt.rows_out for receipt in receipts),
-        "series": max(receipt.series for receipt in receipts),
-        "checksum": combine_checksums(receipt.checksum for receipt in receipts),
-        "generation": max(receipt.generation for receipt in receipts),
+        # a run that an event of all time has started has no interval
+        **({} if whole == EVER else whole.as_json()),
+        WINDOWS: len(windows),
+        "rows": sum(one.rows_out for one in windows),
+        **({"series": max(series)} if series else {}),
+        "checksum": combine_checksums(one.checksum for one in windows),
+        "generation": max(one.generation for one in windows),
         "pipeline": changed.pipeline,
-        "stage": receipts[0].stage,
+        "stage": changed.stage,
         **more,
     }
     if 1 < len(stretches) <= MAX_STRETCHES:

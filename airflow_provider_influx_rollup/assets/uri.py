@@ -59,9 +59,18 @@ def archive_uri(path: str, bucket: str, measurement: str, *, org: str | None = N
 
     :raises ConfigurationError: when the path holds a password
     """
-    shown = shown_url(path).rstrip("/")
-    base = shown if urlsplit(shown).scheme else f"file://{shown}"
-    return f"{base}/{_path([org or OF_CONNECTION, bucket, measurement])}"
+    return f"{place_uri(path)}/{_path([org or OF_CONNECTION, bucket, measurement])}"
+
+
+def place_uri(path: str, name: str = "the path") -> str:
+    """The URI of a folder, such as that of a table.
+
+    :param path: a path or URL
+    :param name: of the parameter, for the message
+    :raises ConfigurationError: when it holds a password
+    """
+    shown = shown_url(path, name).rstrip("/")
+    return shown if urlsplit(shown).scheme else f"file://{shown}"
 
 
 def is_own(outlet: object) -> bool:

@@ -19,7 +19,8 @@ from airflow_provider_influx_rollup.windows.nesting import require_nested
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.announce.announce import Changed, Made
-
+    from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+    from airflow_provider_influx_rollup.steps.step import Steps
 
 #: Airflow takes this default over for mapped tasks, and adds it to the list of their inlets
 NO_OUTLETS: list[Any] = []
@@ -73,6 +74,16 @@ class AssetStageOperator(LedgerStageOperator):
         :param results: what it has returned, one for each measurement
         """
         raise NotImplementedError
+
+    def announcing(self, run: RunInfo) -> Steps[list[Changed]]:
+        """Find what other DAGs are to hear of, and note that they have.
+
+        :param run: who tells it
+        """
+        from airflow_provider_influx_rollup.lifecycle.announce.announce import announce
+
+        made = list(dict.fromkeys(self.made(self.lineage_results)))
+        return announce(self.receipts_bucket(), made, run)
 
     def uri_of(self, changed: Changed) -> str | None:
         """The asset of some windows; None: nothing knows what they are windows of.
@@ -140,14 +151,8 @@ class AssetStageOperator(LedgerStageOperator):
     @failing_by_permanence()
     def _changed(self, context: Context) -> list[Changed]:
         from airflow_provider_influx_rollup.client.driver import drive
-        from airflow_provider_influx_rollup.lifecycle.announce.announce import announce
 
-        made = list(dict.fromkeys(self.made(self.lineage_results)))
-        if not made:
-            return []
-        return drive(
-            announce(self.receipts_bucket(), made, run_info(context)), self.hook.get_conn(), self._report
-        )
+        return drive(self.announcing(run_info(context)), self.hook.get_conn(), self._report)
 
     def _tell(self, context: Context, changed: Iterable[Changed]) -> list[Any]:
         """Fill in the events.

@@ -86,6 +86,14 @@ class InfluxStageOperator(LineageTask, BaseOperator):
         self.org = org
         self._is_running = False
         self.lineage_results: list[dict[str, Any]] = []
+        #: what the verbs have returned that ran in this process
+        self.outcomes: list[Any] = []
+
+    def prepare_for_execution(self) -> Any:
+        """Airflow's own: the copy that runs. It has its own results."""
+        task = super().prepare_for_execution()
+        task.lineage_results, task.outcomes = [], []
+        return task
 
     @cached_property
     def hook(self) -> InfluxRollupHook:
@@ -124,8 +132,9 @@ class InfluxStageOperator(LineageTask, BaseOperator):
             try:
                 client = self.hook.get_conn()
                 self._push_links(context)
-                result = stage_result(drive(make_steps(client.now), client, self._report, actions))
-                seen.result = result
+                outcome = drive(make_steps(client.now), client, self._report, actions)
+                self.outcomes.append(outcome)
+                seen.result = result = stage_result(outcome)
                 span.add(span_facts(result))
             finally:
                 seen.requests = counts.as_json()
@@ -174,7 +183,7 @@ class InfluxStageOperator(LineageTask, BaseOperator):
             fix = "leave deferrable out here; in default_args it reaches only the tasks that take it"
             raise ConfigurationError(what, written="nothing", fix=fix)
         if is_auto(given.get("outlets")):
-            what = f"{stage} writes no windows that an asset could stand for"
+            what = f"{stage} writes nothing that an asset could stand for"
             raise ConfigurationError(what, written="nothing", fix='leave outlets="auto" out here')
         foreign = [name for name in OF_SOME_STAGES if name in given]
         if foreign:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_influx_rollup.operators._assets import AssetStageOperator
 from airflow_provider_influx_rollup.operators._options import texts
@@ -28,8 +28,10 @@ class StoreAssetsOperator(AssetStageOperator, StoreStageOperator):
         "target_measurement",
     )
 
-    #: whether what it writes may have been there before, and told of
-    counts_writes: ClassVar[bool] = False
+    #: the rows of a receipt that are news whatever was told before
+    counts: ClassVar[Literal["rows_in", "rows_out"] | None] = None
+    #: whether a run tells of windows of earlier ones, which nobody has told of
+    of_anyone: ClassVar[bool] = False
 
     @abstractmethod
     def uri_of_measurement(self, measurement: str) -> str:
@@ -53,9 +55,11 @@ class StoreAssetsOperator(AssetStageOperator, StoreStageOperator):
                 stage=self.verb,
                 per=self.partition_length,
                 timezone=str(getattr(self, "timezone", "UTC")),
-                counts_writes=self.counts_writes,
+                counts=self.counts,
+                of_anyone=self.of_anyone,
             )
             for one in results
+            if one["window"] is not None
         ]
 
     def uri_of(self, changed: Changed) -> str | None:

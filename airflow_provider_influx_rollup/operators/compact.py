@@ -8,9 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.airflow_compat import Context
+from airflow_provider_influx_rollup.assets.uri import archive_uri
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import declared_duration
 from airflow_provider_influx_rollup.lineage.datasets import Flow
+from airflow_provider_influx_rollup.operators._held_assets import HeldAssetsOperator
 from airflow_provider_influx_rollup.operators._options import texts, truth
 from airflow_provider_influx_rollup.operators._window import WINDOW_FIELDS, WindowStageOperator
 from airflow_provider_influx_rollup.operators.archive import InfluxArchiveOperator
@@ -19,12 +21,13 @@ from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
 
 if TYPE_CHECKING:
-    from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
+    from airflow_provider_influx_rollup.lifecycle.announce.held import Held
+    from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactResult, CompactSpec
     from airflow_provider_influx_rollup.steps.step import Steps
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 
-class CompactArchiveOperator(WindowStageOperator, InfluxArchiveOperator):
+class CompactArchiveOperator(WindowStageOperator, HeldAssetsOperator, InfluxArchiveOperator):
     """Merge the files of small archived windows into those of larger ones, which are proven to hold the same points.
 
     The large windows are those that end in the run's interval, or with ``delay`` so much before. Each is joined from the newest generations inside it, read
@@ -45,6 +48,7 @@ class CompactArchiveOperator(WindowStageOperator, InfluxArchiveOperator):
     """
 
     verb: ClassVar[str] = "compact"
+    asset_fields: ClassVar[Sequence[str]] = (*HeldAssetsOperator.asset_fields, "path")
     template_fields: Sequence[str] = (
         *InfluxArchiveOperator.template_fields,
         *WINDOW_FIELDS,
@@ -69,6 +73,21 @@ class CompactArchiveOperator(WindowStageOperator, InfluxArchiveOperator):
         self.min_age = declared_duration(min_age)
         self.delay = declared_duration(delay)
         self.remove_small = remove_small
+        self.settle_outlets()
+
+    def asset_uris(self) -> list[str]:
+        """The folder of each measurement in the archive."""
+        return [archive_uri(self.path, self.bucket, name, org=self.org) for name in texts(self.measurement)]
+
+    def held(self) -> list[Held]:
+        """The large windows of each measurement."""
+        from airflow_provider_influx_rollup.lifecycle.announce.held import Held
+
+        results: list[CompactResult] = self.outcomes
+        return [
+            Held(uri=uri, pipeline=one.spec.pipeline, stage=self.verb, windows=one.held())
+            for uri, one in zip(self.asset_uris(), results, strict=True)
+        ]
 
     def execute(self, context: Context) -> Any:
         """Compact the large windows that end in the interval of the run.

@@ -9,24 +9,32 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.airflow_compat import Context
+from airflow_provider_influx_rollup.assets.uri import archive_uri, measurement_uri
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import is_plain
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.hooks.signing_key import load_signing_key, require_reference
 from airflow_provider_influx_rollup.lineage.counted import Counted
 from airflow_provider_influx_rollup.lineage.datasets import Flow, Measurement
+from airflow_provider_influx_rollup.operators._held_assets import HeldAssetsOperator
 from airflow_provider_influx_rollup.operators._options import texts, truth
 from airflow_provider_influx_rollup.operators.archive import SourceArchiveOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.archive.signing_key import SigningKey
+    from airflow_provider_influx_rollup.lifecycle.announce.held import Held
+    from airflow_provider_influx_rollup.lifecycle.erase.erase import EraseResult
     from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
     from airflow_provider_influx_rollup.steps.step import Steps
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 
-class EraseSeriesOperator(SourceArchiveOperator):
+# of a certificate's SHA-256, as other checksums have
+CHECKSUM_DIGITS = 16
+
+
+class EraseSeriesOperator(HeldAssetsOperator, SourceArchiveOperator):
     """Erase the series that have some tags: from the bucket, from what pipelines made of them, and from every archive file.
 
     Of each archived window that holds them there is a new generation without them, proven equal otherwise, and the files of
@@ -54,6 +62,7 @@ class EraseSeriesOperator(SourceArchiveOperator):
     """
 
     verb: ClassVar[str] = "erase"
+    asset_fields: ClassVar[Sequence[str]] = (*HeldAssetsOperator.asset_fields, "path")
     template_fields: Sequence[str] = (
         *SourceArchiveOperator.template_fields,
         "start",
@@ -98,6 +107,41 @@ class EraseSeriesOperator(SourceArchiveOperator):
         self.signing_key = signing_key
         if signing_key and is_plain(signing_key):
             require_reference(signing_key)
+        if self.tells and self.partitions:
+            what = f"partitions={self.partitions!r} is not possible: an erasure is about no windows"
+            raise ConfigurationError(what, written="nothing", fix="leave partitions out here")
+        self.settle_outlets()
+
+    def asset_uris(self) -> list[str]:
+        """The points of each measurement, and its folder in the archive."""
+        return [uri for name in texts(self.measurement) for uri in self._uris_of(name)]
+
+    def held(self) -> list[Held]:
+        """What a certificate says is erased; nothing when there was nothing."""
+        from airflow_provider_influx_rollup.lifecycle.announce.held import Held
+        from airflow_provider_influx_rollup.lifecycle.run.held_window import HeldWindow
+
+        results: list[EraseResult] = self.outcomes
+        return [
+            Held(
+                uri=uri,
+                pipeline=one.spec.pipeline,
+                stage=self.verb,
+                about=f"#{one.certificate.number}",
+                windows=[
+                    HeldWindow(
+                        window=one.spec.span, rows_out=0, checksum=one.certificate.sha256[:CHECKSUM_DIGITS]
+                    )
+                ],
+            )
+            for name, one in zip(texts(self.measurement), results, strict=True)
+            if one.certificate is not None
+            for uri in self._uris_of(name)
+        ]
+
+    def _uris_of(self, measurement: str) -> list[str]:
+        points = measurement_uri(self.bucket, measurement, influx_conn_id=self.influx_conn_id, org=self.org)
+        return [points, archive_uri(self.path, self.bucket, measurement, org=self.org)]
 
     def execute(self, context: Context) -> Any:
         """Erase the series.

@@ -8,16 +8,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.airflow_compat import Context
+from airflow_provider_influx_rollup.assets.uri import place_uri
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import is_plain
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lineage.datasets import Flow, Folder
+from airflow_provider_influx_rollup.operators._held_assets import HeldAssetsOperator
 from airflow_provider_influx_rollup.operators._window import WINDOW_FIELDS, WindowStageOperator
 from airflow_provider_influx_rollup.operators.archive import InfluxArchiveOperator
 from airflow_provider_influx_rollup.stores.store_url import connection_in, shown_url
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 
 if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.lifecycle.announce.held import Held
     from airflow_provider_influx_rollup.lifecycle.export.spec import ExportSpec
     from airflow_provider_influx_rollup.steps.step import Steps
     from airflow_provider_influx_rollup.windows.interval import Interval
@@ -28,7 +31,7 @@ FIX_CREDENTIALS = (
 )
 
 
-class ExportArchiveOperator(WindowStageOperator, InfluxArchiveOperator):
+class ExportArchiveOperator(WindowStageOperator, HeldAssetsOperator, InfluxArchiveOperator):
     """Bring archived points into a Delta table, for people with a lakehouse.
 
     Each archived window is one commit, which names its generation and what it holds. A rerun, also after a crash, commits
@@ -46,6 +49,7 @@ class ExportArchiveOperator(WindowStageOperator, InfluxArchiveOperator):
     """
 
     verb: ClassVar[str] = "export"
+    asset_fields: ClassVar[Sequence[str]] = (*HeldAssetsOperator.asset_fields, "table")
     template_fields: Sequence[str] = (
         *InfluxArchiveOperator.template_fields,
         *WINDOW_FIELDS,
@@ -60,6 +64,18 @@ class ExportArchiveOperator(WindowStageOperator, InfluxArchiveOperator):
         self.table_format = table_format
         if is_plain(table):
             shown_url(str(table), "the path of the table")
+        self.settle_outlets()
+
+    def asset_uris(self) -> list[str]:
+        """The table."""
+        return [place_uri(str(self.table), "the path of the table")]
+
+    def held(self) -> list[Held]:
+        """The parts of the archive that the table holds."""
+        from airflow_provider_influx_rollup.lifecycle.announce.held import Held
+
+        (uri,), (result,) = self.asset_uris(), self.outcomes
+        return [Held(uri=uri, pipeline=result.spec.pipeline, stage=self.verb, windows=result.held)]
 
     def execute(self, context: Context) -> Any:
         """Export the archived windows that overlap the interval of the run.

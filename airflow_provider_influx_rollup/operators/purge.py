@@ -8,12 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.airflow_compat import Context
+from airflow_provider_influx_rollup.assets.uri import measurement_uri
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import declared_duration, is_plain
 from airflow_provider_influx_rollup.hooks.signing_key import load_signing_key, require_reference
 from airflow_provider_influx_rollup.lineage.counted import Counted
 from airflow_provider_influx_rollup.lineage.datasets import Flow, Measurement
 from airflow_provider_influx_rollup.operators._options import texts
+from airflow_provider_influx_rollup.operators._store_assets import StoreAssetsOperator
 from airflow_provider_influx_rollup.operators._window import WINDOW_FIELDS, WindowStageOperator
 from airflow_provider_influx_rollup.operators.archive import SourceArchiveOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 
-class PurgeWindowOperator(WindowStageOperator, SourceArchiveOperator):
+class PurgeWindowOperator(WindowStageOperator, StoreAssetsOperator, SourceArchiveOperator):
     """Delete raw points whose archive is proven now, and which nothing needs any more.
 
     A window is deleted only if the files of its newest archive are read back and right, the bucket still holds exactly
@@ -53,6 +55,9 @@ class PurgeWindowOperator(WindowStageOperator, SourceArchiveOperator):
     """
 
     verb: ClassVar[str] = "purge"
+    # points may have been restored, and purged again
+    counts = "rows_in"
+    of_anyone = True
     template_fields: Sequence[str] = (
         *SourceArchiveOperator.template_fields,
         *WINDOW_FIELDS,
@@ -85,6 +90,11 @@ class PurgeWindowOperator(WindowStageOperator, SourceArchiveOperator):
         self.signing_key = signing_key
         if signing_key and is_plain(signing_key):
             require_reference(signing_key)
+        self.settle_outlets()
+
+    def uri_of_measurement(self, measurement: str) -> str:
+        """The asset of the points."""
+        return measurement_uri(self.bucket, measurement, influx_conn_id=self.influx_conn_id, org=self.org)
 
     def execute(self, context: Context) -> Any:
         """Purge the windows of the run.

@@ -50,7 +50,7 @@ class RestoreArchiveOperator(WindowStageOperator, StoreAssetsOperator):
     """
 
     verb: ClassVar[str] = "restore"
-    counts_writes = True
+    counts = "rows_out"
     template_fields: Sequence[str] = (
         *WindowStageOperator.template_fields,
         *LEDGER_FIELDS,

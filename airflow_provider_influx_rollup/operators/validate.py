@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.standard.operators.branch import BranchMixIn
 
 from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, AirflowSkipException, Context
+from airflow_provider_influx_rollup.assets.uri import measurement_uri
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import declared_duration, is_plain
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lineage.counted import Counted, Verdict, verdicts_of_rules
 from airflow_provider_influx_rollup.lineage.datasets import Flow, Measurement
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
-from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS, LedgerStageOperator
+from airflow_provider_influx_rollup.operators._held_assets import HeldAssetsOperator
+from airflow_provider_influx_rollup.operators._ledger import LEDGER_FIELDS
 from airflow_provider_influx_rollup.operators._options import texts
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.settings import read_settings
@@ -27,6 +29,7 @@ from airflow_provider_influx_rollup.validation.transformations import transforma
 from airflow_provider_influx_rollup.windows.duration import DurationLike, flux_text
 
 if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.lifecycle.announce.held import Held
     from airflow_provider_influx_rollup.lifecycle.validate.result import ValidationResult
     from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
     from airflow_provider_influx_rollup.steps.step import Steps
@@ -34,12 +37,13 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.validation.transformations import Transformation
     from airflow_provider_influx_rollup.windows.interval import Interval
 
+CLEAN, QUARANTINE = "clean", "quarantine"
 ON_FAILURE_CHOICES = ("fail", "quarantine", "warn", "skip", "branch")
 RULE_FILES = (".yaml", ".yml")
 MAX_NAMED = 5
 
 
-class FluxValidateOperator(WindowStageOperator, LedgerStageOperator, DeferrableVerbOperator, BranchMixIn):
+class FluxValidateOperator(WindowStageOperator, HeldAssetsOperator, DeferrableVerbOperator, BranchMixIn):
     """Judge the raw points of the data interval by rules, before anything is made of them.
 
     What InfluxDB can count is asked of it in few queries; the rest is one bounded read that all rules share. The
@@ -72,6 +76,12 @@ class FluxValidateOperator(WindowStageOperator, LedgerStageOperator, DeferrableV
     """
 
     verb: ClassVar[str] = "validate"
+    asset_fields: ClassVar[Sequence[str]] = (
+        *HeldAssetsOperator.asset_fields,
+        "quarantine_bucket",
+        "clean_bucket",
+        "clean_measurement",
+    )
     #: Airflow 3 looks at this when a task after the branch is cleared
     inherits_from_skipmixin = True
     template_fields: Sequence[str] = (
@@ -136,6 +146,48 @@ class FluxValidateOperator(WindowStageOperator, LedgerStageOperator, DeferrableV
         self._require_reaction()
         if not _is_path(rules):
             self._check_rules()
+        if self.tells and not self._copied_to():
+            what = "outlets='auto' has nothing to name: this validation writes no points"
+            fix = "give clean_bucket or quarantine_bucket, or name the assets of its points in outlets"
+            raise ConfigurationError(what, written="nothing", fix=fix)
+        self.settle_outlets()
+
+    def asset_uris(self) -> list[str]:
+        """The clean points, and those in quarantine."""
+        return list(self._copied_to().values())
+
+    def held(self) -> list[Held]:
+        """The points of the run's interval in each of them."""
+        from airflow_provider_influx_rollup.lifecycle.announce.held import Held
+        from airflow_provider_influx_rollup.lifecycle.run.held_window import HeldWindow
+        from airflow_provider_influx_rollup.windows.interval import Interval
+
+        return [
+            Held(
+                uri=uri,
+                pipeline=one["validation"],
+                stage=self.verb,
+                windows=[
+                    HeldWindow(
+                        window=Interval.from_json(one["window"]),
+                        rows_out=one["clean"]["written"] if kind == CLEAN else one["quarantined"],
+                        checksum=one["checksums"][kind],
+                    )
+                ],
+            )
+            for one in self.lineage_results
+            for kind, uri in self._copied_to().items()
+        ]
+
+    def _copied_to(self) -> dict[str, str]:
+        """The assets of what it writes."""
+        places = {CLEAN: (self.clean_bucket, self.clean_measurement or self.measurement)}
+        places[QUARANTINE] = (self.quarantine_bucket, self.measurement)
+        return {
+            kind: measurement_uri(bucket, name, influx_conn_id=self.influx_conn_id, org=self.org)
+            for kind, (bucket, name) in places.items()
+            if bucket
+        }
 
     def resolve_template_files(self) -> None:
         """Read the file of rules, and refuse wrong rules while the DAG is parsed.

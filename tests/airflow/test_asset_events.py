@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from airflow_provider_influx_rollup.airflow_compat import Asset, AssetAlias, TaskDeferred, has_partitions
+from airflow_provider_influx_rollup.airflow_compat import TaskDeferred, has_partitions
 from airflow_provider_influx_rollup.assets.events import windows_of_events
 from airflow_provider_influx_rollup.assets.uri import archive_asset, measurement_asset
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
@@ -23,18 +22,13 @@ from airflow_provider_influx_rollup.operators.restore import RestoreArchiveOpera
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
+from tests.scenes.asset_scene import OutletEventAccessors, run
 from tests.scenes.task_scene import TaskInstance, fire, make_context, reborn
-
-try:
-    from airflow.sdk.execution_time.context import OutletEventAccessors
-except ImportError:  # 2.11
-    from airflow.utils.context import OutletEventAccessors  # type: ignore[no-redef, attr-defined, unused-ignore]
 
 pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
 
 START = datetime(2026, 3, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-RUNS = count()
 needs_partitions = pytest.mark.skipif(
     not has_partitions(), reason="Airflow 3.3 and later have partitions that tasks name"
 )
@@ -83,30 +77,6 @@ def reconcile(place: dict[str, str], **more: Any) -> FluxReconcileOperator:
     return FluxReconcileOperator(
         **{**common, "pipeline": "h", "start": text(0), "stop": text(24), "outlets": "auto", **more}
     )
-
-
-def run(task: Any, **of_task: Any) -> dict[str, Any]:
-    """Run a task as Airflow does; what it emits by URI: the extra, and the keys."""
-    task = task.prepare_for_execution()
-    facts = {"run_id": f"run-{next(RUNS)}", "task_id": task.task_id, **of_task}
-    context = make_context(outlet_events=OutletEventAccessors())
-    context["ti"] = TaskInstance(**facts)
-    task.execute(context)
-    # 3.3 does not give the result to a method
-    task.post_execute(context)
-    emitted: dict[str, Any] = {}
-    for outlet in task.outlets:
-        event = context["outlet_events"][outlet]
-        if isinstance(outlet, Asset):
-            emitted[outlet.uri] = {**event.extra, "keys": sorted(getattr(event, "partition_keys", ()))}
-            continue
-        assert isinstance(outlet, AssetAlias)
-        for one in getattr(event, "asset_alias_events", None) or event.dataset_alias_events:
-            # 2.11 has plain mappings
-            is_plain = isinstance(one, dict)
-            name = one["dest_dataset_uri"] if is_plain else one.dest_asset_key.uri
-            emitted[name] = {**(one["extra"] if is_plain else one.extra), "by_alias": True}
-    return emitted
 
 
 def uri(place: dict[str, str], bucket: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 from airflow_provider_influx_rollup.flux.announced import KnownWindow, KnownWindows
 from airflow_provider_influx_rollup.hashing import text_hash
@@ -16,6 +17,7 @@ from airflow_provider_influx_rollup.ledger.announced import ANNOUNCED_BY, encode
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_stored
 from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
+from airflow_provider_influx_rollup.lifecycle.run.held_window import HeldWindow
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.steps.ask import ask, gather
@@ -38,8 +40,10 @@ class Made:
     :param stage: as receipts have it
     :param per: length of a partition, a Flux duration; None: each window is one
     :param timezone: zone of partitions of a script, whose grid the ledger does not know
-    :param counts_writes: whether rows that were written are news although they are those that were told of: they may have been
-        gone meanwhile
+    :param counts: the rows of a receipt that make it news although it has the checksum that was told of: what was written may
+        have been gone meanwhile, and what was deleted have come back
+    :param of_anyone: whether windows of other runs are news too, until somebody has told of them: a receipt that is not
+        written again says it once
     """
 
     pipeline: str
@@ -47,7 +51,8 @@ class Made:
     stage: str = ROLLUP
     per: str | None = None
     timezone: str = "UTC"
-    counts_writes: bool = False
+    counts: Literal["rows_in", "rows_out"] | None = None
+    of_anyone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +60,17 @@ class Changed:
     """Windows that other DAGs are to hear of.
 
     :param place: bucket and measurement of the rows; None where the ledger does not know it
-    :param receipts: of these windows, in order
+    :param windows: what is in these windows now, in order
     :param partitions: that hold one of them, and of which every window is COMMITTED
+    :param uri: of their asset, where the stage has named it
     """
 
     pipeline: str
+    stage: str
     place: tuple[str, str | None] | None
-    receipts: Sequence[Receipt]
+    windows: Sequence[Receipt | HeldWindow]
     partitions: Sequence[Interval]
+    uri: str | None = None
 
 
 def announce(ledger_bucket: str, made: Sequence[Made], run: RunInfo) -> Steps[list[Changed]]:
@@ -73,6 +81,8 @@ def announce(ledger_bucket: str, made: Sequence[Made], run: RunInfo) -> Steps[li
     :param run: who tells it; a later try of the same task run tells it again, as this one may die before Airflow has heard
     :return: the pipelines that have such windows
     """
+    if not made:
+        return []
     stored = yield from load_stored(ledger_bucket)
     newest: dict[str, StoredSpec] = {}
     for spec in stored:
@@ -81,26 +91,26 @@ def announce(ledger_bucket: str, made: Sequence[Made], run: RunInfo) -> Steps[li
         KnownWindows(ledger_bucket, one.pipeline, one.stage, _starts(one, newest.get(one.pipeline)))
         for one in made
     ]
-    author = _author(run)
     found = yield from gather(*queries)
     changed: list[Changed] = []
+    told: list[Receipt] = []
     for one, windows in zip(made, found, strict=True):
-        mine = [known for known in windows if _is_of(known.receipt, run)]
-        receipts = [known.receipt for known in mine if _is_news(known, one, author)]
+        receipts = [known.receipt for known in windows if _is_news(known, one, run)]
         if receipts:
             stored_spec = newest.get(one.pipeline)
             partitions = yield from _partitions(ledger_bucket, one, stored_spec, receipts)
             changed.append(
                 Changed(
                     pipeline=one.pipeline,
+                    stage=one.stage,
                     place=_place(one, stored_spec),
-                    receipts=receipts,
+                    windows=receipts,
                     partitions=partitions,
                 )
             )
-    lines = [line for one in changed for line in encode_announced(one.receipts, author)]
-    if lines:
-        yield from ask(Write(ledger_bucket, lines))
+            told += receipts
+    if told:
+        yield from ask(Write(ledger_bucket, encode_announced(told, author_of(run))))
     return changed
 
 
@@ -131,16 +141,20 @@ def _is_of(receipt: Receipt, run: RunInfo) -> bool:
     """Whether a run has committed a window since its task was cleared last."""
     names = (receipt.dag_id, receipt.task_id, receipt.run_id, receipt.map_index)
     is_same = names == (run.dag_id, run.task_id, run.run_id, run.map_index)
-    return receipt.is_committed and is_same and receipt.try_number >= run.first_try
+    return is_same and receipt.try_number >= run.first_try
 
 
-def _is_news(known: KnownWindow, made: Made, author: str) -> bool:
+def _is_news(known: KnownWindow, made: Made, run: RunInfo) -> bool:
     receipt = known.receipt
-    is_other = known.announced != receipt.checksum or known.announced_by == author
-    return is_other or (made.counts_writes and receipt.rows_out > 0)
+    is_mine = _is_of(receipt, run)
+    if not receipt.is_committed or not (is_mine or made.of_anyone):
+        return False
+    if known.announced != receipt.checksum or known.announced_by == author_of(run):
+        return True
+    return is_mine and made.counts is not None and int(getattr(receipt, made.counts)) > 0
 
 
-def _author(run: RunInfo) -> str:
+def author_of(run: RunInfo) -> str:
     """The same for all tries of a task run until it is cleared."""
     names = (run.dag_id, run.task_id, run.run_id, str(run.map_index), str(run.first_try))
     return f"{text_hash(chr(0).join(names), ANNOUNCED_BY):016x}"

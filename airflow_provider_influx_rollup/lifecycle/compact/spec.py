@@ -10,6 +10,7 @@ from airflow_provider_influx_rollup.hashing import combine_checksums
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.archive_files.archived_measurement import ArchivedMeasurement
 from airflow_provider_influx_rollup.lifecycle.archive_files.generations import Published
+from airflow_provider_influx_rollup.lifecycle.run.held_window import HeldWindow
 from airflow_provider_influx_rollup.windows.delayed import delayed
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.grid import Grid
@@ -111,6 +112,21 @@ class CompactResult:
     waiting: tuple[Interval, ...]
     dry_run: bool
     seconds: float
+
+    def held(self) -> list[HeldWindow]:
+        """What the large windows hold."""
+        published = [
+            (one.window, one.published.manifest) for one in self.compacted if one.published is not None
+        ]
+        return [
+            HeldWindow(
+                window=window,
+                rows_out=manifest.content.total.rows,
+                checksum=manifest.content.total.hash,
+                generation=manifest.generation,
+            )
+            for window, manifest in published
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """Small JSON for XCom."""

@@ -17,6 +17,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.place import earlier
 from airflow_provider_influx_rollup.lifecycle.export.holdings import Holdings, holdings, sum_of
 from airflow_provider_influx_rollup.lifecycle.export.spec import ExportResult, ExportSpec
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
+from airflow_provider_influx_rollup.lifecycle.run.held_window import HeldWindow
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.current_window import within
@@ -37,6 +38,7 @@ class _ExportRun:
     :ivar version: of the table
     :ivar held: what the table holds
     :ivar small: what was archived in the small windows of a large one
+    :ivar parts: what the table holds of each part of the archive that the run was about
     """
 
     spec: ExportSpec
@@ -49,6 +51,7 @@ class _ExportRun:
     unchanged: int = 0
     held: Holdings = field(default_factory=Holdings)
     small: dict[Interval, dict[Interval, Total]] = field(default_factory=dict)
+    parts: list[HeldWindow] = field(default_factory=list)
 
     def look(self) -> Steps[None]:
         """Read what the table holds."""
@@ -62,6 +65,14 @@ class _ExportRun:
         held = yield from find_held(published)
         parts = yield from self._parts(entry, piece, held)
         wanted = sum_of(list(parts.values()))
+        self.parts.append(
+            HeldWindow(
+                window=piece.interval,
+                rows_out=wanted.rows,
+                checksum=wanted.hash,
+                generation=entry.generation,
+            )
+        )
         for _ in range(TRIES):
             if self.held.known(piece.interval) == wanted:
                 self.unchanged += 1
@@ -172,6 +183,7 @@ def export(
         version=going.version,
         dry_run=dry_run,
         seconds=seconds,
+        held=going.parts,
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.archive_files.archived_measurement import ArchivedMeasurement
+from airflow_provider_influx_rollup.lifecycle.run.held_window import HeldWindow
 from airflow_provider_influx_rollup.steps.table import TableAt
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -52,6 +54,7 @@ class ExportResult:
     :param replaced: commits in which points of an earlier export went
     :param unchanged: parts of the archive that the table held already
     :param version: of the table in the end; -1 when there is none
+    :param held: what the table holds of each part
     """
 
     spec: ExportSpec
@@ -63,6 +66,7 @@ class ExportResult:
     version: int
     dry_run: bool
     seconds: float
+    held: Sequence[HeldWindow] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Small JSON for XCom."""

@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError, Invali
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.flux.source_read import FieldTotals
 from airflow_provider_influx_rollup.flux.validate import SeriesLooks
+from airflow_provider_influx_rollup.hashing import combine_checksums
 from airflow_provider_influx_rollup.ledger.line_blocks import FieldValues, encode_rows
 from airflow_provider_influx_rollup.ledger.line_protocol import encode_series
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
@@ -80,6 +81,7 @@ class CleanWriter:
     written: int = 0
     lost: int = 0
     merged: int = 0
+    checksum: str = ""
 
     def write(self, part: Part, wrong: Mapping[int, NDArray[Any]]) -> Steps[None]:
         """Make the clean bucket hold what is right of a part.
@@ -91,6 +93,8 @@ class CleanWriter:
         self.lost += cleaned.lost
         self.merged += cleaned.merged
         self.written += sum(len(table) for table in cleaned.tables)
+        found = (table.checksum(cleaned.tag_sets) for table in cleaned.tables)
+        self.checksum = combine_checksums([self.checksum, *found])
         lines = cleaned.lines(self.spec.output_measurement)
         if lines:
             yield from ask(Write(str(self.spec.clean_bucket), lines))

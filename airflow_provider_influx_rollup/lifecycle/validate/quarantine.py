@@ -11,6 +11,7 @@ import numpy as np
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InvalidName, PartialWrite
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.flux.validate import CopyCounts
+from airflow_provider_influx_rollup.hashing import combine_checksums, text_hash
 from airflow_provider_influx_rollup.ledger.line_protocol import (
     UInt,
     encode_field_key,
@@ -30,11 +31,13 @@ class Copies:
     """Makes line protocol for the quarantine, line by line: a rule may be broken by every point.
 
     :param unheld: points that line protocol cannot hold, such as a tag with a line break
+    :param checksum: of all points that break a rule, 16 hex digits
     """
 
     spec: ValidateSpec
     registry: Registry
     unheld: int = 0
+    checksum: str = ""
     _heads: dict[tuple[str, str, int], str | None] = field(default_factory=dict)
 
     def holdable(self, rule: str, points: Points) -> Points:
@@ -46,6 +49,14 @@ class Copies:
         kept = points.where(np.array([held[number] is not None for number in points.series.tolist()], bool))
         self.unheld += len(points) - len(kept)
         return kept
+
+    def count(self, rule: str, tables: Sequence[Points]) -> None:
+        """Add points that break a rule to the checksum."""
+        found = [points.checksum(self.registry.tag_sets) for points in tables if len(points)]
+        if found:
+            self.checksum = combine_checksums(
+                [self.checksum, f"{text_hash(rule + ''.join(found), RULE_TAG):016x}"]
+            )
 
     def lines(self, rule: str, tables: Iterable[Points]) -> Iterator[str]:
         """Copies of points that line protocol can hold."""
@@ -104,6 +115,7 @@ def quarantine(
     spec, bucket = copies.spec, str(copies.spec.quarantine_bucket)
     expected = {rule: sum(map(len, tables)) for rule, tables in wrong.items()}
     for rule, tables in wrong.items():
+        copies.count(rule, tables)
         if expected[rule]:
             yield from ask(Write(bucket, copies.lines(rule, tables)))
     stored = yield from _stored(spec, interval)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_influx_rollup.ledger.validation import RuleResult
@@ -21,6 +21,7 @@ class ValidationResult:
     :param points_read: how many of them the worker read
     :param notes: what people should know, such as rules that looked at nothing
     :param clean: what the clean bucket got; None when there is none
+    :param checksums: of the points in the clean bucket, and of those in quarantine
     :param is_dry_run: whether nothing was written
     """
 
@@ -34,6 +35,7 @@ class ValidationResult:
     notes: Sequence[str]
     clean: Mapping[str, int] | None
     seconds: float
+    checksums: Mapping[str, str] = field(default_factory=dict)
     is_dry_run: bool = False
 
     @property
@@ -57,6 +59,7 @@ class ValidationResult:
             "rules": [result.as_json() for result in self.results],
             "clean": None if self.clean is None else dict(self.clean),
             "notes": list(self.notes),
+            "checksums": dict(self.checksums),
             "seconds": round(self.seconds, 3),
             **({"dry_run": True} if self.is_dry_run else {}),
         }

@@ -330,6 +330,7 @@ def _result(validation: ValidationRun, points_read: int, seconds: float) -> Vali
         results=[tally.result() for tally in validation.tallies.values()],
         notes=notes,
         clean=written,
+        checksums={"clean": clean.checksum if clean else "", "quarantine": validation.copies.checksum},
         seconds=seconds,
         is_dry_run=spec.dry_run,
     )
