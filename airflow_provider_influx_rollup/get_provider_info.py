@@ -208,6 +208,7 @@ def get_provider_info() -> dict[str, Any]:
         "extra-links": [
             f"{PACKAGE}.links.influx.InfluxDataLink",
             f"{PACKAGE}.links.influx.InfluxReceiptsLink",
+            f"{PACKAGE}.links.windows.InfluxWindowsLink",
         ],
         "notifications": [
             f"{PACKAGE}.notifications.window_failure.WindowFailureNotifier",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.flux.ledger_rows import is_any, is_of, pivoted
 from airflow_provider_influx_rollup.flux.query import LedgerQuery
-from airflow_provider_influx_rollup.ledger.announced import ANNOUNCED, ANNOUNCED_BY, TOLD_MEASUREMENT
+from airflow_provider_influx_rollup.ledger.announced import ANNOUNCED, ANNOUNCED_BY, TOLD_MEASUREMENT, TOLD_OF
 from airflow_provider_influx_rollup.ledger.codec import RECEIPT_MEASUREMENT, decode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -65,18 +65,23 @@ class Told:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToldWindows(LedgerQuery[dict[datetime, Told]]):
-    """What was told of the windows of a place that start in an interval, by their starts."""
+    """What was told of the windows of a place that start in an interval, by their starts.
+
+    :param told_of: the place
+    """
 
     ledger_bucket: str
-    tags: Mapping[str, str]
+    pipeline: str
+    stage: str
+    told_of: str
     interval: Interval
     result = "told"
 
     def flux(self) -> str:
-        conditions = [is_any(key, [value]) for key, value in self.tags.items()]
-        return pivoted(self.ledger_bucket, self.interval, TOLD_MEASUREMENT, *conditions)
+        mine = [is_of(self.pipeline, self.stage), is_any(TOLD_OF, [self.told_of])]
+        return pivoted(self.ledger_bucket, self.interval, TOLD_MEASUREMENT, *mine)
 
     def read(self, rows: Sequence[Row]) -> dict[datetime, Told]:
         return {row["_time"]: Told(row[ANNOUNCED], row[ANNOUNCED_BY]) for row in rows}

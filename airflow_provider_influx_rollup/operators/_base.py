@@ -141,6 +141,7 @@ class InfluxStageOperator(LineageTask, BaseOperator):
         is_dry_run = bool(getattr(self, "is_dry_run", False))
         tell_result(self.verb, result, is_dry_run=is_dry_run, lateness=self.lateness_of_windows())
         self.lineage_results.append(result)
+        self.link_result(context, result)
         return result
 
     def on_kill(self) -> None:
@@ -162,6 +163,13 @@ class InfluxStageOperator(LineageTask, BaseOperator):
     def linked_buckets(self) -> dict[str, str | None]:
         """The buckets that the links show, by the links' keys."""
         return {"data": self.link_bucket()}
+
+    def link_result(self, context: Context, result: dict[str, Any]) -> None:
+        """Link what a verb has done; nothing, where the links know all from the beginning.
+
+        :param context: Airflow's context
+        :param result: of the verb
+        """
 
     def _push_links(self, context: Context) -> None:
         url, organization_id = self.hook.settings.url, self.hook.organization_id()

@@ -111,6 +111,7 @@ class DeferrableVerbOperator(DeferrableStageOperator):
             seen.result = result = stage_result(result_of_event(event))
         tell_result(self.verb, result, is_dry_run=False, lateness=self.lateness_of_windows())
         self.lineage_results.append(result)
+        self.link_result(context, result)
         self.log.info("%s in the triggerer: %s", self.verb, result)
         return self.react(context, result)
 

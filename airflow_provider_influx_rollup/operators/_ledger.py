@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, Context
 from airflow_provider_influx_rollup.links.influx import InfluxDataLink, InfluxReceiptsLink
+from airflow_provider_influx_rollup.links.windows import WINDOWS_XCOM_KEY, InfluxWindowsLink, windows_url
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
 from airflow_provider_influx_rollup.operators._options import plain_truth
 from airflow_provider_influx_rollup.settings import read_settings
+from airflow_provider_influx_rollup.windows.interval import Interval
 
 LEDGER_FIELDS = ("pipeline", "ledger_bucket")
 
@@ -23,7 +26,7 @@ class LedgerStageOperator(InfluxStageOperator):
     """
 
     template_fields: Sequence[str] = (*InfluxStageOperator.template_fields, *LEDGER_FIELDS)
-    operator_extra_links: Any = (InfluxDataLink(), InfluxReceiptsLink())
+    operator_extra_links: Any = (InfluxDataLink(), InfluxReceiptsLink(), InfluxWindowsLink())
 
     def __init__(
         self,
@@ -42,6 +45,34 @@ class LedgerStageOperator(InfluxStageOperator):
     def linked_buckets(self) -> dict[str, str | None]:
         """The buckets that the links show, by the links' keys."""
         return {**super().linked_buckets(), "receipts": self.ledger_bucket}
+
+    def link_result(self, context: Context, result: dict[str, Any]) -> None:
+        """Link the windows that a verb was about: a reconcile, or a run with a delay, looks back.
+
+        :param context: Airflow's context
+        :param result: of the verb
+        """
+        is_alone = len(self.lineage_results) == 1
+        window = result.get("window")
+        interval = Interval.from_json(window) if window else self._interval_at_start(context)
+        self._push_windows(context, result.get("pipeline") if is_alone else self.pipeline, interval)
+
+    def _push_links(self, context: Context) -> None:
+        super()._push_links(context)
+        # a task that fails has this one
+        self._push_windows(context, self.pipeline, self._interval_at_start(context))
+
+    def _push_windows(self, context: Context, pipeline: str | None, interval: Interval | None) -> None:
+        url = windows_url(self.influx_conn_id, str(self.ledger_bucket), pipeline, interval)
+        context["ti"].xcom_push(key=WINDOWS_XCOM_KEY, value=url)
+
+    def _interval_at_start(self, context: Context) -> Interval | None:
+        of_run: Callable[[Context], Interval] | None = getattr(self, "interval", None)
+        try:
+            return None if of_run is None else of_run(context)
+        except AirflowFailException:
+            # its run names none: a reconcile looks back from now
+            return None
 
     def pipeline_of(self, measurement: str, *, several: bool) -> str | None:
         """The name in the ledger of one of the stage's measurements; None for the one that is made.

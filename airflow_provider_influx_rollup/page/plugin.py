@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from importlib.util import find_spec
 from typing import Any
-from urllib.parse import urlsplit
 
 from airflow.plugins_manager import AirflowPlugin
 
-from airflow_provider_influx_rollup.airflow_compat import conf
+from airflow_provider_influx_rollup.links.windows import IS_THREE, PREFIX, airflow_root
 
 NAME = "InfluxDB windows"
-PREFIX = "/influx-rollup"
-IS_THREE = find_spec("airflow.api_fastapi") is not None
 
 
 class _WhenServed:
@@ -35,7 +31,7 @@ def _apps_of_three() -> list[dict[str, Any]]:
         return []
     from airflow_provider_influx_rollup.page.fastapi_app import make_app
 
-    return [{"app": make_app(_root_of_three()), "url_prefix": PREFIX, "name": NAME}]
+    return [{"app": make_app(f"{airflow_root()}/"), "url_prefix": PREFIX, "name": NAME}]
 
 
 def _links_of_three() -> list[dict[str, Any]]:
@@ -44,16 +40,12 @@ def _links_of_three() -> list[dict[str, Any]]:
     return [
         {
             "name": NAME,
-            "href": f"{_root_of_three()}{PREFIX[1:]}/",
+            "href": f"{airflow_root()}{PREFIX}/",
             "destination": "nav",
             "category": "browse",
             "url_route": "influx-rollup-windows",
         }
     ]
-
-
-def _root_of_three() -> str:
-    return urlsplit(str(conf.get("api", "base_url", fallback=""))).path.rstrip("/") + "/"
 
 
 def _views_of_two() -> list[dict[str, Any]]:

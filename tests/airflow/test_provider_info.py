@@ -75,7 +75,7 @@ def test_airflow_shows_each_extra_when_the_connection_form_is_opened(loaded: dic
 
 def test_airflow_registers_links_and_decorator_when_it_loads_the_package(loaded: dict[str, Any]) -> None:
     names = {path.rpartition(".")[2] for path in loaded["links"]}
-    assert names == {"InfluxDataLink", "InfluxReceiptsLink"}
+    assert names == {"InfluxDataLink", "InfluxReceiptsLink", "InfluxWindowsLink"}
     assert loaded["decorator"] == ["flux_task", True]
 
 

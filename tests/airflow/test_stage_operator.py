@@ -26,12 +26,14 @@ from airflow_provider_influx_rollup.client import server_clock
 from airflow_provider_influx_rollup.exceptions import InfluxUnavailable, WindowNotDue
 from airflow_provider_influx_rollup.hooks.client_cache import close_all_clients
 from airflow_provider_influx_rollup.links.influx import LINKS_XCOM_KEY
+from airflow_provider_influx_rollup.links.windows import WINDOWS_XCOM_KEY
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
 from airflow_provider_influx_rollup.operators._ledger import LedgerStageOperator
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.steps.influx import Query, Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.triggers import lifecycle_job
+from airflow_provider_influx_rollup.windows.interval import format_instant
 from tests.scenes.task_scene import fire, make_context, reborn
 
 pytestmark = [pytest.mark.live, pytest.mark.airflow, pytest.mark.usefixtures("connections")]
@@ -116,6 +118,29 @@ def test_links_name_the_buckets_when_the_stage_has_begun(influx: Any, client: An
         assert f"{parts.scheme}://{parts.netloc}" == influx.url
         assert parts.path == f"/orgs/{org_id}/data-explorer"
         assert parse_qs(parts.query) == {"bucket": [bucket]}
+    query = parse_qs(urlsplit(context["ti"].pushed[WINDOWS_XCOM_KEY]).query)
+    span = {"from": [format_instant(START)], "to": [format_instant(STOP)]}
+    assert query == {"conn": ["tele"], "ledger": ["book"], **span}
+
+
+def test_windows_link_has_what_a_verb_says_that_it_was_about() -> None:
+    looked_back = {
+        "window": {"start": "2020-01-01T00:00:00Z", "stop": "2020-01-02T00:00:00Z"},
+        "pipeline": "p",
+    }
+
+    def look_back(_now: Any) -> Any:
+        yield from ()
+        return looked_back
+
+    context = make_context()
+    make_operator().run_verb(context, look_back)
+    query = parse_qs(urlsplit(context["ti"].pushed[WINDOWS_XCOM_KEY]).query)
+    assert (query["from"], query["to"], query["q"]) == (
+        ["2020-01-01T00:00:00Z"],
+        ["2020-01-02T00:00:00Z"],
+        ["p"],
+    )
 
 
 @pytest.mark.parametrize(

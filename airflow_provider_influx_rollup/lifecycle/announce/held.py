@@ -51,7 +51,10 @@ def announce_held(ledger_bucket: str, held: Sequence[Held], run: RunInfo) -> Ste
         return []
     spans = [Interval.spanning([window.window for window in one.windows]) for one in held]
     yield from ensure_ledger(ledger_bucket, spans[0])
-    queries = [ToldWindows(ledger_bucket, one.tags, span) for one, span in zip(held, spans, strict=True)]
+    queries = [
+        ToldWindows(ledger_bucket=ledger_bucket, interval=span, **one.tags)
+        for one, span in zip(held, spans, strict=True)
+    ]
     found = yield from gather(*queries)
     author = author_of(run)
     changed: list[Changed] = []

@@ -26,7 +26,7 @@ from airflow_provider_influx_rollup.validation.points import Points, Registry
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Copies:
     """Makes line protocol for the quarantine, line by line: a rule may be broken by every point.
 

@@ -154,7 +154,7 @@ def _begin(spec: ValidateSpec, scope: Scope) -> Steps[ValidationRun]:
         tallies=tallies,
         verdicts=verdicts,
         clean=clean,
-        copies=Copies(spec, registry),
+        copies=Copies(spec=spec, registry=registry),
         registry=registry,
     )
 

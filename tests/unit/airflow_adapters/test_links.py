@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from pytest_mock import MockerFixture
@@ -13,7 +15,16 @@ from airflow_provider_influx_rollup.links.influx import (
     InfluxReceiptsLink,
     explorer_url,
 )
+from airflow_provider_influx_rollup.links.windows import (
+    IS_THREE,
+    WINDOWS_XCOM_KEY,
+    InfluxWindowsLink,
+    windows_url,
+)
+from airflow_provider_influx_rollup.windows.all_time import EVER
+from airflow_provider_influx_rollup.windows.interval import Interval
 
+HOUR = Interval(datetime(2026, 3, 10, 9, tzinfo=UTC), datetime(2026, 3, 10, 10, tzinfo=UTC))
 KEY = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1)
 LINKS = {"data": "http://influx:8086/data", "receipts": "http://influx:8086/receipts"}
 
@@ -45,3 +56,32 @@ def test_explorer_url_is_the_first_page_when_a_part_is_unknown(
     organization_id: str | None, bucket: str | None
 ) -> None:
     assert explorer_url("http://influx:8086", organization_id, bucket) == "http://influx:8086"
+
+
+def test_windows_link_has_the_time_and_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
+    section = "API" if IS_THREE else "WEBSERVER"
+    monkeypatch.setenv(f"AIRFLOW__{section}__BASE_URL", "https://data.example.com/airflow/")
+    parts = urlsplit(windows_url("tele", "book", "raw/m->1h{a=b|c}", HOUR))
+    assert (parts.netloc, parts.path) == ("", "/airflow/influx-rollup/")
+    assert parse_qs(parts.query) == {
+        "conn": ["tele"],
+        "ledger": ["book"],
+        "q": ["raw/m->1h{a=b|c}"],
+        "from": ["2026-03-10T09:00:00Z"],
+        "to": ["2026-03-10T10:00:00Z"],
+    }
+
+
+@pytest.mark.parametrize("interval", [None, EVER])
+def test_windows_link_shows_the_last_days_when_a_task_is_about_no_time(interval: Interval | None) -> None:
+    parts = urlsplit(windows_url("tele", "book", None, interval))
+    assert parts.path == "/influx-rollup/"
+    assert parse_qs(parts.query) == {"conn": ["tele"], "ledger": ["book"]}
+
+
+@pytest.mark.parametrize("stored", ["/influx-rollup/?conn=tele", None, {"data": "x"}])
+def test_windows_link_is_what_the_task_pushed(mocker: MockerFixture, stored: object) -> None:
+    get_value = mocker.patch.object(XCom, "get_value", return_value=stored)
+    url = InfluxWindowsLink().get_link(mocker.create_autospec(BaseOperator), ti_key=KEY)
+    get_value.assert_called_once_with(key=WINDOWS_XCOM_KEY, ti_key=KEY)
+    assert url == (stored if isinstance(stored, str) else "")

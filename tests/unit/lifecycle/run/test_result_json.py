@@ -105,7 +105,7 @@ def test_findings_of_a_validation() -> None:
     common = (
         '{"validation": "v", "bucket": "raw", "measurement": "fleet", ' + BOUNDS + ', "state": "ok", '
         '"points": 4, "points_read": 0, "violated": [], "quarantined": 0, "rules": [], "clean": null, '
-        '"notes": ["n"], "seconds": 1.235'
+        '"notes": ["n"], "checksums": {}, "seconds": 1.235'
     )
 
     assert validation(is_dry_run=False) == common + "}"
