@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 from pytest_mock import MockerFixture
 
-from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, Stats, TaskDeferred
+from airflow_provider_influx_rollup.airflow_compat import (
+    AirflowFailException,
+    AirflowSkipException,
+    Stats,
+    TaskDeferred,
+)
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.operators.reconcile import FluxReconcileOperator
@@ -152,6 +159,44 @@ def test_stage_ends_with_one_line_that_machines_read(
     assert done == (dict.fromkeys(expected) if lost else expected)
 
 
+def require_missed(told: Told, good: str, bad: str) -> None:
+    """Waits that end without a success count the windows, by poking and in the triggerer, and name them."""
+    ends: list[tuple[str, dict[str, Any], list[str], dict[str, int]]] = [
+        (good, {"stop": START + timedelta(hours=4)}, ["02:00", "03:00"], {"windows": 4, "runs": 2, "missed": 2}),
+        (bad, {"stop": START + timedelta(hours=1)}, ["00:00"], {"windows": 1, "runs": 1, "errors": 1, "missed": 1}),
+    ]  # fmt: skip
+    for name, more, hours, counts in ends:
+        values: dict[str, Any] = {
+            "influx_conn_id": "tele",
+            "start": START,
+            "timeout": 0.2,
+            "poke_interval": 0.1,
+        }
+        expected = {f"influx_rollup.task_wait.{key}": count for key, count in counts.items()}
+        for settings, error in (({}, AirflowSensorTimeout), ({"soft_fail": True}, AirflowSkipException)):
+            sensor = InfluxTaskRunSensor(task_id="wait", name=name, **values, **more, **settings)
+            told.counts.clear()
+            with pytest.raises(error) as ended:
+                sensor.execute(make_context())
+            assert told.counts == expected
+            require_named(str(ended.value), hours)
+            waits = InfluxTaskRunSensor(
+                task_id="wait", name=name, deferrable=True, **values, **more, **settings
+            )
+            told.counts.clear()
+            with pytest.raises(TaskDeferred) as deferred:
+                waits.execute(make_context())
+            assert told.counts == {}
+            with pytest.raises(error) as ended:
+                waits.execute_complete(make_context(), fire(reborn(deferred.value.trigger)))
+            assert told.counts == expected
+            require_named(str(ended.value), hours)
+
+
+def require_named(message: str, hours: list[str]) -> None:
+    assert re.findall(r"\[2026-01-01T(\d\d:\d\d):00Z, ", message.partition("Without a success: ")[2]) == hours
+
+
 def test_runs_of_tasks_of_influxdb_are_counted(client: InfluxClient, told: Told) -> None:
     hours: dict[str, Any] = {"influx_conn_id": "tele", "start": START, "stop": START + timedelta(hours=2)}
     with named_task(client) as good, named_task(client) as bad:
@@ -173,6 +218,7 @@ def test_runs_of_tasks_of_influxdb_are_counted(client: InfluxClient, told: Told)
         told.counts.clear()
         assert InfluxTaskRunSensor(task_id="wait", name=good, **hours).poke(make_context())
         assert told.counts == {"influx_rollup.task_wait.windows": 2, "influx_rollup.task_wait.runs": 2}
+        require_missed(told, good, bad)
 
         told.counts.clear()
         both = InfluxTaskHistoryOperator(task_id="history", name=[good, bad], **hours)

@@ -176,12 +176,16 @@ def test_a_wait_ends_with_the_success_of_each_window(
         return drive(look_for_runs(name, interval), client, lambda _: None)
 
     run(client, try_of(name), hours(1))
-    assert look(hours(2)) is None
-    assert look(hours(1))["status"] == "success"
+    assert look(hours(2)).missed == (Interval(START + HOUR, START + 2 * HOUR),)
+    assert look(hours(1)).as_json()["status"] == "success"
     steps = wait_for_runs(name, hours(2), clock, poke_seconds=0.1, deadline=clock() + timedelta(seconds=0.5))
-    assert drive(steps, client, lambda _: None)["status"] == "timeout"
+    ended = drive(steps, client, lambda _: None)
+    assert (ended["status"], ended["runs"], ended["missed"]) == ("timeout", 1, 1)
     run(client, try_of(name), hours(2))
-    assert look(hours(2))["windows"] == 2
+    assert look(hours(2)).as_json() | {"run_seconds": [], "task_id": "", "last_run_id": ""} == {
+        "task": name, "task_id": "", "window": hours(2).as_json(), "windows": 2, "last_run_id": "",
+        "status": "success", "runs": 2, "errors": 0, "missed": 0, "missed_windows": [], "run_seconds": [],
+    }  # fmt: skip
 
 
 def test_a_canceled_run_ends_in_influxdb_and_in_the_verb(client: InfluxClient, name: str) -> None:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.lifecycle.native_tasks.follow import reason_of
 from airflow_provider_influx_rollup.lifecycle.native_tasks.named import task_of_name
 from airflow_provider_influx_rollup.lifecycle.native_tasks.run_times import MAX_LISTED, seconds_of
+from airflow_provider_influx_rollup.lifecycle.native_tasks.runs import runs_in
 from airflow_provider_influx_rollup.lifecycle.native_tasks.windows import due_at, grid_of
 from airflow_provider_influx_rollup.lifecycle.rollup.native_record import computing_record_of
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.step import Steps
-from airflow_provider_influx_rollup.steps.tasks import SUCCESS, ListRuns, ListTasks, NativeTask, TaskRun
+from airflow_provider_influx_rollup.steps.tasks import SUCCESS, ListTasks, NativeTask, TaskRun
 from airflow_provider_influx_rollup.windows.interval import Interval
-
-MAX_RUNS = 500
-SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,26 +94,15 @@ def task_history(task: NativeTask, interval: Interval, now: datetime) -> Steps[T
 
     :param now: what is due by then counts as missed
     """
-    runs: dict[str, TaskRun] = {}
-    after = interval.start
-    while True:
-        page = yield from ask(ListRuns(task.id, after=after, limit=MAX_RUNS))
-        runs |= {run.id: run for run in page}
-        last = max((run.scheduled_for for run in page), default=interval.stop)
-        if len(page) < MAX_RUNS or last >= interval.stop or last - SECOND <= after:
-            break
-        # several runs may have the time of the last one
-        after = last - SECOND
-    inside = [run for run in runs.values() if interval.start < run.scheduled_for <= interval.stop]
-    inside.sort(key=lambda run: (run.scheduled_for, run.id))
-    done = {run.scheduled_for for run in inside if run.status == SUCCESS}
+    runs = yield from runs_in(task, interval)
+    done = {run.scheduled_for for run in runs if run.status == SUCCESS}
     made = task.created_at or interval.start
     missed = [
         window
         for window in _windows(task, interval)
         if made <= due_at(task, window) <= now and window.stop not in done
     ]
-    return TaskHistory(task, interval, tuple(inside), tuple(missed))
+    return TaskHistory(task, interval, tuple(runs), tuple(missed))
 
 
 def _windows(task: NativeTask, interval: Interval) -> list[Interval]:
