@@ -8,11 +8,9 @@ from typing import Any
 
 from airflow_provider_influx_rollup.client import requests
 from airflow_provider_influx_rollup.client.answers import settings_of
-from airflow_provider_influx_rollup.client.requests import Request
+from airflow_provider_influx_rollup.client.labels import Ask, set_labels
 from airflow_provider_influx_rollup.exceptions import BucketNotFound, InfluxRejected
 from airflow_provider_influx_rollup.steps.influx import ApplyBucket, BucketSettings
-
-Ask = Callable[[Request], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,12 @@ class BucketAdmin:
         if wanted.id:
             self.ask(requests.change_bucket_request(wanted.id, wanted.name, settings_body(wanted)))
         if wanted.labels:
-            self._label(identity, wanted)
+            set_labels(
+                self.ask,
+                self.org_id(wanted.name),
+                wanted.labels,
+                lambda name, label_id: requests.add_label_request(identity, name, label_id),
+            )
 
     def _made(self, wanted: ApplyBucket) -> str:
         body = {"orgID": self.org_id(wanted.name), "name": wanted.name, **settings_body(wanted)}
@@ -63,35 +66,6 @@ class BucketAdmin:
             # another worker was faster, or a try whose answer was lost has made it
             self.ask(requests.change_bucket_request(found.id, wanted.name, settings_body(wanted)))
             return found.id
-
-    def _label(self, identity: str, wanted: ApplyBucket) -> None:
-        org_id = self.org_id(wanted.name)
-        ids = self._labels(org_id)
-        for name in wanted.labels:
-            if name not in ids:
-                ids[name] = self._made_label(org_id, name)
-            try:
-                self.ask(requests.add_label_request(identity, wanted.name, ids[name]))
-            except InfluxRejected:
-                # another worker was faster, or a try whose answer was lost
-                found = self.look(wanted.name)
-                if found is None or name not in found.labels:
-                    raise
-
-    def _made_label(self, org_id: str, name: str) -> str:
-        try:
-            return str(self.ask(requests.make_label_request(org_id, name))["label"]["id"])
-        except InfluxRejected:
-            # another worker was faster, or a try whose answer was lost
-            ids = self._labels(org_id)
-            if name not in ids:
-                raise
-            return ids[name]
-
-    def _labels(self, org_id: str) -> dict[str, str]:
-        """The ids of the organisation's labels, by name."""
-        known = self.ask(requests.list_labels_request(org_id))["labels"]
-        return {label["name"]: label["id"] for label in known}
 
 
 def settings_body(wanted: ApplyBucket) -> dict[str, Any]:

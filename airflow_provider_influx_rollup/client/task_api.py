@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_influx_rollup.client import requests, task_requests
+from airflow_provider_influx_rollup.client import task_requests
+from airflow_provider_influx_rollup.client.labels import set_labels
 from airflow_provider_influx_rollup.exceptions import InfluxRejected
 from airflow_provider_influx_rollup.steps.tasks import (
     LabelTask,
@@ -67,22 +68,14 @@ class TaskApi:
     def label(self, step: LabelTask) -> None:
         """Give a task labels, and take others away; again it is the same."""
         task = step.task
-        known = self._ask_json(requests.list_labels_request(task.org_id))["labels"]
-        ids = {label["name"]: label["id"] for label in known}
-        for name in step.labels:
-            if name not in ids:
-                ids[name] = self._ask_json(requests.make_label_request(task.org_id, name))["label"]["id"]
-            self._add_label(task, name, ids[name])
+        ids = set_labels(
+            self._ask_json,
+            task.org_id,
+            step.labels,
+            lambda _, label_id: task_requests.add_label_request(task.id, label_id),
+        )
         for label_id in (ids[name] for name in step.obsolete if name in ids):
             self._send_unless_gone(task_requests.remove_label_request(task.id, label_id))
-
-    def _add_label(self, task: NativeTask, name: str, label_id: str) -> None:
-        try:
-            self._ask_json(task_requests.add_label_request(task.id, label_id))
-        except InfluxRejected:
-            # another worker was faster, or a try whose answer was lost
-            if not any(name in one.labels for one in self.find(task.name) if one.id == task.id):
-                raise
 
     def delete(self, task_id: str) -> None:
         """Delete a task; one that is gone is no error."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.client.settings import ClientSettings
 from airflow_provider_influx_rollup.exceptions import (
@@ -20,11 +21,13 @@ from airflow_provider_influx_rollup.exceptions import (
     ScriptInvalid,
     TaskDrifted,
 )
+from airflow_provider_influx_rollup.flux.literals import string
 from airflow_provider_influx_rollup.lifecycle.task_deploy.spec import TaskSpec
 from airflow_provider_influx_rollup.lifecycle.task_deploy.task_deploy import deploy_task
 from airflow_provider_influx_rollup.steps.tasks import LabelTask, UpdateTask
 from dev.influx_http import InfluxAddress
 from tests.conftest import InfluxServer
+from tests.scenes.native_rollup_scene import watched
 from tests.scenes.native_scene import HOUR, START, clock, deploy, named_task, run_to_its_end, script, told
 
 pytestmark = pytest.mark.live
@@ -161,29 +164,53 @@ def test_a_task_of_another_is_adopted_only_when_nothing_is_lost(
     assert (adopted["action"], adopted["task_id"]) == ("adopted", ours.id)
 
 
-def test_several_deploys_at_the_same_time_end_with_one_task(
-    influx: InfluxServer, client: InfluxClient, name: str, flux: str
-) -> None:
+@pytest.mark.parametrize("text", ["", 'it\'s "q" \\ ${x}', "ünï 😀/?&#%+", "line\nfeed\ttab"])
+def test_ten_deploys_at_the_same_time_end_with_one_task(influx: InfluxServer, text: str) -> None:
+    operator = InfluxAddress(influx.url, influx.org, influx.token)
+    # no label of it is there yet
+    place = operator.new_organisation(f"org {uuid.uuid4().hex[:8]}")
+    settings = ClientSettings(url=place.url, org=place.org, token=lambda _: place.token)
+    name = f"{text}{uuid.uuid4().hex[:8]}"
+    plain = f"option task = {{name: {string(name)}, every: 1h}}\n\nbuckets() |> limit(n: 1)\n"
     errors: list[BaseException] = []
-    barrier = threading.Barrier(4)
+    barrier = threading.Barrier(10)
 
     def run() -> None:
-        settings = ClientSettings(url=influx.url, org=influx.org, token=lambda _: influx.token)
         try:
             with InfluxClient(settings) as own:
                 barrier.wait(20)
-                deploy(own, flux)
+                deploy(own, plain, dag_id=f"d{text}")
         except BaseException as error:  # noqa: BLE001 - shown below
             errors.append(error)
 
-    threads = [threading.Thread(target=run) for _ in range(4)]
+    threads = [threading.Thread(target=run) for _ in range(10)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert errors == []
-    assert kept(client, name).status == "active"
-    assert deploy(client, flux)["action"] == "unchanged"
+    with InfluxClient(settings) as client:
+        task = kept(client, name)
+        assert (task.status, set(task.labels)) == ("active", {"influx-rollup", f"dag:d{text}"})
+        assert deploy(client, plain, dag_id=f"d{text}")["action"] == "unchanged"
+        client.tasks.delete(task.id)
+
+
+@pytest.mark.recorded
+def test_a_task_that_another_deletes_during_an_update_is_made_again(
+    client: InfluxClient, name: str, flux: str
+) -> None:
+    deploy(client, flux)
+    first = kept(client, name)
+    edited = flux.replace("fn: mean", "fn: max")
+
+    def delete(step: Any) -> None:
+        if isinstance(step, UpdateTask):
+            client.tasks.delete(first.id)
+
+    steps = watched(deploy_task(TaskSpec(flux=edited), clock), delete)
+    assert drive(steps, client, lambda _: None).task_id == kept(client, name).id != first.id
+    assert deploy(client, edited)["action"] == "unchanged"
 
 
 @pytest.mark.recorded

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from airflow_provider_influx_rollup.exceptions import InfluxForbidden, TaskDrifted
+from airflow_provider_influx_rollup.exceptions import InfluxForbidden, InfluxRejected, TaskDrifted
 from airflow_provider_influx_rollup.lifecycle.native_tasks.changes import (
     Action,
     Change,
@@ -30,6 +30,8 @@ from airflow_provider_influx_rollup.steps.tasks import (
     UpdateTask,
 )
 from airflow_provider_influx_rollup.windows.interval import Interval
+
+NOT_FOUND = 404
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +98,12 @@ def _carry_out(change: Change, wanted: WantedTask, found: NativeTask | None) -> 
         return found
     status, description = wanted.record.status, wanted.record.description()
     if found is not None:
-        return (yield from ask(UpdateTask(found.id, wanted.flux, status, description)))
+        try:
+            return (yield from ask(UpdateTask(found.id, wanted.flux, status, description)))
+        except InfluxRejected as error:
+            # another deploy has deleted it meanwhile
+            if error.http_status != NOT_FOUND:
+                raise
     yield from ask(CreateTask(wanted.flux, status, description))
     # another deploy, or a try whose answer was lost, may have created it too
     return (yield from _only(wanted.name, dry_run=False))
