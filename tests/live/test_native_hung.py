@@ -15,6 +15,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from tests.conftest import InfluxServer
+from tests.oracle import query
 from tests.scenes.hung_scene import HOUR, HUNG, NEXT, Hanging, HungScene
 from tests.scenes.native_rollup_scene import NATIVE, left_rows, left_tasks
 from tests.scenes.rollup_runs import Place, make_place
@@ -114,6 +115,42 @@ def test_a_killed_run_is_done_again(client: InfluxClient, place: Place, number: 
 def test_a_hung_run_spoils_nothing(client: InfluxClient, place: Place, number: int) -> None:
     scene = HungScene(client, place, KINDS[number % 3])
     assert hang_at(scene, STEPS[number], is_native=not number % 2)
+
+
+def sums_put_aside(scene: HungScene) -> dict[str, float]:
+    """What a task has computed for the window, by the device."""
+    server = scene.place.server
+    flux = f"""from(bucket: "{scene.place.ledger}") |> range(start: {HOUR.start.isoformat()}, stop: {HOUR.stop.isoformat()})
+        |> filter(fn: (r) => r._measurement =~ /^rollup_computed/)"""
+    rows = query(server.url, server.org, server.token, flux)
+    sums = (2.0, 2.5, 10.75)
+    return {
+        row["device"]: row["_value"]
+        for row in rows
+        if isinstance(row["_value"], float) and row["_value"] in sums
+    }
+
+
+@pytest.mark.parametrize("is_committed_between", [False, True])
+def test_a_triggerer_that_begins_again_computes_again_as_rows_put_aside_may_be_old(
+    client: InfluxClient, place: Place, is_committed_between: bool
+) -> None:
+    scene = HungScene(client, place, "over")
+    first = native_run(scene, "first")
+    assert advance(first, "StagedChains")
+    first.steps.close()
+    assert sums_put_aside(scene) == {"a": 2.0, "b": 2.5}
+    # the source has as many points as before
+    scene.change()
+    if is_committed_between:
+        scene.run("rollup", "other")
+        assert scene.is_right()
+    # the rows are still there, and wrong
+    assert sums_put_aside(scene) == {"a": 2.0, "b": 2.5}
+    again = native_run(scene, "first")
+    again.finish()
+    assert (again.error, scene.is_committed(), scene.is_right()) == (None, True, True)
+    require_nothing_left(scene, again.seen)
 
 
 @pytest.mark.slow
