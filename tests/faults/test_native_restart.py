@@ -11,19 +11,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.client.settings import ClientSettings
+from airflow_provider_influx_rollup.steps.influx import Gather
+from airflow_provider_influx_rollup.steps.tasks import FindRun
+from tests import oracle
 from tests.conftest import InfluxServer
 from tests.scenes.native_rollup_scene import left_rows, left_tasks, native_steps, watched
-from tests.scenes.rollup_runs import interval, make_place
+from tests.scenes.rollup_runs import Place, interval, make_place
 from tests.servers.own_server import CHECKOUT, own_server
 
 pytestmark = [pytest.mark.faults, pytest.mark.live, pytest.mark.timeout(300)]
 
 HOUR = interval("2025-03-08T12:00", "2025-03-08T13:00")
+DAY = interval("2025-03-08T00:00", "2025-03-09T00:00")
 STEPS = ("CreateTask", "StartRun", "FindRun", "StagedChains", "ListTasks", "Delete", "DeleteTask")
 
 
@@ -75,3 +81,65 @@ def test_a_window_is_right_when_influxdb_is_killed_before_a_step(
         found = {(r["device"], r["_field"]): r["_value"] for r in place.stored().to_dict("records")}
         assert found == {("a", "x_count"): 2, ("a", "x_sum"): 1.0, ("b", "x_count"): 1, ("b", "x_sum"): 2.0}
         assert (left_tasks(place, spec), left_rows(place)) == ([], 0)
+
+
+def points_of_a_day(place: Place) -> pd.DataFrame:
+    """So many that InfluxDB computes them for seconds."""
+    times = pd.date_range(DAY.start, DAY.stop, freq="2s", inclusive="left", unit="ns")
+    frames = [
+        pd.DataFrame(
+            {"_time": times, "device": name, "x": (np.arange(len(times)) * factor % 89).astype(float)}
+        )
+        for name, factor in (("a", 7.0), ("b", 11.0), ("c", 13.0))
+    ]
+    points = pd.concat(frames, ignore_index=True)
+    lines = [
+        f"readings,device={name} x={value} {at}"
+        for name, value, at in zip(
+            points["device"], points["x"], points["_time"].astype("int64"), strict=True
+        )
+    ]
+    place.client.write_lines(place.source, lines)
+    return points
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("looks", [1, 2, 3, 4])
+def test_a_day_is_right_when_influxdb_is_killed_while_it_computes(
+    mortal: InfluxServer, folder: Path, looks: int
+) -> None:
+    killed: list[str] = []
+    said: list[str] = []
+    settings = ClientSettings(
+        url=mortal.url, org=mortal.org, token=lambda _: mortal.token, deadline_seconds=60
+    )
+    with InfluxClient(settings) as client:
+        place = make_place(mortal, client)
+        points = points_of_a_day(place)
+        aggregates = ["count", "sum", "min", "max", "mean"]
+        spec = place.spec("20s", aggregates, pipeline=place.ledger)
+        under_way: list[str] = []
+
+        def look(pending: Any) -> None:
+            if killed:
+                return
+            # blocks are done at the same time
+            for step in pending.steps if isinstance(pending, Gather) else [pending]:
+                run = client.tasks.find_run(step.task_id, step.run_id) if isinstance(step, FindRun) else None
+                if run is not None and run.status == "started":
+                    under_way.append(run.id)
+            if len(under_way) >= looks:
+                killed.append(under_way[-1])
+                kill_and_start(folder / "data")
+
+        steps = watched(native_steps(spec, DAY), look)
+        result = drive(steps, client, lambda report: said.append(report.message)).as_json()
+        assert killed, said
+        assert result["state"] == "COMMITTED"
+        assert set(place.states(place.ledger).values()) == {"COMMITTED"}
+        assert len(place.states(place.ledger)) == 4320
+        spans = oracle.windows(DAY.start, DAY.stop, "20s")
+        expected = oracle.rollup(points, ["device"], spans, {"x": aggregates})
+        assert len(expected) == 4320 * 3 * 5
+        assert place.differences(expected) == [], said
+        assert (left_tasks(place, spec), left_rows(place)) == ([], 0), said
