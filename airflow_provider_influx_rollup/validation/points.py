@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -163,13 +163,18 @@ class Part:
             return None
         return np.flatnonzero(self.registry.covered(rule)[table.series])
 
-    def spread(self, rule: Rule, table: Points, find: Callable[[Points], Mask]) -> Mask:
-        """Judge the rows that a rule is about; the others are right."""
+    def about(self, rule: Rule, table: Points) -> Points:
+        """The points of a table that a rule is about."""
+        rows = self.rows_of(rule, table)
+        return table if rows is None else table.where(rows)
+
+    def spread(self, rule: Rule, table: Points, found: Mask) -> Mask:
+        """A mask of a whole table, from that of the points that a rule is about; the others are right."""
         rows = self.rows_of(rule, table)
         if rows is None:
-            return find(table)
+            return found
         mask = np.zeros(len(table), bool)
-        mask[rows] = find(table.where(rows))
+        mask[rows] = found
         return mask
 
     def checked(self, rule: Rule, tables: Mapping[int, Mask]) -> int:

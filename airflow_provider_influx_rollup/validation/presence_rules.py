@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.globs import is_match
 from airflow_provider_influx_rollup.validation.checks import require_text, require_truth
-from airflow_provider_influx_rollup.validation.rule import PointRule
+from airflow_provider_influx_rollup.validation.rule import PartVerdict, PointRule
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from airflow_provider_influx_rollup.validation.points import Part, Points
+    from airflow_provider_influx_rollup.validation.sequence_memory import Memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ class MissingFieldRule(PointRule):
         """The field itself, and those beside it."""
         return name == self.field or is_match(self.beside, name)
 
-    def judge(self, part: Part, memory: dict[str, Any]) -> dict[int, NDArray[Any]]:  # noqa: ARG002
+    def judge(self, part: Part, memory: Memory) -> PartVerdict:
         """The other fields' points at times where this field has none, and its own empty texts."""
         import numpy as np
 
@@ -53,12 +54,12 @@ class MissingFieldRule(PointRule):
             if table.field == self.field:
                 empty = np.zeros(len(table), bool)
                 if self.empty_text and table.kind == "string":
-                    empty = part.spread(self, table, lambda rows: rows.values == "")
+                    empty = part.spread(self, table, part.about(self, table).values == "")
                 found[index], present = empty.astype(bool), table.where(~empty.astype(bool))
         for index, table in mine:
             if table.field != self.field:
-                found[index] = part.spread(self, table, lambda rows: _absent(rows, present))
-        return found
+                found[index] = part.spread(self, table, _absent(part.about(self, table), present))
+        return PartVerdict(found, memory)
 
 
 def _absent(rows: Points, present: Points | None) -> NDArray[Any]:

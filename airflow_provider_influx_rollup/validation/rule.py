@@ -21,7 +21,8 @@ from airflow_provider_influx_rollup.validation.checks import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from airflow_provider_influx_rollup.validation.points import Part, Points
+    from airflow_provider_influx_rollup.validation.points import Mask, Part, Points
+    from airflow_provider_influx_rollup.validation.sequence_memory import Memory
     from airflow_provider_influx_rollup.validation.sightings import Look, Observations, RuleVerdict, Scope
     from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -115,6 +116,18 @@ class SeriesRule(Rule, ABC):
         """
 
 
+@dataclass(frozen=True)
+class PartVerdict:
+    """What a rule says of a part of the points.
+
+    :param masks: the rows that break the rule, of each table that it read
+    :param memory: what the rule needs of this part and those before to judge the next one
+    """
+
+    masks: Mapping[int, Mask]
+    memory: Memory
+
+
 @dataclass(frozen=True, kw_only=True)
 class PointRule(Rule, ABC):
     """A rule that looks at each point of some fields.
@@ -157,11 +170,11 @@ class PointRule(Rule, ABC):
         return self.points_before
 
     @abstractmethod
-    def judge(self, part: Part, memory: dict[str, Any]) -> dict[int, NDArray[Any]]:
-        """The rows that break the rule, as a mask of each table that it read.
+    def judge(self, part: Part, memory: Memory) -> PartVerdict:
+        """Say which rows break the rule.
 
-        :param part: neighbouring points in time, after those of the last call
-        :param memory: the rule's own, from call to call
+        :param part: neighbouring points in time, after those of the last verdict
+        :param memory: of the last verdict; empty before the first
         """
 
     def score(self, points: Points) -> NDArray[Any] | None:  # noqa: ARG002 - for rules that can tell
@@ -171,22 +184,22 @@ class PointRule(Rule, ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class FieldRule(PointRule):
-    """A rule that looks at the points of one field at a time."""
+    """A rule that looks at one point at a time."""
 
-    def judge(self, part: Part, memory: dict[str, Any]) -> dict[int, NDArray[Any]]:
-        """The rows of each table that break the rule."""
-        found = {}
-        for index, table in enumerate(part.tables):
-            if self.wants(table.field, table.kind):
-                found[index] = part.spread(self, table, lambda rows: self.find(rows, memory))
-        return found
+    def judge(self, part: Part, memory: Memory) -> PartVerdict:
+        """Each point is right or wrong by itself."""
+        masks = {
+            index: part.spread(self, table, self.find(part.about(self, table)))
+            for index, table in enumerate(part.tables)
+            if self.wants(table.field, table.kind)
+        }
+        return PartVerdict(masks, memory)
 
     @abstractmethod
-    def find(self, points: Points, memory: dict[str, Any]) -> NDArray[Any]:
+    def find(self, points: Points) -> NDArray[Any]:
         """A mask of the points of one field that break the rule.
 
         :param points: of one field, by series and time
-        :param memory: the rule's own, from call to call
         """
 
 

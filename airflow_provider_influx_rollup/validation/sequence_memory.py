@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class LastPoints:
     """The last point of each series of one field.
 
@@ -28,13 +29,41 @@ class LastPoints:
     time_ns: NDArray[np.int64]
     run: NDArray[np.int64]
 
-    def remember(self, points: Points, rows: NDArray[Any], run: NDArray[np.int64] | None = None) -> None:
-        """Keep the last of some rows of each series: numpy keeps the last one assigned."""
+    def with_room_for(self, points: Points) -> LastPoints:
+        """The same, with nothing of the series that are new; nothing at all when the type is another."""
+        if self.kind != points.kind:
+            return no_points(points).with_room_for(points)
+        more = int(points.series.max(initial=-1)) + 1 - len(self.is_known)
+        if more <= 0:
+            return self
+        return replace(
+            self,
+            is_known=_longer(self.is_known, more),
+            values=_longer(self.values, more),
+            time_ns=_longer(self.time_ns, more),
+            run=_longer(self.run, more),
+        )
+
+    def followed_by(
+        self, points: Points, rows: NDArray[Any], run: NDArray[np.int64] | None = None
+    ) -> LastPoints:
+        """The last points after some rows: of each series, numpy keeps the last one assigned."""
         series = points.series[rows]
-        self.is_known[series] = True
-        self.values[series] = points.values[rows]
-        self.time_ns[series] = points.time_ns[rows]
-        self.run[series] = 1 if run is None else run[rows]
+        is_known, values, time_ns, runs = (
+            self.is_known.copy(),
+            self.values.copy(),
+            self.time_ns.copy(),
+            self.run.copy(),
+        )
+        is_known[series] = True
+        values[series] = points.values[rows]
+        time_ns[series] = points.time_ns[rows]
+        runs[series] = 1 if run is None else run[rows]
+        return replace(self, is_known=is_known, values=values, time_ns=time_ns, run=runs)
+
+
+#: the last points of each field, by its name
+Memory = Mapping[str, LastPoints]
 
 
 @dataclass(frozen=True)
@@ -49,24 +78,19 @@ class Previous:
     time_ns: NDArray[np.int64]
 
 
-def last_points(memory: dict[str, Any], points: Points) -> LastPoints:
-    """The memory of a field's series, with room for those of new points."""
-    size = int(points.series.max(initial=-1)) + 1
-    known: LastPoints | None = memory.get(points.field)
-    if known is None or known.kind != points.kind:
-        known = memory[points.field] = LastPoints(
-            kind=points.kind,
-            is_known=np.zeros(0, bool),
-            values=np.zeros(0, points.values.dtype),
-            time_ns=np.zeros(0, np.int64),
-            run=np.zeros(0, np.int64),
-        )
-    more = size - len(known.is_known)
-    if more > 0:
-        for name in ("is_known", "values", "time_ns", "run"):
-            array = getattr(known, name)
-            setattr(known, name, np.concatenate([array, np.zeros(more, array.dtype)]))
-    return known
+def no_points(like: Points) -> LastPoints:
+    """No last points, of the type of some."""
+    return LastPoints(
+        kind=like.kind,
+        is_known=np.zeros(0, bool),
+        values=np.zeros(0, like.values.dtype),
+        time_ns=np.zeros(0, np.int64),
+        run=np.zeros(0, np.int64),
+    )
+
+
+def _longer(array: NDArray[Any], more: int) -> NDArray[Any]:
+    return np.concatenate([array, np.zeros(more, array.dtype)])
 
 
 def previous_points(points: Points, last: LastPoints) -> Previous:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,18 +13,45 @@ from airflow_provider_influx_rollup.validation.checks import (
     require_truth,
     require_whole,
 )
-from airflow_provider_influx_rollup.validation.rule import NUMBERS, FieldRule
+from airflow_provider_influx_rollup.validation.rule import NUMBERS, PartVerdict, PointRule
 from airflow_provider_influx_rollup.windows.duration import DurationLike
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from airflow_provider_influx_rollup.validation.points import Points
-    from airflow_provider_influx_rollup.validation.sequence_memory import LastPoints, Previous
+    from airflow_provider_influx_rollup.validation.points import Mask, Part, Points
+    from airflow_provider_influx_rollup.validation.sequence_memory import LastPoints, Memory, Previous
 
 
 @dataclass(frozen=True, kw_only=True)
-class StuckRule(FieldRule):
+class SequenceRule(PointRule, ABC):
+    """A rule that compares the points of a series with those before."""
+
+    def judge(self, part: Part, memory: Memory) -> PartVerdict:
+        """The first points of a part follow the last ones of the parts before."""
+        from airflow_provider_influx_rollup.validation.sequence_memory import no_points
+
+        masks: dict[int, Mask] = {}
+        kept = dict(memory)
+        for index, table in enumerate(part.tables):
+            if self.wants(table.field, table.kind):
+                points = part.about(self, table)
+                last = kept.get(table.field, no_points(points)).with_room_for(points)
+                found, kept[table.field] = self.compare(points, last)
+                masks[index] = part.spread(self, table, found)
+        return PartVerdict(masks, kept)
+
+    @abstractmethod
+    def compare(self, points: Points, last: LastPoints) -> tuple[Mask, LastPoints]:
+        """A mask of the points of one field that break the rule, and the points that the next ones follow.
+
+        :param points: of one field, by series and time
+        :param last: the point that the first one of each series follows
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class StuckRule(SequenceRule):
     """A value that does not change: the last of ``points`` equal ones in a row, and each one after it.
 
     :param points: how many, 2 or more
@@ -45,13 +73,12 @@ class StuckRule(FieldRule):
         """A run may have begun before the interval."""
         return self.points - 1
 
-    def find(self, points: Points, memory: dict[str, Any]) -> NDArray[Any]:
+    def compare(self, points: Points, last: LastPoints) -> tuple[Mask, LastPoints]:
         """Points at which the value has not changed for long enough."""
         import numpy as np
 
-        from airflow_provider_influx_rollup.validation.sequence_memory import last_points, previous_points
+        from airflow_provider_influx_rollup.validation.sequence_memory import previous_points
 
-        last = last_points(memory, points)
         before = previous_points(points, last)
         is_same = before.is_known & self._is_equal(points, before.values)
         rows = np.arange(len(points))
@@ -60,9 +87,8 @@ class StuckRule(FieldRule):
         run = rows - began + 1
         goes_on = (points.is_first & is_same)[began]
         run[goes_on] += last.run[points.series[goes_on]]
-        last.remember(points, rows, run)
         bad: NDArray[Any] = run >= self.points
-        return bad
+        return bad, last.followed_by(points, rows, run)
 
     def _is_equal(self, points: Points, before: NDArray[Any]) -> Any:
         if points.kind in NUMBERS and self.tolerated_change:
@@ -71,7 +97,7 @@ class StuckRule(FieldRule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpikeRule(FieldRule):
+class SpikeRule(SequenceRule):
     """A number that is further from the last good one than it can have changed since.
 
     It may change by ``max_change`` for each ``per`` that has passed, and by that much within one ``per``. Points that
@@ -97,21 +123,17 @@ class SpikeRule(FieldRule):
         """Only numbers have a distance."""
         return kind in NUMBERS
 
-    def find(self, points: Points, memory: dict[str, Any]) -> NDArray[Any]:
+    def compare(self, points: Points, last: LastPoints) -> tuple[Mask, LastPoints]:
         """Points that are too far away from the last good one."""
         import numpy as np
 
-        from airflow_provider_influx_rollup.validation.sequence_memory import last_points, previous_points
+        from airflow_provider_influx_rollup.validation.sequence_memory import previous_points
 
-        last = last_points(memory, points)
         before = previous_points(points, last)
         step = _distance(points.values, before.values)
         jumps = np.flatnonzero(before.is_known & (step > self._allowed(points.time_ns - before.time_ns)))
-        bad = np.zeros(len(points), bool)
-        if len(jumps):
-            self._walk(points, before, jumps, bad)
-        last.remember(points, np.flatnonzero(~bad))
-        return bad
+        bad = self._walk(points, before, jumps)
+        return bad, last.followed_by(points, np.flatnonzero(~bad))
 
     def _allowed(self, passed_ns: Any) -> Any:
         import numpy as np
@@ -122,10 +144,11 @@ class SpikeRule(FieldRule):
     def _per_ns(self) -> int:
         return require_duration(self.rule, "per", self.per).nanoseconds
 
-    def _walk(self, points: Points, before: Previous, jumps: NDArray[Any], bad: NDArray[Any]) -> None:
-        """From each jump on, mark points until one is near enough to the last good one."""
+    def _walk(self, points: Points, before: Previous, jumps: NDArray[Any]) -> Mask:
+        """The points from each jump on, until one is near enough to the last good one."""
         import numpy as np
 
+        bad = np.zeros(len(points), bool)
         ends = np.append(np.flatnonzero(points.is_first)[1:], len(points))
         listed, place = jumps.tolist(), 0
         while place < len(listed):
@@ -137,6 +160,7 @@ class SpikeRule(FieldRule):
                 row += 1
             # a jump back to the good point is none
             place = bisect_right(listed, row if row < end else row - 1)
+        return bad
 
     def _is_far(self, points: Points, row: int, good: float, since: int) -> bool:
         passed = max(1.0, (points.time_ns[row].item() - since) / self._per_ns)
@@ -152,7 +176,7 @@ class SpikeRule(FieldRule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MonotonicRule(FieldRule):
+class MonotonicRule(SequenceRule):
     """A counter: no number is less than the one before it.
 
     :param strict: whether it must grow with each point
@@ -175,20 +199,18 @@ class MonotonicRule(FieldRule):
         """Only numbers count."""
         return kind in NUMBERS
 
-    def find(self, points: Points, memory: dict[str, Any]) -> NDArray[Any]:
+    def compare(self, points: Points, last: LastPoints) -> tuple[Mask, LastPoints]:
         """Points that are less than the one before."""
         import numpy as np
 
-        from airflow_provider_influx_rollup.validation.sequence_memory import last_points, previous_points
+        from airflow_provider_influx_rollup.validation.sequence_memory import previous_points
 
-        last: LastPoints = last_points(memory, points)
         before = previous_points(points, last)
         falls = points.values <= before.values if self.strict else points.values < before.values
         bad: NDArray[Any] = before.is_known & falls
         if self.reset_to is not None:
             bad &= ~((points.values < before.values) & (points.values <= self.reset_to))
-        last.remember(points, np.arange(len(points)))
-        return bad
+        return bad, last.followed_by(points, np.arange(len(points)))
 
 
 def _distance(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:

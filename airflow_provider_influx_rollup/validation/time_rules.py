@@ -85,7 +85,7 @@ class LatePointsRule(FieldRule):
         require_duration(self.rule, "max_delay", self.max_delay, allow_zero=True)
         require_choice(self.rule, "time_unit", self.time_unit, tuple(UNITS_NS))
 
-    def find(self, points: Points, memory: dict[str, Any]) -> NDArray[Any]:  # noqa: ARG002
+    def find(self, points: Points) -> NDArray[Any]:
         """Points that came too late; a text is no time."""
         import numpy as np
 

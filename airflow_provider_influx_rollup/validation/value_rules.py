@@ -52,7 +52,7 @@ class RangeRule(FieldRule):
         """Whether all numbers between two are in the range."""
         return (self.low is None or lowest >= self.low) and (self.high is None or highest <= self.high)
 
-    def find(self, points: Points, memory: dict[str, Any]) -> NDArray[Any]:  # noqa: ARG002
+    def find(self, points: Points) -> NDArray[Any]:
         """Points outside of the range."""
         import numpy as np
 
@@ -118,7 +118,7 @@ class AllowedValuesRule(FieldRule):
                 )
         object.__setattr__(self, "values", tuple(values))
 
-    def find(self, points: Points, memory: dict[str, Any]) -> NDArray[Any]:  # noqa: ARG002
+    def find(self, points: Points) -> NDArray[Any]:
         """Points with another value."""
         import numpy as np
 
@@ -160,7 +160,7 @@ class PatternRule(FieldRule):
         """The expression can be compiled."""
         require_pattern(self.rule, "pattern", self.pattern)
 
-    def find(self, points: Points, memory: dict[str, Any]) -> NDArray[Any]:  # noqa: ARG002
+    def find(self, points: Points) -> NDArray[Any]:
         """Points with another text."""
         import numpy as np
 
@@ -193,7 +193,7 @@ class FiniteRule(FieldRule):
         """InfluxDB refuses numbers that are none."""
         return kind != "string"
 
-    def find(self, points: Points, memory: dict[str, Any]) -> NDArray[Any]:  # noqa: ARG002
+    def find(self, points: Points) -> NDArray[Any]:
         """Texts that say NaN or infinity."""
         refused = {text.strip().casefold() for text in self.texts}
         return _judged(points.values, lambda text: text.strip().casefold() in refused)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from airflow_provider_influx_rollup.ledger.validation import RuleResult
 from airflow_provider_influx_rollup.validation.points import Part, Points, Registry
-from airflow_provider_influx_rollup.validation.rule import PointRule, Rule
+from airflow_provider_influx_rollup.validation.rule import PartVerdict, PointRule, Rule
+from airflow_provider_influx_rollup.validation.sequence_memory import Memory
 from airflow_provider_influx_rollup.validation.sightings import RuleVerdict, Sighting
 from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.rfc3339 import rfc3339
@@ -27,7 +28,7 @@ Masks = Mapping[int, NDArray[Any]]
 class RuleTally:
     """Findings of one rule.
 
-    :param memory: the rule's own, from part to part
+    :param memory: what the rule needs of the parts that it has judged
     :param examples: the worst ones with their scores, the worst first
     """
 
@@ -35,13 +36,14 @@ class RuleTally:
     checked: int = 0
     violations: int = 0
     quarantined: int = 0
-    memory: dict[str, Any] = field(default_factory=dict)
+    memory: Memory = field(default_factory=dict)
     examples: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
 
-    def add_points(self, part: Part, masks: Masks) -> None:
+    def add_points(self, part: Part, verdict: PartVerdict) -> None:
         """Count the rows of a part that break the rule."""
-        self.checked += part.checked(self.rule, masks)
-        for index, mask in masks.items():
+        self.memory = verdict.memory
+        self.checked += part.checked(self.rule, verdict.masks)
+        for index, mask in verdict.masks.items():
             count = int(np.count_nonzero(mask))
             if count:
                 self.violations += count

@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.lifecycle.run.clock import wait_until_due
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.source.buckets import require_bucket
 from airflow_provider_influx_rollup.lifecycle.validate.clean import CleanWriter
-from airflow_provider_influx_rollup.lifecycle.validate.judge import RuleTally, masks_of_hits
+from airflow_provider_influx_rollup.lifecycle.validate.judge import Masks, RuleTally, masks_of_hits
 from airflow_provider_influx_rollup.lifecycle.validate.looks import (
     Stretch,
     Surroundings,
@@ -222,7 +222,8 @@ def _warm_up(validation: ValidationRun) -> Steps[None]:
     )
     for part in parts:
         for rule in rules:
-            rule.judge(part, validation.tallies[rule.name].memory)
+            tally = validation.tallies[rule.name]
+            tally.memory = rule.judge(part, tally.memory).memory
 
 
 def _validate_stretch(validation: ValidationRun, stretch: Stretch, fields: Sequence[str]) -> Steps[int]:
@@ -248,18 +249,17 @@ def _validate_stretch(validation: ValidationRun, stretch: Stretch, fields: Seque
     return read
 
 
-def _judge(validation: ValidationRun, part: Part) -> dict[str, dict[int, NDArray[Any]]]:
-    masks = {}
+def _judge(validation: ValidationRun, part: Part) -> dict[str, Masks]:
+    masks: dict[str, Masks] = {}
     for rule in validation.spec.point_rules:
         tally = validation.tallies[rule.name]
-        masks[rule.name] = rule.judge(part, tally.memory)
-        tally.add_points(part, masks[rule.name])
+        verdict = rule.judge(part, tally.memory)
+        tally.add_points(part, verdict)
+        masks[rule.name] = verdict.masks
     return masks
 
 
-def _wrong(
-    validation: ValidationRun, masks: Mapping[str, Mapping[int, NDArray[Any]]]
-) -> dict[int, NDArray[Any]]:
+def _wrong(validation: ValidationRun, masks: Mapping[str, Masks]) -> dict[int, NDArray[Any]]:
     """The rows that break a rule of severity error."""
     wrong: dict[int, NDArray[Any]] = {}
     for name, tables in masks.items():
@@ -272,7 +272,7 @@ def _wrong(
 def _quarantine(
     validation: ValidationRun,
     part: Part,
-    masks: Mapping[str, Mapping[int, NDArray[Any]]],
+    masks: Mapping[str, Masks],
     *,
     only: str | None = None,
     but: frozenset[str] = frozenset(),

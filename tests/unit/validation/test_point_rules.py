@@ -16,6 +16,7 @@ from airflow_provider_influx_rollup.lifecycle.validate.judge import RuleTally
 from airflow_provider_influx_rollup.validation.catalog import rule_of
 from airflow_provider_influx_rollup.validation.points import Part, Points, Registry
 from airflow_provider_influx_rollup.validation.rule import PointRule
+from airflow_provider_influx_rollup.validation.sequence_memory import Memory
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 SPAN = Interval(datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 1, 2, tzinfo=UTC))
@@ -51,9 +52,9 @@ def found(
     for start, stop in pairwise(edges):
         some = {name: [row for row in rows if start <= row[1] < stop] for name, rows in tables.items()}
         part = Part(SPAN, tuple(table(n, rows, registry, kind) for n, rows in some.items() if rows), registry)
-        masks = one.judge(part, tally.memory)
-        tally.add_points(part, masks)
-        for index, mask in masks.items():
+        verdict = one.judge(part, tally.memory)
+        tally.add_points(part, verdict)
+        for index, mask in verdict.masks.items():
             bad = part.tables[index].where(mask)
             names = [registry.tag_sets[number][0][1] for number in bad.series.tolist()]
             result |= set(zip([bad.field] * len(bad), names, (bad.time_ns // NS).tolist(), strict=True))
@@ -258,11 +259,14 @@ def test_new_level_is_right_when_enough_time_has_passed() -> None:
 
 def test_memory_begins_anew_when_the_type_of_a_field_changes() -> None:
     one = rule("stuck", field="x", points=2)
-    registry, tally = Registry(), RuleTally(rule=one)
-    masks = []
+    registry = Registry()
+    masks: list[list[bool]] = []
+    memory: Memory = {}
     for kind in ("integer", "float", "float"):
         part = Part(SPAN, (table("x", [("d", len(masks), 1)], registry, kind),), registry)
-        masks.append(one.judge(part, tally.memory)[0].tolist())
+        verdict = one.judge(part, memory)
+        masks.append(verdict.masks[0].tolist())
+        memory = verdict.memory
     assert masks == [[False], [False], [True]]
 
 
