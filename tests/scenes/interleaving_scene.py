@@ -14,7 +14,6 @@ from typing import Any
 import pandas as pd
 
 from airflow_provider_influx_rollup.client.driver import act
-from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.lifecycle.archive.archive import archive
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.purge.purge import purge
@@ -32,6 +31,7 @@ from tests.oracle import query
 from tests.scenes.archive_scene import VERSIONS, WINDOW, Point, point
 from tests.scenes.purge_scene import ALWAYS, HOUR, PURGED_AT, Fact, PurgeScene, as_facts
 from tests.scenes.sent_flux import kind_of
+from tests.scenes.stepped_run import SteppedRun
 
 LENGTH = timedelta(hours=1)
 WINDOWS = [
@@ -43,43 +43,29 @@ GONE = ("purged", "deleting")
 Rows = dict[tuple[int, str, str], float]
 
 
-class Verb:
+class Verb(SteppedRun):
     """One run of a verb, or a writer; what a Gather has in it is acted out one by one, in any order.
 
     :param make: the steps, of a new run each time
-    :param end: how it ended: "", "ok", "died" or the name of its error
     """
 
     def __init__(self, scene: Interleaving, name: str, make: Callable[[], Any]) -> None:
+        super().__init__()
         self.scene, self.name, self.make = scene, name, make
-        self.end = ""
-        self.result: Any = None
-        self.pending: Any = None
         self.known = len(scene.points)
-        self._answers: dict[int, Any] = {}
-        self._open: list[int] = []
-        self._error: Exception | None = None
-        self._steps = make()
-        self._go_on(lambda: next(self._steps))
+        self.begin(make())
 
     def advance(self) -> str:
         """Act one step out; its name. What is no error of the product's own comes out."""
         step = self.pending
         if not isinstance(step, Gather):
             answer, error = self._act(step)
-            self._answer(answer, error)
+            self.answer(answer, error)
             return kind_of(step)
-        number = self._open.pop(self.scene.random.randrange(len(self._open)))
-        self._answers[number], error = self._act(step.steps[number])
-        self._error = self._error or error
-        if not self._open:
-            self._answer([self._answers[one] for one in range(len(step.steps))], self._error)
+        number = self.waiting[self.scene.random.randrange(len(self.waiting))]
+        answer, error = self._act(step.steps[number])
+        self.answer_part(number, answer, error)
         return kind_of(step.steps[number])
-
-    def die(self) -> None:
-        """Never act another step out."""
-        self._steps.close()
-        self.end = "died"
 
     def _act(self, step: Any) -> tuple[Any, Exception | None]:
         scene = self.scene
@@ -96,23 +82,6 @@ class Verb:
             return step() if callable(step) else act(step, scene.client, scene.actions), None
         except Exception as error:  # noqa: BLE001 - the verb gets it, as from the driver
             return None, error
-
-    def _answer(self, answer: Any, error: Exception | None) -> None:
-        self._go_on(lambda: self._steps.throw(error) if error is not None else self._steps.send(answer))
-
-    def _go_on(self, step: Callable[[], Any]) -> None:
-        try:
-            self.pending = step()
-            while isinstance(self.pending, Gather) and not self.pending.steps:
-                self.pending = self._steps.send([])
-        except StopIteration as ended:
-            self.end, self.result = "ok", ended.value
-            return
-        except InfluxRollupError as error:
-            self.end = f"{type(error).__name__}: {str(error)[:200]}"
-            return
-        if isinstance(self.pending, Gather):
-            self._answers, self._open, self._error = {}, list(range(len(self.pending.steps))), None
 
 
 class Interleaving(PurgeScene):

@@ -19,6 +19,7 @@ from airflow_provider_influx_rollup.steps.store import (
     RemoveFiles,
     WritePoints,
 )
+from tests.scenes.stepped_run import SteppedRun
 from tests.simulation.archive_invariants import require_erased, require_kept
 from tests.simulation.store import STORE_ACTIONS
 from tests.simulation.world import World
@@ -77,51 +78,38 @@ class Act:
     do: Callable[[World], None]
 
 
-class Run:
+class Run(SteppedRun):
     """One run.
 
     :param make: its steps; called when it begins
     :param verb: which may delete points
     :param last_look: how long the history was when it last looked at all points of the source
-    :param end: how it ended: "" while it has not, "ok", "died", or its error
     """
 
     def __init__(self, world: World, name: str, make: Callable[[], Any], verb: str = "") -> None:
+        super().__init__()
         self.world, self.name, self.make, self.verb = world, name, make, verb
         self.last_look = 0
-        self.end = ""
-        self.error: InfluxRollupError | None = None
-        self.pending: Any = None
-        self.result: Any = None
         self.began_at: int | None = None
         self.first_version: int | None = None
-        self._steps: Any = None
-        self._answers: dict[int, Any] = {}
-        self._open: list[int] = []
-        self._failed: Exception | None = None
         self._reads: dict[int, _Reads] = {}
 
     def advance(self, part: int = 0, fate: str = "") -> str:
         """Act the next step out, or a part of it; what was done, for people."""
-        if self._steps is None:
+        if self.began_at is None:
             self.began_at = len(self.world.history) - 1
-            self._steps = self.make()
-            self._go_on(lambda: next(self._steps))
+            self.begin(self.make())
             return "begins"
         step = self.pending
         if not isinstance(step, Gather):
             text, is_done, answer, error = self._act_part(0, step, fate)
             if is_done:
-                self._answer(answer, error)
+                self.answer(answer, error)
             return text
-        number = self._open[part % len(self._open)]
+        number = self.waiting[part % len(self.waiting)]
         text, is_done, answer, error = self._act_part(number, step.steps[number], fate)
         if is_done:
-            self._open.remove(number)
-            self._answers[number] = answer
-            self._failed = self._failed or error
-        if not self._open:
-            self._answer([self._answers[one] for one in range(len(step.steps))], self._failed)
+            self.answer_part(number, answer, error)
         return text
 
     @property
@@ -136,13 +124,17 @@ class Run:
             self.advance()
 
     def die(self) -> None:
-        """Never act another step out."""
-        if self._steps is not None:
-            self._steps.close()
-            waiting = self.pending.steps if isinstance(self.pending, Gather) else (self.pending,)
-            for step in waiting:
-                self.world.store.half(step)
-        self.end = "died"
+        """Never act another step out; a file may be half there."""
+        super().die()
+        waiting = self.pending.steps if isinstance(self.pending, Gather) else (self.pending,)
+        for step in waiting if self.began_at is not None else ():
+            self.world.store.half(step)
+
+    def answer(self, answer: Any, error: Exception | None) -> None:
+        """What must be true when an erasure has ended."""
+        super().answer(answer, error)
+        if self.end == "ok" and self.verb == "erase":
+            require_erased(self.world, self.version)
 
     def _act_part(self, number: int, step: Any, fate: str) -> tuple[str, bool, Any, Exception | None]:
         """Act a step out, or the next one of the reads that a script is made of; whether that was the last."""
@@ -187,25 +179,6 @@ class Run:
             self.last_look = len(self.world.history) - 1
         elif isinstance(step, Delete | RemoveFiles | PutOver):
             require_kept(self.world, self.verb, self.last_look)
-
-    def _answer(self, answer: Any, error: Exception | None) -> None:
-        self._go_on(lambda: self._steps.throw(error) if error is not None else self._steps.send(answer))
-
-    def _go_on(self, step: Callable[[], Any]) -> None:
-        try:
-            self.pending = step()
-            while isinstance(self.pending, Gather) and not self.pending.steps:
-                self.pending = self._steps.send([])
-        except StopIteration as ended:
-            self.end, self.result = "ok", ended.value
-            if self.verb == "erase":
-                require_erased(self.world, self.version)
-            return
-        except InfluxRollupError as error:
-            self.end, self.error = f"{type(error).__name__}: {error.what[:160]}", error
-            return
-        if isinstance(self.pending, Gather):
-            self._answers, self._open, self._failed = {}, list(range(len(self.pending.steps))), None
 
 
 def unavailable(step: Any) -> InfluxUnavailable | StoreUnavailable:
