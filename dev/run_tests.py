@@ -31,7 +31,8 @@ QUICKER = {"GOGC": "400"}
 UNPROFILED = ["--", "--pprof-disabled"]
 PERCENT = re.compile(r"\[ *(\d+)%\]")
 NO_AIRFLOW = "no Airflow"
-WORKERS = 2
+# one more than cores: tests also wait, and this run is the longest
+WORKERS = 3
 NO_TESTS = 5
 TOLD: dict[int | None, str] = {0: "passed", NO_TESTS: "no tests"}
 

@@ -63,7 +63,9 @@ def real_airflow(
     dags = home / "dags"
     shutil.copytree(REPOSITORY / "example_dags", dags / "example_dags")
     shutil.copytree(Path(__file__).parent / "dags", dags / "tests")
-    with AirflowProcess(home, dags, organisation) as running:
+    # no test changes a DAG's file: reading all of them again each half minute takes a seventh of a core
+    once = {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600"}
+    with AirflowProcess(home, dags, organisation, environment=once) as running:
         running.migrate()
         # while the services start
         running.load_commands()

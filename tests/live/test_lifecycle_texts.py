@@ -146,7 +146,7 @@ DUMPS = {
 
 @given(given_texts=st.fixed_dictionaries(dict.fromkeys(KINDS, texts)), dump=st.sampled_from(["json", "yaml"]))
 @settings(
-    max_examples=examples(3),
+    max_examples=examples(2),
     # an example takes seconds: a failure is told as it was found
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )

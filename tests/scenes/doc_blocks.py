@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -27,12 +28,13 @@ class Block:
         return f"{self.page.relative_to(CHECKOUT)}:{self.line}"
 
 
-def blocks(language: str) -> list[Block]:
+@cache
+def blocks(language: str) -> tuple[Block, ...]:
     """All blocks of a language, with the page's own line numbers."""
-    return [
+    return tuple(
         Block(page, text[: fence.start(2)].count("\n") + 1, fence[2])
         for page in PAGES
         for text in [page.read_text()]
         for fence in FENCE.finditer(text)
         if fence[1] == language
-    ]
+    )

@@ -28,6 +28,7 @@ CHECKED = {"python", "json", "yaml", "flux", "bash", "ini", "jinja", "text"}
 PIPES = re.compile(r"\s(?:\||\|\||&&|>|<)\s.*")
 TARGETS = set(re.findall(r"^([a-z-]+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
 LIFECYCLES = [block for block in blocks("yaml") if "\ntiers:" in block.text]
+PARSER = build_parser()
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
 
 
@@ -84,7 +85,7 @@ def test_shell_reads_a_block_when_a_page_shows_it(block: Block) -> None:
 @pytest.mark.parametrize("command", commands("influx-rollup"), ids=str)
 def test_command_line_takes_a_command_when_a_page_types_it(command: Command) -> None:
     try:
-        build_parser().parse_args(list(command.words[1:]))
+        PARSER.parse_args(list(command.words[1:]))
     except WrongCall as refusal:
         pytest.fail(str(refusal))
 
