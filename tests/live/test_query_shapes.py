@@ -79,7 +79,7 @@ def shape_of(client: InfluxClient, flux: str) -> Any:
 
 
 @given(before=around, after=around, kind=st.sampled_from(sorted(VALUES)), data=st.data())
-@settings(max_examples=examples(120))
+@settings(max_examples=examples(40))
 def test_value_in_any_place_of_a_template_changes_literals_only(
     client: InfluxClient, before: str, after: str, kind: str, data: st.DataObject
 ) -> None:
@@ -112,7 +112,7 @@ data = from(bucket: {{ x | flux }}) |> range(start: -1h)
     number=st.integers(-9, 9),
     several=st.lists(hostile, min_size=2, max_size=2),
 )
-@settings(max_examples=examples(100))
+@settings(max_examples=examples(40))
 def test_script_of_a_template_keeps_its_shape_whatever_its_values(
     client: InfluxClient, text: str, pattern: str, number: int, several: list[str]
 ) -> None:
@@ -124,7 +124,7 @@ def test_script_of_a_template_keeps_its_shape_whatever_its_values(
 
 
 @given(text=hostile, number=st.integers(-9, 9))
-@settings(max_examples=examples(50))
+@settings(max_examples=examples(20))
 def test_parameters_are_literals_whatever_their_values(client: InfluxClient, text: str, number: int) -> None:
     def bound(words: str, count: int) -> dict[str, Any]:
         return extern_file(params={"a": words, "b": [words, words], "c": {"d": words, "n": count}})
@@ -164,7 +164,7 @@ def test_query_keeps_its_shape_whatever_buckets_measurements_tags_and_fields_are
 
 
 @given(texts=st.lists(names, min_size=7, max_size=7, unique=True))
-@settings(max_examples=examples(30))
+@settings(max_examples=examples(12))
 def test_queries_of_a_lifecycle_file_keep_their_shape_whatever_its_strings(
     client: InfluxClient, tmp_path_factory: pytest.TempPathFactory, texts: list[str]
 ) -> None:
@@ -195,7 +195,7 @@ def test_queries_of_a_lifecycle_file_keep_their_shape_whatever_its_strings(
 
 
 @given(texts=st.lists(hostile, min_size=3, max_size=3))
-@settings(max_examples=examples(50))
+@settings(max_examples=examples(20))
 def test_filters_keep_their_shape_whatever_they_look_for(client: InfluxClient, texts: list[str]) -> None:
     def flux(values: list[str]) -> str:
         stages = [measurement_filter("m"), field_filter("f"), tag_filter({"t": values[:2], "u": values[2]})]

@@ -16,6 +16,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.oracle import query, rollup, windows
+from tests.scenes.examples import examples
 from tests.scenes.rollup_runs import MERGEABLE, TAGS, Place, interval, make_place, make_points, roll
 from tests.scenes.strategies import partitions_of
 
@@ -23,7 +24,6 @@ pytestmark = pytest.mark.live
 
 WHOLE = interval("2025-03-08T00:00", "2025-03-08T04:00")
 FIELDS = ("temp", "packets", "state")
-CASES_PER_KIND = 26
 NUMBERS = itertools.count()
 
 # every way in which values are computed
@@ -97,7 +97,7 @@ def count_of_everything(place: Place, measurement: str) -> int:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=CASES_PER_KIND, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_target_is_identical_when_the_range_is_cut_in_any_way(
     sources: Sources, kind: str, data: st.DataObject
