@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from contextlib import nullcontext
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.cli.arguments import add_connection, add_interval, add_pipelines
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_influx_rollup.cli.output import Output
     from airflow_provider_influx_rollup.lifecycle.plan.coverage import CoverageResult
-    from airflow_provider_influx_rollup.lifecycle.plan.progress import Progress
+    from airflow_provider_influx_rollup.steps.progress import Progress
 
 HELP = "the bars of coverage, redrawn while a backfill runs, with its rate and the time left"
 
@@ -62,16 +61,16 @@ def _follow(
 
     from rich.live import Live
 
-    from airflow_provider_influx_rollup.lifecycle.plan.progress import ProgressMeter
+    from airflow_provider_influx_rollup.steps.progress import ProgressMeter
 
     meter = ProgressMeter()
     is_redrawn = output.console.is_terminal and not output.as_json
     with Live(console=output.console, auto_refresh=False) if is_redrawn else nullcontext() as live:
         while True:
             found = look()
-            progress = meter.look(time.monotonic(), found)
+            progress = meter.look(time.monotonic(), *_counts(found))
             if live is None:
-                output.show(_line(progress))
+                output.show(progress.text())
             else:
                 live.update(_drawn(found, progress, output), refresh=True)
             if not progress.needed:
@@ -88,19 +87,15 @@ def _drawn(found: list[CoverageResult], progress: Progress, output: Output) -> G
     rows: list[RenderableType] = []
     for one in found:
         rows += [plain(one.pipeline), bar([window.state for window in one.windows], output.console)]
-    return Group(*rows, _line(progress), legend())
+    return Group(*rows, progress.text(), legend())
 
 
-def _line(progress: Progress) -> str:
-    told = [f"{progress.share:.0%}: {progress.committed:,} windows committed, {progress.needed:,} to do"]
-    if progress.lost:
-        told.append(f"{progress.lost:,} frozen")
-    if progress.needed:
-        left = progress.seconds_left
-        told.append(f"{progress.per_minute:,.1f} a minute")
-        told.append("time left unknown" if left is None else f"{_length(left)} left")
-    return ", ".join(told)
+def _counts(found: list[CoverageResult]) -> tuple[int, int, int]:
+    """Windows that are done, that are to be done, and that cannot be done any more."""
+    from airflow_provider_influx_rollup.lifecycle.plan.coverage import WindowState
 
-
-def _length(seconds: float) -> str:
-    return str(timedelta(seconds=round(seconds)))
+    return (
+        sum(len(one.in_states(WindowState.COMMITTED)) for one in found),
+        sum(len(one.needed) for one in found),
+        sum(len(one.in_states(WindowState.FROZEN)) for one in found),
+    )

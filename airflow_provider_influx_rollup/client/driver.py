@@ -30,12 +30,14 @@ from airflow_provider_influx_rollup.steps.influx import (
     Gather,
     LookAtBucket,
     ParseScript,
+    Progressed,
     Query,
     Report,
     ShowKeys,
     Sleep,
     Write,
 )
+from airflow_provider_influx_rollup.steps.progress import Pace
 from airflow_provider_influx_rollup.steps.step import Steps
 
 if TYPE_CHECKING:
@@ -98,6 +100,7 @@ class _Run(Generic[Result]):
         self._steps = steps
         self._error: Exception | None = None
         self.windows = WindowSpans()
+        self._pace = Pace()
         self.answer: Any = None
         self.result: Result
 
@@ -115,6 +118,13 @@ class _Run(Generic[Result]):
                 self.result = end.value
             finally:
                 self.windows.end()
+
+    def report(self, step: Report, report: Reporter) -> None:
+        """Tell people what a verb tells, of its progress a line now and then."""
+        if not isinstance(step, Progressed):
+            report(step)
+        elif line := self._pace.line(step, time.monotonic()):
+            report(Report(line))
 
     @contextmanager
     def answering(self) -> Iterator[None]:
@@ -138,7 +148,7 @@ def drive(steps: Steps[Result], client: InfluxClient, report: Reporter, actions:
         for step in run:
             with run.answering():
                 if isinstance(step, Report):
-                    report(step)
+                    run.report(step, report)
                 else:
                     run.answer = act(step, client, actions)
     return run.result
@@ -163,7 +173,7 @@ async def adrive(
         for step in run:
             with run.answering():
                 if isinstance(step, Report):
-                    report(step)
+                    run.report(step, report)
                 elif isinstance(step, Sleep):
                     await asyncio.sleep(step.seconds)
                 else:

@@ -128,6 +128,19 @@ class Report(Step[None]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Progressed(Report):
+    """How far a verb has come. The log gets a line now and then, as there may be many of these.
+
+    :param message: what is done, such as ``"windows archived"``
+    :param done: how many
+    :param total: of how many
+    """
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
     """Result of a bucket look-up.
 

@@ -55,7 +55,7 @@ from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
 )
 from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Bucket, Report, Write
+from airflow_provider_influx_rollup.steps.influx import Bucket, Progressed, Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -127,7 +127,8 @@ def archive(
     whole = ArchiveRun(spec, run, now, versions)
     yield from require_own_folder(spec, windows[0])
     done = []
-    for window in windows:
+    for number, window in enumerate(windows):
+        yield from ask(Progressed(message="windows archived", done=number, total=len(windows)))
         window_began = now()
         with about_window(window):
             one = yield from _archive_window(whole, window)

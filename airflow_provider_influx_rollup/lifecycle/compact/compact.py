@@ -21,7 +21,7 @@ from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.current_window import within
-from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.influx import Progressed, Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -62,7 +62,9 @@ def compact(
     whole = CompactRun(spec, run, now, versions)
     done: list[Compacted] = []
     waiting: list[Interval] = []
-    for window in spec.windows(interval):
+    windows = spec.windows(interval)
+    for number, window in enumerate(windows):
+        yield from ask(Progressed(message="windows compacted", done=number, total=len(windows)))
         if not spec.is_due(window, now()):
             waiting.append(window)
             yield from ask(Report(f"Window {window} is younger than min_age={spec.min_age}: it waits"))

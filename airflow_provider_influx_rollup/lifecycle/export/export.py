@@ -21,7 +21,7 @@ from airflow_provider_influx_rollup.lifecycle.run.held_window import HeldWindow
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.current_window import within
-from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.influx import Progressed, Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import FingerprintPoints
 from airflow_provider_influx_rollup.steps.table import CommitPoints, ReadTable, TableState
@@ -171,6 +171,7 @@ def export(
     pieces = yield from _pieces(spec, interval)
     yield from going.look()
     for piece in pieces:
+        yield from ask(Progressed(message="windows in the table", done=len(going.parts), total=len(pieces)))
         yield from within(piece.interval, going.export_piece(piece))
     seconds = (now() - began).total_seconds()
     return ExportResult(

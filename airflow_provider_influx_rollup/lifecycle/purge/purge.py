@@ -38,7 +38,7 @@ from airflow_provider_influx_rollup.lifecycle.run.window_errors import (
     once_deleted,
 )
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Report, Write
+from airflow_provider_influx_rollup.steps.influx import Progressed, Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
@@ -139,7 +139,8 @@ def purge(
     whole = PurgeRun(spec=spec, info=run, now=now, stored=stored, key=key, dry_run=dry_run)
     done: list[Purged] = []
     failed: dict[Interval, InfluxRollupError] = {}
-    for window in windows:
+    for number, window in enumerate(windows):
+        yield from ask(Progressed(message="windows purged or refused", done=number, total=len(windows)))
         try:
             with about_window(window):
                 one = yield from _purge_window(whole, window)

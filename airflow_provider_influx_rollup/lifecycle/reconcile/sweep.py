@@ -31,7 +31,7 @@ from airflow_provider_influx_rollup.lifecycle.source.retention import horizon, i
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.current_window import within
-from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.influx import Progressed, Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 from airflow_provider_influx_rollup.windows.runs import halves, stretches
@@ -41,12 +41,16 @@ Block = tuple[Interval, ...]
 
 @dataclass(slots=True, kw_only=True)
 class Sweep:
-    """The windows of one pipeline, and what became of those that were looked at."""
+    """The windows of one pipeline, and what became of those that were looked at.
+
+    :param seen: how many were
+    """
 
     run: ReconcileRun
     plan: Plan
     result: ReconcileResult
     sizer: BlockSizer
+    seen: int = 0
 
     @classmethod
     def of(cls, run: ReconcileRun, plan: Plan) -> Sweep:
@@ -69,6 +73,7 @@ class Sweep:
             for part in parts:
                 yield from self._in_blocks(part)
             self.result.windows += len(some)
+            self.seen = self.result.windows
 
     def _suspects(self, windows: Block) -> Steps[list[Block]]:
         """The windows that are to be compared row by row; of the others it is known that they are right."""
@@ -85,7 +90,11 @@ class Sweep:
         while position < len(windows):
             block = windows[position : position + self.sizer.size()]
             position += len(block)
+            yield from ask(
+                Progressed(message="windows compared", done=self.seen, total=len(self.plan.windows))
+            )
             yield from within(Interval.spanning(block), self._do(block))
+            self.seen += len(block)
 
     def _job(self, windows: Block) -> RollupBlock:
         return job_of(self.run.spec, windows, self.plan.types.selection_of(windows), self.plan.ownership)

@@ -51,7 +51,7 @@ from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
 from airflow_provider_influx_rollup.rejections import is_type_conflict
 from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Report, Write
+from airflow_provider_influx_rollup.steps.influx import Progressed, Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import WritePoints
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -82,8 +82,10 @@ def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> 
     whole, purges = ready.run, ready.purges
     require_no_conflict(spec, ready.all_looks)
     yield from ensure_ledger(spec.ledger_bucket, interval)
-    done, lifted = [], []
+    done: list[Restored] = []
+    lifted = []
     for source, looks in zip(ready.sources, ready.looks, strict=True):
+        yield from ask(Progressed(message="windows restored", done=len(done), total=len(ready.sources)))
         source_began = now()
         with about_window(source.interval):
             one = yield from _unless_erased(whole, _restore_piece(whole, source, looks))

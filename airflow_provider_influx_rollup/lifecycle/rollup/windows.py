@@ -30,7 +30,7 @@ from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
 from airflow_provider_influx_rollup.lifecycle.target.block import weighed_points
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.current_window import within
-from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.influx import Progressed, Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.runs import blocks_of, halves
@@ -118,8 +118,9 @@ class _Work:
         queue = deque(self._blocks())
         if queue:
             self.lines = self._announcement(window for block in list(queue)[1:] for window in block)
-        has_several = len(queue) > 1
         while queue:
+            done, total = len(self.committed), len(self.ready.plan.windows)
+            yield from ask(Progressed(message="windows committed", done=done, total=total))
             block = self._without_aged(queue.popleft())
             if not block:
                 continue
@@ -127,9 +128,6 @@ class _Work:
                 self._leave(block)
                 continue
             queue.extendleft(reversed((yield from self._do(block))))
-            if has_several:
-                done, count = len(self.committed), len(self.ready.plan.windows)
-                yield from ask(Report(f"{done} of {count} windows are committed"))
 
     def _blocks(self) -> list[Block]:
         plan, todo = self.ready.plan, self.ready.todo
