@@ -14,10 +14,22 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.links.windows import IS_THREE
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 from tests.conftest import InfluxServer
 from tests.scenes.rollup_runs import Place, make_place, now
-from tests.scenes.windows_page import ANONYMOUS, OPERATOR, PREFIX, VIEWER, Answer, Asked, ask_page
+from tests.scenes.windows_page import (
+    ANONYMOUS,
+    FOREIGN,
+    FORM_TYPES,
+    OPERATOR,
+    OWN_PAGE,
+    PREFIX,
+    VIEWER,
+    Answer,
+    Asked,
+    ask_page,
+)
 
 pytestmark = [pytest.mark.live, pytest.mark.airflow]
 
@@ -117,7 +129,7 @@ def test_every_route_refuses_when_the_user_has_no_right(asked: Asked, user: str,
 
 
 def test_no_route_takes_anything_when_it_is_not_a_get(asked: Asked) -> None:
-    changing = [one for one in asked.answers if one.method != "GET"]
+    changing = [one for one in asked.answers if one.method != "GET" and one.path.startswith(PREFIX)]
     assert len(changing) == 4 * len(asked.routes)
     assert {one.status for one in changing} == {405}
 
@@ -198,3 +210,16 @@ def test_an_error_says_what_is_wrong_when_it_cannot_be_answered(
 ) -> None:
     answer = answer_to(name)
     assert (answer.status, told in answer.json["error"]) == (status, True), answer.text
+
+
+@pytest.mark.skipif(not IS_THREE, reason="the page has no button on 2.11")
+def test_backfill_is_refused_when_another_origin_asks_for_it(asked: Asked) -> None:
+    path = "/api/v2/backfills"
+    before = asked.of(FOREIGN, path, "OPTIONS")
+    assert before.status >= 400
+    assert [name for name in before.headers if name.lower().startswith("access-control-allow")] == []
+    assert asked.of(FOREIGN, path, "POST").status == 401
+    for kind in FORM_TYPES:
+        assert asked.of(f"{FOREIGN} {kind}", path, "POST").status == 422
+    # what Airflow's own page sends comes as far as the DAG
+    assert "Could not find dag none-such" in asked.of(OWN_PAGE, path, "POST").text

@@ -20,6 +20,10 @@ PREFIX = "/influx-rollup"
 ANONYMOUS, VIEWER, OPERATOR = USERS = ("anonymous", "viewer", "op")
 PASSWORD = "page-test"
 CONNECTION = "connection_id"
+FOREIGN, OWN_PAGE = "another origin", "own page"
+#: what a form of any page may send
+FORM_TYPES = ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x")
+BACKFILL = {"dag_id": "none-such", "from_date": "2026-01-01T00:00:00Z", "to_date": "2026-01-02T00:00:00Z"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,7 @@ def _main() -> None:
     ]
     requests += [(OPERATOR, "GET", path) for path in asked["paths"]]
     answers = [site.ask(*request) for request in requests]
+    answers += site.ask_from_elsewhere()
     sys.stdout.write(json.dumps({"routes": site.routes, "answers": answers}) + "\n")
 
 
@@ -151,7 +156,37 @@ class _Three:
         cookies = {} if user == ANONYMOUS else {"_token": self.tokens[user]}
         self.client.cookies.clear()
         self.client.cookies.update(cookies)
-        answered = self.client.request(method, path)
+        return self._answer(user, method, path)
+
+    def ask_from_elsewhere(self) -> list[dict[str, Any]]:
+        """What a page of another origin can have a browser send to the API that the button of the page uses."""
+        path, body = "/api/v2/backfills", json.dumps(BACKFILL)
+        origin = {"Origin": "https://elsewhere.example"}
+        asks_first = {
+            **origin,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "content-type",
+        }
+        self.client.cookies.clear()
+        answers = [
+            self._answer(FOREIGN, "OPTIONS", path, headers=asks_first),
+            # the cookie stays away from a POST of another site
+            self._answer(FOREIGN, "POST", path, json=BACKFILL, headers=origin),
+        ]
+        self.client.cookies.update({"_token": self.tokens[OPERATOR]})
+        # even if it came along: a form needs nobody's leave, and sends no JSON
+        answers += [
+            self._answer(
+                f"{FOREIGN} {kind}", "POST", path, content=body, headers={**origin, "Content-Type": kind}
+            )
+            for kind in FORM_TYPES
+        ]
+        # the same body, from Airflow's own page
+        answers.append(self._answer(OWN_PAGE, "POST", path, json=BACKFILL))
+        return answers
+
+    def _answer(self, user: str, method: str, path: str, **request: Any) -> dict[str, Any]:
+        answered = self.client.request(method, path, **request)
         return {
             "user": user,
             "method": method,
@@ -205,6 +240,10 @@ class _Two:
         self.app.config["WTF_CSRF_ENABLED"] = True
         assert answered.status_code == 302, answered.text
         return client
+
+    def ask_from_elsewhere(self) -> list[dict[str, Any]]:
+        """Nothing: the page has no button on 2.11."""
+        return []
 
     def ask(self, user: str, method: str, path: str) -> dict[str, Any]:
         answered = self.clients[user].open(path, method=method)
