@@ -58,7 +58,7 @@ def test_a_task_is_deployed_run_in_the_triggerer_and_waited_for(
     assert json.loads(json.dumps(deployed)) == deployed
     assert deploy(flux, pipeline="p")["action"] == "unchanged"
     (task,) = client.tasks.find(name)
-    assert '"dag_id": "d", "every": "1h", "pipeline": "p"' in task.description
+    assert f'"dag_id": "d", "every": "1h", "name": "{name}", "pipeline": "p"' in task.description
     sensor = InfluxTaskRunSensor(task_id="wait", name=name, **PLACE)
     assert sensor.poke(make_context()) is False
     operator = InfluxTaskRunOperator(task_id="run", name=name, deferrable=True, **PLACE)

@@ -150,6 +150,24 @@ def test_a_change_by_hand_is_drift_and_stays_unless_it_may_be_lost(
 
 
 @pytest.mark.recorded
+def test_a_task_renamed_by_hand_is_drift_and_no_second_one_is_made(
+    client: InfluxClient, name: str, flux: str
+) -> None:
+    deploy(client, flux)
+    task = kept(client, name)
+    other = f"{name} of mine"
+    client.tasks.update(UpdateTask(task.id, task.flux.replace(name, other), "active", task.description))
+    for wanted in (flux, flux.replace("fn: mean", "fn: max")):
+        with pytest.raises(TaskDrifted, match="flux"):
+            deploy(client, wanted)
+    with pytest.raises(TaskDrifted):
+        deploy(client, None, name=name, state="absent")
+    assert (client.tasks.find(name), kept(client, other).id) == ([], task.id)
+    assert deploy(client, flux, overwrite=True)["action"] == "updated"
+    assert (kept(client, name), client.tasks.find(other)) == (task, [])
+
+
+@pytest.mark.recorded
 def test_a_task_of_another_is_adopted_only_when_nothing_is_lost(
     client: InfluxClient, name: str, flux: str
 ) -> None:

@@ -21,6 +21,7 @@ class DeployRecord:
 
     :param script: SHA-256 of the whole script, with the ``v`` that was put in
     :param status: ``"active"`` or ``"inactive"``
+    :param name: of the task; empty in a record that was written before it had one
     :param dag_id: the DAG that deployed it; empty when none did
     :param pipeline: the pipeline it belongs to, as the user named it
     :param every: length of a run's window, a Flux duration; empty when it is not known
@@ -29,6 +30,7 @@ class DeployRecord:
 
     script: str
     status: str
+    name: str = ""
     dag_id: str = ""
     pipeline: str = ""
     every: str = ""

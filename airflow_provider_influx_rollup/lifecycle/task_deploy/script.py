@@ -55,6 +55,7 @@ def wanted_task(spec: TaskSpec, window: Interval) -> Steps[WantedTask]:
     if is_own and verdict.plan is not None:
         yield from _try_out(script, window)
     record = DeployRecord(
+        name=name,
         script=script_hash(script),
         status=spec.state,
         dag_id=spec.dag_id,

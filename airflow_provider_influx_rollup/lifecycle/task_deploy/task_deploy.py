@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.lifecycle.native_tasks.changes import (
     removal_of,
 )
 from airflow_provider_influx_rollup.lifecycle.native_tasks.named import oldest_of
-from airflow_provider_influx_rollup.lifecycle.native_tasks.record import obsolete_labels
+from airflow_provider_influx_rollup.lifecycle.native_tasks.record import obsolete_labels, record_of
 from airflow_provider_influx_rollup.lifecycle.task_deploy.script import wanted_task
 from airflow_provider_influx_rollup.lifecycle.task_deploy.spec import ABSENT, TaskSpec
 from airflow_provider_influx_rollup.steps.ask import ask
@@ -147,6 +147,7 @@ def _only(name: str, *, dry_run: bool) -> Steps[NativeTask | None]:
     """The task of a name; of several that deploys have made at the same time the oldest stays, the others are deleted.
 
     :param dry_run: delete none
+    :return: else the one that had it until somebody has renamed it by hand
     :raises ConfigurationError: when several have the name and one is not of a deploy
     """
     found = yield from ask(ListTasks(name))
@@ -160,7 +161,16 @@ def _only(name: str, *, dry_run: bool) -> Steps[NativeTask | None]:
         )
         if not dry_run:
             yield from ask(DeleteTask(other.id))
-    return oldest
+    return oldest or (yield from _renamed(name))
+
+
+def _renamed(name: str) -> Steps[NativeTask | None]:
+    """The task that was deployed under a name, and has another one since somebody has changed it by hand."""
+    for task in (yield from ask(ListTasks())):
+        record = record_of(task)
+        if record is not None and record.name == name:
+            return task
+    return None
 
 
 def _tell(name: str, change: Change, *, dry_run: bool) -> Steps[None]:
