@@ -33,6 +33,7 @@ EXPECTED_DAGS = {
     "own_scripts",
     "templated_script",
     "native_rollup",
+    "native_lifecycle",
     "archive_windows",
     "archive_and_purge",
     "erase_customer",

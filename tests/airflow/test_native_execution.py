@@ -160,24 +160,43 @@ def test_a_native_rollup_defers_unless_it_must_not(given: dict[str, Any], *, def
     assert FluxRollupOperator(**{**REFUSED, **given}).deferrable is defers
 
 
-def test_the_example_is_computed_by_influxdb_while_its_task_is_deferred(
-    real_airflow: AirflowProcess, new_organisation: Callable[[], InfluxAddress]
+ALWAYS = ("1970-01-01T00:00:00Z", "2100-01-01T00:00:00Z")
+NUMBERS = ("temperature", "humidity")
+#: of each example: its targets, their windows and aggregates
+EXAMPLES = {
+    "native_rollup": {
+        "rollup_daily": ("1d", {"temperature": ["count", "mean", "max"], "humidity": ["count", "mean"]})
+    },
+    "native_lifecycle": {
+        "native_1h": ("1h", {key: ["count", "sum", "min", "max"] for key in NUMBERS}),
+        "native_1d": ("1d", {key: ["count", "sum", "mean", "min", "max"] for key in NUMBERS}),
+    },
+}
+
+
+@pytest.mark.parametrize("dag_id", EXAMPLES)
+def test_an_example_is_computed_by_influxdb_while_its_task_is_deferred(
+    real_airflow: AirflowProcess, new_organisation: Callable[[], InfluxAddress], dag_id: str
 ) -> None:
     place = new_organisation()
     fleet = make_fleet(small_plan())
     with place.buckets_made_meanwhile_deleted():
-        place.fresh_buckets("raw_telemetry", "rollup_daily")
+        place.fresh_buckets("raw_telemetry", *EXAMPLES[dag_id], "native_1w")
         for _ in place.write("raw_telemetry", (line for wave in fleet.waves() for line in wave)):
             pass
         connection = {"AIRFLOW_CONN_INFLUX_ROLLUP_DEFAULT": place.connection()}
-        real_airflow.cli("dags", "test", "native_rollup", "2025-03-09T00:00:00+00:00", environment=connection)
-        states = real_airflow.rows("select state from task_instance where dag_id = ?", ("native_rollup",))
-        assert {state for (state,) in states} == {"success"}
-        rules = {"temperature": ["count", "mean", "max"], "humidity": ["count", "mean"]}
-        expected = oracle.rollup(fleet.points, TAGS, oracle.windows("2025-03-08", "2025-03-09", "1d"), rules)
-        always = ("1970-01-01T00:00:00Z", "2100-01-01T00:00:00Z")
-        found = oracle.read_target(
-            place.url, place.org, place.token, "rollup_daily", MEASUREMENT, always[0], always[1]
+        told = real_airflow.cli("dags", "test", dag_id, "2025-03-09T00:00:00+00:00", environment=connection)
+        assert "InfluxDB computes it" in told
+        states = dict(
+            real_airflow.rows("select task_id, state from task_instance where dag_id = ?", (dag_id,))
         )
-        assert len(expected)
-        assert oracle.compare(found, expected) == []
+        # no week ends with the day
+        assert states.pop("telemetry.rollup_1w", "skipped") == "skipped"
+        assert set(states.values()) == {"success"}
+        for bucket, (every, rules) in EXAMPLES[dag_id].items():
+            expected = oracle.rollup(
+                fleet.points, TAGS, oracle.windows("2025-03-08", "2025-03-09", every), rules
+            )
+            found = oracle.read_target(place.url, place.org, place.token, bucket, MEASUREMENT, *ALWAYS)
+            assert len(expected)
+            assert oracle.compare(found, expected) == []
