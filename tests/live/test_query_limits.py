@@ -176,6 +176,72 @@ def test_series_are_judged_in_groups_when_one_time_has_too_many_of_them(small: I
     assert (result["points"], [one["violations"] for one in result["rules"]]) == (2 * count, [count - 20])
 
 
+CROWD = 2_000
+
+
+@pytest.fixture(scope="module")
+def crowd(small: InfluxServer) -> pd.DataFrame:
+    """Two points of each of so many series that one query of a window has no memory for them."""
+    points = pd.DataFrame(
+        {
+            "device": [f"d{k}" for k in range(CROWD)] * 2,
+            "site": [f"s{k % 8}" for k in range(CROWD)] * 2,
+            "value": [float(k % 97) + at for at in range(2) for k in range(CROWD)],
+            "time": [DAY.start_ns + (1 + at) * 10**9 for at in range(2) for _ in range(CROWD)],
+        }
+    )
+    with InfluxClient(settings_of(small)) as client:
+        client.ensure_bucket("crowd")
+        rows = points.itertuples(index=False)
+        client.write_lines(
+            "crowd", [f"m,device={row.device},site={row.site} v={row.value} {row.time}" for row in rows]
+        )
+    return points
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("compute", "group_by", "more"),
+    [("auto", None, "min"), ("server", None, "stddev"), ("auto", "device", "last")],
+)
+def test_a_window_is_computed_in_groups_of_series_when_one_query_has_no_memory_for_all(
+    small: InfluxServer, crowd: pd.DataFrame, compute: Any, group_by: str | None, more: str
+) -> None:
+    target = f"crowd_{compute}_{group_by}"
+    spec = replace(
+        spec_of(target, "1d", "count", "sum", "max", more),
+        source_bucket="crowd",
+        compute=compute,
+        group_by=None if group_by is None else (group_by,),
+    )
+    said: list[str] = []
+    with InfluxClient(settings_of(small)) as client:
+        client.ensure_bucket(target)
+        drive(roll_up(spec, DAY, RUN, now), client, lambda report: said.append(report.message))
+        rows = []
+        for site in range(8) if group_by is None else [None]:
+            only = "" if site is None else f' and r.site == "s{site}"'
+            flux = (
+                f'from(bucket: "{target}") |> range(start: 2025-12-31T00:00:00Z, stop: 2026-01-03T00:00:00Z)'
+                f' |> filter(fn: (r) => r._measurement == "m"{only})'
+            )
+            for name in ("v_count", "v_sum", "v_max", f"v_{more}"):
+                rows += client.query(f'{flux} |> filter(fn: (r) => r._field == "{name}") |> group()')
+    assert any("groups of series are asked for" in line for line in said)
+    grouped = crowd.sort_values("time").groupby("device")["value"]
+    expected = {
+        "v_count": grouped.count(),
+        "v_sum": grouped.sum(),
+        "v_max": grouped.max(),
+        f"v_{more}": {"min": grouped.min(), "stddev": grouped.std(), "last": grouped.last()}[more],
+    }
+    found = {(row["_field"], row["device"]): row["_value"] for row in rows}
+    assert len(rows) == len(found) == 4 * CROWD
+    for name, right in expected.items():
+        stored = [float(found[name, device]) for device in right.index]
+        assert np.allclose(stored, right.to_numpy(), rtol=1e-12)
+
+
 def test_query_of_a_user_fails_after_few_tries_when_it_needs_more_memory(small: InfluxServer) -> None:
     flux = (
         'from(bucket: "raw") |> range(start: v.timeRangeStart, stop: v.timeRangeStop)'

@@ -10,6 +10,7 @@ from airflow_provider_influx_rollup.exceptions import PartialWrite
 from airflow_provider_influx_rollup.flux.erase import MatchingPoints, PointEdges
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.lifecycle.source.slices import count_each
+from airflow_provider_influx_rollup.lifecycle.source.value_groups import in_groups
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Bucket, Delete, Gather
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -46,10 +47,20 @@ def source_of(bucket: str, measurement: str, tags: Mapping[str, str]) -> RollupS
 def find_matching(
     bucket: Bucket, source: RollupSource, interval: Interval, most_rows: int
 ) -> Steps[FoundPoints]:
-    """Read the points of some series, part after part.
+    """Read the points of some series, part after part, and in groups of series where there are too many for one query.
 
     :param most_rows: most points that one query reads
     """
+
+    def find(some: RollupSource) -> Steps[FoundPoints]:
+        return _find(bucket, some, interval, most_rows)
+
+    found = yield from in_groups(source, interval, find)
+    spans = [span for one in found for span in one.spans]
+    return FoundPoints(merge(one.points for one in found), tuple(merge_intervals(spans)))
+
+
+def _find(bucket: Bucket, source: RollupSource, interval: Interval, most_rows: int) -> Steps[FoundPoints]:
     span = yield from _hull(source, interval)
     if span is None:
         return NONE

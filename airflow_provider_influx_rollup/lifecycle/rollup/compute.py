@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import ceil
+from typing import TypeVar
 
 import numpy as np
 
@@ -24,9 +25,10 @@ from airflow_provider_influx_rollup.aggregates.windowed import (
     merge_parts,
     parts_of,
 )
-from airflow_provider_influx_rollup.flux.chains import PartialAggregates
+from airflow_provider_influx_rollup.flux.chains import PartialAggregates, RollupChains
 from airflow_provider_influx_rollup.flux.rollup import (
     Chain,
+    RollupSource,
     extreme_chains,
 )
 from airflow_provider_influx_rollup.flux.source_read import RawPoints
@@ -41,12 +43,15 @@ from airflow_provider_influx_rollup.lifecycle.rollup.computed import Computed
 from airflow_provider_influx_rollup.lifecycle.rollup.native import NativeWay, fields_in_parts
 from airflow_provider_influx_rollup.lifecycle.rollup.tier_compute import compute_tier
 from airflow_provider_influx_rollup.lifecycle.source.raw_read import read_raw_points
+from airflow_provider_influx_rollup.lifecycle.source.value_groups import in_groups
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock, tags_of_few
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.runs import stretches
+
+A = TypeVar("A")
 
 # of the worker's memory, while the quantiles of one window of 20 million points are computed
 BYTES_PER_POINT = 125
@@ -78,8 +83,8 @@ def compute_windows(
     pushed = [name for name in in_influx if name not in leave_out]
     for some in [pushed] if way is None else fields_in_parts(job, pushed):
         for script in rollup_scripts(job, some):
-            answer = yield from (ask if way is None else way.answer)(script)
-            parts.append(computed_of(job, answer))
+            found = yield from computed_by(job, script, way)
+            parts.append(found)
     computed, _joined = yield from join_doubled(job, Computed.of(parts), pushed)
     computed, _large = yield from compute_large_again(job, [*pushed, *from_parts], computed)
     return computed
@@ -102,8 +107,8 @@ def fields_in_reach(job: RollupBlock, fields: Sequence[str]) -> Steps[list[str]]
     ]
     parts = []
     for script in scripts_of(job, [*chains, *counters]):
-        answer = yield from ask(script)
-        parts.append(computed_of(job, answer))
+        found = yield from computed_by(job, script)
+        parts.append(found)
     looked = Computed.of(parts)
     for name, counts in list(looked.counts.items()):
         looked.counts[name] = list(added_up(counts, len(job.windows)))
@@ -129,7 +134,27 @@ def _names(job: RollupBlock, fields: Iterable[str]) -> list[str]:
     return [column.name for field_name in fields for column in job.columns_of(field_name)]
 
 
-def computed_of(job: RollupBlock, answer: Iterable[tuple[Chain, Frame]]) -> Computed:
+def computed_by(job: RollupBlock, script: RollupChains, way: NativeWay | None = None) -> Steps[Computed]:
+    """What a script computes; of a single window with too many series for one query in groups of series.
+
+    :param way: lets tasks of InfluxDB compute; None asks by queries
+    """
+
+    def look(source: RollupSource) -> Steps[Computed]:
+        answer = yield from (ask if way is None else way.answer)(replace(script, source=source))
+        return _computed_of(job, answer)
+
+    return Computed.of((yield from _in_groups(job, look)))
+
+
+def _in_groups(job: RollupBlock, look: Callable[[RollupSource], Steps[A]]) -> Steps[list[A]]:
+    if len(job.windows) > 1:
+        # fewer windows are tried before
+        return [(yield from look(job.source))]
+    return (yield from in_groups(job.source, job.read_interval, look))
+
+
+def _computed_of(job: RollupBlock, answer: Iterable[tuple[Chain, Frame]]) -> Computed:
     """What a query of ``rollup_scripts`` returned."""
     computed = Computed()
     for chain, frame in answer:
@@ -221,7 +246,7 @@ def _compute_joined(job: RollupBlock, name: str, most_points: int) -> Steps[Comp
     for windows in _bounded_reads(job, most_points):
         some = replace(job, windows=windows, cells=windows)
         for script in rollup_scripts(some, [name], is_joined=True):
-            found = computed_of(some, (yield from ask(script)))
+            found = yield from computed_by(some, script)
             parts.append(found.moved(job.windows.index(windows[0])))
     return Computed.of(parts)
 
@@ -247,12 +272,12 @@ def _compute_from_raw(job: RollupBlock, fields: Sequence[str], totals: Mapping[s
         first_window = job.windows.index(windows[0])
         parts += [
             _computed_of_points(job, name, points, bounds).moved(first_window)
-            for name, points in _points_by_field(frames)
+            for name, points in points_by_field(frames)
         ]
     return Computed.of(parts)
 
 
-def _points_by_field(frames: Sequence[Frame]) -> list[tuple[str, Frame]]:
+def points_by_field(frames: Sequence[Frame]) -> list[tuple[str, Frame]]:
     """The points of each field; they may come in several answers, and go together."""
     by_field: dict[str, list[Frame]] = defaultdict(list)
     for frame in frames:
@@ -305,11 +330,19 @@ def _read_parts(job: RollupBlock, name: str, names: Sequence[str]) -> Steps[dict
     query = PartialAggregates(
         source=job.source, runs=job.runs, names=names, field=name, keeps_times=merges_series
     )
-    parts = yield from ask(query)
+    parts = yield from _parts_of(job, query)
     ordered = [part for part in names if part in ORDER_DECIDES]
     if ordered and not merges_series and "count" in parts:
         counts = concat_frames(parts["count"])
         if repeated_times(counts) is not None:
             # two series keys of one tag set: the times of the points decide between them
-            parts |= yield from ask(replace(query, names=ordered, keeps_times=True))
+            parts |= yield from _parts_of(job, replace(query, names=ordered, keeps_times=True))
     return parts
+
+
+def _parts_of(job: RollupBlock, query: PartialAggregates) -> Steps[dict[str, list[Frame]]]:
+    found: dict[str, list[Frame]] = defaultdict(list)
+    for parts in (yield from _in_groups(job, lambda source: ask(replace(query, source=source)))):
+        for name, frames in parts.items():
+            found[name] += frames
+    return found

@@ -11,7 +11,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.chains import rollup_script
 from airflow_provider_influx_rollup.lifecycle.rollup.compute import (
     compute_large_again,
     compute_windows,
-    computed_of,
+    computed_by,
     fields_in_reach,
     join_doubled,
 )
@@ -115,8 +115,8 @@ def _write_by_scripts(
     """Let InfluxDB compute and write; what it cannot write right itself the worker writes after it."""
     parts = [computed]
     for script in rollup_scripts(job, in_influx, is_written=True):
-        answer = yield from ask(script)
-        parts.append(computed_of(job, answer))
+        found = yield from computed_by(job, script)
+        parts.append(found)
     whole, joined_blocks = yield from join_doubled(job, Computed.of(parts), in_influx)
     whole, large = yield from compute_large_again(job, in_influx, whole)
     joined, rows = computed_rows(job, joined_blocks), computed_rows(job, whole.blocks)
