@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_influx_rollup.hooks.default_connection import DEFAULT_CONN_ID
+
 if TYPE_CHECKING:
     from airflow.cli.cli_config import CLICommand
 
-DEFAULT_CONN_ID = "influx_rollup_default"
 HELP = "Look at the windows of rollups in InfluxDB, and put them right"
 
 

@@ -1,22 +1,20 @@
-"""Names of assets. They are known when a DAG is parsed, so a server is named by its connection, which is not asked."""
+"""Assets of measurements and archives, and what Airflow and OpenLineage make of their names."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from airflow_provider_influx_rollup.airflow_compat import Asset
-from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID, InfluxRollupHook
+from airflow_provider_influx_rollup.assets.names import OF_CONNECTION, SCHEME, archive_uri, measurement_uri
+from airflow_provider_influx_rollup.hooks.default_connection import DEFAULT_CONN_ID
+from airflow_provider_influx_rollup.hooks.influx import InfluxRollupHook
 from airflow_provider_influx_rollup.lineage.datasets import Measurement, dataset_name
-from airflow_provider_influx_rollup.stores.store_url import shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from urllib.parse import SplitResult
 
-SCHEME = "influxdb"
-#: stands for the organisation of the connection
-OF_CONNECTION = "-"
 MIN_PARTS, MAX_PARTS = 2, 3
 
 
@@ -46,43 +44,12 @@ def archive_asset(path: str, bucket: str, measurement: str, *, org: str | None =
     return Asset(archive_uri(path, bucket, measurement, org=org))
 
 
-def measurement_uri(
-    bucket: str, measurement: str | None, *, influx_conn_id: str, org: str | None = None
-) -> str:
-    """The URI of a measurement, or of a bucket."""
-    names = [org or OF_CONNECTION, bucket, *([] if measurement is None else [measurement])]
-    return f"{SCHEME}://{quote(influx_conn_id, safe='')}/{_path(names)}"
-
-
-def archive_uri(path: str, bucket: str, measurement: str, *, org: str | None = None) -> str:
-    """The URI of a measurement in an archive.
-
-    :raises ConfigurationError: when the path holds a password
-    """
-    return f"{place_uri(path)}/{_path([org or OF_CONNECTION, bucket, measurement])}"
-
-
-def place_uri(path: str, name: str = "the path") -> str:
-    """The URI of a folder, such as that of a table.
-
-    :param path: a path or URL
-    :param name: of the parameter, for the message
-    :raises ConfigurationError: when it holds a password
-    """
-    shown = shown_url(path, name).rstrip("/")
-    return shown if urlsplit(shown).scheme else f"file://{shown}"
-
-
 def is_own(outlet: object) -> bool:
     """Whether an outlet is an asset of InfluxDB.
 
     :param outlet: anything that Airflow takes as one
     """
     return isinstance(outlet, Asset) and outlet.uri.startswith(f"{SCHEME}://")
-
-
-def _path(names: list[str]) -> str:
-    return "/".join(quote(name, safe="") for name in names)
 
 
 def create_asset(

@@ -1,4 +1,4 @@
-"""Tell what a lifecycle file does: the order of its stages, the windows, Flux and requests of each, the permissions."""
+"""Tell what a lifecycle file does: the order of its stages, the windows, Flux and requests of each, assets, the permissions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
     from airflow_provider_influx_rollup.lifecycle.plan.explain import ExplainedRollup
 
-HELP = "what a lifecycle file does: order, windows, Flux, permissions"
+HELP = "what a lifecycle file does: order, windows, Flux, assets, permissions"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -33,6 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace, output: Output) -> int:
     """Print what each stage of each measurement does."""
     from airflow_provider_influx_rollup.cli.exit_codes import RIGHT
+    from airflow_provider_influx_rollup.cli.explain_assets import assets_of, events_of
     from airflow_provider_influx_rollup.cli.explain_stages import sent_by_stages
     from airflow_provider_influx_rollup.cli.output import table
     from airflow_provider_influx_rollup.lifecycle.pipeline.permissions import permissions_of
@@ -47,11 +48,21 @@ def run(args: Namespace, output: Output) -> int:
         sent = sent_by_stages(one, rollups, now, types.get(str(one.measurement)))
         _show(str(one.measurement), stages, rollups, output)
         _show_sent(sent, output)
+        assets = assets_of(one, args.conn_id)
+        if assets:
+            patterns = () if args.ask else lifecycle.patterns
+            output.show(events_of(one, patterns), table(("stage", "asset"), assets), "")
         order = [{"stage": stage, "what": what} for stage, what in stages]
         tiers = [rollup.as_json() for rollup in rollups]
         told_sent = [request.as_json() for request in sent]
         measurements.append(
-            {"measurement": one.measurement, "order": order, "rollups": tiers, "sent": told_sent}
+            {
+                "measurement": one.measurement,
+                "order": order,
+                "rollups": tiers,
+                "sent": told_sent,
+                "assets": [{"stage": stage, "uri": uri} for stage, uri in assets],
+            }
         )
     needed = permissions_of(lifecycle)
     output.show(

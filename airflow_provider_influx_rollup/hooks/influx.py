@@ -11,6 +11,7 @@ from airflow_provider_influx_rollup.client.proxy import password_of
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.hooks.client_cache import ConnectionToken, close_client, shared_client
 from airflow_provider_influx_rollup.hooks.connection_settings import ConnectionReading, client_settings
+from airflow_provider_influx_rollup.hooks.default_connection import DEFAULT_CONN_ID
 from airflow_provider_influx_rollup.settings import read_settings
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.client.influx_client import InfluxClient
     from airflow_provider_influx_rollup.client.settings import ClientSettings
 
-DEFAULT_CONN_ID = "influx_rollup_default"
 _ASYNC_READ_SECONDS = 30.0
 
 

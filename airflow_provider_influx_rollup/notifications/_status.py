@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from airflow.providers.common.compat.sdk import BaseNotifier
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID
+from airflow_provider_influx_rollup.hooks.default_connection import DEFAULT_CONN_ID
 from airflow_provider_influx_rollup.steps.influx import Report
 
 

@@ -16,7 +16,8 @@ from airflow_provider_influx_rollup.airflow_compat import (
 )
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID, InfluxRollupHook
+from airflow_provider_influx_rollup.hooks.default_connection import DEFAULT_CONN_ID
+from airflow_provider_influx_rollup.hooks.influx import InfluxRollupHook
 from airflow_provider_influx_rollup.lineage.stage import LineageTask
 from airflow_provider_influx_rollup.links.influx import (
     LINKS_XCOM_KEY,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_influx_rollup.assets.uri import measurement_uri
+from airflow_provider_influx_rollup.assets.names import measurement_uri
 from airflow_provider_influx_rollup.declared_values import is_nothing
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared import longest_length
 from airflow_provider_influx_rollup.operators._assets import AssetStageOperator

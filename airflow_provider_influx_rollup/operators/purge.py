@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.airflow_compat import Context
-from airflow_provider_influx_rollup.assets.uri import measurement_uri
+from airflow_provider_influx_rollup.assets.names import measurement_uri
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import declared_duration, is_plain
 from airflow_provider_influx_rollup.hooks.signing_key import load_signing_key, require_reference

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.airflow_compat import Context
-from airflow_provider_influx_rollup.assets.uri import measurement_uri
+from airflow_provider_influx_rollup.assets.names import measurement_uri
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lineage.datasets import Flow, Measurement

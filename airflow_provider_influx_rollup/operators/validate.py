@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.standard.operators.branch import BranchMixIn
 
 from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, AirflowSkipException, Context
-from airflow_provider_influx_rollup.assets.uri import measurement_uri
+from airflow_provider_influx_rollup.assets.names import measurement_uri
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import declared_duration, is_plain
 from airflow_provider_influx_rollup.exceptions import ConfigurationError

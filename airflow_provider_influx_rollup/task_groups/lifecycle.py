@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from airflow_provider_influx_rollup.airflow_compat import TaskGroup
-from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID
+from airflow_provider_influx_rollup.hooks.default_connection import DEFAULT_CONN_ID
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle, Tier
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared_bucket import Bucket
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared_ends import (

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.airflow_compat import BaseTrigger, TriggerEvent, timezone
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
-from airflow_provider_influx_rollup.hooks.influx import DEFAULT_CONN_ID, InfluxRollupHook
+from airflow_provider_influx_rollup.hooks.default_connection import DEFAULT_CONN_ID
+from airflow_provider_influx_rollup.hooks.influx import InfluxRollupHook
 from airflow_provider_influx_rollup.task_failures import error_event
 
 if TYPE_CHECKING:
