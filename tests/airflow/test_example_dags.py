@@ -290,9 +290,7 @@ def test_own_scripts_write_what_they_say_when_run_for_a_past_hour(
         expected = oracle.rollup(points, [tag], spans, {"temperature": [function]})
         # aggregateWindow names a window by its stop
         expected["_time"] += pd.Timedelta(every).value
-        target = oracle.read_target(
-            place.url, place.org, place.token, bucket, measurement, ALWAYS[0], ALWAYS[1]
-        )
+        target = oracle.read_target(place.url, place.org, place.token, bucket, measurement, *ALWAYS)
         assert set(target["_field"]) == {"temperature"}
         target["_field"] += f"_{function}"  # the comparison knows by the name which floats are computed
         assert oracle.compare(target, expected) == []

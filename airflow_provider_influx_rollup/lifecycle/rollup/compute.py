@@ -272,12 +272,12 @@ def _compute_from_raw(job: RollupBlock, fields: Sequence[str], totals: Mapping[s
         first_window = job.windows.index(windows[0])
         parts += [
             _computed_of_points(job, name, points, bounds).moved(first_window)
-            for name, points in points_by_field(frames)
+            for name, points in _points_by_field(frames)
         ]
     return Computed.of(parts)
 
 
-def points_by_field(frames: Sequence[Frame]) -> list[tuple[str, Frame]]:
+def _points_by_field(frames: Sequence[Frame]) -> list[tuple[str, Frame]]:
     """The points of each field; they may come in several answers, and go together."""
     by_field: dict[str, list[Frame]] = defaultdict(list)
     for frame in frames:

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
 
-from airflow_provider_influx_rollup.aggregates.frame import Frame
 from airflow_provider_influx_rollup.aggregates.windowed import Block
-from airflow_provider_influx_rollup.exceptions import QueryLimitReached
-from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.flux.source_read import FieldTotals
 from airflow_provider_influx_rollup.flux.target_read import TargetCounts, TargetTotals, TargetValues
 from airflow_provider_influx_rollup.lifecycle.ledger.claimed_windows import claims_of, overtaken
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rollup.chains import COUNT
-from airflow_provider_influx_rollup.lifecycle.rollup.compute import points_by_field
 from airflow_provider_influx_rollup.lifecycle.rollup.computed import Computed
-from airflow_provider_influx_rollup.lifecycle.source.value_groups import in_groups
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.compare import Closeness, compare_rows
 from airflow_provider_influx_rollup.lifecycle.target.rows import TargetRows, target_rows
 from airflow_provider_influx_rollup.lifecycle.target.stale_rows import StaleRows
 from airflow_provider_influx_rollup.step import Answer, Step
-from airflow_provider_influx_rollup.steps.ask import ask, gather
+from airflow_provider_influx_rollup.steps.ask import gather
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -78,7 +73,7 @@ def verify_windows(
     if is_alone:
         stored_totals, claims, totals = yield from _look(job, book, _stored_totals(job, rows), totals)
     else:
-        frames, claims, totals = yield from _look_at_values(job, book, totals)
+        frames, claims, totals = yield from _look(job, book, own_values(job), totals)
     differences = _stale_points(job, computed, totals)
     rows_in = sum_by_window(job, (block for blocks in computed.counts.values() for block in blocks))
     if stored_totals is not None and _holds_exactly(job, rows, stored_totals):
@@ -91,7 +86,7 @@ def verify_windows(
             overtaken=overtaken(book, job.windows, claims),
         )
     if frames is None:
-        frames, claims, _ = yield from _look_at_values(job, book, totals)
+        frames, claims = yield from gather(own_values(job), claims_of(book, job.windows))
     stored = target_rows(job, frames)
     stale, wrong = _compare(job, rows, stored)
     return Verification(
@@ -113,26 +108,6 @@ def _look(
     if totals is None and job.fields:
         return (yield from gather(query, claims, source_totals(job)))
     return *(yield from gather(query, claims)), totals or {}
-
-
-def _look_at_values(
-    job: RollupBlock, book: ReceiptBook, totals: Mapping[str, int] | None
-) -> Steps[tuple[list[Frame], Mapping[datetime, str], Mapping[str, int]]]:
-    """The same of everything the pipeline may own, of one window in groups of series where it is too much for one query."""
-    try:
-        return (yield from _look(job, book, own_values(job), totals))
-    except QueryLimitReached:
-        if len(job.windows) > 1:
-            raise  # fewer windows are tried before
-    place = RollupSource(job.spec.target_bucket, job.spec.output_measurement, job.ownership.tags())
-    parts = yield from in_groups(
-        place, job.target_interval, lambda some: ask(replace(own_values(job), tags=some.tags))
-    )
-    claims = yield from ask(claims_of(book, job.windows))
-    if totals is None and job.fields:
-        totals = yield from ask(source_totals(job))
-    values = points_by_field([frame for part in parts for frame in part])
-    return [frame for _, frame in values], claims, totals or {}
 
 
 def source_totals(job: RollupBlock) -> FieldTotals:
