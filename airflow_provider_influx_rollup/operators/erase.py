@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.airflow_compat import Context
-from airflow_provider_influx_rollup.assets.uri import archive_uri, measurement_uri
+from airflow_provider_influx_rollup.assets.names import archive_uri, measurement_uri
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import is_plain
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
