@@ -65,8 +65,8 @@ class CoveredWindows(LedgerQuery[list[CommittedWindow]]):
                 window=Interval(row["_time"], from_ns(row["stop_ns"])),
                 state=state_of(row),
                 spec_hash=row.get("spec_hash") or "",
-                rows_in=row["rows_in"],
-                rows_out=row["rows_out"],
+                rows_in=row.get("rows_in") or 0,
+                rows_out=row.get("rows_out") or 0,
                 written_at=from_ns(row["written_at_ns"]),
             )
             for row in rows

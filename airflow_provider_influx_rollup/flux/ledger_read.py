@@ -127,8 +127,20 @@ class WritingReceipts(LedgerQuery[list[ReceiptState]]):
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimsOf(LedgerQuery[dict[datetime, str]]):
-    """The latest claim of each window that starts in an interval, by start."""
+class ClaimedWindow:
+    """Who claimed a window last, and the numbers of its last commit.
+
+    :param claim_id: empty when nobody has claimed it
+    """
+
+    claim_id: str
+    generation: int = 0
+    rows_in: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimsOf(LedgerQuery[dict[datetime, ClaimedWindow]]):
+    """The latest claim and the last commit of each window that starts in an interval, by start."""
 
     ledger_bucket: str
     pipeline: str
@@ -137,15 +149,18 @@ class ClaimsOf(LedgerQuery[dict[datetime, str]]):
     result = "claims"
 
     def flux(self) -> str:
-        chosen = is_of(self.pipeline, self.stage), is_any("_field", [CLAIMED_BY])
-        records = records_of(self.ledger_bucket, self.interval, RECEIPT_MEASUREMENT, *chosen)
-        return chain(*records, '|> keep(columns: ["_time", "_value"])')
+        return _fields_of(self, (CLAIMED_BY, "generation", "rows_in"))
 
-    def read(self, rows: Sequence[Row]) -> dict[datetime, str]:
-        return {row["_time"]: row["_value"] for row in rows}
+    def read(self, rows: Sequence[Row]) -> dict[datetime, ClaimedWindow]:
+        return {
+            row["_time"]: ClaimedWindow(
+                row.get(CLAIMED_BY) or "", row.get("generation") or 0, row.get("rows_in") or 0
+            )
+            for row in rows
+        }
 
 
-def _fields_of(query: ReceiptStates | WritingReceipts, names: Sequence[str]) -> str:
+def _fields_of(query: ReceiptStates | WritingReceipts | ClaimsOf, names: Sequence[str]) -> str:
     """Some fields of each receipt, one row per window."""
     chosen = is_of(query.pipeline, query.stage), is_any("_field", names)
     return pivoted(query.ledger_bucket, query.interval, RECEIPT_MEASUREMENT, *chosen)

@@ -23,6 +23,8 @@ OF_LEDGER = frozenset({"hashed_as", "known_as"})
 # the run that made the window WRITING last, and the one that committed it: two fields, so that neither write hides the other
 CLAIMED_BY, COMMITTED_BY = CLAIM_FIELDS = ("claimed_by", "committed_by")
 NO_NAMES = BucketNames()
+# what only commits write; a window that was never committed has none of them
+OF_COMMITS = frozenset({"generation", "rows_in", "rows_out", "series", "checksum", "seconds"})
 
 
 def encode_receipts(receipts: Iterable[Receipt]) -> list[str]:
@@ -57,6 +59,9 @@ def _receipt_line(receipt: Receipt) -> str:
         "complete_when": receipt.complete_when,
         "written_at_ns": to_ns(receipt.written_at),
     }
+    if receipt.state in (State.PLANNED, State.WRITING):
+        # another run may have committed since the receipts were read: the numbers in the ledger are its
+        fields = {name: value for name, value in fields.items() if name not in OF_COMMITS}
     if receipt.claim_id and receipt.state in (State.WRITING, State.COMMITTED):
         fields[COMMITTED_BY if receipt.is_committed else CLAIMED_BY] = receipt.claim_id
     return encode_line(RECEIPT_MEASUREMENT, tags, fields, receipt.window.start_ns)
@@ -137,10 +142,10 @@ def _receipt(row: Mapping[str, Any]) -> Receipt:
         window=Interval(start, from_ns(row["stop_ns"])),
         state=state,
         written_at=from_ns(row["written_at_ns"]),
-        generation=row["generation"],
-        rows_in=row["rows_in"],
-        rows_out=row["rows_out"],
-        series=row["series"],
+        generation=row.get("generation") or 0,
+        rows_in=row.get("rows_in") or 0,
+        rows_out=row.get("rows_out") or 0,
+        series=row.get("series") or 0,
         checksum=row.get("checksum") or "",
         spec_hash=row.get("spec_hash") or "",
         dag_id=row.get("dag_id") or "",
@@ -148,7 +153,7 @@ def _receipt(row: Mapping[str, Any]) -> Receipt:
         run_id=row.get("run_id") or "",
         try_number=row["try_number"],
         map_index=row["map_index"],
-        seconds=row["seconds"],
+        seconds=row.get("seconds") or 0.0,
         reason=row.get("reason") or "",
         forced=bool(row.get("forced")),
         incomplete=row.get("incomplete") or "",

@@ -157,3 +157,23 @@ def test_values_of_a_person_stay_when_two_runs_remove_stale_rows_of_their_point_
         scene.run(reconcile, spec)
     right = {("b", "temp_count"): 1, ("b", "temp_sum"): 2.5, ("b", "temp_max"): 2.5, ("a", "note"): "by hand"}
     assert scene.rows() == right
+
+
+@pytest.mark.parametrize("verb", [roll_up, reconcile], ids=["rollup", "reconcile"])
+def test_values_of_a_person_stay_when_a_run_goes_on_and_dies_whose_window_another_one_has_taken_over(
+    client: InfluxClient, place: Place, verb: Any
+) -> None:
+    scene = Shared(client, place)
+    line = f'{scene.place.measurement},device=a note="by hand" {HOUR.start_ns}'
+    client.write_lines(scene.place.target, [line])
+    first = scene.begun(verb, scene.other)
+    while not puts_aside(first.advance()):
+        pass
+    scene.run(roll_up, scene.other)
+    done = None
+    while first.pending is not None and not (isinstance(done, Delete) and done.bucket == scene.place.target):
+        done = first.advance()
+    for spec in (scene.one, scene.other):
+        scene.run(reconcile, spec)
+    right = {("b", "temp_count"): 1, ("b", "temp_sum"): 2.5, ("b", "temp_max"): 2.5, ("a", "note"): "by hand"}
+    assert scene.rows() == right

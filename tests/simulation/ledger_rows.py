@@ -80,8 +80,7 @@ def _is_writing(row: Row) -> bool:
 
 
 def _claims(influx: SimulatedInflux, query: ClaimsOf) -> list[Row]:
-    rows = _receipts(influx, query, ("claimed_by",))
-    return [Row({"_time": row["_time"], "_value": row["claimed_by"]}) for row in rows]
+    return _receipts(influx, query, ("claimed_by", "generation", "rows_in"))
 
 
 def _set_aside(influx: SimulatedInflux, query: SetAsideRecords) -> list[Row]:

@@ -197,7 +197,7 @@ MUTANTS = (
     Mutant(
         "puts nothing aside",
         TARGET + "stale_rows.py",
-        "        yield from put_aside(job, window, known, commits)\n",
+        "        yield from put_aside(job, claim_id, window, known, commits)\n",
         "        pass\n",
     ),
     Mutant(
@@ -225,7 +225,7 @@ MUTANTS = (
         "forgets before it writes back",
         TARGET + "stale_rows.py",
         WRITE_BACK,
-        "    if foreign:\n        yield from forget(job, window)\n" + WRITE_BACK,
+        "    if foreign:\n        yield from forget(job, window, claim_id)\n" + WRITE_BACK,
     ),
     Mutant(
         "deletes more series than are stale",
@@ -248,8 +248,8 @@ MUTANTS = (
     Mutant(
         "never forgets what was put aside",
         TARGET + "stale_rows.py",
-        "        yield from forget(job, window)\n",
-        "",
+        "        yield from tear(job, instant, commits)\n        yield from forget(job, window, claim_id)\n",
+        "        yield from tear(job, instant, commits)\n",
     ),
     Mutant(
         "tears no window of others that they committed meanwhile",

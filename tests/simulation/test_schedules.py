@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_influx_rollup.exceptions import InfluxUnavailable
+from airflow_provider_influx_rollup.steps.influx import Delete, Write
 from tests.simulation.actors import Actor, Scenario, from_json
+from tests.simulation.influx import nanoseconds
 from tests.simulation.schedule import Play, play, play_seed, shrink
 from tests.simulation.store import HALF
-from tests.simulation.world import World
+from tests.simulation.world import HOUR_NS, WINDOWS, World
 
 SEEDS = 20
 
@@ -86,3 +88,53 @@ def test_world_is_left_alone_when_its_copy_changes() -> None:
     copied.remove("a", 1, 2)
     assert (list(world.source.values()), list(copied.source.values())) == ([1.0], [2.0])
     assert world.influx.buckets["raw"].measurements != copied.influx.buckets["raw"].measurements
+
+
+def test_generation_grows_when_a_run_planned_before_another_one_committed() -> None:
+    actors = Actor("roll up", "hourly", 1, 1, "late"), Actor("roll up", "hourly", 1, 1, "early")
+    played = Play(Scenario("plain", 1, actors))
+    while not isinstance(played.runs[0].pending, Write):
+        played.do("0")
+    generations = []
+    for number in (1, 0):
+        played.runs[number].finish()
+        receipts = played.world.records(("generation",))
+        generations.append(receipts["hourly", nanoseconds(WINDOWS[1].start)]["generation"])
+    assert generations == [2, 3]
+    assert played.rest() == []
+
+
+@pytest.mark.parametrize("steps_before_delete", range(4))
+@pytest.mark.parametrize("verb", ["roll up", "reconcile"])
+def test_values_of_a_person_stay_when_a_run_dies_whose_record_of_them_another_one_has_forgotten(
+    verb: str, steps_before_delete: int
+) -> None:
+    actors = tuple(Actor(verb, "other", 0, 0, name) for name in ("hangs", "is quick"))
+    length = _steps_until_delete(Play(Scenario("shared", 1, actors)))
+    played = _without_device(Play(Scenario("shared", 1, actors)))
+    for _ in range(length - 1 - steps_before_delete):
+        played.do("0")
+    played.runs[1].finish()
+    assert played.runs[1].end == "ok"
+    while not played.runs[0].end and not isinstance(played.runs[0].pending, Delete):
+        played.do("0")
+    played.do("0")
+    played.do("0x")
+    assert played.rest() == []
+
+
+def _without_device(played: Play) -> Play:
+    """The device that a person has written beside has no points in the first hour any more."""
+    start = nanoseconds(WINDOWS[0].start)
+    played.world.remove("a", start, start + HOUR_NS)
+    return played
+
+
+def _steps_until_delete(played: Play) -> int:
+    steps = 0
+    _without_device(played)
+    while not isinstance(played.runs[0].pending, Delete):
+        played.do("0")
+        steps += 1
+        assert not played.runs[0].end, "nothing was stale"
+    return steps

@@ -22,7 +22,6 @@ WINDOWS = [
     Interval(START + timedelta(hours=hour), START + timedelta(hours=hour + 1)) for hour in range(HOURS)
 ]
 SPAN = Interval(WINDOWS[0].start, WINDOWS[-1].stop)
-WITH_GENERATIONS = False
 #: tags by device; those of one are a part of those of another, which a delete by tags takes along
 TAGS: dict[str, Tags] = {
     "a": (("device", "a"), ("site", "x")),
@@ -237,10 +236,13 @@ class World:
 
         :param version: of the source, when the run began that wrote
         """
-        for key, fields in self.records(("generation", "claimed_by")).items():
-            generation = fields.get("generation", 0)
-            if generation < self.generations.get(key, 0) and WITH_GENERATIONS:
-                known = self.generations[key]
+        names = "state", "generation", "claimed_by", "committed_by"
+        for key, fields in self.records(names).items():
+            generation, known = fields.get("generation", 0), self.generations.get(key, 0)
+            # a run that is overtaken after its last look commits in vain, and does not know the other one's number
+            claims = fields.get("claimed_by"), fields.get("committed_by")
+            is_in_vain = fields["state"] == "COMMITTED" and claims[0] != claims[1]
+            if generation < known and not is_in_vain:
                 self.problems.append(f"generation of {key} went from {known} to {generation}")
             self.generations[key] = generation
             self.claims.setdefault(fields.get("claimed_by", ""), version)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from airflow_provider_influx_rollup.flux.ledger_read import ClaimsOf, ReceiptsOf
+from airflow_provider_influx_rollup.flux.ledger_read import ClaimedWindow, ClaimsOf, ReceiptsOf
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
@@ -26,13 +26,14 @@ def claims_of(book: ReceiptBook, windows: Sequence[Interval]) -> ClaimsOf:
 
 
 def overtaken(
-    book: ReceiptBook, windows: Iterable[Interval], claims: Mapping[datetime, str]
+    book: ReceiptBook, windows: Iterable[Interval], claims: Mapping[datetime, ClaimedWindow]
 ) -> tuple[Interval, ...]:
     """The windows that another run has claimed since this one did.
 
     :param claims: by the windows' starts
     """
-    return tuple(one for one in windows if claims.get(one.start, book.claim_id) != book.claim_id)
+    theirs = {start for start, one in claims.items() if one.claim_id not in ("", book.claim_id)}
+    return tuple(one for one in windows if one.start in theirs)
 
 
 def claim_again(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from airflow_provider_influx_rollup.flux.ledger_read import ClaimedWindow
 from airflow_provider_influx_rollup.hashing import text_hash
 from airflow_provider_influx_rollup.ledger.codec import CLAIMED_BY, encode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
@@ -50,18 +51,17 @@ class ReceiptBook:
 
     def receipt(self, window: Interval, state: State, now: datetime) -> Receipt:
         """A receipt of a window, with the generation and the numbers of its last commit."""
-        known = self.previous.get(window)
+        known = self._known(window, now)
         # rows and checksum stay those of the last commit: a rerun that dies must not hide what was there
         made = replace(
-            known
-            or Receipt(pipeline=self.pipeline, stage=self.stage, window=window, state=state, written_at=now),
+            known,
             state=state,
             written_at=now,
             spec_hash=self.spec_hash,
             forced=window in self.forced,
             claim_id=self.claim_id,
             # an empty one is written over that of an earlier run
-            template_hash=self.template_hash or ("" if known is not None and known.template_hash else None),
+            template_hash=self.template_hash or ("" if known.template_hash else None),
         )
         return signed(made, self.run)
 
@@ -86,6 +86,29 @@ class ReceiptBook:
             series=series,
             checksum=checksum,
             seconds=seconds,
+        )
+
+    def seeing(self, windows: Iterable[Interval], claims: Mapping[datetime, ClaimedWindow]) -> ReceiptBook:
+        """The book with what other runs have committed between the plan of this one and its claim.
+
+        :param claims: by the windows' starts
+        """
+        previous = dict(self.previous)
+        for window in windows:
+            last, known = claims.get(window.start), self._known(window, window.stop)
+            if last is not None and last.generation > known.generation:
+                previous[window] = replace(known, generation=last.generation, rows_in=last.rows_in)
+        return replace(self, previous=previous)
+
+    def _known(self, window: Interval, now: datetime) -> Receipt:
+        """What the ledger had of a window, or as much as nothing."""
+        return self.previous.get(window) or Receipt(
+            pipeline=self.pipeline,
+            stage=self.stage,
+            window=window,
+            state=State.PLANNED,
+            written_at=now,
+            spec_hash=self.spec_hash,
         )
 
     def lines(self, windows: Iterable[Interval], state: State, now: datetime) -> list[str]:

@@ -88,6 +88,7 @@ def repair_windows(
     if not done.overtaken:
         claims = yield from ask(claims_of(book, job.windows))
         done.overtaken = overtaken(book, job.windows, claims)
+        book = book.seeing(job.windows, claims)
     done.windows = [window for window in job.windows if window not in done.overtaken]
     done.unsettled = [window for window in done.unsettled if window not in done.overtaken]
     ended = now()
@@ -136,7 +137,7 @@ def _write_until_right(
             done.overtaken = job.windows
             return held, done
         only |= {tags for tags, _ in findings.difference.in_windows(windows).pairs()}
-        done.add((yield from _write_rows(findings, windows)))
+        done.add((yield from _write_rows(findings, book, windows)))
         findings = yield from read_and_compare(job, whole_depth(job), only)
         held, windows = held.patched(findings, only), findings.difference.windows
         if not len(windows):
@@ -147,7 +148,7 @@ def _write_until_right(
     return held, done
 
 
-def _write_rows(findings: Findings, windows: Codes) -> Steps[Repaired]:
+def _write_rows(findings: Findings, book: ReceiptBook, windows: Codes) -> Steps[Repaired]:
     """Write the rows that differ, then remove the values that nothing explains.
 
     :param windows: the windows that may be written
@@ -163,7 +164,7 @@ def _write_rows(findings: Findings, windows: Codes) -> Steps[Repaired]:
     stale = StaleRows.of((name, set(difference.pairs(keys))) for name, keys in difference.stale.items())
     if stale.columns_by_key:
         done.deleted = stale.value_count
-        yield from delete_stale_rows(job, stale)
+        yield from delete_stale_rows(job, book, stale)
         # of a point that was there under two series keys one row may have been right
         again = findings.expected.at(stale.columns_by_key)
         if again.columns:

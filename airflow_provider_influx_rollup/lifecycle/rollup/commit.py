@@ -166,7 +166,7 @@ def _write_until_right(
         before, below = below, (yield from commits_below(job))
         if verdict is not None:
             if verdict.is_right and verdict.totals == totals and below == before and not taken:
-                return verdict, written.computed.too_large(), book
+                return verdict, written.computed.too_large(), book.seeing(job.windows, verdict.claims)
             totals = verdict.totals
         why = yield from _tell_why_again(verdict, taken)
         if taken and number + 1 < MAX_ROUNDS:
@@ -187,7 +187,7 @@ def _verify(job: RollupBlock, book: ReceiptBook, written: Written) -> Steps[Veri
     """Compare target and source, and remove what nothing explains."""
     verdict = yield from verify_windows(job, book, written.computed, written.rows, written.totals)
     if verdict.stale.columns_by_key and not verdict.differences and not verdict.overtaken:
-        yield from delete_stale_rows(job, verdict.stale)
+        yield from delete_stale_rows(job, book, verdict.stale)
         # of a point that was there under two series keys one row may have been right
         again = written.rows.at(verdict.stale.columns_by_key)
         if again.columns:

@@ -37,9 +37,10 @@ def last_look(job: RollupBlock, book: ReceiptBook, *, is_untouched: bool) -> Ste
     if not purged:
         return taken
     error = purged[min(purged)]
-    # of windows that another run has claimed the receipts are that run's
+    # of windows that another run has claimed, or committed since the plan, the receipts are that run's
     free = [window for window in job.windows if window not in taken]
-    before = [book.previous[window] for window in free if window in book.previous]
+    last = book.seeing(free, claims).previous
+    before = [book.previous[one] for one in free if one in book.previous and last[one] == book.previous[one]]
     if not is_untouched:
         error.written = None
         error.fix = "restore the points from the archive, then run it again"

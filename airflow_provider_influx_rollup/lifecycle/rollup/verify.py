@@ -9,6 +9,7 @@ from datetime import datetime
 import numpy as np
 
 from airflow_provider_influx_rollup.aggregates.windowed import Block
+from airflow_provider_influx_rollup.flux.ledger_read import ClaimedWindow
 from airflow_provider_influx_rollup.flux.source_read import FieldTotals
 from airflow_provider_influx_rollup.flux.target_read import TargetCounts, TargetTotals, TargetValues
 from airflow_provider_influx_rollup.lifecycle.ledger.claimed_windows import claims_of, overtaken
@@ -35,6 +36,7 @@ class Verification:
     :param stale: target values without a source, and those of points that are there under several series keys
     :param differences: what is missing or out of date, one line each; empty when the target is right
     :param off_grid: values of the pipeline's fields that lie on no window's start
+    :param claims: who has the windows, by their starts
     :param overtaken: windows that another run has claimed since this one did
     """
 
@@ -42,6 +44,7 @@ class Verification:
     rows_in: list[int]
     totals: Mapping[str, int]
     stale: StaleRows
+    claims: Mapping[datetime, ClaimedWindow]
     differences: list[str] = field(default_factory=list)
     off_grid: int = 0
     overtaken: tuple[Interval, ...] = ()
@@ -83,6 +86,7 @@ def verify_windows(
             totals=totals,
             stale=StaleRows({}),
             differences=differences,
+            claims=claims,
             overtaken=overtaken(book, job.windows, claims),
         )
     if frames is None:
@@ -96,13 +100,14 @@ def verify_windows(
         stale=stale,
         differences=differences + wrong,
         off_grid=stored.off_grid,
+        claims=claims,
         overtaken=overtaken(book, job.windows, claims),
     )
 
 
 def _look(
     job: RollupBlock, book: ReceiptBook, query: Step[Answer], totals: Mapping[str, int] | None
-) -> Steps[tuple[Answer, Mapping[datetime, str], Mapping[str, int]]]:
+) -> Steps[tuple[Answer, Mapping[datetime, ClaimedWindow], Mapping[str, int]]]:
     """Ask something and who has the windows; count the source's points meanwhile, unless they are counted or none is wanted."""
     claims = claims_of(book, job.windows)
     if totals is None and job.fields:

@@ -29,11 +29,12 @@ def require_not_purged(reading: ScriptReads, windows: Sequence[Interval]) -> Ste
     yield from _refuse_purged(reading, windows, starts)
 
 
-def last_look(reading: ScriptReads, windows: Sequence[Interval], book: ReceiptBook) -> Steps[None]:
+def last_look(reading: ScriptReads, windows: Sequence[Interval], book: ReceiptBook) -> Steps[ReceiptBook]:
     """Look after the script has run, which reads and writes at once, and before its windows are committed.
 
     :param windows: in ascending order
     :param book: with the claim of the run
+    :return: the book with what other runs have committed since the plan
     :raises SourceChanging: when another run, or an erasure, has claimed the windows since
     :raises WindowFrozen: as ``require_not_purged``
     """
@@ -44,6 +45,7 @@ def last_look(reading: ScriptReads, windows: Sequence[Interval], book: ReceiptBo
     if overtaken(book, windows, claims):
         what = "another run, or an erasure of what it reads, claimed the window while the script ran"
         raise SourceChanging(what, window=span, fix="run the window again")
+    return book.seeing(windows, claims)
 
 
 def _refuse_purged(

@@ -297,7 +297,7 @@ def _commit_window(plan: ScriptPlan, window: Interval) -> Steps[Receipt]:
             yield from ask(Report(message, level="warning"))
         yield from _read_back(spec, rows, window)
         # the script has read and written at once: what was purged while it ran, or before, may be missing of its rows
-        yield from last_look(plan.reads, [window], book)
+        book = yield from last_look(plan.reads, [window], book)
     except InfluxRollupError as error:
         error.window = error.window or window
         if isinstance(error, WindowFrozen):

@@ -55,12 +55,15 @@ def several_values(frames: Iterable[Frame]) -> set[tuple[PointKey, str]]:
     return several
 
 
-def put_aside(job: RollupBlock, window: Interval, points: Points, commits: Commits) -> Steps[None]:
+def put_aside(
+    job: RollupBlock, claim_id: str, window: Interval, points: Points, commits: Commits
+) -> Steps[None]:
     """Keep values in the ledger until ``forget`` is called.
 
+    :param claim_id: of the run, whose records no other run of the pipeline writes over
     :param commits: of the pipelines that write to the same points, when the values were read
     """
-    yield from ask(Write(job.spec.ledger_bucket, list(_records(job, window, points, commits))))
+    yield from ask(Write(job.spec.ledger_bucket, list(_records(job, claim_id, window, points, commits))))
 
 
 def put_aside_by_anyone(job: RollupBlock, window: Interval) -> Steps[Points]:
@@ -72,10 +75,13 @@ def put_aside_by_anyone(job: RollupBlock, window: Interval) -> Steps[Points]:
     return points
 
 
-def forget(job: RollupBlock, window: Interval) -> Steps[None]:
-    """The values are back in the target."""
+def forget(job: RollupBlock, window: Interval, claim_id: str | None = None) -> Steps[None]:
+    """The values are back in the target.
+
+    :param claim_id: only those that this run has put aside; None: also those of all runs that it has overtaken
+    """
     instant = Interval(window.start, window.start + MICROSECOND)
-    mine = {"pipeline": job.spec.pipeline_name}
+    mine = {"pipeline": job.spec.pipeline_name} | ({} if claim_id is None else {"claim": claim_id})
     yield from ask(Delete(job.spec.ledger_bucket, instant, SET_ASIDE_MEASUREMENT, mine))
 
 
@@ -132,7 +138,9 @@ def _has_any(points: Points, there: Points) -> bool:
     )
 
 
-def _records(job: RollupBlock, window: Interval, points: Points, commits: Commits) -> Iterator[str]:
+def _records(
+    job: RollupBlock, claim_id: str, window: Interval, points: Points, commits: Commits
+) -> Iterator[str]:
     values = [
         [list(map(list, tags)), time_ns, name, "u" if isinstance(value, UInt) else "", value]
         for (tags, time_ns), fields in sorted(points.items())
@@ -140,7 +148,7 @@ def _records(job: RollupBlock, window: Interval, points: Points, commits: Commit
     ]
     for part, some in enumerate(_parts(values)):
         record = {"window_ns": window.start_ns, "values": some, "commits": dict(commits)}
-        tags = {"pipeline": job.spec.pipeline_name, "part": str(part)}
+        tags = {"pipeline": job.spec.pipeline_name, "claim": claim_id, "part": str(part)}
         text = json.dumps(record, ensure_ascii=False)
         yield encode_line(SET_ASIDE_MEASUREMENT, tags, {"record": text}, window.start_ns)
 

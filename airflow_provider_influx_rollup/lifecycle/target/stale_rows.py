@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from airflow_provider_influx_rollup.aggregates.frame import Frame, TagSet
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.target_read import TargetValues
+from airflow_provider_influx_rollup.lifecycle.ledger.claimed_windows import claims_of, overtaken
+from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.neighbours import tear, values_and_commits
 from airflow_provider_influx_rollup.lifecycle.target.rows import Key
@@ -58,8 +60,11 @@ class StaleRows:
         return sum(len(names) for names in self.columns_by_key.values())
 
 
-def delete_stale_rows(job: RollupBlock, stale: StaleRows) -> Steps[None]:
-    """Delete the points that hold stale values and write again what stays of them."""
+def delete_stale_rows(job: RollupBlock, book: ReceiptBook, stale: StaleRows) -> Steps[None]:
+    """Delete the points that hold stale values and write again what stays of them.
+
+    :param book: has the claim of the run; windows that another one has claimed meanwhile are left to it
+    """
     yield from ask(
         Report(
             f"Removing {stale.value_count} values of {len(stale.columns_by_key)} points "
@@ -70,13 +75,13 @@ def delete_stale_rows(job: RollupBlock, stale: StaleRows) -> Steps[None]:
         doomed = {
             tags: names for (tags, window), names in stale.columns_by_key.items() if window == window_index
         }
-        yield from _delete_in_window(job, job.windows[window_index], doomed)
+        yield from _delete_in_window(job, book, job.windows[window_index], doomed)
 
 
 def _delete_in_window(
-    job: RollupBlock, window: Interval, doomed: dict[TagSet, frozenset[str]]
+    job: RollupBlock, book: ReceiptBook, window: Interval, doomed: dict[TagSet, frozenset[str]]
 ) -> Steps[None]:
-    spec = job.spec
+    spec, claim_id = job.spec, book.claim_id
     instant = Interval(window.start, window.start + MICROSECOND)
     everything = TargetValues(
         bucket=spec.target_bucket, measurement=spec.output_measurement, interval=instant
@@ -87,14 +92,18 @@ def _delete_in_window(
     known = _foreign(job, _kept(_all_of(away, points_of(frames)), doomed))
     _require_one_value(job, window, known, frames)
     if known:
-        yield from put_aside(job, window, known, commits)
+        yield from put_aside(job, claim_id, window, known, commits)
     # others may have written since; what they write from now on is looked for below
     commits, frames = yield from values_and_commits(job, instant, everything)
     kept = _kept(_all_of(known, points_of(frames)), doomed)
     foreign = _foreign(job, kept)
     _require_one_value(job, window, foreign, frames)
     if without(foreign, known):
-        yield from put_aside(job, window, foreign, commits)
+        yield from put_aside(job, claim_id, window, foreign, commits)
+    if foreign and overtaken(book, [window], (yield from ask(claims_of(book, [window])))):
+        # the other run has found the values in their place, and forgets what was put aside
+        yield from forget(job, window, claim_id)
+        return
     for tags in sorted(doomed):
         yield from ask(Delete(spec.target_bucket, instant, spec.output_measurement, dict(tags)))
     if foreign:
@@ -104,7 +113,7 @@ def _delete_in_window(
         yield from ask(write_of_points(spec.target_bucket, spec.output_measurement, kept))
     if foreign:
         yield from tear(job, instant, commits)
-        yield from forget(job, window)
+        yield from forget(job, window, claim_id)
 
 
 def _all_of(older: Points, newer: Points) -> Points:

@@ -112,7 +112,14 @@ SAFE = receipts().filter(lambda r: "\\" not in "".join([r.pipeline, r.dag_id, r.
 @given(st.lists(SAFE, min_size=1, max_size=4, unique_by=lambda receipt: receipt.window.start))
 def test_receipts_come_back_unchanged_when_they_were_encoded(made: list[Receipt]) -> None:
     rows = [parse(line) for line in encode_receipts(made) if line.startswith("window_receipt")]
-    assert decode_receipts(rows) == sorted(made, key=lambda receipt: receipt.window)
+    assert decode_receipts(rows) == sorted(map(with_numbers, made), key=lambda receipt: receipt.window)
+
+
+def with_numbers(receipt: Receipt) -> Receipt:
+    """A receipt with the numbers that are written: those of a commit, and none before it."""
+    if receipt.state not in (State.PLANNED, State.WRITING):
+        return receipt
+    return replace(receipt, generation=0, rows_in=0, rows_out=0, series=0, checksum="", seconds=0.0)
 
 
 @given(SAFE)
@@ -144,7 +151,7 @@ def test_only_what_it_lacks_is_written_when_a_receipt_is_marked(receipt: Receipt
     row = parse(line)
     assert row.keys() == {"_measurement", "_time", "pipeline", "stage", "incomplete", "complete_when"}
     whole = parse(encode_receipts([replace(receipt, incomplete="x", complete_when="y")])[0])
-    assert decode_receipts([whole | row]) == [receipt]
+    assert decode_receipts([whole | row]) == [with_numbers(receipt)]
 
 
 def test_specs_come_back_newest_first_when_several_were_encoded() -> None:
