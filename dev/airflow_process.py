@@ -23,6 +23,8 @@ from dev.processes import Processes, ProcessFailed, free_port, tail, wait_until
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LOCKED_RETRIES = 5
+# two processes of Airflow at the same rows: one waits too long, or both insert a DAG that was new to both
+CLASHES = "database is locked", "UNIQUE constraint failed: dag.dag_id"
 USER = "admin"
 PASSWORD = "admin"  # noqa: S105 (a loopback server that lives for minutes)
 
@@ -129,7 +131,7 @@ class AirflowProcess:
         environment: Mapping[str, str] | None = None,
         retries: int = LOCKED_RETRIES,
     ) -> str:
-        """Run an ``airflow`` command to its end, again while SQLite says that it is locked.
+        """Run an ``airflow`` command to its end, again while it clashes with another process in the database.
 
         :param environment: variables for this command only
         :param retries: how often to try again; 0 for a command that leaves something behind
@@ -138,7 +140,7 @@ class AirflowProcess:
         """
         ended = self._run(args, environment or {}, timeout)
         for attempt in range(retries):
-            if ended.code == 0 or "database is locked" not in ended.printed:
+            if ended.code == 0 or not any(clash in ended.printed for clash in CLASHES):
                 break
             time.sleep(0.5 * (attempt + 1))
             ended = self._run(args, environment or {}, timeout)
