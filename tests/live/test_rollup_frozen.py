@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_influx_rollup.client.driver import drive
+from airflow_provider_influx_rollup.client.driver import ACTIONS, drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, WindowFrozen, WindowsFailed
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import DEFAULT_OPTIONS, roll_up
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
-from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.influx import Write
 from airflow_provider_influx_rollup.steps.step import Step, Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.scenes.rollup_runs import writes_to
@@ -218,12 +218,14 @@ def test_later_windows_are_left_when_retention_reaches_them_while_the_run_goes_o
         scene.spec, scene.interval, RunInfo(), lambda: clocks[-1], options=RollupOptions(windows_per_block=1)
     )
 
-    def a_day_passes(report: Report) -> None:
-        if report.message.startswith("1 of 2 windows"):
+    def write(client: InfluxClient, step: Write) -> None:
+        ACTIONS[Write](client, step)
+        if any('state="COMMITTED"' in line for line in step.lines):
+            # a day passes between the first window and the second
             clocks.append(scene.tomorrow + timedelta(hours=1))
 
     with pytest.raises(WindowsFailed, match="reached the window during the run"):
-        drive(steps, scene.client, a_day_passes)
+        drive(steps, scene.client, lambda _: None, ACTIONS | {Write: write})
     assert len(scene.stored()) == 4
     assert scene.receipts("state") == ["COMMITTED", "PLANNED"]
 
