@@ -253,14 +253,14 @@ class AirflowProcess:
             return database.execute(sql, parameters).fetchall()
 
     def task_log(self, dag_id: str) -> str:
-        """What went wrong in the newest task log of a DAG; empty without one."""
+        """What went wrong in the newest task log of a DAG that has an error, or in the newest; empty without one."""
         logs = sorted(
             (self.home / "logs" / f"dag_id={dag_id}").rglob("*.log"), key=lambda p: p.stat().st_mtime
         )
         if not logs:
             return ""
-        lines = tail(logs[-1], 60).splitlines()
-        return "\n".join([f"{logs[-1]}:", *(_readable(line) for line in lines)])
+        log = next((one for one in reversed(logs) if "error" in one.read_text().lower()), logs[-1])
+        return "\n".join([f"{log}:", *(_readable(line) for line in tail(log, 60).splitlines())])
 
     def stop(self) -> None:
         """End all that was started."""
