@@ -39,10 +39,14 @@ def read_scripts(names: Sequence[str]) -> Iterator[ScriptFile]:
             what = f"the folder {name!r} has no {SUFFIX} file"
             raise ConfigurationError(what, written="nothing", fix="name a folder or file with scripts")
         for one in found:
-            yield ScriptFile(one.as_posix(), _read(one))
+            yield ScriptFile(one.as_posix(), read_script(one))
 
 
-def _read(path: Path) -> str:
+def read_script(path: Path) -> str:
+    """The text of a file.
+
+    :raises ConfigurationError: when it cannot be read, or is no UTF-8
+    """
     try:
         return _decoded(path.read_bytes(), str(path))
     except OSError as error:

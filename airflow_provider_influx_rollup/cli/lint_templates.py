@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_influx_rollup.cli.script_templates import rendered_script, values_of_call
 from airflow_provider_influx_rollup.exceptions import TemplateInvalid
 from airflow_provider_influx_rollup.windows.duration import Duration
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
-
     from airflow_provider_influx_rollup.cli.lint_files import ScriptFile
     from airflow_provider_influx_rollup.lint.report import LintReport
 
@@ -52,16 +48,14 @@ class TemplateValues:
         """The names of a run that need no Airflow."""
         from airflow_provider_influx_rollup.windows.interval import format_instant
 
-        found: dict[str, Any] = {
-            "params": dict(self.params or {}),
+        return {
+            **values_of_call(self.params, self.env),
             "data_interval_start": _START,
             "data_interval_end": self.stop,
             "logical_date": _START,
             "ds": _START.date().isoformat(),
             "ts": format_instant(_START),
-            "macros": SimpleNamespace(datetime=datetime, timedelta=timedelta, json=json),
         }
-        return found if self.env is None else {**found, "env": self.env}
 
 
 def lint_template(script: ScriptFile, values: TemplateValues, look: Look) -> LintReport:
@@ -87,15 +81,8 @@ def lint_template(script: ScriptFile, values: TemplateValues, look: Look) -> Lin
 def _rendered(script: ScriptFile, values: TemplateValues) -> str:
     """The Flux of a template; the times of its window are read from ``v``, as they differ in each run."""
     from airflow_provider_influx_rollup.lint.rendered import with_window
-    from airflow_provider_influx_rollup.templates.render import FluxSource, render
 
-    context = values.context()
-    flux = render(
-        FluxSource(script.text, script.name),
-        _environment(script.name),
-        lambda template: template.render(context),
-        takes_words=values.takes_words,
-    )
+    flux = rendered_script(script, values.context(), takes_words=values.takes_words)
     return with_window(flux, _START, values.stop)
 
 
@@ -112,18 +99,3 @@ def _not_rendered(script: ScriptFile, error: TemplateInvalid) -> LintReport:
         (line if is_own else 1, 1), f"the template cannot be rendered: {message}", fix
     )
     return LintReport.of(script.text, [finding], ["the Flux that the template becomes, which is not known"])
-
-
-def _environment(name: str) -> Environment:
-    """Jinja that finds templates below the working directory, and below each folder above the script."""
-    from jinja2 import Environment, FunctionLoader
-
-    folders = [Path(), *Path(name).parents]
-
-    def load(wanted: str) -> str | None:
-        paths = [folder / wanted for folder in folders]
-        return next((path.read_text(encoding="utf-8") for path in paths if path.is_file()), None)
-
-    made = Environment(loader=FunctionLoader(load), extensions=["jinja2.ext.do"])  # noqa: S701 - no HTML
-    made.filters.update(ds=lambda time: time.strftime("%Y-%m-%d"), ts=lambda time: time.isoformat())
-    return made

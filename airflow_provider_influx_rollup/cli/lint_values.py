@@ -78,6 +78,9 @@ def environment_of(args: Namespace) -> Mapping[str, Any] | None:
     from airflow_provider_influx_rollup.templates.environments import read_environments, values_of
 
     if not args.environments:
+        if args.environment:
+            what = f"the environment {args.environment!r} is chosen, and no file says what it is"
+            raise ConfigurationError(what, written="nothing", fix="give --environments")
         return None
     environments = read_environments(_text_of(args.environments), args.environments)
     return values_of(environments, args.environment)

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.cli.arguments import Parser, add_connection, add_interval
 from airflow_provider_influx_rollup.cli.exit_codes import EXPLANATION, RIGHT, WRONG
-from airflow_provider_influx_rollup.cli.lint_values import add_params, params_of
 from airflow_provider_influx_rollup.cli.tasks_adopt import add_adopt_arguments, adopt
-from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError
+from airflow_provider_influx_rollup.cli.tasks_deploy import add_deploy_arguments, deploy
 from airflow_provider_influx_rollup.windows.interval import format_instant
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.connection import Server
     from airflow_provider_influx_rollup.cli.output import Output
-    from airflow_provider_influx_rollup.lifecycle.task_deploy.spec import TaskSpec
-    from airflow_provider_influx_rollup.lifecycle.task_deploy.task_deploy import DeployResult
     from airflow_provider_influx_rollup.lifecycle.task_history.task_history import TaskHistory
     from airflow_provider_influx_rollup.steps.tasks import NativeTask, TaskRun
 
@@ -44,7 +39,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         ("diff", "what a deploy of scripts would change"),
         ("deploy", "bring scripts into InfluxDB as tasks"),
     ):
-        _add_deploy(_action(actions, name, _deploy, text))
+        add_deploy_arguments(_action(actions, name, deploy, text))
     adopting = _action(actions, "adopt", adopt, "declare what a task computes, and prove that it is the same")
     add_adopt_arguments(adopting)
 
@@ -56,21 +51,6 @@ def _action(actions: Any, name: str, act: Act, text: str) -> ArgumentParser:
     made.set_defaults(act=act)
     add_connection(made)
     return made
-
-
-def _add_deploy(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "names", nargs="+", metavar="FILE", help=".flux files; with --state absent also names of tasks"
-    )
-    group = parser.add_argument_group("task")
-    group.add_argument("--state", default="active", help="active, inactive or absent (active)")
-    group.add_argument("--task-pipeline", metavar="NAME", help="what the description calls the pipeline")
-    group.add_argument(
-        "--every", metavar="DURATION", help="length of the windows of v, for a task with a cron"
-    )
-    group.add_argument("--timezone", default="UTC", help="zone in which days, months and years begin (UTC)")
-    group.add_argument("--overwrite", action="store_true", help="replace what was changed by hand")
-    add_params(parser)
 
 
 def run(args: Namespace, output: Output) -> int:
@@ -186,62 +166,6 @@ def _reason(run: TaskRun) -> str:
     from airflow_provider_influx_rollup.lifecycle.native_tasks.follow import reason_of
 
     return reason_of(run) if run.has_failed else ""
-
-
-def _deploy(args: Namespace, server: Server) -> tuple[list[dict[str, Any]], bool]:
-    from airflow_provider_influx_rollup.lifecycle.task_deploy.task_deploy import deploy_task
-
-    is_diff = args.action == "diff"
-    specs = {name: _spec(args, name) for name in args.names}
-
-    def acted(name: str, *, dry_run: bool) -> DeployResult:
-        with _about_file(name):
-            return server.drive(deploy_task(specs[name], server.client.now, dry_run=dry_run))
-
-    # nothing is deployed when one of the scripts is wrong
-    planned = {name: acted(name, dry_run=True) for name in specs}
-    answers = []
-    for name in specs:
-        result = planned[name] if is_diff else acted(name, dry_run=False)
-        change = result.change
-        server.output.show(f"{result.name}  {change.action.value}", *([change.diff] if change.diff else []))
-        answers.append({"file": name, **result.as_json(), "diff": change.diff})
-    return answers, not is_diff or not any(one["diff"] for one in answers)
-
-
-def _spec(args: Namespace, name: str) -> TaskSpec:
-    """The task of a script, or of a name that is to go."""
-    from airflow_provider_influx_rollup.lifecycle.task_deploy.spec import ABSENT, TaskSpec
-
-    is_name = args.state == ABSENT and not Path(name).is_file()
-    return TaskSpec(
-        flux=None if is_name else _script(name),
-        name=name if is_name else None,
-        state=args.state,
-        every=args.every,
-        timezone=args.timezone,
-        pipeline=args.task_pipeline,
-        params=None if is_name else params_of(args),
-        overwrite=args.overwrite,
-    )
-
-
-@contextmanager
-def _about_file(name: str) -> Iterator[None]:
-    """Let errors name the script's file."""
-    try:
-        yield
-    except InfluxRollupError as error:
-        error.what = f"{name}: {error.what}"
-        raise
-
-
-def _script(name: str) -> str:
-    try:
-        return Path(name).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        what = f"the script {name!r} cannot be read"
-        raise ConfigurationError(what, written="nothing", fix="name a .flux file") from error
 
 
 def _chosen(names: Sequence[str], server: Server) -> list[NativeTask]:

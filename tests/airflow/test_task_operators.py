@@ -18,6 +18,7 @@ from airflow_provider_influx_rollup.airflow_compat import (
     AirflowSkipException,
     TaskDeferred,
 )
+from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError, TemplateInvalid
 from airflow_provider_influx_rollup.operators.task_deploy import InfluxTaskDeployOperator
@@ -25,6 +26,7 @@ from airflow_provider_influx_rollup.operators.task_run import InfluxTaskRunOpera
 from airflow_provider_influx_rollup.sensors.task_run import InfluxTaskRunSensor
 from airflow_provider_influx_rollup.steps.tasks import ListRuns
 from airflow_provider_influx_rollup.templates.param import FluxParam
+from tests.conftest import InfluxServer
 from tests.scenes.native_scene import HOUR, SLOW, START, named_task, script
 from tests.scenes.task_scene import fire, make_context, reborn
 
@@ -144,8 +146,15 @@ def test_a_kill_cancels_the_run_in_influxdb(client: InfluxClient, name: str) -> 
 
 
 def test_a_script_is_a_template_with_values(
-    client: InfluxClient, name: str, flux: str, tmp_path: Path
+    client: InfluxClient,
+    influx: InfluxServer,
+    name: str,
+    flux: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """The command line renders the same script."""
     text = flux.replace(f'"{name}"', "{{ env.name | flux }}").replace('== "m"', "== params.m")
     (tmp_path / "task.flux").write_text(text)
     with DAG("d", schedule=None, start_date=START, template_searchpath=[str(tmp_path)]):
@@ -158,6 +167,15 @@ def test_a_script_is_a_template_with_values(
     assert task.execute(make_context())["action"] == "created"
     (made,) = client.tasks.find(name)
     assert 'option params = {"m": "m"}' in made.flux
+    for variable, value in (("URL", influx.url), ("ORG", influx.org), ("TOKEN", influx.token)):
+        monkeypatch.setenv(f"INFLUX_{variable}", value)
+    (tmp_path / "environments.yaml").write_text(f"dev: {{name: {name}}}")
+    values = ("--environments", str(tmp_path / "environments.yaml"), "--environment", "dev", "--param", "m=m")
+    capsys.readouterr()
+    assert main(["tasks", "diff", str(tmp_path / "task.flux"), *values, "--json"]) == 0
+    (compared,) = json.loads(capsys.readouterr().out)["tasks"]
+    # who has deployed it differs
+    assert (compared["changes"], compared["diff"]) == (["description"], "")
     with DAG("e", schedule=None, start_date=START):
         bare = InfluxTaskDeployOperator(
             task_id="deploy", influx_conn_id="tele", flux=f"{flux}\n// {{{{ ds }}}}"

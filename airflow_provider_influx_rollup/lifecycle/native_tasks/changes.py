@@ -86,7 +86,8 @@ def removal_of(found: NativeTask | None, *, overwrite: bool = False) -> Change:
 
 def _parts(found: NativeTask, wanted: WantedTask) -> tuple[str, ...]:
     pairs = {
-        "flux": (found.flux, wanted.flux),
+        # templates lose the line break at their end, and editors put one there
+        "flux": (found.flux.rstrip(), wanted.flux.rstrip()),
         "status": (found.status, wanted.record.status),
         "description": (found.description, wanted.record.description()),
     }
