@@ -134,10 +134,12 @@ class Progressed(Report):
     :param message: what is done, such as ``"windows archived"``
     :param done: how many
     :param total: of how many
+    :param refused: how many of them will not be done: they are not waited for
     """
 
     done: int
     total: int
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

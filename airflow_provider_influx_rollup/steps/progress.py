@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from airflow_provider_influx_rollup.steps.influx import Progressed
@@ -42,14 +42,15 @@ class Progress:
             return 0.0
         return 60 * self.needed / self.per_minute if self.per_minute > 0 else None
 
-    def text(self, what: str = "windows committed") -> str:
+    def text(self, what: str = "windows committed", lost_are: str = "frozen") -> str:
         """One line for people.
 
         :param what: what is done
+        :param lost_are: why what is lost cannot be done
         """
         told = [f"{self.share:.0%}: {self.committed:,} {what}, {self.needed:,} to do"]
         if self.lost:
-            told.append(f"{self.lost:,} frozen")
+            told.append(f"{self.lost:,} {lost_are}")
         if self.needed:
             left = self.seconds_left
             told.append(f"{self.per_minute:,.1f} a minute")
@@ -84,13 +85,27 @@ class ProgressMeter:
         )
 
 
+@dataclass(slots=True)
+class _Part:
+    """One part of a run, such as the windows of a tier.
+
+    :param told: when the log heard of it last
+    """
+
+    total: int
+    done: int
+    told: float
+    meter: ProgressMeter = field(default_factory=ProgressMeter)
+
+
 class Pace:
-    """What the log of a run hears of its progress: a line now and then, none when the run is short."""
+    """What the log of a run hears of its progress: a line now and then, none when the run is short.
+
+    Parts may be inside others, such as the windows of one pipeline of several: each is told of by itself.
+    """
 
     def __init__(self) -> None:
-        self._meter = ProgressMeter()
-        self._about: tuple[str, int] | None = None
-        self._told = 0.0
+        self._parts: dict[str, _Part] = {}
 
     def line(self, step: Progressed, seconds: float) -> str | None:
         """The line for the log; None when the last one is young, and when all is done.
@@ -98,13 +113,18 @@ class Pace:
         :param step: how far it is
         :param seconds: of a clock that never goes back
         """
-        about = (step.message, step.total)
-        if about != self._about:
-            # another part of the run, such as the next tier
-            self._meter, self._about, self._told = ProgressMeter(), about, seconds
-            self._meter.look(seconds, step.done, step.total - step.done)
+        if step.total < 2:
+            # one thing is done or it is not
             return None
-        if step.done >= step.total or seconds - self._told < TELL_EVERY:
+        to_do = max(0, step.total - step.done - step.refused)
+        part = self._parts.get(step.message)
+        if part is None or part.total != step.total or step.done < part.done:
+            # another part of the run, such as the next tier, or another round
+            part = self._parts[step.message] = _Part(step.total, step.done, seconds)
+            part.meter.look(seconds, step.done, to_do, step.refused)
             return None
-        self._told = seconds
-        return self._meter.look(seconds, step.done, step.total - step.done).text(step.message)
+        part.done = step.done
+        if not to_do or seconds - part.told < TELL_EVERY:
+            return None
+        part.told = seconds
+        return part.meter.look(seconds, step.done, to_do, step.refused).text(step.message, "refused")

@@ -34,7 +34,7 @@ from airflow_provider_influx_rollup.lifecycle.source.slices import count_windows
 from airflow_provider_influx_rollup.lifecycle.source.whole_read import require_known
 from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Bucket, Report, ShowKeys
+from airflow_provider_influx_rollup.steps.influx import Bucket, Progressed, Report, ShowKeys
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.grid import Grid
@@ -190,7 +190,8 @@ def _archive_each(
 ) -> Steps[tuple[int, dict[Interval, InfluxRollupError]]]:
     """Archive windows; how many points that were, and the windows that could not be archived."""
     rows, failed = 0, dict[Interval, InfluxRollupError]()
-    for window in windows:
+    for number, window in enumerate(windows):
+        yield from ask(Progressed(message="expiring windows looked after", done=number, total=len(windows)))
         try:
             result = yield from archive(run.spec, [window], run.info, run.now, run.versions)
             rows += result.rows_out

@@ -22,7 +22,7 @@ from airflow_provider_influx_rollup.lifecycle.reconcile.reconcile_run import Rec
 from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult
 from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile_windows
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.influx import Progressed, Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.coverage import subtract
 from airflow_provider_influx_rollup.windows.duration import Duration
@@ -73,8 +73,10 @@ class ErasureRun:
         yield from delete_matching(self.look.source, self.spec.span)
         # an archive that has read the bucket before this is not published any more, or its files are found below
         yield from put_fence(self.spec.archive.folder)
-        for window in (yield from self.look.archive.windows()):
+        windows = yield from self.look.archive.windows()
+        for number, window in enumerate(windows):
             self._begin("files of the archive")
+            yield from ask(Progressed(message="archived windows erased", done=number, total=len(windows)))
             yield from self._clear_window(window)
         # a compaction that has read files before they were written again is not published, or found by the next look
         yield from put_fence(self.spec.archive.folder)
@@ -86,8 +88,10 @@ class ErasureRun:
         for name in self.look.readers.scripts:
             yield from self._note_writing(name, found.spans, state.seen)
         deleted: set[tuple[str, str]] = set()
-        for reader in self.look.readers.chosen:
+        chosen = self.look.readers.chosen
+        for number, reader in enumerate(chosen):
             self._begin("rows of pipelines")
+            yield from ask(Progressed(message="pipelines erased", done=number, total=len(chosen)))
             # what it reads is deleted by now: who begins after this reads nothing of it, and the rows of those that have ended are there
             yield from self._note_writing(reader.name, found.spans, state.seen)
             reach = self._reach_of_rows(reader)

@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.erase.targets import Readers, find_readers, find_rows
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_stored
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Bucket, ShowKeys, SourceKeys
+from airflow_provider_influx_rollup.steps.influx import Bucket, Progressed, ShowKeys, SourceKeys
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -49,15 +49,18 @@ class Looker:
         details = {"bucket": archive.bucket, "measurement": archive.measurement}
         held = [Holding.of(f"{SOURCE} {archive.bucket}/{archive.measurement}", source.points, **details)]
         spans = list(source.spans)
-        for window in (yield from self.archive.windows()):
+        windows = yield from self.archive.windows()
+        for number, window in enumerate(windows):
+            looked = Progressed(message="archived windows looked into", done=number, total=len(windows))
+            yield from ask(looked)
             found = held_by((yield from self._window(window)))
             held += found
             spans += [window] if found else []
         rows: dict[str, dict[int, int]] = {}
         for place in self.readers.places():
-            there, windows = yield from find_rows(self.spec, self.readers, place)
+            there, of_pipelines = yield from find_rows(self.spec, self.readers, place)
             held.append(there)
-            rows |= windows
+            rows |= of_pipelines
         copies, copied = yield from find_copies(self.spec)
         held += copies
         spans += copied

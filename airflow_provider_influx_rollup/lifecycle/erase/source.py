@@ -12,7 +12,7 @@ from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.lifecycle.source.slices import count_each
 from airflow_provider_influx_rollup.lifecycle.source.value_groups import in_groups
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Bucket, Delete, Gather
+from airflow_provider_influx_rollup.steps.influx import Bucket, Delete, Gather, Progressed
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import FingerprintSource
 from airflow_provider_influx_rollup.windows.coverage import merge as merge_intervals
@@ -66,6 +66,7 @@ def _find(bucket: Bucket, source: RollupSource, interval: Interval, most_rows: i
         return NONE
     waiting = _parts(span, bucket.shard_group_seconds)
     parts: list[Interval] = []
+    rows_of: dict[Interval, int] = {}
     while waiting:
         counts = yield from count_each(source, waiting)
         again: list[Interval] = []
@@ -75,10 +76,14 @@ def _find(bucket: Bucket, source: RollupSource, interval: Interval, most_rows: i
                 again += split_interval(part, pieces)
             elif rows:
                 parts.append(part)
+                rows_of[part] = rows
         waiting = again
     found: list[Fingerprint] = []
+    total, read = sum(rows_of.values()), 0
     for first in range(0, len(parts), READS_AT_A_TIME):
         some = parts[first : first + READS_AT_A_TIME]
+        yield from ask(Progressed(message="points to erase read", done=read, total=total))
+        read += sum(rows_of[part] for part in some)
         found += yield from ask(
             Gather(tuple(FingerprintSource((MatchingPoints(source, part),)) for part in some))
         )

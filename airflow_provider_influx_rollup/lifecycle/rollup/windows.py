@@ -119,8 +119,7 @@ class _Work:
         if queue:
             self.lines = self._announcement(window for block in list(queue)[1:] for window in block)
         while queue:
-            done, total = len(self.committed), len(self.ready.plan.windows)
-            yield from ask(Progressed(message="windows committed", done=done, total=total))
+            yield from ask(self._progress())
             block = self._without_aged(queue.popleft())
             if not block:
                 continue
@@ -128,6 +127,14 @@ class _Work:
                 self._leave(block)
                 continue
             queue.extendleft(reversed((yield from self._do(block))))
+
+    def _progress(self) -> Progressed:
+        return Progressed(
+            message="windows committed",
+            done=len(self.committed),
+            total=len(self.ready.plan.windows),
+            refused=len(self.failed),
+        )
 
     def _blocks(self) -> list[Block]:
         plan, todo = self.ready.plan, self.ready.todo

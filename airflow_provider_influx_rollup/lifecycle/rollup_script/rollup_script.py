@@ -46,6 +46,7 @@ from airflow_provider_influx_rollup.steps.influx import (
     CheckWritable,
     EnsureBucket,
     FindBucket,
+    Progressed,
     Query,
     Report,
     Write,
@@ -197,6 +198,11 @@ def _commit_all(plan: ScriptPlan) -> Steps[list[Receipt]]:
     for window in plan.windows:
         if window in done:
             continue
+        yield from ask(
+            Progressed(
+                message="windows committed", done=len(done), total=len(plan.windows), refused=len(failed)
+            )
+        )
         try:
             done[window] = yield from within(window, _commit_window(plan, window))
         except InfluxRollupError as error:

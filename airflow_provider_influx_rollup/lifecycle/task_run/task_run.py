@@ -18,7 +18,7 @@ from airflow_provider_influx_rollup.lifecycle.native_tasks.run_times import seco
 from airflow_provider_influx_rollup.lifecycle.native_tasks.windows import due_at, windows_of
 from airflow_provider_influx_rollup.lifecycle.task_run.spec import RunSpec
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Report, Sleep
+from airflow_provider_influx_rollup.steps.influx import Progressed, Report, Sleep
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.tasks import (
     ACTIVE,
@@ -78,7 +78,8 @@ def run_task(spec: RunSpec, interval: Interval, now: Callable[[], datetime]) -> 
         )
     runs: list[TaskRun] = []
     looks = LOOKS_FOR_OWN
-    for window in windows:
+    for number, window in enumerate(windows):
+        yield from ask(Progressed(message="windows run", done=number, total=len(windows)))
         wait = (due_at(task, window) - now()).total_seconds()
         if wait > 0:
             yield from ask(Report(f"{window}: waits {wait:.0f} s for its stop and the task's offset"))

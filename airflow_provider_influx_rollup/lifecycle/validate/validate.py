@@ -38,6 +38,7 @@ from airflow_provider_influx_rollup.steps.influx import (
     Bucket,
     Delete,
     EnsureBucket,
+    Progressed,
     Report,
     Write,
 )
@@ -104,9 +105,11 @@ def validate(spec: ValidateSpec, interval: Interval, run: RunInfo, now: Clock) -
     validation = yield from _begin(spec, Scope(interval, began))
     wanted = yield from _plan(validation)
     yield from _warm_up(validation)
-    points_read = 0
-    for stretch in validation.around.stretches:
-        judging = _validate_stretch(validation, stretch, sorted(wanted[stretch.interval]))
+    stretches, points_read = validation.around.stretches, 0
+    total = sum(stretch.count(wanted[stretch.interval]) for stretch in stretches)
+    for stretch in stretches:
+        so_far = Progressed(message="points judged", done=points_read, total=total)
+        judging = _validate_stretch(validation, stretch, sorted(wanted[stretch.interval]), so_far)
         points_read += yield from within(stretch.interval, judging)
     yield from _validate_ahead(validation)
     result = _result(validation, points_read, (now() - began).total_seconds())
@@ -226,10 +229,13 @@ def _warm_up(validation: ValidationRun) -> Steps[None]:
             tally.memory = rule.judge(part, tally.memory).memory
 
 
-def _validate_stretch(validation: ValidationRun, stretch: Stretch, fields: Sequence[str]) -> Steps[int]:
+def _validate_stretch(
+    validation: ValidationRun, stretch: Stretch, fields: Sequence[str], so_far: Progressed
+) -> Steps[int]:
     """Read a stretch in bounded pieces, and judge each piece.
 
     :param fields: that have to be read
+    :param so_far: what was read of the stretches before
     :return: how many points were read
     """
     spec = validation.spec
@@ -237,6 +243,7 @@ def _validate_stretch(validation: ValidationRun, stretch: Stretch, fields: Seque
     if fields:
         pieces = yield from bounded_parts(spec, stretch.interval, fields, stretch.count(fields))
     for piece in pieces:
+        yield from ask(replace(so_far, done=so_far.done + read))
         points = yield from read_part(spec, piece, fields, validation.registry)
         read += points.size
         masks = _judge(validation, points)

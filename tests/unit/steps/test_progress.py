@@ -74,6 +74,46 @@ def test_next_tier_begins_anew() -> None:
     assert after == "25%: 1 windows compared, 3 to do, 1.0 a minute, 0:03:00 left"
 
 
+def test_what_is_refused_is_not_waited_for_and_does_not_count_as_undone() -> None:
+    pace = Pace()
+    pace.line(Progressed(message="windows committed", done=0, total=1000, refused=600), 0)
+    # a window that fails on the way is one that is not waited for, and the rate goes on
+    step = Progressed(message="windows committed", done=100, total=1000, refused=601)
+    assert pace.line(step, 60) == (
+        "25%: 100 windows committed, 299 to do, 601 refused, 100.0 a minute, 0:02:59 left"
+    )
+    rest = Progressed(message="windows committed", done=399, total=1000, refused=601)
+    assert pace.line(rest, 120) is None
+
+
+def test_parts_inside_others_are_told_of_each_by_itself() -> None:
+    pace = Pace()
+    told = []
+    for outer in range(4):
+        told.append(pace.line(Progressed(message="pipelines erased", done=outer, total=4), outer * 40))
+        told += [
+            pace.line(Progressed(message="windows compared", done=inner, total=3), outer * 40 + 10 * inner)
+            for inner in range(3)
+        ]
+    assert [line for line in told if line] == [
+        "25%: 1 pipelines erased, 3 to do, 1.5 a minute, 0:02:00 left",
+        "50%: 2 pipelines erased, 2 to do, 1.5 a minute, 0:01:20 left",
+        "75%: 3 pipelines erased, 1 to do, 1.5 a minute, 0:00:40 left",
+    ]
+
+
+def test_round_that_begins_again_has_its_own_rate() -> None:
+    pace = Pace()
+    for done, at in ((0, 0), (900, 10), (0, 40)):
+        assert pace.line(Progressed(message="points to erase read", done=done, total=1000), at) is None
+    line = pace.line(Progressed(message="points to erase read", done=100, total=1000), 100)
+    assert line == "10%: 100 points to erase read, 900 to do, 100.0 a minute, 0:09:00 left"
+
+
+def test_one_thing_alone_has_no_progress() -> None:
+    assert lines((0, 0), (60, 0), (120, 0), total=1) == [None, None, None]
+
+
 def test_driver_tells_progress_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = count(0, 20)
     monkeypatch.setattr(driver.time, "monotonic", lambda: float(next(seconds)))

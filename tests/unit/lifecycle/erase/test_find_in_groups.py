@@ -14,7 +14,7 @@ from airflow_provider_influx_rollup.flux.erase import PointEdges
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.flux.source_schema import TagKeys
 from airflow_provider_influx_rollup.lifecycle.erase.source import FoundPoints, find_matching
-from airflow_provider_influx_rollup.steps.influx import Bucket, Gather, Report
+from airflow_provider_influx_rollup.steps.influx import Bucket, Gather, Progressed, Report
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 START = datetime(2025, 3, 8, tzinfo=UTC)
@@ -41,6 +41,8 @@ class Server:
         ]
 
     def answer(self, step: Any) -> Any:
+        if isinstance(step, Progressed):
+            return None
         if isinstance(step, Report):
             return self.said.append(step.message)
         if isinstance(step, Gather):
