@@ -9,13 +9,25 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_influx_rollup.operators.archive import ArchiveWindowOperator
+from airflow_provider_influx_rollup.operators.compact import CompactArchiveOperator
+from airflow_provider_influx_rollup.operators.erase import EraseSeriesOperator
+from airflow_provider_influx_rollup.operators.export import ExportArchiveOperator
+from airflow_provider_influx_rollup.operators.purge import PurgeWindowOperator
 from airflow_provider_influx_rollup.operators.reconcile import FluxReconcileOperator
+from airflow_provider_influx_rollup.operators.restore import RestoreArchiveOperator
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
+from airflow_provider_influx_rollup.operators.validate import FluxValidateOperator
 
 STAGES: list[tuple[Any, str]] = [
     (FluxRollupOperator, "source_bucket"),
     (FluxReconcileOperator, "pipeline"),
     (ArchiveWindowOperator, "bucket"),
+    (FluxValidateOperator, "bucket"),
+    (PurgeWindowOperator, "measurement"),
+    (CompactArchiveOperator, "measurement"),
+    (ExportArchiveOperator, "measurement"),
+    (EraseSeriesOperator, "measurement"),
+    (RestoreArchiveOperator, "measurement"),
 ]
 
 
