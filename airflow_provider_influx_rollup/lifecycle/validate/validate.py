@@ -15,6 +15,7 @@ from airflow_provider_influx_rollup.lifecycle.run.clock import wait_until_due
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.source.buckets import require_bucket
 from airflow_provider_influx_rollup.lifecycle.validate.clean import CleanWriter
+from airflow_provider_influx_rollup.lifecycle.validate.frozen import require_points
 from airflow_provider_influx_rollup.lifecycle.validate.judge import Masks, RuleTally, masks_of_hits
 from airflow_provider_influx_rollup.lifecycle.validate.looks import (
     Stretch,
@@ -97,6 +98,7 @@ def validate(spec: ValidateSpec, interval: Interval, run: RunInfo, now: Clock) -
     :param run: who validates, for the ledger
     :param now: the clock; a rule about the future and the lateness need it
     :raises BucketNotFound: when the source is missing or may not be read
+    :raises WindowFrozen: when points would be copied whose source lacks some, purged or gone by retention
     :raises ConfigurationError: when the points have a tag that the quarantine needs
     :raises InfluxError: when the server refuses or cannot be reached
     """
@@ -125,6 +127,8 @@ def _begin(spec: ValidateSpec, scope: Scope) -> Steps[ValidationRun]:
     source = yield from require_bucket(spec.bucket, scope.interval)
     if not spec.dry_run:
         yield from ensure_ledger(spec.ledger_bucket, scope.interval)
+        if spec.copied_to():
+            yield from require_points(spec, source, scope.interval, scope.now)
         ids = {}
         for name in (spec.quarantine_bucket, spec.clean_bucket):
             if name is not None:
