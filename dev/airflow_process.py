@@ -187,7 +187,7 @@ class AirflowProcess:
 
         :param user_interface: on 2.11 start the web server too
         :param triggerer: for deferrable tasks
-        :raises ProcessFailed: when a service ends or is not healthy in two minutes
+        :raises ProcessFailed: when a service ends or is not healthy in five minutes: a busy machine needs three
         """
         self.migrate()
         services: dict[str, tuple[str, ...]] = {}
@@ -218,7 +218,7 @@ class AirflowProcess:
         for name, arguments in services.items():
             self.processes.start(name, self.command(*arguments), self.environment, self.home)
         if services.keys() & {"api-server", "webserver"}:
-            wait_until(self._healthy, seconds=120, what=f"Airflow at {self.url} is healthy")
+            wait_until(self._healthy, seconds=300, what=f"Airflow at {self.url} is healthy")
 
     def _healthy(self) -> bool:
         self.processes.check()

@@ -57,3 +57,21 @@ def test_table_of_metrics_has_every_name() -> None:
         *of_the_end,
     }
     assert {name for pair in names for name in pair if name} == known
+
+
+#: what `promtool check metrics` calls wrong in a name: types, parts that Prometheus adds, units that are short or no base units
+TYPES = {"counter", "gauge", "histogram", "summary", "untyped"}
+ADDED = {"total", "count", "sum", "bucket", "info", "created"}
+SHORT_UNITS = {"s", "ms", "us", "ns", "sec", "secs", "b", "kb", "mb", "gb", "tb", "pb", "m", "min", "h", "d"}
+SCALED_UNITS = re.compile(r"(milli|micro|nano|kilo|mega|giga)\w+|minutes?|hours?|days?|weeks?|bits?|percent")
+
+
+def test_names_keep_the_rules_of_promtool() -> None:
+    of_the_end = {"duration", "success", "failed", "retryable", "ready_to_success"}
+    names = {*COUNTERS.values(), *GAUGES, *TIMERS.values(), *COUNTED_REQUESTS, QUERY_MEMORY, *of_the_end}
+    for name in {f"airflow_influx_rollup_{cls.verb}_{name}" for cls in stages() for name in names}:
+        assert re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name)
+        words = set(name.split("_"))
+        assert not words & (TYPES | SHORT_UNITS), name
+        assert name.split("_")[-1] not in ADDED
+        assert not [word for word in words if SCALED_UNITS.fullmatch(word)], name
