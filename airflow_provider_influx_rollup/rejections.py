@@ -103,6 +103,11 @@ def written_of_refused(message: str) -> str:
     return f"all of the batch but {dropped}, which the server dropped"
 
 
+def is_queue_full(error: InfluxRollupError) -> bool:
+    """Whether the server had no room for one query more."""
+    return "queue length exceeded" in error.what
+
+
 def is_taken(error: InfluxRollupError) -> bool:
     """Whether something of the name exists already."""
     return "already exists" in error.what

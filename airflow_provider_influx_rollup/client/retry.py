@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -31,6 +32,7 @@ MAX_TRIES_TOO_LARGE = 3
 
 logger = logging.getLogger(__name__)
 
+_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 _abandoned: ContextVar[threading.Event] = ContextVar("abandoned", default=threading.Event())  # noqa: B039 - never set
 
 
@@ -44,9 +46,7 @@ def call_with_retries(attempt: Callable[[], Result], *, deadline_seconds: float)
     :raises InfluxUnavailable: when the answer is no longer awaited, see ``giving_up_after``
     """
     abandoned = _abandoned.get()
-    if abandoned.is_set():
-        what = "the request was not sent: the task that it was for was cancelled"
-        raise InfluxUnavailable(what, written="nothing by this request", fix="run the task again")
+    _require_awaited(abandoned)
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(is_transient),
         wait=wait_seconds,
@@ -59,7 +59,36 @@ def call_with_retries(attempt: Callable[[], Result], *, deadline_seconds: float)
         before_sleep=_log_wait,
         retry_error_callback=_give_up,
     )
-    return retrying(attempt)
+    before = _deadline.set(time.monotonic() + deadline_seconds)
+    try:
+        return retrying(attempt)
+    finally:
+        _deadline.reset(before)
+
+
+def seconds_left(otherwise: float) -> float:
+    """Seconds until the deadline of the tries that this thread is in, 0 or more.
+
+    :param otherwise: when it is in none
+    """
+    deadline = _deadline.get()
+    return otherwise if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+def sleep_unless_abandoned(seconds: float) -> None:
+    """Sleep, as long as the answer is awaited.
+
+    :raises InfluxUnavailable: when it no longer is, see ``giving_up_after``
+    """
+    abandoned = _abandoned.get()
+    abandoned.wait(seconds)
+    _require_awaited(abandoned)
+
+
+def _require_awaited(abandoned: threading.Event) -> None:
+    if abandoned.is_set():
+        what = "the request was not sent: the task that it was for was cancelled"
+        raise InfluxUnavailable(what, written="nothing by this request", fix="run the task again")
 
 
 @contextmanager

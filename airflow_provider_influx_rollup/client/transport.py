@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -41,13 +42,17 @@ class Transport:
     def __init__(self, settings: ClientSettings) -> None:
         from airflow_provider_influx_rollup.client.connection_pool import connection_pool
         from airflow_provider_influx_rollup.client.open_connections import OpenConnections
+        from airflow_provider_influx_rollup.client.overload.gate import Gate
+        from airflow_provider_influx_rollup.client.overload.shared_record import record_of_server
 
         self._settings = settings
         self.clock = ServerClock()
         require_readable_authorities(settings)
         self._connections = OpenConnections()
         self._pool: Any = connection_pool(settings, self._connections)
-        self._is_closed = False
+        self._closed = threading.Event()
+        record = record_of_server(settings.url, settings.proxy)
+        self._gate = Gate(settings, record, self._closed)
         self._bulk_pool: Any = self._pool
         if settings.url.startswith("http:") and not settings.proxy:
             from airflow_provider_influx_rollup.client.bulk_pool import bulk_pool
@@ -56,7 +61,7 @@ class Transport:
 
     def close(self) -> None:
         """Close the connections; requests that run, in this thread or in others, end with an error."""
-        self._is_closed = True
+        self._closed.set()
         self._connections.end_all()
         self._bulk_pool.clear()
         self._pool.clear()
@@ -73,6 +78,11 @@ class Transport:
         :raises QueryTooSlow: when a query runs longer than ``max_query_seconds``
         :raises InfluxError: as the status and the text say; nothing is tried again but a 401 with a fresh token
         """
+        with self._gate.passing(request, has_place=not is_bulk):
+            yield from self._stream(request, is_bulk=is_bulk)
+
+    def _stream(self, request: Request, *, is_bulk: bool) -> Iterator[bytes]:
+        # the time in the gate is not the query's
         limit = TimeLimit(request, self._settings.max_query_seconds)
         with self._open(request, self._bulk_pool if is_bulk else self._pool, limit) as (
             answer,
@@ -108,7 +118,7 @@ class Transport:
     def _open(
         self, request: Request, pool: Any, limit: TimeLimit
     ) -> Iterator[tuple[BaseHTTPResponse, str, RequestSpan]]:
-        if self._is_closed:
+        if self._closed.is_set():
             what = f"{request.about} was not sent: its client is closed"
             raise InfluxRejected(what, written="nothing by this request", fix="make a new client")
         with request_span(request, self._settings.url) as span, self._errors_of(request, limit):

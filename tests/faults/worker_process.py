@@ -12,6 +12,7 @@ from typing import Any
 PROCESSES = get_context("forkserver")
 PRELOADED = [
     "tests.faults.archive_worker",
+    "tests.faults.query_worker",
     "tests.faults.rollup_worker",
     "airflow_provider_influx_rollup.archive.annotated_arrow",
     "airflow_provider_influx_rollup.client.connection_pool",
