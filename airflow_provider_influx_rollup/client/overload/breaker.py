@@ -24,12 +24,10 @@ class Breaker:
     Michael Nygard, "Release It!", 2007: open after failures in a row, half open for one probe, closed by an answer.
 
     :param record: what all tasks know of the server
-    :param url: of the server, for the log
     """
 
-    def __init__(self, record: SharedRecord, url: str) -> None:
+    def __init__(self, record: SharedRecord) -> None:
         self._record = record
-        self._url = url
 
     def seconds_to_wait(self) -> float:
         """Seconds until it is worth asking again whether a request may go; 0: it may go now."""
@@ -60,7 +58,7 @@ class Breaker:
                 return
             _close(numbers)
         if was_open:
-            logger.info("%s answers again: requests go out as before.", self._url)
+            logger.info("%s answers again: requests go out as before.", self._record.url)
 
     def failed(self, sent_at: float) -> None:
         """The server could not be reached, or a proxy says that it is down.
@@ -83,7 +81,7 @@ class Breaker:
         if is_first:
             logger.warning(
                 "%s has not answered %d requests in a row: one at a time asks whether it is back, the others wait.",
-                self._url,
+                self._record.url,
                 FAILURES,
             )
 

@@ -41,8 +41,8 @@ class Gate:
         self._settings = settings
         self._record = record
         self._closed = closed
-        self._breaker = Breaker(record, settings.url)
-        self._places = Places(record, settings.url)
+        self._breaker = Breaker(record)
+        self._places = Places(record)
 
     @contextmanager
     def passing(self, request: Request, *, has_place: bool) -> Iterator[None]:

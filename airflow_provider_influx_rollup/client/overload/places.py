@@ -24,12 +24,10 @@ class Places:
     multiplicative decrease: Chiu and Jain, 1989). A place is a locked file, which the kernel unlocks when its process dies.
 
     :param record: what all tasks know of the server
-    :param url: of the server, for the log
     """
 
-    def __init__(self, record: SharedRecord, url: str) -> None:
+    def __init__(self, record: SharedRecord) -> None:
         self._record = record
-        self._url = url
 
     @property
     def count(self) -> int | None:
@@ -68,7 +66,7 @@ class Places:
         logger.log(
             logging.WARNING if is_first else logging.DEBUG,
             "The queue of %s is full: the tasks of this machine run %d queries at a time, and more as soon as it takes more.",
-            self._url,
+            self._record.url,
             most,
         )
 

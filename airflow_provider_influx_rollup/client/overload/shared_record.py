@@ -57,10 +57,12 @@ class Numbers(ctypes.Structure):
 class SharedRecord:
     """The numbers of one server, read at the cost of memory and changed under a lock.
 
+    :param url: of the server, for the log
     :param path: of the file, in a folder that exists; None: this process alone knows them
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, url: str, path: Path | None) -> None:
+        self.url = url
         self.path = path
         self._lock = threading.Lock()
         if path is None:
@@ -91,10 +93,10 @@ def record_of_server(url: str, proxy: str | None) -> SharedRecord:
     # of the address no more than a digest: others may list the folder of temporary files
     name = hashlib.sha256(f"{LAYOUT} {url} {proxy}".encode()).hexdigest()[:16]
     try:
-        return SharedRecord(_folder() / f"{name}.server")
+        return SharedRecord(url, _folder() / f"{name}.server")
     except OSError as error:
         logger.info("The tasks of this machine do not share what they know of %s: %s.", url, error)
-        return SharedRecord(None)
+        return SharedRecord(url, None)
 
 
 def _folder() -> Path:

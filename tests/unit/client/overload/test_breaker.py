@@ -23,12 +23,12 @@ URL = "http://influx:8086"
 
 @pytest.fixture
 def record(tmp_path: Path) -> SharedRecord:
-    return SharedRecord(tmp_path / "a.server")
+    return SharedRecord(URL, tmp_path / "a.server")
 
 
 @pytest.fixture
 def breaker(record: SharedRecord) -> Breaker:
-    return Breaker(record, URL)
+    return Breaker(record)
 
 
 def fail(breaker: Breaker, times: int = FAILURES) -> None:
@@ -49,8 +49,8 @@ def test_requests_go_until_enough_in_a_row_had_no_answer(breaker: Breaker) -> No
 def test_other_tasks_are_held_back_too(record: SharedRecord, breaker: Breaker) -> None:
     fail(breaker)
     assert record.path is not None
-    assert Breaker(SharedRecord(record.path), URL).seconds_to_wait() > 0
-    assert Breaker(SharedRecord(record.path.with_name("b.server")), URL).seconds_to_wait() == 0
+    assert Breaker(SharedRecord(URL, record.path)).seconds_to_wait() > 0
+    assert Breaker(SharedRecord(URL, record.path.with_name("b.server"))).seconds_to_wait() == 0
 
 
 def test_server_is_left_alone_twice_as_long_each_time(record: SharedRecord, breaker: Breaker) -> None:
@@ -110,7 +110,7 @@ def test_time_of_before_a_restart_of_the_machine_holds_nobody_back(
 
 
 def _ask(path: Path, times: int) -> int:
-    breaker = Breaker(SharedRecord(path), URL)
+    breaker = Breaker(SharedRecord(URL, path))
     return sum(breaker.seconds_to_wait() == 0 for _ in range(times))
 
 
@@ -119,12 +119,14 @@ def test_one_of_all_processes_asks(record: SharedRecord, breaker: Breaker) -> No
     record.numbers.closed_until = time.monotonic() - 0.1
     assert record.path is not None
     with get_context("spawn").Pool(4) as pool:
+        begin = time.monotonic()
         went = pool.starmap(_ask, [(record.path, 500)] * 8)
-    assert sum(went) == 1
+        others = (time.monotonic() - begin) // PROBE_SECONDS
+    assert 1 <= sum(went) <= 1 + others
 
 
 def _fail(path: Path, times: int) -> None:
-    fail(Breaker(SharedRecord(path), URL), times)
+    fail(Breaker(SharedRecord(URL, path)), times)
 
 
 def test_no_failure_of_any_process_is_forgotten(record: SharedRecord) -> None:

@@ -20,12 +20,12 @@ URL = "http://influx:8086"
 
 @pytest.fixture
 def record(tmp_path: Path) -> SharedRecord:
-    return SharedRecord(tmp_path / "a.server")
+    return SharedRecord(URL, tmp_path / "a.server")
 
 
 @pytest.fixture
 def places(record: SharedRecord) -> Places:
-    return Places(record, URL)
+    return Places(record)
 
 
 def refuse(places: Places) -> None:
@@ -77,7 +77,7 @@ def test_place_is_taken_by_one(places: Places, record: SharedRecord) -> None:
     refuse(places)
     record.numbers.most_queries = 2
     assert record.path is not None
-    others = Places(SharedRecord(record.path), URL)
+    others = Places(SharedRecord(URL, record.path))
     with ExitStack() as first, ExitStack() as rest:
         assert places.take(first)
         assert others.take(rest)
@@ -88,7 +88,7 @@ def test_place_is_taken_by_one(places: Places, record: SharedRecord) -> None:
 
 def _hold(path: Path, told: Connection) -> None:
     with ExitStack() as held:
-        told.send(Places(SharedRecord(path), URL).take(held))
+        told.send(Places(SharedRecord(URL, path)).take(held))
         signal.pause()
 
 

@@ -26,7 +26,7 @@ def test_servers_have_records_of_their_own() -> None:
         numbers.failures = 7
     assert second.numbers.failures == 0
     assert first.path is not None
-    assert SharedRecord(first.path).numbers.failures == 7
+    assert SharedRecord(first.url, first.path).numbers.failures == 7
 
 
 def test_names_of_files_do_not_tell_the_server(folder: Path) -> None:
