@@ -119,6 +119,23 @@ def run_info(context: Mapping[str, Any]) -> RunInfo:
     )
 
 
+def code_of_run(context: Mapping[str, Any]) -> dict[str, str]:
+    """Which code a task was made of, as far as Airflow knows: nothing on 2.11.
+
+    :param context: Airflow's context
+    :return: ``dag_version``, Airflow's id of it; ``bundle``, the name of the DAG bundle; ``bundle_version``, such as a Git
+        commit, where the bundle has versions
+    """
+    ti = context.get("ti") or context.get("task_instance")
+    bundle = getattr(ti, "bundle_instance", None)
+    known = {
+        "dag_version": getattr(ti, "dag_version_id", None),
+        "bundle": getattr(bundle, "name", None),
+        "bundle_version": getattr(bundle, "version", None),
+    }
+    return {name: str(value) for name, value in known.items() if value}
+
+
 def _first_try(ti: Any) -> int:
     """The first try since the task was cleared last: clearing adds the tries so far to the tries there may be."""
     retries = getattr(getattr(ti, "task", None), "retries", None)

@@ -38,6 +38,9 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "max_query_rows": _field(
         "integer", "Query limit (rows)", "Most rows that a query of a DAG may return; 0: any number."
     ),
+    "dashboard": _field(
+        "string", "Dashboard", "Id of a dashboard in InfluxDB that the links of tasks open, with their time."
+    ),
 }
 
 _URIS: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
@@ -24,7 +25,10 @@ KNOWN_EXTRAS = (
     "deadline_seconds",
     "max_query_seconds",
     "max_query_rows",
+    "dashboard",
 )
+#: what InfluxDB's ids look like
+_ID = re.compile("[0-9a-f]{16}")
 _OFFICIAL_EXTRAS = ("token", "org_name")
 _OFFICIAL_TYPE = "influxdb"
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -162,6 +166,18 @@ class ConnectionReading:
         """
         value = self.extras.get(name)
         return None if value is None else str(value)
+
+    def dashboard(self) -> str | None:
+        """The id of the dashboard that links of tasks open; None when there is none.
+
+        :raises ConfigurationError: when it is no id, such as a dashboard's name
+        """
+        dashboard = self.text("dashboard")
+        if dashboard is not None and _ID.fullmatch(dashboard.strip()) is None:
+            self._refuse(
+                "dashboard", dashboard, "an id of 16 hexadecimal digits, as it is in the dashboard's address"
+            )
+        return dashboard and dashboard.strip()
 
     def _checked_url(self, host: str) -> str:
         parts = urlsplit(host)

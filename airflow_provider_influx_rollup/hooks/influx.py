@@ -28,7 +28,7 @@ class InfluxRollupHook(BaseHook):
 
     The connection holds host (or a full URL), port, schema (http or https), the token as password, and
     extras: org, verify_ssl, ssl_ca_cert, proxy, connect_timeout_seconds, read_timeout_seconds, gzip,
-    pool_size, deadline_seconds, max_query_seconds, max_query_rows. A connection of the official type ``influxdb`` works too.
+    pool_size, deadline_seconds, max_query_seconds, max_query_rows, dashboard. A connection of the official type ``influxdb`` works too.
 
     :param influx_conn_id: the connection
     :param org: organisation's name; default: the connection's
@@ -44,6 +44,7 @@ class InfluxRollupHook(BaseHook):
         self.influx_conn_id = influx_conn_id
         self.org = org
         self._settings: ClientSettings | None = None
+        self._dashboard: str | None = None
 
     @property
     def client(self) -> InfluxClient:
@@ -121,6 +122,16 @@ class InfluxRollupHook(BaseHook):
             self.get_conn()
         return cast("ClientSettings", self._settings)
 
+    @property
+    def dashboard(self) -> str | None:
+        """The id of the dashboard in InfluxDB that links of tasks open; None when the connection names none.
+
+        :raises ConfigurationError: as ``get_conn``
+        """
+        if self._settings is None:
+            self.get_conn()
+        return self._dashboard
+
     def _client(self, read_connection: Callable[[], Any]) -> InfluxClient:
         self._settings, token = self._read(read_connection)
         return shared_client(self.influx_conn_id, self._settings, token)
@@ -135,6 +146,7 @@ class InfluxRollupHook(BaseHook):
 
         token = ConnectionToken(self.influx_conn_id, _masked_token(reading), read_token)
         _mask_proxy_password(reading.text("proxy"))
+        self._dashboard = reading.dashboard()
         return client_settings(reading, org=self.org, token=token, defaults=read_settings()), token
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.airflow_compat import (
     AirflowException,
+    AirflowFailException,
     BaseOperator,
     Context,
 )
-from airflow_provider_influx_rollup.data_interval import run_info
+from airflow_provider_influx_rollup.data_interval import code_of_run, run_info
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.hooks.default_connection import DEFAULT_CONN_ID
 from airflow_provider_influx_rollup.hooks.influx import InfluxRollupHook
@@ -22,12 +23,15 @@ from airflow_provider_influx_rollup.lineage.stage import LineageTask
 from airflow_provider_influx_rollup.links.influx import (
     LINKS_XCOM_KEY,
     InfluxDataLink,
+    dashboard_url,
     explorer_url,
 )
 from airflow_provider_influx_rollup.metrics import tell_result
 from airflow_provider_influx_rollup.operators._observed import Observed, observed
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
 from airflow_provider_influx_rollup.triggers.lifecycle_job import stage_result
+from airflow_provider_influx_rollup.windows.all_time import EVER
+from airflow_provider_influx_rollup.windows.interval import Interval
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.steps.influx import Report
@@ -125,10 +129,11 @@ class InfluxStageOperator(LineageTask, BaseOperator):
             from airflow_provider_influx_rollup.stores.actions import actions_with
 
             actions = actions_with(store)
+        code = code_of_run(context)
         with (
-            self._observed() as seen,
+            self._observed(code) as seen,
             counting() as counts,
-            stage_span(self.verb, asdict(run_info(context))) as span,
+            stage_span(self.verb, {**asdict(run_info(context)), **code}) as span,
         ):
             try:
                 client = self.hook.get_conn()
@@ -166,18 +171,33 @@ class InfluxStageOperator(LineageTask, BaseOperator):
         return {"data": self.link_bucket()}
 
     def link_result(self, context: Context, result: dict[str, Any]) -> None:
-        """Link what a verb has done; nothing, where the links know all from the beginning.
+        """Link the time that a verb was about: a reconcile, or a run with a delay, looks back.
 
         :param context: Airflow's context
         :param result: of the verb
         """
+        window = result.get("window")
+        if window and self.hook.dashboard is not None:
+            self._push_influx_links(context, Interval.from_json(window))
 
     def _push_links(self, context: Context) -> None:
+        self._push_influx_links(context, self._interval_at_start(context))
+
+    def _push_influx_links(self, context: Context, interval: Interval | None) -> None:
         url, organization_id = self.hook.settings.url, self.hook.organization_id()
-        links = {
-            key: explorer_url(url, organization_id, bucket) for key, bucket in self.linked_buckets().items()
-        }
+        buckets, dashboard = self.linked_buckets(), self.hook.dashboard
+        links = {key: explorer_url(url, organization_id, bucket) for key, bucket in buckets.items()}
+        if dashboard is not None and interval is not None and interval != EVER:
+            links["data"] = dashboard_url(url, organization_id, dashboard, buckets["data"], interval)
         context["ti"].xcom_push(key=LINKS_XCOM_KEY, value=links)
+
+    def _interval_at_start(self, context: Context) -> Interval | None:
+        of_run: Callable[[Context], Interval] | None = getattr(self, "interval", None)
+        try:
+            return None if of_run is None else of_run(context)
+        except AirflowFailException:
+            # its run names none: a reconcile looks back from now
+            return None
 
     def _refuse_foreign(self, given: dict[str, Any]) -> None:
         """Refuse what this stage does not read, instead of ignoring it.
@@ -205,15 +225,16 @@ class InfluxStageOperator(LineageTask, BaseOperator):
         log("%s", report.message)
 
     @contextmanager
-    def _observed(self, elsewhere_seconds: float = 0.0) -> Iterator[Observed]:
+    def _observed(self, code: Mapping[str, str], elsewhere_seconds: float = 0.0) -> Iterator[Observed]:
         """Watch a verb that runs here.
 
+        :param code: which code of DAGs it was made of
         :param elsewhere_seconds: how long it has worked in the triggerer
         """
         self._is_running = True
         try:
             tell = partial(self.log.info, "%s")
-            with observed(self.verb, tell, elsewhere_seconds=elsewhere_seconds) as seen:
+            with observed(self.verb, tell, code=code, elsewhere_seconds=elsewhere_seconds) as seen:
                 yield seen
         finally:
             self._is_running = False

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_influx_rollup.airflow_compat import Context
-from airflow_provider_influx_rollup.data_interval import run_info
+from airflow_provider_influx_rollup.data_interval import code_of_run, run_info
 from airflow_provider_influx_rollup.metrics import tell_result
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
 from airflow_provider_influx_rollup.settings import default_deferrable
@@ -106,7 +106,7 @@ class DeferrableVerbOperator(DeferrableStageOperator):
         :raises AirflowFailException: for permanent errors
         :raises InfluxRollupError: for transient ones, which Airflow retries
         """
-        with self._observed(seconds_of_event(event)) as seen:
+        with self._observed(code_of_run(context), seconds_of_event(event)) as seen:
             seen.requests = requests_of_event(event)
             seen.result = result = stage_result(result_of_event(event))
         tell_result(self.verb, result, is_dry_run=False, lateness=self.lateness_of_windows())

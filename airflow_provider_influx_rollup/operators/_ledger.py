@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, Context
+from airflow_provider_influx_rollup.airflow_compat import Context
 from airflow_provider_influx_rollup.links.influx import InfluxDataLink, InfluxReceiptsLink
 from airflow_provider_influx_rollup.links.windows import WINDOWS_XCOM_KEY, InfluxWindowsLink, windows_url
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
@@ -52,6 +52,7 @@ class LedgerStageOperator(InfluxStageOperator):
         :param context: Airflow's context
         :param result: of the verb
         """
+        super().link_result(context, result)
         is_alone = len(self.lineage_results) == 1
         window = result.get("window")
         interval = Interval.from_json(window) if window else self._interval_at_start(context)
@@ -65,14 +66,6 @@ class LedgerStageOperator(InfluxStageOperator):
     def _push_windows(self, context: Context, pipeline: str | None, interval: Interval | None) -> None:
         url = windows_url(self.influx_conn_id, str(self.ledger_bucket), pipeline, interval)
         context["ti"].xcom_push(key=WINDOWS_XCOM_KEY, value=url)
-
-    def _interval_at_start(self, context: Context) -> Interval | None:
-        of_run: Callable[[Context], Interval] | None = getattr(self, "interval", None)
-        try:
-            return None if of_run is None else of_run(context)
-        except AirflowFailException:
-            # its run names none: a reconcile looks back from now
-            return None
 
     def pipeline_of(self, measurement: str, *, several: bool) -> str | None:
         """The name in the ledger of one of the stage's measurements; None for the one that is made.

@@ -33,26 +33,29 @@ class Observed:
 
     :ivar result: its small JSON result, once there is one
     :ivar requests: what it has asked of InfluxDB, by the names of metrics
+    :param code: which code of DAGs it was made of
     """
 
-    def __init__(self) -> None:
+    def __init__(self, code: Mapping[str, str]) -> None:
+        self.code = code
         self.result: Mapping[str, Any] = {}
         self.requests: Mapping[str, int] = {}
 
 
 @contextmanager
 def observed(
-    verb: str, tell: Callable[[str], object], *, elsewhere_seconds: float = 0.0
+    verb: str, tell: Callable[[str], object], *, code: Mapping[str, str], elsewhere_seconds: float = 0.0
 ) -> Iterator[Observed]:
     """Time a verb, count how it ended, and say it in one line; names of metrics hold the verb only, so that they stay few.
 
     :param verb: name of the stage
     :param tell: called with the line
+    :param code: which code of DAGs it was made of
     :param elsewhere_seconds: how long it has worked in the triggerer
     """
     began = time.monotonic() - elsewhere_seconds
     outcome = "failed"
-    seen = Observed()
+    seen = Observed(code)
     try:
         yield seen
         outcome = "success"
@@ -78,6 +81,7 @@ def stage_line(verb: str, outcome: str, seconds: float, seen: Observed) -> str:
         pairs |= {"start": window["start"], "stop": window["stop"]}
     pairs |= {name: seen.result[name] for name in LOGGED if isinstance(seen.result.get(name), str | int)}
     pairs |= {name: count for name, count in seen.requests.items() if count}
+    pairs |= seen.code
     return "influx_rollup " + " ".join(f"{name}={_quoted(value)}" for name, value in pairs.items())
 
 

@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from airflow_provider_influx_rollup.airflow_compat import timezone
-from airflow_provider_influx_rollup.data_interval import interval_of_run, run_info
+from airflow_provider_influx_rollup.data_interval import code_of_run, interval_of_run, run_info
 from airflow_provider_influx_rollup.exceptions import WindowError, WindowUndefined, WindowZeroLength
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 
@@ -191,3 +192,15 @@ def test_run_info_is_the_task_instances_when_it_is_mapped() -> None:
 
 def test_run_info_is_empty_when_there_is_no_task_instance() -> None:
     assert run_info({}) == RunInfo()
+
+
+def test_code_of_a_run_is_its_bundle_and_the_version_of_its_dag() -> None:
+    bundle = SimpleNamespace(name="telemetry-git", version="4f2e9c1")
+    ti = SimpleNamespace(dag_version_id=UUID(int=7), bundle_instance=bundle)
+    version = "00000000-0000-0000-0000-000000000007"
+    expected = {"dag_version": version, "bundle": "telemetry-git", "bundle_version": "4f2e9c1"}
+    assert code_of_run({"ti": ti}) == expected
+    bundle.version = None
+    assert code_of_run({"task_instance": ti}) == {"dag_version": version, "bundle": "telemetry-git"}
+    # Airflow 2.11 knows none
+    assert code_of_run({"ti": SimpleNamespace(dag_id="d")}) == code_of_run({}) == {}

@@ -143,6 +143,60 @@ def test_windows_link_has_what_a_verb_says_that_it_was_about() -> None:
     )
 
 
+DASHBOARD = "0a1b2c3d4e5f6071"
+
+
+@pytest.fixture
+def with_dashboard(connections: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection names a dashboard."""
+    fields = json.loads(os.environ["AIRFLOW_CONN_TELE"])
+    fields["extra"]["dashboard"] = DASHBOARD
+    monkeypatch.setenv("AIRFLOW_CONN_TELE", json.dumps(fields))
+
+
+@pytest.mark.usefixtures("with_dashboard", "verbs")
+@pytest.mark.parametrize("is_deferred", [False, True])
+def test_data_link_is_the_dashboard_with_the_time_that_a_verb_was_about(
+    influx: Any, is_deferred: bool
+) -> None:
+    window = {"start": "2020-01-01T00:00:00Z", "stop": "2020-01-02T00:00:00Z"}
+
+    def look_back(_now: Any) -> Any:
+        yield from ()
+        at_start.update(context["ti"].pushed[LINKS_XCOM_KEY])
+        return {"window": window}
+
+    context, operator, at_start = make_context(), make_operator(ledger_bucket="book"), {}
+    if is_deferred:
+        operator.execute_complete(context, {"status": "success", "result": {"window": window}})
+    else:
+        operator.run_verb(context, look_back)
+        shown = parse_qs(urlsplit(at_start["data"]).query)
+        # what a task that fails has: the time of its run
+        assert (shown["lower"], shown["upper"]) == ([format_instant(START)], [format_instant(STOP)])
+    links = context["ti"].pushed[LINKS_XCOM_KEY]
+    parts = urlsplit(links["data"])
+    assert f"{parts.scheme}://{parts.netloc}" == influx.url
+    assert parts.path.endswith(f"/dashboards/{DASHBOARD}")
+    assert parse_qs(parts.query) == {
+        "lower": [window["start"]],
+        "upper": [window["stop"]],
+        "vars[bucket]": ["a b"],
+    }
+    assert parse_qs(urlsplit(links["receipts"]).query) == {"bucket": ["book"]}
+
+
+def test_line_of_a_stage_says_which_code_it_was_made_of(mocker: MockerFixture) -> None:
+    operator, context = make_operator(), make_context()
+    context["ti"].bundle_instance = SimpleNamespace(name="telemetry-git", version="4f2e9c1")
+    said = mocker.patch.object(operator.log, "info")
+    operator.run_verb(context, lambda _clock: count_rows("buckets()", "buckets"))
+    (line,) = [
+        str(call.args[-1]) for call in said.call_args_list if str(call.args[-1]).startswith("influx_rollup ")
+    ]
+    assert line.endswith(" bundle=telemetry-git bundle_version=4f2e9c1")
+
+
 @pytest.mark.parametrize(
     ("conn_id", "flux", "error", "words"),
     [

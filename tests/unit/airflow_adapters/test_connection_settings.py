@@ -150,5 +150,16 @@ def test_extra_is_refused_by_name_when_its_value_is_wrong(name: str, value: obje
         settings_of({"org": "acme", name: value})
 
 
+def test_dashboard_is_an_id_or_none() -> None:
+    assert read(extra_dejson={"org": "acme"}).dashboard() is None
+    assert read(extra_dejson={"dashboard": " 0a1b2c3d4e5f6071 "}).dashboard() == "0a1b2c3d4e5f6071"
+
+
+@pytest.mark.parametrize("name", ["Telemetry", "0A1B2C3D4E5F6071", "0a1b2c3d4e5f6071?x=1", 12])
+def test_dashboard_is_refused_when_it_is_no_id(name: object) -> None:
+    with pytest.raises(ConfigurationError, match=r'dashboard of connection "tele".*16 hexadecimal digits'):
+        read(extra_dejson={"dashboard": name}).dashboard()
+
+
 def test_reading_shows_no_secret_when_it_is_printed() -> None:
     assert "secret-token" not in repr(read())

@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.links.influx import (
     LINKS_XCOM_KEY,
     InfluxDataLink,
     InfluxReceiptsLink,
+    dashboard_url,
     explorer_url,
 )
 from airflow_provider_influx_rollup.links.windows import (
@@ -56,6 +57,19 @@ def test_explorer_url_is_the_first_page_when_a_part_is_unknown(
     organization_id: str | None, bucket: str | None
 ) -> None:
     assert explorer_url("http://influx:8086", organization_id, bucket) == "http://influx:8086"
+
+
+def test_dashboard_shows_the_time_of_the_run_and_the_bucket() -> None:
+    parts = urlsplit(dashboard_url("http://influx:8086/ui", "06ab", "0a1b2c3d4e5f6071", "a b&c", HOUR))
+    assert parts.path == "/ui/orgs/06ab/dashboards/0a1b2c3d4e5f6071"
+    assert parse_qs(parts.query) == {
+        "lower": ["2026-03-10T09:00:00Z"],
+        "upper": ["2026-03-10T10:00:00Z"],
+        "vars[bucket]": ["a b&c"],
+    }
+    without = urlsplit(dashboard_url("http://influx:8086", "06ab", "0a1b2c3d4e5f6071", None, HOUR))
+    assert set(parse_qs(without.query)) == {"lower", "upper"}
+    assert dashboard_url("http://influx:8086", None, "0a1b2c3d4e5f6071", "b", HOUR) == "http://influx:8086"
 
 
 def test_windows_link_has_the_time_and_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
