@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -31,7 +32,7 @@ def in_archive(world: World) -> dict[tuple[Tags, int], float]:
             newest[window] = max(newest.get(window, (0, "")), (int(number), folder))
     found: dict[tuple[Tags, int], float] = {}
     for _, folder in newest.values():
-        manifest = json.loads(world.store.files[f"{folder}/manifest.json"])
+        manifest = read(world.store.files[f"{folder}/manifest.json"])
         for part in manifest["parts"]:
             data = world.store.files.get(f"{folder}/{part['name']}", b"")
             if sha256(data).hexdigest() == part["sha256"]:
@@ -93,19 +94,28 @@ def require_certificates(world: World) -> list[str]:
     folder = f"{FOLDER}/certificates/"
     for path in sorted(path for path in world.store.files if path.startswith(folder)):
         data = world.store.files[path]
-        values: dict[str, Any] = json.loads(data)
+        values = read(data)
         if values["previous"] != before or values["number"] != before["number"] + 1:
             problems.append(f"{path} follows {values['previous']}, not {before}")
-        rest = {key: value for key, value in values.items() if key != "sha256"}
-        if sha256(sealed(rest)).hexdigest() != values["sha256"]:
+        if seal_of(data) != values["sha256"]:
             problems.append(f"{path} is not what its hash says")
         before = {"number": values["number"], "sha256": sha256(data).hexdigest()}
     return problems
 
 
-def sealed(values: dict[str, Any]) -> bytes:
-    """The bytes of a document, as the reference of the formats says."""
-    return (json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+@lru_cache(maxsize=1024)
+def read(data: bytes) -> dict[str, Any]:
+    """A document, which is not to be changed."""
+    values: dict[str, Any] = json.loads(data)
+    return values
+
+
+@lru_cache(maxsize=1024)
+def seal_of(data: bytes) -> str:
+    """The hash of a document without its hash, as the reference of the formats says."""
+    rest = {key: value for key, value in read(data).items() if key != "sha256"}
+    text = json.dumps(rest, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return sha256(text.encode()).hexdigest()
 
 
 def shown(keys: Iterable[tuple[Tags, int]]) -> str:

@@ -23,6 +23,8 @@ SECOND = 10**9
 DAY_NS = 86_400 * SECOND
 WEEK_SECONDS = 7 * 86_400
 Series = dict[tuple[Tags, str], dict[int, Value]]
+Ordered = list[tuple[tuple[Tags, str], dict[int, Value]]]
+Pivoted = list[tuple[Tags, int, dict[str, Value]]]
 
 
 @dataclass(slots=True)
@@ -38,6 +40,9 @@ class SimulatedBucket:
     retention_seconds: int = 0
     measurements: dict[str, Series] = field(default_factory=dict)
     kinds: dict[tuple[str, str, int], type[Value]] = field(default_factory=dict)
+    #: what is made of a measurement until it changes
+    _ordered: dict[str, Ordered] = field(default_factory=dict)
+    _pivoted: dict[str, Pivoted] = field(default_factory=dict)
 
     @property
     def shard_group_seconds(self) -> int:
@@ -48,6 +53,27 @@ class SimulatedBucket:
 
     def shard_of(self, time_ns: int) -> int:
         return time_ns // (self.shard_group_seconds * SECOND)
+
+    def ordered(self, measurement: str) -> Ordered:
+        """The series of a measurement, in order."""
+        if measurement not in self._ordered:
+            self._ordered[measurement] = sorted(self.measurements.get(measurement, {}).items())
+        return self._ordered[measurement]
+
+    def pivoted(self, measurement: str) -> Pivoted:
+        """Tags, time and fields of each record of a measurement, in order."""
+        if measurement not in self._pivoted:
+            found: dict[tuple[Tags, int], dict[str, Value]] = {}
+            for (tags, name), values in self.measurements.get(measurement, {}).items():
+                for time, value in values.items():
+                    found.setdefault((tags, time), {})[name] = value
+            self._pivoted[measurement] = [(*key, found[key]) for key in sorted(found)]
+        return self._pivoted[measurement]
+
+    def changes(self, measurement: str) -> None:
+        """Forget what was made of a measurement."""
+        self._ordered.pop(measurement, None)
+        self._pivoted.pop(measurement, None)
 
     def copy(self) -> SimulatedBucket:
         measurements = {
@@ -116,6 +142,7 @@ class SimulatedInflux:
                 dropped.append(why)
                 continue
             series = place.measurements.setdefault(line.measurement, {})
+            place.changes(line.measurement)
             for name, value in line.fields:
                 place.kinds[line.measurement, name, shard] = type(value)
                 series.setdefault((line.tags, name), {})[line.time_ns] = value
@@ -129,6 +156,7 @@ class SimulatedInflux:
         """Delete points; series that have more tags match too."""
         place = self.bucket(bucket)
         series = place.measurements.get(measurement, {})
+        place.changes(measurement)
         wanted = set(tags.items())
         for key, values in list(series.items()):
             if wanted and not wanted.issubset(key[0]):
@@ -148,6 +176,7 @@ class SimulatedInflux:
                 continue
             first = place.shard_of(oldest)
             for name, series in list(place.measurements.items()):
+                place.changes(name)
                 for key, values in list(series.items()):
                     series[key] = {t: value for t, value in values.items() if place.shard_of(t) >= first}
                     if not series[key]:

@@ -18,7 +18,6 @@ from airflow_provider_influx_rollup.flux.ledger_read import (
 from airflow_provider_influx_rollup.flux.purges import MarksBetween, MarksOfBucket, OverlappingMarks
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, from_ns
 from tests.simulation.influx import SECOND, SimulatedInflux, nanoseconds
-from tests.simulation.lines import Tags, Value
 
 STATE_FIELDS = ("state", "stop_ns", "spec_hash", "written_at_ns", "claimed_by", "committed_by")
 WRITING_FIELDS = ("state", "stop_ns", "written_at_ns", "run_id", "claimed_by", "committed_by")
@@ -42,21 +41,17 @@ def records(
     fields: Collection[str] | None = None,
 ) -> list[Row]:
     """One row for each tag set and time, in order, with the fields that the record has."""
-    found: dict[tuple[Tags, int], dict[str, Value]] = {}
-    series = influx.bucket(bucket).measurements.get(measurement, {})
-    for (own, name), values in series.items():
-        if fields is not None and name not in fields:
+    rows = []
+    for own, time, values in influx.bucket(bucket).pivoted(measurement):
+        if not span[0] <= time < span[1]:
             continue
         have = dict(own)
         if tags and any(have.get(key) not in wanted for key, wanted in tags.items()):
             continue
-        for time, value in values.items():
-            if span[0] <= time < span[1]:
-                found.setdefault((own, time), {})[name] = value
-    return [
-        Row({"_time": from_ns(time), "_measurement": measurement, **dict(own), **found[own, time]})
-        for own, time in sorted(found)
-    ]
+        chosen = values if fields is None else {name: values[name] for name in fields if name in values}
+        if chosen:
+            rows.append(Row({"_time": from_ns(time), "_measurement": measurement, **have, **chosen}))
+    return rows
 
 
 def _span(interval: Interval) -> tuple[int, int]:

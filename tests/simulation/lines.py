@@ -11,7 +11,8 @@ Value = float | int | str | bool
 Tags = tuple[tuple[str, str], ...]
 
 HEAD = re.compile(r"((?:\\.|[^\\ ])*) ", re.DOTALL)
-FIELD = re.compile(r'((?:\\.|[^\\=])*)=("(?:\\.|[^"\\])*"|[^," ]*)([, ])', re.DOTALL)
+FIELD = re.compile(r'((?:\\.|[^\\=])*=(?:"(?:\\.|[^"\\])*"|[^," ]*))([, ])', re.DOTALL)
+NAME = re.compile(r"((?:\\.|[^\\=])*)=", re.DOTALL)
 TIME = re.compile(r"(-?\d+)\n?")
 ESCAPED_NAME = re.compile(r"\\([,= ])")
 ESCAPED_TEXT = re.compile(r'\\(["\\])')
@@ -55,8 +56,8 @@ def _parse(text: str, position: int) -> tuple[Line, int]:
         if found is None:
             message = f"no field: {text[position : position + 200]!r}"
             raise ValueError(message)
-        name, value, end = found.groups()
-        fields.append((_name(name), _value(value)))
+        text_of_field, end = found.groups()
+        fields.append(_field(text_of_field))
         position = found.end()
         if end == " ":
             break
@@ -73,6 +74,13 @@ def _series(head: str) -> tuple[str, Tags]:
     measurement, *tags = re.split(r"(?<!\\),", head)
     pairs = [tuple(map(_name, re.split(r"(?<!\\)=", tag, maxsplit=1))) for tag in tags]
     return _name(measurement), tuple(sorted((pair[0], pair[1]) for pair in pairs if pair[1]))
+
+
+@lru_cache(maxsize=16384)
+def _field(text: str) -> tuple[str, Value]:
+    found = NAME.match(text)
+    assert found is not None, text
+    return _name(found.group(1)), _value(text[found.end() :])
 
 
 @lru_cache(maxsize=4096)

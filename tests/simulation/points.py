@@ -23,8 +23,7 @@ def points_of(
     fields: Collection[str] | None = None,
 ) -> Iterator[tuple[Tags, str, list[int], dict[int, Value]]]:
     """Series with the times of their points in order, and all values by time."""
-    series = influx.bucket(source.bucket).measurements.get(source.measurement, {})
-    for (tags, name), values in sorted(series.items()):
+    for (tags, name), values in influx.bucket(source.bucket).ordered(source.measurement):
         if (fields is None or name in fields) and (not source.tags or _fits(tags, source.tags)):
             times = sorted(time for time in values if start_ns <= time < stop_ns)
             if times:

@@ -43,16 +43,10 @@ class _Reads:
 
 def reads_of(step: Any) -> _Reads | None:
     """The reads of a script; None when it has one only."""
-    parts: list[Any] = []
-    join: Callable[[list[Any]], Any] = tuple
-    if isinstance(step, Together):
-        parts = list(step.parts)
-    elif isinstance(step, RollupChains):
-        parts = [replace(step, chains=[chain]) for chain in step.chains]
-        join = _in_one_list
-    elif isinstance(step, PartialAggregates):
-        parts = [replace(step, names=[name]) for name in step.names]
-        join = _in_one_dict
+    if type(step) not in SCRIPTS:
+        return None
+    split, join = SCRIPTS[type(step)]
+    parts = split(step)
     return _Reads(parts, join) if len(parts) > 1 else None
 
 
@@ -65,6 +59,14 @@ def _in_one_dict(answers: list[dict[str, list[Any]]]) -> dict[str, list[Any]]:
     for answer in answers:
         found |= answer
     return found
+
+
+#: scripts of several reads: what cuts them, and what makes one answer of several
+SCRIPTS: dict[type[Any], tuple[Callable[[Any], list[Any]], Callable[[list[Any]], Any]]] = {
+    Together: (lambda step: list(step.parts), tuple),
+    RollupChains: (lambda step: [replace(step, chains=[one]) for one in step.chains], _in_one_list),
+    PartialAggregates: (lambda step: [replace(step, names=[one]) for one in step.names], _in_one_dict),
+}
 
 
 @dataclass
@@ -93,24 +95,31 @@ class Run(SteppedRun):
         self.began_at: int | None = None
         self.first_version: int | None = None
         self._reads: dict[int, _Reads] = {}
+        self._done: tuple[Any, str, int] | None = None
 
-    def advance(self, part: int = 0, fate: str = "") -> str:
-        """Act the next step out, or a part of it; what was done, for people."""
+    def advance(self, part: int = 0, fate: str = "") -> None:
+        """Act the next step out, or a part of it."""
         if self.began_at is None:
             self.began_at = len(self.world.history) - 1
             self.begin(self.make())
-            return "begins"
+            return
         step = self.pending
         if not isinstance(step, Gather):
-            text, is_done, answer, error = self._act_part(0, step, fate)
+            is_done, answer, error = self._act_part(0, step, fate)
             if is_done:
                 self.answer(answer, error)
-            return text
+            return
         number = self.waiting[part % len(self.waiting)]
-        text, is_done, answer, error = self._act_part(number, step.steps[number], fate)
+        is_done, answer, error = self._act_part(number, step.steps[number], fate)
         if is_done:
             self.answer_part(number, answer, error)
-        return text
+
+    def told(self) -> str:
+        """What the last advance has done, for people."""
+        if self._done is None:
+            return "begins"
+        step, fate, number = self._done
+        return told(step, fate) + (f", read {number}" if number else "")
 
     @property
     def version(self) -> int:
@@ -136,11 +145,12 @@ class Run(SteppedRun):
         if self.end == "ok" and self.verb == "erase":
             require_erased(self.world, self.version)
 
-    def _act_part(self, number: int, step: Any, fate: str) -> tuple[str, bool, Any, Exception | None]:
+    def _act_part(self, number: int, step: Any, fate: str) -> tuple[bool, Any, Exception | None]:
         """Act a step out, or the next one of the reads that a script is made of; whether that was the last."""
         reads = self._reads.get(number) or reads_of(step)
         if reads is None:
-            return told(step, fate), True, *self._act(step, fate)
+            self._done = step, fate, 0
+            return True, *self._act(step, fate)
         self._reads[number] = reads
         one = reads.left.pop(0)
         answer, error = self._act(one, fate)
@@ -148,8 +158,8 @@ class Run(SteppedRun):
         is_done = error is not None or not reads.left
         if is_done:
             del self._reads[number]
-        text = f"{told(step, fate)}, read {len(reads.answers)}"
-        return text, is_done, reads.join(reads.answers) if is_done and error is None else None, error
+        self._done = step, fate, len(reads.answers)
+        return is_done, reads.join(reads.answers) if is_done and error is None else None, error
 
     def _act(self, step: Any, fate: str) -> tuple[Any, Exception | None]:
         if isinstance(step, Report):

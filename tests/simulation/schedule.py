@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from random import Random
 
 from airflow_provider_influx_rollup.steps.influx import Gather
@@ -36,9 +37,7 @@ class Play:
 
     def do(self, move: str) -> None:
         """Do a move; one that is not possible is none."""
-        found = MOVE.fullmatch(move)
-        assert found is not None, f"no move: {move!r}"
-        number, part, fate, seconds = found.groups()
+        number, part, fate, seconds = _parts_of(move)
         if seconds is not None:
             self.world.sleep(int(seconds))
             self._tell(f"the clock goes on by {seconds} s")
@@ -57,8 +56,9 @@ class Play:
                 self.runs[number] = again
             self._tell(f"{run.name} dies{', and its next try begins' if fate == 'r' else ''}")
             return
-        done = run.advance(part, fate)
-        self._tell(f"{run.name}: {done}{'; it ends: ' + run.end if run.end else ''}")
+        run.advance(part, fate)
+        if self.log is not None:
+            self._tell(f"{run.name}: {run.told()}{'; it ends: ' + run.end if run.end else ''}")
 
     def sure(self) -> dict[tuple[str, int], int]:
         """How long the history was at least when what is COMMITTED now was read, by pipeline and start of a window.
@@ -94,6 +94,13 @@ class Play:
     def _tell(self, text: str) -> None:
         if self.log is not None:
             self.log.append(text)
+
+
+@lru_cache(maxsize=1024)
+def _parts_of(move: str) -> tuple[str, ...]:
+    found = MOVE.fullmatch(move)
+    assert found is not None, f"no move: {move!r}"
+    return found.groups()
 
 
 def play(scenario: Scenario, moves: Sequence[str], log: list[str] | None = None) -> list[str]:

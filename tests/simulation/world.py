@@ -221,14 +221,11 @@ class World:
     def records(self, names: Iterable[str]) -> dict[tuple[str, int], dict[str, Any]]:
         """Some fields of all receipts, by pipeline and start."""
         found: dict[tuple[str, int], dict[str, Any]] = {}
-        wanted = set(names)
-        for (tags, name), values in (
-            self.influx.buckets["ledger"].measurements.get("window_receipt", {}).items()
-        ):
-            if name in wanted:
-                pipeline = dict(tags)["pipeline"]
-                for time, value in values.items():
-                    found.setdefault((pipeline, time), {})[name] = value
+        wanted = tuple(names)
+        for tags, time, values in self.influx.buckets["ledger"].pivoted("window_receipt"):
+            chosen = {name: values[name] for name in wanted if name in values}
+            if chosen:
+                found.setdefault((dict(tags)["pipeline"], time), {}).update(chosen)
         return found
 
     def look_at_ledger(self, version: int) -> None:

@@ -27,7 +27,7 @@ def as_known(spec: RollupSpec, stored: Sequence[StoredSpec]) -> RollupSpec:
     for one in stored:
         if one.pipeline == spec.pipeline_name and not one.is_script:
             other = one.rollup()
-            same = replace(spec, hashed_as=other.hashed_as)
+            same = spec if spec.hashed_as == other.hashed_as else replace(spec, hashed_as=other.hashed_as)
             if _has_its_buckets(spec, other) and same.spec_hash() == one.spec_hash:
                 return same
     return spec

@@ -77,9 +77,9 @@ def present_names(stored: Sequence[StoredSpec]) -> dict[str, str]:
     """
     made = {}
     for name, spec in rollups_in_force(stored).items():
-        now = replace(spec, known_as=None).pipeline_name
-        if spec.known_as is not None and now != name:
-            made[now] = name
+        if spec.known_as is not None:
+            now = replace(spec, known_as=None).pipeline_name
+            made.update({} if now == name else {now: name})
     return made
 
 

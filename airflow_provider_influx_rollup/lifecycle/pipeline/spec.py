@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property, lru_cache
 from typing import Any
 
 from airflow_provider_influx_rollup.aggregates.catalog import find_aggregate
@@ -45,7 +46,7 @@ class GridSpec:
         :raises InvalidDuration: when a duration is not a Flux duration
         :raises InvalidTimezone: when the zone is unknown
         """
-        return Grid.of(self.every, offset=self.offset, timezone=self.timezone, period=self.period)
+        return _grid_of(self.every, self.offset, self.timezone, self.period)
 
     @property
     def label(self) -> str:
@@ -55,7 +56,8 @@ class GridSpec:
         return parts + (f"@{self.timezone}" if self.timezone != "UTC" else "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# no slots: what is made of a spec is made once
+@dataclass(frozen=True, kw_only=True)
 class RollupSpec:
     """One rollup of one measurement.
 
@@ -167,6 +169,10 @@ class RollupSpec:
 
     def rules(self) -> AggregateRules:
         """The aggregates of each field."""
+        return self._rules
+
+    @cached_property
+    def _rules(self) -> AggregateRules:
         return AggregateRules.of(self.aggregates, self.fields)
 
     @property
@@ -214,6 +220,10 @@ class RollupSpec:
 
     def spec_hash(self) -> str:
         """Hash of what decides the rows: a change makes windows dirty. How it is computed is not part of it."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> str:
         decides = {key: value for key, value in self.as_json().items() if key not in NOT_IN_HASH}
         if self.source_tier is None:
             del decides["source_tier"]  # so that raw rollups keep the hash they had before there were tiers
@@ -221,6 +231,11 @@ class RollupSpec:
             decides["source_bucket"], decides["target_bucket"] = self.hashed_as
         text = json.dumps(decides, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@lru_cache(maxsize=256)
+def _grid_of(every: str, offset: str, timezone: str, period: str | None) -> Grid:
+    return Grid.of(every, offset=offset, timezone=timezone, period=period)
 
 
 # a tier that finds its lower one by the bucket and measurement that it reads

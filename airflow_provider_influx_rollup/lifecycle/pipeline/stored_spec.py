@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
@@ -44,4 +46,10 @@ class StoredSpec:
 
     def rollup(self) -> RollupSpec:
         """The spec of a rollup."""
-        return RollupSpec.from_json(self.values)
+        return _rollup_of(json.dumps(self.values))
+
+
+@lru_cache(maxsize=256)
+def _rollup_of(text: str) -> RollupSpec:
+    """The spec of a text: each run reads the same ones again, and their rules and hashes take long."""
+    return RollupSpec.from_json(json.loads(text))
