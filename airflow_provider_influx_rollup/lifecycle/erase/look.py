@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.lifecycle.erase.found import ErasureFindings
 from airflow_provider_influx_rollup.lifecycle.erase.source import find_matching, source_of
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.erase.targets import Readers, find_readers, find_rows
+from airflow_provider_influx_rollup.lifecycle.erase.validated import find_validated
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_stored
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Bucket, Progressed, ShowKeys, SourceKeys
@@ -20,6 +21,7 @@ from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 SOURCE = "source"
+FIX_RERUN = "run it again: it continues where it stopped"
 
 
 @dataclass(kw_only=True)
@@ -95,19 +97,27 @@ class Looker:
             raise _unknown_tag(unknown[0], archive.measurement, keys.fields)
 
     def require_no_new_reader(self) -> Steps[None]:
-        """Refuse to certify when a pipeline came since the erasure looked for those that read the series.
+        """Refuse to certify when a pipeline or a validation came since the erasure looked for those that read the series.
 
         :raises SourceChanging: naming it
         """
+        yield from self._require_no_new_copies()
         stored = yield from load_stored(self.spec.archive.ledger_bucket)
         now = find_readers(replace(self.spec, pipelines=None), stored)
         known = {*self.readers.left, *(one.name for one in self.readers.chosen)}
         new = sorted({*now.left, *(one.name for one in now.chosen)} - known)
         if new:
             what = f"pipeline {self.spec.shown(new[0])!r} ran for the first time while the series were erased"
-            raise SourceChanging(
-                what, written="no certificate", fix="run it again: it continues where it stopped"
-            )
+            raise SourceChanging(what, written="no certificate", fix=FIX_RERUN)
+
+    def _require_no_new_copies(self) -> Steps[None]:
+        """A validation says where it copies points to before the first of them is there."""
+        now, left = yield from find_validated(self.spec)
+        places = (f"copies points to {'/'.join(one)!r}" for one in now.copies if one not in self.spec.copies)
+        new = [*(name for name in left if name not in self.readers.left), *places]
+        if new:
+            what = f"a validation ran for the first time while the series were erased: {new[0]}"
+            raise SourceChanging(what, written="no certificate", fix=FIX_RERUN)
 
 
 def _unknown_tag(key: str, measurement: str, fields: Iterable[str]) -> ConfigurationError:
