@@ -12,6 +12,8 @@ PYTEST_ARGS ?=
 # of `make simulate`: for how long, and the first seed
 MINUTES ?= 60
 FIRST ?= 0
+# of `make mutants`: of processor time, for each
+SECONDS ?= 60
 # what each InfluxDB of the tests may use, such as 2G; empty: no limit
 SERVER_MEMORY ?=
 export VENVS PYTHON
@@ -34,7 +36,7 @@ SOAK := tests/property $(addprefix tests/live/test_,always_right.py rollup_parti
   interleavings.py query_shapes.py lifecycle_texts.py any_name.py)
 environment = $(foreach version,$(1),$(VENVS)/airflow-$(version)/.stamp)
 
-.PHONY: help env check unit coverage recordings live airflow test stores demo bench faults soak simulate page docs lint format lock clean clean-cache
+.PHONY: help env check unit coverage recordings live airflow test stores demo bench faults soak simulate mutants page docs lint format lock clean clean-cache
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +87,9 @@ soak: $(call environment,$(ONE)) ## the property tests with thousands of example
 
 simulate: $(call environment,$(ONE)) ## schedules of verbs, writers and faults on a simulated InfluxDB, for an hour (MINUTES=60, FIRST=0; AIRFLOW=3.3)
 	@$(VENVS)/airflow-$(ONE)/bin/python -m tests.simulation run --minutes $(MINUTES) --first $(FIRST)
+
+mutants: $(call environment,$(ONE)) ## break the package in one place at a time, and see that the simulator finds each, for at most SECONDS=60 (AIRFLOW=3.3)
+	@$(VENVS)/airflow-$(ONE)/bin/python -m tests.simulation.mutation --seconds $(SECONDS)
 
 demo: $(call environment,$(ONE)) ## a DAG, backfilled over telemetry on a real InfluxDB (AIRFLOW=3.3)
 	@$(VENVS)/airflow-$(ONE)/bin/python -m dev.demo

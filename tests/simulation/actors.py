@@ -16,6 +16,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.simulation.archive_runs import ARCHIVE_VERBS, archive_run
 from tests.simulation.influx import nanoseconds
 from tests.simulation.runs import Act, Run
+from tests.simulation.validate_runs import validate_run
 from tests.simulation.world import HOUR_NS, SPAN, World
 
 Change = tuple[str, str, int, float]
@@ -116,11 +117,13 @@ def make_run(world: World, actor: Actor, number: int, try_number: int = 1) -> Ru
     info = RunInfo(dag_id="dag", task_id=actor.pipeline, run_id=actor.run_id, try_number=try_number)
     skew = timedelta(seconds=actor.skew_seconds)
     spec, clock = world.pipeline(actor.pipeline).spec(is_older=actor.is_older), world.clock_of(skew)
-    if actor.verb in ARCHIVE_VERBS:
+    if actor.verb in ARCHIVE_VERBS["expiring"]:
         make = archive_run(
             world, actor.verb, windows[actor.first : actor.last + 1], info, world.clock_of(skew)
         )
         return Run(world, name, make, verb=actor.verb)
+    if actor.verb == "validate":
+        return Run(world, name, validate_run(span, info, clock), verb=actor.verb)
     if actor.verb == "reconcile":
         return Run(world, name, lambda: reconcile(spec, span, info, clock))
     options = RollupOptions(heal="3h") if actor.verb == "heal" else RollupOptions()

@@ -7,11 +7,9 @@ is a part of the promise. Queries of points are answered by frames that are made
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-
-import numpy as np
 
 from airflow_provider_influx_rollup.aggregates.frame import Frame
 from airflow_provider_influx_rollup.flux.bucket_ids import BucketsNow
@@ -37,18 +35,13 @@ from airflow_provider_influx_rollup.flux.source_size import FieldSizes, SourceSi
 from airflow_provider_influx_rollup.flux.target_read import TargetCounts, TargetTotals, TargetValues
 from airflow_provider_influx_rollup.windows.equal_runs import EqualRun
 from tests.simulation.archive_answers import ARCHIVE_ANSWERS
+from tests.simulation.frames import frame_of, frames
 from tests.simulation.influx import SECOND, SimulatedInflux
 from tests.simulation.ledger_rows import Row, ledger_rows
 from tests.simulation.lines import Tags, Unsigned, Value
 from tests.simulation.points import Point, points_of, span_of
+from tests.simulation.validate_answers import VALIDATE_ANSWERS
 
-DTYPES: dict[type[Value], Any] = {
-    float: np.float64,
-    int: np.int64,
-    Unsigned: np.uint64,
-    bool: np.bool_,
-    str: object,
-}
 FUNCTIONS: dict[str, Callable[[Sequence[Any]], Any]] = {
     "count": len,
     "sum": sum,
@@ -78,38 +71,6 @@ def answer(influx: SimulatedInflux, query: Any) -> Any:
 
 def _flat(found: Iterable[tuple[Tags, str, list[int], dict[int, Value]]]) -> list[Point]:
     return [(tags, name, time, values[time]) for tags, name, times, values in found for time in times]
-
-
-def frames(points: Iterable[Point], result: str = "", starts: Mapping[int, int] | None = None) -> list[Frame]:
-    """One frame for each type of values.
-
-    :param starts: the start of the window of each time, for ``start_ns``
-    """
-    by_kind: dict[type[Value], list[Point]] = {}
-    for point in points:
-        by_kind.setdefault(type(point[3]), []).append(point)
-    return [_frame(kind, some, result, starts) for kind, some in by_kind.items()]
-
-
-def _frame(
-    kind: type[Value], points: Sequence[Point], result: str, starts: Mapping[int, int] | None = None
-) -> Frame:
-    tag_sets = sorted({point[0] for point in points})
-    fields = sorted({point[1] for point in points})
-    number = {tags: index for index, tags in enumerate(tag_sets)}
-    times = [point[2] for point in points]
-    values = np.empty(len(points), DTYPES[kind])
-    values[:] = [point[3] for point in points]
-    return Frame(
-        tag_sets=tag_sets,
-        series=np.array([number[point[0]] for point in points], np.int64),
-        fields=fields,
-        field=np.array([fields.index(point[1]) for point in points], np.int64),
-        time_ns=np.array(times, np.int64),
-        values=values,
-        start_ns=None if starts is None else np.array([starts[time] for time in times], np.int64),
-        result=result,
-    )
 
 
 def aggregated(
@@ -146,12 +107,13 @@ def aggregated(
 
 def _field_types(influx: SimulatedInflux, query: FieldTypes) -> list[Frame]:
     found: list[Frame] = []
-    for part in query.parts:
+    for number, part in enumerate(query.parts):
         firsts: dict[str, Point] = {}
         for _, name, times, values in points_of(influx, query.source, *span_of(part)):
             if name not in firsts or times[0] < firsts[name][2]:
                 firsts[name] = ((), name, times[0], values[times[0]])
-        found += frames(firsts.values())
+        # each part has a name of its own where there are several
+        found += frames(firsts.values(), str(number) if len(query.parts) > 1 else "")
     return found
 
 
@@ -234,7 +196,7 @@ def _chains(influx: SimulatedInflux, query: RollupChains) -> list[tuple[Chain, F
                 best = FUNCTIONS[chain.flux_function]([point[3] for point in points])
                 points = [point for point in points if point[3] == best][:1]
             if points:
-                found.append((chain, _frame(type(points[0][3]), points, "")))
+                found.append((chain, frame_of(type(points[0][3]), points, "")))
     return found
 
 
@@ -363,4 +325,5 @@ ANSWERS: dict[type[Any], Callable[[SimulatedInflux, Any], Any]] = {
     Together: lambda influx, query: tuple(answer(influx, part) for part in query.parts),
     **dict.fromkeys(LEDGER_QUERIES, _ledger),
     **ARCHIVE_ANSWERS,
+    **VALIDATE_ANSWERS,
 }

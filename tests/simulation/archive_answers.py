@@ -10,6 +10,7 @@ from airflow_provider_influx_rollup.flux.archive import LostText, LostTexts, Sli
 from airflow_provider_influx_rollup.flux.erase import CopiesRecords, PointEdges, TextRecord, TextRecords
 from airflow_provider_influx_rollup.flux.ledger_read import ArchiveFolders
 from airflow_provider_influx_rollup.ledger.archive_folders import ArchiveFolder
+from airflow_provider_influx_rollup.ledger.copies import decode_copies
 from airflow_provider_influx_rollup.steps.influx import ShowKeys, SourceKeys
 from airflow_provider_influx_rollup.windows.interval import from_ns
 from tests.simulation.influx import SimulatedInflux
@@ -74,8 +75,8 @@ def _text_records(influx: SimulatedInflux, query: TextRecords) -> list[TextRecor
 
 
 def _copies(influx: SimulatedInflux, query: CopiesRecords) -> list[Any]:
-    assert not list(_texts(influx, query, "validation_copies", "changed_tags")), "no validation is simulated"
-    return []
+    found = _texts(influx, query, "validation_copies", "changed_tags")
+    return decode_copies([{**dict(tags), "_value": text} for tags, _, text in found])
 
 
 def _folders(influx: SimulatedInflux, query: Any) -> list[ArchiveFolder]:

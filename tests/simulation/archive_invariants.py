@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
@@ -11,9 +11,11 @@ from typing import Any
 from tests.simulation.influx import nanoseconds
 from tests.simulation.lines import Tags
 from tests.simulation.store import HALF, PARQUET, decoded
-from tests.simulation.world import ERASED, SPAN, World
+from tests.simulation.world import ERASED, ERASED_NAME, SPAN, World
 
 FOLDER = "org/raw/m"
+#: what validations write
+OF_VALIDATIONS = (("clean", "m"), ("quarantine", "m"), ("ledger", "validation_results"))
 
 
 def in_bucket(world: World) -> dict[tuple[Tags, int], float]:
@@ -77,6 +79,8 @@ def require_erased(world: World, version: int) -> None:
         left = [key for key in keys if set(ERASED) <= set(key[0]) and world.came.get(key, 0) <= version]
         if left:
             world.problems.append(f"erased, and in {place}: {shown(left)}")
+    if not any(set(ERASED) <= set(tags) and came > version for (tags, _), came in world.came.items()):
+        world.problems += named_erased(world, () if not world.is_validated_now() else OF_VALIDATIONS)
     there, archived = in_bucket(world), in_archive(world)
     world.forget(
         [
@@ -85,6 +89,29 @@ def require_erased(world: World, version: int) -> None:
             if set(ERASED) <= set(key[0]) and key not in there and key not in archived
         ]
     )
+
+
+def named_erased(world: World, but: Collection[tuple[str, str]] = ()) -> list[str]:
+    """Where the erased series are named: in points, records of the ledger, documents of the archive.
+
+    :param but: buckets and measurements that are left out
+    """
+    problems = []
+    for bucket in world.influx.buckets.values():
+        for measurement in bucket.measurements:
+            if (bucket.name, measurement) in but:
+                continue
+            for tags, _, values in bucket.pivoted(measurement):
+                texts = [*(value for _, value in tags), *map(str, values.values())]
+                told = [text for text in texts if ERASED_NAME in text]
+                if told:
+                    problems.append(f"erased, and named in {bucket.name}/{measurement}: {told[0][:200]}")
+    problems += [
+        f"erased, and named in {path}"
+        for path, data in world.store.files.items()
+        if ERASED_NAME in path or ERASED_NAME.encode() in data
+    ]
+    return problems[:3]
 
 
 def require_certificates(world: World) -> list[str]:

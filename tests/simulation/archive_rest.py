@@ -9,33 +9,29 @@ from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from tests.simulation.archive_invariants import (
     in_archive,
     in_bucket,
+    named_erased,
     require_certificates,
+    require_erased,
     require_kept,
     shown,
 )
 from tests.simulation.archive_runs import ARCHIVE, archive_run
 from tests.simulation.runs import Run
-from tests.simulation.world import ERASED, WINDOWS, World
+from tests.simulation.world import ERASED, NOW, RETENTION, WINDOWS, World
 
 QUIET = timedelta(hours=1)
 
 
 def archive_at_rest(world: World) -> list[str]:
     """An erasure that died is ended, all is archived and restored: nothing is lost or erased in part."""
-    if world.erasure_began is not None:
-        for _ in range(3):
-            problems = _quiet(world, "erase")
-            if not problems:
-                break
-            world.clock += QUIET
-        if problems:
-            return problems
-        left = [key for key in world.source if set(ERASED) <= set(key[0])]
-        if left:
-            return [f"there is still {left}"]
-        world.erasure_began = None
+    if problems := _erased_at_rest(world):
+        return problems
     problems = _quiet(world, "archive")
     require_kept(world)
+    # as half of the archives are
+    if len(world.history) % 2:
+        problems += _quiet(world, "compact")
+        require_kept(world)
     problems += world.problems or _restored(world)
     checked = Run(world, "verify", lambda: verify_archive(ARCHIVE.folder))
     checked.finish()
@@ -45,11 +41,34 @@ def archive_at_rest(world: World) -> list[str]:
     return problems + require_certificates(world)
 
 
+def _erased_at_rest(world: World) -> list[str]:
+    """An erasure that has ended has left nothing; one that died is ended."""
+    if world.erased_since is not None:
+        # what was at work beside it has ended since
+        require_erased(world, world.erased_since)
+    if world.problems or world.erasure_began is None:
+        return world.problems
+    for _ in range(3):
+        problems = _quiet(world, "erase")
+        if not problems:
+            break
+        world.clock += QUIET
+    if problems:
+        return problems
+    if left := [key for key in world.source if set(ERASED) <= set(key[0])]:
+        return [f"there is still {left}"]
+    world.erasure_began = None
+    return named_erased(world)
+
+
 def purged_at_rest(world: World) -> list[str]:
     """All is purged, the rows stay as they are, and all comes back."""
     stored = world.stored(world.pipelines[0])
     world.clock += QUIET
-    problems = _quiet(world, "purge")
+    # what was erased of a window whose files a compaction has removed, its own manifest still counts
+    problems = _quiet(world, "archive")
+    world.clock += QUIET
+    problems += _quiet(world, "purge")
     if not problems and in_bucket(world):
         problems.append(f"purged, and in the bucket: {in_bucket(world)}")
     if in_archive(world) != world.source:
@@ -57,6 +76,24 @@ def purged_at_rest(world: World) -> list[str]:
     if stored != world.stored(world.pipelines[0]):
         problems.append("a purge has changed the rows")
     return problems or _restored(world) or require_certificates(world)
+
+
+def expired_at_rest(world: World) -> list[str]:
+    """What retention is about to delete is archived, and nothing of that is forgotten when it has."""
+    stored = world.stored(world.pipelines[0])
+    problems = _quiet(world, "expiring") + _quiet(world, "expiring")
+    if in_archive(world) != world.source:
+        problems.append(f"about to expire, and the archive has {in_archive(world)}, not {world.source}")
+    world.clock = max(world.clock, NOW + RETENTION) + timedelta(days=1)
+    world.influx.drop_old_shards()
+    assert not in_bucket(world)
+    for verb in ("archive", "expiring", "compact", "archive"):
+        problems += [text for text in _quiet(world, verb) if "WindowFrozen" not in text]
+    if in_archive(world) != world.source:
+        problems.append(f"expired, and the archive has {in_archive(world)}, not {world.source}")
+    if stored != world.stored(world.pipelines[0]):
+        problems.append("what has expired is gone from the rows")
+    return problems + require_certificates(world)
 
 
 def _restored(world: World) -> list[str]:

@@ -11,7 +11,10 @@ from typing import Any
 
 from airflow_provider_influx_rollup.archive import erasure
 from airflow_provider_influx_rollup.lifecycle.archive.archive import archive
+from airflow_provider_influx_rollup.lifecycle.archive.expiring import archive_expiring
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
+from airflow_provider_influx_rollup.lifecycle.compact.compact import compact
+from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
 from airflow_provider_influx_rollup.lifecycle.erase.erase import EraseRun, erase
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.purge.purge import purge
@@ -19,10 +22,15 @@ from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec
 from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
 from airflow_provider_influx_rollup.lifecycle.restore.spec import RestoreSpec
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.simulation.world import ERASED, World
+from tests.simulation.world import ERASED, HOURS, SPAN, World
 
-ARCHIVE_VERBS = ("archive", "purge", "restore", "erase")
+ARCHIVE_VERBS = {
+    "archived": ("archive", "purge", "restore", "erase", "compact"),
+    "expiring": ("archive", "purge", "restore", "erase", "compact", "expiring", "expiring"),
+}
 ARCHIVE = ArchiveSpec(org="org", bucket="raw", measurement="m", shown_path="/archive", ledger_bucket="ledger")
 PURGE = PurgeSpec(archive=ARCHIVE, require_pipelines=("hourly",), min_age="1h", quiet_for="10s")
 RESTORE = RestoreSpec(
@@ -36,6 +44,17 @@ RESTORE = RestoreSpec(
     allow_missing=True,
 )
 ERASE = EraseSpec(archive=ARCHIVE, tags=dict(ERASED), require_archive=False)
+COMPACT = CompactSpec(
+    org="org",
+    bucket="raw",
+    measurement="m",
+    shown_path="/archive",
+    into=f"{HOURS}h",
+    min_age="1h",
+    remove_small=True,
+)
+SOON = Duration.of("3d")
+MOST_EXPIRING = 2
 Clock = Callable[[], datetime]
 # slow on purpose, and here always of the same tags
 vars(erasure)["hashlib"] = SimpleNamespace(scrypt=lru_cache(maxsize=8)(hashlib.scrypt))
@@ -46,8 +65,12 @@ def archive_run(
 ) -> Callable[[], Any]:
     """What makes the steps of a run.
 
-    :param windows: neighbours; an erasure is of all time
+    :param windows: neighbours; an erasure is of all time, and a compaction of all windows
     """
+    if verb == "compact":
+        return lambda: compact(COMPACT, SPAN, info, clock, {})
+    if verb == "expiring":
+        return lambda: archive_expiring(ARCHIVE, Grid.of("1h"), SOON, MOST_EXPIRING, info, clock, {})
     if verb == "archive":
         return lambda: archive(ARCHIVE, windows, info, clock, {})
     if verb == "purge":

@@ -10,10 +10,11 @@ from typing import Any
 from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.simulation.archive_rest import QUIET, archive_at_rest, purged_at_rest
+from tests.simulation.archive_rest import QUIET, archive_at_rest, expired_at_rest, purged_at_rest
 from tests.simulation.influx import nanoseconds
 from tests.simulation.plain_rows import Rows
 from tests.simulation.runs import Run
+from tests.simulation.validate_runs import validated_at_rest
 from tests.simulation.world import SPAN, Pipeline, World
 
 
@@ -93,7 +94,7 @@ def require_rest(world: World) -> list[str]:
     Where pipelines share points, the first one may find what a run that died put aside, and tear a window of another.
     """
     world.clock += QUIET
-    if world.variant == "archived" and (problems := archive_at_rest(world)):
+    if world.is_archived and (problems := archive_at_rest(world)):
         return problems
     is_clean = False
     for _ in range(2):
@@ -110,10 +111,18 @@ def require_rest(world: World) -> list[str]:
         problems = _reconciled_again(world)
     if not problems:
         problems = [p for one in world.pipelines for p in _wrong_receipts(world, one)]
-        # one in three, as it takes long
-        if world.variant == "archived" and len(world.history) % 3 == 0:
-            problems = problems or purged_at_rest(world)
+        problems = problems or _of_variant(world)
     return problems + world.problems
+
+
+def _of_variant(world: World) -> list[str]:
+    """What only some worlds have."""
+    # one in three, as it takes long
+    if world.is_archived and len(world.history) % 3 == 0:
+        return purged_at_rest(world)
+    if world.variant == "expiring":
+        return expired_at_rest(world)
+    return validated_at_rest(world) if world.variant == "validated" else []
 
 
 def _wrong_receipts(world: World, pipeline: Pipeline) -> list[str]:

@@ -17,8 +17,10 @@ from pathlib import Path
 from statistics import median
 from types import CodeType, ModuleType
 
+from tests.simulation.archive_mutants import ARCHIVE_MUTANTS
 from tests.simulation.mutants import MUTANTS, Mutant
 
+EVERY_MUTANT = (*MUTANTS, *ARCHIVE_MUTANTS)
 PACKAGE = "airflow_provider_influx_rollup"
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -63,10 +65,10 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.one is not None:
         sys.stdout.write(
-            json.dumps(_find(next(m for m in MUTANTS if m.name == arguments.one), arguments.seconds))
+            json.dumps(_find(next(m for m in EVERY_MUTANT if m.name == arguments.one), arguments.seconds))
         )
         return 0
-    chosen = [m for m in MUTANTS if all(word in m.name for word in arguments.words)]
+    chosen = [m for m in EVERY_MUTANT if all(word in m.name for word in arguments.words)]
     times = []
     for mutant in chosen:
         found = _in_a_process(mutant, arguments.seconds)

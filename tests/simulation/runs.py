@@ -143,6 +143,7 @@ class Run(SteppedRun):
         """What must be true when an erasure has ended."""
         super().answer(answer, error)
         if self.end == "ok" and self.verb == "erase":
+            self.world.erased_since = None if self.world.is_validated_now() else self.version
             require_erased(self.world, self.version)
 
     def _act_part(self, number: int, step: Any, fate: str) -> tuple[bool, Any, Exception | None]:

@@ -33,6 +33,7 @@ class Play:
         self.scenario, self.log = scenario, log
         self.world = beginning_of(scenario.variant, scenario.beginning).copy()
         self.runs = [make_run(self.world, actor, number) for number, actor in enumerate(scenario.actors)]
+        self.world.runs = self.runs
         self.tries = [1] * len(self.runs)
 
     def do(self, move: str) -> None:
@@ -126,7 +127,7 @@ def play_seed(seed: int) -> tuple[Scenario, list[str], list[str]]:
         moves.append(f"{number}{f'.{part}' if part else ''}{fate}")
         played.do(moves[-1])
         # a purge waits until an archive has been right for some time
-        if random.random() < (0.02 if scenario.variant == "archived" else chance / 4):
+        if random.random() < (0.02 if played.world.is_archived else chance / 4):
             moves.append(f"+{random.choice((1, 60, 60, HUNG_SECONDS))}")
             played.do(moves[-1])
     return scenario, moves, played.rest()

@@ -11,16 +11,18 @@ from tests.simulation.actors import Actor, Change, Scenario, rolled_up
 from tests.simulation.archive_runs import ARCHIVE_VERBS, archive_run
 from tests.simulation.influx import nanoseconds
 from tests.simulation.runs import Run
-from tests.simulation.world import HOUR_NS, SPAN, VARIANTS, WINDOWS, World
+from tests.simulation.world import ARCHIVED, HOUR_NS, SPAN, VARIANTS, WINDOWS, World
 
 BEGINNINGS = 12
 VERBS = ("roll up", "roll up", "reconcile", "heal")
+#: verbs that only some variants have, besides those that keep files
+OTHER_VERBS = {"validated": ("validate",) * 4, "archived": ("validate",), "expiring": ("validate",)}
 
 
 def scenario_of(random: Random) -> Scenario:
     variant = random.choice(list(VARIANTS))
     beginning = random.randrange(BEGINNINGS)
-    is_archived = variant == "archived"
+    is_archived = variant in ARCHIVED
     # who deletes points of a purged window by hand leaves it to the archive to bring them back
     only_adds = random.random() < 0.6 or is_archived
     actors = [_verb(random, variant, number) for number in range(random.choice((2, 2, 2, 3, 4)))]
@@ -41,7 +43,7 @@ def _verb(random: Random, variant: str, number: int) -> Actor:
     first = random.randrange(count)
     last = first if random.random() < 0.6 else random.randrange(first, count)
     return Actor(
-        verb=random.choice(VERBS + ARCHIVE_VERBS * 2 if variant == "archived" else VERBS),
+        verb=random.choice(VERBS + OTHER_VERBS.get(variant, ()) + ARCHIVE_VERBS.get(variant, ()) * 2),
         pipeline=pipeline.name,
         first=first,
         last=last,
@@ -86,7 +88,7 @@ def beginning_of(variant: str, number: int) -> World:
         )
         run.finish()
         assert run.end == "ok", run.end
-    if variant == "archived":
+    if world.is_archived:
         _archive_some(world, random)
     _change_some(world, random)
     assert not world.problems, world.problems
@@ -95,11 +97,10 @@ def beginning_of(variant: str, number: int) -> World:
 
 def _change_some(world: World, random: Random) -> None:
     """Some points come late, or go, as far as nothing is purged."""
-    is_archived = world.variant == "archived"
-    for _ in range(random.choice((0, 0, 1)) if is_archived else random.randint(0, 2)):
+    for _ in range(random.choice((0, 0, 1)) if world.is_archived else random.randint(0, 2)):
         hour, device = random.randrange(3), random.choice("abcd")
         start = nanoseconds(SPAN.start) + hour * HOUR_NS
-        if random.random() < 0.5 or is_archived:
+        if random.random() < 0.5 or world.is_archived:
             world.put(device, start + 77_000, 1.25)
         else:
             world.remove(device, start, start + HOUR_NS)
@@ -108,7 +109,7 @@ def _change_some(world: World, random: Random) -> None:
 def _archive_some(world: World, random: Random) -> None:
     """Some windows were archived, and some of these purged."""
     info = RunInfo(run_id="before")
-    for verb, chance in (("archive", 0.8), ("purge", 0.4)):
+    for verb, chance in (("archive", 0.8), ("purge", 0.4), ("compact", 0.2)):
         for window in WINDOWS:
             if random.random() < chance:
                 # refused where it was not archived, or not rolled up

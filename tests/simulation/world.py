@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,13 +25,14 @@ SPAN = Interval(WINDOWS[0].start, WINDOWS[-1].stop)
 #: tags by device; those of one are a part of those of another, which a delete by tags takes along
 TAGS: dict[str, Tags] = {
     "a": (("device", "a"), ("site", "x")),
-    "b": (("device", "b"), ("site", "x")),
+    "b": (("device", "bob"), ("site", "x")),
     "c": (("device", "c"), ("site", "y")),
     "d": (("device", "a"),),
 }
 BY_HAND = ("note", "by hand")
 #: what series have that are erased
-ERASED = (("device", "b"),)
+ERASED = (("device", "bob"),)
+ERASED_NAME = ERASED[0][1]
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,12 @@ VARIANTS: dict[str, tuple[Pipeline, ...]] = {
     "grouped": (Pipeline("hourly", ("sum", "last"), group_by=("site",)),),
     "respecified": (Pipeline("hourly", ("count", "max"), older=("count", "sum", "min")),),
     "archived": (Pipeline("hourly", ("count", "sum", "max")),),
+    "expiring": (Pipeline("hourly", ("count", "sum", "max")),),
+    "validated": (Pipeline("hourly", ("count", "max")),),
 }
+#: variants whose points are archived; in the second one retention deletes them some time
+ARCHIVED = ("archived", "expiring")
+RETENTION = timedelta(days=2)
 
 
 @dataclass
@@ -98,6 +104,8 @@ class World:
     :param store: the archive
     :param came: how long the history was when a value came, by tags and time
     :param erasure_began: how long the history was when an erasure began; None when none has
+    :param erased_since: the same of the last one that has ended well, while no validation was going on
+    :param runs: those of the schedule
     """
 
     variant: str
@@ -112,10 +120,14 @@ class World:
     store: SimulatedStore = field(default_factory=SimulatedStore)
     came: dict[tuple[Tags, int], int] = field(default_factory=dict)
     erasure_began: int | None = None
+    erased_since: int | None = None
+    runs: Sequence[Any] = ()
 
     def __post_init__(self) -> None:
         self.influx = SimulatedInflux(self.now)
-        for name in ("raw", "rolled", "daily", "ledger"):
+        retention = RETENTION if self.variant == "expiring" else timedelta(0)
+        self.influx.ensure("raw", int(retention.total_seconds()))
+        for name in ("rolled", "daily", "ledger"):
             self.influx.ensure(name)
 
     def copy(self) -> World:
@@ -125,8 +137,13 @@ class World:
         other.clock, other.has_values_by_hand = self.clock, self.has_values_by_hand
         other.source, other.history = dict(self.source), list(self.history)
         other.generations, other.claims = dict(self.generations), dict(self.claims)
-        other.store, other.came, other.erasure_began = self.store.copy(), dict(self.came), self.erasure_began
+        other.store, other.came = self.store.copy(), dict(self.came)
+        other.erasure_began, other.erased_since = self.erasure_began, self.erased_since
         return other
+
+    @property
+    def is_archived(self) -> bool:
+        return self.variant in ARCHIVED
 
     @property
     def pipelines(self) -> tuple[Pipeline, ...]:
@@ -181,6 +198,10 @@ class World:
     def erasure_begins(self) -> None:
         self.erasure_began = len(self.history) - 1
 
+    def is_validated_now(self) -> bool:
+        """Whether a validation is going on: it may have read points of a series before they were erased, and say so nowhere."""
+        return any(run.verb == "validate" and run.began_at is not None and not run.end for run in self.runs)
+
     def is_erased(self, tags: Tags) -> bool:
         """Whether an erasure of a series has begun."""
         return self.erasure_began is not None and set(ERASED) <= set(tags)
@@ -224,8 +245,10 @@ class World:
         wanted = tuple(names)
         for tags, time, values in self.influx.buckets["ledger"].pivoted("window_receipt"):
             chosen = {name: values[name] for name in wanted if name in values}
-            if chosen:
-                found.setdefault((dict(tags)["pipeline"], time), {}).update(chosen)
+            about = dict(tags)
+            # the generation of a restore is that of the archive that it has read
+            if chosen and about["stage"] != "restore":
+                found.setdefault((about["pipeline"], time), {}).update(chosen)
         return found
 
     def look_at_ledger(self, version: int) -> None:
