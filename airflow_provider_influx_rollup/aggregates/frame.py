@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -88,6 +89,15 @@ def concat_frames(frames: Sequence[Frame]) -> Frame:
         start_ns=np.concatenate(starts) if len(starts) == len(frames) else None,
         result=frames[0].result,
     )
+
+
+def frames_by_field(frames: Iterable[Frame]) -> dict[str, Frame]:
+    """The points of each field; they may come in several answers, and go together."""
+    found: dict[str, list[Frame]] = defaultdict(list)
+    for frame in frames:
+        for name in frame.fields:
+            found[name].append(frame.of_field(name))
+    return {name: concat_frames(some) for name, some in found.items()}
 
 
 def _renumber(lists: Sequence[list[Label]], codes: Sequence[Codes]) -> tuple[list[Label], Codes]:

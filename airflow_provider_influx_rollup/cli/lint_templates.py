@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_influx_rollup.cli.script_templates import rendered_script, values_of_call
+from airflow_provider_influx_rollup.cli.script_templates import GIVEN_BY, rendered_script, values_of_call
 from airflow_provider_influx_rollup.exceptions import TemplateInvalid
 from airflow_provider_influx_rollup.windows.duration import Duration
 
@@ -94,7 +94,7 @@ def _not_rendered(script: ScriptFile, error: TemplateInvalid) -> LintReport:
     file, line = error.place or (script.name, 1)
     is_own = file == script.name
     message = error.problem if is_own and error.problem else error.what
-    fix = f"{error.fix or 'correct the template'}; its values are those of --param, --params-file and --environments"
+    fix = f"{error.fix or 'correct the template'}; {GIVEN_BY}"
     finding = NOT_RENDERED.found_at(
         (line if is_own else 1, 1), f"the template cannot be rendered: {message}", fix
     )

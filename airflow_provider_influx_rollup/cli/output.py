@@ -29,6 +29,7 @@ OPTIONS = {
     "give environment=, or set [influx_rollup] environment, to one of": "give --environment, one of",
     "give a path below the DAG's folder or its template_searchpath": "give a path below the working directory or a folder "
     "above the script",
+    "pass the value in params_flux": "give the value with --param or --params-file",
     "put a valid API token into the connection": "give a valid API token in INFLUX_TOKEN, the file of --token-file, or "
     "the connection of --conn-id",
     "set the organisation's name in the connection": "give the organisation's name in --org, INFLUX_ORG, or the connection "

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_influx_rollup.cli.lint_files import ScriptFile
 
+#: what is said of a value that a template does not find
+GIVEN_BY = "its values are those of --param, --params-file and --environments"
+
 
 def values_of_call(params: Mapping[str, Any] | None, env: Mapping[str, Any] | None) -> dict[str, Any]:
     """The names that templates may read, without those of a run.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.cli.lint_values import add_values, environment_of, params_of
-from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError, TemplateInvalid
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.connection import Server
@@ -118,11 +118,16 @@ def _rendered(
 ) -> tuple[str, dict[str, Any]] | None:
     """The Flux of a file, and the values that it reads itself; None when it holds only what others import."""
     from airflow_provider_influx_rollup.cli.lint_files import ScriptFile, read_script
-    from airflow_provider_influx_rollup.cli.script_templates import rendered_script, values_of_call
+    from airflow_provider_influx_rollup.cli.script_templates import GIVEN_BY, rendered_script, values_of_call
 
     params = _Params(values or {})
     script = ScriptFile(Path(name).as_posix(), read_script(Path(name)))
-    flux = rendered_script(script, values_of_call(params, env), takes_words=args.bare_words)
+    try:
+        flux = rendered_script(script, values_of_call(params, env), takes_words=args.bare_words)
+    except TemplateInvalid as error:
+        if "undefined" in error.what:
+            error.fix = f"{error.fix}; {GIVEN_BY}"
+        raise
     if script.text.strip() and not flux.strip():
         return None
     only_template = {one for one in params.read if not _reads(flux, one)}

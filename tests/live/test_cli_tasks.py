@@ -281,7 +281,13 @@ def test_a_task_of_a_template_runs_and_computes(
     [
         ("{{ env.raw | flux }}", "{{ env.raw }}", 4, "would be pasted", "write {{ env.raw | flux }}"),
         ("{{ env.raw | flux }}", '"{{ env.raw | flux }}"', 4, "inside", ""),
-        ("{{ env.raw | flux }}", "{{ env.row | flux }}", 4, "env.row is undefined", ""),
+        (
+            "{{ env.raw | flux }}",
+            "{{ env.row | flux }}",
+            4,
+            "env.row is undefined",
+            "--params-file and --environments",
+        ),
         ("{{ env.raw | flux }}", "{{ var.value.raw | flux }}", 4, "'var' is undefined", ""),
         ("v.timeRangeStart", "{{ data_interval_start | flux }}", 5, "data_interval_start is undefined", ""),
         ("./conditions.flux", "./gone.flux", 1, "there is no template", "folder above the script"),

@@ -218,27 +218,89 @@ def test_a_window_is_computed_in_groups_of_series_when_one_query_has_no_memory_f
     with InfluxClient(settings_of(small)) as client:
         client.ensure_bucket(target)
         drive(roll_up(spec, DAY, RUN, now), client, lambda report: said.append(report.message))
-        rows = []
-        for site in range(8):
+        found = crowd_rows(client, target)
+    assert any("groups of series are asked for" in line for line in said)
+    expected = expected_of(crowd, "count", "sum", "max", more)
+    assert found.keys() == expected.keys()
+    assert all(found[key] == pytest.approx(right, rel=1e-12) for key, right in expected.items())
+
+
+def crowd_rows(client: InfluxClient, target: str) -> dict[tuple[str, str], float]:
+    """All values of a target, by column and device, in reads that are small enough; each is there once."""
+    found: dict[tuple[str, str], float] = {}
+    for digit in range(10):
+        for name in ("count", "sum", "max", "min", "stddev", "last", "mean", "p50"):
             flux = (
                 f'from(bucket: "{target}") |> range(start: 2025-12-31T00:00:00Z, stop: 2026-01-03T00:00:00Z)'
-                f' |> filter(fn: (r) => r._measurement == "m" and r.site == "s{site}")'
+                f' |> filter(fn: (r) => r._measurement == "m" and r._field == "v_{name}" and r.device =~ /{digit}$/)'
+                ' |> group() |> keep(columns: ["device", "_value"])'
             )
-            for name in ("v_count", "v_sum", "v_max", f"v_{more}"):
-                rows += client.query(f'{flux} |> filter(fn: (r) => r._field == "{name}") |> group()')
-    assert any("groups of series are asked for" in line for line in said)
+            for row in client.query(flux):
+                assert (name, row["device"]) not in found
+                found[name, row["device"]] = float(row["_value"])
+    return found
+
+
+def expected_of(crowd: pd.DataFrame, *names: str) -> dict[tuple[str, str], float]:
+    """What plain pandas makes of the crowd's points, by column and device."""
     grouped = crowd.sort_values("time").groupby("device")["value"]
-    expected = {
-        "v_count": grouped.count(),
-        "v_sum": grouped.sum(),
-        "v_max": grouped.max(),
-        f"v_{more}": {"min": grouped.min(), "stddev": grouped.std(), "last": grouped.last()}[more],
+    make = {"stddev": "std", "p50": "median"}
+    return {
+        (name, str(device)): float(value)
+        for name in names
+        for device, value in grouped.agg(make.get(name, name)).items()
     }
-    found = {(row["_field"], row["device"]): row["_value"] for row in rows}
-    assert len(rows) == len(found) == 4 * CROWD
-    for name, right in expected.items():
-        stored = [float(found[name, device]) for device in right.index]
-        assert np.allclose(stored, right.to_numpy(), rtol=1e-12)
+
+
+@pytest.mark.slow
+def test_rows_that_are_read_back_come_in_groups_of_series_when_one_query_has_no_memory_for_all(
+    small: InfluxServer, crowd: pd.DataFrame
+) -> None:
+    """The rows of ``group_by`` are always read back: others may write beside them, with other tags."""
+    spec = replace(
+        spec_of("crowd_merged", "1d", "count", "sum", "max", "last"),
+        source_bucket="crowd",
+        group_by=("device",),
+    )
+    said: list[str] = []
+    with InfluxClient(settings_of(small)) as client:
+        client.ensure_bucket(spec.target_bucket)
+        drive(roll_up(spec, DAY, RUN, now), client, lambda report: said.append(report.message))
+        found = crowd_rows(client, spec.target_bucket)
+    assert any(
+        line.startswith("crowd_merged/m: ") and "groups of series are asked for" in line for line in said
+    )
+    expected = expected_of(crowd, "count", "sum", "max", "last")
+    assert found.keys() == expected.keys()
+    assert all(found[key] == pytest.approx(right, rel=1e-12) for key, right in expected.items())
+
+
+@pytest.mark.slow
+def test_a_tier_of_a_tier_is_merged_in_groups_of_series_when_one_query_has_no_memory_for_all(
+    small: InfluxServer, crowd: pd.DataFrame
+) -> None:
+    hourly = replace(
+        spec_of("crowd_hourly", "1h", "count", "sum", "max"), source_bucket="crowd", pipeline="crowd hourly"
+    )
+    daily = replace(
+        spec_of("crowd_daily", "1d", "count", "sum", "max", "mean"),
+        source_bucket="crowd_hourly",
+        source_tier="crowd hourly",
+        ledger_bucket=hourly.ledger_bucket,
+    )
+    said: list[str] = []
+    with InfluxClient(settings_of(small)) as client:
+        for spec in (hourly, daily):
+            client.ensure_bucket(spec.target_bucket)
+            said.clear()
+            drive(roll_up(spec, DAY, RUN, now), client, lambda report: said.append(report.message))
+        found = crowd_rows(client, daily.target_bucket)
+    assert any(
+        line.startswith("crowd_hourly/m: ") and "groups of series are asked for" in line for line in said
+    )
+    expected = expected_of(crowd, "count", "sum", "max", "mean")
+    assert found.keys() == expected.keys()
+    assert all(found[key] == pytest.approx(right, rel=1e-12) for key, right in expected.items())
 
 
 def test_query_of_a_user_fails_after_few_tries_when_it_needs_more_memory(small: InfluxServer) -> None:

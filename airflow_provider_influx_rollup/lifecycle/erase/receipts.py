@@ -26,6 +26,7 @@ from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.rows import target_rows
+from airflow_provider_influx_rollup.lifecycle.target.values_read import read_values
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import FindBucket, Write
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -173,7 +174,7 @@ def _write(
     """Read the target back, and write what it holds."""
     windows = tuple(receipt.window for receipt in receipts)
     job = job_of(spec, windows, Selection((), ()), Ownership(Claim.of(spec)))
-    rows = target_rows(job, (yield from ask(own_values(job))))
+    rows = target_rows(job, (yield from read_values(own_values(job))))
     now = how.now()
     made = [
         replace(

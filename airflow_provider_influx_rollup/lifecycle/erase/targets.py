@@ -24,6 +24,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.rollup_script.reads import may_read, text_of
+from airflow_provider_influx_rollup.lifecycle.target.values_read import read_values
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import FindBucket
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -248,7 +249,7 @@ def find_rows(
     windows: dict[str, Counter[int]] = {one: Counter() for one in names}
     for span in found.spans:
         values = TargetValues(bucket=place[0], measurement=place[1], interval=span, tags=spec.filters)
-        for frame in (yield from ask(values)):
+        for frame in (yield from read_values(values)):
             for one in here:
                 windows[one.name].update(_points_by_window(one.rollup, frame))
     return Holding.of(name, found.points, **details), {one: dict(held) for one, held in windows.items()}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import ceil
-from typing import TypeVar
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from airflow_provider_influx_rollup.aggregates.doubled import Doubled, added_up,
 from airflow_provider_influx_rollup.aggregates.frame import (
     Frame,
     concat_frames,
+    frames_by_field,
 )
 from airflow_provider_influx_rollup.aggregates.selection import Column
 from airflow_provider_influx_rollup.aggregates.windowed import (
@@ -32,6 +32,7 @@ from airflow_provider_influx_rollup.flux.rollup import (
     extreme_chains,
 )
 from airflow_provider_influx_rollup.flux.source_read import RawPoints
+from airflow_provider_influx_rollup.lifecycle.rollup.block_groups import groups_of_block
 from airflow_provider_influx_rollup.lifecycle.rollup.chains import (
     COUNT,
     EXTREMES,
@@ -43,15 +44,12 @@ from airflow_provider_influx_rollup.lifecycle.rollup.computed import Computed
 from airflow_provider_influx_rollup.lifecycle.rollup.native import NativeWay, fields_in_parts
 from airflow_provider_influx_rollup.lifecycle.rollup.tier_compute import compute_tier
 from airflow_provider_influx_rollup.lifecycle.source.raw_read import read_raw_points
-from airflow_provider_influx_rollup.lifecycle.source.value_groups import in_groups
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock, tags_of_few
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.runs import stretches
-
-A = TypeVar("A")
 
 # of the worker's memory, while the quantiles of one window of 20 million points are computed
 BYTES_PER_POINT = 125
@@ -144,14 +142,7 @@ def computed_by(job: RollupBlock, script: RollupChains, way: NativeWay | None = 
         answer = yield from (ask if way is None else way.answer)(replace(script, source=source))
         return _computed_of(job, answer)
 
-    return Computed.of((yield from _in_groups(job, look)))
-
-
-def _in_groups(job: RollupBlock, look: Callable[[RollupSource], Steps[A]]) -> Steps[list[A]]:
-    if len(job.windows) > 1:
-        # fewer windows are tried before
-        return [(yield from look(job.source))]
-    return (yield from in_groups(job.source, job.read_interval, look))
+    return Computed.of((yield from groups_of_block(job, look)))
 
 
 def _computed_of(job: RollupBlock, answer: Iterable[tuple[Chain, Frame]]) -> Computed:
@@ -272,18 +263,9 @@ def _compute_from_raw(job: RollupBlock, fields: Sequence[str], totals: Mapping[s
         first_window = job.windows.index(windows[0])
         parts += [
             _computed_of_points(job, name, points, bounds).moved(first_window)
-            for name, points in _points_by_field(frames)
+            for name, points in frames_by_field(frames).items()
         ]
     return Computed.of(parts)
-
-
-def _points_by_field(frames: Sequence[Frame]) -> list[tuple[str, Frame]]:
-    """The points of each field; they may come in several answers, and go together."""
-    by_field: dict[str, list[Frame]] = defaultdict(list)
-    for frame in frames:
-        for name in frame.fields:
-            by_field[name].append(frame.of_field(name))
-    return [(name, concat_frames(parts)) for name, parts in by_field.items()]
 
 
 def _bounded_reads(job: RollupBlock, rows: int) -> list[tuple[Interval, ...]]:
@@ -342,7 +324,7 @@ def _read_parts(job: RollupBlock, name: str, names: Sequence[str]) -> Steps[dict
 
 def _parts_of(job: RollupBlock, query: PartialAggregates) -> Steps[dict[str, list[Frame]]]:
     found: dict[str, list[Frame]] = defaultdict(list)
-    for parts in (yield from _in_groups(job, lambda source: ask(replace(query, source=source)))):
+    for parts in (yield from groups_of_block(job, lambda source: ask(replace(query, source=source)))):
         for name, frames in parts.items():
             found[name] += frames
     return found

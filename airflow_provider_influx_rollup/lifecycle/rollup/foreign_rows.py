@@ -19,6 +19,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.chains import COUNT
 from airflow_provider_influx_rollup.lifecycle.rollup.verify import own_values
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.rows import Key, block_keys, target_rows
+from airflow_provider_influx_rollup.lifecycle.target.values_read import read_values
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
@@ -39,7 +40,7 @@ def require_no_foreign_rows(
         return
     unwritten = frozenset(unknown)
     found: ForeignValues = []
-    for name, keys in target_rows(job, (yield from ask(own_values(job)))).keys().items():
+    for name, keys in target_rows(job, (yield from read_values(own_values(job)))).keys().items():
         found += [
             (window, name, tags)
             for tags, window in keys

@@ -13,7 +13,7 @@ import numpy as np
 from airflow_provider_influx_rollup.aggregates.doubled import Doubled, repeated_times
 from airflow_provider_influx_rollup.aggregates.frame import (
     Frame,
-    concat_frames,
+    frames_by_field,
 )
 from airflow_provider_influx_rollup.aggregates.hierarchy import PART_FUNCTIONS, Way, find_merge, part_of
 from airflow_provider_influx_rollup.aggregates.selection import Column
@@ -30,6 +30,7 @@ from airflow_provider_influx_rollup.exceptions import ReceiptMissing
 from airflow_provider_influx_rollup.flux.chains import RollupChains
 from airflow_provider_influx_rollup.flux.rollup import Chain, extreme_chains
 from airflow_provider_influx_rollup.flux.source_read import RawPoints
+from airflow_provider_influx_rollup.lifecycle.rollup.block_groups import groups_of_block
 from airflow_provider_influx_rollup.lifecycle.rollup.chains import scripts_of
 from airflow_provider_influx_rollup.lifecycle.source.raw_read import read_raw_points
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock, weighed_points
@@ -149,7 +150,7 @@ def _merge_in_influx(job: RollupBlock, columns: Sequence[Column]) -> Steps[tuple
     starts = WindowBounds.of(job.windows).starts
     extremes: dict[str, list[Any]] = defaultdict(list)
     for script in _scripts(job, columns):
-        for chain, frame in (yield from ask(script)):
+        for chain, frame in (yield from _answers(job, script)):
             if chain.is_extreme:
                 extremes[chain.field] += frame.values.tolist()
                 continue
@@ -169,6 +170,12 @@ def _merge_in_influx(job: RollupBlock, columns: Sequence[Column]) -> Steps[tuple
         if isinstance(values[0], int)
         and may_overflow(min(values), max(values), max(int(b.values.max()) for b in merged.counts[source]))
     }
+
+
+def _answers(job: RollupBlock, script: RollupChains) -> Steps[list[tuple[Chain, Frame]]]:
+    """What a query finds; of a single window with too many series for one query in groups of series."""
+    parts = yield from groups_of_block(job, lambda source: ask(replace(script, source=source)))
+    return [found for part in parts for found in part]
 
 
 def _scripts(job: RollupBlock, columns: Sequence[Column]) -> list[RollupChains]:
@@ -200,11 +207,7 @@ def _merge_in_worker(job: RollupBlock, columns: Sequence[Column], totals: Mappin
     first_window = 0
     for windows in cut_blocks(job.windows, ceil(len(job.windows) / reads)):
         interval = Interval.spanning(windows)
-        found: dict[str, list[Frame]] = defaultdict(list)
-        for frame in (yield from read_raw_points(RawPoints(job.source, interval, sources))):
-            for name in frame.fields:
-                found[name].append(frame.of_field(name))
-        frames = {name: concat_frames(some) for name, some in found.items()}
+        frames = frames_by_field((yield from read_raw_points(RawPoints(job.source, interval, sources))))
         _require_one_row(job, frames)
         results.append(_merge_rows(columns, frames, WindowBounds.of(windows), first_window))
         first_window += len(windows)

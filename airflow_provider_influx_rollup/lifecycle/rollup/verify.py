@@ -8,7 +8,9 @@ from datetime import datetime
 
 import numpy as np
 
+from airflow_provider_influx_rollup.aggregates.frame import Frame
 from airflow_provider_influx_rollup.aggregates.windowed import Block
+from airflow_provider_influx_rollup.exceptions import QueryLimitReached
 from airflow_provider_influx_rollup.flux.ledger_read import ClaimedWindow
 from airflow_provider_influx_rollup.flux.source_read import FieldTotals
 from airflow_provider_influx_rollup.flux.target_read import TargetCounts, TargetTotals, TargetValues
@@ -20,8 +22,9 @@ from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.compare import Closeness, compare_rows
 from airflow_provider_influx_rollup.lifecycle.target.rows import TargetRows, target_rows
 from airflow_provider_influx_rollup.lifecycle.target.stale_rows import StaleRows
+from airflow_provider_influx_rollup.lifecycle.target.values_read import read_values
 from airflow_provider_influx_rollup.step import Answer, Step
-from airflow_provider_influx_rollup.steps.ask import gather
+from airflow_provider_influx_rollup.steps.ask import ask, gather
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -76,7 +79,7 @@ def verify_windows(
     if is_alone:
         stored_totals, claims, totals = yield from _look(job, book, _stored_totals(job, rows), totals)
     else:
-        frames, claims, totals = yield from _look(job, book, own_values(job), totals)
+        frames, claims, totals = yield from _look_at_values(job, book, totals)
     differences = _stale_points(job, computed, totals)
     rows_in = sum_by_window(job, (block for blocks in computed.counts.values() for block in blocks))
     if stored_totals is not None and _holds_exactly(job, rows, stored_totals):
@@ -90,7 +93,7 @@ def verify_windows(
             overtaken=overtaken(book, job.windows, claims),
         )
     if frames is None:
-        frames, claims = yield from gather(own_values(job), claims_of(book, job.windows))
+        frames, claims, _ = yield from _look_at_values(job, book, totals)
     stored = target_rows(job, frames)
     stale, wrong = _compare(job, rows, stored)
     return Verification(
@@ -113,6 +116,25 @@ def _look(
     if totals is None and job.fields:
         return (yield from gather(query, claims, source_totals(job)))
     return *(yield from gather(query, claims)), totals or {}
+
+
+def _look_at_values(
+    job: RollupBlock, book: ReceiptBook, totals: Mapping[str, int] | None
+) -> Steps[tuple[list[Frame], Mapping[datetime, ClaimedWindow], Mapping[str, int]]]:
+    """The same of all values that the pipeline may own; of a single window in parts, where they are too much for one query.
+
+    Who has the windows is asked after the last part then, as it must not be older than what was read.
+    """
+    try:
+        return (yield from _look(job, book, own_values(job), totals))
+    except QueryLimitReached:
+        if len(job.windows) > 1:
+            raise  # fewer windows are tried then
+    frames = yield from read_values(own_values(job))
+    claims = yield from ask(claims_of(book, job.windows))
+    if totals is None and job.fields:
+        totals = yield from ask(source_totals(job))
+    return frames, claims, totals or {}
 
 
 def source_totals(job: RollupBlock) -> FieldTotals:
