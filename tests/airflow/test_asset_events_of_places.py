@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_influx_rollup.airflow_compat import TaskDeferred, has_partitions
 from airflow_provider_influx_rollup.assets.events import windows_of_events
@@ -225,3 +226,29 @@ def test_partitions_are_windows_and_no_longer_stretches(place: Place) -> None:
 def test_validation_that_copies_nothing_has_no_asset(place: Place) -> None:
     with pytest.raises(ConfigurationError, match="this validation writes no points"):
         place.validate(clean_bucket=None, quarantine_bucket=None, on_failure="warn")
+
+
+def test_tasks_that_are_mapped_tell_as_others_do(place: Place) -> None:
+    whole = {**SPAN, **place.common}
+    paths = {**whole, **place.stored}
+    purge = {"every": "1h", "require_pipelines": [], "quiet_for": "0s", "min_age": "1d"}
+    checks = {
+        "bucket": place.names["raw"],
+        "clean_bucket": place.names["clean"],
+        "rules": [{"rule": "range", "field": "temp", "high": 50}],
+    }
+    stages: list[tuple[Any, dict[str, Any], str]] = [
+        (FluxValidateOperator, {**whole, **checks}, place.uri("clean")),
+        (ArchiveWindowOperator, {"every": "1h", **paths}, place.files),
+        (EraseSeriesOperator, {"tags": {"device": "b"}, "confirm": place.names["raw"], **paths}, place.files),
+        (CompactArchiveOperator, {"into": "3h", **paths}, place.files),
+        (PurgeWindowOperator, {**purge, **paths}, place.uri("raw")),
+    ]
+    place.client.write_lines(place.names["raw"], points(1.25, device="b"))
+    for number, (stage, given, uri) in enumerate(stages):
+        given.pop("measurement", None)
+        with DAG(f"mapped_{number}", schedule=None, start_date=START):
+            mapped = stage.partial(task_id="t", **given).expand(measurement=["m"])
+        emitted = run(mapped.unmap({"measurement": "m"}))
+        assert emitted[uri]["stage"] == stage.verb
+        assert run(mapped.unmap({"measurement": "m"})) == {}
