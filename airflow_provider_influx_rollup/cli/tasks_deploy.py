@@ -125,8 +125,7 @@ def _rendered(
     try:
         flux = rendered_script(script, values_of_call(params, env), takes_words=args.bare_words)
     except TemplateInvalid as error:
-        if "undefined" in error.what:
-            error.fix = f"{error.fix}; {GIVEN_BY}"
+        error.fix = f"{error.fix}; {GIVEN_BY}"
         raise
     if script.text.strip() and not flux.strip():
         return None
