@@ -117,7 +117,7 @@ def make_run(world: World, actor: Actor, number: int, try_number: int = 1) -> Ru
     info = RunInfo(dag_id="dag", task_id=actor.pipeline, run_id=actor.run_id, try_number=try_number)
     skew = timedelta(seconds=actor.skew_seconds)
     spec, clock = world.pipeline(actor.pipeline).spec(is_older=actor.is_older), world.clock_of(skew)
-    if actor.verb in ARCHIVE_VERBS["expiring"]:
+    if any(actor.verb in verbs for verbs in ARCHIVE_VERBS.values()):
         make = archive_run(
             world, actor.verb, windows[actor.first : actor.last + 1], info, world.clock_of(skew)
         )

@@ -29,7 +29,8 @@ from tests.simulation.world import ERASED, HOURS, SPAN, World
 
 ARCHIVE_VERBS = {
     "archived": ("archive", "purge", "restore", "erase", "compact"),
-    "expiring": ("archive", "purge", "restore", "erase", "compact", "expiring", "expiring"),
+    # none is erased: a window whose points are all gone, and whose run died, stays WRITING where retention may have taken them
+    "expiring": ("archive", "purge", "restore", "compact", "expiring", "expiring"),
 }
 ARCHIVE = ArchiveSpec(org="org", bucket="raw", measurement="m", shown_path="/archive", ledger_bucket="ledger")
 PURGE = PurgeSpec(archive=ARCHIVE, require_pipelines=("hourly",), min_age="1h", quiet_for="10s")
