@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.exceptions import SourceChanging
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError, SourceChanging
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.lifecycle.validate.validate import validate
 from airflow_provider_influx_rollup.steps.influx import Delete
@@ -19,6 +21,8 @@ from tests.scenes.erase_scene import CUSTOMER, EraseScene, Going, make_erase_sce
 from tests.scenes.purge_scene import ARCHIVED_AT
 
 pytestmark = pytest.mark.live
+
+MAX_CUTS = 60
 
 
 @pytest.fixture
@@ -32,19 +36,43 @@ def finish(going: Going) -> None:
         pass
 
 
-def test_no_certificate_when_a_validation_copies_the_points_for_the_first_time_meanwhile(
-    scene: EraseScene, client: InfluxClient
-) -> None:
+def error_of(going: Going) -> InfluxRollupError | None:
+    """Act out all that is left; how it ended."""
+    try:
+        finish(going)
+    except InfluxRollupError as error:
+        return error
+    return None
+
+
+def fill(scene: EraseScene) -> None:
+    """A wrong point of two customers, archived."""
     scene.add(point(1, CUSTOMER, "temp", 99.0), point(1, {"customer": "7"}, "temp", 98.0))
     scene.archive(WINDOW)
-    copies = f"{scene.bucket}_copies"
-    spec = ValidateSpec(
+
+
+def spec_of(scene: EraseScene, copies: str) -> ValidateSpec:
+    """A validation that copies wrong points."""
+    return ValidateSpec(
         bucket=scene.bucket,
         measurement="m",
         rules=rules_of([{"rule": "range", "field": "temp", "high": 50}]),
         quarantine_bucket=copies,
         ledger_bucket=scene.ledger,
     )
+
+
+def customers(scene: EraseScene, copies: str) -> set[str]:
+    """Whose points are in the quarantine."""
+    return {dict(row[1])["customer"] for row in scene.rows(copies)}
+
+
+def test_no_certificate_when_a_validation_copies_the_points_for_the_first_time_meanwhile(
+    scene: EraseScene, client: InfluxClient
+) -> None:
+    copies = f"{scene.bucket}_copies"
+    spec = spec_of(scene, copies)
+    fill(scene)
     going = Going(scene, scene.erase_steps())
     while not isinstance(going.pending, Delete):
         assert going.advance(), going.seen
@@ -54,4 +82,30 @@ def test_no_certificate_when_a_validation_copies_the_points_for_the_first_time_m
     assert scene.erase_certificates() == []
     scene.erase()
     assert len(scene.erase_certificates()) == 1
-    assert {dict(row[1])["customer"] for row in scene.rows(copies)} == {"7"}
+    assert customers(scene, copies) == {"7"}
+
+
+def test_validation_that_goes_on_after_an_erasure_fails_when_it_copied_what_was_erased(
+    influx: InfluxServer, client: InfluxClient, tmp_path: Path
+) -> None:
+    errors: dict[type[InfluxRollupError], list[int]] = defaultdict(list)
+    for cut in range(MAX_CUTS):
+        scene = make_erase_scene(influx, client, tmp_path / str(cut))
+        fill(scene)
+        copies = f"{scene.bucket}_copies"
+        steps = partial(validate, spec_of(scene, copies), WINDOW, RUN, lambda: ARCHIVED_AT)
+        hung = Going(scene, steps())
+        ended = not all(hung.advance() for _ in range(cut)) or hung.pending is None
+        scene.erase()
+        assert len(scene.erase_certificates()) == 1
+        error = error_of(hung)
+        if error is not None:
+            # a retry of the task
+            assert not error.permanent, error
+            drive(steps(), client, scene.tell)
+            errors[type(error)].append(cut)
+        assert customers(scene, copies) == {"7"}, cut
+        if ended:
+            break
+    assert ended, "there are more steps than cuts"
+    assert errors[SourceChanging], "no cut was between the read and the write"

@@ -99,6 +99,15 @@ def look_around(spec: ValidateSpec, scope: Scope, shard_group_seconds: int) -> S
     return Surroundings(Observations(scope, typed, answers), _stretches(kinds, typed), keys)
 
 
+def count_series(spec: ValidateSpec, scope: Scope, shard_group_seconds: int) -> Steps[list[Sighting]]:
+    """Count the points of the interval's series once more, without types.
+
+    :param shard_group_seconds: of the bucket
+    """
+    census = Look(what=COUNT, interval=scope.interval)
+    return (yield from _answer(spec, [census], shard_group_seconds))[census]
+
+
 def looks_of(spec: ValidateSpec, scope: Scope) -> list[Look]:
     """All that is to be counted: the series of the interval, their types, and what the rules ask for."""
     census, types = Look(what=COUNT, interval=scope.interval), Look(what=TYPES, interval=scope.interval)

@@ -31,6 +31,7 @@ from airflow_provider_influx_rollup.lifecycle.validate.quarantine import (
     require_free_tags,
 )
 from airflow_provider_influx_rollup.lifecycle.validate.read import bounded_parts, read_before, read_part
+from airflow_provider_influx_rollup.lifecycle.validate.removed import require_nothing_removed
 from airflow_provider_influx_rollup.lifecycle.validate.result import ValidationResult
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.steps.ask import ask
@@ -100,6 +101,7 @@ def validate(spec: ValidateSpec, interval: Interval, run: RunInfo, now: Clock) -
     :raises BucketNotFound: when the source is missing or may not be read
     :raises WindowFrozen: when points would be copied whose source lacks some, purged or gone by retention
     :raises ConfigurationError: when the points have a tag that the quarantine needs
+    :raises SourceChanging: when points were removed while they were copied, as by an erasure
     :raises InfluxError: when the server refuses or cannot be reached
     """
     yield from wait_until_due([interval], spec.lateness, now())
@@ -114,6 +116,8 @@ def validate(spec: ValidateSpec, interval: Interval, run: RunInfo, now: Clock) -
         judging = _validate_stretch(validation, stretch, sorted(wanted[stretch.interval]), so_far)
         points_read += yield from within(stretch.interval, judging)
     yield from _validate_ahead(validation)
+    if not spec.dry_run and spec.copied_to():
+        yield from require_nothing_removed(validation.spec, validation.source, validation.around, now())
     result = _result(validation, points_read, (now() - began).total_seconds())
     yield from ask(Report(result.table(), level="info" if result.state == "ok" else "warning"))
     for note in result.notes:
