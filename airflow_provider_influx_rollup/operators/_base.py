@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_influx_rollup.airflow_compat import (
     AirflowException,
     AirflowFailException,
+    AirflowNotFoundException,
     BaseOperator,
     Context,
 )
 from airflow_provider_influx_rollup.data_interval import code_of_run, run_info
-from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError
 from airflow_provider_influx_rollup.hooks.default_connection import DEFAULT_CONN_ID
 from airflow_provider_influx_rollup.hooks.influx import InfluxRollupHook
 from airflow_provider_influx_rollup.lineage.stage import LineageTask
@@ -177,8 +178,12 @@ class InfluxStageOperator(LineageTask, BaseOperator):
         :param result: of the verb
         """
         window = result.get("window")
-        if window and self.hook.dashboard is not None:
-            self._push_influx_links(context, Interval.from_json(window))
+        try:
+            if window and self.hook.dashboard is not None:
+                self._push_influx_links(context, Interval.from_json(window))
+        except (AirflowNotFoundException, InfluxRollupError) as error:
+            # the work is done, and after a deferral this is the first look at the connection
+            self.log.info("The link to InfluxDB keeps the time of the run: %s", error)
 
     def _push_links(self, context: Context) -> None:
         self._push_influx_links(context, self._interval_at_start(context))
