@@ -16,6 +16,7 @@ from _pytest.mark.expression import Expression
 from hypothesis import HealthCheck, settings
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.client.overload import breaker
 from airflow_provider_influx_rollup.client.settings import ClientSettings
 from dev.influx_http import InfluxAddress
 from tests.scenes import recorded_server
@@ -137,6 +138,12 @@ def client(influx: InfluxServer) -> Iterator[InfluxClient]:
     settings_ = ClientSettings(url=influx.url, org=influx.org, token=lambda _refresh: influx.token)
     with InfluxClient(settings_) as connected:
         yield connected
+
+
+@pytest.fixture(autouse=True)
+def _every_request_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests ask servers that are not there again and again; none waits because of what others have met."""
+    monkeypatch.setattr(breaker, "FAILURES", 1_000_000)
 
 
 @pytest.fixture(scope="module", autouse=True)

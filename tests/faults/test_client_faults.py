@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.client.overload import breaker
 from airflow_provider_influx_rollup.client.requests import query_request
 from airflow_provider_influx_rollup.client.settings import ClientSettings
 from airflow_provider_influx_rollup.exceptions import (
@@ -49,12 +48,6 @@ OVERLOADED = [
 def http(status: str, body: bytes, *headers: str) -> bytes:
     lines = [f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join([*lines, "", ""]).encode() + body
-
-
-@pytest.fixture(autouse=True)
-def _every_request_goes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Requests fail on purpose, one after the other; none waits for a server that seems to be down."""
-    monkeypatch.setattr(breaker, "FAILURES", 1_000_000)
 
 
 @pytest.fixture
