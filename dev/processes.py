@@ -134,8 +134,9 @@ class Processes:
         return code
 
     def running(self, name: str) -> bool:
-        """Whether a process has not ended yet."""
-        return self._running[name].poll() is None
+        """Whether a process was started and has not ended yet."""
+        process = self._running.get(name)
+        return process is not None and process.poll() is None
 
     @contextlib.contextmanager
     def suspended(self, at: Callable[[], bool]) -> Iterator[None]:
