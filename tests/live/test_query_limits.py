@@ -219,10 +219,8 @@ def test_a_window_is_computed_in_groups_of_series_when_one_query_has_no_memory_f
         client.ensure_bucket(target)
         drive(roll_up(spec, DAY, RUN, now), client, lambda report: said.append(report.message))
         found = crowd_rows(client, target)
-    assert any("groups of series are asked for" in line for line in said)
-    expected = expected_of(crowd, "count", "sum", "max", more)
-    assert found.keys() == expected.keys()
-    assert all(found[key] == pytest.approx(right, rel=1e-12) for key, right in expected.items())
+    require_groups(said, "crowd/m")
+    require_rows(found, expected_of(crowd, "count", "sum", "max", more))
 
 
 def crowd_rows(client: InfluxClient, target: str) -> dict[tuple[str, str], float]:
@@ -252,6 +250,17 @@ def expected_of(crowd: pd.DataFrame, *names: str) -> dict[tuple[str, str], float
     }
 
 
+def require_groups(said: list[str], place: str) -> None:
+    """The log says that the series of a measurement were asked for in groups."""
+    assert any(line.startswith(f"{place}: ") and "groups of series are asked for" in line for line in said)
+
+
+def require_rows(found: dict[tuple[str, str], float], expected: dict[tuple[str, str], float]) -> None:
+    """There are these rows and no others."""
+    assert found.keys() == expected.keys()
+    assert all(found[key] == pytest.approx(right, rel=1e-12) for key, right in expected.items())
+
+
 @pytest.mark.slow
 def test_rows_that_are_read_back_come_in_groups_of_series_when_one_query_has_no_memory_for_all(
     small: InfluxServer, crowd: pd.DataFrame
@@ -267,12 +276,8 @@ def test_rows_that_are_read_back_come_in_groups_of_series_when_one_query_has_no_
         client.ensure_bucket(spec.target_bucket)
         drive(roll_up(spec, DAY, RUN, now), client, lambda report: said.append(report.message))
         found = crowd_rows(client, spec.target_bucket)
-    assert any(
-        line.startswith("crowd_merged/m: ") and "groups of series are asked for" in line for line in said
-    )
-    expected = expected_of(crowd, "count", "sum", "max", "last")
-    assert found.keys() == expected.keys()
-    assert all(found[key] == pytest.approx(right, rel=1e-12) for key, right in expected.items())
+    require_groups(said, "crowd_merged/m")
+    require_rows(found, expected_of(crowd, "count", "sum", "max", "last"))
 
 
 @pytest.mark.slow
@@ -295,12 +300,8 @@ def test_a_tier_of_a_tier_is_merged_in_groups_of_series_when_one_query_has_no_me
             said.clear()
             drive(roll_up(spec, DAY, RUN, now), client, lambda report: said.append(report.message))
         found = crowd_rows(client, daily.target_bucket)
-    assert any(
-        line.startswith("crowd_hourly/m: ") and "groups of series are asked for" in line for line in said
-    )
-    expected = expected_of(crowd, "count", "sum", "max", "mean")
-    assert found.keys() == expected.keys()
-    assert all(found[key] == pytest.approx(right, rel=1e-12) for key, right in expected.items())
+    require_groups(said, "crowd_hourly/m")
+    require_rows(found, expected_of(crowd, "count", "sum", "max", "mean"))
 
 
 def test_query_of_a_user_fails_after_few_tries_when_it_needs_more_memory(small: InfluxServer) -> None:

@@ -35,14 +35,14 @@ class Breaker:
             return 0.0
         with self._record.changing() as numbers:
             now = time.monotonic()
-            if numbers.closed_until > now + MAX_SECONDS:
+            if numbers.open_until > now + MAX_SECONDS:
                 # it was written before the machine was started again
                 _close(numbers)
             if numbers.failures < FAILURES:
                 return 0.0
-            if numbers.closed_until > now:
-                return numbers.closed_until - now
-            numbers.closed_until = now + PROBE_SECONDS
+            if numbers.open_until > now:
+                return numbers.open_until - now
+            numbers.open_until = now + PROBE_SECONDS
             return 0.0
 
     def answered(self, sent_at: float) -> None:
@@ -76,7 +76,7 @@ class Breaker:
             seconds = min(MAX_SECONDS, FIRST_SECONDS * 2.0 ** min(numbers.trips, 16))
             if is_first:
                 numbers.opened_at = now
-            numbers.closed_until = now + seconds
+            numbers.open_until = now + seconds
             numbers.trips += 1
         if is_first:
             logger.warning(
@@ -87,4 +87,4 @@ class Breaker:
 
 
 def _close(numbers: Numbers) -> None:
-    numbers.failures, numbers.trips, numbers.closed_until = 0, 0, 0.0
+    numbers.failures, numbers.trips, numbers.open_until = 0, 0, 0.0

@@ -27,7 +27,8 @@ class Numbers(ctypes.Structure):
     """What is known of a server; all zero at the beginning. Times are of the monotonic clock, in seconds.
 
     ``failures``: requests in a row that the server did not answer. ``trips``: how often in a row it was then left alone.
-    ``opened_at``: when the first of these began. ``closed_until``: no request before. ``queries_from``, ``writes_from``: when the server asked to be asked again.
+    ``opened_at``: when that began. ``open_until``: no request goes before. ``queries_from``, ``writes_from``: the server has
+    asked for no queries and writes before.
     ``most_queries``: at one time; 0: any number. ``refused_at``: when a full queue refused the last one.
     ``finished``: queries since ``most_queries`` was changed.
     """
@@ -35,7 +36,7 @@ class Numbers(ctypes.Structure):
     failures: int
     trips: int
     opened_at: float
-    closed_until: float
+    open_until: float
     queries_from: float
     writes_from: float
     most_queries: float
@@ -45,7 +46,7 @@ class Numbers(ctypes.Structure):
         ("failures", ctypes.c_int64),
         ("trips", ctypes.c_int64),
         ("opened_at", ctypes.c_double),
-        ("closed_until", ctypes.c_double),
+        ("open_until", ctypes.c_double),
         ("queries_from", ctypes.c_double),
         ("writes_from", ctypes.c_double),
         ("most_queries", ctypes.c_double),

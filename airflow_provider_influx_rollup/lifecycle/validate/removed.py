@@ -1,4 +1,4 @@
-"""Points that went while they were copied: who removed them has looked for copies before these were written."""
+"""Points that are removed while a validation copies them: an erasure may have looked for copies before they were written."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from airflow_provider_influx_rollup.validation.sightings import Sighting
 def require_nothing_removed(
     spec: ValidateSpec, source: Bucket, around: Surroundings, now: datetime
 ) -> Steps[None]:
-    """Refuse to end when series have fewer points than before they were copied, as after an erasure.
+    """Fail a validation when a series has fewer points than before it was copied, as after an erasure.
 
-    What a purge or retention has taken stays in the copies.
+    The copies of points that a purge or retention has taken stay.
 
     :param around: what was counted before the points were read
     :param now: aware time, after the last copy
-    :raises SourceChanging: how many points are gone
+    :raises SourceChanging: with the number of points that are gone
     """
     scope = around.seen.scope
     there = _points((yield from count_series(spec, scope, source.shard_group_seconds)))

@@ -22,11 +22,6 @@ URL = "http://influx:8086"
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> SharedRecord:
-    return SharedRecord(URL, tmp_path / "a.server")
-
-
-@pytest.fixture
 def breaker(record: SharedRecord) -> Breaker:
     return Breaker(record)
 
@@ -58,7 +53,7 @@ def test_server_is_left_alone_twice_as_long_each_time(record: SharedRecord, brea
     waits = []
     for _ in range(6):
         waits.append(breaker.seconds_to_wait())
-        record.numbers.closed_until = 0.0
+        record.numbers.open_until = 0.0
         assert breaker.seconds_to_wait() == 0, "one asks"
         fail(breaker, 1)
     assert waits == pytest.approx([0.5, 1, 2, 4, 8, MAX_SECONDS], abs=0.1)
@@ -93,10 +88,10 @@ def test_another_one_asks_when_the_one_that_asks_does_not_come_back(
     record: SharedRecord, breaker: Breaker
 ) -> None:
     fail(breaker)
-    record.numbers.closed_until = time.monotonic() - 0.1
+    record.numbers.open_until = time.monotonic() - 0.1
     assert breaker.seconds_to_wait() == 0
     assert PROBE_SECONDS - 1 < breaker.seconds_to_wait() <= PROBE_SECONDS
-    record.numbers.closed_until -= PROBE_SECONDS
+    record.numbers.open_until -= PROBE_SECONDS
     assert breaker.seconds_to_wait() == 0
 
 
@@ -104,7 +99,7 @@ def test_time_of_before_a_restart_of_the_machine_holds_nobody_back(
     record: SharedRecord, breaker: Breaker
 ) -> None:
     fail(breaker)
-    record.numbers.closed_until = time.monotonic() + 86_400
+    record.numbers.open_until = time.monotonic() + 86_400
     assert breaker.seconds_to_wait() == 0
     assert record.numbers.failures == 0
 
@@ -116,7 +111,7 @@ def _ask(path: Path, times: int) -> int:
 
 def test_one_of_all_processes_asks(record: SharedRecord, breaker: Breaker) -> None:
     fail(breaker)
-    record.numbers.closed_until = time.monotonic() - 0.1
+    record.numbers.open_until = time.monotonic() - 0.1
     assert record.path is not None
     with get_context("spawn").Pool(4) as pool:
         begin = time.monotonic()

@@ -78,7 +78,7 @@ def passes(gate: Gate, request: Request = QUERY) -> bool:
 )
 def test_server_is_down_when_nothing_answers(gate: Gate, error: InfluxError, is_down: bool) -> None:
     end_with(gate, error, times=FAILURES)
-    gate._record.numbers.closed_until += 1 if is_down else 0
+    gate._record.numbers.open_until += 1 if is_down else 0
     assert passes(gate) != is_down
 
 
@@ -91,7 +91,7 @@ def test_server_that_is_only_slow_is_not_down(gate: Gate) -> None:
 
 def test_error_tells_that_the_server_was_not_asked(gate: Gate) -> None:
     end_with(gate, refused(), times=FAILURES)
-    gate._record.numbers.closed_until += 1
+    gate._record.numbers.open_until += 1
     with pytest.raises(InfluxUnavailable) as caught, gate.passing(WRITE, has_place=False):
         pytest.fail("it went")
     assert "it was not sent, as the server has not answered the last 5 requests" in str(caught.value)
@@ -101,14 +101,14 @@ def test_error_tells_that_the_server_was_not_asked(gate: Gate) -> None:
 
 def test_health_is_asked_whatever_is_known(gate: Gate) -> None:
     end_with(gate, refused(), times=FAILURES)
-    gate._record.numbers.closed_until += 1
+    gate._record.numbers.open_until += 1
     assert passes(gate, health_request())
 
 
 def test_wait_ends_with_the_deadline_of_the_tries(tmp_path: Path) -> None:
     gate = make_gate(tmp_path, deadline_seconds=600)
     end_with(gate, refused(), times=FAILURES)
-    gate._record.numbers.closed_until += 5
+    gate._record.numbers.open_until += 5
 
     def attempt() -> None:
         with gate.passing(QUERY, has_place=True):
@@ -125,7 +125,7 @@ def test_wait_ends_when_the_answer_is_no_longer_awaited(tmp_path: Path, kind: st
     closed, abandoned = threading.Event(), threading.Event()
     gate = make_gate(tmp_path, deadline_seconds=600, closed=closed)
     end_with(gate, refused(), times=FAILURES)
-    gate._record.numbers.closed_until += 5
+    gate._record.numbers.open_until += 5
     threading.Timer(0.1, (closed if kind == "closed" else abandoned).set).start()
     begin = time.monotonic()
     with giving_up_after(abandoned):

@@ -19,11 +19,6 @@ URL = "http://influx:8086"
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> SharedRecord:
-    return SharedRecord(URL, tmp_path / "a.server")
-
-
-@pytest.fixture
 def places(record: SharedRecord) -> Places:
     return Places(record)
 
