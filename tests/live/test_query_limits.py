@@ -166,11 +166,11 @@ def test_series_are_judged_in_groups_when_one_time_has_too_many_of_them(small: I
     count = 6_000
     at = DAY.start_ns + 10**9
     with InfluxClient(settings_of(small)) as client:
-        client.ensure_bucket("crowd")
+        client.ensure_bucket("judged")
         client.write_lines(
-            "crowd", [f"m,device=d{k},site=s{k % 7} v={k}.5,w={k}i {at}" for k in range(count)]
+            "judged", [f"m,device=d{k},site=s{k % 7} v={k}.5,w={k}i {at}" for k in range(count)]
         )
-        result, said = validated(client, "crowd", [{"rule": "range", "field": "v", "low": 10, "high": 30}])
+        result, said = validated(client, "judged", [{"rule": "range", "field": "v", "low": 10, "high": 30}])
     assert any("series are counted in groups" in line for line in said)
     assert any("groups of series" in line for line in said)
     assert (result["points"], [one["violations"] for one in result["rules"]]) == (2 * count, [count - 20])
