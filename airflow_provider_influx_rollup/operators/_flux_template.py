@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_influx_rollup.airflow_compat import Context
     from airflow_provider_influx_rollup.templates.environments import Environments
+    from airflow_provider_influx_rollup.templates.render import FluxSource
 
 FLUX_FILES = (".flux",)
 TEMPLATE_FIELDS = ("environment",)
@@ -49,15 +50,15 @@ class FluxTemplateOperator(InfluxStageOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.flux = flux
+        # Airflow reads the files of lists only, into the list itself
+        self.flux = list(flux) if isinstance(flux, list | tuple) else flux
         self.params_flux = params_flux
         self.environments = environments
         self.environment = environment
         self.template_hash: str | None = None
-        is_file = isinstance(flux, str) and flux.endswith(FLUX_FILES)
-        # the path is replaced by the file's text before the task runs
-        self.script_name = PurePath(str(flux)).stem if is_file else None
-        self._flux_name = str(flux) if is_file else f"flux of the task {self.task_id!r}"
+        # paths are replaced by the files' texts before the task runs
+        self.script_name = PurePath(str(flux)).stem if _is_file(flux) else None
+        self._paths = [str(one) if _is_file(one) else None for one in _listed(flux)]
         if isinstance(environments, Mapping):
             from airflow_provider_influx_rollup.templates.environments import checked_environments
 
@@ -69,8 +70,10 @@ class FluxTemplateOperator(InfluxStageOperator):
         :raises TemplateInvalid: with file and line
         :raises ConfigurationError: when the file cannot be read, or the environments are wrong
         """
+        from airflow_provider_influx_rollup.templates.render import FluxSource
+
         super().resolve_template_files()
-        scripts = [one for one in _listed(self.flux) if isinstance(one, str)]
+        scripts = [one for one in self._sources() if isinstance(one, FluxSource)]
         if not scripts and not isinstance(self.environments, str):
             return
         base = self.get_template_env()
@@ -78,14 +81,25 @@ class FluxTemplateOperator(InfluxStageOperator):
         for flux in scripts:
             self._check_template(flux, base)
 
-    def _check_template(self, flux: str, base: Environment) -> None:
-        from airflow_provider_influx_rollup.templates.render import FluxSource, check, template_hash
+    def _sources(self) -> list[Any]:
+        """The scripts, each with the path of its file, by which the templates next to it are found."""
+        from airflow_provider_influx_rollup.templates.render import FluxSource
+
+        scripts = _listed(self.flux)
+        paths = self._paths if len(self._paths) == len(scripts) else [None] * len(scripts)
+        return [
+            FluxSource(one, path or f"flux of the task {self.task_id!r}") if isinstance(one, str) else one
+            for one, path in zip(scripts, paths, strict=True)
+        ]
+
+    def _check_template(self, flux: FluxSource, base: Environment) -> None:
+        from airflow_provider_influx_rollup.templates.render import check, template_hash
 
         if flux.endswith(FLUX_FILES):
             what = f"the file {flux!r} cannot be read"
             fix = "give a path below the DAG's folder or its template_searchpath"
             raise ConfigurationError(what, written="nothing", fix=fix)
-        sources = check(FluxSource(flux, self._flux_name), base, takes_words=takes_bare_words())
+        sources = check(flux, base, takes_words=takes_bare_words())
         self.template_hash = template_hash(sources) if _has_template(flux, base) else None
 
     def _read_environments(self, base: Environment) -> Environments | None:
@@ -149,22 +163,20 @@ class FluxTemplateOperator(InfluxStageOperator):
         return rendered
 
     def _rendered_flux(self, context: Context, base: Environment, seen_oids: set[int]) -> Any:
-        if isinstance(self.flux, list | tuple):
-            return [self._rendered_script(one, context, base, seen_oids) for one in self.flux]
-        return self._rendered_script(self.flux, context, base, seen_oids)
+        rendered = [self._rendered_script(one, context, base, seen_oids) for one in self._sources()]
+        return rendered if isinstance(self.flux, list | tuple) else rendered[0]
 
     def _rendered_script(self, flux: Any, context: Context, base: Environment, seen_oids: set[int]) -> Any:
         from airflow_provider_influx_rollup.airflow_compat import render_template_to_string
         from airflow_provider_influx_rollup.templates.render import FluxSource, render
 
-        if not isinstance(flux, str):
+        if not isinstance(flux, FluxSource):
             return self.render_template(flux, context, base, seen_oids)
         if flux.endswith(FLUX_FILES):
-            flux = loader_of(base).get_source(base, flux)[0]
+            flux = FluxSource(loader_of(base).get_source(base, flux)[0], flux.name)
         self._check_template(flux, base)
-        source = FluxSource(flux, self._flux_name)
         return render(
-            source,
+            flux,
             base,
             lambda template: render_template_to_string(template, context),
             takes_words=takes_bare_words(),
@@ -212,6 +224,11 @@ def loader_of(base: Environment) -> BaseLoader:
 def _listed(flux: object) -> list[Any]:
     """The scripts of a parameter that may be one."""
     return list(flux) if isinstance(flux, list | tuple) else [flux]
+
+
+def _is_file(flux: object) -> bool:
+    """Whether a script is the path of a file."""
+    return isinstance(flux, str) and flux.endswith(FLUX_FILES)
 
 
 def _has_template(flux: str, base: Environment) -> bool:

@@ -18,7 +18,8 @@ MICROSECOND = timedelta(microseconds=1)
 
 def to_ns(instant: datetime) -> int:
     """Nanoseconds since the epoch, exactly (``datetime.timestamp()`` is a float)."""
-    return (instant - EPOCH) // MICROSECOND * 1000
+    # datetimes of pendulum, which Airflow gives to templates, have a minus of their own whose result cannot be divided
+    return datetime.__sub__(instant, EPOCH) // MICROSECOND * 1000
 
 
 def from_ns(nanoseconds: int) -> datetime:

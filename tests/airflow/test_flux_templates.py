@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, load_dags
+from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, load_dags, timezone
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, TemplateInvalid
 from airflow_provider_influx_rollup.operators.query import FluxQueryOperator
 from airflow_provider_influx_rollup.templates.param import FluxParam
@@ -93,6 +94,28 @@ def test_script_is_rendered_with_the_values_of_the_run_and_of_its_environment(
     assert task.script_name == "main"
     assert len(task.template_hash) == 16
     assert task.script_spec().template_hash == task.template_hash
+
+
+TIMES = """first = {{ data_interval_start | flux }}
+last = {{ data_interval_end | flux_time }}
+all = {{ [data_interval_start] | flux }}
+long = {{ (data_interval_end - data_interval_start) | flux }}"""
+
+
+def test_times_of_airflow_become_literals() -> None:
+    """Airflow gives datetimes of a class of its own."""
+    start, stop = (timezone.parse(f"2025-01-01T0{hour}:30:00+00:00") for hour in (4, 6))
+    task = FluxQueryOperator(
+        task_id="t", flux=TIMES, params_flux={"from": FluxParam("time", "{{ data_interval_start }}")}
+    )
+    task.render_template_fields(make_context(data_interval_start=start, data_interval_end=stop, task=task))
+    assert task.flux.splitlines() == [
+        "first = 2025-01-01T04:30:00Z",
+        "last = 2025-01-01T06:30:00Z",
+        "all = [2025-01-01T04:30:00Z]",
+        "long = 2h",
+    ]
+    assert task.params_flux == {"from": datetime(2025, 1, 1, 4, 30, tzinfo=UTC)}
 
 
 def test_mapped_task_is_rendered_by_the_same_rules(folder: Path) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import DAG
 
-from airflow_provider_influx_rollup.airflow_compat import AirflowFailException
+from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, timezone
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, TemplateInvalid
 from airflow_provider_influx_rollup.operators.lint import FluxLintOperator
 from tests.scenes.task_scene import make_context
 
@@ -57,7 +57,9 @@ def run(folder: Path, bucket: str, *, told: list[str] | None = None, **options: 
         )
     if told is not None:
         task._report = lambda report: told.append(report.message)  # type: ignore[method-assign]
-    context = make_context(data_interval_start=HOUR["start"], data_interval_end=HOUR["stop"])
+    # Airflow's times are of a class of its own
+    start, stop = (timezone.parse(HOUR[name].isoformat()) for name in ("start", "stop"))
+    context = make_context(data_interval_start=start, data_interval_end=stop)
     context["params"] = {"bucket": bucket}
     task.resolve_template_files()
     task.render_template_fields(context, dag.get_template_env())
@@ -95,6 +97,25 @@ def test_the_times_of_the_run_in_a_template_are_its_window(folder: Path, bucket:
     found = [(one["script"], one["name"], one["line"]) for one in result["findings"]]
     assert found == [("templated.flux", "raw-read", 5), ("fixed.flux", "fixed-range", 3)]
     assert list(result["unchecked"]) == ["fixed.flux"]
+
+
+@pytest.mark.parametrize("listed", [list, tuple])
+def test_files_of_a_list_include_those_next_to_them_and_are_named(
+    folder: Path, bucket: str, listed: type[list[str] | tuple[str, ...]]
+) -> None:
+    (folder / "flux").mkdir()
+    (folder / "flux/site.flux").write_text("r.site == params.site")
+    included = SLOW.replace("r.site == params.site", '{% include "./site.flux" %}')
+    (folder / "flux/slow.flux").write_text(included)
+    result = run(folder, bucket, flux=listed(("flux/slow.flux", "slow.flux")))
+    assert [one["script"] for one in result["findings"]] == ["flux/slow.flux", "slow.flux"]
+    (folder / "flux/slow.flux").write_text(included.replace("./site", "./gone"))
+    gone = r"flux/slow\.flux, line 3: there is no template 'flux/gone\.flux'"
+    with pytest.raises(TemplateInvalid, match=gone):
+        run(folder, bucket, flux=listed(("slow.flux", "flux/slow.flux")))
+    (folder / "flux/slow.flux").write_text(SLOW.replace("params.bucket", "params.gone"))
+    with pytest.raises(AirflowFailException, match=r"flux/slow\.flux, line 1: params\.gone is undefined"):
+        run(folder, bucket, flux=listed(("slow.flux", "flux/slow.flux")))
 
 
 @pytest.mark.parametrize(("fail_on", "fails"), [("warning", True), ("note", True), ("never", False)])

@@ -32,6 +32,14 @@ def test_times_become_plain_datetimes_when_given_as_pendulum() -> None:
     assert interval == Interval(T0, T0 + HOUR)
 
 
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
+def test_times_of_pendulum_are_counted_and_written_as_plain_ones(zone: str) -> None:
+    pendulum = pytest.importorskip("pendulum")
+    theirs = pendulum.instance(T0 + timedelta(microseconds=7)).in_timezone(zone)
+    assert to_ns(theirs) == to_ns(T0) + 7_000
+    assert format_instant(theirs) == "2026-01-01T00:00:00.000007Z"
+
+
 def test_zero_length_is_refused() -> None:
     with pytest.raises(WindowZeroLength, match="2026-01-01T00:00:00Z has zero length"):
         Interval(T0, T0)
