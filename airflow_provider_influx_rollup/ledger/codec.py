@@ -10,7 +10,12 @@ from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.ledger.bucket_names import BucketNames
-from airflow_provider_influx_rollup.ledger.line_protocol import encode_line
+from airflow_provider_influx_rollup.ledger.line_protocol import (
+    FieldValue,
+    encode_fields,
+    encode_line,
+    line_of,
+)
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.windows.interval import Interval, from_ns, to_ns
@@ -31,8 +36,10 @@ def encode_receipts(receipts: Iterable[Receipt]) -> list[str]:
     """Two lines for each receipt: the window's present state, and an event of its history."""
     lines: list[str] = []
     for number, receipt in enumerate(receipts):
-        lines.append(_receipt_line(receipt))
-        lines.append(_event_line(receipt, number))
+        # each field is encoded once
+        shared = encode_fields(_fields(receipt))
+        lines.append(_receipt_line(receipt, shared))
+        lines.append(_event_line(receipt, shared, number))
     return lines
 
 
@@ -49,22 +56,25 @@ def encode_claims(receipts: Iterable[Receipt], claim_id: str) -> list[str]:
 
 
 def _claims_line(receipt: Receipt, fields: Mapping[str, str]) -> str:
-    tags = {"pipeline": receipt.pipeline, "stage": receipt.stage}
-    return encode_line(RECEIPT_MEASUREMENT, tags, fields, receipt.window.start_ns)
+    return encode_line(RECEIPT_MEASUREMENT, _tags(receipt), fields, receipt.window.start_ns)
 
 
-def _receipt_line(receipt: Receipt) -> str:
-    tags = {"pipeline": receipt.pipeline, "stage": receipt.stage}
-    fields = _fields(receipt) | {
+def _receipt_line(receipt: Receipt, shared: Mapping[str, str]) -> str:
+    fields: dict[str, FieldValue] = {
         "complete_when": receipt.complete_when,
         "written_at_ns": to_ns(receipt.written_at),
     }
-    if receipt.state in (State.PLANNED, State.WRITING):
-        # another run may have committed since the receipts were read: the numbers in the ledger are its
-        fields = {name: value for name, value in fields.items() if name not in OF_COMMITS}
     if receipt.claim_id and receipt.state in (State.WRITING, State.COMMITTED):
         fields[COMMITTED_BY if receipt.is_committed else CLAIMED_BY] = receipt.claim_id
-    return encode_line(RECEIPT_MEASUREMENT, tags, fields, receipt.window.start_ns)
+    if receipt.state in (State.PLANNED, State.WRITING):
+        # another run may have committed since the receipts were read: the numbers in the ledger are its
+        shared = {name: value for name, value in shared.items() if name not in OF_COMMITS}
+    encoded = {**shared, **encode_fields(fields)}
+    return line_of(RECEIPT_MEASUREMENT, _tags(receipt), encoded, receipt.window.start_ns)
+
+
+def _tags(receipt: Receipt) -> dict[str, str]:
+    return {"pipeline": receipt.pipeline, "stage": receipt.stage}
 
 
 def encode_incomplete(receipts: Iterable[Receipt]) -> list[str]:
@@ -72,7 +82,7 @@ def encode_incomplete(receipts: Iterable[Receipt]) -> list[str]:
     return [
         encode_line(
             RECEIPT_MEASUREMENT,
-            {"pipeline": receipt.pipeline, "stage": receipt.stage},
+            _tags(receipt),
             {"incomplete": receipt.incomplete, "complete_when": receipt.complete_when},
             receipt.window.start_ns,
         )
@@ -80,17 +90,16 @@ def encode_incomplete(receipts: Iterable[Receipt]) -> list[str]:
     ]
 
 
-def _event_line(receipt: Receipt, number: int) -> str:
+def _event_line(receipt: Receipt, shared: Mapping[str, str], number: int) -> str:
     """An event's time is the wall clock; windows that were written at once are a nanosecond apart.
 
     The window is a field: as a tag it would give the ledger new series for every window, forever.
     """
-    tags = {"pipeline": receipt.pipeline, "stage": receipt.stage}
-    fields = _fields(receipt) | {"window_start_ns": receipt.window.start_ns}
-    return encode_line(EVENT_MEASUREMENT, tags, fields, to_ns(receipt.written_at) + number)
+    encoded = {**shared, **encode_fields({"window_start_ns": receipt.window.start_ns})}
+    return line_of(EVENT_MEASUREMENT, _tags(receipt), encoded, to_ns(receipt.written_at) + number)
 
 
-def _fields(receipt: Receipt) -> dict[str, int | float | str | bool]:
+def _fields(receipt: Receipt) -> dict[str, FieldValue]:
     template = {} if receipt.template_hash is None else {"template_hash": receipt.template_hash}
     return {
         "state": receipt.state.value,

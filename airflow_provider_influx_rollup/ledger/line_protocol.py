@@ -54,24 +54,44 @@ def encode_line(
     :raises InvalidName: when the server would refuse a name or read it back as another one
     :raises ConfigurationError: when a value or the time does not fit its type
     """
+    return line_of(measurement, tags, encode_fields(fields), time_ns)
+
+
+def encode_fields(fields: Mapping[str, FieldValue]) -> dict[str, str]:
+    """Each field as a line has it, ``name=value``, by name, for lines that share fields.
+
+    :raises InvalidName: when the server would refuse a name or read it back as another one
+    :raises ConfigurationError: when a value does not fit its type
+    """
+    return {name: _begin_of_field(name) + encode_value(name, value) for name, value in fields.items()}
+
+
+def line_of(measurement: str, tags: Mapping[str, str], fields: Mapping[str, str], time_ns: int) -> str:
+    """One point of fields that are encoded already; the other parameters, and what is raised, as of ``encode_line``.
+
+    :param fields: at least one of ``encode_fields``
+    """
     if not fields:
         what = f"a point of measurement {measurement!r} has no field"
         raise ConfigurationError(what, fix="give at least one field")
     if not _fits(time_ns, INT64):
         what = f"time {time_ns} is not a 64 bit number of nanoseconds"
         raise ConfigurationError(what, fix="use a time between the years 1677 and 2262")
-    head, keys = _names_of_line(measurement, tuple(tags.items()), tuple(fields))
-    body = ",".join([begin + encode_value(key, fields[key]) for key, begin in keys])
-    return f"{head} {body} {time_ns}"
+    head, names = _names_of_line(measurement, tuple(tags.items()), tuple(fields))
+    return f"{head} {','.join([fields[name] for name in names])} {time_ns}"
+
+
+@lru_cache(maxsize=1024)
+def _begin_of_field(name: str) -> str:
+    return f"{encode_field_key(name)}="
 
 
 @lru_cache(maxsize=256)
 def _names_of_line(
     measurement: str, tags: tuple[tuple[str, str], ...], fields: tuple[str, ...]
-) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """The begin of a line, and of each of its fields in order: thousands of receipts in a row have the same ones."""
-    head = encode_series(measurement, dict(tags), fields)
-    return head, tuple((key, f"{encode_field_key(key)}=") for key in sorted(fields))
+) -> tuple[str, tuple[str, ...]]:
+    """The begin of a line, and its fields in order: thousands of receipts in a row have the same ones."""
+    return encode_series(measurement, dict(tags), fields), tuple(sorted(fields))
 
 
 def encode_series(
@@ -166,6 +186,8 @@ def encode_value(field: str, value: FieldValue) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
+        if type(value) is int and INT64[0] <= value <= INT64[1]:
+            return f"{value}i"  # nearly all
         limits, mark = (UINT64, "u") if isinstance(value, UInt) else (INT64, "i")
         if not _fits(value, limits):
             raise _unwritable(field, value, "does not fit into 64 bits")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from airflow_provider_influx_rollup.flux.ledger_read import ClaimedWindow
 from airflow_provider_influx_rollup.hashing import text_hash
@@ -51,19 +52,8 @@ class ReceiptBook:
 
     def receipt(self, window: Interval, state: State, now: datetime) -> Receipt:
         """A receipt of a window, with the generation and the numbers of its last commit."""
-        known = self._known(window, now)
         # rows and checksum stay those of the last commit: a rerun that dies must not hide what was there
-        made = replace(
-            known,
-            state=state,
-            written_at=now,
-            spec_hash=self.spec_hash,
-            forced=window in self.forced,
-            claim_id=self.claim_id,
-            # an empty one is written over that of an earlier run
-            template_hash=self.template_hash or ("" if known.template_hash else None),
-        )
-        return signed(made, self.run)
+        return self._made(self._known(window, now), state, now)
 
     def committed(
         self,
@@ -77,15 +67,32 @@ class ReceiptBook:
         seconds: float,
     ) -> Receipt:
         """The receipt of a window that was read back and is right: the next generation."""
-        receipt = self.receipt(window, State.COMMITTED, now)
-        return replace(
-            receipt,
-            generation=receipt.generation + 1,
+        known = self._known(window, now)
+        return self._made(
+            known,
+            State.COMMITTED,
+            now,
+            generation=known.generation + 1,
             rows_in=rows_in,
             rows_out=rows_out,
             series=series,
             checksum=checksum,
             seconds=seconds,
+        )
+
+    def _made(self, known: Receipt, state: State, now: datetime, **numbers: Any) -> Receipt:
+        """A receipt of this run, by one copy: thousands are made in a row."""
+        return replace(
+            known,
+            state=state,
+            written_at=now,
+            spec_hash=self.spec_hash,
+            forced=known.window in self.forced,
+            claim_id=self.claim_id,
+            # an empty one is written over that of an earlier run
+            template_hash=self.template_hash or ("" if known.template_hash else None),
+            **_signature(self.run),
+            **numbers,
         )
 
     def seeing(self, windows: Iterable[Interval], claims: Mapping[datetime, ClaimedWindow]) -> ReceiptBook:
@@ -135,12 +142,15 @@ class ReceiptBook:
 
 def signed(receipt: Receipt, run: RunInfo) -> Receipt:
     """A receipt that says which run wrote it, and why."""
-    return replace(
-        receipt,
-        dag_id=run.dag_id,
-        task_id=run.task_id,
-        run_id=run.run_id,
-        try_number=run.try_number,
-        map_index=run.map_index,
-        reason=run.reason,
-    )
+    return replace(receipt, **_signature(run))
+
+
+def _signature(run: RunInfo) -> dict[str, Any]:
+    return {
+        "dag_id": run.dag_id,
+        "task_id": run.task_id,
+        "run_id": run.run_id,
+        "try_number": run.try_number,
+        "map_index": run.map_index,
+        "reason": run.reason,
+    }

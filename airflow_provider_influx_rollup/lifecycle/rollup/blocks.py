@@ -10,6 +10,9 @@ from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import Receipt
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 MAX_WINDOWS_PER_BLOCK = 500
+# what takes seconds: each block costs eight round trips, as much as hundreds of windows of few points
+MAX_SMALL_WINDOWS_PER_BLOCK = 2_500
+POINTS_OF_SMALL_BLOCK = 1_000_000
 # InfluxDB aggregates some 10 million points a second, the worker one million
 MAX_POINTS_PER_BLOCK = 100_000_000
 
@@ -23,8 +26,15 @@ def windows_in_a_block(window_count: int, points: int, wanted: int | None) -> in
     """
     if wanted is not None:
         return wanted
-    blocks = max(1, ceil(points / MAX_POINTS_PER_BLOCK))
-    return max(1, min(MAX_WINDOWS_PER_BLOCK, ceil(window_count / blocks)))
+    large = _windows_of(MAX_POINTS_PER_BLOCK, window_count, points)
+    small = _windows_of(POINTS_OF_SMALL_BLOCK, window_count, points)
+    return max(min(MAX_WINDOWS_PER_BLOCK, large), min(MAX_SMALL_WINDOWS_PER_BLOCK, small))
+
+
+def _windows_of(most_points: int, window_count: int, points: int) -> int:
+    """How many windows have at most so many points together, when all have equally many; at least one."""
+    blocks = max(1, ceil(points / most_points))
+    return max(1, ceil(window_count / blocks))
 
 
 def done_by_this_run(book: ReceiptBook, windows: Iterable[Interval]) -> dict[Interval, Receipt]:

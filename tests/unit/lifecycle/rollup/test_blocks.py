@@ -18,7 +18,11 @@ from airflow_provider_influx_rollup.exceptions import (
     WindowsFailed,
     WriteRejected,
 )
-from airflow_provider_influx_rollup.lifecycle.rollup.blocks import MAX_POINTS_PER_BLOCK, windows_in_a_block
+from airflow_provider_influx_rollup.lifecycle.rollup.blocks import (
+    MAX_POINTS_PER_BLOCK,
+    POINTS_OF_SMALL_BLOCK,
+    windows_in_a_block,
+)
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import failures_as_one, gaps_of, is_of_windows
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -49,7 +53,10 @@ def test_halves_make_progress_and_lose_nothing(count: int) -> None:
 @pytest.mark.parametrize(
     ("count", "points", "wanted", "most"),
     [
-        (2_000, 0, None, 500),
+        (9_000, 0, None, 2_500),
+        (9_000, 3 * POINTS_OF_SMALL_BLOCK, None, 2_500),
+        (9_000, 9 * POINTS_OF_SMALL_BLOCK, None, 1_000),
+        (9_000, 90 * POINTS_OF_SMALL_BLOCK, None, 500),
         (24, 10**6, None, 24),
         (24, 6 * MAX_POINTS_PER_BLOCK, None, 4),
         (3, 100 * MAX_POINTS_PER_BLOCK, None, 1),
