@@ -186,17 +186,19 @@ def encode_value(field: str, value: FieldValue) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
-        if type(value) is int and INT64[0] <= value <= INT64[1]:
-            return f"{value}i"  # nearly all
-        limits, mark = (UINT64, "u") if isinstance(value, UInt) else (INT64, "i")
-        if not _fits(value, limits):
-            raise _unwritable(field, value, "does not fit into 64 bits")
-        return f"{int(value)}{mark}"
+        return _encode_integer(field, value)
     if isinstance(value, float):
         if not isfinite(value):
             raise _unwritable(field, value, "is not a finite number")
         return repr(float(value))
     raise _unwritable(field, value, f"has type {type(value).__name__}")
+
+
+def _encode_integer(field: str, value: int) -> str:
+    limits, mark = (UINT64, "u") if isinstance(value, UInt) else (INT64, "i")
+    if not _fits(value, limits):
+        raise _unwritable(field, value, "does not fit into 64 bits")
+    return f"{int(value)}{mark}"
 
 
 def _fits(number: int, limits: tuple[int, int]) -> bool:
