@@ -77,7 +77,8 @@ def _asked(
 ) -> tuple[datetime, list[Lifecycle], Mapping[str, Mapping[str, str]]]:
     """The time, one lifecycle for each measurement, and the types of its fields.
 
-    When no server is to be asked, there are no types, and patterns are told as they are.
+    When no server is to be asked, there are no types, and patterns are told as they are, or as the measurements that are
+    named and that they mean.
     """
     from airflow_provider_influx_rollup.cli.connection import connect
     from airflow_provider_influx_rollup.client.server_clock import machine_now
@@ -85,7 +86,8 @@ def _asked(
     from airflow_provider_influx_rollup.lifecycle.source.field_types import known_types
 
     if not args.ask:
-        return machine_now(), chosen(args, lifecycle.each(lifecycle.patterns)), {}
+        known = (*lifecycle.patterns, *(args.measurement or ()))
+        return machine_now(), chosen(args, lifecycle.each(known)), {}
     with connect(args, output) as server:
         each = chosen(args, server.drive(lifecycles_of(lifecycle)))
         names = [str(one.measurement) for one in each]

@@ -146,3 +146,14 @@ def test_nothing_is_asked_when_it_is_not_wanted(
     assert "windows of 1d that end in the run" in told
     assert f"read bucket '{scene.raw}'" in told
     assert main(["explain", path, "--ask"]) == 2
+
+
+def test_a_measurement_that_a_pattern_means_is_explained_without_a_server(scene: Scene, ask: Ask) -> None:
+    path = scene.declare(measurement=["net*", "!net_down"])
+    code, told = ask("explain", path, "--measurement", "net_up")
+    (one,) = told["measurements"]
+    assert (code, one["measurement"]) == (0, "net_up")
+    assert '"_measurement"] == "net_up")' in one["rollups"][0]["flux"][0]
+    for name in ("net_down", "cpu"):
+        code, told = ask("explain", path, "--measurement", name)
+        assert (code, told["error"]["message"].count(f"has no measurement {name!r}")) == (2, 1)
