@@ -76,7 +76,9 @@ def _list(args: Namespace, server: Server) -> tuple[list[dict[str, Any]], bool]:
             one["every"] or one["cron"],
             one["offset"],
             one["last_run_status"],
-            "/".join(filter(None, (one["dag_id"], one["pipeline"]))),
+            "/".join(
+                filter(None, (one["dag_id"] or (one["is_deployed"] and "influx-rollup"), one["pipeline"]))
+            ),
             "changed" if one["is_drifted"] else "",
         )
         for one in answers
@@ -127,7 +129,12 @@ def _show_history(history: TaskHistory, output: Output) -> None:
 
     output.show(f"{history.task.name}  {history.interval}")
     rows = [
-        (run.scheduled_for, run.status, seconds(run.seconds) if run.seconds is not None else "", _reason(run))
+        (
+            format_instant(run.scheduled_for),
+            run.status,
+            seconds(run.seconds) if run.seconds is not None else "",
+            _reason(run),
+        )
         for run in history.runs
     ]
     output.show(table(("scheduled for", "status", ">took", "why"), rows) if rows else "no runs")

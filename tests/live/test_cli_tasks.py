@@ -15,6 +15,7 @@ import yaml
 from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.steps.tasks import UpdateTask
+from airflow_provider_influx_rollup.windows.interval import format_instant
 from dev.influx_http import InfluxAddress
 from tests.conftest import InfluxServer
 from tests.scenes.native_scene import HOUR, START, named_task, run_to_its_end, script
@@ -75,7 +76,7 @@ def test_a_task_is_compared_deployed_and_listed(
 
 
 def test_history_tells_runs_reasons_and_missed_windows(
-    client: InfluxClient, name: str, file: Path, ask: Ask
+    client: InfluxClient, name: str, file: Path, ask: Ask, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ask("deploy", str(file))
     (task,) = client.tasks.find(name)
@@ -95,6 +96,9 @@ def test_history_tells_runs_reasons_and_missed_windows(
     assert (code, history["missed"]) == (0, [])
     assert [(one["run_id"], one["status"]) for one in history["runs"]] == [(run.id, "success")]
     assert history["runs"][0]["seconds"] >= 0
+    capsys.readouterr()
+    main(["tasks", "history", name, *span])
+    assert f"{format_instant(START + 2 * HOUR)}  success" in capsys.readouterr().out
 
 
 def test_windows_since_the_task_was_made_are_missed(
@@ -162,7 +166,9 @@ def test_tables_are_printed_for_people(
 ) -> None:
     ask("deploy", str(file))
     assert main(["tasks", "list", name]) == 0
-    assert name in capsys.readouterr().out
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith(name))
+    # no DAG has deployed it
+    assert line.split()[-1] == "influx-rollup"
     assert main(["tasks", "history", name, "--from", "2025-03-29", "--to", "2025-03-30"]) == 0
     assert "no runs" in capsys.readouterr().out
     assert main(["tasks", "diff", str(file).replace("hourly", "missing")]) == 2

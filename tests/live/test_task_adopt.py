@@ -265,6 +265,19 @@ def test_a_script_that_writes_too_many_rows_to_compare_is_told(
     assert "more than 30 rows by 2025-03-30T01:00:00Z" in told["unproven"]
 
 
+@pytest.mark.recorded
+def test_a_script_that_fails_is_declared_and_nothing_is_proven(
+    client: InfluxClient, name: str, buckets: tuple[str, str], adopt: Adopt
+) -> None:
+    source, target = buckets
+    body = '    |> map(fn: (r) => ({r with _value: int(v: "x")}))'
+    client.tasks.create(flux(name, source, target, body=body), "active", "")
+    code, told = adopt(name, *OF_FOUR)
+    assert (code, told["form"], told["windows"], len(told["files"])) == (1, "script", [], 2)
+    assert "the script fails for [2025-03-29T23:00:00Z, 2025-03-30T00:00:00Z): " in told["unproven"]
+    assert 'cannot convert string "x" to int' in told["unproven"]
+
+
 def test_runs_that_write_earlier_rows_again_count_as_in_influxdb(
     client: InfluxClient, name: str, buckets: tuple[str, str], adopt: Adopt
 ) -> None:

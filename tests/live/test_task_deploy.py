@@ -182,6 +182,26 @@ def test_a_task_of_another_is_adopted_only_when_nothing_is_lost(
     assert (adopted["action"], adopted["task_id"]) == ("adopted", ours.id)
 
 
+@pytest.mark.recorded
+def test_a_task_by_hand_of_the_same_script_is_adopted_and_gets_what_it_lacks(
+    client: InfluxClient, name: str, flux: str
+) -> None:
+    text, values = flux.replace('== "m"', "== params.m"), {"m": "m"}
+    made = client.tasks.create(text.rstrip(), "active", "my own words")
+    with pytest.raises(TaskDrifted, match="was made by no deploy: flux"):
+        deploy(client, text.replace("mean", "max"), params=values)
+    with pytest.raises(TaskDrifted, match="status"):
+        deploy(client, text, params=values, state="inactive")
+    assert kept(client, name) == made
+    adopted = deploy(client, text, params=values)
+    assert (adopted["action"], adopted["task_id"], adopted["lines_removed"]) == ("adopted", made.id, 0)
+    assert run_to_its_end(client, made.id, START + HOUR).status == "success"
+    # it is ours now: a change by hand is one
+    client.tasks.update(UpdateTask(made.id, made.flux, "active", kept(client, name).description))
+    with pytest.raises(TaskDrifted, match="is not as it was deployed: flux"):
+        deploy(client, text, params=values)
+
+
 @pytest.mark.parametrize("text", ["", 'it\'s "q" \\ ${x}', "ünï 😀/?&#%+", "line\nfeed\ttab"])
 def test_ten_deploys_at_the_same_time_end_with_one_task(influx: InfluxServer, text: str) -> None:
     operator = InfluxAddress(influx.url, influx.org, influx.token)

@@ -29,11 +29,13 @@ class WantedTask:
     :param name: of its ``option task``
     :param flux: the whole script, with the ``v`` that was put in
     :param record: what its description will tell, with the status
+    :param declared: the script as its author wrote it
     """
 
     name: str
     flux: str
     record: DeployRecord
+    declared: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,13 @@ class Change:
 
     :param parts: what differs: ``"flux"``, ``"status"``, ``"description"``
     :param diff: unified, of script and status; empty when both are equal
+    :param is_of_deploy: whether a deploy has made the task that there is
     """
 
     action: Action
     parts: tuple[str, ...] = ()
     diff: str = ""
+    is_of_deploy: bool = True
 
 
 def change_of(found: NativeTask | None, wanted: WantedTask, *, overwrite: bool = False) -> Change:
@@ -63,8 +67,12 @@ def change_of(found: NativeTask | None, wanted: WantedTask, *, overwrite: bool =
     diff = _diff(found, wanted)
     record = record_of(found)
     is_theirs = record is None or not record.matches(found)
-    if is_theirs and {"flux", "status"} & set(parts) and not overwrite:
-        return Change(Action.DRIFTED, parts, diff)
+    lost = {"flux", "status"} & set(parts)
+    if record is None and found.flux.rstrip() == wanted.declared.rstrip():
+        # of the same script, which only lacks what a deploy puts in, nothing is lost
+        lost.discard("flux")
+    if is_theirs and lost and not overwrite:
+        return Change(Action.DRIFTED, parts, diff, is_of_deploy=record is not None)
     return Change(Action.ADOPTED if record is None else Action.UPDATED, parts, diff)
 
 
@@ -80,7 +88,7 @@ def removal_of(found: NativeTask | None, *, overwrite: bool = False) -> Change:
     is_theirs = record is None or record.script != script_hash(found.flux)
     parts = ("flux", "status", "description")
     if is_theirs and not overwrite:
-        return Change(Action.DRIFTED, parts, _diff(found, None))
+        return Change(Action.DRIFTED, parts, _diff(found, None), is_of_deploy=record is not None)
     return Change(Action.DELETED, parts, _diff(found, None))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from airflow_provider_influx_rollup.exceptions import QueryFailed
 from airflow_provider_influx_rollup.flux.extern import extern_file, window_values
 from airflow_provider_influx_rollup.flux.plain_task import PlainTask
 from airflow_provider_influx_rollup.flux.read_only import WRITTEN, read_only, why_not_read_only
@@ -108,7 +109,10 @@ def prove_script(found: ReadTask, target_bucket: str, runs: RunWindows) -> Steps
     for window in (*runs.compared, *runs.later):
         period = found.option.every or Duration.of(window.duration)
         extern = extern_file(v=window_values(window, period))
-        rows = yield from ask(Query(text, extern=extern, now=window.stop, as_sent=True))
+        try:
+            rows = yield from ask(Query(text, extern=extern, now=window.stop, as_sent=True))
+        except QueryFailed as error:
+            return Proof(unproven=f"the script fails for {window}: {error.what}")
         points = ScriptRows.of(row for row in rows if row.yield_name.startswith(WRITTEN)).points
         computed |= points
         # a stop of one window is the start of the next: only the run's own window tells which its rows have

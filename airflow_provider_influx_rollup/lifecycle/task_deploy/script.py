@@ -63,7 +63,7 @@ def wanted_task(spec: TaskSpec, window: Interval) -> Steps[WantedTask]:
         every=every.to_flux() if every else "",
         timezone=spec.timezone,
     )
-    return WantedTask(name, script, record)
+    return WantedTask(name, script, record, spec.flux or "")
 
 
 def _name(option: TaskOption | None, spec: TaskSpec) -> str:

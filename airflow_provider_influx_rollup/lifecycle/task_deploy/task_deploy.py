@@ -182,7 +182,9 @@ def _tell(name: str, change: Change, *, dry_run: bool) -> Steps[None]:
 def _refuse_drift(name: str, change: Change) -> None:
     if change.action is not Action.DRIFTED:
         return
-    what = f"task {name!r} in InfluxDB is not as it was deployed: {' and '.join(change.parts)} {'differs' if len(change.parts) == 1 else 'differ'}"
+    differs = f"{' and '.join(change.parts)} {'differs' if len(change.parts) == 1 else 'differ'}"
+    of_whom = "is not as it was deployed" if change.is_of_deploy else "was made by no deploy"
+    what = f"task {name!r} in InfluxDB {of_whom}: {differs}"
     fix = "bring the change into the script (dry_run=True shows it), or set overwrite=True to lose it"
     raise TaskDrifted(what, written="nothing", fix=fix)
 

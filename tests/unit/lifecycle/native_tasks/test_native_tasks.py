@@ -62,7 +62,7 @@ def task(**values: Any) -> NativeTask:
 
 
 def wanted(flux: str = FLUX, **values: Any) -> WantedTask:
-    return WantedTask("t", flux, record(script=script_hash(flux), **values))
+    return WantedTask("t", flux, record(script=script_hash(flux), **values), flux)
 
 
 @given(
