@@ -19,6 +19,7 @@ InfluxRollupError
 │   ├── WindowFrozen                           the window can no longer be rebuilt
 │   └── WindowNotDue               transient   stop + lateness has not passed
 ├── WindowsFailed                  transient   some windows failed, the others are done; permanent when all causes are
+├── QueriesFailed                  transient   some queries of a batch failed, the others are answered; permanent when all causes are
 ├── ScriptError                    permanent   a user's own Flux script cannot run
 │   ├── ScriptInvalid                          the server cannot compile it
 │   ├── ScriptUnbounded                        a from() without a bounded range()
@@ -203,7 +204,7 @@ class WindowNotDue(WindowError):
 class WindowsFailed(InfluxRollupError):
     """Some windows of a run failed; the others are COMMITTED.
 
-    :param failed: each window with its error, in order
+    :param failed: each window with its error, in order; one cause that may pass is reason enough to try again
     """
 
     def __init__(
@@ -217,8 +218,11 @@ class WindowsFailed(InfluxRollupError):
     ) -> None:
         super().__init__(what, window=window, written=written, fix=fix)
         self.failed = list(failed)
-        # one cause that may pass is reason enough to try again
         self.permanent = bool(self.failed) and all(error.permanent for _, error in self.failed)
+
+
+class QueriesFailed(InfluxRollupError):
+    """Some queries of a batch failed, or were not asked; the others are answered."""
 
 
 class ScriptError(InfluxRollupError):

@@ -77,6 +77,7 @@ OPERATORS = (
     "validate",
     "deadman",
     "query",
+    "query_batch",
     "branch",
     "lint",
     "lateness",

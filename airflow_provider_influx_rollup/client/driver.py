@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -13,7 +12,8 @@ from contextvars import copy_context
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from airflow_provider_influx_rollup.client.retry import giving_up_after
+from airflow_provider_influx_rollup.client import many_runs
+from airflow_provider_influx_rollup.client.abandonment import Abandonment, giving_up_after
 from airflow_provider_influx_rollup.client.task_actions import TASK_ACTIONS
 from airflow_provider_influx_rollup.client.tracing import WindowSpans, step_span
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
@@ -37,6 +37,7 @@ from airflow_provider_influx_rollup.steps.influx import (
     Sleep,
     Write,
 )
+from airflow_provider_influx_rollup.steps.many import RunMany
 from airflow_provider_influx_rollup.steps.progress import Pace
 from airflow_provider_influx_rollup.steps.step import Steps
 
@@ -149,6 +150,8 @@ def drive(steps: Steps[Result], client: InfluxClient, report: Reporter, actions:
             with run.answering():
                 if isinstance(step, Report):
                     run.report(step, report)
+                elif isinstance(step, RunMany):
+                    run.answer = many_runs.run_many(step, _driving_one(client, report, actions))
                 else:
                     run.answer = act(step, client, actions)
     return run.result
@@ -159,16 +162,15 @@ async def adrive(
 ) -> Result:
     """Run a verb like ``drive`` without blocking the event loop: each step runs in one of a few threads.
 
-    When the task is cancelled the verb is closed. A step that waits for a thread is dropped; one that runs in its thread
-    ends with the request that it is in, at the latest when the server has been silent for the read timeout: it sends no
-    other request and tries none again.
+    When the task is cancelled the verb is closed. A step that waits for a thread is dropped; the request of one that runs
+    is ended, and the server cancels its query: it sends no other request and tries none again.
 
     :param report: called in the event loop's thread with each ``Report``
     :param actions: how each step is acted out
     """
     run = _Run(steps)
     loop = asyncio.get_running_loop()
-    abandoned = threading.Event()
+    abandoned = Abandonment()
     try:
         for step in run:
             with run.answering():
@@ -176,6 +178,8 @@ async def adrive(
                     run.report(step, report)
                 elif isinstance(step, Sleep):
                     await asyncio.sleep(step.seconds)
+                elif isinstance(step, RunMany):
+                    run.answer = await many_runs.arun_many(step, _driving_one(client, report, actions))
                 else:
                     # in a copy of what is set here, such as whose requests are counted
                     acting = partial(copy_context().run, _act_until, abandoned, step, client, actions)
@@ -187,7 +191,17 @@ async def adrive(
     return run.result
 
 
-def _act_until(abandoned: threading.Event, step: Step[Any], client: InfluxClient, actions: Actions) -> Any:
+def _driving_one(client: InfluxClient, report: Reporter, actions: Actions) -> many_runs.DriveOne:
+    """Drives one verb of many, of whose reports people are told the warnings."""
+
+    def warn(told: Report) -> None:
+        if told.level == "warning":
+            report(told)
+
+    return lambda steps: drive(steps, client, warn, actions)
+
+
+def _act_until(abandoned: Abandonment, step: Step[Any], client: InfluxClient, actions: Actions) -> Any:
     with giving_up_after(abandoned):
         return act(step, client, actions)
 
@@ -239,6 +253,7 @@ def _forget_threads() -> None:
     """A forked child has the pools but not their threads, and would wait forever."""
     _gather_threads.cache_clear()
     _threads.cache_clear()
+    many_runs.threads.cache_clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
-from contextlib import suppress
 from typing import Any
 from weakref import ref
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from airflow_provider_influx_rollup.client.abandonment import Abandonment, abandonment, shut
 
 
 class OpenConnections:
@@ -33,11 +34,7 @@ class OpenConnections:
     def end_all(self) -> None:
         """Shut every socket down; what waits for it ends with an error."""
         for known in list(self._sockets.values()):
-            opened = known()
-            if opened is not None:
-                with suppress(OSError):  # it is closed already
-                    # not its own method: that of TLS takes its state away from a thread that reads
-                    socket.socket.shutdown(opened, socket.SHUT_RDWR)
+            shut(known())
         self._sockets.clear()
 
     def pool_classes(self, plain: type[HTTPConnection] = HTTPConnection) -> dict[str, type[Any]]:
@@ -47,20 +44,42 @@ class OpenConnections:
         """
         remember = self.add
 
-        class Plain(plain):  # type: ignore[misc, valid-type]
+        class Plain(_Watched, plain):  # type: ignore[misc, valid-type]
             def connect(self) -> None:
                 super().connect()
                 remember(self.sock)
 
-        class Secure(HTTPSConnection):
+        class Secure(_Watched, HTTPSConnection):
             def connect(self) -> None:
                 super().connect()
                 remember(self.sock)
 
-        class PlainPool(HTTPConnectionPool):
+        class PlainPool(_Forgetting, HTTPConnectionPool):
             ConnectionCls = Plain
 
-        class SecurePool(HTTPSConnectionPool):
+        class SecurePool(_Forgetting, HTTPSConnectionPool):
             ConnectionCls = Secure
 
         return {"http": PlainPool, "https": SecurePool}
+
+
+class _Watched:
+    """A connection whose request ends when its answer is no longer awaited."""
+
+    watched_by: Abandonment | None = None
+
+    def getresponse(self: Any) -> Any:
+        """Wait for the answer to a request that has been sent."""
+        self.watched_by = abandonment()
+        self.watched_by.watch(self)
+        return super().getresponse()  # type: ignore[misc]
+
+
+class _Forgetting:
+    """A pool of such connections: one that has come back may be another's request next."""
+
+    def _put_conn(self, conn: Any) -> None:
+        if conn is not None and conn.watched_by is not None:
+            conn.watched_by.forget(conn)
+            conn.watched_by = None
+        super()._put_conn(conn)  # type: ignore[misc]

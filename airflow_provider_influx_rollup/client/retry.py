@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import NoReturn, TypeVar
 
 import tenacity
 from tenacity.stop import stop_base
 
+from airflow_provider_influx_rollup.client.abandonment import Abandonment, abandonment
 from airflow_provider_influx_rollup.client.responses import RetryAfter
 from airflow_provider_influx_rollup.client.tally import tally
 from airflow_provider_influx_rollup.exceptions import (
@@ -33,7 +32,6 @@ MAX_TRIES_TOO_LARGE = 3
 logger = logging.getLogger(__name__)
 
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
-_abandoned: ContextVar[threading.Event] = ContextVar("abandoned", default=threading.Event())  # noqa: B039 - never set
 
 
 def call_with_retries(attempt: Callable[[], Result], *, deadline_seconds: float) -> Result:
@@ -45,7 +43,7 @@ def call_with_retries(attempt: Callable[[], Result], *, deadline_seconds: float)
     :raises QueryLimitReached: after three tries when memory is lacking, after one that took too long: ask for less
     :raises InfluxUnavailable: when the answer is no longer awaited, see ``giving_up_after``
     """
-    abandoned = _abandoned.get()
+    abandoned = abandonment()
     _require_awaited(abandoned)
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(is_transient),
@@ -80,28 +78,15 @@ def sleep_unless_abandoned(seconds: float) -> None:
 
     :raises InfluxUnavailable: when it no longer is, see ``giving_up_after``
     """
-    abandoned = _abandoned.get()
+    abandoned = abandonment()
     abandoned.wait(seconds)
     _require_awaited(abandoned)
 
 
-def _require_awaited(abandoned: threading.Event) -> None:
+def _require_awaited(abandoned: Abandonment) -> None:
     if abandoned.is_set():
         what = "the request was not sent: the task that it was for was cancelled"
         raise InfluxUnavailable(what, written="nothing by this request", fix="run the task again")
-
-
-@contextmanager
-def giving_up_after(abandoned: threading.Event) -> Iterator[None]:
-    """In here no request begins, and none is tried again, once an event is set.
-
-    :param abandoned: set when the answers are no longer awaited
-    """
-    token = _abandoned.set(abandoned)
-    try:
-        yield
-    finally:
-        _abandoned.reset(token)
 
 
 def is_transient(error: BaseException) -> bool:

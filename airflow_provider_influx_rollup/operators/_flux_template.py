@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +30,8 @@ SCRIPT_FIELDS = (*TEMPLATE_FIELDS, "every", "flux", "params_flux")
 class FluxTemplateOperator(InfluxStageOperator):
     """Base of the stages that run Flux of the user.
 
-    :param flux: the script, or the path of a ``.flux`` file, or where a stage takes several a list of these; a Jinja template whose values are literals of Flux:
-        ``{{ x | flux }}``
+    :param flux: the script, or the path of a ``.flux`` file, or where a stage takes several a list of these, or these by names; a
+        Jinja template whose values are literals of Flux: ``{{ x | flux }}``
     :param params_flux: values of ``params.<name>``, bound as values; a ``FluxParam`` has a type
     :param environments: values that templates read as ``env.<name>``, for each environment:
         ``{"dev": {"bucket": ...}, "prod": {"bucket": ...}}``, or the path of such a YAML file
@@ -43,14 +44,14 @@ class FluxTemplateOperator(InfluxStageOperator):
     def __init__(
         self,
         *,
-        flux: str | Sequence[str] | None = None,
+        flux: str | Sequence[str] | Mapping[str, str] | None = None,
         params_flux: Mapping[str, Any] | None = None,
         environments: Environments | str | None = None,
         environment: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        # Airflow reads the files of lists only, into the list itself
+        # Airflow reads the files of lists, into the list itself, and none of a mapping
         self.flux = list(flux) if isinstance(flux, list | tuple) else flux
         self.params_flux = params_flux
         self.environments = environments
@@ -73,6 +74,9 @@ class FluxTemplateOperator(InfluxStageOperator):
         from airflow_provider_influx_rollup.templates.render import FluxSource
 
         super().resolve_template_files()
+        if isinstance(self.flux, Mapping) and any(_is_file(one) for one in self.flux.values()):
+            loader = self.get_template_env()
+            self.flux = {name: _read(one, loader) for name, one in self.flux.items()}
         scripts = [one for one in self._sources() if isinstance(one, FluxSource)]
         if not scripts and not isinstance(self.environments, str):
             return
@@ -164,6 +168,8 @@ class FluxTemplateOperator(InfluxStageOperator):
 
     def _rendered_flux(self, context: Context, base: Environment, seen_oids: set[int]) -> Any:
         rendered = [self._rendered_script(one, context, base, seen_oids) for one in self._sources()]
+        if isinstance(self.flux, Mapping):
+            return dict(zip(self.flux, rendered, strict=True))
         return rendered if isinstance(self.flux, list | tuple) else rendered[0]
 
     def _rendered_script(self, flux: Any, context: Context, base: Environment, seen_oids: set[int]) -> Any:
@@ -173,7 +179,7 @@ class FluxTemplateOperator(InfluxStageOperator):
         if not isinstance(flux, FluxSource):
             return self.render_template(flux, context, base, seen_oids)
         if flux.endswith(FLUX_FILES):
-            flux = FluxSource(loader_of(base).get_source(base, flux)[0], flux.name)
+            flux = FluxSource(_read(flux, base), flux.name)
         self._check_template(flux, base)
         return render(
             flux,
@@ -191,13 +197,13 @@ class FluxTemplateOperator(InfluxStageOperator):
         from airflow_provider_influx_rollup.lint.parser import parse_flux
         from airflow_provider_influx_rollup.lint.tokens import NotFlux
 
-        try:
-            facts = script_facts(parse_flux(str(self.flux)), self.script_params())
-        except NotFlux:
-            # the server has said so, or knows more of the language
-            return Flow((), [Measurement(bucket) for bucket in outputs])
-        written = dict.fromkeys((*outputs, *facts.buckets_written))
-        read = dict.fromkeys(facts.buckets_read)
+        written, read = dict.fromkeys(outputs), dict[str, None]()
+        for flux in _listed(self.flux):
+            # else the server has said so, or knows more of the language
+            with suppress(NotFlux):
+                facts = script_facts(parse_flux(str(flux)), self.script_params())
+                written |= dict.fromkeys(facts.buckets_written)
+                read |= dict.fromkeys(facts.buckets_read)
         return Flow([Measurement(bucket) for bucket in read], [Measurement(bucket) for bucket in written])
 
     def script_params(self) -> Mapping[str, Any] | None:
@@ -223,12 +229,22 @@ def loader_of(base: Environment) -> BaseLoader:
 
 def _listed(flux: object) -> list[Any]:
     """The scripts of a parameter that may be one."""
+    if isinstance(flux, Mapping):
+        return list(flux.values())
     return list(flux) if isinstance(flux, list | tuple) else [flux]
 
 
 def _is_file(flux: object) -> bool:
     """Whether a script is the path of a file."""
     return isinstance(flux, str) and flux.endswith(FLUX_FILES)
+
+
+def _read(flux: str, base: Environment) -> str:
+    """A script, of a file too when there is one; else as it was."""
+    if _is_file(flux):
+        with suppress(OSError):  # TemplateNotFound is one
+            return loader_of(base).get_source(base, flux)[0]
+    return flux
 
 
 def _has_template(flux: str, base: Environment) -> bool:

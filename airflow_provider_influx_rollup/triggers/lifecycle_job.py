@@ -25,6 +25,7 @@ VERBS = (
     "rollup_script",
     "reconcile",
     "query",
+    "query_batch",
     "deadman",
     "validate",
     "task_run",

@@ -32,6 +32,7 @@ EXPECTED_DAGS = {
     "local_days",
     "own_scripts",
     "templated_script",
+    "many_queries",
     "native_rollup",
     "native_lifecycle",
     "archive_windows",

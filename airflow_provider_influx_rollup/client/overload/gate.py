@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from airflow_provider_influx_rollup.client.abandonment import abandonment
 from airflow_provider_influx_rollup.client.overload.breaker import FAILURES, Breaker
 from airflow_provider_influx_rollup.client.overload.places import Places
 from airflow_provider_influx_rollup.client.overload.shared_record import SharedRecord
@@ -69,7 +70,9 @@ class Gate:
         try:
             yield
         except InfluxError as error:
-            self._learn(request, error, sent_at)
+            # a connection that this end has shut tells nothing of the server
+            if not (self._closed.is_set() or abandonment().is_set()):
+                self._learn(request, error, sent_at)
             raise
         self._breaker.answered(sent_at)
         if request.kind is RequestKind.QUERY:

@@ -19,6 +19,7 @@ from airflow_provider_influx_rollup.operators.deadman import DeadmanCheckOperato
 from airflow_provider_influx_rollup.operators.lateness import LatenessReportOperator
 from airflow_provider_influx_rollup.operators.purge import PurgeWindowOperator
 from airflow_provider_influx_rollup.operators.query import FluxQueryOperator
+from airflow_provider_influx_rollup.operators.query_batch import FluxQueryBatchOperator
 from airflow_provider_influx_rollup.operators.reconcile import FluxReconcileOperator
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
 from airflow_provider_influx_rollup.operators.validate import FluxValidateOperator
@@ -96,6 +97,12 @@ STAGES: list[tuple[Any, dict[str, Any], dict[str, str], Any]] = [
         lambda task: [asdict(task.spec()), task.lookback_interval(CONTEXT).as_json()],
     ),
     (FluxQueryOperator, {"flux": "x"}, {"every": "1h"}, lambda task: asdict(task.spec())),
+    (
+        FluxQueryBatchOperator,
+        {"flux": "x"},
+        {"every": "1h", "offset": "6h"},
+        lambda task: asdict(task.spec()),
+    ),
     (
         WindowCompleteSensor,
         {**SOURCE, "expected_series": "inventory", "pipeline": "p"},

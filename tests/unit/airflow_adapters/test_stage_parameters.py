@@ -25,6 +25,7 @@ from airflow_provider_influx_rollup.operators.export import ExportArchiveOperato
 from airflow_provider_influx_rollup.operators.lateness import LatenessReportOperator
 from airflow_provider_influx_rollup.operators.purge import PurgeWindowOperator
 from airflow_provider_influx_rollup.operators.query import FluxQueryOperator
+from airflow_provider_influx_rollup.operators.query_batch import FluxQueryBatchOperator
 from airflow_provider_influx_rollup.operators.reconcile import FluxReconcileOperator
 from airflow_provider_influx_rollup.operators.restore import RestoreArchiveOperator
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
@@ -43,6 +44,7 @@ LEAST: dict[type[Any], dict[str, Any]] = {
     RestoreArchiveOperator: {"path": "/archive", "measurement": "m", "source_bucket": "b"},
     LatenessReportOperator: {},
     FluxQueryOperator: {"flux": "buckets()"},
+    FluxQueryBatchOperator: {"flux": "buckets()"},
     FluxBranchOperator: {"flux": "buckets()", "follow_task_ids_if_true": "x"},
     FluxShortCircuitOperator: {"flux": "buckets()"},
     DeadmanCheckOperator: {"bucket": "b", "measurement": "m"},
@@ -76,6 +78,7 @@ REFUSED: dict[type[Any], set[str]] = {
     RestoreArchiveOperator: {"lateness", "every", "deferrable"},
     LatenessReportOperator: ARCHIVES,
     FluxQueryOperator: {"lateness", "pipeline", "ledger_bucket", "dry_run", "max_rows_per_read"},
+    FluxQueryBatchOperator: {"lateness", "pipeline", "ledger_bucket", "dry_run", "max_rows_per_read"},
     FluxBranchOperator: {"lateness", "pipeline", "ledger_bucket", "dry_run", "max_rows_per_read"},
     FluxShortCircuitOperator: {"lateness", "pipeline", "ledger_bucket", "dry_run", "max_rows_per_read"},
     DeadmanCheckOperator: {"lateness", "pipeline", "ledger_bucket", "max_rows_per_read"},

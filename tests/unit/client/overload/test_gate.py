@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
+from airflow_provider_influx_rollup.client.abandonment import Abandonment, giving_up_after
 from airflow_provider_influx_rollup.client.overload.breaker import FAILURES
 from airflow_provider_influx_rollup.client.overload.gate import Gate
 from airflow_provider_influx_rollup.client.overload.shared_record import SharedRecord
@@ -19,7 +20,7 @@ from airflow_provider_influx_rollup.client.requests import (
     write_request,
 )
 from airflow_provider_influx_rollup.client.responses import RetryAfter
-from airflow_provider_influx_rollup.client.retry import call_with_retries, giving_up_after
+from airflow_provider_influx_rollup.client.retry import call_with_retries
 from airflow_provider_influx_rollup.client.settings import ClientSettings
 from airflow_provider_influx_rollup.exceptions import (
     InfluxError,
@@ -122,7 +123,7 @@ def test_wait_ends_with_the_deadline_of_the_tries(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["closed", "abandoned"])
 def test_wait_ends_when_the_answer_is_no_longer_awaited(tmp_path: Path, kind: str) -> None:
-    closed, abandoned = threading.Event(), threading.Event()
+    closed, abandoned = threading.Event(), Abandonment()
     gate = make_gate(tmp_path, deadline_seconds=600, closed=closed)
     end_with(gate, refused(), times=FAILURES)
     gate._record.numbers.open_until += 5

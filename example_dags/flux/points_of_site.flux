@@ -1,0 +1,5 @@
+from(bucket: "raw_telemetry")
+  |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+  |> filter(fn: (r) => r._measurement == "sensor_readings" and r._field == "temperature" and r.site == params.site)
+  |> group()
+  |> count()
