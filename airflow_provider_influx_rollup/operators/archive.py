@@ -7,10 +7,12 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_influx_rollup.airflow_compat import Context
+from airflow_provider_influx_rollup.airflow_compat import AirflowSkipException, Context
 from airflow_provider_influx_rollup.assets.names import archive_uri
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import declared_duration
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import ENDING, NO_WINDOW, TILED
 from airflow_provider_influx_rollup.lineage.datasets import Flow, Measurement
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableStageOperator
 from airflow_provider_influx_rollup.operators._options import texts, truth, whole_number
@@ -99,6 +101,9 @@ class ArchiveWindowOperator(
     "path", "seconds", "pipeline"}``; a list of these for a list of measurements.
 
     :param every: length of a window, a Flux duration; default: the data interval is one window
+    :param windows: which windows of ``every`` a run is about: ``"tiled"``: those that make its interval exactly;
+        ``"ending"``: those that stop in it, so that an hourly DAG can archive days. Without such a window the task is
+        skipped
     :param lateness: how long after a window's stop its points may still come, a Flux duration; an early run waits
     :param force: archive what is left of windows that retention has begun to take; what is archived already stays
     :param deferrable: wait for the lateness of the last window in the triggerer, then archive in a worker; default:
@@ -118,12 +123,17 @@ class ArchiveWindowOperator(
         self,
         *,
         every: DurationLike | None = None,
+        windows: str = TILED,
         lateness: DurationLike = "0s",
         force: bool | str = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if windows not in (TILED, ENDING):
+            what = f"windows={windows!r} is not possible"
+            raise ConfigurationError(what, written="nothing", fix=f"use {TILED} or {ENDING}")
         self.every = declared_duration(every)
+        self.windows = windows
         self.lateness = declared_duration(lateness)
         self.force = force
         self.settle_outlets()
@@ -138,6 +148,7 @@ class ArchiveWindowOperator(
         :param context: Airflow's context
         :return: what was archived
         :raises TaskDeferred: when the task is deferrable and the last window is not due yet
+        :raises AirflowSkipException: when no window ends in the interval, with ``windows="ending"``
         """
         windows, specs = self._declared(context)
         if self.deferrable and not self.is_dry_run:
@@ -158,19 +169,27 @@ class ArchiveWindowOperator(
         interval = self.interval(context)
         with failing_by_permanence():
             more = {"lateness": flux_text(self.lateness), "force": truth("force", self.force)}
-            return self.windows(interval), self.specs(**more)
+            return self.windows_of(interval), self.specs(**more)
 
-    def windows(self, interval: Interval) -> list[Interval]:
+    def windows_of(self, interval: Interval) -> list[Interval]:
         """The windows of an interval.
 
         :param interval: of the run
-        :raises WindowMisaligned: when the grid does not tile it
+        :raises WindowMisaligned: when the grid does not tile it, and only tiles are meant
+        :raises AirflowSkipException: when no window ends in it, and those that do are meant
         """
         from airflow_provider_influx_rollup.windows.grid import Grid
+        from airflow_provider_influx_rollup.windows.touched import windows_ending
 
         if not self.every:
             return [interval]
-        return Grid.of(self.every, self.offset, self.timezone).tile(interval)
+        grid = Grid.of(self.every, self.offset, self.timezone)
+        if self.windows == TILED:
+            return grid.tile(interval)
+        ending = windows_ending(grid, interval)
+        if not ending:
+            raise AirflowSkipException(NO_WINDOW.format(grid=flux_text(self.every), interval=interval))
+        return ending
 
     def _steps(
         self, context: Context, spec: ArchiveSpec, windows: Sequence[Interval], now: Callable[[], datetime]

@@ -182,6 +182,7 @@ def _archive_tasks(
     tasks: list[Any] = [
         ArchiveWindowOperator(
             task_id="archive",
+            windows=ENDING,
             lateness=lifecycle.tiers[0].lateness,
             **{**place, **_assets_of(lifecycle), **shared},
         )

@@ -13,7 +13,11 @@ from typing import Any
 import pytest
 from pytest_mock import MockerFixture
 
-from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, TaskDeferred
+from airflow_provider_influx_rollup.airflow_compat import (
+    AirflowFailException,
+    AirflowSkipException,
+    TaskDeferred,
+)
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, StoreUnavailable, WindowNotDue
 from airflow_provider_influx_rollup.hooks.archive_store import open_store
@@ -51,6 +55,22 @@ def test_data_interval_is_one_window_when_there_is_no_grid(scene: ArchiveScene) 
     (manifest,) = scene.manifests().values()
     assert set(manifest["versions"]) == {"airflow-provider-influx-rollup", "pyarrow", "influxdb"}
     assert manifest["run"]["dag_id"] == "d"
+
+
+def test_windows_are_those_that_end_in_the_run_when_these_are_wanted(scene: ArchiveScene) -> None:
+    short = {"every": "1h", "windows": "ending", "start": WINDOW.start}
+    with pytest.raises(AirflowSkipException, match="no window of 1h ends in"):
+        operator(scene, **short, stop=WINDOW.stop - timedelta(minutes=1)).execute(make_context())
+    assert scene.manifests() == {}
+    across = {
+        **short,
+        "start": WINDOW.stop - timedelta(minutes=1),
+        "stop": WINDOW.stop + timedelta(minutes=1),
+    }
+    result = operator(scene, **across).execute(make_context())
+    assert (result["window"], result["rows_out"]) == (WINDOW.as_json(), 7)
+    with pytest.raises(ConfigurationError, match="windows='complete' is not possible"):
+        operator(scene, every="1h", windows="complete")
 
 
 def test_windows_are_those_of_the_grid_when_it_is_given(scene: ArchiveScene) -> None:

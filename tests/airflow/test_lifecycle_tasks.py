@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_influx_rollup.airflow_compat import AirflowSkipException, TaskDeferred
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
-from airflow_provider_influx_rollup.task_groups.lifecycle import Lifecycle, Tier, lifecycle_task_group
+from airflow_provider_influx_rollup.task_groups.lifecycle import (
+    Archive,
+    Lifecycle,
+    Tier,
+    lifecycle_task_group,
+)
 from tests import oracle
 from tests.scenes.task_scene import fire, make_context, reborn
 
@@ -33,8 +41,6 @@ def lifecycle(client: Any, bucket_factory: Callable[[str], str]) -> Lifecycle:
 
 
 def tasks_of(lifecycle: Lifecycle, **arguments: Any) -> list[Any]:
-    from airflow.providers.common.compat.sdk import DAG
-
     with DAG("tiers", schedule=None, start_date=START) as dag:
         lifecycle_task_group(lifecycle, influx_conn_id="tele", **arguments)
     return [dag.get_task(f"lifecycle.{name}") for name in ("rollup_1h", "rollup_3h", "reconcile")]
@@ -87,6 +93,23 @@ def test_longer_tier_is_deferred_with_its_own_window_when_it_is_complete(
         result = task.execute_complete(context, fire(reborn(deferred.value.trigger)))
     assert result["window"] == {"start": "2025-03-08T00:00:00Z", "stop": "2025-03-08T03:00:00Z"}
     assert threes(influx, lifecycle) == {"x_count": 6, "x_mean": 2.5}
+
+
+def test_archived_windows_may_be_longer_than_the_interval_of_a_run(
+    lifecycle: Lifecycle, tmp_path: Path
+) -> None:
+    declared = replace(lifecycle, archive=Archive(str(tmp_path), every="3h", purge_after="40d"))
+    with DAG("tiers", schedule=None, start_date=START) as dag:
+        lifecycle_task_group(declared, influx_conn_id="tele")
+    archive, purge = (dag.get_task(f"lifecycle.{name}") for name in ("archive", "purge"))
+    # none of the archive ends in most runs, and what is old enough is purged all the same
+    assert purge.trigger_rule == "none_failed"
+    for hour in (0, 1, 3):
+        with pytest.raises(AirflowSkipException, match="no window of 3h ends in"):
+            archive.execute(context_of(hour))
+    result = archive.execute(context_of(2))
+    assert result["window"] == {"start": "2025-03-08T00:00:00Z", "stop": "2025-03-08T03:00:00Z"}
+    assert (result["windows"], result["rows_out"]) == (1, 6)
 
 
 def test_task_is_skipped_when_no_window_ends_in_its_interval(lifecycle: Lifecycle) -> None:

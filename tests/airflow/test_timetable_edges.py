@@ -152,5 +152,5 @@ def test_archive_has_the_window_of_the_run_when_midnight_is_shown_twice() -> Non
     timetable = CronDataIntervalTimetable("0 0 * * *", timezone=zone)
     start = datetime(2024, 10, 20, tzinfo=UTC)
     runs = list(data_intervals(timetable, start, start + 30 * DAY))
-    assert [operator.windows(run) for run in runs] == [[run] for run in runs]
+    assert [operator.windows_of(run) for run in runs] == [[run] for run in runs]
     assert datetime(2024, 11, 3, 5, tzinfo=UTC) in [run.start for run in runs]

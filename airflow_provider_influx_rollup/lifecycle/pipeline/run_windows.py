@@ -6,12 +6,11 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.identity import as_known
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_stored
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import read_edge
-from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import ENDING, TILED
+from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import ENDING, NO_WINDOW, TILED
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.touched import windows_ending, windows_touched
 
-NO_WINDOW = "no window of {grid} ends in {interval}"
 WAITING = (
     "{window} of pipeline {pipeline!r} waits for {count} windows of pipeline {below!r}, first for {first}; "
     "the run that completes them rolls it up"

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 TILED, ENDING, COMPLETE = "tiled", "ending", "complete"
 CHOICES = (TILED, ENDING, COMPLETE)
+NO_WINDOW = "no window of {grid} ends in {interval}"
 
 
 def require_choice(choice: str, spec: RollupSpec) -> None:

@@ -130,7 +130,7 @@ STAGES: list[tuple[Any, dict[str, Any], dict[str, str], Any]] = [
         ARCHIVE,
         {"every": "1h", "lateness": "10m"},
         lambda task: [
-            [window.as_json() for window in task.windows(DAY)],
+            [window.as_json() for window in task.windows_of(DAY)],
             task._declared(CONTEXT)[1][0].as_json(),
         ],
     ),
