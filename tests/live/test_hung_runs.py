@@ -6,6 +6,7 @@ import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import SourceChanging
+from airflow_provider_influx_rollup.steps.influx import Report
 from tests.conftest import InfluxServer
 from tests.scenes.hung_scene import HOUR, HUNG, HungScene
 from tests.scenes.rollup_runs import Place, make_place
@@ -118,3 +119,22 @@ def test_run_says_that_others_claim_its_windows_when_they_never_stop(
     scene.clock.time += HUNG
     scene.run("heal", "third")
     assert scene.is_right()
+
+
+def test_receipt_counts_all_rows_when_another_run_has_committed_what_a_reconcile_had_read(
+    client: InfluxClient, place: Place
+) -> None:
+    scene = HungScene(client, place, "new")
+    scene.run("rollup", "before")
+    scene.write([f"device=c temp=7.5 {HOUR.start_ns + 7}"])
+    first = scene.hanging("reconcile", "first")
+    while not (isinstance(first.pending, Report) and "are dirty" in first.pending.message):
+        assert first.advance()
+    scene.change()
+    scene.run("rollup", "other")
+    first.finish()
+    assert first.error is None
+    assert scene.is_committed()
+    assert scene.is_right()
+    assert scene.receipt()["rows_out"] == len(scene.rows())
+    assert scene.receipt()["series"] == len({device for device, _ in scene.rows()})

@@ -11,10 +11,11 @@ import pytest
 from airflow_provider_influx_rollup.client.driver import act, drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+from airflow_provider_influx_rollup.flux.ledger_read import ClaimsOf
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
-from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.influx import Gather, Report
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.oracle import query
@@ -218,3 +219,28 @@ def finish(going: Going) -> None:
             pass
     except InfluxRollupError:
         going.pending = None
+
+
+@pytest.mark.parametrize("verb", [roll_up, reconcile], ids=["rollup", "reconcile"])
+def test_run_that_leaves_a_window_to_another_one_writes_none_of_its_rows_over_those(
+    client: InfluxClient, place: Place, verb: Any
+) -> None:
+    own = replace(place, measurement=f"left_{next(NUMBERS)}")
+    at = HOUR.start_ns
+    client.write_lines(own.source, [f"{own.measurement},device=a temp=1.0 {at}"])
+    old = own.spec("1h", ("count", "sum"), fields=("temp",), pipeline=own.measurement)
+    new = own.spec("1h", ("count", "max"), fields=("temp",), pipeline=own.measurement)
+    run(client, roll_up, old, HOUR)
+    client.write_lines(own.target, [f'{own.measurement},device=a note="by hand" {at}'])
+    going = Going(client, verb(new, HOUR, RUN, now))
+    # it has read and written, and looks who has the window before it deletes the sums
+    while not isinstance(going.pending, ClaimsOf):
+        assert going.advance()
+    client.write_lines(own.source, [f"{own.measurement},device=a temp=9.0 {at + 1}"])
+    drive(roll_up(new, HOUR, OTHER, now), client, lambda _: None)
+    # it gives way, and dies before it reads the window again
+    while going.advance() and not isinstance(going.pending, Gather):
+        pass
+    assert state_of(own, own.measurement) == "COMMITTED"
+    values = {key[2]: value for key, value in stored(own).items()}
+    assert values == {"temp_count": 2, "temp_max": 9.0, "note": "by hand"}

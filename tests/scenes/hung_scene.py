@@ -168,8 +168,12 @@ class HungScene:
 
     def is_committed(self) -> bool:
         """Whether the window counts as COMMITTED, by what the ledger holds and its page says."""
-        fields = {row["_field"]: row["_value"] for row in self._records("window_receipt", WINDOW)}
+        fields = self.receipt()
         return bool(fields["state"] == "COMMITTED" and fields["claimed_by"] == fields["committed_by"])
+
+    def receipt(self) -> dict[str, Any]:
+        """The fields of the window's receipt."""
+        return {row["_field"]: row["_value"] for row in self._records("window_receipt", WINDOW)}
 
     def is_right(self) -> bool:
         """Whether the window's rows are what the source gives."""

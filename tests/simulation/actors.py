@@ -61,9 +61,10 @@ class Scenario:
     actors: tuple[Actor, ...]
 
     @property
-    def only_adds(self) -> bool:
+    def is_monotone(self) -> bool:
         """Whether counts alone show each change of the source."""
-        return all(kind == "new" for actor in self.actors for kind, *_ in actor.changes)
+        kinds = {kind for actor in self.actors for kind, *_ in actor.changes}
+        return kinds in (set(), {"new"}, {"remove"})
 
     def as_json(self, moves: Sequence[str]) -> str:
         return json.dumps(
@@ -124,11 +125,14 @@ def make_run(world: World, actor: Actor, number: int, try_number: int = 1) -> Ru
         return Run(world, name, make, verb=actor.verb)
     if actor.verb == "validate":
         return Run(world, name, validate_run(span, info, clock), verb=actor.verb)
+    columns = frozenset(f"temp_{name}" for name in spec.aggregates)
     if actor.verb == "reconcile":
-        return Run(world, name, lambda: reconcile(spec, span, info, clock))
+        return Run(
+            world, name, lambda: reconcile(spec, span, info, clock), actor.verb, actor.pipeline, columns
+        )
     options = RollupOptions(heal="3h") if actor.verb == "heal" else RollupOptions()
     make = rolled_up(world, actor.pipeline, span, info, skew, options, is_older=actor.is_older)
-    return Run(world, name, make)
+    return Run(world, name, make, actor.verb, actor.pipeline, columns)
 
 
 def _changes(changes: Sequence[Change]) -> Iterator[Act]:

@@ -87,8 +87,8 @@ MUTANTS = (
     Mutant(
         "does not see that others claim",
         CLAIMS,
-        "return tuple(one for one in windows if",
-        "return tuple(one for one in () if",
+        "return tuple(one for one in windows if one.start in theirs)",
+        "return ()",
     ),
     Mutant(
         "commits what others have claimed",
@@ -148,8 +148,20 @@ MUTANTS = (
     Mutant(
         "repairs what another run has claimed",
         RECONCILE + "repair.py",
-        "if (yield from last_look(job, book, is_untouched=rounds_left == MAX_ROUNDS - 1)):",
+        "if (yield from last_look(job, book, is_untouched=is_untouched, is_repair=True)):",
         "if False:",
+    ),
+    Mutant(
+        "repairs what another run has committed since it was read",
+        RECONCILE + "repair.py",
+        "is_untouched=is_untouched, is_repair=True)",
+        "is_untouched=is_untouched)",
+    ),
+    Mutant(
+        "writes rows of a window that it has left to another run",
+        ROLLUP + "commit.py",
+        "again = written.rows.at(removed.columns_by_key)",
+        "again = written.rows.at(verdict.stale.columns_by_key)",
     ),
     Mutant(
         "looks at no claim before it commits a repair",
@@ -172,8 +184,8 @@ MUTANTS = (
     Mutant(
         "removes no stale rows in a repair",
         RECONCILE + "repair.py",
-        "    if stale.columns_by_key:\n        done.deleted",
-        "    if False:\n        done.deleted",
+        "    if stale.columns_by_key:\n        removed",
+        "    if False:\n        removed",
     ),
     Mutant(
         "compares windows that are being written",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,7 +21,9 @@ from airflow_provider_influx_rollup.steps.store import (
 )
 from tests.scenes.stepped_run import SteppedRun
 from tests.simulation.archive_invariants import require_erased, require_kept
+from tests.simulation.purge_turns import PurgeTurns
 from tests.simulation.store import STORE_ACTIONS
+from tests.simulation.turns import Turns
 from tests.simulation.world import World
 
 #: what may become of a step: nothing is done; it is done, and the answer is an error; it is done twice
@@ -88,14 +90,37 @@ class Run(SteppedRun):
     :param last_look: how long the history was when it last looked at all points of the source
     """
 
-    def __init__(self, world: World, name: str, make: Callable[[], Any], verb: str = "") -> None:
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        make: Callable[[], Any],
+        verb: str = "",
+        pipeline: str = "",
+        columns: Collection[str] = (),
+    ) -> None:
         super().__init__()
         self.world, self.name, self.make, self.verb = world, name, make, verb
+        self.turns = self._turns(pipeline, columns)
         self.last_look = 0
         self.began_at: int | None = None
         self.first_version: int | None = None
         self._reads: dict[int, _Reads] = {}
         self._done: tuple[Any, str, int] | None = None
+
+    def _turns(self, pipeline: str, columns: Collection[str]) -> Turns | PurgeTurns | None:
+        if self.verb == "purge":
+            return PurgeTurns(world=self.world, name=self.name)
+        if not pipeline:
+            return None
+        return Turns(
+            world=self.world,
+            name=self.name,
+            pipeline=self.world.pipeline(pipeline),
+            columns=columns,
+            is_rollup=self.verb in ("roll up", "heal"),
+            began=lambda: self.version,
+        )
 
     def advance(self, part: int = 0, fate: str = "") -> None:
         """Act the next step out, or a part of it."""
@@ -173,6 +198,12 @@ class Run(SteppedRun):
             return None, None
         if fate == FAILS:
             return None, unavailable(step)
+        return self._served(step, fate)
+
+    def _served(self, step: Any, fate: str) -> tuple[Any, Exception | None]:
+        """What the server or the store has done, and what is known of it."""
+        if self.turns is not None:
+            self.turns.does(step)
         try:
             answer = self.world.act(step)
             if fate == TWICE:
@@ -180,7 +211,11 @@ class Run(SteppedRun):
         except InfluxRollupError as error:
             return None, error
         self._look_at(step)
-        return (None, unavailable(step)) if fate == LOST else (answer, None)
+        if fate == LOST:
+            return None, unavailable(step)
+        if self.turns is not None:
+            self.turns.looked(step, answer)
+        return answer, None
 
     def _look_at(self, step: Any) -> None:
         """What must be true after a step."""

@@ -17,6 +17,7 @@ from airflow_provider_influx_rollup.steps.influx import Gather
 from tests.simulation.actors import Scenario, make_run
 from tests.simulation.influx import nanoseconds
 from tests.simulation.invariants import require_rest, require_untorn
+from tests.simulation.orders import ORDERS, is_seen
 from tests.simulation.seeds import beginning_of, scenario_of
 
 MOVE = re.compile(r"(\d+)(?:\.(\d+))?([fldxr]?)|\+(\d+)")
@@ -34,6 +35,7 @@ class Play:
         self.world = beginning_of(scenario.variant, scenario.beginning).copy()
         self.runs = [make_run(self.world, actor, number) for number, actor in enumerate(scenario.actors)]
         self.world.runs = self.runs
+        self.world.is_monotone = scenario.is_monotone
         self.tries = [1] * len(self.runs)
 
     def do(self, move: str) -> None:
@@ -85,7 +87,7 @@ class Play:
             while not run.end:
                 self._do(self.runs.index(run), 0, "")
         problems = list(self.world.problems)
-        if self.scenario.only_adds:
+        if self.scenario.is_monotone:
             problems += require_untorn(self.world, self.sure())
         if not problems:
             self._tell("all is at rest")
@@ -118,12 +120,13 @@ def play_seed(seed: int) -> tuple[Scenario, list[str], list[str]]:
     scenario = scenario_of(random)
     played = Play(scenario)
     moves: list[str] = []
-    order = _bursts(random, played) if random.random() < 0.5 else _by_rank(random, played)
     chance = random.choice((0.0, 0.0, 0.02, 0.06))
-    for number in order:
+    for number in random.choice(ORDERS)(random, played.runs):
         run = played.runs[number]
         part = random.randrange(8) if isinstance(run.pending, Gather) else 0
-        fate = random.choice("ffldxr") if random.random() < chance else ""
+        # most often where others see what becomes of it
+        likely = chance * (2 if is_seen(run) else 1)
+        fate = random.choice("ffldxr") if random.random() < likely else ""
         moves.append(f"{number}{f'.{part}' if part else ''}{fate}")
         played.do(moves[-1])
         # a purge waits until an archive has been right for some time
@@ -131,31 +134,6 @@ def play_seed(seed: int) -> tuple[Scenario, list[str], list[str]]:
             moves.append(f"+{random.choice((1, 60, 60, HUNG_SECONDS))}")
             played.do(moves[-1])
     return scenario, moves, played.rest()
-
-
-def _bursts(random: Random, played: Play) -> Iterator[int]:
-    """Any run, for some steps."""
-    burst = random.choice((1, 3, 8))
-    while open_ := [number for number, run in enumerate(played.runs) if not run.end]:
-        number = random.choice(open_)
-        for _ in range(random.randint(1, burst)):
-            if played.runs[number].end:
-                break
-            yield number
-
-
-def _by_rank(random: Random, played: Play) -> Iterator[int]:
-    """The run of the highest rank, which falls to the lowest at a few random steps: finds what needs few changes of turn."""
-    ranks = list(range(len(played.runs)))
-    random.shuffle(ranks)
-    falls = set(random.sample(range(60), random.randint(1, 4)))
-    step = 0
-    while open_ := [number for number in ranks if not played.runs[number].end]:
-        yield open_[0]
-        if step in falls:
-            ranks.remove(open_[0])
-            ranks.append(open_[0])
-        step += 1
 
 
 def shrink(scenario: Scenario, moves: list[str]) -> tuple[Scenario, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from random import Random
@@ -14,6 +15,8 @@ from tests.simulation.runs import Run
 from tests.simulation.world import ARCHIVED, HOUR_NS, SPAN, VARIANTS, WINDOWS, World
 
 BEGINNINGS = 12
+#: what the writers of a schedule do; of points that only come, or only go, more is known
+KINDS = (("new",), ("new",), ("new",), ("remove",), ("new", "over", "remove"))
 VERBS = ("roll up", "roll up", "reconcile", "heal")
 #: verbs that only some variants have, besides those that keep files
 OTHER_VERBS = {"validated": ("validate",) * 4, "archived": ("validate",), "expiring": ("validate",)}
@@ -24,14 +27,15 @@ def scenario_of(random: Random) -> Scenario:
     beginning = random.randrange(BEGINNINGS)
     is_archived = variant in ARCHIVED
     # who deletes points of a purged window by hand leaves it to the archive to bring them back
-    only_adds = random.random() < 0.6 or is_archived
-    actors = [_verb(random, variant, number) for number in range(random.choice((2, 2, 2, 3, 4)))]
+    kinds = ("new",) if is_archived else random.choice(KINDS)
+    chosen = [_verb(random, variant, number) for number in range(random.choice((2, 2, 2, 3, 4)))]
+    # most often some of them meet
+    actors = [_beside(random, one, chosen[0]) for one in chosen]
     if random.random() < 0.3:
         # the same run twice: Airflow takes the first one for dead
         actors.append(replace(random.choice(actors), skew_seconds=random.choice((0, 2))))
     actors += [
-        _writer(random, only_adds=only_adds)
-        for _ in range(random.choice((0, 0, 1) if is_archived else (0, 1, 1, 2)))
+        _writer(random, kinds) for _ in range(random.choice((0, 0, 1) if is_archived else (0, 1, 1, 2)))
     ]
     random.shuffle(actors)
     return Scenario(variant, beginning, tuple(actors))
@@ -53,10 +57,17 @@ def _verb(random: Random, variant: str, number: int) -> Actor:
     )
 
 
-def _writer(random: Random, *, only_adds: bool) -> Actor:
+def _beside(random: Random, one: Actor, other: Actor) -> Actor:
+    """The same run, of the windows of another one of the same pipeline, or as it is."""
+    if one.pipeline != other.pipeline or random.random() < 0.5:
+        return one
+    return replace(one, first=other.first, last=other.last)
+
+
+def _writer(random: Random, kinds: Sequence[str]) -> Actor:
     changes: list[Change] = []
     for _ in range(random.randint(1, 3)):
-        kind = "new" if only_adds else random.choice(("new", "over", "remove"))
+        kind = random.choice(kinds)
         at = random.randrange(3) * HOUR_NS + random.choice((0, HOUR_NS // 2, HOUR_NS - 10_000))
         # a new point has a time of its own
         at += 1_000 + random.randrange(1_000) if kind == "new" else 0

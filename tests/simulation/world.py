@@ -54,7 +54,7 @@ class Pipeline:
     def spec(self, *, is_older: bool = False) -> RollupSpec:
         return RollupSpec(
             source_bucket="rolled" if self.below else "raw",
-            target_bucket="daily" if self.below else "rolled",
+            target_bucket=self.target,
             measurement="m",
             target_measurement=self.measurement,
             grid=GridSpec(self.every),
@@ -68,6 +68,11 @@ class Pipeline:
         )
 
     @property
+    def target(self) -> str:
+        """The bucket of its rows."""
+        return "daily" if self.below else "rolled"
+
+    @property
     def windows(self) -> list[Interval]:
         return [SPAN] if self.every == f"{HOURS}h" else WINDOWS
 
@@ -75,6 +80,7 @@ class Pipeline:
 #: pipelines that are in a world together
 VARIANTS: dict[str, tuple[Pipeline, ...]] = {
     "plain": (Pipeline("hourly", ("count", "sum", "max")),),
+    "uncounted": (Pipeline("hourly", ("sum", "max")),),
     "tiers": (
         Pipeline("hourly", ("count", "sum", "max")),
         Pipeline("daily", ("count", "sum", "max"), every=f"{HOURS}h", below="hourly"),
@@ -106,6 +112,11 @@ class World:
     :param erasure_began: how long the history was when an erasure began; None when none has
     :param erased_since: the same of the last one that has ended well, while no validation was going on
     :param runs: those of the schedule
+    :param is_monotone: whether points only come, or only go, so that counts alone show each change
+    :param late: who had a window when a run wrote rows of it that had hung since it looked, by pipeline and start
+    :param committed_rows: what the rows were when a window was last seen COMMITTED, of tiers that others are made of
+    :param strays: files that a run has written of what it had read before an erasure began or ended
+    :param erasures: how often an erasure has begun, or ended well
     """
 
     variant: str
@@ -122,6 +133,11 @@ class World:
     erasure_began: int | None = None
     erased_since: int | None = None
     runs: Sequence[Any] = ()
+    is_monotone: bool = False
+    late: dict[tuple[str, int], str] = field(default_factory=dict)
+    committed_rows: dict[tuple[str, int], Rows] = field(default_factory=dict)
+    strays: set[str] = field(default_factory=set)
+    erasures: int = 0
 
     def __post_init__(self) -> None:
         self.influx = SimulatedInflux(self.now)
@@ -138,6 +154,7 @@ class World:
         other.source, other.history = dict(self.source), list(self.history)
         other.generations, other.claims = dict(self.generations), dict(self.claims)
         other.store, other.came = self.store.copy(), dict(self.came)
+        other.committed_rows = dict(self.committed_rows)
         other.erasure_began, other.erased_since = self.erasure_began, self.erased_since
         return other
 
@@ -197,6 +214,7 @@ class World:
 
     def erasure_begins(self) -> None:
         self.erasure_began = len(self.history) - 1
+        self.erasures += 1
 
     def is_validated_now(self) -> bool:
         """Whether a validation is going on: it may have read points of a series before they were erased, and say so nowhere."""
@@ -205,6 +223,12 @@ class World:
     def is_erased(self, tags: Tags) -> bool:
         """Whether an erasure of a series has begun."""
         return self.erasure_began is not None and set(ERASED) <= set(tags)
+
+    def unerased(self, rows: Rows) -> Rows:
+        """But for those of series whose erasure has begun."""
+        if self.erasure_began is None:
+            return rows
+        return {key: value for key, value in rows.items() if not self.is_erased(key[0])}
 
     def write_by_hand(self) -> None:
         """Values of a person beside those of the pipelines, of the same series and times."""
@@ -223,7 +247,7 @@ class World:
 
     def stored(self, pipeline: Pipeline) -> Rows:
         """The rows that are there, but for values of others."""
-        bucket = self.influx.buckets["daily" if pipeline.below else "rolled"]
+        bucket = self.influx.buckets[pipeline.target]
         own = {f"temp_{name}" for name in (*pipeline.aggregates, *pipeline.older)}
         return {
             (tags, name, time): value
@@ -266,6 +290,22 @@ class World:
                 self.problems.append(f"generation of {key} went from {known} to {generation}")
             self.generations[key] = generation
             self.claims.setdefault(fields.get("claimed_by", ""), version)
+        self._keep_committed()
+
+    def _keep_committed(self) -> None:
+        """Rows of tiers that others are made of."""
+        below = {one.below for one in self.pipelines if one.below}
+        if not below:
+            return
+        committed = self.committed()
+        for pipeline in self.pipelines:
+            if pipeline.name not in below:
+                continue
+            stored = self.stored(pipeline)
+            for window in pipeline.windows:
+                key = pipeline.name, nanoseconds(window.start)
+                if key in committed:
+                    self.committed_rows[key] = {k: v for k, v in stored.items() if k[2] == key[1]}
 
     def committed(self) -> dict[tuple[str, int], str]:
         """The claim of each window that counts as COMMITTED."""

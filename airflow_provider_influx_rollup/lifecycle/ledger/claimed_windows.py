@@ -36,6 +36,17 @@ def overtaken(
     return tuple(one for one in windows if one.start in theirs)
 
 
+def committed_since(
+    book: ReceiptBook, windows: Iterable[Interval], claims: Mapping[datetime, ClaimedWindow]
+) -> tuple[Interval, ...]:
+    """The windows that another run has committed between the plan of this one and its claim.
+
+    :param claims: by the windows' starts
+    """
+    seen = book.seeing(windows, claims).previous
+    return tuple(one for one in windows if seen.get(one) != book.previous.get(one))
+
+
 def claim_again(
     book: ReceiptBook, windows: Sequence[Interval], round_time: timedelta, now: Clock
 ) -> Steps[ReceiptBook]:

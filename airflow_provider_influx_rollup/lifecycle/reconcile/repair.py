@@ -44,7 +44,8 @@ class Repaired:
     :param rows: how many rows (series in a window) were written
     :param values: how many field values
     :param deleted: how many values were removed
-    :param overtaken: windows that another run claimed meanwhile: they are not committed, and are to be rolled up
+    :param overtaken: windows that another run claimed meanwhile, or committed since they were read: they are not committed,
+        and are to be rolled up
     :param unsettled: windows whose source kept changing: each row is what was read, the next run finds the rest
     """
 
@@ -132,7 +133,8 @@ def _write_until_right(
     findings, windows = examined.findings, np.array(chosen, np.int64)
     only: set[TagSet] = set()
     for rounds_left in reversed(range(MAX_ROUNDS)):
-        if (yield from last_look(job, book, is_untouched=rounds_left == MAX_ROUNDS - 1)):
+        is_untouched = rounds_left == MAX_ROUNDS - 1
+        if (yield from last_look(job, book, is_untouched=is_untouched, is_repair=True)):
             # their rows are half written at most, so all of them are rolled up
             done.overtaken = job.windows
             return held, done
@@ -163,10 +165,10 @@ def _write_rows(findings: Findings, book: ReceiptBook, windows: Codes) -> Steps[
         yield from ask(write_of_rows(job, rows))
     stale = StaleRows.of((name, set(difference.pairs(keys))) for name, keys in difference.stale.items())
     if stale.columns_by_key:
-        done.deleted = stale.value_count
-        yield from delete_stale_rows(job, book, stale)
+        removed = yield from delete_stale_rows(job, book, stale)
+        done.deleted = removed.value_count
         # of a point that was there under two series keys one row may have been right
-        again = findings.expected.at(stale.columns_by_key)
+        again = findings.expected.at(removed.columns_by_key)
         if again.columns:
             yield from ask(write_of_rows(job, again))
     return done

@@ -187,9 +187,9 @@ def _verify(job: RollupBlock, book: ReceiptBook, written: Written) -> Steps[Veri
     """Compare target and source, and remove what nothing explains."""
     verdict = yield from verify_windows(job, book, written.computed, written.rows, written.totals)
     if verdict.stale.columns_by_key and not verdict.differences and not verdict.overtaken:
-        yield from delete_stale_rows(job, book, verdict.stale)
+        removed = yield from delete_stale_rows(job, book, verdict.stale)
         # of a point that was there under two series keys one row may have been right
-        again = written.rows.at(verdict.stale.columns_by_key)
+        again = written.rows.at(removed.columns_by_key)
         if again.columns:
             yield from ask(write_of_rows(job, again))
         verdict = yield from verify_windows(job, book, written.computed, written.rows)

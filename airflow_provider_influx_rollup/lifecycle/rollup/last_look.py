@@ -5,7 +5,11 @@ from __future__ import annotations
 from airflow_provider_influx_rollup.flux.purges import OverlappingMarks
 from airflow_provider_influx_rollup.flux.query import together
 from airflow_provider_influx_rollup.ledger.codec import encode_put_back
-from airflow_provider_influx_rollup.lifecycle.ledger.claimed_windows import claims_of, overtaken
+from airflow_provider_influx_rollup.lifecycle.ledger.claimed_windows import (
+    claims_of,
+    committed_since,
+    overtaken,
+)
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import purged_windows
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import read_marks
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
@@ -16,7 +20,9 @@ from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 
-def last_look(job: RollupBlock, book: ReceiptBook, *, is_untouched: bool) -> Steps[tuple[Interval, ...]]:
+def last_look(
+    job: RollupBlock, book: ReceiptBook, *, is_untouched: bool, is_repair: bool = False
+) -> Steps[tuple[Interval, ...]]:
     """Give windows up that a purge has taken since they were planned, before what was read of them is written.
 
     A purge marks its window, then reads the receipts, then deletes; a rollup makes its windows WRITING, reads the points,
@@ -25,13 +31,18 @@ def last_look(job: RollupBlock, book: ReceiptBook, *, is_untouched: bool) -> Ste
 
     :param book: has the claim of the run, and the receipts that the windows had before they were WRITING
     :param is_untouched: whether the run has written none of their rows yet
-    :return: the windows that another run has claimed since: its rows may be newer than what was read
+    :param is_repair: whether only some rows are written, and the numbers of the others are those that were read before the
+        windows were claimed
+    :return: the windows that another run has claimed since: its rows may be newer than what was read; of a repair also
+        those that another run has committed before the claim
     :raises WindowFrozen: when a window is marked; the receipts are as before when the windows are untouched
     """
     spec, span = job.spec, job.read_interval
     overlapping = OverlappingMarks(spec.ledger_bucket, spec.measurement, span)
     starts, claims = yield from ask(together(overlapping, claims_of(book, job.windows)))
     taken = overtaken(book, job.windows, claims)
+    if is_repair:
+        taken = tuple(sorted({*taken, *committed_since(book, job.windows, claims)}))
     marks = yield from read_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span, starts)
     purged = purged_windows(job.windows, marks.own)
     if not purged:

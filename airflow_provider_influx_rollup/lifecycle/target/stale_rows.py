@@ -60,10 +60,11 @@ class StaleRows:
         return sum(len(names) for names in self.columns_by_key.values())
 
 
-def delete_stale_rows(job: RollupBlock, book: ReceiptBook, stale: StaleRows) -> Steps[None]:
+def delete_stale_rows(job: RollupBlock, book: ReceiptBook, stale: StaleRows) -> Steps[StaleRows]:
     """Delete the points that hold stale values and write again what stays of them.
 
     :param book: has the claim of the run; windows that another one has claimed meanwhile are left to it
+    :return: what was removed: of a window that was left to another run nothing, and nothing is to be written there
     """
     yield from ask(
         Report(
@@ -71,16 +72,20 @@ def delete_stale_rows(job: RollupBlock, book: ReceiptBook, stale: StaleRows) -> 
             f"from {job.spec.target_bucket} that the source no longer has"
         )
     )
+    removed: dict[Key, frozenset[str]] = {}
     for window_index in sorted({window for _, window in stale.columns_by_key}):
         doomed = {
             tags: names for (tags, window), names in stale.columns_by_key.items() if window == window_index
         }
-        yield from _delete_in_window(job, book, job.windows[window_index], doomed)
+        if (yield from _delete_in_window(job, book, job.windows[window_index], doomed)):
+            removed |= {(tags, window_index): names for tags, names in doomed.items()}
+    return StaleRows(removed)
 
 
 def _delete_in_window(
     job: RollupBlock, book: ReceiptBook, window: Interval, doomed: dict[TagSet, frozenset[str]]
-) -> Steps[None]:
+) -> Steps[bool]:
+    """:return: whether the window was not left to another run"""
     spec, claim_id = job.spec, book.claim_id
     instant = Interval(window.start, window.start + MICROSECOND)
     everything = TargetValues(
@@ -103,7 +108,7 @@ def _delete_in_window(
     if foreign and overtaken(book, [window], (yield from ask(claims_of(book, [window])))):
         # the other run has found the values in their place, and forgets what was put aside
         yield from forget(job, window, claim_id)
-        return
+        return False
     for tags in sorted(doomed):
         yield from ask(Delete(spec.target_bucket, instant, spec.output_measurement, dict(tags)))
     if foreign:
@@ -114,6 +119,7 @@ def _delete_in_window(
     if foreign:
         yield from tear(job, instant, commits)
         yield from forget(job, window, claim_id)
+    return True
 
 
 def _all_of(older: Points, newer: Points) -> Points:

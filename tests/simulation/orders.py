@@ -1,0 +1,111 @@
+"""Orders in which the runs of a schedule do their steps: each finds what the others seldom come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from random import Random
+from typing import Any
+
+from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Write
+from airflow_provider_influx_rollup.steps.store import (
+    EraseParts,
+    JoinParts,
+    MergeParts,
+    PutNew,
+    PutOver,
+    RemoveFiles,
+    WriteParts,
+    WritePoints,
+)
+from tests.simulation.runs import Act, Run
+
+SEEN = (
+    Act,
+    Write,
+    Delete,
+    WritePoints,
+    WriteParts,
+    MergeParts,
+    EraseParts,
+    JoinParts,
+    PutNew,
+    PutOver,
+    RemoveFiles,
+)
+Runs = Sequence[Run]
+Order = Callable[[Random, Runs], Iterator[int]]
+
+
+def is_seen(run: Run) -> bool:
+    """Whether others see what the next step of a run does."""
+    pending: Any = run.pending
+    if isinstance(pending, Gather):
+        return any(isinstance(pending.steps[number], SEEN) for number in run.waiting)
+    return isinstance(pending, SEEN)
+
+
+def bursts(random: Random, runs: Runs) -> Iterator[int]:
+    """Any run, for some steps."""
+    burst = random.choice((1, 3, 8))
+    while open_ := [number for number, run in enumerate(runs) if not run.end]:
+        number = random.choice(open_)
+        for _ in range(random.randint(1, burst)):
+            if runs[number].end:
+                break
+            yield number
+
+
+def by_rank(random: Random, runs: Runs) -> Iterator[int]:
+    """The run of the highest rank, which falls to the lowest at a few random steps: finds what needs few changes of turn."""
+    ranks = list(range(len(runs)))
+    random.shuffle(ranks)
+    falls = set(random.sample(range(60), random.randint(1, 4)))
+    step = 0
+    while open_ := [number for number in ranks if not runs[number].end]:
+        yield open_[0]
+        if step in falls:
+            ranks.remove(open_[0])
+            ranks.append(open_[0])
+        step += 1
+
+
+def by_effects(random: Random, runs: Runs) -> Iterator[int]:
+    """Any run, until others would see what it does next: finds what needs several changes of turn at the right places."""
+    while open_ := [number for number, run in enumerate(runs) if not run.end]:
+        number = random.choice(open_)
+        yield number
+        while not runs[number].end and not is_seen(runs[number]):
+            yield number
+
+
+def hanging(random: Random, runs: Runs) -> Iterator[int]:
+    """One run hangs before something that others would see, until these have ended: finds what comes too late."""
+    one = random.randrange(len(runs))
+    for _ in range(random.randint(1, 8)):
+        if runs[one].end:
+            break
+        yield one
+        while not runs[one].end and not is_seen(runs[one]):
+            yield one
+    inner = random.choice((bursts, by_rank, by_effects))
+    # a run that is begun again is another one in the same place
+    others = [number for number in range(len(runs)) if number != one]
+    yield from (others[number] for number in inner(random, _Some(runs, others)))
+    while not runs[one].end:
+        yield one
+
+
+class _Some(Sequence[Run]):
+    """Some of the runs, as they are now."""
+
+    def __init__(self, runs: Runs, numbers: Sequence[int]) -> None:
+        self.runs, self.numbers = runs, numbers
+
+    def __getitem__(self, number: Any) -> Any:
+        return self.runs[self.numbers[number]]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+ORDERS: tuple[Order, ...] = (bursts, by_rank, by_effects, by_effects, hanging)

@@ -1,0 +1,196 @@
+"""What a run knows of whose turn it is, and what it must not do then: of rollups and reconciles, and of purges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_influx_rollup.flux.chains import RollupChains
+from airflow_provider_influx_rollup.flux.ledger_read import ClaimsOf, ReceiptsOf
+from airflow_provider_influx_rollup.flux.source_read import RawPoints
+from airflow_provider_influx_rollup.flux.target_read import TargetTotals, TargetValues
+from airflow_provider_influx_rollup.steps.influx import Delete, Write
+from tests.simulation.influx import nanoseconds
+from tests.simulation.lines import Line, parse_lines
+from tests.simulation.plain_rows import Rows
+from tests.simulation.points import span_of
+from tests.simulation.world import Pipeline, World
+
+ROLLUP = "rollup"
+
+
+@dataclass(kw_only=True)
+class Turns:
+    """Of a run of a pipeline.
+
+    :param columns: the fields that it writes
+    :param is_rollup: whether it commits nothing but what one state of the source explains
+    :param began: how long the history was when it began
+    :param claims: its own, by start of the window
+    :param seen: who had a window when the run last looked, since it claimed it
+    :param fresh: windows that it has written nothing to since that look
+    :param read_back: the rows that were there when it last read them, by start
+    :param looks: what the tier below was at each read since rows were written
+    :param used: the same of the reads that the rows are made of
+    """
+
+    world: World
+    name: str
+    pipeline: Pipeline
+    columns: Collection[str]
+    is_rollup: bool
+    began: Callable[[], int]
+    claims: dict[int, str] = field(default_factory=dict)
+    seen: dict[int, str] = field(default_factory=dict)
+    fresh: set[int] = field(default_factory=set)
+    read_back: dict[int, Rows] = field(default_factory=dict)
+    looks: list[dict[int, Below]] = field(default_factory=list)
+    used: list[dict[int, Below]] = field(default_factory=list)
+
+    def looked(self, step: Any, _answer: Any) -> None:
+        """The answer of a read has come."""
+        if isinstance(step, ClaimsOf | ReceiptsOf) and (step.pipeline, step.stage) == (
+            self.pipeline.name,
+            ROLLUP,
+        ):
+            start, stop = span_of(step.interval)
+            for window, claim in self._claims_now():
+                if start <= window < stop and window in self.claims:
+                    self.seen[window] = claim
+                    self.fresh.add(window)
+        elif isinstance(step, TargetTotals | TargetValues) and step.bucket == self.pipeline.target:
+            start, stop = span_of(step.interval)
+            stored = self.world.stored(self.pipeline)
+            for window in self.claims:
+                if start <= window < stop:
+                    self.read_back[window] = {key: value for key, value in stored.items() if key[2] == window}
+        elif self.pipeline.below and isinstance(step, RollupChains | RawPoints):
+            self.looks.append(self._below_now())
+
+    def does(self, step: Any) -> None:
+        """A step is about to be acted out that others see."""
+        if isinstance(step, Write) and step.bucket == "ledger":
+            for line in parse_lines(step.lines):
+                self._writes_record(line)
+        elif isinstance(step, Write) and step.bucket == self.pipeline.target:
+            lines = parse_lines(step.lines)
+            self._changes_rows(
+                {line.time_ns for line in lines if any(n in self.columns for n, _ in line.fields)}
+            )
+        elif isinstance(step, Delete) and step.bucket == self.pipeline.target:
+            self._changes_rows({nanoseconds(step.interval.start)})
+
+    def _writes_record(self, line: Line) -> None:
+        tags, fields = dict(line.tags), dict(line.fields)
+        if (
+            line.measurement != "window_receipt"
+            or tags["pipeline"] != self.pipeline.name
+            or tags["stage"] != ROLLUP
+        ):
+            return
+        start = line.time_ns
+        if "claimed_by" not in fields:
+            if "committed_by" in fields:
+                self._commits(start, str(fields["committed_by"]))
+            return
+        self.seen.pop(start, None)
+        self.fresh.discard(start)
+        if "committed_by" in fields:
+            # given back, as it was before
+            self.claims.pop(start, None)
+        else:
+            self.claims[start] = str(fields["claimed_by"])
+
+    def _commits(self, start: int, claim: str) -> None:
+        if start not in self.claims:
+            return
+        if self.seen.get(start) != self.claims[start]:
+            self._accuse(start, "commits what it has seen claimed by another run")
+        elif start not in self.fresh:
+            self._accuse(start, "commits and has not looked who has the window since it wrote")
+        # what is given back was committed by another one
+        if not self.is_rollup or claim != self.claims[start]:
+            return
+        if self.pipeline.below:
+            self._require_one_tier()
+        elif self.world.is_monotone and not self.pipeline.older:
+            self._require_right(start)
+
+    def _require_right(self, start: int) -> None:
+        """What was read back last is what some one state of the source gives."""
+        found = self.world.unerased(self.read_back.get(start, {}))
+        windows = [one for one in self.pipeline.windows if nanoseconds(one.start) == start]
+        states = [
+            self.world.unerased(self.world.expected(self.pipeline, windows, version))
+            for version in range(self.began(), len(self.world.history))
+        ]
+        if found in states:
+            return
+        is_late = self.world.late.get((self.pipeline.name, start)) == self.claims[start]
+        # rows of a run that hung may be like its own
+        if not is_late or found.keys() not in [state.keys() for state in states]:
+            self._accuse(
+                start, f"commits, and what it has read back is not right: {found}, not one of {states}"
+            )
+
+    def _require_one_tier(self) -> None:
+        """All reads found the same rows of the tier below, and none that were being written."""
+        first = self.used[0] if self.used else {}
+        for look in self.used:
+            for start, below in look.items():
+                if not below.is_committed and below.rows != self.world.committed_rows.get(
+                    (self.pipeline.below or "", start)
+                ):
+                    self._accuse(start, "commits a tier of rows that were being written")
+                elif below.commit != first[start].commit and below.rows != first[start].rows:
+                    self._accuse(start, "commits a tier of rows that were written again while it read them")
+
+    def _changes_rows(self, starts: Collection[int]) -> None:
+        if starts and self.looks:
+            self.used, self.looks = self.looks, []
+        now = dict(self._claims_now())
+        for start in starts:
+            self.fresh.discard(start)
+            if start not in self.claims:
+                self._accuse(start, "writes rows of a window that it has not claimed")
+            elif start not in self.seen:
+                self._accuse(start, "writes rows and has not looked who has the window since it claimed it")
+            elif self.seen[start] != self.claims[start]:
+                self._accuse(start, "writes rows of a window that it has seen claimed by another run")
+            elif now.get(start) != self.claims[start]:
+                # it has hung since it looked
+                self.world.late[self.pipeline.name, start] = now.get(start, "")
+
+    def _claims_now(self) -> Iterator[tuple[int, str]]:
+        for (pipeline, start), values in self.world.records(("claimed_by",)).items():
+            if pipeline == self.pipeline.name:
+                yield start, values["claimed_by"]
+
+    def _below_now(self) -> dict[int, Below]:
+        below = self.world.pipeline(self.pipeline.below or "")
+        stored, committed = self.world.stored(below), self.world.committed()
+        return {
+            start: Below(
+                committed.get((below.name, start), ""),
+                (below.name, start) in committed,
+                {key: value for key, value in stored.items() if key[2] == start},
+            )
+            for start in (nanoseconds(window.start) for window in below.windows)
+        }
+
+    def _accuse(self, start: int, what: str) -> None:
+        hour = (start - nanoseconds(self.pipeline.windows[0].start)) / 3.6e12
+        self.world.problems.append(f"{self.name} {what}: {self.pipeline.name}@{hour:g}")
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """A window of the tier below.
+
+    :param commit: the claim of its last commit
+    """
+
+    commit: str
+    is_committed: bool
+    rows: Rows
