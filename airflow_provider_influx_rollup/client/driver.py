@@ -16,6 +16,7 @@ from airflow_provider_influx_rollup.client import many_runs
 from airflow_provider_influx_rollup.client.abandonment import Abandonment, giving_up_after
 from airflow_provider_influx_rollup.client.task_actions import TASK_ACTIONS
 from airflow_provider_influx_rollup.client.tracing import WindowSpans, step_span
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.flux.query import ArrowQuery, DigestQuery, RowsQuery
 from airflow_provider_influx_rollup.flux.write_points import FluxPoint, write_queries
@@ -49,6 +50,8 @@ Reporter = Callable[[Report], None]
 Actions = Mapping[type[Any], Callable[["InfluxClient", Any], Any]]
 
 MAX_THREADS = 8
+# what an error says was written that does not say itself, when no step before it could
+NOTHING = "nothing"
 
 
 def _rows(client: InfluxClient, query: RowsQuery[Any]) -> Any:
@@ -100,6 +103,7 @@ class _Run(Generic[Result]):
     def __init__(self, steps: Steps[Result]) -> None:
         self._steps = steps
         self._error: Exception | None = None
+        self._may_have_written = False
         self.windows = WindowSpans()
         self._pace = Pace()
         self.answer: Any = None
@@ -114,9 +118,14 @@ class _Run(Generic[Result]):
                     self.answer = self._error = None
                     step = self._steps.send(answer) if error is None else self._steps.throw(error)
                     self.windows.follow()
+                    self._may_have_written |= isinstance(step, Step) and step.may_write
                     yield step
             except StopIteration as end:
                 self.result = end.value
+            except InfluxRollupError as error:
+                if not self._may_have_written:
+                    error.written = error.written or NOTHING
+                raise
             finally:
                 self.windows.end()
 

@@ -36,7 +36,7 @@ class RollupChains(ArrowQuery[list[tuple[Chain, Frame]]]):
     target_measurement: str
 
     @property
-    def writes(self) -> bool:
+    def may_write(self) -> bool:
         """Whether InfluxDB writes what it computes."""
         return any(chain.is_written for chain in self.chains)
 

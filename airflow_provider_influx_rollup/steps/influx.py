@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.flux.write_points import FluxPoint
-from airflow_provider_influx_rollup.step import Answer, Step
+from airflow_provider_influx_rollup.step import Answer, Change, Step
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Query(Step["list[Row]"]):
+class Query(Change["list[Row]"]):
     """Run a user's Flux; the result is ``list[Row]`` of ``archive/annotated_rows.py``: its columns, and its yield's name.
 
     What this package asks itself is a step of its own, with a type of its rows: see ``flux/query.py``.
@@ -46,7 +46,7 @@ class ParseScript(Step["dict[str, Any]"]):
 
 
 @dataclass(frozen=True, slots=True)
-class Write(Step[None]):
+class Write(Change[None]):
     """Write line protocol with nanosecond times; the result is None.
 
     :param points: what line protocol cannot hold, written by Flux after the lines
@@ -58,7 +58,7 @@ class Write(Step[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class Delete(Step[None]):
+class Delete(Change[None]):
     """Delete the points of a half-open interval; the result is None.
 
     :param tags: tag key and value, all of which must be equal; series that have more tags match too
@@ -182,7 +182,7 @@ class LookAtBucket(Step[BucketSettings | None]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApplyBucket(Step[None]):
+class ApplyBucket(Change[None]):
     """Make a bucket, or change one.
 
     :param id: of the one that is changed; empty makes it
@@ -218,3 +218,8 @@ class Gather(Step[list[Answer]]):
     """
 
     steps: tuple[Step[Answer], ...]
+
+    @property
+    def may_write(self) -> bool:
+        """Whether one of them may."""
+        return any(step.may_write for step in self.steps)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint, Total
 from airflow_provider_influx_rollup.archive.manifest import Part
 from airflow_provider_influx_rollup.flux.query import PointsQuery
-from airflow_provider_influx_rollup.step import Step
+from airflow_provider_influx_rollup.step import Change, Step
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 Layers = tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class WriteParts(Step[list[Part]]):
+class WriteParts(Change[list[Part]]):
     """Stream the answers of queries into Parquet files, one for each value type; the result is ``list[Part]``.
 
     The files are not whole before the step is: nothing may refer to them until then. A try that was cut is begun again.
@@ -56,7 +56,7 @@ class FingerprintPart(Step[tuple[Part, Fingerprint]]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MergeParts(Step[tuple[list[Part], Fingerprint]]):
+class MergeParts(Change[tuple[list[Part], Fingerprint]]):
     """Write the points of some files again, without those that later files replace.
 
     The result is ``(list[Part], Fingerprint)``: the new files, and the points that were replaced.
@@ -90,7 +90,7 @@ class PartsOf:
 
 
 @dataclass(frozen=True, slots=True)
-class JoinParts(Step["Joined"]):
+class JoinParts(Change["Joined"]):
     """Write the points of many files into few, one for each value type, in flat memory; the result is a ``Joined``.
 
     :param sources: in the order in which their points are written; no two have a point in common
@@ -157,7 +157,7 @@ class TallyMatching(Step["Tallied | None"]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EraseParts(Step[tuple[list[Part], Fingerprint]]):
+class EraseParts(Change[tuple[list[Part], Fingerprint]]):
     """Write the points of some files again, without those that have some tags.
 
     The result is ``(list[Part], Fingerprint)``: the new files, and the points that were left out.
@@ -205,7 +205,7 @@ class Doubled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WritePoints(Step[Fingerprint]):
+class WritePoints(Change[Fingerprint]):
     """Write the points of files into a bucket, vectorised; the result is the ``Fingerprint`` of what was sent.
 
     :param layers: paths of Parquet files; where several have the same series, field and time, the first layer counts
@@ -271,7 +271,7 @@ class ReadBytes(Step[bytes | None]):
 
 
 @dataclass(frozen=True, slots=True)
-class PutNew(Step[bool]):
+class PutNew(Change[bool]):
     """Make a small file appear as a whole, unless there is one; the result is whether this step made it."""
 
     path: str
@@ -279,7 +279,7 @@ class PutNew(Step[bool]):
 
 
 @dataclass(frozen=True, slots=True)
-class PutOver(Step[None]):
+class PutOver(Change[None]):
     """Make a small file appear as a whole, in place of one that is there; the result is None."""
 
     path: str
@@ -294,7 +294,7 @@ class ListFolder(Step[list[str]]):
 
 
 @dataclass(frozen=True, slots=True)
-class RemoveFiles(Step[None]):
+class RemoveFiles(Change[None]):
     """Remove files that are there; the result is None."""
 
     paths: tuple[str, ...]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_influx_rollup.archive.fingerprint import Total
-from airflow_provider_influx_rollup.step import Step
+from airflow_provider_influx_rollup.step import Change, Step
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 NO_TABLE = -1
@@ -47,7 +47,7 @@ class TableState:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CommitPoints(Step[int | None]):
+class CommitPoints(Change[int | None]):
     """Bring points of files into a table in one commit; the result is the table's version, or None.
 
     None: another export has committed since the history was read; nothing was written.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from airflow_provider_influx_rollup.step import Step
+from airflow_provider_influx_rollup.step import Change, Step
 
 ACTIVE = "active"
 INACTIVE = "inactive"
@@ -102,7 +102,7 @@ class ListTasks(Step[list[NativeTask]]):
 
 
 @dataclass(frozen=True, slots=True)
-class CreateTask(Step[NativeTask]):
+class CreateTask(Change[NativeTask]):
     """Create a task; another one of the same name does not hinder it."""
 
     flux: str
@@ -111,7 +111,7 @@ class CreateTask(Step[NativeTask]):
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateTask(Step[NativeTask]):
+class UpdateTask(Change[NativeTask]):
     """Replace script, status and description of a task."""
 
     id: str
@@ -121,7 +121,7 @@ class UpdateTask(Step[NativeTask]):
 
 
 @dataclass(frozen=True, slots=True)
-class LabelTask(Step[None]):
+class LabelTask(Change[None]):
     """Give a task labels, and take others away; labels that the organisation lacks are made.
 
     :param labels: names of those to add
@@ -134,14 +134,14 @@ class LabelTask(Step[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteTask(Step[None]):
+class DeleteTask(Change[None]):
     """Delete a task; one that is gone is no error."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
-class StartRun(Step[TaskRun]):
+class StartRun(Change[TaskRun]):
     """Ask for a run of an active task.
 
     :param scheduled_for: what ``now()`` is in it, aware; may lie in the past
@@ -152,7 +152,7 @@ class StartRun(Step[TaskRun]):
 
 
 @dataclass(frozen=True, slots=True)
-class RetryRun(Step[TaskRun]):
+class RetryRun(Change[TaskRun]):
     """Ask for a failed run again; the answer is a run of its own."""
 
     task_id: str
@@ -160,7 +160,7 @@ class RetryRun(Step[TaskRun]):
 
 
 @dataclass(frozen=True, slots=True)
-class CancelRun(Step[None]):
+class CancelRun(Change[None]):
     """Cancel a run; one that has ended is no error."""
 
     task_id: str

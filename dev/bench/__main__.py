@@ -153,7 +153,7 @@ def _own_script(client: InfluxClient, aggregates: tuple[str, ...]) -> str:
                 step = steps.send(answer)
             except StopIteration as end:
                 return end.value
-            if isinstance(step, RollupChains) and step.writes:
+            if isinstance(step, RollupChains) and step.may_write:
                 captured.append(step.flux())
             answer = yield step
 

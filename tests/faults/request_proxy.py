@@ -19,6 +19,7 @@ CANNED = (
     "HTTP/1.1 {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n{}\r\n{}"
 )
 MAX_BYTES = 1 << 16
+SLOW_BYTES, SLOW_PIECE = 700, 7
 
 
 def canned(status: str, body: str, headers: str = "") -> bytes:
@@ -32,7 +33,8 @@ class Fault:
 
     :param kind: ``"request"``: only a part of the request reaches the server; ``"answer"``: the server does it all, only
         a part of its answer comes back; ``"early"``: cut while the server works on it; ``"half open"``: the same, but the
-        server does not notice; ``"canned"``: answered by the proxy; ``"delay"``: it takes longer
+        server does not notice; ``"canned"``: answered by the proxy; ``"delay"``: it takes longer; ``"twice"``: the server
+        gets it two times, and the second answer comes back; ``"slow"``: the answer comes a few bytes at a time
     :param part: how much of the request or answer passes, from 0 to below 1
     :param is_reset: end with a RST instead of a FIN
     :param seconds: of ``"early"``, ``"half open"`` and ``"delay"``
@@ -111,8 +113,12 @@ class RequestProxy:
                 return
             fault = self._fault(request)
             fault.before()
+            if fault.kind == "twice":
+                self._forward(request, client, NO_FAULT)
             answer = fault.answer if fault.kind == "canned" else self._forward(request, client, fault)
-            if fault.kind != "early":
+            if fault.kind == "slow":
+                send_slowly(client, answer)
+            elif fault.kind != "early":
                 client.sendall(answer)
         end(client, is_reset=fault.is_reset)
 
@@ -149,6 +155,14 @@ class RequestProxy:
             answer = b"".join(iter(lambda: server.recv(MAX_BYTES), b""))
         fault.answered()
         return answer[: int(len(answer) * fault.part)] if fault.kind == "answer" else answer
+
+
+def send_slowly(client: socket.socket, answer: bytes) -> None:
+    """A few bytes at a time at first, then the rest."""
+    for begin in range(0, SLOW_BYTES, SLOW_PIECE):
+        client.sendall(answer[begin : begin + SLOW_PIECE])
+        time.sleep(0.0005)
+    client.sendall(answer[SLOW_BYTES:])
 
 
 def pass_end_on(client: socket.socket, server: socket.socket) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,17 +12,16 @@ import pytest
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from tests.conftest import InfluxServer
-from tests.faults.request_proxy import NO_FAULT, Decide, Fault, RequestProxy, canned, running_request_proxy
+from tests.faults.request_proxy import NO_FAULT, Decide, Fault, RequestProxy, running_request_proxy
 from tests.faults.scenes import PATHS, SPAN, Path, Scene, connect, make_scenes, quick_retries
+from tests.faults.storm import ALMOST_ALL, FAULTS, Storm
 from tests.scenes.rollup_runs import roll
 
 pytestmark = [pytest.mark.faults, pytest.mark.live]
 
-ALMOST_ALL = 0.9999
 RUNS = 4
 CHANGES = ("execute", "write", "delete")
 FAULTS_IN_A_ROW = 1000
-QUEUE_IS_FULL = canned("400 Bad Request", '{"code":"invalid","message":"queue length exceeded"}')
 
 
 @pytest.fixture
@@ -109,36 +108,6 @@ def at_nth(kind: str, nth: int, fault: Fault) -> Decide:
     """The fault at the nth request of a kind: the order of kinds that are sent at the same time may differ."""
     seen = itertools.count()
     return lambda this, _request: fault if this == kind and next(seen) == nth else NO_FAULT
-
-
-class Storm:
-    """Random faults at three of four requests; the tries of a request must meet a calm moment in the end.
-
-    :param counts: how many there were of each kind
-    """
-
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-        self.counts: Counter[str] = Counter()
-
-    def __call__(self, _kind: str, _request: bytes) -> Fault:
-        if self.random.random() < 1 / 4:
-            return NO_FAULT
-        name, make = self.random.choice(list(FAULTS.items()))
-        self.counts[name] += 1
-        return make(self.random)
-
-
-FAULTS: dict[str, Callable[[random.Random], Fault]] = {
-    "refused": lambda _: Fault("request", 0.0, is_reset=True),
-    "request cut": lambda r: Fault("request", r.random() * ALMOST_ALL, is_reset=r.random() < 0.5),
-    "answer cut": lambda r: Fault("answer", r.random() * ALMOST_ALL, is_reset=r.random() < 0.5),
-    "cut at work": lambda r: Fault("early", seconds=r.random() * 0.01, is_reset=r.random() < 0.5),
-    "503": lambda _: Fault("canned", answer=canned("503 Service Unavailable", '{"message":"not ready"}')),
-    "429": lambda _: Fault("canned", answer=canned("429 Too Many Requests", "", "Retry-After: 0\r\n")),
-    "queue is full": lambda _: Fault("canned", answer=QUEUE_IS_FULL),
-    "delay": lambda r: Fault("delay", seconds=r.random() * 0.01),
-}
 
 
 @pytest.mark.timeout(300)

@@ -23,6 +23,7 @@ from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.step import Change
 from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Report, Sleep
 from airflow_provider_influx_rollup.steps.store import FingerprintSource
 from airflow_provider_influx_rollup.stores.actions import actions_with
@@ -53,6 +54,7 @@ class Verb(SteppedRun):
         super().__init__()
         self.scene, self.name, self.make = scene, name, make
         self.known = len(scene.points)
+        self.may_have_written = False
         self.begin(make())
 
     def advance(self) -> str:
@@ -61,11 +63,14 @@ class Verb(SteppedRun):
         if not isinstance(step, Gather):
             answer, error = self._act(step)
             self.answer(answer, error)
-            return kind_of(step)
-        number = self.waiting[self.scene.random.randrange(len(self.waiting))]
-        answer, error = self._act(step.steps[number])
-        self.answer_part(number, answer, error)
-        return kind_of(step.steps[number])
+        else:
+            number = self.waiting[self.scene.random.randrange(len(self.waiting))]
+            step = step.steps[number]
+            answer, error = self._act(step)
+            self.answer_part(number, answer, error)
+        if self.end:
+            self.scene.ended.append(self)
+        return kind_of(step)
 
     def _act(self, step: Any) -> tuple[Any, Exception | None]:
         scene = self.scene
@@ -73,6 +78,7 @@ class Verb(SteppedRun):
             self.known = len(scene.points)
         if isinstance(step, Delete) and step.bucket == scene.bucket:
             scene.note_gap(step.interval, self.known)
+        self.may_have_written |= isinstance(step, Change)
         try:
             if isinstance(step, Report):
                 return scene.tell(step), None
@@ -88,6 +94,7 @@ class Interleaving(PurgeScene):
     """Three windows that are rolled up by two pipelines and a tier, and archived; all else is decided by a seed.
 
     :param schedule: what was done, for people
+    :param ended: the verbs that have come to an end of their own
     """
 
     def begin(self, seed: int) -> None:
@@ -95,6 +102,7 @@ class Interleaving(PurgeScene):
         self.random = Random(seed)
         self.schedule: list[str] = []
         self.gaps: list[int] = []
+        self.ended: list[Verb] = []
         self.actions = actions_with(self.store)
         self.clock = PURGED_AT
         self._runs = itertools.count(1)
@@ -141,16 +149,21 @@ class Interleaving(PurgeScene):
 
     def play(self) -> None:
         """One to three rounds of two to four verbs; then all that died is run again."""
+        died = self.play_rounds()
+        self.random.shuffle(died)
+        for verb in died:
+            self.run_alone(verb.name, verb.make, may_fail=True)
+            self.require_marked()
+
+    def play_rounds(self) -> list[Verb]:
+        """The rounds; the verbs that died in them."""
         died: list[Verb] = []
         for _ in range(self.random.randint(1, 3)):
             count = self.random.randint(2, 4)
             names = self.random.choices(list(VERBS), list(VERBS.values()), k=count)
             died += self._play_round([self._make(name) for name in names])
             self.require_marked()
-        self.random.shuffle(died)
-        for verb in died:
-            self.run_alone(verb.name, verb.make, may_fail=True)
-            self.require_marked()
+        return died
 
     def run_alone(self, name: str, make: Callable[[], Any], *, may_fail: bool = False) -> Any:
         """A verb to its end; its result."""

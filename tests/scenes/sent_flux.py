@@ -26,4 +26,4 @@ def kind_of(step: Any) -> str:
 
 def is_writing(step: Any) -> bool:
     """Whether InfluxDB computes and writes."""
-    return isinstance(step, RollupChains) and step.writes
+    return isinstance(step, RollupChains) and step.may_write

@@ -184,7 +184,7 @@ def _field_names(influx: SimulatedInflux, query: FieldNames) -> list[str]:
 
 
 def _chains(influx: SimulatedInflux, query: RollupChains) -> list[tuple[Chain, Frame]]:
-    if query.writes or any(chain.is_joined or not chain.is_pushed for chain in query.chains):
+    if query.may_write or any(chain.is_joined or not chain.is_pushed for chain in query.chains):
         message = "chains that InfluxDB writes, or does not push down, are not simulated"
         raise NotSimulatedError(message)
     found = []

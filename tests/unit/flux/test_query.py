@@ -117,7 +117,7 @@ def test_rows_of_a_chain_are_found_by_the_yields_name() -> None:
     query = RollupChains(
         source=SOURCE, chains=chains, runs=equal_runs([DAY]), target_bucket="b", target_measurement="m"
     )
-    assert query.writes
+    assert query.may_write
     tables = [table("0:1", t_sum=pa.array([2.5])), table("0:0", _value=pa.array([3])).slice(1)]
     ((chain, frame),) = query.read(tables)
     assert (chain, frame.values.tolist()) == (chains[1], [2.5])
