@@ -44,7 +44,7 @@ from airflow_provider_influx_rollup.lifecycle.ledger.bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import signed
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock, wait_until_due
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
-from airflow_provider_influx_rollup.lifecycle.run.window_errors import about_window
+from airflow_provider_influx_rollup.lifecycle.run.window_errors import about_window, unless_told
 from airflow_provider_influx_rollup.lifecycle.source.buckets import require_bucket
 from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
 from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
@@ -130,7 +130,7 @@ def archive(
     for number, window in enumerate(windows):
         yield from ask(Progressed(message="windows archived", done=number, total=len(windows)))
         window_began = now()
-        with about_window(window):
+        with about_window(window), unless_told("maybe a new generation, and no receipt of it"):
             one = yield from _archive_window(whole, window)
         seconds = (now() - window_began).total_seconds()
         with about_window(window, f"generation {one.published.manifest.generation}, and no receipt of it"):

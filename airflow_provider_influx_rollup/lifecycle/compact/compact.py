@@ -19,6 +19,7 @@ from airflow_provider_influx_rollup.lifecycle.compact.remove import remove_small
 from airflow_provider_influx_rollup.lifecycle.compact.spec import Compacted, CompactResult, CompactSpec
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run.window_errors import unless_told
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.current_window import within
 from airflow_provider_influx_rollup.steps.influx import Progressed, Report
@@ -26,6 +27,7 @@ from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 TRIES = 3
+MAYBE_NEW = "maybe a new generation; the archive holds every point, as before"
 FIRST, CHANGED = "compacted", "windows that it was compacted from changed"
 DAMAGED = "the generation before was damaged"
 
@@ -70,7 +72,8 @@ def compact(
             yield from ask(Report(f"Window {window} is younger than min_age={spec.min_age}: it waits"))
             continue
         doing = _plan_only(spec, window) if dry_run else _compact_window(whole, window)
-        one = yield from within(window, doing)
+        with unless_told("nothing" if dry_run else MAYBE_NEW):
+            one = yield from within(window, doing)
         if one is not None:
             done.append(one)
             yield from ask(Report(_told(spec, one, dry_run=dry_run)))

@@ -19,6 +19,7 @@ from airflow_provider_influx_rollup.lifecycle.export.spec import ExportResult, E
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.held_window import HeldWindow
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run.window_errors import unless_told
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.current_window import within
 from airflow_provider_influx_rollup.steps.influx import Progressed, Report
@@ -172,7 +173,8 @@ def export(
     yield from going.look()
     for piece in pieces:
         yield from ask(Progressed(message="windows in the table", done=len(going.parts), total=len(pieces)))
-        yield from within(piece.interval, going.export_piece(piece))
+        with unless_told("nothing" if dry_run else "maybe this window; those before it are in the table"):
+            yield from within(piece.interval, going.export_piece(piece))
     seconds = (now() - began).total_seconds()
     return ExportResult(
         spec=spec,

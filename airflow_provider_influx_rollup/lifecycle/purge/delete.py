@@ -40,6 +40,8 @@ from airflow_provider_influx_rollup.windows.interval import Interval, storable_p
 
 MAX_ROUNDS = 3
 DELETED = "some or all points are deleted, the archive holds them, and the certificate is not complete"
+NOTHING_DELETED = "no point of the window is deleted; a rerun takes over what the purge has announced"
+MAYBE_DELETED = "some or all points may be deleted, and the archive holds them"
 RERUN = "run the purge again: it deletes the rest and certifies it"
 
 
@@ -189,6 +191,8 @@ def _delete_first(spec: PurgeSpec, proof: Proof, announced: Announced) -> Steps[
             source = yield from fingerprint_source(spec.archive, proof.plan)
             if source == proof.source:
                 yield from take_back(spec, proof, announced)
+                raise
+        error.written = error.written or MAYBE_DELETED
         raise
 
 

@@ -25,7 +25,13 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.window_claims import
 from airflow_provider_influx_rollup.lifecycle.ledger.bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import signed
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_stored
-from airflow_provider_influx_rollup.lifecycle.purge.delete import DELETED, RERUN, Deleted, delete_window
+from airflow_provider_influx_rollup.lifecycle.purge.delete import (
+    DELETED,
+    NOTHING_DELETED,
+    RERUN,
+    Deleted,
+    delete_window,
+)
 from airflow_provider_influx_rollup.lifecycle.purge.given_up import Announced, require_marked, standing
 from airflow_provider_influx_rollup.lifecycle.purge.proof import Finished, Proof, prove
 from airflow_provider_influx_rollup.lifecycle.purge.purge_run import PurgeRun
@@ -36,6 +42,7 @@ from airflow_provider_influx_rollup.lifecycle.run.window_errors import (
     about_window,
     failures_as_one,
     once_deleted,
+    unless_told,
 )
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Progressed, Report, Write
@@ -142,7 +149,7 @@ def purge(
     for number, window in enumerate(windows):
         yield from ask(Progressed(message="windows purged or refused", done=number, total=len(windows)))
         try:
-            with about_window(window):
+            with about_window(window), unless_told("nothing" if dry_run else NOTHING_DELETED):
                 one = yield from _purge_window(whole, window)
         except (PurgeRefused, WindowNotDue) as error:
             failed[window] = error

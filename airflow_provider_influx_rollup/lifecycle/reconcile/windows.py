@@ -27,6 +27,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.plan import plan_rollup
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.reasons import RECONCILE
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run.window_errors import unless_told
 from airflow_provider_influx_rollup.lifecycle.source.retention import dropped_windows
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report, Write
@@ -110,8 +111,9 @@ def _swept(run: ReconcileRun, windows: tuple[Interval, ...]) -> Steps[ReconcileR
     began = run.now()
     receipts = [one for window, one in plan.book.previous.items() if window in set(chosen)]
     marked = yield from look_again(receipts, began)
-    for some in runs:
-        yield from sweep.sweep(some)
+    with unless_told("nothing" if is_plan else "the windows that were repaired before it are COMMITTED"):
+        for some in runs:
+            yield from sweep.sweep(some)
     finished = finished_windows(marked, result)
     result.incomplete = [SkippedWindow(one.window, one.incomplete) for one in marked.incomplete]
     result.finished = [one.window for one in finished]

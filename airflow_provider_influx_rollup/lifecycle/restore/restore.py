@@ -42,7 +42,7 @@ from airflow_provider_influx_rollup.lifecycle.restore.target import (
 )
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
-from airflow_provider_influx_rollup.lifecycle.run.window_errors import about_window
+from airflow_provider_influx_rollup.lifecycle.run.window_errors import about_window, unless_told
 from airflow_provider_influx_rollup.lifecycle.source.buckets import require_bucket
 from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
     fingerprint_source,
@@ -87,7 +87,7 @@ def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> 
     for source, looks in zip(ready.sources, ready.looks, strict=True):
         yield from ask(Progressed(message="windows restored", done=len(done), total=len(ready.sources)))
         source_began = now()
-        with about_window(source.interval):
+        with about_window(source.interval), unless_told("some points of it may be, and no receipt of it"):
             one = yield from _unless_erased(whole, _restore_piece(whole, source, looks))
             yield from _require_not_erased(whole, one.written)
         seconds = (now() - source_began).total_seconds()

@@ -100,6 +100,19 @@ def about_window(window: Interval, written: str | None = None) -> Iterator[None]
 
 
 @contextmanager
+def unless_told(written: str) -> Iterator[None]:
+    """Let errors that do not say what was written say this.
+
+    :param written: what may be written, and what is not
+    """
+    try:
+        yield
+    except InfluxRollupError as error:
+        error.written = error.written or written
+        raise
+
+
+@contextmanager
 def once_deleted(written: str, fix: str) -> Iterator[None]:
     """Let errors of a server or a store say what is gone already: they only know of the request that failed.
 

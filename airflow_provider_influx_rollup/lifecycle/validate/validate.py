@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.ledger.validation import VALIDATION_MEASUREM
 from airflow_provider_influx_rollup.lifecycle.ledger.bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.run.clock import wait_until_due
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.lifecycle.run.window_errors import unless_told
 from airflow_provider_influx_rollup.lifecycle.source.buckets import require_bucket
 from airflow_provider_influx_rollup.lifecycle.validate.clean import CleanWriter
 from airflow_provider_influx_rollup.lifecycle.validate.frozen import require_points
@@ -114,7 +115,8 @@ def validate(spec: ValidateSpec, interval: Interval, run: RunInfo, now: Clock) -
     for stretch in stretches:
         so_far = Progressed(message="points judged", done=points_read, total=total)
         judging = _validate_stretch(validation, stretch, sorted(wanted[stretch.interval]), so_far)
-        points_read += yield from within(stretch.interval, judging)
+        with unless_told("nothing" if spec.dry_run else "maybe copies of some points, and no result"):
+            points_read += yield from within(stretch.interval, judging)
     yield from _validate_ahead(validation)
     if not spec.dry_run and spec.copied_to():
         yield from require_nothing_removed(validation.spec, validation.source, validation.around, now())

@@ -21,7 +21,6 @@ from airflow_provider_influx_rollup.client.retry import call_with_retries
 from airflow_provider_influx_rollup.exceptions import InfluxUnavailable, QueryFailed
 from airflow_provider_influx_rollup.flux.query import ArrowQuery, DigestQuery, RowsQuery
 from airflow_provider_influx_rollup.flux.write_points import FluxPoint, write_queries
-from airflow_provider_influx_rollup.step import Change
 from airflow_provider_influx_rollup.steps import influx as s
 from airflow_provider_influx_rollup.steps import store, table, tasks
 from airflow_provider_influx_rollup.steps.current_window import within
@@ -72,16 +71,6 @@ EVERY_STEP: list[tuple[Step[Any], tuple[Any, ...] | None]] = [
     (s.FindBucket("b"), ("find_bucket", "b")),
     (s.EnsureBucket("b", 3600), ("ensure_bucket", "b", 3600)),
 ]
-
-
-ONLY_READ = {
-    *("ParseScript", "CheckWritable", "ShowKeys", "FindBucket", "LookAtBucket", "Sleep", "Gather"),
-    *("Report", "Progressed"),
-    # an empty bucket is no loss, and most often it is there
-    "EnsureBucket",
-    *("FingerprintSource", "FingerprintPart", "FingerprintPoints", "TallyMatching", "FindDoubled"),
-    *("CompareParts", "ReadBytes", "ListFolder", "ReadTable", "ListTasks", "FindRun", "ListRuns"),
-}
 
 
 class Recorder:
@@ -238,35 +227,6 @@ def test_error_comes_out_when_the_verb_does_not_catch_it(run: Any) -> None:
         run(verb(), Recorder(error), [])
     assert caught.value is error
     assert cleaned == [True]
-
-
-@both
-@pytest.mark.parametrize(
-    ("before", "written"),
-    [
-        (s.FindBucket("b"), "nothing"),
-        (s.EnsureBucket("b"), "nothing"),
-        (s.Gather((SmallQuery(), s.FindBucket("b"))), "nothing"),
-        (s.Delete("b", DAY, "m"), None),
-        (s.Gather((SmallQuery(), s.Write("b", ["m v=1"]))), None),
-    ],
-)
-def test_error_says_that_nothing_was_written_unless_a_step_before_it_may_have(
-    run: Any, before: Any, written: str | None
-) -> None:
-    def verb() -> Steps[None]:
-        yield before
-        raise QueryFailed("it failed")
-
-    with pytest.raises(QueryFailed) as caught:
-        run(verb(), Recorder(), [])
-    assert caught.value.written == written
-
-
-def test_each_step_that_is_no_change_is_known_to_change_nothing() -> None:
-    """A new step has to say which it is."""
-    found = {step for module in (s, store, table, tasks) for step in steps_in(module)}
-    assert {step.__name__ for step in found if not issubclass(step, Change)} == ONLY_READ
 
 
 @both
