@@ -118,7 +118,7 @@ class _Run(Generic[Result]):
                     self.answer = self._error = None
                     step = self._steps.send(answer) if error is None else self._steps.throw(error)
                     self.windows.follow()
-                    self._may_have_written |= isinstance(step, Step) and step.may_write
+                    self._may_have_written |= step.may_write
                     yield step
             except StopIteration as end:
                 self.result = end.value

@@ -246,9 +246,9 @@ def test_verb_goes_on_when_it_catches_the_error(run: Any) -> None:
 @both
 def test_type_error_is_thrown_in_when_the_step_is_unknown(run: Any) -> None:
     def verb() -> Steps[None]:
-        yield object()  # type: ignore[misc]
+        yield Step()
 
-    with pytest.raises(TypeError, match="object is not a step"):
+    with pytest.raises(TypeError, match="Step is not a step"):
         run(verb(), Recorder(), [])
 
 
