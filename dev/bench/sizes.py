@@ -1,0 +1,232 @@
+"""A rollup of one window to 100,000, and of one series to 100,000, against the same Flux sent raw; each in a process of its own.
+
+``python -m dev.bench.sizes`` measures all and draws ``docs/pictures/sizes.png``; ``make bench`` does not run it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from airflow_provider_influx_rollup.client.driver import drive
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.client.settings import ClientSettings
+from airflow_provider_influx_rollup.flux.chains import RollupChains
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.steps.step import Steps
+from airflow_provider_influx_rollup.windows.interval import Interval
+from dev.bench.alone import Measured, measure, run_prepared
+from dev.bench.scripts import AGGREGATES
+from dev.bench.server import OUTPUT, settings_of_server, wait_until_settled
+from dev.influx_http import InfluxAddress
+
+SOURCE, LEDGER = "bench_sizes", "bench_sizes_ledger"
+START = datetime(2026, 1, 1, tzinfo=UTC)
+WINDOW = timedelta(minutes=1)
+POINTS_PER_WINDOW = 6
+MANY_WINDOWS = [(count, 10) for count in (1, 10, 100, 1_000, 10_000, 100_000)]
+MANY_SERIES = [(24, count) for count in (1, 10, 100, 1_000, 10_000, 100_000)]
+ROUNDS, LARGE, LARGE_ROUNDS = 5, 1_000_000, 2
+PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "sizes.png"
+
+Prepared = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Size:
+    """So many windows of a minute, of so many series."""
+
+    windows: int
+    series: int
+
+    @property
+    def measurement(self) -> str:
+        """Holds the points of this size only."""
+        return f"w{self.windows}_s{self.series}"
+
+    @property
+    def points(self) -> int:
+        """Source points."""
+        return self.windows * self.series * POINTS_PER_WINDOW
+
+    @property
+    def interval(self) -> Interval:
+        """From the first window to the last."""
+        return Interval(START, START + self.windows * WINDOW)
+
+    @property
+    def rounds(self) -> int:
+        """How often it is measured."""
+        return LARGE_ROUNDS if self.points >= LARGE else ROUNDS
+
+    def lines(self) -> Iterator[str]:
+        """Line protocol, the same in every run, one window of all series after the other."""
+        random = np.random.default_rng(20260101)
+        first_ns, step_ns = self.interval.start_ns, 60 * 10**9 // POINTS_PER_WINDOW
+        for number in range(self.windows * POINTS_PER_WINDOW):
+            values = random.normal(20, 1, self.series).round(3).tolist()
+            end = first_ns + number * step_ns
+            for series, value in enumerate(values):
+                yield f"{self.measurement},device_id=d{series:06d} temperature={value} {end}"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One size, both ways."""
+
+    size: Size
+    stage: Measured
+    raw: Measured
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long as the raw Flux the stage takes."""
+        return self.stage.seconds / self.raw.seconds
+
+
+def load(client: InfluxClient, size: Size) -> None:
+    """Write the points unless they are there."""
+    client.ensure_bucket(SOURCE)
+    client.ensure_bucket(LEDGER)
+    rows = client.query(
+        f'from(bucket: "{SOURCE}") |> range(start: 2026-01-01T00:00:00Z, stop: 2027-01-01T00:00:00Z)'
+        f' |> filter(fn: (r) => r._measurement == "{size.measurement}") |> group() |> count()'
+    )
+    if sum(row["_value"] for row in rows) != size.points:
+        client.write_lines(SOURCE, size.lines())
+
+
+def spec_of(size: Size, target: str) -> RollupSpec:
+    """The rollup: a pipeline of its own in a ledger that others have used."""
+    return RollupSpec(
+        source_bucket=SOURCE,
+        target_bucket=target,
+        measurement=size.measurement,
+        grid=GridSpec("1m"),
+        aggregates=AGGREGATES,
+        pipeline=target,
+        ledger_bucket=LEDGER,
+    )
+
+
+def steps_of(size: Size, spec: RollupSpec) -> Steps[object]:
+    """A run of it."""
+    info = RunInfo(dag_id="bench", task_id="sizes", run_id="run")
+    return roll_up(spec, size.interval, info, lambda: datetime.now(UTC))
+
+
+@contextmanager
+def prepared(way: str, size: Size, client: InfluxClient) -> Iterator[Prepared]:
+    """What is measured: a first run into an empty target, or its queries, written by InfluxDB, into another one."""
+    settings = settings_of_server()
+    address = InfluxAddress(settings.url, settings.org, settings.token(False))
+    with address.buckets_made_meanwhile_deleted():
+        target = f"bench_sizes_{uuid.uuid4().hex[:8]}"
+        client.ensure_bucket(target)
+        if way == "stage":
+            yield lambda: drive(steps_of(size, spec_of(size, target)), client, lambda _report: None)
+            return
+        scripts = list(scripts_of(size, target, client))
+        fresh = f"{target}_raw"
+        client.ensure_bucket(fresh)
+        texts = [text.replace(f'"{target}"', f'"{fresh}"') for text in scripts]
+        yield lambda: [client.execute(text) for text in texts]
+
+
+def scripts_of(size: Size, target: str, client: InfluxClient) -> Sequence[str]:
+    """The queries of a run that lets InfluxDB write."""
+    steps = steps_of(size, replace(spec_of(size, target), compute="server"))
+    found: list[str] = []
+
+    def tapped() -> Steps[object]:
+        answer = None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration as end:
+                return end.value
+            if isinstance(step, RollupChains) and step.may_write:
+                found.append(step.flux())
+            answer = yield step
+
+    drive(tapped(), client, lambda _report: None)
+    return found
+
+
+def compare(settings: ClientSettings, size: Size) -> Compared:
+    """Measure both ways of one size."""
+    ways = {name: f"{name}:{size.windows}:{size.series}" for name in ("raw", "stage")}
+    found = measure(settings, "dev.bench.sizes", dict.fromkeys(ways.values()))
+    return Compared(size, stage=found[ways["stage"]], raw=found[ways["raw"]])
+
+
+def draw(rows: Sequence[Compared]) -> None:
+    """Seconds by windows and by series, both ways."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for panel, sizes, name in (
+        (panels[0], MANY_WINDOWS, "windows of 10 series"),
+        (panels[1], MANY_SERIES, "series in 24 windows"),
+    ):
+        some = [row for row in rows if (row.size.windows, row.size.series) in sizes]
+        across = [row.size.windows if sizes is MANY_WINDOWS else row.size.series for row in some]
+        panel.loglog(
+            across, [row.stage.seconds for row in some], "o-", label="rollup, with receipts and read-back"
+        )
+        panel.loglog(across, [row.raw.seconds for row in some], "o--", label="the same Flux, sent raw")
+        panel.set_xlabel(name)
+        panel.grid(visible=True, alpha=0.3)
+    panels[0].set_ylabel("seconds")
+    panels[0].legend(frameon=False)
+    figure.savefig(PICTURE, dpi=120)
+
+
+def main() -> None:
+    """Measure all sizes, print a table, write JSON and the picture."""
+    console = Console()
+    settings = settings_of_server()
+    sizes = [Size(*pair) for pair in dict.fromkeys([*MANY_WINDOWS, *MANY_SERIES])]
+    with InfluxClient(settings) as client:
+        for size in sizes:
+            console.print(f"Loading {size.points:,} points of {size.measurement} unless they are there")
+            load(client, size)
+        wait_until_settled(settings.url)
+    rows = []
+    table = Table(title="First run of a rollup against the same Flux, by size")
+    for heading in ("windows", "series", "points", "rollup", "raw", "ratio", "memory of the worker"):
+        table.add_column(heading, justify="right")
+    for size in sizes:
+        rows.append(compare(settings, size))
+        row = rows[-1]
+        counts = (f"{size.windows:,}", f"{size.series:,}", f"{size.points:,}")
+        seconds = (f"{row.stage.seconds:.3f} s", f"{row.raw.seconds:.3f} s", f"{row.ratio:.2f}x")
+        table.add_row(*counts, *seconds, f"{row.stage.megabytes:.0f} MB")
+        console.print(f"{size.measurement}: {row.ratio:.2f}x")
+    console.print(table)
+    OUTPUT.mkdir(exist_ok=True)
+    (OUTPUT / "sizes.json").write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+    draw(rows)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        way, windows, series = sys.argv[1].split(":")
+        chosen = Size(int(windows), int(series))
+        run_prepared(partial(prepared, way, chosen), chosen.rounds)
+    else:
+        main()
