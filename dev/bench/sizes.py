@@ -143,7 +143,12 @@ def prepared(way: str, size: Size, client: InfluxClient) -> Iterator[Prepared]:
         fresh = f"{target}_raw"
         client.ensure_bucket(fresh)
         texts = [text.replace(f'"{target}"', f'"{fresh}"') for text in scripts]
-        yield lambda: [client.execute(text) for text in texts]
+        yield partial(_send, client, texts)
+
+
+def _send(client: InfluxClient, texts: Sequence[str]) -> None:
+    for text in texts:
+        client.execute(text)
 
 
 def scripts_of(size: Size, target: str, client: InfluxClient) -> Sequence[str]:
