@@ -25,6 +25,8 @@ PIPE_WIDTH = 160
 OPTIONS = {
     "set allow_missing=True": "give --allow-missing",
     "set overwrite=True": "give --overwrite",
+    "(dry_run=True shows it)": "(influx-rollup tasks diff shows it)",
+    "give every, such as every='1h'": "give --every, such as --every 1h",
     "set require_archive=False": "give --allow-missing",
     "give environment=, or set [influx_rollup] environment, to one of": "give --environment, one of",
     "give a path below the DAG's folder or its template_searchpath": "give a path below the working directory or a folder "

@@ -70,7 +70,7 @@ def test_a_task_is_compared_deployed_and_listed(
     assert ask("list", name)[1]["tasks"][0]["is_drifted"]
     code, told = ask("deploy", str(file))
     assert (code, told["error"]["name"]) == (1, "TaskDrifted")
-    assert "--overwrite" in told["error"]["message"]
+    assert "(influx-rollup tasks diff shows it), or give --overwrite to" in told["error"]["message"]
     assert ask("deploy", str(file), "--overwrite")[0] == 0
     assert client.tasks.find(name)[0].flux == task.flux
 
