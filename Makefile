@@ -36,7 +36,7 @@ SOAK := tests/property $(addprefix tests/live/test_,always_right.py rollup_parti
   interleavings.py query_shapes.py lifecycle_texts.py any_name.py)
 environment = $(foreach version,$(1),$(VENVS)/airflow-$(version)/.stamp)
 
-.PHONY: help env check unit coverage recordings live airflow test stores demo bench faults soak simulate mutants page docs lint format lock clean clean-cache
+.PHONY: help env check unit coverage recordings live airflow test stores demo bench faults executors soak simulate mutants page docs lint format lock clean clean-cache
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,13 +62,13 @@ recordings: $(call environment,$(ONE)) ## keep again what a real InfluxDB answer
 	@$(RUN_TESTS) $(ONE) -- $(RECORDED) --record -p no:randomly -m "not slow" $(PYTEST_ARGS)
 
 live: $(call environment,$(ONE)) ## the tests on a real InfluxDB that touch no Airflow (AIRFLOW=3.3)
-	@$(RUN_TESTS) --no-airflow $(ONE) -- tests/live -m "not faults and not slow and not bench and not stores" $(PYTEST_ARGS)
+	@$(RUN_TESTS) --no-airflow $(ONE) -- tests/live -m "not faults and not slow and not bench and not stores and not executors" $(PYTEST_ARGS)
 
 airflow: $(call environment,$(VERSIONS)) ## the tests that touch Airflow, on both (AIRFLOW=2.11 or 3.3: on one)
-	@$(RUN_TESTS) $(VERSIONS) -- -m "airflow and not faults and not slow and not bench and not stores" $(PYTEST_ARGS)
+	@$(RUN_TESTS) $(VERSIONS) -- -m "airflow and not faults and not slow and not bench and not stores and not executors" $(PYTEST_ARGS)
 
 test: $(call environment,$(VERSIONS)) ## all tests with a real InfluxDB, on both Airflows (AIRFLOW=2.11 or 3.3: on one) and without
-	@$(RUN_TESTS) $(VERSIONS) --no-airflow $(ONE) -- -m "not faults and not slow and not bench and not stores" $(PYTEST_ARGS)
+	@$(RUN_TESTS) $(VERSIONS) --no-airflow $(ONE) -- -m "not faults and not slow and not bench and not stores and not executors" $(PYTEST_ARGS)
 
 faults: $(call environment,$(ONE)) ## kill workers, servers and connections (AIRFLOW=3.3)
 	@$(RUN_TESTS) $(ONE) --profiled -- -m faults $(PYTEST_ARGS)
@@ -76,6 +76,9 @@ faults: $(call environment,$(ONE)) ## kill workers, servers and connections (AIR
 stores: $(call environment,$(ONE)) ## archives on servers that speak Google Cloud Storage and Azure Blob Storage (AIRFLOW=3.3)
 	@$(TOOLS)/bin/python -m dev.emulators
 	@$(RUN_TESTS) $(ONE) -- -m stores $(PYTEST_ARGS)
+
+executors: $(call environment,executors) ## a backfill over Celery workers, one of them killed, and the pod template; needs redis-server and postgresql
+	@$(RUN_TESTS) executors -- -m executors $(PYTEST_ARGS)
 
 page: $(call environment,$(VERSIONS)) ## build the windows page again and look at it in Chromium, on both Airflows (AIRFLOW=2.11 or 3.3: on one)
 	@cd dev/windows_page && npm ci --no-fund --no-audit && npm run --silent check && npm run --silent build
@@ -118,6 +121,7 @@ lock: $(TOOLS)/.stamp ## resolve the lockfiles in requirements/ again
 	$(TOOLS)/bin/$(COMPILE) requirements/go.in --output-file requirements/go.txt
 	$(TOOLS)/bin/$(COMPILE) pyproject.toml requirements/airflow-3.3.in --group test --group demo --extra sketches --output-file requirements/airflow-3.3.txt
 	$(TOOLS)/bin/$(COMPILE) pyproject.toml requirements/airflow-2.11.in --group test --group demo --extra sketches --output-file requirements/airflow-2.11.txt
+	$(TOOLS)/bin/$(COMPILE) pyproject.toml requirements/airflow-executors.in --group test --group demo --group executors --extra sketches --constraint requirements/airflow-3.3.txt --output-file requirements/airflow-executors.txt
 
 clean: ## remove environments, servers' data and outputs from this checkout
 	@if [ -x dev/influx ]; then dev/influx stop; fi

@@ -133,6 +133,18 @@ class Processes:
         self.stop([name])
         return code
 
+    def family(self, name: str) -> set[psutil.Process]:
+        """A process that was started, and all that it has started."""
+        return _family(self._running[name].pid)
+
+    def kill(self, name: str) -> int:
+        """Kill a process and all that it has started at once, as when their machine is gone, and forget it; how many they were."""
+        members = self.family(name)
+        leader = self._running.pop(name)
+        _signal(members, signal.SIGKILL)
+        leader.wait()
+        return len(members)
+
     def running(self, name: str) -> bool:
         """Whether a process was started and has not ended yet."""
         process = self._running.get(name)

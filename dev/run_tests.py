@@ -22,6 +22,8 @@ from pathlib import Path
 from types import FrameType
 
 VERSIONS = ("3.3", "2.11")
+#: an environment of 3.3 with Celery and Kubernetes
+EXECUTORS = "executors"
 CHECKOUT = Path(__file__).resolve().parent.parent
 LOGS = CHECKOUT / ".test-logs"
 INFLUX = [sys.executable, str(CHECKOUT / "dev" / "influx")]
@@ -205,7 +207,7 @@ def parsed(own: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """The options, and the arguments of pytest without ``-m``, which is ``marks``; as in pytest, the last one counts."""
     at = own.index("--") if "--" in own else len(own)
     parser = argparse.ArgumentParser(description="Run pytest on one or both Airflows, and without.")
-    parser.add_argument("versions", nargs="*", metavar="VERSION", help="of Airflow: 3.3, 2.11")
+    parser.add_argument("versions", nargs="*", metavar="VERSION", help="of Airflow: 3.3, 2.11, or executors")
     parser.add_argument(
         "--no-airflow",
         metavar="VERSION",
@@ -216,7 +218,7 @@ def parsed(own: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--profiled", action="store_true", help="let tests see what is at work in the server")
     parser.add_argument("--memory", help="hold each InfluxDB to so much memory, such as 2G")
     options = parser.parse_args(own[:at])
-    if not {*options.versions} <= {*VERSIONS} or not (options.versions or options.no_airflow):
+    if not {*options.versions} <= {*VERSIONS, EXECUTORS} or not (options.versions or options.no_airflow):
         parser.error(f"name a version of Airflow: {', '.join(VERSIONS)}")
     options.venvs = options.venvs.absolute()
     pytest_parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)

@@ -40,6 +40,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 #: folders and files of ``tests`` that run on each Airflow; the others touch none
 TOUCH_AIRFLOW = (
     "airflow/",
+    "executors/",
     "unit/airflow_adapters/",
     "unit/cli/test_adopted_files.py",
     "unit/docs/test_docs.py",

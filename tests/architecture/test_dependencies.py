@@ -31,6 +31,7 @@ DISTRIBUTIONS = {
     "azure.storage.blob": "azure-storage-blob",
     "azure.core": "azure-storage-blob",
     "yaml": "pyyaml",
+    "psycopg2": "psycopg2-binary",
 }
 # the webserver of Airflow 2 draws connection forms with these, and only it asks for the form
 FORM = {"flask-appbuilder", "flask-babel", "wtforms"}
