@@ -50,3 +50,8 @@ def test_api_page_has_every_operator_sensor_and_notifier_that_users_import(modul
     users = {name for name in public_names(module) if re.search(r"(Operator|Sensor|Notifier)$", name)}
     assert users - shown <= {"InfluxArchiveOperator", "SourceArchiveOperator"}  # bases of others
     assert shown or not users
+
+
+@pytest.mark.parametrize("name", [one for one in NAMED if ".operators." in one or ".sensors." in one])
+def test_readme_names_each_operator_and_sensor(name: str) -> None:
+    assert f"{name.rpartition('.')[2]}`" in (CHECKOUT / "README.md").read_text()
