@@ -1,4 +1,4 @@
-"""A thousand windows that wait at once: few connections, few threads, and no trace of those that were cancelled."""
+"""A thousand windows that wait at once, and hundreds of batches: few connections, few threads."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from airflow_provider_influx_rollup.client.driver import MAX_THREADS
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.hooks.client_cache import close_all_clients
 from airflow_provider_influx_rollup.settings import RollupSettings
+from airflow_provider_influx_rollup.steps.many import MOST_AT_ONCE
+from airflow_provider_influx_rollup.triggers.lifecycle_job import LifecycleJobTrigger
 from airflow_provider_influx_rollup.triggers.window_ready import WindowReadyTrigger
 from tests.conftest import InfluxServer
 from tests.faults.proxy import FaultProxy, running_proxy
@@ -81,3 +83,36 @@ def test_thousand_deferred_windows_share_the_connections_of_one_pool(
     pools = threads_by_pool()
     assert pools
     assert max(pools.values()) <= MAX_THREADS
+
+
+def asking(bucket: str, hour: int) -> LifecycleJobTrigger:
+    """A trigger that counts the points of each quarter of an hour, as many at a time as a batch may."""
+    start = START + hour * HOUR
+    flux = f'from(bucket: "{bucket}") |> range(start: v.timeRangeStart, stop: v.timeRangeStop) |> count()'
+    return LifecycleJobTrigger(
+        verb="query_batch",
+        spec={"queries": {"points": flux}, "every": "15m", "max_parallel": 8},
+        intervals=[{"start": start.isoformat(), "stop": (start + HOUR).isoformat()}],
+        run_info={"dag_id": "d", "task_id": "t", "run_id": "r"},
+        influx_conn_id="counted",
+    )
+
+
+def test_hundreds_of_batches_share_the_connections_of_one_pool(
+    proxy: FaultProxy, client: InfluxClient, bucket_factory: Callable[[], str]
+) -> None:
+    bucket, batches = bucket_factory(), 300
+    first = int(START.timestamp())
+    client.write_lines(
+        bucket, [f"fleet temp=1 {first + hour * 3600 + 1800}000000000" for hour in range(0, batches, 2)]
+    )
+
+    async def all_of_them() -> list[Any]:
+        return await asyncio.gather(*(outcome(asking(bucket, hour)) for hour in range(batches)))
+
+    results = [event["result"] for event in asyncio.run(all_of_them())]
+    rows = [[answer["rows"] for answer in result["answers"]] for result in results]
+    assert rows == [[0, 0, 1, 0], [0, 0, 0, 0]] * (batches // 2)
+    # those of the questions, and a few that ask for the time
+    assert 1 <= proxy.connection_count <= 2 * MAX_THREADS
+    assert threads_by_pool()["influx-rollup-many"] <= MOST_AT_ONCE

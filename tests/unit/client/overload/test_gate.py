@@ -135,6 +135,16 @@ def test_wait_ends_when_the_answer_is_no_longer_awaited(tmp_path: Path, kind: st
     assert time.monotonic() - begin < 4
 
 
+@pytest.mark.parametrize("kind", ["closed", "abandoned"])
+def test_server_is_not_down_when_this_end_has_shut_the_connections(tmp_path: Path, kind: str) -> None:
+    closed, abandoned = threading.Event(), Abandonment()
+    gate = make_gate(tmp_path, closed=closed)
+    (closed if kind == "closed" else abandoned).set()
+    with giving_up_after(abandoned):
+        end_with(gate, refused(), times=FAILURES)
+    assert gate._record.numbers.failures == 0
+
+
 @pytest.mark.parametrize(("asked", "others"), [(QUERY, WRITE), (WRITE, QUERY)])
 def test_requests_of_a_kind_wait_as_the_server_asks(gate: Gate, asked: Request, others: Request) -> None:
     error = InfluxOverloaded("too many")
