@@ -123,7 +123,7 @@ def test_the_choice_decides_when_a_script_is_slow(
     folder: Path, bucket: str, fail_on: str, fails: bool
 ) -> None:
     if fails:
-        with pytest.raises(AirflowFailException, match="1 findings are"):
+        with pytest.raises(AirflowFailException, match=f"1 finding is {fail_on} or worse"):
             run(folder, bucket, flux="slow.flux", fail_on=fail_on)
     else:
         assert run(folder, bucket, flux=["slow.flux", "wrong.flux"], fail_on=fail_on)["errors"] == 1

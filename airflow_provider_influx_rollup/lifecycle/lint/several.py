@@ -9,6 +9,7 @@ from airflow_provider_influx_rollup.exceptions import ScriptInvalid
 from airflow_provider_influx_rollup.lifecycle.lint.lint import LintSpec, lint_script
 from airflow_provider_influx_rollup.lint.finding import Severity
 from airflow_provider_influx_rollup.lint.report import LintReport
+from airflow_provider_influx_rollup.shown import counted
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -44,7 +45,7 @@ def lint_all(
     ]
     if bad:
         rest = f"; and {len(bad) - _SHOWN} more, see the log" if len(bad) > _SHOWN else ""
-        what = f"{len(bad)} findings are {fail_on} or worse: {'; '.join(bad[:_SHOWN])}{rest}"
+        what = f"{counted(len(bad), 'finding')} {'is' if len(bad) == 1 else 'are'} {fail_on} or worse: {'; '.join(bad[:_SHOWN])}{rest}"
         fix = "correct the scripts, or silence a finding by // lint: ignore NAME - reason"
         raise ScriptInvalid(what, written="nothing was read or written", fix=fix)
     return _answer(reports)
