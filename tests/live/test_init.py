@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -51,6 +52,10 @@ def test_newcomer_has_tiers_after_three_commands(
     text = Path(told["lifecycle"]).read_text()
     assert "uptime_format: [count, last]" in text
     assert "usage_idle" not in text
+    # hours of today and of yesterday can be run by hand, also right after midnight
+    (day,) = re.findall(r"start_date=datetime\((\d+), (\d+), (\d+),", Path(told["dag"]).read_text())
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    assert datetime(*map(int, day), tzinfo=UTC) <= midnight - timedelta(days=1)
     span = ("--from", start.isoformat(), "--to", (start + timedelta(hours=3)).isoformat())
     code, told = ask("run", told["lifecycle"], *span)
     assert code == 0
