@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_influx_rollup.archive.annotated_rows import Row
@@ -41,7 +41,7 @@ def records(
     fields: Collection[str] | None = None,
 ) -> list[Row]:
     """One row for each tag set and time, in order, with the fields that the record has."""
-    rows = []
+    rows, tables = [], []
     for own, time, values in influx.bucket(bucket).pivoted(measurement):
         if not span[0] <= time < span[1]:
             continue
@@ -51,6 +51,23 @@ def records(
         chosen = values if fields is None else {name: values[name] for name in fields if name in values}
         if chosen:
             rows.append(Row({"_time": from_ns(time), "_measurement": measurement, **have, **chosen}))
+            tables.append(own)
+    return _with_empty_texts(rows, tables)
+
+
+def _with_empty_texts(rows: list[Row], tables: Sequence[Any]) -> list[Row]:
+    """A text that a row lacks comes back empty when another row of its table has one.
+
+    :param tables: the tags of each row
+    """
+    if len({len(row) for row in rows}) < 2:
+        return rows
+    texts: dict[Any, set[str]] = {}
+    for row, table in zip(rows, tables, strict=True):
+        texts.setdefault(table, set()).update(name for name, value in row.items() if isinstance(value, str))
+    for row, table in zip(rows, tables, strict=True):
+        for name in texts[table] - row.keys():
+            row[name] = ""
     return rows
 
 

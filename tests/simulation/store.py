@@ -60,13 +60,17 @@ class SimulatedStore:
     """The store.
 
     :param files: by path
+    :param emptied: folders that files were removed from: a file system keeps them
     """
 
     def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
         self.files = dict(files or {})
+        self.emptied: set[str] = set()
 
     def copy(self) -> SimulatedStore:
-        return SimulatedStore(self.files)
+        other = SimulatedStore(self.files)
+        other.emptied = set(self.emptied)
+        return other
 
     def act(self, influx: SimulatedInflux, step: Any) -> Any:
         """Act out a step that keeps files.
@@ -310,12 +314,14 @@ def _put_over(store: SimulatedStore, _influx: SimulatedInflux, step: PutOver) ->
 def _list(store: SimulatedStore, _influx: SimulatedInflux, step: ListFolder) -> list[str]:
     begin = f"{step.path}/"
     size = len(begin)
-    return sorted({path[size:].partition("/")[0] for path in store.files if path.startswith(begin)})
+    there = (path for path in (*store.files, *store.emptied) if path.startswith(begin))
+    return sorted({path[size:].partition("/")[0] for path in there})
 
 
 def _remove(store: SimulatedStore, _influx: SimulatedInflux, step: RemoveFiles) -> None:
     for path in step.paths:
-        store.files.pop(path, None)
+        if store.files.pop(path, None) is not None:
+            store.emptied.add(path.rpartition("/")[0])
 
 
 STORE_ACTIONS: dict[type[Any], Callable[[SimulatedStore, SimulatedInflux, Any], Any]] = {
