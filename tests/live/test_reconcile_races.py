@@ -187,3 +187,19 @@ def test_reconcile_ends_and_the_next_one_finds_the_rest_when_points_never_stop_c
     assert [change["reasons"] for change in again["dirty"]] == [["new points"]]
     assert scene.differences() == []
     assert sweep(scene.place.client, replace(scene.spec), SPAN)["dirty"] == []
+
+
+def test_windows_that_are_no_neighbours_are_repaired_when_only_the_one_between_them_has_points_left(
+    influx: InfluxServer, client: InfluxClient
+) -> None:
+    place = replace(make_place(influx, client), measurement="between")
+    span = interval("2025-03-08", "2025-03-08T03:00")
+    hours = [interval(f"2025-03-08T0{hour}:00", f"2025-03-08T0{hour + 1}:00") for hour in range(3)]
+    client.write_lines(place.source, [f"between,device=a temp=1.5 {hour.start_ns}" for hour in hours])
+    spec = place.spec("1h", ("median",), fields=("temp",), pipeline="between")
+    roll(client, spec, span)
+    for hour in (hours[0], hours[2]):
+        client.delete(place.source, hour, '_measurement="between"')
+    assert sweep(client, spec, span)["dirty_total"] == 2
+    assert place.stored("between")["_time"].tolist() == [hours[1].start_ns]
+    assert sweep(client, spec, span)["dirty"] == []

@@ -130,9 +130,10 @@ def make_run(world: World, actor: Actor, number: int, try_number: int = 1) -> Ru
         return Run(
             world, name, lambda: reconcile(spec, span, info, clock), actor.verb, actor.pipeline, columns
         )
+    starts = [nanoseconds(window.start) for window in windows[actor.first : actor.last + 1]]
     options = RollupOptions(heal="3h") if actor.verb == "heal" else RollupOptions()
     make = rolled_up(world, actor.pipeline, span, info, skew, options, is_older=actor.is_older)
-    return Run(world, name, make, actor.verb, actor.pipeline, columns)
+    return Run(world, name, make, actor.verb, actor.pipeline, columns, starts)
 
 
 def _changes(changes: Sequence[Change]) -> Iterator[Act]:

@@ -170,12 +170,6 @@ MUTANTS = (
         "    if False:\n        claims",
     ),
     Mutant(
-        "repairs without a mark",
-        RECONCILE + "repair.py",
-        "    yield from ask(Write(book.ledger_bucket, encode_receipts(marks)))\n",
-        "",
-    ),
-    Mutant(
         "repairs no rows",
         RECONCILE + "repair.py",
         "    if rows.columns:\n        done.rows",
@@ -311,12 +305,6 @@ MUTANTS = (
         ROLLUP + "blocks.py",
         "if receipt.is_committed and receipt.spec_hash == book.spec_hash and _is_earlier_try(book, receipt)",
         "if receipt.spec_hash == book.spec_hash and _is_earlier_try(book, receipt)",
-    ),
-    Mutant(
-        "claims again without what others have committed",
-        CLAIMS,
-        "    yield from book.mark(windows, State.WRITING, now())\n",
-        "",
     ),
     Mutant(
         "writes a window less",

@@ -70,29 +70,46 @@ def by_rank(random: Random, runs: Runs) -> Iterator[int]:
 
 
 def by_effects(random: Random, runs: Runs) -> Iterator[int]:
-    """Any run, until others would see what it does next: finds what needs several changes of turn at the right places."""
+    """Any run, until others would see what it does next: finds what needs several changes of turn at the right places.
+
+    Some of these schedules also change the turn between two reads of one script, and right after what others see.
+    """
+    in_reads, after = random.random() < 0.5, random.random() < 0.5
     while open_ := [number for number, run in enumerate(runs) if not run.end]:
         number = random.choice(open_)
+        is_last = after and is_seen(runs[number])
         yield number
-        while not runs[number].end and not is_seen(runs[number]):
+        while not (is_last or runs[number].end or is_seen(runs[number])):
+            if in_reads and runs[number].is_reading:
+                break
             yield number
 
 
 def hanging(random: Random, runs: Runs) -> Iterator[int]:
-    """One run hangs before something that others would see, until these have ended: finds what comes too late."""
+    """One run hangs before something that others would see, until these have done some of theirs: finds what comes too late."""
     one = random.randrange(len(runs))
-    for _ in range(random.randint(1, 8)):
-        if runs[one].end:
-            break
-        yield one
-        while not runs[one].end and not is_seen(runs[one]):
-            yield one
-    inner = random.choice((bursts, by_rank, by_effects))
+    for _ in range(random.choice((1, 2, 2, 3, 4, 6, 8))):
+        yield from _until_seen(runs, one)
+    inner = random.choice((bursts, by_rank, by_effects, by_effects))
     # a run that is begun again is another one in the same place
     others = [number for number in range(len(runs)) if number != one]
-    yield from (others[number] for number in inner(random, _Some(runs, others)))
+    left = random.choice((1, 2, 3, 4, 5, 6, 8, 10, 1000))
+    for number in inner(random, _Some(runs, others)):
+        left -= is_seen(runs[others[number]])
+        yield others[number]
+        if left == 0:
+            yield from _until_seen(runs, one)
     while not runs[one].end:
         yield one
+
+
+def _until_seen(runs: Runs, number: int) -> Iterator[int]:
+    """The steps of a run to just before the next one that others see."""
+    if runs[number].end:
+        return
+    yield number
+    while not runs[number].end and not is_seen(runs[number]):
+        yield number
 
 
 class _Some(Sequence[Run]):
@@ -108,4 +125,4 @@ class _Some(Sequence[Run]):
         return len(self.numbers)
 
 
-ORDERS: tuple[Order, ...] = (bursts, by_rank, by_effects, by_effects, hanging)
+ORDERS: tuple[Order, ...] = (bursts, by_rank, by_effects, by_effects, hanging, hanging)

@@ -54,5 +54,8 @@ class PurgeTurns:
             if self.claims.get(folder) != number:
                 self._accuse("has seen that another run claimed it")
 
+    def ends(self, error: Exception | None) -> None:
+        """It may end at any time."""
+
     def _accuse(self, what: str) -> None:
         self.world.problems.append(f"{self.name} deletes a window and {what}")

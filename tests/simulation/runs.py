@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from airflow_provider_influx_rollup.steps.store import (
 from tests.scenes.stepped_run import SteppedRun
 from tests.simulation.archive_invariants import require_erased, require_kept
 from tests.simulation.purge_turns import PurgeTurns
-from tests.simulation.store import STORE_ACTIONS
+from tests.simulation.store import SPLIT, STORE_ACTIONS
 from tests.simulation.turns import Turns
 from tests.simulation.world import World
 
@@ -41,6 +41,18 @@ class _Reads:
     left: list[Any]
     join: Callable[[list[Any]], Any]
     answers: list[Any] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """Files that are going to be written.
+
+    :param erasures: how often an erasure had begun, or ended, when the points were read
+    """
+
+    files: dict[str, bytes]
+    answer: Any
+    erasures: int
 
 
 def reads_of(step: Any) -> _Reads | None:
@@ -98,17 +110,21 @@ class Run(SteppedRun):
         verb: str = "",
         pipeline: str = "",
         columns: Collection[str] = (),
+        windows: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.world, self.name, self.make, self.verb = world, name, make, verb
-        self.turns = self._turns(pipeline, columns)
+        self.turns = self._turns(pipeline, columns, windows)
         self.last_look = 0
         self.began_at: int | None = None
         self.first_version: int | None = None
         self._reads: dict[int, _Reads] = {}
+        self._prepared: dict[int, _Prepared] = {}
         self._done: tuple[Any, str, int] | None = None
 
-    def _turns(self, pipeline: str, columns: Collection[str]) -> Turns | PurgeTurns | None:
+    def _turns(
+        self, pipeline: str, columns: Collection[str], windows: Sequence[int]
+    ) -> Turns | PurgeTurns | None:
         if self.verb == "purge":
             return PurgeTurns(world=self.world, name=self.name)
         if not pipeline:
@@ -118,6 +134,7 @@ class Run(SteppedRun):
             name=self.name,
             pipeline=self.world.pipeline(pipeline),
             columns=columns,
+            windows=windows,
             is_rollup=self.verb in ("roll up", "heal"),
             began=lambda: self.version,
         )
@@ -147,6 +164,11 @@ class Run(SteppedRun):
         return told(step, fate) + (f", read {number}" if number else "")
 
     @property
+    def is_reading(self) -> bool:
+        """Whether it has done some reads of a script, and not all."""
+        return bool(self._reads)
+
+    @property
     def version(self) -> int:
         """Of the source, when the run began, or its first try."""
         known = self.began_at if self.first_version is None else self.first_version
@@ -167,12 +189,17 @@ class Run(SteppedRun):
     def answer(self, answer: Any, error: Exception | None) -> None:
         """What must be true when an erasure has ended."""
         super().answer(answer, error)
+        if self.end and self.turns is not None:
+            self.turns.ends(self.error)
         if self.end == "ok" and self.verb == "erase":
+            self.world.erasures += 1
             self.world.erased_since = None if self.world.is_validated_now() else self.version
             require_erased(self.world, self.version)
 
     def _act_part(self, number: int, step: Any, fate: str) -> tuple[bool, Any, Exception | None]:
         """Act a step out, or the next one of the reads that a script is made of; whether that was the last."""
+        if isinstance(step, SPLIT):
+            return self._act_in_two(number, step, fate)
         reads = self._reads.get(number) or reads_of(step)
         if reads is None:
             self._done = step, fate, 0
@@ -186,6 +213,25 @@ class Run(SteppedRun):
             del self._reads[number]
         self._done = step, fate, len(reads.answers)
         return is_done, reads.join(reads.answers) if is_done and error is None else None, error
+
+    def _act_in_two(self, number: int, step: Any, fate: str) -> tuple[bool, Any, Exception | None]:
+        """Files are written of what was read some time before."""
+        world = self.world
+        known = self._prepared.pop(number, None)
+        self._done = step, fate, int(known is None)
+        if fate == FAILS:
+            return True, None, unavailable(step)
+        if known is None:
+            try:
+                made = world.store.prepared(world.influx, step)
+            except InfluxRollupError as error:
+                return True, None, error
+            self._prepared[number] = _Prepared(*made, world.erasures)
+            return False, None, None
+        world.store.files.update(known.files)
+        if known.erasures != world.erasures:
+            world.strays.update(known.files)
+        return True, *((None, unavailable(step)) if fate == LOST else (known.answer, None))
 
     def _act(self, step: Any, fate: str) -> tuple[Any, Exception | None]:
         if isinstance(step, Report):

@@ -12,9 +12,14 @@ from tests.simulation.actors import Actor, Change, Scenario, rolled_up
 from tests.simulation.archive_runs import ARCHIVE_VERBS, archive_run
 from tests.simulation.influx import nanoseconds
 from tests.simulation.runs import Run
-from tests.simulation.world import ARCHIVED, HOUR_NS, SPAN, VARIANTS, WINDOWS, World
+from tests.simulation.world import ARCHIVED, HOUR_NS, HOURS, SPAN, VARIANTS, WINDOWS, World
 
 BEGINNINGS = 12
+#: how often a variant is chosen; those with files take longest
+WEIGHTS = [
+    {"uncounted": 2, "tiers": 2, "shared": 2, "respecified": 2, "expiring": 1}.get(name, 1.5)
+    for name in VARIANTS
+]
 #: what the writers of a schedule do; of points that only come, or only go, more is known
 KINDS = (("new",), ("new",), ("new",), ("remove",), ("new", "over", "remove"))
 VERBS = ("roll up", "roll up", "reconcile", "heal")
@@ -23,22 +28,46 @@ OTHER_VERBS = {"validated": ("validate",) * 4, "archived": ("validate",), "expir
 
 
 def scenario_of(random: Random) -> Scenario:
-    variant = random.choice(list(VARIANTS))
+    variant = random.choices(list(VARIANTS), WEIGHTS)[0]
     beginning = random.randrange(BEGINNINGS)
     is_archived = variant in ARCHIVED
     # who deletes points of a purged window by hand leaves it to the archive to bring them back
     kinds = ("new",) if is_archived else random.choice(KINDS)
-    chosen = [_verb(random, variant, number) for number in range(random.choice((2, 2, 2, 3, 4)))]
-    # most often some of them meet
-    actors = [_beside(random, one, chosen[0]) for one in chosen]
+    if random.random() < 0.4:
+        actors = _meeting(random, variant, kinds)
+    else:
+        chosen = [_verb(random, variant, number) for number in range(random.choice((2, 2, 2, 3, 4)))]
+        # most often some of them meet
+        actors = [_beside(random, one, chosen[0]) for one in chosen]
+        actors += [
+            _writer(random, kinds) for _ in range(random.choice((0, 0, 1) if is_archived else (0, 1, 1, 2)))
+        ]
     if random.random() < 0.3:
         # the same run twice: Airflow takes the first one for dead
         actors.append(replace(random.choice(actors), skew_seconds=random.choice((0, 2))))
-    actors += [
-        _writer(random, kinds) for _ in range(random.choice((0, 0, 1) if is_archived else (0, 1, 1, 2)))
-    ]
     random.shuffle(actors)
     return Scenario(variant, beginning, tuple(actors))
+
+
+def _meeting(random: Random, variant: str, kinds: Sequence[str]) -> list[Actor]:
+    """Few runs of one and the same window, and points that come or go in it."""
+    pipelines = VARIANTS[variant]
+    verbs = ARCHIVE_VERBS.get(variant, OTHER_VERBS.get(variant, VERBS))
+    first, other = (
+        ("roll up" if random.random() < 0.7 else random.choice(VERBS)),
+        random.choice((*verbs, *VERBS)),
+    )
+    hour = random.randrange(HOURS)
+    actors = []
+    for number, (verb, pipeline) in enumerate(
+        zip((first, other), (pipelines[-1], random.choice(pipelines)), strict=True)
+    ):
+        window = hour if len(pipeline.windows) > 1 else 0
+        is_older = bool(pipeline.older) and random.random() < 0.5
+        actors.append(Actor(verb, pipeline.name, window, window, f"run {number}", is_older=is_older))
+    if variant == "tiers":
+        actors[1] = replace(actors[1], pipeline="hourly", first=0, last=HOURS - 1)
+    return [*actors, _writer(random, kinds, hour)]
 
 
 def _verb(random: Random, variant: str, number: int) -> Actor:
@@ -64,11 +93,13 @@ def _beside(random: Random, one: Actor, other: Actor) -> Actor:
     return replace(one, first=other.first, last=other.last)
 
 
-def _writer(random: Random, kinds: Sequence[str]) -> Actor:
+def _writer(random: Random, kinds: Sequence[str], hour: int | None = None) -> Actor:
     changes: list[Change] = []
     for _ in range(random.randint(1, 3)):
         kind = random.choice(kinds)
-        at = random.randrange(3) * HOUR_NS + random.choice((0, HOUR_NS // 2, HOUR_NS - 10_000))
+        at = (random.randrange(HOURS) if hour is None else hour) * HOUR_NS + random.choice(
+            (0, HOUR_NS // 2, HOUR_NS - 10_000)
+        )
         # a new point has a time of its own
         at += 1_000 + random.randrange(1_000) if kind == "new" else 0
         changes.append((kind, random.choice("abcd"), at, random.randrange(400) * 0.25))

@@ -53,6 +53,10 @@ TYPES = {kind: type_ for type_, kind in KINDS.items()}
 PARQUET = ".parquet"
 #: what there is of a file that is being written
 HALF = b'["float", [[['
+#: steps that read points, and then write them to files
+MAKES_FILES = (WriteParts, MergeParts, EraseParts, JoinParts)
+#: of which others may do something between the two
+SPLIT = (WriteParts,)
 Points = tuple[Point, ...]
 
 
@@ -79,9 +83,18 @@ class SimulatedStore:
         """
         return STORE_ACTIONS[type(step)](self, influx, step)
 
+    def prepared(self, influx: SimulatedInflux, step: Any) -> tuple[dict[str, bytes], Any]:
+        """The files that a step is going to write, of what it reads now, and its answer.
+
+        :raises InfluxRollupError: as the real actions do
+        """
+        other = self.copy()
+        answer = other.act(influx, step)
+        return {path: data for path, data in other.files.items() if self.files.get(path) != data}, answer
+
     def half(self, step: Any) -> None:
         """What a worker leaves that dies while it writes files."""
-        if isinstance(step, WriteParts | MergeParts | EraseParts | JoinParts):
+        if isinstance(step, MAKES_FILES):
             self.files[f"{step.folder}/float-{step.name}{PARQUET}"] = HALF
 
     def points(self, path: str) -> Points:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_influx_rollup.flux.chains import RollupChains
 from airflow_provider_influx_rollup.flux.ledger_read import ClaimsOf, ReceiptsOf
-from airflow_provider_influx_rollup.flux.source_read import RawPoints
+from airflow_provider_influx_rollup.flux.source_read import FieldTypes, RawPoints
 from airflow_provider_influx_rollup.flux.target_read import TargetTotals, TargetValues
 from airflow_provider_influx_rollup.steps.influx import Delete, Write
 from tests.simulation.influx import nanoseconds
@@ -26,12 +26,15 @@ class Turns:
 
     :param columns: the fields that it writes
     :param is_rollup: whether it commits nothing but what one state of the source explains
+    :param windows: starts of those that it is to commit
     :param began: how long the history was when it began
     :param claims: its own, by start of the window
     :param seen: who had a window when the run last looked, since it claimed it
     :param fresh: windows that it has written nothing to since that look
     :param read_back: the rows that were there when it last read them, by start
     :param looks: what the tier below was at each read since rows were written
+    :param planned: how many claims there were when it read the receipts first
+    :param is_early: whether it has asked which columns there are before all of the tier below was COMMITTED
     :param used: the same of the reads that the rows are made of
     """
 
@@ -40,6 +43,7 @@ class Turns:
     pipeline: Pipeline
     columns: Collection[str]
     is_rollup: bool
+    windows: Sequence[int]
     began: Callable[[], int]
     claims: dict[int, str] = field(default_factory=dict)
     seen: dict[int, str] = field(default_factory=dict)
@@ -47,26 +51,36 @@ class Turns:
     read_back: dict[int, Rows] = field(default_factory=dict)
     looks: list[dict[int, Below]] = field(default_factory=list)
     used: list[dict[int, Below]] = field(default_factory=list)
+    is_early: bool = False
+    planned: int = 0
 
     def looked(self, step: Any, _answer: Any) -> None:
         """The answer of a read has come."""
-        if isinstance(step, ClaimsOf | ReceiptsOf) and (step.pipeline, step.stage) == (
-            self.pipeline.name,
-            ROLLUP,
-        ):
-            start, stop = span_of(step.interval)
-            for window, claim in self._claims_now():
-                if start <= window < stop and window in self.claims:
-                    self.seen[window] = claim
-                    self.fresh.add(window)
-        elif isinstance(step, TargetTotals | TargetValues) and step.bucket == self.pipeline.target:
-            start, stop = span_of(step.interval)
-            stored = self.world.stored(self.pipeline)
-            for window in self.claims:
-                if start <= window < stop:
-                    self.read_back[window] = {key: value for key, value in stored.items() if key[2] == window}
-        elif self.pipeline.below and isinstance(step, RollupChains | RawPoints):
-            self.looks.append(self._below_now())
+        if isinstance(step, ClaimsOf | ReceiptsOf):
+            if (step.pipeline, step.stage) == (self.pipeline.name, ROLLUP):
+                self._looked_at_claims(*span_of(step.interval))
+        elif isinstance(step, TargetTotals | TargetValues):
+            if step.bucket == self.pipeline.target:
+                self._read_back(*span_of(step.interval))
+        elif self.pipeline.below:
+            if isinstance(step, FieldTypes):
+                self.is_early = not all(below.is_committed for below in self._below_now().values())
+            elif isinstance(step, RollupChains | RawPoints):
+                self.looks.append(self._below_now())
+
+    def _looked_at_claims(self, start: int, stop: int) -> None:
+        if not self.claims:
+            self.planned = len(self.world.claimed)
+        for window, claim in self._claims_now():
+            if start <= window < stop and window in self.claims:
+                self.seen[window] = claim
+                self.fresh.add(window)
+
+    def _read_back(self, start: int, stop: int) -> None:
+        stored = self.world.stored(self.pipeline)
+        for window in self.claims:
+            if start <= window < stop:
+                self.read_back[window] = {key: value for key, value in stored.items() if key[2] == window}
 
     def does(self, step: Any) -> None:
         """A step is about to be acted out that others see."""
@@ -81,8 +95,22 @@ class Turns:
         elif isinstance(step, Delete) and step.bucket == self.pipeline.target:
             self._changes_rows({nanoseconds(step.interval.start)})
 
+    def ends(self, error: Exception | None) -> None:
+        """A run that has ended well leaves no window WRITING, but for those that others have claimed since."""
+        last = {start: name for pipeline, start, name in self.world.claimed if pipeline == self.pipeline.name}
+        if error is None and self.is_rollup:
+            committed = self.world.committed()
+            for start in self.windows:
+                key = self.pipeline.name, start
+                # one that was overtaken may commit in vain after it
+                has_committed = (*key, self.name) in self.world.commits
+                if key not in committed and last.get(start, self.name) == self.name and not has_committed:
+                    self._accuse(start, "ends well, and has not committed")
+
     def _writes_record(self, line: Line) -> None:
         tags, fields = dict(line.tags), dict(line.fields)
+        if line.measurement == "window_receipt" and "claimed_by" in fields:
+            self.world.claimed.append((tags["pipeline"], line.time_ns, self.name))
         if (
             line.measurement != "window_receipt"
             or tags["pipeline"] != self.pipeline.name
@@ -92,7 +120,7 @@ class Turns:
         start = line.time_ns
         if "claimed_by" not in fields:
             if "committed_by" in fields:
-                self._commits(start, str(fields["committed_by"]))
+                self._commits(start, fields)
             return
         self.seen.pop(start, None)
         self.fresh.discard(start)
@@ -101,8 +129,16 @@ class Turns:
             self.claims.pop(start, None)
         else:
             self.claims[start] = str(fields["claimed_by"])
+            self.looks = []
+            self._note_others(start)
 
-    def _commits(self, start: int, claim: str) -> None:
+    def _note_others(self, start: int) -> None:
+        """Who claimed the window since its receipt was read may have put values aside, which nobody looks for then."""
+        since = self.world.claimed[self.planned :]
+        if any(one[:2] == (self.pipeline.name, start) and one[2] != self.name for one in since):
+            self.world.unseen.add((self.pipeline.name, start))
+
+    def _commits(self, start: int, fields: Mapping[str, Any]) -> None:
         if start not in self.claims:
             return
         if self.seen.get(start) != self.claims[start]:
@@ -110,12 +146,27 @@ class Turns:
         elif start not in self.fresh:
             self._accuse(start, "commits and has not looked who has the window since it wrote")
         # what is given back was committed by another one
-        if not self.is_rollup or claim != self.claims[start]:
+        if fields["committed_by"] != self.claims[start]:
+            return
+        self._require_counted(start, fields["rows_out"])
+        key = self.pipeline.name, start
+        self.world.commits.add((*key, self.name))
+        (self.world.early.add if self.is_early else self.world.early.discard)(key)
+        if not self.is_rollup:
             return
         if self.pipeline.below:
             self._require_one_tier()
         elif self.world.is_monotone and not self.pipeline.older:
             self._require_right(start)
+
+    def _require_counted(self, start: int, rows_out: int) -> None:
+        """The receipt counts the rows that were read back last."""
+        world, found = self.world, self.read_back.get(start)
+        is_late = world.late.get((self.pipeline.name, start)) == self.claims[start]
+        is_alone = len([one for one in world.pipelines if one.target == self.pipeline.target]) == 1
+        is_plain = is_alone and not self.pipeline.older and world.erasure_began is None
+        if is_plain and found is not None and not is_late and rows_out != len(found):
+            self._accuse(start, f"commits {rows_out} rows, and has read {len(found)} back")
 
     def _require_right(self, start: int) -> None:
         """What was read back last is what some one state of the source gives."""

@@ -115,6 +115,10 @@ class World:
     :param is_monotone: whether points only come, or only go, so that counts alone show each change
     :param late: who had a window when a run wrote rows of it that had hung since it looked, by pipeline and start
     :param committed_rows: what the rows were when a window was last seen COMMITTED, of tiers that others are made of
+    :param claimed: pipeline, start and name of the run of each claim, in order
+    :param unseen: windows that a run claimed between the plan and the claim of another one
+    :param commits: pipeline, start and name of the run
+    :param early: windows of tiers that were planned before all of the tier below was COMMITTED, and committed after that
     :param strays: files that a run has written of what it had read before an erasure began or ended
     :param erasures: how often an erasure has begun, or ended well
     """
@@ -136,6 +140,10 @@ class World:
     is_monotone: bool = False
     late: dict[tuple[str, int], str] = field(default_factory=dict)
     committed_rows: dict[tuple[str, int], Rows] = field(default_factory=dict)
+    claimed: list[tuple[str, int, str]] = field(default_factory=list)
+    unseen: set[tuple[str, int]] = field(default_factory=set)
+    commits: set[tuple[str, int, str]] = field(default_factory=set)
+    early: set[tuple[str, int]] = field(default_factory=set)
     strays: set[str] = field(default_factory=set)
     erasures: int = 0
 
@@ -286,7 +294,9 @@ class World:
             # a run that is overtaken after its last look commits in vain, and does not know the other one's number
             claims = fields.get("claimed_by"), fields.get("committed_by")
             is_in_vain = fields["state"] == "COMMITTED" and claims[0] != claims[1]
-            if generation < known and not is_in_vain:
+            # an archive that hangs before it writes its receipt writes it over that of a later generation
+            is_of_files = key[0] not in {one.name for one in self.pipelines}
+            if generation < known and not is_in_vain and not is_of_files:
                 self.problems.append(f"generation of {key} went from {known} to {generation}")
             self.generations[key] = generation
             self.claims.setdefault(fields.get("claimed_by", ""), version)

@@ -279,11 +279,16 @@ def _bounded_reads(job: RollupBlock, rows: int) -> list[tuple[Interval, ...]]:
 
 def _computed_of_points(job: RollupBlock, name: str, points: Frame, bounds: WindowBounds) -> Computed:
     counter = Column(field=name, field_type="integer", aggregate=COUNT)
-    *blocks, counts = aggregate_points(points, bounds, [*job.columns_of(name), counter], job.spec.group_by)
+    made = aggregate_points(points, bounds, [*job.columns_of(name), counter], job.spec.group_by)
+    read = defaultdict(int, {name: len(points)})
+    if not made:
+        # all of them lie between windows that are no neighbours
+        return Computed(points_read=read)
+    *blocks, counts = made
     return Computed(
         defaultdict(list, {block.column: [block] for block in blocks}),
         defaultdict(list, {name: [counts]}),
-        defaultdict(int, {name: len(points)}),
+        read,
     )
 
 
