@@ -31,6 +31,7 @@ class Abandonment(threading.Event):
 
         :param connection: that it runs on
         """
+        # a lock of all requests could be held by another thread when the process forks
         if self is NEVER or connection.sock is None:
             return
         with self._lock:
@@ -40,6 +41,8 @@ class Abandonment(threading.Event):
 
     def forget(self, connection: Any) -> None:
         """The request has its answer, and the connection may be another's."""
+        if self is NEVER:
+            return
         with self._lock:
             self._running.pop(id(connection), None)
 
