@@ -48,6 +48,7 @@ from airflow_provider_influx_rollup.lifecycle.source.fields import unknown_field
 from airflow_provider_influx_rollup.lifecycle.source.type_parts import TypeParts
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.names import require_readable, require_writable
+from airflow_provider_influx_rollup.shown import counted
 from airflow_provider_influx_rollup.step import Step
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import (
@@ -318,7 +319,7 @@ def tell_plan(
     changed = {r.spec_hash for r in plan.book.previous.values()} - {spec.spec_hash()}
     if changed:
         notes.append(
-            f"the spec changed since {len(changed)} earlier version(s): the windows are computed again"
+            f"some windows are of {counted(len(changed), 'earlier version')} of the spec: they are computed again"
         )
     # the fields of any time are asked for only when the interval lacks some
     if spec.source_tier is None and spec.rules().unmatched(plan.totals):
