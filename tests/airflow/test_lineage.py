@@ -155,7 +155,11 @@ def sent(
         "LINEAGE_ARCHIVE": str(folder / "archive"),
     }
     make_ready(real_airflow, "lineage")
-    with pytest.raises(ProcessFailed, match="no target bucket 'nowhere'"):
+    # a second run would send its events too: it must not clash with what makes the other DAGs known
+    with (
+        real_airflow.alone_with_database(),
+        pytest.raises(ProcessFailed, match="no target bucket 'nowhere'"),
+    ):
         real_airflow.cli("dags", "test", "lineage", STOP.isoformat(), environment=environment, retries=0)
     return (folder / "events").read_text().splitlines()
 
