@@ -74,22 +74,25 @@ def by_effects(random: Random, runs: Runs) -> Iterator[int]:
 
     Some of these schedules also change the turn between two reads of one script, and right after what others see.
     """
-    in_reads, after = random.random() < 0.5, random.random() < 0.5
+    in_reads, after = random.random() < 0.6, random.random() < 0.5
+    number = -1
     while open_ := [number for number, run in enumerate(runs) if not run.end]:
-        number = random.choice(open_)
-        is_last = after and is_seen(runs[number])
-        yield number
-        while not (is_last or runs[number].end or is_seen(runs[number])):
-            if in_reads and runs[number].is_reading:
-                break
+        others = [one for one in open_ if one != number and is_seen(runs[one])]
+        # what is seen between two reads is what makes them differ
+        is_between = number in open_ and runs[number].is_reading and others and random.random() < 0.7
+        number = random.choice(others if is_between else open_)
+        if after and is_seen(runs[number]):
             yield number
+        else:
+            yield from _until_seen(runs, number, in_reads=in_reads)
 
 
 def hanging(random: Random, runs: Runs) -> Iterator[int]:
     """One run hangs before something that others would see, until these have done some of theirs: finds what comes too late."""
     one = random.randrange(len(runs))
-    for _ in range(random.choice((1, 2, 2, 3, 4, 6, 8))):
-        yield from _until_seen(runs, one)
+    in_reads = random.random() < 0.5
+    for _ in range(random.choice((2, 3, 4, 5, 6) if in_reads else (1, 2, 2, 3, 4, 6, 8))):
+        yield from _until_seen(runs, one, in_reads=in_reads)
     inner = random.choice((bursts, by_rank, by_effects, by_effects))
     # a run that is begun again is another one in the same place
     others = [number for number in range(len(runs)) if number != one]
@@ -98,17 +101,20 @@ def hanging(random: Random, runs: Runs) -> Iterator[int]:
         left -= is_seen(runs[others[number]])
         yield others[number]
         if left == 0:
-            yield from _until_seen(runs, one)
+            yield from _until_seen(runs, one, in_reads=False)
     while not runs[one].end:
         yield one
 
 
-def _until_seen(runs: Runs, number: int) -> Iterator[int]:
-    """The steps of a run to just before the next one that others see."""
+def _until_seen(runs: Runs, number: int, *, in_reads: bool) -> Iterator[int]:
+    """The steps of a run to just before the next one that others see.
+
+    :param in_reads: or to between two reads of a script
+    """
     if runs[number].end:
         return
     yield number
-    while not runs[number].end and not is_seen(runs[number]):
+    while not (runs[number].end or is_seen(runs[number]) or (in_reads and runs[number].is_reading)):
         yield number
 
 

@@ -165,8 +165,12 @@ class Run(SteppedRun):
 
     @property
     def is_reading(self) -> bool:
-        """Whether it has done some reads of a script, and not all."""
-        return bool(self._reads)
+        """Whether it has done some of the reads that rows are computed from, and not all."""
+        return any(
+            isinstance(one, RollupChains | PartialAggregates)
+            for reads in self._reads.values()
+            for one in reads.left
+        )
 
     @property
     def version(self) -> int:

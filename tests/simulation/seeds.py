@@ -34,7 +34,7 @@ def scenario_of(random: Random) -> Scenario:
     # who deletes points of a purged window by hand leaves it to the archive to bring them back
     kinds = ("new",) if is_archived else random.choice(KINDS)
     if random.random() < 0.4:
-        actors = _meeting(random, variant, kinds)
+        actors = _meeting(random, variant, kinds if is_archived else random.choice((("new",), ("remove",))))
     else:
         chosen = [_verb(random, variant, number) for number in range(random.choice((2, 2, 2, 3, 4)))]
         # most often some of them meet
