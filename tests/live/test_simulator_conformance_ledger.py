@@ -158,8 +158,10 @@ def _require_states(both: Both, ledger: str, span: Interval) -> None:
     for pipeline in NAMES:
         place = ledger, pipeline, "rollup", span
         both.require_equal(ReceiptsOf(*place))
-        both.require_equal(ReceiptStates(*place))
-        both.require_equal(WritingReceipts(*place))
+        for query in (ReceiptStates(*place), WritingReceipts(*place)):
+            # a pivot has its rows in the order in which its fields have them
+            real, simulated = both.ask(query)
+            assert sorted(real, key=repr) == sorted(simulated, key=repr)
         both.require_equal(together(ReceiptsOf(*place), StoredSpecs(ledger), ClaimsOf(*place)))
     real, simulated = both.ask(ReceiptsOfSeveral(ledger, NAMES[1:], "rollup", span))
     assert sorted(real, key=repr) == sorted(simulated, key=repr)

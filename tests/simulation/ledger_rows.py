@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_influx_rollup.archive.annotated_rows import Row
@@ -39,8 +39,13 @@ def records(
     span: tuple[int, int],
     tags: Mapping[str, Collection[str]] | None = None,
     fields: Collection[str] | None = None,
+    *,
+    is_wanted: Callable[[Row], bool] | None = None,
 ) -> list[Row]:
-    """One row for each tag set and time, in order, with the fields that the record has."""
+    """One row for each tag set and time, in order, with the fields that the record has.
+
+    :param is_wanted: chooses rows as the server does, which knows what a row lacks
+    """
     rows, tables = [], []
     for own, time, values in influx.bucket(bucket).pivoted(measurement):
         if not span[0] <= time < span[1]:
@@ -52,37 +57,44 @@ def records(
         if chosen:
             rows.append(Row({"_time": from_ns(time), "_measurement": measurement, **have, **chosen}))
             tables.append(own)
-    return _with_empty_texts(rows, tables)
+    kept = [row for row in rows if is_wanted is None or is_wanted(row)]
+    _add_empty_texts(rows, tables)
+    return kept
 
 
-def _with_empty_texts(rows: list[Row], tables: Sequence[Any]) -> list[Row]:
+def _add_empty_texts(rows: list[Row], tables: Sequence[Any]) -> None:
     """A text that a row lacks comes back empty when another row of its table has one.
 
     :param tables: the tags of each row
     """
     if len({len(row) for row in rows}) < 2:
-        return rows
+        return
     texts: dict[Any, set[str]] = {}
     for row, table in zip(rows, tables, strict=True):
         texts.setdefault(table, set()).update(name for name, value in row.items() if isinstance(value, str))
     for row, table in zip(rows, tables, strict=True):
         for name in texts[table] - row.keys():
             row[name] = ""
-    return rows
 
 
 def _span(interval: Interval) -> tuple[int, int]:
     return nanoseconds(interval.start), nanoseconds(interval.stop)
 
 
-def _receipts(influx: SimulatedInflux, query: Any, fields: Collection[str] | None = None) -> list[Row]:
+def _receipts(
+    influx: SimulatedInflux,
+    query: Any,
+    fields: Collection[str] | None = None,
+    is_wanted: Callable[[Row], bool] | None = None,
+) -> list[Row]:
     pipelines = query.pipelines if isinstance(query, ReceiptsOfSeveral) else (query.pipeline,)
     tags = {"pipeline": pipelines, "stage": (query.stage,)}
-    return records(influx, query.ledger_bucket, "window_receipt", _span(query.interval), tags, fields)
+    place = query.ledger_bucket, "window_receipt", _span(query.interval)
+    return records(influx, *place, tags, fields, is_wanted=is_wanted)
 
 
 def _writing(influx: SimulatedInflux, query: WritingReceipts) -> list[Row]:
-    return [row for row in _receipts(influx, query, WRITING_FIELDS) if _is_writing(row)]
+    return _receipts(influx, query, WRITING_FIELDS, _is_writing)
 
 
 def _is_writing(row: Row) -> bool:
