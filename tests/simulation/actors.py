@@ -27,6 +27,7 @@ class Actor:
     """A run of a scenario.
 
     :param first: its first window, and ``last`` its last one
+    :param per_block: how many windows are committed together; 0: all
     :param changes: of a writer: ``new``, ``over`` or ``remove``, device, nanoseconds after the first window's start, value
     """
 
@@ -38,6 +39,7 @@ class Actor:
     skew_seconds: int = 0
     is_older: bool = False
     changes: tuple[Change, ...] = ()
+    per_block: int = 0
 
     def text(self) -> str:
         if self.verb == "write":
@@ -131,7 +133,9 @@ def make_run(world: World, actor: Actor, number: int, try_number: int = 1) -> Ru
             world, name, lambda: reconcile(spec, span, info, clock), actor.verb, actor.pipeline, columns
         )
     starts = [nanoseconds(window.start) for window in windows[actor.first : actor.last + 1]]
-    options = RollupOptions(heal="3h") if actor.verb == "heal" else RollupOptions()
+    options = RollupOptions(
+        heal="3h" if actor.verb == "heal" else None, windows_per_block=actor.per_block or None
+    )
     make = rolled_up(world, actor.pipeline, span, info, skew, options, is_older=actor.is_older)
     return Run(world, name, make, actor.verb, actor.pipeline, columns, starts)
 

@@ -83,6 +83,7 @@ def _verb(random: Random, variant: str, number: int) -> Actor:
         run_id=f"run {number}",
         skew_seconds=random.choice((0, 0, 0, -3, 5)),
         is_older=bool(pipeline.older) and random.random() < 0.3,
+        per_block=random.choice((0, 0, 1)),
     )
 
 
