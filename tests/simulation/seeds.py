@@ -52,11 +52,14 @@ def scenario_of(random: Random) -> Scenario:
 def _meeting(random: Random, variant: str, kinds: Sequence[str]) -> list[Actor]:
     """Few runs of one and the same window, and points that come or go in it."""
     pipelines = VARIANTS[variant]
-    verbs = ARCHIVE_VERBS.get(variant, OTHER_VERBS.get(variant, VERBS))
-    first, other = (
-        ("roll up" if random.random() < 0.7 else random.choice(VERBS)),
-        random.choice((*verbs, *VERBS)),
-    )
+    verbs = (*ARCHIVE_VERBS.get(variant, ()), *OTHER_VERBS.get(variant, ())) or VERBS
+    if variant in ARCHIVED and random.random() < 0.7:
+        first, other = random.choice(verbs), random.choice(verbs)
+    else:
+        first, other = (
+            "roll up" if random.random() < 0.7 else random.choice(VERBS),
+            random.choice((*verbs, *VERBS)),
+        )
     hour = random.randrange(HOURS)
     actors = []
     for number, (verb, pipeline) in enumerate(

@@ -120,6 +120,7 @@ class World:
     :param commits: pipeline, start and name of the run
     :param early: windows of tiers that were planned before all of the tier below was COMMITTED, and committed after that
     :param strays: files that a run has written of what it had read before an erasure began or ended
+    :param first_erasure: how long the history was when the first erasure began
     :param erasures: how often an erasure has begun, or ended well
     """
 
@@ -146,6 +147,7 @@ class World:
     early: set[tuple[str, int]] = field(default_factory=set)
     strays: set[str] = field(default_factory=set)
     erasures: int = 0
+    first_erasure: int | None = None
 
     def __post_init__(self) -> None:
         self.influx = SimulatedInflux(self.now)
@@ -223,10 +225,20 @@ class World:
     def erasure_begins(self) -> None:
         self.erasure_began = len(self.history) - 1
         self.erasures += 1
+        if self.first_erasure is None:
+            self.first_erasure = self.erasure_began
 
     def is_validated_now(self) -> bool:
         """Whether a validation is going on: it may have read points of a series before they were erased, and say so nowhere."""
         return any(run.verb == "validate" and run.began_at is not None and not run.end for run in self.runs)
+
+    def came_while_erased(self, start_ns: int, stop_ns: int) -> bool:
+        """Whether points of the erased series came to a window after an erasure had begun, which may count its rows wrongly then."""
+        since = self.first_erasure
+        return since is not None and any(
+            start_ns <= time < stop_ns and came > since and set(ERASED) <= set(tags)
+            for (tags, time), came in self.came.items()
+        )
 
     def is_erased(self, tags: Tags) -> bool:
         """Whether an erasure of a series has begun."""
