@@ -6,6 +6,7 @@ import pytest
 
 from airflow_provider_influx_rollup.exceptions import InfluxUnavailable
 from airflow_provider_influx_rollup.steps.influx import Delete, Write
+from airflow_provider_influx_rollup.steps.store import ListFolder, PutNew
 from tests.simulation.actors import Actor, Scenario, from_json
 from tests.simulation.influx import nanoseconds
 from tests.simulation.schedule import Play, play, play_seed, shrink
@@ -71,6 +72,25 @@ def test_file_that_a_dead_run_has_left_is_not_taken_for_an_archive() -> None:
     assert halves
     assert played.rest() == []
     assert not set(halves) & set(played.world.store.files)
+
+
+def test_generation_stays_that_is_published_after_an_erasure_has_taken_its_files_for_those_of_a_dead_run() -> (
+    None
+):
+    actors = tuple(Actor(verb, "hourly", 0, 2, run_id=verb) for verb in ("compact", "erase"))
+    played = Play(Scenario("archived", 2, actors))
+    compacting, erasing = played.runs
+    while not (isinstance(compacting.pending, PutNew) and compacting.pending.path.endswith("manifest.json")):
+        played.do("0")
+    folder = compacting.pending.path.rpartition("/")[0]
+    while not isinstance(erasing.pending, Delete):
+        played.do("1")
+    while not (isinstance(erasing.pending, ListFolder) and erasing.pending.path == folder):
+        played.do("1")
+    played.do("1")
+    compacting.finish()
+    assert compacting.end == "ok"
+    assert played.rest() == []
 
 
 def test_run_fails_as_with_a_client_when_the_server_does_not_answer() -> None:

@@ -48,6 +48,7 @@ from airflow_provider_influx_rollup.steps.store import (
     EraseParts,
     ListFolder,
     PutNew,
+    ReadBytes,
     RemoveFiles,
     Tallied,
     TallyMatching,
@@ -260,10 +261,10 @@ def clear_window(how: RewriteRun, files: WindowFiles) -> Steps[bool]:
     :return: False when another run was faster, so that the window is to be looked at again
     :raises ArchiveMismatch: when the newest generation is damaged
     """
-    newest = files.newest
+    newest, made = files.newest, None
     if newest is not None and newest.published is not None:
         folder = window_folder(how.spec.archive.folder, files.window)
-        gone, made = files.gone, None
+        gone = files.gone
         # what a run is about to publish must find its number taken
         is_anew = newest.is_whole and (newest.generation in gone or files.has_attempts)
         # a purge or a restore of the window that is at work gives way, or sees what becomes of its generation
@@ -282,10 +283,29 @@ def clear_window(how: RewriteRun, files: WindowFiles) -> Steps[bool]:
             standing = made.generation if made is not None else newest.generation
             yield from follow_purge(how.spec.archive, files.window, gone, standing)
         yield from release_claim(folder, claim)
+    return (yield from _remove_attempts(files, made))
+
+
+def _remove_attempts(files: WindowFiles, made: Manifest | None) -> Steps[bool]:
+    """Remove files of runs that died.
+
+    :param made: what this run has published
+    :return: False when a run that is at work has published some since the look
+    """
     for one in files.generations:
         if doomed := one.must_go(one.attempts):
+            # its generation may be all that holds the points
+            if one.published is None and (yield from _is_published(one, made)):
+                return False
             yield from ask(RemoveFiles(tuple(f"{one.folder}/{name}" for name in doomed)))
     return True
+
+
+def _is_published(one: Files, made: Manifest | None) -> Steps[bool]:
+    """Whether a generation has a manifest now, and not that of this run."""
+    if made is not None and made.generation == one.generation:
+        return False
+    return (yield from ask(ReadBytes(f"{one.folder}/{MANIFEST}"))) is not None
 
 
 def _write_anew(how: RewriteRun, files: WindowFiles, newest: Published, claim: int) -> Steps[Manifest | None]:
