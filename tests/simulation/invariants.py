@@ -37,8 +37,8 @@ def require_untorn(world: World, sure: Mapping[tuple[str, int], int]) -> list[st
             if claim is None:
                 continue
             key = pipeline.name, start
-            if world.late.get(key) == claim or key in world.early:
-                # a run that hung has written over it, or it lacks columns that came with the tier below: a reconcile finds that
+            if world.late.get(key) == claim:
+                # a run that hung has written over it: a reconcile finds that
                 continue
             have = {key: value for key, value in stored.items() if key[2] == start}
             first = max(world.claims.get(claim, 0), sure.get((pipeline.name, start), 0))

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_influx_rollup.exceptions import InfluxUnavailable
 from airflow_provider_influx_rollup.steps.influx import Delete, Write
-from airflow_provider_influx_rollup.steps.store import ListFolder, PutNew
+from airflow_provider_influx_rollup.steps.store import ListFolder, PutNew, RemoveFiles
 from tests.simulation.actors import Actor, Scenario, from_json
 from tests.simulation.influx import nanoseconds
 from tests.simulation.schedule import Play, play, play_seed, shrink
@@ -88,6 +88,26 @@ def test_generation_stays_that_is_published_after_an_erasure_has_taken_its_files
     while not (isinstance(erasing.pending, ListFolder) and erasing.pending.path == folder):
         played.do("1")
     played.do("1")
+    compacting.finish()
+    assert compacting.end == "ok"
+    assert played.rest() == []
+
+
+def test_small_windows_keep_their_files_when_an_erasure_may_take_those_of_the_new_generation() -> None:
+    actors = (
+        Actor("erase", "hourly", 2, 2, run_id="erase"),
+        Actor("compact", "hourly", 2, 2, run_id="compact"),
+    )
+    played = Play(Scenario("archived", 2, actors))
+    erasing, compacting = played.runs
+    while not (isinstance(compacting.pending, PutNew) and compacting.pending.path.endswith("manifest.json")):
+        played.do("1")
+    folder = compacting.pending.path.rpartition("/")[0]
+    while not isinstance(erasing.pending, Delete):
+        played.do("0")
+    # it has looked whether these files are published, and is about to remove them
+    while not (isinstance(erasing.pending, RemoveFiles) and erasing.pending.paths[0].startswith(folder)):
+        played.do("0")
     compacting.finish()
     assert compacting.end == "ok"
     assert played.rest() == []

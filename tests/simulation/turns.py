@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_influx_rollup.flux.chains import RollupChains
 from airflow_provider_influx_rollup.flux.ledger_read import ClaimsOf, ReceiptsOf
-from airflow_provider_influx_rollup.flux.source_read import FieldTypes, RawPoints
+from airflow_provider_influx_rollup.flux.source_read import RawPoints
 from airflow_provider_influx_rollup.flux.target_read import TargetTotals, TargetValues
 from airflow_provider_influx_rollup.steps.influx import Delete, Write
 from tests.simulation.influx import nanoseconds
@@ -34,7 +34,6 @@ class Turns:
     :param read_back: the rows that were there when it last read them, by start
     :param looks: what the tier below was at each read since rows were written
     :param planned: how many claims there were when it read the receipts first
-    :param is_early: whether it has asked which columns there are before all of the tier below was COMMITTED
     :param used: the same of the reads that the rows are made of
     """
 
@@ -51,7 +50,6 @@ class Turns:
     read_back: dict[int, Rows] = field(default_factory=dict)
     looks: list[dict[int, Below]] = field(default_factory=list)
     used: list[dict[int, Below]] = field(default_factory=list)
-    is_early: bool = False
     planned: int = 0
 
     def looked(self, step: Any, _answer: Any) -> None:
@@ -62,11 +60,8 @@ class Turns:
         elif isinstance(step, TargetTotals | TargetValues):
             if step.bucket == self.pipeline.target:
                 self._read_back(*span_of(step.interval))
-        elif self.pipeline.below:
-            if isinstance(step, FieldTypes):
-                self.is_early = not all(below.is_committed for below in self._below_now().values())
-            elif isinstance(step, RollupChains | RawPoints):
-                self.looks.append(self._below_now())
+        elif self.pipeline.below and isinstance(step, RollupChains | RawPoints):
+            self.looks.append(self._below_now())
 
     def _looked_at_claims(self, start: int, stop: int) -> None:
         if not self.claims:
@@ -151,7 +146,6 @@ class Turns:
         self._require_counted(start, fields["rows_out"])
         key = self.pipeline.name, start
         self.world.commits.add((*key, self.name))
-        (self.world.early.add if self.is_early else self.world.early.discard)(key)
         if not self.is_rollup:
             return
         if self.pipeline.below:

@@ -118,7 +118,6 @@ class World:
     :param claimed: pipeline, start and name of the run of each claim, in order
     :param unseen: windows that a run claimed between the plan and the claim of another one
     :param commits: pipeline, start and name of the run
-    :param early: windows of tiers that were planned before all of the tier below was COMMITTED, and committed after that
     :param strays: files that a run has written of what it had read before an erasure began or ended
     :param first_erasure: how long the history was when the first erasure began
     :param erasures: how often an erasure has begun, or ended well
@@ -144,7 +143,6 @@ class World:
     claimed: list[tuple[str, int, str]] = field(default_factory=list)
     unseen: set[tuple[str, int]] = field(default_factory=set)
     commits: set[tuple[str, int, str]] = field(default_factory=set)
-    early: set[tuple[str, int]] = field(default_factory=set)
     strays: set[str] = field(default_factory=set)
     erasures: int = 0
     first_erasure: int | None = None

@@ -60,15 +60,25 @@ def publish(
     if not (yield from ask(PutNew(f"{folder}/{MANIFEST}", published.data))):
         yield from give_way(folder, token, manifest.window)
         return None
-    mine = {part.name for part in manifest.parts}
-    names = yield from ask(ListFolder(folder))
-    if not mine.issubset(names):
-        # an erasure has just taken files; the generation cannot have been read
-        yield from ask(RemoveFiles((f"{folder}/{MANIFEST}",)))
-        yield from ask(Report(f"Window {manifest.window}: {ERASED_MEANWHILE}", "warning"))
+    names = yield from names_unless_taken(published)
+    if names is None:
         return None
     yield from _remove_unnamed(published, names)
     return published
+
+
+def names_unless_taken(published: Published) -> Steps[Sequence[str] | None]:
+    """Names in the folder of a generation that has just been published; it is withdrawn when an erasure has taken files of it.
+
+    :return: None when it is withdrawn: it cannot have been read
+    """
+    folder, manifest = published.folder, published.manifest
+    names = yield from ask(ListFolder(folder))
+    if {part.name for part in manifest.parts}.issubset(names):
+        return names
+    yield from ask(RemoveFiles((f"{folder}/{MANIFEST}",)))
+    yield from ask(Report(f"Window {manifest.window}: {ERASED_MEANWHILE}", "warning"))
+    return None
 
 
 def remove_unnamed(published: Published) -> Steps[None]:

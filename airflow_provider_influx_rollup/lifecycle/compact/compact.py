@@ -12,6 +12,10 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.generations import P
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import fold_marks, has_windows
 from airflow_provider_influx_rollup.lifecycle.archive_files.moved import verify_held
 from airflow_provider_influx_rollup.lifecycle.archive_files.place import earlier_names
+from airflow_provider_influx_rollup.lifecycle.archive_files.publish import (
+    ERASED_MEANWHILE,
+    names_unless_taken,
+)
 from airflow_provider_influx_rollup.lifecycle.compact.compact_run import CompactRun
 from airflow_provider_influx_rollup.lifecycle.compact.generation import CompactionRun, compact_generation
 from airflow_provider_influx_rollup.lifecycle.compact.plan import CompactPlan, plan_window, planned_rows
@@ -94,26 +98,52 @@ def _compact_window(run: CompactRun, window: Interval) -> Steps[Compacted | None
     :return: None when nothing in it was archived
     :raises SourceChanging: when other runs keep changing it
     """
+    has_made = in_danger = False
     for _ in range(TRIES):
         fences = yield from read_fences(run.spec.folder)
         plan = yield from plan_window(run.spec, window)
         if not plan.pieces:
             return None
-        if plan.is_unchanged:
-            published, is_new = yield from _kept_or_mended(run, plan, fences)
-        else:
-            reason = CHANGED if plan.newest else FIRST
-            making = CompactionRun(run=run, plan=plan, began=run.now(), reason=reason, fences=fences)
-            published, is_new = (yield from _made(making)), True
+        published, is_new = yield from _newest_of(run, plan, fences)
         if published is None:
             continue
+        has_made = has_made or is_new
         if is_new:
             yield from fold_marks(run.spec.folder)
-        removed = (yield from remove_small(run.spec, published)) if run.spec.remove_small else 0
+            if (yield from _may_lose_files(run, published, fences)):
+                in_danger = True
+                continue
+        removes = run.spec.remove_small and not in_danger
+        removed = (yield from remove_small(run.spec, published)) if removes else 0
         small = len(compacted_of(published.manifest))
-        return Compacted(window=window, published=published, small=small, removed=removed, is_new=is_new)
+        return Compacted(window=window, published=published, small=small, removed=removed, is_new=has_made)
     what = "the archive was changed by other runs all the time while the window was compacted"
     raise SourceChanging(what, window=window, written="no new generation", fix="run it again later")
+
+
+def _newest_of(run: CompactRun, plan: CompactPlan, fences: int) -> Steps[tuple[Published | None, bool]]:
+    """The newest generation when it stands for all small windows, or a new one, and whether it is new."""
+    if plan.is_unchanged:
+        return (yield from _kept_or_mended(run, plan, fences))
+    reason = CHANGED if plan.newest else FIRST
+    making = CompactionRun(run=run, plan=plan, began=run.now(), reason=reason, fences=fences)
+    return (yield from _made(making)), True
+
+
+def _may_lose_files(run: CompactRun, published: Published, fences: int) -> Steps[bool]:
+    """Whether an erasure has begun that may take the files of the new generation for those of a run that died.
+
+    It looked before they were published, and may remove them at any time: the window is looked at again, and the small
+    windows keep their files. An erasure that begins after this look finds the generation published.
+
+    :param fences: how often series had been erased before anything was read
+    """
+    if (yield from read_fences(run.spec.folder)) == fences:
+        return False
+    window = published.manifest.window
+    yield from ask(Report(f"Window {window}: {ERASED_MEANWHILE}, small windows keep their files", "warning"))
+    yield from names_unless_taken(published)
+    return True
 
 
 def _kept_or_mended(run: CompactRun, plan: CompactPlan, fences: int) -> Steps[tuple[Published | None, bool]]:

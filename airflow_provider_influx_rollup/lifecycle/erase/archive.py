@@ -298,6 +298,10 @@ def _remove_attempts(files: WindowFiles, made: Manifest | None) -> Steps[bool]:
             if one.published is None and (yield from _is_published(one, made)):
                 return False
             yield from ask(RemoveFiles(tuple(f"{one.folder}/{name}" for name in doomed)))
+            if one.published is None and (yield from _is_published(one, made)):
+                # between the look and the removal: a generation without its files cannot be read
+                yield from ask(RemoveFiles((f"{one.folder}/{MANIFEST}",)))
+                return False
     return True
 
 

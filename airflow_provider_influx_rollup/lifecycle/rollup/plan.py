@@ -140,7 +140,10 @@ def plan_rollup(
     require_ledger_kept(ledger, windows[0])
     job = job_of(spec, windows, Selection((), ()), Ownership(Claim.of(spec)))
     parts = cut_blocks(shard_parts(job.read_interval, source.shard_group_seconds), MAX_PARTS_PER_QUERY)
-    counted, listed, ledgers, typed = yield from _look(job, parts, ledger, only_reads=only_reads)
+    is_tier = spec.source_tier is not None
+    counted, listed, ledgers, typed = yield from _look(
+        job, () if is_tier else parts, ledger, only_reads=only_reads
+    )
     require_readable(spec, listed)
     marks = yield from read_marks(
         spec.ledger_bucket, spec.source_bucket, spec.measurement, job.read_interval, ledgers.marks
@@ -151,13 +154,15 @@ def plan_rollup(
         ledgers = replace(ledgers, receipts=(yield from ask(_receipts_of(spec, job))))
     require_no_clash(spec, stored)
     below, waiting = yield from waiting_below(spec, windows, stored)
+    if is_tier:
+        # a column that the tier below has committed just before its receipts were read is not to be left out
+        counted, *typed = yield from ask(Gather(_points_looked_at(job, parts)))
     rules = column_rules(spec, below)
     types = TypeParts.of(rules, list(zip(parts, typed, strict=True)))
     require_writable(spec, types.columns(), set(listed))
     receipts = {receipt.window: receipt for receipt in ledgers.receipts}
     require_one_task(spec, run, receipts.values())
-    newest = newest_specs(spec, stored)
-    claims = {name: Claim.of(other) for name, other in newest.items() if name != spec.pipeline_name}
+    claims = _claims_of_others(spec, stored)
     ownership = _ownership(spec, stored, last_uses(ledgers.specs), claims, receipts.values())
     poorer = yield from _poorer_windows(spec, rules, stored, receipts.values(), marks)
     return Plan(
@@ -176,6 +181,11 @@ def plan_rollup(
     )
 
 
+def _claims_of_others(spec: RollupSpec, stored: Sequence[StoredSpec]) -> dict[str, Claim]:
+    newest = newest_specs(spec, stored)
+    return {name: Claim.of(other) for name, other in newest.items() if name != spec.pipeline_name}
+
+
 def _book_of(spec: RollupSpec, run: RunInfo, receipts: Mapping[Interval, Receipt]) -> ReceiptBook:
     return ReceiptBook(
         ledger_bucket=spec.ledger_bucket,
@@ -190,22 +200,30 @@ def _book_of(spec: RollupSpec, run: RunInfo, receipts: Mapping[Interval, Receipt
 def _look(
     job: RollupBlock, parts: Sequence[Sequence[Interval]], ledger: Bucket | None, *, only_reads: bool
 ) -> Steps[tuple[dict[str, int], list[str], LedgerRecords, list[list[Frame]]]]:
-    """Totals of the source, its tag keys, the ledger's records, and points of each part that have the types of its fields."""
-    asked: list[Step[Any]] = [
-        FieldTotals(job.source, job.read_interval),
-        TagKeys(job.source, job.read_interval),
-    ]
+    """Totals of the source, its tag keys, the ledger's records, and points of each part that have the types of its fields.
+
+    :param parts: none leaves the points for later
+    """
+    points = _points_looked_at(job, parts) if parts else ()
+    checks = () if only_reads else (CheckWritable(job.spec.target_bucket),)
+    records: list[Step[Any]] = []
     if ledger is not None:
         spec = job.spec
         marks = OverlappingMarks(spec.ledger_bucket, spec.measurement, job.read_interval)
         specs = StoredSpecs(spec.ledger_bucket)
-        asked.append(together(_receipts_of(spec, job), specs, BucketsNow(), marks))
-    typed = [FieldTypes(job.source, some) for some in parts]
-    checks = () if only_reads else (CheckWritable(job.spec.target_bucket),)
-    answers = (yield from ask(Gather((*checks, *asked, *typed))))[len(checks) :]
-    counted, tags, *rest = answers
-    known = LedgerRecords(*rest.pop(0)) if ledger is not None else LedgerRecords()
-    return counted, tags, known, rest
+        records.append(together(_receipts_of(spec, job), specs, BucketsNow(), marks))
+    keys = TagKeys(job.source, job.read_interval)
+    answers = yield from ask(Gather((*checks, *points[:1], keys, *records, *points[1:])))
+    rest = iter(answers[len(checks) :])
+    counted = next(rest) if points else {}
+    tags = next(rest)
+    known = LedgerRecords(*next(rest)) if records else LedgerRecords()
+    return counted, tags, known, list(rest)
+
+
+def _points_looked_at(job: RollupBlock, parts: Sequence[Sequence[Interval]]) -> tuple[Step[Any], ...]:
+    """Totals of the source, and points of each part that have the types of its fields."""
+    return FieldTotals(job.source, job.read_interval), *(FieldTypes(job.source, some) for some in parts)
 
 
 def _poorer_windows(
