@@ -111,7 +111,7 @@ def test_rows_of_the_old_filter_go_when_it_was_narrowed(
     kept = points[points["site"] == "nairobi"]
     expected = rollup(kept, TAGS, HOURS, rules, list(group_by) if group_by else None)
     assert place.differences(expected) == []
-    assert any("spec changed" in note for note in result["notes"])
+    assert any("earlier version of the spec" in note for note in result["notes"])
 
 
 def test_rows_of_the_old_filter_go_when_the_narrowed_run_had_died(place: Place, points: pd.DataFrame) -> None:
