@@ -66,7 +66,7 @@ def test_first_hour_gives_what_it_shows_when_it_is_typed(
             code = main([*call, "--ledger-bucket", ledger])
             printed = capsys.readouterr().out
             commands.append(call[0])
-            assert code == (1 if call[0] in DIFFERING else 0), block
+            assert code == (1 if call[0] in DIFFERING else 0), (block, printed)
             shown = shape(text.partition("\n")[2])
             assert shape(printed)[: len(shown) if "\n...\n" in text else None] == shown, block
         elif block in blocks("yaml"):
