@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
-from airflow_provider_influx_rollup.step import Answer, Step
+from airflow_provider_influx_rollup.step import Answer, Change
 from airflow_provider_influx_rollup.steps.step import Steps
 
 #: of all the verbs of one process together, however many tasks it has
@@ -14,7 +14,7 @@ MOST_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunMany(Step["list[Answer | InfluxRollupError | None]"]):
+class RunMany(Change["list[Answer | InfluxRollupError | None]"]):
     """Run independent verbs; the result is for each, in order, what it returned, its error, or None when it was not begun.
 
     Of what they report only warnings are told, as there may be thousands of them. An error that is not of this package ends

@@ -17,15 +17,14 @@ from rich.table import Table
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.flux.chains import RollupChains
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
-from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.bench import archive, reconcile, scripts, validate
 from dev.bench.comparison import Comparison, at_least, at_most
 from dev.bench.data import SIX_HOURS, SOURCE_BUCKET, THREE_DAYS, DataSet, load, target_bucket
+from dev.bench.own_flux import own_flux
 from dev.bench.server import OUTPUT, settings_of_server, wait_until_settled
 
 FAST_ROUNDS = 5
@@ -144,21 +143,7 @@ def _own_script(client: InfluxClient, aggregates: tuple[str, ...]) -> str:
     """What a user who knows the fast form would send: the stage's own chains, written by ``wideTo``."""
     spec = replace(_spec(SIX_HOURS, "raw_wide", aggregates, GridSpec("1h")), compute="server")
     steps = roll_up(spec, _interval(SIX_HOURS, spec), RunInfo(), lambda: datetime.now(UTC))
-    captured: list[str] = []
-
-    def tapped() -> Steps[object]:
-        answer = None
-        while True:
-            try:
-                step = steps.send(answer)
-            except StopIteration as end:
-                return end.value
-            if isinstance(step, RollupChains) and step.may_write:
-                captured.append(step.flux())
-            answer = yield step
-
-    drive(tapped(), client, lambda _report: None)
-    return captured[0]
+    return own_flux(steps, client)[0]
 
 
 def _raw_script(client: InfluxClient, script: str) -> Callable[[], None]:

@@ -22,13 +22,13 @@ from rich.table import Table
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.client.settings import ClientSettings
-from airflow_provider_influx_rollup.flux.chains import RollupChains
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.bench.alone import Measured, measure, run_prepared
+from dev.bench.own_flux import own_flux
 from dev.bench.scripts import AGGREGATES
 from dev.bench.server import OUTPUT, settings_of_server, wait_until_settled
 from dev.influx_http import InfluxAddress
@@ -139,7 +139,7 @@ def prepared(way: str, size: Size, client: InfluxClient) -> Iterator[Prepared]:
         if way == "stage":
             yield lambda: drive(steps_of(size, spec_of(size, target)), client, lambda _report: None)
             return
-        scripts = list(scripts_of(size, target, client))
+        scripts = own_flux(steps_of(size, replace(spec_of(size, target), compute="server")), client)
         fresh = f"{target}_raw"
         client.ensure_bucket(fresh)
         texts = [text.replace(f'"{target}"', f'"{fresh}"') for text in scripts]
@@ -149,26 +149,6 @@ def prepared(way: str, size: Size, client: InfluxClient) -> Iterator[Prepared]:
 def _send(client: InfluxClient, texts: Sequence[str]) -> None:
     for text in texts:
         client.execute(text)
-
-
-def scripts_of(size: Size, target: str, client: InfluxClient) -> Sequence[str]:
-    """The queries of a run that lets InfluxDB write."""
-    steps = steps_of(size, replace(spec_of(size, target), compute="server"))
-    found: list[str] = []
-
-    def tapped() -> Steps[object]:
-        answer = None
-        while True:
-            try:
-                step = steps.send(answer)
-            except StopIteration as end:
-                return end.value
-            if isinstance(step, RollupChains) and step.may_write:
-                found.append(step.flux())
-            answer = yield step
-
-    drive(tapped(), client, lambda _report: None)
-    return found
 
 
 def compare(settings: ClientSettings, size: Size) -> Compared:

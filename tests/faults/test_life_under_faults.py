@@ -22,12 +22,11 @@ from tests.conftest import InfluxServer
 from tests.faults.request_proxy import Fault, RequestProxy, running_request_proxy
 from tests.faults.scenes import connect, quick_retries
 from tests.faults.storm import MORE_FAULTS, Storm
-from tests.faults.test_native_restart import kill_and_start
 from tests.oracle import query
 from tests.scenes.archive_scene import make_archive_scene
 from tests.scenes.interleaving_scene import WINDOWS, Interleaving, Verb, aggregates, facts_in
 from tests.scenes.purge_scene import ALWAYS, Fact, as_facts
-from tests.servers.own_server import own_server
+from tests.servers.own_server import kill_and_start, own_server
 
 pytestmark = [pytest.mark.faults, pytest.mark.live, pytest.mark.timeout(3600)]
 

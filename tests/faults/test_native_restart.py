@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,22 +19,13 @@ from tests import oracle
 from tests.conftest import InfluxServer
 from tests.scenes.native_rollup_scene import left_rows, left_tasks, native_steps, watched
 from tests.scenes.rollup_runs import Place, interval, make_place
-from tests.servers.own_server import CHECKOUT, own_server
+from tests.servers.own_server import kill_and_start, own_server
 
 pytestmark = [pytest.mark.faults, pytest.mark.live, pytest.mark.timeout(300)]
 
 HOUR = interval("2025-03-08T12:00", "2025-03-08T13:00")
 DAY = interval("2025-03-08T00:00", "2025-03-09T00:00")
 STEPS = ("CreateTask", "StartRun", "FindRun", "StagedChains", "ListTasks", "Delete", "DeleteTask")
-
-
-def kill_and_start(folder: Path) -> None:
-    """Kill the server, and start it on what it has left."""
-    state = json.loads((folder / "server.json").read_text())
-    os.kill(state["pid"], signal.SIGKILL)
-    command = [sys.executable, str(CHECKOUT / "dev/influx"), "start", "--port", str(state["port"])]
-    own = {name: value for name, value in os.environ.items() if not name.startswith("INFLUX_")}
-    subprocess.run([*command, "--data-dir", str(folder)], env=own, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")

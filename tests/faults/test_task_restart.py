@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -18,7 +13,7 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.client.settings import ClientSettings
 from airflow_provider_influx_rollup.lifecycle.task_run.task_run import run_task
 from tests.scenes.native_scene import SLOW, clock, hours, try_of
-from tests.servers.own_server import CHECKOUT, own_server
+from tests.servers.own_server import kill_and_start, own_server
 
 pytestmark = [pytest.mark.faults, pytest.mark.live, pytest.mark.timeout(300)]
 
@@ -43,12 +38,6 @@ def test_a_run_goes_on_when_influxdb_is_killed_and_started_again(tmp_path: Path)
             thread = threading.Thread(target=wait)
             thread.start()
             assert started.wait(60)
-            state = json.loads((tmp_path / "data" / "server.json").read_text())
-            os.kill(state["pid"], signal.SIGKILL)
-            command = [sys.executable, str(CHECKOUT / "dev/influx"), "start", "--port", str(state["port"])]
-            own = {name: value for name, value in os.environ.items() if not name.startswith("INFLUX_")}
-            subprocess.run(
-                [*command, "--data-dir", str(tmp_path / "data")], env=own, check=True, capture_output=True
-            )
+            kill_and_start(tmp_path / "data")
             thread.join(200)
             assert [one["status"] for one in results] == ["success"]

@@ -92,7 +92,7 @@ def test_mark_is_taken_back_when_an_error_is_permanent(
         )
         with pytest.raises(type(error)) as caught:
             end_with(stepper, error)
-        assert (caught.value.written or "").startswith("no point of the window is deleted")
+        assert (caught.value.written or "").startswith("this run has deleted no point of the window")
         assert scene.mark_states() == ["lifted"], stepper.seen
         assert scene.purge_document() == {}, stepper.seen
         assert points_left(scene) == len(inside())
@@ -112,7 +112,11 @@ def test_rerun_goes_on_when_an_error_passes(
         has_asked = isinstance(stepper.pending, Delete)
         with pytest.raises(InfluxUnavailable) as caught:
             stepper.fail(InfluxUnavailable("no answer"))
-        told = "some or all points may be deleted" if has_asked else "no point of the window is deleted"
+        told = (
+            "some or all points may be deleted"
+            if has_asked
+            else "this run has deleted no point of the window"
+        )
         assert (caught.value.written or "").startswith(told)
         assert scene.mark_states() == ["deleting"], stepper.seen
         assert scene.purge(now=PURGED_AT + timedelta(hours=1))["rows_in"] == len(inside())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -45,6 +46,18 @@ def own_server(base: Path, config: str = "", *, memory: str | None = None) -> It
         yield InfluxServer(values["INFLUX_URL"], values["INFLUX_ORG"], values["INFLUX_TOKEN"])
     finally:
         dev_influx("stop")
+
+
+def kill_and_start(folder: Path) -> None:
+    """Kill a server, and start it on what it has left.
+
+    :param folder: with its data
+    """
+    state = json.loads((folder / "server.json").read_text())
+    os.kill(state["pid"], signal.SIGKILL)
+    command = [sys.executable, str(CHECKOUT / "dev/influx"), "start", "--port", str(state["port"])]
+    own = {name: value for name, value in os.environ.items() if not name.startswith("INFLUX_")}
+    subprocess.run([*command, "--data-dir", str(folder)], env=own, check=True, capture_output=True)
 
 
 @contextmanager

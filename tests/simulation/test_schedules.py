@@ -74,10 +74,12 @@ def test_file_that_a_dead_run_has_left_is_not_taken_for_an_archive() -> None:
     assert not set(halves) & set(played.world.store.files)
 
 
-def test_generation_stays_that_is_published_after_an_erasure_has_taken_its_files_for_those_of_a_dead_run() -> (
-    None
-):
-    actors = tuple(Actor(verb, "hourly", 0, 2, run_id=verb) for verb in ("compact", "erase"))
+def compacted_beside_an_erasure(first: int, last: int, step: type[RemoveFiles | ListFolder]) -> Play:
+    """A compaction that publishes while an erasure of some windows has come to a step of the same folder."""
+    actors = (
+        Actor("compact", "hourly", first, last, run_id="c"),
+        Actor("erase", "hourly", first, last, run_id="e"),
+    )
     played = Play(Scenario("archived", 2, actors))
     compacting, erasing = played.runs
     while not (isinstance(compacting.pending, PutNew) and compacting.pending.path.endswith("manifest.json")):
@@ -85,32 +87,29 @@ def test_generation_stays_that_is_published_after_an_erasure_has_taken_its_files
     folder = compacting.pending.path.rpartition("/")[0]
     while not isinstance(erasing.pending, Delete):
         played.do("1")
-    while not (isinstance(erasing.pending, ListFolder) and erasing.pending.path == folder):
+    while not (isinstance(erasing.pending, step) and folder_of(erasing.pending) == folder):
         played.do("1")
-    played.do("1")
+    if step is ListFolder:
+        played.do("1")
     compacting.finish()
     assert compacting.end == "ok"
-    assert played.rest() == []
+    return played
+
+
+def folder_of(step: RemoveFiles | ListFolder) -> str:
+    """The folder that a step is about."""
+    return step.path if isinstance(step, ListFolder) else step.paths[0].rpartition("/")[0]
+
+
+def test_generation_stays_that_is_published_after_an_erasure_has_taken_its_files_for_those_of_a_dead_run() -> (
+    None
+):
+    assert compacted_beside_an_erasure(0, 2, ListFolder).rest() == []
 
 
 def test_small_windows_keep_their_files_when_an_erasure_may_take_those_of_the_new_generation() -> None:
-    actors = (
-        Actor("erase", "hourly", 2, 2, run_id="erase"),
-        Actor("compact", "hourly", 2, 2, run_id="compact"),
-    )
-    played = Play(Scenario("archived", 2, actors))
-    erasing, compacting = played.runs
-    while not (isinstance(compacting.pending, PutNew) and compacting.pending.path.endswith("manifest.json")):
-        played.do("1")
-    folder = compacting.pending.path.rpartition("/")[0]
-    while not isinstance(erasing.pending, Delete):
-        played.do("0")
-    # it has looked whether these files are published, and is about to remove them
-    while not (isinstance(erasing.pending, RemoveFiles) and erasing.pending.paths[0].startswith(folder)):
-        played.do("0")
-    compacting.finish()
-    assert compacting.end == "ok"
-    assert played.rest() == []
+    """It has looked whether these files are published, and is about to remove them."""
+    assert compacted_beside_an_erasure(2, 2, RemoveFiles).rest() == []
 
 
 def test_run_fails_as_with_a_client_when_the_server_does_not_answer() -> None:

@@ -142,6 +142,7 @@ def _may_lose_files(run: CompactRun, published: Published, fences: int) -> Steps
         return False
     window = published.manifest.window
     yield from ask(Report(f"Window {window}: {ERASED_MEANWHILE}, small windows keep their files", "warning"))
+    # it is withdrawn when its files are gone already
     yield from names_unless_taken(published)
     return True
 

@@ -40,7 +40,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval, storable_p
 
 MAX_ROUNDS = 3
 DELETED = "some or all points are deleted, the archive holds them, and the certificate is not complete"
-NOTHING_DELETED = "no point of the window is deleted; a rerun takes over what the purge has announced"
+NOTHING_DELETED = "this run has deleted no point of the window"
 MAYBE_DELETED = "some or all points may be deleted, and the archive holds them"
 RERUN = "run the purge again: it deletes the rest and certifies it"
 

@@ -35,7 +35,7 @@ def failure_of(result: Mapping[str, Any], on_query_error: str, *, kept: str) -> 
     error = QueriesFailed(
         f"{what}. {told}",
         window=Interval.from_json(result["window"]),
-        written=f"nothing in InfluxDB; {result['answered']} answers are {kept}",
+        written=f"nothing, unless a script writes; {result['answered']} answers are {kept}",
         fix=next((failure["to_do"] for failure in result["failures"] if failure["to_do"]), None),
     )
     # one cause that may pass is reason enough to try again

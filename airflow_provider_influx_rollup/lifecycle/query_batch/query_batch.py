@@ -68,7 +68,7 @@ def _ask_all(result: BatchResult, numbers: Sequence[int], at_once: int, *, fails
 
 
 def _answer(question: Question) -> Steps[QueryAnswer]:
-    with about_window(question.window, written="nothing"):
+    with about_window(question.window):
         return (yield from run_query(question.query, question.window))
 
 

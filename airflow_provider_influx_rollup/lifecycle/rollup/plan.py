@@ -141,7 +141,7 @@ def plan_rollup(
     job = job_of(spec, windows, Selection((), ()), Ownership(Claim.of(spec)))
     parts = cut_blocks(shard_parts(job.read_interval, source.shard_group_seconds), MAX_PARTS_PER_QUERY)
     is_tier = spec.source_tier is not None
-    counted, listed, ledgers, typed = yield from _look(
+    totals, listed, ledgers, typed = yield from _look(
         job, () if is_tier else parts, ledger, only_reads=only_reads
     )
     require_readable(spec, listed)
@@ -156,7 +156,7 @@ def plan_rollup(
     below, waiting = yield from waiting_below(spec, windows, stored)
     if is_tier:
         # a column that the tier below has committed just before its receipts were read is not to be left out
-        counted, *typed = yield from ask(Gather(_points_looked_at(job, parts)))
+        totals, *typed = yield from ask(Gather(_reads_of_points(job, parts)))
     rules = column_rules(spec, below)
     types = TypeParts.of(rules, list(zip(parts, typed, strict=True)))
     require_writable(spec, types.columns(), set(listed))
@@ -172,7 +172,7 @@ def plan_rollup(
         ownership=ownership,
         source=source,
         target=target,
-        totals=counted,
+        totals=totals,
         others=tuple(claims.values()),
         waiting=waiting,
         purged=marks.own,
@@ -204,7 +204,7 @@ def _look(
 
     :param parts: none leaves the points for later
     """
-    points = _points_looked_at(job, parts) if parts else ()
+    points = _reads_of_points(job, parts) if parts else ()
     checks = () if only_reads else (CheckWritable(job.spec.target_bucket),)
     records: list[Step[Any]] = []
     if ledger is not None:
@@ -215,13 +215,13 @@ def _look(
     keys = TagKeys(job.source, job.read_interval)
     answers = yield from ask(Gather((*checks, *points[:1], keys, *records, *points[1:])))
     rest = iter(answers[len(checks) :])
-    counted = next(rest) if points else {}
+    totals = next(rest) if points else {}
     tags = next(rest)
     known = LedgerRecords(*next(rest)) if records else LedgerRecords()
-    return counted, tags, known, list(rest)
+    return totals, tags, known, list(rest)
 
 
-def _points_looked_at(job: RollupBlock, parts: Sequence[Sequence[Interval]]) -> tuple[Step[Any], ...]:
+def _reads_of_points(job: RollupBlock, parts: Sequence[Sequence[Interval]]) -> tuple[Step[Any], ...]:
     """Totals of the source, and points of each part that have the types of its fields."""
     return FieldTotals(job.source, job.read_interval), *(FieldTypes(job.source, some) for some in parts)
 

@@ -85,7 +85,7 @@ def delete_stale_rows(job: RollupBlock, book: ReceiptBook, stale: StaleRows) -> 
 def _delete_in_window(
     job: RollupBlock, book: ReceiptBook, window: Interval, doomed: dict[TagSet, frozenset[str]]
 ) -> Steps[bool]:
-    """:return: whether the window was not left to another run"""
+    """Delete the points of one window, and write back what stays; False when the window is left to another run."""
     spec, claim_id = job.spec, book.claim_id
     instant = Interval(window.start, window.start + MICROSECOND)
     everything = TargetValues(

@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_influx_rollup.exceptions import QueryFailed
 from airflow_provider_influx_rollup.step import Change
 from airflow_provider_influx_rollup.steps import influx as s
-from airflow_provider_influx_rollup.steps import store, table, tasks
+from airflow_provider_influx_rollup.steps import many, store, table, tasks
 from airflow_provider_influx_rollup.steps.step import Steps
 from tests.unit.client.test_driver import DAY, Recorder, SmallQuery, both, steps_in
 
@@ -48,5 +48,5 @@ def test_error_says_that_nothing_was_written_unless_a_step_before_it_may_have(
 
 def test_each_step_that_is_no_change_is_known_to_change_nothing() -> None:
     """A new step has to say which it is."""
-    found = {step for module in (s, store, table, tasks) for step in steps_in(module)}
+    found = {step for module in (s, many, store, table, tasks) for step in steps_in(module)}
     assert {step.__name__ for step in found if not issubclass(step, Change)} == ONLY_READ

@@ -121,7 +121,7 @@ def test_error_names_each_query_with_its_windows_and_what_to_do() -> None:
         "hot, 2 windows in [2024-05-06T01:00:00Z, 2024-05-06T03:00:00Z): QueryFailed: it is wrong. "
         "hot, [2024-05-06T03:00:00Z, 2024-05-06T04:00:00Z): QueryTooLarge: no memory. "
         "Window: [2024-05-06T00:00:00Z, 2024-05-06T05:00:00Z). "
-        "Written: nothing in InfluxDB; 1 answers are here. To do: mend it."
+        "Written: nothing, unless a script writes; 1 answers are here. To do: mend it."
     )
     assert error is not None
     assert not error.permanent
