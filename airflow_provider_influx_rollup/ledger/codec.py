@@ -6,15 +6,16 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.ledger.bucket_names import BucketNames
 from airflow_provider_influx_rollup.ledger.line_protocol import (
     FieldValue,
-    encode_fields,
+    LineTemplate,
     encode_line,
-    line_of,
+    encode_value,
 )
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
@@ -29,18 +30,79 @@ OF_LEDGER = frozenset({"hashed_as", "known_as"})
 CLAIMED_BY, COMMITTED_BY = CLAIM_FIELDS = ("claimed_by", "committed_by")
 NO_NAMES = BucketNames()
 # what only commits write; a window that was never committed has none of them
-OF_COMMITS = frozenset({"generation", "rows_in", "rows_out", "series", "checksum", "seconds"})
+OF_COMMITS = ("checksum", "generation", "rows_in", "rows_out", "seconds", "series")
+# what else the receipts of one run rarely differ in
+SHARED_BY_WINDOWS = attrgetter(
+    *("pipeline", "stage", "state", "spec_hash", "dag_id", "task_id", "run_id", "try_number", "map_index"),
+    *("reason", "forced", "incomplete", "complete_when", "claim_id", "template_hash"),
+)
 
 
 def encode_receipts(receipts: Iterable[Receipt]) -> list[str]:
-    """Two lines for each receipt: the window's present state, and an event of its history."""
+    """Two lines for each receipt: the window's present state, and an event of its history.
+
+    An event's time is the wall clock; windows that were written at once are a nanosecond apart.
+    """
     lines: list[str] = []
+    templates: dict[tuple[object, ...], _Templates] = {}
     for number, receipt in enumerate(receipts):
-        # each field is encoded once
-        shared = encode_fields(_fields(receipt))
-        lines.append(_receipt_line(receipt, shared))
-        lines.append(_event_line(receipt, shared, number))
+        # thousands of receipts of a run differ in a few numbers
+        same = SHARED_BY_WINDOWS(receipt)
+        made = templates.get(same)
+        if made is None:
+            made = templates[same] = _Templates.of(receipt)
+        lines += made.lines(receipt, number)
     return lines
+
+
+@dataclass(frozen=True, slots=True)
+class _Templates:
+    """What the lines of receipts that differ in their windows' numbers share.
+
+    :param has_commit: whether the receipts' numbers are written; another run may have committed since the others were
+        read, and the numbers in the ledger are its
+    """
+
+    receipt: LineTemplate
+    event: LineTemplate
+    has_commit: bool
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> _Templates:
+        shared, tags = _shared_fields(receipt), _tags(receipt)
+        of_receipt: dict[str, FieldValue] = {**shared, "complete_when": receipt.complete_when}
+        if receipt.claim_id and receipt.state in (State.WRITING, State.COMMITTED):
+            of_receipt[COMMITTED_BY if receipt.is_committed else CLAIMED_BY] = receipt.claim_id
+        has_commit = receipt.state not in (State.PLANNED, State.WRITING)
+        numbers = (*OF_COMMITS, "stop_ns") if has_commit else ("stop_ns",)
+        return cls(
+            LineTemplate(RECEIPT_MEASUREMENT, tags, of_receipt, (*numbers, "written_at_ns")),
+            # the window is a field: as a tag it would give the ledger new series for every window, forever
+            LineTemplate(EVENT_MEASUREMENT, tags, shared, (*OF_COMMITS, "stop_ns", "window_start_ns")),
+            has_commit,
+        )
+
+    def lines(self, receipt: Receipt, number: int) -> tuple[str, str]:
+        start, written = receipt.window.start_ns, to_ns(receipt.written_at)
+        stop = encode_value("stop_ns", receipt.window.stop_ns)
+        commit = _numbers_of_commit(receipt)
+        own = (*commit, stop) if self.has_commit else (stop,)
+        return (
+            self.receipt.line((*own, encode_value("written_at_ns", written)), start),
+            self.event.line((*commit, stop, encode_value("window_start_ns", start)), written + number),
+        )
+
+
+def _numbers_of_commit(receipt: Receipt) -> tuple[str, ...]:
+    """In the order of ``OF_COMMITS``."""
+    return (
+        encode_value("checksum", receipt.checksum),
+        encode_value("generation", receipt.generation),
+        encode_value("rows_in", receipt.rows_in),
+        encode_value("rows_out", receipt.rows_out),
+        encode_value("seconds", float(receipt.seconds)),
+        encode_value("series", receipt.series),
+    )
 
 
 def encode_put_back(receipts: Iterable[Receipt]) -> list[str]:
@@ -57,20 +119,6 @@ def encode_claims(receipts: Iterable[Receipt], claim_id: str) -> list[str]:
 
 def _claims_line(receipt: Receipt, fields: Mapping[str, str]) -> str:
     return encode_line(RECEIPT_MEASUREMENT, _tags(receipt), fields, receipt.window.start_ns)
-
-
-def _receipt_line(receipt: Receipt, shared: Mapping[str, str]) -> str:
-    fields: dict[str, FieldValue] = {
-        "complete_when": receipt.complete_when,
-        "written_at_ns": to_ns(receipt.written_at),
-    }
-    if receipt.claim_id and receipt.state in (State.WRITING, State.COMMITTED):
-        fields[COMMITTED_BY if receipt.is_committed else CLAIMED_BY] = receipt.claim_id
-    if receipt.state in (State.PLANNED, State.WRITING):
-        # another run may have committed since the receipts were read: the numbers in the ledger are its
-        shared = {name: value for name, value in shared.items() if name not in OF_COMMITS}
-    encoded = {**shared, **encode_fields(fields)}
-    return line_of(RECEIPT_MEASUREMENT, _tags(receipt), encoded, receipt.window.start_ns)
 
 
 def _tags(receipt: Receipt) -> dict[str, str]:
@@ -90,32 +138,16 @@ def encode_incomplete(receipts: Iterable[Receipt]) -> list[str]:
     ]
 
 
-def _event_line(receipt: Receipt, shared: Mapping[str, str], number: int) -> str:
-    """An event's time is the wall clock; windows that were written at once are a nanosecond apart.
-
-    The window is a field: as a tag it would give the ledger new series for every window, forever.
-    """
-    encoded = {**shared, **encode_fields({"window_start_ns": receipt.window.start_ns})}
-    return line_of(EVENT_MEASUREMENT, _tags(receipt), encoded, to_ns(receipt.written_at) + number)
-
-
-def _fields(receipt: Receipt) -> dict[str, FieldValue]:
+def _shared_fields(receipt: Receipt) -> dict[str, FieldValue]:
     template = {} if receipt.template_hash is None else {"template_hash": receipt.template_hash}
     return {
         "state": receipt.state.value,
-        "generation": receipt.generation,
-        "stop_ns": receipt.window.stop_ns,
-        "rows_in": receipt.rows_in,
-        "rows_out": receipt.rows_out,
-        "series": receipt.series,
-        "checksum": receipt.checksum,
         "spec_hash": receipt.spec_hash,
         "dag_id": receipt.dag_id,
         "task_id": receipt.task_id,
         "run_id": receipt.run_id,
         "try_number": receipt.try_number,
         "map_index": receipt.map_index,
-        "seconds": float(receipt.seconds),
         "reason": receipt.reason,
         "forced": receipt.forced,
         "incomplete": receipt.incomplete,

@@ -54,31 +54,50 @@ def encode_line(
     :raises InvalidName: when the server would refuse a name or read it back as another one
     :raises ConfigurationError: when a value or the time does not fit its type
     """
-    return line_of(measurement, tags, encode_fields(fields), time_ns)
+    names = tuple(sorted(fields))
+    head = _head(measurement, tuple(tags.items()), names)
+    values = ",".join([_begin_of_field(name) + encode_value(name, fields[name]) for name in names])
+    return f"{head} {values} {_require_time(time_ns)}"
 
 
-def encode_fields(fields: Mapping[str, FieldValue]) -> dict[str, str]:
-    """Each field as a line has it, ``name=value``, by name, for lines that share fields.
+class LineTemplate:
+    """Lines that differ in their time and in the values of some fields: what they share is encoded once.
 
+    :param shared: fields that all of them have, with one value
+    :param own: names of the fields of which each line has a value of its own, in alphabetical order
     :raises InvalidName: when the server would refuse a name or read it back as another one
-    :raises ConfigurationError: when a value does not fit its type
+    :raises ConfigurationError: when a value does not fit its type, or there is no field
     """
-    return {name: _begin_of_field(name) + encode_value(name, value) for name, value in fields.items()}
+
+    def __init__(
+        self, measurement: str, tags: Mapping[str, str], shared: Mapping[str, FieldValue], own: Sequence[str]
+    ) -> None:
+        names = tuple(sorted([*shared, *own]))
+        head = _head(measurement, tuple(tags.items()), names)
+        values = {name: encode_value(name, value) for name, value in shared.items()}
+        texts = [_escaped(_begin_of_field(name) + values.get(name, "")) for name in names]
+        fields = [text if name in values else f"{text}%s" for name, text in zip(names, texts, strict=True)]
+        self._text = f"{_escaped(head)} {','.join(fields)} %d"
+
+    def line(self, own: tuple[str, ...], time_ns: int) -> str:
+        """One of the lines.
+
+        :param own: the values of its own fields, of ``encode_value``, in the order of their names
+        :param time_ns: nanoseconds since the epoch, UTC
+        :raises ConfigurationError: when the time is not a 64 bit number
+        """
+        return self._text % (*own, _require_time(time_ns))
 
 
-def line_of(measurement: str, tags: Mapping[str, str], fields: Mapping[str, str], time_ns: int) -> str:
-    """One point of fields that are encoded already; the other parameters, and what is raised, as of ``encode_line``.
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")
 
-    :param fields: at least one of ``encode_fields``
-    """
-    if not fields:
-        what = f"a point of measurement {measurement!r} has no field"
-        raise ConfigurationError(what, fix="give at least one field")
+
+def _require_time(time_ns: int) -> int:
     if not _fits(time_ns, INT64):
         what = f"time {time_ns} is not a 64 bit number of nanoseconds"
         raise ConfigurationError(what, fix="use a time between the years 1677 and 2262")
-    head, names = _names_of_line(measurement, tuple(tags.items()), tuple(fields))
-    return f"{head} {','.join([fields[name] for name in names])} {time_ns}"
+    return time_ns
 
 
 @lru_cache(maxsize=1024)
@@ -87,11 +106,12 @@ def _begin_of_field(name: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _names_of_line(
-    measurement: str, tags: tuple[tuple[str, str], ...], fields: tuple[str, ...]
-) -> tuple[str, tuple[str, ...]]:
-    """The begin of a line, and its fields in order: thousands of receipts in a row have the same ones."""
-    return encode_series(measurement, dict(tags), fields), tuple(sorted(fields))
+def _head(measurement: str, tags: tuple[tuple[str, str], ...], fields: tuple[str, ...]) -> str:
+    """The begin of a line with fields: many lines in a row have the same one."""
+    if not fields:
+        what = f"a point of measurement {measurement!r} has no field"
+        raise ConfigurationError(what, fix="give at least one field")
+    return encode_series(measurement, dict(tags), fields)
 
 
 def encode_series(

@@ -30,6 +30,18 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 INSTANTS = st.integers(0, 4 * 10**15).map(lambda micros: EPOCH + timedelta(microseconds=micros))
 LENGTHS = st.integers(1, 10**13).map(lambda micros: timedelta(microseconds=micros))
 NAMES = st.text(st.characters(exclude_characters="\n\r\0", exclude_categories=["Cs"]), min_size=1, max_size=8)
+# what the receipts of one run have in common
+SIGNATURE = (
+    "pipeline",
+    "state",
+    "dag_id",
+    "task_id",
+    "run_id",
+    "try_number",
+    "map_index",
+    "forced",
+    "incomplete",
+)
 COUNTS = st.integers(0, 2**62)
 TEXTS = st.text(st.characters(exclude_characters="\r\0", exclude_categories=["Cs"]), max_size=12)
 
@@ -115,6 +127,14 @@ def test_receipts_come_back_unchanged_when_they_were_encoded(made: list[Receipt]
     assert decode_receipts(rows) == sorted(map(with_numbers, made), key=lambda receipt: receipt.window)
 
 
+@given(st.lists(SAFE, min_size=2, max_size=4, unique_by=lambda receipt: receipt.window.start))
+def test_receipts_come_back_unchanged_when_they_differ_in_numbers_alone(made: list[Receipt]) -> None:
+    signature = {name: getattr(made[0], name) for name in SIGNATURE}
+    alike = [replace(receipt, **signature) for receipt in made]
+    rows = [parse(line) for line in encode_receipts(alike) if line.startswith("window_receipt")]
+    assert decode_receipts(rows) == sorted(map(with_numbers, alike), key=lambda receipt: receipt.window)
+
+
 def with_numbers(receipt: Receipt) -> Receipt:
     """A receipt with the numbers that are written: those of a commit, and none before it."""
     if receipt.state not in (State.PLANNED, State.WRITING):
@@ -134,6 +154,13 @@ def test_events_stay_apart_when_windows_change_together(made: list[Receipt]) -> 
     together = [replace(receipt, pipeline="p", stage="s", written_at=made[0].written_at) for receipt in made]
     events = [line for line in encode_receipts(together) if line.startswith("window_event")]
     assert len({line.rpartition(" ")[2] for line in events}) == len(made)
+
+
+def test_receipts_come_back_unchanged_when_their_texts_have_percent_signs() -> None:
+    window = Interval(EPOCH, EPOCH + timedelta(hours=1))
+    parts = {"pipeline": "100%", "dag_id": "%s", "run_id": "%(a)d%%", "reason": "50 %"}
+    receipt = Receipt(stage="rollup", window=window, state=State.COMMITTED, written_at=EPOCH, **parts)
+    assert decode_receipts([parse(encode_receipts([receipt])[0])]) == [receipt]
 
 
 def test_receipts_decode_when_empty_texts_came_back_as_nothing() -> None:
