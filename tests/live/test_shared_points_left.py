@@ -49,7 +49,8 @@ class Going:
 class Shared:
     """A measurement whose only device has sent points that are gone again, in the rows of two pipelines."""
 
-    def __init__(self, client: InfluxClient, place: Place) -> None:
+    def __init__(self, client: InfluxClient, place: Place, *, is_new: bool = False) -> None:
+        """:param is_new: the other pipeline never ran"""
         self.client = client
         self.place = replace(place, measurement=f"left_{next(NUMBERS)}")
         name, at = self.place.measurement, HOUR.start_ns
@@ -57,7 +58,7 @@ class Shared:
         client.write_lines(self.place.source, lines)
         self.one = self.place.spec("1h", ("count", "sum"), fields=("temp",), pipeline=f"{name} one")
         self.other = self.place.spec("1h", ("max",), fields=("temp",), pipeline=f"{name} other")
-        for spec in (self.one, self.other):
+        for spec in (self.one,) if is_new else (self.one, self.other):
             self.run(roll_up, spec)
         client.delete(self.place.source, HOUR, f'_measurement="{name}" AND device="a"')
 
@@ -177,3 +178,33 @@ def test_values_of_a_person_stay_when_a_run_goes_on_and_dies_whose_window_anothe
         scene.run(reconcile, spec)
     right = {("b", "temp_count"): 1, ("b", "temp_sum"): 2.5, ("b", "temp_max"): 2.5, ("a", "note"): "by hand"}
     assert scene.rows() == right
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["that begins", "that is known"])
+@pytest.mark.parametrize("verb", [roll_up, reconcile], ids=["rollup", "reconcile"])
+def test_window_of_another_pipeline_is_right_or_torn_when_it_runs_while_points_are_removed(
+    client: InfluxClient, place: Place, verb: Any, is_new: bool
+) -> None:
+    for cut in range(1, 20, 2):
+        scene = Shared(client, place, is_new=True)
+        if not is_new:
+            scene.run(roll_up, scene.other)
+        first = scene.begun(verb, scene.one)
+        while not is_about_to_remove(first.advance()):
+            pass
+        for _ in range(cut):
+            if first.pending is not None:
+                first.advance()
+        if first.pending is None:
+            assert cut > 4
+            return
+        client.write_lines(place.source, [f"{scene.place.measurement},device=a temp=9.5 {HOUR.start_ns}"])
+        scene.run(roll_up, scene.other)
+        first.finish()
+        assert scene.rows().get(("a", "temp_max")) == 9.5 or not scene.is_committed(scene.other), cut
+        for spec in (scene.one, scene.other):
+            scene.run(reconcile, spec)
+        right = {("b", "temp_count"): 1, ("b", "temp_sum"): 2.5, ("b", "temp_max"): 2.5}
+        right |= {("a", "temp_count"): 1, ("a", "temp_sum"): 9.5, ("a", "temp_max"): 9.5}
+        assert scene.rows() == right, cut
+    pytest.fail("it never ends")

@@ -25,7 +25,7 @@ class Mutant:
 ROLLUP, TARGET, RECONCILE = "lifecycle/rollup/", "lifecycle/target/", "lifecycle/reconcile/"
 CLAIMS = "lifecycle/ledger/claimed_windows.py"
 RIGHT = "if verdict.is_right and verdict.totals == totals and below == before and not taken:"
-OLD_TAIL = """            yield from tear(job, instant, commits[window])
+OLD_TAIL = """            yield from tear((yield from with_neighbours(job)), instant, commits[window])
         yield from forget(job, window)"""
 WRITE_BACK = """    if any(kept.values()):
         yield from ask(write_of_points(spec.target_bucket, spec.output_measurement, kept))
@@ -224,8 +224,8 @@ MUTANTS = (
     Mutant(
         "deletes before it puts aside",
         TARGET + "stale_rows.py",
-        "    if known:\n        yield from put_aside",
-        DELETES + "    if known:\n        yield from put_aside",
+        "    if is_shared:\n        yield from put_aside",
+        DELETES + "    if is_shared:\n        yield from put_aside",
     ),
     Mutant(
         "forgets before it writes back",
@@ -254,14 +254,38 @@ MUTANTS = (
     Mutant(
         "never forgets what was put aside",
         TARGET + "stale_rows.py",
-        "        yield from tear(job, instant, commits)\n        yield from forget(job, window, claim_id)\n",
-        "        yield from tear(job, instant, commits)\n",
+        "instant, commits)\n    yield from forget(job, window, claim_id)\n",
+        "instant, commits)\n",
     ),
     Mutant(
         "tears no window of others that they committed meanwhile",
         TARGET + "neighbours.py",
         "changed = [one for one in found if one.is_committed and _commit(one) != before.get(one.pipeline)]",
         "changed = [one for one in found if False]",
+    ),
+    Mutant(
+        "tears no window of a pipeline that has begun since",
+        TARGET + "stale_rows.py",
+        "yield from tear((yield from with_neighbours(job)), instant, commits)",
+        "yield from tear(job, instant, commits)",
+    ),
+    Mutant(
+        "does not look whether a pipeline has begun where there was none",
+        TARGET + "stale_rows.py",
+        "    if alone:\n",
+        "    if False:\n",
+    ),
+    Mutant(
+        "reads values before what others have committed",
+        TARGET + "neighbours.py",
+        """    receipts = yield from _receipts(job, instant)
+    commits = {one.pipeline: _commit(one) for one in receipts if one.is_committed}
+    return commits, (yield from ask(values))
+""",
+        """    found = yield from ask(values)
+    receipts = yield from _receipts(job, instant)
+    return {one.pipeline: _commit(one) for one in receipts if one.is_committed}, found
+""",
     ),
     Mutant(
         "leaves others their claim",
@@ -272,7 +296,7 @@ MUTANTS = (
     Mutant(
         "brings values back and tears nobody's window",
         TARGET + "set_aside.py",
-        "if lacking or _has_any(points, there):",
+        "if lacking or not points or _has_any(points, there):",
         "if False:",
     ),
     Mutant(

@@ -165,7 +165,9 @@ class Run(SteppedRun):
 
     @property
     def is_reading(self) -> bool:
-        """Whether it has done some of the reads that rows are computed from, and not all."""
+        """Whether it has done some of the reads that belong together, or that rows are computed from, and not all."""
+        if isinstance(self.pending, Gather) and len(self.waiting) < len(self.pending.steps):
+            return True
         return any(
             isinstance(one, RollupChains | PartialAggregates)
             for reads in self._reads.values()

@@ -17,7 +17,9 @@ from tests.simulation.world import ARCHIVED, HOUR_NS, HOURS, SPAN, VARIANTS, WIN
 BEGINNINGS = 12
 #: how often a variant is chosen; those with files take longest
 WEIGHTS = [
-    {"uncounted": 2, "tiers": 2, "shared": 2, "respecified": 2, "expiring": 1}.get(name, 1.5)
+    {"uncounted": 2, "tiers": 2, "shared": 2, "respecified": 2, "expiring": 1, "handed over": 0}.get(
+        name, 1.5
+    )
     for name in VARIANTS
 ]
 #: what the writers of a schedule do; of points that only come, or only go, more is known

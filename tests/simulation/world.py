@@ -89,6 +89,8 @@ VARIANTS: dict[str, tuple[Pipeline, ...]] = {
     "raw": (Pipeline("hourly", ("median", "mean")),),
     "grouped": (Pipeline("hourly", ("sum", "last"), group_by=("site",)),),
     "respecified": (Pipeline("hourly", ("count", "max"), older=("count", "sum", "min")),),
+    # what the first one has given up is the second one's
+    "handed over": (Pipeline("hourly", ("count",), older=("count", "max")), Pipeline("other", ("max",))),
     "archived": (Pipeline("hourly", ("count", "sum", "max")),),
     "expiring": (Pipeline("hourly", ("count", "sum", "max")),),
     "validated": (Pipeline("hourly", ("count", "max")),),
@@ -266,7 +268,9 @@ class World:
     def stored(self, pipeline: Pipeline) -> Rows:
         """The rows that are there, but for values of others."""
         bucket = self.influx.buckets[pipeline.target]
-        own = {f"temp_{name}" for name in (*pipeline.aggregates, *pipeline.older)}
+        others = [one for one in self.pipelines if one is not pipeline and one.target == pipeline.target]
+        taken_over = {name for one in others for name in one.aggregates}
+        own = {f"temp_{name}" for name in {*pipeline.aggregates, *pipeline.older} - taken_over}
         return {
             (tags, name, time): value
             for (tags, name), values in bucket.measurements.get(pipeline.measurement, {}).items()

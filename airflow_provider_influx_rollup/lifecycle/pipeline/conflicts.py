@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
-from airflow_provider_influx_rollup.lifecycle.pipeline.claims import visible_tags
+from airflow_provider_influx_rollup.lifecycle.pipeline.claims import Claim, visible_tags
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.run.reasons import ERASE, RECONCILE
@@ -93,6 +93,12 @@ def newest_specs(spec: RollupSpec, stored: Iterable[StoredSpec]) -> dict[str, Ro
     for one in stored:
         newest.setdefault(one.pipeline, one)
     return {name: one.rollup() for name, one in newest.items() if one.place == _place(spec)}
+
+
+def claims_of_others(spec: RollupSpec, stored: Iterable[StoredSpec]) -> dict[str, Claim]:
+    """What other pipelines can write to the same measurement of the same bucket, by their names."""
+    newest = newest_specs(spec, stored)
+    return {name: Claim.of(other) for name, other in newest.items() if name != spec.pipeline_name}
 
 
 def earlier_specs(spec: RollupSpec, stored: Iterable[StoredSpec]) -> list[RollupSpec]:

@@ -26,6 +26,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.last_look import last_look
 from airflow_provider_influx_rollup.lifecycle.rollup.plan import job_of
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
+from airflow_provider_influx_rollup.lifecycle.target.neighbours import with_neighbours
 from airflow_provider_influx_rollup.lifecycle.target.stale_rows import StaleRows, delete_stale_rows
 from airflow_provider_influx_rollup.lifecycle.target.write import row_count, write_of_rows
 from airflow_provider_influx_rollup.steps.ask import ask
@@ -140,6 +141,9 @@ def _write_until_right(
             return held, done
         only |= {tags for tags, _ in findings.difference.in_windows(windows).pairs()}
         done.add((yield from _write_rows(findings, book, windows)))
+        if job.ownership.earlier:
+            # what another pipeline has taken over meanwhile stays
+            job = yield from with_neighbours(job)
         findings = yield from read_and_compare(job, whole_depth(job), only)
         held, windows = held.patched(findings, only), findings.difference.windows
         if not len(windows):

@@ -31,6 +31,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup.write import Written, write
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.rerun_advice import rerun_advice
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
+from airflow_provider_influx_rollup.lifecycle.target.neighbours import with_neighbours
 from airflow_provider_influx_rollup.lifecycle.target.set_aside import restore_set_aside
 from airflow_provider_influx_rollup.lifecycle.target.stale_rows import delete_stale_rows
 from airflow_provider_influx_rollup.lifecycle.target.write import write_of_rows
@@ -192,6 +193,9 @@ def _verify(job: RollupBlock, book: ReceiptBook, written: Written) -> Steps[Veri
         again = written.rows.at(removed.columns_by_key)
         if again.columns:
             yield from ask(write_of_rows(job, again))
+        if job.ownership.earlier:
+            # what another pipeline has taken over meanwhile stays
+            job = yield from with_neighbours(job)
         verdict = yield from verify_windows(job, book, written.computed, written.rows)
     return verdict
 

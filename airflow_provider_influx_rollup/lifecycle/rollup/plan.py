@@ -26,8 +26,8 @@ from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import Mar
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.pipeline.claims import Claim, Ownership
 from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import (
+    claims_of_others,
     earlier_specs,
-    newest_specs,
     require_no_clash,
     require_one_task,
 )
@@ -162,7 +162,7 @@ def plan_rollup(
     require_writable(spec, types.columns(), set(listed))
     receipts = {receipt.window: receipt for receipt in ledgers.receipts}
     require_one_task(spec, run, receipts.values())
-    claims = _claims_of_others(spec, stored)
+    claims = claims_of_others(spec, stored)
     ownership = _ownership(spec, stored, last_uses(ledgers.specs), claims, receipts.values())
     poorer = yield from _poorer_windows(spec, rules, stored, receipts.values(), marks)
     return Plan(
@@ -179,11 +179,6 @@ def plan_rollup(
         spec=spec,
         poorer=poorer,
     )
-
-
-def _claims_of_others(spec: RollupSpec, stored: Sequence[StoredSpec]) -> dict[str, Claim]:
-    newest = newest_specs(spec, stored)
-    return {name: Claim.of(other) for name, other in newest.items() if name != spec.pipeline_name}
 
 
 def _book_of(spec: RollupSpec, run: RunInfo, receipts: Mapping[Interval, Receipt]) -> ReceiptBook:

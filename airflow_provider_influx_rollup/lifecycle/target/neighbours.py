@@ -12,28 +12,47 @@ from airflow_provider_influx_rollup.hashing import text_hash
 from airflow_provider_influx_rollup.ledger.codec import encode_claims, encode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import claims_of_others
+from airflow_provider_influx_rollup.lifecycle.pipeline.registry import read_stored
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
-from airflow_provider_influx_rollup.steps.ask import ask, gather
+from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
-from airflow_provider_influx_rollup.windows.interval import Interval, to_ns
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, to_ns
 
 SHARED = "shared"
 # by pipeline: what tells its last commit from any other
 Commits = Mapping[str, str]
 
 
-def values_and_commits(
+def instant_of(window: Interval) -> Interval:
+    """The time of a window's rows."""
+    return Interval(window.start, window.start + MICROSECOND)
+
+
+def with_neighbours(job: RollupBlock) -> Steps[RollupBlock]:
+    """The block with the pipelines that write to the same points now: some may have begun since the run was planned."""
+    others = claims_of_others(job.spec, (yield from read_stored(job.spec.ledger_bucket)))
+    known = job.ownership
+    claims = tuple(others.values()) if known.earlier else known.others
+    return replace(job, ownership=replace(known, neighbours=tuple(sorted(others)), others=claims))
+
+
+def commits_and_values(
     job: RollupBlock, instant: Interval, values: TargetValues
 ) -> Steps[tuple[Commits, list[Frame]]]:
-    """Read values, and see meanwhile what the pipelines have COMMITTED that write to the same points."""
+    """See what the pipelines have COMMITTED that write to the same points, then read values: none is older than its commit."""
+    receipts = yield from _receipts(job, instant)
+    commits = {one.pipeline: _commit(one) for one in receipts if one.is_committed}
+    return commits, (yield from ask(values))
+
+
+def _receipts(job: RollupBlock, instant: Interval) -> Steps[list[Receipt]]:
     names = job.ownership.neighbours
     if not names:
-        return {}, (yield from ask(values))
-    query = ReceiptsOfSeveral(job.spec.ledger_bucket, names, ROLLUP, instant)
-    receipts, answer = yield from gather(query, values)
-    return {one.pipeline: _commit(one) for one in receipts if one.is_committed}, answer
+        return []
+    return (yield from ask(ReceiptsOfSeveral(job.spec.ledger_bucket, names, ROLLUP, instant)))
 
 
 def seen_by_both(one: Commits, other: Commits) -> Commits:
@@ -46,14 +65,12 @@ def tear(job: RollupBlock, instant: Interval, before: Commits) -> Steps[None]:
 
     From others that are writing their claim is taken: they may have read their rows back before the delete, and commit
     later. Such a run finds it at its last look, or its commit does not count. One that begins after this writes its rows
-    after the delete.
+    after the delete. So does one of a pipeline that the block does not know yet: spec and claim are written together.
 
-    :param before: the commits when the values were read that were written back
+    :param job: with the neighbours as they were found after the delete
+    :param before: the commits before the values were read that were written back
     """
-    names = job.ownership.neighbours
-    if not names:
-        return
-    found = yield from ask(ReceiptsOfSeveral(job.spec.ledger_bucket, names, ROLLUP, instant))
+    found = yield from _receipts(job, instant)
     changed = [one for one in found if one.is_committed and _commit(one) != before.get(one.pipeline)]
     writing = [one for one in found if one.state is State.WRITING]
     if not changed and not writing:

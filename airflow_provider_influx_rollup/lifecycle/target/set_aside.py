@@ -16,12 +16,18 @@ from airflow_provider_influx_rollup.flux.ledger_read import SET_ASIDE_MEASUREMEN
 from airflow_provider_influx_rollup.flux.target_read import TargetValues
 from airflow_provider_influx_rollup.ledger.line_protocol import UInt, encode_line
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
-from airflow_provider_influx_rollup.lifecycle.target.neighbours import Commits, seen_by_both, tear
+from airflow_provider_influx_rollup.lifecycle.target.neighbours import (
+    Commits,
+    instant_of,
+    seen_by_both,
+    tear,
+    with_neighbours,
+)
 from airflow_provider_influx_rollup.lifecycle.target.write import write_of_points
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Delete, Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
-from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, from_ns
+from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
 
 VALUES_PER_PART = 200
 # InfluxDB promises 64 KiB for a string; the server takes up to 1 MiB
@@ -61,14 +67,15 @@ def put_aside(
     """Keep values in the ledger until ``forget`` is called.
 
     :param claim_id: of the run, whose records no other run of the pipeline writes over
-    :param commits: of the pipelines that write to the same points, when the values were read
+    :param points: none when there are no values of others yet: then the record tells what they had COMMITTED
+    :param commits: of the pipelines that write to the same points, before the values were read
     """
     yield from ask(Write(job.spec.ledger_bucket, list(_records(job, claim_id, window, points, commits))))
 
 
 def put_aside_by_anyone(job: RollupBlock, window: Interval) -> Steps[Points]:
     """The values at a window's start that some run has put aside and not written back yet, or died before it did."""
-    instant = Interval(window.start, window.start + MICROSECOND)
+    instant = instant_of(window)
     points: Points = {}
     for text in (yield from ask(SetAsideRecords(job.spec.ledger_bucket, None, instant))):
         _add_record(points, text)
@@ -80,7 +87,7 @@ def forget(job: RollupBlock, window: Interval, claim_id: str | None = None) -> S
 
     :param claim_id: only those that this run has put aside; None: also those of all runs that it has overtaken
     """
-    instant = Interval(window.start, window.start + MICROSECOND)
+    instant = instant_of(window)
     mine = {"pipeline": job.spec.pipeline_name} | ({} if claim_id is None else {"claim": claim_id})
     yield from ask(Delete(job.spec.ledger_bucket, instant, SET_ASIDE_MEASUREMENT, mine))
 
@@ -102,7 +109,7 @@ def restore_set_aside(job: RollupBlock) -> Steps[None]:
             seen = _add_record(kept[window], text)
             commits[window] = seen_by_both(commits.get(window, seen), seen)
     for window, points in sorted(kept.items()):
-        instant = Interval(window.start, window.start + MICROSECOND)
+        instant = instant_of(window)
         everything = TargetValues(
             bucket=spec.target_bucket, measurement=spec.output_measurement, interval=instant
         )
@@ -115,8 +122,8 @@ def restore_set_aside(job: RollupBlock) -> Steps[None]:
                 )
             )
             yield from ask(write_of_points(spec.target_bucket, spec.output_measurement, lacking))
-        if lacking or _has_any(points, there):
-            yield from tear(job, instant, commits[window])
+        if lacking or not points or _has_any(points, there):
+            yield from tear((yield from with_neighbours(job)), instant, commits[window])
         yield from forget(job, window)
 
 
@@ -146,7 +153,7 @@ def _records(
         for (tags, time_ns), fields in sorted(points.items())
         for name, value in sorted(fields.items())
     ]
-    for part, some in enumerate(_parts(values)):
+    for part, some in enumerate(list(_parts(values)) or [[]]):
         record = {"window_ns": window.start_ns, "values": some, "commits": dict(commits)}
         tags = {"pipeline": job.spec.pipeline_name, "claim": claim_id, "part": str(part)}
         text = json.dumps(record, ensure_ascii=False)

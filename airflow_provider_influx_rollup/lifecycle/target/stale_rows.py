@@ -3,7 +3,7 @@
 Upserts never delete, and InfluxDB cannot delete one field of a point. So a point that holds a stale value is deleted by its
 tags and exact time, and what is right of it, or belongs to other pipelines, is written again. A run that dies in
 between leaves the window WRITING; its rerun writes the rest, with what was put aside for other pipelines. Another
-pipeline that commits such a point meanwhile loses its commit: its window is WRITING again.
+pipeline that commits such a point meanwhile loses its commit, also one that has only begun: its window is WRITING again.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from airflow_provider_influx_rollup.aggregates.frame import Frame, TagSet
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
@@ -18,7 +19,12 @@ from airflow_provider_influx_rollup.flux.target_read import TargetValues
 from airflow_provider_influx_rollup.lifecycle.ledger.claimed_windows import claims_of, overtaken
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
-from airflow_provider_influx_rollup.lifecycle.target.neighbours import tear, values_and_commits
+from airflow_provider_influx_rollup.lifecycle.target.neighbours import (
+    commits_and_values,
+    instant_of,
+    tear,
+    with_neighbours,
+)
 from airflow_provider_influx_rollup.lifecycle.target.rows import Key
 from airflow_provider_influx_rollup.lifecycle.target.set_aside import (
     Points,
@@ -33,7 +39,7 @@ from airflow_provider_influx_rollup.lifecycle.target.write import write_of_point
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Delete, Report
 from airflow_provider_influx_rollup.steps.step import Steps
-from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, format_instant
+from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,43 +78,73 @@ def delete_stale_rows(job: RollupBlock, book: ReceiptBook, stale: StaleRows) -> 
             f"from {job.spec.target_bucket} that the source no longer has"
         )
     )
+    job = yield from with_neighbours(job)
     removed: dict[Key, frozenset[str]] = {}
+    alone: list[Interval] = []
     for window_index in sorted({window for _, window in stale.columns_by_key}):
-        doomed = {
-            tags: names for (tags, window), names in stale.columns_by_key.items() if window == window_index
-        }
-        if (yield from _delete_in_window(job, book, job.windows[window_index], doomed)):
+        window, doomed = job.windows[window_index], _doomed(job, stale, window_index)
+        if not doomed:
+            continue
+        done = yield from _delete_in_window(job, book, window, doomed)
+        if done is not Done.LEFT:
             removed |= {(tags, window_index): names for tags, names in doomed.items()}
+        if done is Done.ALONE:
+            alone.append(window)
+    if alone:
+        yield from _tear_of_new(job, alone)
     return StaleRows(removed)
+
+
+def _doomed(job: RollupBlock, stale: StaleRows, window_index: int) -> dict[TagSet, frozenset[str]]:
+    """What goes of a window; what another pipeline has taken over since the rows were compared is not the own any more."""
+    found = {
+        tags: frozenset(name for name in names if job.ownership.owns(name, tags))
+        for (tags, window), names in stale.columns_by_key.items()
+        if window == window_index
+    }
+    return {tags: names for tags, names in found.items() if names}
+
+
+class Done(Enum):
+    """How the deletes of a window went."""
+
+    LEFT = auto()
+    """Another run has the window, and nothing was deleted."""
+    ALONE = auto()
+    """No other pipeline was known to write to the points."""
+    SHARED = auto()
+    """What others may have written meanwhile was looked for."""
 
 
 def _delete_in_window(
     job: RollupBlock, book: ReceiptBook, window: Interval, doomed: dict[TagSet, frozenset[str]]
-) -> Steps[bool]:
-    """Delete the points of one window, and write back what stays; False when the window is left to another run."""
+) -> Steps[Done]:
+    """Delete the points of one window, and write back what stays."""
     spec, claim_id = job.spec, book.claim_id
-    instant = Interval(window.start, window.start + MICROSECOND)
+    instant = instant_of(window)
     everything = TargetValues(
         bucket=spec.target_bucket, measurement=spec.output_measurement, interval=instant
     )
-    commits, frames = yield from values_and_commits(job, instant, everything)
+    commits, frames = yield from commits_and_values(job, instant, everything)
     # what another run has deleted just now and not written back is in no read: it is put aside until it is back
     away = yield from put_aside_by_anyone(job, window)
     known = _foreign(job, _kept(_all_of(away, points_of(frames)), doomed))
     _require_one_value(job, window, known, frames)
-    if known:
+    is_shared = bool(known or job.ownership.neighbours)
+    if is_shared:
         yield from put_aside(job, claim_id, window, known, commits)
     # others may have written since; what they write from now on is looked for below
-    commits, frames = yield from values_and_commits(job, instant, everything)
+    commits, frames = yield from commits_and_values(job, instant, everything)
     kept = _kept(_all_of(known, points_of(frames)), doomed)
     foreign = _foreign(job, kept)
     _require_one_value(job, window, foreign, frames)
     if without(foreign, known):
+        is_shared = True
         yield from put_aside(job, claim_id, window, foreign, commits)
-    if foreign and overtaken(book, [window], (yield from ask(claims_of(book, [window])))):
+    if is_shared and overtaken(book, [window], (yield from ask(claims_of(book, [window])))):
         # the other run has found the values in their place, and forgets what was put aside
         yield from forget(job, window, claim_id)
-        return False
+        return Done.LEFT
     for tags in sorted(doomed):
         yield from ask(Delete(spec.target_bucket, instant, spec.output_measurement, dict(tags)))
     if foreign:
@@ -116,10 +152,19 @@ def _delete_in_window(
         kept = without(kept, _foreign(job, there))
     if any(kept.values()):
         yield from ask(write_of_points(spec.target_bucket, spec.output_measurement, kept))
-    if foreign:
-        yield from tear(job, instant, commits)
-        yield from forget(job, window, claim_id)
-    return True
+    if not is_shared:
+        return Done.ALONE
+    yield from tear((yield from with_neighbours(job)), instant, commits)
+    yield from forget(job, window, claim_id)
+    return Done.SHARED
+
+
+def _tear_of_new(job: RollupBlock, windows: Iterable[Interval]) -> Steps[None]:
+    """Tear windows of pipelines that have begun since it was seen that there are none: what was deleted may be their rows."""
+    job = yield from with_neighbours(job)
+    if job.ownership.neighbours:
+        for window in windows:
+            yield from tear(job, instant_of(window), {})
 
 
 def _all_of(older: Points, newer: Points) -> Points:

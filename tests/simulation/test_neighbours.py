@@ -1,0 +1,138 @@
+"""Two pipelines in the same points: one removes stale values, the other writes the points at any time of that, or begins to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from airflow_provider_influx_rollup.steps.influx import Delete, Gather
+from tests.simulation.actors import Actor, Scenario, make_run
+from tests.simulation.influx import nanoseconds
+from tests.simulation.schedule import Play
+from tests.simulation.world import HOUR_NS, WINDOWS
+
+START = nanoseconds(WINDOWS[0].start)
+#: nobody has rolled anything up in it yet
+UNTOUCHED = 3
+MAX_STEPS = 80
+#: what the other pipeline has when the first one plans: nothing; another series; the very points
+KNOWN = ("never ran", "other series", "same points")
+
+
+def scene(verb: str, known: str) -> Play:
+    """The rows of a device whose points are gone are stale; the other pipeline is about to find that they came back."""
+    actors = Actor(verb, "hourly", 0, 0, "removes"), Actor("roll up", "other", 0, 0, "writes")
+    played = Play(Scenario("shared", UNTOUCHED, actors))
+    world = played.world
+    world.remove("c", START, START + HOUR_NS)
+    world.put("a", START + 1, 3.0)
+    if known == "other series":
+        rolled_up(played, "other")
+    world.put("c", START + 5_000, 7.0)
+    rolled_up(played, "hourly")
+    if known == "same points":
+        rolled_up(played, "other")
+    world.remove("c", START, START + HOUR_NS)
+    return played
+
+
+def rolled_up(played: Play, name: str) -> None:
+    run = make_run(played.world, Actor("roll up", name, 0, 0, f"before {name}"), 90)
+    run.finish()
+    assert run.end == "ok"
+
+
+def steps(played: Play) -> Iterator[int]:
+    """The steps of the run that removes; the reads of a gather in the other order."""
+    for number in range(MAX_STEPS):
+        if played.runs[0].end:
+            return
+        yield number
+        pending = played.runs[0].pending
+        last = len(played.runs[0].waiting) - 1 if isinstance(pending, Gather) else 0
+        played.do(f"0.{last}")
+    pytest.fail("it never ends")
+
+
+def other_writes(played: Play) -> None:
+    played.world.put("c", START + 6_000, 9.0)
+    played.runs[1].finish()
+    assert played.runs[1].end == "ok"
+
+
+def length_of(verb: str, known: str) -> int:
+    return len(list(steps(scene(verb, known))))
+
+
+@pytest.mark.parametrize("known", KNOWN)
+@pytest.mark.parametrize("verb", ["roll up", "reconcile"])
+def test_window_is_right_or_known_to_be_torn_when_another_pipeline_runs_at_any_step(
+    verb: str, known: str
+) -> None:
+    for cut in range(length_of(verb, known)):
+        played = scene(verb, known)
+        for number in steps(played):
+            if number == cut:
+                other_writes(played)
+        assert played.rest() == [], cut
+
+
+@pytest.mark.parametrize("known", KNOWN)
+@pytest.mark.parametrize("verb", ["roll up", "reconcile"])
+def test_window_is_right_or_known_to_be_torn_when_the_other_run_commits_after_the_delete(
+    verb: str, known: str
+) -> None:
+    for cut in range(length_of(verb, known)):
+        played = scene(verb, known)
+        for number in steps(played):
+            if number == cut:
+                played.world.put("c", START + 6_000, 9.0)
+                while "COMMITTED" not in "".join(getattr(played.runs[1].pending, "lines", ())):
+                    played.do("1")
+        assert played.rest() == [], cut
+
+
+@pytest.mark.parametrize("known", KNOWN[1:])
+@pytest.mark.parametrize("verb", ["roll up", "reconcile"])
+def test_window_is_known_to_be_torn_when_the_run_dies_that_has_deleted_its_points(
+    verb: str, known: str
+) -> None:
+    played = scene(verb, known)
+    lengths = [number for number in steps(played) if is_delete(played)]
+    for cut in range(lengths[0] + 1):
+        played = scene(verb, known)
+        for number in steps(played):
+            if number == cut:
+                other_writes(played)
+            elif is_delete(played):
+                played.do("0")
+                played.do("0x")
+        rolled_up(played, "hourly")
+        assert played.rest() == [], cut
+
+
+def handed_over() -> Play:
+    """A pipeline whose new spec has given a column up, and another one that is about to write it for the first time."""
+    actors = Actor("roll up", "hourly", 0, 0, "gives up"), Actor("roll up", "other", 0, 0, "takes over")
+    played = Play(Scenario("handed over", UNTOUCHED, actors))
+    played.world.put("c", START + 5_000, 7.0)
+    make_older = make_run(played.world, Actor("roll up", "hourly", 0, 0, "before", is_older=True), 90)
+    make_older.finish()
+    assert make_older.end == "ok"
+    return played
+
+
+def test_column_that_another_pipeline_takes_over_is_right_or_known_to_be_torn() -> None:
+    for cut in range(len(list(steps(handed_over())))):
+        played = handed_over()
+        for number in steps(played):
+            if number == cut:
+                other_writes(played)
+        assert played.runs[0].end == "ok"
+        assert played.rest() == [], cut
+
+
+def is_delete(played: Play) -> bool:
+    pending = played.runs[0].pending
+    return isinstance(pending, Delete) and pending.bucket == "rolled"
