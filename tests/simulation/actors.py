@@ -17,6 +17,7 @@ from tests.simulation.archive_runs import ARCHIVE_VERBS, archive_run
 from tests.simulation.influx import nanoseconds
 from tests.simulation.runs import Act, Run
 from tests.simulation.validate_runs import validate_run
+from tests.simulation.watch_runs import WATCH_VERBS, watch_run
 from tests.simulation.world import HOUR_NS, SPAN, World
 
 Change = tuple[str, str, int, float]
@@ -28,6 +29,7 @@ class Actor:
 
     :param first: its first window, and ``last`` its last one
     :param per_block: how many windows are committed together; 0: all
+    :param choice: which of several specs it has, of verbs that have some
     :param changes: of a writer: ``new``, ``over`` or ``remove``, device, nanoseconds after the first window's start, value
     """
 
@@ -40,6 +42,7 @@ class Actor:
     is_older: bool = False
     changes: tuple[Change, ...] = ()
     per_block: int = 0
+    choice: int = 0
 
     def text(self) -> str:
         if self.verb == "write":
@@ -127,6 +130,8 @@ def make_run(world: World, actor: Actor, number: int, try_number: int = 1) -> Ru
         return Run(world, name, make, verb=actor.verb)
     if actor.verb == "validate":
         return Run(world, name, validate_run(span, info, clock), verb=actor.verb)
+    if actor.verb in WATCH_VERBS:
+        return watch_run(world, name, actor.verb, actor.choice, span, clock)
     columns = frozenset(f"temp_{name}" for name in spec.aggregates)
     if actor.verb == "reconcile":
         return Run(

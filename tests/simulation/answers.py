@@ -41,6 +41,7 @@ from tests.simulation.ledger_rows import Row, ledger_rows
 from tests.simulation.lines import Tags, Unsigned, Value
 from tests.simulation.points import Point, points_of, span_of
 from tests.simulation.validate_answers import VALIDATE_ANSWERS
+from tests.simulation.watch_answers import WATCH_ANSWERS
 
 FUNCTIONS: dict[str, Callable[[Sequence[Any]], Any]] = {
     "count": len,
@@ -326,4 +327,5 @@ ANSWERS: dict[type[Any], Callable[[SimulatedInflux, Any], Any]] = {
     **dict.fromkeys(LEDGER_QUERIES, _ledger),
     **ARCHIVE_ANSWERS,
     **VALIDATE_ANSWERS,
+    **WATCH_ANSWERS,
 }

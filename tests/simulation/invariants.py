@@ -15,6 +15,7 @@ from tests.simulation.influx import nanoseconds
 from tests.simulation.plain_rows import Rows
 from tests.simulation.runs import Run
 from tests.simulation.validate_runs import validated_at_rest
+from tests.simulation.watch_runs import watched_at_rest
 from tests.simulation.world import SPAN, Pipeline, World
 
 
@@ -131,7 +132,8 @@ def _of_variant(world: World) -> list[str]:
         return purged_at_rest(world)
     if world.variant == "expiring":
         return expired_at_rest(world)
-    return validated_at_rest(world) if world.variant == "validated" else []
+    at_rest = {"validated": validated_at_rest, "watched": watched_at_rest}.get(world.variant)
+    return at_rest(world) if at_rest is not None else []
 
 
 def _wrong_receipts(world: World, pipeline: Pipeline) -> list[str]:

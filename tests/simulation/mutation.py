@@ -16,11 +16,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from types import CodeType, ModuleType
+from typing import Any
 
 from tests.simulation.archive_mutants import ARCHIVE_MUTANTS
 from tests.simulation.mutants import MUTANTS, Mutant
+from tests.simulation.verb_mutants import VERB_MUTANTS
 
-EVERY_MUTANT = (*MUTANTS, *ARCHIVE_MUTANTS)
+EVERY_MUTANT = (*MUTANTS, *ARCHIVE_MUTANTS, *VERB_MUTANTS)
 PACKAGE = "airflow_provider_influx_rollup"
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -62,16 +64,16 @@ def main() -> int:
     parser.add_argument("words", nargs="*", help="only mutants whose names have them; all")
     parser.add_argument("--seconds", type=float, default=60, help="for how long each is looked for (60)")
     parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--first", type=int, default=0, help="the first seed (0)")
     arguments = parser.parse_args()
     if arguments.one is not None:
-        sys.stdout.write(
-            json.dumps(_find(next(m for m in EVERY_MUTANT if m.name == arguments.one), arguments.seconds))
-        )
+        broken = next((m for m in EVERY_MUTANT if m.name == arguments.one), None)
+        sys.stdout.write(json.dumps(_find(broken, arguments.first, arguments.seconds)))
         return 0
     chosen = [m for m in EVERY_MUTANT if all(word in m.name for word in arguments.words)]
     times = []
     for mutant in chosen:
-        found = _in_a_process(mutant, arguments.seconds)
+        found = _look_for(mutant, arguments.first, arguments.seconds)
         if found["problem"]:
             times.append(found["seconds"])
         told = f"{found['seconds']:6.1f} s, {found['seeds']:5} schedules: {found['problem'][:110]}"
@@ -82,37 +84,44 @@ def main() -> int:
     return 0 if len(times) == len(chosen) else 1
 
 
-def _in_a_process(mutant: Mutant, seconds: float) -> dict[str, object] | dict[str, float] | dict[str, str]:
-    command = [
-        sys.executable,
-        "-m",
-        "tests.simulation.mutation",
-        "--one",
-        mutant.name,
-        "--seconds",
-        str(seconds),
-    ]
+def _look_for(mutant: Mutant, first: int, seconds: float) -> dict[str, Any]:
+    """How long it takes to find one; a seed that fails without it too says nothing of it."""
+    spent, seeds = 0.0, 0
+    while True:
+        found = _in_a_process(mutant.name, first, seconds - spent)
+        spent, seeds = spent + found["seconds"], seeds + found["seeds"]
+        last = first + found["seeds"] - 1
+        if not found["problem"] or not _in_a_process("", last, 0.0)["problem"]:
+            return {**found, "seconds": spent, "seeds": seeds}
+        first = last + 1
+
+
+def _in_a_process(mutant: str, first: int, seconds: float) -> dict[str, Any]:
+    """:param mutant: empty plays one schedule of the package as it is"""
+    command = [sys.executable, "-m", "tests.simulation.mutation", "--one", mutant]
+    command += ["--first", str(first), "--seconds", str(seconds)]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     if done.returncode:
         return {"seconds": 0.0, "seeds": 0, "problem": done.stderr[-300:]}
-    found: dict[str, object] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
-def _find(mutant: Mutant, seconds: float) -> dict[str, object]:
-    """Play schedules until one fails."""
-    sys.meta_path.insert(0, BrokenFinder(mutant))
+def _find(mutant: Mutant | None, first: int, seconds: float) -> dict[str, Any]:
+    """Play schedules until one fails, and one at least."""
+    if mutant is not None:
+        sys.meta_path.insert(0, BrokenFinder(mutant))
     from tests.simulation.schedule import play_seed
 
-    began, seed, problem = time.process_time(), 0, ""
-    while not problem and time.process_time() < began + seconds:
+    began, seed, problem = time.process_time(), first, ""
+    while seed == first or (not problem and time.process_time() < began + seconds):
         try:
             problems = play_seed(seed)[2]
         except Exception as error:  # noqa: BLE001 - a broken package may raise anything
             problems = [f"{type(error).__name__}: {error}"]
         problem = problems[0] if problems else ""
         seed += 1
-    return {"seconds": time.process_time() - began, "seeds": seed, "problem": problem}
+    return {"seconds": time.process_time() - began, "seeds": seed - first, "problem": problem}
 
 
 if __name__ == "__main__":

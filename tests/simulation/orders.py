@@ -32,6 +32,10 @@ SEEN = (
     PutOver,
     RemoveFiles,
 )
+#: after how many steps that others see a run hangs; and one of a verb that has only few of them
+HANGS = (1, 2, 2, 3, 4, 6, 8)
+SHORT_HANGS = (1, 1, 2)
+SHORT = ("sensor", "deadman")
 Runs = Sequence[Run]
 Order = Callable[[Random, Runs], Iterator[int]]
 
@@ -91,7 +95,8 @@ def hanging(random: Random, runs: Runs) -> Iterator[int]:
     """One run hangs before something that others would see, until these have done some of theirs: finds what comes too late."""
     one = random.randrange(len(runs))
     in_reads = random.random() < 0.5
-    for _ in range(random.choice((2, 3, 4, 5, 6) if in_reads else (1, 2, 2, 3, 4, 6, 8))):
+    is_short = runs[one].verb in SHORT
+    for _ in range(random.choice(SHORT_HANGS if is_short else (2, 3, 4, 5, 6) if in_reads else HANGS)):
         yield from _until_seen(runs, one, in_reads=in_reads)
     inner = random.choice((bursts, by_rank, by_effects, by_effects))
     # a run that is begun again is another one in the same place

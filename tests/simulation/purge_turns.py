@@ -54,7 +54,7 @@ class PurgeTurns:
             if self.claims.get(folder) != number:
                 self._accuse("has seen that another run claimed it")
 
-    def ends(self, error: Exception | None) -> None:
+    def ends(self, error: Exception | None, result: Any) -> None:
         """It may end at any time."""
 
     def _accuse(self, what: str) -> None:

@@ -99,6 +99,7 @@ class Run(SteppedRun):
 
     :param make: its steps; called when it begins
     :param verb: which may delete points
+    :param turns: what it knows of whose turn it is, and what it may say; None: what its verb has
     :param last_look: how long the history was when it last looked at all points of the source
     """
 
@@ -111,10 +112,11 @@ class Run(SteppedRun):
         pipeline: str = "",
         columns: Collection[str] = (),
         windows: Sequence[int] = (),
+        turns: Any = None,
     ) -> None:
         super().__init__()
         self.world, self.name, self.make, self.verb = world, name, make, verb
-        self.turns = self._turns(pipeline, columns, windows)
+        self.turns = turns or self._turns(pipeline, columns, windows)
         self.last_look = 0
         self.began_at: int | None = None
         self.first_version: int | None = None
@@ -196,7 +198,7 @@ class Run(SteppedRun):
         """What must be true when an erasure has ended."""
         super().answer(answer, error)
         if self.end and self.turns is not None:
-            self.turns.ends(self.error)
+            self.turns.ends(self.error, self.result)
         if self.end == "ok" and self.verb == "erase":
             self.world.erasures += 1
             self.world.erased_since = None if self.world.is_validated_now() else self.version

@@ -12,6 +12,7 @@ from tests.simulation.actors import Actor, Change, Scenario, rolled_up
 from tests.simulation.archive_runs import ARCHIVE_VERBS, archive_run
 from tests.simulation.influx import nanoseconds
 from tests.simulation.runs import Run
+from tests.simulation.watch_runs import WATCH_CHOICES
 from tests.simulation.world import ARCHIVED, HOUR_NS, HOURS, SPAN, VARIANTS, WINDOWS, World
 
 BEGINNINGS = 12
@@ -26,7 +27,16 @@ WEIGHTS = [
 KINDS = (("new",), ("new",), ("new",), ("remove",), ("new", "over", "remove"))
 VERBS = ("roll up", "roll up", "reconcile", "heal")
 #: verbs that only some variants have, besides those that keep files
-OTHER_VERBS = {"validated": ("validate",) * 4, "archived": ("validate",), "expiring": ("validate",)}
+OTHER_VERBS = {
+    "validated": ("validate",) * 4,
+    "watched": ("deadman", "sensor", "sensor") * 2,
+    "archived": ("validate",),
+    "expiring": ("validate",),
+}
+
+
+#: how often two of its own verbs meet where two runs do
+OWN_VERBS_MEET = {"watched": 0.4, **dict.fromkeys(ARCHIVED, 0.7)}
 
 
 def scenario_of(random: Random) -> Scenario:
@@ -55,7 +65,7 @@ def _meeting(random: Random, variant: str, kinds: Sequence[str]) -> list[Actor]:
     """Few runs of one and the same window, and points that come or go in it."""
     pipelines = VARIANTS[variant]
     verbs = (*ARCHIVE_VERBS.get(variant, ()), *OTHER_VERBS.get(variant, ())) or VERBS
-    if variant in ARCHIVED and random.random() < 0.7:
+    if random.random() < OWN_VERBS_MEET.get(variant, 0.0):
         first, other = random.choice(verbs), random.choice(verbs)
     else:
         first, other = (
@@ -69,7 +79,10 @@ def _meeting(random: Random, variant: str, kinds: Sequence[str]) -> list[Actor]:
     ):
         window = hour if len(pipeline.windows) > 1 else 0
         is_older = bool(pipeline.older) and random.random() < 0.5
-        actors.append(Actor(verb, pipeline.name, window, window, f"run {number}", is_older=is_older))
+        choice = random.choice(WATCH_CHOICES)
+        actors.append(
+            Actor(verb, pipeline.name, window, window, f"run {number}", is_older=is_older, choice=choice)
+        )
     if variant == "tiers":
         actors[1] = replace(actors[1], pipeline="hourly", first=0, last=HOURS - 1)
     return [*actors, _writer(random, kinds, hour)]
@@ -89,6 +102,7 @@ def _verb(random: Random, variant: str, number: int) -> Actor:
         skew_seconds=random.choice((0, 0, 0, -3, 5)),
         is_older=bool(pipeline.older) and random.random() < 0.3,
         per_block=random.choice((0, 0, 1)),
+        choice=random.choice(WATCH_CHOICES),
     )
 
 
@@ -122,9 +136,7 @@ def beginning_of(variant: str, number: int) -> World:
             for at in random.sample((0, HOUR_NS // 2, HOUR_NS - 10_000), random.randint(1, 2)):
                 time = nanoseconds(SPAN.start) + hour * HOUR_NS + at
                 world.put(device, time, random.randrange(400) * 0.25)
-    # nobody has looked at it before
-    world.history = world.history[-1:]
-    world.came = dict.fromkeys(world.source, 0)
+    world.nobody_has_looked()
     if number % 4:
         world.write_by_hand()
     for pipeline in world.pipelines if number % 3 else ():

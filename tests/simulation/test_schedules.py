@@ -11,6 +11,7 @@ from tests.simulation.actors import Actor, Scenario, from_json
 from tests.simulation.influx import nanoseconds
 from tests.simulation.schedule import Play, play, play_seed, shrink
 from tests.simulation.store import HALF
+from tests.simulation.watch_runs import QUIET_CHOICE
 from tests.simulation.world import HOUR_NS, WINDOWS, World
 
 SEEDS = 20
@@ -177,3 +178,20 @@ def _steps_until_delete(played: Play) -> int:
         steps += 1
         assert not played.runs[0].end, "nothing was stale"
     return steps
+
+
+def test_source_is_not_quiet_from_before_its_points_were_counted() -> None:
+    """A point comes after a sensor has begun to look, and before it counts."""
+    actors = (
+        Actor("sensor", "hourly", 1, 1, "s", choice=QUIET_CHOICE),
+        Actor("write", changes=(("new", "d", 2 * HOUR_NS - 9_000, 1.0),)),
+    )
+    played = Play(Scenario("watched", 2, actors))
+    sensor, _ = played.runs
+    played.do("0")
+    for move in ("+50", "1", "1"):
+        played.do(move)
+    while not sensor.end:
+        played.do("0")
+    assert sensor.end == "ok"
+    assert played.rest() == []

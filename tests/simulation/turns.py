@@ -90,7 +90,7 @@ class Turns:
         elif isinstance(step, Delete) and step.bucket == self.pipeline.target:
             self._changes_rows({nanoseconds(step.interval.start)})
 
-    def ends(self, error: Exception | None) -> None:
+    def ends(self, error: Exception | None, _result: Any) -> None:
         """A run that has ended well leaves no window WRITING, but for those that others have claimed since."""
         last = {start: name for pipeline, start, name in self.world.claimed if pipeline == self.pipeline.name}
         if error is None and self.is_rollup:

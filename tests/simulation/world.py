@@ -33,6 +33,8 @@ BY_HAND = ("note", "by hand")
 #: what series have that are erased
 ERASED = (("device", "bob"),)
 ERASED_NAME = ERASED[0][1]
+#: bucket of the statuses of checks
+STATUSES = "_monitoring"
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ VARIANTS: dict[str, tuple[Pipeline, ...]] = {
     "archived": (Pipeline("hourly", ("count", "sum", "max")),),
     "expiring": (Pipeline("hourly", ("count", "sum", "max")),),
     "validated": (Pipeline("hourly", ("count", "max")),),
+    "watched": (Pipeline("hourly", ("count", "max")),),
 }
 #: variants whose points are archived; in the second one retention deletes them some time
 ARCHIVED = ("archived", "expiring")
@@ -106,6 +109,7 @@ class World:
 
     :param source: value of each point that is in the source now, by tags and time
     :param history: what the source was after each change
+    :param changed_at: the clock of each change
     :param generations: the largest that the ledger has had, by pipeline and start of a window
     :param claims: by id, how long the history was when the run that has it began
     :param problems: what must not have happened and has
@@ -130,6 +134,7 @@ class World:
     clock: datetime = NOW
     source: dict[tuple[Tags, int], float] = field(default_factory=dict)
     history: list[dict[tuple[Tags, int], float]] = field(default_factory=lambda: [{}])
+    changed_at: list[datetime] = field(default_factory=lambda: [NOW])
     generations: dict[tuple[str, int], int] = field(default_factory=dict)
     claims: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -153,7 +158,7 @@ class World:
         self.influx = SimulatedInflux(self.now)
         retention = RETENTION if self.variant == "expiring" else timedelta(0)
         self.influx.ensure("raw", int(retention.total_seconds()))
-        for name in ("rolled", "daily", "ledger"):
+        for name in ("rolled", "daily", "ledger", STATUSES):
             self.influx.ensure(name)
 
     def copy(self) -> World:
@@ -162,6 +167,7 @@ class World:
         other.influx = self.influx.copy(other.now)
         other.clock, other.has_values_by_hand = self.clock, self.has_values_by_hand
         other.source, other.history = dict(self.source), list(self.history)
+        other.changed_at = list(self.changed_at)
         other.generations, other.claims = dict(self.generations), dict(self.claims)
         other.store, other.came = self.store.copy(), dict(self.came)
         other.committed_rows = dict(self.committed_rows)
@@ -204,7 +210,7 @@ class World:
         tags = TAGS[device]
         self.influx.write("raw", [Line("m", tags, (("temp", value),), time_ns)])
         self.source[tags, time_ns] = value
-        self.history.append(dict(self.source))
+        self._remember()
         self.came[tags, time_ns] = len(self.history) - 1
 
     def remove(self, device: str, start_ns: int, stop_ns: int) -> None:
@@ -214,13 +220,22 @@ class World:
         gone = [key for key in self.source if wanted.issubset(key[0]) and start_ns <= key[1] < stop_ns]
         for key in gone:
             del self.source[key]
-        self.history.append(dict(self.source))
+        self._remember()
 
     def forget(self, keys: Iterable[tuple[Tags, int]]) -> None:
         """Points are gone for good, and rightly so."""
         for key in keys:
             self.source.pop(key, None)
+        self._remember()
+
+    def _remember(self) -> None:
         self.history.append(dict(self.source))
+        self.changed_at.append(self.clock)
+
+    def nobody_has_looked(self) -> None:
+        """Forget what the source was before."""
+        self.history, self.changed_at = self.history[-1:], self.changed_at[-1:]
+        self.came = dict.fromkeys(self.source, 0)
 
     def erasure_begins(self) -> None:
         self.erasure_began = len(self.history) - 1

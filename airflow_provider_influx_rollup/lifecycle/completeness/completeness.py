@@ -27,6 +27,7 @@ from airflow_provider_influx_rollup.lifecycle.completeness.incomplete_windows im
 )
 from airflow_provider_influx_rollup.lifecycle.completeness.quiet_source import quiet_since
 from airflow_provider_influx_rollup.lifecycle.completeness.spec import CompletenessSpec
+from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.margins import DEVICE_CLOCKS_AHEAD
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.source.inventory import match_series, series_label
@@ -118,12 +119,15 @@ class CompletionEvent:
         }
 
 
-def check_windows(spec: CompletenessSpec, interval: Interval, now: datetime) -> Steps[CompletionEvent | None]:
+def check_windows(
+    spec: CompletenessSpec, interval: Interval, now: datetime, clock: Clock | None = None
+) -> Steps[CompletionEvent | None]:
     """Look once; the completion event when all windows of an interval are complete, or a part is enough, else None.
 
     Nothing is read before the interval's stop + lateness, and each call tells what is still missing.
 
     :param now: the present time
+    :param clock: when the counts have come, aware UTC; None takes ``now``
     :raises WindowMisaligned: when the grid does not tile the interval
     :raises InfluxError: when the server refuses or cannot be reached
     """
@@ -141,7 +145,9 @@ def check_windows(spec: CompletenessSpec, interval: Interval, now: datetime) -> 
         return None
     look = yield from look_at(spec, interval, now)
     if spec.quiet_for is not None:
-        since = yield from quiet_since(spec, interval, look.counted, now)
+        # what came while the server counted may be in the counts
+        counted_at = now if clock is None else clock()
+        since = yield from quiet_since(spec, interval, look.counted, now, counted_at)
         if now - since < Duration.of(spec.quiet_for, allow_zero=True).timedelta:
             text = f"its counts are known to be the same since {format_instant(since)} only"
             look.waiting.append(f"{text}, quiet_for is {spec.quiet_for}")

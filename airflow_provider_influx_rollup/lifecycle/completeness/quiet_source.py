@@ -21,12 +21,17 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 
 def quiet_since(
-    spec: CompletenessSpec, interval: Interval, counted: Sequence[WindowCount], now: datetime
+    spec: CompletenessSpec,
+    interval: Interval,
+    counted: Sequence[WindowCount],
+    now: datetime,
+    counted_at: datetime,
 ) -> Steps[datetime]:
     """The first look that found the same counts as this one, with no other look between that found others.
 
     :param counted: what this look found
-    :param now: the present time
+    :param now: the time when the look began
+    :param counted_at: when the counts had come
     """
     watch, fingerprint = watch_of(spec), fingerprint_of(counted)
     try:
@@ -36,7 +41,7 @@ def quiet_since(
         last = None
     if last is not None and last.fingerprint == fingerprint and last.seen_since <= now:
         return last.seen_since
-    look = SourceLook(watch, interval, fingerprint, now)
+    look = SourceLook(watch, interval, fingerprint, counted_at)
     yield from ask(Write(spec.ledger_bucket, [encode_look(look)]))
     return now
 
