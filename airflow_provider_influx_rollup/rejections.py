@@ -103,6 +103,11 @@ def written_of_refused(message: str) -> str:
     return f"all of the batch but {dropped}, which the server dropped"
 
 
+def is_disk_full(message: str) -> bool:
+    """Whether the server has no room on its disk, or had none when it tried to open a shard."""
+    return "no space left on device" in message
+
+
 def is_queue_full(error: InfluxRollupError) -> bool:
     """Whether the server had no room for one query more."""
     return "queue length exceeded" in error.what

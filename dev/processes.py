@@ -137,9 +137,12 @@ class Processes:
         """A process that was started, and all that it has started."""
         return _family(self._running[name].pid)
 
-    def kill(self, name: str) -> int:
-        """Kill a process and all that it has started at once, as when their machine is gone, and forget it; how many they were."""
-        members = self.family(name)
+    def kill(self, name: str, *, alone: bool = False) -> int:
+        """Kill a process and all that it has started at once, as when their machine is gone, and forget it; how many they were.
+
+        :param alone: what it has started goes on
+        """
+        members = {psutil.Process(self._running[name].pid)} if alone else self.family(name)
         leader = self._running.pop(name)
         _signal(members, signal.SIGKILL)
         leader.wait()

@@ -41,6 +41,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 TOUCH_AIRFLOW = (
     "airflow/",
     "executors/",
+    "faults/test_backfill_kills.py",
     "unit/airflow_adapters/",
     "unit/cli/test_adopted_files.py",
     "unit/docs/test_docs.py",

@@ -27,6 +27,7 @@ from airflow_provider_influx_rollup.flux.names import RENAME_TAG
 from airflow_provider_influx_rollup.rejections import (
     class_of_message,
     has_columns_of_one_name,
+    is_disk_full,
     missing_bucket,
     written_of_refused,
 )
@@ -58,6 +59,9 @@ FIXES: dict[type[InfluxError], str] = {
 
 #: an InfluxDB 2 answers each query; what has no such path is another server
 NO_QUERIES_FIX = "check the URL: the server there takes no Flux. InfluxDB 2 does, InfluxDB 3 does not, and 1.x only when it is switched on"
+
+#: it opens no shard again that it could not open once, and shows points that it has in memory only
+FULL_DISK_FIX = "make room on InfluxDB's disk and start InfluxDB again, as until then it refuses writes, then run it again"
 
 
 class RetryAfter(Exception):
@@ -107,6 +111,8 @@ def _make(error_class: type[InfluxError], request: Request, text: str, status: i
     written, fix = None, FIXES.get(error_class)
     if has_columns_of_one_name(text):
         fix = RENAME_TAG
+    if is_disk_full(text):
+        fix = FULL_DISK_FIX
     if error_class is QueryFailed and status == 404:
         fix = NO_QUERIES_FIX
     if error_class is BucketNotFound and (name := missing_bucket(text)):

@@ -146,8 +146,8 @@ def gone_predicate(place: Place) -> str:
 
 def connect(server: InfluxServer, url: str, **options: Any) -> InfluxClient:
     """A client of the server through a proxy."""
-    settings = {"gzip": False, "deadline_seconds": 30.0, **options}
-    return InfluxClient(ClientSettings(url=url, org=server.org, token=lambda _: server.token, **settings))
+    settings = {"gzip": False, "deadline_seconds": 30.0, "token": lambda _: server.token, **options}
+    return InfluxClient(ClientSettings(url=url, org=server.org, **settings))
 
 
 @contextmanager

@@ -130,3 +130,17 @@ def test_reason_is_shown_when_the_line_before_it_is_long() -> None:
     assert "unable to parse 'm,t=xxx" in error.what
     assert error.what.endswith("max key length exceeded: 70009 > 65535")
     assert len(error.what) < 1_200
+
+
+def test_room_and_a_new_start_are_the_advice_when_the_server_s_disk_is_or_was_full() -> None:
+    said = (
+        "unexpected error writing points to database: not attempting to open shard 2; opening shard previously failed with: "
+        "error loading series file: write /data/_series/00/0000.initializing: no space left on device"
+    )
+    body = json.dumps({"code": "internal error", "message": said}).encode()
+    error = error_of_answer(WRITE, 500, {}, body)
+    assert isinstance(error, errors.InfluxUnavailable)
+    assert not error.permanent
+    assert error.fix is not None
+    assert "make room" in error.fix
+    assert "start InfluxDB again" in error.fix
