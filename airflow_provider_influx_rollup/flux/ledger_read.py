@@ -17,7 +17,7 @@ from airflow_provider_influx_rollup.flux.ledger_rows import (
     pivoted,
     records_of,
 )
-from airflow_provider_influx_rollup.flux.query import LedgerQuery, RowsQuery
+from airflow_provider_influx_rollup.flux.query import LedgerQuery
 from airflow_provider_influx_rollup.ledger.archive_folders import (
     FOLDER_MEASUREMENT,
     ArchiveFolder,
@@ -180,8 +180,20 @@ def _states(rows: Iterable[Row]) -> list[ReceiptState]:
 
 
 @dataclass(frozen=True, slots=True)
-class SetAsideRecords(RowsQuery[list[str]]):
-    """The JSON records of values that a pipeline set aside before deletes, for windows that start in an interval.
+class SetAside:
+    """Values that a run set aside before a delete.
+
+    :param claim_id: of the run; empty in records of earlier versions
+    :param text: the values as JSON
+    """
+
+    claim_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetAsideRecords(LedgerQuery[list[SetAside]]):
+    """The values that a pipeline set aside before deletes, for windows that start in an interval.
 
     :param pipeline: None: all pipelines
     """
@@ -189,6 +201,7 @@ class SetAsideRecords(RowsQuery[list[str]]):
     ledger_bucket: str
     pipeline: str | None
     interval: Interval
+    result = "aside"
 
     def flux(self) -> str:
         chosen = [] if self.pipeline is None else [is_any("pipeline", [self.pipeline])]
@@ -196,8 +209,8 @@ class SetAsideRecords(RowsQuery[list[str]]):
             *records_of(self.ledger_bucket, self.interval, SET_ASIDE_MEASUREMENT, *chosen), UNBOUNDED
         )
 
-    def read(self, rows: Sequence[Row]) -> list[str]:
-        return [row["_value"] for row in rows]
+    def read(self, rows: Sequence[Row]) -> list[SetAside]:
+        return [SetAside(row.get("claim") or "", row["_value"]) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
-from airflow_provider_influx_rollup.steps.influx import Delete, Report, Write
+from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Report, Write
 from tests.conftest import InfluxServer
 from tests.scenes.plain_rows import stored_values
 from tests.scenes.rollup_runs import RUN, Place, interval, make_place, now
@@ -94,6 +94,12 @@ class Shared:
 
 def is_about_to_remove(step: Any) -> bool:
     return isinstance(step, Report) and step.message.startswith("Removing")
+
+
+def claims(step: Any) -> bool:
+    if isinstance(step, Gather):
+        return any(map(claims, step.steps))
+    return isinstance(step, Write) and any("claimed_by" in line for line in step.lines)
 
 
 def puts_aside(step: Any) -> bool:
@@ -208,3 +214,23 @@ def test_window_of_another_pipeline_is_right_or_torn_when_it_runs_while_points_a
         right |= {("a", "temp_count"): 1, ("a", "temp_sum"): 9.5, ("a", "temp_max"): 9.5}
         assert scene.rows() == right, cut
     pytest.fail("it never ends")
+
+
+@pytest.mark.parametrize("verb", [roll_up, reconcile], ids=["rollup", "reconcile"])
+def test_values_of_a_person_come_back_when_a_run_dies_that_began_after_the_plan_of_the_next_one(
+    client: InfluxClient, place: Place, verb: Any
+) -> None:
+    scene = Shared(client, place)
+    line = f'{scene.place.measurement},device=a note="by hand" {HOUR.start_ns}'
+    client.write_lines(place.source, [f"{scene.place.measurement},device=a other=1 {HOUR.start_ns}"])
+    client.write_lines(scene.place.target, [line])
+    planned = scene.begun(verb, scene.other)
+    while not claims(planned.pending):
+        planned.advance()
+    scene.run_until(verb, scene.other, lambda step: isinstance(step, Delete))
+    assert ("a", "note") not in scene.rows()
+    planned.finish()
+    right = {("b", "temp_count"): 1, ("b", "temp_sum"): 2.5, ("b", "temp_max"): 2.5, ("a", "note"): "by hand"}
+    scene.run(reconcile, scene.one)
+    assert scene.rows() == right
+    assert scene.is_committed(scene.other)

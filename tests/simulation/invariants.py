@@ -112,8 +112,7 @@ def require_rest(world: World) -> list[str]:
             break
     else:
         problems.append(f"not COMMITTED after two reconciles: {', '.join(torn)}")
-    # what a run has put aside that died between another one's plan and its claim stays in the ledger
-    if world.has_values_by_hand and not world.has_by_hand() and not world.unseen:
+    if world.has_values_by_hand and not world.has_by_hand():
         problems.append("values that a person wrote beside the rows are gone")
     if not problems and not is_clean:
         problems = _reconciled_again(world)

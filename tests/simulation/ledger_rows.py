@@ -110,7 +110,7 @@ def _claims(influx: SimulatedInflux, query: ClaimsOf) -> list[Row]:
 def _set_aside(influx: SimulatedInflux, query: SetAsideRecords) -> list[Row]:
     tags = None if query.pipeline is None else {"pipeline": (query.pipeline,)}
     found = records(influx, query.ledger_bucket, "ghost_survivors", _span(query.interval), tags)
-    return [Row({"_time": row["_time"], "_value": row["record"]}) for row in found]
+    return [Row({"_time": row["_time"], "_value": row["record"], "claim": row.get("claim")}) for row in found]
 
 
 def _specs(influx: SimulatedInflux, query: StoredSpecs) -> list[Row]:

@@ -25,8 +25,6 @@ class Mutant:
 ROLLUP, TARGET, RECONCILE = "lifecycle/rollup/", "lifecycle/target/", "lifecycle/reconcile/"
 CLAIMS = "lifecycle/ledger/claimed_windows.py"
 RIGHT = "if verdict.is_right and verdict.totals == totals and below == before and not taken:"
-OLD_TAIL = """            yield from tear((yield from with_neighbours(job)), instant, commits[window])
-        yield from forget(job, window)"""
 WRITE_BACK = """    if any(kept.values()):
         yield from ask(write_of_points(spec.target_bucket, spec.output_measurement, kept))
 """
@@ -111,8 +109,8 @@ MUTANTS = (
     Mutant(
         "writes the claim as if it were the commit",
         "ledger/codec.py",
-        "fields[COMMITTED_BY if receipt.is_committed else CLAIMED_BY] = receipt.claim_id",
-        "fields[COMMITTED_BY] = receipt.claim_id",
+        "of_receipt[COMMITTED_BY if receipt.is_committed else CLAIMED_BY] = receipt.claim_id",
+        "of_receipt[COMMITTED_BY] = receipt.claim_id",
     ),
     Mutant(
         "claims under the same id in each run",
@@ -247,9 +245,9 @@ MUTANTS = (
     ),
     Mutant(
         "brings nothing back that a run put aside and died",
-        ROLLUP + "commit.py",
-        "        if book.has_torn(job.windows):\n",
-        "        if False:\n",
+        ROLLUP + "last_look.py",
+        "    if aside and not taken:\n",
+        "    if False:\n",
     ),
     Mutant(
         "never forgets what was put aside",
@@ -294,9 +292,21 @@ MUTANTS = (
         "writing = [one for one in found if False]",
     ),
     Mutant(
+        "forgets what a run has put aside that has claimed the window since",
+        ROLLUP + "last_look.py",
+        "    if not taken:\n        yield from restore_set_aside",
+        "    if True:\n        yield from restore_set_aside",
+    ),
+    Mutant(
+        "repairs a window of a run that has died and put values aside",
+        ROLLUP + "last_look.py",
+        "return job.windows if is_repair else taken",
+        "return taken",
+    ),
+    Mutant(
         "brings values back and tears nobody's window",
         TARGET + "set_aside.py",
-        "if lacking or not points or _has_any(points, there):",
+        "if lacking or not aside.points or _has_any(aside.points, there):",
         "if False:",
     ),
     Mutant(

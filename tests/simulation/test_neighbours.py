@@ -15,7 +15,7 @@ from tests.simulation.world import HOUR_NS, WINDOWS
 START = nanoseconds(WINDOWS[0].start)
 #: nobody has rolled anything up in it yet
 UNTOUCHED = 3
-MAX_STEPS = 80
+MAX_STEPS = 120
 #: what the other pipeline has when the first one plans: nothing; another series; the very points
 KNOWN = ("never ran", "other series", "same points")
 

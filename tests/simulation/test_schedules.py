@@ -163,6 +163,25 @@ def test_values_of_a_person_stay_when_a_run_dies_whose_record_of_them_another_on
     assert played.rest() == []
 
 
+@pytest.mark.parametrize("verb", ["roll up", "reconcile"])
+def test_values_of_a_person_come_back_when_a_run_dies_that_began_after_the_plan_of_the_next_one(
+    verb: str,
+) -> None:
+    actors = tuple(Actor(verb, "other", 0, 0, name) for name in ("has planned", "dies"))
+    length = _steps_until_delete(Play(Scenario("shared", 1, actors)))
+    for cut in range(length):
+        played = _without_device(Play(Scenario("shared", 1, actors)))
+        for _ in range(cut):
+            played.do("0")
+        while not isinstance(played.runs[1].pending, Delete):
+            played.do("1")
+        played.do("1")
+        played.do("1x")
+        played.runs[0].finish()
+        assert played.runs[0].end == "ok"
+        assert played.rest() == [], cut
+
+
 def _without_device(played: Play) -> Play:
     """The device that a person has written beside has no points in the first hour any more."""
     start = nanoseconds(WINDOWS[0].start)

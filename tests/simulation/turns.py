@@ -33,7 +33,6 @@ class Turns:
     :param fresh: windows that it has written nothing to since that look
     :param read_back: the rows that were there when it last read them, by start
     :param looks: what the tier below was at each read since rows were written
-    :param planned: how many claims there were when it read the receipts first
     :param used: the same of the reads that the rows are made of
     """
 
@@ -50,7 +49,6 @@ class Turns:
     read_back: dict[int, Rows] = field(default_factory=dict)
     looks: list[dict[int, Below]] = field(default_factory=list)
     used: list[dict[int, Below]] = field(default_factory=list)
-    planned: int = 0
 
     def looked(self, step: Any, _answer: Any) -> None:
         """The answer of a read has come."""
@@ -64,8 +62,6 @@ class Turns:
             self.looks.append(self._below_now())
 
     def _looked_at_claims(self, start: int, stop: int) -> None:
-        if not self.claims:
-            self.planned = len(self.world.claimed)
         for window, claim in self._claims_now():
             if start <= window < stop and window in self.claims:
                 self.seen[window] = claim
@@ -125,13 +121,6 @@ class Turns:
         else:
             self.claims[start] = str(fields["claimed_by"])
             self.looks = []
-            self._note_others(start)
-
-    def _note_others(self, start: int) -> None:
-        """Who claimed the window since its receipt was read may have put values aside, which nobody looks for then."""
-        since = self.world.claimed[self.planned :]
-        if any(one[:2] == (self.pipeline.name, start) and one[2] != self.name for one in since):
-            self.world.unseen.add((self.pipeline.name, start))
 
     def _commits(self, start: int, fields: Mapping[str, Any]) -> None:
         if start not in self.claims:

@@ -122,7 +122,6 @@ class World:
     :param late: who had a window when a run wrote rows of it that had hung since it looked, by pipeline and start
     :param committed_rows: what the rows were when a window was last seen COMMITTED, of tiers that others are made of
     :param claimed: pipeline, start and name of the run of each claim, in order
-    :param unseen: windows that a run claimed between the plan and the claim of another one
     :param commits: pipeline, start and name of the run
     :param strays: files that a run has written of what it had read before an erasure began or ended
     :param first_erasure: how long the history was when the first erasure began
@@ -148,7 +147,6 @@ class World:
     late: dict[tuple[str, int], str] = field(default_factory=dict)
     committed_rows: dict[tuple[str, int], Rows] = field(default_factory=dict)
     claimed: list[tuple[str, int, str]] = field(default_factory=list)
-    unseen: set[tuple[str, int]] = field(default_factory=set)
     commits: set[tuple[str, int, str]] = field(default_factory=set)
     strays: set[str] = field(default_factory=set)
     erasures: int = 0

@@ -130,11 +130,6 @@ class ReceiptBook:
         """Windows the ledger has no receipt of."""
         return [window for window in windows if window not in self.previous]
 
-    def has_torn(self, windows: Iterable[Interval]) -> bool:
-        """Whether a run was writing one of these windows when it ended."""
-        known = (self.previous.get(window) for window in windows)
-        return any(receipt.state is State.WRITING for receipt in known if receipt is not None)
-
     def committed_before(self, windows: Iterable[Interval]) -> int:
         """Number of windows that were COMMITTED before this run."""
         return sum(1 for window in windows if window in self.previous and self.previous[window].is_committed)

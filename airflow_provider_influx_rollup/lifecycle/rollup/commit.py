@@ -32,7 +32,6 @@ from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.rerun_advice import rerun_advice
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.neighbours import with_neighbours
-from airflow_provider_influx_rollup.lifecycle.target.set_aside import restore_set_aside
 from airflow_provider_influx_rollup.lifecycle.target.stale_rows import delete_stale_rows
 from airflow_provider_influx_rollup.lifecycle.target.write import write_of_rows
 from airflow_provider_influx_rollup.steps.ask import ask, gather
@@ -84,8 +83,6 @@ def commit_block(
         yield from ask(Write(job.spec.ledger_bucket, lines))
         totals = {name: totals[name] for name in job.fields if name in totals}
     try:
-        if book.has_torn(job.windows):
-            yield from restore_set_aside(job)
         if is_native:
             yield from remove_leftovers(job, book, now)
         verdict, too_large, book = yield from _write_until_right(job, book, totals, now, is_native=is_native)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from airflow_provider_influx_rollup.flux.ledger_read import SetAside
 from airflow_provider_influx_rollup.flux.purges import OverlappingMarks
 from airflow_provider_influx_rollup.flux.query import together
 from airflow_provider_influx_rollup.ledger.codec import encode_put_back
@@ -14,6 +17,7 @@ from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import purged_w
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import read_marks
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
+from airflow_provider_influx_rollup.lifecycle.target.set_aside import aside_of, restore_set_aside
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Write
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -34,15 +38,17 @@ def last_look(
     :param is_repair: whether only some rows are written, and the numbers of the others are those that were read before the
         windows were claimed
     :return: the windows that another run has claimed since: its rows may be newer than what was read; of a repair also
-        those that another run has committed before the claim
+        those that another run has committed before the claim, and all when a run has died that had put values aside
     :raises WindowFrozen: when a window is marked; the receipts are as before when the windows are untouched
     """
     spec, span = job.spec, job.read_interval
     overlapping = OverlappingMarks(spec.ledger_bucket, spec.measurement, span)
-    starts, claims = yield from ask(together(overlapping, claims_of(book, job.windows)))
+    starts, claims, aside = yield from ask(together(overlapping, claims_of(book, job.windows), aside_of(job)))
     taken = overtaken(book, job.windows, claims)
     if is_repair:
         taken = tuple(sorted({*taken, *committed_since(book, job.windows, claims)}))
+    if aside and not taken:
+        taken = yield from _bring_back(job, book, aside, is_repair=is_repair)
     marks = yield from read_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span, starts)
     purged = purged_windows(job.windows, marks.own)
     if not purged:
@@ -58,3 +64,20 @@ def last_look(
     elif before:
         yield from ask(Write(spec.ledger_bucket, encode_put_back(before)))
     raise error
+
+
+def _bring_back(
+    job: RollupBlock, book: ReceiptBook, aside: Sequence[SetAside], *, is_repair: bool
+) -> Steps[tuple[Interval, ...]]:
+    """Bring back what a run has put aside that had a window before this one, and died; the windows to be given up.
+
+    It may have claimed them after this run had planned, so no receipt of the plan tells of it. A repair looks at some rows
+    only, of what was there before, so its windows are rolled up.
+
+    :param aside: read since the claim
+    """
+    # a run that has claimed a window since may be about to need its record
+    taken = overtaken(book, job.windows, (yield from ask(claims_of(book, job.windows))))
+    if not taken:
+        yield from restore_set_aside(job, aside)
+    return job.windows if is_repair else taken

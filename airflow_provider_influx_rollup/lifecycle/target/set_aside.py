@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 from airflow_provider_influx_rollup.aggregates.frame import Frame, TagSet
-from airflow_provider_influx_rollup.flux.ledger_read import SET_ASIDE_MEASUREMENT, SetAsideRecords
+from airflow_provider_influx_rollup.flux.ledger_read import SET_ASIDE_MEASUREMENT, SetAside, SetAsideRecords
 from airflow_provider_influx_rollup.flux.target_read import TargetValues
 from airflow_provider_influx_rollup.ledger.line_protocol import UInt, encode_line
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
@@ -64,7 +66,7 @@ def several_values(frames: Iterable[Frame]) -> set[tuple[PointKey, str]]:
 def put_aside(
     job: RollupBlock, claim_id: str, window: Interval, points: Points, commits: Commits
 ) -> Steps[None]:
-    """Keep values in the ledger until ``forget`` is called.
+    """Keep values in the ledger until they are forgotten.
 
     :param claim_id: of the run, whose records no other run of the pipeline writes over
     :param points: none when there are no values of others yet: then the record tells what they had COMMITTED
@@ -77,44 +79,66 @@ def put_aside_by_anyone(job: RollupBlock, window: Interval) -> Steps[Points]:
     """The values at a window's start that some run has put aside and not written back yet, or died before it did."""
     instant = instant_of(window)
     points: Points = {}
-    for text in (yield from ask(SetAsideRecords(job.spec.ledger_bucket, None, instant))):
-        _add_record(points, text)
+    for record in (yield from ask(SetAsideRecords(job.spec.ledger_bucket, None, instant))):
+        _add_record(points, record.text)
     return points
 
 
-def forget(job: RollupBlock, window: Interval, claim_id: str | None = None) -> Steps[None]:
-    """The values are back in the target.
+def forget(job: RollupBlock, window: Interval, claim_id: str) -> Steps[None]:
+    """The values that a run has put aside are back in the target.
 
-    :param claim_id: only those that this run has put aside; None: also those of all runs that it has overtaken
+    :param claim_id: of that run; what others put aside stays, but for that of earlier versions, which did not tell
     """
-    instant = instant_of(window)
-    mine = {"pipeline": job.spec.pipeline_name} | ({} if claim_id is None else {"claim": claim_id})
-    yield from ask(Delete(job.spec.ledger_bucket, instant, SET_ASIDE_MEASUREMENT, mine))
+    tags = {"pipeline": job.spec.pipeline_name} | ({"claim": claim_id} if claim_id else {})
+    yield from ask(Delete(job.spec.ledger_bucket, instant_of(window), SET_ASIDE_MEASUREMENT, tags))
 
 
-def restore_set_aside(job: RollupBlock) -> Steps[None]:
+def aside_of(job: RollupBlock) -> SetAsideRecords:
+    """Ask what runs of the pipeline have put aside and not written back."""
+    return SetAsideRecords(job.spec.ledger_bucket, job.spec.pipeline_name, job.target_interval)
+
+
+@dataclass(slots=True)
+class _Aside:
+    """What runs have put aside of a window.
+
+    :param commits: those that all of them saw; None before there is a record
+    :param claims: of these runs
+    """
+
+    points: Points = field(default_factory=lambda: defaultdict(dict))
+    commits: Commits | None = None
+    claims: set[str] = field(default_factory=set)
+
+    def add(self, record: SetAside) -> None:
+        """Take the values of a record."""
+        seen = _add_record(self.points, record.text)
+        self.commits = seen if self.commits is None else seen_by_both(self.commits, seen)
+        self.claims.add(record.claim_id)
+
+
+def restore_set_aside(job: RollupBlock, records: Iterable[SetAside]) -> Steps[None]:
     """Write again what a run put aside and died before it wrote; values that are there now stay as they are.
 
     Another pipeline that has COMMITTED its window since may have removed such a value as stale, or have lost a newer one by the
     delete: its window is WRITING again.
+
+    :param records: of runs that had the windows before this one
     """
     spec = job.spec
-    query = SetAsideRecords(spec.ledger_bucket, spec.pipeline_name, job.target_interval)
-    kept: dict[Interval, Points] = defaultdict(dict)
-    commits: dict[Interval, Commits] = {}
+    kept: dict[Interval, _Aside] = defaultdict(_Aside)
     windows = {window.start: window for window in job.windows}
-    for text in (yield from ask(query)):
-        window = windows.get(from_ns(json.loads(text)["window_ns"]))
+    for record in records:
+        window = windows.get(from_ns(json.loads(record.text)["window_ns"]))
         if window is not None:
-            seen = _add_record(kept[window], text)
-            commits[window] = seen_by_both(commits.get(window, seen), seen)
-    for window, points in sorted(kept.items()):
+            kept[window].add(record)
+    for window, aside in sorted(kept.items(), key=itemgetter(0)):
         instant = instant_of(window)
         everything = TargetValues(
             bucket=spec.target_bucket, measurement=spec.output_measurement, interval=instant
         )
         there = points_of((yield from ask(everything)))
-        lacking = without(points, there)
+        lacking = without(aside.points, there)
         if lacking:
             yield from ask(
                 Report(
@@ -122,9 +146,10 @@ def restore_set_aside(job: RollupBlock) -> Steps[None]:
                 )
             )
             yield from ask(write_of_points(spec.target_bucket, spec.output_measurement, lacking))
-        if lacking or not points or _has_any(points, there):
-            yield from tear((yield from with_neighbours(job)), instant, commits[window])
-        yield from forget(job, window)
+        if lacking or not aside.points or _has_any(aside.points, there):
+            yield from tear((yield from with_neighbours(job)), instant, aside.commits or {})
+        for claim_id in sorted(aside.claims):
+            yield from forget(job, window, claim_id)
 
 
 def without(points: Points, there: Points) -> Points:

@@ -38,12 +38,12 @@ def book(previous: Mapping[Interval, Receipt]) -> ReceiptBook:
     )
 
 
-def test_block_looks_up_its_own_windows_when_a_run_that_died_is_looked_for() -> None:
+def test_block_looks_up_its_own_windows_when_it_asks_what_is_known_of_them() -> None:
     states = (State.COMMITTED, State.WRITING, State.PLANNED)
     known = LookedUp(
         (hour, Receipt(pipeline="hourly", stage="rollup", window=hour, state=state, written_at=EPOCH))
         for hour, state in zip(HOURS, states, strict=False)
     )
-    assert book(known).has_torn(HOURS)
-    assert not book(known).has_torn([HOURS[0], HOURS[2], HOURS[3]])
-    assert not book(known).has_torn([])
+    assert book(known).unknown(HOURS) == [HOURS[3]]
+    assert book(known).committed_before(HOURS) == 1
+    assert book(known).committed_before([HOURS[1], HOURS[2]]) == 0
