@@ -16,6 +16,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.simulation.archive_runs import ARCHIVE_VERBS, archive_run
 from tests.simulation.influx import nanoseconds
 from tests.simulation.runs import Act, Run
+from tests.simulation.script_runs import script_run
 from tests.simulation.validate_runs import validate_run
 from tests.simulation.watch_runs import WATCH_VERBS, watch_run
 from tests.simulation.world import HOUR_NS, SPAN, World
@@ -130,6 +131,8 @@ def make_run(world: World, actor: Actor, number: int, try_number: int = 1) -> Ru
         return Run(world, name, make, verb=actor.verb)
     if actor.verb == "validate":
         return Run(world, name, validate_run(span, info, clock), verb=actor.verb)
+    if actor.verb == "script":
+        return script_run(world, name, span, info, clock)
     if actor.verb in WATCH_VERBS:
         return watch_run(world, name, actor.verb, actor.choice, span, clock)
     columns = frozenset(f"temp_{name}" for name in spec.aggregates)

@@ -40,6 +40,7 @@ from tests.simulation.influx import SECOND, SimulatedInflux
 from tests.simulation.ledger_rows import Row, ledger_rows
 from tests.simulation.lines import Tags, Unsigned, Value
 from tests.simulation.points import Point, points_of, span_of
+from tests.simulation.script_answers import SCRIPT_ANSWERS
 from tests.simulation.validate_answers import VALIDATE_ANSWERS
 from tests.simulation.watch_answers import WATCH_ANSWERS
 
@@ -326,6 +327,7 @@ ANSWERS: dict[type[Any], Callable[[SimulatedInflux, Any], Any]] = {
     Together: lambda influx, query: tuple(answer(influx, part) for part in query.parts),
     **dict.fromkeys(LEDGER_QUERIES, _ledger),
     **ARCHIVE_ANSWERS,
+    **SCRIPT_ANSWERS,
     **VALIDATE_ANSWERS,
     **WATCH_ANSWERS,
 }

@@ -14,9 +14,13 @@ from tests.simulation.archive_rest import QUIET, archive_at_rest, expired_at_res
 from tests.simulation.influx import nanoseconds
 from tests.simulation.plain_rows import Rows
 from tests.simulation.runs import Run
+from tests.simulation.script_runs import scripted_at_rest
 from tests.simulation.validate_runs import validated_at_rest
 from tests.simulation.watch_runs import watched_at_rest
 from tests.simulation.world import SPAN, Pipeline, World
+
+#: what only some worlds have
+AT_REST = {"validated": validated_at_rest, "watched": watched_at_rest, "scripted": scripted_at_rest}
 
 
 def require_untorn(world: World, sure: Mapping[tuple[str, int], int]) -> list[str]:
@@ -131,7 +135,7 @@ def _of_variant(world: World) -> list[str]:
         return purged_at_rest(world)
     if world.variant == "expiring":
         return expired_at_rest(world)
-    at_rest = {"validated": validated_at_rest, "watched": watched_at_rest}.get(world.variant)
+    at_rest = AT_REST.get(world.variant)
     return at_rest(world) if at_rest is not None else []
 
 

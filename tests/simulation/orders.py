@@ -18,6 +18,7 @@ from airflow_provider_influx_rollup.steps.store import (
     WritePoints,
 )
 from tests.simulation.runs import Act, Run
+from tests.simulation.script_answers import is_run
 
 SEEN = (
     Act,
@@ -43,6 +44,8 @@ Order = Callable[[Random, Runs], Iterator[int]]
 def is_seen(run: Run) -> bool:
     """Whether others see what the next step of a run does."""
     pending: Any = run.pending
+    if is_run(pending):
+        return True
     if isinstance(pending, Gather):
         return any(isinstance(pending.steps[number], SEEN) for number in run.waiting)
     return isinstance(pending, SEEN)

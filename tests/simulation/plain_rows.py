@@ -45,3 +45,12 @@ def rows_of(
             for name in aggregates:
                 rows[tags, f"temp_{name}", start] = AGGREGATES[name](values)
     return rows
+
+
+def sums_of(points: Source, start: int, stop: int) -> dict[tuple[Tags, int], float]:
+    """The sum of each series in a window, by tags and the window's start."""
+    sums: dict[tuple[Tags, int], float] = {}
+    for (tags, time), value in points.items():
+        if start <= time < stop:
+            sums[tags, start] = sums.get((tags, start), 0.0) + value
+    return sums

@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError, InfluxUnavailable, StoreUnavailable
 from airflow_provider_influx_rollup.flux.chains import PartialAggregates, RollupChains
 from airflow_provider_influx_rollup.flux.query import Together
-from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Report, Sleep, Write
+from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Query, Report, Sleep, Write
 from airflow_provider_influx_rollup.steps.store import (
     CompareParts,
     FingerprintSource,
@@ -22,6 +22,7 @@ from airflow_provider_influx_rollup.steps.store import (
 from tests.scenes.stepped_run import SteppedRun
 from tests.simulation.archive_invariants import require_erased, require_kept
 from tests.simulation.purge_turns import PurgeTurns
+from tests.simulation.script_answers import is_run, rows_of_script, write_rows
 from tests.simulation.store import SPLIT, STORE_ACTIONS
 from tests.simulation.turns import Turns
 from tests.simulation.world import World
@@ -45,13 +46,15 @@ class _Reads:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """Files that are going to be written.
+    """What is going to be written, of what was read.
 
+    :param write: writes it; its answer
+    :param files: paths of those that it writes
     :param erasures: how often an erasure had begun, or ended, when the points were read
     """
 
-    files: dict[str, bytes]
-    answer: Any
+    write: Callable[[], Any]
+    files: Collection[str]
     erasures: int
 
 
@@ -124,9 +127,7 @@ class Run(SteppedRun):
         self._prepared: dict[int, _Prepared] = {}
         self._done: tuple[Any, str, int] | None = None
 
-    def _turns(
-        self, pipeline: str, columns: Collection[str], windows: Sequence[int]
-    ) -> Turns | PurgeTurns | None:
+    def _turns(self, pipeline: str, columns: Collection[str], windows: Sequence[int]) -> Any:
         if self.verb == "purge":
             return PurgeTurns(world=self.world, name=self.name)
         if not pipeline:
@@ -188,11 +189,16 @@ class Run(SteppedRun):
             self.advance()
 
     def die(self) -> None:
-        """Never act another step out; a file may be half there."""
+        """Never act another step out; a file may be half there, or the rows of a script."""
         super().die()
         waiting = self.pending.steps if isinstance(self.pending, Gather) else (self.pending,)
         for step in waiting if self.began_at is not None else ():
             self.world.store.half(step)
+            if is_run(step):
+                # the server may go on with it for a while
+                self.turns.writes(step)
+                lines = rows_of_script(self.world.influx, step)
+                write_rows(self.world.influx, lines[: len(lines) // 2])
 
     def answer(self, answer: Any, error: Exception | None) -> None:
         """What must be true when an erasure has ended."""
@@ -206,7 +212,7 @@ class Run(SteppedRun):
 
     def _act_part(self, number: int, step: Any, fate: str) -> tuple[bool, Any, Exception | None]:
         """Act a step out, or the next one of the reads that a script is made of; whether that was the last."""
-        if isinstance(step, SPLIT):
+        if isinstance(step, SPLIT) or is_run(step):
             return self._act_in_two(number, step, fate)
         reads = self._reads.get(number) or reads_of(step)
         if reads is None:
@@ -223,7 +229,7 @@ class Run(SteppedRun):
         return is_done, reads.join(reads.answers) if is_done and error is None else None, error
 
     def _act_in_two(self, number: int, step: Any, fate: str) -> tuple[bool, Any, Exception | None]:
-        """Files are written of what was read some time before."""
+        """Files, or a script's rows, are written of what was read some time before."""
         world = self.world
         known = self._prepared.pop(number, None)
         self._done = step, fate, int(known is None)
@@ -231,15 +237,34 @@ class Run(SteppedRun):
             return True, None, unavailable(step)
         if known is None:
             try:
-                made = world.store.prepared(world.influx, step)
+                self._prepared[number] = self._prepare(step)
             except InfluxRollupError as error:
                 return True, None, error
-            self._prepared[number] = _Prepared(*made, world.erasures)
             return False, None, None
-        world.store.files.update(known.files)
+        answer = known.write()
         if known.erasures != world.erasures:
             world.strays.update(known.files)
-        return True, *((None, unavailable(step)) if fate == LOST else (known.answer, None))
+        return True, *((None, unavailable(step)) if fate == LOST else (answer, None))
+
+    def _prepare(self, step: Any) -> _Prepared:
+        """Read what is going to be written."""
+        world = self.world
+        if isinstance(step, Query):
+            lines = rows_of_script(world.influx, step)
+            self.turns.prepares(step)
+
+            def write_script() -> Any:
+                self.turns.writes(step)
+                return write_rows(world.influx, lines)
+
+            return _Prepared(write_script, (), world.erasures)
+        files, answer = world.store.prepared(world.influx, step)
+
+        def write_files() -> Any:
+            world.store.files.update(files)
+            return answer
+
+        return _Prepared(write_files, files, world.erasures)
 
     def _act(self, step: Any, fate: str) -> tuple[Any, Exception | None]:
         if isinstance(step, Report):

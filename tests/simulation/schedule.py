@@ -18,6 +18,7 @@ from tests.simulation.actors import Scenario, make_run
 from tests.simulation.influx import nanoseconds
 from tests.simulation.invariants import require_rest, require_untorn
 from tests.simulation.orders import ORDERS, is_seen
+from tests.simulation.script_runs import scripts_untorn
 from tests.simulation.seeds import beginning_of, scenario_of
 
 MOVE = re.compile(r"(\d+)(?:\.(\d+))?([fldxr]?)|\+(\d+)")
@@ -86,7 +87,7 @@ class Play:
         for run in self.runs:
             while not run.end:
                 self._do(self.runs.index(run), 0, "")
-        problems = list(self.world.problems)
+        problems = list(self.world.problems) + scripts_untorn(self.world)
         if self.scenario.is_monotone:
             problems += require_untorn(self.world, self.sure())
         if not problems:

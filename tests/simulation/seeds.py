@@ -29,6 +29,7 @@ VERBS = ("roll up", "roll up", "reconcile", "heal")
 #: verbs that only some variants have, besides those that keep files
 OTHER_VERBS = {
     "validated": ("validate",) * 4,
+    "scripted": ("script",) * 4,
     "watched": ("deadman", "sensor", "sensor") * 2,
     "archived": ("validate",),
     "expiring": ("validate",),
@@ -36,7 +37,7 @@ OTHER_VERBS = {
 
 
 #: how often two of its own verbs meet where two runs do
-OWN_VERBS_MEET = {"watched": 0.4, **dict.fromkeys(ARCHIVED, 0.7)}
+OWN_VERBS_MEET = {"watched": 0.4, "scripted": 0.7, **dict.fromkeys(ARCHIVED, 0.7)}
 
 
 def scenario_of(random: Random) -> Scenario:

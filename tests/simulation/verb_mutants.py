@@ -1,10 +1,10 @@
-"""Mutants of deadman checks and of sensors."""
+"""Mutants of deadman checks, of sensors and of rollups by script."""
 
 from __future__ import annotations
 
 from tests.simulation.mutants import Mutant
 
-DEADMAN, SENSOR = "lifecycle/deadman/", "lifecycle/completeness/"
+DEADMAN, SENSOR, SCRIPT = "lifecycle/deadman/", "lifecycle/completeness/", "lifecycle/rollup_script/"
 
 VERB_MUTANTS = (
     # deadman checks
@@ -104,5 +104,54 @@ VERB_MUTANTS = (
         SENSOR + "incomplete_windows.py",
         "lines += encode_incomplete([replace(receipt,",
         "lines += encode_receipts([replace(receipt,",
+    ),
+    # rollups by script
+    Mutant(
+        "does not look whether the rows of a script are there",
+        SCRIPT + "rollup_script.py",
+        "        yield from _read_back(spec, rows, window)\n",
+        "",
+    ),
+    Mutant(
+        "commits the rows of a script and looks at no claim",
+        SCRIPT + "rollup_script.py",
+        "        book = yield from last_look(plan.reads, [window], book)\n",
+        "",
+    ),
+    Mutant(
+        "commits the rows of a script although another run has claimed the window",
+        SCRIPT + "last_look.py",
+        "    if overtaken(book, windows, claims):\n",
+        "    if False:\n",
+    ),
+    Mutant(
+        "runs a script and claims nothing",
+        SCRIPT + "rollup_script.py",
+        "    book = plan.book.claiming(began)\n",
+        "    book = plan.book\n",
+    ),
+    Mutant(
+        "runs a script before it says that the window is being written",
+        SCRIPT + "rollup_script.py",
+        "    yield from book.mark([window], State.WRITING, now())\n",
+        "",
+    ),
+    Mutant(
+        "forgets what others have committed while a script ran",
+        SCRIPT + "last_look.py",
+        "    return book.seeing(windows, claims)\n",
+        "    return book\n",
+    ),
+    Mutant(
+        "runs a script up to a point too early",
+        SCRIPT + "rollup_script.py",
+        "extern = extern_file(v=window_values(window, ",
+        "extern = extern_file(v=window_values(Interval(window.start, window.stop - window.duration / 100), ",
+    ),
+    Mutant(
+        "counts the series of a script for its rows",
+        SCRIPT + "rollup_script.py",
+        "series=rows.series_count",
+        "series=len(plan.windows)",
     ),
 )

@@ -96,11 +96,14 @@ VARIANTS: dict[str, tuple[Pipeline, ...]] = {
     "archived": (Pipeline("hourly", ("count", "sum", "max")),),
     "expiring": (Pipeline("hourly", ("count", "sum", "max")),),
     "validated": (Pipeline("hourly", ("count", "max")),),
+    "scripted": (Pipeline("hourly", ("sum",)),),
     "watched": (Pipeline("hourly", ("count", "max")),),
 }
 #: variants whose points are archived; in the second one retention deletes them some time
 ARCHIVED = ("archived", "expiring")
 RETENTION = timedelta(days=2)
+#: of a user's script, by tags and time
+ScriptRows = dict[tuple[Tags, int], float]
 
 
 @dataclass
@@ -124,6 +127,7 @@ class World:
     :param claimed: pipeline, start and name of the run of each claim, in order
     :param commits: pipeline, start and name of the run
     :param strays: files that a run has written of what it had read before an erasure began or ended
+    :param scripted: the rows that a script has written under a claim
     :param first_erasure: how long the history was when the first erasure began
     :param erasures: how often an erasure has begun, or ended well
     """
@@ -151,6 +155,7 @@ class World:
     strays: set[str] = field(default_factory=set)
     erasures: int = 0
     first_erasure: int | None = None
+    scripted: dict[str, ScriptRows] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.influx = SimulatedInflux(self.now)
@@ -169,6 +174,7 @@ class World:
         other.generations, other.claims = dict(self.generations), dict(self.claims)
         other.store, other.came = self.store.copy(), dict(self.came)
         other.committed_rows = dict(self.committed_rows)
+        other.scripted = dict(self.scripted)
         other.erasure_began, other.erased_since = self.erasure_began, self.erased_since
         return other
 
@@ -322,7 +328,7 @@ class World:
             claims = fields.get("claimed_by"), fields.get("committed_by")
             is_in_vain = fields["state"] == "COMMITTED" and claims[0] != claims[1]
             # an archive that hangs before it writes its receipt writes it over that of a later generation
-            is_of_files = key[0] not in {one.name for one in self.pipelines}
+            is_of_files = key[0] not in ("scripted", *(one.name for one in self.pipelines))
             if generation < known and not is_in_vain and not is_of_files:
                 self.problems.append(f"generation of {key} went from {known} to {generation}")
             self.generations[key] = generation
