@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 from airflow_provider_influx_rollup.client.settings import ClientSettings
 
@@ -18,6 +20,7 @@ PORT = "8095"
 # what was loaded minutes ago is to be read as what has been there for hours: from files, compacted in full
 SETTLES = ["--storage-cache-snapshot-write-cold-duration=5s", "--storage-compact-full-write-cold-duration=5s"]
 SETTLE_SECONDS = 120
+RESIDENT = "process_resident_memory_bytes"
 UNSETTLED = ("storage_cache_inuse_bytes", "storage_compactions_queued")
 
 
@@ -63,7 +66,38 @@ def wait_until_settled(url: str) -> bool:
 
 def _totals(url: str) -> dict[str, float]:
     """The server's metrics of its storage, summed over its shards."""
-    totals = dict.fromkeys((*UNSETTLED, "storage_tsm_files_total"), 0.0)
+    return _metrics(url, (*UNSETTLED, "storage_tsm_files_total"))
+
+
+class ServerMemory:
+    """The most memory that the server's process has meanwhile, looked at four times a second.
+
+    :param url: of the server
+    """
+
+    def __init__(self, url: str) -> None:
+        self.most_megabytes = 0.0
+        self._url = url
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.25):
+            found = _metrics(self._url, (RESIDENT,))[RESIDENT] / 2**20
+            self.most_megabytes = max(self.most_megabytes, found)
+
+
+def _metrics(url: str, names: Sequence[str]) -> dict[str, float]:
+    """Some of the server's metrics, each the sum of its parts."""
+    totals = dict.fromkeys(names, 0.0)
     with urllib.request.urlopen(f"{url}/metrics", timeout=60) as answer:
         for line in answer.read().decode().splitlines():
             name = line.partition("{")[0]

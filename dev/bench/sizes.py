@@ -1,6 +1,7 @@
 """A rollup of one window to 100,000, and of one series to 100,000, against the same Flux sent raw; each in a process of its own.
 
-``python -m dev.bench.sizes`` measures all and draws ``docs/pictures/sizes.png``; ``make bench`` does not run it.
+``python -m dev.bench.sizes`` measures all and draws ``docs/pictures/sizes.png``; ``make bench`` does not run it. What was
+measured is kept in ``.bench/sizes.json`` after each size.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.bench.alone import Measured, measure, run_prepared
 from dev.bench.own_flux import own_flux
 from dev.bench.scripts import AGGREGATES
-from dev.bench.server import OUTPUT, settings_of_server, wait_until_settled
+from dev.bench.server import OUTPUT, ServerMemory, settings_of_server, wait_until_settled
 from dev.influx_http import InfluxAddress
 
 SOURCE, LEDGER = "bench_sizes", "bench_sizes_ledger"
@@ -85,11 +86,15 @@ class Size:
 
 @dataclass(frozen=True)
 class Compared:
-    """One size, both ways."""
+    """One size, both ways.
+
+    :param server_megabytes: the most memory of the server's process while it was measured
+    """
 
     size: Size
     stage: Measured
     raw: Measured
+    server_megabytes: float
 
     @property
     def ratio(self) -> float:
@@ -154,30 +159,34 @@ def _send(client: InfluxClient, texts: Sequence[str]) -> None:
 def compare(settings: ClientSettings, size: Size) -> Compared:
     """Measure both ways of one size."""
     ways = {name: f"{name}:{size.windows}:{size.series}" for name in ("raw", "stage")}
-    found = measure(settings, "dev.bench.sizes", dict.fromkeys(ways.values()))
-    return Compared(size, stage=found[ways["stage"]], raw=found[ways["raw"]])
+    with ServerMemory(settings.url) as memory:
+        found = measure(settings, "dev.bench.sizes", dict.fromkeys(ways.values()))
+    return Compared(size, found[ways["stage"]], found[ways["raw"]], memory.most_megabytes)
 
 
 def draw(rows: Sequence[Compared]) -> None:
-    """Seconds by windows and by series, both ways."""
+    """Seconds and memory by windows and by series."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
-    for panel, sizes, name in (
-        (panels[0], MANY_WINDOWS, "windows of 10 series"),
-        (panels[1], MANY_SERIES, "series in 24 windows"),
+    figure = Figure(figsize=(9, 6), layout="constrained")
+    panels = figure.subplots(2, 2, sharex="col", sharey="row")
+    for number, (sizes, name) in enumerate(
+        ((MANY_WINDOWS, "windows of 10 series"), (MANY_SERIES, "series in 24 windows"))
     ):
         some = [row for row in rows if (row.size.windows, row.size.series) in sizes]
         across = [row.size.windows if sizes is MANY_WINDOWS else row.size.series for row in some]
-        panel.loglog(
-            across, [row.stage.seconds for row in some], "o-", label="rollup, with receipts and read-back"
-        )
-        panel.loglog(across, [row.raw.seconds for row in some], "o--", label="the same Flux, sent raw")
-        panel.set_xlabel(name)
-        panel.grid(visible=True, alpha=0.3)
-    panels[0].set_ylabel("seconds")
-    panels[0].legend(frameon=False)
+        time, memory = panels[0][number], panels[1][number]
+        stage, raw = ([getattr(row, way).seconds for row in some] for way in ("stage", "raw"))
+        time.loglog(across, stage, "o-", label="rollup, with receipts and read-back")
+        time.loglog(across, raw, "o--", label="the same Flux, sent raw")
+        memory.loglog(across, [row.stage.megabytes for row in some], "s-", label="worker")
+        memory.loglog(across, [row.server_megabytes for row in some], "s--", label="InfluxDB")
+        memory.set_xlabel(name)
+        for panel in (time, memory):
+            panel.grid(visible=True, alpha=0.3)
+    for row, unit in zip(panels, ("seconds", "MB of memory"), strict=True):
+        row[0].set_ylabel(unit)
+        row[0].legend(frameon=False)
     figure.savefig(PICTURE, dpi=120)
 
 
@@ -191,21 +200,25 @@ def main() -> None:
             console.print(f"Loading {size.points:,} points of {size.measurement} unless they are there")
             load(client, size)
         wait_until_settled(settings.url)
-    rows = []
-    table = Table(title="First run of a rollup against the same Flux, by size")
-    for heading in ("windows", "series", "points", "rollup", "raw", "ratio", "memory of the worker"):
-        table.add_column(heading, justify="right")
+    rows: list[Compared] = []
+    OUTPUT.mkdir(exist_ok=True)
     for size in sizes:
         rows.append(compare(settings, size))
-        row = rows[-1]
-        counts = (f"{size.windows:,}", f"{size.series:,}", f"{size.points:,}")
-        seconds = (f"{row.stage.seconds:.3f} s", f"{row.raw.seconds:.3f} s", f"{row.ratio:.2f}x")
-        table.add_row(*counts, *seconds, f"{row.stage.megabytes:.0f} MB")
-        console.print(f"{size.measurement}: {row.ratio:.2f}x")
-    console.print(table)
-    OUTPUT.mkdir(exist_ok=True)
-    (OUTPUT / "sizes.json").write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+        console.print(f"{size.measurement}: {rows[-1].ratio:.2f}x")
+        (OUTPUT / "sizes.json").write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+    console.print(_table(rows))
     draw(rows)
+
+
+def _table(rows: Sequence[Compared]) -> Table:
+    table = Table(title="First run of a rollup against the same Flux, by size")
+    for heading in ("windows", "series", "points", "rollup", "raw", "ratio", "worker", "InfluxDB"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        counts = (f"{row.size.windows:,}", f"{row.size.series:,}", f"{row.size.points:,}")
+        seconds = (f"{row.stage.seconds:.3f} s", f"{row.raw.seconds:.3f} s", f"{row.ratio:.2f}x")
+        table.add_row(*counts, *seconds, f"{row.stage.megabytes:.0f} MB", f"{row.server_megabytes:.0f} MB")
+    return table
 
 
 if __name__ == "__main__":
