@@ -20,7 +20,7 @@ PORT = "8095"
 # what was loaded minutes ago is to be read as what has been there for hours: from files, compacted in full
 SETTLES = ["--storage-cache-snapshot-write-cold-duration=5s", "--storage-compact-full-write-cold-duration=5s"]
 SETTLE_SECONDS = 120
-RESIDENT = "process_resident_memory_bytes"
+HEAP = "go_memstats_heap_inuse_bytes"
 UNSETTLED = ("storage_cache_inuse_bytes", "storage_compactions_queued")
 
 
@@ -70,7 +70,7 @@ def _totals(url: str) -> dict[str, float]:
 
 
 class ServerMemory:
-    """The most memory that the server's process has meanwhile, looked at four times a second.
+    """The most heap that the server has in use meanwhile, looked at four times a second.
 
     :param url: of the server
     """
@@ -91,7 +91,7 @@ class ServerMemory:
 
     def _watch(self) -> None:
         while not self._ended.wait(0.25):
-            found = _metrics(self._url, (RESIDENT,))[RESIDENT] / 2**20
+            found = _metrics(self._url, (HEAP,))[HEAP] / 2**20
             self.most_megabytes = max(self.most_megabytes, found)
 
 

@@ -88,7 +88,7 @@ class Size:
 class Compared:
     """One size, both ways.
 
-    :param server_megabytes: the most memory of the server's process while it was measured
+    :param server_megabytes: the most heap that the server had in use while both were measured
     """
 
     size: Size
@@ -180,7 +180,7 @@ def draw(rows: Sequence[Compared]) -> None:
         time.loglog(across, stage, "o-", label="rollup, with receipts and read-back")
         time.loglog(across, raw, "o--", label="the same Flux, sent raw")
         memory.loglog(across, [row.stage.megabytes for row in some], "s-", label="worker")
-        memory.loglog(across, [row.server_megabytes for row in some], "s--", label="InfluxDB")
+        memory.loglog(across, [row.server_megabytes for row in some], "s--", label="InfluxDB (heap)")
         memory.set_xlabel(name)
         for panel in (time, memory):
             panel.grid(visible=True, alpha=0.3)
