@@ -36,7 +36,7 @@ SOAK := tests/property $(addprefix tests/live/test_,always_right.py rollup_parti
   interleavings.py query_shapes.py lifecycle_texts.py any_name.py)
 environment = $(foreach version,$(1),$(VENVS)/airflow-$(version)/.stamp)
 
-.PHONY: help env check unit coverage recordings live airflow test stores demo bench faults executors soak simulate mutants page docs lint format lock clean clean-cache
+.PHONY: help env check unit coverage recordings live airflow test stores demo bench scale faults executors soak simulate mutants page docs lint format lock clean clean-cache
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,6 +99,11 @@ demo: $(call environment,$(ONE)) ## a DAG, backfilled over telemetry on a real I
 
 bench: $(call environment,3.3) ## measure the rollup against the ways people write it
 	@$(VENVS)/airflow-3.3/bin/python -m dev.bench
+
+scale: $(call environment,3.3) ## measure sizes, workers and a month through Airflow, for an hour
+	@$(VENVS)/airflow-3.3/bin/python -m dev.bench.sizes
+	@$(VENVS)/airflow-3.3/bin/python -m dev.bench.workers
+	@$(VENVS)/airflow-3.3/bin/python -m dev.bench.backfill 30 1000 raw
 
 docs: $(TOOLS)/.stamp ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(TOOLS)/bin/mkdocs build --strict --quiet

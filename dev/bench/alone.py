@@ -66,11 +66,11 @@ def run_prepared(prepare: Prepare, rounds: int) -> None:
                 run()
                 seconds.append(time.perf_counter() - began)
                 cpu.append(time.process_time() - cpu_began)
-    measured = Measured(statistics.median(seconds), statistics.median(cpu), _most_megabytes())
+    measured = Measured(statistics.median(seconds), statistics.median(cpu), most_megabytes())
     print(json.dumps(vars(measured)))
 
 
-def _most_megabytes() -> float:
+def most_megabytes() -> float:
     """The most memory this process had; getrusage also counts what its parent had before."""
     status = Path("/proc/self/status")
     if not status.exists():

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import threading
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,7 +34,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 from dev.bench import archive_baselines as others
 from dev.bench.alone import Measured, Prepare, measure, run_prepared, run_way
 from dev.bench.comparison import Comparison, at_least, at_most, within_megabytes
-from dev.bench.server import settings_of_server, wait_until_settled
+from dev.bench.server import ServerHeap, settings_of_server, wait_until_settled
 
 BUCKET, TARGET, LEDGER = "bench_archived", "bench_restored", "bench_ledger"
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -239,7 +237,7 @@ def compare(settings: ClientSettings, say: Callable[[str], None]) -> list[Compar
         load(client)
     wait_until_settled(settings.url)
     ours = measure(settings, MODULE, {name: way for name, way in OURS.items() if name != "whole_long"})
-    with _ServerMemory(settings) as server:
+    with ServerHeap(settings.url) as server:
         ours |= measure(settings, MODULE, {"whole_long": OURS["whole_long"]})
     theirs = measure(settings, MODULE, THEIRS)
     writes = measure(settings, MODULE, WRITES)
@@ -287,46 +285,6 @@ def _writes(found: Mapping[str, Measured]) -> list[Comparison]:
             "faster proven restore than Points (a million)", took["restore_proven"], took["write_points"], 2
         ),
     ]
-
-
-class _ServerMemory:
-    """How much more heap the server uses while something runs, by its own metrics."""
-
-    def __init__(self, settings: ClientSettings) -> None:
-        self._url = settings.url
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        # so that what earlier queries left is not taken for what the server needs at rest
-        self._fetch("/debug/pprof/heap?gc=1")
-        self._first = self._read()
-        self._most = self._first
-
-    def __enter__(self) -> _ServerMemory:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    @property
-    def megabytes(self) -> float:
-        """The most, above what it had before."""
-        return (self._most - self._first) / 1e6
-
-    def _watch(self) -> None:
-        while not self._stop.wait(0.2):
-            self._most = max(self._most, self._read())
-
-    def _read(self) -> float:
-        lines = self._fetch("/metrics").decode().splitlines()
-        [used] = [line for line in lines if line.startswith("go_memstats_heap_inuse_bytes ")]
-        return float(used.split()[1])
-
-    def _fetch(self, path: str) -> bytes:
-        with urllib.request.urlopen(f"{self._url}{path}", timeout=60) as answer:
-            data: bytes = answer.read()
-        return data
 
 
 if __name__ == "__main__":

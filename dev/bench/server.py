@@ -69,30 +69,40 @@ def _totals(url: str) -> dict[str, float]:
     return _metrics(url, (*UNSETTLED, "storage_tsm_files_total"))
 
 
-class ServerMemory:
-    """The most heap that the server has in use meanwhile, looked at four times a second.
+class ServerHeap:
+    """How much more heap the server uses while something runs, by its own metrics.
 
     :param url: of the server
     """
 
     def __init__(self, url: str) -> None:
-        self.most_megabytes = 0.0
         self._url = url
-        self._ended = threading.Event()
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
+        # so that what earlier queries left is not taken for what the server needs at rest
+        with urllib.request.urlopen(f"{url}/debug/pprof/heap?gc=1", timeout=60) as answer:
+            answer.read()
+        self._first = self._most = self._read()
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ended.set()
+        self._stop.set()
         self._thread.join()
 
+    @property
+    def megabytes(self) -> float:
+        """The most, above what it had before."""
+        return (self._most - self._first) / 1e6
+
     def _watch(self) -> None:
-        while not self._ended.wait(0.25):
-            found = _metrics(self._url, (HEAP,))[HEAP] / 2**20
-            self.most_megabytes = max(self.most_megabytes, found)
+        while not self._stop.wait(0.2):
+            self._most = max(self._most, self._read())
+
+    def _read(self) -> float:
+        return _metrics(self._url, (HEAP,))[HEAP]
 
 
 def _metrics(url: str, names: Sequence[str]) -> dict[str, float]:
