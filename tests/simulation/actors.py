@@ -14,6 +14,7 @@ from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.simulation.archive_runs import ARCHIVE_VERBS, archive_run
+from tests.simulation.export_runs import export_run
 from tests.simulation.influx import nanoseconds
 from tests.simulation.runs import Act, Run
 from tests.simulation.script_runs import script_run
@@ -131,6 +132,8 @@ def make_run(world: World, actor: Actor, number: int, try_number: int = 1) -> Ru
         return Run(world, name, make, verb=actor.verb)
     if actor.verb == "validate":
         return Run(world, name, validate_run(span, info, clock), verb=actor.verb)
+    if actor.verb == "export":
+        return export_run(world, name, span, info, clock)
     if actor.verb == "script":
         return script_run(world, name, span, info, clock)
     if actor.verb in WATCH_VERBS:

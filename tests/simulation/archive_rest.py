@@ -16,6 +16,7 @@ from tests.simulation.archive_invariants import (
     shown,
 )
 from tests.simulation.archive_runs import ARCHIVE, archive_run
+from tests.simulation.export_runs import exported_at_rest
 from tests.simulation.runs import Run
 from tests.simulation.world import ERASED, NOW, RETENTION, WINDOWS, World
 
@@ -32,7 +33,7 @@ def archive_at_rest(world: World) -> list[str]:
     if len(world.history) % 2:
         problems += _quiet(world, "compact")
         require_kept(world)
-    problems += world.problems or _restored(world)
+    problems += world.problems or exported_at_rest(world) or _restored(world)
     checked = Run(world, "verify", lambda: verify_archive(ARCHIVE.folder))
     checked.finish()
     problems += [

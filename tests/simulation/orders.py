@@ -17,10 +17,12 @@ from airflow_provider_influx_rollup.steps.store import (
     WriteParts,
     WritePoints,
 )
+from airflow_provider_influx_rollup.steps.table import CommitPoints
 from tests.simulation.runs import Act, Run
 from tests.simulation.script_answers import is_run
 
 SEEN = (
+    CommitPoints,
     Act,
     Write,
     Delete,

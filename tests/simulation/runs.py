@@ -19,11 +19,13 @@ from airflow_provider_influx_rollup.steps.store import (
     RemoveFiles,
     WritePoints,
 )
+from airflow_provider_influx_rollup.steps.table import CommitPoints
 from tests.scenes.stepped_run import SteppedRun
 from tests.simulation.archive_invariants import require_erased, require_kept
 from tests.simulation.purge_turns import PurgeTurns
 from tests.simulation.script_answers import is_run, rows_of_script, write_rows
 from tests.simulation.store import SPLIT, STORE_ACTIONS
+from tests.simulation.tables import TABLE_ACTIONS, commit_points, points_of_commit
 from tests.simulation.turns import Turns
 from tests.simulation.world import World
 
@@ -212,7 +214,7 @@ class Run(SteppedRun):
 
     def _act_part(self, number: int, step: Any, fate: str) -> tuple[bool, Any, Exception | None]:
         """Act a step out, or the next one of the reads that a script is made of; whether that was the last."""
-        if isinstance(step, SPLIT) or is_run(step):
+        if isinstance(step, SPLIT | CommitPoints) or is_run(step):
             return self._act_in_two(number, step, fate)
         reads = self._reads.get(number) or reads_of(step)
         if reads is None:
@@ -258,6 +260,17 @@ class Run(SteppedRun):
                 return write_rows(world.influx, lines)
 
             return _Prepared(write_script, (), world.erasures)
+        if isinstance(step, CommitPoints):
+            points = points_of_commit(world.store, step)
+            self.turns.prepares(step)
+
+            def commit() -> Any:
+                version = commit_points(world.store, step, points)
+                if version is not None:
+                    self.turns.commits(step)
+                return version
+
+            return _Prepared(commit, (), world.erasures)
         files, answer = world.store.prepared(world.influx, step)
 
         def write_files() -> Any:
@@ -308,7 +321,7 @@ class Run(SteppedRun):
 
 def unavailable(step: Any) -> InfluxUnavailable | StoreUnavailable:
     """What the client or the store says when it has tried long enough."""
-    if type(step) in STORE_ACTIONS:
+    if type(step) in STORE_ACTIONS or type(step) in TABLE_ACTIONS or isinstance(step, CommitPoints):
         what = "no answer from the simulated store"
         return StoreUnavailable(what)
     what = "no answer from the simulated server"

@@ -31,8 +31,8 @@ OTHER_VERBS = {
     "validated": ("validate",) * 4,
     "scripted": ("script",) * 4,
     "watched": ("deadman", "sensor", "sensor") * 2,
-    "archived": ("validate",),
-    "expiring": ("validate",),
+    "archived": ("validate", "export", "export"),
+    "expiring": ("validate", "export"),
 }
 
 

@@ -56,7 +56,7 @@ HALF = b'["float", [[['
 #: steps that read points, and then write them to files
 MAKES_FILES = (WriteParts, MergeParts, EraseParts, JoinParts)
 #: of which others may do something between the two
-SPLIT = (WriteParts,)
+SPLIT = WriteParts
 Points = tuple[Point, ...]
 
 
@@ -65,15 +65,18 @@ class SimulatedStore:
 
     :param files: by path
     :param emptied: folders that files were removed from: a file system keeps them
+    :param tables: of a lakehouse, by their folders
     """
 
     def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
         self.files = dict(files or {})
         self.emptied: set[str] = set()
+        self.tables: dict[str, Any] = {}
 
     def copy(self) -> SimulatedStore:
         other = SimulatedStore(self.files)
         other.emptied = set(self.emptied)
+        other.tables = {uri: table.copy() for uri, table in self.tables.items()}
         return other
 
     def act(self, influx: SimulatedInflux, step: Any) -> Any:

@@ -1,10 +1,11 @@
-"""Mutants of deadman checks, of sensors and of rollups by script."""
+"""Mutants of deadman checks, sensors, rollups by script, and exports."""
 
 from __future__ import annotations
 
 from tests.simulation.mutants import Mutant
 
 DEADMAN, SENSOR, SCRIPT = "lifecycle/deadman/", "lifecycle/completeness/", "lifecycle/rollup_script/"
+EXPORT = "lifecycle/export/"
 
 VERB_MUTANTS = (
     # deadman checks
@@ -153,5 +154,36 @@ VERB_MUTANTS = (
         SCRIPT + "rollup_script.py",
         "series=rows.series_count",
         "series=len(plan.windows)",
+    ),
+    # exports
+    Mutant(
+        "takes any points that the table has for those of the archive",
+        EXPORT + "export.py",
+        "if self.held.known(piece.interval) == wanted:",
+        "if self.held.has(piece.interval):",
+    ),
+    Mutant(
+        "exports points and leaves those of an earlier export",
+        EXPORT + "export.py",
+        "            replaces = self.held.has(piece.interval)\n",
+        "            replaces = False\n",
+    ),
+    Mutant(
+        "does not say that it has replaced points of the table",
+        EXPORT + "export.py",
+        '            "replaces": replaces,\n',
+        '            "replaces": False,\n',
+    ),
+    Mutant(
+        "takes the small windows for the large one although points were taken out of it",
+        EXPORT + "export.py",
+        "if sum_of(list(small.values())) == content and not is_cut:",
+        "if not is_cut:",
+    ),
+    Mutant(
+        "commits over what another export has brought in meanwhile",
+        EXPORT + "export.py",
+        "            yield from self.look()\n        what =",
+        "            self.version += 1\n        what =",
     ),
 )

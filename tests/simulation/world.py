@@ -13,6 +13,7 @@ from tests.simulation.influx import SimulatedInflux, nanoseconds
 from tests.simulation.lines import Line, Tags
 from tests.simulation.plain_rows import Rows, rows_of
 from tests.simulation.store import STORE_ACTIONS, SimulatedStore
+from tests.simulation.tables import TABLE_ACTIONS
 
 START = datetime(2025, 3, 8, tzinfo=UTC)
 NOW = datetime(2025, 3, 9, tzinfo=UTC)
@@ -205,6 +206,8 @@ class World:
         """Act a step out, on the server or in the store."""
         if type(step) in STORE_ACTIONS:
             return self.store.act(self.influx, step)
+        if type(step) in TABLE_ACTIONS:
+            return TABLE_ACTIONS[type(step)](self.store, self.influx, step)
         return self.influx.act(step)
 
     # the source
