@@ -1,7 +1,7 @@
 """A rollup of one window to 100,000, and of one series to 100,000, against the same Flux sent raw; each in a process of its own.
 
-``python -m dev.bench.sizes`` measures all and draws ``docs/pictures/sizes.png``; ``make bench`` does not run it. What was
-measured is kept in ``.bench/sizes.json`` after each size.
+``python -m dev.bench.sizes`` measures all, for ``docs/pictures/sizes.png``; ``make bench`` does not run it. What was
+measured is kept in ``.bench/sizes.json`` and drawn after each size.
 """
 
 from __future__ import annotations
@@ -210,8 +210,8 @@ def main() -> None:
         rows.append(compare(settings, size))
         console.print(f"{size.measurement}: {rows[-1].ratio:.2f}x")
         (OUTPUT / "sizes.json").write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+        draw(rows)
     console.print(_table(rows))
-    draw(rows)
 
 
 def _table(rows: Sequence[Compared]) -> Table:

