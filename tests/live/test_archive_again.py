@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from airflow_provider_influx_rollup.exceptions import (
 )
 from airflow_provider_influx_rollup.lifecycle.archive.state import plan_archive
 from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import PurgeState, write_purge
+from airflow_provider_influx_rollup.steps.influx import Write
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
@@ -112,6 +114,30 @@ def test_one_generation_stands_when_two_runs_archive_at_the_same_time(scene: Arc
     assert scene.stored() == facts_of(small_points(200))
     named = {part["name"] for part in scene.manifests()[1]["parts"]}
     assert {path.name for path in scene.files()} == {*named, "manifest.json"}
+
+
+def test_receipt_tells_of_the_newest_generation_when_a_run_hangs_before_it_writes_its_own(
+    scene: ArchiveScene,
+) -> None:
+    scene.write(small_points())
+    newest: dict[str, Any] = {}
+
+    def hanging() -> Any:
+        """The steps of an archive that hangs before it writes its receipt."""
+        steps = scene.steps()
+        step = next(steps)
+        with suppress(StopIteration):
+            while True:
+                if isinstance(step, Write) and not newest:
+                    scene.write([point(1, {"device": "late"}, "temp", 7.0)])
+                    assert scene.archive()["generation"] == 2
+                    newest.update(scene.receipts())
+                step = steps.send((yield step))
+
+    drive(hanging(), scene.client, scene.tell, actions_with(scene.store))
+    assert scene.receipts() == newest
+    (receipt,) = newest.values()
+    assert receipt == {"generation": 2, "rows_out": len(small_points()) + 1}
 
 
 def purge(scene: ArchiveScene, generation: int) -> None:

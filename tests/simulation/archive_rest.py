@@ -42,6 +42,13 @@ def archive_at_rest(world: World) -> list[str]:
     return problems + require_certificates(world)
 
 
+def require_latest(world: World) -> list[str]:
+    """Receipts of archives tell of the latest generation; who dies right before it has looked leaves it to the next one."""
+    if any(run.end != "ok" for run in world.runs):
+        return []
+    return [f"receipts of {stage} went back to an earlier generation" for stage, _ in world.gone_back]
+
+
 def _erased_at_rest(world: World) -> list[str]:
     """An erasure that has ended has left nothing; one that died is ended."""
     if world.erased_since is not None:

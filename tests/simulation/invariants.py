@@ -10,7 +10,13 @@ from typing import Any
 from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.simulation.archive_rest import QUIET, archive_at_rest, expired_at_rest, purged_at_rest
+from tests.simulation.archive_rest import (
+    QUIET,
+    archive_at_rest,
+    expired_at_rest,
+    purged_at_rest,
+    require_latest,
+)
 from tests.simulation.influx import nanoseconds
 from tests.simulation.plain_rows import Rows
 from tests.simulation.runs import Run
@@ -100,7 +106,7 @@ def require_rest(world: World) -> list[str]:
     without them.
     """
     world.clock += QUIET
-    if world.is_archived and (problems := archive_at_rest(world)):
+    if world.is_archived and (problems := require_latest(world) or archive_at_rest(world)):
         return problems
     is_clean = False
     for is_last in (False, True):

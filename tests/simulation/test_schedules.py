@@ -113,6 +113,23 @@ def test_small_windows_keep_their_files_when_an_erasure_may_take_those_of_the_ne
     assert compacted_beside_an_erasure(2, 2, RemoveFiles).rest() == []
 
 
+@pytest.mark.parametrize("runs", [2, 3])
+def test_receipt_tells_of_the_newest_generation_when_an_archive_hangs_before_it_writes_its_own(
+    runs: int,
+) -> None:
+    actors = tuple(Actor("archive", "hourly", 0, 0, f"run {number}") for number in range(runs))
+    played = Play(Scenario("archived", 5, actors))
+    for number in range(runs):
+        played.world.put("a", nanoseconds(WINDOWS[0].start) + 1_500 + number, 1.0)
+        while "stage=archive" not in "".join(getattr(played.runs[number].pending, "lines", ())):
+            played.do(str(number))
+    for run in reversed(played.runs):
+        run.finish()
+        assert run.end == "ok"
+    assert played.world.of_files["archive", nanoseconds(WINDOWS[0].start)] >= runs
+    assert played.rest() == []
+
+
 def test_run_fails_as_with_a_client_when_the_server_does_not_answer() -> None:
     scenario = Scenario("plain", 0, (Actor("roll up", "hourly", run_id="run 1"),))
     log: list[str] = []

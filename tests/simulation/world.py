@@ -131,6 +131,8 @@ class World:
     :param scripted: the rows that a script has written under a claim
     :param first_erasure: how long the history was when the first erasure began
     :param erasures: how often an erasure has begun, or ended well
+    :param of_files: the latest generation that a receipt had, by stage of files and start
+    :param gone_back: those whose receipt tells of an earlier one now
     """
 
     variant: str
@@ -157,6 +159,8 @@ class World:
     erasures: int = 0
     first_erasure: int | None = None
     scripted: dict[str, ScriptRows] = field(default_factory=dict)
+    of_files: dict[tuple[str, int], int] = field(default_factory=dict)
+    gone_back: set[tuple[str, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.influx = SimulatedInflux(self.now)
@@ -177,6 +181,7 @@ class World:
         other.committed_rows = dict(self.committed_rows)
         other.scripted = dict(self.scripted)
         other.erasure_began, other.erased_since = self.erasure_began, self.erased_since
+        other.of_files = dict(self.of_files)
         return other
 
     @property
@@ -330,13 +335,24 @@ class World:
             # a run that is overtaken after its last look commits in vain, and does not know the other one's number
             claims = fields.get("claimed_by"), fields.get("committed_by")
             is_in_vain = fields["state"] == "COMMITTED" and claims[0] != claims[1]
-            # an archive that hangs before it writes its receipt writes it over that of a later generation
             is_of_files = key[0] not in ("scripted", *(one.name for one in self.pipelines))
             if generation < known and not is_in_vain and not is_of_files:
                 self.problems.append(f"generation of {key} went from {known} to {generation}")
             self.generations[key] = generation
             self.claims.setdefault(fields.get("claimed_by", ""), version)
         self._keep_committed()
+        self._look_at_files()
+
+    def _look_at_files(self) -> None:
+        """Receipts of archives and purges that tell of an earlier generation than they did before."""
+        for tags, time, values in self.influx.buckets["ledger"].pivoted("window_receipt"):
+            about = dict(tags)
+            if about["stage"] not in ("archive", "purge"):
+                continue
+            key = about["stage"], time
+            known = self.of_files.get(key, 0)
+            self.of_files[key] = max(known, values["generation"])
+            (self.gone_back.add if values["generation"] < known else self.gone_back.discard)(key)
 
     def _keep_committed(self) -> None:
         """Rows of tiers that others are made of."""

@@ -33,7 +33,11 @@ from airflow_provider_influx_rollup.lifecycle.archive.purged import (
 )
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import STAGE, ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.archive_files.fences import read_fences
-from airflow_provider_influx_rollup.lifecycle.archive_files.generations import Published, newest_generation
+from airflow_provider_influx_rollup.lifecycle.archive_files.generations import (
+    Published,
+    later_generation,
+    newest_generation,
+)
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import fold_marks
 from airflow_provider_influx_rollup.lifecycle.archive_files.moved import verify_held
 from airflow_provider_influx_rollup.lifecycle.archive_files.owner import require_own_folder
@@ -134,8 +138,7 @@ def archive(
             one = yield from _archive_window(whole, window)
         seconds = (now() - window_began).total_seconds()
         with about_window(window, f"generation {one.published.manifest.generation}, and no receipt of it"):
-            receipt = _receipt(whole, one, seconds)
-            yield from ask(Write(spec.ledger_bucket, [*place_lines, *encode_receipts([receipt])]))
+            yield from _write_receipt(whole, one.published, seconds, place_lines)
         place_lines = []
         yield from ask(Report(_told(spec, one)))
         if one.is_new:
@@ -290,8 +293,23 @@ def _kept(spec: ArchiveSpec, window: Interval, newest: Published | None) -> Step
     raise WindowFrozen(what, window=window, written="nothing", fix=fix)
 
 
-def _receipt(run: ArchiveRun, one: ArchivedWindow, seconds: float) -> Receipt:
-    manifest = one.published.manifest
+def _write_receipt(
+    run: ArchiveRun, published: Published, seconds: float, place_lines: Sequence[str]
+) -> Steps[None]:
+    """Say in the ledger which generation is the newest.
+
+    Another run may have published a later one since, and have said so: what this one says of its own goes over that. So
+    it looks at the folder afterwards; whoever is last has seen the last one.
+    """
+    newest: Published | None = published
+    while newest is not None:
+        receipt = _receipt(run, newest, seconds)
+        yield from ask(Write(run.spec.ledger_bucket, [*place_lines, *encode_receipts([receipt])]))
+        newest = yield from later_generation(window_folder(run.spec.folder, receipt.window), newest)
+
+
+def _receipt(run: ArchiveRun, published: Published, seconds: float) -> Receipt:
+    manifest = published.manifest
     made = Receipt(
         pipeline=run.spec.pipeline,
         stage=STAGE,

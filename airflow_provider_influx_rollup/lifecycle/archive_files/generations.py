@@ -74,6 +74,14 @@ def newest_generation(window_folder: str) -> Steps[Published | None]:
     return None
 
 
+def later_generation(window_folder: str, known: Published) -> Steps[Published | None]:
+    """The newest generation, when it was published after a known one."""
+    if max((yield from generations(window_folder)), default=0) <= known.manifest.generation:
+        return None
+    newest = yield from newest_generation(window_folder)
+    return newest if newest is not None and newest.manifest.generation > known.manifest.generation else None
+
+
 def read_generation(window_folder: str, number: int) -> Steps[Published | None]:
     """One generation; None when it was not published.
 
