@@ -26,6 +26,19 @@ def failing_by_permanence() -> Iterator[None]:
         raise
 
 
+@contextmanager
+def asking_first() -> Iterator[None]:
+    """Let errors of what is asked before a verb begins say that nothing was written.
+
+    :raises InfluxRollupError: as it came
+    """
+    try:
+        yield
+    except InfluxRollupError as error:
+        error.written = error.written or "nothing by this request"
+        raise
+
+
 def error_event(error: InfluxRollupError) -> dict[str, Any]:
     """The event that a trigger sends for an error: class name, whole message, whether it is permanent.
 

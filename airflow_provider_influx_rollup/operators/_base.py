@@ -29,7 +29,7 @@ from airflow_provider_influx_rollup.links.influx import (
 )
 from airflow_provider_influx_rollup.metrics import tell_result
 from airflow_provider_influx_rollup.operators._observed import Observed, observed
-from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+from airflow_provider_influx_rollup.task_failures import asking_first, failing_by_permanence
 from airflow_provider_influx_rollup.triggers.lifecycle_job import stage_result
 from airflow_provider_influx_rollup.windows.all_time import EVER
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -138,8 +138,10 @@ class InfluxStageOperator(LineageTask, BaseOperator):
         ):
             try:
                 client = self.hook.get_conn()
-                self._push_links(context)
-                outcome = drive(make_steps(client.now), client, self._report, actions)
+                with asking_first():
+                    self._push_links(context)
+                    steps = make_steps(client.now)
+                outcome = drive(steps, client, self._report, actions)
                 self.outcomes.append(outcome)
                 seen.result = result = stage_result(outcome)
                 span.add(span_facts(result))

@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.metrics import tell_result
 from airflow_provider_influx_rollup.operators._base import InfluxStageOperator
 from airflow_provider_influx_rollup.settings import default_deferrable
 from airflow_provider_influx_rollup.task_failures import (
+    asking_first,
     failing_by_permanence,
     requests_of_event,
     result_of_event,
@@ -54,9 +55,11 @@ class DeferrableStageOperator(InfluxStageOperator):
         from airflow_provider_influx_rollup.windows.duration import Duration
 
         due = stop + Duration.of(lateness, allow_zero=True).timedelta
-        now = self.hook.get_conn().now()
+        with asking_first():
+            now = self.hook.get_conn().now()
         if stop <= now < due:
-            self._push_links(context)
+            with asking_first():
+                self._push_links(context)
             self.log.info("Waiting for late data until %s (lateness %s)", due, lateness)
             # the triggerer looks at its own clock, not the server's; where it is fast, the verb waits for the rest
             trigger = DateTimeTrigger(moment=datetime.now(UTC) + (due - now))
@@ -86,7 +89,8 @@ class DeferrableVerbOperator(DeferrableStageOperator):
         from airflow_provider_influx_rollup.client.tracing import trace_parent
 
         self.hook.get_conn()  # a missing token or host fails here, before the task is deferred
-        self._push_links(context)
+        with asking_first():
+            self._push_links(context)
         trigger = LifecycleJobTrigger(
             verb=verb or self.verb,
             spec=spec,

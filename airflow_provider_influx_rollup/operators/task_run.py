@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
-from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+from airflow_provider_influx_rollup.task_failures import asking_first, failing_by_permanence
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.airflow_compat import Context
@@ -69,7 +69,8 @@ class InfluxTaskRunOperator(WindowStageOperator, DeferrableVerbOperator):
         from airflow_provider_influx_rollup.lifecycle.task_run.spec import RunSpec
 
         info = run_info(context)
-        began = self.hook.get_conn().now().isoformat()
+        with asking_first():
+            began = self.hook.get_conn().now().isoformat()
         return RunSpec(self.name, began, is_retry=info.try_number > info.first_try)
 
     def on_kill(self) -> None:

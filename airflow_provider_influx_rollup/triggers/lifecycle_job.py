@@ -13,7 +13,7 @@ from airflow_provider_influx_rollup.airflow_compat import BaseTrigger, TriggerEv
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, InfluxRollupError
 from airflow_provider_influx_rollup.hooks.default_connection import DEFAULT_CONN_ID
 from airflow_provider_influx_rollup.hooks.influx import InfluxRollupHook
-from airflow_provider_influx_rollup.task_failures import error_event
+from airflow_provider_influx_rollup.task_failures import asking_first, error_event
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.steps.influx import Report
@@ -121,7 +121,8 @@ class LifecycleJobTrigger(BaseTrigger):
         with stage_span(self.verb, self.run_info, trace_parent=self.trace_parent) as span:
             client = await InfluxRollupHook(self.influx_conn_id, org=self.org).aget_conn()
             # asks the server where it has not told its time yet: not on the event loop
-            await asyncio.to_thread(client.now)
+            with asking_first():
+                await asyncio.to_thread(client.now)
             done = await adrive(steps_of_verb(self.verb)(self.job(), client.now), client, self._report)
             result = stage_result(done)
             span.add(span_facts(result))

@@ -211,6 +211,21 @@ def test_task_fails_for_good_or_is_retried_when_the_verb_raises(
         make_operator(conn_id).run_verb(make_context(), lambda _clock: count_rows(flux, "x"))
 
 
+NOTHING_YET = r"Written: nothing by this request\. To do: "
+
+
+def test_error_says_that_nothing_was_written_when_the_server_is_away_before_the_verb() -> None:
+    with pytest.raises(InfluxUnavailable, match=NOTHING_YET):
+        make_operator("down").run_verb(make_context(), tell_time)
+
+
+@pytest.mark.usefixtures("verbs")
+def test_error_says_that_nothing_was_written_when_the_server_is_away_before_the_deferred_verb() -> None:
+    event = fire(lifecycle_job.LifecycleJobTrigger("time", {}, [], {}, "down"))
+    with pytest.raises(InfluxUnavailable, match=NOTHING_YET):
+        make_operator("down").execute_complete(make_context(), event)
+
+
 @pytest.mark.parametrize(
     ("conn_id", "flux", "outcome"),
     [

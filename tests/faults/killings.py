@@ -67,8 +67,7 @@ class Moments:
                 return NO_FAULT
             self._done.clear()
             self.due.set()
-            moment = self.random.choice(MOMENTS)
-        return Fault("early" if moment == "sent" else "delay", **{moment: self._hold})
+        return Fault("delay", **{self.random.choice(MOMENTS): self._hold})
 
     def _hold(self) -> None:
         self._done.wait(HELD_SECONDS)

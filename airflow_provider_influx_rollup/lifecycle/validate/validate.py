@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Clock = Callable[[], datetime]
+NO_COPY = "no copy of a point, and no result"
+SOME_COPIES = "maybe copies of some points, and no result"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,25 +110,32 @@ def validate(spec: ValidateSpec, interval: Interval, run: RunInfo, now: Clock) -
     yield from wait_until_due([interval], spec.lateness, now())
     began = now()
     validation = yield from _begin(spec, Scope(interval, began))
-    wanted = yield from _plan(validation)
-    yield from _warm_up(validation)
+    with unless_told(_left(spec, NO_COPY)):
+        wanted = yield from _plan(validation)
+        yield from _warm_up(validation)
     stretches, points_read = validation.around.stretches, 0
     total = sum(stretch.count(wanted[stretch.interval]) for stretch in stretches)
-    for stretch in stretches:
-        so_far = Progressed(message="points judged", done=points_read, total=total)
-        judging = _validate_stretch(validation, stretch, sorted(wanted[stretch.interval]), so_far)
-        with unless_told("nothing" if spec.dry_run else "maybe copies of some points, and no result"):
+    with unless_told(_left(spec, SOME_COPIES)):
+        for stretch in stretches:
+            so_far = Progressed(message="points judged", done=points_read, total=total)
+            judging = _validate_stretch(validation, stretch, sorted(wanted[stretch.interval]), so_far)
             points_read += yield from within(stretch.interval, judging)
-    yield from _validate_ahead(validation)
-    if not spec.dry_run and spec.copied_to():
-        yield from require_nothing_removed(validation.spec, validation.source, validation.around, now())
+        yield from _validate_ahead(validation)
+        if not spec.dry_run and spec.copied_to():
+            yield from require_nothing_removed(validation.spec, validation.source, validation.around, now())
     result = _result(validation, points_read, (now() - began).total_seconds())
     yield from ask(Report(result.table(), level="info" if result.state == "ok" else "warning"))
     for note in result.notes:
         yield from ask(Report(note, level="warning"))
     if not spec.dry_run:
-        yield from _record(validation, result, run)
+        with unless_told("all copies, and maybe a part of the result"):
+            yield from _record(validation, result, run)
     return result
+
+
+def _left(spec: ValidateSpec, written: str) -> str:
+    """What an error says was written that does not say so itself."""
+    return "nothing" if spec.dry_run else written
 
 
 def _begin(spec: ValidateSpec, scope: Scope) -> Steps[ValidationRun]:
@@ -148,7 +157,8 @@ def _begin(spec: ValidateSpec, scope: Scope) -> Steps[ValidationRun]:
         if copies:
             # before the first copy: an erasure finds them here
             yield from ask(Write(spec.ledger_bucket, copies))
-    around = yield from look_around(spec, scope, source.shard_group_seconds)
+    with unless_told(_left(spec, NO_COPY)):
+        around = yield from look_around(spec, scope, source.shard_group_seconds)
     if spec.quarantine_bucket is not None:
         require_free_tags(around.tag_keys)
     registry = Registry()
