@@ -127,14 +127,14 @@ MUTANTS = (
     Mutant(
         "writes rows although another run has claimed the window",
         ROLLUP + "write.py",
-        "    if taken:\n        return Written(computed, rows, None, taken)",
-        "    if False:\n        return Written(computed, rows, None, taken)",
+        "    if look.taken:\n        return Written",
+        "    if False:\n        return Written",
     ),
     Mutant(
         "looks at no claim before it writes",
         ROLLUP + "last_look.py",
-        "        return taken\n",
-        "        return ()\n",
+        "return LastLook(taken, tuple(aside))",
+        "return LastLook((), tuple(aside))",
     ),
     Mutant(
         "looks at claims once it has written",
@@ -146,7 +146,7 @@ MUTANTS = (
     Mutant(
         "repairs what another run has claimed",
         RECONCILE + "repair.py",
-        "if (yield from last_look(job, book, is_untouched=is_untouched, is_repair=True)):",
+        "if (yield from last_look(job, book, is_untouched=is_untouched, is_repair=True)).taken:",
         "if False:",
     ),
     Mutant(
@@ -246,8 +246,8 @@ MUTANTS = (
     Mutant(
         "brings nothing back that a run put aside and died",
         ROLLUP + "last_look.py",
-        "    if aside and not taken:\n",
-        "    if False:\n",
+        "    elif aside and not taken:\n",
+        "    elif False:\n",
     ),
     Mutant(
         "never forgets what was put aside",
@@ -294,19 +294,19 @@ MUTANTS = (
     Mutant(
         "forgets what a run has put aside that has claimed the window since",
         ROLLUP + "last_look.py",
-        "    if not taken:\n        yield from restore_set_aside",
-        "    if True:\n        yield from restore_set_aside",
+        "        if not taken:\n            yield from restore_set_aside",
+        "        if True:\n            yield from restore_set_aside",
     ),
     Mutant(
         "repairs a window of a run that has died and put values aside",
         ROLLUP + "last_look.py",
-        "return job.windows if is_repair else taken",
-        "return taken",
+        "        if aside:\n",
+        "        if False:\n",
     ),
     Mutant(
         "brings values back and tears nobody's window",
         TARGET + "set_aside.py",
-        "if lacking or not aside.points or _has_any(aside.points, there):",
+        "if lacking or (not is_last and (not aside.points or _has_any(aside.points, there))):",
         "if False:",
     ),
     Mutant(

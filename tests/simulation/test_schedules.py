@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from airflow_provider_influx_rollup.exceptions import InfluxUnavailable
-from airflow_provider_influx_rollup.steps.influx import Delete, Write
+from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Write
 from airflow_provider_influx_rollup.steps.store import ListFolder, PutNew, RemoveFiles
 from tests.simulation.actors import Actor, Scenario, from_json
 from tests.simulation.influx import nanoseconds
@@ -15,6 +18,7 @@ from tests.simulation.watch_runs import QUIET_CHOICE
 from tests.simulation.world import HOUR_NS, WINDOWS, World
 
 SEEDS = 20
+SCHEDULES = Path(__file__).parent / "schedules"
 
 
 def test_nothing_is_wrong_when_runs_are_interleaved() -> None:
@@ -130,6 +134,11 @@ def test_receipt_tells_of_the_newest_generation_when_an_archive_hangs_before_it_
     assert played.rest() == []
 
 
+@pytest.mark.parametrize("path", sorted(SCHEDULES.glob("*.json")), ids=lambda path: path.stem)
+def test_nothing_is_wrong_after_a_schedule_that_once_found_a_fault(path: Path) -> None:
+    assert play(*from_json(path.read_text())) == []
+
+
 def test_run_fails_as_with_a_client_when_the_server_does_not_answer() -> None:
     scenario = Scenario("plain", 0, (Actor("roll up", "hourly", run_id="run 1"),))
     log: list[str] = []
@@ -197,6 +206,28 @@ def test_values_of_a_person_come_back_when_a_run_dies_that_began_after_the_plan_
         played.runs[0].finish()
         assert played.runs[0].end == "ok"
         assert played.rest() == [], cut
+
+
+def test_values_of_a_person_come_back_when_a_run_deletes_them_that_was_overtaken_right_before() -> None:
+    """The next run has found the values in their place, and writes its rows."""
+    actors = tuple(Actor("roll up", "other", 0, 0, name) for name in ("hangs", "takes over"))
+    played = _without_device(Play(Scenario("shared", 1, actors)))
+    hanging, next_run = played.runs
+    while not isinstance(hanging.pending, Delete):
+        played.do("0")
+    while not _writes_rows(next_run.pending):
+        played.do("1")
+    played.do("0")
+    played.do("0x")
+    next_run.finish()
+    assert next_run.end == "ok"
+    assert played.rest() == []
+
+
+def _writes_rows(step: Any) -> bool:
+    if isinstance(step, Gather):
+        return any(map(_writes_rows, step.steps))
+    return isinstance(step, Write) and step.bucket == "rolled"
 
 
 def _without_device(played: Play) -> Play:

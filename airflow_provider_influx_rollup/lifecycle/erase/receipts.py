@@ -25,7 +25,7 @@ from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
-from airflow_provider_influx_rollup.lifecycle.target.rows import target_rows
+from airflow_provider_influx_rollup.lifecycle.target.rows import WindowTotals, target_rows
 from airflow_provider_influx_rollup.lifecycle.target.values_read import read_values
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import FindBucket, Write
@@ -118,13 +118,8 @@ def _restate(
     except (ConfigurationError, BucketNotFound):
         # a pipeline that could not run now, such as one whose source is gone: its rows are gone anyway
         rows_in = {}
-    for window, receipt in known.items():
-        if window not in rows_in:
-            is_done = receipt.reason == how.reason
-            lost = 0 if is_done else erased.get(window.start_ns, 0)
-            rows_in[window] = max(0, receipt.rows_in - lost)
     for block in _blocks(windows, known):
-        yield from _write(how, spec, [known[window] for window in block], rows_in)
+        yield from _write(how, spec, [known[window] for window in block], rows_in, erased)
     return len(windows)
 
 
@@ -169,9 +164,17 @@ def _blocks(windows: Sequence[Interval], known: Mapping[Interval, Receipt]) -> I
 
 
 def _write(
-    how: Restatement, spec: RollupSpec, receipts: Sequence[Receipt], rows_in: Mapping[Interval, int]
+    how: Restatement,
+    spec: RollupSpec,
+    receipts: Sequence[Receipt],
+    rows_in: Mapping[Interval, int],
+    erased: Mapping[int, int],
 ) -> Steps[None]:
-    """Read the target back, and write what it holds."""
+    """Read the target back, and write what it holds.
+
+    :param rows_in: source points of the windows where they can be counted
+    :param erased: by start, the points that erased rows stood for
+    """
     windows = tuple(receipt.window for receipt in receipts)
     job = job_of(spec, windows, Selection((), ()), Ownership(Claim.of(spec)))
     rows = target_rows(job, (yield from read_values(own_values(job))))
@@ -181,7 +184,7 @@ def _write(
             receipt,
             written_at=now,
             generation=receipt.generation + 1,
-            rows_in=rows_in[receipt.window],
+            rows_in=rows_in.get(receipt.window, _less(how, receipt, held, erased)),
             rows_out=held.rows_out,
             series=held.series,
             checksum=held.checksum,
@@ -192,6 +195,14 @@ def _write(
     todo = [one for one, before in zip(made, receipts, strict=True) if not _is_restated(one, before, how)]
     if todo:
         yield from ask(Write(spec.ledger_bucket, encode_receipts(signed(receipt, run) for receipt in todo)))
+
+
+def _less(how: Restatement, receipt: Receipt, held: WindowTotals, erased: Mapping[int, int]) -> int:
+    """The source points of a receipt without those of erased rows, unless it does not count them."""
+    # a run has committed it, or an earlier try restated it, since the rows were seen
+    is_new = (held.rows_out, held.checksum) == (receipt.rows_out, receipt.checksum)
+    lost = 0 if is_new or receipt.reason == how.reason else erased.get(receipt.window.start_ns, 0)
+    return max(0, receipt.rows_in - lost)
 
 
 def _is_restated(made: Receipt, before: Receipt, how: Restatement) -> bool:

@@ -135,7 +135,7 @@ def _write_until_right(
     only: set[TagSet] = set()
     for rounds_left in reversed(range(MAX_ROUNDS)):
         is_untouched = rounds_left == MAX_ROUNDS - 1
-        if (yield from last_look(job, book, is_untouched=is_untouched, is_repair=True)):
+        if (yield from last_look(job, book, is_untouched=is_untouched, is_repair=True)).taken:
             # their rows are half written at most, so all of them are rolled up
             done.overtaken = job.windows
             return held, done

@@ -32,6 +32,7 @@ from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.rerun_advice import rerun_advice
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.neighbours import with_neighbours
+from airflow_provider_influx_rollup.lifecycle.target.set_aside import restore_set_aside
 from airflow_provider_influx_rollup.lifecycle.target.stale_rows import delete_stale_rows
 from airflow_provider_influx_rollup.lifecycle.target.write import write_of_rows
 from airflow_provider_influx_rollup.steps.ask import ask, gather
@@ -164,6 +165,8 @@ def _write_until_right(
         before, below = below, (yield from commits_below(job))
         if verdict is not None:
             if verdict.is_right and verdict.totals == totals and below == before and not taken:
+                if written.aside:
+                    yield from restore_set_aside(job, written.aside, is_last=True)
                 return verdict, written.computed.too_large(), book.seeing(job.windows, verdict.claims)
             totals = verdict.totals
         why = yield from _tell_why_again(verdict, taken)

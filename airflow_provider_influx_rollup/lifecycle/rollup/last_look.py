@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.flux.ledger_read import SetAside
 from airflow_provider_influx_rollup.flux.purges import OverlappingMarks
@@ -24,9 +24,23 @@ from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 
+@dataclass(frozen=True, slots=True)
+class LastLook:
+    """What a run has to know before it writes.
+
+    :param taken: the windows that another run has claimed since: its rows may be newer than what was read; of a repair also
+        those that another run has committed before the claim, and all when a run has died that had put values aside
+    :param aside: what such a run has put aside, also one that claimed the windows after this run had planned; it is in the
+        target when nothing is taken
+    """
+
+    taken: tuple[Interval, ...]
+    aside: tuple[SetAside, ...]
+
+
 def last_look(
     job: RollupBlock, book: ReceiptBook, *, is_untouched: bool, is_repair: bool = False
-) -> Steps[tuple[Interval, ...]]:
+) -> Steps[LastLook]:
     """Give windows up that a purge has taken since they were planned, before what was read of them is written.
 
     A purge marks its window, then reads the receipts, then deletes; a rollup makes its windows WRITING, reads the points,
@@ -37,8 +51,6 @@ def last_look(
     :param is_untouched: whether the run has written none of their rows yet
     :param is_repair: whether only some rows are written, and the numbers of the others are those that were read before the
         windows were claimed
-    :return: the windows that another run has claimed since: its rows may be newer than what was read; of a repair also
-        those that another run has committed before the claim, and all when a run has died that had put values aside
     :raises WindowFrozen: when a window is marked; the receipts are as before when the windows are untouched
     """
     spec, span = job.spec, job.read_interval
@@ -47,12 +59,18 @@ def last_look(
     taken = overtaken(book, job.windows, claims)
     if is_repair:
         taken = tuple(sorted({*taken, *committed_since(book, job.windows, claims)}))
-    if aside and not taken:
-        taken = yield from _bring_back(job, book, aside, is_repair=is_repair)
+        if aside:
+            # it looks at some rows only, of what was there before
+            taken = job.windows
+    elif aside and not taken:
+        # a run that has claimed a window since may be about to need its record
+        taken = overtaken(book, job.windows, (yield from ask(claims_of(book, job.windows))))
+        if not taken:
+            yield from restore_set_aside(job, aside, is_last=False)
     marks = yield from read_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span, starts)
     purged = purged_windows(job.windows, marks.own)
     if not purged:
-        return taken
+        return LastLook(taken, tuple(aside))
     error = purged[min(purged)]
     # of windows that another run has claimed, or committed since the plan, the receipts are that run's
     free = [window for window in job.windows if window not in taken]
@@ -64,20 +82,3 @@ def last_look(
     elif before:
         yield from ask(Write(spec.ledger_bucket, encode_put_back(before)))
     raise error
-
-
-def _bring_back(
-    job: RollupBlock, book: ReceiptBook, aside: Sequence[SetAside], *, is_repair: bool
-) -> Steps[tuple[Interval, ...]]:
-    """Bring back what a run has put aside that had a window before this one, and died; the windows to be given up.
-
-    It may have claimed them after this run had planned, so no receipt of the plan tells of it. A repair looks at some rows
-    only, of what was there before, so its windows are rolled up.
-
-    :param aside: read since the claim
-    """
-    # a run that has claimed a window since may be about to need its record
-    taken = overtaken(book, job.windows, (yield from ask(claims_of(book, job.windows))))
-    if not taken:
-        yield from restore_set_aside(job, aside)
-    return job.windows if is_repair else taken

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from airflow_provider_influx_rollup.exceptions import QueryFailed
+from airflow_provider_influx_rollup.flux.ledger_read import SetAside
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rollup.chains import rollup_scripts
 from airflow_provider_influx_rollup.lifecycle.rollup.compute import (
@@ -29,19 +30,21 @@ from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
     """The rows computed and written.
 
     :param rows: in the form of what is read back
     :param totals: source points of each field, counted after all reads; None when they were not counted
     :param overtaken: windows that another run claimed before any row was written, so that none was
+    :param aside: values of others that runs had put aside which had the windows before, and may be about to delete
     """
 
     computed: Computed
     rows: TargetRows
-    totals: Mapping[str, int] | None
+    totals: Mapping[str, int] | None = None
     overtaken: tuple[Interval, ...] = ()
+    aside: tuple[SetAside, ...] = ()
 
 
 def write_windows(
@@ -72,11 +75,11 @@ def write_windows(
         computed = yield from compute_windows(job, totals, leave_out=in_influx if is_inside else (), way=way)
     except OvertakenError as error:
         nothing = Computed()
-        return Written(nothing, computed_rows(job, nothing.blocks), None, error.windows)
+        return Written(computed=nothing, rows=computed_rows(job, nothing.blocks), overtaken=error.windows)
     rows = computed_rows(job, computed.blocks)
-    taken = yield from last_look(job, book, is_untouched=is_untouched)
-    if taken:
-        return Written(computed, rows, None, taken)
+    look = yield from last_look(job, book, is_untouched=is_untouched)
+    if look.taken:
+        return Written(computed=computed, rows=rows, overtaken=look.taken)
     counted = None
     if rows.columns:
         write = write_of_rows(job, rows)
@@ -89,7 +92,7 @@ def write_windows(
         computed, rows = yield from _write_inside(job, in_influx, computed, totals)
         # these have read and written at once
         yield from last_look(job, book, is_untouched=False)
-    return Written(computed, rows, counted)
+    return Written(computed=computed, rows=rows, totals=counted, aside=look.aside)
 
 
 def _write_inside(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
@@ -117,13 +117,15 @@ class _Aside:
         self.claims.add(record.claim_id)
 
 
-def restore_set_aside(job: RollupBlock, records: Iterable[SetAside]) -> Steps[None]:
+def restore_set_aside(job: RollupBlock, records: Iterable[SetAside], *, is_last: bool) -> Steps[None]:
     """Write again what a run put aside and died before it wrote; values that are there now stay as they are.
 
     Another pipeline that has COMMITTED its window since may have removed such a value as stale, or have lost a newer one by the
     delete: its window is WRITING again.
 
     :param records: of runs that had the windows before this one
+    :param is_last: whether they are forgotten then; a run that hangs may delete the values after they were found in
+        their place, so they are looked for once more before the windows are committed
     """
     spec = job.spec
     kept: dict[Interval, _Aside] = defaultdict(_Aside)
@@ -138,7 +140,7 @@ def restore_set_aside(job: RollupBlock, records: Iterable[SetAside]) -> Steps[No
             bucket=spec.target_bucket, measurement=spec.output_measurement, interval=instant
         )
         there = points_of((yield from ask(everything)))
-        lacking = without(aside.points, there)
+        lacking = _of_others(job, without(aside.points, there))
         if lacking:
             yield from ask(
                 Report(
@@ -146,16 +148,25 @@ def restore_set_aside(job: RollupBlock, records: Iterable[SetAside]) -> Steps[No
                 )
             )
             yield from ask(write_of_points(spec.target_bucket, spec.output_measurement, lacking))
-        if lacking or not aside.points or _has_any(aside.points, there):
+        if lacking or (not is_last and (not aside.points or _has_any(aside.points, there))):
             yield from tear((yield from with_neighbours(job)), instant, aside.commits or {})
-        for claim_id in sorted(aside.claims):
+        for claim_id in sorted(aside.claims) if is_last else ():
             yield from forget(job, window, claim_id)
 
 
 def without(points: Points, there: Points) -> Points:
     """The values that are not there."""
+    return _chosen(points, lambda key, name: name not in there.get(key, {}))
+
+
+def _of_others(job: RollupBlock, points: Points) -> Points:
+    """The values that the block does not make itself: another spec of the pipeline took them for those of others."""
+    return _chosen(points, lambda key, name: not job.ownership.owns(name, key[0]))
+
+
+def _chosen(points: Points, is_wanted: Callable[[PointKey, str], bool]) -> Points:
     left = {
-        key: {name: value for name, value in values.items() if name not in there.get(key, {})}
+        key: {name: value for name, value in values.items() if is_wanted(key, name)}
         for key, values in points.items()
     }
     return {key: values for key, values in left.items() if values}
