@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import BucketNotFound, WriteRejected
@@ -191,6 +192,7 @@ class SimulatedInflux:
         return nanoseconds(self.now()) - place.retention_seconds * SECOND
 
 
+@lru_cache(maxsize=4096)
 def nanoseconds(instant: datetime) -> int:
     """Since the epoch; exact."""
     since = instant.replace(tzinfo=None) - datetime(1970, 1, 1)  # noqa: DTZ001 - both are UTC

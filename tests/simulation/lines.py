@@ -38,10 +38,17 @@ class Line:
 def parse_lines(lines: Iterable[str]) -> Iterator[Line]:
     """Each point of some texts."""
     for text in lines:
-        position = 0
-        while position < len(text):
-            line, position = _parse(text, position)
-            yield line
+        yield from _parsed(text)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> tuple[Line, ...]:
+    """Who watches a write reads what it writes, too."""
+    found, position = [], 0
+    while position < len(text):
+        line, position = _parse(text, position)
+        found.append(line)
+    return tuple(found)
 
 
 def _parse(text: str, position: int) -> tuple[Line, int]:

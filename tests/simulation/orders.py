@@ -21,23 +21,27 @@ from airflow_provider_influx_rollup.steps.table import CommitPoints
 from tests.simulation.runs import Act, Run
 from tests.simulation.script_answers import is_run
 
-SEEN = (
-    CommitPoints,
-    Act,
-    Write,
-    Delete,
-    WritePoints,
-    WriteParts,
-    MergeParts,
-    EraseParts,
-    JoinParts,
-    PutNew,
-    PutOver,
-    RemoveFiles,
+SEEN = frozenset(
+    (
+        CommitPoints,
+        Act,
+        Write,
+        Delete,
+        WritePoints,
+        WriteParts,
+        MergeParts,
+        EraseParts,
+        JoinParts,
+        PutNew,
+        PutOver,
+        RemoveFiles,
+    )
 )
 #: after how many steps that others see a run hangs; and one of a verb that has only few of them
 HANGS = (1, 2, 2, 3, 4, 6, 8)
 SHORT_HANGS = (1, 1, 2)
+#: steps after which something is gone
+DELETES = frozenset((Delete, RemoveFiles, EraseParts))
 SHORT = ("sensor", "deadman")
 Runs = Sequence[Run]
 Order = Callable[[Random, Runs], Iterator[int]]
@@ -49,8 +53,8 @@ def is_seen(run: Run) -> bool:
     if is_run(pending):
         return True
     if isinstance(pending, Gather):
-        return any(isinstance(pending.steps[number], SEEN) for number in run.waiting)
-    return isinstance(pending, SEEN)
+        return any(type(pending.steps[number]) in SEEN for number in run.waiting)
+    return type(pending) in SEEN
 
 
 def bursts(random: Random, runs: Runs) -> Iterator[int]:
@@ -103,15 +107,39 @@ def hanging(random: Random, runs: Runs) -> Iterator[int]:
     is_short = runs[one].verb in SHORT
     for _ in range(random.choice(SHORT_HANGS if is_short else (2, 3, 4, 5, 6) if in_reads else HANGS)):
         yield from _until_seen(runs, one, in_reads=in_reads)
+    yield from _without(random, runs, one)
+
+
+def at_deletes(random: Random, runs: Runs) -> Iterator[int]:
+    """One run hangs before it deletes something, most often once all points have come and gone."""
+    if random.random() < 0.7:
+        for number in range(len(runs)):
+            while not (runs[number].verb or runs[number].end):
+                yield number
+    one = random.randrange(len(runs))
+    while not runs[one].end and type(runs[one].pending) not in DELETES:
+        yield one
+    yield from _without(random, runs, one)
+
+
+def _without(random: Random, runs: Runs, one: int) -> Iterator[int]:
+    """One run hangs while the others do something."""
     inner = random.choice((bursts, by_rank, by_effects, by_effects))
     # a run that is begun again is another one in the same place
     others = [number for number in range(len(runs)) if number != one]
     left = random.choice((1, 2, 3, 4, 5, 6, 8, 10, 1000))
+    # what it has begun it may end at once, or leave open until all others have ended
+    is_quick, is_later = random.random() < 0.5, random.random() < 0.5
     for number in inner(random, _Some(runs, others)):
-        left -= is_seen(runs[others[number]])
-        yield others[number]
+        other = others[number]
+        left -= is_seen(runs[other])
+        yield other
         if left == 0:
+            while is_later and not (runs[other].end or is_seen(runs[other])):
+                yield other
             yield from _until_seen(runs, one, in_reads=False)
+            while is_quick and not runs[one].end:
+                yield one
     while not runs[one].end:
         yield one
 
@@ -141,4 +169,13 @@ class _Some(Sequence[Run]):
         return len(self.numbers)
 
 
-ORDERS: tuple[Order, ...] = (bursts, by_rank, by_effects, by_effects, hanging, hanging)
+ORDERS: tuple[Order, ...] = (
+    bursts,
+    by_rank,
+    by_effects,
+    by_effects,
+    hanging,
+    hanging,
+    at_deletes,
+    at_deletes,
+)

@@ -46,6 +46,10 @@ class _Reads:
     answers: list[Any] = field(default_factory=list)
 
 
+#: steps that read first, and write then
+IN_TWO = frozenset((SPLIT, CommitPoints))
+
+
 @dataclass(frozen=True)
 class _Prepared:
     """What is going to be written, of what was read.
@@ -214,7 +218,7 @@ class Run(SteppedRun):
 
     def _act_part(self, number: int, step: Any, fate: str) -> tuple[bool, Any, Exception | None]:
         """Act a step out, or the next one of the reads that a script is made of; whether that was the last."""
-        if isinstance(step, SPLIT | CommitPoints) or is_run(step):
+        if type(step) in IN_TWO or is_run(step):
             return self._act_in_two(number, step, fate)
         reads = self._reads.get(number) or reads_of(step)
         if reads is None:

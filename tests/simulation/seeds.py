@@ -18,7 +18,7 @@ from tests.simulation.world import ARCHIVED, HOUR_NS, HOURS, SPAN, VARIANTS, WIN
 BEGINNINGS = 12
 #: how often a variant is chosen; those with files take longest
 WEIGHTS = [
-    {"uncounted": 2, "tiers": 2, "shared": 2, "respecified": 2, "expiring": 1, "handed over": 0}.get(
+    {"uncounted": 2, "tiers": 2, "shared": 3, "respecified": 2, "expiring": 1, "handed over": 0}.get(
         name, 1.5
     )
     for name in VARIANTS
@@ -39,6 +39,9 @@ OTHER_VERBS = {
 #: how often two of its own verbs meet where two runs do
 OWN_VERBS_MEET = {"watched": 0.4, "scripted": 0.7, **dict.fromkeys(ARCHIVED, 0.7)}
 
+#: how often few runs of the same window are all there is
+MEET = {"shared": 0.7, "uncounted": 0.6}
+
 
 def scenario_of(random: Random) -> Scenario:
     variant = random.choices(list(VARIANTS), WEIGHTS)[0]
@@ -46,7 +49,7 @@ def scenario_of(random: Random) -> Scenario:
     is_archived = variant in ARCHIVED
     # who deletes points of a purged window by hand leaves it to the archive to bring them back
     kinds = ("new",) if is_archived else random.choice(KINDS)
-    if random.random() < 0.4:
+    if random.random() < MEET.get(variant, 0.4):
         actors = _meeting(random, variant, kinds if is_archived else random.choice((("new",), ("remove",))))
     else:
         chosen = [_verb(random, variant, number) for number in range(random.choice((2, 2, 2, 3, 4)))]
@@ -76,7 +79,7 @@ def _meeting(random: Random, variant: str, kinds: Sequence[str]) -> list[Actor]:
     hour = random.randrange(HOURS)
     actors = []
     for number, (verb, pipeline) in enumerate(
-        zip((first, other), (pipelines[-1], random.choice(pipelines)), strict=True)
+        zip((first, other), (pipelines[-1], random.choice((pipelines[0], *pipelines))), strict=True)
     ):
         window = hour if len(pipeline.windows) > 1 else 0
         is_older = bool(pipeline.older) and random.random() < 0.5
