@@ -61,6 +61,25 @@ class FieldTotals(RowsQuery[dict[str, int]]):
 
 
 @dataclass(frozen=True, slots=True)
+class FieldSeries(RowsQuery[dict[str, int]]):
+    """Series of each field that have points; the storage reads one point of each."""
+
+    source: RollupSource
+    interval: Interval
+    fields: Sequence[str]
+
+    def flux(self) -> str:
+        # without the values, whose types may differ
+        return (
+            f"{render_source(self.source, self.interval, self.fields)}\n"
+            '  |> first()\n  |> keep(columns: ["_field"])\n  |> duplicate(column: "_field", as: "_value")\n  |> count()'
+        )
+
+    def read(self, rows: Sequence[Row]) -> dict[str, int]:
+        return {row["_field"]: row["_value"] for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
 class WindowCounts(FramesQuery):
     """Points of each series and field in each window; the time is the window's start."""
 

@@ -28,7 +28,8 @@ class RollupOptionsOperator(InfluxStageOperator):
     :param heal: how far before the interval windows that are not COMMITTED are rolled up too, such as ``"7d"``
     :param heal_max_windows: most windows that one run heals, the oldest first
     :param force: roll up frozen windows too, from what retention has left of their points
-    :param windows_per_block: most windows that are committed together; None: what takes some minutes at most
+    :param windows_per_block: most windows that are committed together; None: what takes some minutes
+        at most, and no more values than the worker can hold
     :param on_window_error: ``"fail_at_end"``: the other windows are committed, then the task fails;
         ``"fail_fast"``: it fails at once
     :param execution: ``"query"``: InfluxDB is asked, and its answer waited for; ``"native"``: tasks of InfluxDB compute, and the

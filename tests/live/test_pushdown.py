@@ -11,6 +11,8 @@ from airflow_provider_influx_rollup.client.driver import act
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.flux.archive import PointsOf
 from airflow_provider_influx_rollup.flux.plan import QueryPlan, plan_extern, read_plan, step_kind
+from airflow_provider_influx_rollup.flux.rollup import RollupSource
+from airflow_provider_influx_rollup.flux.source_read import FieldSeries
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.steps.influx import Gather, Report
@@ -123,6 +125,14 @@ def test_points_of_an_archive_are_filtered_and_grouped_by_the_storage_engine(
     [read] = plan.raw_reads
     assert step_kind(read) == reads
     assert [step_kind(node) for node in plan.nodes if node != read] == ["drop"]
+
+
+def test_series_are_counted_by_one_point_of_each_which_the_storage_engine_reads(place: Place) -> None:
+    source = RollupSource(place.source, "readings", CHOSEN)
+    query = FieldSeries(source, HOURS, ["temp", "packets"])
+    plan = plan_of(place.client, query.flux())
+    assert plan.is_pushed_down
+    assert "filter" not in {step_kind(node) for node in plan.nodes}
 
 
 def test_chains_are_few_when_local_days_are_grouped_into_runs(place: Place) -> None:

@@ -22,12 +22,13 @@ from airflow_provider_influx_rollup.exceptions import (
     WriteRejected,
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
+from airflow_provider_influx_rollup.lifecycle.rollup import blocks
 from airflow_provider_influx_rollup.lifecycle.rollup import windows as rollup_windows
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up, steps_from_job
 from airflow_provider_influx_rollup.lifecycle.rollup_script.rollup_script import ScriptSpec, roll_up_by_script
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
-from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.influx import Progressed, Report
 from airflow_provider_influx_rollup.steps.step import Step
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
@@ -186,6 +187,21 @@ def test_bad_windows_and_fields_are_named_and_the_others_are_there_when_the_targ
         again.to_the_end()
     assert "3 windows were committed by an earlier try of this run: they stay as they are" in again.said
     assert scene.generations() == [1, 1, 1]
+
+
+def test_blocks_are_small_when_the_series_have_more_values_than_the_worker_can_hold(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # two devices with three columns: six values a day
+    monkeypatch.setattr(blocks, "MAX_VALUES_PER_BLOCK", 31)
+    run = scene.run(FIRST)
+    done = []
+    while run.pending is not None:
+        if isinstance(run.pending, Progressed):
+            done.append(run.pending.done)
+        run.step()
+    assert done == [0, 5, 10, 15, 20]
+    assert scene.rows("temp_count") == dict.fromkeys(range(DAYS), 2.0)
 
 
 @pytest.mark.recorded

@@ -15,7 +15,13 @@ from airflow_provider_influx_rollup.flux.chains import PartialAggregates, Rollup
 from airflow_provider_influx_rollup.flux.column_read import RecomputedColumn, StoredColumn
 from airflow_provider_influx_rollup.flux.field_names import FieldNames
 from airflow_provider_influx_rollup.flux.rollup import Chain, RollupSource, extreme_chains
-from airflow_provider_influx_rollup.flux.source_read import FieldTotals, FieldTypes, RawPoints, WindowCounts
+from airflow_provider_influx_rollup.flux.source_read import (
+    FieldSeries,
+    FieldTotals,
+    FieldTypes,
+    RawPoints,
+    WindowCounts,
+)
 from airflow_provider_influx_rollup.flux.source_schema import OF_EVERY_SOURCE, TagKeys
 from airflow_provider_influx_rollup.flux.source_size import SourceSizes, WindowPoints
 from airflow_provider_influx_rollup.flux.target_read import TargetTotals, TargetValues
@@ -123,6 +129,7 @@ def test_source_reads_are_equal_when_points_come_and_go(
     for query in (
         FieldTotals(source, span),
         FieldTotals(source, span, fields),
+        FieldSeries(source, span, fields),
         WindowCounts(source, runs, fields),
         RawPoints(source, span, fields),
     ):

@@ -6,7 +6,7 @@ is a part of the promise. Queries of points are answered by frames that are made
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,7 +29,13 @@ from airflow_provider_influx_rollup.flux.measurements import MeasurementNames
 from airflow_provider_influx_rollup.flux.purges import MarksBetween, MarksOfBucket, OverlappingMarks
 from airflow_provider_influx_rollup.flux.query import Together
 from airflow_provider_influx_rollup.flux.rollup import Chain, RollupSource
-from airflow_provider_influx_rollup.flux.source_read import FieldTotals, FieldTypes, RawPoints, WindowCounts
+from airflow_provider_influx_rollup.flux.source_read import (
+    FieldSeries,
+    FieldTotals,
+    FieldTypes,
+    RawPoints,
+    WindowCounts,
+)
 from airflow_provider_influx_rollup.flux.source_schema import OF_EVERY_SOURCE, TagKeys
 from airflow_provider_influx_rollup.flux.source_size import FieldSizes, SourceSizes, WindowPoints
 from airflow_provider_influx_rollup.flux.target_read import TargetCounts, TargetTotals, TargetValues
@@ -125,6 +131,11 @@ def _field_totals(influx: SimulatedInflux, query: FieldTotals) -> dict[str, int]
     for _, name, times, _ in points_of(influx, query.source, *span, query.fields):
         totals[name] = totals.get(name, 0) + len(times)
     return totals
+
+
+def _field_series(influx: SimulatedInflux, query: FieldSeries) -> dict[str, int]:
+    found = points_of(influx, query.source, *span_of(query.interval), query.fields)
+    return dict(Counter(name for _, name, times, _ in found if times))
 
 
 def _window_counts(influx: SimulatedInflux, query: WindowCounts) -> list[Frame]:
@@ -310,6 +321,7 @@ LEDGER_QUERIES = (
 ANSWERS: dict[type[Any], Callable[[SimulatedInflux, Any], Any]] = {
     FieldTypes: _field_types,
     FieldTotals: _field_totals,
+    FieldSeries: _field_series,
     WindowCounts: _window_counts,
     WindowPoints: _window_points,
     SourceSizes: _sizes,

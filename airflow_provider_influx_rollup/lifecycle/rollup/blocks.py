@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
+from typing import TYPE_CHECKING
 
+from airflow_provider_influx_rollup.flux.source_read import FieldSeries
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
+from airflow_provider_influx_rollup.lifecycle.target.block import weighed_points
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.runs import blocks_of
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.aggregates.selection import Column
+    from airflow_provider_influx_rollup.lifecycle.rollup.plan import Plan
 
 MAX_WINDOWS_PER_BLOCK = 500
 # what takes seconds: each block costs eight round trips, as much as hundreds of windows of few points
@@ -15,6 +25,45 @@ MAX_SMALL_WINDOWS_PER_BLOCK = 2_500
 POINTS_OF_SMALL_BLOCK = 1_000_000
 # InfluxDB aggregates some 10 million points a second, the worker one million
 MAX_POINTS_PER_BLOCK = 100_000_000
+# the worker holds all values of a block, each in some 330 bytes: a gigabyte
+MAX_VALUES_PER_BLOCK = 3_000_000
+
+
+def plan_blocks(
+    plan: Plan, todo: Sequence[tuple[Interval, ...]], wanted: int | None
+) -> Steps[list[tuple[Interval, ...]]]:
+    """Cut windows into blocks that take minutes at most, and whose values the worker can hold.
+
+    How many series there are is asked only when the points are so many that it may matter.
+
+    :param todo: runs of neighbours
+    :param wanted: how many windows a block is to have; None leaves it to the points and the series
+    """
+    columns = plan.types.columns()
+    points = weighed_points(columns, plan.totals)
+    most = windows_in_a_block(len(plan.windows), points, wanted)
+    at_most = sum(plan.totals.get(column.sources[0], 0) for column in columns)
+    if wanted is None and todo and most > 1 and at_most > MAX_VALUES_PER_BLOCK:
+        first, last = plan.job(todo[0]), plan.job(todo[-1])
+        interval = Interval(first.read_interval.start, last.read_interval.stop)
+        names = sorted({column.sources[0] for column in columns})
+        series = yield from ask(FieldSeries(first.source, interval, names))
+        values = values_of_a_window(columns, plan.totals, series, len(plan.windows))
+        # the points may be gone meanwhile
+        most = min(most, max(1, int(MAX_VALUES_PER_BLOCK / max(values, 1))))
+    return blocks_of(todo, most)
+
+
+def values_of_a_window(
+    columns: Iterable[Column], totals: Mapping[str, int], series: Mapping[str, int], window_count: int
+) -> float:
+    """How many values a window's rows have at most, on average: none without a point, and one for each series and column.
+
+    :param totals: how many points each field has in all windows
+    :param series: how many series each field has
+    """
+    sources = [column.sources[0] for column in columns]
+    return sum(min(totals.get(name, 0) / window_count, series.get(name, 0)) for name in sources)
 
 
 def windows_in_a_block(window_count: int, points: int, wanted: int | None) -> int:

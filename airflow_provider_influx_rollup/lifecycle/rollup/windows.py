@@ -18,7 +18,7 @@ from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.ledger.history import receipts_of
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rollup.bad_fields import with_bad_fields
-from airflow_provider_influx_rollup.lifecycle.rollup.blocks import windows_in_a_block
+from airflow_provider_influx_rollup.lifecycle.rollup.blocks import plan_blocks
 from airflow_provider_influx_rollup.lifecycle.rollup.commit import commit_block
 from airflow_provider_influx_rollup.lifecycle.rollup.frozen import count_notes
 from airflow_provider_influx_rollup.lifecycle.rollup.prepare import Prepared, prepare_windows
@@ -27,13 +27,12 @@ from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import is_of_windows
 from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
-from airflow_provider_influx_rollup.lifecycle.target.block import weighed_points
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.current_window import within
 from airflow_provider_influx_rollup.steps.influx import Progressed, Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
-from airflow_provider_influx_rollup.windows.runs import blocks_of, halves
+from airflow_provider_influx_rollup.windows.runs import halves
 
 MAX_FAILED = 200
 
@@ -115,7 +114,8 @@ class _Work:
 
     def do_all(self) -> Steps[None]:
         """Do one block after another; one that fails is halved until the bad windows are found."""
-        queue = deque(self._blocks())
+        ready = self.ready
+        queue = deque((yield from plan_blocks(ready.plan, ready.todo, self.options.windows_per_block)))
         if queue:
             self.lines = self._announcement(window for block in list(queue)[1:] for window in block)
         while queue:
@@ -135,12 +135,6 @@ class _Work:
             total=len(self.ready.plan.windows),
             refused=len(self.failed),
         )
-
-    def _blocks(self) -> list[Block]:
-        plan, todo = self.ready.plan, self.ready.todo
-        points = weighed_points(plan.types.columns(), plan.totals)
-        most = windows_in_a_block(len(plan.windows), points, self.options.windows_per_block)
-        return blocks_of(todo, most)
 
     def _announcement(self, later: Iterable[Interval]) -> list[str]:
         """The spec, and PLANNED for later windows, unless the ledger knows them already."""

@@ -22,7 +22,8 @@ class RollupOptions:
         none
     :param heal_max_windows: most windows that one run heals, the oldest first
     :param force: roll up FROZEN windows too, whatever is left of their points
-    :param windows_per_block: most windows that are committed together; None: what takes some minutes at most
+    :param windows_per_block: most windows that are committed together; None: what takes some minutes
+        at most, and no more values than the worker can hold
     :param on_window_error: ``"fail_at_end"``: the other windows are still rolled up; ``"fail_fast"``: the run ends
     :param execution: ``"query"`` asks InfluxDB and waits for the answer, ``"native"`` lets tasks of InfluxDB compute
     :raises ConfigurationError: when one is not possible

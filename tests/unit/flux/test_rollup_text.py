@@ -18,6 +18,7 @@ from airflow_provider_influx_rollup.flux.ledger_read import (
 from airflow_provider_influx_rollup.flux.query import FluxText
 from airflow_provider_influx_rollup.flux.rollup import Chain, RollupSource
 from airflow_provider_influx_rollup.flux.source_read import (
+    FieldSeries,
     FieldTotals,
     FieldTypes,
     RawPoints,
@@ -74,6 +75,7 @@ QUERIES: dict[str, FluxText] = {
     "fields": FieldTypes(SOURCE, [DAY]),
     "fields_of_parts": FieldTypes(SOURCE, [DAY, Interval(DAY.stop, DAY.stop + timedelta(days=1))]),
     "field_totals": FieldTotals(CHOSEN, DAY, ["temp", "hum"]),
+    "field_series": FieldSeries(CHOSEN, DAY, ["temp", "hum"]),
     "counts": WindowCounts(SOURCE, LOCAL, ["temp"]),
     "raw": RawPoints(CHOSEN, DAY, ["temp"]),
     "target": TargetValues(

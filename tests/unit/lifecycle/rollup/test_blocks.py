@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_influx_rollup.aggregates.catalog import find_aggregate
+from airflow_provider_influx_rollup.aggregates.selection import Column
 from airflow_provider_influx_rollup.exceptions import (
     ConfigurationError,
     InfluxRollupError,
@@ -21,6 +23,7 @@ from airflow_provider_influx_rollup.exceptions import (
 from airflow_provider_influx_rollup.lifecycle.rollup.blocks import (
     MAX_POINTS_PER_BLOCK,
     POINTS_OF_SMALL_BLOCK,
+    values_of_a_window,
     windows_in_a_block,
 )
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
@@ -67,6 +70,26 @@ def test_block_has_some_minutes_of_points_unless_the_user_says_how_many_windows(
     count: int, points: int, wanted: int | None, most: int
 ) -> None:
     assert windows_in_a_block(count, points, wanted) == most
+
+
+@pytest.mark.parametrize(
+    ("points", "series", "values"),
+    [
+        # many points of few series: a value for each series and column; few points of many: none without a point
+        ({"temp": 240_000, "load": 240_000}, {"temp": 100, "load": 100}, 300.0),
+        ({"temp": 240, "load": 24}, {"temp": 100_000, "load": 100_000}, 21.0),
+        ({"temp": 240}, {"temp": 3}, 6.0),
+        ({}, {}, 0.0),
+    ],
+)
+def test_window_has_a_value_for_each_column_of_a_series_that_has_a_point(
+    points: dict[str, int], series: dict[str, int], values: float
+) -> None:
+    columns = [
+        Column(field=name, field_type="float", aggregate=find_aggregate(aggregate))
+        for name, aggregate in (("temp", "count"), ("temp", "max"), ("load", "max"))
+    ]
+    assert values_of_a_window(columns, points, series, 24) == values
 
 
 REFUSED = WriteRejected("field type conflict", fix="another target")
