@@ -21,9 +21,9 @@ from tests.servers.own_server import kill_and_start
 
 KINDS = ("worker", "triggerer", "scheduler", "InfluxDB")
 MOMENTS = ("before", "sent", "answered")
-FEWEST, MOST = 8, 60
+FEWEST, MOST = 8, 45
 # requests that pass until something is killed though it is not the one that asks
-PATIENCE = 40
+PATIENCE = 25
 HELD_SECONDS = 120
 
 
