@@ -139,6 +139,24 @@ def test_nothing_is_wrong_after_a_schedule_that_once_found_a_fault(path: Path) -
     assert play(*from_json(path.read_text())) == []
 
 
+def test_rows_of_a_purged_window_stay_when_its_points_come_back_while_a_rollup_is_planned() -> None:
+    """It has found no point, and the restore lifts its mark before the rollup looks for one."""
+    actors = Actor("roll up", "hourly", 2, 2, "rolls up"), Actor("restore", "hourly", 2, 2, "restores")
+    played = Play(Scenario("archived", 4, actors))
+    rollup, restore = played.runs
+    while not (isinstance(rollup.pending, Gather) and "FieldTypes" in str(rollup.pending)):
+        played.do("0")
+    names = [type(rollup.pending.steps[number]).__name__ for number in rollup.waiting]
+    played.do(f"0.{names.index('FieldTypes')}")
+    names = [type(rollup.pending.steps[number]).__name__ for number in rollup.waiting]
+    played.do(f"0.{names.index('FieldTotals')}")
+    restore.finish()
+    assert restore.end == "ok"
+    rollup.finish()
+    assert played.world.stored(played.world.pipelines[0])
+    assert played.rest() == []
+
+
 def test_run_fails_as_with_a_client_when_the_server_does_not_answer() -> None:
     scenario = Scenario("plain", 0, (Actor("roll up", "hourly", run_id="run 1"),))
     log: list[str] = []

@@ -154,8 +154,8 @@ def plan_rollup(
         ledgers = replace(ledgers, receipts=(yield from ask(_receipts_of(spec, job))))
     require_no_clash(spec, stored)
     below, waiting = yield from waiting_below(spec, windows, stored)
-    if is_tier:
-        # a column that the tier below has committed just before its receipts were read is not to be left out
+    if is_tier or not totals:
+        # not to leave out what came right before: a commit of the tier below, or a restore that has lifted its mark
         totals, *typed = yield from ask(Gather(_reads_of_points(job, parts)))
     rules = column_rules(spec, below)
     types = TypeParts.of(rules, list(zip(parts, typed, strict=True)))
