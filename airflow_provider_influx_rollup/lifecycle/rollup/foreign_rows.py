@@ -81,5 +81,8 @@ def _refusal(job: RollupBlock, found: ForeignValues) -> ConfigurationError:
         f"pipeline {spec.pipeline_name!r} has no receipt of and its source does not explain, such as {name!r} of "
         f"{series} at {format_instant(window.start)}; a rollup would remove them"
     )
-    fix = "give another target_measurement, or delete these values first if they are not needed"
+    fix = (
+        "give another target_measurement, or delete these values first if they are not needed; when the ledger was deleted, "
+        "restore purged points first: these values may be all that is left of them"
+    )
     return ConfigurationError(what, window=window, written="nothing", fix=fix)
