@@ -342,7 +342,7 @@ MUTANTS = (
     ),
     Mutant(
         "leaves the last block out",
-        ROLLUP + "windows.py",
+        ROLLUP + "blocks.py",
         "return blocks_of(todo, most)",
         "return blocks_of(todo, most)[:-1] or blocks_of(todo, most)",
     ),

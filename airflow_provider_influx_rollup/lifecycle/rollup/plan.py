@@ -154,7 +154,7 @@ def plan_rollup(
         ledgers = replace(ledgers, receipts=(yield from ask(_receipts_of(spec, job))))
     require_no_clash(spec, stored)
     below, waiting = yield from waiting_below(spec, windows, stored)
-    if is_tier or not totals:
+    if is_tier or not totals or totals.keys() != _names(typed):
         # not to leave out what came right before: a commit of the tier below, or a restore that has lifted its mark
         totals, *typed = yield from ask(Gather(_reads_of_points(job, parts)))
     rules = column_rules(spec, below)
@@ -219,6 +219,11 @@ def _look(
 def _reads_of_points(job: RollupBlock, parts: Sequence[Sequence[Interval]]) -> tuple[Step[Any], ...]:
     """Totals of the source, and points of each part that have the types of its fields."""
     return FieldTotals(job.source, job.read_interval), *(FieldTypes(job.source, some) for some in parts)
+
+
+def _names(typed: Iterable[Iterable[Frame]]) -> set[str]:
+    """The fields that have points."""
+    return {name for frames in typed for frame in frames for name in frame.fields}
 
 
 def _poorer_windows(
