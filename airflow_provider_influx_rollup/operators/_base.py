@@ -121,6 +121,9 @@ class InfluxStageOperator(LineageTask, BaseOperator):
         :raises AirflowFailException: for permanent errors
         :raises InfluxRollupError: for transient ones, which Airflow retries
         """
+        from airflow_provider_influx_rollup.client.arrow_meanwhile import import_arrow_meanwhile
+
+        import_arrow_meanwhile()
         from airflow_provider_influx_rollup.client.driver import ACTIONS, drive
         from airflow_provider_influx_rollup.client.tally import counting
         from airflow_provider_influx_rollup.client.tracing import span_facts, stage_span

@@ -110,7 +110,7 @@ def _metrics(url: str, names: Sequence[str]) -> dict[str, float]:
     totals = dict.fromkeys(names, 0.0)
     with urllib.request.urlopen(f"{url}/metrics", timeout=60) as answer:
         for line in answer.read().decode().splitlines():
-            name = line.partition("{")[0]
+            name = line.partition(" ")[0].partition("{")[0]
             if name in totals:
                 totals[name] += float(line.rpartition(" ")[2])
     return totals
