@@ -14,7 +14,11 @@ from tests.scenes.doc_blocks import CHECKOUT, PAGES
 LINK = re.compile(r"(?<!`)\]\(([^)\s]+)\)")
 PICTURES = CHECKOUT / "docs" / "pictures"
 #: which script makes pictures whose names begin so
-MADE_BY = {"coverage": "dev/doc_pictures.py", "windows-page-": "dev/windows_page/browser.mjs"}
+MADE_BY = {
+    "coverage": "dev/doc_pictures.py",
+    "windows-page-": "dev/windows_page/browser.mjs",
+    "sizes": "dev/bench/sizes.py",
+}
 FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 
 
