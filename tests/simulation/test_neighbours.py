@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -65,31 +65,24 @@ def length_of(verb: str, known: str) -> int:
     return len(list(steps(scene(verb, known))))
 
 
+def other_is_about_to_commit(played: Play) -> None:
+    """It commits after the delete, when the schedule comes to rest."""
+    played.world.put("c", START + 6_000, 9.0)
+    while "COMMITTED" not in "".join(getattr(played.runs[1].pending, "lines", ())):
+        played.do("1")
+
+
+@pytest.mark.parametrize("other_goes_on", [other_writes, other_is_about_to_commit])
 @pytest.mark.parametrize("known", KNOWN)
 @pytest.mark.parametrize("verb", ["roll up", "reconcile"])
 def test_window_is_right_or_known_to_be_torn_when_another_pipeline_runs_at_any_step(
-    verb: str, known: str
+    verb: str, known: str, other_goes_on: Callable[[Play], None]
 ) -> None:
     for cut in range(length_of(verb, known)):
         played = scene(verb, known)
         for number in steps(played):
             if number == cut:
-                other_writes(played)
-        assert played.rest() == [], cut
-
-
-@pytest.mark.parametrize("known", KNOWN)
-@pytest.mark.parametrize("verb", ["roll up", "reconcile"])
-def test_window_is_right_or_known_to_be_torn_when_the_other_run_commits_after_the_delete(
-    verb: str, known: str
-) -> None:
-    for cut in range(length_of(verb, known)):
-        played = scene(verb, known)
-        for number in steps(played):
-            if number == cut:
-                played.world.put("c", START + 6_000, 9.0)
-                while "COMMITTED" not in "".join(getattr(played.runs[1].pending, "lines", ())):
-                    played.do("1")
+                other_goes_on(played)
         assert played.rest() == [], cut
 
 
