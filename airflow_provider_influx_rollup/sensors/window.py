@@ -160,7 +160,7 @@ class WindowCompleteSensor(InfluxSensor):
 
         spec = self.spec(interval)
         client = self.hook.get_conn()
-        found = drive(check_windows(spec, interval, client.now(), client.now), client, self._report)
+        found = drive(check_windows(spec, interval, client.now), client, self._report)
         return None if found is None else found.as_json()
 
     def _trigger(self, interval: Interval, deadline: datetime) -> WindowReadyTrigger:

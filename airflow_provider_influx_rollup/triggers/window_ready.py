@@ -118,8 +118,9 @@ class WindowReadyTrigger(BaseTrigger):
 
         try:
             client = await InfluxRollupHook(self.influx_conn_id, org=self.org).aget_conn()
-            now = await asyncio.to_thread(client.now)
-            found = await adrive(check_windows(spec, interval, now, client.now), client, self._report)
+            # asks the server where it has not told its time yet: not on the event loop
+            await asyncio.to_thread(client.now)
+            found = await adrive(check_windows(spec, interval, client.now), client, self._report)
             return None if found is None else found.as_json()
         except InfluxRollupError as error:
             if error.permanent:

@@ -172,7 +172,9 @@ def test_series_and_points_are_judged_right_whatever_the_names(
         min_series=0.6,
         ledger_bucket=place.ledger,
     )
-    complete = drive(check_windows(window, WINDOW, START + 24 * HOUR), client, lambda _report: None).as_json()
+    complete = drive(
+        check_windows(window, WINDOW, lambda: START + 24 * HOUR), client, lambda _report: None
+    ).as_json()
     assert complete is not None
     assert (complete["series"], complete["missing_series"]) == (2, [{one.tag: "never"}])
     rules = [
@@ -222,7 +224,9 @@ def test_tag_that_no_query_can_read_is_named_and_nothing_is_written(
         lambda: roll(client, place.spec("1h", ["sum"]), WINDOW),
         lambda: roll(client, place.spec("1h", ["sum"], group_by=("host",), pipeline=f"g {tag}"), WINDOW),
         lambda: drive(check_deadman(deadman, WINDOW), client, lambda _report: None).as_json(),
-        lambda: drive(check_windows(complete, WINDOW, START + 24 * HOUR), client, lambda _report: None),
+        lambda: drive(
+            check_windows(complete, WINDOW, lambda: START + 24 * HOUR), client, lambda _report: None
+        ),
         lambda: run(
             client,
             ValidateSpec(bucket=place.source, measurement=name, rules=rules, ledger_bucket=place.ledger),

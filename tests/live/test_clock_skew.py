@@ -230,8 +230,8 @@ def test_windows_are_due_by_the_server_s_clock(
         lines = [f"m,device=a v=1 {int(one.start.timestamp())}000000000" for one in (over, open_)]
         client.write_lines(bucket, lines)
         spec = CompletenessSpec(bucket=bucket, measurement="m", expected=1)
-        assert drive(check_windows(spec, over, client.now()), client, lambda _report: None) is not None
-        assert drive(check_windows(spec, open_, client.now()), client, lambda _report: None) is None
+        assert drive(check_windows(spec, over, client.now), client, lambda _report: None) is not None
+        assert drive(check_windows(spec, open_, client.now), client, lambda _report: None) is None
         check = DeadmanSpec(bucket=bucket, measurement="m", group_by=("device",), status_bucket=bucket)
         assert drive(check_deadman(check, open_), client, lambda _report: None).as_json()["state"] == "ok"
 

@@ -129,12 +129,12 @@ def test_window_is_complete_when_every_listed_series_came(place: Place) -> None:
     spec = CompletenessSpec(
         bucket=place.source, measurement=place.measurement, expected=listed, ledger_bucket=place.ledger
     )
-    told = drive(check_windows(spec, SPAN, LATER), place.client, lambda _report: None).as_json()
+    told = drive(check_windows(spec, SPAN, lambda: LATER), place.client, lambda _report: None).as_json()
     assert told is not None
     assert told["series"] == len(listed)
     absent = {"host": "D:\\"}
     spec = replace(spec, expected=(*listed, absent), min_series=0.01)
-    told = drive(check_windows(spec, SPAN, LATER), place.client, lambda _report: None).as_json()
+    told = drive(check_windows(spec, SPAN, lambda: LATER), place.client, lambda _report: None).as_json()
     assert told is not None
     assert told["missing_series"] == [absent]
 

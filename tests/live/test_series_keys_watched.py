@@ -66,9 +66,9 @@ def test_a_window_is_complete_when_its_points_lie_under_two_keys(place: Place) -
         expected=(TAGS,),
         ledger_bucket=place.ledger,
     )
-    assert drive(check_windows(spec, HOUR, LONG_AFTER), place.client, lambda _report: None) is None
+    assert drive(check_windows(spec, HOUR, lambda: LONG_AFTER), place.client, lambda _report: None) is None
     fill(place, "2025-03-08T00:30", range(10), TURNED, step=3)
-    found = drive(check_windows(spec, HOUR, LONG_AFTER), place.client, lambda _report: None).as_json()
+    found = drive(check_windows(spec, HOUR, lambda: LONG_AFTER), place.client, lambda _report: None).as_json()
     assert found is not None
     assert (found["completeness"], found["series"], found["rows"]) == (1.0, 1, 20)
 

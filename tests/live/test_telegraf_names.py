@@ -183,12 +183,12 @@ def test_window_is_complete_when_every_listed_series_came(client: InfluxClient, 
             cadence="15m",
             ledger_bucket=shared.ledger,
         )
-        found = drive(check_windows(spec, WINDOW, LATER), client, lambda _report: None).as_json()
+        found = drive(check_windows(spec, WINDOW, lambda: LATER), client, lambda _report: None).as_json()
         assert found is not None, measurement
         assert found["series"] == len(listed)
         absent = {key: f"{text} never" for key, text in listed[0].items()}
         spec = replace(spec, expected=(*listed, absent), min_series=0.01)
-        found = drive(check_windows(spec, WINDOW, LATER), client, lambda _report: None).as_json()
+        found = drive(check_windows(spec, WINDOW, lambda: LATER), client, lambda _report: None).as_json()
         assert found is not None, measurement
         assert found["missing_series"] == [absent]
 

@@ -214,7 +214,7 @@ def test_query_is_asked_again_only_when_a_text_may_have_lost_something(
 
 
 def look_at_hour(client: InfluxClient, spec: CompletenessSpec) -> dict[str, Any] | None:
-    steps = check_windows(spec, HOUR, START + timedelta(days=2))
+    steps = check_windows(spec, HOUR, lambda: START + timedelta(days=2))
     found = drive(steps, client, lambda _report: None)
     return found and found.as_json()
 

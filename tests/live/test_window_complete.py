@@ -56,7 +56,9 @@ def look(client: InfluxClient) -> Look:
 
     def once(spec: CompletenessSpec, interval: Interval = WINDOW, now: datetime = LONG_AFTER) -> Any:
         lines: list[str] = []
-        found = drive(check_windows(spec, interval, now), client, lambda report: lines.append(report.message))
+        found = drive(
+            check_windows(spec, interval, lambda: now), client, lambda report: lines.append(report.message)
+        )
         return found and found.as_json(), "\n".join(lines)
 
     return once

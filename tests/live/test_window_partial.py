@@ -38,7 +38,9 @@ def look(
     client: InfluxClient, spec: CompletenessSpec, now: datetime, interval: Interval = WINDOW
 ) -> tuple[dict[str, Any] | None, str]:
     told: list[str] = []
-    found = drive(check_windows(spec, interval, now), client, lambda report: told.append(report.message))
+    found = drive(
+        check_windows(spec, interval, lambda: now), client, lambda report: told.append(report.message)
+    )
     return found and found.as_json(), "\n".join(told)
 
 

@@ -87,7 +87,7 @@ def _look(spec: CompletenessSpec, span: Interval, clock: Clock, turns: SensorTur
     """Look now and then, as a sensor does."""
     for _ in range(LOOKS):
         turns.looks()
-        event = yield from check_windows(spec, span, clock(), clock)
+        event = yield from check_windows(spec, span, clock)
         if event is not None:
             return event
         yield Sleep(LOOK_AGAIN_SECONDS)

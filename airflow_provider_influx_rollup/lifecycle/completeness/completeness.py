@@ -119,18 +119,16 @@ class CompletionEvent:
         }
 
 
-def check_windows(
-    spec: CompletenessSpec, interval: Interval, now: datetime, clock: Clock | None = None
-) -> Steps[CompletionEvent | None]:
+def check_windows(spec: CompletenessSpec, interval: Interval, clock: Clock) -> Steps[CompletionEvent | None]:
     """Look once; the completion event when all windows of an interval are complete, or a part is enough, else None.
 
     Nothing is read before the interval's stop + lateness, and each call tells what is still missing.
 
-    :param now: the present time
-    :param clock: when the counts have come, aware UTC; None takes ``now``
+    :param clock: the present time, aware UTC
     :raises WindowMisaligned: when the grid does not tile the interval
     :raises InfluxError: when the server refuses or cannot be reached
     """
+    now = clock()
     windows, due = spec.windows(interval), spec.due_at(interval)
     if now < due:
         yield from ask(
@@ -146,8 +144,7 @@ def check_windows(
     look = yield from look_at(spec, interval, now)
     if spec.quiet_for is not None:
         # what came while the server counted may be in the counts
-        counted_at = now if clock is None else clock()
-        since = yield from quiet_since(spec, interval, look.counted, now, counted_at)
+        since = yield from quiet_since(spec, interval, look.counted, now, clock())
         if now - since < Duration.of(spec.quiet_for, allow_zero=True).timedelta:
             text = f"its counts are known to be the same since {format_instant(since)} only"
             look.waiting.append(f"{text}, quiet_for is {spec.quiet_for}")

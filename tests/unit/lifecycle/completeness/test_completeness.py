@@ -132,7 +132,7 @@ def test_description_is_short_when_many_series_are_missing() -> None:
 
 
 def test_nothing_is_asked_when_the_window_is_not_due() -> None:
-    steps = check_windows(SPEC, WINDOW, START + HOUR + timedelta(minutes=9))
+    steps = check_windows(SPEC, WINDOW, lambda: START + HOUR + timedelta(minutes=9))
     assert isinstance(next(steps), Report)
     with pytest.raises(StopIteration) as end:
         next(steps)
