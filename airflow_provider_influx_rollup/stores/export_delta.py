@@ -19,7 +19,7 @@ from airflow_provider_influx_rollup.steps.table import NO_TABLE, NOTE, TableStat
 from airflow_provider_influx_rollup.stores.export_rows import export_batch, export_schema
 from airflow_provider_influx_rollup.stores.point_layers import layered_batches
 from airflow_provider_influx_rollup.stores.read_parts import FIX_DAMAGED, require_hash
-from airflow_provider_influx_rollup.stores.store_errors import FIX_FORBIDDEN, FIX_NO_PLACE
+from airflow_provider_influx_rollup.stores.store_errors import FIX_FORBIDDEN, FIX_FULL, FIX_NO_PLACE, FULL
 from airflow_provider_influx_rollup.stores.table_options import table_options
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
@@ -38,6 +38,8 @@ APPLICATION = "influx-rollup"
 NO_PLACE = "NoSuchBucket"
 #: what stores answer in the library's words
 FORBIDDEN = ("lacked the necessary privileges", "403 Forbidden", "401 Unauthorized", NO_PLACE)
+#: what a system says, in the library's words
+SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
 FIX_TABLE = "export into a table of its own"
 
 
@@ -227,7 +229,7 @@ def _delta_errors(at: TableAt, rows: _Rows | None = None) -> Iterator[None]:
         raise
     except SchemaMismatchError as error:
         what = f"the table {at.uri} has other columns: {_first_line(error)}"
-        raise ConfigurationError(what, written="nothing", fix=FIX_TABLE) from error
+        raise ConfigurationError(what, fix=FIX_TABLE) from error
     except (DeltaError, OSError, ValueError) as error:
         if rows is not None and rows.error is not None:
             raise rows.error from error
@@ -235,12 +237,13 @@ def _delta_errors(at: TableAt, rows: _Rows | None = None) -> Iterator[None]:
 
 
 def _of_store(at: TableAt, why: str) -> InfluxRollupError:
-    """Read the history of a table."""
+    """The error of ours; windows before this one may be in the table, which the verb knows."""
     what = f"the table {at.uri} cannot be read or written: {_told(why)}"
     if any(word in why for word in FORBIDDEN):
         fix = FIX_NO_PLACE if NO_PLACE in why else FIX_FORBIDDEN
-        return StoreForbidden(what, written="nothing", fix=fix)
-    return StoreUnavailable(what, written="nothing", fix="look at the table and its rights")
+        return StoreForbidden(what, fix=fix)
+    has_room = not any(int(number) in FULL for number in SYSTEM_ERROR.findall(why))
+    return StoreUnavailable(what, fix="look at the table and its rights" if has_room else FIX_FULL)
 
 
 def _told(why: str) -> str:

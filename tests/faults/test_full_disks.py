@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,22 +23,13 @@ from tests.conftest import InfluxServer
 from tests.faults.under_faults import Cured, live_once, require_told
 from tests.scenes.interleaving_scene import Verb
 from tests.servers.own_server import kill_and_start, own_server
-from tests.servers.small_disk import SmallDisk, small_disk
+from tests.servers.small_disk import SmallDisk
 
 pytestmark = [pytest.mark.faults, pytest.mark.live, pytest.mark.timeout(1800)]
 
 # a seed that failed: DISK_FIRST=<seed> DISK_WORLDS=1
 FIRST = int(os.environ.get("DISK_FIRST", "1"))
 WORLDS = int(os.environ.get("DISK_WORLDS", "12"))
-MEGABYTES = 96
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    with small_disk(folder, MEGABYTES) as made:
-        yield made
 
 
 def worlds(server: InfluxServer, base: Path, disk: SmallDisk, cure: Callable[[], object]) -> list[Verb]:

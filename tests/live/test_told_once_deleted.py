@@ -43,7 +43,7 @@ def test_purge_says_that_points_are_deleted_when_a_later_step_fails(
             stepper.fail(full_at(stepper))
         message = str(caught.value)
         assert "points are deleted" in message
-        assert "run the purge again" in message
+        assert "make room, then run the purge again" in message
         assert "nothing" not in message
         # and that is true
         assert scene.purge()["state"] == "COMMITTED"
@@ -62,5 +62,5 @@ def test_erasure_says_that_series_are_erased_when_its_certificate_cannot_be_writ
     with pytest.raises(StoreUnavailable) as caught:
         going.fail(full_at(going))
     assert "the series are erased everywhere" in str(caught.value)
-    assert "run the erasure again" in str(caught.value)
+    assert "make room, then run the erasure again" in str(caught.value)
     assert scene.erase()["certificate"]["number"] == 1

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 MEGABYTE = 1 << 20
+PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,11 @@ class SmallDisk:
     def _ballast(self) -> Path:
         return self.folder / "ballast"
 
-    def fill(self) -> None:
-        """Take all that is left of it."""
+    def fill(self, *, but_pages: int = 0) -> None:
+        """Take all that is left of it.
+
+        :param but_pages: leave so many pages, the least that a file takes
+        """
         size = MEGABYTE
         with self._ballast.open("ab", buffering=0) as file:
             while size:
@@ -37,6 +41,8 @@ class SmallDisk:
                 except OSError:
                     is_whole = False
                 size = size if is_whole else size // 2
+        # a page of which the ballast has but a part is not given back
+        os.truncate(self._ballast, self._ballast.stat().st_size // PAGE * PAGE - but_pages * PAGE)
 
     def make_room(self) -> None:
         """Give it back."""

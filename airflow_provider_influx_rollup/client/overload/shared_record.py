@@ -71,8 +71,9 @@ class SharedRecord:
             return
         size = ctypes.sizeof(Numbers)
         with path.open("a+b") as file:
-            if os.fstat(file.fileno()).st_size < size:
-                os.ftruncate(file.fileno(), size)
+            # written, as a process that writes to the memory of a file without room on the disk is ended by the system
+            file.write(bytes(max(size - os.fstat(file.fileno()).st_size, 0)))
+            file.flush()
             self.numbers = Numbers.from_buffer(mmap.mmap(file.fileno(), size))
 
     @contextmanager

@@ -35,7 +35,7 @@ from airflow_provider_influx_rollup.lifecycle.ledger.bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import known_name, load_stored
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
-from airflow_provider_influx_rollup.lifecycle.run.window_errors import once_deleted
+from airflow_provider_influx_rollup.lifecycle.run.window_errors import once_deleted, unless_told
 from airflow_provider_influx_rollup.lifecycle.source.buckets import require_bucket
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report
@@ -45,6 +45,7 @@ from airflow_provider_influx_rollup.windows.interval import format_instant
 MAX_ROUNDS = 3
 ERASED = "the series are erased everywhere, and the certificate is not complete"
 RERUN = "run the erasure again: it certifies what is erased"
+NOT_BEGUN = "this run has deleted nothing"
 # of the certificate, in the result
 SHOWN = ("erase_id", "computed_again", "kept", "named_in_specs")
 
@@ -153,7 +154,8 @@ def _erase(spec: EraseSpec, by: EraseRun, *, dry_run: bool) -> Steps[EraseResult
     yield from _tell(spec, found)
     certificate = None
     if not dry_run and (state is not None or found.total):
-        state = yield from _begun(spec, by, state, found, began)
+        with unless_told(NOT_BEGUN):
+            state = yield from _begun(spec, by, state, found, began)
         rewriting = RewriteRun(
             spec=spec, erase_id=state.erase_id, info=by.info, now=by.now, versions=by.versions
         )
@@ -203,15 +205,25 @@ def _begun(
 
 
 def _clear_all(clearing: ErasureRun, state: EraseState) -> Steps[EraseState]:
-    """Delete and look again, until there is nothing.
+    """Delete and look again, until there is nothing; an error says what is deleted already.
 
     :raises SourceChanging: when points keep coming, or a run that may have read them is still at work
     """
+    try:
+        return (yield from _clear_rounds(clearing, state))
+    except InfluxRollupError as error:
+        begun = f"deleted as a whole or in part: {', '.join(clearing.begun)}; a rerun resumes"
+        before = "" if error.written in (None, "", "nothing") else f"{error.written}; "
+        error.written = before + (begun if clearing.begun else NOT_BEGUN)
+        raise
+
+
+def _clear_rounds(clearing: ErasureRun, state: EraseState) -> Steps[EraseState]:
     came = ""
     for _ in range(MAX_ROUNDS):
         # before anything is deleted: a rerun knows then what there was
         yield from write_state(clearing.spec, state)
-        yield from _clear_once(clearing, state)
+        yield from clearing.clear(state)
         if clearing.writing:
             came = "runs that had read points before wrote what was made of them"
             yield from _let_end(clearing, state)
@@ -241,18 +253,6 @@ def _let_end(clearing: ErasureRun, state: EraseState) -> Steps[None]:
         seen = dict.fromkeys((*state.seen, *(one.fingerprint for one in writing)))
         yield from write_state(clearing.spec, replace(state, seen=tuple(seen)))
         raise writing[0].error(clearing.spec)
-
-
-def _clear_once(clearing: ErasureRun, state: EraseState) -> Steps[None]:
-    """Delete everywhere; an error says what is deleted already."""
-    try:
-        yield from clearing.clear(state)
-    except InfluxRollupError as error:
-        if clearing.begun:
-            begun = f"deleted as a whole or in part: {', '.join(clearing.begun)}; a rerun resumes"
-            before = "" if error.written in (None, "", "nothing") else f"{error.written}; "
-            error.written = before + begun
-        raise
 
 
 def _what_came(found: ErasureFindings) -> str:

@@ -37,6 +37,8 @@ OF_THE_WHOLE_RUN = (
     OrgNotFound,
 )
 MAX_CAUSES_TOLD = 10
+# how what to do about a request that failed goes on
+THEN_RUN = ", then run "
 
 Failed = Mapping[Interval, InfluxRollupError]
 Gap = tuple[tuple[Interval, ...], str]
@@ -122,7 +124,9 @@ def once_deleted(written: str, fix: str) -> Iterator[None]:
     try:
         yield
     except (InfluxError, StoreError) as error:
-        error.written, error.fix = written, f"mend what failed, then {fix}"
+        mend = (error.fix or "").partition(THEN_RUN)[0]
+        has_cure = mend and not mend.startswith("run ")
+        error.written, error.fix = written, f"{mend if has_cure else 'mend what failed'}, then {fix}"
         raise
 
 
