@@ -83,8 +83,11 @@ class Turns:
             self._changes_rows(
                 {line.time_ns for line in lines if any(n in self.columns for n, _ in line.fields)}
             )
+            self.world.deleted_late -= {(line.time_ns, self.claims.get(line.time_ns, "")) for line in lines}
         elif isinstance(step, Delete) and step.bucket == self.pipeline.target:
-            self._changes_rows({nanoseconds(step.interval.start)})
+            start = nanoseconds(step.interval.start)
+            self._changes_rows({start})
+            self._deletes_points(start)
 
     def ends(self, error: Exception | None, _result: Any) -> None:
         """A run that has ended well leaves no window WRITING, but for those that others have claimed since."""
@@ -195,6 +198,14 @@ class Turns:
             elif now.get(start) != self.claims[start]:
                 # it has hung since it looked
                 self.world.late[self.pipeline.name, start] = now.get(start, "")
+
+    def _deletes_points(self, start: int) -> None:
+        """One that has hung until another run has forgotten what it put aside loses others' values when it dies then."""
+        own = self.claims.get(start, "")
+        records = self.world.influx.buckets["ledger"].pivoted("ghost_survivors")
+        is_kept = any(time == start and dict(tags).get("claim") == own for tags, time, _ in records)
+        if self.world.has_values_by_hand and not is_kept and dict(self._claims_now()).get(start) != own:
+            self.world.deleted_late.add((start, own))
 
     def _claims_now(self) -> Iterator[tuple[int, str]]:
         for (pipeline, start), values in self.world.records(("claimed_by",)).items():

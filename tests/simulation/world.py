@@ -124,12 +124,13 @@ class World:
     :param runs: those of the schedule
     :param is_monotone: whether points only come, or only go, so that counts alone show each change
     :param late: who had a window when a run wrote rows of it that had hung since it looked, by pipeline and start
+    :param deleted_late: start and claim of runs that have hung before a delete until nobody kept what they had put aside,
+        and have not written it back
     :param committed_rows: what the rows were when a window was last seen COMMITTED, of tiers that others are made of
     :param claimed: pipeline, start and name of the run of each claim, in order
     :param commits: pipeline, start and name of the run
     :param strays: files that a run has written of what it had read before an erasure began or ended
     :param scripted: the rows that a script has written under a claim
-    :param first_erasure: how long the history was when the first erasure began
     :param erasures: how often an erasure has begun, or ended well
     :param of_files: the latest generation that a receipt had, by stage of files and start
     :param gone_back: those whose receipt tells of an earlier one now
@@ -152,12 +153,12 @@ class World:
     runs: Sequence[Any] = ()
     is_monotone: bool = False
     late: dict[tuple[str, int], str] = field(default_factory=dict)
+    deleted_late: set[tuple[int, str]] = field(default_factory=set)
     committed_rows: dict[tuple[str, int], Rows] = field(default_factory=dict)
     claimed: list[tuple[str, int, str]] = field(default_factory=list)
     commits: set[tuple[str, int, str]] = field(default_factory=set)
     strays: set[str] = field(default_factory=set)
     erasures: int = 0
-    first_erasure: int | None = None
     scripted: dict[str, ScriptRows] = field(default_factory=dict)
     of_files: dict[tuple[str, int], int] = field(default_factory=dict)
     gone_back: set[tuple[str, int]] = field(default_factory=set)
@@ -252,20 +253,10 @@ class World:
     def erasure_begins(self) -> None:
         self.erasure_began = len(self.history) - 1
         self.erasures += 1
-        if self.first_erasure is None:
-            self.first_erasure = self.erasure_began
 
     def is_validated_now(self) -> bool:
         """Whether a validation is going on: it may have read points of a series before they were erased, and say so nowhere."""
         return any(run.verb == "validate" and run.began_at is not None and not run.end for run in self.runs)
-
-    def came_while_erased(self, start_ns: int, stop_ns: int) -> bool:
-        """Whether points of the erased series came to a window after an erasure had begun, which may count its rows wrongly then."""
-        since = self.first_erasure
-        return since is not None and any(
-            start_ns <= time < stop_ns and came > since and set(ERASED) <= set(tags)
-            for (tags, time), came in self.came.items()
-        )
 
     def is_erased(self, tags: Tags) -> bool:
         """Whether an erasure of a series has begun."""
@@ -306,9 +297,12 @@ class World:
         }
 
     def has_by_hand(self) -> bool:
+        """All of them, but for those that a run took along which died right after it had hung: nobody can know them."""
         key = TAGS["a"], BY_HAND[0]
         found = self.influx.buckets["rolled"].measurements.get("m", {}).get(key, {})
-        return len(found) == HOURS
+        lost = {start for start, _ in self.deleted_late}
+        starts = {nanoseconds(window.start) for window in WINDOWS[:HOURS]}
+        return starts <= {*found, *lost}
 
     # the ledger, read by itself
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import BucketNotFound, ConfigurationError, SourceChanging
@@ -11,12 +11,18 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.fences import put_fe
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import fold_marks
 from airflow_provider_influx_rollup.lifecycle.erase.archive import RewriteRun, clear_window
 from airflow_provider_influx_rollup.lifecycle.erase.copies import clear_copies
+from airflow_provider_influx_rollup.lifecycle.erase.found import found_of
 from airflow_provider_influx_rollup.lifecycle.erase.look import Looker
 from airflow_provider_influx_rollup.lifecycle.erase.receipts import Restatement, restate
 from airflow_provider_influx_rollup.lifecycle.erase.source import delete_matching, source_of
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
-from airflow_provider_influx_rollup.lifecycle.erase.state import EraseState
-from airflow_provider_influx_rollup.lifecycle.erase.targets import Reader, place_name, reach_of
+from airflow_provider_influx_rollup.lifecycle.erase.state import EraseState, write_state
+from airflow_provider_influx_rollup.lifecycle.erase.targets import (
+    Reader,
+    find_rows,
+    place_name,
+    reach_of,
+)
 from airflow_provider_influx_rollup.lifecycle.erase.writing import WritingRun, WritingRuns
 from airflow_provider_influx_rollup.lifecycle.reconcile.reconcile_run import ReconcileRun
 from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult
@@ -61,9 +67,10 @@ class ErasureRun:
         """Those that write windows of the series."""
         return WritingRuns(self.spec, self.rewriting.erase_id, self.restating.now)
 
-    def clear(self, state: EraseState) -> Steps[None]:
+    def clear(self, state: EraseState) -> Steps[EraseState]:
         """Delete everywhere, in an order in which no run can bring back what is deleted already.
 
+        :return: with the rows that came since the look
         :raises PartialWrite: when points are still there after they were deleted
         :raises SourceChanging: when others write what is to be deleted
         """
@@ -95,12 +102,36 @@ class ErasureRun:
             # what it reads is deleted by now: who begins after this reads nothing of it, and the rows of those that have ended are there
             yield from self._note_writing(reader.name, found.spans, state.seen)
             reach = self._reach_of_rows(reader)
-            if reach is not None and place_name(reader.place) in found.held:
-                if reader.place not in deleted:
+            if reach is not None and reader.place not in deleted:
+                state = yield from self._look_again(reader.place, state)
+                if place_name(reader.place) in state.found.held:
                     yield from delete_matching(source_of(*reader.place, self.spec.tags), reach)
-                    deleted.add(reader.place)
-                yield from restate(self.restating, reader.rollup, found.rows.get(reader.name, {}))
+                deleted.add(reader.place)
+            if reader.place in deleted:
+                yield from restate(self.restating, reader.rollup, state.rows_of(reader.name))
             yield from self._clear_others(reader, found.spans)
+        return replace(state, found=state.found.with_windows(self._written()))
+
+    def _look_again(self, place: tuple[str, str], state: EraseState) -> Steps[EraseState]:
+        """The rows of a target right before they are deleted, with those of runs that committed since the look."""
+        readers = self.look.readers
+        # first who is writing: rows that come after this are of these runs
+        for one in readers.at(place):
+            yield from self._note_writing(one.name, state.all_found.spans, state.seen)
+        held, rows = yield from find_rows(self.spec, readers, place)
+        found = state.found.again(found_of([held], (), rows)).with_windows(self._written())
+        if found != state.found:
+            state = replace(state, found=found)
+            # a rerun knows then which receipts are to be made right
+            yield from write_state(self.spec, state)
+        return state
+
+    def _written(self) -> dict[str, list[int]]:
+        """Starts of the windows that others are writing: they may be COMMITTED with rows that are deleted by then."""
+        windows: dict[str, list[int]] = {}
+        for one in self.writing:
+            windows.setdefault(one.pipeline, []).append(one.receipt.window.start_ns)
+        return windows
 
     def _note_writing(self, pipeline: str, spans: Sequence[Interval], seen: Collection[str]) -> Steps[None]:
         """Remember the runs of a pipeline, but for those that are dead: so one is that is as an earlier try saw it.
@@ -113,7 +144,7 @@ class ErasureRun:
         runs = yield from self.runs.find(pipeline, spans)
         dead = [one for one in runs if one.is_old and one.fingerprint in seen]
         yield from self.runs.take(dead)
-        self.writing += [one for one in runs if one not in dead]
+        self.writing += [one for one in runs if one not in dead and one not in self.writing]
 
     def _begin(self, what: str) -> None:
         """For the message of an error."""

@@ -223,7 +223,7 @@ def _clear_rounds(clearing: ErasureRun, state: EraseState) -> Steps[EraseState]:
     for _ in range(MAX_ROUNDS):
         # before anything is deleted: a rerun knows then what there was
         yield from write_state(clearing.spec, state)
-        yield from clearing.clear(state)
+        state = yield from clearing.clear(state)
         if clearing.writing:
             came = "runs that had read points before wrote what was made of them"
             yield from _let_end(clearing, state)

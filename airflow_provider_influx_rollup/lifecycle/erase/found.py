@@ -95,6 +95,11 @@ class ErasureFindings:
                 held[place] = replace(one, details={**known.details, **one.details}) if known else one
         return ErasureFindings(held, _spans(self, later), _rows(self, later, adds=False))
 
+    def with_windows(self, windows: Mapping[str, Iterable[int]]) -> ErasureFindings:
+        """With more windows of pipelines, by start in nanoseconds, whose rows are not counted."""
+        new = {name: dict.fromkeys(starts, 0) for name, starts in windows.items()}
+        return replace(self, rows=_rows(self, ErasureFindings(rows=new), adds=True)) if new else self
+
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
         return {

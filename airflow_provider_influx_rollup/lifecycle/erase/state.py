@@ -57,6 +57,13 @@ class EraseState:
         """Findings of all rounds."""
         return self.before.plus(self.found)
 
+    def rows_of(self, pipeline: str) -> dict[int, int]:
+        """Windows of a pipeline that had rows, by start, with the number of source points that those of this round stand for.
+
+        Points that came back in an earlier round may be in its count.
+        """
+        return {**dict.fromkeys(self.before.rows.get(pipeline, ()), 0), **self.found.rows.get(pipeline, {})}
+
     def next_round(self, found: ErasureFindings) -> EraseState:
         """All that was found is deleted, and there is more."""
         return replace(self, before=self.all_found, found=found, rounds=self.rounds + 1)
