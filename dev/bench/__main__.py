@@ -8,7 +8,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
@@ -17,11 +17,13 @@ from rich.table import Table
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.client.official_client import official_client
+from airflow_provider_influx_rollup.client.settings import ClientSettings
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.windows.interval import Interval
-from dev.bench import archive, reconcile, scripts, validate
+from dev.bench import archive, client_ways, reconcile, scripts, validate
 from dev.bench.comparison import Comparison, at_least, at_most
 from dev.bench.data import SIX_HOURS, SOURCE_BUCKET, THREE_DAYS, DataSet, load, target_bucket
 from dev.bench.own_flux import own_flux
@@ -38,7 +40,7 @@ def main() -> int:
         console.print("Loading 2 x 2,160,000 points unless they are there")
         load(client)
         wait_until_settled(settings.url)
-        results = list(_comparisons(client, console))
+        results = list(_comparisons(client, settings, console))
     for module in (validate, reconcile, archive):
         results += module.compare(settings, console.print)
     table = Table(title="Whole rollup stage (receipts, read-back, checks) against the alternatives")
@@ -60,14 +62,16 @@ def main() -> int:
     return 0 if all(one.holds for one in results) else 1
 
 
-def _comparisons(client: InfluxClient, console: Console) -> list[Comparison]:
+def _comparisons(client: InfluxClient, settings: ClientSettings, console: Console) -> list[Comparison]:
     aggregates = scripts.AGGREGATES
     stage = _stage(client, SIX_HOURS, "stage", aggregates)
-    raw = _raw_script(client, _own_script(client, aggregates))
+    own = _own_script(client, aggregates)
+    raw = _raw_script(client, own)
     days = _stage(client, THREE_DAYS, "days", aggregates, GridSpec("1d", timezone="America/Los_Angeles"))
     slide = _stage(client, SIX_HOURS, "sliding", aggregates, GridSpec("1h", period="3h"))
     worker = _stage(client, SIX_HOURS, "worker", ("stddev", "median", "p99"))
-    results = [_overhead(stage, raw, console)]
+    results = [_overhead("the same Flux sent raw", stage, raw, console)]
+    results += _against_clients(settings, stage, own, console)
     slow = [
         ("than one shared variable", stage, scripts.shared_variable(SIX_HOURS), 25),
         ("than window + reduce", stage, scripts.window_reduce(SIX_HOURS), 50),
@@ -88,15 +92,34 @@ def _comparisons(client: InfluxClient, console: Console) -> list[Comparison]:
     return results
 
 
-def _overhead(stage: Callable[[], None], raw: Callable[[], None], console: Console) -> Comparison:
+def _against_clients(
+    settings: ClientSettings, stage: Callable[[], None], script: str, console: Console
+) -> Iterator[Comparison]:
+    """The same rows by influxdb-client, and by a task of InfluxDB."""
+    with official_client(settings) as official:
+        by_query = client_ways.by_query(official, script)
+        yield _overhead("the same Flux by Apache's InfluxDBOperator", stage, by_query, console)
+        with client_ways.by_task(official, script) as by_task:
+            yield _overhead("the same Flux by a task of InfluxDB", stage, by_task, console)
+        console.print("Measuring: faster than influxdb-client and pandas")
+        ours = statistics.median(_seconds(stage) for _ in range(FAST_ROUNDS))
+        yield at_least(
+            "faster than influxdb-client + pandas",
+            ours,
+            _seconds(client_ways.by_pandas(official, SIX_HOURS)),
+            30,
+        )
+
+
+def _overhead(what: str, stage: Callable[[], None], raw: Callable[[], None], console: Console) -> Comparison:
     """The two alternate, so that what else the machine does meets both."""
-    console.print("Measuring: the same Flux sent raw")
+    console.print(f"Measuring: {what}")
     ours, theirs = [], []
     for _ in range(2 * FAST_ROUNDS):
         theirs.append(_seconds(raw))
         ours.append(_seconds(stage))
     ours_seconds, theirs_seconds = statistics.median(ours), statistics.median(theirs)
-    compared = at_most("time of the same Flux sent raw", ours_seconds, theirs_seconds, 1.3)
+    compared = at_most(f"time of {what}", ours_seconds, theirs_seconds, 1.3)
     console.print(f"  {ours_seconds:.3f} s against {theirs_seconds:.3f} s: {compared.ratio:.2f}x")
     return compared
 

@@ -15,7 +15,19 @@ if TYPE_CHECKING:
 SERIES = 1000
 POINTS = 2160
 SOURCE_BUCKET = "bench_source"
-TARGETS = ("stage", "days", "sliding", "worker", "shared", "reduced", "located", "slid", "raw", "raw_wide")
+TARGETS = (
+    "stage",
+    "days",
+    "sliding",
+    "worker",
+    "shared",
+    "reduced",
+    "located",
+    "slid",
+    "raw",
+    "raw_wide",
+    "pandas",
+)
 SECOND_NS = 10**9
 
 
