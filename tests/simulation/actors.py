@@ -73,6 +73,11 @@ class Scenario:
         kinds = {kind for actor in self.actors for kind, *_ in actor.changes}
         return kinds in (set(), {"new"}, {"remove"})
 
+    @property
+    def is_lossy(self) -> bool:
+        """Whether points go."""
+        return any(kind == "remove" for actor in self.actors for kind, *_ in actor.changes)
+
     def as_json(self, moves: Sequence[str]) -> str:
         return json.dumps(
             {

@@ -67,10 +67,10 @@ ARCHIVE_MUTANTS = (
     ),
     # erasures
     Mutant(
-        "puts no fence before it looks for files",
-        ERASE + "clear.py",
-        "or its files are found below\n        yield from put_fence(self.spec.archive.folder)\n",
-        "or its files are found below\n",
+        "puts no fence when it erases",
+        FILES + "fences.py",
+        '        if (yield from ask(PutNew(f"{erasures_folder(measurement_folder)}/{fence_name(number)}", b""))):\n',
+        "        if True:\n",
     ),
     Mutant(
         "leaves copies of what it erases",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Any
 
-from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Write
+from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Report, Write
 from airflow_provider_influx_rollup.steps.store import (
     EraseParts,
     JoinParts,
@@ -43,8 +43,17 @@ SHORT_HANGS = (1, 1, 2)
 #: steps after which something is gone
 DELETES = frozenset((Delete, RemoveFiles, EraseParts))
 SHORT = ("sensor", "deadman")
+#: verbs that read points and write them to files, or to tables, in one step
+FILE_WRITERS = ("archive", "expiring", "export", "compact")
+#: how many runs are many
+MANY = 5
 Runs = Sequence[Run]
 Order = Callable[[Random, Runs], Iterator[int]]
+
+
+def is_delete(run: Run) -> bool:
+    """Whether something is gone after the next step of a run."""
+    return type(run.pending) in DELETES
 
 
 def is_seen(run: Run) -> bool:
@@ -102,6 +111,8 @@ def by_effects(random: Random, runs: Runs) -> Iterator[int]:
 
 def hanging(random: Random, runs: Runs) -> Iterator[int]:
     """One run hangs before something that others would see, until these have done some of theirs: finds what comes too late."""
+    if random.random() < 0.3:
+        yield from _points(runs, random.randint(1, 3))
     one = random.randrange(len(runs))
     in_reads = random.random() < 0.5
     is_short = runs[one].verb in SHORT
@@ -113,13 +124,101 @@ def hanging(random: Random, runs: Runs) -> Iterator[int]:
 def at_deletes(random: Random, runs: Runs) -> Iterator[int]:
     """One run hangs before it deletes something, most often once all points have come and gone."""
     if random.random() < 0.7:
-        for number in range(len(runs)):
-            while not (runs[number].verb or runs[number].end):
-                yield number
+        yield from _points(runs)
     one = random.randrange(len(runs))
-    while not runs[one].end and type(runs[one].pending) not in DELETES:
-        yield one
+    yield from _until_delete(runs, one)
     yield from _without(random, runs, one)
+
+
+def around_deletes(random: Random, runs: Runs) -> Iterator[int]:
+    """The turn changes right before and right after something is deleted: finds what comes between the deletes of two runs.
+
+    In some of these schedules another run hangs, and does one thing that others see at each of its turns; in some the turn
+    changes also after each report, which is where a run goes on to something else.
+    """
+    hung = random.randrange(len(runs)) if random.random() < 0.3 else -1
+    at_reports = random.random() < 0.6
+    for _ in range(random.choice(HANGS) if hung >= 0 else 0):
+        yield from _until_seen(runs, hung, in_reads=False)
+    if random.random() < 0.7:
+        yield from _points(runs)
+    number = -1
+    while open_ := [number for number, run in enumerate(runs) if not run.end]:
+        others = [one for one in open_ if one != number]
+        number = random.choice(others if others and random.random() < 0.5 else open_)
+        if number == hung:
+            yield from _until_seen(runs, number, in_reads=False)
+        elif is_delete(runs[number]):
+            yield number
+        else:
+            yield from _until_delete(runs, number, at_reports=at_reports)
+
+
+def before_writes(random: Random, runs: Runs) -> Iterator[int]:
+    """One run hangs between what it reads and what it writes of that in one step: finds points that come too late."""
+    some = [number for number, run in enumerate(runs) if run.verb in FILE_WRITERS]
+    if not some:
+        yield from hanging(random, runs)
+        return
+    one = random.choice(some)
+    for _ in range(random.choice((1, 1, 1, 2))):
+        while not runs[one].end:
+            yield one
+            if runs[one].is_prepared:
+                break
+    yield from (_others_first if random.random() < 0.6 else _without)(random, runs, one)
+
+
+def in_turn(random: Random, runs: Runs) -> Iterator[int]:
+    """One run hangs, often before it deletes something, while the others come one after the other: finds what lacks a life of a window."""
+    one = 0 if random.random() < 0.75 else random.randrange(len(runs))
+    if random.random() < 0.6:
+        yield from _until_delete(runs, one)
+    else:
+        for _ in range(random.randint(1, 12)):
+            yield from _until_seen(runs, one, in_reads=False)
+    for number in (*(number for number in range(len(runs)) if number != one), one):
+        while not runs[number].end:
+            yield number
+
+
+def _others_first(random: Random, runs: Runs, one: int) -> Iterator[int]:
+    """All others end, one after the other, before one goes on."""
+    others = [number for number in range(len(runs)) if number != one]
+    for number in (*random.sample(others, len(others)), one):
+        while not runs[number].end:
+            yield number
+
+
+def order_of(random: Random, runs: Runs, *, is_lossy: bool) -> Order:
+    """An order for some runs; many of them most often come one after the other.
+
+    :param is_lossy: whether points go, so that runs delete what was made of them
+    """
+    if len(runs) >= MANY and random.random() < 0.8:
+        return in_turn
+    verbs = {run.verb for run in runs}
+    if not verbs.isdisjoint(FILE_WRITERS) and random.random() < (0.5 if "erase" in verbs else 0.2):
+        return before_writes
+    return random.choice(AT_DELETES if is_lossy and random.random() < 0.5 else ORDERS)
+
+
+def _points(runs: Runs, most: int = 1000) -> Iterator[int]:
+    """All points come and go, or some do."""
+    for number in range(len(runs)):
+        for _ in range(most + 1):
+            if runs[number].verb or runs[number].end:
+                break
+            yield number
+
+
+def _until_delete(runs: Runs, number: int, *, at_reports: bool = False) -> Iterator[int]:
+    """The steps of a run to just before the next one after which something is gone, or to its next report."""
+    while not (runs[number].end or is_delete(runs[number])):
+        is_report = isinstance(runs[number].pending, Report)
+        yield number
+        if is_report and at_reports:
+            break
 
 
 def _without(random: Random, runs: Runs, one: int) -> Iterator[int]:
@@ -127,7 +226,7 @@ def _without(random: Random, runs: Runs, one: int) -> Iterator[int]:
     inner = random.choice((bursts, by_rank, by_effects, by_effects))
     # a run that is begun again is another one in the same place
     others = [number for number in range(len(runs)) if number != one]
-    left = random.choice((1, 2, 3, 4, 5, 6, 8, 10, 1000))
+    left = random.choice((1, 2, 3, 4, 5, 6, 8, 10, 1000, 1000))
     # what it has begun it may end at once, or leave open until all others have ended
     is_quick, is_later = random.random() < 0.5, random.random() < 0.5
     for number in inner(random, _Some(runs, others)):
@@ -177,5 +276,7 @@ ORDERS: tuple[Order, ...] = (
     hanging,
     hanging,
     at_deletes,
-    at_deletes,
+    around_deletes,
+    before_writes,
 )
+AT_DELETES = (at_deletes, at_deletes, around_deletes, around_deletes, around_deletes)

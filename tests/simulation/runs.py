@@ -47,7 +47,7 @@ class _Reads:
 
 
 #: steps that read first, and write then
-IN_TWO = frozenset((SPLIT, CommitPoints))
+IN_TWO = frozenset((*SPLIT, CommitPoints))
 
 
 @dataclass(frozen=True)
@@ -182,6 +182,11 @@ class Run(SteppedRun):
             for reads in self._reads.values()
             for one in reads.left
         )
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether it has read what a step is going to write, and not written it."""
+        return bool(self._prepared)
 
     @property
     def version(self) -> int:

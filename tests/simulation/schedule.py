@@ -17,7 +17,7 @@ from airflow_provider_influx_rollup.steps.influx import Gather
 from tests.simulation.actors import Scenario, make_run
 from tests.simulation.influx import nanoseconds
 from tests.simulation.invariants import require_rest, require_untorn
-from tests.simulation.orders import ORDERS, is_seen
+from tests.simulation.orders import is_delete, is_seen, order_of
 from tests.simulation.script_runs import scripts_untorn
 from tests.simulation.seeds import beginning_of, scenario_of
 
@@ -122,16 +122,23 @@ def play_seed(seed: int) -> tuple[Scenario, list[str], list[str]]:
     played = Play(scenario)
     moves: list[str] = []
     chance = random.choice((0.0, 0.0, 0.02, 0.06))
-    for number in random.choice(ORDERS)(random, played.runs):
+    clock = random.choice((0.02, 0.05)) if played.world.is_archived else chance / 4
+    # who dies then has not written back what it took along
+    after_deletes, deleted = random.choice((0.0, 0.0, 0.5)), set[int]()
+    order = order_of(random, played.runs, is_lossy=scenario.is_lossy)
+    for number in order(random, played.runs):
         run = played.runs[number]
         part = random.randrange(8) if isinstance(run.pending, Gather) else 0
         # most often where others see what becomes of it
         likely = chance * (2 if is_seen(run) else 1)
         fate = random.choice("ffldxr") if random.random() < likely else ""
+        if number in deleted and random.random() < after_deletes:
+            fate = random.choice("xrr")
+        (deleted.add if is_delete(run) else deleted.discard)(number)
         moves.append(f"{number}{f'.{part}' if part else ''}{fate}")
         played.do(moves[-1])
         # a purge waits until an archive has been right for some time
-        if random.random() < (0.02 if played.world.is_archived else chance / 4):
+        if random.random() < clock:
             moves.append(f"+{random.choice((1, 60, 60, HUNG_SECONDS))}")
             played.do(moves[-1])
     return scenario, moves, played.rest()

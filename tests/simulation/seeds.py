@@ -15,14 +15,12 @@ from tests.simulation.runs import Run
 from tests.simulation.watch_runs import WATCH_CHOICES
 from tests.simulation.world import ARCHIVED, HOUR_NS, HOURS, SPAN, VARIANTS, WINDOWS, World
 
-BEGINNINGS = 12
+BEGINNINGS = 18
+#: from which on all windows were archived, and most of them purged
+PURGED = 12
 #: how often a variant is chosen; those with files take longest
-WEIGHTS = [
-    {"uncounted": 2, "tiers": 2, "shared": 3, "respecified": 2, "expiring": 1, "handed over": 0}.get(
-        name, 1.5
-    )
-    for name in VARIANTS
-]
+OFTEN = {"uncounted": 2, "tiers": 2, "shared": 6, "respecified": 2, "archived": 4, "handed over": 0}
+WEIGHTS = [OFTEN.get(name, 1.5) for name in VARIANTS]
 #: what the writers of a schedule do; of points that only come, or only go, more is known
 KINDS = (("new",), ("new",), ("new",), ("remove",), ("new", "over", "remove"))
 VERBS = ("roll up", "roll up", "reconcile", "heal")
@@ -39,8 +37,13 @@ OTHER_VERBS = {
 #: how often two of its own verbs meet where two runs do
 OWN_VERBS_MEET = {"watched": 0.4, "scripted": 0.7, **dict.fromkeys(ARCHIVED, 0.7)}
 
+#: which verbs of a variant meet which others more often: files are written while points are erased
+RACES = {"archived": (("archive", "compact", "compact"), ("erase",) * 3)}
+
 #: how often few runs of the same window are all there is
-MEET = {"shared": 0.7, "uncounted": 0.6}
+MEET = {"shared": 0.8, "uncounted": 0.6, "archived": 0.6}
+#: how often the life of a window goes on beside a run, of worlds that keep files
+LIVES = 0.35
 
 
 def scenario_of(random: Random) -> Scenario:
@@ -49,8 +52,11 @@ def scenario_of(random: Random) -> Scenario:
     is_archived = variant in ARCHIVED
     # who deletes points of a purged window by hand leaves it to the archive to bring them back
     kinds = ("new",) if is_archived else random.choice(KINDS)
+    if is_archived and random.random() < LIVES:
+        return Scenario(variant, beginning, tuple(_life(random, variant)))
     if random.random() < MEET.get(variant, 0.4):
-        actors = _meeting(random, variant, kinds if is_archived else random.choice((("new",), ("remove",))))
+        once = (("new",), ("remove",), ("remove",)) if variant == "shared" else (("new",), ("remove",))
+        actors = _meeting(random, variant, kinds if is_archived else random.choice(once))
     else:
         chosen = [_verb(random, variant, number) for number in range(random.choice((2, 2, 2, 3, 4)))]
         # most often some of them meet
@@ -70,7 +76,8 @@ def _meeting(random: Random, variant: str, kinds: Sequence[str]) -> list[Actor]:
     pipelines = VARIANTS[variant]
     verbs = (*ARCHIVE_VERBS.get(variant, ()), *OTHER_VERBS.get(variant, ())) or VERBS
     if random.random() < OWN_VERBS_MEET.get(variant, 0.0):
-        first, other = random.choice(verbs), random.choice(verbs)
+        often = RACES.get(variant, ((), ()))
+        first, other = (random.choice((*verbs, *more)) for more in often)
     else:
         first, other = (
             "roll up" if random.random() < 0.7 else random.choice(VERBS),
@@ -90,6 +97,19 @@ def _meeting(random: Random, variant: str, kinds: Sequence[str]) -> list[Actor]:
     if variant == "tiers":
         actors[1] = replace(actors[1], pipeline="hourly", first=0, last=HOURS - 1)
     return [*actors, _writer(random, kinds, hour)]
+
+
+def _life(random: Random, variant: str) -> list[Actor]:
+    """A run, and all that becomes of a window in its order: what was purged, late points, rows, files, the end of its points."""
+    hour = random.randrange(HOURS)
+    verbs = ("restore", "roll up", "archive", "purge", "compact")
+    restored, *others = [
+        Actor(verb, "hourly", hour, hour, f"run {number}") for number, verb in enumerate(verbs)
+    ]
+    beside = Actor(
+        random.choice((*ARCHIVE_VERBS[variant], "compact", "compact")), "hourly", 0, HOURS - 1, "beside"
+    )
+    return [beside, restored, _writer(random, ("new",), hour), *others]
 
 
 def _verb(random: Random, variant: str, number: int) -> Actor:
@@ -153,7 +173,7 @@ def beginning_of(variant: str, number: int) -> World:
         run.finish()
         assert run.end == "ok", run.end
     if world.is_archived:
-        _archive_some(world, random)
+        _archive_some(world, random, number)
     _change_some(world, random)
     assert not world.problems, world.problems
     return world
@@ -170,10 +190,11 @@ def _change_some(world: World, random: Random) -> None:
             world.remove(device, start, start + HOUR_NS)
 
 
-def _archive_some(world: World, random: Random) -> None:
+def _archive_some(world: World, random: Random, number: int) -> None:
     """Some windows were archived, and some of these purged."""
     info = RunInfo(run_id="before")
-    for verb, chance in (("archive", 0.8), ("purge", 0.4), ("compact", 0.2)):
+    chances = (0.8, 0.4, 0.2) if number < PURGED else (1.0, 0.9, 0.0)
+    for verb, chance in zip(("archive", "purge", "compact"), chances, strict=True):
         for window in WINDOWS:
             if random.random() < chance:
                 # refused where it was not archived, or not rolled up

@@ -56,7 +56,7 @@ HALF = b'["float", [[['
 #: steps that read points, and then write them to files
 MAKES_FILES = (WriteParts, MergeParts, EraseParts, JoinParts)
 #: of which others may do something between the two
-SPLIT = WriteParts
+SPLIT = (WriteParts, MergeParts, JoinParts)
 Points = tuple[Point, ...]
 
 

@@ -135,6 +135,7 @@ class Turns:
         # what is given back was committed by another one
         if fields["committed_by"] != self.claims[start]:
             return
+        self._require_own(start)
         self._require_counted(start, fields["rows_out"])
         key = self.pipeline.name, start
         self.world.commits.add((*key, self.name))
@@ -144,6 +145,16 @@ class Turns:
             self._require_one_tier()
         elif self.world.is_monotone and not self.pipeline.older:
             self._require_right(start)
+
+    def _require_own(self, start: int) -> None:
+        """A commit that counts is of the run that was the last to claim the window, whatever the ids of claims say."""
+        who = [
+            name
+            for pipeline, one, name in self.world.claimed
+            if (pipeline, one) == (self.pipeline.name, start)
+        ]
+        if dict(self._claims_now()).get(start) == self.claims[start] and who[-1:] not in ([], [self.name]):
+            self._accuse(start, f"commits what {who[-1]} has claimed since, under the same id")
 
     def _require_counted(self, start: int, rows_out: int) -> None:
         """The receipt counts the rows that were read back last."""
