@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
+from dev.influx_server.processes import identity
 from tests.conftest import InfluxServer
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -55,6 +57,9 @@ def kill_and_start(folder: Path) -> None:
     """
     state = json.loads((folder / "server.json").read_text())
     os.kill(state["pid"], signal.SIGKILL)
+    # or what is starting takes it for a server that runs already
+    while identity(state["pid"]) == state["identity"]:
+        time.sleep(0.01)
     command = [sys.executable, str(CHECKOUT / "dev/influx"), "start", "--port", str(state["port"])]
     own = {name: value for name, value in os.environ.items() if not name.startswith("INFLUX_")}
     subprocess.run([*command, "--data-dir", str(folder)], env=own, check=True, capture_output=True)
