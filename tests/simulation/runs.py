@@ -25,7 +25,7 @@ from tests.simulation.archive_invariants import require_erased, require_kept
 from tests.simulation.purge_turns import PurgeTurns
 from tests.simulation.script_answers import is_run, rows_of_script, write_rows
 from tests.simulation.store import SPLIT, STORE_ACTIONS
-from tests.simulation.tables import TABLE_ACTIONS, commit_points, points_of_commit
+from tests.simulation.tables import TABLE_ACTIONS, begin_commit, commit_points
 from tests.simulation.turns import Turns
 from tests.simulation.world import World
 
@@ -270,11 +270,11 @@ class Run(SteppedRun):
 
             return _Prepared(write_script, (), world.erasures)
         if isinstance(step, CommitPoints):
-            points = points_of_commit(world.store, step)
+            begun = begin_commit(world.store, step)
             self.turns.prepares(step)
 
             def commit() -> Any:
-                version = commit_points(world.store, step, points)
+                version = commit_points(world.store, step, begun)
                 if version is not None:
                     self.turns.commits(step)
                 return version

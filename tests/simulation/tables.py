@@ -36,34 +36,48 @@ def read_table(store: SimulatedStore, step: ReadTable) -> TableState:
     return TableState(-1) if table is None else TableState(table.version, table.notes)
 
 
-def points_of_commit(store: SimulatedStore, step: CommitPoints) -> list[Point]:
-    """The points that a commit brings in.
+@dataclass(frozen=True, slots=True)
+class BegunCommit:
+    """A commit whose points were read.
+
+    :param opened: the version of the table then; None: others had committed since its history was read
+    """
+
+    opened: int | None
+    points: list[Point] = field(default_factory=list)
+
+
+def begin_commit(store: SimulatedStore, step: CommitPoints) -> BegunCommit:
+    """Open the table as its history was read, or make it, and read the files.
 
     :raises InfluxRollupError: when a file is not what its manifest says
     """
+    table = store.tables.get(step.table.uri)
+    if table is None:
+        # it stays, without points, when the commit fails
+        table = store.tables[step.table.uri] = SimulatedTable()
+    elif table.version != step.seen:
+        return BegunCommit(None)
     for path, digest in step.files:
         STORE_ACTIONS[FingerprintPart](store, SimulatedInflux(None), FingerprintPart(path, digest))  # type: ignore[arg-type]
     points = inside([point for path, _ in step.files for point in store.points(path)], step.interval)
     if fingerprint_of(points).total != step.expected:
         what = f"the files of {step.interval} are not what the manifest says"
         raise ArchiveMismatch(what, window=step.interval, written="nothing of it")
-    return points
+    return BegunCommit(table.version, points)
 
 
-def commit_points(store: SimulatedStore, step: CommitPoints, points: list[Point]) -> int | None:
+def commit_points(store: SimulatedStore, step: CommitPoints, begun: BegunCommit) -> int | None:
     """The version; None when somebody has committed since."""
-    table = store.tables.get(step.table.uri)
-    if (-1 if table is None else table.version) != step.seen:
+    table = store.tables[step.table.uri]
+    if table.version != begun.opened:
         return None
-    if table is None:
-        # it is made first
-        table = store.tables[step.table.uri] = SimulatedTable()
     start, stop = span_of(step.interval)
     left = [one for one in table.points if not (step.replaces and start <= one[2] < stop)]
-    table.points = left + points
+    table.points = left + begun.points
     table.notes += (step.note,)
     table.version += 1
-    return table.version
+    return int(table.version)
 
 
 TABLE_ACTIONS: dict[type[Any], Callable[[SimulatedStore, SimulatedInflux, Any], Any]] = {
