@@ -129,7 +129,9 @@ class Recordings:
     @contextmanager
     def running(self, tape: Tape, module: Any) -> Iterator[None]:
         """Run a part of a test on a tape, with the clock and the names of that tape."""
-        _, clock, names = self._pinned.setdefault(id(tape), (tape, PinnedClock(), random.Random(tape.name)))
+        # fixtures of two modules may have one name, and the same buckets would have points of both
+        seed = f"{module.__name__} {tape.name}"
+        _, clock, names = self._pinned.setdefault(id(tape), (tape, PinnedClock(), random.Random(seed)))
         with _one_thread(), pytest.MonkeyPatch.context() as patch:
             patch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=names.getrandbits(128), version=4))
             patch.setattr(server_clock, "machine_now", lambda: clock.now(UTC))

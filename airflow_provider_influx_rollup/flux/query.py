@@ -39,6 +39,8 @@ class RowsQuery(FluxText, Step[Answer]):
     __slots__ = ()
     #: of its yield when it is asked together with others
     result: ClassVar[str] = ""
+    #: those that its Flux names itself
+    yields: ClassVar[tuple[str, ...]] = ()
 
     @property
     def as_sent(self) -> bool:
@@ -102,7 +104,7 @@ class Together(RowsQuery[Answer]):
     parts: tuple[RowsQuery[Any], ...]
 
     def __post_init__(self) -> None:
-        results = [part.result for part in self.parts]
+        results = [name for part in self.parts for name in _yields_of(part)]
         if "" in results or len(set(results)) < len(results):
             message = f"the results {results} do not tell the queries apart"
             raise ValueError(message)
@@ -114,14 +116,21 @@ class Together(RowsQuery[Answer]):
 
     def flux(self) -> str:
         """The Flux that is sent."""
-        return "\n\n".join(f'{part.flux()}\n  |> yield(name: "{part.result}")' for part in self.parts)
+        return "\n\n".join(
+            part.flux() if part.yields else f'{part.flux()}\n  |> yield(name: "{part.result}")'
+            for part in self.parts
+        )
 
     def read(self, rows: Sequence[Row]) -> Answer:
         """The answers of the parts, in order."""
         answers: Any = tuple(
-            part.read([row for row in rows if row.yield_name == part.result]) for part in self.parts
+            part.read([row for row in rows if row.yield_name in _yields_of(part)]) for part in self.parts
         )
         return answers  # type: ignore[no-any-return]
+
+
+def _yields_of(part: RowsQuery[Any]) -> tuple[str, ...]:
+    return part.yields or (part.result,)
 
 
 @overload

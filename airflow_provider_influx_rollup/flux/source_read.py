@@ -45,6 +45,7 @@ class FieldTotals(RowsQuery[dict[str, int]]):
     source: RollupSource
     interval: Interval
     fields: Sequence[str] | None = None
+    result = "totals"
 
     def flux(self) -> str:
         return (

@@ -25,6 +25,7 @@ class TagKeys(RowsQuery[list[str]]):
 
     source: RollupSource
     interval: Interval
+    result = "tags"
 
     def flux(self) -> str:
         return tag_keys_text(self.source, self.interval)

@@ -63,6 +63,7 @@ class TargetTotals(RowsQuery[TargetCounts]):
     aggregate_names: Sequence[str]
     tags: Mapping[str, tuple[str, ...]]
     count_fields: Sequence[str] = ()
+    yields = ("rows", "points")
 
     def flux(self) -> str:
         place = self.bucket, self.measurement, self.interval

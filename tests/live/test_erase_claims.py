@@ -24,7 +24,7 @@ pytestmark = pytest.mark.live
 
 LATER = ERASED_AT + timedelta(hours=1)
 AT_REST = LATER + timedelta(days=5)
-MAX_CUTS = 150
+MAX_CUTS = 200
 STAYS = [point(5, {"customer": "7"}, "temp", 0.5), point(HOUR - 1, {"customer": "7"}, "temp", 1.5)]
 # the others are tried by `make soak`
 FEW = [

@@ -146,10 +146,9 @@ def test_rows_of_a_purged_window_stay_when_its_points_come_back_while_a_rollup_i
     rollup, restore = played.runs
     while not (isinstance(rollup.pending, Gather) and "FieldTypes" in str(rollup.pending)):
         played.do("0")
-    names = [type(rollup.pending.steps[number]).__name__ for number in rollup.waiting]
-    played.do(f"0.{names.index('FieldTypes')}")
-    names = [type(rollup.pending.steps[number]).__name__ for number in rollup.waiting]
-    played.do(f"0.{names.index('FieldTotals')}")
+    for name in ("FieldTypes", "FieldTotals"):
+        waiting = [str(rollup.pending.steps[number]) for number in rollup.waiting]
+        played.do(f"0.{next(number for number, step in enumerate(waiting) if name in step)}")
     restore.finish()
     assert restore.end == "ok"
     rollup.finish()

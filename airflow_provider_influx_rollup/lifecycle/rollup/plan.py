@@ -199,26 +199,31 @@ def _look(
 
     :param parts: none leaves the points for later
     """
-    points = _reads_of_points(job, parts) if parts else ()
     checks = () if only_reads else (CheckWritable(job.spec.target_bucket),)
+    keys = TagKeys(job.source, job.read_interval)
+    # one request less: both answers are small
+    schema = together(FieldTotals(job.source, job.read_interval), keys) if parts else keys
     records: list[Step[Any]] = []
     if ledger is not None:
         spec = job.spec
         marks = OverlappingMarks(spec.ledger_bucket, spec.measurement, job.read_interval)
         specs = StoredSpecs(spec.ledger_bucket)
         records.append(together(_receipts_of(spec, job), specs, BucketsNow(), marks))
-    keys = TagKeys(job.source, job.read_interval)
-    answers = yield from ask(Gather((*checks, *points[:1], keys, *records, *points[1:])))
+    typed = _reads_of_types(job, parts)
+    answers = yield from ask(Gather((*checks, schema, *records, *typed)))
     rest = iter(answers[len(checks) :])
-    totals = next(rest) if points else {}
-    tags = next(rest)
+    totals, tags = next(rest) if parts else ({}, next(rest))
     known = LedgerRecords(*next(rest)) if records else LedgerRecords()
     return totals, tags, known, list(rest)
 
 
 def _reads_of_points(job: RollupBlock, parts: Sequence[Sequence[Interval]]) -> tuple[Step[Any], ...]:
     """Totals of the source, and points of each part that have the types of its fields."""
-    return FieldTotals(job.source, job.read_interval), *(FieldTypes(job.source, some) for some in parts)
+    return FieldTotals(job.source, job.read_interval), *_reads_of_types(job, parts)
+
+
+def _reads_of_types(job: RollupBlock, parts: Sequence[Sequence[Interval]]) -> list[FieldTypes]:
+    return [FieldTypes(job.source, some) for some in parts]
 
 
 def _names(typed: Iterable[Iterable[Frame]]) -> set[str]:

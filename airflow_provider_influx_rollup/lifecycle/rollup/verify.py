@@ -12,6 +12,7 @@ from airflow_provider_influx_rollup.aggregates.frame import Frame
 from airflow_provider_influx_rollup.aggregates.windowed import Block
 from airflow_provider_influx_rollup.exceptions import QueryLimitReached
 from airflow_provider_influx_rollup.flux.ledger_read import ClaimedWindow
+from airflow_provider_influx_rollup.flux.query import together
 from airflow_provider_influx_rollup.flux.source_read import FieldTotals
 from airflow_provider_influx_rollup.flux.target_read import TargetCounts, TargetTotals, TargetValues
 from airflow_provider_influx_rollup.lifecycle.ledger.claimed_windows import claims_of, overtaken
@@ -77,7 +78,7 @@ def verify_windows(
     is_alone = job.spec.group_by is None and not job.ownership.earlier
     stored_totals, frames = None, None
     if is_alone:
-        stored_totals, claims, totals = yield from _look(job, book, _stored_totals(job, rows), totals)
+        stored_totals, claims, totals = yield from _look_at_totals(job, book, rows, totals)
     else:
         frames, claims, totals = yield from _look_at_values(job, book, totals)
     differences = _stale_points(job, computed, totals)
@@ -116,6 +117,18 @@ def _look(
     if totals is None and job.fields:
         return (yield from gather(query, claims, source_totals(job)))
     return *(yield from gather(query, claims)), totals or {}
+
+
+def _look_at_totals(
+    job: RollupBlock, book: ReceiptBook, rows: TargetRows, totals: Mapping[str, int] | None
+) -> Steps[tuple[TargetCounts, Mapping[datetime, ClaimedWindow], Mapping[str, int]]]:
+    """The same of the target's totals, in one request."""
+    both = together(_stored_totals(job, rows), claims_of(book, job.windows))
+    if totals is None and job.fields:
+        (stored, claims), totals = yield from gather(both, source_totals(job))
+    else:
+        stored, claims = yield from ask(both)
+    return stored, claims, totals or {}
 
 
 def _look_at_values(

@@ -44,6 +44,29 @@ def test_queries_that_are_sent_together_read_their_own_rows() -> None:
     assert ([one.pipeline for one in specs], names.by_id, starts) == (["p"], {"1": "raw"}, [START])
 
 
+def test_query_that_names_its_yields_itself_reads_their_rows_when_it_is_sent_with_others() -> None:
+    totals = TargetTotals(
+        bucket="b",
+        measurement="m",
+        interval=DAY,
+        aggregate_names=["count"],
+        tags={},
+        count_fields=["t_count"],
+    )
+    query = together(totals, FieldTotals(SOURCE, DAY))
+    assert [line for line in query.flux().splitlines() if "yield(" in line] == [
+        f'  |> yield(name: "{name}")' for name in ("rows", "points", "totals")
+    ]
+    rows = [
+        Row({"_field": "t", "_value": 5}, yield_name="totals"),
+        Row({"_field": "t_count", "_value": 2}, yield_name="rows"),
+        Row({"_field": "t_count", "_value": 9}, yield_name="points"),
+    ]
+    assert query.read(rows) == (TargetCounts({"t_count": 2}, {"t_count": 9}), {"t": 5})
+    with pytest.raises(ValueError, match="do not tell the queries apart"):
+        together(totals, totals)
+
+
 @pytest.mark.parametrize("other", [ServerClock(), StoredSpecs("other")])
 def test_queries_are_not_sent_together_when_their_rows_could_not_be_told_apart(other: RowsQuery[Any]) -> None:
     with pytest.raises(ValueError, match="do not tell the queries apart"):
