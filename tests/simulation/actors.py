@@ -74,9 +74,10 @@ class Scenario:
         return kinds in (set(), {"new"}, {"remove"})
 
     @property
-    def is_lossy(self) -> bool:
-        """Whether points go."""
-        return any(kind == "remove" for actor in self.actors for kind, *_ in actor.changes)
+    def deletes(self) -> float:
+        """How likely it is that what runs delete is what matters: where points go, and others have values beside the rows."""
+        goes = any(kind == "remove" for actor in self.actors for kind, *_ in actor.changes)
+        return (0.6 if self.variant == "shared" else 0.2) if goes else 0.0
 
     def as_json(self, moves: Sequence[str]) -> str:
         return json.dumps(

@@ -136,10 +136,10 @@ def around_deletes(random: Random, runs: Runs) -> Iterator[int]:
     In some of these schedules another run hangs, and does one thing that others see at each of its turns; in some the turn
     changes also after each report, which is where a run goes on to something else.
     """
-    hung = random.randrange(len(runs)) if random.random() < 0.3 else -1
-    at_reports = random.random() < 0.6
-    for _ in range(random.choice(HANGS) if hung >= 0 else 0):
+    hung = random.randrange(len(runs)) if random.random() < 0.4 else -1
+    for _ in range(random.choice((1, 2, 2, 2, 3, 4)) if hung >= 0 else 0):
         yield from _until_seen(runs, hung, in_reads=False)
+    at_reports = hung < 0 and random.random() < 0.6
     if random.random() < 0.7:
         yield from _points(runs)
     number = -1
@@ -148,10 +148,13 @@ def around_deletes(random: Random, runs: Runs) -> Iterator[int]:
         number = random.choice(others if others and random.random() < 0.5 else open_)
         if number == hung:
             yield from _until_seen(runs, number, in_reads=False)
-        elif is_delete(runs[number]):
-            yield number
-        else:
+            continue
+        if not is_delete(runs[number]):
             yield from _until_delete(runs, number, at_reports=at_reports)
+            if hung < 0:
+                continue
+        if is_delete(runs[number]):
+            yield number
 
 
 def before_writes(random: Random, runs: Runs) -> Iterator[int]:
@@ -165,6 +168,26 @@ def before_writes(random: Random, runs: Runs) -> Iterator[int]:
         while not runs[one].end:
             yield one
             if runs[one].is_prepared:
+                break
+    yield from (_others_first if random.random() < 0.6 else _without)(random, runs, one)
+
+
+def old_plan(random: Random, runs: Runs) -> Iterator[int]:
+    """One run has read all that it goes by, and changes nothing before all others have ended: finds what it must look at again."""
+    yield from _points(runs, random.randint(0, 2))
+    one = random.choice([number for number, run in enumerate(runs) if run.verb])
+    yield from _until_seen(runs, one, in_reads=False)
+    yield from _others_first(random, runs, one)
+
+
+def between_reads(random: Random, runs: Runs) -> Iterator[int]:
+    """One run hangs between two of the reads that its rows are computed from: finds rows of two times."""
+    yield from _points(runs, random.randint(0, 2))
+    one = random.choice([number for number, run in enumerate(runs) if run.verb])
+    for _ in range(random.choice((1, 1, 2, 3))):
+        while not runs[one].end:
+            yield one
+            if runs[one].is_computing:
                 break
     yield from (_others_first if random.random() < 0.6 else _without)(random, runs, one)
 
@@ -190,17 +213,17 @@ def _others_first(random: Random, runs: Runs, one: int) -> Iterator[int]:
             yield number
 
 
-def order_of(random: Random, runs: Runs, *, is_lossy: bool) -> Order:
+def order_of(random: Random, runs: Runs, *, deletes: float) -> Order:
     """An order for some runs; many of them most often come one after the other.
 
-    :param is_lossy: whether points go, so that runs delete what was made of them
+    :param deletes: how likely it is that what runs delete is what matters
     """
     if len(runs) >= MANY and random.random() < 0.8:
         return in_turn
     verbs = {run.verb for run in runs}
     if not verbs.isdisjoint(FILE_WRITERS) and random.random() < (0.5 if "erase" in verbs else 0.2):
         return before_writes
-    return random.choice(AT_DELETES if is_lossy and random.random() < 0.5 else ORDERS)
+    return random.choice(AT_DELETES if random.random() < deletes else ORDERS)
 
 
 def _points(runs: Runs, most: int = 1000) -> Iterator[int]:
@@ -273,10 +296,12 @@ ORDERS: tuple[Order, ...] = (
     by_rank,
     by_effects,
     by_effects,
+    between_reads,
+    between_reads,
     hanging,
     hanging,
+    old_plan,
     at_deletes,
     around_deletes,
-    before_writes,
 )
 AT_DELETES = (at_deletes, at_deletes, around_deletes, around_deletes, around_deletes)

@@ -177,6 +177,11 @@ class Run(SteppedRun):
         """Whether it has done some of the reads that belong together, or that rows are computed from, and not all."""
         if isinstance(self.pending, Gather) and len(self.waiting) < len(self.pending.steps):
             return True
+        return self.is_computing
+
+    @property
+    def is_computing(self) -> bool:
+        """Whether it has done some of the reads that rows are computed from, and not all."""
         return any(
             isinstance(one, RollupChains | PartialAggregates)
             for reads in self._reads.values()

@@ -125,7 +125,7 @@ def play_seed(seed: int) -> tuple[Scenario, list[str], list[str]]:
     clock = random.choice((0.02, 0.05)) if played.world.is_archived else chance / 4
     # who dies then has not written back what it took along
     after_deletes, deleted = random.choice((0.0, 0.0, 0.5)), set[int]()
-    order = order_of(random, played.runs, is_lossy=scenario.is_lossy)
+    order = order_of(random, played.runs, deletes=scenario.deletes)
     for number in order(random, played.runs):
         run = played.runs[number]
         part = random.randrange(8) if isinstance(run.pending, Gather) else 0

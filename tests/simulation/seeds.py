@@ -19,7 +19,7 @@ BEGINNINGS = 18
 #: from which on all windows were archived, and most of them purged
 PURGED = 12
 #: how often a variant is chosen; those with files take longest
-OFTEN = {"uncounted": 2, "tiers": 2, "shared": 6, "respecified": 2, "archived": 4, "handed over": 0}
+OFTEN = {"uncounted": 2.5, "tiers": 3, "shared": 5, "respecified": 2, "archived": 3.5, "handed over": 0}
 WEIGHTS = [OFTEN.get(name, 1.5) for name in VARIANTS]
 #: what the writers of a schedule do; of points that only come, or only go, more is known
 KINDS = (("new",), ("new",), ("new",), ("remove",), ("new", "over", "remove"))
@@ -41,7 +41,7 @@ OWN_VERBS_MEET = {"watched": 0.4, "scripted": 0.7, **dict.fromkeys(ARCHIVED, 0.7
 RACES = {"archived": (("archive", "compact", "compact"), ("erase",) * 3)}
 
 #: how often few runs of the same window are all there is
-MEET = {"shared": 0.8, "uncounted": 0.6, "archived": 0.6}
+MEET = {"shared": 0.8, "uncounted": 0.6, "tiers": 0.7, "archived": 0.6}
 #: how often the life of a window goes on beside a run, of worlds that keep files
 LIVES = 0.35
 
@@ -54,7 +54,7 @@ def scenario_of(random: Random) -> Scenario:
     kinds = ("new",) if is_archived else random.choice(KINDS)
     if is_archived and random.random() < LIVES:
         return Scenario(variant, beginning, tuple(_life(random, variant)))
-    if random.random() < MEET.get(variant, 0.4):
+    if random.random() < MEET.get(variant, 0.5):
         once = (("new",), ("remove",), ("remove",)) if variant == "shared" else (("new",), ("remove",))
         actors = _meeting(random, variant, kinds if is_archived else random.choice(once))
     else:

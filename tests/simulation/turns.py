@@ -136,7 +136,7 @@ class Turns:
         if fields["committed_by"] != self.claims[start]:
             return
         self._require_own(start)
-        self._require_counted(start, fields["rows_out"])
+        self._require_counted(start, fields)
         key = self.pipeline.name, start
         self.world.commits.add((*key, self.name))
         if not self.is_rollup:
@@ -156,14 +156,20 @@ class Turns:
         if dict(self._claims_now()).get(start) == self.claims[start] and who[-1:] not in ([], [self.name]):
             self._accuse(start, f"commits what {who[-1]} has claimed since, under the same id")
 
-    def _require_counted(self, start: int, rows_out: int) -> None:
-        """The receipt counts the rows that were read back last."""
+    def _require_counted(self, start: int, fields: Mapping[str, Any]) -> None:
+        """The receipt counts the rows that were read back last, and the points that they stand for."""
         world, found = self.world, self.read_back.get(start)
         is_late = world.late.get((self.pipeline.name, start)) == self.claims[start]
         is_alone = len([one for one in world.pipelines if one.target == self.pipeline.target]) == 1
         is_plain = is_alone and not self.pipeline.older and world.erasure_began is None
-        if is_plain and found is not None and not is_late and rows_out != len(found):
-            self._accuse(start, f"commits {rows_out} rows, and has read {len(found)} back")
+        if not is_plain or found is None or is_late:
+            return
+        if fields["rows_out"] != len(found):
+            self._accuse(start, f"commits {fields['rows_out']} rows, and has read {len(found)} back")
+        points = sum(int(value) for (_, name, _), value in found.items() if name == "temp_count")
+        is_counted = "count" in self.pipeline.aggregates and not self.pipeline.below
+        if is_counted and fields["rows_in"] != points:
+            self._accuse(start, f"commits rows of {fields['rows_in']} points, and has read {points} back")
 
     def _require_right(self, start: int) -> None:
         """What was read back last is what some one state of the source gives."""
