@@ -77,7 +77,9 @@ class Scenario:
     def deletes(self) -> float:
         """How likely it is that what runs delete is what matters: where points go, and others have values beside the rows."""
         goes = any(kind == "remove" for actor in self.actors for kind, *_ in actor.changes)
-        return (0.6 if self.variant == "shared" else 0.2) if goes else 0.0
+        if self.variant == "shared":
+            return 0.6 if goes else 0.3
+        return 0.2 if goes else 0.0
 
     def as_json(self, moves: Sequence[str]) -> str:
         return json.dumps(
