@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_influx_rollup.exceptions import InfluxUnavailable
-from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Write
+from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Report, Write
 from airflow_provider_influx_rollup.steps.store import ListFolder, PutNew, RemoveFiles
 from tests.simulation.actors import Actor, Scenario, from_json
 from tests.simulation.influx import nanoseconds
@@ -153,6 +153,28 @@ def test_rows_of_a_purged_window_stay_when_its_points_come_back_while_a_rollup_i
     assert restore.end == "ok"
     rollup.finish()
     assert played.world.stored(played.world.pipelines[0])
+    assert played.rest() == []
+
+
+def test_purge_that_another_run_began_is_resumed_when_its_pipeline_is_younger_than_the_run() -> None:
+    actors = (
+        Actor("purge", "hourly", 1, 1, "resumes"),
+        Actor("roll up", "hourly", 1, 1, "rolls up"),
+        Actor("purge", "hourly", 1, 1, "begins"),
+    )
+    played = Play(Scenario("archived", 9, actors))
+    resuming, rollup, begun = played.runs
+    # it has asked which pipelines there are, and there was none
+    while not isinstance(resuming.pending, Report):
+        played.do("0")
+    rollup.finish()
+    assert rollup.end == "ok"
+    while not isinstance(begun.pending, Delete):
+        played.do("2")
+    played.do("2")
+    played.do("2x")
+    resuming.finish()
+    assert (resuming.end, played.world.problems) == ("ok", [])
     assert played.rest() == []
 
 

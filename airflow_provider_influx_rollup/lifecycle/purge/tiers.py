@@ -17,6 +17,7 @@ from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import ove
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import (
     children_of,
     find_pipeline,
+    load_stored,
     rollups_in_force,
 )
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
@@ -112,9 +113,9 @@ def require_unchanged(run: PurgeRun, window: Interval, proofs: Iterable[TierProo
     :raises PurgeRefused: naming the pipeline
     """
     now = run.now()
-    pipelines = rollups_in_force(run.stored)
-    readers = _readers(run.spec, pipelines)
     known = {proof.pipeline: proof for proof in proofs}
+    pipelines = yield from _pipelines_with(run, window, known)
+    readers = _readers(run.spec, pipelines)
     for name in sorted({*known, *(name for name, is_direct in readers.items() if is_direct)}):
         rollup = pipelines[name]
         if name not in known:
@@ -126,6 +127,24 @@ def require_unchanged(run: PurgeRun, window: Interval, proofs: Iterable[TierProo
         if not is_same and not _is_erasure(receipts.values()):
             what = f"a run of pipeline {name!r} has written windows of these points while the purge began"
             raise refused(what, window, "run it again when that run has ended")
+
+
+def _pipelines_with(run: PurgeRun, window: Interval, names: Collection[str]) -> Steps[dict[str, RollupSpec]]:
+    """The pipelines that the ledger knows, all those among them that a purge has proven.
+
+    Of a purge that another run began, one may have run for the first time after this run had asked the ledger.
+
+    :raises PurgeRefused: when the ledger does not know one
+    """
+    pipelines = rollups_in_force(run.stored)
+    if not set(names) <= pipelines.keys():
+        pipelines = rollups_in_force((yield from load_stored(run.spec.archive.ledger_bucket)))
+    for name in sorted(set(names) - pipelines.keys()):
+        what = f"pipeline {name!r}, which a run had compared before it began to purge the window, is not in the ledger any more"
+        raise refused(
+            what, window, f"run pipeline {name!r} once, so that the ledger knows it, then purge again"
+        )
+    return pipelines
 
 
 def _require_no_run(rollup: RollupSpec, window: Interval, now: datetime) -> Steps[None]:
