@@ -75,10 +75,12 @@ class Scenario:
 
     @property
     def deletes(self) -> float:
-        """How likely it is that what runs delete is what matters: where points go, and others have values beside the rows."""
+        """How likely it is that what runs delete is what matters: where points go, others have values beside the rows, or specs change."""
         goes = any(kind == "remove" for actor in self.actors for kind, *_ in actor.changes)
         if self.variant == "shared":
             return 0.6 if goes else 0.3
+        if self.variant == "respecified":
+            return 0.4
         return 0.2 if goes else 0.0
 
     def as_json(self, moves: Sequence[str]) -> str:

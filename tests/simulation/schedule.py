@@ -23,6 +23,8 @@ from tests.simulation.seeds import beginning_of, scenario_of
 
 MOVE = re.compile(r"(\d+)(?:\.(\d+))?([fldxr]?)|\+(\d+)")
 HUNG_SECONDS = 16 * 60
+#: how many steps after a delete it matters no more for who dies
+FAR = 8
 
 
 class Play:
@@ -124,7 +126,7 @@ def play_seed(seed: int) -> tuple[Scenario, list[str], list[str]]:
     chance = random.choice((0.0, 0.0, 0.02, 0.06))
     clock = random.choice((0.02, 0.05)) if played.world.is_archived else chance / 4
     # who dies then has not written back what it took along
-    after_deletes, deleted = random.choice((0.0, 0.0, 0.5)), set[int]()
+    after_deletes, since = random.choice((0.0, 0.0, 0.5)), dict[int, int]()
     order = order_of(random, played.runs, deletes=scenario.deletes)
     for number in order(random, played.runs):
         run = played.runs[number]
@@ -132,9 +134,10 @@ def play_seed(seed: int) -> tuple[Scenario, list[str], list[str]]:
         # most often where others see what becomes of it
         likely = chance * (2 if is_seen(run) else 1)
         fate = random.choice("ffldxr") if random.random() < likely else ""
-        if number in deleted and random.random() < after_deletes:
+        steps = since.get(number, FAR)
+        if steps < FAR and random.random() < after_deletes / (1 + steps):
             fate = random.choice("xrr")
-        (deleted.add if is_delete(run) else deleted.discard)(number)
+        since[number] = 0 if is_delete(run) else steps + 1
         moves.append(f"{number}{f'.{part}' if part else ''}{fate}")
         played.do(moves[-1])
         # a purge waits until an archive has been right for some time
