@@ -252,8 +252,8 @@ MUTANTS = (
     Mutant(
         "never forgets what was put aside",
         TARGET + "stale_rows.py",
-        "instant, commits)\n    yield from forget(job, window, claim_id)\n",
-        "instant, commits)\n",
+        "instant, commits, torn_by)\n    yield from forget(job, window, claim_id)\n",
+        "instant, commits, torn_by)\n",
     ),
     Mutant(
         "tears no window of others that they committed meanwhile",
@@ -284,6 +284,18 @@ MUTANTS = (
     receipts = yield from _receipts(job, instant)
     return {one.pipeline: _commit(one) for one in receipts if one.is_committed}, found
 """,
+    ),
+    Mutant(
+        "tears the windows of others only when its values are back",
+        TARGET + "stale_rows.py",
+        "    if foreign and any(kept.values()):\n",
+        "    if False:\n",
+    ),
+    Mutant(
+        "does not look again when it has forgotten what another run had put aside",
+        TARGET + "set_aside.py",
+        "        if is_last:\n            # a run that hangs",
+        "        if False:\n            # a run that hangs",
     ),
     Mutant(
         "leaves others their claim",

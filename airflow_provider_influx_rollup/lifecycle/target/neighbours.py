@@ -60,7 +60,7 @@ def seen_by_both(one: Commits, other: Commits) -> Commits:
     return dict(one.items() & other.items())
 
 
-def tear(job: RollupBlock, instant: Interval, before: Commits) -> Steps[None]:
+def tear(job: RollupBlock, instant: Interval, before: Commits, torn_by: str = "") -> Steps[str]:
     """Windows that others have committed meanwhile are WRITING again: what was deleted or replaced may be their new value.
 
     From others that are writing their claim is taken: they may have read their rows back before the delete, and commit
@@ -69,12 +69,16 @@ def tear(job: RollupBlock, instant: Interval, before: Commits) -> Steps[None]:
 
     :param job: with the neighbours as they were found after the delete
     :param before: the commits before the values were read that were written back
+    :param torn_by: claim of windows that were torn already, and that nobody has claimed since
+    :return: the claim that they have now; empty when there was none to tear
     """
     found = yield from _receipts(job, instant)
     changed = [one for one in found if one.is_committed and _commit(one) != before.get(one.pipeline)]
     writing = [one for one in found if one.state is State.WRITING]
+    if torn_by:
+        writing = [one for one in writing if one.claim_id != torn_by]
     if not changed and not writing:
-        return
+        return torn_by
     claim_id = _claim_over(job, (*changed, *writing))
     reason = f"{SHARED}: {job.spec.pipeline_name}"
     torn = [replace(one, state=State.WRITING, reason=reason, claim_id=claim_id) for one in changed]
@@ -95,6 +99,7 @@ def tear(job: RollupBlock, instant: Interval, before: Commits) -> Steps[None]:
                 level="warning",
             )
         )
+    return claim_id
 
 
 def _commit(receipt: Receipt) -> str:

@@ -127,7 +127,6 @@ def restore_set_aside(job: RollupBlock, records: Iterable[SetAside], *, is_last:
     :param is_last: whether they are forgotten then; a run that hangs may delete the values after they were found in
         their place, so they are looked for once more before the windows are committed
     """
-    spec = job.spec
     kept: dict[Interval, _Aside] = defaultdict(_Aside)
     windows = {window.start: window for window in job.windows}
     for record in records:
@@ -135,23 +134,28 @@ def restore_set_aside(job: RollupBlock, records: Iterable[SetAside], *, is_last:
         if window is not None:
             kept[window].add(record)
     for window, aside in sorted(kept.items(), key=itemgetter(0)):
-        instant = instant_of(window)
-        everything = TargetValues(
-            bucket=spec.target_bucket, measurement=spec.output_measurement, interval=instant
-        )
-        there = points_of((yield from ask(everything)))
-        lacking = _of_others(job, without(aside.points, there))
-        if lacking:
-            yield from ask(
-                Report(
-                    f"Writing values of other pipelines at {window} again, which a run that died had deleted"
-                )
-            )
-            yield from ask(write_of_points(spec.target_bucket, spec.output_measurement, lacking))
-        if lacking or (not is_last and (not aside.points or _has_any(aside.points, there))):
-            yield from tear((yield from with_neighbours(job)), instant, aside.commits or {})
+        yield from _bring_back(job, window, aside, is_last=is_last)
         for claim_id in sorted(aside.claims) if is_last else ():
             yield from forget(job, window, claim_id)
+        if is_last:
+            # a run that hangs may have deleted them since they were found in their place, while its record was still there
+            yield from _bring_back(job, window, aside, is_last=True)
+
+
+def _bring_back(job: RollupBlock, window: Interval, aside: _Aside, *, is_last: bool) -> Steps[None]:
+    """Write the values of a window that are not there, and tear the windows of others that these may be wrong in."""
+    spec, instant = job.spec, instant_of(window)
+    everything = TargetValues(
+        bucket=spec.target_bucket, measurement=spec.output_measurement, interval=instant
+    )
+    there = points_of((yield from ask(everything)))
+    lacking = _of_others(job, without(aside.points, there))
+    if lacking:
+        text = f"Writing values of other pipelines at {window} again, which a run that died had deleted"
+        yield from ask(Report(text))
+        yield from ask(write_of_points(spec.target_bucket, spec.output_measurement, lacking))
+    if lacking or (not is_last and (not aside.points or _has_any(aside.points, there))):
+        yield from tear((yield from with_neighbours(job)), instant, aside.commits or {})
 
 
 def without(points: Points, there: Points) -> Points:

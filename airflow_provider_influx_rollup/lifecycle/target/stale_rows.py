@@ -150,11 +150,15 @@ def _delete_in_window(
     if foreign:
         there = points_of((yield from ask(everything)))
         kept = without(kept, _foreign(job, there))
+    torn_by = ""
+    if foreign and any(kept.values()):
+        # before the values are back, too: another pipeline may have removed some as stale, and this run may die after it
+        torn_by = yield from tear((yield from with_neighbours(job)), instant, commits)
     if any(kept.values()):
         yield from ask(write_of_points(spec.target_bucket, spec.output_measurement, kept))
     if not is_shared:
         return Done.ALONE
-    yield from tear((yield from with_neighbours(job)), instant, commits)
+    yield from tear((yield from with_neighbours(job)), instant, commits, torn_by)
     yield from forget(job, window, claim_id)
     return Done.SHARED
 
