@@ -14,6 +14,8 @@ from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, StoreForbidden, WindowsFailed
 from airflow_provider_influx_rollup.lifecycle.archive.expiring import archive_expiring
+from airflow_provider_influx_rollup.lifecycle.purge.purge import purge
+from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.grid import Grid
@@ -103,6 +105,17 @@ def test_window_is_archived_again_when_points_came_since(scene: ArchiveScene, ru
     assert run(days_left=2)["windows"] == [day(1).as_json()]
     assert set(scene.manifests(day(1))) == {1, 2}
     assert scene.stored(day(1)) == facts_of(points_of(1, 5))
+
+
+def test_late_points_are_archived_when_they_are_as_many_as_were_purged(scene: ArchiveScene, run: Run) -> None:
+    run(3)
+    scene.clock += DAY
+    spec = PurgeSpec(archive=scene.spec, min_age="1d", quiet_for="0s")
+    drive(purge(spec, [day(0)], RUN, scene.now), scene.client, scene.tell, actions_with(scene.store))
+    late = [replace(one, value=one.value + 0.5, time_ns=one.time_ns + DAY_NS // 2) for one in points_of(0)]
+    scene.write(late)
+    assert run(1)["expiring"] > 0
+    assert scene.stored(day(0)) == facts_of([*points_of(0), *late])
 
 
 def test_it_is_refused_when_nobody_knows_the_measurement(scene: ArchiveScene, run: Run) -> None:

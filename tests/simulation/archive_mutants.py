@@ -49,8 +49,14 @@ ARCHIVE_MUTANTS = (
     Mutant(
         "takes any archive of an expiring window for enough",
         ARCHIVE + "expiring.py",
-        "if rows == known_rows:",
-        "if known_rows:",
+        "if rows == known_rows and",
+        "if known_rows and",
+    ),
+    Mutant(
+        "takes late points for those that were purged",
+        ARCHIVE + "expiring.py",
+        "and not any(mark.window.overlaps(window) for mark in marks)",
+        "",
     ),
     # compactions
     Mutant(

@@ -25,9 +25,7 @@ class Mutant:
 ROLLUP, TARGET, RECONCILE = "lifecycle/rollup/", "lifecycle/target/", "lifecycle/reconcile/"
 CLAIMS = "lifecycle/ledger/claimed_windows.py"
 RIGHT = "if verdict.is_right and verdict.totals == totals and below == before and not taken:"
-WRITE_BACK = """    if any(kept.values()):
-        yield from ask(write_of_points(spec.target_bucket, spec.output_measurement, kept))
-"""
+WRITE_BACK = "    torn_by = yield from _write_back("
 DELETES = """    for tags in sorted(doomed):
         yield from ask(Delete(spec.target_bucket, instant, spec.output_measurement, dict(tags)))
 """
@@ -217,7 +215,7 @@ MUTANTS = (
         "if verdict.stale.columns_by_key and not verdict.differences:",
     ),
     Mutant(
-        "writes nothing back", TARGET + "stale_rows.py", "    if any(kept.values()):\n", "    if False:\n"
+        "writes nothing back", TARGET + "stale_rows.py", "    if not any(kept.values()):\n", "    if True:\n"
     ),
     Mutant(
         "deletes before it puts aside",
@@ -264,8 +262,8 @@ MUTANTS = (
     Mutant(
         "tears no window of a pipeline that has begun since",
         TARGET + "stale_rows.py",
-        "yield from tear((yield from with_neighbours(job)), instant, commits)",
-        "yield from tear(job, instant, commits)",
+        "yield from tear((yield from with_neighbours(job)), instant, commits, torn_by)",
+        "yield from tear(job, instant, commits, torn_by)",
     ),
     Mutant(
         "does not look whether a pipeline has begun where there was none",
@@ -288,8 +286,8 @@ MUTANTS = (
     Mutant(
         "tears the windows of others only when its values are back",
         TARGET + "stale_rows.py",
-        "    if foreign and any(kept.values()):\n",
-        "    if False:\n",
+        "    if foreign:\n        # before",
+        "    if False:\n        # before",
     ),
     Mutant(
         "does not look again when it has forgotten what another run had put aside",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,8 +14,10 @@ from airflow_provider_influx_rollup.exceptions import (
     WindowFrozen,
     WindowsFailed,
 )
+from airflow_provider_influx_rollup.ledger.purges import PurgeMark
 from airflow_provider_influx_rollup.lifecycle.archive.archive import archive
 from airflow_provider_influx_rollup.lifecycle.archive.archive_run import ArchiveRun
+from airflow_provider_influx_rollup.lifecycle.archive.purged import find_marks
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.archive_files.generations import newest_generation
 from airflow_provider_influx_rollup.lifecycle.archive_files.place import located
@@ -34,7 +36,7 @@ from airflow_provider_influx_rollup.lifecycle.source.slices import count_windows
 from airflow_provider_influx_rollup.lifecycle.source.whole_read import require_known
 from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Bucket, Progressed, Report, ShowKeys
+from airflow_provider_influx_rollup.steps.influx import Bucket, FindBucket, Progressed, Report, ShowKeys
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.grid import Grid
@@ -173,16 +175,25 @@ def _sorted_out(
     """The windows to archive, and those for which it is too late."""
     waiting: list[Interval] = []
     failed: dict[Interval, InfluxRollupError] = {}
+    marks = yield from _marks_of(spec, counts)
     for window, rows in counts.items():
         known = yield from newest_generation(window_folder(spec.folder, window))
         known_rows = known.manifest.source.total.rows if known else 0
-        if rows == known_rows:
+        # late points may be as many as those that were purged
+        if rows == known_rows and not any(mark.window.overlaps(window) for mark in marks):
             continue
         if spec.force or not is_too_old(window, bucket, now):
             waiting.append(window)
         elif rows > known_rows:
             failed[window] = _lost(spec, window, rows, known_rows)
     return waiting, failed
+
+
+def _marks_of(spec: ArchiveSpec, windows: Collection[Interval]) -> Steps[tuple[PurgeMark, ...]]:
+    """The marks of purges that took points of some windows; none without a ledger."""
+    if not windows or (yield from ask(FindBucket(spec.ledger_bucket))) is None:
+        return ()
+    return (yield from find_marks(spec, Interval.spanning(windows)))
 
 
 def _archive_each(

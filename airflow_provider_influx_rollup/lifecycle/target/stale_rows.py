@@ -20,6 +20,7 @@ from airflow_provider_influx_rollup.lifecycle.ledger.claimed_windows import clai
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.neighbours import (
+    Commits,
     commits_and_values,
     instant_of,
     tear,
@@ -147,20 +148,32 @@ def _delete_in_window(
         return Done.LEFT
     for tags in sorted(doomed):
         yield from ask(Delete(spec.target_bucket, instant, spec.output_measurement, dict(tags)))
-    if foreign:
-        there = points_of((yield from ask(everything)))
-        kept = without(kept, _foreign(job, there))
-    torn_by = ""
-    if foreign and any(kept.values()):
-        # before the values are back, too: another pipeline may have removed some as stale, and this run may die after it
-        torn_by = yield from tear((yield from with_neighbours(job)), instant, commits)
-    if any(kept.values()):
-        yield from ask(write_of_points(spec.target_bucket, spec.output_measurement, kept))
+    torn_by = yield from _write_back(job, everything, kept, commits)
     if not is_shared:
         return Done.ALONE
     yield from tear((yield from with_neighbours(job)), instant, commits, torn_by)
     yield from forget(job, window, claim_id)
     return Done.SHARED
+
+
+def _write_back(job: RollupBlock, everything: TargetValues, kept: Points, commits: Commits) -> Steps[str]:
+    """Write what stays of the points that were deleted, but for values of others that are there by now.
+
+    :return: the claim that windows of others have now, of which there are values
+    """
+    foreign = _foreign(job, kept)
+    if foreign:
+        there = points_of((yield from ask(everything)))
+        kept = without(kept, _foreign(job, there))
+    if not any(kept.values()):
+        return ""
+    torn_by = ""
+    if foreign:
+        # before they are back, too: another pipeline may have removed some as stale, and this run may die after it
+        torn_by = yield from tear((yield from with_neighbours(job)), everything.interval, commits)
+    spec = job.spec
+    yield from ask(write_of_points(spec.target_bucket, spec.output_measurement, kept))
+    return torn_by
 
 
 def _tear_of_new(job: RollupBlock, windows: Iterable[Interval]) -> Steps[None]:
