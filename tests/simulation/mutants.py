@@ -190,9 +190,15 @@ MUTANTS = (
         "return None",
     ),
     Mutant(
+        "looks again at the series alone that a repair has written",
+        RECONCILE + "repair.py",
+        "read_and_compare(job, whole_depth(job))",
+        "read_and_compare(job, whole_depth(job), {tags for tags, _ in findings.difference.pairs()})",
+    ),
+    Mutant(
         "keeps the checksum and the numbers of before a repair",
         RECONCILE + "repair.py",
-        "held, windows = held.patched(findings, only), findings.difference.windows",
+        "held, windows = TargetState.of(findings, job), findings.difference.windows",
         "windows = findings.difference.windows",
     ),
     # points that are shared

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from airflow_provider_influx_rollup.aggregates.frame import Codes, TagSet
+from airflow_provider_influx_rollup.aggregates.frame import Codes
 from airflow_provider_influx_rollup.aggregates.selection import Selection
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.ledger.codec import encode_receipts, encode_spec_commit
@@ -124,7 +124,10 @@ def _book_of(book: ReceiptBook, change: Change) -> ReceiptBook:
 def _write_until_right(
     examined: Examined, chosen: Sequence[int], job: RollupBlock, book: ReceiptBook
 ) -> Steps[tuple[TargetState, Repaired]]:
-    """Write, and look again at the series that were written.
+    """Write, and look again at the whole windows.
+
+    What was compared was read before the claim: a run may have written rows since and died, or have had values of these points
+    away for a moment.
 
     :param job: of the chosen windows
     :return: what the target holds of these windows then, and what was written of them
@@ -132,20 +135,18 @@ def _write_until_right(
     done = Repaired()
     held = TargetState.of(examined.whole, job)
     findings, windows = examined.findings, np.array(chosen, np.int64)
-    only: set[TagSet] = set()
     for rounds_left in reversed(range(MAX_ROUNDS)):
         is_untouched = rounds_left == MAX_ROUNDS - 1
         if (yield from last_look(job, book, is_untouched=is_untouched, is_repair=True)).taken:
             # their rows are half written at most, so all of them are rolled up
             done.overtaken = job.windows
             return held, done
-        only |= {tags for tags, _ in findings.difference.in_windows(windows).pairs()}
         done.add((yield from _write_rows(findings, book, windows)))
         if job.ownership.earlier:
             # what another pipeline has taken over meanwhile stays
             job = yield from with_neighbours(job)
-        findings = yield from read_and_compare(job, whole_depth(job), only)
-        held, windows = held.patched(findings, only), findings.difference.windows
+        findings = yield from read_and_compare(job, whole_depth(job))
+        held, windows = TargetState.of(findings, job), findings.difference.windows
         if not len(windows):
             break
         if rounds_left:
