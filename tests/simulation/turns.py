@@ -56,7 +56,8 @@ class Turns:
             if (step.pipeline, step.stage) == (self.pipeline.name, ROLLUP):
                 self._looked_at_claims(*span_of(step.interval))
         elif isinstance(step, TargetTotals | TargetValues):
-            if step.bucket == self.pipeline.target:
+            # a look at the values of everybody compares nothing
+            if step.bucket == self.pipeline.target and step.aggregate_names is not None:
                 self._read_back(*span_of(step.interval))
         elif self.pipeline.below and isinstance(step, RollupChains | RawPoints):
             self.looks.append(self._below_now())
