@@ -107,7 +107,7 @@ def _against_clients(
             "faster than influxdb-client + pandas",
             ours,
             _seconds(client_ways.by_pandas(official, SIX_HOURS)),
-            30,
+            15,
         )
 
 

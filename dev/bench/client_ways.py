@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.domain.task_create_request import TaskCreateRequest
+from influxdb_client.rest import ApiException
 
 from dev.bench.data import DataSet, target_bucket
 from dev.bench.scripts import AGGREGATES, source
@@ -56,7 +58,7 @@ def by_task(client: InfluxDBClient, script: str) -> Iterator[Callable[[], None]]
 
     def run() -> None:
         number = tasks.run_manually(task.id).id
-        while (status := tasks.get_run(task.id, number).status) not in ("success", "failed", "canceled"):
+        while (status := _status(client, task.id, number)) not in ("success", "failed", "canceled"):
             time.sleep(POLL_SECONDS)
         if status != "success":
             raise RuntimeError(f"the run of the task ended as {status}")
@@ -65,3 +67,13 @@ def by_task(client: InfluxDBClient, script: str) -> Iterator[Callable[[], None]]
         yield run
     finally:
         tasks.delete_task(task.id)
+
+
+def _status(client: InfluxDBClient, task_id: str, number: str) -> str:
+    """State of a run; between the queue and its log InfluxDB knows none."""
+    try:
+        return str(client.tasks_api().get_run(task_id, number).status)
+    except ApiException as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        return "unknown"
