@@ -172,10 +172,7 @@ def before_writes(random: Random, runs: Runs) -> Iterator[int]:
         return
     one = random.choice(some)
     for _ in range(random.choice((1, 1, 1, 2))):
-        while not runs[one].end:
-            yield one
-            if runs[one].is_prepared:
-                break
+        yield from _until(runs, one, lambda run: run.is_prepared)
     yield from (_others_first if random.random() < 0.6 else _without)(random, runs, one)
 
 
@@ -184,11 +181,16 @@ def at_records(random: Random, runs: Runs) -> Iterator[int]:
     yield from _points(runs, random.randint(0, 2))
     one = random.choice([number for number, run in enumerate(runs) if run.verb])
     for _ in range(random.choice((1, 1, 2))):
-        while not runs[one].end:
-            yield one
-            if is_record(runs[one]):
-                break
+        yield from _until(runs, one, is_record)
     yield from _others_first(random, runs, one)
+
+
+def _until(runs: Runs, one: int, is_there: Callable[[Run], bool]) -> Iterator[int]:
+    """A run, until it has come to a place."""
+    while not runs[one].end:
+        yield one
+        if is_there(runs[one]):
+            return
 
 
 def between_reads(random: Random, runs: Runs) -> Iterator[int]:
@@ -196,10 +198,7 @@ def between_reads(random: Random, runs: Runs) -> Iterator[int]:
     yield from _points(runs, random.randint(0, 2))
     one = random.choice([number for number, run in enumerate(runs) if run.verb])
     for _ in range(random.choice((1, 1, 2, 3))):
-        while not runs[one].end:
-            yield one
-            if runs[one].is_computing:
-                break
+        yield from _until(runs, one, lambda run: run.is_computing)
     yield from (_others_first if random.random() < 0.6 else _without)(random, runs, one)
 
 

@@ -126,8 +126,8 @@ def _write_until_right(
 ) -> Steps[tuple[TargetState, Repaired]]:
     """Write, and look again at the whole windows.
 
-    What was compared was read before the claim: a run may have written rows since and died, or have had values of these points
-    away for a moment.
+    What was compared was read before the claim. Since then a run may have written rows and died, and another pipeline may have
+    written back values that it had deleted for a moment.
 
     :param job: of the chosen windows
     :return: what the target holds of these windows then, and what was written of them
