@@ -107,15 +107,44 @@ def test_window_is_archived_again_when_points_came_since(scene: ArchiveScene, ru
     assert scene.stored(day(1)) == facts_of(points_of(1, 5))
 
 
-def test_late_points_are_archived_when_they_are_as_many_as_were_purged(scene: ArchiveScene, run: Run) -> None:
+def late_points_of_purged(scene: ArchiveScene, run: Run) -> list[Any]:
+    """The first day is purged, and as many other points of it come late."""
     run(3)
     scene.clock += DAY
     spec = PurgeSpec(archive=scene.spec, min_age="1d", quiet_for="0s")
     drive(purge(spec, [day(0)], RUN, scene.now), scene.client, scene.tell, actions_with(scene.store))
     late = [replace(one, value=one.value + 0.5, time_ns=one.time_ns + DAY_NS // 2) for one in points_of(0)]
     scene.write(late)
+    return late
+
+
+def test_late_points_are_archived_when_they_are_as_many_as_were_purged(scene: ArchiveScene, run: Run) -> None:
+    late = late_points_of_purged(scene, run)
     assert run(1)["expiring"] > 0
     assert scene.stored(day(0)) == facts_of([*points_of(0), *late])
+
+
+def test_next_window_is_archived_when_late_points_of_a_purged_one_are(scene: ArchiveScene, run: Run) -> None:
+    late_points_of_purged(scene, run)
+    for number in range(3):
+        assert run(days_left=1, max_windows=1)["windows"] == [day(number).as_json()]
+    assert run(days_left=1, max_windows=1)["archived"] == 0
+
+
+def test_next_window_is_archived_when_late_points_of_a_purged_one_cannot_be(
+    scene: ArchiveScene, run: Run
+) -> None:
+    late_points_of_purged(scene, run)
+    run(days_left=1, max_windows=1)
+    noon = day(0).start + DAY / 2
+    scene.delete(Interval(noon, noon + timedelta(microseconds=1)))
+    lines = [b'm,device=a text="a\rb" %d' % (day(0).start_ns + second) for second in range(3)]
+    scene.client.write_payload(scene.bucket, b"\n".join(lines))
+    for number in (1, 2):
+        with pytest.raises(WindowsFailed, match="carriage return") as caught:
+            run(days_left=1, max_windows=1)
+        assert [window for window, _ in caught.value.failed] == [day(0)]
+        assert archived(scene) == [0, *range(1, number + 1)]
 
 
 def test_it_is_refused_when_nobody_knows_the_measurement(scene: ArchiveScene, run: Run) -> None:

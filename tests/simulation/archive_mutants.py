@@ -49,14 +49,20 @@ ARCHIVE_MUTANTS = (
     Mutant(
         "takes any archive of an expiring window for enough",
         ARCHIVE + "expiring.py",
-        "if rows == known_rows and",
-        "if known_rows and",
+        "if known and rows == known_rows and",
+        "if known and",
     ),
     Mutant(
         "takes late points for those that were purged",
         ARCHIVE + "expiring.py",
-        "and not any(mark.window.overlaps(window) for mark in marks)",
+        "and not (is_purged and (yield from _differs(spec, bucket, known)))",
         "",
+    ),
+    Mutant(
+        "archives purged windows that have not changed in the place of others",
+        ARCHIVE + "expiring.py",
+        "return source != known.manifest.source",
+        "return True",
     ),
     # compactions
     Mutant(

@@ -19,7 +19,7 @@ from airflow_provider_influx_rollup.lifecycle.archive.archive import archive
 from airflow_provider_influx_rollup.lifecycle.archive.archive_run import ArchiveRun
 from airflow_provider_influx_rollup.lifecycle.archive.purged import find_marks
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
-from airflow_provider_influx_rollup.lifecycle.archive_files.generations import newest_generation
+from airflow_provider_influx_rollup.lifecycle.archive_files.generations import Published, newest_generation
 from airflow_provider_influx_rollup.lifecycle.archive_files.place import located
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.margins import RETENTION_MARGIN
@@ -33,7 +33,11 @@ from airflow_provider_influx_rollup.lifecycle.run.window_errors import (
 from airflow_provider_influx_rollup.lifecycle.source.buckets import require_bucket
 from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
 from airflow_provider_influx_rollup.lifecycle.source.slices import count_windows
-from airflow_provider_influx_rollup.lifecycle.source.whole_read import require_known
+from airflow_provider_influx_rollup.lifecycle.source.whole_read import (
+    fingerprint_source,
+    plan_read,
+    require_known,
+)
 from airflow_provider_influx_rollup.shown import few
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Bucket, FindBucket, Progressed, Report, ShowKeys
@@ -108,13 +112,12 @@ def archive_expiring(
     spec = yield from located(spec)
     counts = yield from _counted(spec, bucket, expiring_windows(spec, bucket, grid, within, began))
     waiting, lost = yield from _sorted_out(spec, bucket, counts, began)
-    chosen = [] if dry_run else waiting[:max_windows]
-    rows, failed = yield from _archive_each(ArchiveRun(spec, run, now, versions), chosen)
-    archived = [window for window in chosen if window not in failed]
+    most = 0 if dry_run else max_windows
+    archived, rows, failed = yield from _archive_each(ArchiveRun(spec, run, now, versions), waiting, most)
+    left = waiting[len(archived) + len(failed) :]
     failed = {**lost, **failed}
     if failed:
         raise _failure(spec, bucket, failed, len(archived))
-    left = waiting[len(chosen) :]
     if left:
         yield from ask(
             Report(f"{len(left)} windows wait for the next run, the first is {left[0]}", "warning")
@@ -179,14 +182,31 @@ def _sorted_out(
     for window, rows in counts.items():
         known = yield from newest_generation(window_folder(spec.folder, window))
         known_rows = known.manifest.source.total.rows if known else 0
+        is_purged = any(mark.window.overlaps(window) for mark in marks)
         # late points may be as many as those that were purged
-        if rows == known_rows and not any(mark.window.overlaps(window) for mark in marks):
+        if known and rows == known_rows and not (is_purged and (yield from _differs(spec, bucket, known))):
             continue
         if spec.force or not is_too_old(window, bucket, now):
             waiting.append(window)
         elif rows > known_rows:
             failed[window] = _lost(spec, window, rows, known_rows)
     return waiting, failed
+
+
+def _differs(spec: ArchiveSpec, bucket: Bucket, known: Published) -> Steps[bool]:
+    """Whether a window has other points than when its newest generation was made; also when they cannot be read.
+
+    A purged window that has not changed must not be one of the few that a run archives: others would wait for ever.
+    """
+    window = known.manifest.window
+    try:
+        plan = yield from plan_read(spec, window, bucket)
+        source = yield from fingerprint_source(spec, plan)
+    except InfluxRollupError as error:
+        if not is_of_windows(error):
+            raise
+        return True
+    return source != known.manifest.source
 
 
 def _marks_of(spec: ArchiveSpec, windows: Collection[Interval]) -> Steps[tuple[PurgeMark, ...]]:
@@ -197,21 +217,28 @@ def _marks_of(spec: ArchiveSpec, windows: Collection[Interval]) -> Steps[tuple[P
 
 
 def _archive_each(
-    run: ArchiveRun, windows: Sequence[Interval]
-) -> Steps[tuple[int, dict[Interval, InfluxRollupError]]]:
-    """Archive windows; how many points that were, and the windows that could not be archived."""
-    rows, failed = 0, dict[Interval, InfluxRollupError]()
+    run: ArchiveRun, windows: Sequence[Interval], most: int
+) -> Steps[tuple[list[Interval], int, dict[Interval, InfluxRollupError]]]:
+    """Archive windows in their order; those that cannot be archived take no other one's place.
+
+    :param most: how many are archived
+    :return: the archived ones, how many points that were, and the windows that could not be archived
+    """
+    archived, rows, failed = list[Interval](), 0, dict[Interval, InfluxRollupError]()
     for number, window in enumerate(windows):
+        if len(archived) == most:
+            break
         yield from ask(Progressed(message="expiring windows looked after", done=number, total=len(windows)))
         try:
             result = yield from archive(run.spec, [window], run.info, run.now, run.versions)
             rows += result.rows_out
+            archived.append(window)
         except InfluxRollupError as error:
             if not is_of_windows(error) or isinstance(error, StoreError):
                 raise
             failed[window] = error
             yield from ask(Report(str(error), "warning"))
-    return rows, failed
+    return archived, rows, failed
 
 
 def _lost(spec: ArchiveSpec, window: Interval, rows: int, known_rows: int) -> WindowFrozen:
