@@ -153,6 +153,9 @@ def _wrong_receipts(world: World, pipeline: Pipeline) -> list[str]:
     numbers = world.records(("rows_in", "rows_out", "series"))
     for window in pipeline.windows:
         start, stop = nanoseconds(window.start), nanoseconds(window.stop)
+        if len(world.pipelines) > 1 and start in {one for one, _ in world.deleted_late}:
+            # a run of another pipeline has taken rows along that were stale: none is missing
+            continue
         rows = [key for key in stored if key[2] == start]
         right = {"rows_out": len(rows), "series": len({key[0] for key in rows})}
         # without a count, points may come that change no row

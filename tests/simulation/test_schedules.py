@@ -263,6 +263,29 @@ def test_values_of_a_person_come_back_when_a_run_deletes_them_that_was_overtaken
     assert played.rest() == []
 
 
+@pytest.mark.parametrize("dies", [False, True])
+def test_values_of_a_person_come_back_when_they_are_deleted_right_before_their_record_is_forgotten(
+    dies: bool,
+) -> None:
+    """When the run that forgets it dies too, nobody can know them."""
+    actors = tuple(Actor("roll up", "other", 0, 0, name) for name in ("hangs", "takes over"))
+    played = _without_device(Play(Scenario("shared", 1, actors)))
+    hanging, next_run = played.runs
+    start = nanoseconds(WINDOWS[0].start)
+    while not isinstance(hanging.pending, Delete):
+        played.do("0")
+    claim = hanging.turns.claims[start]
+    while not (isinstance(next_run.pending, Delete) and next_run.pending.tags.get("claim") == claim):
+        played.do("1")
+    for move in ("0", "0x", "1", *(["1x"] if dies else [])):
+        played.do(move)
+    assert start not in played.world.by_hand()
+    played.runs[1].finish()
+    assert (start in played.world.by_hand()) is not dies
+    assert bool(played.world.deleted_late) is dies
+    assert played.rest() == []
+
+
 def _writes_rows(step: Any) -> bool:
     if isinstance(step, Gather):
         return any(map(_writes_rows, step.steps))

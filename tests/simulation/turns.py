@@ -34,6 +34,7 @@ class Turns:
     :param read_back: the rows that were there when it last read them, by start
     :param looks: what the tier below was at each read since rows were written
     :param used: the same of the reads that the rows are made of
+    :param by_hand: starts at which it has found a person's values when it last looked at those of everybody
     """
 
     world: World
@@ -49,6 +50,7 @@ class Turns:
     read_back: dict[int, Rows] = field(default_factory=dict)
     looks: list[dict[int, Below]] = field(default_factory=list)
     used: list[dict[int, Below]] = field(default_factory=list)
+    by_hand: set[int] = field(default_factory=set)
 
     def looked(self, step: Any, _answer: Any) -> None:
         """The answer of a read has come."""
@@ -59,6 +61,8 @@ class Turns:
             # a look at the values of everybody compares nothing
             if step.bucket == self.pipeline.target and step.aggregate_names is not None:
                 self._read_back(*span_of(step.interval))
+            elif step.bucket == self.pipeline.target:
+                self._looked_at_others(nanoseconds(step.interval.start))
         elif self.pipeline.below and isinstance(step, RollupChains | RawPoints):
             self.looks.append(self._below_now())
 
@@ -67,6 +71,11 @@ class Turns:
             if start <= window < stop and window in self.claims:
                 self.seen[window] = claim
                 self.fresh.add(window)
+
+    def _looked_at_others(self, start: int) -> None:
+        self.by_hand.discard(start)
+        if start in self.world.by_hand():
+            self.by_hand.add(start)
 
     def _read_back(self, start: int, stop: int) -> None:
         stored = self.world.stored(self.pipeline)
@@ -89,10 +98,14 @@ class Turns:
             start = nanoseconds(step.interval.start)
             self._changes_rows({start})
             self._deletes_points(start)
+        elif isinstance(step, Delete) and step.measurement == "ghost_survivors":
+            self._forgets(nanoseconds(step.interval.start))
 
     def ends(self, error: Exception | None, _result: Any) -> None:
         """A run that has ended well leaves no window WRITING, but for those that others have claimed since."""
         last = {start: name for pipeline, start, name in self.world.claimed if pipeline == self.pipeline.name}
+        if error is None:
+            self.world.deleted_late -= set(self.claims.items())
         if error is None and self.is_rollup:
             committed = self.world.committed()
             for start in self.windows:
@@ -224,6 +237,11 @@ class Turns:
         is_kept = any(time == start and dict(tags).get("claim") == own for tags, time, _ in records)
         if self.world.has_values_by_hand and not is_kept and dict(self._claims_now()).get(start) != own:
             self.world.deleted_late.add((start, own))
+
+    def _forgets(self, start: int) -> None:
+        """What a run that hung has deleted since it was found in its place comes back, unless this one dies before it looks again."""
+        if start in self.by_hand - self.world.by_hand():
+            self.world.deleted_late.add((start, self.claims.get(start, "")))
 
     def _claims_now(self) -> Iterator[tuple[int, str]]:
         for (pipeline, start), values in self.world.records(("claimed_by",)).items():

@@ -125,7 +125,7 @@ class World:
     :param is_monotone: whether points only come, or only go, so that counts alone show each change
     :param late: who had a window when a run wrote rows of it that had hung since it looked, by pipeline and start
     :param deleted_late: start and claim of runs that have hung before a delete until nobody kept what they had put aside,
-        and have not written it back
+        and have not written it back; and of those that forgot what such a run had just deleted, and have not looked again
     :param committed_rows: what the rows were when a window was last seen COMMITTED, of tiers that others are made of
     :param claimed: pipeline, start and name of the run of each claim, in order
     :param commits: pipeline, start and name of the run
@@ -298,11 +298,14 @@ class World:
 
     def has_by_hand(self) -> bool:
         """All of them, but for those that a run took along which died right after it had hung: nobody can know them."""
-        key = TAGS["a"], BY_HAND[0]
-        found = self.influx.buckets["rolled"].measurements.get("m", {}).get(key, {})
         lost = {start for start, _ in self.deleted_late}
         starts = {nanoseconds(window.start) for window in WINDOWS[:HOURS]}
-        return starts <= {*found, *lost}
+        return starts <= {*self.by_hand(), *lost}
+
+    def by_hand(self) -> set[int]:
+        """Starts of the windows where they are."""
+        key = TAGS["a"], BY_HAND[0]
+        return set(self.influx.buckets["rolled"].measurements.get("m", {}).get(key, {}))
 
     # the ledger, read by itself
 
