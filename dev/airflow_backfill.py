@@ -13,6 +13,7 @@ from dev.processes import POLL_SECONDS, ProcessFailed, wait_until
 
 Progress = Callable[["BackfillStates"], None]
 ENDED = ("success", "failed")
+CREATIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +117,24 @@ def _create(airflow: AirflowProcess, backfill: Backfill) -> int:
         "--max-active-runs", str(backfill.max_active_runs),
         *(["--run-backwards"] if backfill.backwards else []),
     ]  # fmt: skip
-    with airflow.alone_with_database():
-        # a locked database would leave half a backfill behind, which the scheduler runs
-        airflow.cli("backfill", "create", *arguments, retries=0)
-    return int(airflow.rows("select max(id) from backfill where dag_id = ?", (backfill.dag_id,))[0][0])
+    before = _newest(airflow, backfill.dag_id)
+    for attempt in range(CREATIONS):
+        try:
+            with airflow.alone_with_database():
+                # a locked database may leave half a backfill behind, which the scheduler runs
+                airflow.cli("backfill", "create", *arguments, retries=0)
+        except ProcessFailed as failed:
+            is_locked = "database is locked" in str(failed)
+            if not is_locked or _newest(airflow, backfill.dag_id) != before or attempt == CREATIONS - 1:
+                raise
+        else:
+            break
+    return _newest(airflow, backfill.dag_id)
+
+
+def _newest(airflow: AirflowProcess, dag_id: str) -> int:
+    """The number of the newest backfill of a DAG; 0 without one."""
+    return int(airflow.rows("select coalesce(max(id), 0) from backfill where dag_id = ?", (dag_id,))[0][0])
 
 
 def _wait_for_the_one_before(airflow: AirflowProcess, dag_id: str, deadline: float) -> None:

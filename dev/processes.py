@@ -20,6 +20,8 @@ import psutil
 GRACE_SECONDS = 8.0
 SET_PARENT_DEATH_SIGNAL = 1
 POLL_SECONDS = 0.2
+# proc(5): stopped, traced, zombie, dead
+GONE_OR_STOPPED = frozenset("TtZXx")
 
 
 class PortInUse(RuntimeError):
@@ -163,9 +165,7 @@ class Processes:
         members: set[psutil.Process] = set()
 
         def held_well() -> bool:
-            members.update(*(_family(process.pid) for process in self._running.values()))
-            _signal(members, signal.SIGSTOP)
-            if at():
+            if self._hold(members) and at():
                 return True
             _signal(members, signal.SIGCONT)
             return False
@@ -175,6 +175,19 @@ class Processes:
             yield
         finally:
             _signal(members, signal.SIGCONT)
+
+    def _hold(self, members: set[psutil.Process]) -> bool:
+        """Stop all processes and add them to the members; whether all stand within a second."""
+        until = time.monotonic() + 1
+        while time.monotonic() < until:
+            known = len(members)
+            # what one of them starts before it stands goes on by itself: there is nothing new once all stand
+            members.update(*(_family(process.pid) for process in self._running.values()))
+            _signal(members, signal.SIGSTOP)
+            if known == len(members) and all(map(_stands, members)):
+                return True
+            time.sleep(0.01)
+        return False
 
     def stop(self, names: Iterable[str] | None = None) -> None:
         """End the named processes (default: all) and all that they started; twice is fine."""
@@ -218,6 +231,15 @@ def _signal(members: Iterable[psutil.Process], number: int) -> None:
     for member in members:
         with contextlib.suppress(psutil.NoSuchProcess):
             member.send_signal(number)
+
+
+def _stands(process: psutil.Process) -> bool:
+    """Whether every thread of a process has stopped, or the process is gone: a signal takes a moment to arrive."""
+    try:
+        threads = [thread.read_text() for thread in Path(f"/proc/{process.pid}/task").glob("*/stat")]
+    except (FileNotFoundError, ProcessLookupError):
+        return not process.is_running()
+    return all(thread.rpartition(")")[2].split()[0] in GONE_OR_STOPPED for thread in threads)
 
 
 def _signal_session(leader: subprocess.Popen[bytes], number: int) -> None:
