@@ -171,6 +171,22 @@ def test_purged_hours_without_files_are_restored_and_purged_again(scene: Compact
     assert scene.read() == facts_of(scene.points)
 
 
+def test_purged_hour_stays_archived_when_a_restore_that_hung_has_removed_its_document(
+    scene: CompactScene,
+) -> None:
+    scene.purge_hours(0)
+    scene.compact(remove_small=True)
+    # what a restore does at last that began before the purge, and dies
+    (scene.folder / "window=20250308T000000Z_20250308T010000Z" / "purge.json").unlink()
+    assert scene.archive(hour(0))["new"] == 0
+    scene.land()
+    assert scene.archive(hour(0))["new"] == 1
+    scene.compact(remove_small=True)
+    assert scene.read() == facts_of(scene.points)
+    assert scene.restored(scene.bucket) == sorted(scene.facts_plain(), key=repr)
+    assert scene.archive(hour(0))["new"] == 1
+
+
 @pytest.mark.recorded
 def test_days_become_a_month_and_a_changed_hour_comes_through(scene: CompactScene) -> None:
     scene.purge_hours(0)

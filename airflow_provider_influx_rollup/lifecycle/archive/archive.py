@@ -187,7 +187,7 @@ def _try(run: ArchiveRun, window: Interval) -> Steps[ArchivedWindow | None]:
         return (yield from _kept(spec, window, newest))
     purge = yield from read_purge(folder)
     marks = yield from find_marks(spec, window)
-    elsewhere = yield from marks_elsewhere(spec, window, marks)
+    elsewhere = yield from marks_elsewhere(spec, window, marks, is_archived=newest is not None)
     if newest is None:
         require_archived_before(spec, window, elsewhere)
     plan = yield from plan_read(spec, window, bucket)

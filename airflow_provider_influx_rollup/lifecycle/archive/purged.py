@@ -21,16 +21,24 @@ def find_marks(spec: ArchiveSpec, window: Interval) -> Steps[tuple[PurgeMark, ..
 
 
 def marks_elsewhere(
-    spec: ArchiveSpec, window: Interval, marks: Sequence[PurgeMark]
+    spec: ArchiveSpec, window: Interval, marks: Sequence[PurgeMark], *, is_archived: bool
 ) -> Steps[list[PurgeMark]]:
     """The marks whose points no other archived window under this path stands for.
 
-    They were purged with an archive under another path, or what says here that they were purged is gone.
+    They were purged with an archive under another path, or what says here that they were purged is gone: a restore that
+    hung may have removed it.
+
+    :param is_archived: whether the window has a generation; a longer window that was compacted of it does not stand for
+        it then, since what it holds is told by the generation
     """
     found: list[PurgeMark] = []
     for mark in marks:
+        is_own = is_archived and window.covers(mark.window)
         entries = yield from find_entries(spec.folder, mark.window)
-        held = [part for entry in entries if entry.window != window for part in entry.covered]
+        others = [entry for entry in entries if entry.window != window]
+        held = [
+            part for entry in others if not (is_own and entry.window.covers(window)) for part in entry.covered
+        ]
         if subtract([mark.window], held):
             found.append(mark)
     return found
