@@ -13,6 +13,7 @@ MANIFEST = "manifest.json"
 CERTIFICATES = "certificates"
 INTENT = "purge.json"
 CLAIMS = "claims"
+DELETES = "deletes"
 ERASURES = "erasures"
 ERASED = "erased.json"
 

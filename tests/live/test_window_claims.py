@@ -11,6 +11,7 @@ import pytest
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
+from airflow_provider_influx_rollup.steps.influx import Delete
 from tests.conftest import InfluxServer
 from tests.scenes.archive_scene import RUN
 from tests.scenes.purge_scene import (
@@ -90,6 +91,26 @@ def run_cut(scene: PurgeScene, first: str, other: str, cut: int) -> bool:
         {},
     )
     return True
+
+
+def test_archive_keeps_what_a_purge_that_hung_deletes_after_a_restore_and_dies(
+    influx: InfluxServer, client: InfluxClient, tmp_path: Path
+) -> None:
+    scene = make_purge_scene(influx, client, tmp_path)
+    stepper = Stepper(scene, make_steps(scene, "purge"))
+    while not isinstance(stepper.pending, Delete):
+        assert stepper.advance()
+    assert finish(Stepper(scene, make_steps(scene, "restore"))) == "ok"
+    assert stepper.advance()  # the delete, and nothing after it
+    assert (points_left(scene), scene.mark_states(), scene.purge_document()) == (0, ["lifted"], {})
+    scene.clock = NOW + timedelta(hours=1)
+    scene.archive()
+    assert scene.filed() == as_facts(inside())
+    assert finish(Stepper(scene, make_steps(scene, "restore"))) == "ok"
+    assert points_left(scene) == len(inside())
+    # a purge that is done has deleted all that the other one could
+    scene.purge(now=NOW + timedelta(hours=3))
+    assert not list(scene.folder.rglob("deletes/*"))
 
 
 PAIRS = [("purge", "purge"), ("restore", "purge"), ("purge", "restore")]

@@ -33,7 +33,19 @@ ARCHIVE_MUTANTS = (
         "    if announced.mark is not None:\n        yield from ask(Write(spec.archive.ledger_bucket",
         "    if False:\n        yield from ask(Write(spec.archive.ledger_bucket",
     ),
+    Mutant(
+        "leaves no word of its delete that a restore does not take away",
+        PURGE + "delete.py",
+        "            yield from begin_delete(proof.folder, proof.claim)\n",
+        "            pass\n",
+    ),
     # archives
+    Mutant(
+        "takes what a mark says is purged for gone when its document is",
+        ARCHIVE + "purged.py",
+        "if not (is_own and entry.window.covers(window))",
+        "if True",
+    ),
     Mutant(
         "publishes although series were erased since it read",
         FILES + "publish.py",

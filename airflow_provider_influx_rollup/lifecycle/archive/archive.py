@@ -217,7 +217,7 @@ def _renew(making: GenerationRun, newest: Published) -> Steps[ArchivedWindow | N
         yield from verify_held(newest)
     except (ArchiveMismatch, ArchiveMissing) as error:
         source = yield from fingerprint_source(making.spec, making.plan)
-        if making.would_lose(source) and not making.spec.force:
+        if not making.spec.force and (yield from making.would_lose(source)):
             # what is left of the damaged one may be more than the bucket has
             raise
         yield from ask(
@@ -228,8 +228,11 @@ def _renew(making: GenerationRun, newest: Published) -> Steps[ArchivedWindow | N
     known = newest.manifest
     if source == known.source:
         return ArchivedWindow(newest, is_new=False)
-    if making.would_lose(source):
-        gone = f"points of generation {known.generation} are gone from a bucket with retention: they stay archived"
+    if (yield from making.would_lose(source)):
+        gone = (
+            f"points of generation {known.generation} are gone, by retention or by a purge that did not end: "
+            "they stay archived"
+        )
         yield from ask(Report(f"Window {making.window}: {gone}", "warning"))
         return (yield from _renew_incomplete(making, newest))
     how = few(source.differences(known.source, "the source", "it"), MAX_DIFFERENCES) or "other series"

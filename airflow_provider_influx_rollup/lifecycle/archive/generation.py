@@ -15,6 +15,7 @@ from airflow_provider_influx_rollup.ledger.purges import PurgeMark
 from airflow_provider_influx_rollup.lifecycle.archive.archive_run import ArchiveRun
 from airflow_provider_influx_rollup.lifecycle.archive.purged import find_marks
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
+from airflow_provider_influx_rollup.lifecycle.archive_files.begun_deletes import is_delete_begun
 from airflow_provider_influx_rollup.lifecycle.archive_files.fences import read_fences
 from airflow_provider_influx_rollup.lifecycle.archive_files.generations import Published, next_number
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import find_entries
@@ -93,14 +94,16 @@ class GenerationRun:
         before = self.newest.manifest.tags if self.newest else ()
         return tuple(sorted({*self.plan.keys.tags, *before}))
 
-    def would_lose(self, source: Fingerprint) -> bool:
-        """Whether a generation of what the source holds would be poorer than the newest one, perhaps by retention.
+    def would_lose(self, source: Fingerprint) -> Steps[bool]:
+        """Whether a generation of what the source holds would be poorer than the newest one, maybe by retention or a purge.
 
         Whatever the clock says: in a bucket with retention no one can tell a person's delete from retention's.
         """
-        if self.newest is None or not self.plan.bucket.retention_seconds:
+        if self.newest is None or not source.lacks_points_of(self.newest.manifest.source):
             return False
-        return source.lacks_points_of(self.newest.manifest.source)
+        if self.plan.bucket.retention_seconds:
+            return True
+        return (yield from is_delete_begun(window_folder(self.run.spec.folder, self.window)))
 
     def manifest(
         self, number: int, parts: Sequence[Part], content: Fingerprint, source: Fingerprint
@@ -162,7 +165,7 @@ def _fresh(making: GenerationRun, number: int, folder: str) -> Steps[Published |
     if read is None:
         return None
     parts, content = read
-    if making.would_lose(content) and not making.spec.force:
+    if not making.spec.force and (yield from making.would_lose(content)):
         yield from ask(RemoveFiles(part_paths(folder, parts)))
         return None
     # what was compared is the same

@@ -10,6 +10,7 @@ from airflow_provider_influx_rollup.ledger.purges import DELETING as MARK_DELETI
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark, encode_mark
 from airflow_provider_influx_rollup.lifecycle.archive.purged import find_marks
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
+from airflow_provider_influx_rollup.lifecycle.archive_files.begun_deletes import begin_delete
 from airflow_provider_influx_rollup.lifecycle.archive_files.certificates import require_last
 from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import (
     DELETING,
@@ -76,6 +77,8 @@ def delete_window(run: PurgeRun, proof: Proof) -> Steps[Deleted]:
         yield from _say(spec, proof, announced)
         yield from require_unchanged(run, proof.window, proof.tiers)
         before = yield from _count_neighbours(spec, proof.window)
+        if proof.source.total.rows:
+            yield from begin_delete(proof.folder, proof.claim)
         yield from _require_turn(proof)
         if proof.source.total.rows:
             yield from _look_once_more(spec, proof)
