@@ -13,14 +13,13 @@ from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.steps.influx import Delete, Write
 from tests.conftest import InfluxServer
 from tests.scenes.archive_scene import RUN, point
+from tests.scenes.cuts import cut, may_change
 from tests.scenes.erase_scene import ERASED_AT, HOURS, EraseScene, Going, make_erase_scene
 from tests.scenes.purge_scene import HOUR
 
 pytestmark = pytest.mark.live
 
 MAX_CUTS = 45
-# what reads only; nothing is to be seen of a cut before it that is not seen before the next step
-READS = frozenset({"Query", "Gather", "FindBucket", "ShowKeys", "ReadBytes", "ListFolder", "Report"})
 
 
 @pytest.fixture
@@ -40,22 +39,11 @@ def next_erasure(scene: EraseScene, number: int) -> Going:
     return Going(scene, scene.erase_steps())
 
 
-def advance_to_change(stepper: Going) -> bool:
-    """Go on until a step is next that changes something; False when there is none."""
-    while stepper.pending is not None and stepper.seen[-1] in READS:
-        stepper.advance()
-    return stepper.pending is not None
-
-
 def cuts(scene: EraseScene) -> Iterator[Going]:
     """An erasure of another customer each time, stopped before one more of the steps that change something."""
     for number in range(MAX_CUTS):
         stepper = next_erasure(scene, number)
-        for _ in range(number):
-            if not advance_to_change(stepper):
-                break
-            stepper.advance()
-        if not advance_to_change(stepper):
+        if not cut(stepper, may_change, number) or stepper.pending is None:
             assert number > 8
             return
         yield stepper

@@ -21,6 +21,7 @@ from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.scenes.archive_scene import WINDOW, facts_of, point, read_facts, sorted_facts
+from tests.scenes.cuts import cut, may_change
 from tests.scenes.erase_scene import EraseScene, Going, make_erase_scene
 from tests.scenes.purge_scene import HOUR
 
@@ -28,10 +29,6 @@ pytestmark = pytest.mark.live
 
 MAX_CUTS = 45
 MAX_ARCHIVE_STEPS = 40
-# what reads only; a run that dies there has changed nothing
-READS = frozenset(
-    "Query Gather FindBucket ShowKeys ReadBytes ListFolder Report".split()  # noqa: SIM905
-)
 
 
 @pytest.fixture
@@ -56,14 +53,9 @@ def erasures(scene: EraseScene) -> Iterator[tuple[int, Going]]:
     for number in range(MAX_CUTS):
         scene.tags = customer(number)
         stepper = Going(scene, scene.erase_steps())
-        for skipped in range(number + 1):
-            while stepper.pending is not None and stepper.seen[-1] in READS:
-                stepper.advance()
-            if stepper.pending is None:
-                assert number > 12
-                return
-            if skipped < number:
-                stepper.advance()
+        if not cut(stepper, may_change, number) or stepper.pending is None:
+            assert number > 12
+            return
         yield number, stepper
     pytest.fail("the erasure has more steps than there are customers")
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,33 +16,27 @@ from airflow_provider_influx_rollup.steps.influx import Delete
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.scenes.archive_scene import Point
+from tests.scenes.cuts import cut, may_change, touches
 from tests.scenes.purge_scene import (
-    ARCHIVED_AT,
+    HOUR,
     PURGED_AT,
     WINDOW,
     PurgeScene,
     Stepper,
     as_facts,
-    make_empty_scene,
+    hours_of,
+    make_hours_scene,
     point,
 )
 
 pytestmark = pytest.mark.live
 
-HOUR = timedelta(hours=1)
-HOUR_NS = 3600 * 10**9
-MAX_STEPS = 60
-MAX_CHANGING_STEPS = 48
-HOURS = [WINDOW] + [
-    Interval(WINDOW.start + number * HOUR, WINDOW.start + (number + 1) * HOUR)
-    for number in range(1, MAX_STEPS)
-]
-LATER = PURGED_AT + HOUR
+# more than a purge has that touch the bucket, and that change something
+MAX_STEPS = 20
+MAX_CHANGES = 14
+HOURS = hours_of(MAX_STEPS)
+LATER = PURGED_AT + timedelta(hours=1)
 REQUIRED = ("hourly",)
-# what reads only; a run that dies there has changed nothing
-READS = frozenset(
-    "Query Gather FindBucket EnsureBucket ShowKeys ReadBytes ListFolder Report".split()  # noqa: SIM905
-)
 
 
 @pytest.fixture
@@ -49,30 +44,15 @@ def scene(
     request: pytest.FixtureRequest, influx: InfluxServer, client: InfluxClient, tmp_path: Path
 ) -> PurgeScene:
     """A window for each step, all archived and rolled up."""
-    count = request.param
-    made = make_empty_scene(influx, client, tmp_path)
-    made.add(*(one for number in range(count) for one in points_of(number)))
-    made.roll(made.hourly, Interval(HOURS[0].start, HOURS[count - 1].stop))
-    made.clock = ARCHIVED_AT
-    made.archive(*HOURS[:count])
+    made = make_hours_scene(influx, client, tmp_path, request.param)
     # what comes next is archived after the first purges
     made.clock = LATER
     return made
 
 
-def points_of(number: int) -> list[Point]:
-    """Points of one window, at both its edges."""
-    begin = number * HOUR_NS
-    return [
-        point(begin, {"device": "a"}, "temp", float(number)),
-        point(begin + 5, {"device": "b"}, "state", f"ok {number}"),
-        point(begin + HOUR_NS - 1, {"device": "b"}, "temp", 0.5 + number),
-    ]
-
-
 def land(scene: PurgeScene, number: int) -> Point:
     """A late point of a window."""
-    late = point(number * HOUR_NS + 77, {"device": "late"}, "temp", 1000.0 + number)
+    late = point(number * HOUR + 77, {"device": "late"}, "temp", 1000.0 + number)
     scene.add(late)
     return late
 
@@ -101,23 +81,15 @@ def rows_left(scene: PurgeScene, number: int) -> int:
 def purge(scene: PurgeScene, *numbers: int, required: tuple[str, ...] = REQUIRED) -> dict[str, object]:
     """Purge some windows as soon as they are archived."""
     windows = [HOURS[number] for number in numbers]
-    return scene.purge(*windows, quiet_for="0s", require_pipelines=required, now=LATER + HOUR)
+    return scene.purge(*windows, quiet_for="0s", require_pipelines=required, now=LATER + timedelta(hours=1))
 
 
-def steppers(scene: PurgeScene, *, skips_reads: bool = False) -> Iterator[tuple[int, Stepper]]:
-    """A purge of the next window, stopped after one step more each time, until it has ended.
-
-    :param skips_reads: begin with the first step that changes something
-    """
-    first = 0
+def steppers(scene: PurgeScene, counts: Callable[[Any], bool]) -> Iterator[tuple[int, Stepper]]:
+    """A purge of the next window each time, stopped before one more of the steps that count, the last time after the last."""
     for number, window in enumerate(HOURS):
         stepper = Stepper(scene, scene.purge_steps(window, require_pipelines=REQUIRED))
-        if skips_reads and not number:
-            while stepper.seen[-1] in READS:
-                stepper.advance()
-            first = len(stepper.seen) - 1
-        elif not stepper.advance_to(first + number):
-            assert number > 5
+        if not cut(stepper, counts, number):
+            assert number > 8
             return
         yield number, stepper
     pytest.fail("the purge has more steps than there are windows")
@@ -128,7 +100,7 @@ def test_late_point_is_in_the_bucket_or_in_a_file_when_it_lands_between_any_two_
     scene: PurgeScene,
 ) -> None:
     refused, survived, gaps = [], [], []
-    for number, stepper in steppers(scene):
+    for number, stepper in steppers(scene, lambda step: touches(step, scene.bucket)):
         is_at_the_delete = isinstance(stepper.pending, Delete)
         late = land(scene, number)
         try:
@@ -163,10 +135,10 @@ def test_late_point_is_in_the_bucket_or_in_a_file_when_it_lands_between_any_two_
     scene.require_chain()
 
 
-@pytest.mark.parametrize("scene", [MAX_CHANGING_STEPS], indirect=True)
+@pytest.mark.parametrize("scene", [MAX_CHANGES], indirect=True)
 def test_rerun_finishes_and_nothing_is_lost_when_a_run_dies_between_any_two_steps(scene: PurgeScene) -> None:
     before = scene.tiers(daily=False)
-    for number, stepper in steppers(scene, skips_reads=True):
+    for number, stepper in steppers(scene, may_change):
         stepper.steps.close()
         assert lost(scene, number) == set(), stepper.seen
         result = purge(scene, number)
@@ -181,10 +153,10 @@ def test_rerun_finishes_and_nothing_is_lost_when_a_run_dies_between_any_two_step
     assert scene.tiers(daily=False).equals(before)
 
 
-@pytest.mark.parametrize("scene", [MAX_CHANGING_STEPS], indirect=True)
+@pytest.mark.parametrize("scene", [MAX_CHANGES], indirect=True)
 def test_late_point_is_kept_when_it_lands_after_a_run_died_between_any_two_steps(scene: PurgeScene) -> None:
     deleted = []
-    for number, stepper in steppers(scene, skips_reads=True):
+    for number, stepper in steppers(scene, may_change):
         stepper.steps.close()
         if not rows_left(scene, number):
             deleted.append(number)

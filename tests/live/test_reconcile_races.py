@@ -18,6 +18,7 @@ from airflow_provider_influx_rollup.steps.influx import Delete, Report, Write
 from airflow_provider_influx_rollup.steps.step import Step
 from tests.conftest import InfluxServer
 from tests.oracle import compare, rollup, windows
+from tests.scenes.cuts import touches
 from tests.scenes.reconcile_runs import sweep
 from tests.scenes.rollup_runs import RUN, TAGS, Place, interval, make_place, make_points, now, roll
 
@@ -144,14 +145,21 @@ def test_target_is_right_when_a_point_lands_between_any_two_steps(scenes: Iterat
     ran_anew = 0
     for boundary in range(MAX_STEPS):
         scene = next(scenes)
-        landed = []
+        landed: list[int] = []
+        touched: list[Step] = []
 
         def lands(
-            number: int, _step: Step, scene: Scene = scene, at: int = boundary, landed: Any = landed
+            number: int,
+            step: Step,
+            scene: Scene = scene,
+            at: int = boundary,
+            landed: list[int] = landed,
+            touched: list[Step] = touched,
         ) -> bool:
-            if number == at:
+            if len(touched) == at and not landed:
                 scene.land_a_point()
-                landed.append(at)
+                landed.append(number)
+            touched += [step] * touches(step, scene.place.source)
             return True
 
         result = run(scene, lands)
@@ -163,7 +171,7 @@ def test_target_is_right_when_a_point_lands_between_any_two_steps(scenes: Iterat
             ran_anew += 1
             assert sweep(scene.place.client, scene.spec, SPAN)["dirty_total"] == 1
             assert scene.differences() == [], boundary
-    assert 5 < boundary < MAX_STEPS - 1
+    assert 4 < boundary < MAX_STEPS - 1
     # only what landed after the last look is left for the next one
     assert ran_anew < boundary / 2
 

@@ -11,6 +11,7 @@ from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
 from airflow_provider_influx_rollup.steps.store import WritePoints
 from tests.conftest import InfluxServer
+from tests.scenes.cuts import cut, touches
 from tests.scenes.purge_scene import (
     ARCHIVED_AT,
     HOUR,
@@ -56,10 +57,10 @@ def test_newer_value_stays_when_it_comes_before_any_step_of_a_restore(
     scene.archive()
     scene.delete()
     ends, writes = [], 0
-    for cut in range(MAX_CUTS):
-        target = f"copy_{cut}" if elsewhere else scene.measurement
+    for number in range(MAX_CUTS):
+        target = f"copy_{number}" if elsewhere else scene.measurement
         stepper = make_stepper(scene, target)
-        if not stepper.advance_to(cut):
+        if not cut(stepper, lambda step: touches(step, scene.bucket), number):
             assert {"ok", "PartialWrite", "RestoreConflict"} == set(ends)
             assert writes == len(NEWER)
             return
@@ -73,10 +74,10 @@ def test_newer_value_stays_when_it_comes_before_any_step_of_a_restore(
         writes += isinstance(pending, WritePoints)
         within = pending.interval if isinstance(pending, WritePoints) else None
         stay = [one for one in NEWER if within is None or not within.start_ns <= one.time_ns < within.stop_ns]
-        assert as_facts(stay) <= scene.facts(target), (cut, ends[-1], stepper.seen[-4:])
+        assert as_facts(stay) <= scene.facts(target), (number, ends[-1], stepper.seen[-4:])
         # no run that replaced or refused something says that all is well
         if ends[-1] == "ok":
             archived = {fact for fact in as_facts(inside()) if fact[0] not in {one.time_ns for one in NEWER}}
-            assert archived <= scene.facts(target), cut
+            assert archived <= scene.facts(target), number
         scene.delete()
     pytest.fail("there are more steps than cuts")

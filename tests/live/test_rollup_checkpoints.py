@@ -33,6 +33,7 @@ from airflow_provider_influx_rollup.steps.step import Step
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 from tests.oracle import query
+from tests.scenes.cuts import cut, may_change
 from tests.scenes.rollup_runs import Place, interval, make_place, now, writes_to
 
 pytestmark = pytest.mark.live
@@ -109,7 +110,6 @@ class Run:
         self.said: list[str] = []
         self.pending: Step | None = None
         self.result: dict[str, Any] = {}
-        self.acted = 0
         self._advance(lambda: next(steps))
 
     def _advance(self, go: Any) -> None:
@@ -118,7 +118,7 @@ class Run:
         except StopIteration as end:
             self.pending, self.result = None, end.value.as_json()
 
-    def step(self) -> None:
+    def advance(self) -> None:
         """Act one step out."""
         step = self.pending
         assert step is not None
@@ -126,7 +126,6 @@ class Run:
             self.said.append(step.message)
             self._advance(lambda: self.steps.send(None))
             return
-        self.acted += 1
         try:
             answer = act(step, self.client)
         except InfluxRollupError as error:
@@ -137,13 +136,13 @@ class Run:
 
     def to_the_write(self, bucket: str) -> None:
         """Go on until a write to a bucket is the next step; the one that is pending is acted out first."""
-        self.step()
+        self.advance()
         while not writes_to(self.pending, bucket):
-            self.step()
+            self.advance()
 
     def to_the_end(self) -> Run:
         while self.pending is not None:
-            self.step()
+            self.advance()
         return self
 
 
@@ -199,7 +198,7 @@ def test_blocks_are_small_when_the_series_have_more_values_than_the_worker_can_h
     while run.pending is not None:
         if isinstance(run.pending, Progressed):
             done.append(run.pending.done)
-        run.step()
+        run.advance()
     assert done == [0, 5, 10, 15, 20]
     assert scene.rows("temp_count") == dict.fromkeys(range(DAYS), 2.0)
 
@@ -237,9 +236,7 @@ def test_tries_go_on_behind_what_is_committed_when_a_run_dies_between_any_two_st
     for boundary in range(60):
         fresh = Scene(scene.place, f"target{boundary}")
         dying = fresh.run(FIRST, span, windows_per_block=2)
-        while dying.acted < boundary and dying.pending is not None:
-            dying.step()
-        if dying.pending is None:
+        if not cut(dying, may_change, boundary) or dying.pending is None:
             break
         dying.steps.close()
         # the first steps make the ledger

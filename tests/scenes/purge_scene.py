@@ -281,3 +281,27 @@ def make_purge_scene(server: InfluxServer, client: InfluxClient, base: Path) -> 
     scene = make_empty_scene(server, client, base)
     scene.prepare()
     return scene
+
+
+def hours_of(count: int) -> list[Interval]:
+    """So many hours, the first of which is the window."""
+    starts = [WINDOW.start + timedelta(hours=number) for number in range(count)]
+    return [Interval(start, start + timedelta(hours=1)) for start in starts]
+
+
+def make_hours_scene(server: InfluxServer, client: InfluxClient, base: Path, count: int) -> PurgeScene:
+    """So many hours with points at both edges, all archived and rolled up by the hour."""
+    scene = make_empty_scene(server, client, base)
+    hours = hours_of(count)
+    for number in range(count):
+        begin = number * HOUR
+        scene.points += [
+            point(begin, {"device": "a"}, "temp", float(number)),
+            point(begin + 5, {"device": "b"}, "state", f"ok {number}"),
+            point(begin + HOUR - 1, {"device": "b"}, "temp", 0.5 + number),
+        ]
+    scene.write(scene.points)
+    scene.roll(scene.hourly, Interval(hours[0].start, hours[-1].stop))
+    scene.clock = ARCHIVED_AT
+    scene.archive(*hours)
+    return scene
