@@ -188,6 +188,22 @@ def test_task_fails_when_it_is_too_late_for_a_window(scene: ArchiveScene, run: R
     assert run(days_left=-1)["archived"] == 0
 
 
+def test_task_fails_when_it_is_too_late_for_late_points_of_a_purged_window(
+    scene: ArchiveScene, run: Run
+) -> None:
+    late = late_points_of_purged(scene, run)[1:]
+    # fewer than were purged
+    noon = day(0).start + DAY / 2
+    scene.delete(Interval(noon, noon + timedelta(microseconds=1)))
+    scene.write(late)
+    with pytest.raises(WindowsFailed, match="holds 0 of the 2") as caught:
+        run(days_left=-0.5)
+    assert [window for window, _ in caught.value.failed] == [day(0)]
+    run(days_left=-0.5, spec=replace(scene.spec, force=True))
+    assert scene.stored(day(0)) == facts_of([*points_of(0), *late])
+    assert run(days_left=-0.5)["archived"] == 0
+
+
 def test_nothing_is_late_when_retention_takes_what_is_archived(scene: ArchiveScene, run: Run) -> None:
     run(days_left=1)
     scene.delete(Interval(day(0).start, day(0).start + timedelta(microseconds=1)))

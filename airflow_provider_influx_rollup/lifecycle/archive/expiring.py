@@ -14,7 +14,7 @@ from airflow_provider_influx_rollup.exceptions import (
     WindowFrozen,
     WindowsFailed,
 )
-from airflow_provider_influx_rollup.ledger.purges import PurgeMark
+from airflow_provider_influx_rollup.ledger.purges import PURGED, PurgeMark
 from airflow_provider_influx_rollup.lifecycle.archive.archive import archive
 from airflow_provider_influx_rollup.lifecycle.archive.archive_run import ArchiveRun
 from airflow_provider_influx_rollup.lifecycle.archive.purged import find_marks
@@ -182,10 +182,12 @@ def _sorted_out(
     for window, rows in counts.items():
         known = yield from newest_generation(window_folder(spec.folder, window))
         known_rows = known.manifest.source.total.rows if known else 0
-        is_purged = any(mark.window.overlaps(window) for mark in marks)
+        purged = [mark for mark in marks if mark.window.overlaps(window)]
         # late points may be as many as those that were purged
-        if known and rows == known_rows and not (is_purged and (yield from _differs(spec, bucket, known))):
+        if known and rows == known_rows and not (purged and (yield from _differs(spec, bucket, known))):
             continue
+        if known and any(_took_all(mark, known) for mark in purged):
+            known_rows = 0
         if spec.force or not is_too_old(window, bucket, now):
             waiting.append(window)
         elif rows > known_rows:
@@ -207,6 +209,12 @@ def _differs(spec: ArchiveSpec, bucket: Bucket, known: Published) -> Steps[bool]
             raise
         return True
     return source != known.manifest.source
+
+
+def _took_all(mark: PurgeMark, known: Published) -> bool:
+    """Whether the points that a window has now have all come since its newest generation was made and purged."""
+    manifest = known.manifest
+    return mark.state == PURGED and (mark.window, mark.generation) == (manifest.window, manifest.generation)
 
 
 def _marks_of(spec: ArchiveSpec, windows: Collection[Interval]) -> Steps[tuple[PurgeMark, ...]]:
