@@ -67,7 +67,7 @@ ARCHIVE_MUTANTS = (
     Mutant(
         "takes late points for those that were purged",
         ARCHIVE + "expiring.py",
-        "and not (is_purged and (yield from _differs(spec, bucket, known)))",
+        "and not (purged and (yield from _differs(spec, bucket, known)))",
         "",
     ),
     Mutant(
