@@ -45,8 +45,10 @@ make_tools() {
 make_airflow() {
   local environment=$venvs/$name
   [ -x "$environment/bin/python" ] || "$tools/bin/uv" venv --quiet --python "$(find_python)" "$environment"
-  # install, not sync: what a developer added by hand stays.
-  "$tools/bin/uv" pip install --quiet --python "$environment/bin/python" --requirement "requirements/$name.txt"
+  # install, not sync: what a developer added by hand stays. Compiled once here, or each process of the tests that imports
+  # Airflow does it for five seconds where no bytecode is written.
+  "$tools/bin/uv" pip install --quiet --compile-bytecode --python "$environment/bin/python" \
+    --requirement "requirements/$name.txt"
   "$tools/bin/uv" pip install --quiet --python "$environment/bin/python" --no-deps --editable .
 }
 

@@ -82,9 +82,11 @@ class Run:
             )
 
     def _environment(self) -> dict[str, str]:
+        # what one process of the tests has compiled, the others need not
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         return {
-            **os.environ,
-            "PATH": f"{self.python.parent}{os.pathsep}{os.environ.get('PATH', '')}",
+            **inherited,
+            "PATH": f"{self.python.parent}{os.pathsep}{inherited.get('PATH', '')}",
             "AIRFLOW_HOME": str(self.home / "airflow"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         }

@@ -257,7 +257,7 @@ def test_rerun_finishes_and_readers_see_whole_generations_when_a_run_ends_betwee
         named = {part["name"] for part in scene.manifests()[newest]["parts"]}
         left = {path.name for path in scene.files() if f"gen={newest}" in path.parts}
         assert left == {*named, "manifest.json"}, boundary
-    assert (10 if fails else 6) < boundary < MAX_STEPS - 1
+    assert (10 if fails else 5) < boundary < MAX_STEPS - 1
     assert 0 < published < boundary
 
 

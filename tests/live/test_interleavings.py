@@ -15,9 +15,9 @@ from tests.scenes.interleaving_scene import Interleaving
 
 pytestmark = pytest.mark.live
 
-SEEDS = range(6)
-# `make soak` runs all of them; a seed that failed: INTERLEAVING_SEEDS=1 INTERLEAVING_FIRST=<seed>
-FIRST = int(os.environ.get("INTERLEAVING_FIRST", "6"))
+SEEDS = range(4)
+# `make soak` runs all of these; a seed that failed: INTERLEAVING_SEEDS=1 INTERLEAVING_FIRST=<seed>
+FIRST = int(os.environ.get("INTERLEAVING_FIRST", "4"))
 MORE = int(os.environ.get("INTERLEAVING_SEEDS", "1000"))
 BLOCK = 10
 
