@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.live
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 LINES = ["INFLUX_URL", "INFLUX_ORG", "INFLUX_TOKEN"]

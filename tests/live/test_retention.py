@@ -27,7 +27,7 @@ from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.live
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 HOUR = timedelta(hours=1)

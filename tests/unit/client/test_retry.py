@@ -69,7 +69,8 @@ def test_last_error_tells_the_tries_when_the_deadline_passes() -> None:
     begin = time.monotonic()
     with pytest.raises(InfluxUnavailable, match=r"refused \d+ \(tries: \d+, seconds: ") as caught:
         call_with_retries(attempt, deadline_seconds=0.5)
-    assert time.monotonic() - begin < 0.5 + 0.4
+    # a busy machine may leave the process alone for a while; the thousand tries take minutes
+    assert time.monotonic() - begin < 5
     assert caught.value is errors[attempt.calls - 1]
     assert f"tries: {attempt.calls}," in str(caught.value)
 
