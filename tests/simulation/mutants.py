@@ -296,6 +296,12 @@ MUTANTS = (
         "    if False:\n        # before",
     ),
     Mutant(
+        "tears the windows of others only when values that a run has put aside are back",
+        TARGET + "set_aside.py",
+        "        torn_by = yield from tear((yield from with_neighbours(job)), instant, commits)\n",
+        "",
+    ),
+    Mutant(
         "does not look again when it has forgotten what another run had put aside",
         TARGET + "set_aside.py",
         "        if is_last:\n            # a run that hangs",

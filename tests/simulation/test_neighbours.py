@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from airflow_provider_influx_rollup.steps.influx import Delete, Gather
+from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Write
 from tests.simulation.actors import Actor, Scenario, make_run
 from tests.simulation.influx import nanoseconds
 from tests.simulation.schedule import Play
@@ -107,6 +108,37 @@ def test_window_is_known_to_be_torn_when_the_run_dies_that_has_deleted_its_point
                 played.do("0x")
         rolled_up(played, "hourly")
         assert played.rest() == [], cut
+
+
+def test_window_is_known_to_be_torn_when_a_run_dies_that_brings_back_what_its_pipeline_is_about_to_commit_without() -> (
+    None
+):
+    """A run that died had put the values aside when they were not stale yet, and deleted them when they were gone."""
+    actors = Actor("roll up", "other", 0, 0, "brings back"), Actor("roll up", "hourly", 0, 0, "commits")
+    played = Play(Scenario("shared", UNTOUCHED, actors))
+    world = played.world
+    world.put("c", START + 5_000, 7.0)
+    for name in ("hourly", "other"):
+        rolled_up(played, name)
+    world.remove("c", START, START + HOUR_NS)
+    while not is_delete(played):
+        played.do("0")
+    while "COMMITTED" not in "".join(getattr(played.runs[1].pending, "lines", ())):
+        played.do("1")
+    for move in ("0", "0r", "0"):
+        played.do(move)
+    while not writes_counts(played.runs[0].pending):
+        played.do("0")
+    for move in ("0", "0x"):
+        played.do(move)
+    played.runs[1].finish()
+    assert played.runs[1].end == "ok"
+    assert played.rest() == []
+
+
+def writes_counts(step: Any) -> bool:
+    """Whether a step writes rows of the pipeline that counts."""
+    return isinstance(step, Write) and step.bucket == "rolled" and "temp_count" in "".join(step.lines)
 
 
 def handed_over() -> Play:

@@ -150,12 +150,15 @@ def _bring_back(job: RollupBlock, window: Interval, aside: _Aside, *, is_last: b
     )
     there = points_of((yield from ask(everything)))
     lacking = _of_others(job, without(aside.points, there))
+    commits, torn_by = aside.commits or {}, ""
     if lacking:
         text = f"Writing values of other pipelines at {window} again, which a run that died had deleted"
         yield from ask(Report(text))
+        # before they are back, too: their pipeline may be about to commit without them, and this run may die after it
+        torn_by = yield from tear((yield from with_neighbours(job)), instant, commits)
         yield from ask(write_of_points(spec.target_bucket, spec.output_measurement, lacking))
     if lacking or (not is_last and (not aside.points or _has_any(aside.points, there))):
-        yield from tear((yield from with_neighbours(job)), instant, aside.commits or {})
+        yield from tear((yield from with_neighbours(job)), instant, commits, torn_by)
 
 
 def without(points: Points, there: Points) -> Points:
