@@ -70,7 +70,7 @@ def require_kept(world: World, verb: str = "", last_look: int = 0) -> None:
         # what comes between the last look and the delete cannot be known
         unknown = [key for key in lost if world.came[key] > last_look]
         if unknown:
-            world.forget(unknown)
+            world.take_unseen(unknown)
             lost = [key for key in lost if key not in unknown]
     if lost:
         world.problems.append(f"{verb or 'somebody'} lost {shown(lost)}")

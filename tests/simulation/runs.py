@@ -21,7 +21,7 @@ from airflow_provider_influx_rollup.steps.store import (
 )
 from airflow_provider_influx_rollup.steps.table import CommitPoints
 from tests.scenes.stepped_run import SteppedRun
-from tests.simulation.archive_invariants import require_erased, require_kept
+from tests.simulation.archive_invariants import in_archive, require_erased, require_kept
 from tests.simulation.purge_turns import PurgeTurns
 from tests.simulation.script_answers import is_run, rows_of_script, write_rows
 from tests.simulation.store import SPLIT, STORE_ACTIONS
@@ -331,6 +331,8 @@ class Run(SteppedRun):
             self.last_look = len(self.world.history) - 1
         elif isinstance(step, Delete | RemoveFiles | PutOver):
             require_kept(self.world, self.verb, self.last_look)
+        elif isinstance(step, PutNew) and self.world.unseen:
+            self.world.find_unseen(in_archive(self.world))
 
 
 def unavailable(step: Any) -> InfluxUnavailable | StoreUnavailable:

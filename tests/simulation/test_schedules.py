@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_influx_rollup.exceptions import InfluxUnavailable
 from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Report, Write
-from airflow_provider_influx_rollup.steps.store import ListFolder, PutNew, RemoveFiles
+from airflow_provider_influx_rollup.steps.store import ListFolder, MergeParts, PutNew, RemoveFiles
 from tests.simulation.actors import Actor, Scenario, from_json
 from tests.simulation.influx import nanoseconds
 from tests.simulation.schedule import Play, play, play_seed, shrink
@@ -175,6 +175,28 @@ def test_purge_that_another_run_began_is_resumed_when_its_pipeline_is_younger_th
     played.do("2x")
     resuming.finish()
     assert (resuming.end, played.world.problems) == ("ok", [])
+    assert played.rest() == []
+
+
+def test_point_that_a_purge_could_not_know_comes_back_when_an_archive_has_read_it_before() -> None:
+    actors = (
+        Actor("purge", "hourly", 1, 1, "purges"),
+        Actor("archive", "hourly", 1, 1, "archives"),
+        Actor("write", changes=(("new", "a", HOUR_NS + 1_500, 1.0),)),
+    )
+    played = Play(Scenario("archived", 4, actors))
+    purge, archive, writer = played.runs
+    while not isinstance(purge.pending, Delete):
+        played.do("0")
+    writer.finish()
+    (late,) = played.world.source.keys() - played.world.history[0].keys()
+    while not isinstance(archive.pending, MergeParts):
+        played.do("1")
+    purge.finish()
+    assert late not in played.world.source
+    archive.finish()
+    assert (purge.end, archive.end) == ("ok", "ok")
+    assert late in played.world.source
     assert played.rest() == []
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -119,6 +119,8 @@ class World:
     :param problems: what must not have happened and has
     :param store: the archive
     :param came: how long the history was when a value came, by tags and time
+    :param unseen: points that a purge took along which came after its last look: nobody can know them, unless an archive is
+        being made that has read them
     :param erasure_began: how long the history was when an erasure began; None when none has
     :param erased_since: the same of the last one that has ended well, while no validation was going on
     :param runs: those of the schedule
@@ -148,6 +150,7 @@ class World:
     has_values_by_hand: bool = False
     store: SimulatedStore = field(default_factory=SimulatedStore)
     came: dict[tuple[Tags, int], int] = field(default_factory=dict)
+    unseen: dict[tuple[Tags, int], float] = field(default_factory=dict)
     erasure_began: int | None = None
     erased_since: int | None = None
     runs: Sequence[Any] = ()
@@ -179,6 +182,7 @@ class World:
         other.changed_at = list(self.changed_at)
         other.generations, other.claims = dict(self.generations), dict(self.claims)
         other.store, other.came = self.store.copy(), dict(self.came)
+        other.unseen = dict(self.unseen)
         other.committed_rows = dict(self.committed_rows)
         other.scripted = dict(self.scripted)
         other.erasure_began, other.erased_since = self.erasure_began, self.erased_since
@@ -240,6 +244,24 @@ class World:
         for key in keys:
             self.source.pop(key, None)
         self._remember()
+
+    def take_unseen(self, keys: Iterable[tuple[Tags, int]]) -> None:
+        """Points are gone that nobody could know."""
+        for key in keys:
+            self.unseen[key] = self.source[key]
+        self.forget(self.unseen)
+
+    def find_unseen(self, archived: Mapping[tuple[Tags, int], float]) -> None:
+        """An archive is there that had read some of them."""
+        found = {
+            key: value
+            for key, value in self.unseen.items()
+            if archived.get(key) == value and not self.is_erased(key[0])
+        }
+        if found:
+            self.source |= found
+            self.unseen = {key: value for key, value in self.unseen.items() if key not in found}
+            self._remember()
 
     def _remember(self) -> None:
         self.history.append(dict(self.source))
