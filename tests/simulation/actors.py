@@ -22,6 +22,8 @@ from tests.simulation.validate_runs import validate_run
 from tests.simulation.watch_runs import WATCH_VERBS, watch_run
 from tests.simulation.world import HOUR_NS, SPAN, World
 
+#: number of the first beginning with rows of points that are gone, where nothing is archived
+STALE = 18
 Change = tuple[str, str, int, float]
 
 
@@ -74,14 +76,19 @@ class Scenario:
         return kinds in (set(), {"new"}, {"remove"})
 
     @property
+    def is_stale(self) -> bool:
+        """Whether it begins with rows of points that are gone."""
+        return self.beginning >= STALE
+
+    @property
     def deletes(self) -> float:
         """How likely it is that what runs delete is what matters: where points go, others have values beside the rows, or specs change."""
         goes = any(kind == "remove" for actor in self.actors for kind, *_ in actor.changes)
         if self.variant == "shared":
-            return 0.6 if goes else 0.3
+            return 0.8 if self.is_stale else 0.6 if goes else 0.3
         if self.variant == "respecified":
             return 0.4
-        return 0.2 if goes else 0.0
+        return 0.2 if goes or self.is_stale else 0.0
 
     def as_json(self, moves: Sequence[str]) -> str:
         return json.dumps(

@@ -48,8 +48,8 @@ def require_untorn(world: World, sure: Mapping[tuple[str, int], int]) -> list[st
             if claim is None:
                 continue
             key = pipeline.name, start
-            if world.late.get(key) == claim:
-                # a run that hung has written over it: a reconcile finds that
+            if world.late.get(key) == claim or _is_lost(world, start):
+                # a run that hung has written over it, or deleted rows of it and died: a reconcile finds that
                 continue
             have = {key: value for key, value in stored.items() if key[2] == start}
             first = max(world.claims.get(claim, 0), sure.get((pipeline.name, start), 0))
@@ -60,6 +60,11 @@ def require_untorn(world: World, sure: Mapping[tuple[str, int], int]) -> list[st
             if have not in states and (torn := _torn_series(have, states)):
                 problems.append(f"{pipeline.name} {window} is COMMITTED and torn: {torn}")
     return problems
+
+
+def _is_lost(world: World, start: int) -> bool:
+    """Whether a run took values of others along which died right after it had hung."""
+    return any(start == one for one, _ in world.deleted_late)
 
 
 def _states(world: World, pipeline: Pipeline, window: Interval, first: int) -> list[Rows]:
@@ -153,7 +158,7 @@ def _wrong_receipts(world: World, pipeline: Pipeline) -> list[str]:
     numbers = world.records(("rows_in", "rows_out", "series"))
     for window in pipeline.windows:
         start, stop = nanoseconds(window.start), nanoseconds(window.stop)
-        if len(world.pipelines) > 1 and start in {one for one, _ in world.deleted_late}:
+        if len(world.pipelines) > 1 and _is_lost(world, start):
             # a run of another pipeline has taken rows along that were stale: none is missing
             continue
         rows = [key for key in stored if key[2] == start]

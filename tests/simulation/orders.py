@@ -6,71 +6,21 @@ from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Any
 
-from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Report, Write
-from airflow_provider_influx_rollup.steps.store import (
-    EraseParts,
-    JoinParts,
-    MergeParts,
-    PutNew,
-    PutOver,
-    RemoveFiles,
-    WriteParts,
-    WritePoints,
-)
-from airflow_provider_influx_rollup.steps.table import CommitPoints
-from tests.simulation.runs import Act, Run
-from tests.simulation.script_answers import is_run
+from airflow_provider_influx_rollup.steps.influx import Report
+from tests.simulation.crossings import Turn, crossed, crossed_at_removals
+from tests.simulation.places import is_delete, is_record, is_seen
+from tests.simulation.runs import Run
 
-SEEN = frozenset(
-    (
-        CommitPoints,
-        Act,
-        Write,
-        Delete,
-        WritePoints,
-        WriteParts,
-        MergeParts,
-        EraseParts,
-        JoinParts,
-        PutNew,
-        PutOver,
-        RemoveFiles,
-    )
-)
 #: after how many steps that others see a run hangs; and one of a verb that has only few of them
 HANGS = (1, 2, 2, 3, 4, 6, 8)
 SHORT_HANGS = (1, 1, 2)
-#: steps after which something is gone
-DELETES = frozenset((Delete, RemoveFiles, EraseParts))
 SHORT = ("sensor", "deadman")
 #: verbs that read points and write them to files, or to tables, in one step
 FILE_WRITERS = ("archive", "expiring", "export", "compact")
 #: how many runs are many
-MANY = 5
+MANY = 6
 Runs = Sequence[Run]
-Order = Callable[[Random, Runs], Iterator[int]]
-
-
-def is_delete(run: Run) -> bool:
-    """Whether something is gone after the next step of a run."""
-    return type(run.pending) in DELETES
-
-
-def is_seen(run: Run) -> bool:
-    """Whether others see what the next step of a run does."""
-    pending: Any = run.pending
-    if is_run(pending):
-        return True
-    if isinstance(pending, Gather):
-        return any(type(pending.steps[number]) in SEEN for number in run.waiting)
-    return type(pending) in SEEN
-
-
-def is_record(run: Run) -> bool:
-    """Whether the next step of a run writes to the ledger."""
-    pending: Any = run.pending
-    steps = [pending.steps[number] for number in run.waiting] if isinstance(pending, Gather) else [pending]
-    return any(isinstance(step, Write) and step.bucket == "ledger" for step in steps)
+Order = Callable[[Random, Runs], Iterator[int] | Iterator[Turn]]
 
 
 def bursts(random: Random, runs: Runs) -> Iterator[int]:
@@ -314,5 +264,10 @@ ORDERS: tuple[Order, ...] = (
     at_records,
     at_deletes,
     around_deletes,
+    crossed,
+    crossed,
+    crossed,
+    crossed,
+    crossed,
 )
-AT_DELETES = (at_deletes, at_deletes, around_deletes, around_deletes, around_deletes)
+AT_DELETES = (at_deletes, around_deletes, around_deletes, *(crossed_at_removals,) * 9)

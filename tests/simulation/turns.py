@@ -235,7 +235,7 @@ class Turns:
         own = self.claims.get(start, "")
         records = self.world.influx.buckets["ledger"].pivoted("ghost_survivors")
         is_kept = any(time == start and dict(tags).get("claim") == own for tags, time, _ in records)
-        if self.world.has_values_by_hand and not is_kept and dict(self._claims_now()).get(start) != own:
+        if not is_kept and dict(self._claims_now()).get(start) != own:
             self.world.deleted_late.add((start, own))
 
     def _forgets(self, start: int) -> None:

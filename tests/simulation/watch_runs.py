@@ -58,7 +58,7 @@ SENSORS: tuple[tuple[CompletenessSpec, PlainSensor], ...] = (
 QUIET_CHOICE = 3
 WATCH_VERBS = ("deadman", "sensor")
 #: which are chosen how often: those that write, or compare looks, most
-WATCH_CHOICES = (0, 1, 1, 1, 1, 2, 3, 3, 3, 3, 4, 5)
+WATCH_CHOICES = (0, 0, 1, 1, 1, 2, 3, 3, 3, 4, 5)
 Clock = Callable[[], datetime]
 
 

@@ -1,0 +1,133 @@
+"""Orders in which runs cross: one stops at a place, another one comes to its own, and one of them dies or goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from random import Random
+
+from tests.simulation.places import (
+    is_commit,
+    is_delete,
+    is_ledger_read,
+    is_of_first,
+    is_record,
+    is_removal,
+    is_seen,
+)
+from tests.simulation.runs import Run
+
+Runs = Sequence[Run]
+#: a step of a run, and what becomes of it; None leaves it to the schedule
+Turn = tuple[int, str | None]
+#: how many steps lie between the words that rows are to go and the last one of that
+REMOVAL = 22
+#: how many steps a run has, about
+STEPS = 60
+#: places where runs stop, how often, and the how manieth of its kind it may be
+PLACES: tuple[tuple[Callable[[Run], bool], int], ...] = (
+    (is_record, 3),
+    (is_record, 3),
+    (is_ledger_read, 12),
+    (is_seen, 8),
+    (is_delete, 2),
+)
+
+
+def crossed(random: Random, runs: Runs) -> Iterator[Turn]:
+    """Two runs, each of which stops once: finds what needs something of another run between two steps, and what is left of it."""
+    yield from _calmly(random, _cross(random, runs, removals=0.3))
+
+
+def crossed_at_removals(random: Random, runs: Runs) -> Iterator[Turn]:
+    """The same, where one removes rows."""
+    yield from _calmly(random, _cross(random, runs, removals=0.9))
+
+
+def _calmly(random: Random, turns: Iterator[Turn]) -> Iterator[Turn]:
+    """Most often nothing goes wrong but what is meant to."""
+    is_calm = random.random() < 0.8
+    for number, fate in turns:
+        yield number, fate or ("" if is_calm else None)
+
+
+def _cross(random: Random, runs: Runs, *, removals: float) -> Iterator[Turn]:
+    numbers = [number for number, run in enumerate(runs) if run.verb]
+    one, *others = random.sample(numbers, len(numbers))
+    if removals > 0.5 and random.random() < 0.8:
+        # of the first pipeline there are always rows
+        numbers.sort(key=lambda number: not is_of_first(runs[number]))
+        one, *others = numbers
+    yield from _some_points(random, runs, 0.05 if removals > 0.5 else 0.4)
+    yield from _to_a_place(random, runs, one, removals)
+    if runs[one].end and others:
+        one, others = others[0], [one, *others[1:]]
+        yield from _to_a_place(random, runs, one, removals)
+        others.reverse()
+    yield from _some_points(random, runs, 0.8 if removals > 0.5 else 0.6)
+    for other in others[:1]:
+        how = random.random()
+        if how < 0.5:
+            yield from _to_the_end(runs, other)
+        elif how < 0.8:
+            # what it has read back is not what is there when it commits
+            yield from _until(runs, other, is_commit)
+        else:
+            yield from _to_a_place(random, runs, other, removals / 3)
+    yield from _some_points(random, runs, 0.3)
+    yield from _leave(random, runs, one)
+    for number in random.sample(others, len(others)):
+        yield from _to_the_end(runs, number)
+    yield from _to_the_end(runs, one)
+
+
+def _leave(random: Random, runs: Runs, one: int) -> Iterator[Turn]:
+    """It ends, or does some steps more; and may die, be tried again, or wait then."""
+    how = random.random()
+    if how < 0.35:
+        yield from _to_the_end(runs, one)
+        return
+    for _ in range(random.choice((1, 1, 2, 2, 3, 4, 6, 9))):
+        if not runs[one].end:
+            yield one, None
+    if how < 0.75 and not runs[one].end:
+        yield one, random.choice("xr")
+
+
+def _to_a_place(random: Random, runs: Runs, one: int, removals: float) -> Iterator[Turn]:
+    """A run, until it has come to a place."""
+    if random.random() < removals:
+        yield from _until(runs, one, is_removal)
+        more = random.randrange(REMOVAL if random.random() < 0.4 else REMOVAL // 2)
+    elif random.random() < 0.3:
+        more = random.randrange(STEPS)
+    else:
+        is_there, most = random.choice(PLACES)
+        for _ in range(random.randint(1, most)):
+            yield from _until(runs, one, is_there)
+        more = random.choice((0, 0, 1))
+    for _ in range(more):
+        if not runs[one].end:
+            yield one, None
+
+
+def _until(runs: Runs, one: int, is_there: Callable[[Run], bool]) -> Iterator[Turn]:
+    while not runs[one].end:
+        yield one, None
+        if is_there(runs[one]):
+            return
+
+
+def _to_the_end(runs: Runs, one: int) -> Iterator[Turn]:
+    while not runs[one].end:
+        yield one, None
+
+
+def _some_points(random: Random, runs: Runs, likely: float) -> Iterator[Turn]:
+    """Points come and go."""
+    for number, run in enumerate(runs):
+        if not run.verb and random.random() < likely:
+            # a writer is begun, and has a step for each point
+            for _ in range(random.choice((2, 3, 1000))):
+                if runs[number].end:
+                    break
+                yield number, None
