@@ -28,8 +28,8 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 LOGS = CHECKOUT / ".test-logs"
 INFLUX = [sys.executable, str(CHECKOUT / "dev" / "influx")]
 REPORT_SECONDS = 30
-# a fifth less CPU for the many short queries of tests: fewer collections of garbage, no profiles
-QUICKER = {"GOGC": "400"}
+# a fifth less CPU for the many short queries of tests: fewer collections of garbage, until there is much of it; no profiles
+QUICKER = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
 UNPROFILED = ["--", "--pprof-disabled"]
 PERCENT = re.compile(r"\[ *(\d+)%\]")
 NO_AIRFLOW = "no Airflow"

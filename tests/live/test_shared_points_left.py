@@ -15,6 +15,7 @@ from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Report, Write
 from tests.conftest import InfluxServer
+from tests.scenes.cuts import cut, may_change
 from tests.scenes.plain_rows import stored_values
 from tests.scenes.rollup_runs import RUN, Place, interval, make_place, now
 
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.live
 
 HOUR = interval("2025-03-08T00:00", "2025-03-08T01:00")
 NUMBERS = count()
+MAX_CUTS = 20
 
 
 class Going:
@@ -191,28 +193,26 @@ def test_values_of_a_person_stay_when_a_run_goes_on_and_dies_whose_window_anothe
 def test_window_of_another_pipeline_is_right_or_torn_when_it_runs_while_points_are_removed(
     client: InfluxClient, place: Place, verb: Any, is_new: bool
 ) -> None:
-    for cut in range(1, 20, 2):
+    # before each of its changes; tests/simulation/test_neighbours.py has the cuts between its reads
+    for number in range(MAX_CUTS):
         scene = Shared(client, place, is_new=True)
         if not is_new:
             scene.run(roll_up, scene.other)
         first = scene.begun(verb, scene.one)
         while not is_about_to_remove(first.advance()):
             pass
-        for _ in range(cut):
-            if first.pending is not None:
-                first.advance()
-        if first.pending is None:
-            assert cut > 4
+        if not cut(first, may_change, number) or first.pending is None:
+            assert number > (1 if is_new else 3)
             return
         client.write_lines(place.source, [f"{scene.place.measurement},device=a temp=9.5 {HOUR.start_ns}"])
         scene.run(roll_up, scene.other)
         first.finish()
-        assert scene.rows().get(("a", "temp_max")) == 9.5 or not scene.is_committed(scene.other), cut
+        assert scene.rows().get(("a", "temp_max")) == 9.5 or not scene.is_committed(scene.other), number
         for spec in (scene.one, scene.other):
             scene.run(reconcile, spec)
         right = {("b", "temp_count"): 1, ("b", "temp_sum"): 2.5, ("b", "temp_max"): 2.5}
         right |= {("a", "temp_count"): 1, ("a", "temp_sum"): 9.5, ("a", "temp_max"): 9.5}
-        assert scene.rows() == right, cut
+        assert scene.rows() == right, number
     pytest.fail("it never ends")
 
 
