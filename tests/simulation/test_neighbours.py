@@ -10,8 +10,9 @@ import pytest
 from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Write
 from tests.simulation.actors import Actor, Scenario, make_run
 from tests.simulation.influx import nanoseconds
+from tests.simulation.invariants import require_untorn
 from tests.simulation.schedule import Play
-from tests.simulation.world import HOUR_NS, WINDOWS
+from tests.simulation.world import HOUR_NS, TAGS, WINDOWS
 
 START = nanoseconds(WINDOWS[0].start)
 #: nobody has rolled anything up in it yet
@@ -134,6 +135,29 @@ def test_window_is_known_to_be_torn_when_a_run_dies_that_brings_back_what_its_pi
     played.runs[1].finish()
     assert played.runs[1].end == "ok"
     assert played.rest() == []
+
+
+def test_window_is_committed_without_a_value_only_when_the_value_is_put_aside() -> None:
+    """A delete of a stale series takes those along that have its tags, and others; the run dies right after it."""
+    actors = Actor("roll up", "other", 0, 0, "commits"), Actor("roll up", "hourly", 0, 0, "removes")
+    played = Play(Scenario("shared", UNTOUCHED, actors))
+    world = played.world
+    world.put("d", START + 5_000, 7.0)
+    rolled_up(played, "hourly")
+    world.remove("d", START, START + HOUR_NS)
+    world.put("a", START + 6_000, 8.0)
+    other, removing = played.runs
+    other.finish()
+    assert other.end == "ok"
+    while not (isinstance(removing.pending, Delete) and removing.pending.bucket == "rolled"):
+        played.do("1")
+    for move in ("1", "1x"):
+        played.do(move)
+    assert not any(key[0] == TAGS["a"] and key[2] == START for key in world.stored(world.pipeline("other")))
+    assert ("other", START) in world.committed()
+    assert require_untorn(world, played.sure()) == []
+    world.influx.delete("ledger", "ghost_survivors", START, START + 1, {})
+    assert len(require_untorn(world, played.sure())) == 1
 
 
 def writes_counts(step: Any) -> bool:

@@ -12,7 +12,7 @@ from airflow_provider_influx_rollup.flux.source_read import RawPoints
 from airflow_provider_influx_rollup.flux.target_read import TargetTotals, TargetValues
 from airflow_provider_influx_rollup.steps.influx import Delete, Write
 from tests.simulation.influx import nanoseconds
-from tests.simulation.lines import Line, parse_lines
+from tests.simulation.lines import Line, Tags, parse_lines
 from tests.simulation.plain_rows import Rows
 from tests.simulation.points import span_of
 from tests.simulation.world import Pipeline, World
@@ -34,7 +34,7 @@ class Turns:
     :param read_back: the rows that were there when it last read them, by start
     :param looks: what the tier below was at each read since rows were written
     :param used: the same of the reads that the rows are made of
-    :param by_hand: starts at which it has found a person's values when it last looked at those of everybody
+    :param others: series and fields of others that it has found at a start when it last looked at the values of everybody
     """
 
     world: World
@@ -50,7 +50,7 @@ class Turns:
     read_back: dict[int, Rows] = field(default_factory=dict)
     looks: list[dict[int, Below]] = field(default_factory=list)
     used: list[dict[int, Below]] = field(default_factory=list)
-    by_hand: set[int] = field(default_factory=set)
+    others: dict[int, set[tuple[Tags, str]]] = field(default_factory=dict)
 
     def looked(self, step: Any, _answer: Any) -> None:
         """The answer of a read has come."""
@@ -62,7 +62,8 @@ class Turns:
             if step.bucket == self.pipeline.target and step.aggregate_names is not None:
                 self._read_back(*span_of(step.interval))
             elif step.bucket == self.pipeline.target:
-                self._looked_at_others(nanoseconds(step.interval.start))
+                start = nanoseconds(step.interval.start)
+                self.others[start] = self._others_now(start)
         elif self.pipeline.below and isinstance(step, RollupChains | RawPoints):
             self.looks.append(self._below_now())
 
@@ -72,10 +73,13 @@ class Turns:
                 self.seen[window] = claim
                 self.fresh.add(window)
 
-    def _looked_at_others(self, start: int) -> None:
-        self.by_hand.discard(start)
-        if start in self.world.by_hand():
-            self.by_hand.add(start)
+    def _others_now(self, start: int) -> set[tuple[Tags, str]]:
+        target = self.world.influx.buckets[self.pipeline.target].measurements
+        return {
+            key
+            for key, values in target.get(self.pipeline.measurement, {}).items()
+            if start in values and key[1] not in self.columns
+        }
 
     def _read_back(self, start: int, stop: int) -> None:
         stored = self.world.stored(self.pipeline)
@@ -240,7 +244,7 @@ class Turns:
 
     def _forgets(self, start: int) -> None:
         """What a run that hung has deleted since it was found in its place comes back, unless this one dies before it looks again."""
-        if start in self.by_hand - self.world.by_hand():
+        if self.others.get(start, set()) - self._others_now(start):
             self.world.deleted_late.add((start, self.claims.get(start, "")))
 
     def _claims_now(self) -> Iterator[tuple[int, str]]:
