@@ -88,7 +88,7 @@ class Scenario:
             return 0.8 if self.is_stale else 0.6 if goes else 0.3
         if self.variant == "respecified":
             return 0.4
-        return 0.2 if goes or self.is_stale else 0.0
+        return 0.3 if goes or self.is_stale else 0.0
 
     def as_json(self, moves: Sequence[str]) -> str:
         return json.dumps(

@@ -12,6 +12,7 @@ from tests.simulation.places import (
     is_of_first,
     is_record,
     is_removal,
+    is_row_write,
     is_seen,
 )
 from tests.simulation.runs import Run
@@ -28,6 +29,7 @@ PLACES: tuple[tuple[Callable[[Run], bool], int], ...] = (
     (is_record, 3),
     (is_record, 3),
     (is_ledger_read, 12),
+    (is_row_write, 2),
     (is_seen, 8),
     (is_delete, 2),
 )
@@ -41,6 +43,25 @@ def crossed(random: Random, runs: Runs) -> Iterator[Turn]:
 def crossed_at_removals(random: Random, runs: Runs) -> Iterator[Turn]:
     """The same, where one removes rows."""
     yield from _calmly(random, _cross(random, runs, removals=0.9))
+
+
+def late_rows(random: Random, runs: Runs) -> Iterator[Turn]:
+    """One run hangs before it writes rows until another one deletes some: finds rows that nobody looks at after they came."""
+    yield from _calmly(random, _late_rows(random, runs))
+
+
+def _late_rows(random: Random, runs: Runs) -> Iterator[Turn]:
+    numbers = [number for number, run in enumerate(runs) if run.verb]
+    one, *others = random.sample(numbers, len(numbers))
+    yield from _until(runs, one, is_row_write)
+    yield from _some_points(random, runs, 0.9)
+    for other in others[:1]:
+        yield from _until(runs, other, is_delete)
+        yield from _steps(runs, other, random.choice((0, 1, 1, 2, 3, 4)))
+    # a count of points is asked for meanwhile
+    yield from _steps(runs, one, random.choice((2, 2, 2, 4)))
+    for number in (*random.sample(others, len(others)), one):
+        yield from _to_the_end(runs, number)
 
 
 def _calmly(random: Random, turns: Iterator[Turn]) -> Iterator[Turn]:
@@ -86,9 +107,7 @@ def _leave(random: Random, runs: Runs, one: int) -> Iterator[Turn]:
     if how < 0.35:
         yield from _to_the_end(runs, one)
         return
-    for _ in range(random.choice((1, 1, 2, 2, 3, 4, 6, 9))):
-        if not runs[one].end:
-            yield one, None
+    yield from _steps(runs, one, random.choice((1, 1, 2, 2, 3, 4, 6, 9)))
     if how < 0.75 and not runs[one].end:
         yield one, random.choice("xr")
 
@@ -97,7 +116,7 @@ def _to_a_place(random: Random, runs: Runs, one: int, removals: float) -> Iterat
     """A run, until it has come to a place."""
     if random.random() < removals:
         yield from _until(runs, one, is_removal)
-        more = random.randrange(REMOVAL if random.random() < 0.4 else REMOVAL // 2)
+        more = random.randrange(REMOVAL if random.random() < 0.25 else REMOVAL // 2)
     elif random.random() < 0.3:
         more = random.randrange(STEPS)
     else:
@@ -105,7 +124,11 @@ def _to_a_place(random: Random, runs: Runs, one: int, removals: float) -> Iterat
         for _ in range(random.randint(1, most)):
             yield from _until(runs, one, is_there)
         more = random.choice((0, 0, 1))
-    for _ in range(more):
+    yield from _steps(runs, one, more)
+
+
+def _steps(runs: Runs, one: int, count: int) -> Iterator[Turn]:
+    for _ in range(count):
         if not runs[one].end:
             yield one, None
 

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from airflow_provider_influx_rollup.steps.influx import Report
-from tests.simulation.crossings import Turn, crossed, crossed_at_removals
+from tests.simulation.crossings import Turn, crossed, crossed_at_removals, late_rows
 from tests.simulation.places import is_delete, is_record, is_seen
 from tests.simulation.runs import Run
 
@@ -258,6 +258,7 @@ ORDERS: tuple[Order, ...] = (
     by_effects,
     between_reads,
     between_reads,
+    between_reads,
     hanging,
     hanging,
     at_records,
@@ -268,6 +269,6 @@ ORDERS: tuple[Order, ...] = (
     crossed,
     crossed,
     crossed,
-    crossed,
+    late_rows,
 )
-AT_DELETES = (at_deletes, around_deletes, around_deletes, *(crossed_at_removals,) * 9)
+AT_DELETES = (at_deletes, around_deletes, *(crossed_at_removals,) * 12, *(late_rows,) * 4)

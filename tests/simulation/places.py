@@ -36,6 +36,7 @@ SEEN = frozenset(
         RemoveFiles,
     )
 )
+ROW_BUCKETS = ("rolled", "daily")
 #: steps after which something is gone
 DELETES = frozenset((Delete, RemoveFiles, EraseParts))
 
@@ -60,6 +61,13 @@ def is_record(run: Run) -> bool:
     pending: Any = run.pending
     steps = [pending.steps[number] for number in run.waiting] if isinstance(pending, Gather) else [pending]
     return any(isinstance(step, Write) and step.bucket == "ledger" for step in steps)
+
+
+def is_row_write(run: Run) -> bool:
+    """Whether its next step writes rows."""
+    pending: Any = run.pending
+    steps = [pending.steps[number] for number in run.waiting] if isinstance(pending, Gather) else [pending]
+    return any(isinstance(step, Write) and step.bucket in ROW_BUCKETS for step in steps)
 
 
 def is_commit(run: Run) -> bool:

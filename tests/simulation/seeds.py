@@ -14,8 +14,9 @@ from tests.simulation.world import ARCHIVED, HOUR_NS, HOURS, VARIANTS
 
 #: how often a variant is chosen; those with files take longest
 OFTEN = {
-    "tiers": 3,
-    "shared": 8,
+    "uncounted": 3,
+    "tiers": 4,
+    "shared": 10,
     "respecified": 2.5,
     "archived": 4.5,
     "expiring": 1.5,
@@ -58,6 +59,8 @@ RACES = {
 RACE = 0.5
 #: how often a world begins with rows of points that are gone, where nothing is archived
 STALES = {"shared": 0.7, "watched": 0.7, "validated": 0.7, "respecified": 0.4}
+#: most often one pipeline alone has rows, and another one has never run
+STALE_BEGINNINGS = (*range(STALE, BEGINNINGS), *range(STALE, BEGINNINGS, 3))
 #: what comes then
 KINDS_OF_STALE = {"validated": (("new",), ("over",), ("over",))}
 
@@ -71,7 +74,7 @@ def scenario_of(random: Random) -> Scenario:
     variant = random.choices(list(VARIANTS), WEIGHTS)[0]
     is_archived = variant in ARCHIVED
     is_stale = not is_archived and random.random() < STALES.get(variant, 0.2)
-    beginning = random.randrange(STALE, BEGINNINGS) if is_stale else random.randrange(STALE)
+    beginning = random.choice(STALE_BEGINNINGS) if is_stale else random.randrange(STALE)
     # who deletes points of a purged window by hand leaves it to the archive to bring them back
     kinds = ("new",) if is_archived else random.choice(KINDS)
     # what comes back is most often what was there
