@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -58,9 +57,6 @@ def require_untorn(world: World, sure: Mapping[tuple[str, int], int]) -> list[st
                 _merged_states(world, pipeline) if pipeline.below else _states(world, pipeline, window, first)
             )
             have, states = world.unerased(have), [world.unerased(state) for state in states]
-            if {**_put_aside(world, pipeline, start), **have} in states:
-                # who has died between a delete and its write brings them back with its next run
-                continue
             if have not in states and (torn := _torn_series(have, states)):
                 problems.append(f"{pipeline.name} {window} is COMMITTED and torn: {torn}")
     return problems
@@ -69,17 +65,6 @@ def require_untorn(world: World, sure: Mapping[tuple[str, int], int]) -> list[st
 def _is_lost(world: World, start: int) -> bool:
     """Whether a run took values of others along which died right after it had hung."""
     return any(start == one for one, _ in world.deleted_late)
-
-
-def _put_aside(world: World, pipeline: Pipeline, start: int) -> Rows:
-    """The rows of a window that runs of others have put aside."""
-    own = {f"temp_{name}" for name in pipeline.aggregates}
-    return {
-        (tuple(map(tuple, tags)), name, time): value
-        for _, _, fields in world.influx.buckets["ledger"].pivoted("ghost_survivors")
-        for tags, time, name, _, value in json.loads(fields["record"])["values"]
-        if name in own and time == start
-    }
 
 
 def _states(world: World, pipeline: Pipeline, window: Interval, first: int) -> list[Rows]:

@@ -105,7 +105,11 @@ class Play:
         problems = []
         asides = self.world.influx.buckets["ledger"].pivoted("ghost_survivors")
         for name, start in sorted({(dict(tags)["pipeline"], time) for tags, time, _ in asides}):
-            starts = [nanoseconds(window.start) for window in self.world.pipeline(name).windows]
+            pipeline = self.world.pipeline(name)
+            if pipeline.below:
+                # it has no neighbours, and waits for the tier below
+                continue
+            starts = [nanoseconds(window.start) for window in pipeline.windows]
             window = starts.index(start)
             run = make_run(self.world, Actor("roll up", name, window, window, "again"), len(self.runs))
             run.finish()

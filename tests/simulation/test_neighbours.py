@@ -137,8 +137,8 @@ def test_window_is_known_to_be_torn_when_a_run_dies_that_brings_back_what_its_pi
     assert played.rest() == []
 
 
-def test_window_is_committed_without_a_value_only_when_the_value_is_put_aside() -> None:
-    """A delete of a stale series takes those along that have its tags, and others; the run dies right after it."""
+def test_value_comes_back_when_a_run_dies_that_took_it_along_with_a_stale_series() -> None:
+    """A delete takes all along that have the series' tags, and others."""
     actors = Actor("roll up", "other", 0, 0, "commits"), Actor("roll up", "hourly", 0, 0, "removes")
     played = Play(Scenario("shared", UNTOUCHED, actors))
     world = played.world
@@ -155,9 +155,25 @@ def test_window_is_committed_without_a_value_only_when_the_value_is_put_aside() 
         played.do(move)
     assert not any(key[0] == TAGS["a"] and key[2] == START for key in world.stored(world.pipeline("other")))
     assert ("other", START) in world.committed()
-    assert require_untorn(world, played.sure()) == []
-    world.influx.delete("ledger", "ghost_survivors", START, START + 1, {})
     assert len(require_untorn(world, played.sure())) == 1
+    assert played.rest() == []
+
+
+@pytest.mark.parametrize("verb", ["roll up", "reconcile"])
+def test_first_values_of_a_pipeline_that_nobody_knew_are_known_to_be_lost_when_the_run_dies(
+    verb: str,
+) -> None:
+    """They came right before the delete: its next reconcile finds that they are missing."""
+    played = scene(verb, "never ran")
+    while not is_delete(played):
+        played.do("0")
+    other_writes(played)
+    for move in ("0", "0x"):
+        played.do(move)
+    assert len(require_untorn(played.world, played.sure())) == 0
+    played.world.deleted_late.clear()
+    assert len(require_untorn(played.world, played.sure())) == 1
+    assert played.rest()[0].startswith("other ")
 
 
 def writes_counts(step: Any) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_influx_rollup.flux.chains import RollupChains
-from airflow_provider_influx_rollup.flux.ledger_read import ClaimsOf, ReceiptsOf
+from airflow_provider_influx_rollup.flux.ledger_read import ClaimsOf, ReceiptsOf, StoredSpecs
 from airflow_provider_influx_rollup.flux.source_read import RawPoints
 from airflow_provider_influx_rollup.flux.target_read import TargetTotals, TargetValues
 from airflow_provider_influx_rollup.steps.influx import Delete, Write
@@ -34,6 +34,7 @@ class Turns:
     :param read_back: the rows that were there when it last read them, by start
     :param looks: what the tier below was at each read since rows were written
     :param used: the same of the reads that the rows are made of
+    :param is_alone: whether the ledger knew no other pipeline when the run last asked for them
     :param others: series and fields of others that it has found at a start when it last looked at the values of everybody
     """
 
@@ -50,6 +51,7 @@ class Turns:
     read_back: dict[int, Rows] = field(default_factory=dict)
     looks: list[dict[int, Below]] = field(default_factory=list)
     used: list[dict[int, Below]] = field(default_factory=list)
+    is_alone: bool = False
     others: dict[int, set[tuple[Tags, str]]] = field(default_factory=dict)
 
     def looked(self, step: Any, _answer: Any) -> None:
@@ -57,6 +59,9 @@ class Turns:
         if isinstance(step, ClaimsOf | ReceiptsOf):
             if (step.pipeline, step.stage) == (self.pipeline.name, ROLLUP):
                 self._looked_at_claims(*span_of(step.interval))
+        elif isinstance(step, StoredSpecs):
+            specs = self.world.influx.buckets["ledger"].pivoted("pipeline_spec")
+            self.is_alone = {dict(tags)["pipeline"] for tags, _, _ in specs} <= {self.pipeline.name}
         elif isinstance(step, TargetTotals | TargetValues):
             # a look at the values of everybody compares nothing
             if step.bucket == self.pipeline.target and step.aggregate_names is not None:
@@ -235,11 +240,12 @@ class Turns:
                 self.world.late[self.pipeline.name, start] = now.get(start, "")
 
     def _deletes_points(self, start: int) -> None:
-        """One that has hung until another run has forgotten what it put aside loses others' values when it dies then."""
+        """One that dies then loses others' values when nothing is put aside any more, or when it could not know their pipeline."""
         own = self.claims.get(start, "")
         records = self.world.influx.buckets["ledger"].pivoted("ghost_survivors")
         is_kept = any(time == start and dict(tags).get("claim") == own for tags, time, _ in records)
-        if not is_kept and dict(self._claims_now()).get(start) != own:
+        is_overtaken = dict(self._claims_now()).get(start) != own
+        if not is_kept and (is_overtaken or (self.is_alone and self._others_now(start))):
             self.world.deleted_late.add((start, own))
 
     def _forgets(self, start: int) -> None:

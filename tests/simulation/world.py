@@ -127,7 +127,8 @@ class World:
     :param is_monotone: whether points only come, or only go, so that counts alone show each change
     :param late: who had a window when a run wrote rows of it that had hung since it looked, by pipeline and start
     :param deleted_late: start and claim of runs that have hung before a delete until nobody kept what they had put aside,
-        and have not written it back; and of those that forgot what such a run had just deleted, and have not looked again
+        and have not written it back; and of those that forgot what such a run had just deleted, and have not looked again;
+        and of those that have deleted what came there from a pipeline that they could not know
     :param committed_rows: what the rows were when a window was last seen COMMITTED, of tiers that others are made of
     :param claimed: pipeline, start and name of the run of each claim, in order
     :param commits: pipeline, start and name of the run
