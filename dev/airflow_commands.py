@@ -32,6 +32,16 @@ LOADED = (
     "airflow.providers.standard.operators.empty",
     "urllib3",
     "pyarrow.compute",
+    # what the tasks load: a second of each `dags test`
+    "airflow_provider_influx_rollup.client.driver",
+    "airflow_provider_influx_rollup.client.influx_client",
+    "airflow_provider_influx_rollup.lifecycle.archive.archive",
+    "airflow_provider_influx_rollup.lifecycle.reconcile.windows",
+    "airflow_provider_influx_rollup.lifecycle.rollup.rollup",
+    "airflow_provider_influx_rollup.operators.rollup",
+    "airflow_provider_influx_rollup.stores.archive_store",
+    "airflow_provider_influx_rollup.task_groups.lifecycle",
+    "airflow_provider_influx_rollup.triggers.lifecycle_job",
 )
 
 
@@ -114,6 +124,8 @@ def _load() -> None:
         with contextlib.suppress(ModuleNotFoundError):
             if find_spec(name):
                 import_module(name)
+    # each command would do that again for its first query
+    import_module("sqlalchemy.orm").configure_mappers()
     supervisor = sys.modules.get("airflow.sdk.execution_time.supervisor")
     if supervisor is not None:
         # 3.x: `dags test` answers its tasks itself, and takes seconds to make the routes for that
