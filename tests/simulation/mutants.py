@@ -148,12 +148,6 @@ MUTANTS = (
         "if False:",
     ),
     Mutant(
-        "repairs what another run has committed since it was read",
-        RECONCILE + "repair.py",
-        "is_untouched=is_untouched, is_repair=True)",
-        "is_untouched=is_untouched)",
-    ),
-    Mutant(
         "writes rows of a window that it has left to another run",
         ROLLUP + "commit.py",
         "again = written.rows.at(removed.columns_by_key)",
