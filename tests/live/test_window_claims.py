@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError, PurgeRefused
 from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
 from airflow_provider_influx_rollup.steps.influx import Delete
 from tests.conftest import InfluxServer
@@ -105,12 +105,20 @@ def test_archive_keeps_what_a_purge_that_hung_deletes_after_a_restore_and_dies(
     assert (points_left(scene), scene.mark_states(), scene.purge_document()) == (0, ["lifted"], {})
     scene.clock = NOW + timedelta(hours=1)
     scene.archive()
-    assert scene.filed() == as_facts(inside())
+    with pytest.raises(PurgeRefused, match="restore the window"):
+        scene.purge(now=NOW + timedelta(hours=2))
+    late = []
+    # one after the other, and more of them than were deleted
+    for count in (1, 1, len(inside())):
+        late += [scene.land() for _ in range(count)]
+        scene.clock += timedelta(hours=1)
+        scene.archive()
+        assert scene.filed() == as_facts([*inside(), *late])
     assert finish(Stepper(scene, make_steps(scene, "restore"))) == "ok"
-    assert points_left(scene) == len(inside())
-    # a purge that is done has deleted all that the other one could
-    scene.purge(now=NOW + timedelta(hours=3))
-    assert not list(scene.folder.rglob("deletes/*"))
+    assert points_left(scene) == len(inside()) + len(late)
+    # the next purge is whole; the run that died may as well hang, so that its file stays
+    scene.purge(now=NOW + timedelta(days=2), require_pipelines=())
+    assert [one.name for one in scene.folder.rglob("deletes/*")] == ["00000001"]
 
 
 PAIRS = [("purge", "purge"), ("restore", "purge"), ("purge", "restore")]

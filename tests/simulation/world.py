@@ -248,9 +248,9 @@ class World:
 
     def take_unseen(self, keys: Iterable[tuple[Tags, int]]) -> None:
         """Points are gone that nobody could know."""
-        for key in keys:
-            self.unseen[key] = self.source[key]
-        self.forget(self.unseen)
+        gone = {key: self.source[key] for key in keys}
+        self.unseen |= gone
+        self.forget(gone)
 
     def find_unseen(self, archived: Mapping[tuple[Tags, int], float]) -> None:
         """An archive is there that had read some of them."""

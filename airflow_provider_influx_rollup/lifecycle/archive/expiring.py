@@ -115,13 +115,13 @@ def archive_expiring(
     most = 0 if dry_run else max_windows
     archived, rows, failed = yield from _archive_each(ArchiveRun(spec, run, now, versions), waiting, most)
     left = waiting[len(archived) + len(failed) :]
-    failed = {**lost, **failed}
-    if failed:
-        raise _failure(spec, bucket, failed, len(archived))
     if left:
         yield from ask(
             Report(f"{len(left)} windows wait for the next run, the first is {left[0]}", "warning")
         )
+    failed = {**lost, **failed}
+    if failed:
+        raise _failure(spec, bucket, failed, len(archived))
     seconds = (now() - began).total_seconds()
     first = deletion(left[0], bucket) if left else None
     return ExpiringResult(
@@ -236,7 +236,8 @@ def _archive_each(
     for number, window in enumerate(windows):
         if len(archived) == most:
             break
-        yield from ask(Progressed(message="expiring windows looked after", done=number, total=len(windows)))
+        total = min(most + len(failed), len(windows))
+        yield from ask(Progressed(message="expiring windows looked after", done=number, total=total))
         try:
             result = yield from archive(run.spec, [window], run.info, run.now, run.versions)
             rows += result.rows_out

@@ -99,11 +99,14 @@ class GenerationRun:
 
         Whatever the clock says: in a bucket with retention no one can tell a person's delete from retention's.
         """
-        if self.newest is None or not source.lacks_points_of(self.newest.manifest.source):
+        if self.newest is None:
             return False
-        if self.plan.bucket.retention_seconds:
+        known = self.newest.manifest
+        if self.plan.bucket.retention_seconds and source.lacks_points_of(known.content):
             return True
-        return (yield from is_delete_begun(window_folder(self.run.spec.folder, self.window)))
+        # counts tell nothing here: as many points may have come as a purge has deleted
+        folder = window_folder(self.run.spec.folder, self.window)
+        return source != known.content and (yield from is_delete_begun(folder))
 
     def manifest(
         self, number: int, parts: Sequence[Part], content: Fingerprint, source: Fingerprint

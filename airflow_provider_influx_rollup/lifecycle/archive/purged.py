@@ -28,8 +28,8 @@ def marks_elsewhere(
     They were purged with an archive under another path, or what says here that they were purged is gone: a restore that
     hung may have removed it.
 
-    :param is_archived: whether the window has a generation; a longer window that was compacted of it does not stand for
-        it then, since what it holds is told by the generation
+    :param is_archived: whether the window has a generation; then a longer window that was compacted from it does not
+        count: the window's own generation decides
     """
     found: list[PurgeMark] = []
     for mark in marks:

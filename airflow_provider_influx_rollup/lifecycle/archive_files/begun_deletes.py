@@ -1,8 +1,8 @@
 """Deletes of a purge that may still come: a purge that hangs right before its delete carries it out whenever it goes on.
 
 A restore that brings the points back meanwhile lifts all that says that they are purged. So each purge leaves a file of its
-own before its last look, which only it, or a later purge of the window that is done, removes. As long as there is one,
-points that a bucket lacks are no reason for an archive to drop them.
+own before its last look, and removes it when it has made its last delete; that of a run that died stays, since nobody can
+tell it from one that hangs. As long as there is a file, an archive adds what has come to what it has, and drops nothing.
 """
 
 from __future__ import annotations
@@ -19,26 +19,14 @@ def begin_delete(window_folder: str, claim: int) -> Steps[None]:
 
 
 def is_delete_begun(window_folder: str) -> Steps[bool]:
-    """Whether a purge may have deleted points of the window without a word of how it ended."""
-    return bool((yield from _begun(window_folder)))
-
-
-def give_up_delete(window_folder: str, claim: int) -> Steps[None]:
-    """Say that the run of a claim deletes nothing."""
-    yield from ask(RemoveFiles((_path(window_folder, claim),)))
-
-
-def end_deletes(window_folder: str, claim: int) -> Steps[None]:
-    """The run of a claim has deleted the window: what earlier ones have begun takes nothing that it has not taken."""
-    begun = yield from _begun(window_folder)
-    done = tuple(_path(window_folder, one) for one in begun if one <= claim)
-    if done:
-        yield from ask(RemoveFiles(done))
-
-
-def _begun(window_folder: str) -> Steps[list[int]]:
+    """Whether a purge may have deleted points of the window, or may yet, without a word of how it ended."""
     names = yield from ask(ListFolder(f"{window_folder}/{DELETES}"))
-    return [int(name) for name in names if name.isdigit()]
+    return any(name.isdigit() for name in names)
+
+
+def end_delete(window_folder: str, claim: int) -> Steps[None]:
+    """Say that the run of a claim deletes nothing, or nothing more."""
+    yield from ask(RemoveFiles((_path(window_folder, claim),)))
 
 
 def _path(window_folder: str, claim: int) -> str:

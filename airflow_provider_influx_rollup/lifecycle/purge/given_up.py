@@ -12,7 +12,7 @@ from airflow_provider_influx_rollup.archive.paths import window_folder
 from airflow_provider_influx_rollup.ledger.purges import LIFTED, PURGED, PurgeMark, encode_mark
 from airflow_provider_influx_rollup.lifecycle.archive.purged import find_marks
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
-from airflow_provider_influx_rollup.lifecycle.archive_files.begun_deletes import give_up_delete
+from airflow_provider_influx_rollup.lifecycle.archive_files.begun_deletes import end_delete
 from airflow_provider_influx_rollup.lifecycle.archive_files.certificates import find_by_purge
 from airflow_provider_influx_rollup.lifecycle.archive_files.generations import standing_generation
 from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import (
@@ -60,7 +60,7 @@ def standing(folder: str, announced: Announced) -> Steps[Announced]:
 
 def take_back(spec: PurgeSpec, proof: Proof, announced: Announced) -> Steps[None]:
     """Nothing was deleted by this run; what an earlier one has deleted, or a later one is about to, stays marked."""
-    yield from give_up_delete(proof.folder, proof.claim)
+    yield from end_delete(proof.folder, proof.claim)
     has_turn = yield from holds_claim(proof.folder, proof.claim)
     if has_turn and proof.is_going_on:
         return

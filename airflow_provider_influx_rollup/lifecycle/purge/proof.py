@@ -49,6 +49,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval, format_ins
 
 MAX_NAMED = 3
 FIX_ARCHIVE = "archive the window again, then purge it"
+FIX_RESTORE = "restore the window when its points are to come back, and archive it again, then purge it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -320,7 +321,8 @@ def _require_archived(proof: Proof) -> None:
     differences = proof.source.differences(manifest.source, "the bucket", "the archive")
     named = few(differences, MAX_NAMED)
     what = f"the bucket has changed since generation {manifest.generation} was made of it: {named}"
-    raise refused(what, proof.window, FIX_ARCHIVE)
+    lacks = proof.source.lacks_points_of(manifest.content)
+    raise refused(what, proof.window, FIX_RESTORE if lacks else FIX_ARCHIVE)
 
 
 def _require_restorable(proof: Proof) -> None:

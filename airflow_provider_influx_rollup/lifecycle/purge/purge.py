@@ -14,7 +14,7 @@ from airflow_provider_influx_rollup.ledger.codec import encode_receipts
 from airflow_provider_influx_rollup.ledger.purges import PURGED, encode_certificate, encode_mark
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
-from airflow_provider_influx_rollup.lifecycle.archive_files.begun_deletes import end_deletes
+from airflow_provider_influx_rollup.lifecycle.archive_files.begun_deletes import end_delete
 from airflow_provider_influx_rollup.lifecycle.archive_files.certificates import (
     add_certificate,
     find_by_purge,
@@ -210,8 +210,9 @@ def _certify(run: PurgeRun, proof: Proof, deleted: Deleted) -> Steps[Certificate
         encode_certificate(values, certificate.sha256, path, certificate.data),
         *encode_receipts([_receipt(run, proof, certificate)]),
     ]
+    # before: a rerun of a purge that is done does not come here
+    yield from end_delete(proof.folder, proof.claim)
     yield from _say_done(run.spec, proof, deleted.announced, certificate.number, lines)
-    yield from end_deletes(proof.folder, proof.claim)
     yield from forget_claims(proof.folder, proof.claim)
     yield from ask(
         Report(
