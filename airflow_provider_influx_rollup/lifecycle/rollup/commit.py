@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from airflow_provider_influx_rollup.exceptions import (
@@ -50,6 +50,17 @@ TOO_LONG = (
 )
 
 
+class OutdatedPlanError(Exception):
+    """Points of other columns came after the plan, and another run has written these: they are not stale.
+
+    :param columns: names of some of them
+    """
+
+    def __init__(self, columns: Set[str]) -> None:
+        super().__init__(columns)
+        self.columns = columns
+
+
 @dataclass(frozen=True, slots=True)
 class Committed:
     """Result of a block.
@@ -69,13 +80,16 @@ def commit_block(
     totals: Mapping[str, int] | None,
     now: Clock,
     *,
+    new_columns: Callable[[RollupBlock], Steps[Set[str]]],
     is_native: bool = False,
 ) -> Steps[Committed]:
     """Write, verify and commit a block.
 
     :param lines: the records that make its windows WRITING
     :param totals: source points of each field; None when the block is only a part of what was counted
+    :param new_columns: asks for the columns that the block would have by now, and does not have
     :param is_native: whether tasks of InfluxDB compute it
+    :raises OutdatedPlanError: when another run has written some of these
     """
     began = now()
     if totals is None:
@@ -86,7 +100,9 @@ def commit_block(
     try:
         if is_native:
             yield from remove_leftovers(job, book, now)
-        verdict, too_large, book = yield from _write_until_right(job, book, totals, now, is_native=is_native)
+        verdict, too_large, book = yield from _write_until_right(
+            job, book, totals, now, new_columns=new_columns, is_native=is_native
+        )
     except InfluxRollupError as error:
         error.window = error.window or job.span
         error.written = error.written or "some rows may be; the windows stay WRITING in the ledger"
@@ -133,7 +149,13 @@ def _mark_and_count(job: RollupBlock, lines: list[str]) -> Steps[Mapping[str, in
 
 
 def _write_until_right(
-    job: RollupBlock, book: ReceiptBook, totals: Mapping[str, int], now: Clock, *, is_native: bool
+    job: RollupBlock,
+    book: ReceiptBook,
+    totals: Mapping[str, int],
+    now: Clock,
+    *,
+    new_columns: Callable[[RollupBlock], Steps[Set[str]]],
+    is_native: bool,
 ) -> Steps[tuple[Verification, Mapping[str, set[int]], ReceiptBook]]:
     """Write and verify until target and source agree; a source that never rests is an error.
 
@@ -160,7 +182,7 @@ def _write_until_right(
         written = yield from write_windows(job, totals, book, is_untouched=not number, way=way)
         taken, verdict = written.overtaken, None
         if not taken:
-            verdict = yield from _verify(job, book, written)
+            verdict = yield from _verify(job, book, written, new_columns)
             taken = verdict.overtaken
         before, below = below, (yield from commits_below(job))
         if verdict is not None:
@@ -184,10 +206,18 @@ def _never_settled(job: RollupBlock, why: str, taken: Sequence[Interval]) -> Sou
     return SourceChanging(what, window=job.span, fix=fix)
 
 
-def _verify(job: RollupBlock, book: ReceiptBook, written: Written) -> Steps[Verification]:
+def _verify(
+    job: RollupBlock,
+    book: ReceiptBook,
+    written: Written,
+    new_columns: Callable[[RollupBlock], Steps[Set[str]]],
+) -> Steps[Verification]:
     """Compare target and source, and remove what nothing explains."""
     verdict = yield from verify_windows(job, book, written.computed, written.rows, written.totals)
     if verdict.stale.columns_by_key and not verdict.differences and not verdict.overtaken:
+        unknown = verdict.stale.columns - {column.name for column in job.columns}
+        if unknown and (newer := unknown & (yield from new_columns(job))):
+            raise OutdatedPlanError(newer)
         removed = yield from delete_stale_rows(job, book, verdict.stale)
         # of a point that was there under two series keys one row may have been right
         again = written.rows.at(removed.columns_by_key)

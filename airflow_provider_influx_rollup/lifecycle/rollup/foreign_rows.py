@@ -14,6 +14,8 @@ from airflow_provider_influx_rollup.aggregates.selection import Column
 from airflow_provider_influx_rollup.aggregates.windowed import WindowBounds, merge_parts
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.source_read import WindowCounts
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.lifecycle.ledger.history import receipts_of
 from airflow_provider_influx_rollup.lifecycle.pipeline.claims import Claim
 from airflow_provider_influx_rollup.lifecycle.rollup.chains import COUNT
 from airflow_provider_influx_rollup.lifecycle.rollup.verify import own_values
@@ -21,6 +23,7 @@ from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.rows import Key, block_keys, target_rows
 from airflow_provider_influx_rollup.lifecycle.target.values_read import read_values
 from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import FindBucket
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
@@ -51,7 +54,19 @@ def require_no_foreign_rows(
     explained = yield from _explained_by_source(job)
     found = sorted(s for s in found if (s[2], s[0]) not in explained.get(s[1], ()))
     if found:
+        written = yield from _written_meanwhile(job)
+        found = [one for one in found if job.windows[one[0]] not in written]
+    if found:
         raise _refusal(job, found)
+
+
+def _written_meanwhile(job: RollupBlock) -> Steps[set[Interval]]:
+    """The windows that another run of the pipeline has written, or is writing, since this one planned."""
+    spec = job.spec
+    if (yield from ask(FindBucket(spec.ledger_bucket))) is None:
+        return set()
+    receipts = yield from receipts_of(spec.ledger_bucket, spec.pipeline_name, job.windows)
+    return {window for window, one in receipts.items() if one.state is not State.PLANNED}
 
 
 def _explained_by_source(job: RollupBlock) -> Steps[dict[str, set[Key]]]:

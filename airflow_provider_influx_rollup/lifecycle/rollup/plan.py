@@ -118,6 +118,13 @@ class Plan:
         """The block of some windows, in which no field changes its type."""
         return job_of(self.spec, windows, self.types.selection_of(windows), self.ownership)
 
+    def new_columns(self, job: RollupBlock) -> Steps[frozenset[str]]:
+        """Names of the columns that a block would have by now, and does not have: their points came after the plan."""
+        parts = _parts_of(job, self.source)
+        typed = yield from ask(Gather(tuple(_reads_of_types(job, parts))))
+        types = TypeParts.of(self.types.rules, list(zip(parts, typed, strict=True)))
+        return frozenset(column.name for column in types.columns()) - {column.name for column in job.columns}
+
 
 def plan_rollup(
     spec: RollupSpec,
@@ -139,7 +146,7 @@ def plan_rollup(
     source, target, ledger = yield from _find_buckets(spec, windows[0], dry_run=dry_run)
     require_ledger_kept(ledger, windows[0])
     job = job_of(spec, windows, Selection((), ()), Ownership(Claim.of(spec)))
-    parts = cut_blocks(shard_parts(job.read_interval, source.shard_group_seconds), MAX_PARTS_PER_QUERY)
+    parts = _parts_of(job, source)
     is_tier = spec.source_tier is not None
     totals, listed, ledgers, typed = yield from _look(
         job, () if is_tier else parts, ledger, only_reads=only_reads
@@ -224,6 +231,11 @@ def _reads_of_points(job: RollupBlock, parts: Sequence[Sequence[Interval]]) -> t
 
 def _reads_of_types(job: RollupBlock, parts: Sequence[Sequence[Interval]]) -> list[FieldTypes]:
     return [FieldTypes(job.source, some) for some in parts]
+
+
+def _parts_of(job: RollupBlock, source: Bucket) -> list[tuple[Interval, ...]]:
+    """The parts of what a block reads in which a field has one type, by query."""
+    return cut_blocks(shard_parts(job.read_interval, source.shard_group_seconds), MAX_PARTS_PER_QUERY)
 
 
 def _names(typed: Iterable[Iterable[Frame]]) -> set[str]:

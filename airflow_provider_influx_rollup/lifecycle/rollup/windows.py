@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from airflow_provider_influx_rollup.exceptions import (
     InfluxRollupError,
     QueryLimitReached,
+    SourceChanging,
     SourceIncomplete,
     WindowFrozen,
 )
@@ -19,8 +20,9 @@ from airflow_provider_influx_rollup.lifecycle.ledger.history import receipts_of
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rollup.bad_fields import with_bad_fields
 from airflow_provider_influx_rollup.lifecycle.rollup.blocks import plan_blocks
-from airflow_provider_influx_rollup.lifecycle.rollup.commit import commit_block
+from airflow_provider_influx_rollup.lifecycle.rollup.commit import OutdatedPlanError, commit_block
 from airflow_provider_influx_rollup.lifecycle.rollup.frozen import count_notes
+from airflow_provider_influx_rollup.lifecycle.rollup.plan import plan_rollup
 from airflow_provider_influx_rollup.lifecycle.rollup.prepare import Prepared, prepare_windows
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup_run import RollupRun
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
@@ -35,6 +37,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.runs import halves
 
 MAX_FAILED = 200
+MAX_PLANS = 3
 
 Block = tuple[Interval, ...]
 
@@ -63,6 +66,7 @@ def roll_up_windows(run: RollupRun, windows: Block) -> Steps[Outcome]:
     """
     ready = yield from prepare_windows(run, windows)
     work = _Work(
+        run=run,
         ready=ready,
         now=run.now,
         options=run.options,
@@ -95,18 +99,21 @@ def _lacking_notes(lacking: Mapping[tuple[str, str], Set[Interval]]) -> list[str
 class _Work:
     """The blocks that are still to do, and what became of the others.
 
+    :param plans: how often the run was planned
     :param lines: records that go with the first block
     :param torn: windows of blocks that failed: their receipts have changed since the plan
     :param bad: how many windows failed
     :param lacking: windows in which a column lacks a value
     """
 
+    run: RollupRun
     ready: Prepared
     now: Clock
     options: RollupOptions
     committed: dict[Interval, Receipt]
     failed: dict[Interval, InfluxRollupError]
     first_error: InfluxRollupError | None
+    plans: int = 1
     lines: list[str] = field(default_factory=list)
     torn: set[Interval] = field(default_factory=set)
     bad: int = 0
@@ -151,9 +158,16 @@ class _Work:
         lines = [*self.lines, *book.lines(block, State.WRITING, self.now())]
         try:
             totals = self.ready.plan.totals if is_whole else None
+            new_columns = self.ready.plan.new_columns
             is_native = self.options.is_native
-            committing = commit_block(job, book, lines, totals, self.now, is_native=is_native)
+            committing = commit_block(
+                job, book, lines, totals, self.now, new_columns=new_columns, is_native=is_native
+            )
             done = yield from within(job.span, committing)
+        except OutdatedPlanError as error:
+            self.torn.update(block)
+            yield from self._plan_again(error, block)
+            return [block]
         except InfluxRollupError as error:
             self.torn.update(block)
             self._raise_if_of_the_run(error, block)
@@ -172,6 +186,23 @@ class _Work:
         finally:
             self.lines = []
         return []
+
+    def _plan_again(self, outdated: OutdatedPlanError, block: Block) -> Steps[None]:
+        """Another run has committed columns whose points came after the plan.
+
+        :raises SourceChanging: when that goes on
+        """
+        names = ", ".join(sorted(outdated.columns))
+        what = f"points came after the run was planned, and another run has written {names} of them"
+        if self.plans == MAX_PLANS:
+            written = "some rows; the windows stay WRITING in the ledger"
+            fix = "run it again when the other run has ended"
+            raise SourceChanging(what, window=Interval.spanning(block), written=written, fix=fix)
+        yield from ask(Report(f"{Interval.spanning(block)}: {what}; planning again", level="warning"))
+        self.plans += 1
+        plan = yield from plan_rollup(self.run.spec, self.ready.plan.windows, self.run.info)
+        book = replace(plan.book, forced=self.ready.book.forced)
+        self.ready = replace(self.ready, plan=plan, book=book)
 
     def _book(self, block: Block) -> Steps[ReceiptBook]:
         """The receipts as they are now: a block that failed has left its windows WRITING."""

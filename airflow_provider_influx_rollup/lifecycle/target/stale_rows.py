@@ -62,6 +62,11 @@ class StaleRows:
         return cls({key: frozenset(names) for key, names in columns.items()})
 
     @property
+    def columns(self) -> frozenset[str]:
+        """The stale fields of all points."""
+        return frozenset().union(*self.columns_by_key.values())
+
+    @property
     def value_count(self) -> int:
         """Number of values to delete."""
         return sum(len(names) for names in self.columns_by_key.values())
