@@ -111,11 +111,6 @@ def commit_block(
     if verdict.off_grid:
         message = f"{verdict.off_grid} values of these fields lie on no window's start; they were left alone"
         yield from ask(Report(message, level="warning"))
-    lacking = {
-        (name, why): frozenset(job.windows[number] for number in numbers)
-        for why, found in ((TOO_LARGE, too_large), (TOO_LONG, verdict.rows.too_long))
-        for name, numbers in found.items()
-    }
     seconds = (now() - began).total_seconds()
     receipts = [
         book.committed(
@@ -135,7 +130,18 @@ def commit_block(
         late = late_arrivals(job.spec, book.previous, kept)
         used = encode_spec_commit(job.spec.pipeline_name, job.spec.spec_hash(), now())
         yield from ask(Write(job.spec.ledger_bucket, [*encode_receipts(kept), *encode_lateness(late), used]))
-    return Committed(kept, lacking)
+    return Committed(kept, _lacking(job, too_large, verdict))
+
+
+def _lacking(
+    job: RollupBlock, too_large: Mapping[str, set[int]], verdict: Verification
+) -> dict[tuple[str, str], frozenset[Interval]]:
+    """The windows in which columns lack a value, by column and reason."""
+    return {
+        (name, why): frozenset(job.windows[number] for number in numbers)
+        for why, found in ((TOO_LARGE, too_large), (TOO_LONG, verdict.rows.too_long))
+        for name, numbers in found.items()
+    }
 
 
 def _mark_and_count(job: RollupBlock, lines: list[str]) -> Steps[Mapping[str, int]]:
