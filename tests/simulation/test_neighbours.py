@@ -134,6 +134,8 @@ def test_window_is_known_to_be_torn_when_a_run_dies_that_brings_back_what_its_pi
         played.do(move)
     played.runs[1].finish()
     assert played.runs[1].end == "ok"
+    # before anything is rolled up again that a dead run has put aside
+    assert require_untorn(world, played.sure()) == []
     assert played.rest() == []
 
 
