@@ -221,6 +221,25 @@ def test_window_is_refused_or_kept_when_retention_may_have_taken_points(old_scen
     assert old_scene.stored(window) == facts_of([*points, point(shift + 5000, {"device": "a"}, "temp", 5.0)])
 
 
+def test_late_points_are_added_one_after_the_other_when_points_are_gone_from_a_bucket_with_retention(
+    old_scene: ArchiveScene,
+) -> None:
+    window = yesterday()
+    shift = window.start_ns - WINDOW.start_ns
+    points = [point(shift + number, {"device": "a"}, "temp", float(number)) for number in range(4)]
+    old_scene.clock = datetime.now(UTC)
+    old_scene.write(points)
+    old_scene.archive(window)
+    old_scene.client.delete(
+        old_scene.bucket, Interval(window.start, window.start + timedelta(microseconds=1)), '_measurement="m"'
+    )
+    for number in (1, 2):
+        points.append(point(shift + 5000 * number, {"device": "a"}, "temp", 5.0))
+        old_scene.write(points[-1:])
+        assert old_scene.archive(window)["new"] == 1
+        assert old_scene.stored(window) == facts_of(points)
+
+
 @pytest.mark.recorded
 def test_window_is_not_archived_when_it_has_not_ended_or_the_bucket_is_gone(scene: ArchiveScene) -> None:
     scene.clock = WINDOW.start + timedelta(minutes=5)
