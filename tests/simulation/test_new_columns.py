@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_provider_influx_rollup.lifecycle.rollup import windows as rollup_windows
+from airflow_provider_influx_rollup.steps.influx import Write
 from tests.simulation.actors import Actor, Scenario, make_run
 from tests.simulation.influx import nanoseconds
 from tests.simulation.invariants import require_untorn
@@ -51,3 +53,20 @@ def test_rows_of_another_run_stay_when_their_points_came_after_the_plan(verb: st
         assert [run.end for run in played.runs] == ["ok", "ok"], cut
         assert require_untorn(played.world, played.sure()) == [], cut
         assert played.rest() == [], cut
+
+
+def test_window_fails_and_keeps_its_rows_when_there_are_new_columns_after_each_plan(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rollup_windows, "MAX_PLANS", 0)
+    played = empty_window("roll up", is_known=True)
+    planning, committing = played.runs
+    while not (isinstance(planning.pending, Write) and planning.pending.bucket == "ledger"):
+        played.do("0")
+    played.world.put("a", START + 5_000, 7.0)
+    committing.finish()
+    rows = played.world.stored(played.world.pipeline("hourly"))
+    planning.finish()
+    assert "another run has written temp_count" in planning.end
+    assert played.world.stored(played.world.pipeline("hourly")) == rows != {}
+    assert played.rest() == []

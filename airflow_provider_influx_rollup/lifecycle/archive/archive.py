@@ -230,8 +230,8 @@ def _renew(making: GenerationRun, newest: Published) -> Steps[ArchivedWindow | N
         return ArchivedWindow(newest, is_new=False)
     if (yield from making.would_lose(source)):
         gone = (
-            f"points of generation {known.generation} are gone, by retention, or by a purge that died before it said so: "
-            "they stay archived, and a restore brings them back"
+            f"points of generation {known.generation} may be gone, by retention, or by a purge that died before it said "
+            "so: all stay archived, and a restore brings them back"
         )
         yield from ask(Report(f"Window {making.window}: {gone}", "warning"))
         return (yield from _renew_incomplete(making, newest))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
@@ -20,7 +20,7 @@ from airflow_provider_influx_rollup.lifecycle.ledger.history import receipts_of
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rollup.bad_fields import with_bad_fields
 from airflow_provider_influx_rollup.lifecycle.rollup.blocks import plan_blocks
-from airflow_provider_influx_rollup.lifecycle.rollup.commit import OutdatedPlanError, commit_block
+from airflow_provider_influx_rollup.lifecycle.rollup.commit import Committed, OutdatedPlanError, commit_block
 from airflow_provider_influx_rollup.lifecycle.rollup.frozen import count_notes
 from airflow_provider_influx_rollup.lifecycle.rollup.plan import plan_rollup
 from airflow_provider_influx_rollup.lifecycle.rollup.prepare import Prepared, prepare_windows
@@ -37,7 +37,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 from airflow_provider_influx_rollup.windows.runs import halves
 
 MAX_FAILED = 200
-MAX_PLANS = 3
+MAX_PLANS = 2
 
 Block = tuple[Interval, ...]
 
@@ -99,7 +99,7 @@ def _lacking_notes(lacking: Mapping[tuple[str, str], Set[Interval]]) -> list[str
 class _Work:
     """The blocks that are still to do, and what became of the others.
 
-    :param plans: how often the run was planned
+    :param plans: how often the run was planned again for a block
     :param lines: records that go with the first block
     :param torn: windows of blocks that failed: their receipts have changed since the plan
     :param bad: how many windows failed
@@ -113,7 +113,7 @@ class _Work:
     committed: dict[Interval, Receipt]
     failed: dict[Interval, InfluxRollupError]
     first_error: InfluxRollupError | None
-    plans: int = 1
+    plans: Counter[Block] = field(default_factory=Counter)
     lines: list[str] = field(default_factory=list)
     torn: set[Interval] = field(default_factory=set)
     bad: int = 0
@@ -163,11 +163,9 @@ class _Work:
             committing = commit_block(
                 job, book, lines, totals, self.now, new_columns=new_columns, is_native=is_native
             )
-            done = yield from within(job.span, committing)
-        except OutdatedPlanError as error:
-            self.torn.update(block)
-            yield from self._plan_again(error, block)
-            return [block]
+            done = yield from within(job.span, self._unless_outdated(committing, block))
+            if done is None:
+                return [block]
         except InfluxRollupError as error:
             self.torn.update(block)
             self._raise_if_of_the_run(error, block)
@@ -187,22 +185,29 @@ class _Work:
             self.lines = []
         return []
 
-    def _plan_again(self, outdated: OutdatedPlanError, block: Block) -> Steps[None]:
-        """Another run has committed columns whose points came after the plan.
+    def _unless_outdated(self, committing: Steps[Committed], block: Block) -> Steps[Committed | None]:
+        """Commit a block; None when the run was planned again, since another run has written columns that its plan lacks.
 
-        :raises SourceChanging: when that goes on
+        :raises SourceChanging: when that goes on for one block
         """
-        names = ", ".join(sorted(outdated.columns))
-        what = f"points came after the run was planned, and another run has written {names} of them"
-        if self.plans == MAX_PLANS:
-            written = "some rows; the windows stay WRITING in the ledger"
-            fix = "run it again when the other run has ended"
-            raise SourceChanging(what, window=Interval.spanning(block), written=written, fix=fix)
+        try:
+            return (yield from committing)
+        except OutdatedPlanError as outdated:
+            names = ", ".join(sorted(outdated.columns))
+            what = f"points came after the run was planned, and another run has written {names} of them"
+            if self.plans[block] == MAX_PLANS:
+                written = "some rows may be; the windows stay WRITING in the ledger"
+                fix = "run it again when the other run has ended"
+                raise SourceChanging(
+                    what, window=Interval.spanning(block), written=written, fix=fix
+                ) from outdated
+        self.torn.update(block)
+        self.plans[block] += 1
         yield from ask(Report(f"{Interval.spanning(block)}: {what}; planning again", level="warning"))
-        self.plans += 1
         plan = yield from plan_rollup(self.run.spec, self.ready.plan.windows, self.run.info)
         book = replace(plan.book, forced=self.ready.book.forced)
         self.ready = replace(self.ready, plan=plan, book=book)
+        return None
 
     def _book(self, block: Block) -> Steps[ReceiptBook]:
         """The receipts as they are now: a block that failed has left its windows WRITING."""
