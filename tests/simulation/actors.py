@@ -16,11 +16,12 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.simulation.archive_runs import ARCHIVE_VERBS, archive_run
 from tests.simulation.export_runs import export_run
 from tests.simulation.influx import nanoseconds
+from tests.simulation.pipelines import HOUR_NS, SPAN
 from tests.simulation.runs import Act, Run
 from tests.simulation.script_runs import script_run
 from tests.simulation.validate_runs import validate_run
 from tests.simulation.watch_runs import WATCH_VERBS, watch_run
-from tests.simulation.world import HOUR_NS, SPAN, World
+from tests.simulation.world import World
 
 #: number of the first beginning with rows of points that are gone, where nothing is archived
 STALE = 18

@@ -10,8 +10,9 @@ from typing import Any
 
 from tests.simulation.influx import nanoseconds
 from tests.simulation.lines import Tags
+from tests.simulation.pipelines import SPAN
 from tests.simulation.store import HALF, PARQUET, decoded
-from tests.simulation.world import ERASED, ERASED_NAME, SPAN, World
+from tests.simulation.world import ERASED, ERASED_NAME, World
 
 FOLDER = "org/raw/m"
 #: what validations write

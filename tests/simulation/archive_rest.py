@@ -18,8 +18,9 @@ from tests.simulation.archive_invariants import (
 from tests.simulation.archive_runs import ARCHIVE, archive_run
 from tests.simulation.export_runs import exported_at_rest
 from tests.simulation.influx import nanoseconds
+from tests.simulation.pipelines import WINDOWS
 from tests.simulation.runs import Run
-from tests.simulation.world import ERASED, NOW, RETENTION, WINDOWS, World
+from tests.simulation.world import ERASED, NOW, RETENTION, World
 
 QUIET = timedelta(hours=1)
 

@@ -25,7 +25,8 @@ from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.interval import Interval
-from tests.simulation.world import ERASED, HOURS, SPAN, World
+from tests.simulation.pipelines import HOURS, SPAN
+from tests.simulation.world import ERASED, World
 
 ARCHIVE_VERBS = {
     "archived": ("archive", "purge", "restore", "erase", "compact"),

@@ -10,10 +10,11 @@ from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from tests.simulation.actors import STALE, rolled_up
 from tests.simulation.archive_runs import archive_run
 from tests.simulation.influx import nanoseconds
+from tests.simulation.pipelines import HOUR_NS, HOURS, SPAN, WINDOWS, Pipeline
 from tests.simulation.runs import Run
 from tests.simulation.validate_runs import validate_run
 from tests.simulation.watch_runs import DEADMEN, SENSORS, watch_run
-from tests.simulation.world import HOUR_NS, HOURS, SPAN, WINDOWS, Pipeline, World
+from tests.simulation.world import World
 
 #: from which on all windows were archived, and most of them purged
 PURGED = 12

@@ -14,9 +14,10 @@ from airflow_provider_influx_rollup.steps.table import CommitPoints
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.simulation.archive_invariants import in_archive, shown
 from tests.simulation.lines import Tags
+from tests.simulation.pipelines import SPAN
 from tests.simulation.points import span_of
 from tests.simulation.runs import Run
-from tests.simulation.world import SPAN, World
+from tests.simulation.world import World
 
 TABLE = "/table"
 EXPORT = ExportSpec(

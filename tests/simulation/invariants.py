@@ -18,12 +18,13 @@ from tests.simulation.archive_rest import (
     require_latest,
 )
 from tests.simulation.influx import nanoseconds
+from tests.simulation.pipelines import SPAN, Pipeline
 from tests.simulation.plain_rows import Rows
 from tests.simulation.runs import Run
 from tests.simulation.script_runs import scripted_at_rest
 from tests.simulation.validate_runs import validated_at_rest
 from tests.simulation.watch_runs import watched_at_rest
-from tests.simulation.world import SPAN, Pipeline, World
+from tests.simulation.world import World
 
 #: what only some worlds have
 AT_REST = {"validated": validated_at_rest, "watched": watched_at_rest, "scripted": scripted_at_rest}

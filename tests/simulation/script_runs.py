@@ -8,12 +8,13 @@ from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.simulation.influx import nanoseconds
+from tests.simulation.pipelines import HOUR_NS, SPAN, WINDOWS
 from tests.simulation.plain_rows import sums_of
 from tests.simulation.points import span_of
 from tests.simulation.runs import Run
 from tests.simulation.script_answers import SCRIPT, SCRIPTED
 from tests.simulation.script_turns import ScriptTurns, scripted_rows
-from tests.simulation.world import HOUR_NS, SPAN, WINDOWS, ScriptRows, World
+from tests.simulation.world import ScriptRows, World
 
 SPEC = ScriptSpec(
     script=SCRIPT, target_bucket="rolled", grid=GridSpec("1h"), pipeline=SCRIPTED, ledger_bucket="ledger"

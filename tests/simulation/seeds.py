@@ -9,8 +9,8 @@ from random import Random
 from tests.simulation.actors import STALE, Actor, Change, Scenario
 from tests.simulation.archive_runs import ARCHIVE_VERBS
 from tests.simulation.beginnings import BEGINNINGS, gone_in
+from tests.simulation.pipelines import ARCHIVED, HOUR_NS, HOURS, VARIANTS
 from tests.simulation.watch_runs import WATCH_CHOICES
-from tests.simulation.world import ARCHIVED, HOUR_NS, HOURS, VARIANTS
 
 #: how often a variant is chosen; those with files take longest
 OFTEN = {

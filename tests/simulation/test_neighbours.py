@@ -11,8 +11,9 @@ from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Write
 from tests.simulation.actors import Actor, Scenario, make_run
 from tests.simulation.influx import nanoseconds
 from tests.simulation.invariants import require_untorn
+from tests.simulation.pipelines import HOUR_NS, WINDOWS
 from tests.simulation.schedule import Play
-from tests.simulation.world import HOUR_NS, TAGS, WINDOWS
+from tests.simulation.world import TAGS
 
 START = nanoseconds(WINDOWS[0].start)
 #: nobody has rolled anything up in it yet

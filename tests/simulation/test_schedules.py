@@ -12,10 +12,11 @@ from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Report, 
 from airflow_provider_influx_rollup.steps.store import ListFolder, MergeParts, PutNew, RemoveFiles
 from tests.simulation.actors import Actor, Scenario, from_json
 from tests.simulation.influx import nanoseconds
+from tests.simulation.pipelines import HOUR_NS, WINDOWS
 from tests.simulation.schedule import Play, play, play_seed, shrink
 from tests.simulation.store import HALF
 from tests.simulation.watch_runs import QUIET_CHOICE
-from tests.simulation.world import HOUR_NS, WINDOWS, World
+from tests.simulation.world import World
 
 SEEDS = 20
 SCHEDULES = Path(__file__).parent / "schedules"

@@ -13,9 +13,10 @@ from airflow_provider_influx_rollup.flux.target_read import TargetTotals, Target
 from airflow_provider_influx_rollup.steps.influx import Delete, Write
 from tests.simulation.influx import nanoseconds
 from tests.simulation.lines import Line, Tags, parse_lines
+from tests.simulation.pipelines import Pipeline
 from tests.simulation.plain_rows import Rows
 from tests.simulation.points import span_of
-from tests.simulation.world import Pipeline, World
+from tests.simulation.world import World
 
 ROLLUP = "rollup"
 

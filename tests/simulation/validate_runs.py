@@ -12,8 +12,9 @@ from airflow_provider_influx_rollup.lifecycle.validate.validate import validate
 from airflow_provider_influx_rollup.validation.value_rules import RangeRule
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.simulation.lines import Tags
+from tests.simulation.pipelines import SPAN
 from tests.simulation.runs import Run
-from tests.simulation.world import SPAN, World
+from tests.simulation.world import World
 
 HIGHEST = 50.0
 VALIDATE = ValidateSpec(

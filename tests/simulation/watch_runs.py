@@ -13,11 +13,12 @@ from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec
 from airflow_provider_influx_rollup.steps.influx import Sleep
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.simulation.influx import nanoseconds
+from tests.simulation.pipelines import HOUR_NS, HOURS, SPAN, WINDOWS
 from tests.simulation.plain_watch import ALIVE, DEAD, PlainDeadman, PlainSensor, Tags
 from tests.simulation.points import span_of
 from tests.simulation.runs import Run
 from tests.simulation.watch_turns import DeadmanTurns, SensorTurns, series_of_status
-from tests.simulation.world import HOUR_NS, HOURS, SPAN, STATUSES, TAGS, WINDOWS, World
+from tests.simulation.world import STATUSES, TAGS, World
 
 #: as they are written, and what they mean
 DEADMEN: tuple[tuple[DeadmanSpec, PlainDeadman], ...] = (

@@ -10,8 +10,9 @@ from typing import Any
 from airflow_provider_influx_rollup.steps.influx import Write
 from tests.simulation.influx import nanoseconds
 from tests.simulation.lines import Tags, parse_lines
+from tests.simulation.pipelines import HOUR_NS
 from tests.simulation.plain_watch import RETIRED, PlainDeadman, PlainSensor
-from tests.simulation.world import HOUR_NS, STATUSES, World
+from tests.simulation.world import STATUSES, World
 
 #: by how much clocks of workers differ
 SKEW = timedelta(seconds=10)

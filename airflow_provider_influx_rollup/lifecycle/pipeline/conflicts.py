@@ -101,6 +101,15 @@ def claims_of_others(spec: RollupSpec, stored: Iterable[StoredSpec]) -> dict[str
     return {name: Claim.of(other) for name, other in newest.items() if name != spec.pipeline_name}
 
 
+def former_claims_of_others(spec: RollupSpec, stored: Iterable[StoredSpec]) -> list[tuple[str, Claim]]:
+    """What other pipelines could ever write to the same measurement of the same bucket, with their names."""
+    return [
+        (one.pipeline, Claim.of(one.rollup()))
+        for one in stored
+        if one.pipeline != spec.pipeline_name and one.place == _place(spec)
+    ]
+
+
 def earlier_specs(spec: RollupSpec, stored: Iterable[StoredSpec]) -> list[RollupSpec]:
     """The specs that a pipeline had in this target before."""
     return [

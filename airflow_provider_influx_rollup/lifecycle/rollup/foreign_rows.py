@@ -1,6 +1,6 @@
 """Values in a target that no run of the pipeline wrote: refused before anything is written.
 
-What the source does not explain in a window is stale, and goes. That is right only where the pipeline has written: a
+What the source does not explain in a window is stale, and goes. That is right only where a pipeline has written it: a
 window without a receipt may hold the rollup of an InfluxDB task, or raw points, whose source has long gone.
 """
 
@@ -13,12 +13,16 @@ from airflow_provider_influx_rollup.aggregates.frame import TagSet
 from airflow_provider_influx_rollup.aggregates.selection import Column
 from airflow_provider_influx_rollup.aggregates.windowed import WindowBounds, merge_parts
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOfSeveral
 from airflow_provider_influx_rollup.flux.source_read import WindowCounts
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.ledger.history import receipts_of
 from airflow_provider_influx_rollup.lifecycle.pipeline.claims import Claim
+from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import former_claims_of_others
+from airflow_provider_influx_rollup.lifecycle.pipeline.registry import read_stored
 from airflow_provider_influx_rollup.lifecycle.rollup.chains import COUNT
 from airflow_provider_influx_rollup.lifecycle.rollup.verify import own_values
+from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.rows import Key, block_keys, target_rows
 from airflow_provider_influx_rollup.lifecycle.target.values_read import read_values
@@ -33,7 +37,7 @@ ForeignValues = list[tuple[int, str, TagSet]]
 def require_no_foreign_rows(
     job: RollupBlock, unknown: Collection[Interval], others: Collection[Claim]
 ) -> Steps[None]:
-    """Refuse windows that hold values which neither the source nor any pipeline of the ledger explains.
+    """Refuse windows that hold values which neither the source nor any pipeline of the ledger explains, as it is now or was before.
 
     :param unknown: the windows that the ledger has no receipt of
     :param others: what other pipelines write there
@@ -53,20 +57,41 @@ def require_no_foreign_rows(
         return
     explained = yield from _explained_by_source(job)
     found = sorted(s for s in found if (s[2], s[0]) not in explained.get(s[1], ()))
-    if found:
+    if found and (yield from ask(FindBucket(job.spec.ledger_bucket))) is not None:
         written = yield from _written_meanwhile(job)
         found = [one for one in found if job.windows[one[0]] not in written]
+        found = yield from _never_given_up(job, found)
     if found:
         raise _refusal(job, found)
 
 
 def _written_meanwhile(job: RollupBlock) -> Steps[set[Interval]]:
     """The windows that another run of the pipeline has written, or is writing, since this one planned."""
-    spec = job.spec
-    if (yield from ask(FindBucket(spec.ledger_bucket))) is None:
-        return set()
-    receipts = yield from receipts_of(spec.ledger_bucket, spec.pipeline_name, job.windows)
+    receipts = yield from receipts_of(job.spec.ledger_bucket, job.spec.pipeline_name, job.windows)
     return {window for window, one in receipts.items() if one.state is not State.PLANNED}
+
+
+def _never_given_up(job: RollupBlock, found: ForeignValues) -> Steps[ForeignValues]:
+    """Without what other pipelines wrote before they gave it up: they leave it to the one that has taken it over."""
+    if not found:
+        return found
+    ledger = job.spec.ledger_bucket
+    former = former_claims_of_others(job.spec, (yield from read_stored(ledger)))
+    givers = sorted(
+        {pipeline for pipeline, claim in former for _, name, tags in found if claim.covers(name, tags)}
+    )
+    if not givers:
+        return found
+    receipts = yield from ask(ReceiptsOfSeveral(ledger, givers, ROLLUP, job.target_interval))
+    wrote = {(one.pipeline, one.window.start) for one in receipts if one.state is not State.PLANNED}
+    return [
+        (window, name, tags)
+        for window, name, tags in found
+        if not any(
+            (pipeline, job.windows[window].start) in wrote and claim.covers(name, tags)
+            for pipeline, claim in former
+        )
+    ]
 
 
 def _explained_by_source(job: RollupBlock) -> Steps[dict[str, set[Key]]]:
