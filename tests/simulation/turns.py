@@ -16,6 +16,7 @@ from tests.simulation.lines import Line, Tags, parse_lines
 from tests.simulation.pipelines import Pipeline
 from tests.simulation.plain_rows import Rows
 from tests.simulation.points import span_of
+from tests.simulation.same_columns import note_delete, note_writes
 from tests.simulation.world import World
 
 ROLLUP = "rollup"
@@ -99,15 +100,18 @@ class Turns:
             for line in parse_lines(step.lines):
                 self._writes_record(line)
         elif isinstance(step, Write) and step.bucket == self.pipeline.target:
-            lines = parse_lines(step.lines)
+            lines = list(parse_lines(step.lines))
             self._changes_rows(
                 {line.time_ns for line in lines if any(n in self.columns for n, _ in line.fields)}
             )
+            note_writes(self.world, self.pipeline, self.columns, lines)
             self.world.deleted_late -= {(line.time_ns, self.claims.get(line.time_ns, "")) for line in lines}
         elif isinstance(step, Delete) and step.bucket == self.pipeline.target:
             start = nanoseconds(step.interval.start)
             self._changes_rows({start})
             self._deletes_points(start)
+            tags = tuple(sorted(step.tags.items()))
+            note_delete(self.world, self.pipeline, self.columns, tags, start)
         elif isinstance(step, Delete) and step.measurement == "ghost_survivors":
             self._forgets(nanoseconds(step.interval.start))
 
@@ -197,10 +201,10 @@ class Turns:
 
     def _require_right(self, start: int) -> None:
         """What was read back last is what some one state of the source gives."""
-        found = self.world.unerased(self.read_back.get(start, {}))
+        found = self.world.judged(self.read_back.get(start, {}), self.pipeline, start)
         windows = [one for one in self.pipeline.windows if nanoseconds(one.start) == start]
         states = [
-            self.world.unerased(self.world.expected(self.pipeline, windows, version))
+            self.world.judged(self.world.expected(self.pipeline, windows, version), self.pipeline, start)
             for version in range(self.began(), len(self.world.history))
         ]
         if found in states:

@@ -1,0 +1,60 @@
+"""Values of a pipeline that another one writes or deletes which computes the same: claims tell runs of one pipeline apart only."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+from tests.simulation.influx import nanoseconds
+from tests.simulation.lines import Line, Tags
+from tests.simulation.pipelines import Pipeline
+from tests.simulation.world import World
+
+
+def note_writes(world: World, pipeline: Pipeline, columns: Collection[str], lines: Iterable[Line]) -> None:
+    """Lines are about to be written: a value of another pipeline may be replaced by an older one, or be right again."""
+    target = world.influx.buckets[pipeline.target].measurements.get(pipeline.measurement, {})
+    owners = dict(_owners(world, pipeline, columns))
+    for line in lines:
+        start = line.time_ns
+        for name, value in line.fields:
+            key = line.tags, name, start
+            world.written_over.get((pipeline.name, start), set()).discard(key)
+            for other in owners.get(name, ()):
+                over = world.written_over.setdefault((other.name, start), set())
+                if _right(world, other, key) == value:
+                    over.discard(key)
+                elif target.get((line.tags, name), {}).get(start) != value:
+                    over.add(key)
+
+
+def note_delete(world: World, pipeline: Pipeline, columns: Collection[str], tags: Tags, start: int) -> None:
+    """Points are about to be deleted: a value of another pipeline may be right, which this one is to write again."""
+    target = world.influx.buckets[pipeline.target].measurements.get(pipeline.measurement, {})
+    owners = dict(_owners(world, pipeline, columns))
+    for (one, name), values in target.items():
+        if start in values and set(tags) <= set(one):
+            for other in owners.get(name, ()):
+                if _right(world, other, (one, name, start)) is not None:
+                    world.written_over.setdefault((other.name, start), set()).add((one, name, start))
+
+
+def _owners(
+    world: World, pipeline: Pipeline, columns: Collection[str]
+) -> Iterator[tuple[str, list[Pipeline]]]:
+    """The other pipelines of each column."""
+    for name in columns:
+        others = [
+            one
+            for one in world.pipelines
+            if one is not pipeline
+            and one.target == pipeline.target
+            and name in {f"temp_{aggregate}" for aggregate in one.aggregates}
+        ]
+        if others:
+            yield name, others
+
+
+def _right(world: World, pipeline: Pipeline, key: tuple[Tags, str, int]) -> object:
+    """What the source gives now; None when it gives nothing."""
+    windows = [one for one in pipeline.windows if nanoseconds(one.start) == key[2]]
+    return world.expected(pipeline, windows).get(key)
