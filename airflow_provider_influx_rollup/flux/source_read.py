@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow_provider_influx_rollup.flux import literals
 from airflow_provider_influx_rollup.flux.frames import FramesQuery
 from airflow_provider_influx_rollup.flux.query import RowsQuery
 from airflow_provider_influx_rollup.flux.rollup import RollupSource, render_source
@@ -59,6 +60,28 @@ class FieldTotals(RowsQuery[dict[str, int]]):
             # a field of several types may come several times
             totals[row["_field"]] = totals.get(row["_field"], 0) + row["_value"]
         return totals
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesAtMost(RowsQuery[int]):
+    """How many tag sets with points a measurement has at most, whatever the tags of the source; no point is read.
+
+    A third of the time of :class:`FieldSeries`, which is exact.
+    """
+
+    source: RollupSource
+    interval: Interval
+
+    def flux(self) -> str:
+        return (
+            'import "influxdata/influxdb"\n\n'
+            f"influxdb.cardinality(bucket: {literals.string(self.source.bucket)}, "
+            f"start: {literals.time(self.interval.start)}, stop: {literals.time(self.interval.stop)}, "
+            f"predicate: (r) => r._measurement == {literals.string(self.source.measurement)})"
+        )
+
+    def read(self, rows: Sequence[Row]) -> int:
+        return sum(row["_value"] for row in rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from airflow_provider_influx_rollup.exceptions import (
     WindowsFailed,
     WriteRejected,
 )
+from airflow_provider_influx_rollup.flux.source_read import FieldSeries, SeriesAtMost
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup import blocks
 from airflow_provider_influx_rollup.lifecycle.rollup import windows as rollup_windows
@@ -200,6 +201,22 @@ def test_blocks_are_small_when_the_series_have_more_values_than_the_worker_can_h
             done.append(run.pending.done)
         run.advance()
     assert done == [0, 5, 10, 15, 20]
+    assert scene.rows("temp_count") == dict.fromkeys(range(DAYS), 2.0)
+
+
+@pytest.mark.parametrize(("limit", "asked"), [(125, {SeriesAtMost, FieldSeries}), (126, {SeriesAtMost})])
+def test_series_of_each_field_are_counted_only_when_all_series_may_be_too_many(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, limit: int, asked: set[type]
+) -> None:
+    # two devices with three columns in 21 days, of one point more than these have values
+    later = int((WEEKS.start + timedelta(hours=20)).timestamp())
+    scene.place.client.write_lines(scene.place.source, [f"readings,device=d0 load=0i {later}000000000"])
+    monkeypatch.setattr(blocks, "MAX_VALUES_PER_BLOCK", limit)
+    run, kinds = scene.run(FIRST), set()
+    while run.pending is not None:
+        kinds.add(type(run.pending))
+        run.advance()
+    assert kinds & {SeriesAtMost, FieldSeries} == asked
     assert scene.rows("temp_count") == dict.fromkeys(range(DAYS), 2.0)
 
 

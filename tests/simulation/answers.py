@@ -34,6 +34,7 @@ from airflow_provider_influx_rollup.flux.source_read import (
     FieldTotals,
     FieldTypes,
     RawPoints,
+    SeriesAtMost,
     WindowCounts,
 )
 from airflow_provider_influx_rollup.flux.source_schema import OF_EVERY_SOURCE, TagKeys
@@ -131,6 +132,12 @@ def _field_totals(influx: SimulatedInflux, query: FieldTotals) -> dict[str, int]
     for _, name, times, _ in points_of(influx, query.source, *span, query.fields):
         totals[name] = totals.get(name, 0) + len(times)
     return totals
+
+
+def _series_at_most(influx: SimulatedInflux, query: SeriesAtMost) -> int:
+    source = RollupSource(query.source.bucket, query.source.measurement, {})
+    found = points_of(influx, source, *span_of(query.interval))
+    return len({tags for tags, _, times, _ in found if times})
 
 
 def _field_series(influx: SimulatedInflux, query: FieldSeries) -> dict[str, int]:
@@ -321,6 +328,7 @@ LEDGER_QUERIES = (
 ANSWERS: dict[type[Any], Callable[[SimulatedInflux, Any], Any]] = {
     FieldTypes: _field_types,
     FieldTotals: _field_totals,
+    SeriesAtMost: _series_at_most,
     FieldSeries: _field_series,
     WindowCounts: _window_counts,
     WindowPoints: _window_points,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
 from typing import TYPE_CHECKING
 
-from airflow_provider_influx_rollup.flux.source_read import FieldSeries
+from airflow_provider_influx_rollup.flux.source_read import FieldSeries, SeriesAtMost
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.target.block import weighed_points
@@ -34,7 +34,8 @@ def plan_blocks(
 ) -> Steps[list[tuple[Interval, ...]]]:
     """Cut windows into blocks that take minutes at most, and whose values the worker can hold.
 
-    How many series there are is asked only when the points are so many that it may matter.
+    How many series there are is asked only when the points are so many that it may matter, and those of each field only
+    when all series of the measurement may be too many.
 
     :param todo: runs of neighbours
     :param wanted: how many windows a block is to have; None leaves it to the points and the series
@@ -46,6 +47,9 @@ def plan_blocks(
     if wanted is None and todo and most > 1 and at_most > MAX_VALUES_PER_BLOCK:
         first, last = plan.job(todo[0]), plan.job(todo[-1])
         interval = Interval(first.read_interval.start, last.read_interval.stop)
+        bound = yield from ask(SeriesAtMost(first.source, interval))
+        if bound * len(columns) * most <= MAX_VALUES_PER_BLOCK:
+            return blocks_of(todo, most)
         names = sorted({column.sources[0] for column in columns})
         series = yield from ask(FieldSeries(first.source, interval, names))
         values = values_of_a_window(columns, plan.totals, series, len(plan.windows))

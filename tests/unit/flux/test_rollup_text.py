@@ -22,6 +22,7 @@ from airflow_provider_influx_rollup.flux.source_read import (
     FieldTotals,
     FieldTypes,
     RawPoints,
+    SeriesAtMost,
     WindowCounts,
 )
 from airflow_provider_influx_rollup.flux.target_read import PointsThere, TargetTotals, TargetValues
@@ -75,6 +76,7 @@ QUERIES: dict[str, FluxText] = {
     "fields": FieldTypes(SOURCE, [DAY]),
     "fields_of_parts": FieldTypes(SOURCE, [DAY, Interval(DAY.stop, DAY.stop + timedelta(days=1))]),
     "field_totals": FieldTotals(CHOSEN, DAY, ["temp", "hum"]),
+    "series_at_most": SeriesAtMost(CHOSEN, DAY),
     "field_series": FieldSeries(CHOSEN, DAY, ["temp", "hum"]),
     "counts": WindowCounts(SOURCE, LOCAL, ["temp"]),
     "raw": RawPoints(CHOSEN, DAY, ["temp"]),
