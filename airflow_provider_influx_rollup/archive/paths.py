@@ -14,6 +14,7 @@ CERTIFICATES = "certificates"
 INTENT = "purge.json"
 CLAIMS = "claims"
 DELETES = "deletes"
+FAILED_TRIES = "expiring.json"
 ERASURES = "erasures"
 ERASED = "erased.json"
 

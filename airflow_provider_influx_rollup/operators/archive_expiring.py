@@ -28,12 +28,12 @@ MAX_WINDOWS = 100
 class ArchiveExpiringOperator(SourceArchiveOperator):
     """Archive the windows that retention deletes soon and that no generation of the archive holds as they are.
 
-    It looks at the bucket as it is now, whatever the data interval of the run. The oldest windows are archived first.
-    Windows that cannot be archived do not stop the others; then the task fails and names them, with the instant at which
-    retention deletes the first. The task waits for nothing.
+    It looks at the bucket as it is now, whatever the data interval of the run. The windows that go first are archived
+    first. Windows that cannot be archived do not stop the others; then the task fails and names them, with the instant at
+    which retention deletes the first. Later runs try them again after the others. The task waits for nothing.
 
-    Returns ``{"expiring", "archived", "left", "next_deletion", "windows", "rows_out", "path", "seconds", "pipeline"}``; a
-    list of these for a list of measurements.
+    Returns ``{"expiring", "archived", "left", "next_deletion", "windows", "left_windows", "rows_out", "path", "seconds",
+    "pipeline"}``; a list of these for a list of measurements.
 
     :param every: length of a window of the archive, a Flux duration
     :param offset: shift of the archive's grid, a Flux duration
@@ -41,7 +41,8 @@ class ArchiveExpiringOperator(SourceArchiveOperator):
     :param lateness: how long after a window's stop its points may still come, a Flux duration; younger windows are left
         to the next run
     :param within: how long before retention deletes them windows are archived, a Flux duration
-    :param max_windows: most windows that one run archives; the next run archives the others
+    :param max_windows: most windows that one run archives, and most that failed before which it tries again; the next run
+        looks after the others
     :param force: archive what is left of windows that retention has begun to take
     """
 

@@ -4,81 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, StoreForbidden, WindowsFailed
-from airflow_provider_influx_rollup.lifecycle.archive.expiring import archive_expiring
-from airflow_provider_influx_rollup.lifecycle.purge.purge import purge
-from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec
-from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.duration import Duration
-from airflow_provider_influx_rollup.windows.grid import Grid
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.conftest import InfluxServer
-from tests.scenes.archive_scene import (
-    RUN,
-    VERSIONS,
-    WINDOW,
-    ArchiveScene,
-    facts_of,
-    make_archive_scene,
-    point,
+from tests.scenes.archive_scene import ArchiveScene, facts_of
+from tests.scenes.expiring_scene import (
+    DAY,
+    FIRST,
+    RETENTION_DAYS,
+    archived,
+    day,
+    look_after,
+    make_expiring_scene,
+    points_of,
+    purge_with_late_points,
 )
 
 pytestmark = pytest.mark.live
 
-DAY = timedelta(days=1)
-DAY_NS = 86_400 * 10**9
-RETENTION_DAYS = 30
-# shard groups of 30 days' retention are days
-FIRST = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - 8 * DAY
-
 Run = Callable[..., dict[str, Any]]
-
-
-def day(number: int) -> Interval:
-    """A day after the first one."""
-    return Interval(FIRST + number * DAY, FIRST + (number + 1) * DAY)
-
-
-def points_of(number: int, count: int = 3) -> list[Any]:
-    start = day(number).start_ns - WINDOW.start_ns
-    return [point(start + index, {"device": "a"}, "temp", float(index)) for index in range(count)]
 
 
 @pytest.fixture
 def scene(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> ArchiveScene:
-    made = make_archive_scene(influx, client, tmp_path)
-    made.bucket = f"{made.bucket}_kept"
-    client.ensure_bucket(made.bucket, RETENTION_DAYS * 86_400)
-    for number in range(7):
-        made.write(points_of(number))
-    return made
+    return make_expiring_scene(influx, client, tmp_path)
 
 
 @pytest.fixture
 def run(scene: ArchiveScene) -> Run:
-    """Looks when so many days are left until the first day is deleted."""
-
-    def look(days_left: float, **more: Any) -> dict[str, Any]:
-        # the first day's shard group ends with it
-        scene.clock = day(0).stop + timedelta(days=RETENTION_DAYS - days_left)
-        spec = scene.spec if "spec" not in more else more.pop("spec")
-        wanted = {"max_windows": 100, "within": Duration.of("3d"), **more}
-        steps = archive_expiring(spec, Grid.of("1d"), run=RUN, now=scene.now, versions=VERSIONS, **wanted)
-        return dict(drive(steps, scene.client, scene.tell, actions_with(scene.store)).as_json())
-
-    return look
-
-
-def archived(scene: ArchiveScene) -> list[int]:
-    return [number for number in range(9) if scene.manifests(day(number))]
+    return partial(look_after, scene)
 
 
 def test_windows_are_archived_oldest_first_when_retention_will_delete_them(
@@ -110,12 +73,7 @@ def test_window_is_archived_again_when_points_came_since(scene: ArchiveScene, ru
 def late_points_of_purged(scene: ArchiveScene, run: Run) -> list[Any]:
     """The first day is purged, and as many other points of it come late."""
     run(3)
-    scene.clock += DAY
-    spec = PurgeSpec(archive=scene.spec, min_age="1d", quiet_for="0s")
-    drive(purge(spec, [day(0)], RUN, scene.now), scene.client, scene.tell, actions_with(scene.store))
-    late = [replace(one, value=one.value + 0.5, time_ns=one.time_ns + DAY_NS // 2) for one in points_of(0)]
-    scene.write(late)
-    return late
+    return purge_with_late_points(scene, 0)
 
 
 def test_late_points_are_archived_when_they_are_as_many_as_were_purged(scene: ArchiveScene, run: Run) -> None:

@@ -60,21 +60,15 @@ ARCHIVE_MUTANTS = (
     ),
     Mutant(
         "takes any archive of an expiring window for enough",
-        ARCHIVE + "expiring.py",
-        "if known and rows == known_rows and",
-        "if known and",
+        ARCHIVE + "expiring_candidates.py",
+        "is_as_many = known is not None and rows == known_rows",
+        "is_as_many = known is not None",
     ),
     Mutant(
         "takes late points for those that were purged",
-        ARCHIVE + "expiring.py",
-        "and not (purged and (yield from _differs(spec, bucket, known)))",
-        "",
-    ),
-    Mutant(
-        "archives purged windows that have not changed in the place of others",
-        ARCHIVE + "expiring.py",
-        "return source != known.manifest.source",
-        "return True",
+        ARCHIVE + "expiring_candidates.py",
+        "if is_as_many and not purged:",
+        "if is_as_many:",
     ),
     # compactions
     Mutant(

@@ -1,0 +1,74 @@
+"""Windows that could not be archived when that was last tried: a small document beside them, so that others come first.
+
+It decides nothing but an order, so one that is damaged counts as none, and of two runs the later one may write over it. It
+has no reasons: they may name series, which an erasure would have to find.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from airflow_provider_influx_rollup.archive.documents import decode_document, encode_document
+from airflow_provider_influx_rollup.archive.paths import FAILED_TRIES
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.step import Steps
+from airflow_provider_influx_rollup.steps.store import PutOver, ReadBytes
+from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
+
+FORMAT = "influx-rollup-failed-tries/1"
+Tried = dict[Interval, datetime]
+
+
+@dataclass(slots=True)
+class FailedTries:
+    """The windows that failed, or were worked on by a run that died.
+
+    :param folder: of the measurement
+    :param tried: when each was tried last
+    :param written: the same, as the document says
+    """
+
+    folder: str
+    tried: Tried
+    written: Tried
+
+    @classmethod
+    def read(cls, folder: str) -> Steps[FailedTries]:
+        """Those that earlier runs have left.
+
+        :param folder: of the measurement
+        """
+        path = f"{folder}/{FAILED_TRIES}"
+        data = yield from ask(ReadBytes(path))
+        tried: Tried = {}
+        if data is not None:
+            try:
+                tried = _decode(data, path)
+            except (InfluxRollupError, KeyError, TypeError, ValueError):
+                told = f"{path} is damaged: which windows failed before is not known"
+                yield from ask(Report(told, "warning"))
+        return cls(folder, tried, dict(tried))
+
+    def begin(self, window: Interval, now: datetime) -> Steps[None]:
+        """Say that a window is tried, before that may end the run."""
+        self.tried[window] = now
+        yield from self.write()
+
+    def write(self) -> Steps[None]:
+        """Remember the windows, when they are others than before."""
+        if self.tried != self.written:
+            self.written = dict(self.tried)
+            yield from ask(PutOver(f"{self.folder}/{FAILED_TRIES}", _encode(self.tried)))
+
+
+def _encode(tried: Tried) -> bytes:
+    windows = [{**window.as_json(), "tried_at": format_instant(tried[window])} for window in sorted(tried)]
+    return encode_document({"format": FORMAT, "windows": windows})
+
+
+def _decode(data: bytes, path: str) -> Tried:
+    windows = decode_document(data, path)["windows"]
+    return {Interval.from_json(one): datetime.fromisoformat(one["tried_at"]) for one in windows}

@@ -1,0 +1,167 @@
+"""In which order windows that expire are archived: the first to go first, whatever the others need."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.exceptions import InfluxUnavailable, WindowsFailed
+from airflow_provider_influx_rollup.steps.store import FingerprintSource, WriteParts
+from airflow_provider_influx_rollup.stores.actions import actions_with
+from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.grid import Grid
+from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
+from tests.conftest import InfluxServer
+from tests.scenes.archive_scene import ArchiveScene, facts_of
+from tests.scenes.expiring_scene import (
+    DAY,
+    archived,
+    day,
+    look_after,
+    make_expiring_scene,
+    points_of,
+    purge_later,
+    purge_with_late_points,
+)
+
+pytestmark = pytest.mark.live
+
+HOUR = timedelta(hours=1)
+HOUR_NS = 3600 * 10**9
+BAD = range(4)
+
+
+@pytest.fixture
+def scene(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> ArchiveScene:
+    return make_expiring_scene(influx, client, tmp_path)
+
+
+def failing(scene: ArchiveScene, kind: type[Any], number: int, error: Exception) -> dict[Any, Any]:
+    """Actions in which a step that reads points of a day ends with an error."""
+    act, begin = actions_with(scene.store)[kind], f"start: {format_instant(day(number).start)}"
+
+    def acted(client: InfluxClient, step: Any) -> Any:
+        if any(begin in query.flux() for query in step.points):
+            raise error
+        return act(client, step)
+
+    return {kind: acted}
+
+
+def spoil(scene: ArchiveScene, number: int) -> None:
+    """Points that no answer can show as they are."""
+    scene.client.write_payload(scene.bucket, b'm,device=a text="a\rb" %d' % day(number).start_ns)
+
+
+def failed_in(scene: ArchiveScene, days_left: float, **more: Any) -> tuple[list[Interval], str]:
+    """The windows that a run could not archive, and its error."""
+    with pytest.raises(WindowsFailed) as caught:
+        look_after(scene, days_left, **more)
+    return [window for window, _ in caught.value.failed], str(caught.value)
+
+
+def test_first_window_is_archived_when_late_points_of_purged_ones_after_it_cannot_be_read(
+    scene: ArchiveScene,
+) -> None:
+    scene.clock = day(2).stop + 2 * DAY
+    scene.archive(day(1), day(2))
+    late = {number: purge_with_late_points(scene, number) for number in (1, 2)}
+    gone = failing(scene, FingerprintSource, 1, InfluxUnavailable("the server is gone"))
+    with pytest.raises(InfluxUnavailable, match="the server is gone"):
+        look_after(scene, 0.5, actions=gone)
+    assert scene.stored(day(0)) == facts_of(points_of(0))
+    assert look_after(scene, 0.5)["archived"] == 2
+    for number in (1, 2):
+        assert scene.stored(day(number)) == facts_of([*points_of(number), *late[number]])
+
+
+def test_late_points_are_read_last_when_other_windows_go_at_the_same_moment(scene: ArchiveScene) -> None:
+    hours = Grid.of("1h").tile(Interval(day(0).start, day(0).start + 2 * HOUR))
+    late = [replace(one, time_ns=one.time_ns + HOUR_NS // 2) for one in points_of(0)]
+    scene.clock = day(0).stop + DAY
+    scene.archive(hours[0])
+    purge_later(scene, hours[0])
+    scene.write([*late, *(replace(one, time_ns=one.time_ns + HOUR_NS) for one in points_of(0))])
+    gone = failing(scene, FingerprintSource, 0, InfluxUnavailable("the server is gone"))
+    with pytest.raises(InfluxUnavailable, match="the server is gone"):
+        look_after(scene, 0.5, grid=Grid.of("1h"), actions=gone)
+    assert (len(scene.manifests(hours[0])), len(scene.manifests(hours[1]))) == (1, 1)
+    look_after(scene, 0.5, grid=Grid.of("1h"))
+    assert scene.stored(hours[0]) == facts_of([*points_of(0), *late])
+
+
+def test_windows_that_fail_are_tried_again_in_turn_when_they_are_more_than_max_windows(
+    scene: ArchiveScene,
+) -> None:
+    def run(hours_left: int) -> tuple[list[Interval], str]:
+        return failed_in(scene, hours_left / 24, max_windows=1, within=Duration.of("20d"))
+
+    for number in BAD:
+        spoil(scene, number)
+    failed, told = run(20)
+    assert (failed, archived(scene)) == ([day(number) for number in BAD], [4])
+    assert f"2 windows were not looked at: {day(5)}, {day(6)}" in told
+    failed, told = run(19)
+    assert (failed, archived(scene)) == ([day(0)], [4, 5])
+    assert f"3 windows that failed before were not tried again: {day(1)}, {day(2)}, {day(3)}" in told
+    assert f"1 window was not looked at: {day(6)}" in told
+    for hours_left, number in ((18, 1), (17, 2), (16, 3)):
+        assert run(hours_left)[0] == [day(number)]
+    assert archived(scene) == [4, 5, 6]
+    scene.delete(Interval(day(0).start, day(0).start + HOUR))
+    scene.write(points_of(0))
+    # it is archived as soon as it can be; the others are still told
+    failed, told = run(15)
+    assert (failed, archived(scene)) == ([], [0, 4, 5, 6])
+    assert f"3 windows that failed before were not tried again: {day(1)}, {day(2)}, {day(3)}" in told
+    for number in BAD[1:]:
+        scene.delete(day(number))
+    assert look_after(scene, 0.5)["left"] == 0
+
+
+def test_window_that_failed_is_tried_again_when_there_are_more_windows_than_places(
+    scene: ArchiveScene,
+) -> None:
+    spoil(scene, 0)
+    assert failed_in(scene, 1, max_windows=2, within=Duration.of("20d"))[0] == [day(0)]
+    scene.delete(Interval(day(0).start, day(0).start + HOUR))
+    scene.write(points_of(0))
+    result = look_after(scene, 0.5, max_windows=2, within=Duration.of("20d"))
+    assert (archived(scene), result["left"]) == ([0, 1, 2, 3], 3)
+    assert result["left_windows"] == [day(number).as_json() for number in (4, 5, 6)]
+
+
+def test_others_are_archived_when_a_manifest_is_damaged(scene: ArchiveScene) -> None:
+    look_after(scene, 1)
+    stamp = f"window={day(1).start:%Y%m%dT%H%M%SZ}"
+    (manifest,) = (path for path in scene.folder.glob(f"{stamp}_*/gen=1/manifest.json"))
+    manifest.write_bytes(b"{}")
+    for number in (0, 2):
+        scene.write(points_of(number, 5))
+    failed, told = failed_in(scene, 0.5)
+    assert (failed, "is damaged" in told) == ([day(1)], True)
+    for number in (0, 2):
+        assert scene.stored(day(number)) == facts_of(points_of(number, 5))
+
+
+def test_others_are_archived_when_a_window_kills_the_worker_each_time(scene: ArchiveScene) -> None:
+    killed = failing(scene, WriteParts, 0, RuntimeError("out of memory"))
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="out of memory"):
+            look_after(scene, 1, max_windows=10, actions=killed)
+    assert archived(scene) == [1, 2]
+    assert look_after(scene, 1, max_windows=10)["windows"] == [day(0).as_json()]
+
+
+def test_window_does_not_count_as_failed_when_the_server_went_away(scene: ArchiveScene) -> None:
+    gone = failing(scene, WriteParts, 0, InfluxUnavailable("the server is gone"))
+    with pytest.raises(InfluxUnavailable, match="the server is gone"):
+        look_after(scene, 1, max_windows=1, actions=gone)
+    assert json.loads((scene.folder / "expiring.json").read_bytes())["windows"] == []
+    assert look_after(scene, 1, max_windows=1)["windows"] == [day(0).as_json()]
