@@ -16,7 +16,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.simulation.archive_runs import ARCHIVE_VERBS, archive_run
 from tests.simulation.export_runs import export_run
 from tests.simulation.influx import nanoseconds
-from tests.simulation.pipelines import HOUR_NS, SPAN
+from tests.simulation.pipelines import HOUR_NS, SHARED, SPAN
 from tests.simulation.runs import Act, Run
 from tests.simulation.script_runs import script_run
 from tests.simulation.validate_runs import validate_run
@@ -85,7 +85,7 @@ class Scenario:
     def deletes(self) -> float:
         """How likely it is that what runs delete is what matters: where points go, others have values beside the rows, or specs change."""
         goes = any(kind == "remove" for actor in self.actors for kind, *_ in actor.changes)
-        if self.variant == "shared":
+        if self.variant in SHARED:
             return 0.8 if self.is_stale else 0.6 if goes else 0.3
         if self.variant == "respecified":
             return 0.4

@@ -81,3 +81,5 @@ VARIANTS: dict[str, tuple[Pipeline, ...]] = {
 }
 #: variants whose points are archived; in the second one retention deletes them some time
 ARCHIVED = ("archived", "expiring")
+#: variants of which two pipelines write to the same points
+SHARED = ("shared", "handed over")

@@ -9,7 +9,7 @@ from random import Random
 from tests.simulation.actors import STALE, Actor, Change, Scenario
 from tests.simulation.archive_runs import ARCHIVE_VERBS
 from tests.simulation.beginnings import BEGINNINGS, gone_in
-from tests.simulation.pipelines import ARCHIVED, HOUR_NS, HOURS, VARIANTS
+from tests.simulation.pipelines import ARCHIVED, HOUR_NS, HOURS, SHARED, VARIANTS
 from tests.simulation.watch_runs import WATCH_CHOICES
 
 #: how often a variant is chosen; those with files take longest
@@ -22,7 +22,7 @@ OFTEN = {
     "expiring": 1.5,
     "validated": 1.5,
     "watched": 3,
-    "handed over": 0,
+    "handed over": 2,
 }
 WEIGHTS = [OFTEN.get(name, 1) for name in VARIANTS]
 #: what the writers of a schedule do; of points that only come, or only go, more is known
@@ -58,14 +58,14 @@ RACES = {
 }
 RACE = 0.5
 #: how often a world begins with rows of points that are gone, where nothing is archived
-STALES = {"shared": 0.7, "watched": 0.7, "validated": 0.7, "respecified": 0.4}
+STALES = {"shared": 0.7, "handed over": 0.5, "watched": 0.7, "validated": 0.7, "respecified": 0.4}
 #: most often one pipeline alone has rows, and another one has never run
 STALE_BEGINNINGS = (*range(STALE, BEGINNINGS), *range(STALE, BEGINNINGS, 3))
 #: what comes then
 KINDS_OF_STALE = {"validated": (("new",), ("over",), ("over",))}
 
 #: how often few runs of the same window are all there is
-MEET = {"shared": 0.8, "uncounted": 0.6, "tiers": 0.7, "archived": 0.6}
+MEET = {"shared": 0.8, "handed over": 0.7, "uncounted": 0.6, "tiers": 0.7, "archived": 0.6}
 #: how often the life of a window goes on beside a run, of worlds that keep files
 LIVES = 0.35
 
@@ -86,7 +86,7 @@ def scenario_of(random: Random) -> Scenario:
             kinds = random.choice(KINDS_OF_STALE.get(variant, (("new",), ("new",), ("new",), ("remove",))))
         elif not is_archived:
             kinds = random.choice(
-                (("new",), ("remove",), ("remove",)) if variant == "shared" else (("new",), ("remove",))
+                (("new",), ("remove",), ("remove",)) if variant in SHARED else (("new",), ("remove",))
             )
         actors = _meeting(random, variant, kinds, devices, is_stale=is_stale)
     else:
@@ -132,7 +132,7 @@ def _meeting(
         )
     if variant == "tiers":
         actors[1] = replace(actors[1], pipeline="hourly", first=0, last=HOURS - 1)
-    if variant == "shared" and random.random() < 0.35:
+    if variant in SHARED and random.random() < 0.35:
         # who comes after one that died
         again = random.choice(actors)
         actors.append(replace(again, verb=random.choice(VERBS), run_id="run 2"))

@@ -105,12 +105,12 @@ class Turns:
                 {line.time_ns for line in lines if any(n in self.columns for n, _ in line.fields)}
             )
             note_writes(self.world, self.pipeline, self.columns, lines)
-            self.world.deleted_late -= {(line.time_ns, self.claims.get(line.time_ns, "")) for line in lines}
+            self._brings_back(lines)
         elif isinstance(step, Delete) and step.bucket == self.pipeline.target:
             start = nanoseconds(step.interval.start)
             self._changes_rows({start})
-            self._deletes_points(start)
             tags = tuple(sorted(step.tags.items()))
+            self._deletes_points(start, tags)
             note_delete(self.world, self.pipeline, self.columns, tags, start)
         elif isinstance(step, Delete) and step.measurement == "ghost_survivors":
             self._forgets(nanoseconds(step.interval.start))
@@ -119,7 +119,8 @@ class Turns:
         """A run that has ended well leaves no window WRITING, but for those that others have claimed since."""
         last = {start: name for pipeline, start, name in self.world.claimed if pipeline == self.pipeline.name}
         if error is None:
-            self.world.deleted_late -= set(self.claims.items())
+            for window in self.claims.items():
+                self.world.deleted_late.pop(window, None)
         if error is None and self.is_rollup:
             committed = self.world.committed()
             for start in self.windows:
@@ -244,19 +245,30 @@ class Turns:
                 # it has hung since it looked
                 self.world.late[self.pipeline.name, start] = now.get(start, "")
 
-    def _deletes_points(self, start: int) -> None:
+    def _brings_back(self, lines: Collection[Line]) -> None:
+        """Values that are there again are not lost, whoever has written them."""
+        late = self.world.deleted_late
+        for line in lines:
+            for key in [key for key in late if key[0] == line.time_ns]:
+                late[key] -= {(line.tags, name) for name, _ in line.fields}
+                if not late[key]:
+                    del late[key]
+
+    def _deletes_points(self, start: int, tags: Tags) -> None:
         """One that dies then loses others' values when nothing is put aside any more, or when it could not know their pipeline."""
         own = self.claims.get(start, "")
         records = self.world.influx.buckets["ledger"].pivoted("ghost_survivors")
         is_kept = any(time == start and dict(tags).get("claim") == own for tags, time, _ in records)
         is_overtaken = dict(self._claims_now()).get(start) != own
-        if not is_kept and (is_overtaken or (self.is_alone and self._others_now(start))):
-            self.world.deleted_late.add((start, own))
+        taken = {key for key in self._others_now(start) if set(tags) <= set(key[0])}
+        if taken and not is_kept and (is_overtaken or self.is_alone):
+            self.world.deleted_late.setdefault((start, own), set()).update(taken)
 
     def _forgets(self, start: int) -> None:
         """What a run that hung has deleted since it was found in its place comes back, unless this one dies before it looks again."""
-        if self.others.get(start, set()) - self._others_now(start):
-            self.world.deleted_late.add((start, self.claims.get(start, "")))
+        gone = self.others.get(start, set()) - self._others_now(start)
+        if gone:
+            self.world.deleted_late.setdefault((start, self.claims.get(start, "")), set()).update(gone)
 
     def _claims_now(self) -> Iterator[tuple[int, str]]:
         for (pipeline, start), values in self.world.records(("claimed_by",)).items():

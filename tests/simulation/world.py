@@ -55,9 +55,10 @@ class World:
     :param runs: those of the schedule
     :param is_monotone: whether points only come, or only go, so that counts alone show each change
     :param late: who had a window when a run wrote rows of it that had hung since it looked, by pipeline and start
-    :param deleted_late: start and claim of runs that have hung before a delete until nobody kept what they had put aside,
-        and have not written it back; and of those that forgot what such a run had just deleted, and have not looked again;
-        and of those that have deleted what came there from a pipeline that they could not know
+    :param deleted_late: series and fields that are gone, by start and claim of runs that have hung before a delete until nobody
+        kept what they had put aside, and have not written it back; and of those that forgot what such a run had just
+        deleted, and have not looked again; and of those that have deleted what came there from a pipeline that they could
+        not know
     :param written_over: values of a pipeline, by it and start, that another one which computes the same has replaced by what
         the source does not give any more, or deleted, and that are not right again
     :param committed_rows: what the rows were when a window was last seen COMMITTED, of tiers that others are made of
@@ -88,7 +89,7 @@ class World:
     runs: Sequence[Any] = ()
     is_monotone: bool = False
     late: dict[tuple[str, int], str] = field(default_factory=dict)
-    deleted_late: set[tuple[int, str]] = field(default_factory=set)
+    deleted_late: dict[tuple[int, str], set[tuple[Tags, str]]] = field(default_factory=dict)
     written_over: dict[tuple[str, int], set[tuple[Tags, str, int]]] = field(default_factory=dict)
     committed_rows: dict[tuple[str, int], Rows] = field(default_factory=dict)
     claimed: list[tuple[str, int, str]] = field(default_factory=list)
