@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.simulation.mutants import Mutant
+from tests.simulation.mutant import Mutant
 
 PURGE, ARCHIVE, FILES = "lifecycle/purge/", "lifecycle/archive/", "lifecycle/archive_files/"
 ERASE, COMPACT, VALIDATE = "lifecycle/erase/", "lifecycle/compact/", "lifecycle/validate/"

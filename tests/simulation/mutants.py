@@ -5,23 +5,10 @@ A mutant is a text of a file that is replaced by another one. ``python -m tests.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from tests.simulation.mutant import Mutant
+from tests.simulation.pipelines import SHARED
 
-
-@dataclass(frozen=True)
-class Mutant:
-    """One change.
-
-    :param file: below the package
-    :param old: occurs once in it
-    """
-
-    name: str
-    file: str
-    old: str
-    new: str
-
-
+RESPECIFIED = ("respecified", "handed over")
 ROLLUP, TARGET, RECONCILE = "lifecycle/rollup/", "lifecycle/target/", "lifecycle/reconcile/"
 CLAIMS = "lifecycle/ledger/claimed_windows.py"
 RIGHT = "if verdict.is_right and verdict.totals == totals and below == before and not taken:"
@@ -39,6 +26,7 @@ MUTANTS = (
         ROLLUP + "commit.py",
         RIGHT,
         "if verdict.is_right and below == before and not taken:",
+        only=("uncounted",),
     ),
     Mutant(
         "counts the source once for both looks",
@@ -51,6 +39,7 @@ MUTANTS = (
         ROLLUP + "commit.py",
         RIGHT,
         "if verdict.is_right and verdict.totals == totals and not taken:",
+        only=("tiers",),
     ),
     Mutant(
         "takes rows of a tier below that is being written",
@@ -182,6 +171,7 @@ MUTANTS = (
         RECONCILE + "sweep.py",
         "return None if receipt.spec_hash == self.book.spec_hash else Reason.SPEC_CHANGED",
         "return None",
+        only=RESPECIFIED,
     ),
     Mutant(
         "looks again at the series alone that a repair has written",
@@ -246,6 +236,7 @@ MUTANTS = (
         ROLLUP + "last_look.py",
         "    elif aside and not taken:\n",
         "    elif False:\n",
+        only=SHARED,
     ),
     Mutant(
         "never forgets what was put aside",
@@ -312,12 +303,14 @@ MUTANTS = (
         ROLLUP + "last_look.py",
         "        if not taken:\n            yield from restore_set_aside",
         "        if True:\n            yield from restore_set_aside",
+        only=SHARED,
     ),
     Mutant(
         "repairs a window of a run that has died and put values aside",
         ROLLUP + "last_look.py",
         "        if aside:\n",
         "        if False:\n",
+        only=SHARED,
     ),
     Mutant(
         "brings values back and tears nobody's window",
@@ -337,12 +330,14 @@ MUTANTS = (
         ROLLUP + "plan.py",
         "return Ownership(mine, tuple(Claim.of(other) for other in earlier), tuple(others.values()), neighbours)",
         "return Ownership(mine, neighbours=neighbours)",
+        only=RESPECIFIED,
     ),
     Mutant(
         "does not see that another spec was in use at the same time",
         ROLLUP + "plan.py",
         "and not _overlapped(receipt, used_at)",
         "",
+        only=RESPECIFIED,
     ),
     Mutant(
         "takes what any run has committed for done",

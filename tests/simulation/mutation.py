@@ -1,4 +1,4 @@
-"""Break the package in one place at a time, and see how long the simulator takes to find it.
+"""Break the package in one place at a time, and see how long the simulator takes to find it, by schedules that reach the place.
 
 ``python -m tests.simulation.mutation [--seconds 60] [words of a mutant's name ...]``
 """
@@ -8,18 +8,21 @@ from __future__ import annotations
 import argparse
 import importlib.abc
 import importlib.machinery
+import itertools
 import json
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 from statistics import median
 from types import CodeType, ModuleType
 from typing import Any
 
 from tests.simulation.archive_mutants import ARCHIVE_MUTANTS
-from tests.simulation.mutants import MUTANTS, Mutant
+from tests.simulation.mutant import Mutant
+from tests.simulation.mutants import MUTANTS
 from tests.simulation.verb_mutants import VERB_MUTANTS
 
 EVERY_MUTANT = (*MUTANTS, *ARCHIVE_MUTANTS, *VERB_MUTANTS)
@@ -90,10 +93,9 @@ def _look_for(mutant: Mutant, first: int, seconds: float) -> dict[str, Any]:
     while True:
         found = _in_a_process(mutant.name, first, seconds - spent)
         spent, seeds = spent + found["seconds"], seeds + found["seeds"]
-        last = first + found["seeds"] - 1
-        if not found["problem"] or not _in_a_process("", last, 0.0)["problem"]:
+        if not found["problem"] or not _in_a_process("", found["last"], 0.0)["problem"]:
             return {**found, "seconds": spent, "seeds": seeds}
-        first = last + 1
+        first = found["last"] + 1
 
 
 def _in_a_process(mutant: str, first: int, seconds: float) -> dict[str, Any]:
@@ -102,26 +104,30 @@ def _in_a_process(mutant: str, first: int, seconds: float) -> dict[str, Any]:
     command += ["--first", str(first), "--seconds", str(seconds)]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     if done.returncode:
-        return {"seconds": 0.0, "seeds": 0, "problem": done.stderr[-300:]}
+        return {"seconds": 0.0, "seeds": 0, "last": first, "problem": done.stderr[-300:]}
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
 def _find(mutant: Mutant | None, first: int, seconds: float) -> dict[str, Any]:
-    """Play schedules until one fails, and one at least."""
+    """Play schedules of variants that can show it until one fails, and one at least."""
     if mutant is not None:
         sys.meta_path.insert(0, BrokenFinder(mutant))
-    from tests.simulation.schedule import play_seed
+    from tests.simulation.schedule import play_seed, scenario_of
 
-    began, seed, problem = time.process_time(), first, ""
-    while seed == first or (not problem and time.process_time() < began + seconds):
+    began, seed, problem = time.process_time(), 0, ""
+    variants, played = mutant.variants() if mutant is not None else (), 0
+    for seed in itertools.count(first):
+        if variants and scenario_of(Random(seed)).variant not in variants:
+            continue
         try:
             problems = play_seed(seed)[2]
         except Exception as error:  # noqa: BLE001 - a broken package may raise anything
             problems = [f"{type(error).__name__}: {error}"]
-        problem = problems[0] if problems else ""
-        seed += 1
-    return {"seconds": time.process_time() - began, "seeds": seed - first, "problem": problem}
+        problem, played = problems[0] if problems else "", played + 1
+        if problem or time.process_time() >= began + seconds:
+            break
+    return {"seconds": time.process_time() - began, "seeds": played, "last": seed, "problem": problem}
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from tests.simulation.mutants import Mutant
+from tests.simulation.mutant import Mutant
 from tests.simulation.mutation import CHECKOUT, EVERY_MUTANT, PACKAGE
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.simulation.mutants import Mutant
+from tests.simulation.mutant import Mutant
 
 DEADMAN, SENSOR, SCRIPT = "lifecycle/deadman/", "lifecycle/completeness/", "lifecycle/rollup_script/"
 EXPORT = "lifecycle/export/"

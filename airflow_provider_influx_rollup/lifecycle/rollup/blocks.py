@@ -17,6 +17,7 @@ from airflow_provider_influx_rollup.windows.runs import blocks_of
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.aggregates.selection import Column
+    from airflow_provider_influx_rollup.flux.rollup import RollupSource
     from airflow_provider_influx_rollup.lifecycle.rollup.plan import Plan
 
 MAX_WINDOWS_PER_BLOCK = 500
@@ -47,15 +48,21 @@ def plan_blocks(
     if wanted is None and todo and most > 1 and at_most > MAX_VALUES_PER_BLOCK:
         first, last = plan.job(todo[0]), plan.job(todo[-1])
         interval = Interval(first.read_interval.start, last.read_interval.stop)
-        bound = yield from ask(SeriesAtMost(first.source, interval))
-        if bound * len(columns) * most <= MAX_VALUES_PER_BLOCK:
-            return blocks_of(todo, most)
-        names = sorted({column.sources[0] for column in columns})
-        series = yield from ask(FieldSeries(first.source, interval, names))
-        values = values_of_a_window(columns, plan.totals, series, len(plan.windows))
+        values = yield from _values_of_a_window(plan, first.source, interval, most)
         # the points may be gone meanwhile
         most = min(most, max(1, int(MAX_VALUES_PER_BLOCK / max(values, 1))))
     return blocks_of(todo, most)
+
+
+def _values_of_a_window(plan: Plan, source: RollupSource, interval: Interval, most: int) -> Steps[float]:
+    """How many values a window's rows have at most; a bound where that many windows of it fit into a block."""
+    columns = plan.types.columns()
+    bound = len(columns) * (yield from ask(SeriesAtMost(source, interval)))
+    if bound * most <= MAX_VALUES_PER_BLOCK:
+        return bound
+    names = sorted({column.sources[0] for column in columns})
+    series = yield from ask(FieldSeries(source, interval, names))
+    return values_of_a_window(columns, plan.totals, series, len(plan.windows))
 
 
 def values_of_a_window(
