@@ -1,10 +1,15 @@
-"""Archive raw points as Parquet files that are proven equal to the bucket; with --verify read the files back instead."""
+"""Archive raw points as Parquet files that are proven equal to the bucket; or look after an archive's files instead."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_influx_rollup.cli.archive_deletes import (
+    add_delete_arguments,
+    forget,
+    list_deletes,
+)
 from airflow_provider_influx_rollup.cli.archive_place import (
     DEADLINE_SECONDS,
     LAST,
@@ -14,6 +19,7 @@ from airflow_provider_influx_rollup.cli.archive_place import (
     note_nothing,
     open_base,
     org_of,
+    spec_of,
     wanted_interval,
 )
 from airflow_provider_influx_rollup.cli.arguments import add_connection, add_interval
@@ -21,7 +27,7 @@ from airflow_provider_influx_rollup.cli.arguments import add_connection, add_int
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.output import Output
 
-HELP = "archive raw points, or verify an archive's files"
+HELP = "archive raw points, or verify an archive's files, or see purges of it that did not end"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -38,12 +44,17 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="tell what would be archived, by counting; write nothing"
     )
+    add_delete_arguments(parser)
     add_interval(parser, last=LAST, is_asked=True)
     add_connection(parser)
 
 
 def run(args: Namespace, output: Output) -> int:
-    """Archive or verify; right when all windows are."""
+    """Archive or verify; right when all windows are. Or look after deletes that did not end."""
+    if args.forget_delete:
+        return forget(args, output)
+    if args.begun_deletes:
+        return list_deletes(args, output)
     return _verify(args, output) if args.verify else _archive(args, output)
 
 
@@ -54,7 +65,6 @@ def _archive(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.client.driver import drive
     from airflow_provider_influx_rollup.lifecycle.archive.archive import archive
     from airflow_provider_influx_rollup.lifecycle.archive.state import plan_archive
-    from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
     from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
     from airflow_provider_influx_rollup.stores.actions import actions_with
     from airflow_provider_influx_rollup.stores.versions import software_versions
@@ -65,13 +75,7 @@ def _archive(args: Namespace, output: Output) -> int:
     windows = Grid.of(args.every).tile(interval) if args.every else [interval]
     store = open_base(args)
     with connect(args, output, deadline_seconds=DEADLINE_SECONDS) as server:
-        spec = ArchiveSpec(
-            org=server.org,
-            bucket=args.bucket,
-            measurement=args.measurement,
-            shown_path=store.shown,
-            ledger_bucket=server.ledger_bucket,
-        )
+        spec = spec_of(args, store, server.org, server.ledger_bucket)
         if args.dry_run:
             steps: Any = plan_archive(spec, windows)
         else:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from airflow_provider_influx_rollup.cli.output import Output
+    from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
     from airflow_provider_influx_rollup.steps.step import Steps
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
     from airflow_provider_influx_rollup.windows.interval import Interval
@@ -51,6 +52,19 @@ def open_base(args: Namespace) -> ArchiveStore:
     from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
 
     return ArchiveStore.of_url(args.base)
+
+
+def spec_of(args: Namespace, store: ArchiveStore, org: str, ledger_bucket: str) -> ArchiveSpec:
+    """The archive of the bucket and measurement that the options name."""
+    from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
+
+    return ArchiveSpec(
+        org=org,
+        bucket=args.bucket,
+        measurement=args.measurement,
+        shown_path=store.shown,
+        ledger_bucket=ledger_bucket,
+    )
 
 
 def drive_files(steps: Steps[Result], store: ArchiveStore, output: Output) -> Result:

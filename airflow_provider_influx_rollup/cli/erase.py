@@ -10,6 +10,7 @@ from airflow_provider_influx_rollup.cli.archive_place import (
     DEADLINE_SECONDS,
     add_place,
     open_base,
+    spec_of,
     wanted_interval,
 )
 from airflow_provider_influx_rollup.cli.arguments import add_connection, tags_of
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.output import Output
     from airflow_provider_influx_rollup.lifecycle.erase.erase import EraseResult
     from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
+    from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 HELP = "erase series everywhere, for privacy requests"
@@ -77,7 +79,7 @@ def run(args: Namespace, output: Output) -> int:
     store = open_base(args)
     key = read_key(args.key) if args.key else None
     with connect(args, output, deadline_seconds=DEADLINE_SECONDS) as server:
-        spec = _spec(args, server.org, server.ledger_bucket, store.shown, interval)
+        spec = _spec(args, server.org, server.ledger_bucket, store, interval)
         run_info = RunInfo(run_id=who(args.command))
         by = EraseRun(
             info=run_info,
@@ -95,20 +97,12 @@ def run(args: Namespace, output: Output) -> int:
 
 
 def _spec(
-    args: Namespace, org: str, ledger_bucket: str, shown_path: str, interval: Interval | None
+    args: Namespace, org: str, ledger_bucket: str, store: ArchiveStore, interval: Interval | None
 ) -> EraseSpec:
-    from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
     from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 
-    archive = ArchiveSpec(
-        org=org,
-        bucket=args.bucket,
-        measurement=args.measurement,
-        shown_path=shown_path,
-        ledger_bucket=ledger_bucket,
-    )
     return EraseSpec(
-        archive=archive,
+        archive=spec_of(args, store, org, ledger_bucket),
         tags=tags_of(args.tag),
         interval=interval,
         pipelines=tuple(args.pipeline) if args.pipeline else None,

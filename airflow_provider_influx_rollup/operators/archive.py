@@ -97,8 +97,8 @@ class ArchiveWindowOperator(
     bucket. Only then its manifest appears, as a whole. A rerun makes a new generation only if the bucket has changed, and
     keeps the old one. The work is done in a worker, which has the files; waiting for late points needs none.
 
-    Returns ``{"window", "windows", "rows_in", "rows_out", "bytes", "series", "checksum", "generation", "new", "state",
-    "path", "seconds", "pipeline"}``; a list of these for a list of measurements.
+    Returns ``{"window", "windows", "rows_in", "rows_out", "bytes", "series", "checksum", "generation", "new",
+    "begun_deletes", "state", "path", "seconds", "pipeline"}``; a list of these for a list of measurements.
 
     :param every: length of a window, a Flux duration; default: the data interval is one window
     :param windows: which windows of ``every`` a run is about: ``"tiled"``: those that make its interval exactly;

@@ -36,7 +36,7 @@ ARCHIVE_MUTANTS = (
     Mutant(
         "leaves no word of its delete that a restore does not take away",
         PURGE + "delete.py",
-        "            yield from begin_delete(proof.folder, proof.claim)\n",
+        "            yield from begin_delete(proof.folder, proof.claim, run.info, run.now())\n",
         "            pass\n",
     ),
     # archives

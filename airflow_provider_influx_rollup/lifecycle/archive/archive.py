@@ -21,6 +21,7 @@ from airflow_provider_influx_rollup.ledger.codec import encode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.archive.archive_run import ArchiveRun
+from airflow_provider_influx_rollup.lifecycle.archive.begun import not_ended
 from airflow_provider_influx_rollup.lifecycle.archive.generation import (
     GenerationRun,
     fresh_generation,
@@ -32,6 +33,10 @@ from airflow_provider_influx_rollup.lifecycle.archive.purged import (
     require_archived_before,
 )
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import STAGE, ArchiveSpec
+from airflow_provider_influx_rollup.lifecycle.archive_files.begun_deletes import (
+    BegunDelete,
+    begun_deletes,
+)
 from airflow_provider_influx_rollup.lifecycle.archive_files.fences import read_fences
 from airflow_provider_influx_rollup.lifecycle.archive_files.generations import (
     Published,
@@ -64,6 +69,7 @@ from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 TRIES = 3
+MAX_LISTED = 20
 NEW, UNCHANGED = "new", "unchanged"
 FIRST, CHANGED = "first", "the source changed"
 DAMAGED, LATE = "the generation before was damaged", "points came after the others were gone"
@@ -82,11 +88,15 @@ class ArchivedWindow:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveResult:
-    """Results of a run's windows."""
+    """Results of a run's windows.
+
+    :param begun_deletes: of the windows: purges that have not said that they ended, so that nothing is dropped
+    """
 
     spec: ArchiveSpec
     archived: tuple[ArchivedWindow, ...]
     seconds: float
+    begun_deletes: tuple[BegunDelete, ...] = ()
 
     @property
     def rows_out(self) -> int:
@@ -106,6 +116,7 @@ class ArchiveResult:
             "checksum": combine_checksums(manifest.content.total.hash for manifest in manifests),
             "generation": max(manifest.generation for manifest in manifests),
             "new": sum(1 for one in self.archived if one.is_new),
+            "begun_deletes": [one.as_json() for one in self.begun_deletes[:MAX_LISTED]],
             "state": State.COMMITTED.value,
             "path": f"{self.spec.shown_path}/{self.spec.folder}",
             "seconds": round(self.seconds, 3),
@@ -144,7 +155,10 @@ def archive(
         if one.is_new:
             yield from fold_marks(spec.folder)
         done.append(one)
-    return ArchiveResult(spec, tuple(done), (now() - began).total_seconds())
+    begun = yield from begun_deletes(spec.folder, windows)
+    for delete in begun:
+        yield from ask(Report(not_ended(delete), "warning"))
+    return ArchiveResult(spec, tuple(done), (now() - began).total_seconds(), tuple(begun))
 
 
 def _archive_window(run: ArchiveRun, window: Interval) -> Steps[ArchivedWindow]:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, InfluxRollupError, PartialWrite
+from airflow_provider_influx_rollup.exceptions import (
+    ArchiveMismatch,
+    InfluxRollupError,
+    PartialWrite,
+    StoreError,
+)
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.ledger.purges import DELETING as MARK_DELETING
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark, encode_mark
 from airflow_provider_influx_rollup.lifecycle.archive.purged import find_marks
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
-from airflow_provider_influx_rollup.lifecycle.archive_files.begun_deletes import begin_delete
+from airflow_provider_influx_rollup.lifecycle.archive_files.begun_deletes import begin_delete, end_delete
 from airflow_provider_influx_rollup.lifecycle.archive_files.certificates import require_last
 from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import (
     DELETING,
@@ -78,14 +83,12 @@ def delete_window(run: PurgeRun, proof: Proof) -> Steps[Deleted]:
         yield from require_unchanged(run, proof.window, proof.tiers)
         before = yield from _count_neighbours(spec, proof.window)
         if proof.source.total.rows:
-            yield from begin_delete(proof.folder, proof.claim)
+            yield from begin_delete(proof.folder, proof.claim, run.info, run.now())
         yield from _require_turn(proof)
         if proof.source.total.rows:
             yield from _look_once_more(spec, proof)
     except InfluxRollupError as error:
-        # one that passes leaves all as it is, and a rerun resumes
-        if error.permanent:
-            yield from take_back(spec, proof, announced)
+        yield from _give_up(spec, proof, announced, error)
         raise
     left = 0
     if proof.source.total.rows:
@@ -97,6 +100,15 @@ def delete_window(run: PurgeRun, proof: Proof) -> Steps[Deleted]:
         after = yield from _count_neighbours(spec, proof.window)
     yield from _require_neighbours(run, proof, before, after)
     return Deleted(announced, left, (before, after))
+
+
+def _give_up(spec: PurgeSpec, proof: Proof, announced: Announced, error: InfluxRollupError) -> Steps[None]:
+    """This run has sent no delete, and sends none."""
+    if error.permanent:
+        yield from take_back(spec, proof, announced)
+    elif not isinstance(error, StoreError):
+        # what passes leaves all else as it is, and a rerun resumes
+        yield from end_delete(proof.folder, proof.claim)
 
 
 def _prepare(run: PurgeRun, proof: Proof) -> Steps[Announced]:

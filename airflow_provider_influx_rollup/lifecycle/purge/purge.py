@@ -14,7 +14,8 @@ from airflow_provider_influx_rollup.ledger.codec import encode_receipts
 from airflow_provider_influx_rollup.ledger.purges import PURGED, encode_certificate, encode_mark
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
-from airflow_provider_influx_rollup.lifecycle.archive_files.begun_deletes import end_delete
+from airflow_provider_influx_rollup.lifecycle.archive.begun import not_ended
+from airflow_provider_influx_rollup.lifecycle.archive_files.begun_deletes import begun_deletes, end_delete
 from airflow_provider_influx_rollup.lifecycle.archive_files.certificates import (
     add_certificate,
     find_by_purge,
@@ -220,6 +221,8 @@ def _certify(run: PurgeRun, proof: Proof, deleted: Deleted) -> Steps[Certificate
             f"deleted, generation {state.generation} of the archive holds them; certificate {certificate.number}"
         )
     )
+    for begun in (yield from begun_deletes(archive.folder, [proof.window])):
+        yield from ask(Report(not_ended(begun), "warning"))
     return certificate
 
 

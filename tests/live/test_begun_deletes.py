@@ -1,0 +1,201 @@
+"""Purges that began to delete and did not say that they ended: who is told, and what a person can do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_influx_rollup.cli.main import main
+from airflow_provider_influx_rollup.client.driver import drive
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.exceptions import InfluxUnavailable
+from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
+from airflow_provider_influx_rollup.steps.influx import Delete
+from airflow_provider_influx_rollup.stores.actions import actions_with
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, format_instant
+from tests.conftest import InfluxServer
+from tests.scenes.archive_scene import FOLDER, RUN, WINDOW
+from tests.scenes.purge_scene import PURGED_AT, PurgeScene, Stepper, as_facts, inside, make_purge_scene
+
+pytestmark = pytest.mark.live
+
+FILE = f"{FOLDER}/deletes/00000001"
+#: what says whose delete it is
+BEGUN = {
+    "window": WINDOW.as_json(),
+    "file": FILE,
+    "begun_at": format_instant(PURGED_AT),
+    "dag_id": RUN.dag_id,
+    "task_id": RUN.task_id,
+    "run_id": RUN.run_id,
+    "try_number": RUN.try_number,
+    "map_index": RUN.map_index,
+}
+LATER = PURGED_AT + timedelta(hours=1)
+
+Ask = Callable[..., tuple[int, dict[str, Any]]]
+
+
+@pytest.fixture
+def scene(influx: InfluxServer, client: InfluxClient, tmp_path: Path) -> PurgeScene:
+    return make_purge_scene(influx, client, tmp_path)
+
+
+@pytest.fixture
+def ask(scene: PurgeScene, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ask:
+    """The command about begun deletes, as JSON."""
+    server = scene.server
+    for name, value in (("URL", server.url), ("ORG", server.org), ("TOKEN", server.token)):
+        monkeypatch.setenv(f"INFLUX_{name}", value)
+    place = (str(scene.base), "--bucket", scene.bucket, "--measurement", scene.measurement)
+    common = (*place, "--ledger-bucket", scene.ledger, "--json")
+
+    def answer(*options: str) -> tuple[int, dict[str, Any]]:
+        capsys.readouterr()
+        code = main(["archive", *common, *options])
+        values: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return code, values
+
+    return answer
+
+
+def stopped_before_delete(scene: PurgeScene) -> Stepper:
+    """A purge that hangs right before its delete."""
+    stepper = Stepper(scene, scene.purge_steps())
+    while not isinstance(stepper.pending, Delete):
+        assert stepper.advance()
+    return stepper
+
+
+def require_gives_up(stepper: Stepper) -> None:
+    """The next step is not answered, and the run ends with that error."""
+
+    def go_on() -> None:
+        stepper.fail(InfluxUnavailable("no answer"))
+        stepper.finish()
+
+    with pytest.raises(InfluxUnavailable, match="no answer"):
+        go_on()
+
+
+def bring_back(scene: PurgeScene) -> None:
+    steps = restore(scene.restore_spec(), WINDOW, RUN, lambda: LATER)
+    drive(steps, scene.client, scene.tell, actions_with(scene.store))
+
+
+def delete_one_on_purpose(scene: PurgeScene) -> set[Any]:
+    """The points that are left."""
+    scene.delete(Interval(WINDOW.start, WINDOW.start + MICROSECOND))
+    left = as_facts(inside()[1:3])
+    assert {fact for fact in scene.facts() if WINDOW.start_ns <= fact[0] < WINDOW.stop_ns} == left
+    return left
+
+
+def test_archive_says_whose_delete_has_not_ended(scene: PurgeScene) -> None:
+    assert scene.archive()["begun_deletes"] == []
+    stopped_before_delete(scene)
+    scene.clock = LATER
+    assert scene.archive()["begun_deletes"] == [BEGUN]
+    told = scene.told[-1]
+    for part in (str(WINDOW), "DAG 'dag', task 'task', run 'run', try 1", format_instant(PURGED_AT), FILE):
+        assert part in told
+
+
+def test_file_of_a_dead_run_stays_until_a_person_removes_it(scene: PurgeScene, ask: Ask) -> None:
+    stopped_before_delete(scene)
+    assert ask("--begun-deletes") == (1, {"command": "archive", "is_right": False, "begun_deletes": [BEGUN]})
+    # the same task, tried again: that does not prove that the first process is dead
+    assert scene.purge(now=LATER)["new"] == 1
+    assert any(FILE in text and "has not said that it ended" in text for text in scene.told)
+    assert ask("--begun-deletes")[1]["begun_deletes"] == [BEGUN]
+    # what will happen is told, and nothing done
+    code, answer = ask("--forget-delete", FILE)
+    assert (code, answer["forgotten"], (scene.folder / FILE).exists()) == (1, False, True)
+    code, answer = ask("--forget-delete", FILE, "--yes")
+    assert (code, answer["forgotten"], answer["begun_deletes"]) == (0, True, [BEGUN])
+    assert ask("--begun-deletes") == (0, {"command": "archive", "is_right": True, "begun_deletes": []})
+    bring_back(scene)
+    left = delete_one_on_purpose(scene)
+    scene.clock = LATER
+    scene.archive()
+    assert scene.filed() == left
+
+
+def test_points_that_were_deleted_on_purpose_stay_archived_as_long_as_there_is_a_file(
+    scene: PurgeScene, ask: Ask
+) -> None:
+    stopped_before_delete(scene)
+    bring_back(scene)
+    left = delete_one_on_purpose(scene)
+    scene.clock = LATER
+    scene.archive()
+    assert scene.filed() == as_facts(inside())
+    # nobody knows which of the two has deleted it
+    code, answer = ask("--forget-delete", FILE, "--yes")
+    assert (code, answer["error"]["name"]) == (1, "PurgeRefused")
+    assert "restore the window" in answer["error"]["message"]
+    bring_back(scene)
+    # the newest generation was made of the bucket as it was without the point
+    code, answer = ask("--forget-delete", FILE, "--yes")
+    assert (code, "archive the window" in answer["error"]["message"]) == (1, True)
+    scene.archive()
+    assert ask("--forget-delete", FILE, "--yes")[0] == 0
+    assert delete_one_on_purpose(scene) == left
+    scene.archive()
+    assert scene.filed() == left
+
+
+def test_archive_keeps_what_a_dead_run_has_deleted_after_a_restore_when_a_person_forgets_it(
+    scene: PurgeScene, ask: Ask
+) -> None:
+    hung = stopped_before_delete(scene)
+    bring_back(scene)
+    assert hung.advance()  # the delete, and nothing after it
+    assert ask("--forget-delete", FILE, "--yes")[0] == 1
+    scene.clock = LATER
+    scene.archive()
+    assert scene.filed() == as_facts(inside())
+
+
+def test_file_is_not_forgotten_when_its_window_is_about_to_be_archived_again(
+    scene: PurgeScene, ask: Ask
+) -> None:
+    stopped_before_delete(scene)
+    bring_back(scene)
+    late = scene.land()
+    code, answer = ask("--forget-delete", FILE, "--yes")
+    assert (code, "archive the window" in answer["error"]["message"]) == (1, True)
+    scene.clock = LATER
+    scene.archive()
+    assert ask("--forget-delete", FILE, "--yes")[0] == 0
+    assert scene.filed() == as_facts([*inside(), late])
+
+
+def test_command_fails_when_there_is_no_such_file(scene: PurgeScene, ask: Ask) -> None:
+    for name in (FILE, "../x", f"{FOLDER}/gen=1/manifest.json"):
+        code, answer = ask("--forget-delete", name, "--yes")
+        assert (code, answer["error"]["name"]) == (2, "ConfigurationError")
+    assert scene.manifests()
+
+
+def test_run_that_gives_up_before_its_delete_leaves_no_file_when_the_server_goes_away(
+    scene: PurgeScene,
+) -> None:
+    stepper = Stepper(scene, scene.purge_steps())
+    while not (scene.folder / FILE).exists():
+        assert stepper.advance()
+    require_gives_up(stepper)
+    assert (list(scene.folder.rglob("deletes/*")), scene.purge_document()["state"]) == ([], "deleting")
+    assert scene.purge(now=LATER)["new"] == 1
+
+
+def test_file_stays_when_the_answer_to_the_delete_is_lost(scene: PurgeScene, ask: Ask) -> None:
+    hung = stopped_before_delete(scene)
+    require_gives_up(hung)
+    scene.purge(now=LATER)
+    assert ask("--begun-deletes")[1]["begun_deletes"] == [BEGUN]
