@@ -79,9 +79,6 @@ def forget(args: Namespace, output: Output) -> int:
 
 
 def _show(found: Sequence[BegunDelete], output: Output) -> None:
-    from airflow_provider_influx_rollup.cli.output import table
-
-    if found:
-        output.show(
-            table(("window", "begun by", "file"), [(one.window, one.text(), one.file) for one in found])
-        )
+    # no table: a file's name must not be broken, as it is what --forget-delete takes
+    for one in found:
+        output.show(one.file, f"  begun by {one.text()}")

@@ -176,6 +176,24 @@ def test_file_is_not_forgotten_when_its_window_is_about_to_be_archived_again(
     assert scene.filed() == as_facts([*inside(), late])
 
 
+def test_names_of_files_can_be_copied_when_they_are_listed_for_people(
+    scene: PurgeScene, ask: Ask, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    stopped_before_delete(scene)
+    place = (str(scene.base), "--bucket", scene.bucket, "--measurement", scene.measurement)
+    common = ("archive", *place, "--ledger-bucket", scene.ledger)
+    told = []
+    for options in (["--begun-deletes"], ["--forget-delete", FILE], ["--forget-delete", FILE, "--yes"]):
+        main([*common, *options])
+        told.append(capsys.readouterr().out.splitlines())
+    for lines in told:
+        assert lines[0] == FILE
+        assert lines[1].startswith("  begun by DAG 'dag', task 'task', run 'run', try 1, at ")
+    assert [lines[-1] for lines in told[1:]] == ["nothing is removed: give --yes", "removed"]
+    assert all("make sure that its process is gone" in " ".join(lines) for lines in told[1:])
+
+
 def test_command_fails_when_there_is_no_such_file(scene: PurgeScene, ask: Ask) -> None:
     for name in (FILE, "../x", f"{FOLDER}/gen=1/manifest.json"):
         code, answer = ask("--forget-delete", name, "--yes")
