@@ -234,3 +234,27 @@ def test_values_of_a_person_come_back_when_a_run_dies_that_began_after_the_plan_
     scene.run(reconcile, scene.one)
     assert scene.rows() == right
     assert scene.is_committed(scene.other)
+
+
+@pytest.mark.parametrize("verb", [roll_up, reconcile], ids=["rollup", "reconcile"])
+def test_stale_values_do_not_come_back_unseen_by_a_third_pipeline_when_a_run_dies_before_it_forgets_them(
+    client: InfluxClient, place: Place, verb: Any
+) -> None:
+    scene = Shared(client, place, is_new=True)
+    third = scene.place.spec("1h", ("min",), fields=("temp",), pipeline=f"{scene.place.measurement} third")
+    client.write_lines(place.source, [f"{scene.place.measurement},device=a temp=9.5 {HOUR.start_ns}"])
+    for spec in (scene.one, scene.other, third):
+        scene.run(roll_up, spec)
+    client.delete(place.source, HOUR, f'_measurement="{scene.place.measurement}" AND device="a"')
+    dying = scene.begun(verb, scene.one)
+    while not (isinstance(dying.pending, Delete) and dying.pending.measurement == "ghost_survivors"):
+        dying.advance()
+    scene.run(verb, scene.other)
+    assert ("a", "temp_max") not in scene.rows()
+    assert scene.is_committed(scene.other)
+    scene.run(verb, third)
+    assert ("a", "temp_max") not in scene.rows() or not scene.is_committed(scene.other)
+    for spec in (scene.one, scene.other, third, scene.other):
+        scene.run(reconcile, spec)
+    assert {key for key in scene.rows() if key[0] == "a"} == set()
+    assert all(scene.is_committed(spec) for spec in (scene.one, scene.other, third))

@@ -77,9 +77,38 @@ VARIANTS: dict[str, tuple[Pipeline, ...]] = {
     "expiring": (Pipeline("hourly", ("count", "sum", "max")),),
     "validated": (Pipeline("hourly", ("count", "max")),),
     "scripted": (Pipeline("hourly", ("sum",)),),
+    "three": (
+        Pipeline("hourly", ("count", "sum")),
+        Pipeline("third", ("min",)),
+        Pipeline("other", ("max", "last")),
+    ),
+    "respecified beside": (
+        Pipeline("hourly", ("count",), older=("count", "min")),
+        Pipeline("other", ("max",)),
+    ),
+    "other grid": (
+        Pipeline("hourly", ("count", "sum")),
+        Pipeline("long", ("max", "last"), every=f"{HOURS}h"),
+    ),
+    "grouped beside": (
+        Pipeline("hourly", ("count", "sum")),
+        Pipeline("other", ("max", "last"), group_by=("site",)),
+    ),
+    "raw beside": (
+        Pipeline("hourly", ("count", "sum")),
+        Pipeline("other", ("median", "mean")),
+    ),
     "watched": (Pipeline("hourly", ("count", "max")),),
 }
 #: variants whose points are archived; in the second one retention deletes them some time
 ARCHIVED = ("archived", "expiring")
 #: variants of which two pipelines write to the same points
-SHARED = ("shared", "handed over")
+SHARED = (
+    "shared",
+    "handed over",
+    "three",
+    "respecified beside",
+    "other grid",
+    "grouped beside",
+    "raw beside",
+)

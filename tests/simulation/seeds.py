@@ -23,6 +23,7 @@ OFTEN = {
     "validated": 1.5,
     "watched": 3,
     "handed over": 2,
+    "three": 3,
 }
 WEIGHTS = [OFTEN.get(name, 1) for name in VARIANTS]
 #: what the writers of a schedule do; of points that only come, or only go, more is known
@@ -58,14 +59,21 @@ RACES = {
 }
 RACE = 0.5
 #: how often a world begins with rows of points that are gone, where nothing is archived
-STALES = {"shared": 0.7, "handed over": 0.5, "watched": 0.7, "validated": 0.7, "respecified": 0.4}
+STALES = {
+    "shared": 0.7,
+    "handed over": 0.5,
+    "three": 0.6,
+    "watched": 0.7,
+    "validated": 0.7,
+    "respecified": 0.4,
+}
 #: most often one pipeline alone has rows, and another one has never run
 STALE_BEGINNINGS = (*range(STALE, BEGINNINGS), *range(STALE, BEGINNINGS, 3))
 #: what comes then
 KINDS_OF_STALE = {"validated": (("new",), ("over",), ("over",))}
 
 #: how often few runs of the same window are all there is
-MEET = {"shared": 0.8, "handed over": 0.7, "uncounted": 0.6, "tiers": 0.7, "archived": 0.6}
+MEET = {"shared": 0.8, "handed over": 0.7, "three": 0.8, "uncounted": 0.6, "tiers": 0.7, "archived": 0.6}
 #: how often the life of a window goes on beside a run, of worlds that keep files
 LIVES = 0.35
 

@@ -63,43 +63,8 @@ def several_values(frames: Iterable[Frame]) -> set[tuple[PointKey, str]]:
     return several
 
 
-def put_aside(
-    job: RollupBlock, claim_id: str, window: Interval, points: Points, commits: Commits
-) -> Steps[None]:
-    """Keep values in the ledger until they are forgotten.
-
-    :param claim_id: of the run, whose records no other run of the pipeline writes over
-    :param points: none when there are no values of others yet: then the record tells what they had COMMITTED
-    :param commits: of the pipelines that write to the same points, before the values were read
-    """
-    yield from ask(Write(job.spec.ledger_bucket, list(_records(job, claim_id, window, points, commits))))
-
-
-def put_aside_by_anyone(job: RollupBlock, window: Interval) -> Steps[Points]:
-    """The values at a window's start that some run has put aside and not written back yet, or died before it did."""
-    instant = instant_of(window)
-    points: Points = {}
-    for record in (yield from ask(SetAsideRecords(job.spec.ledger_bucket, None, instant))):
-        _add_record(points, record.text)
-    return points
-
-
-def forget(job: RollupBlock, window: Interval, claim_id: str) -> Steps[None]:
-    """The values that a run has put aside are back in the target.
-
-    :param claim_id: of that run; what others put aside stays, but for that of earlier versions, which did not tell
-    """
-    tags = {"pipeline": job.spec.pipeline_name} | ({"claim": claim_id} if claim_id else {})
-    yield from ask(Delete(job.spec.ledger_bucket, instant_of(window), SET_ASIDE_MEASUREMENT, tags))
-
-
-def aside_of(job: RollupBlock) -> SetAsideRecords:
-    """Ask what runs of the pipeline have put aside and not written back."""
-    return SetAsideRecords(job.spec.ledger_bucket, job.spec.pipeline_name, job.target_interval)
-
-
 @dataclass(slots=True)
-class _Aside:
+class Aside:
     """What runs have put aside of a window.
 
     :param commits: those that all of them saw; None before there is a record
@@ -117,6 +82,40 @@ class _Aside:
         self.claims.add(record.claim_id)
 
 
+def put_aside(
+    job: RollupBlock, claim_id: str, window: Interval, points: Points, commits: Commits
+) -> Steps[None]:
+    """Keep values in the ledger until they are forgotten.
+
+    :param claim_id: of the run, whose records no other run of the pipeline writes over
+    :param points: none when there are no values of others yet: then the record tells what they had COMMITTED
+    :param commits: of the pipelines that write to the same points, before the values were read
+    """
+    yield from ask(Write(job.spec.ledger_bucket, list(_records(job, claim_id, window, points, commits))))
+
+
+def put_aside_by_anyone(job: RollupBlock, window: Interval) -> Steps[Aside]:
+    """The values at a window's start that some run has put aside and not written back yet, or died before it did."""
+    aside = Aside()
+    for record in (yield from ask(SetAsideRecords(job.spec.ledger_bucket, None, instant_of(window)))):
+        aside.add(record)
+    return aside
+
+
+def forget(job: RollupBlock, window: Interval, claim_id: str) -> Steps[None]:
+    """The values that a run has put aside are back in the target.
+
+    :param claim_id: of that run; what others put aside stays, but for that of earlier versions, which did not tell
+    """
+    tags = {"pipeline": job.spec.pipeline_name} | ({"claim": claim_id} if claim_id else {})
+    yield from ask(Delete(job.spec.ledger_bucket, instant_of(window), SET_ASIDE_MEASUREMENT, tags))
+
+
+def aside_of(job: RollupBlock) -> SetAsideRecords:
+    """Ask what runs of the pipeline have put aside and not written back."""
+    return SetAsideRecords(job.spec.ledger_bucket, job.spec.pipeline_name, job.target_interval)
+
+
 def restore_set_aside(job: RollupBlock, records: Iterable[SetAside], *, is_last: bool) -> Steps[None]:
     """Write again what a run put aside and died before it wrote; values that are there now stay as they are.
 
@@ -127,7 +126,7 @@ def restore_set_aside(job: RollupBlock, records: Iterable[SetAside], *, is_last:
     :param is_last: whether they are forgotten then; a run that hangs may delete the values after they were found in
         their place, so they are looked for once more before the windows are committed
     """
-    kept: dict[Interval, _Aside] = defaultdict(_Aside)
+    kept: dict[Interval, Aside] = defaultdict(Aside)
     windows = {window.start: window for window in job.windows}
     for record in records:
         window = windows.get(from_ns(json.loads(record.text)["window_ns"]))
@@ -142,7 +141,7 @@ def restore_set_aside(job: RollupBlock, records: Iterable[SetAside], *, is_last:
             yield from _bring_back(job, window, aside, is_last=True)
 
 
-def _bring_back(job: RollupBlock, window: Interval, aside: _Aside, *, is_last: bool) -> Steps[None]:
+def _bring_back(job: RollupBlock, window: Interval, aside: Aside, *, is_last: bool) -> Steps[None]:
     """Write the values of a window that are not there, and tear the windows of others that these may be wrong in."""
     spec, instant = job.spec, instant_of(window)
     everything = TargetValues(

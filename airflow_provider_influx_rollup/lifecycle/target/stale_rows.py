@@ -23,6 +23,7 @@ from airflow_provider_influx_rollup.lifecycle.target.neighbours import (
     Commits,
     commits_and_values,
     instant_of,
+    seen_by_both,
     tear,
     with_neighbours,
 )
@@ -134,13 +135,18 @@ def _delete_in_window(
     commits, frames = yield from commits_and_values(job, instant, everything)
     # what another run has deleted just now and not written back is in no read: it is put aside until it is back
     away = yield from put_aside_by_anyone(job, window)
-    known = _foreign(job, _kept(_all_of(away, points_of(frames)), doomed))
+    there = points_of(frames)
+    known = _foreign(job, _kept(_all_of(away.points, there), doomed))
+    # or their pipeline has removed it as stale, and committed that, before the record was forgotten
+    old = away.commits if without(known, there) else None
+    commits = _as_old_as(old, commits)
     _require_one_value(job, window, known, frames)
     is_shared = bool(known or job.ownership.neighbours)
     if is_shared:
         yield from put_aside(job, claim_id, window, known, commits)
     # others may have written since; what they write from now on is looked for below
     commits, frames = yield from commits_and_values(job, instant, everything)
+    commits = _as_old_as(old, commits)
     kept = _kept(_all_of(known, points_of(frames)), doomed)
     foreign = _foreign(job, kept)
     _require_one_value(job, window, foreign, frames)
@@ -159,6 +165,14 @@ def _delete_in_window(
     yield from tear((yield from with_neighbours(job)), instant, commits, torn_by)
     yield from forget(job, window, claim_id)
     return Done.SHARED
+
+
+def _as_old_as(old: Commits | None, commits: Commits) -> Commits:
+    """The commits that no value to be written back is older than.
+
+    :param old: those that were seen when some of these values were put aside; None when none was
+    """
+    return commits if old is None else seen_by_both(old, commits)
 
 
 def _write_back(job: RollupBlock, everything: TargetValues, kept: Points, commits: Commits) -> Steps[str]:
