@@ -45,6 +45,11 @@ def crossed_at_removals(random: Random, runs: Runs) -> Iterator[Turn]:
     yield from _calmly(random, _cross(random, runs, removals=0.9))
 
 
+def crossed_by_all(random: Random, runs: Runs) -> Iterator[Turn]:
+    """One run stops where it removes rows until all others have ended: finds what it has left to more than one of them."""
+    yield from _calmly(random, _cross_all(random, runs))
+
+
 def late_rows(random: Random, runs: Runs) -> Iterator[Turn]:
     """One run hangs before it writes rows until another one deletes some: finds rows that nobody looks at after they came."""
     yield from _calmly(random, _late_rows(random, runs))
@@ -62,6 +67,18 @@ def _late_rows(random: Random, runs: Runs) -> Iterator[Turn]:
     yield from _steps(runs, one, random.choice((2, 2, 2, 4)))
     for number in (*random.sample(others, len(others)), one):
         yield from _to_the_end(runs, number)
+
+
+def _cross_all(random: Random, runs: Runs) -> Iterator[Turn]:
+    numbers = [number for number, run in enumerate(runs) if run.verb]
+    one, *others = random.sample(numbers, len(numbers))
+    yield from _some_points(random, runs, 0.6)
+    yield from _to_a_place(random, runs, one, 0.9)
+    for number in others:
+        yield from _some_points(random, runs, 0.2)
+        yield from _to_the_end(runs, number)
+    yield from _leave(random, runs, one)
+    yield from _to_the_end(runs, one)
 
 
 def _calmly(random: Random, turns: Iterator[Turn]) -> Iterator[Turn]:

@@ -59,8 +59,8 @@ def require_untorn(world: World, sure: Mapping[tuple[str, int], int]) -> list[st
                 _merged_states(world, pipeline) if pipeline.below else _states(world, pipeline, window, first)
             )
             have, states = (
-                world.judged(have, pipeline, start),
-                [world.judged(state, pipeline, start) for state in states],
+                world.judged(have, pipeline, start, at_rest=True),
+                [world.judged(state, pipeline, start, at_rest=True) for state in states],
             )
             if have not in states and (torn := _torn_series(have, states)):
                 problems.append(f"{pipeline.name} {window} is COMMITTED and torn: {torn}")

@@ -324,7 +324,21 @@ MUTANTS = (
         'return f"{receipt.generation} {to_ns(receipt.written_at)} {receipt.claim_id}"',
         'return ""',
     ),
+    Mutant(
+        "takes values that are away for as new as the last commits",
+        TARGET + "stale_rows.py",
+        "return commits if old is None else seen_by_both(old, commits)",
+        "return commits",
+        only=("three",),
+    ),
     # specs and windows
+    Mutant(
+        "refuses rows that another pipeline has given up",
+        ROLLUP + "foreign_rows.py",
+        "        found = yield from _never_given_up(job, found)\n",
+        "",
+        only=("handed over",),
+    ),
     Mutant(
         "forgets the rows of earlier specs",
         ROLLUP + "plan.py",

@@ -94,10 +94,6 @@ VARIANTS: dict[str, tuple[Pipeline, ...]] = {
         Pipeline("hourly", ("count", "sum")),
         Pipeline("other", ("max", "last"), group_by=("site",)),
     ),
-    "raw beside": (
-        Pipeline("hourly", ("count", "sum")),
-        Pipeline("other", ("median", "mean")),
-    ),
     "watched": (Pipeline("hourly", ("count", "max")),),
 }
 #: variants whose points are archived; in the second one retention deletes them some time
@@ -110,5 +106,4 @@ SHARED = (
     "respecified beside",
     "other grid",
     "grouped beside",
-    "raw beside",
 )

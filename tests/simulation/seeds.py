@@ -140,6 +140,11 @@ def _meeting(
         )
     if variant == "tiers":
         actors[1] = replace(actors[1], pipeline="hourly", first=0, last=HOURS - 1)
+    if len(pipelines) > 2 and random.random() < 0.8:
+        # what one takes along belongs to two
+        actors.append(
+            Actor(random.choice(VERBS), pipelines[1].name, actors[0].first, actors[0].last, "run 3")
+        )
     if variant in SHARED and random.random() < 0.35:
         # who comes after one that died
         again = random.choice(actors)

@@ -16,8 +16,8 @@ from tests.simulation.lines import Line, Tags, parse_lines
 from tests.simulation.pipelines import Pipeline
 from tests.simulation.plain_rows import Rows
 from tests.simulation.points import span_of
-from tests.simulation.same_columns import note_delete, note_writes
 from tests.simulation.world import World
+from tests.simulation.written_over import note_delete, note_writes
 
 ROLLUP = "rollup"
 
@@ -202,10 +202,12 @@ class Turns:
 
     def _require_right(self, start: int) -> None:
         """What was read back last is what some one state of the source gives."""
-        found = self.world.judged(self.read_back.get(start, {}), self.pipeline, start)
+        found = self.world.judged(self.read_back.get(start, {}), self.pipeline, start, at_rest=False)
         windows = [one for one in self.pipeline.windows if nanoseconds(one.start) == start]
         states = [
-            self.world.judged(self.world.expected(self.pipeline, windows, version), self.pipeline, start)
+            self.world.judged(
+                self.world.expected(self.pipeline, windows, version), self.pipeline, start, at_rest=False
+            )
             for version in range(self.began(), len(self.world.history))
         ]
         if found in states:

@@ -59,8 +59,9 @@ class World:
         kept what they had put aside, and have not written it back; and of those that forgot what such a run had just
         deleted, and have not looked again; and of those that have deleted what came there from a pipeline that they could
         not know
-    :param written_over: values of a pipeline, by it and start, that another one which computes the same has replaced by what
-        the source does not give any more, or deleted, and that are not right again
+    :param written_over: values of a pipeline, by it and start, that another one has replaced by what the source does not give
+        any more, or deleted, and that are not right again; and whether that one computes the same, so that nobody tears the
+        window
     :param committed_rows: what the rows were when a window was last seen COMMITTED, of tiers that others are made of
     :param claimed: pipeline, start and name of the run of each claim, in order
     :param commits: pipeline, start and name of the run
@@ -90,7 +91,7 @@ class World:
     is_monotone: bool = False
     late: dict[tuple[str, int], str] = field(default_factory=dict)
     deleted_late: dict[tuple[int, str], set[tuple[Tags, str]]] = field(default_factory=dict)
-    written_over: dict[tuple[str, int], set[tuple[Tags, str, int]]] = field(default_factory=dict)
+    written_over: dict[tuple[str, int], dict[tuple[Tags, str, int], bool]] = field(default_factory=dict)
     committed_rows: dict[tuple[str, int], Rows] = field(default_factory=dict)
     claimed: list[tuple[str, int, str]] = field(default_factory=list)
     commits: set[tuple[str, int, str]] = field(default_factory=set)
@@ -218,9 +219,13 @@ class World:
         """Whether an erasure of a series has begun."""
         return self.erasure_began is not None and set(ERASED) <= set(tags)
 
-    def judged(self, rows: Rows, pipeline: Pipeline, start: int) -> Rows:
-        """Those of a window that its pipeline answers for: nobody has erased them, or written over them."""
-        others = self.written_over.get((pipeline.name, start), set())
+    def judged(self, rows: Rows, pipeline: Pipeline, start: int, *, at_rest: bool) -> Rows:
+        """Those of a window that its pipeline answers for: nobody has erased them, or written over them.
+
+        :param at_rest: whether who puts old values back over new ones had time to tear the window
+        """
+        over = self.written_over.get((pipeline.name, start), {})
+        others = {key for key, is_computed in over.items() if is_computed or not at_rest}
         return {key: value for key, value in self.unerased(rows).items() if key not in others}
 
     def unerased(self, rows: Rows) -> Rows:

@@ -1,8 +1,11 @@
-"""Values of a pipeline that another one writes or deletes which computes the same: claims tell runs of one pipeline apart only."""
+"""Values of a pipeline that another one writes or deletes: one that computes the same, or one that puts back what it took along.
+
+Claims tell runs of one pipeline apart only. Who puts old values back over new ones tears the window after that.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 
 from tests.simulation.influx import nanoseconds
 from tests.simulation.lines import Line, Tags
@@ -13,45 +16,38 @@ from tests.simulation.world import World
 def note_writes(world: World, pipeline: Pipeline, columns: Collection[str], lines: Iterable[Line]) -> None:
     """Lines are about to be written: a value of another pipeline may be replaced by an older one, or be right again."""
     target = world.influx.buckets[pipeline.target].measurements.get(pipeline.measurement, {})
-    owners = dict(_owners(world, pipeline, columns))
     for line in lines:
         start = line.time_ns
         for name, value in line.fields:
             key = line.tags, name, start
-            world.written_over.get((pipeline.name, start), set()).discard(key)
-            for other in owners.get(name, ()):
-                over = world.written_over.setdefault((other.name, start), set())
+            world.written_over.get((pipeline.name, start), {}).pop(key, None)
+            for other in _others_with(world, pipeline, name):
+                over = world.written_over.setdefault((other.name, start), {})
                 if _right(world, other, key) == value:
-                    over.discard(key)
+                    over.pop(key, None)
                 elif target.get((line.tags, name), {}).get(start) != value:
-                    over.add(key)
+                    over[key] = over.get(key, False) or name in columns
 
 
 def note_delete(world: World, pipeline: Pipeline, columns: Collection[str], tags: Tags, start: int) -> None:
     """Points are about to be deleted: a value of another pipeline may be right, which this one is to write again."""
     target = world.influx.buckets[pipeline.target].measurements.get(pipeline.measurement, {})
-    owners = dict(_owners(world, pipeline, columns))
     for (one, name), values in target.items():
-        if start in values and set(tags) <= set(one):
-            for other in owners.get(name, ()):
+        if name in columns and start in values and set(tags) <= set(one):
+            for other in _others_with(world, pipeline, name):
                 if _right(world, other, (one, name, start)) is not None:
-                    world.written_over.setdefault((other.name, start), set()).add((one, name, start))
+                    world.written_over.setdefault((other.name, start), {})[one, name, start] = True
 
 
-def _owners(
-    world: World, pipeline: Pipeline, columns: Collection[str]
-) -> Iterator[tuple[str, list[Pipeline]]]:
-    """The other pipelines of each column."""
-    for name in columns:
-        others = [
-            one
-            for one in world.pipelines
-            if one is not pipeline
-            and one.target == pipeline.target
-            and name in {f"temp_{aggregate}" for aggregate in one.aggregates}
-        ]
-        if others:
-            yield name, others
+def _others_with(world: World, pipeline: Pipeline, name: str) -> list[Pipeline]:
+    """The other pipelines that write a column to the same points."""
+    return [
+        one
+        for one in world.pipelines
+        if one is not pipeline
+        and one.target == pipeline.target
+        and name in {f"temp_{aggregate}" for aggregate in one.aggregates}
+    ]
 
 
 def _right(world: World, pipeline: Pipeline, key: tuple[Tags, str, int]) -> object:
