@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.lifecycle.erase.archive import RewriteRun, c
 from airflow_provider_influx_rollup.lifecycle.erase.copies import clear_copies
 from airflow_provider_influx_rollup.lifecycle.erase.found import found_of
 from airflow_provider_influx_rollup.lifecycle.erase.look import Looker
+from airflow_provider_influx_rollup.lifecycle.erase.put_aside import clear_put_aside
 from airflow_provider_influx_rollup.lifecycle.erase.receipts import Restatement, restate
 from airflow_provider_influx_rollup.lifecycle.erase.source import delete_matching, source_of
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
@@ -22,6 +23,7 @@ from airflow_provider_influx_rollup.lifecycle.erase.targets import (
     find_rows,
     place_name,
     reach_of,
+    written_spans,
 )
 from airflow_provider_influx_rollup.lifecycle.erase.writing import WritingRun, WritingRuns
 from airflow_provider_influx_rollup.lifecycle.reconcile.reconcile_run import ReconcileRun
@@ -92,6 +94,7 @@ class ErasureRun:
         # before the pipelines: some read them
         self._begin("copies")
         yield from clear_copies(self.spec)
+        yield from clear_put_aside(self.spec, self.look.readers)
         for name in self.look.readers.scripts:
             yield from self._note_writing(name, found.spans, state.seen)
         deleted: set[tuple[str, str]] = set()
@@ -100,7 +103,8 @@ class ErasureRun:
             self._begin("rows of pipelines")
             yield from ask(Progressed(message="pipelines erased", done=number, total=len(chosen)))
             # what it reads is deleted by now: who begins after this reads nothing of it, and the rows of those that have ended are there
-            yield from self._note_writing(reader.name, found.spans, state.seen)
+            spans = written_spans(self.look.readers, reader.place, found)
+            yield from self._note_writing(reader.name, spans, state.seen)
             reach = self._reach_of_rows(reader)
             if reach is not None and reader.place not in deleted:
                 state = yield from self._look_again(reader.place, state)
@@ -116,8 +120,9 @@ class ErasureRun:
         """The rows of a target right before they are deleted, with those of runs that committed since the look."""
         readers = self.look.readers
         # first who is writing: rows that come after this are of these runs
+        spans = written_spans(readers, place, state.all_found)
         for one in readers.at(place):
-            yield from self._note_writing(one.name, state.all_found.spans, state.seen)
+            yield from self._note_writing(one.name, spans, state.seen)
         held, rows = yield from find_rows(self.spec, readers, place)
         found = state.found.again(found_of([held], (), rows)).with_windows(self._written())
         if found != state.found:

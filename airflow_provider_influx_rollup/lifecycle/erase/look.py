@@ -10,6 +10,7 @@ from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.lifecycle.erase.archive import ArchiveLook, WindowFiles, held_by
 from airflow_provider_influx_rollup.lifecycle.erase.copies import find_copies
 from airflow_provider_influx_rollup.lifecycle.erase.found import ErasureFindings, Holding, found_of
+from airflow_provider_influx_rollup.lifecycle.erase.put_aside import find_put_aside
 from airflow_provider_influx_rollup.lifecycle.erase.source import find_matching, source_of
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.erase.targets import Readers, find_readers, find_rows
@@ -66,7 +67,8 @@ class Looker:
         copies, copied = yield from find_copies(self.spec)
         held += copies
         spans += copied
-        return found_of(held, spans, rows)
+        aside, of_aside = yield from find_put_aside(self.spec, self.readers)
+        return found_of([*held, aside], spans, rows).with_windows(of_aside)
 
     def _window(self, window: Interval) -> Steps[WindowFiles]:
         files = yield from self.archive.look(window)

@@ -12,7 +12,7 @@ from airflow_provider_influx_rollup.aggregates.frame import Frame
 from airflow_provider_influx_rollup.archive.fingerprint import Fingerprint
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.target_read import TargetValues
-from airflow_provider_influx_rollup.lifecycle.erase.found import Holding
+from airflow_provider_influx_rollup.lifecycle.erase.found import ErasureFindings, Holding
 from airflow_provider_influx_rollup.lifecycle.erase.source import find_matching, source_of
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.claims import Claim
@@ -29,7 +29,8 @@ from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import FindBucket
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.all_time import EVER
-from airflow_provider_influx_rollup.windows.interval import Interval
+from airflow_provider_influx_rollup.windows.coverage import merge
+from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, from_ns
 
 TARGET = "target"
 EMPTY: Mapping[str, str] = {}
@@ -271,6 +272,16 @@ def reach_of(spec: EraseSpec, readers: Readers, place: tuple[str, str]) -> Inter
             return None  # they are computed again
         start, stop = max(start, grid.ceil(spec.interval.start)), min(stop, grid.floor(spec.interval.stop))
     return Interval(start, stop) if start < stop else None
+
+
+def written_spans(readers: Readers, place: tuple[str, str], found: ErasureFindings) -> tuple[Interval, ...]:
+    """Parts of time in which a run may have read points of the series, or rows of a target that it is about to write back."""
+    windows = [
+        Interval(start, one.rollup.grid.grid().ceil(start + MICROSECOND))
+        for one in readers.at(place)
+        for start in map(from_ns, found.rows.get(one.name, ()))
+    ]
+    return tuple(merge((*found.spans, *windows)))
 
 
 def _points_by_window(rollup: RollupSpec, frame: Frame) -> Counter[int]:

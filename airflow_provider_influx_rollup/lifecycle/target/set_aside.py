@@ -31,6 +31,7 @@ from airflow_provider_influx_rollup.steps.influx import Delete, Report, Write
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
 
+RECORD = "record"
 VALUES_PER_PART = 200
 # InfluxDB promises 64 KiB for a string; the server takes up to 1 MiB
 CHARACTERS_PER_PART = 50_000
@@ -160,6 +161,25 @@ def _bring_back(job: RollupBlock, window: Interval, aside: Aside, *, is_last: bo
         yield from tear((yield from with_neighbours(job)), instant, commits, torn_by)
 
 
+def record_without(text: str, is_gone: Callable[[PointKey, str], bool]) -> tuple[str, Points]:
+    """A record without some of its values.
+
+    :param text: of the record
+    :return: what is left of it, and what it lost
+    """
+    record = json.loads(text)
+    lost: Points = {}
+    kept = []
+    for value in record["values"]:
+        tags, time_ns, name, _, number = value
+        key = tuple((tag, text_) for tag, text_ in tags), time_ns
+        if is_gone(key, name):
+            lost.setdefault(key, {})[name] = number
+        else:
+            kept.append(value)
+    return json.dumps({**record, "values": kept}, ensure_ascii=False), lost
+
+
 def without(points: Points, there: Points) -> Points:
     """The values that are not there."""
     return _chosen(points, lambda key, name: name not in there.get(key, {}))
@@ -199,7 +219,7 @@ def _records(
         record = {"window_ns": window.start_ns, "values": some, "commits": dict(commits)}
         tags = {"pipeline": job.spec.pipeline_name, "claim": claim_id, "part": str(part)}
         text = json.dumps(record, ensure_ascii=False)
-        yield encode_line(SET_ASIDE_MEASUREMENT, tags, {"record": text}, window.start_ns)
+        yield encode_line(SET_ASIDE_MEASUREMENT, tags, {RECORD: text}, window.start_ns)
 
 
 def _parts(values: list[list[Any]]) -> Iterator[list[list[Any]]]:
