@@ -196,7 +196,7 @@ MUTANTS = (
         "does not look for what another run has put aside",
         TARGET + "stale_rows.py",
         "away = yield from put_aside_by_anyone(job, window)",
-        "away: Points = {}",
+        "away = type((yield from put_aside_by_anyone(job, window)))()",
     ),
     Mutant(
         "deletes rows of a window that another run has claimed",
