@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.exceptions import SourceChanging
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.steps.influx import Delete, Write
 from tests.conftest import InfluxServer
@@ -90,3 +92,20 @@ def test_receipts_are_right_when_a_run_that_has_read_its_rows_back_commits_after
     run.finish()
     erasure.finish()
     require_right(scene)
+
+
+def test_receipts_are_right_when_another_pipeline_runs_for_the_first_time_before_its_rows_are_deleted(
+    scene: EraseScene,
+) -> None:
+    """It is not known when the erasure begins, and writes to the points of one that is."""
+    erasure = next_erasure(scene, 0)
+    advance_to(erasure, Delete, scene.bucket)
+    scene.roll(replace(scene.hourly, pipeline="other", aggregates={"temp": ("max",)}), HOURS[1])
+    with pytest.raises(SourceChanging, match="for the first time"):
+        erasure.finish()
+    scene.erase()
+    (receipt,) = scene.receipt_rows("other").values()
+    start = int(HOURS[1].start.timestamp()) * 10**9
+    values = [row for row in scene.rows(scene.rolled, "m") if row[0] == start and row[2] == "temp_max"]
+    assert len(values) == 1
+    assert (receipt["state"], int(receipt["rows_out"]), int(receipt["series"])) == ("COMMITTED", 1, 1)

@@ -112,9 +112,15 @@ class ErasureRun:
                     yield from delete_matching(source_of(*reader.place, self.spec.tags), reach)
                 deleted.add(reader.place)
             if reader.place in deleted:
-                yield from restate(self.restating, reader.rollup, state.rows_of(reader.name))
+                yield from restate(self.restating, reader.rollup, self._rows_of(reader, state))
             yield from self._clear_others(reader, found.spans)
         return replace(state, found=state.found.with_windows(self._written()))
+
+    def _rows_of(self, reader: Reader, state: EraseState) -> dict[int, int]:
+        """Windows of a pipeline that may have lost rows: an earlier try deleted those of the same points, when it did not know it."""
+        at_place = self.look.readers.at(reader.place)
+        others = dict.fromkeys((start for one in at_place for start in state.rows_of(one.name)), 0)
+        return {**others, **state.rows_of(reader.name)}
 
     def _look_again(self, place: tuple[str, str], state: EraseState) -> Steps[EraseState]:
         """The rows of a target right before they are deleted, with those of runs that committed since the look."""
