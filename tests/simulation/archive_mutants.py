@@ -133,4 +133,18 @@ ARCHIVE_MUTANTS = (
         "kept = table.where(~wrong[index]) if index in wrong else table",
         "kept = table",
     ),
+    Mutant(
+        "leaves what runs have put aside of an erased series",
+        "lifecycle/erase/put_aside.py",
+        "    reaches = _reaches(spec, readers)",
+        "    reaches: dict[str, list[Interval]] = {}",
+        only=("erased",),
+    ),
+    Mutant(
+        "waits for no run that has rows of an erased series in its memory",
+        "lifecycle/erase/targets.py",
+        "return tuple(merge((*found.spans, *windows)))",
+        "return found.spans",
+        only=("erased",),
+    ),
 )

@@ -27,7 +27,7 @@ QUIET = timedelta(hours=1)
 
 def archive_at_rest(world: World) -> list[str]:
     """An erasure that died is ended, all is archived and restored: nothing is lost or erased in part."""
-    if problems := _erased_at_rest(world):
+    if problems := erased_at_rest(world):
         return problems
     problems = _expiring_is_archived(world) or _quiet(world, "archive")
     require_kept(world)
@@ -65,7 +65,7 @@ def require_latest(world: World) -> list[str]:
     return [f"receipts of {stage} went back to an earlier generation" for stage, _ in world.gone_back]
 
 
-def _erased_at_rest(world: World) -> list[str]:
+def erased_at_rest(world: World) -> list[str]:
     """An erasure that has ended has left nothing; one that died is ended."""
     if world.erased_since is not None:
         # what was at work beside it has ended since

@@ -74,6 +74,8 @@ VARIANTS: dict[str, tuple[Pipeline, ...]] = {
     # what the first one has given up is the second one's
     "handed over": (Pipeline("hourly", ("count",), older=("count", "max")), Pipeline("other", ("max",))),
     "archived": (Pipeline("hourly", ("count", "sum", "max")),),
+    # one series is erased, and nothing is archived
+    "erased": (Pipeline("hourly", ("count", "sum")), Pipeline("other", ("max", "last"))),
     "expiring": (Pipeline("hourly", ("count", "sum", "max")),),
     "validated": (Pipeline("hourly", ("count", "max")),),
     "scripted": (Pipeline("hourly", ("sum",)),),
@@ -106,4 +108,5 @@ SHARED = (
     "respecified beside",
     "other grid",
     "grouped beside",
+    "erased",
 )

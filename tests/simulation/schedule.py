@@ -144,7 +144,8 @@ def play_seed(seed: int) -> tuple[Scenario, list[str], list[str]]:
     played = Play(scenario)
     moves: list[str] = []
     chance = random.choice((0.0, 0.0, 0.02, 0.06))
-    clock = random.choice((0.02, 0.05)) if played.world.is_archived else chance / 4
+    is_waited_for = played.world.is_archived or scenario.variant == "erased"
+    clock = random.choice((0.02, 0.05)) if is_waited_for else chance / 4
     # who dies then has not written back what it took along
     after_deletes, since = random.choice((0.0, 0.0, 0.5)), dict[int, int]()
     order = order_of(random, played.runs, deletes=scenario.deletes)
@@ -162,7 +163,7 @@ def play_seed(seed: int) -> tuple[Scenario, list[str], list[str]]:
         since[number] = 0 if is_delete(run) else steps + 1
         moves.append(f"{number}{f'.{part}' if part else ''}{fate}")
         played.do(moves[-1])
-        # a purge waits until an archive has been right for some time
+        # a purge waits until an archive has been right for some time, and an erasure for runs that may be dead
         if random.random() < clock:
             moves.append(f"+{random.choice((1, 60, 60, HUNG_SECONDS))}")
             played.do(moves[-1])

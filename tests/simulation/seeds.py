@@ -33,6 +33,7 @@ VERBS = ("roll up", "roll up", "reconcile", "heal")
 OTHER_VERBS = {
     "validated": ("validate",) * 4,
     "scripted": ("script",) * 4,
+    "erased": ("erase",) * 4,
     "watched": ("deadman", "sensor", "sensor") * 2,
     "archived": ("validate", "export", "export"),
     "expiring": ("validate", "export"),
@@ -54,6 +55,7 @@ RACES = {
         ("purge", "purge"),
         ("purge", "archive"),
     ),
+    "erased": (("roll up", "erase"), ("reconcile", "erase"), ("heal", "erase")),
     "expiring": (("compact", "archive"), ("purge", "purge"), ("purge", "expiring"), ("archive", "expiring")),
     "watched": (("sensor", "roll up"), ("sensor", "deadman")),
 }
@@ -63,17 +65,28 @@ STALES = {
     "shared": 0.7,
     "handed over": 0.5,
     "three": 0.6,
+    "erased": 0.7,
     "watched": 0.7,
     "validated": 0.7,
     "respecified": 0.4,
 }
 #: most often one pipeline alone has rows, and another one has never run
 STALE_BEGINNINGS = (*range(STALE, BEGINNINGS), *range(STALE, BEGINNINGS, 3))
+#: beginnings in which the points are gone of the series that is erased; in the last one two pipelines have its rows
+ERASED_ARE_GONE = (22, 27, 32, 32, 32)
 #: what comes then
 KINDS_OF_STALE = {"validated": (("new",), ("over",), ("over",))}
 
 #: how often few runs of the same window are all there is
-MEET = {"shared": 0.8, "handed over": 0.7, "three": 0.8, "uncounted": 0.6, "tiers": 0.7, "archived": 0.6}
+MEET = {
+    "shared": 0.8,
+    "handed over": 0.7,
+    "three": 0.8,
+    "erased": 0.9,
+    "uncounted": 0.6,
+    "tiers": 0.7,
+    "archived": 0.6,
+}
 #: how often the life of a window goes on beside a run, of worlds that keep files
 LIVES = 0.35
 
@@ -83,6 +96,8 @@ def scenario_of(random: Random) -> Scenario:
     is_archived = variant in ARCHIVED
     is_stale = not is_archived and random.random() < STALES.get(variant, 0.2)
     beginning = random.choice(STALE_BEGINNINGS) if is_stale else random.randrange(STALE)
+    if variant == "erased" and is_stale:
+        beginning = random.choice(ERASED_ARE_GONE)
     # who deletes points of a purged window by hand leaves it to the archive to bring them back
     kinds = ("new",) if is_archived else random.choice(KINDS)
     # what comes back is most often what was there
@@ -145,6 +160,9 @@ def _meeting(
         actors.append(
             Actor(random.choice(VERBS), pipelines[1].name, actors[0].first, actors[0].last, "run 3")
         )
+    if variant == "erased":
+        # the second try takes a run for dead that the first one has found
+        actors += [replace(one, run_id="run 4") for one in actors if one.verb == "erase"]
     if variant in SHARED and random.random() < 0.35:
         # who comes after one that died
         again = random.choice(actors)
