@@ -27,6 +27,7 @@ from airflow_provider_influx_rollup.ledger.codec import (
 )
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.windows.all_time import EVER
 from airflow_provider_influx_rollup.windows.interval import Interval, from_ns, to_ns
 
 if TYPE_CHECKING:
@@ -156,6 +157,33 @@ class WindowEvents(LedgerQuery[list[Receipt]]):
             {**row, "_time": from_ns(row["window_start_ns"]), "written_at_ns": to_ns(row["_time"])}
             for row in rows
         )
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenSpecs(LedgerQuery[set[tuple[str, str, int]]]):
+    """The specs under which pipelines have begun to write windows: pipeline, hash of the spec, start of the window in nanoseconds.
+
+    :param starts: of the windows
+    """
+
+    ledger_bucket: str
+    pipelines: Sequence[str]
+    stage: str
+    starts: Interval
+
+    def flux(self) -> str:
+        names = is_any("_field", ("state", "spec_hash", "window_start_ns"))
+        chosen = is_any("stage", [self.stage]), is_any("pipeline", self.pipelines), names
+        events = pivoted(self.ledger_bucket, EVER, EVENT_MEASUREMENT, *chosen)
+        inside = f"r.window_start_ns >= {self.starts.start_ns} and r.window_start_ns < {self.starts.stop_ns}"
+        return f"{events}\n  |> filter(fn: (r) => {inside})"
+
+    def read(self, rows: Sequence[Row]) -> set[tuple[str, str, int]]:
+        return {
+            (row["pipeline"], row["spec_hash"], row["window_start_ns"])
+            for row in rows
+            if row["state"] != State.PLANNED
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.live
 FIRST = interval("2025-03-08T00:00", "2025-03-08T01:00")
 SECOND = interval("2025-03-08T01:00", "2025-03-08T02:00")
 THIRD = interval("2025-03-08T02:00", "2025-03-08T03:00")
+DAY = interval("2025-03-08", "2025-03-09")
 GIVER, TAKER = replace(RUN, task_id="giver"), replace(RUN, task_id="taker")
 
 
@@ -59,8 +61,36 @@ def test_rows_of_points_that_are_gone_go_when_another_pipeline_has_taken_their_c
     assert columns(place, FIRST) == {"temp_max"}
     run(taker, FIRST)
     assert columns(place, FIRST) == set()
-    # nobody has written this one
+    # the former one has never written the column here, whatever it has written
+    run(after, THIRD)
     client.write_lines(place.target, [f"{place.measurement},device=z temp_max=9.0 {THIRD.start_ns}"])
     with pytest.raises(ConfigurationError, match="has no receipt of"):
         run(taker, THIRD)
-    assert columns(place, THIRD) == {"temp_max"}
+    assert columns(place, THIRD) == {"temp_count", "temp_max"}
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "spans"),
+    [
+        # in the second window it has written another measurement
+        ({}, {"target_measurement": "elsewhere"}, (FIRST, SECOND)),
+        # a value of a day is none of the hour that begins with it
+        ({"grid": "1d"}, {"grid": "1d", "aggregates": ("count",)}, (DAY, DAY)),
+    ],
+)
+def test_value_stays_that_a_former_pipeline_has_not_written_in_this_window_and_place(
+    client: InfluxClient, place: Place, first: dict[str, Any], then: dict[str, Any], spans: list[Interval]
+) -> None:
+    client.write_lines(
+        place.source,
+        [f"{place.measurement},device=a temp=1.0 {window.start_ns + 1}" for window in (FIRST, SECOND)],
+    )
+    for changed, span in zip((first, then), spans, strict=True):
+        giver = {"grid": "1h", "aggregates": ("max",), "fields": ("temp",), "pipeline": "giver", **changed}
+        drive(roll_up(place.spec(**giver), span, GIVER, now), client, lambda _: None)
+    window = SECOND if spans[0] is FIRST else FIRST
+    client.write_lines(place.target, [f"{place.measurement},device=z temp_max=9.0 {window.start_ns}"])
+    taker = place.spec("1h", ("max",), fields=("temp",), pipeline="taker")
+    with pytest.raises(ConfigurationError, match="has no receipt of"):
+        drive(roll_up(taker, window, TAKER, now), client, lambda _: None)
+    assert "temp_max" in columns(place, window)

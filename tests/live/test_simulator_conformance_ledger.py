@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.flux.bucket_ids import BucketsNow
+from airflow_provider_influx_rollup.flux.ledger_history import WrittenSpecs
 from airflow_provider_influx_rollup.flux.ledger_read import (
     ClaimsOf,
     ReceiptsOf,
@@ -165,6 +166,7 @@ def _require_states(both: Both, ledger: str, span: Interval) -> None:
         both.require_equal(together(ReceiptsOf(*place), StoredSpecs(ledger), ClaimsOf(*place)))
     real, simulated = both.ask(ReceiptsOfSeveral(ledger, NAMES[1:], "rollup", span))
     assert sorted(real, key=repr) == sorted(simulated, key=repr)
+    both.require_equal(WrittenSpecs(ledger, NAMES[1:], "rollup", span))
 
 
 def test_buckets_have_ids_as_on_the_server(client: InfluxClient, ledger: str) -> None:

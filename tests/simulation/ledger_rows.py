@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_influx_rollup.archive.annotated_rows import Row
+from airflow_provider_influx_rollup.flux.ledger_history import WrittenSpecs
 from airflow_provider_influx_rollup.flux.ledger_read import (
     ClaimsOf,
     ReceiptsOf,
@@ -107,6 +108,14 @@ def _claims(influx: SimulatedInflux, query: ClaimsOf) -> list[Row]:
     return _receipts(influx, query, ("claimed_by", "generation", "rows_in"))
 
 
+def _events(influx: SimulatedInflux, query: WrittenSpecs) -> list[Row]:
+    tags = {"pipeline": query.pipelines, "stage": (query.stage,)}
+    start, stop = _span(query.starts)
+    names = "state", "spec_hash", "window_start_ns"
+    found = records(influx, query.ledger_bucket, "window_event", FOREVER, tags, names)
+    return [row for row in found if start <= row["window_start_ns"] < stop]
+
+
 def _set_aside(influx: SimulatedInflux, query: SetAsideRecords) -> list[Row]:
     tags = None if query.pipeline is None else {"pipeline": (query.pipeline,)}
     found = records(influx, query.ledger_bucket, "ghost_survivors", _span(query.interval), tags)
@@ -144,6 +153,7 @@ READS: dict[type[Any], Any] = {
     ReceiptStates: lambda influx, query: _receipts(influx, query, STATE_FIELDS),
     WritingReceipts: _writing,
     ClaimsOf: _claims,
+    WrittenSpecs: _events,
     SetAsideRecords: _set_aside,
     StoredSpecs: _specs,
     OverlappingMarks: _overlapping,

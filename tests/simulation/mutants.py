@@ -335,7 +335,7 @@ MUTANTS = (
     Mutant(
         "refuses rows that another pipeline has given up",
         ROLLUP + "foreign_rows.py",
-        "        found = yield from _never_given_up(job, found)\n",
+        "        found = yield from _without_given_up(job, found)\n",
         "",
         only=("handed over",),
     ),

@@ -101,12 +101,14 @@ def claims_of_others(spec: RollupSpec, stored: Iterable[StoredSpec]) -> dict[str
     return {name: Claim.of(other) for name, other in newest.items() if name != spec.pipeline_name}
 
 
-def former_claims_of_others(spec: RollupSpec, stored: Iterable[StoredSpec]) -> list[tuple[str, Claim]]:
-    """What other pipelines could ever write to the same measurement of the same bucket, with their names."""
+def all_specs_of_others(spec: RollupSpec, stored: Iterable[StoredSpec]) -> list[StoredSpec]:
+    """The specs that other pipelines have, or had, for the same windows of the same measurement of the same bucket."""
     return [
-        (one.pipeline, Claim.of(one.rollup()))
+        one
         for one in stored
-        if one.pipeline != spec.pipeline_name and one.place == _place(spec)
+        if one.pipeline != spec.pipeline_name
+        and one.place == _place(spec)
+        and one.rollup().grid.grid() == spec.grid.grid()
     ]
 
 

@@ -13,12 +13,12 @@ from airflow_provider_influx_rollup.aggregates.frame import TagSet
 from airflow_provider_influx_rollup.aggregates.selection import Column
 from airflow_provider_influx_rollup.aggregates.windowed import WindowBounds, merge_parts
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOfSeveral
+from airflow_provider_influx_rollup.flux.ledger_history import WrittenSpecs
 from airflow_provider_influx_rollup.flux.source_read import WindowCounts
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.ledger.history import receipts_of
 from airflow_provider_influx_rollup.lifecycle.pipeline.claims import Claim
-from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import former_claims_of_others
+from airflow_provider_influx_rollup.lifecycle.pipeline.conflicts import all_specs_of_others
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import read_stored
 from airflow_provider_influx_rollup.lifecycle.rollup.chains import COUNT
 from airflow_provider_influx_rollup.lifecycle.rollup.verify import own_values
@@ -60,7 +60,7 @@ def require_no_foreign_rows(
     if found and (yield from ask(FindBucket(job.spec.ledger_bucket))) is not None:
         written = yield from _written_meanwhile(job)
         found = [one for one in found if job.windows[one[0]] not in written]
-        found = yield from _never_given_up(job, found)
+        found = yield from _without_given_up(job, found)
     if found:
         raise _refusal(job, found)
 
@@ -71,25 +71,30 @@ def _written_meanwhile(job: RollupBlock) -> Steps[set[Interval]]:
     return {window for window, one in receipts.items() if one.state is not State.PLANNED}
 
 
-def _never_given_up(job: RollupBlock, found: ForeignValues) -> Steps[ForeignValues]:
-    """Without what other pipelines wrote before they gave it up: they leave it to the one that has taken it over."""
+def _without_given_up(job: RollupBlock, found: ForeignValues) -> Steps[ForeignValues]:
+    """Without what other pipelines wrote before they gave it up: they leave it to the one that has taken it over.
+
+    Only a window counts that the other one has written under a spec with that column, for the same windows.
+    """
     if not found:
         return found
     ledger = job.spec.ledger_bucket
-    former = former_claims_of_others(job.spec, (yield from read_stored(ledger)))
-    givers = sorted(
-        {pipeline for pipeline, claim in former for _, name, tags in found if claim.covers(name, tags)}
-    )
+    former = [
+        (one.pipeline, one.spec_hash, Claim.of(one.rollup()))
+        for one in all_specs_of_others(job.spec, (yield from read_stored(ledger)))
+    ]
+    givers = {
+        pipeline for pipeline, _, claim in former for _, name, tags in found if claim.covers(name, tags)
+    }
     if not givers:
         return found
-    receipts = yield from ask(ReceiptsOfSeveral(ledger, givers, ROLLUP, job.target_interval))
-    wrote = {(one.pipeline, one.window.start) for one in receipts if one.state is not State.PLANNED}
+    written = yield from ask(WrittenSpecs(ledger, sorted(givers), ROLLUP, job.target_interval))
     return [
         (window, name, tags)
         for window, name, tags in found
         if not any(
-            (pipeline, job.windows[window].start) in wrote and claim.covers(name, tags)
-            for pipeline, claim in former
+            claim.covers(name, tags) and (pipeline, spec_hash, job.windows[window].start_ns) in written
+            for pipeline, spec_hash, claim in former
         )
     ]
 
