@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import InfluxUnavailable, WindowsFailed
-from airflow_provider_influx_rollup.steps.store import FingerprintSource, WriteParts
+from airflow_provider_influx_rollup.steps.store import FingerprintSource, PutOver, WriteParts
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.grid import Grid
@@ -61,6 +61,11 @@ def failing(scene: ArchiveScene, kind: type[Any], window: Interval, error: Excep
 def spoil(scene: ArchiveScene, number: int) -> None:
     """Points that no answer can show as they are."""
     scene.client.write_payload(scene.bucket, b'm,device=a text="a\rb" %d' % day(number).start_ns)
+
+
+def remembered(scene: ArchiveScene) -> list[dict[str, Any]]:
+    """What is said to have failed."""
+    return list(json.loads((scene.folder / "expiring.json").read_bytes())["windows"])
 
 
 def failed_in(scene: ArchiveScene, days_left: float, **more: Any) -> tuple[list[Interval], str]:
@@ -163,9 +168,51 @@ def test_others_are_archived_when_a_window_kills_the_worker_each_time(scene: Arc
     assert look_after(scene, 1, max_windows=10)["windows"] == [day(0).as_json()]
 
 
+def test_others_are_archived_when_a_window_kills_the_worker_and_a_run_has_one_place(
+    scene: ArchiveScene,
+) -> None:
+    killed = failing(scene, WriteParts, day(0), RuntimeError("out of memory"))
+    with pytest.raises(RuntimeError, match="out of memory"):
+        look_after(scene, 1, max_windows=1, actions=killed)
+    for number in (1, 2):
+        assert failed_in(scene, 1, max_windows=1, actions=killed)[0] == []
+        assert archived(scene) == list(range(1, number + 1))
+    assert look_after(scene, 1, max_windows=1)["windows"] == [day(0).as_json()]
+
+
+def test_failure_is_forgotten_when_another_run_has_archived_the_window(scene: ArchiveScene) -> None:
+    spoil(scene, 0)
+    assert failed_in(scene, 1)[0] == [day(0)]
+    assert [Interval.from_json(one) for one in remembered(scene)] == [day(0)]
+    scene.delete(Interval(day(0).start, day(0).start + HOUR))
+    scene.write(points_of(0))
+    scene.archive(day(0))
+    look_after(scene, 0.9)
+    assert remembered(scene) == []
+
+
+def test_window_does_not_count_as_failed_when_the_run_died_right_after_it_was_archived(
+    scene: ArchiveScene,
+) -> None:
+    put, puts = actions_with(scene.store)[PutOver], []
+
+    def dying(client: InfluxClient, step: PutOver) -> Any:
+        if step.path.endswith("expiring.json"):
+            puts.append(step)
+            if len(puts) == 2:
+                raise RuntimeError("killed")
+        return put(client, step)
+
+    with pytest.raises(RuntimeError, match="killed"):
+        look_after(scene, 1, actions={PutOver: dying})
+    assert (archived(scene), len(remembered(scene))) == ([0], 1)
+    look_after(scene, 1)
+    assert remembered(scene) == []
+
+
 def test_window_does_not_count_as_failed_when_the_server_went_away(scene: ArchiveScene) -> None:
     gone = failing(scene, WriteParts, day(0), InfluxUnavailable("the server is gone"))
     with pytest.raises(InfluxUnavailable, match="the server is gone"):
         look_after(scene, 1, max_windows=1, actions=gone)
-    assert json.loads((scene.folder / "expiring.json").read_bytes())["windows"] == []
+    assert remembered(scene) == []
     assert look_after(scene, 1, max_windows=1)["windows"] == [day(0).as_json()]

@@ -99,10 +99,11 @@ def archive_expiring(
     began = now()
     bucket = yield from require_bucket(spec.bucket, grid.window_at(began))
     spec = yield from located(spec)
-    counts = yield from _counted(spec, bucket, expiring_windows(spec, bucket, grid, within, began))
+    windows = expiring_windows(spec, bucket, grid, within, began)
+    counts = yield from _counted(spec, bucket, windows)
     candidates = yield from find_candidates(spec, counts)
     most = 0 if dry_run else max_windows
-    looked = yield from look_after(ArchiveRun(spec, run, now, versions), bucket, candidates, most)
+    looked = yield from look_after(ArchiveRun(spec, run, now, versions), bucket, windows, candidates, most)
     left = looked.left
     if left:
         yield from ask(

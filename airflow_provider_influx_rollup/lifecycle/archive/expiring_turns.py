@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError, StoreError
 from airflow_provider_influx_rollup.lifecycle.archive.archive import archive
@@ -15,7 +15,7 @@ from airflow_provider_influx_rollup.lifecycle.archive.expiring_candidates import
     differs,
     why_lost,
 )
-from airflow_provider_influx_rollup.lifecycle.archive_files.failed_tries import FailedTries
+from airflow_provider_influx_rollup.lifecycle.archive_files.failed_tries import FailedTries, FailedTry
 from airflow_provider_influx_rollup.lifecycle.archive_files.owner import require_own_folder
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import is_of_windows
 from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
@@ -47,16 +47,27 @@ class Looked:
     late: list[Candidate] = field(default_factory=list)
 
 
-def look_after(run: ArchiveRun, bucket: Bucket, candidates: Sequence[Candidate], most: int) -> Steps[Looked]:
+def look_after(
+    run: ArchiveRun,
+    bucket: Bucket,
+    windows: Collection[Interval],
+    candidates: Sequence[Candidate],
+    most: int,
+) -> Steps[Looked]:
     """Archive windows in their turns; those for which it is too late are read when no other can be saved any more.
 
     A window that cannot be archived takes no other one's place; one that failed in an earlier run is tried again after
     others, in turn with its like. What a run that dies was working on counts as failed: it may be what kills it.
 
     :param bucket: the spec's
+    :param windows: all that expire
+    :param candidates: those of them that may have points which the archive lacks
     :param most: how many are archived, and how many that failed before are tried again; 0 looks only
     """
     tries = yield from FailedTries.read(run.spec.folder)
+    # others may have archived them since, or a run may have died right after it did
+    for settled in set(windows).difference(one.window for one in candidates):
+        tries.tried.pop(settled, None)
     turns = _Turns(run=run, bucket=bucket, most=most, tries=tries)
     order = in_turn(candidates, bucket, tries.tried, most)
     for number, one in enumerate(order):
@@ -73,14 +84,16 @@ def look_after(run: ArchiveRun, bucket: Bucket, candidates: Sequence[Candidate],
 
 
 def in_turn(
-    candidates: Sequence[Candidate], bucket: Bucket, tried: Mapping[Interval, datetime], most: int
+    candidates: Sequence[Candidate], bucket: Bucket, tried: Mapping[Interval, FailedTry], most: int
 ) -> list[Candidate]:
     """The order in which windows are looked at.
 
     First those that never failed, the first to go first, and of those that go at the same moment the ones that certainly
     lack points. A few places are kept for windows that failed, whose reason may have gone; the longest untried ones first.
+    The only place is not for those at which a run died: one that kills each run would keep all others from it for ever.
+    One that ends with an error leaves the place to the next.
 
-    :param tried: when windows that failed were tried last
+    :param tried: the last tries of windows that failed
     :param most: places
     """
     others = sorted(
@@ -88,11 +101,13 @@ def in_turn(
         key=lambda one: (deletion(one.window, bucket), one.is_doubtful, one.window),
     )
     failed = sorted(
-        (one for one in candidates if one.window in tried), key=lambda one: (tried[one.window], one.window)
+        (one for one in candidates if one.window in tried), key=lambda one: (tried[one.window].at, one.window)
     )
-    kept = min(len(failed), max(1, most // PLACES_EACH))
-    first = max(most - kept, 0)
-    return [*others[:first], *failed[:kept], *others[first:], *failed[kept:]]
+    harmless = [one for one in failed if most > 1 or tried[one.window].has_ended]
+    kept = harmless[: max(1, most // PLACES_EACH)]
+    first = max(most - len(kept), 0)
+    last = [one for one in failed if one not in kept]
+    return [*others[:first], *kept, *others[first:], *last]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -154,6 +169,7 @@ class _Turns:
                 self.tries.tried = before
                 yield from self.tries.write()
                 raise
+            self.tries.end(window)
             looked.failed[window] = error
             yield from ask(Report(str(error), "warning"))
             return

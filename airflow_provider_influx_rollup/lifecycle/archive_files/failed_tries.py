@@ -19,7 +19,21 @@ from airflow_provider_influx_rollup.steps.store import PutOver, ReadBytes
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
 FORMAT = "influx-rollup-failed-tries/1"
-Tried = dict[Interval, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class FailedTry:
+    """The last try of a window.
+
+    :param at: when it began
+    :param has_ended: whether an error ended it; otherwise the run died, as far as anybody knows
+    """
+
+    at: datetime
+    has_ended: bool
+
+
+Tried = dict[Interval, FailedTry]
 
 
 @dataclass(slots=True)
@@ -27,7 +41,7 @@ class FailedTries:
     """The windows that failed, or were worked on by a run that died.
 
     :param folder: of the measurement
-    :param tried: when each was tried last
+    :param tried: the last try of each
     :param written: the same, as the document says
     """
 
@@ -54,8 +68,12 @@ class FailedTries:
 
     def begin(self, window: Interval, now: datetime) -> Steps[None]:
         """Say that a window is tried, before that may end the run."""
-        self.tried[window] = now
+        self.tried[window] = FailedTry(now, has_ended=False)
         yield from self.write()
+
+    def end(self, window: Interval) -> None:
+        """An error has ended the try of a window; the next write says so."""
+        self.tried[window] = FailedTry(self.tried[window].at, has_ended=True)
 
     def write(self) -> Steps[None]:
         """Remember the windows, when they are others than before."""
@@ -65,10 +83,16 @@ class FailedTries:
 
 
 def _encode(tried: Tried) -> bytes:
-    windows = [{**window.as_json(), "tried_at": format_instant(tried[window])} for window in sorted(tried)]
+    windows = [
+        {**window.as_json(), "tried_at": format_instant(one.at), "has_ended": one.has_ended}
+        for window, one in sorted(tried.items(), key=lambda item: item[0])
+    ]
     return encode_document({"format": FORMAT, "windows": windows})
 
 
 def _decode(data: bytes, path: str) -> Tried:
     windows = decode_document(data, path)["windows"]
-    return {Interval.from_json(one): datetime.fromisoformat(one["tried_at"]) for one in windows}
+    return {
+        Interval.from_json(one): FailedTry(datetime.fromisoformat(one["tried_at"]), bool(one["has_ended"]))
+        for one in windows
+    }

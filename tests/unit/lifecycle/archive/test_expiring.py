@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from airflow_provider_influx_rollup.lifecycle.archive.expiring import expiring_w
 from airflow_provider_influx_rollup.lifecycle.archive.expiring_candidates import Candidate, deletion
 from airflow_provider_influx_rollup.lifecycle.archive.expiring_turns import in_turn, look_after
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
-from airflow_provider_influx_rollup.lifecycle.archive_files.failed_tries import FailedTries
+from airflow_provider_influx_rollup.lifecycle.archive_files.failed_tries import FailedTries, FailedTry
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.steps.influx import Bucket, Report
 from airflow_provider_influx_rollup.steps.store import PutOver, ReadBytes
@@ -73,11 +74,33 @@ def test_windows_wait_for_late_points_when_nearly_all_of_them_expire() -> None:
 def test_windows_that_failed_come_after_others_but_for_a_few_places(
     most: int, failed: tuple[int, ...], order: str
 ) -> None:
+    assert order_of(most, failed, died=()) == order.replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("most", "failed", "died", "order"),
+    [
+        # the only place is for the others, or for one that ended with an error and leaves it to the next
+        (1, (4, 0), (4, 0), "1235 40"),
+        (1, (4, 0), (4,), "0 1235 4"),
+        (2, (4, 0), (4,), "1 4 235 0"),
+        (1, (0, 1, 2, 3, 4, 5), (0, 1, 2, 3, 4, 5), "012345"),
+    ],
+)
+def test_windows_at_which_a_run_died_do_not_take_the_only_place(
+    most: int, failed: tuple[int, ...], died: tuple[int, ...], order: str
+) -> None:
+    assert order_of(most, failed, died) == order.replace(" ", "")
+
+
+def order_of(most: int, failed: tuple[int, ...], died: tuple[int, ...]) -> str:
+    """The numbers of six windows in their turns, of which some failed one after the other."""
     windows = [Interval(NOW + number * DAY, NOW + (number + 1) * DAY) for number in range(6)]
-    tried = {windows[number]: NOW + turn * DAY for turn, number in enumerate(failed)}
+    tried = {
+        windows[number]: FailedTry(NOW + turn * DAY, number not in died) for turn, number in enumerate(failed)
+    }
     candidates = [Candidate(window=window, rows=1) for window in windows]
-    found = in_turn(candidates, KEPT, tried, most)
-    assert [windows.index(one.window) for one in found] == [int(one) for one in order.replace(" ", "")]
+    return "".join(str(windows.index(one.window)) for one in in_turn(candidates, KEPT, tried, most))
 
 
 def test_windows_that_certainly_lack_points_come_first_when_they_go_at_the_same_moment() -> None:
@@ -89,8 +112,12 @@ def test_windows_that_certainly_lack_points_come_first_when_they_go_at_the_same_
 def test_failures_are_forgotten_when_retention_has_taken_their_windows() -> None:
     gone, there = (Interval(NOW - age * DAY, NOW - (age - 1) * DAY) for age in (40, 30))
     run = ArchiveRun(SPEC, RunInfo(run_id="r"), lambda: NOW, {})
-    before = [{**window.as_json(), "tried_at": format_instant(NOW)} for window in (gone, there)]
-    script = Script(look_after(run, KEPT, [], 9), [(ReadBytes, document(before)), (PutOver, None)])
+    before = [
+        {**window.as_json(), "tried_at": format_instant(NOW), "has_ended": window == there}
+        for window in (gone, there)
+    ]
+    # those of another grid are not looked for
+    script = Script(look_after(run, KEPT, [], [], 9), [(ReadBytes, document(before)), (PutOver, None)])
     script.run()
     assert script.asked[-1] == PutOver(f"{SPEC.folder}/expiring.json", document(before[1:]))
 
@@ -103,5 +130,5 @@ def test_windows_take_their_turns_when_it_is_not_known_which_failed() -> None:
         assert "m/expiring.json is damaged" in str(script.asked[-1])
 
 
-def document(windows: list[dict[str, str]]) -> bytes:
+def document(windows: list[dict[str, Any]]) -> bytes:
     return encode_document({"format": "influx-rollup-failed-tries/1", "windows": windows})
