@@ -6,7 +6,7 @@ import hashlib
 import re
 from datetime import UTC, datetime
 
-from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, WindowError
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 MANIFEST = "manifest.json"
@@ -75,9 +75,14 @@ def generation_folder(window_folder: str, generation: int) -> str:
 
 
 def parse_window(name: str) -> Interval | None:
-    """The window of a folder's name; None for other folders."""
+    """The window of a folder's name; None for other folders, such as one whose times are none, or in the wrong order."""
     found = WINDOW.fullmatch(name)
-    return Interval(_instant(found["start"]), _instant(found["stop"])) if found else None
+    if not found:
+        return None
+    try:
+        return Interval(_instant(found["start"]), _instant(found["stop"]))
+    except (ValueError, WindowError):
+        return None
 
 
 def window_of_path(path: str) -> Interval | None:

@@ -33,7 +33,8 @@ HELP = "archive raw points, or verify an archive's files, or see purges of it th
 def add_arguments(parser: ArgumentParser) -> None:
     """The options of the command."""
     add_place(parser)
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
         "--verify",
         action="store_true",
         help="compare every file with its manifest; asks no server, writes nothing",
@@ -44,14 +45,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="tell what would be archived, by counting; write nothing"
     )
-    add_delete_arguments(parser)
+    add_delete_arguments(parser, instead)
     add_interval(parser, last=LAST, is_asked=True)
     add_connection(parser)
 
 
 def run(args: Namespace, output: Output) -> int:
     """Archive or verify; right when all windows are. Or look after deletes that did not end."""
-    if args.forget_delete:
+    if args.forget_delete is not None:
         return forget(args, output)
     if args.begun_deletes:
         return list_deletes(args, output)

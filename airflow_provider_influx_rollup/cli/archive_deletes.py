@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.cli.archive_place import (
     DEADLINE_SECONDS,
     asked_interval,
     drive_files,
+    note_nothing,
     open_base,
     org_of,
     spec_of,
@@ -22,19 +23,22 @@ if TYPE_CHECKING:
 
 WILL = """\
 Without the file, archives of the window follow the bucket again, as those of all others: what is deleted there goes from
-the newest generation too. Should the run live after all, and carry its delete out after a restore, the next archive drops
-these points. So make sure that its process is gone: that Airflow calls the try failed, or has tried again, does not prove
+the newest generation too. If the run is alive after all and carries out its delete after a restore, the next archive drops
+those points. So make sure that its process is gone: that Airflow calls the try failed, or has tried again, does not prove
 it."""
 
 
-def add_delete_arguments(parser: ArgumentParser) -> None:
-    """The options."""
-    parser.add_argument(
+def add_delete_arguments(parser: ArgumentParser, instead: Any) -> None:
+    """The options.
+
+    :param instead: the group of what is done in place of an archive
+    """
+    instead.add_argument(
         "--begun-deletes",
         action="store_true",
         help="list purges that began to delete and did not say that they ended; asks no server, writes nothing",
     )
-    parser.add_argument(
+    instead.add_argument(
         "--forget-delete",
         metavar="FILE",
         help="remove the file of such a purge whose run is dead; tells what that means, unless --yes",
@@ -43,20 +47,24 @@ def add_delete_arguments(parser: ArgumentParser) -> None:
 
 
 def list_deletes(args: Namespace, output: Output) -> int:
-    """Print the deletes; right when there is none."""
+    """Print the deletes; right when there is an archive, and none of it."""
     from airflow_provider_influx_rollup.archive.paths import measurement_folder
     from airflow_provider_influx_rollup.cli.exit_codes import code_of
     from airflow_provider_influx_rollup.lifecycle.archive.begun import all_begun_deletes
 
     store = open_base(args)
     folder = measurement_folder(org_of(args), args.bucket, args.measurement)
-    found = drive_files(all_begun_deletes(folder, asked_interval(args)), store, output)
-    _show(found, output)
-    if not found:
-        output.show(f"no purge of {store.shown_path(folder)} has begun to delete and not ended")
-    return output.finish(
-        args.command, code_of(not found), {"begun_deletes": [one.as_json() for one in found]}
-    )
+    interval = asked_interval(args)
+    shown = store.shown_path(folder)
+    found = drive_files(all_begun_deletes(folder, interval), store, output)
+    if found is None:
+        note_nothing(shown, interval, output)
+    elif not found:
+        of = f" of {interval}" if interval else ""
+        output.show(f"no purge of {shown} has begun to delete windows{of} and not ended")
+    _show(found or [], output)
+    values = {"begun_deletes": [one.as_json() for one in found or []]}
+    return output.finish(args.command, code_of(found == []), values)
 
 
 def forget(args: Namespace, output: Output) -> int:
@@ -64,18 +72,24 @@ def forget(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.connection import connect
     from airflow_provider_influx_rollup.cli.exit_codes import code_of
     from airflow_provider_influx_rollup.client.driver import drive
-    from airflow_provider_influx_rollup.lifecycle.archive.begun import forget_delete
+    from airflow_provider_influx_rollup.exceptions import ConfigurationError
+    from airflow_provider_influx_rollup.lifecycle.archive.begun import NAME_ONE, forget_delete
     from airflow_provider_influx_rollup.stores.actions import actions_with
 
+    if not args.forget_delete:
+        what = "--forget-delete names no file"
+        raise ConfigurationError(what, written="nothing", fix=NAME_ONE)
+    is_removed = args.yes and not args.dry_run
     store = open_base(args)
     with connect(args, output, deadline_seconds=DEADLINE_SECONDS) as server:
         spec = spec_of(args, store, server.org, server.ledger_bucket)
-        steps = forget_delete(spec, args.forget_delete, server.client.now, dry_run=not args.yes)
+        steps = forget_delete(spec, args.forget_delete, server.client.now, dry_run=not is_removed)
         begun = drive(steps, server.client, output.report, actions_with(store))
     _show([begun], output)
-    output.show(WILL, "removed" if args.yes else "nothing is removed: give --yes")
-    values = {"forgotten": bool(args.yes), "begun_deletes": [begun.as_json()]}
-    return output.finish(args.command, code_of(args.yes), values)
+    way = "give --yes, and no --dry-run" if args.dry_run else "give --yes"
+    output.show(WILL, "removed" if is_removed else f"nothing is removed: {way}")
+    values = {"forgotten": is_removed, "begun_deletes": [begun.as_json()]}
+    return output.finish(args.command, code_of(is_removed), values)
 
 
 def _show(found: Sequence[BegunDelete], output: Output) -> None:

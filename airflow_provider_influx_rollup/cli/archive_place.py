@@ -105,4 +105,5 @@ def note_nothing(shown: str, interval: Interval | None, output: Output) -> None:
 
     :param shown: the folder of the measurement, for people
     """
-    output.note(f"{shown} has no archive{f' of {interval}' if interval else ''}")
+    of = f" of {interval}" if interval else "; that of a renamed bucket is under the bucket's earlier name"
+    output.note(f"{shown} has no archive{of}")

@@ -21,6 +21,7 @@ from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interva
 from tests.conftest import InfluxServer
 from tests.scenes.archive_scene import FOLDER, RUN, WINDOW
 from tests.scenes.purge_scene import PURGED_AT, PurgeScene, Stepper, as_facts, inside, make_purge_scene
+from tests.scenes.rename_scene import rename_bucket
 
 pytestmark = pytest.mark.live
 
@@ -194,11 +195,78 @@ def test_names_of_files_can_be_copied_when_they_are_listed_for_people(
     assert all("make sure that its process is gone" in " ".join(lines) for lines in told[1:])
 
 
-def test_command_fails_when_there_is_no_such_file(scene: PurgeScene, ask: Ask) -> None:
-    for name in (FILE, "../x", f"{FOLDER}/gen=1/manifest.json"):
-        code, answer = ask("--forget-delete", name, "--yes")
-        assert (code, answer["error"]["name"]) == (2, "ConfigurationError")
-    assert scene.manifests()
+@pytest.mark.parametrize(
+    "name",
+    [
+        FILE.replace("00000001", "00000009"),
+        "../x",
+        f"{FOLDER}/gen=1/manifest.json",
+        f"/{FILE}",
+        # no month 13, and times in the wrong order
+        "window=20251340T000000Z_20251341T000000Z/deletes/00000001",
+        "window=20250309T000000Z_20250308T000000Z/deletes/00000001",
+        "",
+    ],
+)
+def test_command_fails_when_there_is_no_such_file(scene: PurgeScene, ask: Ask, name: str) -> None:
+    stopped_before_delete(scene)
+    code, answer = ask("--forget-delete", name, "--yes")
+    assert (code, answer["error"]["name"]) == (2, "ConfigurationError")
+    assert "relative to the measurement's folder" in answer["error"]["message"]
+    assert (scene.folder / FILE).exists()
+
+
+def test_file_is_removed_when_it_is_named_by_its_whole_path(scene: PurgeScene, ask: Ask) -> None:
+    stopped_before_delete(scene)
+    code, answer = ask("--forget-delete", str(scene.folder / FILE), "--yes")
+    assert (code, answer["forgotten"], (scene.folder / FILE).exists()) == (0, True, False)
+
+
+def test_file_stays_when_the_run_is_a_dry_one(scene: PurgeScene, ask: Ask) -> None:
+    stopped_before_delete(scene)
+    code, answer = ask("--forget-delete", FILE, "--yes", "--dry-run")
+    assert (code, answer["forgotten"], (scene.folder / FILE).exists()) == (1, False, True)
+
+
+def test_no_other_work_is_done_when_a_command_is_about_a_file(scene: PurgeScene, ask: Ask) -> None:
+    stopped_before_delete(scene)
+    for other in ("--verify", "--begun-deletes"):
+        code, answer = ask("--forget-delete", FILE, "--yes", other)
+        assert (code, "not allowed with argument" in answer["error"]["message"]) == (2, True)
+        assert (scene.folder / FILE).exists()
+
+
+def test_archive_that_is_not_there_has_no_good_news(
+    scene: PurgeScene, ask: Ask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene.archive()
+    nothing = {"command": "archive", "is_right": False, "begun_deletes": []}
+    assert ask("--begun-deletes", "--measurement", "nope") == (1, nothing)
+    assert ask("--begun-deletes", "--from", "2020-01-01", "--to", "2020-01-02") == (1, nothing)
+    place = ("archive", str(scene.base), "--bucket", scene.bucket, "--begun-deletes", "--measurement")
+    for options, told in (
+        (("nope",), "has no archive; that of a renamed bucket is under the bucket's earlier name"),
+        ((scene.measurement, "--from", "2020-01-01", "--to", "2020-01-02"), "has no archive of [2020-01-01T"),
+        ((scene.measurement, "--from", "2025-03-08", "--to", "2025-03-09"), "windows of [2025-03-08T"),
+    ):
+        capsys.readouterr()
+        main([*place, *options])
+        assert told in "".join(capsys.readouterr())
+
+
+def test_file_of_a_renamed_bucket_is_found_by_its_present_name_when_the_window_is_restored(
+    scene: PurgeScene, ask: Ask
+) -> None:
+    stopped_before_delete(scene)
+    bring_back(scene)
+    renamed = f"{scene.bucket}_renamed"
+    rename_bucket(scene.server, scene.bucket, renamed)
+    # the folder's name, which is the only one that is known without a server
+    assert ask("--begun-deletes")[1]["begun_deletes"] == [BEGUN]
+    code, answer = ask("--forget-delete", FILE, "--yes")
+    assert (code, "as it is called now" in answer["error"]["message"]) == (2, True)
+    assert ask("--begun-deletes", "--bucket", renamed)[0] == 1
+    assert ask("--forget-delete", FILE, "--yes", "--bucket", renamed)[0] == 0
 
 
 def test_run_that_gives_up_before_its_delete_leaves_no_file_when_the_server_goes_away(

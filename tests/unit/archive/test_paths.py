@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_influx_rollup.archive.documents import decode_document, encode_sealed
-from airflow_provider_influx_rollup.archive.paths import encode_name
+from airflow_provider_influx_rollup.archive.paths import encode_name, parse_window
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ConfigurationError
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300)
@@ -30,6 +30,19 @@ def test_short_names_have_the_folder_that_they_always_had() -> None:
     assert encode_name("m³/d") == "m%C2%B3%2Fd"
     assert encode_name("x" * 255) == "x" * 255
     assert encode_name("気" * 28) == "%E6%B0%97" * 28
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        "20251340T000000Z_20251341T000000Z",
+        "20250308T000000Z_20250308T250000Z",
+        "20250309T000000Z_20250308T000000Z",
+        "20250308T000000Z_20250308T000000Z",
+    ],
+)
+def test_folder_is_of_no_window_when_its_times_are_none_or_in_the_wrong_order(times: str) -> None:
+    assert parse_window(f"window={times}") is None
 
 
 def test_long_names_begin_as_they_are_and_end_with_a_hash() -> None:
