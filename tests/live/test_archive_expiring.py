@@ -54,7 +54,7 @@ def test_windows_are_archived_oldest_first_when_retention_will_delete_them(
     # a day later than the first, as its points are
     assert datetime.fromisoformat(result["next_deletion"]) == day(1).stop + RETENTION_DAYS * DAY
     assert archived(scene) == [0]
-    assert any("1 windows wait" in text for text in scene.told)
+    assert any("1 window waits" in text for text in scene.told)
     assert run(days_left=2)["windows"] == [day(1).as_json()]
     assert run(days_left=1)["archived"] == 1
     assert (run(days_left=1)["archived"], archived(scene)) == (0, [0, 1, 2])
@@ -126,7 +126,7 @@ def test_task_fails_and_names_the_windows_when_they_cannot_be_archived(scene: Ar
     assert str(day(2)) in str(caught.value)
     assert str(day(1)) not in str(caught.value)
     assert f"deletes the first at {(FIRST + DAY + RETENTION_DAYS * DAY):%Y-%m-%dT}" in str(caught.value)
-    assert "1 other windows were archived" in str(caught.value)
+    assert "1 other window was archived" in str(caught.value)
     assert caught.value.permanent
     assert archived(scene) == [1]
 

@@ -174,9 +174,18 @@ def test_others_are_archived_when_a_window_kills_the_worker_and_a_run_has_one_pl
     killed = failing(scene, WriteParts, day(0), RuntimeError("out of memory"))
     with pytest.raises(RuntimeError, match="out of memory"):
         look_after(scene, 1, max_windows=1, actions=killed)
-    for number in (1, 2):
-        assert failed_in(scene, 1, max_windows=1, actions=killed)[0] == []
-        assert archived(scene) == list(range(1, number + 1))
+    failed, told = failed_in(scene, 1, max_windows=1, actions=killed)
+    assert (failed, archived(scene)) == ([], [1])
+    for part in (
+        f"1 window of {scene.bucket}/{scene.measurement} is not archived, and retention deletes it at ",
+        f"1 window that failed before was not tried again: {day(0)}",
+        f"1 window was not looked at: {day(2)}",
+        "1 other window was archived",
+    ):
+        assert part in told
+    assert f"1 window waits for the next run: {day(2)}" in scene.told
+    assert failed_in(scene, 1, max_windows=1, actions=killed)[0] == []
+    assert archived(scene) == [1, 2]
     assert look_after(scene, 1, max_windows=1)["windows"] == [day(0).as_json()]
 
 

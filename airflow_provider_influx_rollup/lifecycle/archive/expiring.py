@@ -106,9 +106,8 @@ def archive_expiring(
     looked = yield from look_after(ArchiveRun(spec, run, now, versions), bucket, windows, candidates, most)
     left = looked.left
     if left:
-        yield from ask(
-            Report(f"{len(left)} windows wait for the next run, the first is {left[0]}", "warning")
-        )
+        wait = _is_or_are(left, "waits for the next run:", "wait for the next run, the first is")
+        yield from ask(Report(f"{counted(len(left), 'window')} {wait} {left[0]}", "warning"))
     if looked.failed or looked.again:
         raise _failure(spec, bucket, looked)
     return ExpiringResult(
@@ -157,28 +156,36 @@ def _failure(spec: ArchiveSpec, bucket: Bucket, looked: Looked) -> WindowsFailed
     windows = sorted(failed)
     causes = gaps_of(windows, {window: cause_of(failed[window]) for window in windows})
     told = [f"{_named(some)}: {why}" for some, why in causes]
-    first = min([*windows, *again])
+    missing = sorted([*windows, *again])
+    first = missing[0]
     what = (
-        f"{counted(len(failed) + len(again), 'window')} of {spec.bucket}/{spec.measurement} are not archived, and "
-        f"retention deletes the first at {format_instant(deletion(first, bucket))} or soon after"
+        f"{counted(len(missing), 'window')} of {spec.bucket}/{spec.measurement} {_is_or_are(missing)} not archived, and "
+        f"retention deletes {_is_or_are(missing, 'it', 'the first')} at {format_instant(deletion(first, bucket))} or soon "
+        "after"
     )
     texts = [what, few(told, MAX_CAUSES_TOLD, between=". ")]
     if again:
         texts.append(
-            f"{counted(len(again), 'window')} that failed before were not tried again: {_named(again)}"
+            f"{counted(len(again), 'window')} that failed before {_is_or_are(again, 'was', 'were')} not tried again: "
+            f"{_named(again)}"
         )
     if left:
-        were = "was" if len(left) == 1 else "were"
+        were = _is_or_are(left, "was", "were")
         texts.append(f"{counted(len(left), 'window')} {were} not looked at: {_named(left)}")
+    done = looked.archived
     return WindowsFailed(
         ". ".join(text for text in texts if text),
         failed=[(window, failed[window]) for window in windows],
         window=first,
-        written=f"{len(looked.archived)} other windows were archived",
+        written=f"{counted(len(done), 'other window')} {_is_or_are(done, 'was', 'were')} archived",
         fix=next(
             (error.fix for error in failed.values() if error.fix), "run it again, for those that are left"
         ),
     )
+
+
+def _is_or_are(windows: Sequence[Interval], one: str = "is", several: str = "are") -> str:
+    return one if len(windows) == 1 else several
 
 
 def _named(windows: Sequence[Interval]) -> str:
