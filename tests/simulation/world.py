@@ -36,6 +36,18 @@ RETENTION = timedelta(days=2)
 ScriptRows = dict[tuple[Tags, int], float]
 
 
+@dataclass(frozen=True, slots=True)
+class Over:
+    """What another pipeline has made of a value.
+
+    :param is_computed: whether that one computes the same, so that nobody tears the window
+    :param value: what is there now; None when it was deleted
+    """
+
+    is_computed: bool
+    value: Any = None
+
+
 @dataclass
 class World:
     """The world.
@@ -60,8 +72,7 @@ class World:
         deleted, and have not looked again; and of those that have deleted what came there from a pipeline that they could
         not know
     :param written_over: values of a pipeline, by it and start, that another one has replaced by what the source does not give
-        any more, or deleted, and that are not right again; and whether that one computes the same, so that nobody tears the
-        window
+        any more, or deleted, and that are not right again
     :param committed_rows: what the rows were when a window was last seen COMMITTED, of tiers that others are made of
     :param claimed: pipeline, start and name of the run of each claim, in order
     :param commits: pipeline, start and name of the run
@@ -91,7 +102,7 @@ class World:
     is_monotone: bool = False
     late: dict[tuple[str, int], str] = field(default_factory=dict)
     deleted_late: dict[tuple[int, str], set[tuple[Tags, str]]] = field(default_factory=dict)
-    written_over: dict[tuple[str, int], dict[tuple[Tags, str, int], bool]] = field(default_factory=dict)
+    written_over: dict[tuple[str, int], dict[tuple[Tags, str, int], Over]] = field(default_factory=dict)
     committed_rows: dict[tuple[str, int], Rows] = field(default_factory=dict)
     claimed: list[tuple[str, int, str]] = field(default_factory=list)
     commits: set[tuple[str, int, str]] = field(default_factory=set)
@@ -225,7 +236,7 @@ class World:
         :param at_rest: whether who puts old values back over new ones had time to tear the window
         """
         over = self.written_over.get((pipeline.name, start), {})
-        others = {key for key, is_computed in over.items() if is_computed or not at_rest}
+        others = {key for key, one in over.items() if one.is_computed or not at_rest}
         return {key: value for key, value in self.unerased(rows).items() if key not in others}
 
     def unerased(self, rows: Rows) -> Rows:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from tests.simulation.influx import nanoseconds
 from tests.simulation.lines import Line, Tags
 from tests.simulation.pipelines import Pipeline
-from tests.simulation.world import World
+from tests.simulation.world import Over, World
 
 
 def note_writes(world: World, pipeline: Pipeline, columns: Collection[str], lines: Iterable[Line]) -> None:
@@ -20,13 +20,17 @@ def note_writes(world: World, pipeline: Pipeline, columns: Collection[str], line
         start = line.time_ns
         for name, value in line.fields:
             key = line.tags, name, start
-            world.written_over.get((pipeline.name, start), {}).pop(key, None)
+            own = world.written_over.get((pipeline.name, start), {})
+            # who deletes a point of its own that has an old value writes that back
+            if key in own and own[key].value != value:
+                del own[key]
             for other in _others_with(world, pipeline, name):
                 over = world.written_over.setdefault((other.name, start), {})
                 if _right(world, other, key) == value:
                     over.pop(key, None)
                 elif target.get((line.tags, name), {}).get(start) != value:
-                    over[key] = over.get(key, False) or name in columns
+                    was_computed = key in over and over[key].is_computed
+                    over[key] = Over(was_computed or name in columns, value)
 
 
 def note_delete(world: World, pipeline: Pipeline, columns: Collection[str], tags: Tags, start: int) -> None:
@@ -36,7 +40,7 @@ def note_delete(world: World, pipeline: Pipeline, columns: Collection[str], tags
         if name in columns and start in values and set(tags) <= set(one):
             for other in _others_with(world, pipeline, name):
                 if _right(world, other, (one, name, start)) is not None:
-                    world.written_over.setdefault((other.name, start), {})[one, name, start] = True
+                    world.written_over.setdefault((other.name, start), {})[one, name, start] = Over(True)
 
 
 def _others_with(world: World, pipeline: Pipeline, name: str) -> list[Pipeline]:
