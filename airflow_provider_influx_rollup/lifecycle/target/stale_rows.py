@@ -145,9 +145,12 @@ def _delete_in_window(
     if is_shared:
         yield from put_aside(job, claim_id, window, known, commits)
     # others may have written since; what they write from now on is looked for below
+    first = commits
     commits, frames = yield from commits_and_values(job, instant, everything)
-    commits = _as_old_as(old, commits)
-    kept = _kept(_all_of(known, points_of(frames)), doomed)
+    there = points_of(frames)
+    # what is not there any more its pipeline may have removed since the first look, and committed that
+    commits = _as_old_as(first if without(known, there) else old, commits)
+    kept = _kept(_all_of(known, there), doomed)
     foreign = _foreign(job, kept)
     _require_one_value(job, window, foreign, frames)
     if without(foreign, known):
