@@ -13,14 +13,14 @@ import pytest
 from airflow_provider_influx_rollup.cli.main import main
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.exceptions import InfluxUnavailable
+from airflow_provider_influx_rollup.exceptions import InfluxUnavailable, PartialWrite
 from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
 from airflow_provider_influx_rollup.steps.influx import Delete
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, format_instant
 from tests.conftest import InfluxServer
 from tests.scenes.archive_scene import FOLDER, RUN, WINDOW
-from tests.scenes.purge_scene import PURGED_AT, PurgeScene, Stepper, as_facts, inside, make_purge_scene
+from tests.scenes.purge_scene import DAY, PURGED_AT, PurgeScene, Stepper, as_facts, inside, make_purge_scene
 from tests.scenes.rename_scene import rename_bucket
 
 pytestmark = pytest.mark.live
@@ -285,3 +285,27 @@ def test_file_stays_when_the_answer_to_the_delete_is_lost(scene: PurgeScene, ask
     require_gives_up(hung)
     scene.purge(now=LATER)
     assert ask("--begun-deletes")[1]["begun_deletes"] == [BEGUN]
+
+
+def test_certificate_of_a_later_generation_stands_when_a_purge_hung_before_its_delete(
+    scene: PurgeScene,
+) -> None:
+    """The later one has proven the late points too; the earlier one deletes what is gone already."""
+    scene.archive()
+    hung = stopped_before_delete(scene)
+    bring_back(scene)
+    scene.land()
+    for spec, span in ((scene.hourly, DAY), (scene.daily, DAY)):
+        scene.roll(spec, span)
+    scene.clock = LATER
+    scene.archive()
+    first = scene.purge(now=LATER + timedelta(days=3))
+    with pytest.raises(PartialWrite, match=r"generation 2 .* certificate 1 of the other run stands"):
+        hung.finish()
+    document = scene.purge_document()
+    assert (document["generation"], document["certificate"], document["state"]) == (2, 1, "done")
+    assert scene.purge(now=LATER + timedelta(days=4))["certificates"] == first["certificates"]
+    assert [certificate["number"] for certificate in scene.certificates()] == [1]
+    assert not [path for path in scene.files() if "/deletes/" in str(path)]
+    bring_back(scene)
+    assert scene.archive()["generation"] == 2

@@ -19,7 +19,9 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.begun_deletes import
 from airflow_provider_influx_rollup.lifecycle.archive_files.certificates import require_last
 from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import (
     DELETING,
+    DONE,
     PurgeState,
+    read_purge,
     write_purge,
 )
 from airflow_provider_influx_rollup.lifecycle.archive_files.window_claims import holds_claim, release_claim
@@ -154,11 +156,35 @@ def _say_once_more(spec: PurgeSpec, proof: Proof, announced: Announced) -> Steps
 
     An erasure may have written the generation again. It says so after that too, so that one of the two is the last.
     """
+    yield from _require_latest(proof, announced)
     while True:
         announced = yield from standing(proof.folder, announced)
         yield from _say(spec, proof, announced)
         if (yield from standing(proof.folder, announced)) == announced:
             return announced
+
+
+def _require_latest(proof: Proof, announced: Announced) -> Steps[None]:
+    """Leave the certificate of a later generation as it is: the points that this run has proven went with it.
+
+    :raises PartialWrite: when another run has archived the window again, and purged it, while this one hung
+    """
+    stored = yield from read_purge(proof.folder)
+    if stored is None or stored.state != DONE or stored.claim <= proof.claim:
+        return
+    if stored.generation > announced.state.generation:
+        yield from end_delete(proof.folder, proof.claim)
+        what = (
+            f"another run has purged generation {stored.generation} of the window since this one looked last, and proved "
+            f"generation {announced.state.generation}"
+        )
+        written = f"no certificate; certificate {stored.certificate} of the other run stands"
+        raise PartialWrite(
+            what,
+            window=proof.window,
+            written=written,
+            fix="run the purge again: it ends with that certificate",
+        )
 
 
 def _require_turn(proof: Proof) -> Steps[None]:
