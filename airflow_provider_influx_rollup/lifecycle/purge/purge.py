@@ -215,14 +215,14 @@ def _certify(run: PurgeRun, proof: Proof, deleted: Deleted) -> Steps[Certificate
     yield from end_delete(proof.folder, proof.claim)
     yield from _say_done(run.spec, proof, deleted.announced, certificate.number, lines)
     yield from forget_claims(proof.folder, proof.claim)
+    for begun in (yield from begun_deletes(archive.folder, [proof.window])):
+        yield from ask(Report(not_ended(begun), "warning"))
     yield from ask(
         Report(
             f"Window {proof.window}: {values['deleted']['rows']:,} points of {archive.bucket}/{archive.measurement} are "
             f"deleted, generation {state.generation} of the archive holds them; certificate {certificate.number}"
         )
     )
-    for begun in (yield from begun_deletes(archive.folder, [proof.window])):
-        yield from ask(Report(not_ended(begun), "warning"))
     return certificate
 
 
