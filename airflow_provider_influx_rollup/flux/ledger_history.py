@@ -182,7 +182,7 @@ class WrittenSpecs(LedgerQuery[set[tuple[str, str, int]]]):
         return {
             (row["pipeline"], row["spec_hash"], row["window_start_ns"])
             for row in rows
-            if row["state"] != State.PLANNED
+            if row.get("spec_hash") and row.get("state") not in (None, State.PLANNED)
         }
 
 

@@ -23,7 +23,9 @@ from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.steps.store import ListFolder
 from airflow_provider_influx_rollup.windows.interval import Interval
 
-NOT_EQUAL = "nobody knows whether that run has deleted points: without the file, the next archive would drop what the bucket lacks"
+NOT_EQUAL = (
+    "that run may have deleted points: without the file, the next archive would drop what the bucket lacks"
+)
 RESTORE = "restore the window and archive it first; what was deleted on purpose can be deleted again when the file is gone"
 ARCHIVE = "archive the window first"
 NAME_ONE = "name one that --begun-deletes lists, relative to the measurement's folder"
