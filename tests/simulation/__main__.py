@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 
+from tests.simulation import pairs
 from tests.simulation.actors import Scenario, from_json
 from tests.simulation.schedule import play, play_seed, shrink
 
@@ -28,7 +29,12 @@ def main() -> int:
     run.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="how many processes")
     replay = commands.add_parser("replay", help="play one again and say what happens")
     replay.add_argument("schedule", help="a seed, or the JSON that a failure has printed")
+    pairs.add_command(
+        commands.add_parser("every", help="play all orders of the steps of two runs of a window, or three")
+    )
     arguments = parser.parse_args()
+    if arguments.command == "every":
+        return _play_every_order(arguments)
     if arguments.command == "replay":
         return _replay(arguments.schedule)
     return _run(arguments.first, arguments.seeds, arguments.minutes * 60, arguments.workers)
@@ -58,6 +64,14 @@ def _run(first: int, seeds: int | None, seconds: float, workers: int) -> int:
     rate = count / max(0.001, time.monotonic() - began)
     tell(f"{count} schedules from seed {first} on, {rate:.0f} a second by {workers} processes: nothing found")
     return 0
+
+
+def _play_every_order(arguments: argparse.Namespace) -> int:
+    scenario, found = pairs.explore(arguments, tell)
+    tell(pairs.told(found))
+    for moves, problems in found.failures:
+        tell_failure(scenario, moves, problems)
+    return 1 if found.failures else 2 if found.cut else 0
 
 
 def _blocks(first: int, seeds: int | None) -> Iterator[tuple[int, int]]:

@@ -64,11 +64,13 @@ class Scenario:
     """What runs at once.
 
     :param beginning: number of the world that it begins with
+    :param has_own_clocks: whether the looks of a run move its own clock alone
     """
 
     variant: str
     beginning: int
     actors: tuple[Actor, ...]
+    has_own_clocks: bool = False
 
     @property
     def is_monotone(self) -> bool:
@@ -101,6 +103,7 @@ class Scenario:
                     for actor in self.actors
                 ],
                 "moves": " ".join(moves),
+                **({"has_own_clocks": True} if self.has_own_clocks else {}),
             }
         )
 
@@ -112,7 +115,8 @@ def from_json(text: str) -> tuple[Scenario, list[str]]:
         Actor(**{**one, "changes": tuple((k, d, int(a), float(v)) for k, d, a, v in one.get("changes", ()))})
         for one in values["actors"]
     )
-    return Scenario(values["variant"], values["beginning"], actors), values["moves"].split()
+    own = values.get("has_own_clocks", False)
+    return Scenario(values["variant"], values["beginning"], actors, own), values["moves"].split()
 
 
 # as runs

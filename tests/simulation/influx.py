@@ -44,6 +44,8 @@ class SimulatedBucket:
     #: what is made of a measurement until it changes
     _ordered: dict[str, Ordered] = field(default_factory=dict)
     _pivoted: dict[str, Pivoted] = field(default_factory=dict)
+    #: by measurement: what stands for its series, beside these (see ``state_keys.py``)
+    keys: dict[str, tuple[Ordered, bytes]] = field(default_factory=dict)
 
     @property
     def shard_group_seconds(self) -> int:

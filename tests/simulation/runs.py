@@ -33,6 +33,10 @@ from tests.simulation.world import World
 FAILS, LOST, TWICE = "f", "l", "d"
 
 
+#: who writes rows, and repairs them
+ROLLUPS = ("roll up", "heal", "reconcile")
+
+
 @dataclass
 class _Reads:
     """A script of several reads, each of which finds what is there at its own time.
@@ -194,6 +198,24 @@ class Run(SteppedRun):
         return bool(self._prepared)
 
     @property
+    def waits_in_no_time(self) -> bool:
+        """Whether its waits only let others go on, who have clocks of their own."""
+        return self.world.has_own_clocks and self.verb in ROLLUPS
+
+    @property
+    def prepared_steps(self) -> list[int]:
+        """Numbers of the steps that have read what they are going to write, and have not written it."""
+        return sorted(self._prepared)
+
+    @property
+    def told_in_part(self) -> tuple[Any, ...]:
+        """Answers that the verb has not heard of, as others are waited for."""
+        if self.end:
+            return ()
+        reads = {number: (len(one.left), one.answers) for number, one in self._reads.items()}
+        return list(self.waiting), dict(self._answers), self._failed, reads
+
+    @property
     def version(self) -> int:
         """Of the source, when the run began, or its first try."""
         known = self.began_at if self.first_version is None else self.first_version
@@ -297,7 +319,8 @@ class Run(SteppedRun):
         if isinstance(step, Report):
             return None, None
         if isinstance(step, Sleep):
-            self.world.sleep(step.seconds)
+            if not self.waits_in_no_time:
+                self.world.sleep(step.seconds)
             return None, None
         if isinstance(step, Act):
             step.do(self.world)

@@ -38,6 +38,7 @@ class Play:
     def __init__(self, scenario: Scenario, *, log: list[str] | None = None) -> None:
         self.scenario, self.log = scenario, log
         self.world = beginning_of(scenario.variant, scenario.beginning).copy()
+        self.world.has_own_clocks = scenario.has_own_clocks
         self.runs = [make_run(self.world, actor, number) for number, actor in enumerate(scenario.actors)]
         self.world.runs = self.runs
         self.world.is_monotone = scenario.is_monotone
@@ -91,6 +92,7 @@ class Play:
         for run in self.runs:
             while not run.end:
                 self._do(self.runs.index(run), 0, "")
+        self.world.has_own_clocks = False
         problems = list(self.world.problems) + scripts_untorn(self.world)
         if self.scenario.is_monotone:
             # who dies between a delete and what is to be said of it leaves that to the next run of the window

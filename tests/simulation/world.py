@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,8 @@ from tests.simulation.store import STORE_ACTIONS, SimulatedStore
 from tests.simulation.tables import TABLE_ACTIONS
 
 NOW = datetime(2025, 3, 9, tzinfo=UTC)
+#: how far a look moves a clock
+LOOK = timedelta(milliseconds=1)
 #: tags by device; those of one are a part of those of another, which a delete by tags takes along
 TAGS: dict[str, Tags] = {
     "a": (("device", "a"), ("site", "x")),
@@ -81,6 +84,9 @@ class World:
     :param erasures: how often an erasure has begun, or ended well
     :param of_files: the latest generation that a receipt had, by stage of files and start
     :param gone_back: those whose receipt tells of an earlier one now
+    :param has_own_clocks: whether the looks of a run move its own clock alone, so that it tells no order of the runs' steps
+    :param clocks: how many there are of these
+    :param source_key: length of the history, and what stands for it (see ``state_keys.py``)
     """
 
     variant: str
@@ -111,6 +117,9 @@ class World:
     scripted: dict[str, ScriptRows] = field(default_factory=dict)
     of_files: dict[tuple[str, int], int] = field(default_factory=dict)
     gone_back: set[tuple[str, int]] = field(default_factory=set)
+    has_own_clocks: bool = False
+    clocks: int = 0
+    source_key: tuple[int, bytes] | None = None
 
     def __post_init__(self) -> None:
         self.influx = SimulatedInflux(self.now)
@@ -147,13 +156,19 @@ class World:
         return next(one for one in self.pipelines if one.name == name)
 
     def now(self) -> datetime:
-        """A clock that moves on with each look."""
-        self.clock += timedelta(milliseconds=1)
+        """A clock that moves on with each look, unless each run has its own."""
+        if not self.has_own_clocks:
+            self.clock += LOOK
         return self.clock
 
     def clock_of(self, skew: timedelta) -> Callable[[], datetime]:
         """The clock of a worker."""
-        return lambda: self.now() + skew
+        if not self.has_own_clocks:
+            return lambda: self.now() + skew
+        self.clocks += 1
+        # no two runs see the same time
+        apart, looks = skew + timedelta(microseconds=self.clocks), itertools.count(1)
+        return lambda: self.clock + apart + next(looks) * LOOK
 
     def sleep(self, seconds: float) -> None:
         self.clock += timedelta(seconds=seconds)
