@@ -25,6 +25,7 @@ from airflow_provider_influx_rollup.ledger.codec import (
     decode_receipts,
     state_of,
 )
+from airflow_provider_influx_rollup.ledger.planned import PLAN, with_plan
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.windows.all_time import EVER
@@ -56,7 +57,8 @@ class CoveredWindows(LedgerQuery[list[CommittedWindow]]):
     interval: Interval
 
     def flux(self) -> str:
-        names = ("state", "stop_ns", "spec_hash", "rows_in", "rows_out", "written_at_ns", *CLAIM_FIELDS)
+        numbers = ("stop_ns", "rows_in", "rows_out", "written_at_ns")
+        names = ("state", PLAN, "spec_hash", *numbers, *CLAIM_FIELDS)
         chosen = is_of(self.pipeline, self.stage), is_any("_field", names)
         return pivoted(self.ledger_bucket, self.interval, RECEIPT_MEASUREMENT, *chosen)
 
@@ -70,7 +72,7 @@ class CoveredWindows(LedgerQuery[list[CommittedWindow]]):
                 rows_out=row.get("rows_out") or 0,
                 written_at=from_ns(row["written_at_ns"]),
             )
-            for row in rows
+            for row in map(with_plan, rows)
         ]
 
 

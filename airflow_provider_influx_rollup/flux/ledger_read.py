@@ -33,6 +33,7 @@ from airflow_provider_influx_rollup.ledger.codec import (
     state_of,
 )
 from airflow_provider_influx_rollup.ledger.looks import LOOK_MEASUREMENT, SourceLook, decode_look
+from airflow_provider_influx_rollup.ledger.planned import PLAN, with_plan
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, from_ns
@@ -102,7 +103,7 @@ class ReceiptStates(LedgerQuery[list[ReceiptState]]):
     interval: Interval
 
     def flux(self) -> str:
-        names = ("state", "stop_ns", "spec_hash", "written_at_ns", *CLAIM_FIELDS)
+        names = ("state", PLAN, "stop_ns", "spec_hash", "written_at_ns", *CLAIM_FIELDS)
         return _fields_of(self, names)
 
     def read(self, rows: Sequence[Row]) -> list[ReceiptState]:
@@ -175,7 +176,7 @@ def _states(rows: Iterable[Row]) -> list[ReceiptState]:
             spec_hash=row.get("spec_hash") or "",
             run_id=row.get("run_id") or "",
         )
-        for row in rows
+        for row in map(with_plan, rows)
     ]
 
 

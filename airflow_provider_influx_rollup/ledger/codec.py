@@ -17,6 +17,7 @@ from airflow_provider_influx_rollup.ledger.line_protocol import (
     encode_line,
     encode_value,
 )
+from airflow_provider_influx_rollup.ledger.planned import PLAN, plan_text, with_plan
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.windows.interval import Interval, from_ns, to_ns
@@ -57,40 +58,51 @@ def encode_receipts(receipts: Iterable[Receipt]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Templates:
-    """What the lines of receipts that differ in their windows' numbers share.
-
-    :param has_commit: whether the receipts' numbers are written; another run may have committed since the others were
-        read, and the numbers in the ledger are its
-    """
+    """What the lines of receipts that differ in their windows' numbers share."""
 
     receipt: LineTemplate
     event: LineTemplate
-    has_commit: bool
 
     @classmethod
     def of(cls, receipt: Receipt) -> _Templates:
         shared, tags = _shared_fields(receipt), _tags(receipt)
-        of_receipt: dict[str, FieldValue] = {**shared, "complete_when": receipt.complete_when}
-        if receipt.claim_id and receipt.state in (State.WRITING, State.COMMITTED):
-            of_receipt[COMMITTED_BY if receipt.is_committed else CLAIMED_BY] = receipt.claim_id
-        has_commit = receipt.state not in (State.PLANNED, State.WRITING)
-        numbers = (*OF_COMMITS, "stop_ns") if has_commit else ("stop_ns",)
+        of_receipt, own = _receipt_fields(receipt, shared)
         return cls(
-            LineTemplate(RECEIPT_MEASUREMENT, tags, of_receipt, (*numbers, "written_at_ns")),
+            LineTemplate(RECEIPT_MEASUREMENT, tags, of_receipt, own),
             # the window is a field: as a tag it would give the ledger new series for every window, forever
             LineTemplate(EVENT_MEASUREMENT, tags, shared, (*OF_COMMITS, "stop_ns", "window_start_ns")),
-            has_commit,
         )
 
     def lines(self, receipt: Receipt, number: int) -> tuple[str, str]:
         start, written = receipt.window.start_ns, to_ns(receipt.written_at)
         stop = encode_value("stop_ns", receipt.window.stop_ns)
         commit = _numbers_of_commit(receipt)
-        own = (*commit, stop) if self.has_commit else (stop,)
+        own: tuple[str, ...] = (stop, encode_value("written_at_ns", written))
+        if receipt.state is State.PLANNED:
+            own = (encode_value(PLAN, plan_text(receipt)),)
+        elif receipt.is_committed:
+            own = (*commit, *own)
         return (
-            self.receipt.line((*own, encode_value("written_at_ns", written)), start),
+            self.receipt.line(own, start),
             self.event.line((*commit, stop, encode_value("window_start_ns", start)), written + number),
         )
+
+
+def _receipt_fields(
+    receipt: Receipt, shared: Mapping[str, FieldValue]
+) -> tuple[dict[str, FieldValue], tuple[str, ...]]:
+    """The fields of a receipt: those with one value for all windows of a run, and the names of the others."""
+    if receipt.state is State.PLANNED:
+        # another run may have begun or committed the window since: what it says stays as it is
+        lacks = {"incomplete": receipt.incomplete, "complete_when": receipt.complete_when}
+        return {name: text for name, text in lacks.items() if text}, (PLAN,)
+    fields: dict[str, FieldValue] = {**shared, "complete_when": receipt.complete_when}
+    if receipt.claim_id:
+        fields[COMMITTED_BY if receipt.is_committed else CLAIMED_BY] = receipt.claim_id
+    if receipt.is_committed:
+        return fields, (*OF_COMMITS, "stop_ns", "written_at_ns")
+    # another run may have committed since the numbers were read, and those in the ledger are its
+    return {**fields, PLAN: ""}, ("stop_ns", "written_at_ns")
 
 
 def _numbers_of_commit(receipt: Receipt) -> tuple[str, ...]:
@@ -108,7 +120,11 @@ def _numbers_of_commit(receipt: Receipt) -> tuple[str, ...]:
 def encode_put_back(receipts: Iterable[Receipt]) -> list[str]:
     """Receipts as they were before a run claimed their windows."""
     known = list(receipts)
-    back = [_claims_line(one, {CLAIMED_BY: one.claim_id, COMMITTED_BY: one.claim_id}) for one in known]
+    back = [
+        # of a window that nobody had begun, the state is not among the fields
+        _claims_line(one, {CLAIMED_BY: one.claim_id, COMMITTED_BY: one.claim_id, "state": one.state.value})
+        for one in known
+    ]
     return [*encode_receipts(known), *back]
 
 
@@ -166,15 +182,16 @@ def decode_receipts(rows: Iterable[Mapping[str, Any]]) -> list[Receipt]:
 def state_of(row: Mapping[str, Any]) -> State:
     """The state that a receipt's row says: one that a run committed after another had claimed the window is WRITING.
 
-    :param row: with ``state`` and ``CLAIM_FIELDS``
+    :param row: with ``state``, unless nobody has begun the window, and ``CLAIM_FIELDS``
     """
-    state = State(row["state"])
+    state = State(row.get("state") or State.PLANNED)
     claimed_by, committed_by = row.get(CLAIMED_BY), row.get(COMMITTED_BY)
     is_overtaken = bool(claimed_by) and bool(committed_by) and claimed_by != committed_by
     return State.WRITING if state is State.COMMITTED and is_overtaken else state
 
 
-def _receipt(row: Mapping[str, Any]) -> Receipt:
+def _receipt(stored: Mapping[str, Any]) -> Receipt:
+    row = with_plan(stored)
     start: datetime = row["_time"]
     state = state_of(row)
     return Receipt(

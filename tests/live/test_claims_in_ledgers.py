@@ -19,8 +19,11 @@ pytestmark = pytest.mark.live
 
 SECOND = 1_000_000_000
 DAY = interval("2025-03-08T00:00", "2025-03-09T00:00")
+# a receipt of a window that nobody has begun
+PLANNED = 'planned="{\\"stop_ns\\":1800000000000000000,\\"written_at_ns\\":7}"'
 # what a receipt says, and whether the window counts as WRITING
 RECEIPTS = (
+    (PLANNED, False),
     ('state="COMMITTED"', False),
     ('state="WRITING"', True),
     ('state="COMMITTED",claimed_by="a"', False),
@@ -38,12 +41,17 @@ def ledger(client: InfluxClient) -> str:
     return name
 
 
+def with_times(fields: str, at: int) -> str:
+    """The fields with the window's stop and the time of the receipt, which a plan has in its text."""
+    return fields if fields == PLANNED else f"{fields},stop_ns={at + SECOND}i,written_at_ns=7i"
+
+
 def test_window_counts_as_writing_whatever_fields_the_receipts_of_its_pipeline_have(
     client: InfluxClient, ledger: str
 ) -> None:
     chosen = [some for size in (1, 2) for some in combinations(RECEIPTS, size)] + [RECEIPTS]
     lines = [
-        f"window_receipt,pipeline=p{number},stage=rollup {fields},stop_ns={at + SECOND}i,written_at_ns=7i {at}"
+        f"window_receipt,pipeline=p{number},stage=rollup {with_times(fields, at)} {at}"
         for number, some in enumerate(chosen)
         for at, (fields, _) in zip(range(DAY.start_ns, DAY.stop_ns, SECOND), some, strict=False)
     ]

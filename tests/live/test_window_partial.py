@@ -19,6 +19,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, Rol
 from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.steps.influx import Report, Write
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 pytestmark = pytest.mark.live
@@ -116,6 +117,21 @@ def test_part_is_accepted_marked_and_finished_by_a_reconcile(
     found = repair(client, rollup)
     assert (found["dirty_total"], found["finished_total"], found["incomplete_total"]) == (1, 2, 0)
     assert marks(client, rollup) == [("10:00", "COMMITTED", 2, ""), ("10:30", "COMMITTED", 3, "")]
+
+
+def test_window_stays_committed_when_a_sensor_marks_it_that_had_found_no_receipt(
+    client: InfluxClient, spec: CompletenessSpec, rollup: RollupSpec
+) -> None:
+    hourly = replace(rollup, grid=GridSpec("1h"))
+    put(client, spec.bucket, "d1", START + MINUTE)
+    steps = check_windows(replace(spec, accept_partial_after="0s", pipeline="halves"), WINDOW, lambda: DUE)
+    step = next(steps)
+    while not (isinstance(step, Write) and step.bucket == spec.ledger_bucket):
+        step = steps.send(None if isinstance(step, Report) else act(step, client))
+    run(client, hourly)
+    act(step, client)
+    steps.close()
+    assert marks(client, hourly) == [("10:00", "COMMITTED", 1, "1 series missing: device=d2")]
 
 
 def test_first_run_carries_the_mark_of_a_window_that_nobody_knew(

@@ -188,16 +188,22 @@ class Place:
         return sum(int(row["_value"]) for row in rows)
 
     def states(self, pipeline: str = "") -> dict[str, str]:
-        """State of each window of a pipeline in the ledger, by its start, read without the product."""
+        """State of each window of a pipeline in the ledger, by its start, read without the product.
+
+        One that nobody has begun has none.
+        """
         rows = query(
             self.server.url,
             self.server.org,
             self.server.token,
             f"""from(bucket: "{self.ledger}") |> range(start: 1970-01-01T00:00:00Z, stop: 2100-01-01T00:00:00Z)
-                |> filter(fn: (r) => r._measurement == "window_receipt" and r._field == "state")""",
+                |> filter(fn: (r) => r._measurement == "window_receipt")
+                |> filter(fn: (r) => r._field == "state" or r._field == "planned")""",
         )
         rows = [row for row in rows if pipeline in ("", row["pipeline"])]
-        return {pd.Timestamp(row["_time"], tz="UTC").isoformat(): row["_value"] for row in rows}
+        found = {row["_time"]: "PLANNED" for row in rows}
+        found |= {row["_time"]: row["_value"] for row in rows if row["_field"] == "state"}
+        return {pd.Timestamp(time, tz="UTC").isoformat(): state for time, state in found.items()}
 
 
 def make_place(server: InfluxServer, client: InfluxClient) -> Place:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow_provider_influx_rollup.client.driver import ACTIONS, drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.ledger.codec import encode_incomplete, encode_receipts
+from airflow_provider_influx_rollup.ledger.codec import encode_incomplete, encode_put_back, encode_receipts
 from airflow_provider_influx_rollup.ledger.purges import PURGED, PurgeMark, encode_mark
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
@@ -132,7 +132,7 @@ def _states(client: InfluxClient, specs: list[RollupSpec], span: Interval) -> No
     read = read_receipts(mem, Interval(begin, begin + timedelta(hours=36)))
     receipts = drive(read, client, lambda _report: None)
     now = datetime.now(UTC)
-    planned = [replace(one, state=State.PLANNED, written_at=now) for one in receipts[15:17]]
+    planned = [replace(one, state=State.PLANNED, written_at=now, claim_id="") for one in receipts[15:17]]
     stale = [replace(one, spec_hash="of an earlier spec", written_at=now) for one in receipts[20:30]]
     lacking = [replace(one, incomplete="device=b-2", written_at=now) for one in receipts[0:4]]
     archived = Receipt(
@@ -158,5 +158,5 @@ def _states(client: InfluxClient, specs: list[RollupSpec], span: Interval) -> No
         generation=1,
         compared_at=now,
     )
-    lines = encode_receipts([*planned, *stale, archived])
+    lines = [*encode_receipts([*stale, archived]), *encode_put_back(planned)]
     client.write_lines(ledger, [*lines, *encode_incomplete(lacking), encode_mark(purged)])

@@ -90,14 +90,14 @@ MUTANTS = (
     Mutant(
         "writes no claim",
         "ledger/codec.py",
-        "if receipt.claim_id and receipt.state in",
-        "if False and receipt.state in",
+        "if receipt.claim_id:",
+        "if False:",
     ),
     Mutant(
         "writes the claim as if it were the commit",
         "ledger/codec.py",
-        "of_receipt[COMMITTED_BY if receipt.is_committed else CLAIMED_BY] = receipt.claim_id",
-        "of_receipt[COMMITTED_BY] = receipt.claim_id",
+        "fields[COMMITTED_BY if receipt.is_committed else CLAIMED_BY] = receipt.claim_id",
+        "fields[COMMITTED_BY] = receipt.claim_id",
     ),
     Mutant(
         "claims under the same id in each run",

@@ -118,11 +118,8 @@ class SensorTurns(_Watching):
     def looked(self, step: Any, answer: Any) -> None:
         """The answer of a step has come."""
         if isinstance(step, Write) and step.bucket == "ledger":
-            # a window that nobody had claimed when it was read gets a receipt, over that of whoever has made it since
-            lines = parse_lines(step.lines)
-            planned = {line.time_ns for line in lines if dict(line.fields).get("state") == "PLANNED"}
             left = self.world.committed()
-            undone = [key for key in self.committed if key not in left and key[1] not in planned]
+            undone = [key for key in self.committed if key not in left]
             if undone:
                 self.accuse(f"undoes what others have COMMITTED: {sorted(undone)}")
 

@@ -323,7 +323,7 @@ class World:
             generation, known = fields.get("generation", 0), self.generations.get(key, 0)
             # a run that is overtaken after its last look commits in vain, and does not know the other one's number
             claims = fields.get("claimed_by"), fields.get("committed_by")
-            is_in_vain = fields["state"] == "COMMITTED" and claims[0] != claims[1]
+            is_in_vain = fields.get("state") == "COMMITTED" and claims[0] != claims[1]
             is_of_files = key[0] not in ("scripted", *(one.name for one in self.pipelines))
             if generation < known and not is_in_vain and not is_of_files:
                 self.problems.append(f"generation of {key} went from {known} to {generation}")

@@ -28,6 +28,7 @@ NEEDED = (PageState.STALE_SPEC, PageState.WRITING, PageState.PLANNED, PageState.
 class Known:
     """What is known of a pipeline's windows; None: nothing.
 
+    :param plans: of receipts of windows that a run wanted, and that may have been begun since
     :param other_hashes: of receipts of another spec than the one in force
     :param incomplete: of receipts whose source lacks something
     :param purged: windows whose points were purged from the source, or are being purged
@@ -35,6 +36,7 @@ class Known:
     """
 
     states: TextColumn | None
+    plans: TextColumn | None
     other_hashes: TextColumn | None
     claimed_by: TextColumn | None
     committed_by: TextColumn | None
@@ -96,6 +98,8 @@ def judged(spec: RollupSpec, windows: Sequence[Interval], known: Known, now: dat
 def _by_receipts(codes: NDArray[Any], starts: NDArray[Any], known: Known) -> None:
     import numpy as np
 
+    if known.plans is not None:
+        codes[_numbers(starts, known.plans.starts)] = CODES[PageState.PLANNED]
     if known.states is None:
         return
     committed = np.zeros(len(codes), bool)

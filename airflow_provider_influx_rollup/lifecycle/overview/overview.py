@@ -12,6 +12,7 @@ from airflow_provider_influx_rollup.flux.purges import OverlappingMarks
 from airflow_provider_influx_rollup.flux.receipt_columns import CommittedOfStage, ReceiptTexts
 from airflow_provider_influx_rollup.ledger.archive_folders import ArchiveFolder
 from airflow_provider_influx_rollup.ledger.codec import CLAIM_FIELDS
+from airflow_provider_influx_rollup.ledger.planned import PLAN
 from airflow_provider_influx_rollup.ledger.text_columns import TextColumn
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import STAGE as ARCHIVE
 from airflow_provider_influx_rollup.lifecycle.archive_files.place import folder_of_id
@@ -38,6 +39,7 @@ class _Columns:
     """Fields of the receipts, by pipeline."""
 
     states: Mapping[str, TextColumn]
+    plans: Mapping[str, TextColumn]
     other_hashes: Mapping[str, TextColumn]
     claimed_by: Mapping[str, TextColumn]
     committed_by: Mapping[str, TextColumn]
@@ -73,6 +75,7 @@ def look_at_windows(
         source = buckets[spec.source_bucket]
         known = Known(
             states=columns.states.get(name),
+            plans=columns.plans.get(name),
             other_hashes=columns.other_hashes.get(name),
             claimed_by=columns.claimed_by.get(name),
             committed_by=columns.committed_by.get(name),
@@ -104,8 +107,8 @@ def _columns(specs: Mapping[str, RollupSpec], ledger_bucket: str, starts: Interv
     names = list(specs)
     usual = {name: spec.spec_hash() for name, spec in specs.items()}
     nothing = dict.fromkeys(names, "")
-    states, other_hashes, claimed_by, committed_by, incomplete = parts = [
-        dict[str, TextColumn]() for _ in range(5)
+    states, plans, other_hashes, claimed_by, committed_by, incomplete = parts = [
+        dict[str, TextColumn]() for _ in range(6)
     ]
     for first in range(0, len(names), MAX_PER_QUERY):
         some = names[first : first + MAX_PER_QUERY]
@@ -120,6 +123,7 @@ def _columns(specs: Mapping[str, RollupSpec], ledger_bucket: str, starts: Interv
             )
             for field, left_out in (
                 ("state", {}),
+                (PLAN, nothing),
                 ("spec_hash", usual),
                 *((claim, {}) for claim in CLAIM_FIELDS),
                 ("incomplete", nothing),
@@ -129,6 +133,7 @@ def _columns(specs: Mapping[str, RollupSpec], ledger_bucket: str, starts: Interv
             part.update(answer)
     return _Columns(
         states=states,
+        plans=plans,
         other_hashes=other_hashes,
         claimed_by=claimed_by,
         committed_by=committed_by,

@@ -165,7 +165,7 @@ def test_receipts_come_back_unchanged_when_their_texts_have_percent_signs() -> N
 
 def test_receipts_decode_when_empty_texts_came_back_as_nothing() -> None:
     window = Interval(EPOCH, EPOCH + timedelta(hours=1))
-    receipt = Receipt(pipeline="p", stage="rollup", window=window, state=State.PLANNED, written_at=EPOCH)
+    receipt = Receipt(pipeline="p", stage="rollup", window=window, state=State.WRITING, written_at=EPOCH)
     row = parse(encode_receipts([receipt])[0])
     for name in ("checksum", "spec_hash", "dag_id", "task_id", "run_id"):
         row[name] = None
@@ -230,7 +230,8 @@ def test_window_is_as_before_when_its_receipt_is_put_back() -> None:
     receipt = Receipt(pipeline="p", stage="rollup", window=window, state=State.COMMITTED, written_at=EPOCH)
     before = replace(receipt, claim_id="aaaa", generation=3)
     again = replace(before, state=State.WRITING, claim_id="bbbb")
-    for known in (before, replace(before, claim_id="")):
+    planned = replace(receipt, state=State.PLANNED, run_id="of the plan")
+    for known in (before, replace(before, claim_id=""), planned):
         back = encode_put_back([known])
         row = stored([encode_receipts([known]), encode_receipts([again]), back, back[2:]])
         assert decode_receipts([row]) == [known]
@@ -243,3 +244,26 @@ def test_claim_of_a_run_that_is_writing_is_taken_and_nothing_else() -> None:
     done = replace(writing, state=State.COMMITTED, generation=4)
     row = stored([encode_receipts([writing]), encode_claims([writing], "bbbb"), encode_receipts([done])])
     assert decode_receipts([row]) == [replace(done, state=State.WRITING, claim_id="bbbb")]
+
+
+@given(CHANGES, st.data())
+def test_plan_hides_nothing_of_a_window_that_others_have_begun(
+    changes: list[tuple[State, str]], data: st.DataObject
+) -> None:
+    """Whoever plans has found no receipt, and writes at any time after that."""
+    window = Interval(EPOCH, EPOCH + timedelta(hours=1))
+    receipt = Receipt(pipeline="p", stage="rollup", window=window, state=State.PLANNED, written_at=EPOCH)
+    planned = encode_receipts([replace(receipt, run_id="of the plan", spec_hash="another")])
+    begun = replace(receipt, run_id="of the others", generation=4, spec_hash="00ff", incomplete="d1")
+    claimed = [(State.WRITING, changes[0][1]), *changes]
+    others = [encode_receipts([replace(begun, state=state, claim_id=claim)]) for state, claim in claimed]
+    place = data.draw(st.integers(0, len(others)))
+    row = stored([*others[:place], planned, *others[place:]])
+    assert decode_receipts([row]) == decode_receipts([stored(others)])
+
+
+def test_plan_of_an_earlier_release_is_one_still() -> None:
+    window = Interval(EPOCH, EPOCH + timedelta(hours=1))
+    receipt = Receipt(pipeline="p", stage="rollup", window=window, state=State.WRITING, written_at=EPOCH)
+    row = parse(encode_receipts([receipt])[0]) | {"state": "PLANNED"}
+    assert decode_receipts([row]) == [replace(receipt, state=State.PLANNED)]

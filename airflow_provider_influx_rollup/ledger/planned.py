@@ -1,0 +1,48 @@
+"""What a receipt says of a window that a run wants and nobody has begun: in a field of its own.
+
+Who writes it has found no receipt, which may be there by now: the state of one that has begun the window stays.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.ledger.states import State
+from airflow_provider_influx_rollup.windows.interval import to_ns
+
+#: JSON of fields that a receipt with a state has; empty as soon as a run has begun the window
+PLAN = "planned"
+
+
+def plan_text(receipt: Receipt) -> str:
+    """The value of the field."""
+    told: dict[str, Any] = {
+        "spec_hash": receipt.spec_hash,
+        "template_hash": receipt.template_hash,
+        "dag_id": receipt.dag_id,
+        "task_id": receipt.task_id,
+        "run_id": receipt.run_id,
+        "reason": receipt.reason,
+        "forced": receipt.forced,
+    }
+    numbers = {
+        "try_number": receipt.try_number,
+        "map_index": receipt.map_index,
+        "stop_ns": receipt.window.stop_ns,
+        "written_at_ns": to_ns(receipt.written_at),
+    }
+    some = {name: value for name, value in told.items() if value}
+    return json.dumps({**some, **numbers}, separators=(",", ":"), ensure_ascii=False)
+
+
+def with_plan(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A receipt's row; that of a window which nobody has begun with what its plan says.
+
+    :param row: with ``state`` or ``PLAN``; an earlier release has written PLANNED as a state
+    """
+    if not row.get(PLAN) or row.get("state") not in (None, "", State.PLANNED):
+        return row
+    return {**row, **json.loads(row[PLAN]), "state": State.PLANNED.value}
