@@ -189,6 +189,33 @@ def test_others_are_archived_when_a_window_kills_the_worker_and_a_run_has_one_pl
     assert look_after(scene, 1, max_windows=1)["windows"] == [day(0).as_json()]
 
 
+@pytest.mark.parametrize("kills", [True, False])
+def test_window_at_which_a_run_died_has_its_turn_while_others_wait_for_the_only_place(
+    scene: ArchiveScene, *, kills: bool
+) -> None:
+    """Fifteen runs with one place, more windows than that: one of these kills each run, or killed the first one alone."""
+    bad, hours = Interval(day(0).start, day(0).start + HOUR), Grid.of("1h")
+    scene.write([replace(one, time_ns=one.time_ns + h * HOUR_NS) for one in points_of(0) for h in range(24)])
+    killed = failing(scene, WriteParts, bad, RuntimeError("out of memory"))
+    with pytest.raises(RuntimeError, match="out of memory"):
+        look_after(scene, 1, max_windows=1, grid=hours, actions=killed)
+    had_place = []
+    for _ in range(15):
+        try:
+            look_after(scene, 1, max_windows=1, grid=hours, actions=killed if kills else {})
+        except WindowsFailed:
+            had_place.append("another")
+        except RuntimeError:
+            had_place.append("killed")
+        else:
+            had_place.append("itself" if scene.manifests(bad) and "itself" not in had_place else "another")
+    tenth = "killed" if kills else "itself"
+    assert had_place == ["another"] * 9 + [tenth] + ["another"] * 5
+    others = hours.tile(Interval(bad.stop, bad.stop + 15 * HOUR))
+    assert [len(scene.manifests(one)) for one in others] == [1] * 14 + [0]
+    assert len(scene.manifests(bad)) == (0 if kills else 1)
+
+
 def test_failure_is_forgotten_when_another_run_has_archived_the_window(scene: ArchiveScene) -> None:
     spoil(scene, 0)
     assert failed_in(scene, 1)[0] == [day(0)]

@@ -26,6 +26,8 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 #: of the places of a run, one in so many is kept for windows that failed before
 PLACES_EACH = 10
+#: where a run has one place, so many are for others before one is for a window at which a run died
+OTHERS_FIRST = PLACES_EACH - 1
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,11 +71,14 @@ def look_after(
     for settled in set(windows).difference(one.window for one in candidates):
         tries.tried.pop(settled, None)
     turns = _Turns(run=run, bucket=bucket, most=most, tries=tries)
-    order = in_turn(candidates, bucket, tries.tried, most)
+    waited, tries.waited = tries.waited, 0
+    order = in_turn(candidates, bucket, tries.tried, most, waited)
     for number, one in enumerate(order):
         yield from ask(Progressed(message="expiring windows looked after", done=number, total=len(order)))
         yield from turns.take(one)
     looked = turns.looked
+    if waited < OTHERS_FIRST:
+        tries.waited = waited + turns.is_for_another()
     yield from turns.forget_expired()
     for one in looked.late:
         if (error := (yield from why_lost(run.spec, bucket, one))) is not None:
@@ -84,17 +89,22 @@ def look_after(
 
 
 def in_turn(
-    candidates: Sequence[Candidate], bucket: Bucket, tried: Mapping[Interval, FailedTry], most: int
+    candidates: Sequence[Candidate],
+    bucket: Bucket,
+    tried: Mapping[Interval, FailedTry],
+    most: int,
+    waited: int = 0,
 ) -> list[Candidate]:
     """The order in which windows are looked at.
 
     First those that never failed, the first to go first, and of those that go at the same moment the ones that certainly
     lack points. A few places are kept for windows that failed, whose reason may have gone; the longest untried ones first.
-    The only place is not for those at which a run died: one that kills each run would keep all others from it for ever.
+    The only place is seldom for those at which a run died: one that kills each run would keep all others from it for ever.
     One that ends with an error leaves the place to the next.
 
     :param tried: the last tries of windows that failed
     :param most: places
+    :param waited: how often the only place was another one's, while such a window waited
     """
     others = sorted(
         (one for one in candidates if one.window not in tried),
@@ -103,11 +113,22 @@ def in_turn(
     failed = sorted(
         (one for one in candidates if one.window in tried), key=lambda one: (tried[one.window].at, one.window)
     )
-    harmless = [one for one in failed if most > 1 or tried[one.window].has_ended]
-    kept = harmless[: max(1, most // PLACES_EACH)]
+    kept = _may_have_a_place(failed, tried, most, waited)[: max(1, most // PLACES_EACH)]
     first = max(most - len(kept), 0)
     last = [one for one in failed if one not in kept]
     return [*others[:first], *kept, *others[first:], *last]
+
+
+def _may_have_a_place(
+    failed: Sequence[Candidate], tried: Mapping[Interval, FailedTry], most: int, waited: int
+) -> Sequence[Candidate]:
+    """Windows that failed, as far as one of the places that are kept may be theirs."""
+    if most > 1:
+        return failed
+    harmless = [one for one in failed if tried[one.window].has_ended]
+    if waited < OTHERS_FIRST:
+        return harmless
+    return [one for one in failed if one not in harmless] or harmless
 
 
 @dataclass(slots=True, kw_only=True)
@@ -135,6 +156,11 @@ class _Turns:
         else:
             self.retried += has_failed
             yield from self._archive(one)
+
+    def is_for_another(self) -> bool:
+        """Whether another window had the only place, while one waits at which a run died."""
+        waiting = (self.tries.tried[window] for window in self.looked.again)
+        return self.most == 1 and bool(self.looked.archived) and any(not one.has_ended for one in waiting)
 
     def forget_expired(self) -> Steps[None]:
         """Forget the failures of windows that retention has taken: no run looks for them any more."""

@@ -42,12 +42,14 @@ class FailedTries:
 
     :param folder: of the measurement
     :param tried: the last try of each
-    :param written: the same, as the document says
+    :param waited: how many windows were archived, one in each run, while one waited at which a run died
+    :param written: the document
     """
 
     folder: str
     tried: Tried
-    written: Tried
+    waited: int
+    written: bytes
 
     @classmethod
     def read(cls, folder: str) -> Steps[FailedTries]:
@@ -58,13 +60,14 @@ class FailedTries:
         path = f"{folder}/{FAILED_TRIES}"
         data = yield from ask(ReadBytes(path))
         tried: Tried = {}
+        waited = 0
         if data is not None:
             try:
-                tried = _decode(data, path)
+                tried, waited = _decode(data, path)
             except (InfluxRollupError, KeyError, TypeError, ValueError):
                 told = f"{path} is damaged: which windows failed before is not known"
                 yield from ask(Report(told, "warning"))
-        return cls(folder, tried, dict(tried))
+        return cls(folder, tried, waited, _encode(tried, waited))
 
     def begin(self, window: Interval, now: datetime) -> Steps[None]:
         """Say that a window is tried, before that may end the run."""
@@ -77,22 +80,24 @@ class FailedTries:
 
     def write(self) -> Steps[None]:
         """Remember the windows, when they are others than before."""
-        if self.tried != self.written:
-            self.written = dict(self.tried)
-            yield from ask(PutOver(f"{self.folder}/{FAILED_TRIES}", _encode(self.tried)))
+        document = _encode(self.tried, self.waited)
+        if document != self.written:
+            self.written = document
+            yield from ask(PutOver(f"{self.folder}/{FAILED_TRIES}", document))
 
 
-def _encode(tried: Tried) -> bytes:
+def _encode(tried: Tried, waited: int) -> bytes:
     windows = [
         {**window.as_json(), "tried_at": format_instant(one.at), "has_ended": one.has_ended}
         for window, one in sorted(tried.items(), key=lambda item: item[0])
     ]
-    return encode_document({"format": FORMAT, "windows": windows})
+    return encode_document({"format": FORMAT, "waited": waited, "windows": windows})
 
 
-def _decode(data: bytes, path: str) -> Tried:
-    windows = decode_document(data, path)["windows"]
-    return {
+def _decode(data: bytes, path: str) -> tuple[Tried, int]:
+    document = decode_document(data, path)
+    tried = {
         Interval.from_json(one): FailedTry(datetime.fromisoformat(one["tried_at"]), bool(one["has_ended"]))
-        for one in windows
+        for one in document["windows"]
     }
+    return tried, int(document.get("waited", 0))
