@@ -19,6 +19,7 @@ ERASURES = "erasures"
 ERASED = "erased.json"
 
 SAFE = re.compile(rb"[A-Za-z0-9_-]")
+ENCODED = re.compile(rb"%([0-9A-F]{2})")
 WINDOW = re.compile(r"window=(?P<start>\d{8}T\d{6}(?:\.\d{6})?Z)_(?P<stop>\d{8}T\d{6}(?:\.\d{6})?Z)")
 GENERATION = re.compile(r"gen=(?P<number>[1-9]\d*)")
 # what file systems and object stores allow in one name
@@ -54,6 +55,12 @@ def _percent_encoded(name: str) -> str:
     return "".join(
         chr(byte) if SAFE.match(bytes([byte])) else f"%{byte:02X}" for byte in name.encode("utf-8")
     )
+
+
+def decode_name(part: str) -> str:
+    """The name that a part of a path stands for, but for the end of a long one, which the path does not have."""
+    decoded = ENCODED.sub(lambda found: bytes([int(found[1], 16)]), part.encode())
+    return decoded.decode("utf-8", "replace")
 
 
 def measurement_folder(org: str, bucket: str, measurement: str) -> str:

@@ -1,4 +1,4 @@
-"""Check the server, the token, the ledger, the buckets and this machine; each line says ok, warn or fail, and the fix."""
+"""Check the server, the token, the ledger, the buckets, archives and this machine; each line says ok, warn or fail, and the fix."""
 
 from __future__ import annotations
 
@@ -21,13 +21,23 @@ HELP = "find what is wrong, or will be"
 def add_arguments(parser: ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument(
-        "--stuck-after", metavar="DURATION", default="1h", help="how long a window may be WRITING (1h)"
+        "--stuck-after",
+        metavar="DURATION",
+        default="1h",
+        help="how long a window may be WRITING, or purged (1h)",
     )
     parser.add_argument(
         "--drift-since",
         metavar="DURATION",
         default="30d",
         help="how far back earlier specs are looked for (30d)",
+    )
+    parser.add_argument(
+        "--archive",
+        metavar="BASE",
+        action="append",
+        default=[],
+        help="look for purges of this archive that began to delete and did not end, in all its buckets; may be given again",
     )
     add_connection(parser)
 
@@ -41,6 +51,8 @@ def run(args: Namespace, output: Output) -> int:
 
     stuck_after, drift_since = (Duration.of(text).timedelta for text in (args.stuck_after, args.drift_since))
     findings = examine_machine()
+    for base in args.archive:
+        findings += _examine_archive(base, output, stuck_after)
     code = RIGHT
     try:
         findings += _examine_server(args, output, stuck_after, drift_since)
@@ -73,6 +85,23 @@ def _examine_server(
         )
         steps = examine(server.ledger_bucket, machine_now, stuck_after=stuck_after, drift_since=drift_since)
         return [first, *server.drive(steps)]
+
+
+def _examine_archive(base: str, output: Output, stuck_after: timedelta) -> list[Finding]:
+    from airflow_provider_influx_rollup.cli.archive_place import drive_files
+    from airflow_provider_influx_rollup.client.server_clock import machine_now
+    from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+    from airflow_provider_influx_rollup.lifecycle.doctor.begun_deletes import CHECK, examine_archive
+    from airflow_provider_influx_rollup.lifecycle.doctor.findings import Finding, Severity
+    from airflow_provider_influx_rollup.stores.archive_store import ArchiveStore
+
+    try:
+        store = ArchiveStore.of_url(base)
+        return drive_files(examine_archive(store.shown, machine_now, stuck_after=stuck_after), store, output)
+    except InfluxRollupError as error:
+        # the other lines are told all the same
+        text = f"{type(error).__name__}: {error.what}"
+        return [Finding(CHECK, Severity.FAIL, text, error.fix or "look at the archive's store")]
 
 
 def _show(findings: Sequence[Finding], output: Output) -> None:

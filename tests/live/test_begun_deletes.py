@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -310,3 +311,43 @@ def test_certificate_of_a_later_generation_stands_when_a_purge_hung_before_its_d
     assert not [path for path in scene.files() if "/deletes/" in str(path)]
     bring_back(scene)
     assert scene.archive()["generation"] == 2
+
+
+def test_doctor_tells_of_deletes_in_all_of_an_archive(
+    scene: PurgeScene, ask: Ask, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def doctor(*options: str) -> tuple[int, list[dict[str, str]]]:
+        capsys.readouterr()
+        code = main(["doctor", "--ledger-bucket", scene.ledger, "--json", *options])
+        found = json.loads(capsys.readouterr().out)["findings"]
+        return code, [one for one in found if one["check"] == "deletes"]
+
+    scene.archive()
+    (scene.base / "_SUCCESS").touch()
+    code, (one,) = doctor("--archive", str(scene.base))
+    assert (code, one["status"], one["fix"]) == (0, "ok", "")
+    assert "1 archived window" in one["message"]
+    stopped_before_delete(scene)
+    code, (one,) = doctor("--archive", str(scene.base))
+    assert (code, one["status"]) == (0, "warn")
+    for part in (str(WINDOW), "DAG 'dag', task 'task', run 'run', try 1", format_instant(PURGED_AT)):
+        assert part in one["message"]
+    # the command that it names is the right one
+    (_, command) = one["fix"].split("influx-rollup ")
+    assert main([*shlex.split(command), "--yes", "--ledger-bucket", scene.ledger]) == 0
+    assert ask("--begun-deletes")[1]["begun_deletes"] == []
+    # one that may be at work is none
+    stopped_before_delete(scene)
+    code, (one,) = doctor("--archive", str(scene.base), "--stuck-after", "36500d")
+    assert (code, one["status"], "1 purge at work" in one["message"]) == (0, "ok", True)
+    # folders may have one name, and files none of whose they are
+    (tmp_path / "same/o/o/o" / FILE).parent.mkdir(parents=True)
+    (tmp_path / "same/o/o/o" / FILE).touch()
+    code, (one,) = doctor("--archive", str(tmp_path / "same"))
+    assert (code, one["status"], "does not say of which run" in one["message"]) == (0, "warn", True)
+    # a path without an archive has no good news, and the archives beside it are told
+    code, found = doctor(
+        "--archive", str(tmp_path / "nothing"), "--archive", "lake", "--archive", str(scene.base)
+    )
+    assert (code, [one["status"] for one in found]) == (1, ["fail", "fail", "warn"])
+    assert "neither absolute" in found[1]["message"]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_influx_rollup.archive.documents import decode_document, encode_sealed
-from airflow_provider_influx_rollup.archive.paths import encode_name, parse_window
+from airflow_provider_influx_rollup.archive.paths import decode_name, encode_name, parse_window
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch, ConfigurationError
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300)
@@ -23,7 +23,7 @@ def test_each_name_has_a_folder_of_its_own(names: list[str]) -> None:
         assert 1 <= len(folder.encode("ascii")) <= 255
         assert "/" not in folder
         if "~" not in folder:
-            assert unquote(folder) == name
+            assert unquote(folder) == decode_name(folder) == name
 
 
 def test_short_names_have_the_folder_that_they_always_had() -> None:
