@@ -6,6 +6,7 @@ from airflow_provider_influx_rollup.exceptions import (
     ConfigurationError,
     InfluxError,
     InfluxRollupError,
+    StoreError,
     WindowError,
     WindowFrozen,
 )
@@ -27,5 +28,5 @@ def code_of(is_right: bool) -> int:
 
 def code_of_error(error: InfluxRollupError) -> int:
     """The exit code of an error."""
-    is_of_call = isinstance(error, ConfigurationError | WindowError | InfluxError)
+    is_of_call = isinstance(error, ConfigurationError | WindowError | InfluxError | StoreError)
     return UNUSABLE if is_of_call and not isinstance(error, WindowFrozen) else WRONG

@@ -23,7 +23,7 @@ from airflow_provider_influx_rollup.client.hex_texts import (
     WithDoubts,
 )
 from airflow_provider_influx_rollup.client.influxql import InfluxQL
-from airflow_provider_influx_rollup.client.other_servers import error_of_ping, error_of_version
+from airflow_provider_influx_rollup.client.other_servers import error_of_health, error_of_version
 from airflow_provider_influx_rollup.client.profiler import profiled_request, without_profile
 from airflow_provider_influx_rollup.client.requests import Request
 from airflow_provider_influx_rollup.client.responses import error_of_text
@@ -311,7 +311,7 @@ class InfluxClient:
         try:
             answer = self._json(requests.health_request())
         except InfluxError as error:
-            raise (error_of_ping(self._transport) if error.permanent else None) or error from None
+            raise error_of_health(error, self._transport) from None
         other = error_of_version(str(answer.get("version", "")))
         if other is not None:
             raise other

@@ -24,6 +24,17 @@ def error_of_version(version: str, build: str = "") -> InfluxRejected | None:
     return InfluxRejected(f"this is InfluxDB {f'{version} {build}'.strip()}, not InfluxDB 2", fix=FIX)
 
 
+def error_of_health(error: InfluxError, transport: Transport) -> InfluxError:
+    """The error of a health check that failed, or one that says which other server this is.
+
+    :param transport: asks it
+    """
+    if not error.permanent:
+        return error
+    error.fix = error.fix or FIX
+    return error_of_ping(transport) or error
+
+
 def error_of_ping(transport: Transport) -> InfluxRejected | None:
     """The error of a server whose health check is not InfluxDB 2's; None when its ping names no other version.
 

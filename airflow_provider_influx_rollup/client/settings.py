@@ -56,12 +56,18 @@ class ClientSettings:
         try:
             parts = urlsplit(self.url)
             is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-            has_secret = "@" in parts.netloc
+            has_secret, has_more = "@" in parts.netloc, bool(parts.query or parts.fragment)
         except ValueError:
-            is_usable, has_secret = False, "@" in self.url
+            is_usable, has_secret, has_more = False, "@" in self.url, False
         if has_secret:
             what = "the InfluxDB URL holds a user or password"
             raise ConfigurationError(what, fix="give the API token as the connection's password instead")
+        if has_more:
+            # not shown either: some put the token there
+            what = "the InfluxDB URL goes on with ? or # after the server's address"
+            raise ConfigurationError(
+                what, fix="use http://host:8086 or https://host, and give the token apart"
+            )
         if not is_usable:
             what = f"{self.url!r} is not the URL of an InfluxDB server"
             raise ConfigurationError(what, fix="use http://host:8086 or https://host")

@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_provider_influx_rollup.client import requests
 from airflow_provider_influx_rollup.client.requests import Request
+from airflow_provider_influx_rollup.exceptions import InfluxForbidden
 
 Ask = Callable[[Request], dict[str, Any]]
 
@@ -30,7 +31,12 @@ class TokenAdmin:
         :return: its id, and the token itself, which no later request returns
         :raises InfluxForbidden: when the client's own token may not make others
         """
-        org_id = self.org_id("")
+        try:
+            org_id = self.org_id("")
+        except InfluxForbidden as error:
+            what = "the token may not read the organisation, in which it would make another one"
+            fix = "use a token that may make others, such as the first one of the organisation"
+            raise InfluxForbidden(what, written="nothing", fix=fix) from error
         body = {
             "orgID": org_id,
             "description": description,

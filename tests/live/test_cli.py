@@ -336,6 +336,8 @@ def test_errors_are_told_without_a_traceback_when_the_call_is_wrong(
         monkeypatch.setattr(connection, "DEADLINE_SECONDS", 0.1)
         code, told = ask("doctor", "--url", url)
     assert (code, told["findings"][-1]["status"], told["findings"][-1]["check"]) == (2, "fail", "server")
+    code, told = ask("doctor", "--url", f"{place.server.url}/elsewhere")
+    assert (code, "use the URL of an InfluxDB 2" in told["findings"][-1]["fix"]) == (2, True)
 
 
 def test_script_is_said_to_be_one_when_it_is_asked_for(

@@ -113,6 +113,25 @@ def test_verify_and_certificates_say_erased_when_files_are_gone(
     assert main(checks) == 1
 
 
+def test_certificate_says_that_no_pipeline_is_known_when_there_is_no_ledger_of_that_name(
+    scene: EraseScene,
+) -> None:
+    scene.fill()
+    absent = f"{scene.ledger}_absent"
+    archive = replace(scene.spec, ledger_bucket=absent)
+    why = "which pipelines hold the series is not known"
+    assert why in scene.erase(dry_run=True, archive=archive)["kept"][f"any of ledger {absent!r}"]["why"]
+    assert any(f"ledger {absent!r}" in text and why in text for text in scene.told)
+    scene.erase(archive=archive)
+    assert why in scene.erase_certificates()[0]["kept"][f"any of ledger {absent!r}"]["why"]
+    # with the ledger that they have, their rows go too
+    rolled = scene.rows(scene.rolled, scene.hourly.output_measurement)
+    assert without(rolled, scene.tags) < rolled
+    scene.erase()
+    left = scene.rows(scene.rolled, scene.hourly.output_measurement)
+    assert without(left, scene.tags) == left
+
+
 def first_file(scene: EraseScene) -> str:
     """One that was removed."""
     removed = scene.erase_certificates()[0]["archive"]["removed"]

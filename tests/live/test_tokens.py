@@ -117,5 +117,6 @@ def test_no_token_is_made_when_a_bucket_is_missing_or_the_token_may_not(
     assert code == 0
     code, told = ask(made["token"], "token", "create", declare())
     assert (code, "token" in told) == (2, False)
+    assert "the token may not read the organisation" in told["error"]["message"]
     code, told = ask(influx.token, "token", "plan", declare(), "--stage", "purge")
     assert (code, "declares no purge" in told["error"]["message"]) == (2, True)

@@ -29,16 +29,17 @@ from airflow_provider_influx_rollup.lifecycle.erase.state import (
     write_state,
 )
 from airflow_provider_influx_rollup.lifecycle.erase.targets import find_readers, naming_specs
-from airflow_provider_influx_rollup.lifecycle.erase.unknown import unknown_readers
+from airflow_provider_influx_rollup.lifecycle.erase.unknown import no_pipelines, unknown_readers
 from airflow_provider_influx_rollup.lifecycle.erase.validated import find_validated
 from airflow_provider_influx_rollup.lifecycle.ledger.bucket import ensure_ledger
-from airflow_provider_influx_rollup.lifecycle.pipeline.registry import known_name, load_stored
+from airflow_provider_influx_rollup.lifecycle.pipeline.registry import known_name, read_stored
+from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import once_deleted, unless_told
 from airflow_provider_influx_rollup.lifecycle.source.buckets import require_bucket
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Report
+from airflow_provider_influx_rollup.steps.influx import FindBucket, Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import format_instant
 
@@ -141,7 +142,12 @@ def _erase(spec: EraseSpec, by: EraseRun, *, dry_run: bool) -> Steps[EraseResult
     spec = replace(spec, archive=(yield from located(spec.archive)))
     spec, left = yield from find_validated(spec)
     bucket = yield from require_bucket(spec.archive.bucket, spec.span)
-    stored = yield from load_stored(spec.archive.ledger_bucket)
+    ledger = yield from ask(FindBucket(spec.archive.ledger_bucket))
+    if ledger is None:
+        stored: list[StoredSpec] = []
+        left |= yield from no_pipelines(spec.archive.ledger_bucket)
+    else:
+        stored = yield from read_stored(spec.archive.ledger_bucket)
     if spec.pipelines is not None:
         spec = replace(spec, pipelines=tuple(known_name(name, stored) for name in spec.pipelines))
     left |= yield from unknown_readers(spec, stored)

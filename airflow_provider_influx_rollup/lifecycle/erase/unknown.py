@@ -8,13 +8,26 @@ from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import rollups_in_force
 from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import FindBucket, Gather
+from airflow_provider_influx_rollup.steps.influx import FindBucket, Gather, Report
 from airflow_provider_influx_rollup.steps.step import Steps
 
 WHY = (
     "it reads measurement {measurement!r} of bucket {bucket!r}, which is not there or may not be read: if that is this "
     "bucket by an earlier name, run the pipeline once with the name of now, and erase again"
 )
+
+
+NO_LEDGER = (
+    "there is no such bucket, or the token may not read it: which pipelines hold the series is not known, and none was "
+    "looked at; erase again with the ledger that the pipelines have"
+)
+
+
+def no_pipelines(ledger_bucket: str) -> Steps[dict[str, str]]:
+    """What is to be told where there is no ledger: that nothing is known of any pipeline."""
+    name = f"any of ledger {ledger_bucket!r}"
+    yield from ask(Report(f"ledger {ledger_bucket!r}: {NO_LEDGER}", "warning"))
+    return {name: NO_LEDGER}
 
 
 def unknown_readers(spec: EraseSpec, stored: Sequence[StoredSpec]) -> Steps[dict[str, str]]:

@@ -122,6 +122,7 @@ def test_every_error_has_its_code_when_a_script_asks() -> None:
         "ConfigurationError",
         "InfluxUnauthorized",
         "InfluxUnavailable",
+        "StoreForbidden",
         "WindowMisaligned",
     }
 

@@ -36,6 +36,14 @@ def test_url_is_refused_without_being_shown_when_it_holds_a_password() -> None:
     assert SECRET not in str(caught.value)
 
 
+@pytest.mark.parametrize("end", [f"/?token={SECRET}", f"#{SECRET}", f"/write?u=me&p={SECRET}"])
+def test_url_is_refused_without_being_shown_when_it_goes_on_after_the_server(end: str) -> None:
+    for begin in ("http://influx:8086", "ftp://influx"):
+        with pytest.raises(ConfigurationError, match=r"goes on with \? or #") as caught:
+            ClientSettings(url=begin + end, org="dev", token=lambda _: "t")
+        assert SECRET not in str(caught.value)
+
+
 def test_org_is_demanded_when_it_is_empty() -> None:
     with pytest.raises(ConfigurationError, match="organisation is missing"):
         ClientSettings(url="http://influx:8086", org="", token=lambda _: "t")
