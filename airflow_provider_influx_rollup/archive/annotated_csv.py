@@ -8,6 +8,8 @@ that had a CR is always quoted: ``Doubts`` say where one may be missing.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +27,8 @@ NOT_TEXT_FIX = (
     'a pattern with a dot for each such byte: POST /query?db=BUCKET with q=DELETE FROM "MEASUREMENT" WHERE "TAG" =~ /^K.ln$/'
 )
 DEFAULT_SEGMENT_BYTES = 1 << 20
+#: what an empty line is read as
+NO_RECORDS: tuple[list[str], ...] = ([], [""])
 
 ErrorFromText = Callable[[str], InfluxError]
 
@@ -91,12 +95,20 @@ class Segment:
 
 
 def parse_records(text: str) -> list[list[str]]:
-    """Split CSV text into records of cells, with CRLF inside quotes turned into LF.
-
-    The standard csv module refuses cells over 128 KiB unless a setting of the whole process is changed.
-    """
+    """Split CSV text into records of cells, with CRLF inside quotes turned into LF."""
     if '"' not in text:
         return [line.split(",") for line in text.split("\r\n") if line]
+    try:
+        records = [one for one in csv.reader(io.StringIO(text, newline="")) if one not in NO_RECORDS]
+    except csv.Error:
+        # it refuses cells over 128 KiB, unless a setting of the whole process is changed
+        return _parse_by_quotes(text)
+    if text.count("\r\n") > len(records):
+        return [[cell.replace("\r\n", "\n") for cell in record] for record in records]
+    return records
+
+
+def _parse_by_quotes(text: str) -> list[list[str]]:
     records: list[list[str]] = [[""]]
     parts = text.split('"')
     for index, part in enumerate(parts):
@@ -106,7 +118,7 @@ def parse_records(text: str) -> list[list[str]]:
             records[-1][-1] += '"'  # nothing between two quoted pieces: a doubled quote
         else:
             _append_plain(records, part)
-    return [record for record in records if record != [""]]
+    return [record for record in records if record not in NO_RECORDS]
 
 
 def _append_plain(records: list[list[str]], part: str) -> None:

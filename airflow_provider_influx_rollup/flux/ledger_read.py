@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.flux.ledger_rows import (
     FIXED,
@@ -222,10 +222,20 @@ class StoredSpecs(LedgerQuery[list[SpecRecord]]):
     result = "specs"
 
     def flux(self) -> str:
-        return pivoted(self.ledger_bucket, FIXED, SPEC_MEASUREMENT)
+        # each run reads those of all pipelines: a pivot takes the server almost three times as long
+        return chain(
+            *records_of(self.ledger_bucket, FIXED, SPEC_MEASUREMENT),
+            '|> group(columns: ["_field"])',
+            '|> keep(columns: ["_field", "_value", "pipeline", "spec_hash"])',
+        )
 
     def read(self, rows: Sequence[Row]) -> list[SpecRecord]:
-        return [SpecRecord.of(row) for row in rows]
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for row in rows:
+            key = row["pipeline"], row["spec_hash"]
+            record = found.setdefault(key, {"pipeline": key[0], "spec_hash": key[1]})
+            record[row["_field"]] = row["_value"]
+        return [SpecRecord.of(found[key]) for key in sorted(found)]
 
 
 @dataclass(frozen=True, slots=True)

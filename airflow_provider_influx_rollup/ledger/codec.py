@@ -270,7 +270,7 @@ class SpecRecord:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> SpecRecord:
-        """From a pivoted row."""
+        """From a row with the fields that the record has."""
         return cls(
             pipeline=row["pipeline"],
             spec_hash=row["spec_hash"],

@@ -123,7 +123,13 @@ def _set_aside(influx: SimulatedInflux, query: SetAsideRecords) -> list[Row]:
 
 
 def _specs(influx: SimulatedInflux, query: StoredSpecs) -> list[Row]:
-    return records(influx, query.ledger_bucket, "pipeline_spec", (0, SECOND))
+    fields = ("spec", "last_used_ns", "last_commit_ns", "bucket_ids", "hashed_as")
+    return [
+        Row({"_field": name, "_value": row[name], "pipeline": row["pipeline"], "spec_hash": row["spec_hash"]})
+        for row in records(influx, query.ledger_bucket, "pipeline_spec", (0, SECOND))
+        for name in fields
+        if row.get(name) is not None
+    ]
 
 
 def _marks(

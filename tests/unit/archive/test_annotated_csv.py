@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 from datetime import UTC, datetime
 from typing import Any
@@ -119,6 +120,18 @@ def test_segments_hold_whole_records_when_they_are_short(cuts: list[int], segmen
     assert values == ["" if row["_value"] is None else str(row["_value"]) for row in ROWS]
 
 
+def quoted(text: str) -> str:
+    return '"' + text.replace("\n", "\r\n").replace('"', '""') + '"'
+
+
+def test_texts_come_back_when_one_is_longer_than_the_csv_module_takes() -> None:
+    cells = [('{"a": [1,\n2]}\n' * 20_000, 'x""'), ("", '"'), ('{"b": 3}', "\n")]
+    assert len(cells[0][0]) > csv.field_size_limit()
+    records = "".join(f",,0,{quoted(value)},{quoted(tag)}\r\n" for value, tag in cells)
+    rows = read_rows([(HEAD_S.format(yield_name="x") + records + "\r\n").encode()])
+    assert [(row["_value"], row[KEY]) for row in rows] == cells
+
+
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\r") | st.sampled_from('",\n#'), max_size=12)
 
 
@@ -127,9 +140,6 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\r") | st.sampl
     cuts=st.lists(st.integers(0, 400), max_size=4),
 )
 def test_texts_come_back_when_they_hold_any_character(cells: list[tuple[str, str]], cuts: list[int]) -> None:
-    def quoted(text: str) -> str:
-        return '"' + text.replace("\n", "\r\n").replace('"', '""') + '"'
-
     head = HEAD_S.format(yield_name="x")
     records = "".join(f",,0,{quoted(value)},{quoted(tag)}\r\n" for value, tag in cells)
     body = (head + records + "\r\n").encode()

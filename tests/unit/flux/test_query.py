@@ -28,6 +28,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval, to_ns
 START = datetime(2025, 3, 8, tzinfo=UTC)
 DAY = Interval(START, START + timedelta(days=1))
 SOURCE = RollupSource("raw", "m", {})
+SPEC = {"pipeline": "p", "spec_hash": "h"}
 
 
 def test_queries_that_are_sent_together_read_their_own_rows() -> None:
@@ -38,10 +39,12 @@ def test_queries_that_are_sent_together_read_their_own_rows() -> None:
     rows = [
         Row({"_time": START, "_value": 1}, yield_name="marks"),
         Row({"id": "1", "name": "raw"}, yield_name="buckets"),
-        Row({"pipeline": "p", "spec_hash": "h", "spec": "{}", "last_used_ns": 7}, yield_name="specs"),
+        Row({"_field": "spec", "_value": "{}", **SPEC}, yield_name="specs"),
+        Row({"_field": "last_used_ns", "_value": 7, **SPEC}, yield_name="specs"),
     ]
     specs, names, starts = query.read(rows)
-    assert ([one.pipeline for one in specs], names.by_id, starts) == (["p"], {"1": "raw"}, [START])
+    assert [(one.pipeline, one.text, one.last_used_ns) for one in specs] == [("p", "{}", 7)]
+    assert (names.by_id, starts) == ({"1": "raw"}, [START])
 
 
 def test_query_that_names_its_yields_itself_reads_their_rows_when_it_is_sent_with_others() -> None:

@@ -1,5 +1,5 @@
 from(bucket: "rollup_ledger")
   |> range(start: 1970-01-01T00:00:00Z, stop: 1970-01-01T00:00:01Z)
   |> filter(fn: (r) => r._measurement == "pipeline_spec")
-  |> drop(columns: ["_start", "_stop"])
-  |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")
+  |> group(columns: ["_field"])
+  |> keep(columns: ["_field", "_value", "pipeline", "spec_hash"])

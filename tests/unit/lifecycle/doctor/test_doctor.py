@@ -95,21 +95,18 @@ class Server:
                 encode_spec(spec.pipeline_name, spec.spec_hash(), spec.as_json(), NOW) for spec in self.specs
             ]
             assert all(lines)
-            return [spec_row(spec) for spec in self.specs]
+            return [row for spec in self.specs for row in spec_rows(spec)]
         return self.writing if "WRITING" in flux else self.hashes
 
 
-def spec_row(spec: RollupSpec) -> Row:
+def spec_rows(spec: RollupSpec) -> list[Row]:
     import json
 
-    text = json.dumps(spec.as_json())
-    columns = {
-        "pipeline": spec.pipeline_name,
-        "spec_hash": spec.spec_hash(),
-        "spec": text,
-        "last_used_ns": to_ns(NOW),
-    }
-    return Row(columns, yield_name="specs")
+    key = {"pipeline": spec.pipeline_name, "spec_hash": spec.spec_hash()}
+    fields = {"spec": json.dumps(spec.as_json()), "last_used_ns": to_ns(NOW)}
+    return [
+        Row({**key, "_field": name, "_value": value}, yield_name="specs") for name, value in fields.items()
+    ]
 
 
 def statuses(found: Mapping[str, list[Finding]]) -> dict[str, list[str]]:
