@@ -14,7 +14,12 @@ import pytest
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.exceptions import BucketNotFound, ConfigurationError, InfluxRollupError
+from airflow_provider_influx_rollup.exceptions import (
+    BucketNotFound,
+    ConfigurationError,
+    InfluxRollupError,
+    ReceiptMissing,
+)
 from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
 from airflow_provider_influx_rollup.stores.actions import actions_with
 from dev.influx_http import InfluxAddress
@@ -69,6 +74,10 @@ def test_every_stage_is_right_after_its_ledger_was_deleted(influx: InfluxServer,
     sys.stdout.write(json.dumps({"worlds": WORLDS, "failed verbs": names}))
     assert met
     for error in met:
+        if isinstance(error, ReceiptMissing):
+            # a stage that began after the deletion has made the bucket again, which knows no pipeline
+            assert "has never run" in str(error)
+            continue
         assert isinstance(error, BucketNotFound), error
         assert "bucket 'ledger_" in str(error)
         assert "create the bucket" in str(error)

@@ -96,7 +96,7 @@ def find_tier_below(spec: RollupSpec, stored: Iterable[StoredSpec]) -> TierBelow
     writers = [name for name, specs in by_name.items() if specs[0].place == source]
     name = _only_writer(spec, writers) if spec.source_tier == AUTO else str(spec.source_tier)
     if name not in by_name:
-        what = f"pipeline {name!r}, which pipeline {spec.pipeline_name!r} is merged from, has never run"
+        what = f"pipeline {name!r}, which pipeline {spec.pipeline_name!r} is merged from, has never run with the ledger {spec.ledger_bucket!r}"
         fix = f"run it first, or name one that writes {_source(spec)}: {', '.join(writers) or 'there is none yet'}"
         raise ReceiptMissing(what, written="nothing", fix=fix)
     newest, *earlier = by_name[name]
