@@ -31,7 +31,7 @@ COVERED := $(addprefix --cov=airflow_provider_influx_rollup.,$(PURE)) --cov-bran
 # percent, of lines and branches
 COVERAGE_FLOOR := 90
 WITHOUT_NETWORK := --disable-socket --allow-unix-socket --timeout 10
-SOAK := tests/property tests/simulation/test_neighbours.py $(addprefix tests/live/test_,always_right.py rollup_partitions.py series_key_orders.py tiers.py \
+SOAK := tests/property tests/simulation/test_neighbours.py tests/simulation/test_every_pair.py $(addprefix tests/live/test_,always_right.py rollup_partitions.py series_key_orders.py tiers.py \
   window_claims.py shared_points.py stragglers.py hung_runs.py erase_claims.py erase_stragglers.py purge_given_up.py \
   interleavings.py query_shapes.py lifecycle_texts.py any_name.py erase_validations.py)
 environment = $(foreach version,$(1),$(VENVS)/airflow-$(version)/.stamp)

@@ -78,13 +78,17 @@ FILE_READS = (ReadBytes, ListFolder, FingerprintPart, FingerprintPoints, TallyMa
 BUCKET_READS = (FindBucket, CheckWritable, BucketsNow)
 #: what a rollup writes to the ledger, and who repairs one
 OF_ROLLUPS = ("pipeline_spec", "window_event", "window_receipt", "ghost_survivors", "lateness", "clean_check")
+#: what verbs write that keep files
+OF_FILES: Places = frozenset([STORE, RECEIPTS, ("ledger", "window_event"), ("ledger", "archive_folder")])
+MARKS: Place = ("ledger", "purged_window")
+CERTIFICATES: Place = ("ledger", "purge_certificate")
 #: what other verbs may write; not here: everything
 WRITTEN: dict[str, Places] = {
     "write": frozenset([RAW]),
-    "archive": frozenset([STORE, ("ledger",)]),
-    "compact": frozenset([STORE, ("ledger",)]),
-    "restore": frozenset([STORE, RAW, ("ledger",)]),
-    "purge": frozenset([STORE, RAW, ("ledger",), CLOCK]),
+    "archive": OF_FILES,
+    "compact": OF_FILES,
+    "restore": OF_FILES | {RAW, MARKS},
+    "purge": OF_FILES | {RAW, MARKS, CERTIFICATES, CLOCK},
 }
 
 
