@@ -109,3 +109,23 @@ def test_receipts_are_right_when_another_pipeline_runs_for_the_first_time_before
     values = [row for row in scene.rows(scene.rolled, "m") if row[0] == start and row[2] == "temp_max"]
     assert len(values) == 1
     assert (receipt["state"], int(receipt["rows_out"]), int(receipt["series"])) == ("COMMITTED", 1, 1)
+
+
+def test_receipt_is_right_of_a_pipeline_that_first_runs_when_another_erasure_has_ended_meanwhile(
+    scene: EraseScene,
+) -> None:
+    """One erasure hangs before its first delete, another one does it all, and the series come back before the first goes on."""
+    hangs = next_erasure(scene, 0)
+    advance_to(hangs, Delete, scene.bucket)
+    assert scene.erase()["certificate"] is not None
+    scene.add(point(2, scene.tags, "temp", 1.0))
+    other = replace(scene.hourly, pipeline="other", aggregates=("last",))
+    scene.roll(other, HOURS[0])
+    with pytest.raises(SourceChanging, match="'other' ran for the first time"):
+        hangs.finish()
+    scene.erase()
+    rows, (receipt,) = scene.rows(scene.rolled, "m"), scene.receipt_rows("other").values()
+    left = [row for row in rows if row[2] == "temp_last"]
+    assert not [row for row in left if set(scene.tags.items()) <= set(row[1])]
+    assert (int(receipt["rows_out"]), int(receipt["series"]), int(receipt["rows_in"])) == (1, 1, 1)
+    assert len(left) == 1

@@ -236,7 +236,12 @@ def _clear_rounds(clearing: ErasureRun, state: EraseState) -> Steps[EraseState]:
             continue
         found = yield from clearing.look.look()
         if not found.total:
-            yield from clearing.look.require_no_new_reader()
+            try:
+                yield from clearing.look.require_no_new_reader()
+            except SourceChanging:
+                # another run may have ended this erasure since: a rerun must know which rows of others were deleted
+                yield from write_state(clearing.spec, state)
+                raise
             return state
         came = _what_came(found)
         yield from ask(Report(f"{came} while the series were erased, going on", "warning"))
