@@ -78,6 +78,24 @@ def test_series_are_nowhere_and_all_others_are_as_they_were_when_they_are_erased
     assert scene.reconcile(scene.hourly, Interval(HOURS[0].start, HOURS[-1].stop))["dirty"] == []
 
 
+def test_receipts_count_no_point_that_came_after_the_commit_when_series_are_erased(
+    scene: EraseScene, twin: EraseScene
+) -> None:
+    scene.fill()
+    late = [point(hour * HOUR + 99, {"customer": "7", "device": "a"}, "temp", 5.0) for hour in (0, 0, 2)]
+    for one in (scene, twin):
+        one.add(*late, point(HOUR + 99, {"customer": "7", "device": "new"}, "temp", 6.0))
+    scene.erase()
+    for pipeline in ("hourly", "daily"):
+        assert scene.receipt_rows(pipeline) == twin.receipt_rows(pipeline)
+    # so a reconcile finds how many came late
+    for one in (scene, twin):
+        before = len(one.ledger_rows("lateness", "points"))
+        one.reconcile(one.hourly, Interval(HOURS[0].start, HOURS[-1].stop))
+        assert one.ledger_rows("lateness", "points")[before:] == [1, 1, 1]
+    assert scene.receipt_rows("hourly") == twin.receipt_rows("hourly")
+
+
 def test_verify_and_certificates_say_erased_when_files_are_gone(
     scene: EraseScene, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -25,7 +25,7 @@ from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.source.retention import is_too_old
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
-from airflow_provider_influx_rollup.lifecycle.target.rows import WindowTotals, target_rows
+from airflow_provider_influx_rollup.lifecycle.target.rows import TargetRows, WindowTotals, target_rows
 from airflow_provider_influx_rollup.lifecycle.target.values_read import read_values
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import FindBucket, Write
@@ -36,6 +36,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
 # rows of a target that are read at once
 MAX_ROWS = 500_000
 MAX_WINDOWS = 1_000
+COUNT = "count"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +180,13 @@ def _write(
     job = job_of(spec, windows, Selection((), ()), Ownership(Claim.of(spec)))
     rows = target_rows(job, (yield from read_values(own_values(job))))
     now = how.now()
+    told = _points_told(spec, rows, windows) or rows_in
     made = [
         replace(
             receipt,
             written_at=now,
             generation=receipt.generation + 1,
-            rows_in=rows_in.get(receipt.window, _less(how, receipt, held, erased)),
+            rows_in=told.get(receipt.window, _less(how, receipt, held, erased)),
             rows_out=held.rows_out,
             series=held.series,
             checksum=held.checksum,
@@ -195,6 +197,26 @@ def _write(
     todo = [one for one, before in zip(made, receipts, strict=True) if not _is_restated(one, before, how)]
     if todo:
         yield from ask(Write(spec.ledger_bucket, encode_receipts(signed(receipt, run) for receipt in todo)))
+
+
+def _points_told(
+    spec: RollupSpec, rows: TargetRows, windows: Sequence[Interval]
+) -> dict[Interval, int] | None:
+    """The source points that the rows of windows stand for; None where they do not tell that.
+
+    The source may have points by now that came after the windows were committed.
+    """
+    rules = spec.aggregates.values() if isinstance(spec.aggregates, Mapping) else [spec.aggregates]
+    if spec.source_tier is not None or spec.grid.grid().is_sliding or not all(COUNT in one for one in rules):
+        return None
+    points = dict.fromkeys(windows, 0)
+    for name, column in rows.columns.items():
+        if name.endswith(f"_{COUNT}"):
+            if column.values.dtype.kind not in "iu":
+                return None
+            for number, value in zip(column.window.tolist(), column.values.tolist(), strict=True):
+                points[windows[number]] += int(value)
+    return points
 
 
 def _less(how: Restatement, receipt: Receipt, held: WindowTotals, erased: Mapping[int, int]) -> int:
