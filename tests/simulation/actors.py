@@ -76,6 +76,8 @@ class Scenario:
     def is_monotone(self) -> bool:
         """Whether counts alone show each change of the source."""
         kinds = {kind for actor in self.actors for kind, *_ in actor.changes}
+        if any(actor.verb == "erase" for actor in self.actors):
+            kinds.add("remove")
         return kinds in (set(), {"new"}, {"remove"})
 
     @property

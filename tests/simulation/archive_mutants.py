@@ -113,6 +113,7 @@ ARCHIVE_MUTANTS = (
         ERASE + "erase.py",
         "        if clearing.writing:\n",
         "        if False:\n",
+        only=("erased",),
     ),
     # validations
     Mutant(

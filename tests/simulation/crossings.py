@@ -8,12 +8,16 @@ from random import Random
 from tests.simulation.places import (
     is_commit,
     is_delete,
+    is_forget,
     is_ledger_read,
+    is_look_at_aside,
     is_of_first,
     is_record,
     is_removal,
+    is_row_delete,
     is_row_write,
     is_seen,
+    pipeline_of,
 )
 from tests.simulation.runs import Run
 
@@ -53,6 +57,84 @@ def crossed_by_all(random: Random, runs: Runs) -> Iterator[Turn]:
 def late_rows(random: Random, runs: Runs) -> Iterator[Turn]:
     """One run hangs before it writes rows until another one deletes some: finds rows that nobody looks at after they came."""
     yield from _calmly(random, _late_rows(random, runs))
+
+
+def crossed_at_deletes(random: Random, runs: Runs) -> Iterator[Turn]:
+    """Two runs stop around what they delete, and one of them does its next step and dies, or is tried again, while the other hangs."""
+    yield from _calmly(random, _cross_at_deletes(random, runs))
+
+
+def _cross_at_deletes(random: Random, runs: Runs) -> Iterator[Turn]:
+    numbers = [number for number, run in enumerate(runs) if run.verb]
+    one, *others = random.sample(numbers, len(numbers))
+    looks = random.random() < 0.35
+    if looks:
+        # a reconcile has looked longest when it claims what it repairs
+        one, *others = sorted((one, *others), key=lambda number: runs[number].verb != "reconcile")
+    if random.random() < 0.75:
+        # what one puts aside is looked for by its own pipeline
+        others.sort(key=lambda number: pipeline_of(runs[number]) is not pipeline_of(runs[one]))
+    for number in others[1:]:
+        # others may know it then, or be about to write where it has no value
+        if random.random() < 0.4:
+            yield from _to_the_end(runs, number)
+    yield from _some_points(random, runs, 0.1)
+    yield from (_looks_first if looks else _deletes_first)(random, runs, one, others)
+    for number in random.sample([one, *others], len(numbers)):
+        yield from _to_the_end(runs, number)
+
+
+def _looks_first(random: Random, runs: Runs, one: int, others: Sequence[int]) -> Iterator[Turn]:
+    """One hangs where it has looked, and another one deletes something then."""
+    is_there = (
+        is_record if random.random() < (0.7 if runs[one].verb == "reconcile" else 0.3) else is_look_at_aside
+    )
+    for _ in range(random.choice((1, 1, 1, 2))):
+        yield from _until(runs, one, is_there)
+    yield from _some_points(random, runs, 0.1)
+    for number in others[:1]:
+        yield from _until(runs, number, is_row_delete)
+        yield from _do_and_die(random, runs, number, 0.6)
+    if random.random() < 0.7:
+        yield from _to_the_end(runs, one)
+
+
+def _deletes_first(random: Random, runs: Runs, one: int, others: Sequence[int]) -> Iterator[Turn]:
+    """One hangs before or after its delete, or dies there, and another one comes to its own, or to where it forgets, or ends."""
+    yield from _until(runs, one, is_row_delete)
+    how = random.random()
+    if how < 0.3:
+        yield from _do_and_die(random, runs, one, 0.8)
+    elif how < 0.55:
+        yield from _steps(runs, one, 1)
+    yield from _some_points(random, runs, 0.4)
+    for number in others[:1]:
+        yield from _to_its_own(random, runs, number)
+    if random.random() < 0.3:
+        yield from _until(runs, one, is_row_write)
+    if random.random() < 0.3:
+        yield from _to_the_end(runs, one)
+    else:
+        yield from _do_and_die(random, runs, one, 0.8)
+
+
+def _to_its_own(random: Random, runs: Runs, number: int) -> Iterator[Turn]:
+    how = random.random()
+    if how < 0.4:
+        yield from _to_the_end(runs, number)
+    elif how < 0.65:
+        yield from _until(runs, number, is_row_delete)
+    else:
+        # what it has put aside itself goes first
+        for _ in range(random.choice((1, 2, 2, 3))):
+            yield from _until(runs, number, is_forget)
+
+
+def _do_and_die(random: Random, runs: Runs, one: int, likely: float) -> Iterator[Turn]:
+    """It does what it stands before, or some steps more, and dies; or is tried again."""
+    yield from _steps(runs, one, random.choice((1, 1, 1, 2, 3)))
+    if not runs[one].end and random.random() < likely:
+        yield one, random.choice("xxr")
 
 
 def _late_rows(random: Random, runs: Runs) -> Iterator[Turn]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from tests.simulation.archive_rest import (
     require_latest,
 )
 from tests.simulation.influx import nanoseconds
+from tests.simulation.lines import Tags
 from tests.simulation.pipelines import SPAN, Pipeline
 from tests.simulation.plain_rows import Rows, rows_of
 from tests.simulation.runs import Run
@@ -32,12 +33,15 @@ from tests.simulation.world import World
 AT_REST = {"validated": validated_at_rest, "watched": watched_at_rest, "scripted": scripted_at_rest}
 
 
-def require_untorn(world: World, sure: Mapping[tuple[str, int], int]) -> list[str]:
+def require_untorn(
+    world: World, sure: Mapping[tuple[str, int], int], away: Collection[int] = ()
+) -> list[str]:
     """Each row of a COMMITTED window is what some one state of the source gave, no older than the run that committed it.
 
     Of a source that only gains points, or only loses some: a run cannot see one value go and another one come.
 
     :param sure: how old the state may be at most, by pipeline and start
+    :param away: starts of windows in which values may lack until the next run of another pipeline brings them back
     """
     problems = []
     claims = world.committed()
@@ -51,26 +55,28 @@ def require_untorn(world: World, sure: Mapping[tuple[str, int], int]) -> list[st
             if claim is None:
                 continue
             key = pipeline.name, start
-            if world.late.get(key) == claim or _is_lost(world, start):
-                # a run that hung has written over it, or deleted rows of it and died: a reconcile finds that
+            if world.late.get(key) == claim:
+                # a run that hung has written over it: a reconcile finds that
                 continue
             have = {key: value for key, value in stored.items() if key[2] == start}
             first = max(world.claims.get(claim, 0), sure.get((pipeline.name, start), 0))
             states = (
                 _merged_states(world, pipeline) if pipeline.below else _states(world, pipeline, window, first)
             )
-            have, states = (
-                world.judged(have, pipeline, start, at_rest=True),
-                [world.judged(state, pipeline, start, at_rest=True) for state in states],
+            lost = world.lost_at(start)
+            if start in away:
+                lost |= {key[:2] for state in states for key in state if key not in have}
+            have, *states = (
+                _but(lost, world.judged(rows, pipeline, start, at_rest=True)) for rows in (have, *states)
             )
             if have not in states and (torn := _torn_series(have, states)):
                 problems.append(f"{pipeline.name} {window} is COMMITTED and torn: {torn}")
     return problems
 
 
-def _is_lost(world: World, start: int) -> bool:
-    """Whether a run took values of others along which died right after it had hung."""
-    return any(start == one for one, _ in world.deleted_late)
+def _but(lost: Collection[tuple[Tags, str]], rows: Rows) -> Rows:
+    """But for those of some series and fields."""
+    return {key: value for key, value in rows.items() if key[:2] not in lost} if lost else rows
 
 
 def _states(world: World, pipeline: Pipeline, window: Interval, first: int) -> list[Rows]:
@@ -169,19 +175,21 @@ def _wrong_receipts(world: World, pipeline: Pipeline) -> list[str]:
     """Receipts whose numbers are not those of the rows and points."""
     problems = []
     stored = world.stored(pipeline)
-    numbers = world.records(("rows_in", "rows_out", "series"))
+    numbers, committed = world.records(("rows_in", "rows_out", "series")), world.committed()
     for window in pipeline.windows:
         start, stop = nanoseconds(window.start), nanoseconds(window.stop)
-        if len(world.pipelines) > 1 and _is_lost(world, start):
-            # a run of another pipeline has taken rows along that were stale: none is missing
+        key, columns = (pipeline.name, start), {f"temp_{name}" for name in pipeline.aggregates}
+        is_lost = any(name in columns for _, name in world.lost_at(start))
+        if len(world.pipelines) > 1 and (is_lost or world.late.get(key) == committed.get(key)):
+            # a run that hung has taken rows along that were stale: none is missing
             continue
-        rows = [key for key in stored if key[2] == start]
-        right = {"rows_out": len(rows), "series": len({key[0] for key in rows})}
+        rows = [one for one in stored if one[2] == start]
+        right = {"rows_out": len(rows), "series": len({one[0] for one in rows})}
         # without a count, points may come that change no row; an erasure counts late ones too, that no row stands for
         is_counted = "count" in pipeline.aggregates and world.variant != "erased"
         if is_counted and not (pipeline.below or _has_unseen(world, pipeline, window)):
             right["rows_in"] = sum(start <= time < stop for _, time in world.source)
-        found = numbers[pipeline.name, start]
+        found = numbers[key]
         if {name: found[name] for name in right} != right:
             problems.append(f"receipt of {pipeline.name} {window}: {found}, not {right}")
     return problems

@@ -7,7 +7,14 @@ from random import Random
 from typing import Any
 
 from airflow_provider_influx_rollup.steps.influx import Report
-from tests.simulation.crossings import Turn, crossed, crossed_at_removals, crossed_by_all, late_rows
+from tests.simulation.crossings import (
+    Turn,
+    crossed,
+    crossed_at_deletes,
+    crossed_at_removals,
+    crossed_by_all,
+    late_rows,
+)
 from tests.simulation.places import is_delete, is_record, is_seen
 from tests.simulation.runs import Run
 
@@ -274,7 +281,8 @@ ORDERS: tuple[Order, ...] = (
 AT_DELETES = (
     at_deletes,
     around_deletes,
-    *(crossed_at_removals,) * 12,
+    *(crossed_at_removals,) * 6,
+    *(crossed_at_deletes,) * 14,
     *(crossed_by_all,) * 4,
     *(late_rows,) * 4,
 )

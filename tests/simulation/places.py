@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_influx_rollup.flux.ledger_read import SetAsideRecords
 from airflow_provider_influx_rollup.flux.query import LedgerQuery, Together
 from airflow_provider_influx_rollup.steps.influx import Delete, Gather, Report, Write
 from airflow_provider_influx_rollup.steps.store import (
@@ -70,6 +71,21 @@ def is_row_write(run: Run) -> bool:
     return any(isinstance(step, Write) and step.bucket in ROW_BUCKETS for step in steps)
 
 
+def is_row_delete(run: Run) -> bool:
+    """Whether its next step deletes rows."""
+    return isinstance(run.pending, Delete) and run.pending.bucket in ROW_BUCKETS
+
+
+def is_forget(run: Run) -> bool:
+    """Whether its next step forgets what a run has put aside."""
+    return isinstance(run.pending, Delete) and run.pending.measurement == "ghost_survivors"
+
+
+def is_look_at_aside(run: Run) -> bool:
+    """Whether it has seen who has its windows, and is about to see what runs of them have put aside."""
+    return isinstance(run.next_read, SetAsideRecords)
+
+
 def is_commit(run: Run) -> bool:
     """Whether the next step of a run commits windows."""
     pending: Any = run.pending
@@ -95,5 +111,9 @@ def is_ledger_read(run: Run) -> bool:
 
 def is_of_first(run: Run) -> bool:
     """Whether it is one of the first pipeline of its world."""
-    pipeline = getattr(run.turns, "pipeline", None)
-    return pipeline is run.world.pipelines[0]
+    return pipeline_of(run) is run.world.pipelines[0]
+
+
+def pipeline_of(run: Run) -> Any:
+    """That of a rollup or a reconcile; None for others."""
+    return getattr(run.turns, "pipeline", None)

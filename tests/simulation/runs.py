@@ -22,6 +22,7 @@ from airflow_provider_influx_rollup.steps.store import (
 from airflow_provider_influx_rollup.steps.table import CommitPoints
 from tests.scenes.stepped_run import SteppedRun
 from tests.simulation.archive_invariants import in_archive, require_erased, require_kept
+from tests.simulation.erase_turns import EraseTurns
 from tests.simulation.purge_turns import PurgeTurns
 from tests.simulation.script_answers import is_run, rows_of_script, write_rows
 from tests.simulation.store import SPLIT, STORE_ACTIONS
@@ -140,6 +141,8 @@ class Run(SteppedRun):
     def _turns(self, pipeline: str, columns: Collection[str], windows: Sequence[int]) -> Any:
         if self.verb == "purge":
             return PurgeTurns(world=self.world, name=self.name)
+        if self.verb == "erase":
+            return EraseTurns(world=self.world, name=self.name)
         if not pipeline:
             return None
         return Turns(
@@ -191,6 +194,11 @@ class Run(SteppedRun):
             for reads in self._reads.values()
             for one in reads.left
         )
+
+    @property
+    def next_read(self) -> Any:
+        """The next one of the reads that belong together, of which it has done some; None when there is none."""
+        return next((one for reads in self._reads.values() for one in reads.left), None)
 
     @property
     def is_prepared(self) -> bool:

@@ -96,6 +96,9 @@ class Play:
         problems = list(self.world.problems) + scripts_untorn(self.world)
         if self.scenario.is_monotone:
             # who dies between a delete and what is to be said of it leaves that to the next run of the window
+            if away := {start for _, start in self._aside()}:
+                # what lacks comes back, and what is there is of no other time than the commit
+                problems += require_untorn(self.world, self.sure(), away)
             problems += self._again_where_aside() + require_untorn(self.world, self.sure())
         if not problems:
             self._tell("all is at rest")
@@ -103,13 +106,12 @@ class Play:
         return problems
 
     def _again_where_aside(self) -> list[str]:
-        """Roll windows up again for which a run has put values of others aside that nobody has forgotten."""
+        """Roll those of these windows up again that are not COMMITTED."""
         problems = []
-        asides = self.world.influx.buckets["ledger"].pivoted("ghost_survivors")
-        for name, start in sorted({(dict(tags)["pipeline"], time) for tags, time, _ in asides}):
+        for name, start in self._aside():
             pipeline = self.world.pipeline(name)
-            if pipeline.below:
-                # it has no neighbours, and waits for the tier below
+            if pipeline.below or (name, start) in self.world.committed():
+                # a tier has no neighbours, and waits for the tier below; who has COMMITTED has brought all back
                 continue
             starts = [nanoseconds(window.start) for window in pipeline.windows]
             window = starts.index(start)
@@ -118,6 +120,11 @@ class Play:
             if run.end != "ok":
                 problems.append(f"{run.name} fails: {run.end}")
         return problems
+
+    def _aside(self) -> list[tuple[str, int]]:
+        """Pipeline and start of the windows for which a run has put values of others aside that nobody has forgotten."""
+        records = self.world.influx.buckets["ledger"].pivoted("ghost_survivors")
+        return sorted({(dict(tags)["pipeline"], time) for tags, time, _ in records})
 
     def _tell(self, text: str) -> None:
         if self.log is not None:

@@ -155,19 +155,29 @@ def _meeting(
         )
     if variant == "tiers":
         actors[1] = replace(actors[1], pipeline="hourly", first=0, last=HOURS - 1)
+    if is_stale and variant in SHARED and variant != "erased" and random.random() < 0.35:
+        # two runs of one pipeline, which may find what the other one has put aside
+        actors[0] = replace(actors[0], pipeline=its.name, verb=random.choice(VERBS))
+    actors += _others_that_meet(random, variant, actors)
+    return [*actors, _writer(random, kinds, hour, devices)]
+
+
+def _others_that_meet(random: Random, variant: str, actors: Sequence[Actor]) -> list[Actor]:
+    """Who meets two runs besides."""
+    pipelines, others = VARIANTS[variant], list[Actor]()
     if len(pipelines) > 2 and random.random() < 0.8:
         # what one takes along belongs to two
-        actors.append(
+        others.append(
             Actor(random.choice(VERBS), pipelines[1].name, actors[0].first, actors[0].last, "run 3")
         )
     if variant == "erased":
         # the second try takes a run for dead that the first one has found
-        actors += [replace(one, run_id="run 4") for one in actors if one.verb == "erase"]
+        others += [replace(one, run_id="run 4") for one in actors if one.verb == "erase"]
     if variant in SHARED and random.random() < 0.35:
         # who comes after one that died
-        again = random.choice(actors)
-        actors.append(replace(again, verb=random.choice(VERBS), run_id="run 2"))
-    return [*actors, _writer(random, kinds, hour, devices)]
+        again = random.choice([*actors, *others])
+        others.append(replace(again, verb=random.choice(VERBS), run_id="run 2"))
+    return others
 
 
 def _life(random: Random, variant: str) -> list[Actor]:

@@ -7,17 +7,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_influx_rollup.flux.chains import RollupChains
-from airflow_provider_influx_rollup.flux.ledger_read import ClaimsOf, ReceiptsOf, StoredSpecs
+from airflow_provider_influx_rollup.flux.ledger_read import (
+    ClaimsOf,
+    ReceiptsOf,
+    ReceiptsOfSeveral,
+    StoredSpecs,
+)
 from airflow_provider_influx_rollup.flux.source_read import RawPoints
 from airflow_provider_influx_rollup.flux.target_read import TargetTotals, TargetValues
 from airflow_provider_influx_rollup.steps.influx import Delete, Write
+from tests.simulation.aside_turns import AsideTurns
 from tests.simulation.influx import nanoseconds
 from tests.simulation.lines import Line, Tags, parse_lines
 from tests.simulation.pipelines import Pipeline
 from tests.simulation.plain_rows import Rows
 from tests.simulation.points import span_of
 from tests.simulation.world import World
-from tests.simulation.written_over import note_delete, note_writes
+from tests.simulation.written_over import forget_late, note_delete, note_writes
 
 ROLLUP = "rollup"
 
@@ -37,6 +43,7 @@ class Turns:
     :param looks: what the tier below was at each read since rows were written
     :param used: the same of the reads that the rows are made of
     :param is_alone: whether the ledger knew no other pipeline when the run last asked for them
+    :param others_claims: who had the windows of other pipelines at a start when it last looked at them, or took them, since its delete
     :param others: series and fields of others that it has found at a start when it last looked at the values of everybody
     """
 
@@ -54,25 +61,38 @@ class Turns:
     looks: list[dict[int, Below]] = field(default_factory=list)
     used: list[dict[int, Below]] = field(default_factory=list)
     is_alone: bool = False
+    others_claims: dict[int, dict[str, str]] = field(default_factory=dict)
     others: dict[int, set[tuple[Tags, str]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.aside = AsideTurns(
+            world=self.world, pipeline=self.pipeline, columns=self.columns, accuse=self._accuse
+        )
 
     def looked(self, step: Any, _answer: Any) -> None:
         """The answer of a read has come."""
+        self.aside.looked(step)
         if isinstance(step, ClaimsOf | ReceiptsOf):
             if (step.pipeline, step.stage) == (self.pipeline.name, ROLLUP):
                 self._looked_at_claims(*span_of(step.interval))
+        elif isinstance(step, ReceiptsOfSeveral):
+            start = nanoseconds(step.interval.start)
+            self.others_claims[start] = self._claims_at(start)
         elif isinstance(step, StoredSpecs):
             specs = self.world.influx.buckets["ledger"].pivoted("pipeline_spec")
             self.is_alone = {dict(tags)["pipeline"] for tags, _, _ in specs} <= {self.pipeline.name}
-        elif isinstance(step, TargetTotals | TargetValues):
-            # a look at the values of everybody compares nothing
-            if step.bucket == self.pipeline.target and step.aggregate_names is not None:
-                self._read_back(*span_of(step.interval))
-            elif step.bucket == self.pipeline.target:
-                start = nanoseconds(step.interval.start)
-                self.others[start] = self._others_now(start)
+        elif isinstance(step, TargetTotals | TargetValues) and step.bucket == self.pipeline.target:
+            self._looked_at_values(step)
         elif self.pipeline.below and isinstance(step, RollupChains | RawPoints):
             self.looks.append(self._below_now())
+
+    def _looked_at_values(self, step: TargetTotals | TargetValues) -> None:
+        # a look at the values of everybody compares nothing
+        if step.aggregate_names is not None:
+            self._read_back(*span_of(step.interval))
+        else:
+            start = nanoseconds(step.interval.start)
+            self.others[start] = self._others_now(start)
 
     def _looked_at_claims(self, start: int, stop: int) -> None:
         for window, claim in self._claims_now():
@@ -96,6 +116,7 @@ class Turns:
 
     def does(self, step: Any) -> None:
         """A step is about to be acted out that others see."""
+        self.aside.does(step, self.claims)
         if isinstance(step, Write) and step.bucket == "ledger":
             for line in parse_lines(step.lines):
                 self._writes_record(line)
@@ -104,10 +125,12 @@ class Turns:
             self._changes_rows(
                 {line.time_ns for line in lines if any(n in self.columns for n, _ in line.fields)}
             )
-            note_writes(self.world, self.pipeline, self.columns, lines)
+            self._require_seen_own({line.time_ns for line in lines})
+            note_writes(self.world, self.pipeline, self.columns, lines, self._late_by)
             self._brings_back(lines)
         elif isinstance(step, Delete) and step.bucket == self.pipeline.target:
             start = nanoseconds(step.interval.start)
+            self.others_claims.pop(start, None)
             self._changes_rows({start})
             tags = tuple(sorted(step.tags.items()))
             self._deletes_points(start, tags)
@@ -119,6 +142,7 @@ class Turns:
         """A run that has ended well leaves no window WRITING, but for those that others have claimed since."""
         last = {start: name for pipeline, start, name in self.world.claimed if pipeline == self.pipeline.name}
         if error is None:
+            forget_late(self.world, self.name)
             for window in self.claims.items():
                 self.world.deleted_late.pop(window, None)
         if error is None and self.is_rollup:
@@ -134,6 +158,8 @@ class Turns:
         tags, fields = dict(line.tags), dict(line.fields)
         if line.measurement == "window_receipt" and "claimed_by" in fields:
             self.world.claimed.append((tags["pipeline"], line.time_ns, self.name))
+            if line.time_ns in self.others_claims:
+                self.others_claims[line.time_ns][tags["pipeline"]] = str(fields["claimed_by"])
         if (
             line.measurement != "window_receipt"
             or tags["pipeline"] != self.pipeline.name
@@ -164,6 +190,7 @@ class Turns:
         # what is given back was committed by another one
         if fields["committed_by"] != self.claims[start]:
             return
+        self.aside.commits(start, self.claims[start])
         self._require_own(start)
         self._require_counted(start, fields)
         key = self.pipeline.name, start
@@ -246,6 +273,22 @@ class Turns:
             elif now.get(start) != self.claims[start]:
                 # it has hung since it looked
                 self.world.late[self.pipeline.name, start] = now.get(start, "")
+
+    def _require_seen_own(self, starts: Collection[int]) -> None:
+        """Who has seen that another run has a window brings back no values of others there either: that run may need its record."""
+        for start in starts:
+            if start in self.claims and self.seen.get(start, self.claims[start]) != self.claims[start]:
+                self._accuse(start, "writes values to a window that it has seen claimed by another run")
+
+    def _late_by(self, pipeline: str, start: int) -> str:
+        """The own name when another pipeline has claimed a window since this run last looked at that, after its delete."""
+        seen = self.others_claims.get(start)
+        is_late = seen is not None and self._claims_at(start).get(pipeline) != seen.get(pipeline)
+        return self.name if is_late else ""
+
+    def _claims_at(self, start: int) -> dict[str, str]:
+        records = self.world.records(("claimed_by",))
+        return {name: str(one["claimed_by"]) for (name, time), one in records.items() if time == start}
 
     def _brings_back(self, lines: Collection[Line]) -> None:
         """Values that are there again are not lost, whoever has written them."""

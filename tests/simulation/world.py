@@ -45,10 +45,13 @@ class Over:
 
     :param is_computed: whether that one computes the same, so that nobody tears the window
     :param value: what is there now; None when it was deleted
+    :param late_by: name of the run that wrote it and has not ended well, when the owner has claimed the window since that run last
+        looked at its claims
     """
 
     is_computed: bool
     value: Any = None
+    late_by: str = ""
 
 
 @dataclass
@@ -248,10 +251,10 @@ class World:
     def judged(self, rows: Rows, pipeline: Pipeline, start: int, *, at_rest: bool) -> Rows:
         """Those of a window that its pipeline answers for: nobody has erased them, or written over them.
 
-        :param at_rest: whether who puts old values back over new ones had time to tear the window
+        :param at_rest: whether who puts old values back over new ones had time to tear the window, unless it hung before that and died after it
         """
         over = self.written_over.get((pipeline.name, start), {})
-        others = {key for key, one in over.items() if one.is_computed or not at_rest}
+        others = {key for key, one in over.items() if one.is_computed or one.late_by or not at_rest}
         return {key: value for key, value in self.unerased(rows).items() if key not in others}
 
     def unerased(self, rows: Rows) -> Rows:
@@ -290,9 +293,13 @@ class World:
 
     def has_by_hand(self) -> bool:
         """All of them, but for those that a run took along which died right after it had hung: nobody can know them."""
-        lost = {start for start, _ in self.deleted_late}
+        lost = {start for start, _ in self.deleted_late if (TAGS["a"], BY_HAND[0]) in self.lost_at(start)}
         starts = {nanoseconds(window.start) for window in WINDOWS[:HOURS]}
         return starts <= {*self.by_hand(), *lost}
+
+    def lost_at(self, start: int) -> set[tuple[Tags, str]]:
+        """Series and fields that runs took along which died right after they had hung."""
+        return {one for (time, _), some in self.deleted_late.items() if time == start for one in some}
 
     def by_hand(self) -> set[int]:
         """Starts of the windows where they are."""

@@ -5,7 +5,8 @@ Claims tell runs of one pipeline apart only. Who puts old values back over new o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 
 from tests.simulation.influx import nanoseconds
 from tests.simulation.lines import Line, Tags
@@ -13,8 +14,17 @@ from tests.simulation.pipelines import Pipeline
 from tests.simulation.world import Over, World
 
 
-def note_writes(world: World, pipeline: Pipeline, columns: Collection[str], lines: Iterable[Line]) -> None:
-    """Lines are about to be written: a value of another pipeline may be replaced by an older one, or be right again."""
+def note_writes(
+    world: World,
+    pipeline: Pipeline,
+    columns: Collection[str],
+    lines: Iterable[Line],
+    late_by: Callable[[str, int], str],
+) -> None:
+    """Lines are about to be written: a value of another pipeline may be replaced by an older one, or be right again.
+
+    :param late_by: name of the writer when another pipeline has claimed the window of a start since it last looked, or nothing
+    """
     target = world.influx.buckets[pipeline.target].measurements.get(pipeline.measurement, {})
     for line in lines:
         start = line.time_ns
@@ -30,7 +40,7 @@ def note_writes(world: World, pipeline: Pipeline, columns: Collection[str], line
                     over.pop(key, None)
                 elif target.get((line.tags, name), {}).get(start) != value:
                     was_computed = key in over and over[key].is_computed
-                    over[key] = Over(was_computed or name in columns, value)
+                    over[key] = Over(was_computed or name in columns, value, late_by(other.name, start))
 
 
 def note_delete(world: World, pipeline: Pipeline, columns: Collection[str], tags: Tags, start: int) -> None:
@@ -58,3 +68,11 @@ def _right(world: World, pipeline: Pipeline, key: tuple[Tags, str, int]) -> obje
     """What the source gives now; None when it gives nothing."""
     windows = [one for one in pipeline.windows if nanoseconds(one.start) == key[2]]
     return world.expected(pipeline, windows).get(key)
+
+
+def forget_late(world: World, name: str) -> None:
+    """A run has ended well, and so has torn what it wrote late."""
+    for start, over in world.written_over.items():
+        world.written_over[start] = {
+            key: replace(one, late_by="") if one.late_by == name else one for key, one in over.items()
+        }
