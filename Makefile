@@ -103,6 +103,7 @@ bench: $(call environment,3.3) ## measure the rollup against the ways people wri
 scale: $(call environment,3.3) ## measure sizes, workers and a month through Airflow, for an hour
 	@$(VENVS)/airflow-3.3/bin/python -m dev.bench.sizes
 	@$(VENVS)/airflow-3.3/bin/python -m dev.bench.workers
+	@$(VENVS)/airflow-3.3/bin/python -m dev.bench.pipelines
 	@$(VENVS)/airflow-3.3/bin/python -m dev.bench.backfill 30 1000 raw
 
 docs: $(TOOLS)/.stamp ## build the documentation into site/
