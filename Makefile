@@ -100,7 +100,7 @@ demo: $(call environment,$(ONE)) ## a DAG, backfilled over telemetry on a real I
 bench: $(call environment,3.3) ## measure the rollup against the ways people write it
 	@$(VENVS)/airflow-3.3/bin/python -m dev.bench
 
-scale: $(call environment,3.3) ## measure sizes, workers and a month through Airflow, for an hour
+scale: $(call environment,3.3) ## measure sizes, workers, many pipelines and a month through Airflow, for an hour
 	@$(VENVS)/airflow-3.3/bin/python -m dev.bench.sizes
 	@$(VENVS)/airflow-3.3/bin/python -m dev.bench.workers
 	@$(VENVS)/airflow-3.3/bin/python -m dev.bench.pipelines
