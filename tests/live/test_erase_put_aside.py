@@ -11,7 +11,7 @@ from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import SourceChanging
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
-from airflow_provider_influx_rollup.steps.influx import Delete
+from airflow_provider_influx_rollup.steps.influx import Delete, Write
 from tests.conftest import InfluxServer
 from tests.oracle import query
 from tests.scenes.archive_scene import RUN, point
@@ -96,6 +96,19 @@ def test_values_of_others_that_a_dead_run_had_put_aside_come_back_after_an_erasu
     scene.roll(scene.hourly, HOURS[0])
     (back,) = {row for row in scene.rows(scene.rolled) if row[2] == "temp_max"} - before
     assert dict(back[1]) == DEVICES[2]
+
+
+def test_record_that_its_run_forgets_before_an_erasure_writes_it_again_is_gone(scene: EraseScene) -> None:
+    run = about_to_delete(scene, takes=DEVICES[0])
+    erasure = Going(scene, scene.erase_steps(require_archive=False))
+    while not (isinstance(erasure.pending, Write) and "ghost_survivors" in erasure.pending.lines[0]):
+        assert erasure.advance()
+    # it has read the record; the run goes on to its end
+    run.finish()
+    assert records(scene) == []
+    erasure.finish()
+    assert records(scene) == []
+    assert of_customer(scene) == []
 
 
 def test_erasure_waits_for_a_run_that_has_rows_of_the_series_in_its_memory_and_their_points_are_gone(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import BucketNotFound, ConfigurationError, SourceChanging
+from airflow_provider_influx_rollup.flux.erase import TextRecord
 from airflow_provider_influx_rollup.lifecycle.archive_files.fences import put_fence
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import fold_marks
 from airflow_provider_influx_rollup.lifecycle.erase.archive import RewriteRun, clear_window
@@ -48,6 +49,7 @@ class ErasureRun:
     :param kept: pipelines with windows that still hold something of the series, with the reason
     :param remade: windows that were computed again, by pipeline
     :param begun: places where this run has begun to delete
+    :param put_aside: records of values put aside that were written again
     :param writing: runs that may have read what is deleted, and were writing before their rows were
     """
 
@@ -57,6 +59,7 @@ class ErasureRun:
     kept: dict[str, dict[str, Any]] = field(default_factory=dict)
     remade: dict[str, int] = field(default_factory=dict)
     begun: list[str] = field(default_factory=list)
+    put_aside: list[TextRecord] = field(default_factory=list)
     writing: list[WritingRun] = field(default_factory=list)
 
     @property
@@ -94,7 +97,7 @@ class ErasureRun:
         # before the pipelines: some read them
         self._begin("copies")
         yield from clear_copies(self.spec)
-        yield from clear_put_aside(self.spec, self.look.readers)
+        self.put_aside += yield from clear_put_aside(self.spec, self.look.readers)
         for name in self.look.readers.scripts:
             yield from self._note_writing(name, found.spans, state.seen)
         deleted: set[tuple[str, str]] = set()

@@ -19,6 +19,7 @@ from airflow_provider_influx_rollup.lifecycle.erase.certificate import certify, 
 from airflow_provider_influx_rollup.lifecycle.erase.clear import ErasureRun
 from airflow_provider_influx_rollup.lifecycle.erase.found import ErasureFindings
 from airflow_provider_influx_rollup.lifecycle.erase.look import SOURCE, Looker
+from airflow_provider_influx_rollup.lifecycle.erase.put_aside import forget_settled
 from airflow_provider_influx_rollup.lifecycle.erase.receipts import Restatement
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
 from airflow_provider_influx_rollup.lifecycle.erase.state import (
@@ -236,6 +237,7 @@ def _clear_rounds(clearing: ErasureRun, state: EraseState) -> Steps[EraseState]:
             continue
         found = yield from clearing.look.look()
         if not found.total:
+            yield from forget_settled(clearing.spec, clearing.put_aside)
             try:
                 yield from clearing.look.require_no_new_reader()
             except SourceChanging:
