@@ -24,6 +24,7 @@ from airflow_provider_influx_rollup.lifecycle.reconcile.read import Findings, re
 from airflow_provider_influx_rollup.lifecycle.reconcile.reasons import reason_text
 from airflow_provider_influx_rollup.lifecycle.rollup.last_look import last_look
 from airflow_provider_influx_rollup.lifecycle.rollup.plan import job_of
+from airflow_provider_influx_rollup.lifecycle.rollup.tier_commits import commits_below
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.neighbours import with_neighbours
@@ -129,6 +130,7 @@ def _write_until_right(
     What was compared was read before the claim. Since then a run may have written rows and died, and another pipeline may have
     written back values that it had deleted for a moment.
 
+    :raises ReceiptMissing: when a window of the tier below is being written again: this one stays WRITING
     :param job: of the chosen windows
     :return: what the target holds of these windows then, and what was written of them
     """
@@ -145,8 +147,13 @@ def _write_until_right(
         if job.ownership.earlier:
             # what another pipeline has taken over meanwhile stays
             job = yield from with_neighbours(job)
+        below = yield from commits_below(job)
         findings = yield from read_and_compare(job, whole_depth(job))
         held, windows = TargetState.of(findings, job), findings.difference.windows
+        if below != (yield from commits_below(job)):
+            # a tier below that is written again while it is read gives rows that it never had
+            done.overtaken = job.windows
+            return held, done
         if not len(windows):
             break
         if rounds_left:
