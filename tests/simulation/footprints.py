@@ -77,7 +77,14 @@ WRITTEN_BY: dict[type[Any], Places] = {
 FILE_READS = (ReadBytes, ListFolder, FingerprintPart, FingerprintPoints, TallyMatching)
 BUCKET_READS = (FindBucket, CheckWritable, BucketsNow)
 #: what a rollup writes to the ledger, and who repairs one
-OF_ROLLUPS = ("pipeline_spec", "window_event", "window_receipt", "ghost_survivors", "lateness", "lateness_check")
+OF_ROLLUPS = (
+    "pipeline_spec",
+    "window_event",
+    "window_receipt",
+    "ghost_survivors",
+    "lateness",
+    "lateness_check",
+)
 #: what verbs write that keep files
 OF_FILES: Places = frozenset([STORE, RECEIPTS, ("ledger", "window_event"), ("ledger", "archive_folder")])
 MARKS: Place = ("ledger", "purged_window")

@@ -13,6 +13,7 @@ PAIRS = (
     ("shared", 3, 0, "roll up, roll up", "", 0),
     ("shared", 3, 0, "roll up", "new a", 1),
     ("handed over", 3, 0, "roll up, roll up", "", 0),
+    ("tiers", 4, 0, "roll up@daily, roll up@hourly", "", 0),
     ("archived", 4, 0, "archive, archive", "", 0),
     ("archived", 4, 0, "archive, purge", "", 1),
     ("archived", 4, 0, "archive, restore", "", 0),
