@@ -27,6 +27,7 @@ from airflow_provider_influx_rollup.lifecycle.restore.restore_run import Restore
 from airflow_provider_influx_rollup.lifecycle.restore.source import (
     RestoreSource,
     find_sources,
+    require_newest,
     verify_sources,
 )
 from airflow_provider_influx_rollup.lifecycle.restore.spec import STAGE, Restored, RestoreResult, RestoreSpec
@@ -73,6 +74,7 @@ def restore(spec: RestoreSpec, interval: Interval, run: RunInfo, now: Clock) -> 
     :raises ArchiveMismatch: when a file is not what its manifest says
     :raises RestoreConflict: when the target has other points, unless they may be overwritten
     :raises ConfigurationError: when the target would drop points
+    :raises SourceChanging: when windows have a newer generation by the time that they are claimed
     :raises PartialWrite: when the target is not equal to the archive in the end, or series were erased meanwhile
     :raises RestoreIncomplete: after all others are written, when the archive has points that no write can make
     """
@@ -200,6 +202,9 @@ def _prepare(spec: RestoreSpec, interval: Interval, now: datetime, *, acts: bool
     require_kept(sources, target, now)
     yield from verify_sources(sources)
     purges = (yield from find_purges(spec, interval, sources)) if acts else Purges()
+    if purges.claims:
+        # marks that were found since may be of a later generation, which has points that this one lacks
+        yield from require_newest(spec, interval, sources)
     run = RestoreRun(spec, target, fences)
     looks = []
     for source in sources:

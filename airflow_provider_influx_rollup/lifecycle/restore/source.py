@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from airflow_provider_influx_rollup.archive.catalog import compacted_of
 from airflow_provider_influx_rollup.archive.manifest import Part, part_paths
 from airflow_provider_influx_rollup.archive.pieces import cut_pieces
-from airflow_provider_influx_rollup.exceptions import ArchiveMissing
+from airflow_provider_influx_rollup.exceptions import ArchiveMissing, SourceChanging
 from airflow_provider_influx_rollup.lifecycle.archive_files.generations import (
     Published,
     require_generation,
@@ -100,6 +100,21 @@ def find_sources(spec: RestoreSpec, interval: Interval) -> Steps[tuple[list[Rest
         for piece in pieces
     ]
     return sources, gaps
+
+
+def require_newest(spec: RestoreSpec, interval: Interval, sources: Sequence[RestoreSource]) -> Steps[None]:
+    """Refuse to restore generations that are no longer the newest.
+
+    :raises SourceChanging: when windows were archived, compacted or erased in part since they were found
+    """
+    latest, _ = yield from find_sources(spec, interval)
+    if _folders(latest) != _folders(sources):
+        what = "windows were archived again, compacted or erased in part while they were about to be restored"
+        raise SourceChanging(what, window=interval, written="nothing", fix="run it again")
+
+
+def _folders(sources: Iterable[RestoreSource]) -> list[tuple[Interval, tuple[str, ...]]]:
+    return [(source.interval, tuple(layer.folder for layer in source.layers)) for source in sources]
 
 
 def verify_sources(sources: Sequence[RestoreSource]) -> Steps[None]:
