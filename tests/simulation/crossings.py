@@ -8,6 +8,7 @@ from random import Random
 from tests.simulation.places import (
     is_commit,
     is_delete,
+    is_file_claim,
     is_forget,
     is_ledger_read,
     is_look_at_aside,
@@ -22,6 +23,8 @@ from tests.simulation.places import (
 from tests.simulation.runs import Run
 
 Runs = Sequence[Run]
+#: verbs that claim windows of an archive
+CLAIMING = ("purge", "restore", "erase")
 #: a step of a run, and what becomes of it; None leaves it to the schedule
 Turn = tuple[int, str | None]
 #: how many steps lie between the words that rows are to go and the last one of that
@@ -57,6 +60,27 @@ def crossed_by_all(random: Random, runs: Runs) -> Iterator[Turn]:
 def late_rows(random: Random, runs: Runs) -> Iterator[Turn]:
     """One run hangs before it writes rows until another one deletes some: finds rows that nobody looks at after they came."""
     yield from _calmly(random, _late_rows(random, runs))
+
+
+def crossed_at_claims(random: Random, runs: Runs) -> Iterator[Turn]:
+    """A run stops once it has claimed a window of an archive, and another one claims it too: finds what goes on all the same."""
+    yield from _calmly(random, _cross_at_claims(random, runs))
+
+
+def _cross_at_claims(random: Random, runs: Runs) -> Iterator[Turn]:
+    numbers = [number for number, run in enumerate(runs) if run.verb]
+    claiming = [number for number in numbers if runs[number].verb in CLAIMING]
+    one, *others = random.sample(claiming, len(claiming))
+    for number in (one, *others[:1]):
+        for _ in range(random.choice((1, 1, 1, 2))):
+            yield from _until(runs, number, is_file_claim)
+        yield from _steps(runs, number, random.choice((1, 1, 2, 4)))
+    if random.random() < 0.7:
+        yield from _to_the_end(runs, one)
+    else:
+        yield from _do_and_die(random, runs, one, 0.8)
+    for number in random.sample(numbers, len(numbers)):
+        yield from _to_the_end(runs, number)
 
 
 def crossed_at_deletes(random: Random, runs: Runs) -> Iterator[Turn]:

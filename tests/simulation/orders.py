@@ -8,8 +8,10 @@ from typing import Any
 
 from airflow_provider_influx_rollup.steps.influx import Report
 from tests.simulation.crossings import (
+    CLAIMING,
     Turn,
     crossed,
+    crossed_at_claims,
     crossed_at_deletes,
     crossed_at_removals,
     crossed_by_all,
@@ -188,6 +190,8 @@ def order_of(random: Random, runs: Runs, *, deletes: float) -> Order:
     if len(runs) >= MANY and random.random() < 0.8:
         return in_turn
     verbs = {run.verb for run in runs}
+    if sum(run.verb in CLAIMING for run in runs) > 1 and random.random() < 0.3:
+        return crossed_at_claims
     if not verbs.isdisjoint(FILE_WRITERS) and random.random() < (0.5 if "erase" in verbs else 0.2):
         return before_writes
     return random.choice(AT_DELETES if random.random() < deletes else ORDERS)

@@ -76,6 +76,11 @@ def is_row_delete(run: Run) -> bool:
     return isinstance(run.pending, Delete) and run.pending.bucket in ROW_BUCKETS
 
 
+def is_file_claim(run: Run) -> bool:
+    """Whether its next step claims a window of an archive."""
+    return isinstance(run.pending, PutNew) and "/claims/" in run.pending.path
+
+
 def is_forget(run: Run) -> bool:
     """Whether its next step forgets what a run has put aside."""
     return isinstance(run.pending, Delete) and run.pending.measurement == "ghost_survivors"

@@ -53,10 +53,17 @@ RACES = {
         ("roll up", "erase"),
         ("compact", "archive"),
         ("purge", "purge"),
+        ("purge", "purge"),
         ("purge", "archive"),
     ),
     "erased": (("roll up", "erase"), ("reconcile", "erase"), ("heal", "erase")),
-    "expiring": (("compact", "archive"), ("purge", "purge"), ("purge", "expiring"), ("archive", "expiring")),
+    "expiring": (
+        ("compact", "archive"),
+        ("purge", "purge"),
+        ("purge", "restore"),
+        ("purge", "expiring"),
+        ("archive", "expiring"),
+    ),
     "watched": (("sensor", "roll up"), ("sensor", "deadman")),
 }
 RACE = 0.5
