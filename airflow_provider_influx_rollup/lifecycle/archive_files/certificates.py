@@ -70,6 +70,18 @@ def find_by_purge(
     return None, number
 
 
+def is_followed(measurement_folder: str, certificate: Certificate) -> Steps[bool]:
+    """Whether a later generation of the same window was purged since, and has a certificate."""
+    mine = certificate.values
+    for number in range(certificate.number + 1, (yield from last_number(measurement_folder)) + 1):
+        other = (yield from read_numbered(measurement_folder, number)).values
+        if other.get("kind") != PURGE or other["window"] != mine["window"]:
+            continue
+        if other["archive"]["generation"] > mine["archive"]["generation"]:
+            return True
+    return False
+
+
 def add_certificate(
     measurement_folder: str, body: Mapping[str, Any], key: SigningKey | None, after: int | None = None
 ) -> Steps[Certificate]:

@@ -19,10 +19,16 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.begun_deletes import
 from airflow_provider_influx_rollup.lifecycle.archive_files.certificates import (
     add_certificate,
     find_by_purge,
+    is_followed,
     read_numbered,
 )
 from airflow_provider_influx_rollup.lifecycle.archive_files.place import find_place
-from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import DONE, write_purge
+from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import (
+    DONE,
+    PurgeState,
+    read_purge,
+    write_purge,
+)
 from airflow_provider_influx_rollup.lifecycle.archive_files.window_claims import forget_claims
 from airflow_provider_influx_rollup.lifecycle.ledger.bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import signed
@@ -207,13 +213,15 @@ def _certify(run: PurgeRun, proof: Proof, deleted: Deleted) -> Steps[Certificate
         body = _body(run, proof, deleted)
         certificate = yield from add_certificate(archive.folder, body, run.key, last)
     values, path = certificate.values, f"{archive.shown_path}/{certificate.about}"
-    lines = [
-        encode_certificate(values, certificate.sha256, path, certificate.data),
-        *encode_receipts([_receipt(run, proof, certificate)]),
-    ]
+    known = encode_certificate(values, certificate.sha256, path, certificate.data)
     # before: a rerun of a purge that is done does not come here
     yield from end_delete(proof.folder, proof.claim)
-    yield from _say_done(run.spec, proof, deleted.announced, certificate.number, lines)
+    if (yield from _is_overtaken(archive.folder, proof, state, certificate)):
+        # what the later purge has said stays: this one's points are a part of its generation
+        yield from ask(Write(archive.ledger_bucket, [known]))
+    else:
+        lines = [known, *encode_receipts([_receipt(run, proof, certificate)])]
+        yield from _say_done(run.spec, proof, deleted.announced, certificate.number, lines)
     yield from forget_claims(proof.folder, proof.claim)
     for begun in (yield from begun_deletes(archive.folder, [proof.window])):
         yield from ask(Report(not_ended(begun), "warning"))
@@ -224,6 +232,18 @@ def _certify(run: PurgeRun, proof: Proof, deleted: Deleted) -> Steps[Certificate
         )
     )
     return certificate
+
+
+def _is_overtaken(folder: str, proof: Proof, state: PurgeState, certificate: Certificate) -> Steps[bool]:
+    """Whether another run has purged a later generation since this one deleted its points, or has begun to.
+
+    A compaction removes what the window's folder says of that; the certificates stay.
+    """
+    stored = yield from read_purge(proof.folder)
+    if stored is not None and stored.claim > proof.claim and stored.generation > state.generation:
+        # an erasure that wrote the generation again has left the purge's id
+        return stored.purge_id != state.purge_id
+    return (yield from is_followed(folder, certificate))
 
 
 def _say_done(
