@@ -29,7 +29,7 @@ FILE_WRITERS = ("archive", "expiring", "export", "compact")
 #: how many runs are many
 MANY = 6
 Runs = Sequence[Run]
-Order = Callable[[Random, Runs], Iterator[int] | Iterator[Turn]]
+Order = Callable[[Random, Runs], Iterator[int] | Iterator[Turn] | Iterator[int | Turn]]
 
 
 def bursts(random: Random, runs: Runs) -> Iterator[int]:
@@ -161,17 +161,27 @@ def between_reads(random: Random, runs: Runs) -> Iterator[int]:
     yield from (_others_first if random.random() < 0.6 else _without)(random, runs, one)
 
 
-def in_turn(random: Random, runs: Runs) -> Iterator[int]:
-    """One run hangs, often before it deletes something, while the others come one after the other: finds what lacks a life of a window."""
+def in_turn(random: Random, runs: Runs) -> Iterator[int | Turn]:
+    """One run hangs, often before it deletes something, while the others come one after the other: finds what lacks a life of a window.
+
+    Some of these do just that then, and die.
+    """
     one = 0 if random.random() < 0.75 else random.randrange(len(runs))
     if random.random() < 0.6:
-        yield from _until_delete(runs, one)
+        for _ in range(random.choice((1, 1, 2))):
+            yield from _until(runs, one, is_delete)
     else:
         for _ in range(random.randint(1, 12)):
             yield from _until_seen(runs, one, in_reads=False)
-    for number in (*(number for number in range(len(runs)) if number != one), one):
-        while not runs[number].end:
+    dies = random.random() < 0.3
+    for number in range(len(runs)):
+        while number != one and not runs[number].end:
             yield number
+    if dies and not runs[one].end:
+        yield one
+        yield one, "x"
+    while not runs[one].end:
+        yield one
 
 
 def _others_first(random: Random, runs: Runs, one: int) -> Iterator[int]:

@@ -194,9 +194,9 @@ def _life(random: Random, variant: str) -> list[Actor]:
     restored, *others = [
         Actor(verb, "hourly", hour, hour, f"run {number}") for number, verb in enumerate(verbs)
     ]
-    beside = Actor(
-        random.choice((*ARCHIVE_VERBS[variant], "compact", "compact")), "hourly", 0, HOURS - 1, "beside"
-    )
+    verb = random.choice((*ARCHIVE_VERBS[variant], "compact", "compact", "restore", "restore"))
+    is_of_all = verb != "restore" or random.random() < 0.3
+    beside = Actor(verb, "hourly", 0 if is_of_all else hour, HOURS - 1 if is_of_all else hour, "beside")
     return [beside, restored, _writer(random, ("new",), hour), *others]
 
 
