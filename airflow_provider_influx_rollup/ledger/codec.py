@@ -17,7 +17,7 @@ from airflow_provider_influx_rollup.ledger.line_protocol import (
     encode_line,
     encode_value,
 )
-from airflow_provider_influx_rollup.ledger.planned import PLAN, plan_text, with_plan
+from airflow_provider_influx_rollup.ledger.planned import PLAN, PlanTemplate, with_plan
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.windows.interval import Interval, from_ns, to_ns
@@ -62,6 +62,7 @@ class _Templates:
 
     receipt: LineTemplate
     event: LineTemplate
+    plan: PlanTemplate | None
 
     @classmethod
     def of(cls, receipt: Receipt) -> _Templates:
@@ -71,6 +72,7 @@ class _Templates:
             LineTemplate(RECEIPT_MEASUREMENT, tags, of_receipt, own),
             # the window is a field: as a tag it would give the ledger new series for every window, forever
             LineTemplate(EVENT_MEASUREMENT, tags, shared, (*OF_COMMITS, "stop_ns", "window_start_ns")),
+            PlanTemplate(receipt) if receipt.state is State.PLANNED else None,
         )
 
     def lines(self, receipt: Receipt, number: int) -> tuple[str, str]:
@@ -78,8 +80,8 @@ class _Templates:
         stop = encode_value("stop_ns", receipt.window.stop_ns)
         commit = _numbers_of_commit(receipt)
         own: tuple[str, ...] = (stop, encode_value("written_at_ns", written))
-        if receipt.state is State.PLANNED:
-            own = (encode_value(PLAN, plan_text(receipt)),)
+        if self.plan is not None:
+            own = (self.plan.value(receipt),)
         elif receipt.is_committed:
             own = (*commit, *own)
         return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -214,6 +215,27 @@ def test_window_at_which_a_run_died_has_its_turn_while_others_wait_for_the_only_
     others = hours.tile(Interval(bad.stop, bad.stop + 15 * HOUR))
     assert [len(scene.manifests(one)) for one in others] == [1] * 14 + [0]
     assert len(scene.manifests(bad)) == (0 if kills else 1)
+
+
+def test_window_at_which_a_run_died_has_its_turn_when_a_server_is_away_in_each_ninth_run(
+    scene: ArchiveScene,
+) -> None:
+    bad, hours = Interval(day(0).start, day(0).start + HOUR), Grid.of("1h")
+    scene.write([replace(one, time_ns=one.time_ns + h * HOUR_NS) for one in points_of(0) for h in range(24)])
+    killed = failing(scene, WriteParts, bad, RuntimeError("out of memory"))
+    with pytest.raises(RuntimeError, match="out of memory"):
+        look_after(scene, 1, max_windows=1, grid=hours, actions=killed)
+    outages = 0
+    for number in range(11):
+        rest = hours.tile(Interval(bad.stop, bad.stop + 23 * HOUR))
+        first = next(one for one in rest if not scene.manifests(one))
+        away = failing(scene, FingerprintSource, first, InfluxUnavailable("no answer"))
+        try:
+            with suppress(WindowsFailed):
+                look_after(scene, 1, max_windows=1, grid=hours, actions=away if number % 9 == 8 else {})
+        except InfluxUnavailable:
+            outages += 1
+    assert (outages, len(scene.manifests(bad))) == (1, 1)
 
 
 def test_failure_is_forgotten_when_another_run_has_archived_the_window(scene: ArchiveScene) -> None:

@@ -71,14 +71,16 @@ def look_after(
     for settled in set(windows).difference(one.window for one in candidates):
         tries.tried.pop(settled, None)
     turns = _Turns(run=run, bucket=bucket, most=most, tries=tries)
-    waited, tries.waited = tries.waited, 0
+    waited = tries.waited
+    if waited >= OTHERS_FIRST:
+        # written before the window is tried, as that may end the run
+        tries.waited = 0
     order = in_turn(candidates, bucket, tries.tried, most, waited)
     for number, one in enumerate(order):
         yield from ask(Progressed(message="expiring windows looked after", done=number, total=len(order)))
         yield from turns.take(one)
     looked = turns.looked
-    if waited < OTHERS_FIRST:
-        tries.waited = waited + turns.is_for_another()
+    tries.waited += turns.is_for_another()
     yield from turns.forget_expired()
     for one in looked.late:
         if (error := (yield from why_lost(run.spec, bucket, one))) is not None:

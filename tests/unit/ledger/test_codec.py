@@ -229,9 +229,11 @@ def test_window_is_as_before_when_its_receipt_is_put_back() -> None:
     window = Interval(EPOCH, EPOCH + timedelta(hours=1))
     receipt = Receipt(pipeline="p", stage="rollup", window=window, state=State.COMMITTED, written_at=EPOCH)
     before = replace(receipt, claim_id="aaaa", generation=3)
-    again = replace(before, state=State.WRITING, claim_id="bbbb")
+    of_another = {"dag_id": "backfill", "run_id": "r9", "reason": "forced", "forced": True, "try_number": 3}
+    again = replace(before, state=State.WRITING, claim_id="bbbb", **of_another)
     planned = replace(receipt, state=State.PLANNED, run_id="of the plan")
-    for known in (before, replace(before, claim_id=""), planned):
+    bare = Receipt(pipeline="p", stage="rollup", window=window, state=State.PLANNED, written_at=EPOCH)
+    for known in (before, replace(before, claim_id=""), planned, bare):
         back = encode_put_back([known])
         row = stored([encode_receipts([known]), encode_receipts([again]), back, back[2:]])
         assert decode_receipts([row]) == [known]
