@@ -34,7 +34,6 @@ from airflow_provider_influx_rollup.lifecycle.erase.unknown import no_pipelines,
 from airflow_provider_influx_rollup.lifecycle.erase.validated import find_validated
 from airflow_provider_influx_rollup.lifecycle.ledger.bucket import ensure_ledger
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import known_name, read_stored
-from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import once_deleted, unless_told
@@ -59,7 +58,8 @@ class EraseResult:
     :param found: by place
     :param certificate: None in a dry run, and when there is nothing and never was
     :param is_new: whether this run erased something
-    :param aggregated: pipelines whose rows cannot be told by the tags, with the reason; only in a dry run
+    :param aggregated: pipelines whose rows cannot be told by the tags, with the reason; those that were not looked at, when a
+        run found nothing; empty when it erased
     :param named: pipelines whose spec in the ledger names a value of the tags
     """
 
@@ -143,12 +143,11 @@ def _erase(spec: EraseSpec, by: EraseRun, *, dry_run: bool) -> Steps[EraseResult
     spec = replace(spec, archive=(yield from located(spec.archive)))
     spec, left = yield from find_validated(spec)
     bucket = yield from require_bucket(spec.archive.bucket, spec.span)
-    ledger = yield from ask(FindBucket(spec.archive.ledger_bucket))
-    if ledger is None:
-        stored: list[StoredSpec] = []
-        left |= yield from no_pipelines(spec.archive.ledger_bucket)
-    else:
-        stored = yield from read_stored(spec.archive.ledger_bucket)
+    has_ledger = (yield from ask(FindBucket(spec.archive.ledger_bucket))) is not None
+    stored = (yield from read_stored(spec.archive.ledger_bucket)) if has_ledger else []
+    if not stored:
+        # not only without a ledger: an erasure makes the bucket, and its next run would say nothing
+        left |= yield from no_pipelines(spec.archive.ledger_bucket, has_ledger=has_ledger)
     if spec.pipelines is not None:
         spec = replace(spec, pipelines=tuple(known_name(name, stored) for name in spec.pipelines))
     left |= yield from unknown_readers(spec, stored)
@@ -185,7 +184,7 @@ def _erase(spec: EraseSpec, by: EraseRun, *, dry_run: bool) -> Steps[EraseResult
     if not found.total:
         certificate = yield from _nothing_found(spec)
     seconds = (by.now() - began).total_seconds()
-    aggregated = looker.readers.not_by_tags if dry_run else {}
+    aggregated = looker.readers.not_by_tags if dry_run else left
     named = naming_specs(spec, stored)
     return EraseResult(
         spec=spec,

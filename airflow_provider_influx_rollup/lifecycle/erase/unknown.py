@@ -17,17 +17,22 @@ WHY = (
 )
 
 
-NO_LEDGER = (
-    "there is no such bucket, or the token may not read it: which pipelines hold the series is not known, and none was "
-    "looked at; erase again with the ledger that the pipelines have"
+NOT_LOOKED_FOR = (
+    "which pipelines hold the series is not known, and none was looked at; rows of pipelines that another ledger knows are "
+    "still there: erase again with that ledger, if there is one"
 )
+NO_LEDGER = f"there is no such bucket, or the token may not read it: {NOT_LOOKED_FOR}"
+NO_PIPELINE = f"it knows no pipeline: {NOT_LOOKED_FOR}"
 
 
-def no_pipelines(ledger_bucket: str) -> Steps[dict[str, str]]:
-    """What is to be told where there is no ledger: that nothing is known of any pipeline."""
-    name = f"any of ledger {ledger_bucket!r}"
-    yield from ask(Report(f"ledger {ledger_bucket!r}: {NO_LEDGER}", "warning"))
-    return {name: NO_LEDGER}
+def no_pipelines(ledger_bucket: str, *, has_ledger: bool) -> Steps[dict[str, str]]:
+    """What is to be told where no pipeline is known: a mistyped ledger is empty, and so is one that only archives use.
+
+    :param has_ledger: whether there is a bucket of that name
+    """
+    why = NO_PIPELINE if has_ledger else NO_LEDGER
+    yield from ask(Report(f"ledger {ledger_bucket!r}: {why}", "warning"))
+    return {f"any of ledger {ledger_bucket!r}": why}
 
 
 def unknown_readers(spec: EraseSpec, stored: Sequence[StoredSpec]) -> Steps[dict[str, str]]:
