@@ -12,6 +12,34 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 # far more than one process ever sends at once; a pool is filled with as many places when it is made
 MAX_POOL_SIZE = 1_000
+#: what no address of a server has, but one that goes on with a token may
+GOES_ON = ("?", "#", ";")
+USE_URL = "use http://host:8086 or https://host"
+
+
+def require_server_url(url: str) -> None:
+    """Refuse what is not the URL of a server. No message shows any part of it: some put the token there.
+
+    :raises ConfigurationError: saying what is wrong with it
+    """
+    if any(mark in url for mark in GOES_ON):
+        what = f"the InfluxDB URL goes on with {' or '.join(GOES_ON)} after the server's address"
+        raise ConfigurationError(what, fix=f"{USE_URL}, and give the token apart")
+    place = url.partition("://")[2].partition("/")[0] or url
+    if "@" in place:
+        what = "the InfluxDB URL holds a user or password"
+        raise ConfigurationError(what, fix="give the API token as the connection's password instead")
+    if not _is_of_server(url):
+        what = "the InfluxDB URL is not that of a server: it begins with neither http:// nor https://, or its host or port is not one"
+        raise ConfigurationError(what, fix=USE_URL)
+
+
+def _is_of_server(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,24 +81,7 @@ class ClientSettings:
     profiles_queries: bool = False
 
     def __post_init__(self) -> None:
-        try:
-            parts = urlsplit(self.url)
-            is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-            has_secret, has_more = "@" in parts.netloc, bool(parts.query or parts.fragment)
-        except ValueError:
-            is_usable, has_secret, has_more = False, "@" in self.url, False
-        if has_secret:
-            what = "the InfluxDB URL holds a user or password"
-            raise ConfigurationError(what, fix="give the API token as the connection's password instead")
-        if has_more:
-            # not shown either: some put the token there
-            what = "the InfluxDB URL goes on with ? or # after the server's address"
-            raise ConfigurationError(
-                what, fix="use http://host:8086 or https://host, and give the token apart"
-            )
-        if not is_usable:
-            what = f"{self.url!r} is not the URL of an InfluxDB server"
-            raise ConfigurationError(what, fix="use http://host:8086 or https://host")
+        require_server_url(self.url)
         if not self.org:
             what = "the name of the InfluxDB organisation is missing"
             raise ConfigurationError(what, fix="set org in the connection")

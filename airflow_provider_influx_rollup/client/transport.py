@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.client.responses import error_of_answer
 from airflow_provider_influx_rollup.client.server_clock import ServerClock
+from airflow_provider_influx_rollup.client.settings import USE_URL
 from airflow_provider_influx_rollup.client.tally import tally
 from airflow_provider_influx_rollup.client.time_limit import TimeLimit
 from airflow_provider_influx_rollup.client.tls import error_of_tls, require_readable_authorities
@@ -183,9 +184,10 @@ class Transport:
 
         try:
             yield
-        except urllib3_errors.LocationValueError as error:
-            what = f"{self._settings.url} is not the URL of an InfluxDB server: {error}"
-            raise ConfigurationError(what, fix="use http://host:8086 or https://host") from error
+        except urllib3_errors.LocationValueError:
+            what = "the InfluxDB URL is not that of a server: its host is not one"
+            # the error shows what was taken for a host
+            raise ConfigurationError(what, fix=USE_URL) from None
         except (urllib3_errors.HTTPError, OSError) as error:
             limit.require_left()
             raise _error_of_network(request, self._settings.url, error) from error

@@ -26,7 +26,7 @@ def test_repr_shows_no_secret_when_token_and_proxy_are_given() -> None:
     "url", ["", "influx:8086", "ftp://influx", "http://", "http://[::1", "file:///etc/hosts"]
 )
 def test_url_is_refused_when_it_is_not_of_a_server(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="not the URL of an InfluxDB server"):
+    with pytest.raises(ConfigurationError, match="is not that of a server: "):
         ClientSettings(url=url, org="dev", token=lambda _: "t")
 
 
@@ -36,12 +36,35 @@ def test_url_is_refused_without_being_shown_when_it_holds_a_password() -> None:
     assert SECRET not in str(caught.value)
 
 
-@pytest.mark.parametrize("end", [f"/?token={SECRET}", f"#{SECRET}", f"/write?u=me&p={SECRET}"])
+@pytest.mark.parametrize(
+    "end", [f"/?token={SECRET}", f"#{SECRET}", f"/write?u=me&p={SECRET}", f";token={SECRET}"]
+)
 def test_url_is_refused_without_being_shown_when_it_goes_on_after_the_server(end: str) -> None:
-    for begin in ("http://influx:8086", "ftp://influx"):
-        with pytest.raises(ConfigurationError, match=r"goes on with \? or #") as caught:
+    for begin in ("http://influx:8086", "ftp://influx", "influx:8086", "http://influx:port", "http://[::1"):
+        with pytest.raises(ConfigurationError, match=r"goes on with \? or # or ;") as caught:
             ClientSettings(url=begin + end, org="dev", token=lambda _: "t")
         assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"me:{SECRET}@influx:8086",
+        f"http:/me:{SECRET}@influx",
+        f"//me:{SECRET}@influx",
+        f"http//me:{SECRET}@influx:8086",
+        f"https:me:{SECRET}@influx:8086",
+        f"http://[me:{SECRET}@influx",
+        f"http://influx:{SECRET}",
+        f"http:{SECRET}",
+        f"{SECRET}://influx",
+    ],
+)
+def test_url_is_refused_without_being_shown_when_it_has_a_slip_and_a_secret(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="the InfluxDB URL") as caught:
+        ClientSettings(url=url, org="dev", token=lambda _: "t")
+    assert SECRET not in str(caught.value)
+    assert caught.value.__cause__ is caught.value.__context__ is None
 
 
 def test_org_is_demanded_when_it_is_empty() -> None:
