@@ -25,6 +25,8 @@ from tests.simulation.world import World
 
 #: number of the first beginning with rows of points that are gone, where nothing is archived
 STALE = 18
+#: after which a run that has died is tried again
+NEXT_TRY = timedelta(minutes=1)
 Change = tuple[str, str, int, float]
 
 
@@ -147,7 +149,7 @@ def make_run(world: World, actor: Actor, number: int, try_number: int = 1) -> Ru
     windows = world.pipeline(actor.pipeline).windows
     span = Interval(windows[actor.first].start, windows[actor.last].stop)
     info = RunInfo(dag_id="dag", task_id=actor.pipeline, run_id=actor.run_id, try_number=try_number)
-    skew = timedelta(seconds=actor.skew_seconds)
+    skew = _skew(world, actor, try_number)
     spec, clock = world.pipeline(actor.pipeline).spec(is_older=actor.is_older), world.clock_of(skew)
     if any(actor.verb in verbs for verbs in ARCHIVE_VERBS.values()):
         make = archive_run(
@@ -173,6 +175,12 @@ def make_run(world: World, actor: Actor, number: int, try_number: int = 1) -> Ru
     )
     make = rolled_up(world, actor.pipeline, span, info, skew, options, is_older=actor.is_older)
     return Run(world, name, make, actor.verb, actor.pipeline, columns, starts)
+
+
+def _skew(world: World, actor: Actor, try_number: int) -> timedelta:
+    """Of the clock of a run; where each has its own, none but its own shows that a next try comes later."""
+    own = timedelta(seconds=actor.skew_seconds)
+    return own + (try_number - 1) * NEXT_TRY if world.has_own_clocks else own
 
 
 def _changes(changes: Sequence[Change]) -> Iterator[Act]:

@@ -14,12 +14,9 @@ from dataclasses import dataclass, field
 from airflow_provider_influx_rollup.steps.influx import Gather, Sleep
 from tests.simulation.actors import Scenario
 from tests.simulation.footprints import Places, may_write, overlap, reads, writes
-from tests.simulation.runs import Run
 from tests.simulation.schedule import Play
 from tests.simulation.state_keys import Watched, key_of, key_of_world
 
-#: a run that is tried again begins a minute later
-NEXT_TRY = "+60"
 #: of each run what it was told, and what was there when it read what it is going to write
 Known = list[tuple[bytes, dict[int, bytes]]]
 MOST_MOVES = 400
@@ -30,7 +27,7 @@ SECONDS_BETWEEN_WORDS = 15
 class Orders:
     """What was found.
 
-    :param orders: how many there are of the moves that others may notice
+    :param orders: how many there are of the moves that others may notice; at least, when some were cut
     :param moments: how many different ones they come through
     :param moves: how many were made, those aside that lead to a moment again
     :param ends: keys of what is left when all runs have ended
@@ -51,15 +48,20 @@ class Moment:
     """A schedule as far as it was played.
 
     :param moves: those that have led here
+    :param deaths: how many runs may die, all in all
+    :param death_of: numbers of those that may
     :param is_reduced: whether steps are done at once that no other run can notice
     """
 
-    def __init__(self, scenario: Scenario, *, is_reduced: bool = True) -> None:
+    def __init__(
+        self, scenario: Scenario, *, deaths: int = 0, death_of: Sequence[int] = (), is_reduced: bool = True
+    ) -> None:
         self.play = Play(scenario)
-        self.is_reduced = is_reduced
+        self.deaths, self.death_of, self.is_reduced = deaths, death_of, is_reduced
         self.watched = [Watched(run) for run in self.play.runs]
         self.written = [may_write(run.verb, self.play.world.pipelines) for run in self.play.runs]
         self.moves: list[str] = []
+        self.passed: list[list[str]] = []
 
     def do(self, moves: str) -> None:
         """Do a move, or several of them."""
@@ -112,9 +114,14 @@ class Moment:
         return key_of((key_of_world(play.world), play.tries, [one.key() for one in self.watched]))
 
     def go_on(self) -> None:
-        """Do what no other run can notice, whenever it is done."""
+        """Do what no other run can notice, whenever it is done; ``passed`` are all moves to deaths right before an end."""
+        self.passed = []
         while self.is_reduced and (move := next(self._unnoticed(), None)):
+            number = int(move.partition(".")[0])
+            before, deaths = list(self.moves), self._deaths(number)
             self.do(move)
+            if self.play.runs[number].end:
+                self.passed += [[*before, death] for death in deaths]
 
     def _unnoticed(self) -> Iterator[str]:
         for number, run in enumerate(self.play.runs):
@@ -122,11 +129,11 @@ class Moment:
                 continue
             others = self._of_others(number)
             if run.began_at is None or not isinstance(run.pending, Gather):
-                if self._is_unnoticed(run, run.pending, others):
+                if self._is_unnoticed(number, run.pending, others):
                     yield str(number)
                 continue
             for part, one in enumerate(run.waiting):
-                if self._is_unnoticed(run, run.pending.steps[one], others):
+                if self._is_unnoticed(number, run.pending.steps[one], others):
                     yield f"{number}.{part}"
 
     def _of_others(self, number: int) -> Places:
@@ -138,27 +145,29 @@ class Moment:
             for place in self.written[other]
         )
 
-    def _is_unnoticed(self, run: Run, step: object, others: Places) -> bool:
+    def _is_unnoticed(self, number: int, step: object, others: Places) -> bool:
+        run = self.play.runs[number]
         if run.began_at is not None and writes(run, step):
-            # the last one to go on is noticed by nobody
-            return not others and not isinstance(step, Sleep)
+            # the last one to go on is noticed by nobody, unless it dies: it leaves what it has written until then
+            return not others and not isinstance(step, Sleep) and not self._deaths(number)
         return not overlap(reads(run, step), others)
 
-    def choices(self, deaths: int, death_of: Sequence[int]) -> list[str]:
-        """Each move that may come next.
+    def _deaths(self, number: int) -> list[str]:
+        """The deaths that a run may die now: for good, and until its next try."""
+        play = self.play
+        died = sum(play.tries) - len(play.tries) + sum(run.end == "died" for run in play.runs)
+        is_mortal = number in self.death_of and died < self.deaths
+        return [f"{number}x", f"{number}r"] if is_mortal and play.runs[number].began_at is not None else []
 
-        :param deaths: how many runs may die, all in all
-        :param death_of: which of them
-        """
+    def choices(self) -> list[str]:
+        """Each move that may come next."""
         found = []
-        died = sum(self.play.tries) - len(self.play.tries) + sum(r.end == "died" for r in self.play.runs)
         for number, run in enumerate(self.play.runs):
             if run.end:
                 continue
             parts = len(run.waiting) if isinstance(run.pending, Gather) else 1
             found += [f"{number}.{part}" if part else str(number) for part in range(parts)]
-            if number in death_of and died < deaths and run.began_at is not None:
-                found += [f"{number}x", f"{NEXT_TRY} {number}r"]
+            found += self._deaths(number)
         return found
 
 
@@ -183,7 +192,7 @@ class Node:
 class Explorer:
     """Plays all orders: walks from the beginning to an end again and again, each time by moves that were not tried.
 
-    :param deaths: how many runs may die
+    :param deaths: how many runs may die, all in all
     :param death_of: numbers of those that may
     :param seconds: for how long; what is left then is counted as cut
     :param most_failures: after how many it ends
@@ -218,7 +227,7 @@ class Explorer:
             self._tell()
         found.orders = self._count(first)
         found.cut += sum(len(node.left) for node in self.nodes.values())
-        found.moments, found.seconds = len(self.nodes), time.monotonic() - self._began
+        found.moments, found.seconds = len(self.nodes) - 1, time.monotonic() - self._began
         return found
 
     @property
@@ -226,16 +235,17 @@ class Explorer:
         is_late = time.monotonic() - self._began > self.seconds
         return len(self.found.failures) >= self.most_failures or is_late
 
+    def _beginning(self) -> Moment:
+        return Moment(self.scenario, deaths=self.deaths, death_of=self.death_of, is_reduced=self.is_reduced)
+
     def _first(self) -> bytes:
-        moment = Moment(self.scenario, is_reduced=self.is_reduced)
-        moment.go_on()
-        self._before_all = list(moment.moves)
-        return self._arrive(moment)
+        """What is before the first moment: one move leads to that, which is none."""
+        self.nodes[b""] = Node(self._beginning().known(), [""], open=1)
+        return b""
 
     def _walk(self, key: bytes) -> None:
         """One order, by as many moves as can be that were not tried."""
-        moment, is_known = Moment(self.scenario, is_reduced=self.is_reduced), True
-        moment.replay(self._before_all)
+        moment, is_known = self._beginning(), True
         while (node := self.nodes[key]).open:
             if not node.left:
                 moves, key = next(edge for edge in node.edges if self.nodes[edge[1]].open)
@@ -249,6 +259,9 @@ class Explorer:
             done = len(moment.moves)
             moment.do(node.left.pop(0))
             moment.go_on()
+            passed = [" ".join(moves[done:]) for moves in moment.passed]
+            node.left += passed
+            node.open += len(passed)
             before, key = key, self._arrive(moment)
             node.edges.append((moment.moves[done:], key))
             if self.nodes[key].open:
@@ -267,7 +280,7 @@ class Explorer:
     def _choices(self, moment: Moment, key: bytes) -> list[str]:
         if self._is_wrong(moment, moment.play.world.problems):
             return []
-        choices = moment.choices(self.deaths, self.death_of)
+        choices = moment.choices()
         if choices and len(moment.moves) > MOST_MOVES:
             self.found.cut += 1
             return []
@@ -286,7 +299,7 @@ class Explorer:
                 keys += node.before
 
     def _count(self, first: bytes) -> int:
-        """How many orders there are that come to an end."""
+        """How many orders there are; one for each moment that was not gone on from."""
         orders: dict[bytes, int] = {}
         keys = [first]
         while keys:

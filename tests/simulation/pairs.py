@@ -78,8 +78,9 @@ def explore(arguments: argparse.Namespace, tell: Callable[[str], None]) -> tuple
 
 def told(found: Orders) -> str:
     """What was played, for people."""
+    least = "at least " if found.cut else ""
     whole = f"; CUT: {found.cut} moments are left out" if found.cut else ""
     return (
-        f"{found.orders:,} orders, through {found.moments:,} moments, to {len(found.ends)} different ends, "
+        f"{least}{found.orders:,} orders, through {found.moments:,} moments, to {len(found.ends)} different ends, "
         f"in {found.seconds:.0f} s{whole}"
     )

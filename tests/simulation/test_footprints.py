@@ -82,7 +82,7 @@ def played(variant: str) -> tuple[set[tuple[str, Place]], int]:
     for beginning in (1, 13):
         verbs = VERBS[variant]
         moment = Moment(pair(variant, beginning, verbs), is_reduced=False)
-        while choices := moment.choices(0, ()):
+        while choices := moment.choices():
             # in turns, so that they get in each other's way
             move = choices[len(moment.moves) % len(choices)]
             moment.moves.append(move)
