@@ -126,3 +126,27 @@ def test_erasure_waits_for_a_run_that_has_rows_of_the_series_in_its_memory_and_t
     scene.erase(require_archive=False)
     assert of_customer(scene) == []
     assert not any('"42"' in text for text in records(scene))
+
+
+def test_erasure_waits_for_a_run_that_reads_rows_of_the_series_right_before_they_go(
+    scene: EraseScene,
+) -> None:
+    """The run claims the window when the erasure has looked who is writing, and puts the rows aside when it has looked for those."""
+    scene.add(*(point(1 + n, tags, "temp", float(n)) for n, tags in enumerate(DEVICES)))
+    for spec in (scene.hourly, other(scene)):
+        scene.roll(spec, HOURS[0])
+    erasure = Going(scene, scene.erase_steps(require_archive=False))
+    while not (isinstance(erasure.pending, Delete) and erasure.pending.bucket == scene.rolled):
+        assert erasure.advance()
+    run = Going(scene, roll_up(scene.hourly, HOURS[0], RUN, lambda: ERASED_AT))
+    while not (isinstance(run.pending, Write) and "ghost_survivors" in run.pending.lines[0]):
+        assert run.advance()
+    assert any("customer" in line and r"\"42\"" in line for line in run.pending.lines)
+    with pytest.raises(SourceChanging, match="is writing"):
+        erasure.finish()
+    run.finish()
+    for spec in (scene.hourly, other(scene)):
+        scene.roll(spec, HOURS[0])
+    scene.erase(require_archive=False)
+    assert of_customer(scene) == []
+    assert records(scene) == []

@@ -12,7 +12,7 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.fences import put_fe
 from airflow_provider_influx_rollup.lifecycle.archive_files.index import fold_marks
 from airflow_provider_influx_rollup.lifecycle.erase.archive import RewriteRun, clear_window
 from airflow_provider_influx_rollup.lifecycle.erase.copies import clear_copies
-from airflow_provider_influx_rollup.lifecycle.erase.found import found_of
+from airflow_provider_influx_rollup.lifecycle.erase.found import ErasureFindings, found_of
 from airflow_provider_influx_rollup.lifecycle.erase.look import Looker
 from airflow_provider_influx_rollup.lifecycle.erase.put_aside import clear_put_aside
 from airflow_provider_influx_rollup.lifecycle.erase.receipts import Restatement, restate
@@ -113,6 +113,8 @@ class ErasureRun:
                 state = yield from self._look_again(reader.place, state)
                 if place_name(reader.place) in state.found.held:
                     yield from delete_matching(source_of(*reader.place, self.spec.tags), reach)
+                    # who has begun since the look may have read rows right before they went, to write them back
+                    yield from self._note_all_writing(reader.place, state.all_found, state.seen)
                 deleted.add(reader.place)
             if reader.place in deleted:
                 yield from restate(self.restating, reader.rollup, self._rows_of(reader, state))
@@ -129,9 +131,7 @@ class ErasureRun:
         """The rows of a target right before they are deleted, with those of runs that committed since the look."""
         readers = self.look.readers
         # first who is writing: rows that come after this are of these runs
-        spans = written_spans(readers, place, state.all_found)
-        for one in readers.at(place):
-            yield from self._note_writing(one.name, spans, state.seen)
+        yield from self._note_all_writing(place, state.all_found, state.seen)
         held, rows = yield from find_rows(self.spec, readers, place)
         found = state.found.again(found_of([held], (), rows)).with_windows(self._written())
         if found != state.found:
@@ -146,6 +146,14 @@ class ErasureRun:
         for one in self.writing:
             windows.setdefault(one.pipeline, []).append(one.receipt.window.start_ns)
         return windows
+
+    def _note_all_writing(
+        self, place: tuple[str, str], found: ErasureFindings, seen: Collection[str]
+    ) -> Steps[None]:
+        """Remember the runs of all pipelines that write to a target."""
+        spans = written_spans(self.look.readers, place, found)
+        for one in self.look.readers.at(place):
+            yield from self._note_writing(one.name, spans, seen)
 
     def _note_writing(self, pipeline: str, spans: Sequence[Interval], seen: Collection[str]) -> Steps[None]:
         """Remember the runs of a pipeline, but for those that are dead: so one is that is as an earlier try saw it.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from airflow_provider_influx_rollup.aggregates.frame import Codes
+from airflow_provider_influx_rollup.aggregates.frame import Codes, TagSet
 from airflow_provider_influx_rollup.lifecycle.reconcile.read import Findings, of_windows
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.rows import TargetRows, WindowTotals
@@ -46,6 +46,19 @@ class TargetState:
         for column in self.points.columns.values():
             np.add.at(counts, column.window, column.values.astype(np.int64))
         return [int(count) for count in counts]
+
+    def still_there(self, window: Interval, gained: Mapping[TagSet, int]) -> dict[TagSet, int]:
+        """Those of some series that have points in a window, as it was read last: others may have been erased since.
+
+        :param gained: a number by series
+        """
+        place = self.job.windows.index(window)
+        there = {
+            self.points.tag_sets[number]
+            for column in self.points.columns.values()
+            for number in column.series[column.window == place].tolist()
+        }
+        return {tags: number for tags, number in gained.items() if tags in there}
 
 
 def _renumber(windows: Sequence[Interval], chosen: Sequence[Interval]) -> Codes:

@@ -110,7 +110,8 @@ def repair_windows(
     ]
     if not receipts:
         return done
-    gained = {change.window: change.gained for change in changes if change.gained}
+    # a series that was erased since the rows were compared is not named
+    gained = {one.window: held.still_there(one.window, one.gained) for one in changes if one.gained}
     late = late_arrivals(job.spec, book.previous, receipts, late_series=gained)
     used = encode_spec_commit(book.pipeline, book.spec_hash, ended)
     yield from ask(Write(book.ledger_bucket, [*encode_receipts(receipts), *encode_lateness(late), used]))
