@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
-from airflow_provider_influx_rollup.client.settings import ClientSettings
+from airflow_provider_influx_rollup.client.settings import ClientSettings, require_server_url
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_BUCKET
 
@@ -81,6 +81,23 @@ def settings_of(args: Namespace) -> ClientSettings:
         token=_token_reader(args.token_file),
         ssl_ca_cert=args.ssl_ca_cert,
     )
+
+
+def given_options(args: Namespace) -> dict[str, str]:
+    """The options of the server and its ledger that were given, for another command; not its organisation."""
+    given = {
+        "--conn-id": args.conn_id,
+        "--url": args.url,
+        "--token-file": args.token_file,
+        "--ssl-ca-cert": args.ssl_ca_cert,
+        "--ledger-bucket": args.ledger_bucket,
+    }
+    try:
+        require_server_url(args.url or "")
+    except ConfigurationError:
+        # it may hold a secret
+        del given["--url"]
+    return {name: str(value) for name, value in given.items() if value}
 
 
 def _required(value: str | None, variable: str, option: str) -> str:

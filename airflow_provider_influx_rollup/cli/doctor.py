@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.cli.arguments import add_connection
-from airflow_provider_influx_rollup.cli.exit_codes import RIGHT, UNUSABLE, WRONG
+from airflow_provider_influx_rollup.cli.exit_codes import RIGHT, WRONG, code_of_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,23 +45,24 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace, output: Output) -> int:
     """Print the findings; right when none is a fail."""
     from airflow_provider_influx_rollup.cli.machine import examine_machine
-    from airflow_provider_influx_rollup.exceptions import InfluxError
+    from airflow_provider_influx_rollup.exceptions import InfluxRollupError
     from airflow_provider_influx_rollup.lifecycle.doctor.findings import Finding, Severity
     from airflow_provider_influx_rollup.windows.duration import Duration
 
     stuck_after, drift_since = (Duration.of(text).timedelta for text in (args.stuck_after, args.drift_since))
     findings = examine_machine()
     for base in args.archive:
-        findings += _examine_archive(base, output, stuck_after)
+        findings += _examine_archive(args, base, output, stuck_after)
     code = RIGHT
     try:
         findings += _examine_server(args, output, stuck_after, drift_since)
-    except InfluxError as error:
+    except InfluxRollupError as error:
+        # also of a wrong call: what was found of the machine and of archives is told all the same
         name = type(error).__name__
         findings.append(
             Finding("server", Severity.FAIL, f"{name}: {error.what}", error.fix or "look at the server")
         )
-        code = UNUSABLE
+        code = code_of_error(error)
     if code == RIGHT and any(finding.status is Severity.FAIL for finding in findings):
         code = WRONG
     _show(findings, output)
@@ -87,8 +88,9 @@ def _examine_server(
         return [first, *server.drive(steps)]
 
 
-def _examine_archive(base: str, output: Output, stuck_after: timedelta) -> list[Finding]:
+def _examine_archive(args: Namespace, base: str, output: Output, stuck_after: timedelta) -> list[Finding]:
     from airflow_provider_influx_rollup.cli.archive_place import drive_files
+    from airflow_provider_influx_rollup.cli.connection import given_options
     from airflow_provider_influx_rollup.client.server_clock import machine_now
     from airflow_provider_influx_rollup.exceptions import InfluxRollupError
     from airflow_provider_influx_rollup.lifecycle.doctor.begun_deletes import CHECK, examine_archive
@@ -97,7 +99,10 @@ def _examine_archive(base: str, output: Output, stuck_after: timedelta) -> list[
 
     try:
         store = ArchiveStore.of_url(base)
-        return drive_files(examine_archive(store.shown, machine_now, stuck_after=stuck_after), store, output)
+        steps = examine_archive(
+            store.shown, machine_now, stuck_after=stuck_after, options=given_options(args)
+        )
+        return drive_files(steps, store, output)
     except InfluxRollupError as error:
         # the other lines are told all the same
         text = f"{type(error).__name__}: {error.what}"
