@@ -2,22 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+from airflow_provider_influx_rollup.flux.bucket_ids import BucketsNow
+from airflow_provider_influx_rollup.flux.ledger_history import WrittenSpecs
+from airflow_provider_influx_rollup.flux.ledger_read import (
+    ArchiveFolders,
+    ClaimsOf,
+    ReceiptsOf,
+    ReceiptsOfSeveral,
+    ReceiptStates,
+    SetAsideRecords,
+    StoredSpecs,
+    WritingReceipts,
+)
+from airflow_provider_influx_rollup.flux.purges import MarksBetween, MarksOfBucket, OverlappingMarks
+from airflow_provider_influx_rollup.steps.influx import CheckWritable, FindBucket
+from airflow_provider_influx_rollup.steps.store import (
+    FingerprintPart,
+    FingerprintPoints,
+    ListFolder,
+    ReadBytes,
+    TallyMatching,
+)
 from tests.simulation import footprints
 from tests.simulation.every_order import Explorer, Moment
-from tests.simulation.footprints import CLOCK, EVERYTHING, RECEIPTS, STORE, Place, overlap
+from tests.simulation.footprints import BUCKETS, CLOCK, EVERYTHING, RAW, RECEIPTS, STORE, Place, overlap
 from tests.simulation.pairs import pair
+from tests.simulation.pipelines import WINDOWS
 from tests.simulation.runs import Run
+from tests.simulation.world import World
 
 VERBS = {
     "shared": ("roll up", "reconcile", "heal"),
     "tiers": ("roll up", "roll up@daily", "reconcile@daily"),
     "archived": ("archive", "purge", "restore", "compact", "roll up"),
 }
+
+
+WITH_WRITER = pair("shared", 3, ["roll up"], changes=["new a"])
+HOUR = WINDOWS[0]
+FILE = "a file that is not there.parquet"
+#: one of each kind of which footprints.py says what it reads
+STEPS: tuple[Any, ...] = (
+    ReceiptsOf("ledger", "hourly", "rollup", HOUR),
+    ReceiptsOfSeveral("ledger", ["hourly"], "rollup", HOUR),
+    ReceiptStates("ledger", "hourly", "rollup", HOUR),
+    WritingReceipts("ledger", "hourly", "rollup", HOUR),
+    ClaimsOf("ledger", "hourly", "rollup", HOUR),
+    MarksBetween("ledger", "m", HOUR.start, HOUR.stop),
+    MarksOfBucket("ledger", "raw"),
+    OverlappingMarks("ledger", "m", HOUR),
+    WrittenSpecs("ledger", ["hourly"], "rollup", HOUR),
+    SetAsideRecords("ledger", None, HOUR),
+    StoredSpecs("ledger"),
+    ArchiveFolders("ledger"),
+    ReadBytes(FILE),
+    ListFolder("org/raw/m"),
+    FingerprintPart(FILE, "of no file"),
+    FingerprintPoints((FILE,), HOUR),
+    TallyMatching(FILE, (), HOUR),
+)
 
 
 class Touched(dict[str, Any]):
@@ -48,15 +97,14 @@ class Touched(dict[str, Any]):
         return super().items()
 
 
-def touched(moment: Moment, move: str) -> set[Place]:
-    """What a move looks at, among buckets and files."""
-    world = moment.play.world
+def touched(world: World, look: Callable[[], Any]) -> set[Place]:
+    """What is looked at, among what is in buckets, and files."""
     for place in world.influx.buckets.values():
         for name in list(place.measurements):
             place.changes(name)
         place.measurements = Touched(place.measurements)
     world.store.files = Touched(world.store.files)
-    moment.play.do(move)
+    look()
     found = set()
     for name, place in world.influx.buckets.items():
         found |= {(name, *rest) for rest in place.measurements.names}  # type: ignore[attr-defined]
@@ -72,7 +120,7 @@ def unsaid(run: Run, moment: Moment, move: str) -> set[Place]:
     said = footprints.reads(run, step)
     if not is_first and footprints.writes(run, step):
         said = EVERYTHING
-    found = touched(moment, move)
+    found = touched(moment.play.world, lambda: moment.play.do(move))
     return {place for place in found - ({RECEIPTS} if run.end else set()) if not overlap([place], said)}
 
 
@@ -98,6 +146,58 @@ def test_step_reads_nothing_that_it_is_not_said_to_read(variant: str) -> None:
     wrong, said = played(variant)
     assert wrong == set()
     assert said > 50
+
+
+def test_each_step_is_said_to_read_what_it_reads_by_itself() -> None:
+    """Those too that the runs above do not ask for, or of which nobody else writes then what they read."""
+    assert {type(step) for step in STEPS} == {*footprints.RECORDS, *footprints.FILE_READS}
+    run = begun()
+    unsaid_of, nothing = {}, []
+    for step in STEPS:
+        found = touched(run.world, lambda one=step: answered(run.world, one))
+        nothing += [] if found else [step]
+        if places := {place for place in found if not overlap([place], footprints.reads(run, step))}:
+            unsaid_of[type(step).__name__] = places
+    assert unsaid_of == {}
+    assert nothing == []
+
+
+def test_each_step_that_another_bucket_changes_the_answer_of_is_said_to_read_buckets() -> None:
+    steps = [FindBucket("new"), CheckWritable("new"), BucketsNow()]
+    assert {type(step) for step in steps} == set(footprints.BUCKET_READS)
+    run = begun()
+    before = [answered(run.world, step) for step in steps]
+    run.world.influx.ensure("new")
+    for step, old in zip(steps, before, strict=True):
+        assert answered(run.world, step) != old
+        assert overlap([BUCKETS], footprints.reads(run, step)), step
+
+
+def answered(world: World, step: Any) -> str:
+    try:
+        return repr(world.act(step))
+    except InfluxRollupError as error:
+        return repr(error)
+
+
+def begun() -> Run:
+    """Of a verb of which all is known."""
+    moment = Moment(pair("archived", 13, ["roll up"]))
+    moment.do("0")
+    return moment.play.runs[0]
+
+
+def test_begin_of_a_run_is_said_to_read_the_source() -> None:
+    """It remembers what the source was when it began."""
+    began = []
+    for order in (["0", "1", "1"], ["1", "1", "0"]):
+        moment = Moment(WITH_WRITER, is_reduced=False)
+        said = footprints.reads(moment.play.runs[0], moment.play.runs[0].pending)
+        for move in order:
+            moment.do(move)
+        began.append(moment.play.runs[0].began_at)
+        assert overlap([RAW], said)
+    assert began[0] != began[1]
 
 
 def test_step_that_reads_more_than_is_said_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
