@@ -10,7 +10,7 @@ from tests.simulation.pairs import pair
 SECONDS = 900
 #: variant, number of the beginning and of the hour, verbs, changes of a writer, deaths
 PAIRS = (
-    ("shared", 3, 0, "roll up, roll up", "", 0),
+    ("shared", 3, 0, "roll up, roll up", "", 1),
     ("shared", 3, 0, "roll up", "new a", 1),
     ("handed over", 3, 0, "roll up, roll up", "", 0),
     ("tiers", 4, 0, "roll up@daily, roll up@hourly", "", 0),
