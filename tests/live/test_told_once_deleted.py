@@ -15,7 +15,7 @@ from tests.scenes.purge_scene import Stepper, hours_of, make_hours_scene
 
 pytestmark = pytest.mark.live
 
-MAX_STEPS = 20
+MAX_STEPS = 23
 SAID_BY_A_STEP = "make room, then run it again: what was begun is made again"
 
 
