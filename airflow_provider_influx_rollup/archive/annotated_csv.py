@@ -103,7 +103,8 @@ def parse_records(text: str) -> list[list[str]]:
     except csv.Error:
         # it refuses cells over 128 KiB, unless a setting of the whole process is changed
         return _parse_by_quotes(text)
-    if text.count("\r\n") > len(records):
+    # the last record may have no end
+    if text.removesuffix("\r\n").count("\r\n") >= len(records):
         return [[cell.replace("\r\n", "\n") for cell in record] for record in records]
     return records
 

@@ -190,16 +190,23 @@ def test_others_are_archived_when_a_window_kills_the_worker_and_a_run_has_one_pl
     assert look_after(scene, 1, max_windows=1)["windows"] == [day(0).as_json()]
 
 
+def killed_in_first_hour(scene: ArchiveScene, hours: Grid) -> tuple[Interval, Any]:
+    """A day of hours, and a run that died at the first one; what kills a run there again."""
+    bad = Interval(day(0).start, day(0).start + HOUR)
+    scene.write([replace(one, time_ns=one.time_ns + h * HOUR_NS) for one in points_of(0) for h in range(24)])
+    killed = failing(scene, WriteParts, bad, RuntimeError("out of memory"))
+    with pytest.raises(RuntimeError, match="out of memory"):
+        look_after(scene, 1, max_windows=1, grid=hours, actions=killed)
+    return bad, killed
+
+
 @pytest.mark.parametrize("kills", [True, False])
 def test_window_at_which_a_run_died_has_its_turn_while_others_wait_for_the_only_place(
     scene: ArchiveScene, *, kills: bool
 ) -> None:
     """Fifteen runs with one place, more windows than that: one of these kills each run, or killed the first one alone."""
-    bad, hours = Interval(day(0).start, day(0).start + HOUR), Grid.of("1h")
-    scene.write([replace(one, time_ns=one.time_ns + h * HOUR_NS) for one in points_of(0) for h in range(24)])
-    killed = failing(scene, WriteParts, bad, RuntimeError("out of memory"))
-    with pytest.raises(RuntimeError, match="out of memory"):
-        look_after(scene, 1, max_windows=1, grid=hours, actions=killed)
+    hours = Grid.of("1h")
+    bad, killed = killed_in_first_hour(scene, hours)
     had_place = []
     for _ in range(15):
         try:
@@ -220,11 +227,8 @@ def test_window_at_which_a_run_died_has_its_turn_while_others_wait_for_the_only_
 def test_window_at_which_a_run_died_has_its_turn_when_a_server_is_away_in_each_ninth_run(
     scene: ArchiveScene,
 ) -> None:
-    bad, hours = Interval(day(0).start, day(0).start + HOUR), Grid.of("1h")
-    scene.write([replace(one, time_ns=one.time_ns + h * HOUR_NS) for one in points_of(0) for h in range(24)])
-    killed = failing(scene, WriteParts, bad, RuntimeError("out of memory"))
-    with pytest.raises(RuntimeError, match="out of memory"):
-        look_after(scene, 1, max_windows=1, grid=hours, actions=killed)
+    hours = Grid.of("1h")
+    bad, _ = killed_in_first_hour(scene, hours)
     outages = 0
     for number in range(11):
         rest = hours.tile(Interval(bad.stop, bad.stop + 23 * HOUR))

@@ -84,7 +84,7 @@ def present_names(stored: Sequence[StoredSpec]) -> dict[str, str]:
     Their names were made of those of their buckets, which were renamed since.
     """
     made = {}
-    # only what was renamed: to make the specs of a thousand pipelines takes a quarter of a second
+    # only what was renamed: a ledger may know a thousand pipelines, and each run does this
     known = [one for one in newest_of_each(stored) if one.values.get("known_as") is not None]
     for one in known:
         now = replace(one.rollup(), known_as=None).pipeline_name

@@ -132,6 +132,11 @@ def test_texts_come_back_when_one_is_longer_than_the_csv_module_takes() -> None:
     assert [(row["_value"], row[KEY]) for row in rows] == cells
 
 
+@pytest.mark.parametrize("end", ["", "\r\n"])
+def test_newline_in_quotes_is_one_when_the_last_record_has_no_end(end: str) -> None:
+    assert parse_records(f'x,"a\r\nb"{end}') == [["x", "a\nb"]]
+
+
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\r") | st.sampled_from('",\n#'), max_size=12)
 
 
