@@ -11,6 +11,7 @@ from airflow_provider_influx_rollup.exceptions import WriteRejected
 MAX_LINES = 10_000
 MAX_BYTES = 5_000_000
 BLANKS = " \t\0"
+MAY_BEGIN_COMMENT = frozenset(f"#{BLANKS}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ def split_lines(
     pending: list[bytes] = []
     size = 0
     for line in lines:
-        if line.lstrip(BLANKS).startswith("#"):
+        # most lines begin with a letter, and a look at one character is enough
+        if line[:1] in MAY_BEGIN_COMMENT and line.lstrip(BLANKS).startswith("#"):
             what = f"the line {line[:100]!r} begins with #, which the server takes for a comment"
             raise WriteRejected(what, fix="choose a measurement name that does not begin with #")
         encoded = utf8(line)

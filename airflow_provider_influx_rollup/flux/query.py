@@ -123,10 +123,12 @@ class Together(RowsQuery[Answer]):
 
     def read(self, rows: Sequence[Row]) -> Answer:
         """The answers of the parts, in order."""
-        answers: Any = tuple(
-            part.read([row for row in rows if row.yield_name in _yields_of(part)]) for part in self.parts
-        )
+        answers: Any = tuple(part.read(_rows_of(_yields_of(part), rows)) for part in self.parts)
         return answers  # type: ignore[no-any-return]
+
+
+def _rows_of(yields: tuple[str, ...], rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row.yield_name in yields]
 
 
 def _yields_of(part: RowsQuery[Any]) -> tuple[str, ...]:

@@ -39,21 +39,37 @@ SHARED_BY_WINDOWS = attrgetter(
 )
 
 
-def encode_receipts(receipts: Iterable[Receipt]) -> list[str]:
+def encode_receipts(receipts: Iterable[Receipt], first: int = 0) -> list[str]:
     """Two lines for each receipt: the window's present state, and an event of its history.
 
     An event's time is the wall clock; windows that were written at once are a nanosecond apart.
+
+    :param first: how many receipts are written at once with these, before them
     """
     lines: list[str] = []
     templates: dict[tuple[object, ...], _Templates] = {}
-    for number, receipt in enumerate(receipts):
+    for number, receipt in enumerate(receipts, first):
         # thousands of receipts of a run differ in a few numbers
         same = SHARED_BY_WINDOWS(receipt)
         made = templates.get(same)
         if made is None:
             made = templates[same] = _Templates.of(receipt)
-        lines += made.lines(receipt, number)
+        written = to_ns(receipt.written_at)
+        lines += made.lines(receipt.window, _numbers_of_commit(receipt), written, number)
     return lines
+
+
+def encode_alike(receipt: Receipt, windows: Iterable[Interval], first: int = 0) -> list[str]:
+    """What ``encode_receipts`` makes of receipts that differ in nothing but their windows.
+
+    :param receipt: of one of the windows
+    """
+    made, commit, written = _Templates.of(receipt), _numbers_of_commit(receipt), to_ns(receipt.written_at)
+    return [
+        line
+        for number, window in enumerate(windows, first)
+        for line in made.lines(window, commit, written, number)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +79,7 @@ class _Templates:
     receipt: LineTemplate
     event: LineTemplate
     plan: PlanTemplate | None
+    is_committed: bool
 
     @classmethod
     def of(cls, receipt: Receipt) -> _Templates:
@@ -73,16 +90,16 @@ class _Templates:
             # the window is a field: as a tag it would give the ledger new series for every window, forever
             LineTemplate(EVENT_MEASUREMENT, tags, shared, (*OF_COMMITS, "stop_ns", "window_start_ns")),
             PlanTemplate(receipt) if receipt.state is State.PLANNED else None,
+            receipt.is_committed,
         )
 
-    def lines(self, receipt: Receipt, number: int) -> tuple[str, str]:
-        start, written = receipt.window.start_ns, to_ns(receipt.written_at)
-        stop = encode_value("stop_ns", receipt.window.stop_ns)
-        commit = _numbers_of_commit(receipt)
+    def lines(self, window: Interval, commit: tuple[str, ...], written: int, number: int) -> tuple[str, str]:
+        start, stop_ns = window.start_ns, window.stop_ns
+        stop = encode_value("stop_ns", stop_ns)
         own: tuple[str, ...] = (stop, encode_value("written_at_ns", written))
         if self.plan is not None:
-            own = (self.plan.value(receipt),)
-        elif receipt.is_committed:
+            own = (self.plan.value(stop_ns, written),)
+        elif self.is_committed:
             own = (*commit, *own)
         return (
             self.receipt.line(own, start),

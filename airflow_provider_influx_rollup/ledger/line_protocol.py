@@ -198,6 +198,9 @@ def encode_value(field: str, value: FieldValue) -> str:
 
     :param field: name of the field, for the message
     """
+    # most values of a ledger: a plain integer that fits
+    if type(value) is int and INT64[0] <= value <= INT64[1]:
+        return f"{value}i"
     if isinstance(value, str):
         if not value.isascii():
             _check_encodable(f"value of field {field!r}", value)

@@ -12,7 +12,6 @@ from typing import Any
 from airflow_provider_influx_rollup.ledger.line_protocol import encode_value
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
-from airflow_provider_influx_rollup.windows.interval import to_ns
 
 #: JSON of fields that a receipt with a state has; empty as soon as a run has begun the window
 PLAN = "planned"
@@ -42,10 +41,9 @@ class PlanTemplate:
         text = json.dumps(told, separators=(",", ":"), ensure_ascii=False)
         self._head = encode_value(PLAN, text.removesuffix("}")).removesuffix('"')
 
-    def value(self, receipt: Receipt) -> str:
+    def value(self, stop_ns: int, written_at_ns: int) -> str:
         """That of one window."""
-        times = f'"stop_ns":{receipt.window.stop_ns},"written_at_ns":{to_ns(receipt.written_at)}'
-        return self._head + f",{times}}}".replace('"', '\\"') + '"'
+        return rf'{self._head},\"stop_ns\":{stop_ns},\"written_at_ns\":{written_at_ns}}}"'
 
 
 def with_plan(row: Mapping[str, Any]) -> Mapping[str, Any]:

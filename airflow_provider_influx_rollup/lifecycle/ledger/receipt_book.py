@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from airflow_provider_influx_rollup.flux.ledger_read import ClaimedWindow
 from airflow_provider_influx_rollup.hashing import text_hash
-from airflow_provider_influx_rollup.ledger.codec import CLAIMED_BY, encode_receipts
+from airflow_provider_influx_rollup.ledger.codec import CLAIMED_BY, encode_alike, encode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
@@ -53,7 +54,7 @@ class ReceiptBook:
     def receipt(self, window: Interval, state: State, now: datetime) -> Receipt:
         """A receipt of a window, with the generation and the numbers of its last commit."""
         # rows and checksum stay those of the last commit: a rerun that dies must not hide what was there
-        return self._made(self._known(window, now), state, now)
+        return self._made(window, state, now)
 
     def committed(
         self,
@@ -67,12 +68,12 @@ class ReceiptBook:
         seconds: float,
     ) -> Receipt:
         """The receipt of a window that was read back and is right: the next generation."""
-        known = self._known(window, now)
+        known = self.previous.get(window)
         return self._made(
-            known,
+            window,
             State.COMMITTED,
             now,
-            generation=known.generation + 1,
+            generation=known.generation + 1 if known else 1,
             rows_in=rows_in,
             rows_out=rows_out,
             series=series,
@@ -80,20 +81,24 @@ class ReceiptBook:
             seconds=seconds,
         )
 
-    def _made(self, known: Receipt, state: State, now: datetime, **numbers: Any) -> Receipt:
-        """A receipt of this run, by one copy: thousands are made in a row."""
-        return replace(
-            known,
-            state=state,
-            written_at=now,
-            spec_hash=self.spec_hash,
-            forced=known.window in self.forced,
-            claim_id=self.claim_id,
-            # an empty one is written over that of an earlier run
-            template_hash=self.template_hash or ("" if known.template_hash else None),
+    def _made(self, window: Interval, state: State, now: datetime, **numbers: Any) -> Receipt:
+        """A receipt of this run, made in one go: thousands are made in a row."""
+        known = self.previous.get(window)
+        # an empty one is written over that of an earlier run
+        empty = "" if known is not None and known.template_hash else None
+        own = {
+            "state": state,
+            "written_at": now,
+            "spec_hash": self.spec_hash,
+            "forced": window in self.forced,
+            "claim_id": self.claim_id,
+            "template_hash": self.template_hash or empty,
             **_signature(self.run),
             **numbers,
-        )
+        }
+        if known is None:
+            return Receipt(pipeline=self.pipeline, stage=self.stage, window=window, **own)
+        return replace(known, **own)
 
     def seeing(self, windows: Iterable[Interval], claims: Mapping[datetime, ClaimedWindow]) -> ReceiptBook:
         """The book with what other runs have committed between the plan of this one and its claim.
@@ -120,7 +125,20 @@ class ReceiptBook:
 
     def lines(self, windows: Iterable[Interval], state: State, now: datetime) -> list[str]:
         """Line protocol of windows in a state."""
-        return encode_receipts(self.receipt(window, state, now) for window in windows)
+        lines: list[str] = []
+        number = 0
+        for is_new, some in groupby(windows, self._is_new):
+            group = list(some)
+            if is_new:
+                lines += encode_alike(self.receipt(group[0], state, now), group, number)
+            else:
+                lines += encode_receipts((self.receipt(window, state, now) for window in group), number)
+            number += len(group)
+        return lines
+
+    def _is_new(self, window: Interval) -> bool:
+        """Whether nothing but its times tells a window from the others of the run."""
+        return window not in self.previous and window not in self.forced
 
     def mark(self, windows: Iterable[Interval], state: State, now: datetime) -> Steps[None]:
         """Write windows in a state to the ledger."""

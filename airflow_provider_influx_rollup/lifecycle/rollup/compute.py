@@ -11,6 +11,7 @@ import numpy as np
 
 from airflow_provider_influx_rollup.aggregates.doubled import Doubled, added_up, repeated_times
 from airflow_provider_influx_rollup.aggregates.frame import (
+    Codes,
     Frame,
     concat_frames,
     frames_by_field,
@@ -148,11 +149,12 @@ def computed_by(job: RollupBlock, script: RollupChains, way: NativeWay | None = 
 def _computed_of(job: RollupBlock, answer: Iterable[tuple[Chain, Frame]]) -> Computed:
     """What a query of ``rollup_scripts`` returned."""
     computed = Computed()
+    starts = WindowBounds.of(job.windows).starts
     for chain, frame in answer:
         if chain.is_extreme:
             computed.extremes[chain.field] += frame.values.tolist()
             continue
-        block = _block_of(job, chain, frame)
+        block = _block_of(starts, chain, frame)
         if chain.flux_function in EXTREMES and is_watched(job, chain.field):
             computed.extremes[chain.field] += [int(frame.values.min()), int(frame.values.max())]
         if any(column.name == chain.column for column in job.columns_of(chain.field)):
@@ -163,8 +165,8 @@ def _computed_of(job: RollupBlock, answer: Iterable[tuple[Chain, Frame]]) -> Com
     return computed
 
 
-def _block_of(job: RollupBlock, chain: Chain, frame: Frame) -> Block:
-    window = np.searchsorted(WindowBounds.of(job.windows).starts, frame.time_ns)
+def _block_of(starts: Codes, chain: Chain, frame: Frame) -> Block:
+    window = np.searchsorted(starts, frame.time_ns)
     # the server returns the standard deviation of one point as NaN, and does not write it
     return finite(
         Block(

@@ -26,7 +26,7 @@ class RollupBlock:
     """A block of windows of one rollup.
 
     :param windows: in ascending order
-    :param cells: the tumbling windows that are read; the windows themselves unless they slide
+    :param cells: the tumbling windows that are read, in ascending order; the windows themselves unless they slide
     :param columns: what is computed
     :param ownership: which values of the target are the pipeline's
     """
@@ -45,12 +45,12 @@ class RollupBlock:
     @property
     def span(self) -> Interval:
         """From the first window's start to the last one's stop."""
-        return Interval.spanning(self.windows)
+        return Interval.spanning_ordered(self.windows)
 
     @property
     def read_interval(self) -> Interval:
         """The part of the source to read."""
-        return Interval.spanning(self.cells)
+        return Interval.spanning_ordered(self.cells)
 
     @property
     def target_interval(self) -> Interval:
