@@ -63,7 +63,6 @@ def finished_windows(marked: MarkedWindows, result: ReconcileResult) -> list[Rec
 
     :param result: of the reconcile
     """
-    repaired = set(result.repaired.windows) - set(result.repaired.unsettled)
-    wrong = {change.window for change in result.dirty} - repaired
+    wrong = {change.window for change in result.dirty} - set(result.repaired.windows)
     wrong |= {left.window for left in (*result.frozen, *result.waiting)} | set(result.failed)
     return [receipt for receipt in marked.complete if receipt.window not in wrong]

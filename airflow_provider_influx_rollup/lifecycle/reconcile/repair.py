@@ -48,7 +48,7 @@ class Repaired:
     :param deleted: how many values were removed
     :param overtaken: windows that another run claimed meanwhile, or committed since they were read: they are not committed,
         and are to be rolled up
-    :param unsettled: windows whose source kept changing: each row is what was read, the next run finds the rest
+    :param unsettled: windows whose source kept changing: they stay WRITING, for the columns of a row may have been read at different times
     """
 
     windows: list[Interval] = field(default_factory=list)
@@ -92,8 +92,9 @@ def repair_windows(
         claims = yield from ask(claims_of(book, job.windows))
         done.overtaken = overtaken(book, job.windows, claims)
         book = book.seeing(job.windows, claims)
-    done.windows = [window for window in job.windows if window not in done.overtaken]
     done.unsettled = [window for window in done.unsettled if window not in done.overtaken]
+    left = {*done.overtaken, *done.unsettled}
+    done.windows = [window for window in job.windows if window not in left]
     ended = now()
     receipts = [
         _book_of(book, change).committed(
@@ -106,7 +107,7 @@ def repair_windows(
             seconds=(ended - began).total_seconds(),
         )
         for change, rows_in, totals in zip(changes, held.rows_in(), held.totals(), strict=True)
-        if change.window not in done.overtaken
+        if change.window not in left
     ]
     if not receipts:
         return done

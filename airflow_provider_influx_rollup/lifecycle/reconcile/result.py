@@ -72,7 +72,7 @@ class ReconcileResult:
     @property
     def is_settled(self) -> bool:
         """Whether all windows are right now but those that wait for the tier below, here and in the higher tiers."""
-        is_repaired = len(self.repaired.windows) == len(self.dirty) and not self.repaired.unsettled
+        is_repaired = len(self.repaired.windows) == len(self.dirty)
         left = self.frozen or self.failed or self.remaining
         return is_repaired and not left and all(tier.is_settled for tier in self.cascaded)
 

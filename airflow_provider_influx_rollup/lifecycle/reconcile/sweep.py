@@ -234,7 +234,9 @@ class Sweep:
             yield from ask(Report(f"{some[0]}: {OVERTAKEN}; rolling up again", level="warning"))
             yield from self._roll_up(some, [changes[window] for window in some])
         if done.unsettled:
-            self._note(f"points kept coming to {len(done.unsettled)} windows; the next run finds the rest")
+            self._note(
+                f"points kept coming to {len(done.unsettled)} windows, which stay WRITING for the next run"
+            )
 
     def _roll_up(self, windows: Block, changes: Sequence[Change]) -> Steps[None]:
         reasons = sorted({reason for change in changes for reason in change.reasons})
