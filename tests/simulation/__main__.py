@@ -9,12 +9,16 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from tests.simulation import pairs
 from tests.simulation.actors import Scenario, from_json
+from tests.simulation.random_pairs import explore_pair
 from tests.simulation.schedule import play, play_seed, shrink
 
 SEEDS_AT_ONCE = 50
+#: of how many blocks of seeds one begins with all orders of a pair: as much time as for the schedules, about
+BLOCKS_BETWEEN_PAIRS = 4
 SECONDS_BETWEEN_WORDS = 30
 
 
@@ -22,7 +26,10 @@ def main() -> int:
     """Play schedules until the time or the seeds are used up, or replay one."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="play schedules; ends at the first that fails, with a replay of it")
+    run = commands.add_parser(
+        "run",
+        help="play schedules, and all orders of pairs; ends at the first that fails, with a replay of it",
+    )
     run.add_argument("--minutes", type=float, default=60.0, help="for how long (60)")
     run.add_argument("--first", type=int, default=0, help="the first seed (0)")
     run.add_argument("--seeds", type=int, default=None, help="how many; all that there is time for")
@@ -46,24 +53,43 @@ def tell(text: str) -> None:
     sys.stdout.flush()
 
 
+@dataclass(frozen=True)
+class Played:
+    """What was played of a block of seeds.
+
+    :param schedules: how many, and ``orders`` of two runs
+    :param failed: the name of what failed, with its moves and what is wrong
+    """
+
+    schedules: int
+    orders: int
+    failed: tuple[str, Scenario, list[str], list[str]] | None = None
+
+
 def _run(first: int, seeds: int | None, seconds: float, workers: int) -> int:
     began = told = time.monotonic()
-    count = 0
+    count = orders = 0
     blocks = _blocks(first, seeds)
     with multiprocessing.Pool(workers) as pool:
         while time.monotonic() < began + seconds and (some := list(itertools.islice(blocks, workers))):
-            for played, failed in pool.map(_play_some, some, chunksize=1):
-                count += played
-                if failed is not None:
-                    tell(f"{count} schedules, and seed {failed} FAILS")
-                    tell_failure(*play_seed(failed))
+            for played in pool.map(_play_some, some, chunksize=1):
+                count += played.schedules
+                orders += played.orders
+                if played.failed is not None:
+                    name, *failure = played.failed
+                    tell(f"{_told(count, orders, began)}, and {name} FAILS")
+                    tell_failure(*failure)
                     return 1
             if time.monotonic() - told > SECONDS_BETWEEN_WORDS:
                 told = time.monotonic()
-                tell(f"{count} schedules, {count / (told - began):.0f} a second, nothing found")
-    rate = count / max(0.001, time.monotonic() - began)
-    tell(f"{count} schedules from seed {first} on, {rate:.0f} a second by {workers} processes: nothing found")
+                tell(f"{_told(count, orders, began)}: nothing found")
+    tell(f"{_told(count, orders, began)}, from seed {first} on by {workers} processes: nothing found")
     return 0
+
+
+def _told(count: int, orders: int, began: float) -> str:
+    rate = count / max(0.001, time.monotonic() - began)
+    return f"{count} schedules, {rate:.0f} a second, and {orders:.1e} orders of pairs"
 
 
 def _play_every_order(arguments: argparse.Namespace) -> int:
@@ -82,12 +108,19 @@ def _blocks(first: int, seeds: int | None) -> Iterator[tuple[int, int]]:
     return ((start, min(SEEDS_AT_ONCE, stop - start)) for start in range(first, stop, SEEDS_AT_ONCE))
 
 
-def _play_some(block: tuple[int, int]) -> tuple[int, int | None]:
-    """How many were played, and the seed that failed."""
-    for number in range(block[1]):
-        if play_seed(block[0] + number)[2]:
-            return number + 1, block[0] + number
-    return block[1], None
+def _play_some(block: tuple[int, int]) -> Played:
+    first, number_of_seeds = block
+    orders = 0
+    if first // SEEDS_AT_ONCE % BLOCKS_BETWEEN_PAIRS == 0:
+        scenario, found = explore_pair(first)
+        orders = found.orders
+        for moves, problems in found.failures:
+            return Played(0, orders, (f"the pair of seed {first}", scenario, moves, problems))
+    for number in range(number_of_seeds):
+        scenario, moves, problems = play_seed(first + number)
+        if problems:
+            return Played(number + 1, orders, (f"seed {first + number}", scenario, moves, problems))
+    return Played(number_of_seeds, orders)
 
 
 def tell_failure(scenario: Scenario, moves: list[str], problems: list[str]) -> None:
