@@ -40,8 +40,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--to", dest="stop", metavar="TIME", help="not included, with --from; default: all time"
     )
-    parser.add_argument(
+    pipelines = parser.add_mutually_exclusive_group()
+    pipelines.add_argument(
         "--pipeline", action="append", metavar="NAME", help="only these pipelines' rows; default: all"
+    )
+    pipelines.add_argument(
+        "--no-pipelines",
+        action="store_true",
+        help="there are none, so that a ledger which knows none is as it should be",
     )
     parser.add_argument(
         "--quarantine-bucket",
@@ -105,7 +111,7 @@ def _spec(
         archive=spec_of(args, store, org, ledger_bucket),
         tags=tags_of(args.tag),
         interval=interval,
-        pipelines=tuple(args.pipeline) if args.pipeline else None,
+        pipelines=tuple(args.pipeline or ()) if args.pipeline or args.no_pipelines else None,
         quarantine_buckets=tuple(args.quarantine_bucket),
         status_buckets=tuple(args.status_bucket),
         require_archive=not args.allow_missing,

@@ -52,7 +52,8 @@ class EraseSeriesOperator(HeldAssetsOperator, SourceArchiveOperator):
     :param timezone: IANA zone in which a date without a time begins
     :param tags: what the series have, all of these: tag key and value, exactly; at least one
     :param confirm: the bucket's name again, so that nothing is erased by mistake; not needed with ``dry_run``
-    :param pipelines: names of the only pipelines whose rows are erased; default: all that hold something of the series
+    :param pipelines: names of the only pipelines whose rows are erased; default: all that hold something of the series;
+        an empty list: there are none, so that a ledger which knows none is not told in ``kept``
     :param quarantine_bucket: bucket, or a list, with copies of points of the measurement that the ledger does not know
     :param status_bucket: bucket, or a list, with the statuses of deadman checks
     :param require_archive: refuse when the path has no archive of the measurement; otherwise only the certificate is kept there

@@ -87,6 +87,18 @@ def words(scene: EraseScene, influx: InfluxServer, monkeypatch: pytest.MonkeyPat
     return ["erase", str(scene.base), *place, "--json", "--tag"]
 
 
+def test_command_ends_well_without_pipelines_when_it_is_told_so(
+    scene: EraseScene, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words[words.index("--ledger-bucket") + 1] = f"{scene.ledger}_of_nobody"
+    assert main([*words, f"customer={SECRET}", "--no-pipelines", "--pipeline", "hourly"]) == 2
+    capsys.readouterr()
+    assert main([*words, f"customer={SECRET}", "--no-pipelines", "--yes"]) == 0
+    assert json.loads(capsys.readouterr().out)["kept"] == {}
+    assert main([*words, "customer=7", "--yes"]) == 1
+    assert len(json.loads(capsys.readouterr().out)["kept"]) == 1
+
+
 def test_command_erases_only_when_it_is_told_yes(
     scene: EraseScene, words: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

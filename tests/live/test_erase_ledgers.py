@@ -102,3 +102,16 @@ def test_archive_of_which_no_pipeline_reads_is_erased_and_says_that_none_is_know
     (why,) = (kept["why"] for kept in result["kept"].values())
     assert why.startswith("it knows no pipeline")
     assert scene.erase_certificates()[0]["kept"] == result["kept"]
+
+
+@pytest.mark.parametrize("has_ledger", [True, False])
+def test_erasure_keeps_nothing_when_it_was_told_that_there_are_no_pipelines(
+    scene: EraseScene, *, has_ledger: bool
+) -> None:
+    archive = scene.spec if has_ledger else mistyped(scene)["archive"]
+    result = scene.erase(archive=archive, pipelines=())
+    assert (result["new"], rows_left(scene)) == (1, 12)
+    # a ledger that knows some is not believed to know none
+    kept = {"hourly", "daily", "merged"} if has_ledger else set()
+    assert set(result["kept"]) == set(scene.erase_certificates()[0]["kept"]) == kept
+    assert any(NOT_LOOKED_AT in text for text in scene.told) is False

@@ -145,7 +145,7 @@ def _erase(spec: EraseSpec, by: EraseRun, *, dry_run: bool) -> Steps[EraseResult
     bucket = yield from require_bucket(spec.archive.bucket, spec.span)
     has_ledger = (yield from ask(FindBucket(spec.archive.ledger_bucket))) is not None
     stored = (yield from read_stored(spec.archive.ledger_bucket)) if has_ledger else []
-    if not stored:
+    if not stored and spec.pipelines != ():
         # not only without a ledger: an erasure makes the bucket, and its next run would say nothing
         left |= yield from no_pipelines(spec.archive.ledger_bucket, has_ledger=has_ledger)
     if spec.pipelines is not None:

@@ -22,7 +22,8 @@ class EraseSpec:
     :param archive: where the points are, and where their archive is
     :param tags: what the series have, all of these; never shown
     :param interval: only points inside; None: of all time
-    :param pipelines: names of the pipelines whose rows go too; None: all that the ledger knows
+    :param pipelines: names of the pipelines whose rows go too; None: all that the ledger knows; empty: there are none, so that
+        a ledger without any is as it should be
     :param quarantine_buckets: buckets with copies of points that broke a rule, under the same measurement
     :param copies: bucket and measurement of other copies, which the ledger knows
     :param status_buckets: buckets with statuses of deadman checks

@@ -19,7 +19,7 @@ WHY = (
 
 NOT_LOOKED_FOR = (
     "which pipelines hold the series is not known, and none was looked at; rows of pipelines that another ledger knows are "
-    "still there: erase again with that ledger, if there is one"
+    "still there: erase again with that ledger; when there are no pipelines at all, say so (pipelines=[], or --no-pipelines)"
 )
 NO_LEDGER = f"there is no such bucket, or the token may not read it: {NOT_LOOKED_FOR}"
 NO_PIPELINE = f"it knows no pipeline: {NOT_LOOKED_FOR}"
