@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from airflow_provider_influx_rollup.archive.paths import window_of_path
 from airflow_provider_influx_rollup.exceptions import ArchiveMismatch
 
 SEAL = "sha256"
+# at the depth of the document's own keys: no text of JSON has a line break in it
+LINE_OF_SEAL = re.compile(rb'\n  "sha256": "([0-9a-f]{64})",(?=\n)')
 
 
 def encode_document(values: Mapping[str, Any]) -> bytes:
@@ -46,10 +49,26 @@ def decode_sealed(data: bytes, about: str) -> dict[str, Any]:
     :param about: what it is, for the message
     :raises ArchiveMismatch: when a byte of it was changed
     """
+    if _is_as_sealed(data):
+        known: dict[str, Any] = json.loads(data)
+        del known[SEAL]
+        return known
     values = decode_document(data, about)
     if values.pop(SEAL, None) != sha256_of(encode_document(values)):
         raise damaged(about, "its bytes were changed")
     return values
+
+
+def _is_as_sealed(data: bytes) -> bool:
+    """Whether all but the line of the seal has the hash that it says.
+
+    That takes a tenth of the time of encoding it all again. False decides nothing: the message tells what is wrong.
+    """
+    lines = list(LINE_OF_SEAL.finditer(data))
+    if len(lines) != 1:
+        return False
+    (line,) = lines
+    return sha256_of(data[: line.start()] + data[line.end() :]) == line[1].decode()
 
 
 def damaged(about: str, why: str) -> ArchiveMismatch:

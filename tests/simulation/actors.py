@@ -21,12 +21,10 @@ from tests.simulation.runs import Act, Run
 from tests.simulation.script_runs import script_run
 from tests.simulation.validate_runs import validate_run
 from tests.simulation.watch_runs import WATCH_VERBS, watch_run
-from tests.simulation.world import World
+from tests.simulation.world import NEXT_TRY, World
 
 #: number of the first beginning with rows of points that are gone, where nothing is archived
 STALE = 18
-#: after which a run that has died is tried again
-NEXT_TRY = timedelta(minutes=1)
 Change = tuple[str, str, int, float]
 
 

@@ -32,6 +32,8 @@ ERASED = (("device", "bob"),)
 ERASED_NAME = ERASED[0][1]
 #: bucket of the statuses of checks
 STATUSES = "_monitoring"
+#: after which a run that has died is tried again
+NEXT_TRY = timedelta(minutes=1)
 
 
 RETENTION = timedelta(days=2)
