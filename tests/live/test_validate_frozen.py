@@ -79,6 +79,36 @@ def test_copies_stay_when_retention_has_taken_the_points(copies: Copies) -> None
     assert copies.rows() == (0, 0)
 
 
+@pytest.mark.parametrize("of", ["clean", "bad"])
+def test_purged_copies_do_not_come_back_until_their_mark_is_lifted(copies: Copies, of: str) -> None:
+    purged = {"clean": copies.clean, "bad": copies.bad}[of]
+    # the clean points have a name of their own: their marks are no marks of the source's measurement
+    named: dict[str, Any] = {"clean_measurement": "n" if of == "clean" else None}
+    written = named["clean_measurement"] or "m"
+    copies.validate(**named)
+    start = copies.interval.start
+    mark = PurgeMark(
+        bucket=purged,
+        measurement=written,
+        window=Interval(start + HOUR / 2, start + 3 * HOUR / 2),
+        state=PURGED,
+        generation=1,
+        compared_at=copies.interval.stop,
+    )
+    copies.client.write_lines(copies.ledger, [encode_mark(mark)])
+    copies.client.delete(purged, copies.interval, f'_measurement="{written}"')
+    with pytest.raises(WindowFrozen, match=f"of {purged}/{written} .* were purged") as caught:
+        copies.validate(**named)
+    assert caught.value.window == copies.interval
+    assert len(stored(copies.influx, purged, written)) == 0
+    assert copies.validate(dry_run=True, **named)["points"] == 2
+    # only what is written matters
+    copies.validate(**named | {"clean_bucket": None, "clean_measurement": None, "quarantine_bucket": None})
+    copies.client.write_lines(copies.ledger, [encode_mark(replace(mark, state=LIFTED))])
+    copies.validate(**named)
+    assert len(stored(copies.influx, purged, written)) == 1
+
+
 def test_copies_stay_when_the_points_were_purged_until_they_are_back(copies: Copies) -> None:
     mark = PurgeMark(
         bucket=copies.source,
