@@ -16,6 +16,7 @@ from airflow_provider_influx_rollup.lifecycle.deadman.series_state import (
     SeriesState,
     SeriesVerdict,
     judge,
+    last_of_expected,
 )
 from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec, spans_of
 from airflow_provider_influx_rollup.lifecycle.deadman.statuses import (
@@ -52,7 +53,11 @@ def check_deadman(spec: DeadmanSpec, interval: Interval) -> Steps[DeadmanResult]
     levels = yield from read_levels(spec, Interval(spans.earlier.start, interval.stop))
     newer = yield from read_newer(spec, interval)
     retired = spec.inventory.without_retired
-    seen = ObservedSeries(_only(recent, retired(recent)), _only(earlier, retired(earlier)), levels)
+    seen = ObservedSeries(
+        last_of_expected(expected, _only(recent, retired(recent))),
+        last_of_expected(expected, _only(earlier, retired(earlier))),
+        levels,
+    )
     length = interval.duration
     verdicts = judge(
         seen,

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_provider_influx_rollup.flux.series import Series
+from airflow_provider_influx_rollup.lifecycle.source.inventory import satisfied_by
 from airflow_provider_influx_rollup.windows.interval import format_instant
 
 
@@ -56,6 +57,20 @@ class SeriesVerdict:
         """``{"series", "state", "last_seen"}``."""
         seen = None if self.last_seen is None else format_instant(self.last_seen)
         return {"series": dict(self.series), "state": self.state.value, "last_seen": seen}
+
+
+def last_of_expected(
+    expected: tuple[Series, ...] | None, seen: Mapping[Series, datetime]
+) -> dict[Series, datetime]:
+    """The last points of the expected series, each also by those that have more tags, and of series that nobody expects.
+
+    :param expected: None: those that were seen
+    :param seen: the last point of each series
+    """
+    satisfied = satisfied_by(expected or (), seen)
+    found = {wanted: max(seen[one] for one in by) for wanted, by in satisfied.items() if by}
+    counted = {series for by in satisfied.values() for series in by}
+    return found | {series: at for series, at in seen.items() if series not in counted}
 
 
 def judge(

@@ -251,16 +251,18 @@ def match_series(
 
     :param listed: a series with the same or more tags satisfies one of these
     """
+    satisfied = satisfied_by(listed, reported)
+    missing = tuple(wanted for wanted in listed if not satisfied[wanted])
+    return missing, {series: reported[series] for found in satisfied.values() for series in found}
+
+
+def satisfied_by(listed: Iterable[Series], reported: Iterable[Series]) -> dict[Series, list[Series]]:
+    """Which series satisfy each of those that are listed: those with the same or more tags."""
     # one look-up per grouping of keys, not one comparison per pair: both sides may have thousands
+    wanted, reporting = tuple(listed), tuple(reported)
     projected: dict[tuple[str, ...], dict[Series, list[Series]]] = {}
-    for keys in {tuple(key for key, _ in series) for series in listed}:
+    for keys in {tuple(key for key, _ in series) for series in wanted}:
         of_keys = projected.setdefault(keys, {})
-        for series in reported:
+        for series in reporting:
             of_keys.setdefault(tuple(tag for tag in series if tag[0] in keys), []).append(series)
-    missing, matched = [], {}
-    for wanted in listed:
-        found = projected[tuple(key for key, _ in wanted)].get(wanted, [])
-        matched.update({series: reported[series] for series in found})
-        if not found:
-            missing.append(wanted)
-    return tuple(missing), matched
+    return {one: projected[tuple(key for key, _ in one)].get(one, []) for one in wanted}
