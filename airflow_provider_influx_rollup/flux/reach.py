@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_influx_rollup.flux.syntax import (
-    MAX_DEPTH,
     Node,
     Scope,
     arguments_of,
@@ -20,6 +19,9 @@ if TYPE_CHECKING:
 
 Reach = Literal["window", "now", "fixed", "unknown"]
 """``window``: follows ``v``; ``now``: follows ``now()``, as durations do; ``fixed``: always the same time."""
+
+# a time of so many parts is no time
+_MOST_PARTS = 200
 
 # their answer depends on what the server remembers
 _UNKNOWN_CALLS = frozenset({"influxdata/influxdb/tasks.lastSuccess"})
@@ -37,7 +39,7 @@ def reach_of(node: Node | None, scope: Scope) -> Reach:
         return "unknown"
     if found["type"] in ("IntegerLiteral", "UnsignedIntegerLiteral"):
         return "fixed"
-    sources = set(_sources(found, scope, 0))
+    sources = set(_sources(found, scope, {}))
     for reach in _STRONGEST_FIRST:
         if reach in sources:
             return reach
@@ -47,23 +49,33 @@ def reach_of(node: Node | None, scope: Scope) -> Reach:
 _STRONGEST_FIRST: tuple[Reach, ...] = ("fixed", "unknown", "window", "now")
 
 
-def _sources(node: Node | None, scope: Scope, depth: int) -> Iterator[Reach]:
-    """Yield where each part of an expression comes from; parts without a time of their own yield nothing."""
+def _sources(node: Node | None, scope: Scope, seen: dict[int, Node]) -> Iterator[Reach]:
+    """Yield where each part of an expression comes from; parts without a time of their own yield nothing.
+
+    :param seen: the expressions whose parts have been looked at, by their identities
+    """
     found = resolved(node, scope)
-    if found is None or depth > MAX_DEPTH:
+    if found is None or len(seen) > _MOST_PARTS:
         yield "unknown"
-    elif found["type"] in _SIMPLE:
+    elif id(found) not in seen:
+        seen[id(found)] = found
+        yield from _sources_of(found, scope, seen)
+
+
+def _sources_of(found: Node, scope: Scope, seen: dict[int, Node]) -> Iterator[Reach]:
+    """Yield the sources of an expression that has not been looked at."""
+    if found["type"] in _SIMPLE:
         yield from _SIMPLE[found["type"]]
     elif found["type"] == "MemberExpression":
         yield _member(found, scope)
     elif found["type"] == "CallExpression":
-        yield from _call(found, scope, depth)
+        yield from _call(found, scope, seen)
     else:
         children = [found[key] for key in _CHILDREN.get(found["type"], ()) if found.get(key)]
         if not children:
             yield "unknown"
         for child in children:
-            yield from _sources(child, scope, depth + 1)
+            yield from _sources(child, scope, seen)
 
 
 _SIMPLE: dict[str, tuple[Reach, ...]] = {
@@ -93,7 +105,7 @@ def _member(node: Node, scope: Scope) -> Reach:
     return "now" if owner["name"] == "task" else "unknown"
 
 
-def _call(node: Node, scope: Scope, depth: int) -> Iterator[Reach]:
+def _call(node: Node, scope: Scope, seen: dict[int, Node]) -> Iterator[Reach]:
     """Yield the reaches of a call's arguments, or of the clock it reads."""
     function = function_path(node["callee"], scope)
     arguments = arguments_of(node)
@@ -105,4 +117,4 @@ def _call(node: Node, scope: Scope, depth: int) -> Iterator[Reach]:
         yield "fixed"
     else:
         for argument in arguments.values():
-            yield from _sources(argument, scope, depth + 1)
+            yield from _sources(argument, scope, seen)

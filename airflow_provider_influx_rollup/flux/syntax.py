@@ -9,6 +9,8 @@ from typing import Any
 Node = Mapping[str, Any]
 
 MAX_DEPTH = 50
+# functions that call each other twice double what there is to follow with each of them
+_MAX_STEPS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +77,12 @@ def script_scope(package: Node) -> Scope:
 
 def walk(node: object) -> Iterator[Node]:
     """Yield every node at and below a node."""
-    if isinstance(node, Mapping) and "type" in node:
-        yield node
-    for child in _children(node):
-        yield from walk(child)
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Mapping) and "type" in one:
+            yield one
+        waiting += reversed(list(_children(one)))
 
 
 def identifiers_used(node: object) -> Iterator[str]:
@@ -127,19 +131,45 @@ def _children(node: object) -> Iterator[object]:
         yield from node
 
 
-def stages(node: Node, scope: Scope, depth: int = 0) -> list[Stage]:
-    """Return the calls of a pipeline in order, with variables and the script's own functions replaced by what they do."""
+def stages(node: Node, scope: Scope) -> list[Stage]:
+    """Return the calls of a pipeline in order, with variables and the script's own functions replaced by what they do.
+
+    What names itself is left out: the server will say that it does not compile.
+    """
+    return _stages(node, scope, _Followed(iter(range(_MAX_STEPS))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    """The way to a place in a script.
+
+    :param left: the steps that are left, shared by all ways
+    :param names: identities of the variables and functions that this is inside of
+    """
+
+    left: Iterator[int]
+    names: frozenset[int] = frozenset()
+
+    def into(self, node: Node) -> _Followed | None:
+        """The way into a variable or a function; None where it goes round, or too far."""
+        if id(node) in self.names or len(self.names) > MAX_DEPTH or next(self.left, None) is None:
+            return None
+        return replace(self, names=self.names | {id(node)})
+
+
+def _stages(node: Node, scope: Scope, followed: _Followed) -> list[Stage]:
+    calls: list[Node] = []
     node = unwrapped(node)
-    # a chain of aliases may be endless in a script that does not compile
-    if depth > MAX_DEPTH:
-        return []
-    if node["type"] == "PipeExpression":
-        return stages(node["argument"], scope, depth + 1) + _call_stages(node["call"], scope, depth)
-    if node["type"] == "Identifier" and node["name"] in scope.variables:
-        return stages(scope.variables[node["name"]], scope, depth + 1)
-    if node["type"] == "CallExpression":
-        return _call_stages(node, scope, depth)
-    return []
+    while node["type"] == "PipeExpression":
+        calls.append(node["call"])
+        node = unwrapped(node["argument"])
+    found: list[Stage] = []
+    if node["type"] == "Identifier" and (value := scope.variables.get(node["name"])) is not None:
+        inside = followed.into(value)
+        found = [] if inside is None else _stages(value, scope, inside)
+    elif node["type"] == "CallExpression":
+        calls.append(node)
+    return found + [stage for call in reversed(calls) for stage in _call_stages(call, scope, followed)]
 
 
 def stage_of(call: Node, scope: Scope) -> Stage:
@@ -184,18 +214,26 @@ def function_path(callee: Node, scope: Scope, depth: int = 0) -> str:
     return str(callee["name"])
 
 
-def resolved(node: Node | None, scope: Scope, depth: int = 0) -> Node | None:
+def resolved(node: Node | None, scope: Scope) -> Node | None:
     """Return what an expression is after following variables and members of records, else the expression itself."""
+    return _resolved(node, scope, set(), 0)
+
+
+def _resolved(node: Node | None, scope: Scope, seen: set[int], depth: int) -> Node | None:
+    """``resolved``, which goes round where it comes to an expression that it has seen: that cannot compile."""
     if node is None:
         return None
     node = unwrapped(node)
+    if id(node) in seen or depth > MAX_DEPTH:
+        return node
     target: Node | None = None
     if node["type"] == "Identifier":
+        seen.add(id(node))
         target = scope.variables.get(node["name"])
     elif node["type"] == "MemberExpression":
-        target = _member(resolved(node["object"], scope, depth + 1), node["property"])
-    # an endless chain cannot compile: the server will say so
-    return node if target is None or depth > MAX_DEPTH else resolved(target, scope, depth + 1)
+        seen.add(id(node))
+        target = _member(_resolved(node["object"], scope, seen, depth + 1), node["property"])
+    return node if target is None else _resolved(target, scope, seen, depth + 1)
 
 
 def _member(record: Node | None, key: Node) -> Node | None:
@@ -239,7 +277,7 @@ def returned(function: Node) -> Node | None:
     return last["argument"] if last is not None and last["type"] == "ReturnStatement" else None
 
 
-def _call_stages(call: Node, scope: Scope, depth: int) -> list[Stage]:
+def _call_stages(call: Node, scope: Scope, followed: _Followed) -> list[Stage]:
     """Return the stages of one call: those inside of it when the script defines the function itself."""
     callee = unwrapped(call["callee"])
     function = scope.variables.get(callee["name"]) if callee["type"] == "Identifier" else None
@@ -253,7 +291,8 @@ def _call_stages(call: Node, scope: Scope, depth: int) -> list[Stage]:
         inside = inside.with_arguments(_block_variables(function["body"]))
     # the piped-in parameter must not be looked up outside: its stages are already there
     inside = Scope({k: v for k, v in inside.variables.items() if k not in piped}, inside.imports)
-    found = stages(body, inside, depth + 1) if body is not None else []
+    way = followed.into(function)
+    found = [] if body is None or way is None else _stages(body, inside, way)
     return [replace(stage, caller=call) for stage in found]
 
 

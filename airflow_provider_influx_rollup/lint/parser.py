@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from airflow_provider_influx_rollup.lint.cursor import Cursor, Tree
@@ -94,10 +95,19 @@ class _Parser(Cursor):
 
     # expressions, from what binds least
 
-    def _expression(self) -> Tree:
+    @contextmanager
+    def _deeper(self) -> Iterator[None]:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
             self.give_up("a script that is nested so deeply")
+        yield
+        self._depth -= 1
+
+    def _expression(self) -> Tree:
+        with self._deeper():
+            return self._condition()
+
+    def _condition(self) -> Tree:
         start = self.token.start
         if self.take("if"):
             test = self._expression()
@@ -105,13 +115,10 @@ class _Parser(Cursor):
             consequent = self._expression()
             self.expect("else")
             alternate = self._expression()
-            found = self.node(
+            return self.node(
                 "ConditionalExpression", start, test=test, consequent=consequent, alternate=alternate
             )
-        else:
-            found = self._logical("or")
-        self._depth -= 1
-        return found
+        return self._logical("or")
 
     def _logical(self, operator: str) -> Tree:
         def operand() -> Tree:
@@ -126,7 +133,9 @@ class _Parser(Cursor):
         start = self.token.start
         for operator in ("not", "exists"):
             if self.take(operator):
-                return self.node("UnaryExpression", start, operator=operator, argument=self._negated())
+                with self._deeper():
+                    negated = self._negated()
+                return self.node("UnaryExpression", start, operator=operator, argument=negated)
         return self._binary(0)
 
     def _binary(self, level: int) -> Tree:
@@ -154,7 +163,9 @@ class _Parser(Cursor):
         start = self.token.start
         for operator in ("-", "+"):
             if self.take(operator):
-                return self.node("UnaryExpression", start, operator=operator, argument=self._signed())
+                with self._deeper():
+                    signed = self._signed()
+                return self.node("UnaryExpression", start, operator=operator, argument=signed)
         return self._postfix()
 
     def _postfix(self) -> Tree:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from airflow_provider_influx_rollup.exceptions import InvalidDuration
+from airflow_provider_influx_rollup.flux.duration_literal import duration_of
 from airflow_provider_influx_rollup.flux.reach import reach_of
 from airflow_provider_influx_rollup.flux.syntax import (
-    MAX_DEPTH,
     Node,
     Scope,
     Stage,
@@ -22,6 +23,7 @@ from airflow_provider_influx_rollup.lint.finding import Finding
 from airflow_provider_influx_rollup.lint.rules import (
     FIXED_RANGE,
     NO_RANGE,
+    SEMANTICS,
     UNBOUNDED_RANGE,
     WALL_CLOCK_RANGE,
     WINDOW_ALIGNMENT,
@@ -234,12 +236,15 @@ def _names_the_task(node: Node, scope: Scope) -> bool:
     return any(_is_task_every(one) for one in _parts(node, scope))
 
 
-def _parts(node: Node, scope: Scope, depth: int = 0) -> Iterator[Node]:
-    """The nodes of an expression, and of what its variables hold."""
-    for one in walk(resolved(node, scope)):
-        yield one
-        if one["type"] == "Identifier" and one["name"] in scope.variables and depth < MAX_DEPTH:
-            yield from _parts(scope.variables[one["name"]], scope, depth + 1)
+def _parts(node: Node, scope: Scope) -> Iterator[Node]:
+    """The nodes of an expression, and of what its variables hold, each variable once."""
+    waiting, followed = [resolved(node, scope)], set[str]()
+    while waiting:
+        for one in walk(waiting.pop()):
+            yield one
+            if one["type"] == "Identifier" and one["name"] not in followed:
+                followed.add(one["name"])
+                waiting.append(scope.variables.get(one["name"]))
 
 
 def _is_task_every(node: Node) -> bool:
@@ -272,16 +277,24 @@ def _is_now(node: Node, scope: Scope) -> bool:
 
 
 def _duration(node: Node | None, scope: Scope) -> Duration | None:
-    """The duration of a literal, None for anything else."""
+    """The duration of a literal, None for anything else, or when it has none that is possible."""
     found = resolved(node, scope)
     if found is None or found["type"] != "DurationLiteral":
         return None
-    months = nanoseconds = 0
-    for part in found["values"]:
-        one = Duration.parse(f"{part['magnitude']}{part['unit']}", allow_zero=True)
-        months, nanoseconds = months + one.months, nanoseconds + one.nanoseconds
-    # 1mo2d has no length of its own
-    return None if months and nanoseconds else Duration(months, nanoseconds)
+    try:
+        return duration_of(found)
+    except InvalidDuration:
+        return None
+
+
+def impossible_durations(script: Script) -> Iterator[Finding]:
+    """Durations that are longer than InfluxDB can count."""
+    for node in walk(list(script.body)):
+        if node["type"] == "DurationLiteral":
+            try:
+                duration_of(node)
+            except InvalidDuration as error:
+                yield SEMANTICS.found(node, error.what, error.fix or "write a shorter one")
 
 
 def _ranges(script: Script) -> Iterator[Stage]:

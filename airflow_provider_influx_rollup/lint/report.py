@@ -28,6 +28,7 @@ _CHECKS = (
     ranges.all_time,
     ranges.not_the_window,
     ranges.cut_windows,
+    ranges.impossible_durations,
     writes.bound_names,
     writes.own_target,
     writes.columns_gone,
@@ -86,7 +87,10 @@ class LintReport:
 
 def static_findings(script: Script) -> list[Finding]:
     """Findings that the syntax tree alone shows."""
-    return [finding for check in _CHECKS for finding in check(script)]
+    try:
+        return [finding for check in _CHECKS for finding in check(script)]
+    except RecursionError:
+        return [_too_deep()]
 
 
 def unreadable_place(text: str) -> tuple[int, int] | None:
@@ -131,6 +135,13 @@ def read_script(
         return Script.of(package, params=params, every=every)
     except ConfigurationError as error:
         return SEMANTICS.found_at((1, 1), error.what, error.fix or "correct option task")
+    except RecursionError:
+        return _too_deep()
+
+
+def _too_deep() -> Finding:
+    message = "the script was not looked at: its expressions are nested too deeply, or have too many terms"
+    return NOT_READ.found_at((1, 1), message, "give parts of them names of their own")
 
 
 def _in_order(findings: Iterable[Finding], lines: list[str]) -> tuple[Finding, ...]:

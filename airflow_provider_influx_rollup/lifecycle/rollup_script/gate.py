@@ -115,8 +115,13 @@ def _facts(script: str, params: Mapping[str, object] | None, window: Interval) -
     except InfluxRejected as error:
         reraise_unless_about_the_script(error)
         raise _script_error(error, window) from error
-    refuse_endless(package, params, window)
-    return script_facts(package, params)
+    try:
+        refuse_endless(package, params, window)
+        return script_facts(package, params)
+    except RecursionError as error:
+        what = "the script's expressions are nested too deeply, or have too many terms"
+        fix = "give parts of them names of their own"
+        raise ScriptInvalid(what, window=window, written=NOTHING_WRITTEN, fix=fix) from error
 
 
 def _planned(

@@ -246,3 +246,14 @@ def test_the_place_is_that_of_the_token_when_a_text_is_no_flux(text: str, line: 
 )
 def test_a_report_fails_when_a_finding_is_bad_enough(fail_on: Severity | None, fails: bool) -> None:
     assert lint_text(MEDIAN).fails(fail_on) is fails
+
+
+def test_a_duration_is_a_finding_when_it_is_longer_than_the_database_counts() -> None:
+    text = 'from(bucket: "a")\n  |> range(start: -4166666666666666666d15h)\n  |> to(bucket: "b")\n'
+    assert ("semantics", 2, 20) in names(lint_text(text))
+
+
+@pytest.mark.parametrize("signs", ["-", "not ", "1 + "])
+def test_a_script_is_not_read_when_it_is_deeper_than_a_stack(signs: str) -> None:
+    text = f'from(bucket: "a")\n  |> map(fn: (r) => ({{r with x: {signs * 5_000}1}}))\n'
+    assert [name for name, *_ in names(lint_text(text))] == ["not-read"]
