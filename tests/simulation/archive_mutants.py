@@ -45,6 +45,7 @@ ARCHIVE_MUTANTS = (
         ARCHIVE + "purged.py",
         "if not (is_own and entry.window.covers(window))",
         "if True",
+        only=("aged",),
     ),
     Mutant(
         "publishes although series were erased since it read",
@@ -76,6 +77,7 @@ ARCHIVE_MUTANTS = (
         COMPACT + "remove.py",
         "if newest is None or newest.manifest.generation != number:",
         "if newest is None:",
+        only=("aged",),
     ),
     Mutant(
         "removes files and does not say where their points are",
@@ -95,12 +97,14 @@ ARCHIVE_MUTANTS = (
         ERASE + "clear.py",
         "        yield from clear_copies(self.spec)\n",
         "",
+        only=("archived",),
     ),
     Mutant(
         "leaves examples of violations that name the series",
         ERASE + "texts.py",
         '    TextField(VALIDATION_MEASUREMENT, "examples", _clean_list),\n',
         "",
+        only=("archived",),
     ),
     Mutant(
         "certifies although a validation has copied points meanwhile",

@@ -10,8 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from airflow_provider_influx_rollup.archive import erasure
+from airflow_provider_influx_rollup.archive.placement import decode_in_place
 from airflow_provider_influx_rollup.lifecycle.archive.archive import archive
 from airflow_provider_influx_rollup.lifecycle.archive.expiring import archive_expiring
+from airflow_provider_influx_rollup.lifecycle.archive_files import generations, index
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
 from airflow_provider_influx_rollup.lifecycle.compact.compact import compact
 from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
@@ -60,6 +62,9 @@ MOST_EXPIRING = 2
 Clock = Callable[[], datetime]
 # slow on purpose, and here always of the same tags
 vars(erasure)["hashlib"] = SimpleNamespace(scrypt=lru_cache(maxsize=8)(hashlib.scrypt))
+# the same few manifests are read again and again, and nobody changes what was read
+for reader in (generations, index):
+    vars(reader)["decode_in_place"] = lru_cache(maxsize=1024)(decode_in_place)
 
 
 def archive_run(

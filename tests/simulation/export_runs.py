@@ -10,7 +10,7 @@ from airflow_provider_influx_rollup.lifecycle.export.export import export
 from airflow_provider_influx_rollup.lifecycle.export.spec import ExportSpec
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
-from airflow_provider_influx_rollup.steps.table import CommitPoints
+from airflow_provider_influx_rollup.steps.table import CommitPoints, ReadTable
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.simulation.archive_invariants import in_archive, shown
 from tests.simulation.lines import Tags
@@ -36,11 +36,13 @@ class ExportTurns:
     """What an export may have found.
 
     :param archived: what was archived, at each of its steps
+    :param seen: the version of the table that it has seen last, or made itself
     """
 
     world: World
     name: str
     archived: list[Points] = field(default_factory=list)
+    seen: int | None = None
 
     def does(self, _step: Any) -> None:
         """A step is about to be acted out."""
@@ -50,14 +52,19 @@ class ExportTurns:
 
     def looked(self, step: Any, answer: Any) -> None:
         """The answer of a step has come."""
+        if isinstance(step, ReadTable):
+            self.seen = answer.version
 
     def prepares(self, step: CommitPoints) -> None:
         """The files were read."""
         self.does(step)
 
-    def commits(self, step: CommitPoints) -> None:
+    def commits(self, step: CommitPoints, version: int) -> None:
         """What the table has of an interval was archived at some moment, each point once."""
         world, span = self.world, span_of(step.interval)
+        if step.seen != self.seen:
+            world.problems.append(f"{self.name} commits over a version of the table that it has not seen")
+        self.seen = version
         some = [
             ((tags, time), float(value))
             for tags, _, time, value in world.store.tables[TABLE].points

@@ -171,7 +171,7 @@ MUTANTS = (
         RECONCILE + "sweep.py",
         "return None if receipt.spec_hash == self.book.spec_hash else Reason.SPEC_CHANGED",
         "return None",
-        only=RESPECIFIED,
+        only=("respecified",),
     ),
     Mutant(
         "looks again at the series alone that a repair has written",

@@ -167,29 +167,44 @@ def in_turn(random: Random, runs: Runs) -> Iterator[int | Turn]:
     Some of these do just that then, and die.
     """
     one = 0 if random.random() < 0.75 else random.randrange(len(runs))
-    if random.random() < 0.6:
-        for _ in range(random.choice((1, 1, 2))):
-            yield from _until(runs, one, is_delete)
-    else:
-        for _ in range(random.randint(1, 12)):
-            yield from _until_seen(runs, one, in_reads=False)
+    yield from _to_a_place(random, runs, one)
     dies = random.random() < 0.3
-    for number in range(len(runs)):
-        while number != one and not runs[number].end:
-            yield number
+    others = [number for number in range(len(runs)) if number != one]
+    # what comes last would often make up for what it does
+    last = len(others)
+    before = random.choice((last, last - 1, last - 1, random.randrange(last)))
+    for number in others[:before]:
+        yield from _to_the_end(runs, number)
     if dies and not runs[one].end:
         yield one
         yield one, "x"
-    while not runs[one].end:
-        yield one
+    for number in (one, *others[before:]):
+        yield from _to_the_end(runs, number)
+
+
+def _to_a_place(random: Random, runs: Runs, one: int) -> Iterator[int]:
+    """A run, until it is about to delete something, or has read what it writes to files, or until others see what it does."""
+    is_writer = runs[one].verb in FILE_WRITERS
+    place = random.choice(("read", "read", "delete", "seen") if is_writer else ("delete", "delete", "seen"))
+    if place == "seen":
+        for _ in range(random.randint(1, 12)):
+            yield from _until_seen(runs, one, in_reads=False)
+        return
+    for _ in range(random.choice((1, 1, 2))):
+        yield from _until(runs, one, is_delete if place == "delete" else lambda run: run.is_prepared)
 
 
 def _others_first(random: Random, runs: Runs, one: int) -> Iterator[int]:
     """All others end, one after the other, before one goes on."""
     others = [number for number in range(len(runs)) if number != one]
     for number in (*random.sample(others, len(others)), one):
-        while not runs[number].end:
-            yield number
+        yield from _to_the_end(runs, number)
+
+
+def _to_the_end(runs: Runs, number: int) -> Iterator[int]:
+    """All steps of a run that are left."""
+    while not runs[number].end:
+        yield number
 
 
 def order_of(random: Random, runs: Runs, *, deletes: float) -> Order:

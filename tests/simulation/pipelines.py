@@ -77,6 +77,8 @@ VARIANTS: dict[str, tuple[Pipeline, ...]] = {
     # one series is erased, and nothing is archived
     "erased": (Pipeline("hourly", ("count", "sum")), Pipeline("other", ("max", "last"))),
     "expiring": (Pipeline("hourly", ("count", "sum", "max")),),
+    # all that becomes of a window in its order, beside a run that hangs
+    "aged": (Pipeline("hourly", ("count", "sum", "max")),),
     "validated": (Pipeline("hourly", ("count", "max")),),
     "scripted": (Pipeline("hourly", ("sum",)),),
     "three": (
@@ -99,7 +101,7 @@ VARIANTS: dict[str, tuple[Pipeline, ...]] = {
     "watched": (Pipeline("hourly", ("count", "max")),),
 }
 #: variants whose points are archived; in the second one retention deletes them some time
-ARCHIVED = ("archived", "expiring")
+ARCHIVED = ("archived", "expiring", "aged")
 #: variants of which two pipelines write to the same points
 SHARED = (
     "shared",

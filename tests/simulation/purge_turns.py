@@ -12,6 +12,8 @@ from tests.simulation.lines import parse_lines
 from tests.simulation.world import World
 
 CLAIMS = "claims"
+#: files of purges that are about to delete
+BEGUN = "deletes"
 
 
 @dataclass(kw_only=True)
@@ -21,6 +23,7 @@ class PurgeTurns:
     :param claims: its own, by folder
     :param seen: folder and number of the claim that it has seen last
     :param marked: starts of windows that it has said in the ledger to be deleting
+    :param begun: folders in which it has left a file that says so, which no restore takes away
     :param has_looked: whether its last step was a look at all points of a window
     """
 
@@ -29,6 +32,7 @@ class PurgeTurns:
     claims: dict[str, int] = field(default_factory=dict)
     seen: tuple[str, int] = ("", 0)
     marked: set[int] = field(default_factory=set)
+    begun: set[str] = field(default_factory=set)
     has_looked: bool = False
 
     def looked(self, step: Any, answer: Any) -> None:
@@ -39,6 +43,8 @@ class PurgeTurns:
         elif isinstance(step, PutNew) and answer and f"/{CLAIMS}/" in step.path:
             folder, _, number = step.path.rpartition("/")
             self.claims[folder] = int(number)
+        elif isinstance(step, PutNew) and f"/{BEGUN}/" in step.path:
+            self.begun.add(step.path.partition(f"/{BEGUN}/")[0])
 
     def does(self, step: Any) -> None:
         """A step is about to be acted out that others see."""
@@ -51,6 +57,8 @@ class PurgeTurns:
                 self._accuse("has not just looked at its points")
             if nanoseconds(step.interval.start) not in self.marked:
                 self._accuse("has not said so in the ledger")
+            if folder.removesuffix(f"/{CLAIMS}") not in self.begun:
+                self._accuse("has left no file that says so")
             if self.claims.get(folder) != number:
                 self._accuse("has seen that another run claimed it")
 

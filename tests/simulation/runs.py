@@ -311,7 +311,7 @@ class Run(SteppedRun):
             def commit() -> Any:
                 version = commit_points(world.store, step, begun)
                 if version is not None:
-                    self.turns.commits(step)
+                    self.turns.commits(step, version)
                 return version
 
             return _Prepared(commit, (), world.erasures)

@@ -18,13 +18,15 @@ from tests.simulation.actors import Actor, Scenario, make_run
 from tests.simulation.beginnings import beginning_of
 from tests.simulation.influx import nanoseconds
 from tests.simulation.invariants import require_rest, require_untorn
-from tests.simulation.orders import order_of
+from tests.simulation.orders import MANY, order_of
 from tests.simulation.places import is_delete, is_seen
 from tests.simulation.script_runs import scripts_untorn
 from tests.simulation.seeds import scenario_of
 
 MOVE = re.compile(r"(\d+)(?:\.(\d+))?([fldxr]?)|\+(\d+)")
 HUNG_SECONDS = 16 * 60
+#: how often the clock goes on when a run has ended
+ENDED = 0.7
 #: how many steps after a delete it matters no more for who dies
 FAR = 8
 
@@ -157,6 +159,9 @@ def play_seed(seed: int) -> tuple[Scenario, list[str], list[str]]:
     clock = random.choice((0.02, 0.05)) if is_waited_for else chance / 4
     # who dies then has not written back what it took along
     after_deletes, since = random.choice((0.0, 0.0, 0.5)), dict[int, int]()
+    if len(played.runs) >= MANY:
+        # of many that come one after the other, most are to end well
+        chance, after_deletes = chance / 4, after_deletes / 4
     order = order_of(random, played.runs, deletes=scenario.deletes)
     for turn in order(random, played.runs):
         number, fixed = turn if isinstance(turn, tuple) else (turn, None)
@@ -173,7 +178,7 @@ def play_seed(seed: int) -> tuple[Scenario, list[str], list[str]]:
         moves.append(f"{number}{f'.{part}' if part else ''}{fate}")
         played.do(moves[-1])
         # a purge waits until an archive has been right for some time, and an erasure for runs that may be dead
-        if random.random() < clock:
+        if random.random() < (ENDED if is_waited_for and run.end else clock):
             moves.append(f"+{random.choice((1, 60, 60, HUNG_SECONDS))}")
             played.do(moves[-1])
     return scenario, moves, played.rest()

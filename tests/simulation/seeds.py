@@ -8,7 +8,7 @@ from random import Random
 
 from tests.simulation.actors import STALE, Actor, Change, Scenario
 from tests.simulation.archive_runs import ARCHIVE_VERBS
-from tests.simulation.beginnings import BEGINNINGS, gone_in
+from tests.simulation.beginnings import BEGINNINGS, PURGED, gone_in
 from tests.simulation.pipelines import ARCHIVED, HOUR_NS, HOURS, SHARED, VARIANTS
 from tests.simulation.watch_runs import WATCH_CHOICES
 
@@ -18,8 +18,9 @@ OFTEN = {
     "tiers": 4,
     "shared": 10,
     "respecified": 2.5,
-    "archived": 4.5,
-    "expiring": 1.5,
+    "archived": 3,
+    "expiring": 1,
+    "aged": 2,
     "validated": 1.5,
     "watched": 3,
     "handed over": 2,
@@ -55,6 +56,7 @@ RACES = {
         ("purge", "purge"),
         ("purge", "purge"),
         ("purge", "archive"),
+        ("export", "export"),
     ),
     "erased": (("roll up", "erase"), ("reconcile", "erase"), ("heal", "erase")),
     "expiring": (
@@ -94,8 +96,10 @@ MEET = {
     "tiers": 0.7,
     "archived": 0.6,
 }
-#: how often the life of a window goes on beside a run, of worlds that keep files
-LIVES = 0.35
+
+
+#: who hangs while all that becomes of a window happens
+BESIDE_A_LIFE = (*ARCHIVE_VERBS["archived"], "compact", "compact", "restore", "restore", "export")
 
 
 def scenario_of(random: Random) -> Scenario:
@@ -109,8 +113,10 @@ def scenario_of(random: Random) -> Scenario:
     kinds = ("new",) if is_archived else random.choice(KINDS)
     # what comes back is most often what was there
     devices = "abcd" + gone_in(beginning) * (4 if is_stale else 0)
-    if is_archived and random.random() < LIVES:
-        return Scenario(variant, beginning, tuple(_life(random, variant)))
+    if variant == "aged":
+        # most often all windows were archived and purged, and their files are there
+        aged = random.choice((beginning, random.randrange(PURGED, STALE), random.randrange(PURGED, STALE)))
+        return Scenario(variant, aged, tuple(_life(random)))
     if random.random() < MEET.get(variant, 0.5):
         if is_stale:
             kinds = random.choice(KINDS_OF_STALE.get(variant, (("new",), ("new",), ("new",), ("remove",))))
@@ -187,14 +193,14 @@ def _others_that_meet(random: Random, variant: str, actors: Sequence[Actor]) -> 
     return others
 
 
-def _life(random: Random, variant: str) -> list[Actor]:
+def _life(random: Random) -> list[Actor]:
     """A run, and all that becomes of a window in its order: what was purged, late points, rows, files, the end of its points."""
     hour = random.randrange(HOURS)
     verbs = ("restore", "roll up", "archive", "purge", "compact")
     restored, *others = [
         Actor(verb, "hourly", hour, hour, f"run {number}") for number, verb in enumerate(verbs)
     ]
-    verb = random.choice((*ARCHIVE_VERBS[variant], "compact", "compact", "restore", "restore"))
+    verb = random.choice(BESIDE_A_LIFE)
     is_of_all = verb != "restore" or random.random() < 0.3
     beside = Actor(verb, "hourly", 0 if is_of_all else hour, HOURS - 1 if is_of_all else hour, "beside")
     return [beside, restored, _writer(random, ("new",), hour), *others]

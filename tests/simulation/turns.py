@@ -17,6 +17,7 @@ from airflow_provider_influx_rollup.flux.source_read import RawPoints
 from airflow_provider_influx_rollup.flux.target_read import TargetTotals, TargetValues
 from airflow_provider_influx_rollup.steps.influx import Delete, Write
 from tests.simulation.aside_turns import AsideTurns
+from tests.simulation.count_turns import CountTurns
 from tests.simulation.influx import nanoseconds
 from tests.simulation.lines import Line, Tags, parse_lines
 from tests.simulation.pipelines import Pipeline
@@ -68,10 +69,12 @@ class Turns:
         self.aside = AsideTurns(
             world=self.world, pipeline=self.pipeline, columns=self.columns, accuse=self._accuse
         )
+        self.counting = CountTurns(world=self.world, pipeline=self.pipeline, accuse=self._accuse)
 
     def looked(self, step: Any, _answer: Any) -> None:
         """The answer of a read has come."""
         self.aside.looked(step)
+        self.counting.looked(step)
         if isinstance(step, ClaimsOf | ReceiptsOf):
             if (step.pipeline, step.stage) == (self.pipeline.name, ROLLUP):
                 self._looked_at_claims(*span_of(step.interval))
@@ -197,6 +200,7 @@ class Turns:
         self.world.commits.add((*key, self.name))
         if not self.is_rollup:
             return
+        self.counting.commits(start)
         if self.pipeline.below:
             self._require_one_tier()
         elif self.world.is_monotone and not self.pipeline.older:

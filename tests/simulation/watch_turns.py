@@ -7,15 +7,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf
 from airflow_provider_influx_rollup.steps.influx import Write
 from tests.simulation.influx import nanoseconds
-from tests.simulation.lines import Tags, parse_lines
+from tests.simulation.lines import Line, Tags, parse_lines
 from tests.simulation.pipelines import HOUR_NS
 from tests.simulation.plain_watch import RETIRED, PlainDeadman, PlainSensor
+from tests.simulation.points import span_of
 from tests.simulation.world import NEXT_TRY, STATUSES, World
 
 #: by how much clocks of workers differ
 SKEW = timedelta(seconds=10)
+#: fields of a receipt that say what the source lacks
+MARK = frozenset(("incomplete", "complete_when"))
 
 
 @dataclass(kw_only=True)
@@ -92,6 +96,7 @@ class SensorTurns(_Watching):
     :param is_committed: whether it had, at some moment of the look
     :param looked_at: the clock when the look began
     :param committed: what was COMMITTED before its last write
+    :param known: pipeline and start of the windows that had a receipt when it last read them
     """
 
     plain: PlainSensor
@@ -100,6 +105,7 @@ class SensorTurns(_Watching):
     is_committed: bool = False
     looked_at: datetime | None = None
     committed: dict[tuple[str, int], str] = field(default_factory=dict)
+    known: set[tuple[str, int]] = field(default_factory=set)
 
     def looks(self) -> None:
         """It begins to look, or looks again."""
@@ -114,6 +120,8 @@ class SensorTurns(_Watching):
             self.is_committed = all((self.upstream, start) in committed for start in self._starts())
         if isinstance(step, Write) and step.bucket == "ledger":
             self.committed = self.world.committed()
+            for line in parse_lines(step.lines):
+                self._writes(line)
 
     def looked(self, step: Any, answer: Any) -> None:
         """The answer of a step has come."""
@@ -122,6 +130,17 @@ class SensorTurns(_Watching):
             undone = [key for key in self.committed if key not in left]
             if undone:
                 self.accuse(f"undoes what others have COMMITTED: {sorted(undone)}")
+        elif isinstance(step, ReceiptsOf):
+            start, stop = span_of(step.interval)
+            found = self.world.records(("state",))
+            self.known = {key for key in found if key[0] == step.pipeline and start <= key[1] < stop}
+
+    def _writes(self, line: Line) -> None:
+        """A receipt that it has read is another one by now, maybe: it is marked, and else left as it is."""
+        more = {name for name, _ in line.fields} - MARK
+        key = dict(line.tags).get("pipeline", ""), line.time_ns
+        if line.measurement == "window_receipt" and key in self.known and more:
+            self.accuse(f"marks a window, and writes {sorted(more)} of its receipt")
 
     def ends(self, error: Exception | None, result: Any) -> None:
         """What it says was so."""

@@ -86,6 +86,7 @@ class World:
     :param commits: pipeline, start and name of the run
     :param strays: files that a run has written of what it had read before an erasure began or ended
     :param scripted: the rows that a script has written under a claim
+    :param taken: claims of erasures, which write no rows
     :param erasures: how often an erasure has begun, or ended well
     :param of_files: the latest generation that a receipt had, by stage of files and start
     :param gone_back: those whose receipt tells of an earlier one now
@@ -118,6 +119,7 @@ class World:
     claimed: list[tuple[str, int, str]] = field(default_factory=list)
     commits: set[tuple[str, int, str]] = field(default_factory=set)
     strays: set[str] = field(default_factory=set)
+    taken: set[str] = field(default_factory=set)
     erasures: int = 0
     scripted: dict[str, ScriptRows] = field(default_factory=dict)
     of_files: dict[tuple[str, int], int] = field(default_factory=dict)
