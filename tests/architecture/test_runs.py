@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -140,3 +141,15 @@ def test_no_run_starts_when_no_known_version_is_named(arguments: list[str]) -> N
 )
 def test_make_fails_when_a_run_failed_or_no_run_had_tests(statuses: list[int | None], right: bool) -> None:
     assert run_tests.all_right(statuses) is right
+
+
+def test_data_is_in_memory_only_when_there_is_room_and_no_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    monkeypatch.setattr(run_tests, "ROOM", free // 2)
+    assert run_tests.parent_of_data(None, tmp_path) == tmp_path
+    assert run_tests.parent_of_data("2G", tmp_path) is None
+    assert run_tests.parent_of_data(None, tmp_path / "none") is None
+    monkeypatch.setattr(run_tests, "ROOM", free * 2)
+    assert run_tests.parent_of_data(None, tmp_path) is None
