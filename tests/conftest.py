@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import uuid
@@ -104,6 +105,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if touches_airflow(item.path):
             item.add_marker(pytest.mark.airflow)
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector never look again at what stays to the end: modules, and thousands of tests."""
+    gc.collect()
+    gc.freeze()
+    # an answer of InfluxDB alone makes more objects than the 700 after which it looks
+    gc.set_threshold(5_000, 20, 50)
 
 
 @pytest.fixture(scope="session")
