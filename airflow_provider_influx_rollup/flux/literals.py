@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 RawFlux = NewType("RawFlux", str)
 """Flux text that is used as it is; search for this name to find every place that does so."""
 
-_STRING_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+# control characters as "\xHH", since a raw NUL ends the parse
+_STRING_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(0x20), 0x7F)}
+_STRING_ESCAPES |= str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 # "${" begins an interpolation, and the parser does not take "\$" for a plain dollar everywhere: not in "$\${"
-_STRING_ESCAPES["$"] = "\\x24"
+_STRING_ESCAPES[ord("$")] = "\\x24"
 _REGEX_META = frozenset("\\.+*?()|[]{}^$")
 _REGEX_CONTROLS = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _HEX_ESCAPE = re.compile(r"x(?:([0-9A-Fa-f]{2})|\{([0-9A-Fa-f]{1,6})\})")
@@ -48,7 +50,7 @@ def string(text: str) -> RawFlux:
     :raises ConfigurationError: when UTF-8 cannot carry the text
     """
     require_encodable(text)
-    return RawFlux('"' + "".join(_escape_character(character) for character in text) + '"')
+    return RawFlux('"' + text.translate(_STRING_ESCAPES) + '"')
 
 
 def integer(number: int) -> RawFlux:
@@ -214,13 +216,6 @@ def strings(texts: Iterable[str]) -> RawFlux:
 def record(properties: Mapping[str, RawFlux]) -> RawFlux:
     """Return a Flux record of literals; any text can be a key."""
     return RawFlux("{" + ", ".join(f"{string(key)}: {text}" for key, text in properties.items()) + "}")
-
-
-def _escape_character(character: str) -> str:
-    r"""One character inside a string literal; control characters as ``\\xHH``, since a raw NUL ends the parse."""
-    if character in _STRING_ESCAPES:
-        return _STRING_ESCAPES[character]
-    return f"\\x{ord(character):02x}" if ord(character) < 0x20 or character == "\x7f" else character
 
 
 def _escape_regex_text(pattern: str) -> str:
