@@ -46,7 +46,11 @@ _CLASS_BY_TEXT: tuple[tuple[re.Pattern[str], type[InfluxError]], ...] = (
     ),
     (re.compile(r"partial write"), WriteRejected),
     (
-        re.compile(r"context canceled|context deadline exceeded|engine is closed|database: timeout"),
+        re.compile(
+            r"context canceled|context deadline exceeded|engine is closed|database: timeout"
+            # what the server says of another one, into which a script writes by to(host:)
+            r"|dial tcp|connection refused|connection reset by peer|i/o timeout"
+        ),
         InfluxUnavailable,
     ),
 )

@@ -10,6 +10,7 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.columns import READERS, WRITERS, LostColumns, lost_columns
 from airflow_provider_influx_rollup.flux.extern import parameter_node
 from airflow_provider_influx_rollup.flux.reach import Reach, reach_of
+from airflow_provider_influx_rollup.flux.results import ScriptResults, script_results
 from airflow_provider_influx_rollup.flux.syntax import (
     Node,
     Scope,
@@ -104,6 +105,7 @@ class ScriptFacts:
     :param extracts_rows: whether it takes values out of tables, which fails when there are none
     :param outside_imports: imports that may make rows or reach outside of the database
     :param makes_rows: whether it makes rows that no range bounds, such as with ``array.from``
+    :param results: which of its results are the rows that it writes
     """
 
     task: TaskOption | None
@@ -118,6 +120,7 @@ class ScriptFacts:
     extracts_rows: bool
     outside_imports: tuple[str, ...]
     makes_rows: bool
+    results: ScriptResults
 
     @property
     def buckets_written(self) -> tuple[str, ...]:
@@ -160,6 +163,7 @@ def script_facts(package: Mapping[str, Any], params: Mapping[str, object] | None
         extracts_rows=any(call.function in _EXTRACTORS for call in calls),
         outside_imports=tuple(p for p in scope.imports.values() if p not in (*_QUIET_IMPORTS, "array")),
         makes_rows=any(call.function in _ROW_MAKERS for call in calls),
+        results=script_results(chains, calls),
     )
 
 

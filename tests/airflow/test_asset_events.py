@@ -107,6 +107,60 @@ def test_event_has_the_totals_of_the_windows_and_a_rerun_of_the_same_rows_has_no
     assert run(hourly(place)) == {}
 
 
+def script(place: dict[str, str], write: str) -> FluxRollupOperator:
+    flux = f"""import "influxdata/influxdb"
+from(bucket: "{place["raw"]}")
+  |> range(start: v.timeRangeStart, stop: v.timeRangeStop)
+  |> aggregateWindow(every: 1h, fn: mean, timeSrc: "_start", createEmpty: false)
+  |> {write}"""
+    return FluxRollupOperator(
+        task_id="own",
+        influx_conn_id="tele",
+        flux=flux,
+        target_bucket=place["hourly"],
+        ledger_bucket=place["ledger"],
+        start=text(5),
+        stop=text(7),
+        every="1h",
+        pipeline="own",
+        outlets="auto",
+    )
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        'pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value") |> influxdb.wideTo(bucket: "{}")',
+        'to(bucket: "{}", fieldFn: (r) => ({{temp: r._value}}))',
+    ],
+    ids=["wideTo", "fieldFn"],
+)
+def test_each_commit_of_a_script_is_told_when_its_rows_are_not_read_back(
+    place: dict[str, str], client: InfluxClient, write: str
+) -> None:
+    task = script(place, write.format(place["hourly"]))
+    (first,) = run(task).values()
+    assert (first["windows"], first["generation"]) == (2, 1)
+    client.write_lines(place["raw"], [point(5.25, 100)])
+    (second,) = run(task).values()
+    assert (second["windows"], second["generation"]) == (2, 2)
+    # its rows did change: 5 of six points of value n, and one of 100
+    rows = client.query(f'from(bucket: "{place["hourly"]}") |> range(start: {text(5)}, stop: {text(6)})')
+    assert [row["_value"] for row in rows] == [(sum(range(30, 36)) + 100) / 7]
+
+
+def test_script_tells_of_the_windows_that_have_changed_when_its_rows_are_read_back(
+    place: dict[str, str], client: InfluxClient
+) -> None:
+    task = script(place, f'to(bucket: "{place["hourly"]}")')
+    (first,) = run(task).values()
+    assert first["windows"] == 2
+    assert run(task) == {}
+    client.write_lines(place["raw"], [point(5.25, 100)])
+    (second,) = run(task).values()
+    assert (second["start"], second["stop"]) == (text(5), text(6))
+
+
 def test_reconcile_tells_of_the_windows_and_tiers_that_it_repaired(
     place: dict[str, str], client: InfluxClient
 ) -> None:

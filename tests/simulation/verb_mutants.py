@@ -109,9 +109,9 @@ VERB_MUTANTS = (
     # rollups by script
     Mutant(
         "does not look whether the rows of a script are there",
-        SCRIPT + "rollup_script.py",
-        "        yield from _read_back(spec, rows, window)\n",
-        "",
+        SCRIPT + "read_back.py",
+        "        yield from _require_there(target_bucket, rows, measurement, window)\n",
+        "        pass\n",
     ),
     Mutant(
         "commits the rows of a script and looks at no claim",

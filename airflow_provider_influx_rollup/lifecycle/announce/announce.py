@@ -149,6 +149,9 @@ def _is_news(known: KnownWindow, made: Made, run: RunInfo) -> bool:
     is_mine = _is_of(receipt, run)
     if not receipt.is_committed or not (is_mine or made.of_anyone):
         return False
+    if made.stage == ROLLUP and not receipt.checksum:
+        # what a script wrote and nobody has read back: it may have changed
+        return True
     if known.announced != receipt.checksum or known.announced_by == author_of(run):
         return True
     return is_mine and made.counts is not None and int(getattr(receipt, made.counts)) > 0

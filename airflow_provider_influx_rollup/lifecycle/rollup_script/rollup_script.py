@@ -11,13 +11,12 @@ from typing import Any
 from airflow_provider_influx_rollup.exceptions import (
     ConfigurationError,
     InfluxRollupError,
-    PartialWrite,
     WindowFrozen,
 )
 from airflow_provider_influx_rollup.flux.extern import extern_file, window_values
 from airflow_provider_influx_rollup.flux.names import validate_name
+from airflow_provider_influx_rollup.flux.results import ScriptResults
 from airflow_provider_influx_rollup.flux.script import ScriptFacts
-from airflow_provider_influx_rollup.flux.target_read import PointsThere
 from airflow_provider_influx_rollup.ledger.codec import encode_receipts, encode_spec
 from airflow_provider_influx_rollup.ledger.default_bucket import DEFAULT_LEDGER_BUCKET
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
@@ -29,8 +28,8 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.blocks import done_by_this_run
 from airflow_provider_influx_rollup.lifecycle.rollup_script.gate import OnRawRead, plan_gate
 from airflow_provider_influx_rollup.lifecycle.rollup_script.last_look import last_look, require_not_purged
+from airflow_provider_influx_rollup.lifecycle.rollup_script.read_back import read_back, unread_notes
 from airflow_provider_influx_rollup.lifecycle.rollup_script.reads import ScriptReads
-from airflow_provider_influx_rollup.lifecycle.rollup_script.rows import ScriptRows
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock, wait_until_due
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.run.rerun_advice import script_advice
@@ -127,6 +126,7 @@ class ScriptPlan:
 
     :param target: as it is called in the spec, and its id
     :param reads: what it reads
+    :param results: which of its results are the rows that it writes
     """
 
     run: ScriptRun
@@ -135,6 +135,7 @@ class ScriptPlan:
     period: Duration | None
     target: Bucket
     reads: ScriptReads
+    results: ScriptResults
     notes: tuple[str, ...]
 
 
@@ -157,6 +158,7 @@ def roll_up_by_script(
     :param options: what an error of one window does; a script neither heals nor forces
     :raises ScriptError: when the script cannot run, before it reads anything
     :raises WindowFrozen: when points that the script reads were purged
+    :raises ScriptInvalid: when it has computed a value that ``to()`` leaves out
     :raises PartialWrite: when the target does not hold what the script wrote
     :raises WindowsFailed: when some windows failed and the others are COMMITTED
     """
@@ -245,6 +247,9 @@ def _plan(run: ScriptRun, interval: Interval, *, dry_run: bool) -> Steps[ScriptP
     if ledger is not None:
         yield from require_not_purged(reads, windows)
         book = replace(book, previous=(yield from receipts_of(book.ledger_bucket, book.pipeline, windows)))
+    notes = unread_notes(facts.results)
+    for note in notes:
+        yield from ask(Report(note, level="warning"))
     yield from ask(
         Report(
             f"Pipeline {book.pipeline}: {len(windows)} windows of {interval}, "
@@ -259,7 +264,8 @@ def _plan(run: ScriptRun, interval: Interval, *, dry_run: bool) -> Steps[ScriptP
         period=window_period,
         target=target,
         reads=reads,
-        notes=verdict.warnings,
+        results=facts.results,
+        notes=(*verdict.warnings, *notes),
     )
 
 
@@ -297,11 +303,7 @@ def _commit_window(plan: ScriptPlan, window: Interval) -> Steps[Receipt]:
     extern = extern_file(v=window_values(window, plan.period or window.duration), params=spec.params)
     try:
         returned = yield from ask(Query(spec.script, extern=extern, now=window.stop, as_sent=True))
-        rows = ScriptRows.of(returned)
-        if returned and not rows.points:
-            message = f"The script returned no rows with _field in {window}: what it wrote was not read back"
-            yield from ask(Report(message, level="warning"))
-        yield from _read_back(spec, rows, window)
+        rows, checksum = yield from read_back(spec.target_bucket, plan.results, returned, window)
         # the script has read and written at once: what was purged while it ran, or before, may be missing of its rows
         book = yield from last_look(plan.reads, [window], book)
     except InfluxRollupError as error:
@@ -317,31 +319,11 @@ def _commit_window(plan: ScriptPlan, window: Interval) -> Steps[Receipt]:
         rows_in=0,
         rows_out=len(rows.points),
         series=rows.series_count,
-        checksum=rows.checksum,
+        checksum=checksum,
         seconds=(now() - began).total_seconds(),
     )
     yield from ask(Write(spec.ledger_bucket, encode_receipts([receipt])))
     return receipt
-
-
-def _read_back(spec: ScriptSpec, rows: ScriptRows, window: Interval) -> Steps[None]:
-    """Every point that the script says it wrote must be there."""
-    for measurement in rows.measurements:
-        span = rows.span_of(measurement)
-        stored = ScriptRows.of((yield from ask(PointsThere(spec.target_bucket, measurement, span))))
-        lacking = rows.lacking_in(stored, measurement)
-        if lacking:
-            what = f"{lacking} of the points that the script wrote are not in {spec.target_bucket!r}"
-            raise PartialWrite(what, window=window, fix="run the window again")
-        twice = len((rows.ambiguous | stored.ambiguous) & rows.points.keys())
-        if twice:
-            yield from ask(
-                Report(
-                    f"{twice} of the points that the script wrote in {window} have several values in {spec.target_bucket!r}: "
-                    "to() has stored one series under several keys, see the guide to own scripts",
-                    level="warning",
-                )
-            )
 
 
 def steps_from_job(job: Mapping[str, Any], now: Clock) -> Steps[StageResult]:

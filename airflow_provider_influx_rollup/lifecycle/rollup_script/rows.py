@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -54,6 +55,13 @@ class ScriptRows:
     def checksum(self) -> str:
         """Order-insensitive: the sum of one hash per point modulo 2**64, as 16 hex digits."""
         return f"{sum(_hash(key, value) for key, value in self.points.items()) % 2**64:016x}"
+
+    @property
+    def not_finite(self) -> list[PointKey]:
+        """The points whose values are infinite or no numbers, in order."""
+        return sorted(
+            key for key, value in self.points.items() if isinstance(value, float) and not math.isfinite(value)
+        )
 
     def keys_of(self, measurement: str) -> set[PointKey]:
         """The points of one measurement."""

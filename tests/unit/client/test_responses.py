@@ -62,6 +62,18 @@ ANSWERS = [
     (QUERY, None, RETENTION, errors.WriteRejected),
     (QUERY, None, "memory allocation limit reached: limit 1 bytes", errors.QueryTooLarge),
     (QUERY, None, "runtime error: schema collision", errors.QueryFailed),
+    (
+        QUERY,
+        None,
+        'Post "http://far:8086/api/v2/write": dial tcp 10.0.0.1:8086: connect: connection refused',
+        errors.InfluxUnavailable,
+    ),
+    (
+        QUERY,
+        None,
+        'Post "http://far:8086/api/v2/write": read tcp 10.0.0.1:9: read: connection reset by peer',
+        errors.InfluxUnavailable,
+    ),
 ]
 
 

@@ -1,0 +1,144 @@
+"""What a script returns beside its rows, and what it computes that no bucket can hold."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_influx_rollup.client.driver import drive
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.client.settings import ClientSettings
+from airflow_provider_influx_rollup.exceptions import InfluxUnavailable, ScriptInvalid
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
+from airflow_provider_influx_rollup.lifecycle.rollup_script.rollup_script import ScriptSpec, roll_up_by_script
+from airflow_provider_influx_rollup.lifecycle.run.stage_result import StageResult
+from dev.influx_http import InfluxAddress
+from tests.conftest import InfluxServer
+from tests.scenes.rollup_runs import RUN, Place, interval, make_place, now
+
+pytestmark = pytest.mark.live
+
+SPAN = interval("2025-03-01T00:00", "2025-03-01T02:00")
+MINUTE_NS = 60 * 10**9
+
+
+@pytest.fixture
+def place(influx: InfluxServer, client: InfluxClient) -> Place:
+    """Two hours of minutes, with the values 0 to 29 again and again."""
+    place = make_place(influx, client)
+    lines = [f"{place.measurement},d=a v={n % 30} {SPAN.start_ns + n * MINUTE_NS}" for n in range(120)]
+    client.write_lines(place.source, lines)
+    return place
+
+
+def reading(place: Place, *stages: str) -> str:
+    first = f'from(bucket: "{place.source}") |> range(start: v.timeRangeStart, stop: v.timeRangeStop)'
+    return "\n  |> ".join([first, *stages])
+
+
+def run(place: Place, script: str, client: InfluxClient | None = None) -> StageResult:
+    spec = ScriptSpec(
+        script=script,
+        target_bucket=place.target,
+        grid=GridSpec("1h"),
+        pipeline="own",
+        ledger_bucket=place.ledger,
+        on_raw_read="allow",
+    )
+    return drive(roll_up_by_script(spec, SPAN, RUN, now), client or place.client, lambda _report: None)
+
+
+def stored(place: Place) -> list[float]:
+    rows = place.client.query(
+        f'from(bucket: "{place.target}") |> range(start: 0) |> sort(columns: ["_time"])'
+    )
+    return [row["_value"] for row in rows]
+
+
+def mean_of(place: Place, *more: str) -> str:
+    return reading(place, "aggregateWindow(every: 1h, fn: mean, createEmpty: false)", *more)
+
+
+def to(place: Place) -> str:
+    return f'to(bucket: "{place.target}")'
+
+
+@pytest.mark.parametrize("name", ['yield(name: "peak")', 'set(key: "d", value: "b")'])
+def test_window_is_committed_when_a_result_is_not_written(place: Place, name: str) -> None:
+    beside = reading(
+        place, "aggregateWindow(every: 1h, fn: max, createEmpty: false)", 'set(key: "_field", value: "w")'
+    )
+    result = run(place, f"{mean_of(place, to(place))}\n{beside}\n  |> {name}")
+    assert [one.rows_out for one in result.receipts] == [1, 1]
+    assert all(one.is_committed and one.checksum for one in result.receipts)
+    assert stored(place) == [14.5, 14.5]
+
+
+def test_rows_before_a_write_are_not_looked_for_when_they_are_a_result_too(place: Place) -> None:
+    shown = mean_of(place, 'yield(name: "before")', 'set(key: "_field", value: "w")', to(place))
+    assert [one.rows_out for one in run(place, shown).receipts] == [1, 1]
+    assert stored(place) == [14.5, 14.5]
+
+
+def test_both_writes_are_read_back_when_a_script_has_two(place: Place) -> None:
+    other = mean_of(place, 'set(key: "_field", value: "w")', to(place))
+    two = f"{mean_of(place, to(place))}\n{other}"
+    assert [one.rows_out for one in run(place, two).receipts] == [2, 2]
+
+
+@pytest.mark.parametrize(("divided", "shown"), [("1.0 / r._value", "inf"), ("0.0 / (r._value * 0.0)", "nan")])
+def test_value_is_named_when_it_is_not_finite(place: Place, divided: str, shown: str) -> None:
+    script = reading(place, f"map(fn: (r) => ({{r with _value: {divided}}}))", to(place))
+    with pytest.raises(ScriptInvalid, match="to\\(\\) leaves out values that are not finite") as caught:
+        run(place, script)
+    told = str(caught.value)
+    first = f"the first is {shown} of the field 'v' of {place.measurement},d=a at 2025-03-01T00:00:00Z"
+    assert first in told
+    assert "the window stays WRITING" in told
+    assert caught.value.permanent
+
+
+def test_the_advice_works_when_values_are_not_finite(place: Place) -> None:
+    finite = "filter(fn: (r) => not math.isNaN(f: r._value) and not math.isInf(f: r._value, sign: 0))"
+    script = reading(place, "map(fn: (r) => ({r with _value: 1.0 / r._value}))", finite, to(place))
+    result = run(place, f'import "math"\n{script}')
+    assert [one.rows_out for one in result.receipts] == [58, 58]
+    assert len(stored(place)) == 116
+
+
+def test_rows_have_no_checksum_when_they_are_not_read_back(place: Place) -> None:
+    wide = mean_of(
+        place,
+        'pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")',
+        f'influxdb.wideTo(bucket: "{place.target}")',
+    )
+    result = run(place, f'import "influxdata/influxdb"\n{wide}')
+    assert [(one.rows_out, one.checksum) for one in result.receipts] == [(0, ""), (0, "")]
+    (note,) = [one for one in result.notes if "wideTo" in one]
+    assert "wideTo() on line 5 writes is not read back" in note
+    assert stored(place) == [14.5, 14.5]
+
+
+def test_rows_of_another_server_are_not_looked_for_here(place: Place, influx: InfluxServer) -> None:
+    # another organisation of this server has a bucket of the same name
+    address = InfluxAddress(influx.url, influx.org, influx.token).new_organisation(f"far-{place.target}")
+    address.fresh_buckets(place.target)
+    far = (
+        f'to(bucket: "{place.target}", host: "{influx.url}", org: "{address.org}", token: "{address.token}")'
+    )
+    result = run(place, mean_of(place, far))
+    assert [(one.rows_out, one.checksum) for one in result.receipts] == [(0, ""), (0, "")]
+    assert stored(place) == []
+
+
+def test_task_is_tried_again_when_another_server_is_away(place: Place, influx: InfluxServer) -> None:
+    far = f'to(bucket: "{place.target}", host: "http://127.0.0.1:1", org: "o", token: "far-token")'
+    settings = ClientSettings(
+        url=influx.url, org=influx.org, token=lambda _refresh: influx.token, deadline_seconds=1
+    )
+    with (
+        InfluxClient(settings) as client,
+        pytest.raises(InfluxUnavailable, match="connection refused") as caught,
+    ):
+        run(place, mean_of(place, far), client)
+    assert not caught.value.permanent
+    assert "far-token" not in str(caught.value)

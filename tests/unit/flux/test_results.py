@@ -1,0 +1,76 @@
+"""Which results of a script are the rows that it writes."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_influx_rollup.flux.results import ScriptResults, UnreadWrite
+from airflow_provider_influx_rollup.flux.script import script_facts
+from airflow_provider_influx_rollup.lint.parser import parse_flux
+
+READ = 'from(bucket: "a") |> range(start: -1h) |> sum() '
+IMPORTS = 'import "influxdata/influxdb"\nimport "experimental"\n'
+
+
+def results(text: str) -> ScriptResults:
+    return script_facts(parse_flux(IMPORTS + text)).results
+
+
+@pytest.mark.parametrize(
+    ("text", "written", "beside"),
+    [
+        (f'{READ} |> to(bucket: "b")', ["to7"], ["_result"]),
+        (f'{READ} |> to(bucket: "b") |> yield(name: "x")', ["x"], ["_result"]),
+        (f'{READ} |> to(bucket: "b") |> yield()', ["_result"], []),
+        (f'{READ} |> influxdb.to(bucket: "b") |> yield(name: "x")', ["x"], ["_result"]),
+        (f'{READ} |> to(bucket: "b")\n{READ} |> yield(name: "y")', ["to7"], ["y", "_result"]),
+        (f'{READ} |> yield(name: "y") |> to(bucket: "b")', ["to7"], ["y"]),
+        (f'{READ} |> to(bucket: "b") |> map(fn: (r) => r) |> yield(name: "y")', [], ["y"]),
+        (
+            f'x = {READ} |> to(bucket: "b")\nx |> yield(name: "x")\nx |> sum() |> yield(name: "y")',
+            ["x"],
+            ["y"],
+        ),
+        (
+            f'w = (tables=<-) => tables |> to(bucket: "b")\n{READ} |> w() |> yield(name: "x")',
+            ["x"],
+            ["_result"],
+        ),
+        (f'{READ} |> to(bucket: "b")\nn = string(v: 1)\n{READ} |> yield(name: n)', ["to7", "1"], ["_result"]),
+    ],
+)
+def test_results_are_told_apart_by_where_the_write_stands(
+    text: str, written: list[str], beside: list[str]
+) -> None:
+    found = results(text)
+    assert [found.is_written(name) for name in written] == [True] * len(written)
+    assert [found.is_written(name) for name in beside] == [False] * len(beside)
+
+
+@pytest.mark.parametrize(
+    ("text", "unread"),
+    [
+        (f'{READ}\n|> to(bucket: "b")', []),
+        (f'{READ}\n|> to(bucket: "b", tagColumns: ["d"], org: "o")', []),
+        (f'{READ}\n|> influxdb.wideTo(bucket: "b")', [("wideTo", 4)]),
+        (f'{READ}\n|> experimental.to(bucket: "b")', [("to", 4)]),
+        (f'{READ}\n|> to(bucket: "b", fieldFn: (r) => ({{v: 1}}))', [("to", 4)]),
+        (f'{READ}\n|> to(bucket: "b", host: "http://far:8086")', [("to", 4)]),
+        (f'{READ}\n|> to(bucket: "b", measurementColumn: "m")', [("to", 4)]),
+        (f'{READ}\n|> to(bucket: "b")\n|> limit(n: 1)', [("to", 4)]),
+        (f'{READ}\n|> to(bucket: "b")\n{READ}\n|> influxdb.wideTo(bucket: "b")', [("wideTo", 6)]),
+        (f'x = {READ}\n|> to(bucket: "b")\nx |> sum() |> yield(name: "y")', [("to", 4)]),
+    ],
+)
+def test_writes_are_named_when_no_result_has_their_rows(text: str, unread: list[tuple[str, int]]) -> None:
+    assert results(text).unread == tuple(UnreadWrite(*one) for one in unread)
+
+
+def test_results_of_to_are_not_told_apart_when_one_writes_to_another_server() -> None:
+    both = f'{READ} |> to(bucket: "b")\n{READ} |> to(bucket: "b", host: "http://far:8086")'
+    assert not results(both).is_written("to7")
+    named = (
+        f'{READ} |> to(bucket: "b")\n{READ} |> to(bucket: "b", host: "http://far:8086") |> yield(name: "far")'
+    )
+    assert results(named).is_written("to7")
+    assert not results(named).is_written("far")
