@@ -20,16 +20,23 @@ if TYPE_CHECKING:
 STATUS_MEASUREMENT = "statuses"
 # one field that every status has: one row per status instead of one per field
 STATUS_FIELD = "_source_timestamp"
+# who checked; only statuses of a task of Airflow have it
+CHECKED_BY = "_checked_by"
 STATUS_TAGS = frozenset({"_check_id", "_check_name", "_level", "_source_measurement", "_type"})
+ROW_COLUMNS = frozenset({"_time", "_field", "_value"})
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenStatus:
-    """A status of a series."""
+    """A status of a series.
+
+    :param checked_by: the number of the task that wrote it; None when that is not known
+    """
 
     series: Series
     level: str
     time: datetime
+    checked_by: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +50,19 @@ class _StatusQuery(RowsQuery[Answer]):
     check_id: str
     interval: Interval
 
-    def last_of_each(self) -> list[str]:
-        """Flux of the last status of each series and level."""
+    def last_of_each(self, *more: str) -> list[str]:
+        """Flux of the last status of each series and level.
+
+        :param more: fields that are wanted too
+        """
+        fields = " or ".join(f"r._field == {literals.string(name)}" for name in (STATUS_FIELD, *more))
         interval = self.interval
         return [
             f"from(bucket: {literals.string(validate_name('bucket', self.status_bucket))})",
             f"  |> range(start: {literals.time(interval.start)}, stop: {literals.time(interval.stop)})",
             f"  |> filter(fn: (r) => r._measurement == {literals.string(STATUS_MEASUREMENT)})",
             f"  |> filter(fn: (r) => r._check_id == {literals.string(self.check_id)})",
-            f"  |> filter(fn: (r) => r._field == {literals.string(STATUS_FIELD)})",
+            f"  |> filter(fn: (r) => {fields})",
             "  |> last()",
         ]
 
@@ -62,11 +73,14 @@ class LastStatuses(_StatusQuery[list[WrittenStatus]]):
     __slots__ = ()
 
     def flux(self) -> str:
-        dropped = '  |> drop(columns: ["_start", "_stop", "_value", "_field", "_measurement"])'
-        return "\n".join([*self.last_of_each(), dropped, "  |> group()"])
+        dropped = '  |> drop(columns: ["_start", "_stop", "_measurement"])'
+        return "\n".join([*self.last_of_each(CHECKED_BY), dropped, "  |> group()"])
 
     def read(self, rows: Sequence[Row]) -> list[WrittenStatus]:
-        return [WrittenStatus(_series(row), str(row["_level"]), row["_time"]) for row in rows]
+        found: dict[str, dict[tuple[Series, str, datetime], int]] = {STATUS_FIELD: {}, CHECKED_BY: {}}
+        for row in rows:
+            found[row["_field"]][_series(row), str(row["_level"]), row["_time"]] = row["_value"]
+        return [WrittenStatus(*place, found[CHECKED_BY].get(place)) for place in found[STATUS_FIELD]]
 
 
 class NewestStatus(_StatusQuery["datetime | None"]):
@@ -83,5 +97,5 @@ class NewestStatus(_StatusQuery["datetime | None"]):
 
 
 def _series(row: Row) -> Series:
-    tags = {key: row[key] for key in row if key not in STATUS_TAGS and key != "_time"}
+    tags = {key: row[key] for key in row if key not in STATUS_TAGS | ROW_COLUMNS}
     return tuple(sorted((key, str(value)) for key, value in tags.items() if value))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.standard.operators.branch import BranchMixIn
 
 from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, AirflowSkipException, Context
+from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import declared_duration
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lineage.counted import Counted, Verdict
@@ -59,7 +60,8 @@ class DeadmanCheckOperator(WindowStageOperator, DeferrableVerbOperator, BranchMi
     :param status_bucket: bucket of the statuses
     :param level: level of the statuses of dead series: ``crit`` or ``warn``
     :param ok_level: level of the statuses of alive series
-    :param check_name: name of the check; default: made from what is watched. The check's id is made from it
+    :param check_name: name of the check; default: made from what is watched. The check's id is made from it; two checks
+        that watch the same need one each
     :param on_dead: ``"signal"`` only returns, ``"fail"`` fails without retries, ``"skip"`` skips what comes
         after, ``"branch"`` follows ``follow_task_ids_if_dead`` or ``follow_task_ids_if_alive``
     :param follow_task_ids_if_dead: task or group ids directly after this task, for ``"branch"``
@@ -160,7 +162,7 @@ class DeadmanCheckOperator(WindowStageOperator, DeferrableVerbOperator, BranchMi
             spec = self.spec(interval)
         if self.deferrable:
             self.defer_verb(context, asdict(spec), [interval])
-        result = self.run_verb(context, lambda _clock: check_deadman(spec, interval))
+        result = self.run_verb(context, lambda _clock: check_deadman(spec, interval, run_info(context)))
         return self.react(context, result)
 
     def spec(self, interval: Interval) -> DeadmanSpec:

@@ -120,6 +120,26 @@ def test_result_is_the_same_when_it_runs_in_the_triggerer(buckets: tuple[str, st
     assert context["ti"].pushed["return_value"] == direct
 
 
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_another_task_is_told_of_when_it_checks_under_the_same_name(
+    buckets: tuple[str, str], *, deferrable: bool
+) -> None:
+    def check(task_id: str, silence: str, *, deferrable: bool) -> dict[str, Any]:
+        context = make_context()
+        context["ti"].task_id = task_id
+        operator = make_operator(buckets, silence=silence, deferrable=deferrable)
+        if not deferrable:
+            return operator.execute(context)
+        with pytest.raises(TaskDeferred) as deferred:
+            operator.execute(context)
+        return operator.execute_complete(context, fire(reborn(deferred.value.trigger)))
+
+    assert "statuses_note" not in check("early", "1h", deferrable=deferrable)
+    assert "check_name" in check("late", "6h", deferrable=deferrable)["statuses_note"]
+    # its own alarm is no new one
+    assert check("early", "1h", deferrable=not deferrable)["dead_count"] == 1
+
+
 @pytest.mark.timeout(300)
 def test_dag_branches_and_skips_when_a_series_is_dead(
     new_organisation: Callable[[], InfluxAddress], real_airflow: AirflowProcess

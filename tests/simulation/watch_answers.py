@@ -17,6 +17,8 @@ from tests.simulation.ledger_rows import Row, records
 from tests.simulation.lines import Tags, Value
 from tests.simulation.points import points_of, span_of
 
+STATUS_FIELDS = {"_source_timestamp", "_checked_by"}
+
 
 def _found(
     influx: SimulatedInflux, source: SeriesSource, span: tuple[int, int]
@@ -56,12 +58,14 @@ def _statuses(influx: SimulatedInflux, query: LastStatuses | NewestStatus) -> An
         "statuses",
         span_of(query.interval),
         {"_check_id": (query.check_id,)},
-        ("_source_timestamp",),
+        STATUS_FIELDS,
     )
-    last: dict[Tags, Row] = {}
+    last: dict[tuple[str, Tags], Row] = {}
     for row in found:
-        tags = {k: v for k, v in row.items() if k not in ("_time", "_measurement", "_source_timestamp")}
-        last[tuple(sorted(tags.items()))] = Row({"_time": row["_time"], **tags})
+        tags = {k: v for k, v in row.items() if k not in ("_time", "_measurement", *STATUS_FIELDS)}
+        for name in STATUS_FIELDS & row.keys():
+            known = Row({"_time": row["_time"], "_field": name, "_value": row[name], **tags})
+            last[name, tuple(sorted(tags.items()))] = known
     rows: Sequence[Row] = list(last.values())
     return query.read(rows)
 

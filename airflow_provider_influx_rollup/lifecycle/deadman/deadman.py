@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_provider_influx_rollup.flux.inventory import LastSeen
 from airflow_provider_influx_rollup.flux.series import Series
+from airflow_provider_influx_rollup.lifecycle.deadman.checking_task import CheckingTask
 from airflow_provider_influx_rollup.lifecycle.deadman.result import DeadmanResult, WrittenStatuses
 from airflow_provider_influx_rollup.lifecycle.deadman.series_state import (
     DEAD,
@@ -20,11 +21,12 @@ from airflow_provider_influx_rollup.lifecycle.deadman.series_state import (
 )
 from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec, spans_of
 from airflow_provider_influx_rollup.lifecycle.deadman.statuses import (
-    read_levels,
+    read_latest,
     read_newer,
     statuses_of,
     write_statuses,
 )
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.source.inventory import grouping_of, series_label
 from airflow_provider_influx_rollup.lifecycle.source.inventory_read import read_named
 from airflow_provider_influx_rollup.steps.ask import ask
@@ -33,15 +35,17 @@ from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
 MAX_TOLD = 20
+NO_TASK = RunInfo()
 
 
-def check_deadman(spec: DeadmanSpec, interval: Interval) -> Steps[DeadmanResult]:
+def check_deadman(spec: DeadmanSpec, interval: Interval, run: RunInfo = NO_TASK) -> Steps[DeadmanResult]:
     """Judge each expected series at the stop of an interval, and write one status for each.
 
     Statuses get the interval's stop as their time: a rerun overwrites its own, and an old interval never
     changes what is known of the present.
 
     :param interval: what is evaluated
+    :param run: who checks: statuses that another task wrote under the same name stay
     :raises ConfigurationError: when the spec contradicts itself
     :raises InfluxError: when the server refuses or cannot be reached
     """
@@ -50,13 +54,16 @@ def check_deadman(spec: DeadmanSpec, interval: Interval) -> Steps[DeadmanResult]
     keys = grouping_of(spec.group_by, expected)
     recent = yield from ask(LastSeen(spec.source, spans.recent, keys))
     earlier = yield from ask(LastSeen(spec.source, spans.earlier, keys))
-    levels = yield from read_levels(spec, Interval(spans.earlier.start, interval.stop))
+    task = CheckingTask.of(run)
+    latest = yield from read_latest(spec, task, Interval(spans.earlier.start, interval.stop))
+    levels = {series: status.level for series, status in latest.items()}
     newer = yield from read_newer(spec, interval)
     retired = spec.inventory.without_retired
     seen = ObservedSeries(
         last_of_expected(expected, _only(recent, retired(recent))),
         last_of_expected(expected, _only(earlier, retired(earlier))),
         levels,
+        frozenset(series for series, status in latest.items() if task.is_other(status)),
     )
     length = interval.duration
     verdicts = judge(
@@ -71,7 +78,7 @@ def check_deadman(spec: DeadmanSpec, interval: Interval) -> Steps[DeadmanResult]
     yield from _report(spec, result)
     if spec.dry_run:
         return result
-    return replace(result, written=(yield from write_statuses(spec, interval, statuses)))
+    return replace(result, written=(yield from write_statuses(spec, task, interval, statuses)))
 
 
 def _only(seen: Mapping[Series, datetime], kept: Iterable[Series]) -> dict[Series, datetime]:
@@ -124,9 +131,9 @@ def steps_from_job(
 ) -> Steps[DeadmanResult]:
     """The verb as a job of the triggerer.
 
-    :param job: ``spec`` as JSON and ``intervals``, exactly one
+    :param job: ``spec`` and ``run_info`` as JSON, and ``intervals``, exactly one
     :param clock: not used
     """
     (bounds,) = job["intervals"]
     interval = Interval(datetime.fromisoformat(bounds["start"]), datetime.fromisoformat(bounds["stop"]))
-    return check_deadman(DeadmanSpec.from_json(job["spec"]), interval)
+    return check_deadman(DeadmanSpec.from_json(job["spec"]), interval, RunInfo(**job["run_info"]))

@@ -17,7 +17,7 @@ MAX_LISTED = 200
 class WrittenStatuses:
     """Result of writing a check's statuses.
 
-    :param note: why nothing was; empty when it was
+    :param note: why nothing was, or what is wrong with it; else empty
     :param is_dry_run: whether nothing was to be
     """
 

@@ -38,11 +38,13 @@ class ObservedSeries:
     :param recent: last point within the silence, per series
     :param earlier: last point before it, per series
     :param levels: level of the last status before the stop, per series
+    :param of_others: series whose last status another task wrote
     """
 
     recent: Mapping[Series, datetime]
     earlier: Mapping[Series, datetime]
     levels: Mapping[Series, str]
+    of_others: frozenset[Series] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def judge(
             verdict = replace(verdict, state=SeriesState.RETIRED)
         verdicts.append(verdict)
     judged = {verdict.series for verdict in verdicts}
-    gone = [s for s, level in seen.levels.items() if level == dead_level and s not in judged]
+    gone = [s for s, level in seen.levels.items() if level == dead_level and s not in judged | seen.of_others]
     verdicts.extend(
         SeriesVerdict(series, SeriesState.RETIRED, seen.earlier.get(series)) for series in sorted(gone)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from airflow_provider_influx_rollup.exceptions import WriteRejected
@@ -13,6 +14,7 @@ from airflow_provider_influx_rollup.flux.deadman import (
     WrittenStatus,
 )
 from airflow_provider_influx_rollup.flux.series import Series
+from airflow_provider_influx_rollup.lifecycle.deadman.checking_task import CheckingTask
 from airflow_provider_influx_rollup.lifecycle.deadman.result import WrittenStatuses
 from airflow_provider_influx_rollup.lifecycle.deadman.series_state import DEAD, SeriesState, SeriesVerdict
 from airflow_provider_influx_rollup.lifecycle.deadman.spec import RETIRED_LEVEL, DeadmanSpec, Spans
@@ -32,16 +34,26 @@ NOTHING_EXPECTED_LEVEL = "warn"
 NO_SERIES: Series = ()
 
 
-def read_levels(spec: DeadmanSpec, interval: Interval) -> Steps[dict[Series, str]]:
-    """The level of the last status of each series.
+def read_latest(
+    spec: DeadmanSpec, task: CheckingTask, interval: Interval
+) -> Steps[dict[Series, WrittenStatus]]:
+    """The last status of each series: its own where another task has written one of the same time.
 
     :param interval: of status times
     """
     latest: dict[Series, WrittenStatus] = {}
+    levels = {spec.level, spec.ok_level, RETIRED_LEVEL}
     for status in (yield from ask(LastStatuses(spec.status_bucket, spec.check.id, interval))):
-        if status.series not in latest or latest[status.series].time < status.time:
+        if task.is_other(status) and status.level not in levels:
+            continue
+        known = latest.get(status.series)
+        if known is None or _age_of(task, known) < _age_of(task, status):
             latest[status.series] = status
-    return {series: status.level for series, status in latest.items()}
+    return latest
+
+
+def _age_of(task: CheckingTask, status: WrittenStatus) -> tuple[datetime, bool]:
+    return status.time, not task.is_other(status)
 
 
 def statuses_of(
@@ -109,16 +121,20 @@ def _status(spec: DeadmanSpec, interval: Interval, spans: Spans, verdict: Series
     )
 
 
-def write_statuses(spec: DeadmanSpec, interval: Interval, statuses: list[Status]) -> Steps[WrittenStatuses]:
-    """Write statuses at an interval's stop, and remove those of an earlier run that say otherwise.
+def write_statuses(
+    spec: DeadmanSpec, task: CheckingTask, interval: Interval, statuses: list[Status]
+) -> Steps[WrittenStatuses]:
+    """Write statuses at an interval's stop, and remove those of an earlier run of the same task that say otherwise.
 
-    :return: how many, and why none when the status bucket keeps no times that old
+    :return: how many, and why none when the status bucket keeps no times that old; or that another task writes too
     """
-    check, at = spec.check, interval.stop
+    check, at = replace(spec.check, checked_by=task.number), interval.stop
     instant = Interval(at, at + MICROSECOND)
     before = yield from ask(LastStatuses(spec.status_bucket, check.id, instant))
     planned = {(status.series, status.level) for status in statuses}
-    stale_levels = {one.level for one in before if (one.series, one.level) not in planned}
+    others = [one for one in before if task.is_other(one)]
+    stale = [one for one in before if (one.series, one.level) not in planned and one not in others]
+    stale_levels = {one.level for one in stale}
     with about_window(interval, "no status"):
         write = write_of_statuses(spec.status_bucket, check, statuses, at)
     try:
@@ -129,14 +145,21 @@ def write_statuses(spec: DeadmanSpec, interval: Interval, statuses: list[Status]
         note = f"bucket {spec.status_bucket!r} keeps no statuses as old as {format_instant(at)}: none written"
         yield from ask(Report(note, "warning"))
         return WrittenStatuses(0, note)
-    for level in sorted(stale_levels):
-        tags = {"_check_id": check.id, "_level": level}
+    kept_levels = {one.level for one in others}
+    of_series = [(one.level, one.series) for one in stale if one.level in kept_levels]
+    of_levels = [(level, NO_SERIES) for level in stale_levels - kept_levels]
+    for level, series in sorted(of_levels + of_series):
+        tags = {"_check_id": check.id, "_level": level, **dict(series)}
         yield from ask(Delete(spec.status_bucket, instant, STATUS_MEASUREMENT, tags))
     again = [status for status in statuses if status.level in stale_levels]
     if again:
-        # a delete takes the whole level: tag equality also matches series with more tags
+        # a delete takes the whole level, or more of it: tag equality also matches series with more tags
         yield from ask(write_of_statuses(spec.status_bucket, check, again, at))
-    return WrittenStatuses(len(statuses))
+    if not others:
+        return WrittenStatuses(len(statuses))
+    note = f"another task writes statuses of the check {check.name!r} too: give each a check_name of its own"
+    yield from ask(Report(note, "warning"))
+    return WrittenStatuses(len(statuses), note)
 
 
 def read_newer(spec: DeadmanSpec, interval: Interval) -> Steps[datetime | None]:

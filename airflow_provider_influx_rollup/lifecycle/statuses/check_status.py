@@ -9,7 +9,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.exceptions import InvalidName
-from airflow_provider_influx_rollup.flux.deadman import STATUS_FIELD, STATUS_MEASUREMENT, STATUS_TAGS
+from airflow_provider_influx_rollup.flux.deadman import (
+    CHECKED_BY,
+    STATUS_FIELD,
+    STATUS_MEASUREMENT,
+    STATUS_TAGS,
+)
 from airflow_provider_influx_rollup.flux.series import Series
 from airflow_provider_influx_rollup.flux.write_points import FluxPoint
 from airflow_provider_influx_rollup.ledger.line_protocol import encode_line
@@ -39,11 +44,13 @@ class Check:
     :param name: its name; its id is made from it
     :param measurement: the measurement that is checked
     :param kind: ``"deadman"``, or ``"custom"`` as InfluxDB calls checks that it did not make
+    :param checked_by: the number of the task that checks; None leaves it out
     """
 
     name: str
     measurement: str
     kind: str = DEADMAN
+    checked_by: int | None = None
 
     @property
     def id(self) -> str:
@@ -117,4 +124,6 @@ def _point(check: Check, status: Status, time_ns: int) -> tuple[dict[str, str], 
     }
     if check.kind == DEADMAN:
         fields["dead"] = status.is_dead
+    if check.checked_by is not None:
+        fields[CHECKED_BY] = check.checked_by
     return tags, fields

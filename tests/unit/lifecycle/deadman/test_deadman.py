@@ -16,6 +16,7 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError, Invali
 from airflow_provider_influx_rollup.flux.deadman import LastStatuses, WrittenStatus
 from airflow_provider_influx_rollup.flux.inventory import LastSeen
 from airflow_provider_influx_rollup.flux.query import RowsQuery
+from airflow_provider_influx_rollup.lifecycle.deadman.checking_task import CheckingTask
 from airflow_provider_influx_rollup.lifecycle.deadman.deadman import check_deadman, steps_from_job
 from airflow_provider_influx_rollup.lifecycle.deadman.series_state import ObservedSeries, SeriesState, judge
 from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec, spans_of
@@ -38,6 +39,8 @@ START = datetime(2024, 5, 6, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 WINDOW = Interval(START, START + HOUR)
 SPEC = DeadmanSpec(bucket="raw", measurement="fleet", group_by=("device",))
+
+FIELD = {"_field": "_source_timestamp", "_value": 1}
 
 A, B, C = ((("device", name),) for name in "abc")
 
@@ -180,10 +183,17 @@ def test_status_row_is_read_back_without_the_schemas_own_tags() -> None:
         "_check_id": "x",
         "_check_name": "n",
         "_level": "ok",
+        "_field": "_source_timestamp",
+        "_value": 1,
     }
     row |= {"_source_measurement": "m", "_type": "deadman", "result": "timeout", "site": ""}
     query = LastStatuses("monitoring", "x", WINDOW)
-    assert query.read([Row(row)]) == [WrittenStatus((("result", "timeout"),), "ok", START)]
+    series = (("result", "timeout"),)
+    assert query.read([Row(row)]) == [WrittenStatus(series, "ok", START)]
+    told = Row({**row, "_field": "_checked_by", "_value": 7})
+    assert query.read([Row(row), told]) == [WrittenStatus(series, "ok", START, 7)]
+    older = Row({**told, "_time": START - HOUR})
+    assert query.read([older, Row(row)]) == [WrittenStatus(series, "ok", START)]
 
 
 def test_latest_time_counts_when_a_series_has_several_fields() -> None:
@@ -254,7 +264,7 @@ def test_findings_are_bounded_when_many_series_are_dead() -> None:
 
 def test_alarm_is_new_only_when_the_status_before_was_none() -> None:
     seen = [{"device": name, "_time": START - HOUR} for name in "ab"]
-    crit = {"_check_id": SPEC.check.id, "_level": "crit", "device": "a", "_time": START}
+    crit = {"_check_id": SPEC.check.id, "_level": "crit", "device": "a", "_time": START} | FIELD
     result, _ = run_check([[], seen, [crit], [], []])
     assert (result["dead_count"], result["newly_dead_count"], result["is_latest"]) == (2, 1, True)
     assert [entry["series"] for entry in result["newly_dead"]] == [{"device": "b"}]
@@ -262,7 +272,7 @@ def test_alarm_is_new_only_when_the_status_before_was_none() -> None:
 
 def test_retired_series_is_said_once_to_be_so_when_its_alarm_stands() -> None:
     given_up = replace(SPEC, retired=({"device": "a"},))
-    crit = {"_check_id": SPEC.check.id, "_level": "crit", "device": "a", "_time": START}
+    crit = {"_check_id": SPEC.check.id, "_level": "crit", "device": "a", "_time": START} | FIELD
     seen = [{"device": name, "_time": START - HOUR} for name in "ab"]
     result, _ = run_check([[], seen, [crit], [], []], given_up)
     assert [entry["series"] for entry in result["dead"]] == [{"device": "b"}]
@@ -274,7 +284,7 @@ def test_retired_series_is_said_once_to_be_so_when_its_alarm_stands() -> None:
 
 
 def test_nothing_is_deleted_before_the_write() -> None:
-    stale = {"_check_id": SPEC.check.id, "_level": "crit", "device": "a", "_time": START + HOUR}
+    stale = {"_check_id": SPEC.check.id, "_level": "crit", "device": "a", "_time": START + HOUR} | FIELD
     _, taken = run_check([[{"device": "a", "_time": START}], [], [], [], [stale]])
     kinds = [type(step) for step in taken if isinstance(step, (Write, Delete))]
     assert kinds == [Write, Delete]
@@ -285,7 +295,7 @@ def test_nothing_is_deleted_before_the_write() -> None:
 
 
 def test_another_refusal_of_the_write_is_not_taken_for_retention() -> None:
-    steps = write_statuses(SPEC, WINDOW, [])
+    steps = write_statuses(SPEC, CheckingTask(None), WINDOW, [])
     next(steps)
     steps.send([])
     with pytest.raises(WriteRejected, match="type conflict"):

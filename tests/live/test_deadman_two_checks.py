@@ -1,0 +1,113 @@
+"""Two tasks that check one measurement under the same name leave each other's statuses alone, and say so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_influx_rollup.client.driver import drive
+from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.lifecycle.deadman.deadman import check_deadman
+from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
+from airflow_provider_influx_rollup.windows.interval import Interval, to_ns
+
+pytestmark = pytest.mark.live
+
+STOP = datetime(2024, 5, 6, 10, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+#: hours before the last stop of each device's last point
+SILENT = {"d1": 0.01, "d2": 2.5, "d3": 2.5}
+
+
+class Place:
+    """Devices, some of which have fallen silent, and the statuses of their checks."""
+
+    def __init__(self, client: InfluxClient, new: Callable[[], str]) -> None:
+        self.client, self.reports = client, list[str]()
+        self.spec = DeadmanSpec(bucket=new(), measurement="m", group_by=("device",), status_bucket=new())
+        for device, hours in SILENT.items():
+            self.report(device, STOP - hours * HOUR)
+        self.report("d1", STOP - 1.01 * HOUR)
+        self.report("d1", STOP - 2.01 * HOUR)
+
+    def report(self, device: str, at: datetime) -> None:
+        self.client.write_lines(self.spec.bucket, [f"m,device={device} v=1 {to_ns(at)}"])
+
+    def check(self, task_id: str, hours_ago: int = 0, **settings: Any) -> dict[str, Any]:
+        stop = STOP - hours_ago * HOUR
+        run = RunInfo(dag_id="watch", task_id=task_id) if task_id else RunInfo()
+        steps = check_deadman(replace(self.spec, **settings), Interval(stop - HOUR, stop), run)
+        return drive(steps, self.client, lambda report: self.reports.append(report.message)).as_json()
+
+    def levels(self, hours_ago: int = 0) -> list[tuple[str, str]]:
+        """Device and level of each status of a stop, read without the product's queries."""
+        rows = self.client.query(
+            f'from(bucket: "{self.spec.status_bucket}") |> range(start: 0) '
+            '|> filter(fn: (r) => r._measurement == "statuses" and r._field == "_message") |> group()'
+        )
+        return sorted((r["device"], r["_level"]) for r in rows if r["_time"] == STOP - hours_ago * HOUR)
+
+
+@pytest.fixture
+def place(client: InfluxClient, bucket_factory: Callable[[], str]) -> Place:
+    return Place(client, bucket_factory)
+
+
+def levels_of(hours: float, level: str) -> set[tuple[str, str]]:
+    """In plain Python: what a check of a silence says at the last stop."""
+    return {(device, level if silent > hours else "ok") for device, silent in SILENT.items()}
+
+
+@pytest.mark.parametrize("level", ["warn", "crit"])
+def test_two_silences_keep_both_levels_when_they_share_a_name(place: Place, level: str) -> None:
+    early: Mapping[str, Any] = {"silence": "30m", "level": level}
+    late: Mapping[str, Any] = {"silence": "6h", "level": "crit"}
+    wanted = sorted(levels_of(0.5, level) | levels_of(6, "crit"))
+    assert "statuses_note" not in place.check("early", **early)
+    for _ in range(2):
+        told = place.check("late", **late)
+        assert "give each a check_name" in told["statuses_note"]
+        assert place.levels() == wanted
+        assert "give each a check_name" in place.check("early", **early)["statuses_note"]
+        assert place.levels() == wanted
+    assert any("give each a check_name" in one for one in place.reports)
+    # late data: each takes back what it has said itself, and nothing else
+    place.report("d2", STOP - HOUR / 100)
+    place.check("early", **early)
+    assert place.levels() == [one for one in wanted if one != ("d2", level)]
+
+
+def test_two_lists_do_not_retire_each_other_when_they_share_a_name(place: Place) -> None:
+    new = []
+    for hours_ago in (1, 0):
+        for device in ("d2", "d3"):
+            told = place.check(device, hours_ago, expected=({"device": device},), silence="30m")
+            assert (told["dead_count"], told["retired_count"]) == (1, 0)
+            new.append(told["newly_dead_count"])
+        assert place.levels(hours_ago) == [("d2", "crit"), ("d3", "crit")]
+    assert new == [1, 1, 0, 0]
+    # its own list changes: what is on it no more is retired by the task that had it
+    told = place.check("d3", -1, expected=({"device": "d1"},), silence="30m")
+    assert [one["series"] for one in told["retired"]] == [{"device": "d3"}]
+
+
+def test_statuses_of_unknown_origin_are_its_own_when_a_task_checks(place: Place) -> None:
+    place.check("", silence="30m")
+    assert place.levels() == sorted(levels_of(0.5, "crit"))
+    told = place.check("late", silence="6h")
+    assert "statuses_note" not in told
+    assert place.levels() == sorted(levels_of(6, "crit"))
+    # nor does the command line know of other tasks
+    assert "statuses_note" not in place.check("", silence="30m")
+    assert place.levels() == sorted(levels_of(0.5, "crit"))
+
+
+def test_two_checks_say_nothing_of_each_other_when_each_has_a_name(place: Place) -> None:
+    for _ in range(2):
+        for name in ("a", "b"):
+            assert "statuses_note" not in place.check(name, check_name=name)
