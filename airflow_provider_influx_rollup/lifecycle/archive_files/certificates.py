@@ -70,16 +70,19 @@ def find_by_purge(
     return None, number
 
 
-def is_followed(measurement_folder: str, certificate: Certificate) -> Steps[bool]:
-    """Whether a later generation of the same window was purged since, and has a certificate."""
+def later_purge(measurement_folder: str, certificate: Certificate, after: int) -> Steps[Certificate | None]:
+    """The certificate of a purge of a later generation of the same window; None when there is none.
+
+    :param after: only those with a higher number
+    """
     mine = certificate.values
-    for number in range(certificate.number + 1, (yield from last_number(measurement_folder)) + 1):
-        other = (yield from read_numbered(measurement_folder, number)).values
-        if other.get("kind") != PURGE or other["window"] != mine["window"]:
+    for number in range(after + 1, (yield from last_number(measurement_folder)) + 1):
+        other = yield from read_numbered(measurement_folder, number)
+        if other.values.get("kind") != PURGE or other.values["window"] != mine["window"]:
             continue
-        if other["archive"]["generation"] > mine["archive"]["generation"]:
-            return True
-    return False
+        if other.values["archive"]["generation"] > mine["archive"]["generation"]:
+            return other
+    return None
 
 
 def add_certificate(

@@ -86,8 +86,12 @@ def _leave(spec: PurgeSpec, proof: Proof, announced: Announced) -> Steps[None]:
     certificate, _ = yield from find_by_purge(
         spec.archive.folder, state.about(proof.window), state.certificate
     )
-    if certificate is None:
-        return
+    if certificate is not None:
+        yield from say_by(spec, proof, announced, certificate)
+
+
+def say_by(spec: PurgeSpec, proof: Proof, announced: Announced, certificate: Certificate) -> Steps[None]:
+    """Say again what another run said last, which has ended with a certificate."""
     generation = yield from standing_generation(proof.folder, certificate.values["archive"]["generation"])
     if announced.mark is not None:
         mark = _mark_by(announced.mark, certificate.values, generation)

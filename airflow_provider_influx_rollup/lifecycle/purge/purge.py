@@ -19,13 +19,12 @@ from airflow_provider_influx_rollup.lifecycle.archive_files.begun_deletes import
 from airflow_provider_influx_rollup.lifecycle.archive_files.certificates import (
     add_certificate,
     find_by_purge,
-    is_followed,
+    later_purge,
     read_numbered,
 )
 from airflow_provider_influx_rollup.lifecycle.archive_files.place import find_place
 from airflow_provider_influx_rollup.lifecycle.archive_files.purge_state import (
     DONE,
-    PurgeState,
     read_purge,
     write_purge,
 )
@@ -40,7 +39,12 @@ from airflow_provider_influx_rollup.lifecycle.purge.delete import (
     Deleted,
     delete_window,
 )
-from airflow_provider_influx_rollup.lifecycle.purge.given_up import Announced, require_marked, standing
+from airflow_provider_influx_rollup.lifecycle.purge.given_up import (
+    Announced,
+    require_marked,
+    say_by,
+    standing,
+)
 from airflow_provider_influx_rollup.lifecycle.purge.proof import Finished, Proof, prove
 from airflow_provider_influx_rollup.lifecycle.purge.purge_run import PurgeRun
 from airflow_provider_influx_rollup.lifecycle.purge.spec import STAGE, PurgeSpec
@@ -216,7 +220,7 @@ def _certify(run: PurgeRun, proof: Proof, deleted: Deleted) -> Steps[Certificate
     known = encode_certificate(values, certificate.sha256, path, certificate.data)
     # before: a rerun of a purge that is done does not come here
     yield from end_delete(proof.folder, proof.claim)
-    if (yield from _is_overtaken(archive.folder, proof, state, certificate)):
+    if (yield from _is_overtaken(run.spec, proof, deleted.announced, certificate)):
         # what the later purge has said stays: this one's points are a part of its generation
         yield from ask(Write(archive.ledger_bucket, [known]))
     else:
@@ -234,16 +238,23 @@ def _certify(run: PurgeRun, proof: Proof, deleted: Deleted) -> Steps[Certificate
     return certificate
 
 
-def _is_overtaken(folder: str, proof: Proof, state: PurgeState, certificate: Certificate) -> Steps[bool]:
-    """Whether another run has purged a later generation since this one deleted its points, or has begun to.
+def _is_overtaken(
+    spec: PurgeSpec, proof: Proof, announced: Announced, certificate: Certificate
+) -> Steps[bool]:
+    """Whether another run has purged a later generation since this one began to delete, or has begun to.
 
     A compaction removes what the window's folder says of that; the certificates stay.
     """
+    state = announced.state
     stored = yield from read_purge(proof.folder)
     if stored is not None and stored.claim > proof.claim and stored.generation > state.generation:
         # an erasure that wrote the generation again has left the purge's id
         return stored.purge_id != state.purge_id
-    return (yield from is_followed(folder, certificate))
+    later = yield from later_purge(spec.archive.folder, certificate, state.certificate)
+    if later is not None and stored is not None and stored.claim == proof.claim:
+        # this run hung before it said what it had deleted, and said it over the word of that one
+        yield from say_by(spec, proof, announced, later)
+    return later is not None
 
 
 def _say_done(
