@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.flux.columns import READERS, WRITERS, LostColumns, lost_columns
+from airflow_provider_influx_rollup.flux.cuts import TimeCut, time_cuts
 from airflow_provider_influx_rollup.flux.extern import parameter_node
 from airflow_provider_influx_rollup.flux.reach import Reach, reach_of
 from airflow_provider_influx_rollup.flux.results import ScriptResults, script_results
@@ -106,6 +107,7 @@ class ScriptFacts:
     :param outside_imports: imports that may make rows or reach outside of the database
     :param makes_rows: whether it makes rows that no range bounds, such as with ``array.from``
     :param results: which of its results are the rows that it writes
+    :param cuts: where it cuts time; none when ``option location`` decides
     """
 
     task: TaskOption | None
@@ -121,6 +123,7 @@ class ScriptFacts:
     outside_imports: tuple[str, ...]
     makes_rows: bool
     results: ScriptResults
+    cuts: tuple[TimeCut, ...]
 
     @property
     def buckets_written(self) -> tuple[str, ...]:
@@ -150,9 +153,10 @@ def script_facts(package: Mapping[str, Any], params: Mapping[str, object] | None
     body = script_body(package)
     chains = [stages(pipeline, scope) for pipeline in pipelines(body)]
     calls = _calls(body, chains, scope)
+    options = frozenset(_option_names(body))
     return ScriptFacts(
         task=_task_option(body, scope),
-        options=frozenset(_option_names(body)),
+        options=options,
         top_names=frozenset(own.variables),
         buckets_read=_texts("bucket", [call for call in calls if call.function in READERS]),
         writes=tuple(dict.fromkeys(_write(call) for call in calls if call.function in WRITERS)),
@@ -164,6 +168,7 @@ def script_facts(package: Mapping[str, Any], params: Mapping[str, object] | None
         outside_imports=tuple(p for p in scope.imports.values() if p not in (*_QUIET_IMPORTS, "array")),
         makes_rows=any(call.function in _ROW_MAKERS for call in calls),
         results=script_results(chains, calls),
+        cuts=() if "location" in options else time_cuts(calls),
     )
 
 

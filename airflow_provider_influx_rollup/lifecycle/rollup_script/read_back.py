@@ -18,15 +18,6 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.archive.annotated_rows import Row
 
 
-def unread_notes(results: ScriptResults) -> list[str]:
-    """What people should know of writes that cannot be looked up."""
-    return [
-        f"what {write.function}() on line {write.line} writes is not read back: numbers of rows leave it out, and each commit "
-        "counts as a change of its window"
-        for write in results.unread
-    ]
-
-
 def read_back(
     target_bucket: str, results: ScriptResults, returned: Sequence[Row], window: Interval
 ) -> Steps[tuple[ScriptRows, str]]:

@@ -28,7 +28,12 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.blocks import done_by_this_run
 from airflow_provider_influx_rollup.lifecycle.rollup_script.gate import OnRawRead, plan_gate
 from airflow_provider_influx_rollup.lifecycle.rollup_script.last_look import last_look, require_not_purged
-from airflow_provider_influx_rollup.lifecycle.rollup_script.read_back import read_back, unread_notes
+from airflow_provider_influx_rollup.lifecycle.rollup_script.notes import (
+    cut_notes,
+    shared_name_notes,
+    unread_notes,
+)
+from airflow_provider_influx_rollup.lifecycle.rollup_script.read_back import read_back
 from airflow_provider_influx_rollup.lifecycle.rollup_script.reads import ScriptReads
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock, wait_until_due
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
@@ -247,7 +252,10 @@ def _plan(run: ScriptRun, interval: Interval, *, dry_run: bool) -> Steps[ScriptP
     if ledger is not None:
         yield from require_not_purged(reads, windows)
         book = replace(book, previous=(yield from receipts_of(book.ledger_bucket, book.pipeline, windows)))
-    notes = unread_notes(facts.results)
+    window_period = Duration.of(grid_spec.every) if grid_spec else None
+    notes = [*unread_notes(facts.results), *cut_notes(facts.cuts, windows, window_period)]
+    if spec.pipeline is None:
+        notes += shared_name_notes(book, windows)
     for note in notes:
         yield from ask(Report(note, level="warning"))
     yield from ask(
@@ -256,7 +264,6 @@ def _plan(run: ScriptRun, interval: Interval, *, dry_run: bool) -> Steps[ScriptP
             f"{book.committed_before(windows)} committed before"
         )
     )
-    window_period = Duration.of(grid_spec.every) if grid_spec else None
     return ScriptPlan(
         run=run,
         windows=windows,
