@@ -166,6 +166,10 @@ def _run_on_two(
         *(["--rerun-failed-tasks"] if backfill.reprocess == "failed" else []),
         backfill.dag_id,
     ]  # fmt: skip
+    if progress is _no_progress and airflow.has_commands:
+        # nobody asks before its end: a fork of the process that has Airflow loaded
+        _run_to_its_end(airflow, backfill.dag_id, arguments, deadline)
+        return _states_on_two(airflow, backfill)
     name = f"backfill-{re.sub(r'[^A-Za-z0-9_-]', '_', backfill.dag_id)}"
     airflow.processes.start(name, airflow.command(*arguments), airflow.environment, airflow.home)
     while airflow.processes.running(name) and time.monotonic() < deadline:
@@ -180,6 +184,14 @@ def _run_on_two(
     states = _states_on_two(airflow, backfill)
     progress(states)
     return states
+
+
+def _run_to_its_end(airflow: AirflowProcess, dag_id: str, arguments: list[str], deadline: float) -> None:
+    try:
+        airflow.cli(*arguments, timeout=deadline - time.monotonic(), retries=0)
+    except ProcessFailed as failed:
+        message = f"{failed}\n{airflow.task_log(dag_id)}"
+        raise ProcessFailed(message) from failed
 
 
 def _states_on_two(airflow: AirflowProcess, backfill: Backfill) -> BackfillStates:

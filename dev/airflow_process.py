@@ -153,6 +153,11 @@ class AirflowProcess:
         """Have a process load Airflow once for all commands that follow."""
         self._commands = AirflowCommands(self.environment, self.home)
 
+    @property
+    def has_commands(self) -> bool:
+        """Whether commands are forks of a process that has loaded Airflow."""
+        return self._commands is not None
+
     def _run(self, args: tuple[str, ...], environment: Mapping[str, str], timeout: float) -> Ended:
         if self._commands is not None:
             return self._commands.run(args, environment, timeout)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dev.airflow_backfill import make_ready
+from dev.airflow_dag_test import run_dag
 from dev.airflow_process import AirflowProcess
 from dev.influx_http import InfluxAddress
 from tests import oracle
@@ -42,19 +43,11 @@ def test_archived_day_is_purged_when_somebody_approves(
         "AIRFLOW_VAR_TELEMETRY_QUIET_FOR": "0s",
     }
     make_ready(real_airflow, "archive_and_purge", "approved_purge")
-    archived = ("dags", "test", "archive_and_purge", "2025-03-09T00:00:00+00:00")
-    real_airflow.cli(*archived, environment=environment)
+    run_dag(real_airflow, "archive_and_purge", "2025-03-09T00:00:00+00:00", environment=environment)
     assert count(place) == 24
     # in place of the person
-    approved = (
-        "dags",
-        "test",
-        "--mark-success-pattern",
-        "approve",
-        "approved_purge",
-        "2025-04-08T00:00:00+00:00",
-    )
-    real_airflow.cli(*approved, environment=environment)
+    approved = ("--mark-success-pattern", "approve")
+    run_dag(real_airflow, "approved_purge", "2025-04-08T00:00:00+00:00", *approved, environment=environment)
     assert count(place) == 0
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from dev.airflow_backfill import make_ready
+from dev.airflow_dag_test import run_dag
 from dev.airflow_process import AirflowProcess
 from dev.influx_http import InfluxAddress
 from dev.processes import ProcessFailed
@@ -49,7 +50,7 @@ def test_answers_are_what_pandas_says_of_each_site_and_hour(
         for _ in place.write("raw_telemetry", lines):
             pass
         environment = {"AIRFLOW_CONN_INFLUX_ROLLUP_DEFAULT": place.connection()}
-        real_airflow.cli("dags", "test", DAG_ID, "2025-03-09T00:00:00+00:00", environment=environment)
+        run_dag(real_airflow, DAG_ID, "2025-03-09T00:00:00+00:00", environment=environment)
     states = real_airflow.rows("select state from task_instance where dag_id = ?", (DAG_ID,))
     assert states == [("success",), ("success",)]
     wanted, empty = {}, []
@@ -87,9 +88,8 @@ def test_answers_of_a_failed_task_are_read_by_the_task_after_it(
         make_ready(real_airflow, "partial_batch")
         with contextlib.suppress(ProcessFailed):
             # 3.x: the run succeeds, as its last task does; what counts are the tasks
-            real_airflow.cli(
-                "dags",
-                "test",
+            run_dag(
+                real_airflow,
                 "partial_batch",
                 "2025-03-09T00:00:00+00:00",
                 environment=environment,

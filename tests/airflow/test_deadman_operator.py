@@ -19,6 +19,7 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators.deadman import DeadmanCheckOperator
 from airflow_provider_influx_rollup.triggers.lifecycle_job import LifecycleJobTrigger
 from dev.airflow_backfill import make_ready
+from dev.airflow_dag_test import run_dag
 from dev.airflow_process import AirflowProcess
 from dev.influx_http import InfluxAddress
 from tests.scenes.task_scene import fire, make_context, reborn
@@ -153,7 +154,7 @@ def test_dag_branches_and_skips_when_a_series_is_dead(
         pass
     make_ready(real_airflow, "watched")
     connection = {"AIRFLOW_CONN_INFLUX_ROLLUP_DEFAULT": place.connection()}
-    real_airflow.cli("dags", "test", "watched", STOP.isoformat(), environment=connection)
+    run_dag(real_airflow, "watched", STOP.isoformat(), environment=connection)
     rows = real_airflow.rows("select task_id, state from task_instance where dag_id = ?", ("watched",))
     assert dict(rows) == {
         "wait": "success",

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from dev.airflow_backfill import make_ready
+from dev.airflow_dag_test import run_dag
 from dev.airflow_process import AirflowProcess
 from dev.influx_http import InfluxAddress
 from tests import oracle
@@ -42,7 +43,7 @@ class Pair:
 
     def run(self, dag_id: str, stop: str) -> None:
         environment = {"AIRFLOW_CONN_INFLUX_ROLLUP_DEFAULT": self.place.connection()}
-        self.airflow.cli("dags", "test", "--conf", CONF, dag_id, stop, environment=environment)
+        run_dag(self.airflow, dag_id, stop, "--conf", CONF, environment=environment)
         states = self.airflow.rows("select state from task_instance where dag_id = ?", (dag_id,))
         assert {state for (state,) in states} == {"success"}
 

@@ -14,6 +14,7 @@ import pytest
 
 from dev import san_francisco
 from dev.airflow_backfill import Backfill, make_ready, run_backfill
+from dev.airflow_dag_test import run_dag
 from dev.airflow_process import AirflowProcess
 from dev.fleet import FIELDS, MEASUREMENT, SILENT_DEVICE, TAGS, Fleet, make_fleet, small_plan
 from dev.influx_http import InfluxAddress
@@ -60,12 +61,9 @@ def place(new_organisation: Callable[[], InfluxAddress]) -> Iterator[InfluxAddre
 def run_example(real_airflow: AirflowProcess, place: InfluxAddress) -> RunExample:
     """Runs all tasks of a DAG for the data interval that ends at an instant, as ``airflow dags test`` does."""
     connection = {"AIRFLOW_CONN_INFLUX_ROLLUP_DEFAULT": place.connection()}
-    # or it reads all DAGs of the folder, twice
-    test = ("dags", "test", "--dagfile-path" if real_airflow.is_three else "--subdir")
 
     def run(dag_id: str, stop: str, *, conf: str = "{}", **variables: str) -> None:
-        file, environment = f"{real_airflow.dags}/example_dags/{dag_id}.py", {**connection, **variables}
-        real_airflow.cli(*test, file, "--conf", conf, dag_id, stop, environment=environment)
+        run_dag(real_airflow, dag_id, stop, "--conf", conf, environment={**connection, **variables})
         states = real_airflow.rows("select state from task_instance where dag_id = ?", (dag_id,))
         assert {state for (state,) in states} == {"success"}
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from dev.airflow_dag_test import run_dag
 from dev.airflow_process import AirflowProcess
 from dev.influx_http import InfluxAddress
 from tests import oracle
@@ -51,9 +52,7 @@ def test_an_hour_of_the_past_is_run_by_influxdb_and_again(
         for _ in place.write("raw_telemetry", iter(lines)):
             pass
         for action in ("created", "unchanged"):
-            told = real_airflow.cli(
-                "dags", "test", "native_task", (START + HOUR).isoformat(), environment=connection
-            )
+            told = run_dag(real_airflow, "native_task", (START + HOUR).isoformat(), environment=connection)
             assert f"task '{NAME}': {action}" in told
             states = dict(
                 real_airflow.rows(

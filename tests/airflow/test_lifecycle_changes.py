@@ -24,6 +24,7 @@ from airflow_provider_influx_rollup.task_groups.lifecycle import (
     lifecycle_task_group,
 )
 from dev.airflow_backfill import Backfill, make_ready, run_backfill
+from dev.airflow_dag_test import run_dag
 from dev.airflow_process import AirflowProcess
 from dev.influx_http import InfluxAddress
 from dev.processes import wait_until
@@ -69,7 +70,7 @@ class Scene:
     def run(self, day: str) -> dict[str, str]:
         """Run all tasks for a day; the state of each task instance of all runs, by task."""
         stop = pd.Timestamp(day, tz="UTC") + pd.Timedelta("1D")
-        self.airflow.cli("dags", "test", self.dag_id, stop.isoformat())
+        run_dag(self.airflow, self.dag_id, stop.isoformat(), program=self.program.stem)
         query = "select task_id, map_index, state from task_instance where dag_id = ?"
         rows = self.airflow.rows(query, (self.dag_id,))
         return {f"{task}{'' if at < 0 else f'[{at}]'}": state for task, at, state in rows}

@@ -16,6 +16,7 @@ from airflow_provider_influx_rollup.airflow_compat import TaskDeferred
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
 from dev.airflow_backfill import make_ready
+from dev.airflow_dag_test import run_dag
 from dev.airflow_process import AirflowProcess
 from dev.influx_http import InfluxAddress
 from dev.processes import ProcessFailed
@@ -160,7 +161,7 @@ def sent(
         real_airflow.alone_with_database(),
         pytest.raises(ProcessFailed, match="no target bucket 'nowhere'"),
     ):
-        real_airflow.cli("dags", "test", "lineage", STOP.isoformat(), environment=environment, retries=0)
+        run_dag(real_airflow, "lineage", STOP.isoformat(), environment=environment, retries=0)
     return (folder / "events").read_text().splitlines()
 
 

@@ -12,6 +12,7 @@ from airflow_provider_influx_rollup.airflow_compat import AirflowException, Task
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
+from dev.airflow_dag_test import run_dag
 from dev.airflow_process import AirflowProcess
 from dev.fleet import MEASUREMENT, TAGS, make_fleet, small_plan
 from dev.influx_http import InfluxAddress
@@ -185,7 +186,7 @@ def test_an_example_is_computed_by_influxdb_while_its_task_is_deferred(
         for _ in place.write("raw_telemetry", (line for wave in fleet.waves() for line in wave)):
             pass
         connection = {"AIRFLOW_CONN_INFLUX_ROLLUP_DEFAULT": place.connection()}
-        told = real_airflow.cli("dags", "test", dag_id, "2025-03-09T00:00:00+00:00", environment=connection)
+        told = run_dag(real_airflow, dag_id, "2025-03-09T00:00:00+00:00", environment=connection)
         assert "InfluxDB computes it" in told
         states = dict(
             real_airflow.rows("select task_id, state from task_instance where dag_id = ?", (dag_id,))
