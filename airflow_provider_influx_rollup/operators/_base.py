@@ -31,6 +31,7 @@ from airflow_provider_influx_rollup.metrics import tell_result
 from airflow_provider_influx_rollup.operators._observed import Observed, observed
 from airflow_provider_influx_rollup.task_failures import asking_first, failing_by_permanence
 from airflow_provider_influx_rollup.triggers.lifecycle_job import stage_result
+from airflow_provider_influx_rollup.typed_arguments import TypedArguments
 from airflow_provider_influx_rollup.windows.all_time import EVER
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -68,12 +69,13 @@ def is_auto(outlets: object) -> bool:
     return outlets == AUTO or (isinstance(outlets, list | tuple) and AUTO in outlets)
 
 
-class InfluxStageOperator(LineageTask, BaseOperator):
+class InfluxStageOperator(TypedArguments, LineageTask, BaseOperator):
     """Base of the stages: the parameters that all of them have. A subclass adds those that it reads, and no others.
 
     :param influx_conn_id: connection of type ``influx_rollup`` (or ``influxdb``)
     :param org: organisation's name; default: the connection's
-    :raises ConfigurationError: (when the DAG is parsed) when a parameter of other stages is given, which has no effect here
+    :raises ConfigurationError: (when the DAG is parsed) when a parameter of other stages is given, which has no effect here; or one of a type
+        that is not possible, and then when its template is rendered, too
     """
 
     #: the stage's name in metrics and in the registry of triggers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow_provider_influx_rollup.declared_values import declared_duration
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
@@ -29,6 +29,7 @@ class DeclaredRollupOperator(WindowStageOperator, LedgerStageOperator):
         in the ledger; None reads raw points
     """
 
+    may_lack: ClassVar[frozenset[str]] = frozenset({"measurement"})
     template_fields: Sequence[str] = (
         *WindowStageOperator.template_fields,
         *LEDGER_FIELDS,

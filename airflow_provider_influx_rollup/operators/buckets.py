@@ -52,12 +52,12 @@ class EnsureBucketsOperator(InfluxStageOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.buckets = buckets
         if not buckets or not all(isinstance(one, Bucket) for one in buckets):
             what = "buckets is no list of Bucket(...)"
             raise ConfigurationError(
                 what, written="nothing", fix='give buckets=[Bucket("raw", retention="30d")]'
             )
-        self.buckets = buckets
         self.rollups = rollups
         self.ledger_bucket = ledger_bucket if ledger_bucket is not None else read_settings().ledger_bucket
         # BaseOperator has a method dry_run() that renders the templates

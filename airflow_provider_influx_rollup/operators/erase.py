@@ -20,6 +20,7 @@ from airflow_provider_influx_rollup.operators._held_assets import HeldAssetsOper
 from airflow_provider_influx_rollup.operators._options import texts, truth
 from airflow_provider_influx_rollup.operators.archive import SourceArchiveOperator
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+from airflow_provider_influx_rollup.typed_arguments import TEXTS, VALUES_OR_JSON, Kind
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.archive.signing_key import SigningKey
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
     from airflow_provider_influx_rollup.steps.step import Steps
     from airflow_provider_influx_rollup.windows.interval import Interval
-
 
 # of a certificate's SHA-256, as other checksums have
 CHECKSUM_DIGITS = 16
@@ -63,6 +63,11 @@ class EraseSeriesOperator(HeldAssetsOperator, SourceArchiveOperator):
     """
 
     verb: ClassVar[str] = "erase"
+    own_kinds: ClassVar[Mapping[str, Kind]] = {
+        "tags": VALUES_OR_JSON,
+        "quarantine_bucket": TEXTS,
+        "status_bucket": TEXTS,
+    }
     asset_fields: ClassVar[Sequence[str]] = (*HeldAssetsOperator.asset_fields, "path")
     template_fields: Sequence[str] = (
         *SourceArchiveOperator.template_fields,

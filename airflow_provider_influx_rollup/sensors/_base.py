@@ -27,6 +27,7 @@ from airflow_provider_influx_rollup.hooks.influx import InfluxRollupHook
 from airflow_provider_influx_rollup.lineage.stage import LineageTask
 from airflow_provider_influx_rollup.settings import default_deferrable
 from airflow_provider_influx_rollup.task_failures import failing_by_permanence, result_of_event
+from airflow_provider_influx_rollup.typed_arguments import TypedArguments
 from airflow_provider_influx_rollup.windows.duration import DurationLike
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ TRIGGER_FAILED = "__fail__"
 TRIGGER_TIMED_OUT = frozenset({"Trigger timeout", "Trigger/execution timeout"})
 
 
-class InfluxSensor(LineageTask, BaseSensorOperator):
+class InfluxSensor(TypedArguments, LineageTask, BaseSensorOperator):
     """Poll InfluxDB about the run's interval until something is there.
 
     :param start: start of the interval, aware or ISO 8601 with an offset; default: the run's data interval

@@ -55,7 +55,7 @@ def check_key_format(key_format: str) -> None:
     sample = datetime(2026, 1, 1, tzinfo=UTC)
     try:
         is_read = datetime.strptime(sample.strftime(key_format), key_format).year == sample.year  # noqa: DTZ007
-    except ValueError:
+    except (TypeError, ValueError):
         is_read = False
     if not is_read:
         what = f"partition_key_format={key_format!r} does not give a date"

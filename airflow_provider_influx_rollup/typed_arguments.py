@@ -1,0 +1,123 @@
+"""The types of parameters of operators and sensors: looked at when a DAG is parsed, and when templates are rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from airflow_provider_influx_rollup.declared_values import is_plain
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.task_failures import failing_by_permanence
+
+Wrong = Callable[[str, Any], str | None]
+"""Takes the name and the value of a parameter and says what is wrong, without the value, which may be a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a parameter may be.
+
+    :param wrong: what is wrong with a value
+    :param fix: what to give instead
+    """
+
+    wrong: Wrong
+    fix: str
+
+
+def _is_of(*types: type) -> Wrong:
+    def wrong(name: str, value: Any) -> str | None:
+        is_right = isinstance(value, types) and (bool in types or not isinstance(value, bool))
+        return None if is_right else f"{name} is of the type {type(value).__name__}"
+
+    return wrong
+
+
+_text = _is_of(str)
+_list = _is_of(list, tuple, set, frozenset)
+
+
+def _wrong_texts(name: str, value: Any) -> str | None:
+    if isinstance(value, str):
+        return None
+    return _list(name, value) or next(
+        (found for one in value if (found := _text(f"a part of {name}", one))), None
+    )
+
+
+def _wrong_tags(name: str, value: Any) -> str | None:
+    found = _is_of(Mapping)(name, value)
+    for key, values in () if found else value.items():
+        found = found or _text(f"a key of {name}", key) or _wrong_texts(f"{name}[{key!r}]", values)
+    return found
+
+
+def _wrong_series(name: str, value: Any) -> str | None:
+    found = _list(name, value)
+    for one in () if found else value:
+        found = found or _is_of(Mapping)(f"a part of {name}", one)
+    return found
+
+
+TEXT = Kind(_text, "give a text")
+TEXTS = Kind(_wrong_texts, "give a text, or a list of texts")
+TAGS = Kind(_wrong_tags, 'give a dict of texts or of lists of texts, such as {"site": ["a", "b"]}')
+SERIES = Kind(_wrong_series, 'give a list of dicts, such as [{"site": "a"}]')
+VALUES = Kind(_is_of(Mapping), 'give a dict, such as {"limit": 5}')
+VALUES_OR_JSON = Kind(_is_of(Mapping, str), 'give a dict, such as {"customer": "42"}, or its JSON')
+LIST = Kind(_list, "give a list")
+SHARE = Kind(_is_of(int, float), "give a number, such as 0.95; this parameter is no template")
+
+KINDS: Mapping[str, Kind] = {
+    **dict.fromkeys(("fields", "group_by", "measurement", "pipelines", "require_pipelines"), TEXTS),
+    **dict.fromkeys(("bucket", "source_bucket", "target_bucket", "status_bucket", "quarantine_bucket"), TEXT),
+    **dict.fromkeys(("clean_bucket", "clean_measurement", "target_measurement", "ledger_bucket"), TEXT),
+    **dict.fromkeys(
+        ("pipeline", "upstream", "source_tier", "check_name", "timezone", "influx_conn_id"), TEXT
+    ),
+    **dict.fromkeys(("org", "source_org", "path_conn_id", "table", "environment"), TEXT),
+    "tags": TAGS,
+    "retired": SERIES,
+    "params_flux": VALUES,
+    **dict.fromkeys(("buckets", "transformations"), LIST),
+    **dict.fromkeys(("min_completeness", "min_series"), SHARE),
+}
+# the others may be left out
+NEEDED = frozenset(
+    {"bucket", "measurement", "buckets", "min_completeness", "min_series", "require_pipelines"}
+)
+
+
+class TypedArguments:
+    """Base of the tasks whose parameters have types: each is looked at when it is set, by a DAG file or by its template.
+
+    :raises ConfigurationError: naming the parameter and its type
+    """
+
+    #: parameters of a class that are of other kinds than in the other classes
+    own_kinds: ClassVar[Mapping[str, Kind]] = {}
+    #: parameters that a class can do without
+    may_lack: ClassVar[frozenset[str]] = frozenset()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a parameter, if it is of its kind."""
+        kind = self.own_kinds.get(name) or KINDS.get(name)
+        if kind is not None and is_plain(value):
+            self._require_kind(kind, name, value)
+        super().__setattr__(name, value)
+
+    def _require_kind(self, kind: Kind, name: str, value: Any) -> None:
+        if value is None and (name not in NEEDED or name in self.may_lack):
+            return
+        if found := kind.wrong(name, value):
+            what = f"{found}, in {type(self).__name__} {self.__dict__.get('task_id')!r}"
+            raise ConfigurationError(what, written="nothing", fix=kind.fix)
+
+    def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
+        """Airflow's own; what a template has made of the wrong type fails for good.
+
+        :raises AirflowFailException: naming the parameter and its type
+        """
+        with failing_by_permanence():
+            super()._do_render_template_fields(*args, **kwargs)  # type: ignore[misc]
