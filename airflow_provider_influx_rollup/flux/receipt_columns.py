@@ -12,7 +12,6 @@ from airflow_provider_influx_rollup.flux.query import ArrowQuery, LedgerQuery
 from airflow_provider_influx_rollup.ledger.codec import CLAIM_FIELDS, RECEIPT_MEASUREMENT, state_of
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.ledger.text_columns import TextColumn, text_columns
-from airflow_provider_influx_rollup.windows.all_time import EVER
 from airflow_provider_influx_rollup.windows.interval import Interval, from_ns
 
 if TYPE_CHECKING:
@@ -76,21 +75,3 @@ class CommittedOfStage(LedgerQuery[list[tuple[str, Interval]]]):
             for row in rows
             if state_of(row) is State.COMMITTED
         ]
-
-
-@dataclass(frozen=True, slots=True)
-class LastDag(LedgerQuery[str | None]):
-    """The DAG that wrote the newest receipt of a pipeline that names one; None when none does."""
-
-    ledger_bucket: str
-    pipeline: str
-
-    def flux(self) -> str:
-        chosen = is_any("pipeline", [self.pipeline]), is_any("_field", ["dag_id"])
-        records = records_of(self.ledger_bucket, EVER, RECEIPT_MEASUREMENT, *chosen)
-        return chain(
-            *records, '|> filter(fn: (r) => r._value != "")', "|> last()", '|> keep(columns: ["_value"])'
-        )
-
-    def read(self, rows: Sequence[Row]) -> str | None:
-        return next((row["_value"] for row in rows), None)

@@ -17,6 +17,7 @@ from airflow_provider_influx_rollup.windows.interval import Interval, format_ins
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.lifecycle.overview.judge import PipelineWindows
+    from airflow_provider_influx_rollup.lifecycle.overview.scheduled import Scheduled
     from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
     from airflow_provider_influx_rollup.page.server import PageServer
 
@@ -176,16 +177,20 @@ def _plan(request: Request, server: PageServer) -> dict[str, Any]:
     spec = _spec(request, _specs(server), server)
     interval = _whole_windows(_interval(request, server), spec)
     plan = server.drive(plan_windows(spec, interval, server.client.now())).as_json()
-    dag_id = _dag_of(spec, server)
-    commands = commands_for(spec, interval, request.conn_id, dag_id, is_three=request.access.is_three)
-    return {"plan": plan, "dag_id": dag_id, "commands": commands}
+    dag = _dag_of(spec, server)
+    commands = commands_for(spec, interval, request.conn_id, dag, is_three=request.access.is_three)
+    backfill = None if dag is None else dag.logical_dates(interval).as_json()
+    dag_id = None if dag is None else dag.dag_id
+    return {"plan": plan, "dag_id": dag_id, "backfill": backfill, "commands": commands}
 
 
-def _dag_of(spec: RollupSpec, server: PageServer) -> str | None:
-    from airflow_provider_influx_rollup.flux.receipt_columns import LastDag
+def _dag_of(spec: RollupSpec, server: PageServer) -> Scheduled | None:
+    from airflow_provider_influx_rollup.flux.pipeline_runs import NewestRuns
+    from airflow_provider_influx_rollup.lifecycle.overview.scheduled import Scheduled
     from airflow_provider_influx_rollup.steps.ask import ask
 
-    return server.drive(ask(LastDag(spec.ledger_bucket, spec.pipeline_name)))
+    windows = server.drive(ask(NewestRuns(spec.ledger_bucket, spec.pipeline_name)))
+    return Scheduled.of(windows)
 
 
 def _verify(request: Request, server: PageServer) -> dict[str, Any]:

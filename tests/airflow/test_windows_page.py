@@ -171,6 +171,9 @@ def test_a_plan_has_its_cost_and_commands_when_it_is_asked(answer_to: Any, spec:
     assert told["plan"]["needed"]["windows"] == 18
     assert told["plan"]["needed"]["points"] == 18 * 6
     assert told["dag_id"] == "telemetry"
+    last = format_instant(DAY.stop - timedelta(seconds=1))
+    assert told["backfill"] == {"start": format_instant(DAY.start), "stop": last}
+    assert last in told["commands"][1]["text"]
     assert [one["name"] for one in told["commands"]] == ["plan", "backfill", "verify", "reconcile"]
     assert f"'{spec.pipeline_name}'" in told["commands"][0]["text"]
 

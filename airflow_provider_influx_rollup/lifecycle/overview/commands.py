@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from shlex import quote
 
+from airflow_provider_influx_rollup.lifecycle.overview.scheduled import Scheduled
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
 
-SECOND = timedelta(seconds=1)
-
 
 def commands_for(
-    spec: RollupSpec, interval: Interval, conn_id: str, dag_id: str | None, *, is_three: bool
+    spec: RollupSpec, interval: Interval, conn_id: str, dag: Scheduled | None, *, is_three: bool
 ) -> list[dict[str, str]]:
     """Each with what it is for.
 
     :param interval: of whole windows
     :param conn_id: the Airflow connection
-    :param dag_id: of the DAG that committed the windows; None when no receipt names one
+    :param dag: the DAG that rolls the pipeline up; None when no receipt names one
     :param is_three: whether Airflow's commands are those of 3.x
     """
     start, stop = format_instant(interval.start), format_instant(interval.stop)
-    # both ends of Airflow's ranges are logical dates of runs
-    last = format_instant(interval.stop - SECOND)
     asked = f"--pipeline {quote(spec.pipeline_name)} --from {start} --to {stop}"
     at = f"--conn-id {quote(conn_id)} --ledger-bucket {quote(spec.ledger_bucket)}"
     commands = [
         {"name": verb, "text": f"influx-rollup {verb} {asked} {at}"}
         for verb in ("plan", "verify", "reconcile")
     ]
-    if dag_id:
-        commands.insert(1, {"name": "backfill", "text": _backfill(dag_id, start, last, is_three=is_three)})
+    if dag is not None:
+        dates = dag.logical_dates(interval)
+        ends = format_instant(dates.start), format_instant(dates.stop)
+        commands.insert(1, {"name": "backfill", "text": _backfill(dag.dag_id, *ends, is_three=is_three)})
     return commands
 
 

@@ -25,7 +25,8 @@ export interface Story {
 export interface Amount { windows: number; points: number; values: number; bytes: number; seconds: number | null }
 export interface Plan {
   plan: { needed: Amount; everything: Amount; waiting: number; frozen: { windows: number; why: string }[]; interval: Span };
-  dag_id: string | null; commands: { name: string; text: string }[];
+  // logical dates of the runs that are about the interval, both included
+  dag_id: string | null; backfill: Span | null; commands: { name: string; text: string }[];
 }
 export interface Verified { compared: number; dirty: { window: Span; reasons: string[]; series: number }[] }
 export interface Lateness {

@@ -4,8 +4,6 @@ import { type Connection, type Plan, type Span, type Verified, createBackfill, d
 import { button, codeBlock, h, plural, table } from "./dom";
 import { duration, spanText } from "./time";
 
-const SECOND = 1000;
-
 export async function planPanel(
   connection: Connection,
   pipeline: string,
@@ -68,11 +66,9 @@ function verify(connection: Connection, pipeline: string, span: Span, found: (ve
   return h("div", {}, act, told);
 }
 
-function backfill({ plan, dag_id }: Plan): HTMLElement {
-  if (!dag_id) return h("p", {}, "No receipt names a DAG, so that no backfill can be begun from here.");
-  // both ends of Airflow's ranges are logical dates of runs
-  const last = new Date(Date.parse(plan.interval.stop) - SECOND).toISOString();
-  const range = { dag_id, from_date: plan.interval.start, to_date: last };
+function backfill({ dag_id, backfill: dates }: Plan): HTMLElement {
+  if (!dag_id || !dates) return h("p", {}, "No receipt names a DAG, so that no backfill can be begun from here.");
+  const range = { dag_id, from_date: dates.start, to_date: dates.stop };
   const told = h("p", { role: "status" });
   const failed = (error: Error) => {
     told.textContent = `Airflow answers: ${error.message}`;

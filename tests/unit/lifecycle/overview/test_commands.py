@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from airflow_provider_influx_rollup.lifecycle.overview.commands import commands_for
+from airflow_provider_influx_rollup.lifecycle.overview.scheduled import Scheduled
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -21,7 +22,7 @@ SPEC = RollupSpec(
 
 @pytest.mark.parametrize("is_three", [True, False])
 def test_a_shell_reads_the_names_as_they_are_when_they_have_quotes(is_three: bool) -> None:
-    commands = commands_for(SPEC, DAY, "my conn", "my dag", is_three=is_three)
+    commands = commands_for(SPEC, DAY, "my conn", Scheduled("my dag", None), is_three=is_three)
     assert [one["name"] for one in commands] == ["plan", "backfill", "verify", "reconcile"]
     for one in commands:
         words = shlex.split(one["text"])
@@ -36,7 +37,10 @@ def test_a_shell_reads_the_names_as_they_are_when_they_have_quotes(is_three: boo
 
 
 def test_the_last_run_is_inside_when_airflow_counts_both_ends() -> None:
-    texts = [commands_for(SPEC, DAY, "c", "d", is_three=three)[1]["text"] for three in (True, False)]
+    texts = [
+        commands_for(SPEC, DAY, "c", Scheduled("d", None), is_three=three)[1]["text"]
+        for three in (True, False)
+    ]
     assert "--from-date 2026-03-01T00:00:00Z --to-date 2026-03-01T23:59:59Z" in texts[0]
     assert "--start-date 2026-03-01T00:00:00Z --end-date 2026-03-01T23:59:59Z" in texts[1]
 

@@ -1,0 +1,60 @@
+"""Which DAG a backfill command names, and which logical dates."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from airflow_provider_influx_rollup.flux.pipeline_runs import WrittenWindow
+from airflow_provider_influx_rollup.lifecycle.overview.scheduled import Scheduled
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+MIDNIGHT = datetime(2026, 1, 1, tzinfo=UTC)
+TEN, HOUR = timedelta(minutes=10), timedelta(hours=1)
+
+
+def written(number: int, run: str, *, dag_id: str = "hourly", reason: str = "") -> WrittenWindow:
+    start = MIDNIGHT + number * TEN
+    return WrittenWindow(window=Interval(start, start + TEN), dag_id=dag_id, run_id=run, reason=reason)
+
+
+def hours(count: int, kind: str = "scheduled__") -> list[WrittenWindow]:
+    return [written(6 * hour + one, f"{kind}{hour}") for hour in range(count) for one in range(6)]
+
+
+def test_runs_that_begin_before_a_gap_are_named_when_a_run_is_longer_than_it() -> None:
+    found = Scheduled.of(hours(3))
+    assert found is not None
+    assert found == Scheduled("hourly", HOUR)
+    for minutes in range(0, 60, 10):
+        start = MIDNIGHT + timedelta(hours=5, minutes=minutes)
+        dates = found.logical_dates(Interval(start, start + TEN))
+        runs = [MIDNIGHT + hour * HOUR for hour in range(24)]
+        chosen = [run for run in runs if dates.start <= run <= dates.stop]
+        assert chosen == [MIDNIGHT + 5 * HOUR]
+
+
+@pytest.mark.parametrize(
+    "windows",
+    [
+        hours(3, kind="manual__"),
+        [written(number, f"scheduled__{number}") for number in range(12)],
+    ],
+)
+def test_the_dates_are_those_of_the_gap_when_no_longer_run_is_known(windows: list[WrittenWindow]) -> None:
+    found = Scheduled.of(windows)
+    assert found is not None
+    gap = Interval(MIDNIGHT + 5 * HOUR, MIDNIGHT + 5 * HOUR + TEN)
+    assert found.logical_dates(gap) == Interval(gap.start, gap.stop - timedelta(seconds=1))
+
+
+def test_most_runs_decide_when_one_healed_earlier_windows() -> None:
+    healed = [written(number, "scheduled__0", reason="heal") for number in range(-30, -20)]
+    assert Scheduled.of([*healed, *hours(3)]) == Scheduled("hourly", HOUR)
+
+
+def test_the_dag_is_that_of_the_rollup_when_a_reconcile_wrote_the_newest_window() -> None:
+    repaired = written(18, "scheduled__x", dag_id="nightly", reason="reconcile: new points")
+    assert Scheduled.of([*hours(3), repaired]) == Scheduled("hourly", HOUR)
+    assert Scheduled.of([repaired]) is None
