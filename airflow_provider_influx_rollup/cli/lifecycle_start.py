@@ -11,6 +11,7 @@ from airflow_provider_influx_rollup.cli.lifecycle_stages import BUCKETS, ROLLUP,
 from airflow_provider_influx_rollup.exceptions import BucketNotFound, ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.buckets.buckets import ensure_buckets
 from airflow_provider_influx_rollup.lifecycle.pipeline.own_targets import require_own_targets
+from airflow_provider_influx_rollup.lifecycle.pipeline.permissions import permissions_of
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.connection import Server
@@ -36,19 +37,22 @@ class Start:
         return BUCKETS in self.wanted and bool(self.lifecycle.buckets)
 
     def require_buckets(self) -> None:
-        """Refuse a lifecycle that lacks a bucket.
+        """Refuse a lifecycle that lacks a bucket of its wanted stages: their token may see no other.
 
         :raises BucketNotFound: naming all that are missing
         """
         declared = {one.name for one in self.lifecycle.buckets}
-        used = self.lifecycle.buckets_used()
+        needed = permissions_of(self.lifecycle)
+        touched = {one.bucket for stage in self.wanted for one in needed.get(stage, ())}
+        used = [name for name in self.lifecycle.buckets_used() if name in touched]
         names = [name for name in used if not (self.makes_buckets and name in declared)]
         missing = [name for name in names if self.server.client.find_bucket(name) is None]
         if missing:
             what = f"bucket {', '.join(map(repr, missing))} does not exist, or the token may not read it"
             fix = "correct the lifecycle, create the bucket, or give the token the permission"
             if declared.issuperset(missing):
-                fix = f"make it, such as with influx-rollup buckets {self.file} --yes"
+                make = f"make it, such as with influx-rollup buckets {self.file} --yes"
+                fix = f"{make}, or give the token the permission"
             raise BucketNotFound(what, written="nothing", fix=fix)
 
     def require_own_targets(self, each: Sequence[Lifecycle]) -> None:

@@ -80,6 +80,36 @@ def test_every_stage_runs_and_nothing_else_does_when_a_token_is_made_for_it(
         assert len(limited.query(f'from(bucket: "{days}") |> range(start: {start.isoformat()})')) == 2
 
 
+@pytest.mark.parametrize("stage", ["validate", "rollup", "deadman", "purge"])
+def test_a_stage_runs_alone_when_its_token_sees_no_bucket_of_the_others(
+    influx: InfluxServer, client: InfluxClient, bucket_factory: Callable[[str], str], tmp_path: Path,
+    ask: Callable[..., Any], stage: str,
+) -> None:  # fmt: skip
+    arrival, raw, kept_out, hours, ledger = map(
+        bucket_factory, ("arrival", "raw", "kept_out", "hours", "ledger")
+    )
+    start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
+    for bucket in (arrival, raw):
+        client.write_lines(bucket, [f"m,host=a x=1i {int(start.timestamp()) * 10**9}"])
+    values = {
+        "source_bucket": raw, "measurement": "m", "ledger_bucket": ledger,
+        "tiers": [{"bucket": hours, "every": "1h", "aggregates": ["count"]}],
+        "validation": {
+            "bucket": arrival, "rules": [{"rule": "range", "field": "x", "high": 100}],
+            "quarantine_bucket": kept_out, "on_failure": "quarantine",
+        },
+        "deadman": {"group_by": ["host"], "silence": "1d"},
+        "archive": {"path": str(tmp_path / "archive"), "every": "1h", "purge_after": "30d"},
+    }  # fmt: skip
+    path = tmp_path / "a.yaml"
+    path.write_text(json.dumps(values))
+    made = ask(influx.token, "token", "create", str(path), "--stage", stage)[1]["token"]
+    span = "--from", start.isoformat(), "--to", (start + timedelta(hours=1)).isoformat()
+    code, told = ask(made, stage, str(path), *span)
+    assert (code, told.get("error")) == (0, None)
+    assert {one["stage"] for one in told["measurements"][0]["stages"]} == {stage}
+
+
 def test_token_makes_the_buckets_that_a_lifecycle_declares(
     influx: InfluxServer, tmp_path: Path, ask: Callable[..., Any]
 ) -> None:
