@@ -49,8 +49,11 @@ def connection_settings(conn_id: str, org: str | None) -> ClientSettings:
         try:
             reading = read()
         except AirflowNotFoundException as error:
-            what = f"Airflow has no connection {conn_id!r}"
-            raise ConfigurationError(what, fix="add it, or give --url, --org and --token-file") from error
+            what = f"Airflow has no connection {conn_id!r}, or one that it cannot read, such as one whose extras are no JSON object"
+            fix = "add or correct it, or give --url, --org and --token-file"
+            raise ConfigurationError(what, fix=fix) from error
+        for name in reading.unknown_extras():
+            sys.stderr.write(f"connection {conn_id!r}: extra {name!r} is unknown and not used\n")
         tokens = [reading.token()]
 
         def token(refresh: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ class ConnectionFields(Protocol):
     port: Any
     schema: Any
     password: Any
+    extra: Any
 
     @property
     def extra_dejson(self) -> dict[str, Any]:
@@ -67,9 +69,10 @@ class ConnectionReading:
 
         :param conn_id: its id, for messages
         :param fields: the connection
+        :raises ConfigurationError: when its extras are no JSON object; they are not repeated, as they may hold a secret
         """
         extras = {}
-        for name, value in (fields.extra_dejson or {}).items():
+        for name, value in _object_of(conn_id, fields).items():
             # older forms store extra__<type>__<name>; a form also stores "" for what was left empty
             if value not in (None, ""):
                 extras[name.rsplit("__", 1)[-1] if name.startswith("extra__") else name] = value
@@ -242,6 +245,18 @@ def client_settings(
         max_query_rows=_whole(reading.limit("max_query_rows", defaults.max_query_rows)),
         profiles_queries=defaults.profile_queries,
     )
+
+
+def _object_of(conn_id: str, fields: ConnectionFields) -> Mapping[str, Any]:
+    # Airflow takes what it cannot read for no extras at all
+    try:
+        found = json.loads(fields.extra) if fields.extra else {}
+    except ValueError:
+        found = None
+    if not isinstance(found, Mapping):
+        what = f'the extras of connection "{conn_id}" are no JSON object'
+        raise ConfigurationError(what, fix='write them as {"org": "<name>"}')
+    return fields.extra_dejson or {}
 
 
 def _whole(limit: float | None) -> int | None:

@@ -45,6 +45,7 @@ class InfluxRollupHook(BaseHook):
         self.org = org
         self._settings: ClientSettings | None = None
         self._dashboard: str | None = None
+        self._unknown_extras: list[str] = []
 
     @property
     def client(self) -> InfluxClient:
@@ -102,7 +103,8 @@ class InfluxRollupHook(BaseHook):
         except InfluxRollupError as error:
             return False, str(error)
         where = f"{self.settings.url}, organisation {self.settings.org}"
-        return True, f"InfluxDB {health.version} answers at {where}; the token works"
+        unknown = "".join(f'; the extra "{name}" is unknown and not used' for name in self._unknown_extras)
+        return True, f"InfluxDB {health.version} answers at {where}; the token works{unknown}"
 
     def organization_id(self) -> str | None:
         """The organisation's id, as the InfluxDB UI has it in its URLs; None when no bucket can be read.
@@ -138,7 +140,8 @@ class InfluxRollupHook(BaseHook):
 
     def _read(self, read_connection: Callable[[], Any]) -> tuple[ClientSettings, ConnectionToken]:
         reading = ConnectionReading.of(self.influx_conn_id, read_connection())
-        for name in reading.unknown_extras():
+        self._unknown_extras = reading.unknown_extras()
+        for name in self._unknown_extras:
             self.log.warning('Connection "%s": extra "%s" is unknown and not used', self.influx_conn_id, name)
 
         def read_token() -> str:

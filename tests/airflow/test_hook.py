@@ -66,6 +66,14 @@ def test_test_connection_names_server_and_org_when_all_is_right(connect: Any, in
     assert influx.token not in message
 
 
+def test_test_connection_names_a_misspelt_extra_when_there_is_one_and_not_its_value(connect: Any) -> None:
+    connect(extra={"read_timeout_second": "hunter2"})
+    is_good, message = InfluxRollupHook(CONN_ID).test_connection()
+    assert is_good
+    assert 'the extra "read_timeout_second" is unknown and not used' in message
+    assert "hunter2" not in message
+
+
 def test_test_connection_says_why_when_the_token_is_wrong(connect: Any) -> None:
     connect(password="not-the-token-at-all")
     is_good, message = InfluxRollupHook(CONN_ID).test_connection()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,11 @@ class Fields:
     schema: str | None = None
     password: str | None = "secret-token"
     extra_dejson: dict[str, Any] = field(default_factory=lambda: {"org": "acme"})
+    stored: str | None = None
+
+    @property
+    def extra(self) -> str:
+        return json.dumps(self.extra_dejson) if self.stored is None else self.stored
 
 
 def read(**fields: Any) -> ConnectionReading:
@@ -97,6 +103,21 @@ def test_org_of_the_operator_wins_when_the_connection_has_one_too() -> None:
 def test_unknown_extras_are_named_and_not_passed_on_when_there_are_some() -> None:
     reading = read(extra_dejson={"org": "acme", "retries": 9, "debug": True})
     assert reading.unknown_extras() == ["debug", "retries"]
+
+
+@pytest.mark.parametrize("stored", ['{"org": "acme", "proxy": hunter2}', '["hunter2"]', '"hunter2"', "5"])
+def test_extras_are_refused_and_not_repeated_when_they_are_no_json_object(stored: str) -> None:
+    # Airflow says that there are none
+    with pytest.raises(
+        ConfigurationError, match='the extras of connection "tele" are no JSON object'
+    ) as caught:
+        read(extra_dejson={}, stored=stored)
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+def test_there_are_no_extras_when_none_are_stored() -> None:
+    assert read(extra_dejson={}, stored="").extras == {}
 
 
 def test_extras_of_old_forms_are_read_when_they_have_a_prefix_or_are_empty() -> None:
