@@ -59,6 +59,13 @@ class _RefusedToken(argparse.Action):
         )
 
 
+class _Last(argparse.Action):
+    """Remembers that ``--last`` was given, which a default is not."""
+
+    def __call__(self, _parser: object, namespace: argparse.Namespace, value: object, *_: object) -> None:
+        namespace.last, namespace.is_last_given = value, True
+
+
 def add_connection(parser: argparse.ArgumentParser) -> None:
     """Options for the server and for the output."""
     group = parser.add_argument_group("connection")
@@ -95,6 +102,7 @@ def add_interval(parser: argparse.ArgumentParser, *, last: str, is_asked: bool =
     group.add_argument("--to", dest="stop", metavar="TIME", help="not included; default: now")
     group.add_argument(
         "--last",
+        action=_Last,
         metavar="DURATION",
         default=None if is_asked else last,
         help=f"instead of --from: so much before --to ({last})",

@@ -41,7 +41,7 @@ def run(args: Namespace, output: Output) -> int:
     rows = [(one.bucket, one.what, one.before or "no bucket", one.after) for one in found.changes]
     if rows:
         output.show(table(("bucket", "what", "is", "becomes" if not args.yes else "is now"), rows))
-    same = len(found.unchanged)
+    same = len(found.unchanged) + (len({one.bucket for one in found.changes}) if args.yes else 0)
     output.show(f"{counted(same, 'bucket')} {'is' if same == 1 else 'are'} as declared")
     if rows and not args.yes:
         output.show("nothing was done; give --yes to make and change them")

@@ -75,6 +75,9 @@ def settings_of(args: Namespace) -> ClientSettings:
 
     :raises ConfigurationError: when something is missing or wrong
     """
+    if args.ssl_ca_cert and not Path(args.ssl_ca_cert).is_file():
+        what = f"--ssl-ca-cert {args.ssl_ca_cert} is no file"
+        raise ConfigurationError(what, fix="correct the path, or leave it out")
     return ClientSettings(
         url=_required(args.url, "INFLUX_URL", "--url"),
         org=_required(args.org, "INFLUX_ORG", "--org"),

@@ -20,8 +20,12 @@ def interval_of(args: Namespace, grid: GridSpec, now: datetime) -> Interval:
     :param grid: of the pipeline
     :param now: the time now, aware UTC
     :raises WindowUndefined: when a time cannot be read
+    :raises WindowError: when the start is not before the stop, or is named twice
     :raises InvalidDuration: when ``--last`` cannot be read
     """
+    if args.start is not None and getattr(args, "is_last_given", False):
+        what = "--from and --last both name the start"
+        raise WindowError(what, fix="give one of them")
     cut = grid.grid()
     stop = cut.floor(now) if args.stop is None else cut.ceil(read_instant(args.stop, "--to", grid.timezone))
     if args.start is not None:

@@ -70,7 +70,10 @@ def run(args: Namespace, output: Output) -> int:
         now = server.client.now()
         names = None
         if args.pipeline is not None:
-            names = tuple(spec.pipeline_name for spec in chosen_pipelines(server, args.pipeline))
+            chosen = chosen_pipelines(server, args.pipeline)
+            raw = [one for one in chosen if one.source_tier is None or one.pipeline_name in args.pipeline]
+            # of tiers nothing is known; one that is named is refused with the reason
+            names = tuple(spec.pipeline_name for spec in raw or chosen)
         spec = LatenessSpec(names, tuple(args.group_by), args.watched_within, server.ledger_bucket)
         # the pipelines' own grids may differ: every window that starts within these minutes
         report = server.drive(report_lateness(spec, interval_of(args, GridSpec("1m"), now), now))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup import __version__
@@ -52,6 +54,7 @@ from airflow_provider_influx_rollup.exceptions import ConfigurationError, Influx
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.output import Output
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 COMMANDS = (
     Command.of(init),
     Command.of(run),
@@ -91,14 +94,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     :param argv: the arguments; default: those of the process
     """
+    if isinstance(sys.stdout, TextIOWrapper):
+        # a name may have letters that the terminal's encoding lacks
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        return _run(argv)
+        code = _run(argv)
+        sys.stdout.flush()
     except BrokenPipeError:
-        # the reader has gone, such as `head`; Python would complain again when it flushes at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # the reader has gone, such as `head`
+        _end_stdout()
         return RIGHT
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _end_stdout()
+        sys.stderr.write(f"the answer could not be written: {error.strerror}\n")
+        return UNUSABLE
     except KeyboardInterrupt:
         return INTERRUPTED
+    return code
+
+
+def _end_stdout() -> None:
+    """Throw away what is not written yet: Python would complain again when it flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(argv: Sequence[str] | None) -> int:

@@ -36,6 +36,7 @@ OPTIONS = {
     "the connection of --conn-id",
     "set the organisation's name in the connection": "give the organisation's name in --org, INFLUX_ORG, or the connection "
     "of --conn-id",
+    "set ssl_ca_cert to": "give --ssl-ca-cert, or the extra ssl_ca_cert of the connection of --conn-id,",
     "check the URL of the connection": "check the URL in --url, INFLUX_URL, or the connection of --conn-id",
 }
 

@@ -59,7 +59,7 @@ def _matching(name: str, known: Mapping[str, RollupSpec], scripts: Sequence[str]
 
 def _only_scripts(whose: str, scripts: Sequence[str]) -> ConfigurationError:
     named = few([repr(script) for script in scripts], MAX_NAMED, between=", ")
-    what = f"{whose} scripts of their own, of which the ledger has receipts and no spec: {named}"
+    what = f"{whose} scripts of their own, which their DAG alone can run: {named}"
     return ConfigurationError(
         what, fix="read their receipts with the queries of the guide for people on call"
     )

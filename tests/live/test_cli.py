@@ -353,7 +353,7 @@ def test_script_is_said_to_be_one_when_it_is_asked_for(
     script = {"script": "buckets()", "target_bucket": "rolled"}
     client.write_lines(ledger, [encode_spec("my script", "00", script, datetime.now(UTC))])
     for argv in (["coverage"], ["receipts", "--pipeline", "my*"], ["verify", "--pipeline", "my script"]):
-        assert "scripts of their own, of which the ledger has receipts and no spec: 'my script'" in ask(*argv)
+        assert "scripts of their own, which their DAG alone can run: 'my script'" in ask(*argv)
     assert "no pipeline 'mine'" in ask("plan", "--pipeline", "mine")
     hourly = RollupSpec(
         source_bucket="raw",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from argparse import Namespace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 import fsspec.registry  # noqa: F401 - one of its names is replaced
 import pytest
@@ -286,3 +289,45 @@ def test_what_was_not_understood_is_named_and_no_value_repeated(
 def test_options_may_stand_before_the_files_of_an_action() -> None:
     args = build_parser().parse_args(["tasks", "deploy", "--state", "inactive", "a.flux", "b.flux"])
     assert (args.state, args.names) == ("inactive", ["a.flux", "b.flux"])
+
+
+@pytest.mark.parametrize(
+    "argv", [["--last", "1d", "--from", "2025-03-29"], ["--from", "2025-03-29", "--last=1d"]]
+)
+def test_a_start_is_refused_when_two_options_name_it(argv: list[str]) -> None:
+    args = build_parser().parse_args(["coverage", *argv])
+    with pytest.raises(WindowError, match="--from and --last both name the start"):
+        interval_of(args, GridSpec("1h"), NOW)
+
+
+def test_a_file_of_certificates_is_refused_when_it_is_not_there(tmp_path: Path) -> None:
+    args = build_parser().parse_args(
+        ["coverage", "--url", "http://influx:8086", "--org", "o", "--ssl-ca-cert", str(tmp_path / "no.pem")]
+    )
+    with pytest.raises(ConfigurationError, match=r"no\.pem is no file"):
+        settings_of(args)
+
+
+def answered(*argv: str, stdout: IO[str] | int, **environment: str) -> subprocess.CompletedProcess[str]:
+    code = "import sys; from airflow_provider_influx_rollup.cli.main import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, *argv]
+    env = {**os.environ, **environment}
+    return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, env=env, check=False)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
+def test_the_call_is_told_why_when_the_answer_cannot_be_written() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = answered("schema", stdout=full)
+    assert (done.returncode, done.stderr) == (
+        UNUSABLE,
+        "the answer could not be written: No space left on device\n",
+    )
+
+
+def test_names_are_escaped_when_the_terminal_lacks_their_letters(tmp_path: Path) -> None:
+    script = tmp_path / "h\u00f6he.flux"
+    script.write_text("from(")
+    done = answered("lint", "--no-server", str(script), stdout=subprocess.PIPE, PYTHONIOENCODING="ascii")
+    assert done.returncode == WRONG
+    assert "h\\xf6he.flux:1:" in done.stdout
