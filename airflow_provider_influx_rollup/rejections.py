@@ -28,6 +28,10 @@ NOT_TEXT = "bytes that are not UTF-8"
 _COLUMNS_OF_ONE_NAME = re.compile(
     r"interface conversion: array\.Array is|column \d+ and \d+ have the same name|two columns of the name"
 )
+# what the server says of another one that a script asks, such as by to(host:)
+_OTHER_AWAY = re.compile(
+    r'"https?://[^"]*": (?:(?:dial|read|write) tcp |EOF|unexpected EOF|.*Client\.Timeout exceeded)'
+)
 # first match wins
 _CLASS_BY_TEXT: tuple[tuple[re.Pattern[str], type[InfluxError]], ...] = (
     (re.compile(r"organization .*not found", re.DOTALL), OrgNotFound),
@@ -46,13 +50,10 @@ _CLASS_BY_TEXT: tuple[tuple[re.Pattern[str], type[InfluxError]], ...] = (
     ),
     (re.compile(r"partial write"), WriteRejected),
     (
-        re.compile(
-            r"context canceled|context deadline exceeded|engine is closed|database: timeout"
-            # what the server says of another one, into which a script writes by to(host:)
-            r"|dial tcp|connection refused|connection reset by peer|i/o timeout"
-        ),
+        re.compile(r"context canceled|context deadline exceeded|engine is closed|database: timeout"),
         InfluxUnavailable,
     ),
+    (_OTHER_AWAY, InfluxUnavailable),
 )
 _BUCKET_NAME = re.compile(r'bucket "(.+?)" not found|could not find bucket "(.+?)"')
 _DROPPED = re.compile(r"dropped[= ](\d+)")
@@ -90,6 +91,11 @@ def class_of_message(message: str) -> type[InfluxError] | None:
 def has_columns_of_one_name(message: str) -> bool:
     """Whether a tag is called like a column of the answer."""
     return bool(_COLUMNS_OF_ONE_NAME.search(message))
+
+
+def is_other_away(error: InfluxRollupError) -> bool:
+    """Whether the server has answered, and could not reach another one that a script asks."""
+    return bool(_OTHER_AWAY.search(error.what))
 
 
 def missing_bucket(message: str) -> str | None:

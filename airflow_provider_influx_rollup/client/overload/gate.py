@@ -17,7 +17,7 @@ from airflow_provider_influx_rollup.client.requests import Request, RequestKind
 from airflow_provider_influx_rollup.client.responses import RetryAfter
 from airflow_provider_influx_rollup.client.retry import seconds_left, sleep_unless_abandoned
 from airflow_provider_influx_rollup.exceptions import InfluxError, InfluxOverloaded, InfluxUnavailable
-from airflow_provider_influx_rollup.rejections import is_queue_full
+from airflow_provider_influx_rollup.rejections import is_other_away, is_queue_full
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.client.settings import ClientSettings
@@ -148,4 +148,6 @@ def _is_down(error: InfluxError) -> bool:
         return False
     if error.http_status is not None:
         return error.http_status in DOWN
+    if is_other_away(error):
+        return False
     return not isinstance(error.__cause__, ReadTimeoutError)

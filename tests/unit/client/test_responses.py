@@ -74,6 +74,12 @@ ANSWERS = [
         'Post "http://far:8086/api/v2/write": read tcp 10.0.0.1:9: read: connection reset by peer',
         errors.InfluxUnavailable,
     ),
+    (
+        QUERY,
+        None,
+        'Post "https://far:8086/api/v2/write": x509: certificate signed by unknown authority',
+        errors.QueryFailed,
+    ),
 ]
 
 

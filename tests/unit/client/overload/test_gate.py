@@ -145,6 +145,15 @@ def test_server_is_not_down_when_this_end_has_shut_the_connections(tmp_path: Pat
     assert gate._record.numbers.failures == 0
 
 
+def test_server_is_not_down_when_another_is_that_a_script_writes_to(gate: Gate) -> None:
+    told = 'Post "http://far:8086/api/v2/write": dial tcp 10.0.0.1:8086: connect: connection refused'
+    end_with(
+        gate, InfluxUnavailable(f"the query failed with an error inside the answer: {told}"), times=FAILURES
+    )
+    assert gate._record.numbers.failures == 0
+    assert passes(gate)
+
+
 @pytest.mark.parametrize(("asked", "others"), [(QUERY, WRITE), (WRITE, QUERY)])
 def test_requests_of_a_kind_wait_as_the_server_asks(gate: Gate, asked: Request, others: Request) -> None:
     error = InfluxOverloaded("too many")
