@@ -45,6 +45,7 @@ from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.source.buckets import FIX_TARGET, existing
 from airflow_provider_influx_rollup.lifecycle.source.fields import unknown_fields
+from airflow_provider_influx_rollup.lifecycle.source.group_keys import unknown_group_keys
 from airflow_provider_influx_rollup.lifecycle.source.type_parts import TypeParts
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.names import require_readable, require_writable
@@ -91,6 +92,7 @@ class Plan:
     :param purged: where the source lacks points because they were purged
     :param spec: as the ledger knows it
     :param poorer: windows that were made of another bucket, of more points than the source has
+    :param tag_keys: of the source, as the server lists them
     """
 
     windows: tuple[Interval, ...]
@@ -105,6 +107,7 @@ class Plan:
     purged: tuple[PurgeMark, ...]
     spec: RollupSpec
     poorer: Mapping[Interval, WindowFrozen]
+    tag_keys: Sequence[str]
 
     @property
     def selection(self) -> Selection:
@@ -170,13 +173,12 @@ def plan_rollup(
     receipts = {receipt.window: receipt for receipt in ledgers.receipts}
     require_one_task(spec, run, receipts.values())
     claims = claims_of_others(spec, stored)
-    ownership = _ownership(spec, stored, last_uses(ledgers.specs), claims, receipts.values())
     poorer = yield from _poorer_windows(spec, rules, stored, receipts.values(), marks)
     return Plan(
         windows=windows,
         types=types,
         book=_book_of(spec, run, receipts),
-        ownership=ownership,
+        ownership=_ownership(spec, stored, last_uses(ledgers.specs), claims, receipts.values()),
         source=source,
         target=target,
         totals=totals,
@@ -185,6 +187,7 @@ def plan_rollup(
         purged=marks.own,
         spec=spec,
         poorer=poorer,
+        tag_keys=listed,
     )
 
 
@@ -356,6 +359,9 @@ def tell_plan(
         notes.append(
             f"some windows are of {counted(len(changed), 'earlier version')} of the spec: they are computed again"
         )
+    if plan.totals:
+        told = unknown_group_keys(spec, plan.tag_keys, interval)
+        notes += [told] if told else []
     # the fields of any time are asked for only when the interval lacks some
     if spec.source_tier is None and spec.rules().unmatched(plan.totals):
         told = yield from unknown_fields(spec)
