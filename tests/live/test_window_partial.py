@@ -140,10 +140,18 @@ def test_first_run_carries_the_mark_of_a_window_that_nobody_knew(
     hourly = replace(rollup, grid=GridSpec("1h"))
     partial = replace(spec, accept_partial_after="0s", pipeline="halves")
     put(client, spec.bucket, "d1", START + MINUTE)
-    assert look(client, partial, DUE)[0] is not None
+    event, text = look(client, partial, DUE)
+    assert event is not None
+    # a new pipeline, or a name that is mistyped
+    assert event["note"].startswith("the ledger knows no pipeline 'halves': the marks are for the first run")
+    assert event["note"] in text
     lacks = "1 series missing: device=d2"
     assert marks(client, hourly) == [("10:00", "PLANNED", 0, lacks)]
     run(client, hourly)
+    assert "note" not in (look(client, partial, DUE)[0] or {})
+    mistyped, _ = look(client, replace(partial, pipeline="halve"), DUE)
+    assert mistyped is not None
+    assert mistyped["note"].startswith("the ledger knows no pipeline 'halve'; it knows 'halves': ")
     assert marks(client, hourly) == [("10:00", "COMMITTED", 1, lacks)]
     # a later look that finds all of it takes the mark away, and touches nothing else
     put(client, spec.bucket, "d2", START + MINUTE)
@@ -151,6 +159,24 @@ def test_first_run_carries_the_mark_of_a_window_that_nobody_knew(
     assert event is not None
     assert event["state"] == "complete"
     assert marks(client, hourly) == [("10:00", "COMMITTED", 1, "")]
+
+
+def test_upstream_is_told_to_be_unknown_when_the_ledger_has_no_such_pipeline(
+    client: InfluxClient, spec: CompletenessSpec, rollup: RollupSpec
+) -> None:
+    waiting = "2 of 2 windows are not COMMITTED by"
+    mistyped = replace(spec, every="30m", upstream="halve")
+    found, text = look(client, mistyped, DUE)
+    assert found is None
+    assert f"{waiting} halve" in text
+    assert text.endswith("; the ledger knows no pipeline 'halve'")
+    run(client, rollup)
+    assert look(client, mistyped, DUE)[1].endswith("knows no pipeline 'halve'; it knows 'halves'")
+    # one that is known is waited for as ever
+    later = Interval(DUE, DUE + HOUR)
+    text = look(client, replace(mistyped, upstream="halves"), DUE + 9 * HOUR, later)[1]
+    assert f"{waiting} halves" in text
+    assert "ledger knows" not in text
 
 
 @pytest.mark.recorded

@@ -27,6 +27,8 @@ from airflow_provider_influx_rollup.lifecycle.completeness.incomplete_windows im
 )
 from airflow_provider_influx_rollup.lifecycle.completeness.quiet_source import quiet_since
 from airflow_provider_influx_rollup.lifecycle.completeness.spec import CompletenessSpec
+from airflow_provider_influx_rollup.lifecycle.completeness.unknown_pipeline import unknown_pipeline
+from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_stored
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.run.margins import DEVICE_CLOCKS_AHEAD
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
@@ -86,6 +88,7 @@ class CompletionEvent:
     :param watermark: newest time of a point; None without points
     :param upstream: the pipeline that was waited for
     :param upstream_incomplete: how many of its windows are marked incomplete
+    :param note: that the ledger does not know the pipeline whose receipts were marked; else empty
     """
 
     interval: Interval
@@ -93,6 +96,7 @@ class CompletionEvent:
     watermark: datetime | None
     upstream: str | None
     upstream_incomplete: int
+    note: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Result of the sensor."""
@@ -116,6 +120,7 @@ class CompletionEvent:
             "incomplete_count": len(lacking),
             "state": "partial" if lacking else "complete",
             "upstream_incomplete": self.upstream_incomplete,
+            **({"note": self.note} if self.note else {}),
         }
 
 
@@ -139,7 +144,11 @@ def check_windows(spec: CompletenessSpec, interval: Interval, clock: Clock) -> S
     uncommitted = [window for window in windows if spec.upstream and window not in receipts]
     if uncommitted:
         text = f"{len(uncommitted)} of {len(windows)} windows are not COMMITTED by {spec.upstream}"
-        yield from ask(Report(f"{interval}: {text}, the first is {uncommitted[0]}"))
+        text = f"{interval}: {text}, the first is {uncommitted[0]}"
+        if not receipts:
+            unknown = unknown_pipeline(str(spec.upstream), (yield from load_stored(spec.ledger_bucket)))
+            text += f"; {unknown}" if unknown else ""
+        yield from ask(Report(text))
         return None
     look = yield from look_at(spec, interval, now)
     if spec.quiet_for is not None:
@@ -148,13 +157,14 @@ def check_windows(spec: CompletenessSpec, interval: Interval, clock: Clock) -> S
         if now - since < Duration.of(spec.quiet_for, allow_zero=True).timedelta:
             text = f"its counts are known to be the same since {format_instant(since)} only"
             look.waiting.append(f"{text}, quiet_for is {spec.quiet_for}")
+    note = ""
     partial_from = spec.partial_from(interval)
     is_enough = partial_from is not None and now >= partial_from
     if not look.is_complete:
         yield from ask(Report(_lacks(interval, look), "warning" if is_enough else "info"))
         if not is_enough:
             return None
-        yield from mark_incomplete(spec, interval, look.lacking(), now)
+        note = yield from mark_incomplete(spec, interval, look.lacking(), now)
     else:
         yield from mark_complete(spec, interval)
     watermark = yield from ask(Watermark(spec.source, interval))
@@ -164,6 +174,7 @@ def check_windows(spec: CompletenessSpec, interval: Interval, clock: Clock) -> S
         watermark=watermark,
         upstream=spec.upstream,
         upstream_incomplete=sum(1 for receipt in receipts.values() if receipt.incomplete),
+        note=note,
     )
 
 

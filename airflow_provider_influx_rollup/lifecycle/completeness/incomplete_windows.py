@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
@@ -13,7 +13,9 @@ from airflow_provider_influx_rollup.ledger.codec import encode_incomplete, encod
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.completeness.spec import CompletenessSpec
+from airflow_provider_influx_rollup.lifecycle.completeness.unknown_pipeline import unknown_pipeline
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_stored, rollups_in_force
+from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import EnsureBucket, Report, Write
@@ -45,7 +47,7 @@ class CompleteWhen:
 
 def mark_incomplete(
     spec: CompletenessSpec, interval: Interval, lacking: Mapping[Interval, str], now: datetime
-) -> Steps[None]:
+) -> Steps[str]:
     """Say in the receipts of the pipeline what its source lacks, and in the others that it lacks nothing.
 
     A window without a receipt gets one, PLANNED; runs carry the mark on.
@@ -53,11 +55,17 @@ def mark_incomplete(
     :param interval: what was looked at
     :param lacking: the windows of the look that are incomplete, each with the reason
     :param now: the present time
+    :return: that the ledger does not know the pipeline; empty when it does
     """
     if spec.pipeline is None:
-        return
+        return ""
     yield from ask(EnsureBucket(spec.ledger_bucket))
-    spec_hash, touched = yield from _windows_of_pipeline(spec, lacking)
+    stored = yield from load_stored(spec.ledger_bucket)
+    unknown = unknown_pipeline(spec.pipeline, stored)
+    if unknown:
+        unknown = f"{unknown}: the marks are for the first run of a pipeline of that name"
+        yield from ask(Report(f"{interval}: {unknown}", "warning"))
+    spec_hash, touched = _windows_of_pipeline(spec, lacking, stored)
     known = yield from _receipts(spec, Interval.spanning([interval, *touched]))
     text = CompleteWhen(replace(spec, pipeline=None, accept_partial_after=None), interval).as_text()
     lines: list[str] = []
@@ -82,6 +90,7 @@ def mark_incomplete(
     lines += _unmarked(receipt for receipt in known.values() if _is_about(receipt, interval))
     if lines:
         yield from ask(Write(spec.ledger_bucket, lines))
+    return unknown
 
 
 def mark_complete(spec: CompletenessSpec, interval: Interval) -> Steps[None]:
@@ -121,10 +130,9 @@ def _receipts(spec: CompletenessSpec, span: Interval) -> Steps[dict[datetime, Re
 
 
 def _windows_of_pipeline(
-    spec: CompletenessSpec, lacking: Mapping[Interval, str]
-) -> Steps[tuple[str, dict[Interval, str]]]:
+    spec: CompletenessSpec, lacking: Mapping[Interval, str], stored: Sequence[StoredSpec]
+) -> tuple[str, dict[Interval, str]]:
     """The hash of the pipeline's spec, and which of its windows need what is lacking, as far as the ledger knows it."""
-    stored = yield from load_stored(spec.ledger_bucket)
     known = rollups_in_force(stored).get(str(spec.pipeline))
     if known is None or known.grid.grid().is_sliding:
         return known.spec_hash() if known else "", dict(lacking)
