@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.cli.arguments import add_connection
 from airflow_provider_influx_rollup.cli.new_files import require_new, write_new
+from airflow_provider_influx_rollup.declared_values import is_plain
+from airflow_provider_influx_rollup.shown import few
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.cli.connection import Server
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 HELP = "look at a bucket, and write a lifecycle file and a DAG"
 NUMBERS = ("count", "sum", "min", "max", "last")
 OTHERS = ("count", "last")
+MOST_NAMED = 5
 #: length of a window, and how long its rows are kept
 TIERS = (("5m", "90d"), ("1h", "730d"), ("1d", None))
 
@@ -65,14 +68,14 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.connection import connect
     from airflow_provider_influx_rollup.cli.exit_codes import RIGHT
     from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
-    from airflow_provider_influx_rollup.shown import counted, few
+    from airflow_provider_influx_rollup.shown import counted
 
     name = re.sub(r"\W+", "_", args.bucket, flags=re.ASCII).strip("_") or "telemetry"
     file, dag_file = Path(args.folder, f"{name}.yaml"), Path(args.folder, f"{name}_lifecycle.py")
     require_new(file, dag_file)
     with connect(args, output) as server:
         now = server.client.now()
-        text, measurements = _lifecycle(server, args.bucket)
+        text, measurements, notes = _lifecycle(server, args.bucket)
     write_new(file, text)
     Lifecycle.from_yaml(file)
     # a run by hand of an interval before it has no tasks, and is green
@@ -89,11 +92,19 @@ def run(args: Namespace, output: Output) -> int:
         f"written: {file} and {dag_file}",
         f"next: influx-rollup run {file} --last 1d",
     )
-    answer = {"lifecycle": str(file), "dag": str(dag_file), "measurements": measurements}
+    for note in notes:
+        output.note(note)
+    answer = {
+        "lifecycle": str(file),
+        "dag": str(dag_file),
+        "measurements": measurements,
+        "notes": notes,
+    }
     return output.finish(args.command, RIGHT, answer)
 
 
-def _lifecycle(server: Server, bucket: str) -> tuple[str, list[str]]:
+def _lifecycle(server: Server, bucket: str) -> tuple[str, list[str], list[str]]:
+    """The text of the file, the measurements that it has, and what is left out of it and why."""
     from airflow_provider_influx_rollup.exceptions import BucketNotFound, ConfigurationError
     from airflow_provider_influx_rollup.flux.field_samples import FieldSamples
     from airflow_provider_influx_rollup.flux.first_points import FirstPoints
@@ -107,20 +118,40 @@ def _lifecycle(server: Server, bucket: str) -> tuple[str, list[str]]:
             what, written="nothing", fix="correct --bucket, or give the token the permission"
         )
     firsts = server.drive(ask(FirstPoints(bucket, EVER)))
-    measurements = sorted(firsts)
+    there = sorted(firsts)
+    measurements = [one for one in there if is_plain(one)]
+    notes = [
+        f"measurement {one!r} is left out: a DAG would take its name for a template"
+        for one in there
+        if one not in measurements
+    ]
     if not measurements:
-        what = f"bucket {bucket!r} has no points"
+        what = f"bucket {bucket!r} has no points" + (", but of names that are templates" if notes else "")
         raise ConfigurationError(what, written="nothing", fix="name the bucket where points arrive")
-    texts = sorted(
-        {
-            field
-            for one in measurements
-            for field, value in server.drive(ask(FieldSamples(bucket, one))).items()
-            if isinstance(value, str | bool)
-        }
-    )
+    fields = {one: server.drive(ask(FieldSamples(bucket, one))) for one in measurements}
+    texts = sorted({name for found in fields.values() for name, value in found.items() if _is_text(value)})
+    notes += _of_two_kinds(fields, texts)
     values = _declared(bucket, found.retention_seconds, measurements, texts, server.ledger_bucket)
-    return _as_yaml(values), measurements
+    return _as_yaml(values), measurements, notes
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str | bool)
+
+
+def _of_two_kinds(fields: Mapping[str, Mapping[str, object]], texts: Iterable[str]) -> list[str]:
+    """Fields that are numbers in some measurements and none in others: aggregates are declared for all of them."""
+    notes = []
+    for name in texts:
+        numbers = [one for one, found in fields.items() if name in found and not _is_text(found[name])]
+        others = [one for one, found in fields.items() if name in found and _is_text(found[name])]
+        if numbers:
+            notes.append(
+                f"field {name!r} is a number in {few(numbers, MOST_NAMED, between=', ')} and none in "
+                f"{few(others, MOST_NAMED, between=', ')}, so that all of them get {', '.join(OTHERS)} of it; "
+                "for more aggregates of the numbers give them a file of their own"
+            )
+    return notes
 
 
 def _declared(

@@ -39,7 +39,9 @@ def test_newcomer_has_tiers_after_three_commands(
 ) -> None:
     bucket, ledger = f"telegraf-{uuid.uuid4().hex[:8]}", f"ledger_{uuid.uuid4().hex[:8]}"
     client.ensure_bucket(bucket)
-    start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
+    # the windows of the last hour are due a minute after it
+    ready = datetime.now(UTC) - timedelta(minutes=1)
+    start = ready.replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
     times = [int((start + timedelta(minutes=at)).timestamp()) * 10**9 for at in range(180)]
     client.write_lines(bucket, [f"cpu,host=a,cpu=cpu0 usage_idle=9{at % 10}.5 {at}" for at in times])
     client.write_lines(
@@ -89,3 +91,17 @@ def test_nothing_is_written_when_there_is_nothing_to_roll_up(
         code, answer = ask("init", "--bucket", bucket, "--folder", str(tmp_path))
         assert (code, told in answer["error"]["message"]) == (2, True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_init_says_what_it_leaves_out_when_kinds_differ_or_a_name_is_a_template(
+    client: InfluxClient, bucket_factory: Callable[[str], str], tmp_path: Path, ask: Callable[..., Any]
+) -> None:
+    bucket = bucket_factory("mixed")
+    lines = ["power value=1.5,load=1", 'door value="open"', r"job\ {{ds}} x=1"]
+    client.write_lines(bucket, [f"{line} {10**18}" for line in lines])
+    code, told = ask("init", "--bucket", bucket, "--folder", str(tmp_path))
+    assert (code, told["measurements"]) == (0, ["door", "power"])
+    template, kinds = told["notes"]
+    assert "'job {{ds}}' is left out" in template
+    assert "'value' is a number in power and none in door" in kinds
+    assert "{{" not in Path(told["lifecycle"]).read_text()
