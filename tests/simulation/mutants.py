@@ -197,6 +197,7 @@ MUTANTS = (
         TARGET + "stale_rows.py",
         "away = yield from put_aside_by_anyone(job, window)",
         "away = type((yield from put_aside_by_anyone(job, window)))()",
+        only=("handed over", "three", "erased"),
     ),
     Mutant(
         "deletes rows of a window that another run has claimed",
