@@ -30,8 +30,8 @@ VERB_MUTANTS = (
     Mutant(
         "leaves the statuses of an earlier run that say otherwise",
         DEADMAN + "statuses.py",
-        "    for level in sorted(stale_levels):\n",
-        "    for level in sorted(stale_levels)[:0]:\n",
+        "    for level, series in sorted(of_levels + of_series):\n",
+        "    for level, series in sorted(of_levels + of_series)[:0]:\n",
     ),
     Mutant(
         "removes statuses of a level, and those that it has just written",
@@ -48,8 +48,8 @@ VERB_MUTANTS = (
     Mutant(
         "takes the newest level for the one before",
         DEADMAN + "statuses.py",
-        "latest[status.series].time < status.time",
-        "latest[status.series].time > status.time",
+        "_age_of(task, known) < _age_of(task, status)",
+        "_age_of(task, known) > _age_of(task, status)",
     ),
     # sensors
     Mutant(
