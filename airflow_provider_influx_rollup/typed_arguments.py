@@ -20,10 +20,12 @@ class Kind:
 
     :param wrong: what is wrong with a value
     :param fix: what to give instead
+    :param is_template: whether a text may be a template, which becomes what it is to be in a run
     """
 
     wrong: Wrong
     fix: str
+    is_template: bool = True
 
 
 def _is_of(*types: type) -> Wrong:
@@ -67,7 +69,9 @@ SERIES = Kind(_wrong_series, 'give a list of dicts, such as [{"site": "a"}]')
 VALUES = Kind(_is_of(Mapping), 'give a dict, such as {"limit": 5}')
 VALUES_OR_JSON = Kind(_is_of(Mapping, str), 'give a dict, such as {"customer": "42"}, or its JSON')
 LIST = Kind(_list, "give a list")
-SHARE = Kind(_is_of(int, float), "give a number, such as 0.95; this parameter is no template")
+SHARE = Kind(
+    _is_of(int, float), "give a number, such as 0.95; this parameter is no template", is_template=False
+)
 
 KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("fields", "group_by", "measurement", "pipelines", "require_pipelines"), TEXTS),
@@ -103,7 +107,7 @@ class TypedArguments:
     def __setattr__(self, name: str, value: Any) -> None:
         """Set a parameter, if it is of its kind."""
         kind = self.own_kinds.get(name) or KINDS.get(name)
-        if kind is not None and is_plain(value):
+        if kind is not None and (is_plain(value) or (isinstance(value, str) and not kind.is_template)):
             self._require_kind(kind, name, value)
         super().__setattr__(name, value)
 

@@ -71,6 +71,7 @@ def made(operator: type, **parameters: Any) -> Any:
         (DeadmanCheckOperator, "retired", ["a"], "a part of retired is of the type str"),
         (DeadmanCheckOperator, "check_name", 5, "check_name is of the type int"),
         (WindowCompleteSensor, "min_completeness", "0.95", "min_completeness is of the type str"),
+        (WindowCompleteSensor, "min_series", "{{ params.share }}", "min_series is of the type str"),
         (WindowCompleteSensor, "min_series", None, "min_series is of the type NoneType"),
         (WindowCompleteSensor, "min_series", True, "min_series is of the type bool"),
         (WindowCompleteSensor, "upstream", 5, "upstream is of the type int"),
