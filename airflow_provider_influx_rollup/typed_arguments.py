@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any, ClassVar
 
 from airflow_provider_influx_rollup.declared_values import is_plain
@@ -67,6 +68,7 @@ TEXTS = Kind(_wrong_texts, "give a text, or a list of texts")
 TAGS = Kind(_wrong_tags, 'give a dict of texts or of lists of texts, such as {"site": ["a", "b"]}')
 SERIES = Kind(_wrong_series, 'give a list of dicts, such as [{"site": "a"}]')
 VALUES = Kind(_is_of(Mapping), 'give a dict, such as {"limit": 5}')
+PATH = Kind(_is_of(str, PathLike), "give a path, or a URL")
 VALUES_OR_JSON = Kind(_is_of(Mapping, str), 'give a dict, such as {"customer": "42"}, or its JSON')
 LIST = Kind(_list, "give a list")
 SHARE = Kind(
@@ -81,6 +83,7 @@ KINDS: Mapping[str, Kind] = {
         ("pipeline", "upstream", "source_tier", "check_name", "timezone", "influx_conn_id"), TEXT
     ),
     **dict.fromkeys(("org", "source_org", "path_conn_id", "table", "environment"), TEXT),
+    "path": PATH,
     "tags": TAGS,
     "retired": SERIES,
     "params_flux": VALUES,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from airflow_provider_influx_rollup.operators.archive import ArchiveWindowOperat
 from airflow_provider_influx_rollup.operators.buckets import EnsureBucketsOperator
 from airflow_provider_influx_rollup.operators.deadman import DeadmanCheckOperator
 from airflow_provider_influx_rollup.operators.erase import EraseSeriesOperator
+from airflow_provider_influx_rollup.operators.lateness import LatenessReportOperator
 from airflow_provider_influx_rollup.operators.measurements import DiscoverMeasurementsOperator
 from airflow_provider_influx_rollup.operators.purge import PurgeWindowOperator
 from airflow_provider_influx_rollup.operators.query import FluxQueryOperator
@@ -42,6 +44,7 @@ GIVEN: dict[type, dict[str, Any]] = {
     FluxReconcileOperator: ROLLED_UP,
     FluxRollupOperator: ROLLED_UP,
     FluxValidateOperator: {**WATCHED, "rules": [{"rule": "range", "field": "v", "high": 50}]},
+    LatenessReportOperator: {},
     PurgeWindowOperator: {**ARCHIVED, "require_pipelines": ["p"]},
     WindowCompleteSensor: WATCHED,
 }
@@ -78,6 +81,7 @@ def made(operator: type, **parameters: Any) -> Any:
         (WindowCompleteSensor, "measurement", None, "measurement is of the type NoneType"),
         (ArchiveWindowOperator, "measurement", None, "measurement is of the type NoneType"),
         (ArchiveWindowOperator, "ledger_bucket", 5, "ledger_bucket is of the type int"),
+        (LatenessReportOperator, "path", 5, "path is of the type int"),
         (PurgeWindowOperator, "require_pipelines", None, "require_pipelines is of the type NoneType"),
         (FluxQueryOperator, "params_flux", 5, "params_flux is of the type int"),
         (FluxQueryOperator, "partition_key_format", 5, "partition_key_format=5 does not give a date"),
@@ -102,6 +106,7 @@ def test_a_dag_is_refused_when_a_parameter_is_of_the_wrong_type(
         (EraseSeriesOperator, {"tags": '{"customer": "42"}', "status_bucket": ["a", "b"]}),
         (FluxRollupOperator, {"tags": {"site": ["a", "b"], "floor": "1"}, "fields": "temp"}),
         (FluxRollupOperator, {"measurement": ["a", "b"], "pipeline": None}),
+        (LatenessReportOperator, {"path": Path("/reports")}),
         (WindowCompleteSensor, {"min_completeness": 1, "retired": ({"site": "a"},)}),
         (FluxValidateOperator, {"tags": "{{ params.tags }}", "fields": "{{ params.fields }}"}),
     ],
