@@ -23,6 +23,7 @@ from airflow_provider_influx_rollup.steps.table import CommitPoints
 from tests.scenes.stepped_run import SteppedRun
 from tests.simulation.archive_invariants import in_archive, require_erased, require_kept
 from tests.simulation.erase_turns import EraseTurns
+from tests.simulation.fence_turns import PUBLISHES, FenceTurns
 from tests.simulation.purge_turns import PurgeTurns
 from tests.simulation.script_answers import is_run, rows_of_script, write_rows
 from tests.simulation.store import SPLIT, STORE_ACTIONS
@@ -32,8 +33,7 @@ from tests.simulation.world import World
 
 #: what may become of a step: nothing is done; it is done, and the answer is an error; it is done twice
 FAILS, LOST, TWICE = "f", "l", "d"
-
-
+OF_FILES: dict[str, Any] = {"purge": PurgeTurns, "erase": EraseTurns, **dict.fromkeys(PUBLISHES, FenceTurns)}
 #: who writes rows, and repairs them
 ROLLUPS = ("roll up", "heal", "reconcile")
 
@@ -139,10 +139,8 @@ class Run(SteppedRun):
         self._done: tuple[Any, str, int] | None = None
 
     def _turns(self, pipeline: str, columns: Collection[str], windows: Sequence[int]) -> Any:
-        if self.verb == "purge":
-            return PurgeTurns(world=self.world, name=self.name)
-        if self.verb == "erase":
-            return EraseTurns(world=self.world, name=self.name)
+        if self.verb in OF_FILES:
+            return OF_FILES[self.verb](world=self.world, name=self.name)
         if not pipeline:
             return None
         return Turns(
