@@ -47,8 +47,8 @@ class CountTurns:
 
     def commits(self, start: int) -> None:
         """A window is about to be COMMITTED."""
-        # a point that comes when another one goes changes no count
-        is_counted = self.world.is_monotone and not self.pipeline.below
+        # a point that comes when another one goes changes no count; a purge takes points, which a restore brings back
+        is_counted = self.world.is_monotone and not (self.pipeline.below or self.world.is_archived)
         if not is_counted or not self.read or start not in self.before:
             return
         if self.counted < self.read:
