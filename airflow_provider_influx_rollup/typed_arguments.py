@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any, ClassVar
@@ -38,15 +38,23 @@ def _is_of(*types: type) -> Wrong:
 
 
 _text = _is_of(str)
-_list = _is_of(list, tuple, set, frozenset)
+
+
+def _list(name: str, value: Any) -> str | None:
+    is_list = isinstance(value, Sequence | Set) and not isinstance(value, str | bytes)
+    return None if is_list else f"{name} is of the type {type(value).__name__}"
+
+
+def _parts(value: Any) -> Sequence[Any]:
+    """The parts of a list; not those of what mapped tasks return, each of which Airflow would fetch."""
+    return tuple(value) if isinstance(value, list | tuple | Set) else ()
 
 
 def _wrong_texts(name: str, value: Any) -> str | None:
     if isinstance(value, str):
         return None
-    return _list(name, value) or next(
-        (found for one in value if (found := _text(f"a part of {name}", one))), None
-    )
+    found = _list(name, value)
+    return found or next((wrong for one in _parts(value) if (wrong := _text(f"a part of {name}", one))), None)
 
 
 def _wrong_tags(name: str, value: Any) -> str | None:
@@ -58,7 +66,7 @@ def _wrong_tags(name: str, value: Any) -> str | None:
 
 def _wrong_series(name: str, value: Any) -> str | None:
     found = _list(name, value)
-    for one in () if found else value:
+    for one in _parts(value):
         found = found or _is_of(Mapping)(f"a part of {name}", one)
     return found
 

@@ -50,7 +50,10 @@ def decode_sealed(data: bytes, about: str) -> dict[str, Any]:
     :raises ArchiveMismatch: when a byte of it was changed
     """
     if _is_as_sealed(data):
-        known: dict[str, Any] = json.loads(data)
+        try:
+            known: dict[str, Any] = json.loads(data)
+        except ValueError as error:
+            raise damaged(about, str(error)) from None
         del known[SEAL]
         return known
     values = decode_document(data, about)

@@ -83,7 +83,7 @@ def _show(result: ReconcileResult, output: Output, indent: str = "") -> None:
         f"{indent}{result.spec.pipeline_name}  {result.interval or ''}",
         f"{indent}{result.windows} windows compared{text or ', all right'}",
     )
-    if done.windows:
+    if done.windows or done.unsettled:
         written = f"{number(done.rows)} rows with {number(done.values)} values written"
         output.show(f"{indent}{written}, {number(done.deleted)} values removed")
     dirty = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +125,29 @@ def test_a_task_fails_for_good_when_a_template_renders_to_the_wrong_type(operato
     with pytest.raises(AirflowFailException, match="tags is of the type str, in ") as failed:
         task.render_template_fields(make_context())
     assert "secret" not in str(failed.value)
+
+
+class Mapped(Sequence[str]):
+    """What mapped tasks return, as Airflow hands it on: a sequence of a type of its own, each part of which is fetched."""
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: Any) -> Any:
+        pytest.fail("a part was fetched before the run asked for it")
+
+
+def test_what_mapped_tasks_return_is_a_list() -> None:
+    task = made(ArchiveWindowOperator, measurement=Mapped())
+    assert isinstance(task.measurement, Mapped)
+    for lazy in lazy_lists():
+        assert made(ArchiveWindowOperator, measurement=lazy).measurement is lazy
+
+
+def lazy_lists() -> list[Any]:
+    """Airflow's own."""
+    try:
+        from airflow.sdk.execution_time.lazy_sequence import LazyXComSequence as Lazy
+    except ImportError:
+        from airflow.models.xcom import LazyXComSelectSequence as Lazy
+    return [Lazy.__new__(Lazy)]

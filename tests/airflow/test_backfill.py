@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import pytest
 
-from dev.airflow_backfill import Backfill, run_backfill, unpause
+from dev.airflow_backfill import Backfill, make_ready, run_backfill, unpause
 from dev.airflow_process import AirflowProcess
 from dev.fleet import MEASUREMENT, TAGS, Fleet, make_fleet, small_plan
 from dev.influx_http import InfluxAddress
@@ -129,6 +129,7 @@ def test_backfill_ends_right_when_it_overlaps_the_schedule(
         first = Backfill("backfill_scheduled", FIRST, datetime(2025, 3, 8, 6, tzinfo=UTC))
         run_backfill(real_airflow, first)
     else:
+        make_ready(real_airflow, "backfill_scheduled")
         unpause(real_airflow, "backfill_scheduled")
         scheduled = (
             "select count(*) from dag_run where dag_id = 'backfill_scheduled' and run_type = 'scheduled'"

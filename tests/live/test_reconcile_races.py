@@ -12,6 +12,7 @@ import pytest
 
 from airflow_provider_influx_rollup.client.driver import act
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
+from airflow_provider_influx_rollup.lifecycle.reconcile.block_size import BlockSizer
 from airflow_provider_influx_rollup.lifecycle.reconcile.result import ReconcileResult
 from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
 from airflow_provider_influx_rollup.steps.influx import Delete, Report, Write
@@ -96,9 +97,11 @@ def scenes(influx: InfluxServer, client: InfluxClient) -> Iterator[Scene]:
     return make()
 
 
-def run(scene: Scene, before_step: Callable[[int, Step], bool]) -> ReconcileResult | None:
+def run(
+    scene: Scene, before_step: Callable[[int, Step], bool], max_windows: int | None = None
+) -> ReconcileResult | None:
     """Act a reconcile out; it dies where ``before_step`` says so."""
-    steps = reconcile(scene.spec, SPAN, RUN, now)
+    steps = reconcile(scene.spec, SPAN, RUN, now, max_windows=max_windows)
     answer: Any = None
     number = 0
     while True:
@@ -199,6 +202,22 @@ def test_reconcile_ends_and_the_next_one_finds_the_rest_when_points_never_stop_c
     assert scene.states() == {"COMMITTED"}
     assert scene.differences() == []
     assert sweep(scene.place.client, replace(scene.spec), SPAN)["dirty"] == []
+
+
+def test_windows_that_keep_changing_count_among_those_that_are_repaired(
+    scenes: Iterator[Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BlockSizer, "size", lambda _: 1)
+    scene = next(scenes)
+
+    def keeps_coming(_number: int, _step: Step) -> bool:
+        scene.land_a_point()
+        return True
+
+    result = run(scene, keeps_coming, max_windows=1)
+    assert result is not None
+    assert [window.start for window in result.repaired.unsettled] == [SPAN.start]
+    assert (result.repaired.windows, result.remaining) == ([], 1)
 
 
 def test_windows_that_are_no_neighbours_are_repaired_when_only_the_one_between_them_has_points_left(

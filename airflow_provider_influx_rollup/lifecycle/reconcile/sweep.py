@@ -210,7 +210,8 @@ class Sweep:
         most = self.run.options.max_windows
         if most is None:
             return changes
-        tried = len(self.result.repaired.windows) + len(self.result.failed)
+        done = self.result.repaired
+        tried = len(done.windows) + len(done.unsettled) + len(self.result.failed)
         allowed = changes[: max(0, most - tried)]
         self.result.remaining += len(changes) - len(allowed)
         return allowed

@@ -138,7 +138,7 @@ def _text_of(result: ReconcileResult) -> str:
     text = (
         f"Pipeline {result.spec.pipeline_name}: {result.windows} windows compared, {len(result.dirty)} dirty"
     )
-    if done.windows:
+    if done.windows or done.unsettled:
         text += f", {len(done.windows)} repaired ({done.rows} rows, {done.values} values written, {done.deleted} removed)"
     for name, left in (
         ("frozen", result.frozen),

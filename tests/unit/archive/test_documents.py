@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -40,6 +41,14 @@ def test_change_of_any_byte_of_a_sealed_document_is_found(
     other = data.draw(st.binary(max_size=3).filter(lambda some: some != text[at : at + 1]))
     with pytest.raises(ArchiveMismatch, match="x is damaged"):
         decode_sealed(text[:at] + other + text[at + 1 :], "x")
+
+
+def test_document_is_damaged_when_what_was_sealed_is_no_json() -> None:
+    rest = b'{\n  "a": 1, nothing,\n  "z": 2\n}\n'
+    line = f'\n  "{SEAL}": "{hashlib.sha256(rest).hexdigest()}",'.encode()
+    at = rest.index(b"\n", 3)
+    with pytest.raises(ArchiveMismatch, match="x is damaged"):
+        decode_sealed(rest[:at] + line + rest[at:], "x")
 
 
 def test_document_is_damaged_when_it_has_a_second_seal() -> None:
