@@ -46,7 +46,8 @@ class Scheduled:
         :return: both ends are dates of runs
         """
         start, last = wanted.start, wanted.stop - _SECOND
-        if self.length is not None and self.length > wanted.stop - wanted.start:
+        if self.length is not None:
+            # no run begins in this time when the range begins with one
             start -= self.length - _SECOND
         return Interval(start, last)
 

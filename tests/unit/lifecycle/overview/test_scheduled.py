@@ -23,30 +23,39 @@ def hours(count: int, kind: str = "scheduled__") -> list[WrittenWindow]:
     return [written(6 * hour + one, f"{kind}{hour}") for hour in range(count) for one in range(6)]
 
 
-def test_runs_that_begin_before_a_gap_are_named_when_a_run_is_longer_than_it() -> None:
+@pytest.mark.parametrize("tens", [1, 5, 6, 7, 12, 15, 24])
+@pytest.mark.parametrize("after", range(6))
+def test_all_runs_that_touch_a_range_are_named_and_no_others(tens: int, after: int) -> None:
     found = Scheduled.of(hours(3))
-    assert found is not None
     assert found == Scheduled("hourly", HOUR)
-    for minutes in range(0, 60, 10):
-        start = MIDNIGHT + timedelta(hours=5, minutes=minutes)
-        dates = found.logical_dates(Interval(start, start + TEN))
-        runs = [MIDNIGHT + hour * HOUR for hour in range(24)]
-        chosen = [run for run in runs if dates.start <= run <= dates.stop]
-        assert chosen == [MIDNIGHT + 5 * HOUR]
+    start = MIDNIGHT + 5 * HOUR + after * TEN
+    stop = start + tens * TEN
+    dates = found.logical_dates(Interval(start, stop))
+    runs = [MIDNIGHT + hour * HOUR for hour in range(24)]
+    touching = [run for run in runs if run < stop and run + HOUR > start]
+    assert [run for run in runs if dates.start <= run <= dates.stop] == touching
 
 
 @pytest.mark.parametrize(
     "windows",
     [
         hours(3, kind="manual__"),
-        [written(number, f"scheduled__{number}") for number in range(12)],
+        [written(1, "by hand")],
     ],
 )
-def test_the_dates_are_those_of_the_gap_when_no_longer_run_is_known(windows: list[WrittenWindow]) -> None:
+def test_the_dates_are_those_of_the_gap_when_no_length_is_known(windows: list[WrittenWindow]) -> None:
     found = Scheduled.of(windows)
     assert found is not None
     gap = Interval(MIDNIGHT + 5 * HOUR, MIDNIGHT + 5 * HOUR + TEN)
     assert found.logical_dates(gap) == Interval(gap.start, gap.stop - timedelta(seconds=1))
+
+
+def test_a_run_of_one_window_is_the_only_one_named_for_that_window() -> None:
+    found = Scheduled.of([written(number, f"scheduled__{number}") for number in range(12)])
+    assert found == Scheduled("hourly", TEN)
+    dates = found.logical_dates(Interval(MIDNIGHT + 5 * HOUR, MIDNIGHT + 5 * HOUR + TEN))
+    runs = [MIDNIGHT + number * TEN for number in range(60)]
+    assert [run for run in runs if dates.start <= run <= dates.stop] == [MIDNIGHT + 5 * HOUR]
 
 
 def test_most_runs_decide_when_one_healed_earlier_windows() -> None:
