@@ -85,6 +85,38 @@ def test_both_writes_are_read_back_when_a_script_has_two(place: Place) -> None:
     assert [one.rows_out for one in run(place, two).receipts] == [2, 2]
 
 
+@pytest.mark.parametrize("shown", ["", '|> yield(name: "both")'])
+def test_both_writes_are_read_back_when_they_stand_in_a_union(place: Place, shown: str) -> None:
+    other = mean_of(place, 'set(key: "_field", value: "w")', to(place))
+    result = run(place, f"union(tables: [{mean_of(place, to(place))}, {other}]){shown}")
+    assert [one.rows_out for one in result.receipts] == [2, 2]
+    assert all(one.checksum for one in result.receipts)
+    assert result.notes == ()
+    assert stored(place) == [14.5] * 4
+
+
+def test_value_in_a_union_is_named_when_it_is_not_finite(place: Place) -> None:
+    bad = mean_of(place, 'set(key: "_field", value: "w")', "map(fn: (r) => ({r with _value: 1.0 / 0.0}))")
+    with pytest.raises(ScriptInvalid, match="not finite"):
+        run(place, f"union(tables: [{mean_of(place, to(place))}, {bad} |> {to(place)}])")
+
+
+def test_writes_are_named_when_their_rows_are_joined(place: Place) -> None:
+    left, right = mean_of(place, to(place)), mean_of(place, 'set(key: "_field", value: "w")', to(place))
+    joined = f'left = {left}\nright = {right}\njoin(tables: {{left, right}}, on: ["_time"])'
+    result = run(place, joined)
+    assert [(one.rows_out, one.checksum) for one in result.receipts] == [(0, ""), (0, "")]
+    assert len([one for one in result.notes if "is not read back" in one]) == 2
+    assert stored(place) == [14.5] * 4
+
+
+def test_checksum_is_that_of_no_rows_when_only_a_result_beside_has_some(place: Place) -> None:
+    nothing = mean_of(place, "filter(fn: (r) => r._value < 0.0)", to(place))
+    beside = mean_of(place, 'yield(name: "beside")')
+    result = run(place, f"{nothing}\n{beside}")
+    assert [(one.rows_out, one.checksum) for one in result.receipts] == [(0, "0" * 16)] * 2
+
+
 @pytest.mark.parametrize(("divided", "shown"), [("1.0 / r._value", "inf"), ("0.0 / (r._value * 0.0)", "nan")])
 def test_value_is_named_when_it_is_not_finite(place: Place, divided: str, shown: str) -> None:
     script = reading(place, f"map(fn: (r) => ({{r with _value: {divided}}}))", to(place))
@@ -128,6 +160,16 @@ def test_rows_of_another_server_are_not_looked_for_here(place: Place, influx: In
     result = run(place, mean_of(place, far))
     assert [(one.rows_out, one.checksum) for one in result.receipts] == [(0, ""), (0, "")]
     assert stored(place) == []
+
+
+def test_both_writes_are_named_when_one_of_them_is_to_another_server(
+    place: Place, influx: InfluxServer
+) -> None:
+    far = f'to(bucket: "{place.target}", host: "{influx.url}", org: "{influx.org}", token: "{influx.token}")'
+    other = mean_of(place, 'set(key: "_field", value: "w")', far)
+    result = run(place, f"{mean_of(place, to(place))}\n{other}")
+    assert [(one.rows_out, one.checksum) for one in result.receipts] == [(0, ""), (0, "")]
+    assert len([one for one in result.notes if "is not read back" in one]) == 2
 
 
 def test_task_is_tried_again_when_another_server_is_away(place: Place, influx: InfluxServer) -> None:

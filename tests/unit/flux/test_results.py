@@ -9,6 +9,8 @@ from airflow_provider_influx_rollup.flux.script import script_facts
 from airflow_provider_influx_rollup.lint.parser import parse_flux
 
 READ = 'from(bucket: "a") |> range(start: -1h) |> sum() '
+WRITE = f'{READ} |> to(bucket: "b")'
+FAR = 'to(bucket: "b", host: "http://far:8086")'
 IMPORTS = 'import "influxdata/influxdb"\nimport "experimental"\n'
 
 
@@ -19,11 +21,11 @@ def results(text: str) -> ScriptResults:
 @pytest.mark.parametrize(
     ("text", "written", "beside"),
     [
-        (f'{READ} |> to(bucket: "b")', ["to7"], ["_result"]),
-        (f'{READ} |> to(bucket: "b") |> yield(name: "x")', ["x"], ["_result"]),
+        (f'{READ} |> to(bucket: "b")', ["to7", "_result"], []),
+        (f'{READ} |> to(bucket: "b") |> yield(name: "x")', ["x", "_result"], []),
         (f'{READ} |> to(bucket: "b") |> yield()', ["_result"], []),
-        (f'{READ} |> influxdb.to(bucket: "b") |> yield(name: "x")', ["x"], ["_result"]),
-        (f'{READ} |> to(bucket: "b")\n{READ} |> yield(name: "y")', ["to7"], ["y", "_result"]),
+        (f'{READ} |> influxdb.to(bucket: "b") |> yield(name: "x")', ["x", "_result"], []),
+        (f'{READ} |> to(bucket: "b")\n{READ} |> yield(name: "y")', ["to7", "_result"], ["y"]),
         (f'{READ} |> yield(name: "y") |> to(bucket: "b")', ["to7"], ["y"]),
         (f'{READ} |> to(bucket: "b") |> map(fn: (r) => r) |> yield(name: "y")', [], ["y"]),
         (
@@ -33,10 +35,19 @@ def results(text: str) -> ScriptResults:
         ),
         (
             f'w = (tables=<-) => tables |> to(bucket: "b")\n{READ} |> w() |> yield(name: "x")',
-            ["x"],
-            ["_result"],
+            ["x", "_result"],
+            [],
         ),
-        (f'{READ} |> to(bucket: "b")\nn = string(v: 1)\n{READ} |> yield(name: n)', ["to7", "1"], ["_result"]),
+        (f'{READ} |> to(bucket: "b")\nn = string(v: 1)\n{READ} |> yield(name: n)', ["to7", "1"], []),
+        (f'{READ} |> to(bucket: "b")\n{READ} |> sum()', ["to7"], ["_result"]),
+        (f"union(tables: [{WRITE}, {WRITE}])", ["_result"], []),
+        (f'union(tables: [{WRITE}, {WRITE}]) |> yield(name: "x")', ["x"], []),
+        (f"x = {WRITE}\ny = [x, {WRITE}]\nunion(tables: y)", ["_result"], []),
+        (f"union(tables: [union(tables: [{WRITE}, {WRITE}]), {WRITE}])", ["_result"], []),
+        (f"union(tables: [{WRITE}, {READ}])", [], ["_result"]),
+        (f'union(tables: [{READ}, {READ}]) |> to(bucket: "b")', ["to7"], []),
+        (f'join(tables: {{l: {WRITE}, r: union(tables: [{WRITE}])}}, on: ["_time"])', [], ["_result"]),
+        (f'x = {WRITE}\ny = if true then x else x\ny |> yield(name: "x")', ["x", "_result"], []),
     ],
 )
 def test_results_are_told_apart_by_where_the_write_stands(
@@ -60,6 +71,14 @@ def test_results_are_told_apart_by_where_the_write_stands(
         (f'{READ}\n|> to(bucket: "b")\n|> limit(n: 1)', [("to", 4)]),
         (f'{READ}\n|> to(bucket: "b")\n{READ}\n|> influxdb.wideTo(bucket: "b")', [("wideTo", 6)]),
         (f'x = {READ}\n|> to(bucket: "b")\nx |> sum() |> yield(name: "y")', [("to", 4)]),
+        (f'union(tables: [{READ}\n|> to(bucket: "b"), {WRITE}])', []),
+        (f"f = () => {{ x = {WRITE}\nreturn union(tables: [x, {WRITE}]) }}\nf()", []),
+        (f'union(tables: [{READ}\n|> to(bucket: "b"), {READ}])', [("to", 4)]),
+        (f'union(tables: [{READ}\n|> to(bucket: "b"), {READ}\n|> {FAR}])', [("to", 4), ("to", 5)]),
+        (f'x = union(tables: [x, {READ}\n|> to(bucket: "b")])\nx', [("to", 4)]),
+        (f'x = {READ}\n|> to(bucket: "b")\njoin(tables: {{l: x, r: {READ}}}, on: ["_time"])', [("to", 4)]),
+        (f'{READ}\n|> to(bucket: "b")\n{READ}\n|> {FAR}', [("to", 4), ("to", 6)]),
+        (f'{READ}\n|> to(bucket: "b")\n|> yield(name: "x")\n{READ}\n|> {FAR}', [("to", 7)]),
     ],
 )
 def test_writes_are_named_when_no_result_has_their_rows(text: str, unread: list[tuple[str, int]]) -> None:
