@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.flux import literals
 from airflow_provider_influx_rollup.flux.names import validate_name
@@ -15,6 +15,7 @@ from airflow_provider_influx_rollup.step import Answer
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.archive.annotated_rows import Row
+    from airflow_provider_influx_rollup.ledger.line_protocol import FieldValue
     from airflow_provider_influx_rollup.windows.interval import Interval
 
 STATUS_MEASUREMENT = "statuses"
@@ -40,6 +41,26 @@ class WrittenStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class WholeStatus:
+    """A status with all its tags and fields, so that it can be written again.
+
+    :param fields: by name; more than one process may have written them
+    """
+
+    tags: Series
+    time: datetime
+    fields: Mapping[str, FieldValue]
+
+    @property
+    def told(self) -> WrittenStatus:
+        """What it says."""
+        tags = dict(self.tags)
+        checked_by = self.fields.get(CHECKED_BY)
+        number = checked_by if isinstance(checked_by, int) else None
+        return WrittenStatus(_series(tags), tags["_level"], self.time, number)
+
+
+@dataclass(frozen=True, slots=True)
 class _StatusQuery(RowsQuery[Answer]):
     """Statuses of a check, in an interval of status times.
 
@@ -50,21 +71,23 @@ class _StatusQuery(RowsQuery[Answer]):
     check_id: str
     interval: Interval
 
-    def last_of_each(self, *more: str) -> list[str]:
-        """Flux of the last status of each series and level.
-
-        :param more: fields that are wanted too
-        """
-        fields = " or ".join(f"r._field == {literals.string(name)}" for name in (STATUS_FIELD, *more))
+    def of_check(self) -> list[str]:
+        """Flux of all fields of the check's statuses."""
         interval = self.interval
         return [
             f"from(bucket: {literals.string(validate_name('bucket', self.status_bucket))})",
             f"  |> range(start: {literals.time(interval.start)}, stop: {literals.time(interval.stop)})",
             f"  |> filter(fn: (r) => r._measurement == {literals.string(STATUS_MEASUREMENT)})",
             f"  |> filter(fn: (r) => r._check_id == {literals.string(self.check_id)})",
-            f"  |> filter(fn: (r) => {fields})",
-            "  |> last()",
         ]
+
+    def last_of_each(self, *more: str) -> list[str]:
+        """Flux of the last status of each series and level.
+
+        :param more: fields that are wanted too
+        """
+        fields = " or ".join(f"r._field == {literals.string(name)}" for name in (STATUS_FIELD, *more))
+        return [*self.of_check(), f"  |> filter(fn: (r) => {fields})", "  |> last()"]
 
 
 class LastStatuses(_StatusQuery[list[WrittenStatus]]):
@@ -83,6 +106,23 @@ class LastStatuses(_StatusQuery[list[WrittenStatus]]):
         return [WrittenStatus(*place, found[CHECKED_BY].get(place)) for place in found[STATUS_FIELD]]
 
 
+class WholeStatuses(_StatusQuery[list[WholeStatus]]):
+    """Every status with all its fields."""
+
+    __slots__ = ()
+
+    def flux(self) -> str:
+        # fields of several types: one table each
+        return "\n".join([*self.of_check(), '  |> drop(columns: ["_start", "_stop", "_measurement"])'])
+
+    def read(self, rows: Sequence[Row]) -> list[WholeStatus]:
+        found: dict[tuple[Series, datetime], dict[str, FieldValue]] = {}
+        for row in rows:
+            tags = ((key, str(row[key])) for key in row if key not in ROW_COLUMNS and row[key])
+            found.setdefault((tuple(sorted(tags)), row["_time"]), {})[row["_field"]] = row["_value"]
+        return [WholeStatus(*place, fields) for place, fields in found.items()]
+
+
 class NewestStatus(_StatusQuery["datetime | None"]):
     """The time of the last status; None when there is none."""
 
@@ -96,6 +136,6 @@ class NewestStatus(_StatusQuery["datetime | None"]):
         return max((row["_time"] for row in rows), default=None)
 
 
-def _series(row: Row) -> Series:
+def _series(row: Mapping[str, Any]) -> Series:
     tags = {key: row[key] for key in row if key not in STATUS_TAGS | ROW_COLUMNS}
     return tuple(sorted((key, str(value)) for key, value in tags.items() if value))

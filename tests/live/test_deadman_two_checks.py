@@ -111,3 +111,62 @@ def test_two_checks_say_nothing_of_each_other_when_each_has_a_name(place: Place)
     for _ in range(2):
         for name in ("a", "b"):
             assert "statuses_note" not in place.check(name, check_name=name)
+
+
+def stored(place: Place) -> dict[tuple[str, ...], Any]:
+    """All fields of the statuses of the last stop, read without the product's queries."""
+    rows = place.client.query(
+        f'from(bucket: "{place.spec.status_bucket}") |> range(start: 0) '
+        '|> filter(fn: (r) => r._measurement == "statuses")'
+    )
+    return {
+        (str(r.get("device")), str(r.get("site")), r["_level"], r["_field"]): r["_value"]
+        for r in rows
+        if r["_time"] == STOP
+    }
+
+
+def test_alarms_of_another_stay_when_something_is_expected_again(place: Place) -> None:
+    early: Mapping[str, Any] = {
+        "silence": "30m",
+        "retire_after": "2h",
+        "tags": {"room": "x"},
+        "check_name": "n",
+    }
+    late: Mapping[str, Any] = {"silence": "2h", "level": "warn", "check_name": "n"}
+    assert place.check("early", **early)["state"] == "nothing_expected"
+    place.check("late", **late)
+    alarms = {key: value for key, value in stored(place).items() if key[0] in ("d2", "d3")}
+    assert {key[3] for key in alarms} == {
+        "_message",
+        "_source_timestamp",
+        "_status_timestamp",
+        "dead",
+        "_checked_by",
+    }
+    place.client.write_lines(place.spec.bucket, [f"m,device=d4,room=x v=1 {to_ns(STOP - HOUR / 100)}"])
+    assert "give each a check_name" in place.check("early", **early)["statuses_note"]
+    after = stored(place)
+    assert {key: value for key, value in after.items() if key[0] in ("d2", "d3")} == alarms
+    # what it had said itself is taken back
+    assert not [key for key in after if key[0] == "None" and key[2] == "warn"]
+
+
+def test_alarm_of_another_stays_when_one_with_fewer_tags_is_taken_back(place: Place) -> None:
+    few: Mapping[str, Any] = {"silence": "30m", "expected": ({"device": "d5"},), "check_name": "n"}
+    many: Mapping[str, Any] = {
+        "silence": "1h",
+        "expected": ({"device": "d5", "site": "x"},),
+        "check_name": "n",
+        "group_by": ("device", "site"),
+    }
+    place.client.write_lines(place.spec.bucket, [f"m,device=d5,site=x v=1 {to_ns(STOP - 3 * HOUR)}"])
+    place.check("few", **few)
+    place.check("many", **many)
+    alarm = {key: value for key, value in stored(place).items() if key[1] == "x"}
+    assert {(key[0], key[2]) for key in alarm} == {("d5", "crit")}
+    place.client.write_lines(place.spec.bucket, [f"m,device=d5,site=y v=1 {to_ns(STOP - HOUR / 100)}"])
+    place.check("few", **few)
+    after = stored(place)
+    assert {key: value for key, value in after.items() if key[1] == "x"} == alarm
+    assert {key[2] for key in after if key[1] == "None"} == {"ok"}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.flux.completeness import SeriesCounts
-from airflow_provider_influx_rollup.flux.deadman import LastStatuses, NewestStatus
+from airflow_provider_influx_rollup.flux.deadman import LastStatuses, NewestStatus, WholeStatuses
 from airflow_provider_influx_rollup.flux.inventory import LastSeen, SeriesSource, Watermark
 from airflow_provider_influx_rollup.flux.ledger_read import LastLook
 from airflow_provider_influx_rollup.ledger.looks import SourceLook, encode_look
@@ -103,7 +103,13 @@ def test_statuses_and_looks_are_equal(
         for span in (SPAN, Interval(HOURS[1].start, HOURS[2].start)):
             real, simulated = both.ask(LastStatuses(place.ledger, check.id, span))
             assert sorted(simulated, key=repr) == sorted(real, key=repr)
+            real, simulated = both.ask(WholeStatuses(place.ledger, check.id, span))
+            assert sorted(map(_comparable, simulated)) == sorted(map(_comparable, real))
             both.require_equal(NewestStatus(place.ledger, check.id, span))
     for watch in ("w1", "w2", "w3"):
         both.require_equal(LastLook(place.ledger, watch, HOURS[0]))
         both.require_equal(LastLook(place.ledger, watch, Interval(HOURS[0].start, HOURS[1].stop)))
+
+
+def _comparable(status: Any) -> str:
+    return repr((status.tags, status.time, sorted(status.fields.items())))

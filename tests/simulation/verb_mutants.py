@@ -29,9 +29,9 @@ VERB_MUTANTS = (
     ),
     Mutant(
         "leaves the statuses of an earlier run that say otherwise",
-        DEADMAN + "statuses.py",
-        "    for level, series in sorted(of_levels + of_series):\n",
-        "    for level, series in sorted(of_levels + of_series)[:0]:\n",
+        DEADMAN + "stale_statuses.py",
+        "    for level, series in sorted(removals.deleted):\n",
+        "    for level, series in sorted(removals.deleted)[:0]:\n",
     ),
     Mutant(
         "removes statuses of a level, and those that it has just written",

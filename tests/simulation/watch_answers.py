@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.flux.completeness import SeriesCount, SeriesCounts
-from airflow_provider_influx_rollup.flux.deadman import LastStatuses, NewestStatus
+from airflow_provider_influx_rollup.flux.deadman import LastStatuses, NewestStatus, WholeStatuses
 from airflow_provider_influx_rollup.flux.inventory import LastSeen, SeriesSource, Watermark
 from airflow_provider_influx_rollup.flux.ledger_read import LastLook
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
@@ -18,6 +18,7 @@ from tests.simulation.lines import Tags, Value
 from tests.simulation.points import points_of, span_of
 
 STATUS_FIELDS = {"_source_timestamp", "_checked_by"}
+ALL_STATUS_FIELDS = STATUS_FIELDS | {"_message", "_status_timestamp", "dead"}
 
 
 def _found(
@@ -70,6 +71,16 @@ def _statuses(influx: SimulatedInflux, query: LastStatuses | NewestStatus) -> An
     return query.read(rows)
 
 
+def _whole_statuses(influx: SimulatedInflux, query: WholeStatuses) -> Any:
+    place = query.status_bucket, "statuses", span_of(query.interval)
+    rows: list[Row] = []
+    for row in records(influx, *place, {"_check_id": (query.check_id,)}, ALL_STATUS_FIELDS):
+        tags = {k: v for k, v in row.items() if k not in ("_time", "_measurement", *ALL_STATUS_FIELDS)}
+        fields = ALL_STATUS_FIELDS & row.keys()
+        rows += [Row({"_time": row["_time"], "_field": k, "_value": row[k], **tags}) for k in fields]
+    return query.read(rows)
+
+
 def _last_look(influx: SimulatedInflux, query: LastLook) -> Any:
     start = nanoseconds(query.interval.start)
     place = query.ledger_bucket, "window_look", (start, start + 1000)
@@ -82,5 +93,6 @@ WATCH_ANSWERS: dict[type[Any], Callable[[SimulatedInflux, Any], Any]] = {
     SeriesCounts: _counts,
     LastStatuses: _statuses,
     NewestStatus: _statuses,
+    WholeStatuses: _whole_statuses,
     LastLook: _last_look,
 }

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from airflow_provider_influx_rollup.exceptions import WriteRejected
 from airflow_provider_influx_rollup.flux.deadman import (
-    STATUS_MEASUREMENT,
     LastStatuses,
     NewestStatus,
     WrittenStatus,
@@ -18,6 +17,7 @@ from airflow_provider_influx_rollup.lifecycle.deadman.checking_task import Check
 from airflow_provider_influx_rollup.lifecycle.deadman.result import WrittenStatuses
 from airflow_provider_influx_rollup.lifecycle.deadman.series_state import DEAD, SeriesState, SeriesVerdict
 from airflow_provider_influx_rollup.lifecycle.deadman.spec import RETIRED_LEVEL, DeadmanSpec, Spans
+from airflow_provider_influx_rollup.lifecycle.deadman.stale_statuses import remove_stale
 from airflow_provider_influx_rollup.lifecycle.run.window_errors import about_window
 from airflow_provider_influx_rollup.lifecycle.source.inventory import series_label
 from airflow_provider_influx_rollup.lifecycle.statuses.check_status import (
@@ -26,7 +26,7 @@ from airflow_provider_influx_rollup.lifecycle.statuses.check_status import (
 )
 from airflow_provider_influx_rollup.rejections import is_before_retention
 from airflow_provider_influx_rollup.steps.ask import ask
-from airflow_provider_influx_rollup.steps.influx import Delete, Report
+from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, STORABLE, Interval, format_instant
 
@@ -65,7 +65,7 @@ def statuses_of(
 ) -> list[Status]:
     """One status for each verdict, and one for the whole check when nothing is expected.
 
-    :param levels: what ``read_levels`` found before the interval's stop
+    :param levels: the levels that ``read_latest`` found before the interval's stop
     """
     statuses = [_status(spec, interval, spans, verdict) for verdict in verdicts]
     if NO_SERIES in {verdict.series for verdict in verdicts}:
@@ -133,8 +133,7 @@ def write_statuses(
     before = yield from ask(LastStatuses(spec.status_bucket, check.id, instant))
     planned = {(status.series, status.level) for status in statuses}
     others = [one for one in before if task.is_other(one)]
-    stale = [one for one in before if (one.series, one.level) not in planned and one not in others]
-    stale_levels = {one.level for one in stale}
+    stale = [one for one in before if not task.is_other(one) and (one.series, one.level) not in planned]
     with about_window(interval, "no status"):
         write = write_of_statuses(spec.status_bucket, check, statuses, at)
     try:
@@ -145,12 +144,8 @@ def write_statuses(
         note = f"bucket {spec.status_bucket!r} keeps no statuses as old as {format_instant(at)}: none written"
         yield from ask(Report(note, "warning"))
         return WrittenStatuses(0, note)
-    kept_levels = {one.level for one in others}
-    of_series = [(one.level, one.series) for one in stale if one.level in kept_levels]
-    of_levels = [(level, NO_SERIES) for level in stale_levels - kept_levels]
-    for level, series in sorted(of_levels + of_series):
-        tags = {"_check_id": check.id, "_level": level, **dict(series)}
-        yield from ask(Delete(spec.status_bucket, instant, STATUS_MEASUREMENT, tags))
+    yield from remove_stale(spec, task, instant, stale, others)
+    stale_levels = {one.level for one in stale}
     again = [status for status in statuses if status.level in stale_levels]
     if again:
         # a delete takes the whole level, or more of it: tag equality also matches series with more tags

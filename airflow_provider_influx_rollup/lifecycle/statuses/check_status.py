@@ -14,6 +14,7 @@ from airflow_provider_influx_rollup.flux.deadman import (
     STATUS_FIELD,
     STATUS_MEASUREMENT,
     STATUS_TAGS,
+    WholeStatus,
 )
 from airflow_provider_influx_rollup.flux.series import Series
 from airflow_provider_influx_rollup.flux.write_points import FluxPoint
@@ -80,10 +81,23 @@ def write_of_statuses(bucket: str, check: Check, statuses: Iterable[Status], at:
     :raises InvalidName: when a tag of a series has the name of one of the schema's own tags
     """
     time_ns = to_ns(at)
+    return _write_of_points(bucket, (_point(check, status, time_ns) for status in statuses), time_ns)
+
+
+def write_again(bucket: str, statuses: Iterable[WholeStatus], at: datetime) -> Write:
+    """Statuses of one time as they were read.
+
+    :param at: the statuses' time, UTC
+    """
+    return _write_of_points(bucket, ((dict(one.tags), one.fields) for one in statuses), to_ns(at))
+
+
+def _write_of_points(
+    bucket: str, points: Iterable[tuple[dict[str, str], Mapping[str, FieldValue]]], time_ns: int
+) -> Write:
     lines: list[str] = []
     unheld: list[FluxPoint] = []
-    for status in statuses:
-        tags, fields = _point(check, status, time_ns)
+    for tags, fields in points:
         try:
             lines.append(encode_line(STATUS_MEASUREMENT, tags, fields, time_ns))
         except InvalidName as error:
