@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_influx_rollup.airflow_compat import Context, PokeReturnValue
 from airflow_provider_influx_rollup.declared_values import declared_duration
 from airflow_provider_influx_rollup.lineage.datasets import Flow, Measurement
 from airflow_provider_influx_rollup.sensors._base import InfluxSensor
@@ -154,13 +156,30 @@ class WindowCompleteSensor(InfluxSensor):
         """The points that it waits for."""
         return [Flow([Measurement(self.bucket, self.measurement)])]
 
+    @cached_property
+    def _looked_up(self) -> set[str]:
+        """The upstream pipelines that the ledger was asked for in this wait."""
+        return set()
+
+    def poke(self, context: Context) -> bool | PokeReturnValue:
+        """Poll once; the first poll of a wait says whether the ledger knows ``upstream``.
+
+        :param context: Airflow's context
+        :return: False, or the return value
+        :raises AirflowFailException: for permanent errors
+        """
+        # a task that was rescheduled is another process at each poll; only Airflow 3 says that it was
+        if self.upstream is not None and context.get("task_reschedule_count"):
+            self._looked_up.add(self.upstream)
+        return super().poke(context)
+
     def _look(self, interval: Interval) -> dict[str, Any] | None:
         from airflow_provider_influx_rollup.client.driver import drive
         from airflow_provider_influx_rollup.lifecycle.completeness.completeness import check_windows
 
         spec = self.spec(interval)
         client = self.hook.get_conn()
-        found = drive(check_windows(spec, interval, client.now), client, self._report)
+        found = drive(check_windows(spec, interval, client.now, self._looked_up), client, self._report)
         return None if found is None else found.as_json()
 
     def _trigger(self, interval: Interval, deadline: datetime) -> WindowReadyTrigger:

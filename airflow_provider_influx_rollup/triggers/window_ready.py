@@ -85,8 +85,9 @@ class WindowReadyTrigger(BaseTrigger):
             self.log.info("%s: asleep until %s, its stop + lateness", interval, due)
         # by the server's clock, which decides; the deadline is this machine's
         await sleep_until(min(due, deadline + (now() - timezone.utcnow())), now)
+        looked_up: set[str] = set()
         while True:
-            found = await self._look(spec, interval)
+            found = await self._look(spec, interval, looked_up)
             if found is not None:
                 return {"status": "success", "result": found}
             moment = timezone.utcnow()
@@ -108,7 +109,9 @@ class WindowReadyTrigger(BaseTrigger):
             return timezone.utcnow
         return client.now
 
-    async def _look(self, spec: CompletenessSpec, interval: Interval) -> dict[str, Any] | None:
+    async def _look(
+        self, spec: CompletenessSpec, interval: Interval, looked_up: set[str]
+    ) -> dict[str, Any] | None:
         """Poll once; None when the windows are not complete, or it is unknown.
 
         :raises InfluxRollupError: when it is permanent
@@ -120,7 +123,8 @@ class WindowReadyTrigger(BaseTrigger):
             client = await InfluxRollupHook(self.influx_conn_id, org=self.org).aget_conn()
             # asks the server where it has not told its time yet: not on the event loop
             await asyncio.to_thread(client.now)
-            found = await adrive(check_windows(spec, interval, client.now), client, self._report)
+            steps = check_windows(spec, interval, client.now, looked_up)
+            found = await adrive(steps, client, self._report)
             return None if found is None else found.as_json()
         except InfluxRollupError as error:
             if error.permanent:

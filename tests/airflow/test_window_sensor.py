@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout
@@ -98,6 +99,39 @@ def test_each_poke_says_what_is_missing(make_sensor: MakeSensor, mocker: MockerF
     report.assert_called_once()
     missing = "1 of 1 windows are incomplete; [2024-05-06T10:00:00Z, 2024-05-06T11:00:00Z): no point yet"
     assert report.call_args.args[0].message == missing
+
+
+def told_unknown(report: MagicMock) -> list[bool]:
+    """For each look, whether it said that the ledger does not know the pipeline."""
+    return ["ledger knows no pipeline" in call.args[0].message for call in report.call_args_list]
+
+
+def test_ledger_is_asked_for_the_upstream_once_in_a_wait(
+    make_sensor: MakeSensor, mocker: MockerFixture, bucket: str
+) -> None:
+    settings = {"upstream": "nobody", "ledger_bucket": bucket}
+    sensor = make_sensor(**settings)
+    report = mocker.patch.object(sensor, "_report", autospec=True)
+    for _ in range(3):
+        assert sensor.poke(make_context()) is False
+    assert told_unknown(report) == [True, False, False]
+    # each poll of a task that Airflow 3 reschedules has a sensor of its own
+    rescheduled = make_sensor(mode="reschedule", **settings)
+    report = mocker.patch.object(rescheduled, "_report", autospec=True)
+    assert rescheduled.poke(make_context(task_reschedule_count=1)) is False
+    assert told_unknown(report) == [False]
+
+
+def test_trigger_asks_the_ledger_for_the_upstream_once(
+    make_sensor: MakeSensor, mocker: MockerFixture, bucket: str
+) -> None:
+    trigger = defer(make_sensor(deferrable=True, upstream="nobody", ledger_bucket=bucket, timeout=2))
+    report = mocker.patch.object(trigger, "_report", autospec=True)
+    assert fire(trigger)["status"] == "timeout"
+    first, *later = told_unknown(report)
+    assert first
+    assert later
+    assert not any(later)
 
 
 def test_poke_mode_goes_on_until_the_data_is_there(make_sensor: MakeSensor, put: Callable[[], None]) -> None:

@@ -20,6 +20,7 @@ from airflow_provider_influx_rollup.lifecycle.reconcile.windows import reconcile
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.steps.influx import Report, Write
+from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 pytestmark = pytest.mark.live
@@ -43,6 +44,24 @@ def look(
         check_windows(spec, interval, lambda: now), client, lambda report: told.append(report.message)
     )
     return found and found.as_json(), "\n".join(told)
+
+
+def asked_and_told(steps: Steps[Any], client: InfluxClient) -> tuple[list[str], str]:
+    """Kinds of the steps that ask the server, and what was reported."""
+    asked: list[str] = []
+    told: list[str] = []
+    answer = None
+    while True:
+        try:
+            step = steps.send(answer)
+        except StopIteration:
+            return asked, "\n".join(told)
+        answer = None
+        if isinstance(step, Report):
+            told.append(step.message)
+        else:
+            asked.append(type(step).__name__)
+            answer = act(step, client)
 
 
 @pytest.fixture
@@ -177,6 +196,25 @@ def test_upstream_is_told_to_be_unknown_when_the_ledger_has_no_such_pipeline(
     text = look(client, replace(mistyped, upstream="halves"), DUE + 9 * HOUR, later)[1]
     assert f"{waiting} halves" in text
     assert "ledger knows" not in text
+
+
+@pytest.mark.parametrize("upstream", ["halves", "halve"])
+def test_ledger_is_asked_for_names_at_the_first_look_of_a_wait_only(
+    client: InfluxClient, spec: CompletenessSpec, rollup: RollupSpec, upstream: str
+) -> None:
+    run(client, rollup)
+    waiting = replace(spec, every="30m", upstream=upstream)
+    looked_up: set[str] = set()
+    asked, told = [], []
+    for now in (WINDOW.start, DUE + 9 * HOUR, DUE + 9 * HOUR, DUE + 10 * HOUR):
+        steps = check_windows(waiting, Interval(DUE, DUE + HOUR), lambda now=now: now, looked_up)
+        kinds, texts = asked_and_told(steps, client)
+        asked.append(kinds)
+        told.append("knows no pipeline" in texts)
+    # the first is before stop + lateness
+    assert [len(kinds) for kinds in asked] == [0, 3, 1, 1]
+    assert asked[2] == asked[3] == ["ReceiptsOf"]
+    assert told == [False, upstream == "halve", False, False]
 
 
 @pytest.mark.recorded

@@ -86,9 +86,10 @@ def watch_run(world: World, name: str, verb: str, choice: int, span: Interval, c
 
 def _look(spec: CompletenessSpec, span: Interval, clock: Clock, turns: SensorTurns) -> Iterator[Any]:
     """Look now and then, as a sensor does."""
+    looked_up: set[str] = set()
     for _ in range(LOOKS):
         turns.looks()
-        event = yield from check_windows(spec, span, clock)
+        event = yield from check_windows(spec, span, clock, looked_up)
         if event is not None:
             return event
         yield Sleep(LOOK_AGAIN_SECONDS)

@@ -124,12 +124,16 @@ class CompletionEvent:
         }
 
 
-def check_windows(spec: CompletenessSpec, interval: Interval, clock: Clock) -> Steps[CompletionEvent | None]:
+def check_windows(
+    spec: CompletenessSpec, interval: Interval, clock: Clock, looked_up: set[str] | None = None
+) -> Steps[CompletionEvent | None]:
     """Look once; the completion event when all windows of an interval are complete, or a part is enough, else None.
 
     Nothing is read before the interval's stop + lateness, and each call tells what is still missing.
 
     :param clock: the present time, aware UTC
+    :param looked_up: upstream pipelines whose names earlier looks of this wait have sought in the ledger; it is not asked
+        for them again, and this look adds its own
     :raises WindowMisaligned: when the grid does not tile the interval
     :raises InfluxError: when the server refuses or cannot be reached
     """
@@ -146,7 +150,7 @@ def check_windows(spec: CompletenessSpec, interval: Interval, clock: Clock) -> S
         text = f"{len(uncommitted)} of {len(windows)} windows are not COMMITTED by {spec.upstream}"
         text = f"{interval}: {text}, the first is {uncommitted[0]}"
         if not receipts:
-            unknown = unknown_pipeline(str(spec.upstream), (yield from load_stored(spec.ledger_bucket)))
+            unknown = yield from _unknown(spec, set() if looked_up is None else looked_up)
             text += f"; {unknown}" if unknown else ""
         yield from ask(Report(text))
         return None
@@ -238,6 +242,16 @@ def _upstream(spec: CompletenessSpec, interval: Interval) -> Steps[dict[Interval
         # the ledger is made by the first rollup that commits a window
         receipts = []
     return {receipt.window: receipt for receipt in receipts if receipt.is_committed}
+
+
+def _unknown(spec: CompletenessSpec, looked_up: set[str]) -> Steps[str]:
+    """Say once that the ledger does not know the upstream pipeline; empty when it does, or was asked before."""
+    name = str(spec.upstream)
+    if name in looked_up:
+        return ""
+    stored = yield from load_stored(spec.ledger_bucket)
+    looked_up.add(name)
+    return unknown_pipeline(name, stored)
 
 
 def _lacks(interval: Interval, look: Observation) -> str:
