@@ -11,6 +11,7 @@ from airflow_provider_influx_rollup.exceptions import InfluxUnavailable, ScriptI
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
 from airflow_provider_influx_rollup.lifecycle.rollup_script.rollup_script import ScriptSpec, roll_up_by_script
 from airflow_provider_influx_rollup.lifecycle.run.stage_result import StageResult
+from airflow_provider_influx_rollup.steps.influx import Report
 from dev.influx_http import InfluxAddress
 from tests.conftest import InfluxServer
 from tests.scenes.rollup_runs import RUN, Place, interval, make_place, now
@@ -35,7 +36,9 @@ def reading(place: Place, *stages: str) -> str:
     return "\n  |> ".join([first, *stages])
 
 
-def run(place: Place, script: str, client: InfluxClient | None = None) -> StageResult:
+def run(
+    place: Place, script: str, client: InfluxClient | None = None, log: list[Report] | None = None
+) -> StageResult:
     spec = ScriptSpec(
         script=script,
         target_bucket=place.target,
@@ -44,7 +47,9 @@ def run(place: Place, script: str, client: InfluxClient | None = None) -> StageR
         ledger_bucket=place.ledger,
         on_raw_read="allow",
     )
-    return drive(roll_up_by_script(spec, SPAN, RUN, now), client or place.client, lambda _report: None)
+    return drive(
+        roll_up_by_script(spec, SPAN, RUN, now), client or place.client, ([] if log is None else log).append
+    )
 
 
 def stored(place: Place) -> list[float]:
@@ -113,8 +118,10 @@ def test_writes_are_named_when_their_rows_are_joined(place: Place) -> None:
 def test_checksum_is_that_of_no_rows_when_only_a_result_beside_has_some(place: Place) -> None:
     nothing = mean_of(place, "filter(fn: (r) => r._value < 0.0)", to(place))
     beside = mean_of(place, 'yield(name: "beside")')
-    result = run(place, f"{nothing}\n{beside}")
+    log: list[Report] = []
+    result = run(place, f"{nothing}\n{beside}", log=log)
     assert [(one.rows_out, one.checksum) for one in result.receipts] == [(0, "0" * 16)] * 2
+    assert len([one for one in log if "1 rows of other results are not looked for" in one.message]) == 2
 
 
 @pytest.mark.parametrize(("divided", "shown"), [("1.0 / r._value", "inf"), ("0.0 / (r._value * 0.0)", "nan")])

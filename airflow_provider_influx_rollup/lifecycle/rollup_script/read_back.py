@@ -34,6 +34,9 @@ def read_back(
     if said and not rows.points and not results.unread:
         message = f"The script returned no rows with _field in {window}: what it wrote was not read back"
         yield from ask(Report(message, level="warning"))
+    if returned and not said and not results.unread:
+        message = f"No write of the script returned rows in {window}: {len(returned)} rows of other results are not looked for"
+        yield from ask(Report(message))
     _refuse_left_out(rows, window)
     for measurement in rows.measurements:
         yield from _require_there(target_bucket, rows, measurement, window)
