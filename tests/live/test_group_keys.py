@@ -58,7 +58,7 @@ def test_key_is_named_when_no_series_of_the_windows_has_it(
 
     (told,) = told_of("m", ("stie", "site", "later"))
     assert f"measurement 'm' in bucket {raw!r} has the key 'stie', 'later' of group_by" in told
-    assert told.endswith("they have 'rack', 'site'")
+    assert told.endswith("so it separates nothing; the series have the keys 'rack', 'site'")
     for right in (("site",), ("rack", "site"), (), None):
         assert told_of("m", right) == []
     # where there are no points nothing is merged

@@ -1,4 +1,4 @@
-"""Tag keys of a grouping that the series do not have: they are merged by it without a trace."""
+"""Keys of ``group_by`` that no series has: such a key separates nothing."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def unknown_group_keys(spec: RollupSpec, listed: Sequence[str], interval: Interv
         return None
     asked = ", ".join(map(repr, missing))
     keys = [repr(key) for key in listed if key not in OF_EVERY_SOURCE]
-    told = few(keys, MAX_NAMES, between=", ") if keys else "no tags"
+    told = f"the keys {few(keys, MAX_NAMES, between=', ')}" if keys else "no tags"
     return (
         f"no series of measurement {spec.measurement!r} in bucket {spec.source_bucket!r} has the key {asked} of group_by "
-        f"in {interval}, so that series are merged whatever it was to tell apart; they have {told}"
+        f"in {interval}, so it separates nothing; the series have {told}"
     )
