@@ -26,9 +26,10 @@ class Row(dict[str, Any]):
 
     :param yield_name: name of the yield
     :param table_number: number of the table in the answer
+    :param group_key: the columns that its table is grouped by
     """
 
-    __slots__ = ("table_number", "yield_name")
+    __slots__ = ("group_key", "table_number", "yield_name")
 
     def __init__(
         self,
@@ -36,10 +37,12 @@ class Row(dict[str, Any]):
         *,
         yield_name: str = "",
         table_number: int | None = None,
+        group_key: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(columns)
         self.yield_name = yield_name
         self.table_number = table_number
+        self.group_key = group_key
 
     def with_yield(self) -> dict[str, Any]:
         """The columns, and ``result`` and ``table``, for people; a column that is called so stays."""
@@ -129,18 +132,23 @@ class RowDecoder:
             (name, CONVERTERS.get(kind), default)
             for name, kind, default in zip(names, block.types[2:], block.defaults[2:], strict=True)
         ]
+        grouped = frozenset(name for name, is_key in zip(names, block.groups[2:], strict=True) if is_key)
         records = parse_records(decode_records(segment, self._error_from_text, keeps_bytes=self._keeps_bytes))
         try:
-            return [_decode_record(block, columns, record) for record in records]
+            return [_decode_record(block, columns, grouped, record) for record in records]
         except ValueError as error:
             message = f"the answer cannot be read: {error}"
             raise self._error_from_text(message) from None
 
 
-def _decode_record(block: Block, columns: list[Column], record: list[str]) -> Row:
+def _decode_record(block: Block, columns: list[Column], grouped: frozenset[str], record: list[str]) -> Row:
     _, result, table, *cells = record
     number = table or block.defaults[1]
-    row = Row(yield_name=result or block.result, table_number=int(number) if number else None)
+    row = Row(
+        yield_name=result or block.result,
+        table_number=int(number) if number else None,
+        group_key=grouped,
+    )
     for (name, convert, default), cell in zip(columns, cells, strict=True):
         text = cell or default
         row[name] = text if convert is None else convert(text) if text else None

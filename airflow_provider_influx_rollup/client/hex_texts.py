@@ -54,7 +54,8 @@ class TextsInHex:
         return digest
 
     def _row(self, row: Row) -> Row:
-        whole = Row(yield_name=row.yield_name, table_number=row.table_number)
+        grouped = frozenset(self.name(one) for one in row.group_key if not one.startswith(HEX_PREFIX))
+        whole = Row(yield_name=row.yield_name, table_number=row.table_number, group_key=grouped)
         for column, value in row.items():
             if column.startswith(HEX_PREFIX):
                 continue

@@ -167,7 +167,7 @@ def script_facts(package: Mapping[str, Any], params: Mapping[str, object] | None
         extracts_rows=any(call.function in _EXTRACTORS for call in calls),
         outside_imports=tuple(p for p in scope.imports.values() if p not in (*_QUIET_IMPORTS, "array")),
         makes_rows=any(call.function in _ROW_MAKERS for call in calls),
-        results=script_results(chains, calls),
+        results=script_results(body, scope, calls),
         cuts=() if "location" in options else time_cuts(calls),
     )
 

@@ -144,17 +144,125 @@ def test_the_advice_works_when_values_are_not_finite(place: Place) -> None:
     assert len(stored(place)) == 116
 
 
-def test_rows_have_no_checksum_when_they_are_not_read_back(place: Place) -> None:
-    wide = mean_of(
-        place,
-        'pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")',
-        f'influxdb.wideTo(bucket: "{place.target}")',
+def test_union_is_no_result_when_it_is_only_assigned(place: Place) -> None:
+    other = mean_of(place, 'set(key: "_field", value: "w")', to(place))
+    beside = reading(
+        place, "aggregateWindow(every: 1h, fn: max, createEmpty: false)", 'set(key: "_field", value: "x")'
     )
-    result = run(place, f'import "influxdata/influxdb"\n{wide}')
+    result = run(place, f"u = union(tables: [{mean_of(place, to(place))}, {other}])\n{beside}")
+    assert [one.rows_out for one in result.receipts] == [2, 2]
+    assert all(one.checksum for one in result.receipts)
+    assert result.notes == ()
+    assert stored(place) == [14.5] * 4
+
+
+def test_rows_have_no_checksum_when_they_are_not_read_back(place: Place) -> None:
+    made = mean_of(place, f'to(bucket: "{place.target}", fieldFn: (r) => ({{mean: r._value}}))')
+    result = run(place, made)
     assert [(one.rows_out, one.checksum) for one in result.receipts] == [(0, ""), (0, "")]
-    (note,) = [one for one in result.notes if "wideTo" in one]
-    assert "wideTo() on line 5 writes is not read back" in note
+    (note,) = [one for one in result.notes if "fieldFn" in one or "to()" in one]
+    assert "to() on line 3 writes is not read back" in note
     assert stored(place) == [14.5, 14.5]
+
+
+PIVOTED = 'pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")'
+
+
+def wide(place: Place, *stages: str) -> str:
+    """All fields of the source, hour by hour, written with a column for each."""
+    hours = "aggregateWindow(every: 1h, fn: last, createEmpty: false)"
+    write = f'influxdb.wideTo(bucket: "{place.target}")'
+    return f'import "influxdata/influxdb"\n{reading(place, hours, PIVOTED, *stages, write)}'
+
+
+def of_all_types(place: Place) -> None:
+    """More series, and a field of each type; some have fields that others lack."""
+    lines = [
+        f'{place.measurement},d=b,e=x\\ y v=2.5,n=7i,u=8u,t="a b",on=true',
+        f'{place.measurement},d=c v=1,t="c"',
+    ]
+    for hour in range(2):
+        place.client.write_lines(
+            place.source, [f"{line} {SPAN.start_ns + (60 * hour + 30) * MINUTE_NS}" for line in lines]
+        )
+
+
+def rows_there(place: Place) -> int:
+    """How many values the target has, counted one by one."""
+    return len(place.client.query(f'from(bucket: "{place.target}") |> range(start: 0)'))
+
+
+def test_each_field_is_read_back_when_wide_to_wrote_it(place: Place) -> None:
+    of_all_types(place)
+    first = run(place, wide(place))
+    assert [(one.rows_out, one.series) for one in first.receipts] == [(8, 3), (8, 3)]
+    assert rows_there(place) == 16
+    assert first.notes == ()
+    again = run(place, wide(place))
+    assert [one.checksum for one in again.receipts] == [one.checksum for one in first.receipts]
+    place.client.write_lines(
+        place.source, [f'{place.measurement},d=c t="d" {SPAN.start_ns + 40 * MINUTE_NS}']
+    )
+    changed = run(place, wide(place))
+    same = [one.checksum == two.checksum for one, two in zip(changed.receipts, first.receipts, strict=True)]
+    assert same == [False, True]
+
+
+@pytest.mark.parametrize(
+    "grouped", ['group(columns: ["_measurement"])', 'group(columns: ["_measurement", "d"])']
+)
+def test_tags_are_those_of_the_group_key_when_wide_to_wrote_rows(place: Place, grouped: str) -> None:
+    of_all_types(place)
+    result = run(place, wide(place, 'filter(fn: (r) => r.d == "b")', grouped))
+    assert [one.rows_out for one in result.receipts] == [rows_there(place) / 2] * 2
+
+
+@pytest.mark.parametrize("shown", ["", '|> yield(name: "both")'])
+def test_both_writes_are_read_back_when_wide_ones_stand_in_a_union(place: Place, shown: str) -> None:
+    of_all_types(place)
+    head, body = wide(place).split("\n", 1)
+    other = body.replace(
+        PIVOTED, f'{PIVOTED}\n  |> filter(fn: (r) => r.d == "b") |> set(key: "d", value: "z")'
+    )
+    result = run(place, f"{head}\nunion(tables: [{body}, {other}]){shown}")
+    assert sum(one.rows_out for one in result.receipts) == rows_there(place)
+    assert all(one.checksum for one in result.receipts)
+
+
+def test_rows_of_both_forms_are_read_back_when_a_script_writes_both(place: Place) -> None:
+    other = mean_of(place, 'set(key: "_field", value: "w")', to(place))
+    result = run(place, f"{wide(place)}\n{other}")
+    assert [one.rows_out for one in result.receipts] == [2, 2]
+    assert all(one.checksum for one in result.receipts)
+
+
+def test_log_counts_the_values_that_wide_to_leaves_out(place: Place) -> None:
+    log: list[Report] = []
+    divided = "map(fn: (r) => ({r with bad: 1.0 / 0.0, ugly: 0.0 / 0.0}))"
+    result = run(place, wide(place, divided), log=log)
+    assert [one.rows_out for one in result.receipts] == [1, 1]
+    assert rows_there(place) == 2
+    assert all(one.checksum for one in result.receipts)
+    told = [one.message for one in log if "not finite" in one.message]
+    assert len(told) == 2
+    assert "as 2 are in [2025-03-01T00:00:00Z, 2025-03-01T01:00:00Z)" in told[0]
+
+
+def test_commit_has_no_checksum_when_a_text_of_wide_to_may_be_empty(place: Place) -> None:
+    log: list[Report] = []
+    result = run(place, wide(place, 'map(fn: (r) => ({r with t: ""}))'), log=log)
+    assert [(one.rows_out, one.checksum) for one in result.receipts] == [(1, ""), (1, "")]
+    assert len([one for one in log if "1 fields that the script returned" in one.message]) == 2
+
+
+def test_wide_rows_of_another_server_are_not_looked_for_here(place: Place, influx: InfluxServer) -> None:
+    address = InfluxAddress(influx.url, influx.org, influx.token).new_organisation(f"wide-{place.target}")
+    address.fresh_buckets(place.target)
+    far = f'host: "{influx.url}", org: "{address.org}", token: "{address.token}")'
+    here = f'wideTo(bucket: "{place.target}")'
+    result = run(place, wide(place).replace(here, f"{here[:-1]}, {far}"))
+    assert [(one.rows_out, one.checksum) for one in result.receipts] == [(0, ""), (0, "")]
+    assert rows_there(place) == 0
 
 
 def test_rows_of_another_server_are_not_looked_for_here(place: Place, influx: InfluxServer) -> None:

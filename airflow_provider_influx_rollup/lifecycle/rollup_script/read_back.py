@@ -9,6 +9,7 @@ from airflow_provider_influx_rollup.exceptions import PartialWrite, ScriptInvali
 from airflow_provider_influx_rollup.flux.results import ScriptResults
 from airflow_provider_influx_rollup.flux.target_read import PointsThere
 from airflow_provider_influx_rollup.lifecycle.rollup_script.rows import ScriptRows
+from airflow_provider_influx_rollup.lifecycle.rollup_script.wide_rows import WideRows
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Report
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -30,18 +31,47 @@ def read_back(
     :raises PartialWrite: when a point is not there
     """
     said = [row for row in returned if results.is_written(row.yield_name)]
-    rows = ScriptRows.of(said)
-    if said and not rows.points and not results.unread:
-        message = f"The script returned no rows with _field in {window}: what it wrote was not read back"
-        yield from ask(Report(message, level="warning"))
-    if returned and not said and not results.unread:
-        message = f"No write of the script returned rows in {window}: {len(returned)} rows of other results are not looked for"
-        yield from ask(Report(message))
+    wide = WideRows.of(row for row in said if results.is_wide(row.yield_name))
+    long = [row for row in said if not results.is_wide(row.yield_name)]
+    rows = ScriptRows.of(long, wide)
+    if not results.unread:
+        yield from _tell_of_no_rows(rows, said, long, len(returned), window)
+    yield from _tell_of_fields(wide, window)
     _refuse_left_out(rows, window)
     for measurement in rows.measurements:
         yield from _require_there(target_bucket, rows, measurement, window)
-    is_known = not results.unread and bool(rows.points or not said)
+    is_known = not results.unread and not wide.empty and bool(rows.points or not long)
     return rows, rows.checksum if is_known else ""
+
+
+def _tell_of_no_rows(
+    rows: ScriptRows, said: Sequence[Row], long: Sequence[Row], returned: int, window: Interval
+) -> Steps[None]:
+    """Say why nothing is looked up, although the script has returned rows.
+
+    :param said: the rows of its writes
+    :param long: those that have a value in ``_value``
+    :param returned: how many rows of all results
+    """
+    if long and not rows.points:
+        message = f"The script returned no rows with _field in {window}: what it wrote was not read back"
+        yield from ask(Report(message, level="warning"))
+    if returned and not said:
+        message = f"No write of the script returned rows in {window}: {returned} rows of other results are not looked for"
+        yield from ask(Report(message))
+
+
+def _tell_of_fields(wide: WideRows, window: Interval) -> Steps[None]:
+    """Name what ``wideTo()`` leaves out, or may leave out."""
+    if wide.not_finite:
+        message = f"wideTo() leaves out values that are not finite, as {wide.not_finite} are in {window}: they are not looked for"
+        yield from ask(Report(message, level="warning"))
+    if wide.empty:
+        message = (
+            f"{wide.empty} fields that the script returned in {window} have an empty text or none, which an answer does not tell "
+            "apart: they are not looked for, and the commit counts as a change of its window"
+        )
+        yield from ask(Report(message))
 
 
 def _refuse_left_out(rows: ScriptRows, window: Interval) -> None:

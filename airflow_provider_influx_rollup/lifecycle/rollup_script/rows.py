@@ -9,9 +9,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
+
+if TYPE_CHECKING:
+    from airflow_provider_influx_rollup.lifecycle.rollup_script.wide_rows import WideRows
 
 NOT_TAGS = frozenset({"_start", "_stop", "_time", "_value", "_field", "_measurement"})
 PointKey = tuple[str, str, datetime, tuple[tuple[str, str], ...]]
@@ -29,16 +32,18 @@ class ScriptRows:
     ambiguous: frozenset[PointKey] = frozenset()
 
     @classmethod
-    def of(cls, rows: Iterable[Mapping[str, Any]]) -> ScriptRows:
-        """Rows of a query; rows without a measurement, field, time or value were not written by ``to()``."""
+    def of(cls, rows: Iterable[Mapping[str, Any]], wide: WideRows | None = None) -> ScriptRows:
+        """Rows of a query; rows without a measurement, field, time or value were not written by ``to()``.
+
+        :param wide: what ``wideTo()`` has written beside them
+        """
         points: dict[PointKey, Any] = {}
         ambiguous: set[PointKey] = set()
-        for row in rows:
-            if _is_written(row):
-                key, value = _key(row), row["_value"]
-                if points.setdefault(key, value) != value:
-                    ambiguous.add(key)
-                points[key] = value
+        said = ((_key(row), row["_value"]) for row in rows if _is_written(row))
+        for key, value in (*said, *(wide.points if wide else ())):
+            if points.setdefault(key, value) != value:
+                ambiguous.add(key)
+            points[key] = value
         return cls(points, frozenset(ambiguous))
 
     @property
@@ -91,12 +96,12 @@ def _is_written(row: Mapping[str, Any]) -> bool:
 
 
 def _key(row: Mapping[str, Any]) -> PointKey:
-    tags = sorted((name, value) for name, value in row.items() if name not in NOT_TAGS and _is_tag(value))
+    tags = sorted((name, value) for name, value in row.items() if name not in NOT_TAGS and is_tag(value))
     return row["_measurement"], row["_field"], row["_time"], tuple(tags)
 
 
-def _is_tag(value: object) -> bool:
-    """``to()`` takes string columns for tags, and an empty tag is no tag."""
+def is_tag(value: object) -> bool:
+    """Writes take string columns for tags, and an empty tag is no tag."""
     return isinstance(value, str) and value != ""
 
 

@@ -236,6 +236,7 @@ def test_tag_is_told_from_the_yield_when_it_has_the_name_of_its_column(name: str
     decoder.feed(body)
     (row,) = decoder.close()
     assert (row, row.yield_name, row.table_number) == ({name: "oak"}, "x", 3)
+    assert row.group_key == {name}
     assert row.with_yield() == {"result": "x", "table": 3, name: "oak"}
     assert read_arrow([body]) == [(b"x", [{name: "oak"}])]
 
