@@ -70,6 +70,12 @@ def test_newcomer_has_tiers_after_three_commands(
     assert (done[f"{bucket}_5m:cpu"], done[f"{bucket}_1h:system"]) == (36, 3)
     code, told = ask("coverage", *span, "--pipeline", f"{bucket}_1h:*", "--ledger-bucket", ledger)
     assert (code, [one["states"]["committed"] for one in told["pipelines"]]) == (0, [3, 3])
+    # what init declares is right for doctor, when each tier has run
+    ask("run", str(next(tmp_path.glob("*.yaml"))), "--last", "1d")
+    code, told = ask("doctor", "--ledger-bucket", ledger)
+    assert [one["message"] for one in told["findings"] if one["check"] == "retention"] == [
+        "every bucket keeps points longer than its windows need"
+    ]
     # without a start it begins where an hour begins
     code, told = ask("rollup", str(next(tmp_path.glob("*.yaml"))), "--last", "2h")
     stages = [one["stages"] for one in told["measurements"]]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from airflow_provider_influx_rollup.lifecycle.doctor.findings import Finding, Severity, describe
-from airflow_provider_influx_rollup.lifecycle.pipeline.registry import parents_of
+from airflow_provider_influx_rollup.lifecycle.pipeline.registry import children_of, parents_of
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.steps.influx import Bucket
 from airflow_provider_influx_rollup.windows.duration import Duration
@@ -23,8 +23,11 @@ def check_retention(
     findings = [
         finding
         for _, spec in sorted(pipelines.items())
-        for finding in _of_pipeline(
-            spec, _lag_seconds(spec, pipelines), buckets[spec.source_bucket], buckets[spec.target_bucket]
+        for finding in (
+            *_too_short(
+                spec, _lag_seconds(spec, pipelines), buckets[spec.source_bucket], buckets[spec.target_bucket]
+            ),
+            *_forgotten(spec, pipelines, buckets),
         )
     ]
     if pipelines and not findings:
@@ -34,7 +37,7 @@ def check_retention(
     return findings
 
 
-def _of_pipeline(
+def _too_short(
     spec: RollupSpec, needed: float, source: Bucket | None, target: Bucket | None
 ) -> Iterator[Finding]:
     if source is not None and 0 < source.retention_seconds <= needed:
@@ -45,22 +48,38 @@ def _of_pipeline(
         yield Finding(
             "retention", Severity.FAIL, text, "keep them longer, or take shorter windows or lateness"
         )
-    if target is None or not target.retention_seconds:
-        return
-    keeps = f"pipeline {spec.pipeline_name!r}: target bucket {target.name!r} keeps rollups for {describe(target.retention_seconds)}"
-    if target.retention_seconds <= needed:
-        text = f"{keeps}, and a window is written {describe(needed)} after its start"
+    if target is not None and 0 < target.retention_seconds <= needed:
+        text = f"{_keeps(spec, target)}, and a window is written {describe(needed)} after its start"
         yield Finding(
             "retention", Severity.FAIL, text, "keep them longer: InfluxDB drops what is too old to write"
         )
-    elif source is not None and (
-        not source.retention_seconds or target.retention_seconds < source.retention_seconds
-    ):
-        raw = f"for {describe(source.retention_seconds)}" if source.retention_seconds else "forever"
-        text = f"{keeps}, and its source {source.name!r} keeps points {raw}"
-        yield Finding(
-            "retention", Severity.WARN, text, "keep rollups at least as long as what they are made of"
-        )
+
+
+def _forgotten(
+    spec: RollupSpec, pipelines: Mapping[str, RollupSpec], buckets: Mapping[str, Bucket | None]
+) -> Iterator[Finding]:
+    """Rows that go before what they are made of, and that no tier above keeps either."""
+    source, target = buckets[spec.source_bucket], buckets[spec.target_bucket]
+    if source is None or target is None or target.retention_seconds <= _lag_seconds(spec, pipelines):
+        return
+    above = (buckets[one.target_bucket] for one in _with_those_above(spec, pipelines))
+    if any(one is not None and _outlasts(one, source) for one in above):
+        return
+    raw = f"for {describe(source.retention_seconds)}" if source.retention_seconds else "forever"
+    text = f"{_keeps(spec, target)}, and its source {source.name!r} keeps points {raw}"
+    fix = "keep them, or the rows of a tier above, at least as long as that; a tier counts once it has run"
+    yield Finding("retention", Severity.WARN, text, fix)
+
+
+def _keeps(spec: RollupSpec, target: Bucket) -> str:
+    length = describe(target.retention_seconds)
+    return f"pipeline {spec.pipeline_name!r}: target bucket {target.name!r} keeps rollups for {length}"
+
+
+def _outlasts(one: Bucket, source: Bucket) -> bool:
+    if not source.retention_seconds or not one.retention_seconds:
+        return not one.retention_seconds
+    return one.retention_seconds >= source.retention_seconds
 
 
 def _lag_seconds(spec: RollupSpec, pipelines: Mapping[str, RollupSpec]) -> float:
@@ -72,11 +91,22 @@ def _lag_seconds(spec: RollupSpec, pipelines: Mapping[str, RollupSpec]) -> float
 
 def _with_those_below(spec: RollupSpec, pipelines: Mapping[str, RollupSpec]) -> Iterable[RollupSpec]:
     """A pipeline and all that it is made of: it starts when these are done, after their own lateness."""
+    return _reached(spec, lambda one: parents_of(one, pipelines))
+
+
+def _with_those_above(spec: RollupSpec, pipelines: Mapping[str, RollupSpec]) -> Iterable[RollupSpec]:
+    """A pipeline and all that are made of it, as far as they have run."""
+    return _reached(spec, lambda one: children_of(one, pipelines))
+
+
+def _reached(
+    spec: RollupSpec, neighbours: Callable[[RollupSpec], Iterable[RollupSpec]]
+) -> Iterable[RollupSpec]:
     found, to_visit = {spec.pipeline_name: spec}, [spec]
     while to_visit:
-        below = {one.pipeline_name: one for one in parents_of(to_visit.pop(), pipelines)}
-        to_visit += [one for name, one in below.items() if name not in found]
-        found |= below
+        more = {one.pipeline_name: one for one in neighbours(to_visit.pop())}
+        to_visit += [one for name, one in more.items() if name not in found]
+        found |= more
     return found.values()
 
 

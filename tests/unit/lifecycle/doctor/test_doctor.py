@@ -204,7 +204,12 @@ def test_specs_drift_when_recent_windows_have_another_hash() -> None:
         (7 * DAY, 30 * DAY, 0, ["fail monthly"]),
         # and it waits for the lateness of its last hour
         (7 * DAY, 31 * DAY + 300, 0, ["fail monthly"]),
-        (90 * DAY, 60 * DAY, 0, ["warn hourly"]),
+        # the months keep what the hours do not
+        (90 * DAY, 60 * DAY, 0, ["ok"]),
+        (0, 60 * DAY, 0, ["ok"]),
+        (90 * DAY, 60 * DAY, 90 * DAY, ["ok"]),
+        (90 * DAY, 60 * DAY, 80 * DAY, ["warn hourly"]),
+        (0, 60 * DAY, 90 * DAY, ["warn hourly"]),
         (0, 60 * DAY, 30 * DAY, ["warn hourly", "fail monthly"]),
     ],
 )
