@@ -100,7 +100,7 @@ KINDS: Mapping[str, Kind] = {
 }
 # the others may be left out
 NEEDED = frozenset(
-    {"bucket", "measurement", "buckets", "min_completeness", "min_series", "require_pipelines"}
+    {"bucket", "measurement", "buckets", "min_completeness", "min_series", "require_pipelines", "timezone"}
 )
 
 

@@ -34,7 +34,7 @@ def load_zone(name: str) -> ZoneInfo:
     """
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError) as error:
         what = f"the time zone {name!r} is not in the zone database"
         fix = "give an IANA name such as UTC, Europe/Berlin or America/Los_Angeles"
         raise InvalidTimezone(what, fix=fix) from error

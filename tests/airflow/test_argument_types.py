@@ -83,6 +83,8 @@ def made(operator: type, **parameters: Any) -> Any:
         (ArchiveWindowOperator, "measurement", None, "measurement is of the type NoneType"),
         (ArchiveWindowOperator, "ledger_bucket", 5, "ledger_bucket is of the type int"),
         (LatenessReportOperator, "path", 5, "path is of the type int"),
+        (LatenessReportOperator, "timezone", None, "timezone is of the type NoneType"),
+        (WindowCompleteSensor, "timezone", None, "timezone is of the type NoneType"),
         (PurgeWindowOperator, "require_pipelines", None, "require_pipelines is of the type NoneType"),
         (FluxQueryOperator, "params_flux", 5, "params_flux is of the type int"),
         (FluxQueryOperator, "partition_key_format", 5, "partition_key_format=5 does not give a date"),

@@ -83,6 +83,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"rule": "volume", "weeks": 0}, "weeks"),
     ({"rule": "volume", "min_ratio": 3}, "max_ratio"),
     ({"rule": "volume", "timezone": "Mars"}, "timezone"),
+    ({"rule": "volume", "timezone": None}, "timezone"),
     ({"rule": "volume", "where": {"site": "a"}}, "where"),
     ({"rule": "freshness", "max_age": None}, "max_age"),
     ({"rule": "expected_series", "series": "all"}, "series"),
