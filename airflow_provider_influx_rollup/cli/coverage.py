@@ -38,7 +38,7 @@ def run(args: Namespace, output: Output) -> int:
     from airflow_provider_influx_rollup.cli.bar import legend
     from airflow_provider_influx_rollup.cli.connection import connect
     from airflow_provider_influx_rollup.cli.each import for_each
-    from airflow_provider_influx_rollup.cli.interval import interval_of
+    from airflow_provider_influx_rollup.cli.interval import interval_of, require_times
     from airflow_provider_influx_rollup.cli.pipelines import chosen_pipelines
     from airflow_provider_influx_rollup.lifecycle.plan.coverage import coverage
 
@@ -57,7 +57,9 @@ def run(args: Namespace, output: Output) -> int:
             drawn.append(found)
             return found.as_json(), found.is_complete
 
-        answers, code = for_each(chosen_pipelines(server, args.pipeline), output, look)
+        specs = chosen_pipelines(server, args.pipeline)
+        require_times(args, specs, now)
+        answers, code = for_each(specs, output, look)
     output.show(legend())
     pictures = _draw(drawn, files) if files else []
     return output.finish(args.command, code, {"pipelines": answers, "pictures": pictures})

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterable
 from datetime import datetime
 
 from airflow_provider_influx_rollup.exceptions import WindowError
-from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.instants import read_instant
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval
@@ -37,3 +38,22 @@ def interval_of(args: Namespace, grid: GridSpec, now: datetime) -> Interval:
         raise WindowError(what, fix="give an earlier --from or a later --to")
     # a window that is longer than --last
     return Interval(min(start, cut.floor(stop - MICROSECOND)), stop)
+
+
+def require_times(args: Namespace, specs: Iterable[RollupSpec], now: datetime) -> None:
+    """Refuse options that name no interval of any pipeline, once and before anything is read.
+
+    :param args: as ``interval_of`` takes them
+    :param specs: the pipelines that are asked about
+    :raises WindowError: as ``interval_of``, when each of them would get it
+    """
+    wrong: list[WindowError] = []
+    for spec in specs:
+        try:
+            interval_of(args, spec.grid, now)
+        except WindowError as error:
+            wrong.append(error)
+        else:
+            return
+    if wrong:
+        raise wrong[0]

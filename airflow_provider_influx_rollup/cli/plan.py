@@ -42,7 +42,7 @@ def run(args: Namespace, output: Output) -> int:
     """Print the plans; right when all that is not done can be done."""
     from airflow_provider_influx_rollup.cli.connection import connect
     from airflow_provider_influx_rollup.cli.each import for_each
-    from airflow_provider_influx_rollup.cli.interval import interval_of
+    from airflow_provider_influx_rollup.cli.interval import interval_of, require_times
     from airflow_provider_influx_rollup.cli.specs import planned_specs, wanted_from
     from airflow_provider_influx_rollup.lifecycle.pipeline.own_targets import require_own_targets
     from airflow_provider_influx_rollup.lifecycle.plan.plan import plan_windows
@@ -53,6 +53,7 @@ def run(args: Namespace, output: Output) -> int:
         now = server.client.now()
         made = _buckets_to_make(server, wanted, args.lifecycle, output)
         specs = planned_specs(server, wanted, args.ledger_bucket)
+        require_times(args, specs, now)
         if wanted.lifecycle is not None:
             server.drive(require_own_targets(specs))
         run_start = _start_of_run(args, specs, wanted, server)

@@ -32,7 +32,7 @@ def run(args: Namespace, output: Output) -> int:
     """Print receipts; right when there are some, and the newest of each window is COMMITTED."""
     from airflow_provider_influx_rollup.cli.connection import connect
     from airflow_provider_influx_rollup.cli.each import for_each
-    from airflow_provider_influx_rollup.cli.interval import interval_of
+    from airflow_provider_influx_rollup.cli.interval import interval_of, require_times
     from airflow_provider_influx_rollup.cli.pipelines import chosen_pipelines
     from airflow_provider_influx_rollup.lifecycle.ledger.history import read_history, read_receipts
 
@@ -48,7 +48,9 @@ def run(args: Namespace, output: Output) -> int:
             is_right = bool(newest) and all(last.is_committed for last in newest.values())
             return _answer(spec.pipeline_name, interval, receipts), is_right
 
-        answers, code = for_each(chosen_pipelines(server, args.pipeline), output, read)
+        specs = chosen_pipelines(server, args.pipeline)
+        require_times(args, specs, now)
+        answers, code = for_each(specs, output, read)
     return output.finish(args.command, code, {"is_history": args.history, "pipelines": answers})
 
 

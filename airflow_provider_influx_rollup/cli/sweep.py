@@ -33,7 +33,7 @@ def run_sweep(args: Namespace, output: Output, mode: str, max_windows: int | Non
     """
     from airflow_provider_influx_rollup.cli.connection import connect
     from airflow_provider_influx_rollup.cli.each import for_each
-    from airflow_provider_influx_rollup.cli.interval import interval_of
+    from airflow_provider_influx_rollup.cli.interval import interval_of, require_times
     from airflow_provider_influx_rollup.cli.pipelines import chosen_pipelines
     from airflow_provider_influx_rollup.lifecycle.reconcile.reconcile import reconcile_pipeline
     from airflow_provider_influx_rollup.lifecycle.reconcile.spec import ReconcileOptions, ReconcileSpec
@@ -52,7 +52,9 @@ def run_sweep(args: Namespace, output: Output, mode: str, max_windows: int | Non
             _show(result, output)
             return result.as_json(), result.is_clean
 
-        answers, code = for_each(chosen_pipelines(server, args.pipeline), output, sweep)
+        specs = chosen_pipelines(server, args.pipeline)
+        require_times(args, specs, server.client.now())
+        answers, code = for_each(specs, output, sweep)
     return output.finish(args.command, code, {"mode": mode, "pipelines": answers})
 
 
