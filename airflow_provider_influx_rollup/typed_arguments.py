@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import wraps
 from os import PathLike
 from typing import Any, ClassVar
 
@@ -90,7 +92,7 @@ KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(
         ("pipeline", "upstream", "source_tier", "check_name", "timezone", "influx_conn_id"), TEXT
     ),
-    **dict.fromkeys(("org", "source_org", "path_conn_id", "table", "environment"), TEXT),
+    **dict.fromkeys(("org", "source_org", "path_conn_id", "table", "environment", "signing_key"), TEXT),
     "path": PATH,
     "tags": TAGS,
     "retired": SERIES,
@@ -100,20 +102,41 @@ KINDS: Mapping[str, Kind] = {
 }
 # the others may be left out
 NEEDED = frozenset(
-    {"bucket", "measurement", "buckets", "min_completeness", "min_series", "require_pipelines", "timezone"}
+    {
+        *("bucket", "measurement", "buckets", "require_pipelines", "ledger_bucket", "timezone"),
+        *("min_completeness", "min_series"),
+    }
 )
+
+
+def _failing_when_mapped(make: Callable[..., None]) -> Callable[..., None]:
+    @wraps(make)
+    def made(self: Any, *args: Any, **kwargs: Any) -> None:
+        # set by Airflow before, on both versions; a DAG file that is wrong keeps the error's class
+        is_of_run = getattr(self, "_BaseOperator__from_mapped", False)
+        with failing_by_permanence() if is_of_run else nullcontext():
+            make(self, *args, **kwargs)
+
+    return made
 
 
 class TypedArguments:
     """Base of the tasks whose parameters have types: each is looked at when it is set, by a DAG file or by its template.
 
     :raises ConfigurationError: naming the parameter and its type
+    :raises AirflowFailException: the same of a task that is mapped, in its run
     """
 
     #: parameters of a class that are of other kinds than in the other classes
     own_kinds: ClassVar[Mapping[str, Kind]] = {}
     #: parameters that a class can do without
     may_lack: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let a mapped task that is made in a run of what another task has given fail for good, when it cannot be made."""
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            setattr(cls, "__init__", _failing_when_mapped(vars(cls)["__init__"]))  # noqa: B010 - mypy allows no other
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set a parameter, if it is of its kind."""

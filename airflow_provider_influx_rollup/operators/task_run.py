@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,6 +10,7 @@ from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.operators._deferrable import DeferrableVerbOperator
 from airflow_provider_influx_rollup.operators._window import WindowStageOperator
 from airflow_provider_influx_rollup.task_failures import asking_first, failing_by_permanence
+from airflow_provider_influx_rollup.typed_arguments import TEXT, Kind
 
 if TYPE_CHECKING:
     from airflow_provider_influx_rollup.airflow_compat import Context
@@ -32,6 +33,7 @@ class InfluxTaskRunOperator(WindowStageOperator, DeferrableVerbOperator):
 
     verb: ClassVar[str] = "task_run"
     template_fields: Sequence[str] = (*WindowStageOperator.template_fields, "name")
+    own_kinds: ClassVar[Mapping[str, Kind]] = {"name": TEXT}
     ui_color = "#f8f0e4"
 
     def __init__(self, *, name: str, **kwargs: Any) -> None:

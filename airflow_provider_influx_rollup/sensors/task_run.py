@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
@@ -12,6 +12,7 @@ from airflow_provider_influx_rollup.airflow_compat import AirflowSkipException, 
 from airflow_provider_influx_rollup.metrics import tell_result
 from airflow_provider_influx_rollup.sensors._base import InfluxSensor
 from airflow_provider_influx_rollup.triggers.lifecycle_job import LifecycleJobTrigger
+from airflow_provider_influx_rollup.typed_arguments import TEXT, Kind
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class InfluxTaskRunSensor(InfluxSensor):
         "influx_conn_id",
         "org",
     )
+    own_kinds: ClassVar[Mapping[str, Kind]] = {"name": TEXT}
     ui_color = "#f8f0e4"
 
     def __init__(self, *, name: str, **kwargs: Any) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_influx_rollup.airflow_compat import AirflowFailException
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
@@ -20,7 +23,9 @@ from airflow_provider_influx_rollup.operators.purge import PurgeWindowOperator
 from airflow_provider_influx_rollup.operators.query import FluxQueryOperator
 from airflow_provider_influx_rollup.operators.reconcile import FluxReconcileOperator
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
+from airflow_provider_influx_rollup.operators.task_run import InfluxTaskRunOperator
 from airflow_provider_influx_rollup.operators.validate import FluxValidateOperator
+from airflow_provider_influx_rollup.sensors.task_run import InfluxTaskRunSensor
 from airflow_provider_influx_rollup.sensors.window import WindowCompleteSensor
 from tests.scenes.task_scene import make_context
 
@@ -46,6 +51,8 @@ GIVEN: dict[type, dict[str, Any]] = {
     FluxRollupOperator: ROLLED_UP,
     FluxValidateOperator: {**WATCHED, "rules": [{"rule": "range", "field": "v", "high": 50}]},
     LatenessReportOperator: {},
+    InfluxTaskRunOperator: {},
+    InfluxTaskRunSensor: {},
     PurgeWindowOperator: {**ARCHIVED, "require_pipelines": ["p"]},
     WindowCompleteSensor: WATCHED,
 }
@@ -86,6 +93,10 @@ def made(operator: type, **parameters: Any) -> Any:
         (LatenessReportOperator, "timezone", None, "timezone is of the type NoneType"),
         (WindowCompleteSensor, "timezone", None, "timezone is of the type NoneType"),
         (PurgeWindowOperator, "require_pipelines", None, "require_pipelines is of the type NoneType"),
+        (PurgeWindowOperator, "signing_key", 5, "signing_key is of the type int"),
+        (PurgeWindowOperator, "ledger_bucket", ["a"], "ledger_bucket is of the type list"),
+        (InfluxTaskRunOperator, "name", 5, "name is of the type int"),
+        (InfluxTaskRunSensor, "name", [], "name is of the type list"),
         (FluxQueryOperator, "params_flux", 5, "params_flux is of the type int"),
         (FluxQueryOperator, "partition_key_format", 5, "partition_key_format=5 does not give a date"),
         (EnsureBucketsOperator, "buckets", 5, "buckets is of the type int"),
@@ -127,6 +138,27 @@ def test_a_task_fails_for_good_when_a_template_renders_to_the_wrong_type(operato
     with pytest.raises(AirflowFailException, match="tags is of the type str, in ") as failed:
         task.render_template_fields(make_context())
     assert "secret" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("operator", "name", "value", "what"),
+    [
+        (FluxRollupOperator, "tags", "site=a", "tags is of the type str, in FluxRollupOperator"),
+        (FluxRollupOperator, "every", "soon", "the duration 'soon' is not a Flux duration"),
+        (FluxRollupOperator, "aggregates", ["maxx"], "UnknownAggregate"),
+        (FluxValidateOperator, "tags", {"a": 5}, "a'] is of the type int"),
+        (WindowCompleteSensor, "min_series", "0.95", "min_series is of the type str"),
+        (WindowCompleteSensor, "timezone", None, "timezone is of the type NoneType"),
+    ],
+)
+def test_a_mapped_task_fails_for_good_when_it_was_given_the_wrong_type(
+    operator: Any, name: str, value: object, what: str
+) -> None:
+    known = {key: given for key, given in GIVEN[operator].items() if key != name}
+    with DAG("mapped", schedule=None, start_date=datetime(2025, 1, 1, tzinfo=UTC)):
+        mapped = operator.partial(task_id="t", **known).expand(**{name: [value]})
+    with pytest.raises(AirflowFailException, match=re.escape(what)):
+        mapped.unmap({name: value})
 
 
 class Mapped(Sequence[str]):
