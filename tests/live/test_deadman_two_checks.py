@@ -38,13 +38,20 @@ class Place:
     def report(self, device: str, at: datetime) -> None:
         self.client.write_lines(self.spec.bucket, [f"m,device={device} v=1 {to_ns(at)}"])
 
-    def check(self, task_id: str, hours_ago: int = 0, **settings: Any) -> dict[str, Any]:
+    def check(
+        self, task_id: str, hours_ago: float = 0, *, map_index: int = -1, **settings: Any
+    ) -> dict[str, Any]:
         stop = STOP - hours_ago * HOUR
-        run = RunInfo(dag_id="watch", task_id=task_id) if task_id else RunInfo()
+        run = RunInfo(dag_id="watch", task_id=task_id, map_index=map_index) if task_id else RunInfo()
         steps = check_deadman(replace(self.spec, **settings), Interval(stop - HOUR, stop), run)
         return drive(steps, self.client, lambda report: self.reports.append(report.message)).as_json()
 
-    def levels(self, hours_ago: int = 0) -> list[tuple[str, str]]:
+    def list_of(self, index: int, *devices: str, hours_ago: float = 0) -> dict[str, Any]:
+        """One of several lists, over which a task is mapped."""
+        expected = tuple({"device": device} for device in devices)
+        return self.check("lists", hours_ago, map_index=index, expected=expected, silence="30m")
+
+    def levels(self, hours_ago: float = 0) -> list[tuple[str, str]]:
         """Device and level of each status of a stop, read without the product's queries."""
         rows = self.client.query(
             f'from(bucket: "{self.spec.status_bucket}") |> range(start: 0) '
@@ -94,6 +101,52 @@ def test_two_lists_do_not_retire_each_other_when_they_share_a_name(place: Place)
     # its own list changes: what is on it no more is retired by the task that had it
     told = place.check("d3", -1, expected=({"device": "d1"},), silence="30m")
     assert [one["series"] for one in told["retired"]] == [{"device": "d3"}]
+
+
+def test_death_is_told_once_by_each_when_two_tasks_have_other_schedules(place: Place) -> None:
+    early: Mapping[str, Any] = {"silence": "30m"}
+    late: Mapping[str, Any] = {"silence": "2h"}
+    told = [place.check("early", 1, **early), place.check("late", 1, **late)]
+    assert [one["newly_dead_count"] for one in told] == [2, 0]
+    told = [place.check("late", 0.5, **late), place.check("early", 0, **early)]
+    # one has said ok since, or dies later: neither changes what the other has said itself
+    assert [one["newly_dead_count"] for one in told] == [0, 0]
+    assert "give each a check_name" in told[1]["statuses_note"]
+    assert place.check("late", -0.5, **late)["newly_dead_count"] == 2
+
+
+def test_death_is_new_when_only_another_task_has_said_it(place: Place) -> None:
+    place.check("late", 1, silence="2h")
+    assert place.check("early", 0.5, silence="30m")["newly_dead_count"] == 3
+    assert place.check("late", 0, silence="2h")["newly_dead_count"] == 2
+
+
+def test_nothing_is_retired_when_the_numbers_of_mapped_tasks_shift(place: Place) -> None:
+    for index, device in enumerate(("d2", "d3")):
+        place.list_of(index, device, hours_ago=1)
+    # a list more comes before them
+    told = [place.list_of(index, device) for index, device in enumerate(("d1", "d2", "d3"))]
+    assert [(one["retired_count"], one["newly_dead_count"]) for one in told] == [(0, 0)] * 3
+    assert place.levels() == [("d1", "ok"), ("d2", "crit"), ("d3", "crit")]
+    assert [place.list_of(2, "d3", hours_ago=-1)["retired_count"] for _ in range(2)] == [0, 0]
+
+
+def test_series_is_retired_a_run_later_when_a_mapped_list_has_it_no_more(place: Place) -> None:
+    place.list_of(0, "d2", "d3", hours_ago=1)
+    retired = [place.list_of(0, "d2", hours_ago=hours_ago)["retired"] for hours_ago in (0, -1, -2)]
+    assert [[one["series"] for one in some] for some in retired] == [[], [{"device": "d3"}], []]
+
+
+def test_renamed_task_goes_on_from_the_statuses_of_its_old_name(place: Place) -> None:
+    assert place.check("old", 1, silence="30m")["newly_dead_count"] == 2
+    told = place.check("new", 0, silence="30m")
+    assert told["newly_dead_count"] == 0
+    assert "statuses_note" not in told
+    place.report("d2", STOP + HOUR / 2)
+    place.report("d1", STOP + HOUR / 2)
+    told = place.check("new", -1, silence="30m")
+    assert "statuses_note" not in told
+    assert [one["series"] for one in told["came_back"]] == [{"device": "d2"}]
 
 
 def test_statuses_of_unknown_origin_are_its_own_when_a_task_checks(place: Place) -> None:

@@ -47,9 +47,9 @@ VERB_MUTANTS = (
     ),
     Mutant(
         "takes the newest level for the one before",
-        DEADMAN + "statuses.py",
-        "_age_of(task, known) < _age_of(task, status)",
-        "_age_of(task, known) > _age_of(task, status)",
+        DEADMAN + "last_statuses.py",
+        "key=lambda one: one.time, reverse=True",
+        "key=lambda one: one.time",
     ),
     # sensors
     Mutant(

@@ -15,9 +15,11 @@ class CheckingTask:
     """A task of Airflow, or none.
 
     :param number: the same for all runs of the task; None when no task checks, as on the command line
+    :param is_mapped: whether it is one of several, whose numbers shift when one is added before them
     """
 
     number: int | None
+    is_mapped: bool = False
 
     @classmethod
     def of(cls, run: RunInfo) -> Self:
@@ -25,7 +27,8 @@ class CheckingTask:
         if not run.task_id:
             return cls(None)
         # a field of integers holds 63 bits
-        return cls(text_hash(f"{run.dag_id}\0{run.task_id}\0{run.map_index}", "checked by") >> 1)
+        number = text_hash(f"{run.dag_id}\0{run.task_id}\0{run.map_index}", "checked by") >> 1
+        return cls(number, is_mapped=run.map_index >= 0)
 
     def is_other(self, status: WrittenStatus) -> bool:
         """Whether another task wrote a status; those of unknown origin are its own."""

@@ -10,6 +10,7 @@ from typing import Any
 from airflow_provider_influx_rollup.flux.inventory import LastSeen
 from airflow_provider_influx_rollup.flux.series import Series
 from airflow_provider_influx_rollup.lifecycle.deadman.checking_task import CheckingTask
+from airflow_provider_influx_rollup.lifecycle.deadman.last_statuses import read_said_before
 from airflow_provider_influx_rollup.lifecycle.deadman.result import DeadmanResult, WrittenStatuses
 from airflow_provider_influx_rollup.lifecycle.deadman.series_state import (
     DEAD,
@@ -21,7 +22,6 @@ from airflow_provider_influx_rollup.lifecycle.deadman.series_state import (
 )
 from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec, spans_of
 from airflow_provider_influx_rollup.lifecycle.deadman.statuses import (
-    read_latest,
     read_newer,
     statuses_of,
     write_statuses,
@@ -55,15 +55,14 @@ def check_deadman(spec: DeadmanSpec, interval: Interval, run: RunInfo = NO_TASK)
     recent = yield from ask(LastSeen(spec.source, spans.recent, keys))
     earlier = yield from ask(LastSeen(spec.source, spans.earlier, keys))
     task = CheckingTask.of(run)
-    latest = yield from read_latest(spec, task, Interval(spans.earlier.start, interval.stop))
-    levels = {series: status.level for series, status in latest.items()}
+    before = yield from read_said_before(spec, task, interval, spans)
     newer = yield from read_newer(spec, interval)
     retired = spec.inventory.without_retired
     seen = ObservedSeries(
         last_of_expected(expected, _only(recent, retired(recent))),
         last_of_expected(expected, _only(earlier, retired(earlier))),
-        levels,
-        frozenset(series for series, status in latest.items() if task.is_other(status)),
+        before.levels,
+        before.of_others,
     )
     length = interval.duration
     verdicts = judge(
@@ -74,11 +73,12 @@ def check_deadman(spec: DeadmanSpec, interval: Interval, run: RunInfo = NO_TASK)
         retires_from=spans.retired_before - length if spans.retired_before else None,
     )
     result = _result(spec, interval, verdicts, seen, expected, is_latest=newer is None)
-    statuses = statuses_of(spec, interval, spans, verdicts, levels)
+    statuses = statuses_of(spec, interval, spans, verdicts, before.levels)
     yield from _report(spec, result)
     if spec.dry_run:
         return result
-    return replace(result, written=(yield from write_statuses(spec, task, interval, statuses)))
+    written = yield from write_statuses(spec, task, interval, statuses, is_shared=before.has_others)
+    return replace(result, written=written)
 
 
 def _only(seen: Mapping[Series, datetime], kept: Iterable[Series]) -> dict[Series, datetime]:

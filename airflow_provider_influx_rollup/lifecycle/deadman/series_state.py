@@ -38,7 +38,7 @@ class ObservedSeries:
     :param recent: last point within the silence, per series
     :param earlier: last point before it, per series
     :param levels: level of the last status before the stop, per series
-    :param of_others: series whose last status another task wrote
+    :param of_others: series that others may judge now, who retire them
     """
 
     recent: Mapping[Series, datetime]

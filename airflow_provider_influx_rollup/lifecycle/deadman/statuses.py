@@ -10,7 +10,6 @@ from airflow_provider_influx_rollup.exceptions import WriteRejected
 from airflow_provider_influx_rollup.flux.deadman import (
     LastStatuses,
     NewestStatus,
-    WrittenStatus,
 )
 from airflow_provider_influx_rollup.flux.series import Series
 from airflow_provider_influx_rollup.lifecycle.deadman.checking_task import CheckingTask
@@ -34,28 +33,6 @@ NOTHING_EXPECTED_LEVEL = "warn"
 NO_SERIES: Series = ()
 
 
-def read_latest(
-    spec: DeadmanSpec, task: CheckingTask, interval: Interval
-) -> Steps[dict[Series, WrittenStatus]]:
-    """The last status of each series: its own where another task has written one of the same time.
-
-    :param interval: of status times
-    """
-    latest: dict[Series, WrittenStatus] = {}
-    levels = {spec.level, spec.ok_level, RETIRED_LEVEL}
-    for status in (yield from ask(LastStatuses(spec.status_bucket, spec.check.id, interval))):
-        if task.is_other(status) and status.level not in levels:
-            continue
-        known = latest.get(status.series)
-        if known is None or _age_of(task, known) < _age_of(task, status):
-            latest[status.series] = status
-    return latest
-
-
-def _age_of(task: CheckingTask, status: WrittenStatus) -> tuple[datetime, bool]:
-    return status.time, not task.is_other(status)
-
-
 def statuses_of(
     spec: DeadmanSpec,
     interval: Interval,
@@ -65,7 +42,7 @@ def statuses_of(
 ) -> list[Status]:
     """One status for each verdict, and one for the whole check when nothing is expected.
 
-    :param levels: the levels that ``read_latest`` found before the interval's stop
+    :param levels: the levels that were found before the interval's stop
     """
     statuses = [_status(spec, interval, spans, verdict) for verdict in verdicts]
     if NO_SERIES in {verdict.series for verdict in verdicts}:
@@ -122,10 +99,16 @@ def _status(spec: DeadmanSpec, interval: Interval, spans: Spans, verdict: Series
 
 
 def write_statuses(
-    spec: DeadmanSpec, task: CheckingTask, interval: Interval, statuses: list[Status]
+    spec: DeadmanSpec,
+    task: CheckingTask,
+    interval: Interval,
+    statuses: list[Status],
+    *,
+    is_shared: bool = False,
 ) -> Steps[WrittenStatuses]:
     """Write statuses at an interval's stop, and remove those of an earlier run of the same task that say otherwise.
 
+    :param is_shared: whether another task has judged between the last run and this one
     :return: how many, and why none when the status bucket keeps no times that old; or that another task writes too
     """
     check, at = replace(spec.check, checked_by=task.number), interval.stop
@@ -150,7 +133,7 @@ def write_statuses(
     if again:
         # a delete takes the whole level, or more of it: tag equality also matches series with more tags
         yield from ask(write_of_statuses(spec.status_bucket, check, again, at))
-    if not others:
+    if not others and not is_shared:
         return WrittenStatuses(len(statuses))
     note = f"another task writes statuses of the check {check.name!r} too: give each a check_name of its own"
     yield from ask(Report(note, "warning"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from airflow_provider_influx_rollup.aggregates.frame import TagSet
@@ -15,6 +15,7 @@ from airflow_provider_influx_rollup.lifecycle.reconcile.read import (
     read_and_compare,
     stored_checksums,
 )
+from airflow_provider_influx_rollup.lifecycle.reconcile.reasons import Reason
 from airflow_provider_influx_rollup.lifecycle.rollup.plan import job_of
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -44,9 +45,10 @@ def examine(job: RollupBlock, strict: bool | None, receipts: Mapping[Interval, R
     depth = depth_of(job, strict)
     first = yield from read_and_compare(job, depth)
     changes = explain(first, receipts)
+    unlike = _unlike_receipt(first, receipts)
     if not depth.later:
-        return Examined(first, changes, first)
-    suspects = sorted({*changes, *_unlike_receipt(first, receipts)})
+        return Examined(first, _with_receipts(changes, first, unlike), first)
+    suspects = sorted({*changes, *unlike})
     if not suspects:
         return Examined(first, {}, first)
     deep = yield from _look_deeper(first, suspects, is_row_known=len(suspects) == len(changes))
@@ -54,7 +56,23 @@ def examine(job: RollupBlock, strict: bool | None, receipts: Mapping[Interval, R
     deep_changes = {
         index: known.get(change.window, change) for index, change in explain(deep, receipts).items()
     }
-    return Examined(deep, deep_changes, first)
+    places = [place for place, index in enumerate(suspects) if index in unlike]
+    return Examined(deep, _with_receipts(deep_changes, deep, places), first)
+
+
+def _with_receipts(
+    changes: Mapping[int, Change], findings: Findings, unlike: Iterable[int]
+) -> dict[int, Change]:
+    """The changes, and the windows whose rows are right but not those of the receipt: they are committed again.
+
+    :param unlike: windows whose numbers are not those of the receipt
+    """
+    windows, points = findings.job.windows, findings.rows_in
+    old = {
+        index: Change(window=windows[index], reasons=(Reason.OLD_RECEIPT,), series=0, points=points[index])
+        for index in unlike
+    }
+    return old | dict(changes)
 
 
 def _unlike_receipt(findings: Findings, receipts: Mapping[Interval, Receipt]) -> list[int]:

@@ -31,6 +31,8 @@ class Reason(StrEnum):
     """No receipt, or one that is not COMMITTED."""
     SPEC_CHANGED = "spec changed"
     """COMMITTED under an earlier spec."""
+    OLD_RECEIPT = "old receipt"
+    """The rows are right, and the receipt has other numbers."""
     TIER_BELOW = "tier below dirty"
     """Only in a plan: a window of the tier below would be repaired."""
 
