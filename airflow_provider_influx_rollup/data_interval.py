@@ -50,7 +50,7 @@ def interval_of_run(context: Mapping[str, Any], **stage: Unpack[StageInterval]) 
     """The interval that a run is about.
 
     In order: start and stop, ``dag_run.conf``, the data interval, the partition date with window, the extras
-    of the triggering asset events.
+    of the triggering asset events; those of datasets on 2.11 before the data interval.
 
     :param context: Airflow's context; any key may be absent
     :raises WindowError: when nothing names an interval, or it is empty; the message names the fix

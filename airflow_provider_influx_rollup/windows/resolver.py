@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 Time = str | date
+#: Airflow 2.11's kind of a run that events have started; on 3.x such runs have no data interval
+STARTED_BY_DATASETS = "dataset_triggered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +60,9 @@ class RunFacts:
 def resolve_interval(facts: RunFacts) -> Interval:
     """Decide which interval a run is about.
 
-    In order: explicit start and stop, the run's configuration, the data interval, the partition date with
-    ``window``, the triggering asset events. A data interval of zero length counts only with ``window``, which
-    then ends there.
+    In order: explicit start and stop, the run's configuration, the events of datasets that started a run of
+    Airflow 2.11, the data interval, the partition date with ``window``, the triggering asset events. A data
+    interval of zero length counts only with ``window``, which then ends there.
 
     :param facts: what is known of the run
     :raises WindowUndefined: when nothing names an interval, or a time cannot be read
@@ -70,6 +72,7 @@ def resolve_interval(facts: RunFacts) -> Interval:
     sources: tuple[Callable[[RunFacts], Interval | None], ...] = (
         _from_parameters,
         _from_conf,
+        _from_dataset_events,
         _from_data_interval,
         _from_partition,
         _from_asset_events,
@@ -88,6 +91,11 @@ def _from_parameters(facts: RunFacts) -> Interval | None:
 def _from_conf(facts: RunFacts) -> Interval | None:
     conf = facts.conf or {}
     return _pair(conf.get("start"), conf.get("stop"), "dag_run.conf", facts)
+
+
+def _from_dataset_events(facts: RunFacts) -> Interval | None:
+    """Before the data interval, which 2.11 takes of the runs that made the events, whatever these are about."""
+    return _from_asset_events(facts) if facts.run_type == STARTED_BY_DATASETS else None
 
 
 def _from_data_interval(facts: RunFacts) -> Interval | None:
@@ -142,8 +150,7 @@ def _is_zero_length(facts: RunFacts) -> bool:
 
 def _ending_at_the_run(facts: RunFacts) -> Interval | None:
     """Return the window that ends at the run's date: a trigger timetable runs at the end of what it is about."""
-    is_better_known = facts.asset_intervals and "triggered" in (facts.run_type or "")
-    if facts.window is None or is_better_known:
+    if facts.window is None:
         return None
     # a manual run for a past date has that date here, while its data interval is that of the present
     instant = facts.data_interval_start if facts.logical_date is None else facts.logical_date

@@ -129,11 +129,19 @@ def test_several_asset_events_span_one_interval() -> None:
     assert resolve_interval(facts) == Interval(day(7), day(10))
 
 
-def test_asset_events_win_over_a_zero_length_interval_when_they_triggered_the_run() -> None:
-    facts = replace(NO_PARTITION, data_interval_start=day(20), data_interval_stop=day(20))
-    triggered = replace(facts, run_type="dataset_triggered")
-    assert resolve_interval(triggered) == Interval(day(9), day(10))
-    assert resolve_interval(facts) == Interval(day(19), day(20))
+@pytest.mark.parametrize("stop", [20, 21])
+def test_events_win_over_the_data_interval_when_datasets_started_the_run(stop: int) -> None:
+    facts = replace(NO_PARTITION, data_interval_start=day(20), data_interval_stop=day(stop))
+    started = replace(facts, run_type="dataset_triggered")
+    assert resolve_interval(started) == Interval(day(9), day(10))
+    assert resolve_interval(replace(started, asset_intervals=[])) == resolve_interval(facts)
+    assert resolve_interval(facts) == Interval(day(stop - 1), day(stop))
+
+
+@pytest.mark.parametrize(("facts", "first_day"), [(ALL, 1), (NO_PARAMETERS, 3)])
+def test_what_a_person_names_wins_over_the_events_of_datasets(facts: RunFacts, first_day: int) -> None:
+    started = replace(facts, run_type="dataset_triggered")
+    assert resolve_interval(started) == Interval(day(first_day), day(first_day + 1))
 
 
 @pytest.mark.parametrize(
