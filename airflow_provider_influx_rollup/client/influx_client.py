@@ -40,6 +40,7 @@ from airflow_provider_influx_rollup.exceptions import (
 from airflow_provider_influx_rollup.flux.delete_predicate import influxql_delete, needs_influxql
 from airflow_provider_influx_rollup.flux.source_schema import ALL_TYPES, OF_EVERY_SOURCE, KeysOfMeasurement
 from airflow_provider_influx_rollup.flux.whole_texts import Parted, part_query, part_script
+from airflow_provider_influx_rollup.lint.depth import refuse_too_deep
 from airflow_provider_influx_rollup.rejections import is_taken
 from airflow_provider_influx_rollup.steps.influx import Bucket, SourceKeys
 
@@ -226,6 +227,7 @@ class InfluxClient:
 
     def parse_script(self, flux: str) -> dict[str, Any]:
         """Parse a Flux script on the server; returns its AST, a Flux ``Package``."""
+        refuse_too_deep(flux)
         answer = self._json(requests.ast_request(self._settings.org, flux))
         ast: dict[str, Any] = answer["ast"]
         return ast

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
-from airflow_provider_influx_rollup.lint import pushdown, ranges, writes
+from airflow_provider_influx_rollup.lint import depth, pushdown, ranges, writes
+from airflow_provider_influx_rollup.lint.depth import is_too_deep
 from airflow_provider_influx_rollup.lint.finding import Finding, Severity
 from airflow_provider_influx_rollup.lint.parser import parse_flux
 from airflow_provider_influx_rollup.lint.rules import (
@@ -17,6 +18,7 @@ from airflow_provider_influx_rollup.lint.rules import (
     RULES,
     SEMANTICS,
     SYNTAX,
+    TOO_DEEP,
 )
 from airflow_provider_influx_rollup.lint.script import Script
 from airflow_provider_influx_rollup.lint.silence import Silenced, apply_silences, silences_of
@@ -111,6 +113,8 @@ def lint_text(
     :param every: length of the windows it runs for; None: as ``option task`` says
     """
     unchecked = [f"without a server, nothing can be said of {NEEDS_SERVER}"]
+    if (finding := too_deep(text)) is not None:
+        return LintReport.of(text, [finding], unchecked)
     try:
         script = read_script(parse_flux(text), params=params, every=every)
     except NotFlux as error:
@@ -139,9 +143,17 @@ def read_script(
         return _too_deep()
 
 
+def too_deep(text: str) -> Finding | None:
+    """The finding of a script that no server is asked to parse."""
+    if not is_too_deep(text):
+        return None
+    message = f"its {depth.TOO_DEEP}: a parse could take all memory of a server, and none is asked for it"
+    return TOO_DEEP.found_at((1, 1), message, depth.FLATTER)
+
+
 def _too_deep() -> Finding:
-    message = "the script was not looked at: its expressions are nested too deeply, or have too many terms"
-    return NOT_READ.found_at((1, 1), message, "give parts of them names of their own")
+    message = f"the script was not looked at: its {depth.TOO_DEEP}"
+    return NOT_READ.found_at((1, 1), message, depth.FLATTER)
 
 
 def _in_order(findings: Iterable[Finding], lines: list[str]) -> tuple[Finding, ...]:

@@ -38,6 +38,7 @@ class Rule:
 
 NOT_RENDERED = Rule("not-rendered", ERROR, "a template that no Flux could be made of")
 NOT_READ = Rule("not-read", WARNING, "a script that nothing can be said of without a server")
+TOO_DEEP = Rule("too-deep", ERROR, "expressions that a server cannot be asked to parse")
 SYNTAX = Rule("syntax", ERROR, "the text is no Flux")
 SEMANTICS = Rule("semantics", ERROR, "an undefined name, a wrong type, a wrong argument", needs_server=True)
 MISSING_BUCKET = Rule("missing-bucket", ERROR, "a bucket that the token does not see", needs_server=True)
@@ -60,6 +61,7 @@ BAD_IGNORE = Rule("bad-ignore", NOTE, "a comment that silences nothing, or gives
 RULES = (
     NOT_RENDERED,
     NOT_READ,
+    TOO_DEEP,
     SYNTAX,
     SEMANTICS,
     MISSING_BUCKET,
@@ -81,4 +83,4 @@ RULES = (
 )
 RULE_NAMES = frozenset(rule.name for rule in RULES)
 #: a script that does not compile cannot be run, whatever a comment says
-NEVER_SILENT = frozenset({SYNTAX.name, SEMANTICS.name, BAD_IGNORE.name})
+NEVER_SILENT = frozenset({SYNTAX.name, SEMANTICS.name, TOO_DEEP.name, BAD_IGNORE.name})

@@ -32,7 +32,7 @@ _TEXT_PART = re.compile(r'(?:\\(?:[nrt"\\]|\$\{|x[0-9a-fA-F]{2})|(?!\$\{)[^"\\])
 _ESCAPE = re.compile(r"\\(\$\{|[nrt\"\\])|((?:\\x[0-9a-fA-F]{2})+)")
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "${": "${"}
 # after these a slash divides; anywhere else it begins a regular expression
-_ENDS_VALUE = frozenset({"name", "string", "int", "float", "duration", "time", "regex", ")", "]", "}"})
+ENDS_VALUE = frozenset({"name", "string", "int", "float", "duration", "time", "regex", ")", "]", "}"})
 
 
 class NotFlux(Exception):
@@ -89,8 +89,15 @@ def tokens_of(text: str) -> list[Token]:
 
     :raises NotFlux: at a character that begins no token
     """
-    found = list(_tokens(text, 0, Places(text), is_inside=False))
-    return [*found, Token("end", "", len(text), len(text))]
+    return [*tokens_from(text), Token("end", "", len(text), len(text))]
+
+
+def tokens_from(text: str) -> Iterator[Token]:
+    """Cut a script into tokens, one after the other.
+
+    :raises NotFlux: at a character that begins no token
+    """
+    return _tokens(text, 0, Places(text), is_inside=False)
 
 
 def _tokens(text: str, offset: int, places: Places, *, is_inside: bool) -> Iterator[Token]:
@@ -107,7 +114,7 @@ def _tokens(text: str, offset: int, places: Places, *, is_inside: bool) -> Itera
         kind, value = str(found.lastgroup), found[0]
         if kind == "string":
             token = _string(text, offset, places)
-        elif kind == "regex" and last in _ENDS_VALUE:
+        elif kind == "regex" and last in ENDS_VALUE:
             token = Token("/", "/", offset, offset + 1)
         else:
             is_plain = kind == "sign" or (kind == "name" and value in KEYWORDS)

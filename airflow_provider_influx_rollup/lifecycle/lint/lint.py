@@ -26,6 +26,7 @@ from airflow_provider_influx_rollup.lint.report import (
     LintReport,
     read_script,
     static_findings,
+    too_deep,
     unreadable_place,
 )
 from airflow_provider_influx_rollup.lint.rules import (
@@ -85,6 +86,8 @@ def lint_script(spec: LintSpec, window: Interval | None = None) -> Steps[LintRep
     text, every = spec.flux, spec.window_period
     if not text.strip():
         return LintReport.of(text, [SYNTAX.found_at((1, 1), "the script is empty", "write a script")])
+    if (finding := too_deep(text)) is not None:
+        return LintReport.of(text, [finding])
     try:
         package = yield from ask(ParseScript(text))
     except InfluxRejected as error:

@@ -25,6 +25,7 @@ from airflow_provider_influx_rollup.lifecycle.rollup_script.dry_run import (
     sets_v,
     why_not_planned,
 )
+from airflow_provider_influx_rollup.lint.depth import FLATTER, TOO_DEEP, is_too_deep
 from airflow_provider_influx_rollup.rejections import cure_of_script, is_unbounded, lacks_rows
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import ParseScript, Report
@@ -110,6 +111,8 @@ def _facts(script: str, params: Mapping[str, object] | None, window: Interval) -
     if not script.strip():
         what = "the Flux script is empty"
         raise ScriptInvalid(what, window=window, written=NOTHING_WRITTEN, fix="give a script")
+    if is_too_deep(script):
+        raise _too_deep(window)
     try:
         package = yield from ask(ParseScript(script))
     except InfluxRejected as error:
@@ -119,9 +122,11 @@ def _facts(script: str, params: Mapping[str, object] | None, window: Interval) -
         refuse_endless(package, params, window)
         return script_facts(package, params)
     except RecursionError as error:
-        what = "the script's expressions are nested too deeply, or have too many terms"
-        fix = "give parts of them names of their own"
-        raise ScriptInvalid(what, window=window, written=NOTHING_WRITTEN, fix=fix) from error
+        raise _too_deep(window) from error
+
+
+def _too_deep(window: Interval) -> ScriptInvalid:
+    return ScriptInvalid(f"the script's {TOO_DEEP}", window=window, written=NOTHING_WRITTEN, fix=FLATTER)
 
 
 def _planned(

@@ -85,6 +85,11 @@ def test_the_exit_code_says_whether_all_is_right(run: Run, arguments: list[str],
     assert run(*arguments)[0] == code
 
 
+def test_a_script_that_is_too_deep_fails_the_command(run: Run) -> None:
+    code, out, _ = run("-", stdin=f"x = {'-' * 5000}1")
+    assert (code, out.splitlines()[0].split(": ")[:2]) == (1, ["<stdin>:1:1", "error too-deep"])
+
+
 def test_a_folder_without_scripts_is_refused(run: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     code, _, err = run("empty")
