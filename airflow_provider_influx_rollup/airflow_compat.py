@@ -73,6 +73,7 @@ __all__ = [
     "stored_connection",
     "stored_variable",
     "timezone",
+    "was_rescheduled",
 ]
 
 
@@ -138,6 +139,25 @@ def object_storage_path(path: str, conn_id: str | None) -> Any:
 
     # 3.x lets a conn_id of None win over the one in the URL
     return ObjectStoragePath(path, conn_id=conn_id) if conn_id else ObjectStoragePath(path)
+
+
+def was_rescheduled(context: Any, first_try: int) -> bool:
+    """Whether a sensor in reschedule mode has polled before in this wait, as another process.
+
+    :param context: Airflow's context, which has the count on 3.x
+    :param first_try: the first try since the task was cleared last
+    """
+    count = context.get("task_reschedule_count")
+    if count is not None:
+        return bool(count)
+    try:
+        # 2.11: what counts its timeout
+        from airflow.sensors.base import _orig_start_date  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        return False
+    ti = context["ti"]
+    place = {name: getattr(ti, name) for name in ("dag_id", "task_id", "run_id", "map_index")}
+    return _orig_start_date(**place, try_number=first_try) is not None
 
 
 def stored_variable(key: str) -> str | None:

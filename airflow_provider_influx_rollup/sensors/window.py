@@ -8,7 +8,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_influx_rollup.airflow_compat import Context, PokeReturnValue
+from airflow_provider_influx_rollup.airflow_compat import Context, PokeReturnValue, was_rescheduled
+from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import declared_duration
 from airflow_provider_influx_rollup.lineage.datasets import Flow, Measurement
 from airflow_provider_influx_rollup.sensors._base import InfluxSensor
@@ -168,8 +169,9 @@ class WindowCompleteSensor(InfluxSensor):
         :return: False, or the return value
         :raises AirflowFailException: for permanent errors
         """
-        # a task that was rescheduled is another process at each poll; only Airflow 3 says that it was
-        if self.upstream is not None and context.get("task_reschedule_count"):
+        # a task that was rescheduled is another process at each poll
+        again = self.reschedule and was_rescheduled(context, run_info(context).first_try)
+        if self.upstream is not None and again:
             self._looked_up.add(self.upstream)
         return super().poke(context)
 
