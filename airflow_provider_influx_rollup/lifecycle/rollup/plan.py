@@ -93,6 +93,7 @@ class Plan:
     :param spec: as the ledger knows it
     :param poorer: windows that were made of another bucket, of more points than the source has
     :param tag_keys: of the source, as the server lists them
+    :param rewritten: what the earlier specs take that the windows have rows of
     """
 
     windows: tuple[Interval, ...]
@@ -108,6 +109,7 @@ class Plan:
     spec: RollupSpec
     poorer: Mapping[Interval, WindowFrozen]
     tag_keys: Sequence[str]
+    rewritten: tuple[AggregateRules, ...]
 
     @property
     def selection(self) -> Selection:
@@ -173,7 +175,6 @@ def plan_rollup(
     receipts = {receipt.window: receipt for receipt in ledgers.receipts}
     require_one_task(spec, run, receipts.values())
     claims = claims_of_others(spec, stored)
-    poorer = yield from _poorer_windows(spec, rules, stored, receipts.values(), marks)
     return Plan(
         windows=windows,
         types=types,
@@ -186,8 +187,9 @@ def plan_rollup(
         waiting=waiting,
         purged=marks.own,
         spec=spec,
-        poorer=poorer,
+        poorer=(yield from _poorer_windows(spec, rules, stored, receipts.values(), marks)),
         tag_keys=listed,
+        rewritten=_rewritten(spec, stored, receipts.values()),
     )
 
 
@@ -303,6 +305,14 @@ def _ownership(
     return Ownership(mine, tuple(Claim.of(other) for other in earlier), tuple(others.values()), neighbours)
 
 
+def _rewritten(
+    spec: RollupSpec, stored: Sequence[StoredSpec], previous: Iterable[Receipt]
+) -> tuple[AggregateRules, ...]:
+    """The rules of the earlier specs under which windows were committed that have rows."""
+    hashes = {receipt.spec_hash for receipt in previous if receipt.is_committed and receipt.rows_out}
+    return tuple(one.rules() for one in earlier_specs(spec, stored) if one.spec_hash() in hashes)
+
+
 def _overlapped(receipt: Receipt, used_at: datetime | None) -> bool:
     """Whether another spec was used after the run began that committed a window."""
     if used_at is None:
@@ -364,7 +374,7 @@ def tell_plan(
         notes += [told] if told else []
     # the fields of any time are asked for only when the interval lacks some
     if spec.source_tier is None and spec.rules().unmatched(plan.totals):
-        told = yield from unknown_fields(spec)
+        told = yield from unknown_fields(spec, plan.rewritten, interval)
         notes += [told] if told else []
     for note in notes:
         yield from ask(Report(note, level="warning"))
