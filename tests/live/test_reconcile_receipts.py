@@ -124,3 +124,30 @@ def test_next_sweep_is_by_digests_again_when_rows_of_another_were_counted(
     with watched(client) as requests:
         assert sweep(client, scene.spec, SPAN)["dirty"] == []
     assert requests.rows_read_from(scene.place.target) == 0
+
+
+MANY: dict[str, tuple[Any, GridSpec, dict[str, Any]]] = {
+    "raw points alone": ({"temp": ("median",)}, GridSpec("1h"), {}),
+    "several fields": (
+        {"temp": ("median", "max"), "packets": ("sum", "mean"), "state": ("last", "distinct")},
+        GridSpec("1h"),
+        {},
+    ),
+    "sketches": ({"temp": ("p99_approx", "count")}, GridSpec("1h"), {"group_by": ("site",)}),
+    "sliding": ({"temp": ("max", "integral"), "state": ("first",)}, GridSpec("1h", period="2h"), {}),
+    "some series": ({"temp": ("max",)}, GridSpec("1h"), {"tags": {"site": ("berlin",)}}),
+    "all fields": ({"*": ("last",)}, GridSpec("1h"), {}),
+}
+
+
+@pytest.mark.parametrize("strict", [None, True, False])
+@pytest.mark.parametrize(("rules", "grid", "more"), MANY.values(), ids=MANY)
+def test_nothing_is_left_for_the_next_sweep_whatever_is_stored(
+    make_scene: MakeScene, client: InfluxClient, rules: Any, grid: GridSpec, more: Any, strict: bool | None
+) -> None:
+    scene = make_scene(rules, grid, **more)
+    assert sweep(client, scene.spec, SPAN, strict=strict)["dirty"] == []
+    scene.add("a-1", "01:30:01", temp=-99.5)
+    scene.add("a-2", "02:30:01", temp=20.0, packets=3)
+    assert "01:00" in reasons_of(sweep(client, scene.spec, SPAN, strict=strict))
+    assert sweep(client, scene.spec, SPAN, strict=strict)["dirty"] == []

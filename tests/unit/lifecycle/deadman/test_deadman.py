@@ -18,9 +18,11 @@ from airflow_provider_influx_rollup.flux.inventory import LastSeen
 from airflow_provider_influx_rollup.flux.query import RowsQuery
 from airflow_provider_influx_rollup.lifecycle.deadman.checking_task import CheckingTask
 from airflow_provider_influx_rollup.lifecycle.deadman.deadman import check_deadman, steps_from_job
+from airflow_provider_influx_rollup.lifecycle.deadman.last_statuses import SaidBefore, said_before
 from airflow_provider_influx_rollup.lifecycle.deadman.series_state import ObservedSeries, SeriesState, judge
 from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec, spans_of
 from airflow_provider_influx_rollup.lifecycle.deadman.statuses import write_statuses
+from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.lifecycle.source.inventory import (
     expected_from,
     grouping_of,
@@ -307,3 +309,43 @@ def test_job_of_the_triggerer_checks_its_interval() -> None:
     first = next(steps_from_job(job, lambda: START))
     assert isinstance(first, RowsQuery)
     assert "2024-05-06T11:00:00Z" in first.flux()
+
+
+MINE, THEIRS = 1, 2
+
+
+def said(*statuses: tuple[Any, str, float, int | None], is_mapped: bool = False) -> SaidBefore:
+    """Statuses as series, level, hours before the last stop and who wrote them."""
+    written = [WrittenStatus(one, level, START - hours * HOUR, who) for one, level, hours, who in statuses]
+    return said_before(SPEC, CheckingTask(MINE, is_mapped=is_mapped), START, written)
+
+
+@pytest.mark.parametrize("older", ["ok", "crit"])
+def test_level_is_what_the_task_said_in_its_last_run_when_another_has_judged_since(older: str) -> None:
+    newer = "crit" if older == "ok" else "ok"
+    found = said((A, older, 0, MINE), (A, newer, -0.5, THEIRS))
+    assert found == SaidBefore({A: older}, frozenset({A}), has_others=True)
+
+
+def test_level_is_the_newest_when_the_task_did_not_judge_last_time() -> None:
+    found = said((A, "ok", 2, MINE), (A, "crit", 1, THEIRS), (B, "crit", 1, THEIRS), (C, "crit", 3, THEIRS))
+    assert found == SaidBefore({A: "crit", B: "crit", C: "crit"}, frozenset({A, B, C}), has_others=True)
+
+
+def test_others_count_for_nothing_when_their_levels_are_others_or_they_are_gone() -> None:
+    assert said((A, "crit", 1, MINE), (A, "warn", 0, THEIRS)) == SaidBefore(
+        {A: "crit"}, frozenset(), has_others=True
+    )
+    # as after a rename, or before any status had a number
+    assert not said((A, "ok", 0, MINE), (A, "crit", 1, THEIRS)).has_others
+    assert said((A, "crit", 1, THEIRS)) == SaidBefore({A: "crit"}, frozenset({A}), has_others=False)
+    assert said((A, "crit", 0, None)) == SaidBefore({A: "crit"}, frozenset(), has_others=False)
+
+
+def test_series_of_the_last_run_may_be_those_of_others_when_the_task_is_mapped() -> None:
+    found = said((A, "crit", 0, MINE), (B, "crit", 1, MINE), is_mapped=True)
+    assert found == SaidBefore({A: "crit", B: "crit"}, frozenset({A}), has_others=False)
+    assert [CheckingTask.of(RunInfo(task_id="t", map_index=index)).is_mapped for index in (-1, 0)] == [
+        False,
+        True,
+    ]
