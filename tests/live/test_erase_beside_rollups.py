@@ -11,6 +11,7 @@ import pytest
 
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.exceptions import SourceChanging
+from airflow_provider_influx_rollup.flux.erase import PointEdges
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.steps.influx import Delete, Write
 from tests.conftest import InfluxServer
@@ -90,6 +91,20 @@ def test_receipts_are_right_when_a_run_that_has_read_its_rows_back_commits_after
     advance_to(erasure, Delete, scene.rolled)
     erasure.advance()
     run.finish()
+    erasure.finish()
+    require_right(scene)
+
+
+def test_receipts_are_right_when_a_window_is_committed_while_its_rows_are_looked_for(scene: EraseScene) -> None:
+    erasure = next_erasure(scene, 0)
+    advance_to(erasure, Delete, scene.bucket)
+    while not (isinstance(erasure.pending, PointEdges) and erasure.pending.source.bucket == scene.rolled):
+        assert erasure.advance()
+    while isinstance(erasure.pending, PointEdges):
+        assert erasure.advance()
+    # what the look goes on with ends before these rows
+    scene.add(point(HOUR + 20, scene.tags, "temp", 20.0))
+    Going(scene, roll_up(scene.hourly, HOURS[1], RUN, lambda: ERASED_AT)).finish()
     erasure.finish()
     require_right(scene)
 

@@ -14,6 +14,7 @@ from tests.simulation.lines import parse_lines
 from tests.simulation.world import World
 
 CERTIFICATES = "/certificates/"
+FENCE, MANIFEST = "/erasures/fence", "/manifest.json"
 
 
 @dataclass(kw_only=True)
@@ -27,6 +28,8 @@ class EraseTurns:
     :param now: numbers its steps
     :param asked: when it last asked which validations have copied points
     :param looked_at: when it last looked for points of the series
+    :param removed: when it last took points out of the bucket or published files without them
+    :param fenced: when it last put a fence that was not there
     """
 
     world: World
@@ -35,10 +38,16 @@ class EraseTurns:
     now: int = 0
     asked: int = 0
     looked_at: int = 0
+    removed: int = 0
+    fenced: int = 0
 
     def does(self, step: Any) -> None:
         """A step is about to be acted out that others see."""
         self.now += 1
+        if isinstance(step, PutNew) and CERTIFICATES in step.path:
+            self._certifies()
+        elif isinstance(step, Delete) and step.bucket == "raw":
+            self.removed = self.now
         if isinstance(step, Delete) and step.bucket in HOLDS:
             is_reached = HOLDS[step.bucket]
             self.writing |= {
@@ -47,10 +56,14 @@ class EraseTurns:
         elif isinstance(step, Write) and step.bucket == "ledger":
             claims = (dict(line.fields).get("claimed_by") for line in parse_lines(step.lines))
             self.world.taken.update(str(claim) for claim in claims if claim)
-        elif isinstance(step, PutNew) and CERTIFICATES in step.path and self.asked < self.looked_at:
+
+    def _certifies(self) -> None:
+        if self.asked < self.looked_at:
             self.world.problems.append(
                 f"{self.name} certifies, and has not asked for new validations since it looked"
             )
+        if self.fenced < self.removed:
+            self.world.problems.append(f"{self.name} certifies, and has put no fence since it took points away")
 
     def looked(self, step: Any, answer: Any) -> None:
         """The answer of a step has come."""
@@ -58,6 +71,10 @@ class EraseTurns:
             self.asked = self.now
         elif isinstance(step, PointEdges):
             self.looked_at = self.now
+        elif isinstance(step, PutNew) and answer:
+            # what was there already is another run's, who put it for what that one has removed
+            self.fenced = self.now if FENCE in step.path else self.fenced
+            self.removed = self.now if step.path.endswith(MANIFEST) else self.removed
 
     def ends(self, error: Exception | None, result: Any) -> None:
         """Nobody is left who was writing."""

@@ -100,7 +100,7 @@ class ErasureRun:
         self.put_aside += yield from clear_put_aside(self.spec, self.look.readers)
         for name in self.look.readers.scripts:
             yield from self._note_writing(name, found.spans, state.seen)
-        deleted: set[tuple[str, str]] = set()
+        deleted: dict[tuple[str, str], Interval] = {}
         chosen = self.look.readers.chosen
         for number, reader in enumerate(chosen):
             self._begin("rows of pipelines")
@@ -115,9 +115,10 @@ class ErasureRun:
                     yield from delete_matching(source_of(*reader.place, self.spec.tags), reach)
                     # who has begun since the look may have read rows right before they went, to write them back
                     yield from self._note_all_writing(reader.place, state.all_found, state.seen)
-                deleted.add(reader.place)
-            if reader.place in deleted:
-                yield from restate(self.restating, reader.rollup, self._rows_of(reader, state))
+                deleted[reader.place] = reach
+            if (emptied := deleted.get(reader.place)) is not None:
+                recent = yield from self.runs.committed_since(reader.name, emptied, state.began)
+                yield from restate(self.restating, reader.rollup, self._rows_of(reader, state), recent)
             yield from self._clear_others(reader, found.spans)
         return replace(state, found=state.found.with_windows(self._written()))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from airflow_provider_influx_rollup.aggregates.selection import Selection
@@ -73,23 +73,23 @@ def read_receipts_at(rollup: RollupSpec, starts: Sequence[int]) -> Steps[list[Re
     return [one for one in (yield from ask(query)) if one.window.start_ns in wanted]
 
 
-def restate(how: Restatement, rollup: RollupSpec, erased: Mapping[int, int]) -> Steps[int]:
+def restate(
+    how: Restatement, rollup: RollupSpec, erased: Mapping[int, int], recent: Collection[int] = ()
+) -> Steps[None]:
     """Make the receipts of COMMITTED windows right.
 
     :param erased: starts of windows that lost rows, with the number of source points that these stood for
-    :return: how many receipts were written
+    :param recent: starts of windows that may have lost rows: a receipt that fits the rows stays as it is
     """
-    receipts = yield from read_receipts_at(rollup, list(erased))
+    receipts = yield from read_receipts_at(rollup, [*erased, *recent])
     by_hash: dict[str, list[Receipt]] = {}
     for receipt in receipts:
         if receipt.is_committed:
             by_hash.setdefault(receipt.spec_hash, []).append(receipt)
-    written = 0
     for spec_hash, some in by_hash.items():
         spec = _spec_of(how, rollup, spec_hash)
         if spec is not None and (yield from _has_target(spec, rollup)):
-            written += yield from _restate(how, spec, some, erased)
-    return written
+            yield from _restate(how, spec, some, erased)
 
 
 def _has_target(spec: RollupSpec, rollup: RollupSpec) -> Steps[bool]:
@@ -111,7 +111,7 @@ def _spec_of(how: Restatement, rollup: RollupSpec, spec_hash: str) -> RollupSpec
 
 def _restate(
     how: Restatement, spec: RollupSpec, receipts: Sequence[Receipt], erased: Mapping[int, int]
-) -> Steps[int]:
+) -> Steps[None]:
     known = {receipt.window: receipt for receipt in receipts}
     windows = tuple(sorted(known))
     try:
@@ -121,7 +121,6 @@ def _restate(
         rows_in = {}
     for block in _blocks(windows, known):
         yield from _write(how, spec, [known[window] for window in block], rows_in, erased)
-    return len(windows)
 
 
 def _counted(how: Restatement, spec: RollupSpec, windows: tuple[Interval, ...]) -> Steps[dict[Interval, int]]:
@@ -194,7 +193,12 @@ def _write(
         for receipt, held in zip(receipts, rows.totals(job), strict=True)
     ]
     run = replace(how.info, reason=how.reason)
-    todo = [one for one, before in zip(made, receipts, strict=True) if not _is_restated(one, before, how)]
+    todo = [
+        one
+        for one, before in zip(made, receipts, strict=True)
+        if not _is_restated(one, before, how)
+        and (one.window.start_ns in erased or not _holds_the_same(one, before))
+    ]
     if todo:
         yield from ask(Write(spec.ledger_bucket, encode_receipts(signed(receipt, run) for receipt in todo)))
 
@@ -231,3 +235,7 @@ def _is_restated(made: Receipt, before: Receipt, how: Restatement) -> bool:
     """Whether an earlier try has written the same."""
     same = replace(made, written_at=before.written_at, generation=before.generation)
     return before.reason == how.reason and same == before
+
+
+def _holds_the_same(made: Receipt, before: Receipt) -> bool:
+    return (made.rows_out, made.series, made.checksum) == (before.rows_out, before.series, before.checksum)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.archive.documents import damaged, decode_sealed, encode_sealed
@@ -56,6 +57,11 @@ class EraseState:
     def all_found(self) -> ErasureFindings:
         """Findings of all rounds."""
         return self.before.plus(self.found)
+
+    @property
+    def began(self) -> datetime:
+        """When the first try began, by its worker's clock."""
+        return datetime.fromisoformat(self.begun_at)
 
     def rows_of(self, pipeline: str) -> dict[int, int]:
         """Windows of a pipeline that had rows, by start, with the number of source points that those of this round stand for.

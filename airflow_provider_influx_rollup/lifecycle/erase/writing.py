@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from airflow_provider_influx_rollup.exceptions import SourceChanging
-from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf
+from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf, ReceiptStates
 from airflow_provider_influx_rollup.hashing import text_hash
 from airflow_provider_influx_rollup.ledger.codec import encode_claims
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.erase.spec import STAGE, EraseSpec
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
-from airflow_provider_influx_rollup.lifecycle.run.margins import BUSY_FOR
+from airflow_provider_influx_rollup.lifecycle.run.margins import BUSY_FOR, WORKER_CLOCKS_DIFFER
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import Write
 from airflow_provider_influx_rollup.steps.step import Steps
-from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
+from airflow_provider_influx_rollup.windows.interval import Interval, format_instant, to_ns
 
 # a window that begins before a span may reach into it
 LONGEST_WINDOW = timedelta(days=400)
@@ -89,6 +89,23 @@ class WritingRuns:
             for one in (yield from self.receipts(pipeline, spans))
             if one.state is State.WRITING and one.claim_id != self.claim_id
         ]
+
+    def committed_since(self, pipeline: str, reach: Interval, began: datetime) -> Steps[frozenset[int]]:
+        """Starts of the windows that a pipeline may have committed since the erasure began.
+
+        A run may read points, write rows of them and commit between two looks: no look has seen those rows, and they are
+        deleted with the others.
+
+        :param reach: where rows are deleted
+        """
+        ledger = self.spec.archive.ledger_bucket
+        since = to_ns(began - WORKER_CLOCKS_DIFFER)
+        states = yield from ask(ReceiptStates(ledger, pipeline, ROLLUP, reach))
+        return frozenset(
+            one.window.start_ns
+            for one in states
+            if one.state is State.COMMITTED and one.written_at_ns >= since
+        )
 
     def still(self, runs: Iterable[WritingRun]) -> Steps[list[WritingRun]]:
         """Those of some runs that have not ended."""
