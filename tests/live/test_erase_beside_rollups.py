@@ -95,7 +95,9 @@ def test_receipts_are_right_when_a_run_that_has_read_its_rows_back_commits_after
     require_right(scene)
 
 
-def test_receipts_are_right_when_a_window_is_committed_while_its_rows_are_looked_for(scene: EraseScene) -> None:
+def test_receipts_are_right_when_a_window_is_committed_while_its_rows_are_looked_for(
+    scene: EraseScene,
+) -> None:
     erasure = next_erasure(scene, 0)
     advance_to(erasure, Delete, scene.bucket)
     while not (isinstance(erasure.pending, PointEdges) and erasure.pending.source.bucket == scene.rolled):

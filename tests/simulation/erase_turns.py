@@ -63,7 +63,9 @@ class EraseTurns:
                 f"{self.name} certifies, and has not asked for new validations since it looked"
             )
         if self.fenced < self.removed:
-            self.world.problems.append(f"{self.name} certifies, and has put no fence since it took points away")
+            self.world.problems.append(
+                f"{self.name} certifies, and has put no fence since it took points away"
+            )
 
     def looked(self, step: Any, answer: Any) -> None:
         """The answer of a step has come."""
