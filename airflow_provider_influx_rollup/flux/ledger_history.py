@@ -21,6 +21,7 @@ from airflow_provider_influx_rollup.flux.query import LedgerQuery
 from airflow_provider_influx_rollup.ledger.codec import (
     CLAIM_FIELDS,
     EVENT_MEASUREMENT,
+    MERGED_FROM,
     RECEIPT_MEASUREMENT,
     decode_receipts,
     state_of,
@@ -37,7 +38,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommittedWindow:
-    """The part of a receipt that coverage needs."""
+    """The part of a receipt that coverage needs.
+
+    :param merged_from: of a tier, see ``Receipt``
+    """
 
     window: Interval
     state: State
@@ -45,6 +49,7 @@ class CommittedWindow:
     rows_in: int
     rows_out: int
     written_at: datetime
+    merged_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class CoveredWindows(LedgerQuery[list[CommittedWindow]]):
 
     def flux(self) -> str:
         numbers = ("stop_ns", "rows_in", "rows_out", "written_at_ns")
-        names = ("state", PLAN, "spec_hash", *numbers, *CLAIM_FIELDS)
+        names = ("state", PLAN, "spec_hash", MERGED_FROM, *numbers, *CLAIM_FIELDS)
         chosen = is_of(self.pipeline, self.stage), is_any("_field", names)
         return pivoted(self.ledger_bucket, self.interval, RECEIPT_MEASUREMENT, *chosen)
 
@@ -71,6 +76,7 @@ class CoveredWindows(LedgerQuery[list[CommittedWindow]]):
                 rows_in=row.get("rows_in") or 0,
                 rows_out=row.get("rows_out") or 0,
                 written_at=from_ns(row["written_at_ns"]),
+                merged_from=row.get(MERGED_FROM),
             )
             for row in map(with_plan, rows)
         ]

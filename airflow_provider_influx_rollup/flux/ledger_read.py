@@ -83,7 +83,7 @@ class ReceiptsOfSeveral(LedgerQuery[list[Receipt]]):
 class ReceiptState:
     """State of a window, and no more of its receipt.
 
-    :param run_id: of the run that wrote it; empty where it was not asked for, likewise ``spec_hash``
+    :param run_id: of the run that wrote it; empty where it was not asked for, likewise ``spec_hash`` and ``checksum``
     """
 
     window: Interval
@@ -91,11 +91,12 @@ class ReceiptState:
     written_at_ns: int
     spec_hash: str = ""
     run_id: str = ""
+    checksum: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiptStates(LedgerQuery[list[ReceiptState]]):
-    """State, stop, spec and time of each receipt of windows that start in an interval, and no more than that."""
+    """State, stop, spec, checksum and time of each receipt of windows that start in an interval, and no more than that."""
 
     ledger_bucket: str
     pipeline: str
@@ -103,7 +104,7 @@ class ReceiptStates(LedgerQuery[list[ReceiptState]]):
     interval: Interval
 
     def flux(self) -> str:
-        names = ("state", PLAN, "stop_ns", "spec_hash", "written_at_ns", *CLAIM_FIELDS)
+        names = ("state", PLAN, "stop_ns", "spec_hash", "checksum", "written_at_ns", *CLAIM_FIELDS)
         return _fields_of(self, names)
 
     def read(self, rows: Sequence[Row]) -> list[ReceiptState]:
@@ -175,6 +176,7 @@ def _states(rows: Iterable[Row]) -> list[ReceiptState]:
             written_at_ns=row["written_at_ns"],
             spec_hash=row.get("spec_hash") or "",
             run_id=row.get("run_id") or "",
+            checksum=row.get("checksum") or "",
         )
         for row in map(with_plan, rows)
     ]

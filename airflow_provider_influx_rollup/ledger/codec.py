@@ -32,6 +32,8 @@ CLAIMED_BY, COMMITTED_BY = CLAIM_FIELDS = ("claimed_by", "committed_by")
 NO_NAMES = BucketNames()
 # what only commits write; a window that was never committed has none of them
 OF_COMMITS = ("checksum", "generation", "rows_in", "rows_out", "seconds", "series")
+# only of windows of a tier
+MERGED_FROM = "merged_from"
 # what else the receipts of one run rarely differ in
 SHARED_BY_WINDOWS = attrgetter(
     *("pipeline", "stage", "state", "spec_hash", "dag_id", "task_id", "run_id", "try_number", "map_index"),
@@ -50,12 +52,12 @@ def encode_receipts(receipts: Iterable[Receipt], first: int = 0) -> list[str]:
     templates: dict[tuple[object, ...], _Templates] = {}
     for number, receipt in enumerate(receipts, first):
         # thousands of receipts of a run differ in a few numbers
-        same = SHARED_BY_WINDOWS(receipt)
+        same = (receipt.merged_from is None, *SHARED_BY_WINDOWS(receipt))
         made = templates.get(same)
         if made is None:
             made = templates[same] = _Templates.of(receipt)
         written = to_ns(receipt.written_at)
-        lines += made.lines(receipt.window, _numbers_of_commit(receipt), written, number)
+        lines += made.lines(receipt.window, _numbers_of_commit(receipt), written, number, receipt.merged_from)
     return lines
 
 
@@ -68,7 +70,7 @@ def encode_alike(receipt: Receipt, windows: Iterable[Interval], first: int = 0) 
     return [
         line
         for number, window in enumerate(windows, first)
-        for line in made.lines(window, commit, written, number)
+        for line in made.lines(window, commit, written, number, receipt.merged_from)
     ]
 
 
@@ -80,6 +82,7 @@ class _Templates:
     event: LineTemplate
     plan: PlanTemplate | None
     is_committed: bool
+    is_merged: bool
 
     @classmethod
     def of(cls, receipt: Receipt) -> _Templates:
@@ -91,16 +94,20 @@ class _Templates:
             LineTemplate(EVENT_MEASUREMENT, tags, shared, (*OF_COMMITS, "stop_ns", "window_start_ns")),
             PlanTemplate(receipt) if receipt.state is State.PLANNED else None,
             receipt.is_committed,
+            receipt.merged_from is not None,
         )
 
-    def lines(self, window: Interval, commit: tuple[str, ...], written: int, number: int) -> tuple[str, str]:
+    def lines(
+        self, window: Interval, commit: tuple[str, ...], written: int, number: int, merged_from: str | None
+    ) -> tuple[str, str]:
         start, stop_ns = window.start_ns, window.stop_ns
         stop = encode_value("stop_ns", stop_ns)
         own: tuple[str, ...] = (stop, encode_value("written_at_ns", written))
         if self.plan is not None:
             own = (self.plan.value(stop_ns, written),)
         elif self.is_committed:
-            own = (*commit, *own)
+            merged = (encode_value(MERGED_FROM, merged_from or ""),) if self.is_merged else ()
+            own = (*commit[:2], *merged, *commit[2:], *own)
         return (
             self.receipt.line(own, start),
             self.event.line((*commit, stop, encode_value("window_start_ns", start)), written + number),
@@ -119,7 +126,8 @@ def _receipt_fields(
     if receipt.claim_id:
         fields[COMMITTED_BY if receipt.is_committed else CLAIMED_BY] = receipt.claim_id
     if receipt.is_committed:
-        return fields, (*OF_COMMITS, "stop_ns", "written_at_ns")
+        merged = () if receipt.merged_from is None else (MERGED_FROM,)
+        return fields, (*OF_COMMITS[:2], *merged, *OF_COMMITS[2:], "stop_ns", "written_at_ns")
     # another run may have committed since the numbers were read, and those in the ledger are its
     return {**fields, PLAN: ""}, ("stop_ns", "written_at_ns")
 
@@ -237,6 +245,7 @@ def _receipt(stored: Mapping[str, Any]) -> Receipt:
         complete_when=row.get("complete_when") or "",
         claim_id=row.get(COMMITTED_BY if state is State.COMMITTED else CLAIMED_BY) or "",
         template_hash=row.get("template_hash"),
+        merged_from=row.get(MERGED_FROM),
     )
 
 

@@ -30,6 +30,8 @@ class Receipt:
     :param incomplete: what the window's source lacked when a sensor let it be rolled up anyway; empty when nothing is known
         to be lacking. Runs carry it on; a sensor or a reconcile that finds the source complete takes it away
     :param complete_when: JSON of what complete means for the window, for when ``incomplete`` is not empty
+    :param merged_from: of a tier's window, the hash of what the tier below held when it was committed, 16 hex digits; empty or
+        None when that is not known, and for all others
     :param claim_id: of the run that wrote it: a window is COMMITTED only by the run that claimed it last
     """
 
@@ -56,6 +58,7 @@ class Receipt:
     complete_when: str = ""
     claim_id: str = ""
     template_hash: str | None = None
+    merged_from: str | None = None
 
     @property
     def is_committed(self) -> bool:

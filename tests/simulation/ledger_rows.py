@@ -20,7 +20,10 @@ from airflow_provider_influx_rollup.flux.purges import MarksBetween, MarksOfBuck
 from airflow_provider_influx_rollup.windows.interval import MICROSECOND, Interval, from_ns
 from tests.simulation.influx import SECOND, SimulatedInflux, nanoseconds
 
-STATE_FIELDS = ("state", "planned", "stop_ns", "spec_hash", "written_at_ns", "claimed_by", "committed_by")
+STATE_FIELDS = (
+    *("state", "planned", "stop_ns", "spec_hash", "checksum", "written_at_ns"),
+    *("claimed_by", "committed_by"),
+)
 WRITING_FIELDS = ("state", "stop_ns", "written_at_ns", "run_id", "claimed_by", "committed_by")
 FOREVER = (-(2**63), 2**63 - 1)
 

@@ -66,8 +66,12 @@ class ReceiptBook:
         series: int,
         checksum: str,
         seconds: float,
+        merged_from: str | None = None,
     ) -> Receipt:
-        """The receipt of a window that was read back and is right: the next generation."""
+        """The receipt of a window that was read back and is right: the next generation.
+
+        :param merged_from: of a tier
+        """
         known = self.previous.get(window)
         return self._made(
             window,
@@ -79,6 +83,7 @@ class ReceiptBook:
             series=series,
             checksum=checksum,
             seconds=seconds,
+            merged_from=merged_from,
         )
 
     def _made(self, window: Interval, state: State, now: datetime, **numbers: Any) -> Receipt:

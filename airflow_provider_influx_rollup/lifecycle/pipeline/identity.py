@@ -50,6 +50,17 @@ def known_spec(spec: RollupSpec) -> Steps[RollupSpec]:
     return as_known(spec, (yield from read_stored(spec.ledger_bucket)))
 
 
+def known_here(
+    spec: RollupSpec, source: Bucket | None, target: Bucket | None
+) -> Steps[tuple[RollupSpec, list[StoredSpec]]]:
+    """A spec as a run of it would know it now, and the specs of its ledger, which must exist."""
+    stored = yield from read_stored(spec.ledger_bucket)
+    spec = as_known(spec, stored)
+    if source is not None and target is not None:
+        spec = with_own_hash(spec, stored, source, target)
+    return spec, stored
+
+
 def _has_its_buckets(spec: RollupSpec, other: RollupSpec) -> bool:
     return (spec.source_bucket, spec.target_bucket) == (other.source_bucket, other.target_bucket)
 

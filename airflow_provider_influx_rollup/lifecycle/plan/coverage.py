@@ -12,15 +12,17 @@ from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import WindowFrozen
 from airflow_provider_influx_rollup.flux.ledger_history import CommittedWindow, CoveredWindows
+from airflow_provider_influx_rollup.ledger.merged_from import LowerWindows
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import purged_windows
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
-from airflow_provider_influx_rollup.lifecycle.pipeline.identity import known_spec
+from airflow_provider_influx_rollup.lifecycle.pipeline.identity import known_here
+from airflow_provider_influx_rollup.lifecycle.pipeline.merged_from import CHANGED_BELOW, read_lower_windows
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.source.retention import horizon, is_too_old
-from airflow_provider_influx_rollup.steps.ask import ask, gather
-from airflow_provider_influx_rollup.steps.influx import Bucket, FindBucket
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import Bucket, FindBucket, Gather
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.duration import Duration
 from airflow_provider_influx_rollup.windows.interval import Interval, format_instant
@@ -33,7 +35,7 @@ class WindowState(StrEnum):
     COMMITTED = "committed"
     """Done, by the spec in force."""
     STALE_SPEC = "stale_spec"
-    """Done by another spec or grid: it holds what was asked for then."""
+    """Done by another spec or grid, or before the tier below was committed with other rows: it holds what was right then."""
     WRITING = "writing"
     """A run is writing it, or died while it did."""
     PLANNED = "planned"
@@ -150,17 +152,20 @@ def coverage(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[Cover
     :raises WindowMisaligned: when the grid does not tile the interval
     """
     windows = spec.grid.grid().windows(interval)
-    source, ledger = yield from gather(FindBucket(spec.source_bucket), FindBucket(spec.ledger_bucket))
+    names = (spec.source_bucket, spec.target_bucket, spec.ledger_bucket)
+    source, target, ledger = yield from ask(Gather(tuple(FindBucket(name) for name in names)))
+    lower: LowerWindows | None = None
     found: Iterable[CommittedWindow] = ()
     purged: Mapping[Interval, WindowFrozen] = {}
     if ledger is not None:
-        spec = yield from known_spec(spec)
+        spec, stored = yield from known_here(spec, source, target)
         # sliding windows start before the interval
         starts = Interval.of_starts(windows)
         found = yield from ask(CoveredWindows(spec.ledger_bucket, spec.pipeline_name, ROLLUP, starts))
         span = Interval.spanning(windows)
         marks = yield from overlapping_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span)
         purged = purged_windows(windows, marks)
+        lower = yield from read_lower_windows(spec, windows, stored)
     receipts = {one.window.start: one for one in found}
     judge = _Judge(
         spec_hash=spec.spec_hash(),
@@ -168,6 +173,8 @@ def coverage(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[Cover
         now=now,
         source=source,
         purged=purged,
+        lower=lower,
+        lost=None if target is not None else f"its target bucket {spec.target_bucket!r} is not there",
     )
     judged = tuple(judge.judged(window, receipts.get(window.start)) for window in windows)
     return CoverageResult(spec.pipeline_name, interval, judged)
@@ -175,13 +182,19 @@ def coverage(spec: RollupSpec, interval: Interval, now: datetime) -> Steps[Cover
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Judge:
-    """Says what state a window is in."""
+    """Says what state a window is in.
+
+    :param lower: what the tier below holds now
+    :param lost: why no row can be there
+    """
 
     spec_hash: str
     lateness: Duration
     now: datetime
     source: Bucket | None
     purged: Mapping[Interval, WindowFrozen]
+    lower: LowerWindows | None
+    lost: str | None
 
     def judged(self, window: Interval, receipt: CommittedWindow | None) -> WindowCoverage:
         state, why = self._without_receipt(window) if receipt is None else self._by_receipt(window, receipt)
@@ -211,8 +224,17 @@ class _Judge:
             return WindowState.WRITING, f"a run has been writing it since {since}, or died"
         if state is State.PLANNED:
             return WindowState.PLANNED, f"a run wanted it at {since} and has not begun it"
+        if self.lost is not None:
+            return WindowState.MISSING, self.lost
+        why = self._why_stale(window, receipt)
+        return (WindowState.STALE_SPEC, why) if why else (WindowState.COMMITTED, "")
+
+    def _why_stale(self, window: Interval, receipt: CommittedWindow) -> str:
+        """What a committed window is not any more; empty when it is right."""
         if receipt.window != window:
-            return WindowState.STALE_SPEC, "it was committed with another grid"
+            return "it was committed with another grid"
         if receipt.spec_hash != self.spec_hash:
-            return WindowState.STALE_SPEC, "it was committed with another spec"
-        return WindowState.COMMITTED, ""
+            return "it was committed with another spec"
+        if self.lower is not None and not self.lower.are_those_of(window, receipt.merged_from):
+            return CHANGED_BELOW
+        return ""

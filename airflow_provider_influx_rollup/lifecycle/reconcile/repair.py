@@ -24,7 +24,11 @@ from airflow_provider_influx_rollup.lifecycle.reconcile.read import Findings, re
 from airflow_provider_influx_rollup.lifecycle.reconcile.reasons import reason_text
 from airflow_provider_influx_rollup.lifecycle.rollup.last_look import last_look
 from airflow_provider_influx_rollup.lifecycle.rollup.plan import job_of
-from airflow_provider_influx_rollup.lifecycle.rollup.tier_commits import commits_below
+from airflow_provider_influx_rollup.lifecycle.rollup.tier_commits import (
+    Commits,
+    commits_below,
+    merged_from,
+)
 from airflow_provider_influx_rollup.lifecycle.run.clock import Clock
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.lifecycle.target.neighbours import with_neighbours
@@ -48,6 +52,7 @@ class Repaired:
     :param deleted: how many values were removed
     :param overtaken: windows that another run claimed meanwhile, or committed since they were read: they are not committed,
         and are to be rolled up
+    :param below: commits of the tier below that the rows were last compared with
     :param unsettled: windows whose source kept changing: they stay WRITING, for the columns of a row may have been read at different times
     """
 
@@ -57,6 +62,7 @@ class Repaired:
     deleted: int = 0
     unsettled: list[Interval] = field(default_factory=list)
     overtaken: tuple[Interval, ...] = ()
+    below: Commits = frozenset()
 
     def add(self, other: Repaired) -> None:
         """Count another repair too."""
@@ -105,8 +111,11 @@ def repair_windows(
             series=totals.series,
             checksum=totals.checksum,
             seconds=(ended - began).total_seconds(),
+            merged_from=lower,
         )
-        for change, rows_in, totals in zip(changes, held.rows_in(), held.totals(), strict=True)
+        for change, rows_in, totals, lower in zip(
+            changes, held.rows_in(), held.totals(), merged_from(job, done.below), strict=True
+        )
         if change.window not in left
     ]
     if not receipts:
@@ -152,6 +161,7 @@ def _write_until_right(
         below = yield from commits_below(job)
         findings = yield from read_and_compare(job, whole_depth(job))
         held, windows = TargetState.of(findings, job), findings.difference.windows
+        done.below = below
         if below != (yield from commits_below(job)):
             # a tier below that is written again while it is read gives rows that it never had
             done.overtaken = job.windows

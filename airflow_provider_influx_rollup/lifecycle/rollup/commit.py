@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import datetime
 
 from airflow_provider_influx_rollup.exceptions import (
     InfluxRollupError,
@@ -21,7 +22,11 @@ from airflow_provider_influx_rollup.lifecycle.ledger.late_arrivals import late_a
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
 from airflow_provider_influx_rollup.lifecycle.rollup.native import NativeWay
 from airflow_provider_influx_rollup.lifecycle.rollup.native_leftovers import remove_leftovers
-from airflow_provider_influx_rollup.lifecycle.rollup.tier_commits import commits_below
+from airflow_provider_influx_rollup.lifecycle.rollup.tier_commits import (
+    Commits,
+    commits_below,
+    merged_from,
+)
 from airflow_provider_influx_rollup.lifecycle.rollup.verify import (
     Verification,
     source_totals,
@@ -100,7 +105,7 @@ def commit_block(
     try:
         if is_native:
             yield from remove_leftovers(job, book, now)
-        verdict, too_large, book = yield from _write_until_right(
+        verdict, too_large, book, below = yield from _write_until_right(
             job, book, totals, now, new_columns=new_columns, is_native=is_native
         )
     except InfluxRollupError as error:
@@ -111,19 +116,7 @@ def commit_block(
     if verdict.off_grid:
         message = f"{verdict.off_grid} values of these fields lie on no window's start; they were left alone"
         yield from ask(Report(message, level="warning"))
-    seconds = (now() - began).total_seconds()
-    receipts = [
-        book.committed(
-            window,
-            now(),
-            rows_in=rows_in,
-            rows_out=held.rows_out,
-            series=held.series,
-            checksum=held.checksum,
-            seconds=seconds,
-        )
-        for window, rows_in, held in zip(job.windows, verdict.rows_in, verdict.rows.totals(job), strict=True)
-    ]
+    receipts = _receipts(job, book, verdict, below, began, now)
     fails = job.spec.empty_windows == "fail"
     kept = [receipt for receipt in receipts if receipt.rows_in or not fails]
     if kept:
@@ -131,6 +124,29 @@ def commit_block(
         used = encode_spec_commit(job.spec.pipeline_name, job.spec.spec_hash(), now())
         yield from ask(Write(job.spec.ledger_bucket, [*encode_receipts(kept), *encode_lateness(late), used]))
     return Committed(kept, _lacking(job, too_large, verdict))
+
+
+def _receipts(
+    job: RollupBlock, book: ReceiptBook, verdict: Verification, below: Commits, began: datetime, now: Clock
+) -> list[Receipt]:
+    """The receipts of a block that was read back and is right."""
+    seconds = (now() - began).total_seconds()
+    held = verdict.rows.totals(job)
+    return [
+        book.committed(
+            window,
+            now(),
+            rows_in=rows_in,
+            rows_out=totals.rows_out,
+            series=totals.series,
+            checksum=totals.checksum,
+            seconds=seconds,
+            merged_from=lower,
+        )
+        for window, rows_in, totals, lower in zip(
+            job.windows, verdict.rows_in, held, merged_from(job, below), strict=True
+        )
+    ]
 
 
 def _lacking(
@@ -162,7 +178,7 @@ def _write_until_right(
     *,
     new_columns: Callable[[RollupBlock], Steps[Set[str]]],
     is_native: bool,
-) -> Steps[tuple[Verification, Mapping[str, set[int]], ReceiptBook]]:
+) -> Steps[tuple[Verification, Mapping[str, set[int]], ReceiptBook, Commits]]:
     """Write and verify until target and source agree; a source that never rests is an error.
 
     Several chains are several reads. A point that lands between two of them leaves a torn row, whose count may
@@ -173,7 +189,8 @@ def _write_until_right(
     claimed and rolled up again. A run that is overtaken after its last look commits in vain: the window is WRITING.
 
     :param totals: source points of each field, counted before
-    :return: the last verdict, what was too large, and the book with what was there when the windows were last claimed
+    :return: the last verdict, what was too large, the book with what was there when the windows were last claimed, and the
+        commits of the tier below that the rows were merged from
     """
     why, taken = "", tuple[Interval, ...]()
     below = yield from commits_below(job)
@@ -195,7 +212,8 @@ def _write_until_right(
             if verdict.is_right and verdict.totals == totals and below == before and not taken:
                 if written.aside:
                     yield from restore_set_aside(job, written.aside, is_last=True)
-                return verdict, written.computed.too_large(), book.seeing(job.windows, verdict.claims)
+                seen = book.seeing(job.windows, verdict.claims)
+                return verdict, written.computed.too_large(), seen, below
             totals = verdict.totals
         why = yield from _tell_why_again(verdict, taken)
         if taken and number + 1 < MAX_ROUNDS:

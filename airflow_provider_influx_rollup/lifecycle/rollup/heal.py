@@ -8,13 +8,15 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+from airflow_provider_influx_rollup.ledger.merged_from import LowerWindows
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.ledger.history import receipts_of
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import purged_windows
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks_read import overlapping_marks
-from airflow_provider_influx_rollup.lifecycle.pipeline.identity import known_spec
+from airflow_provider_influx_rollup.lifecycle.pipeline.identity import known_here
+from airflow_provider_influx_rollup.lifecycle.pipeline.merged_from import read_lower_windows
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup_run import RollupRun
 from airflow_provider_influx_rollup.lifecycle.rollup.windows import roll_up_windows
@@ -68,6 +70,8 @@ class HealResult:
 def heal_before(run: RollupRun, interval: Interval) -> Steps[HealResult]:
     """Roll up the windows before an interval that are not COMMITTED under this spec, the oldest first.
 
+    So is a window of a tier whose tier below has been committed with other rows since.
+
     What cannot be rolled up is left and told; frozen windows are never forced.
 
     :param interval: of the run itself
@@ -109,15 +113,17 @@ def plan_healing(run: RollupRun, interval: Interval) -> Steps[HealResult]:
         return HealResult()
     receipts: Mapping[Interval, Receipt] = {}
     marks: Sequence[PurgeMark] = ()
+    lower: LowerWindows | None = None
     names = (spec.source_bucket, spec.target_bucket, spec.ledger_bucket)
     source, target, ledger = yield from ask(Gather(tuple(FindBucket(name) for name in names)))
     if ledger is not None:
-        spec = yield from known_spec(spec)
+        spec, stored = yield from known_here(spec, source, target)
         receipts = yield from receipts_of(spec.ledger_bucket, spec.pipeline_name, windows)
         span = Interval.spanning(windows)
         marks = yield from overlapping_marks(spec.ledger_bucket, spec.source_bucket, spec.measurement, span)
+        lower = yield from read_lower_windows(spec, windows, stored)
     spec_hash = spec.spec_hash()
-    undone = [window for window in windows if not _is_done(receipts.get(window), spec_hash)]
+    undone = [window for window in windows if not _is_done(receipts.get(window), spec_hash, lower)]
     left = {window: why for window in undone if (why := _why_busy(receipts.get(window), run.info, now))}
     # these would take the places of windows that can be healed, in each run again
     left |= {window: f"frozen: {error.what}" for window, error in purged_windows(undone, marks).items()}
@@ -147,8 +153,10 @@ def _earlier(instant: datetime, lookback: Duration) -> datetime:
     return instant.replace(year=months // 12, month=months % 12 + 1, day=min(instant.day, 28))
 
 
-def _is_done(receipt: Receipt | None, spec_hash: str) -> bool:
-    return receipt is not None and receipt.is_committed and receipt.spec_hash == spec_hash
+def _is_done(receipt: Receipt | None, spec_hash: str, lower: LowerWindows | None) -> bool:
+    if receipt is None or not receipt.is_committed or receipt.spec_hash != spec_hash:
+        return False
+    return lower is None or lower.are_those_of(receipt.window, receipt.merged_from)
 
 
 def _why_busy(receipt: Receipt | None, run: RunInfo, now: datetime) -> str | None:

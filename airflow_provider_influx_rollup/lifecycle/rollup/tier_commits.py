@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from airflow_provider_influx_rollup.exceptions import ReceiptMissing
 from airflow_provider_influx_rollup.flux.ledger_read import ReceiptStates
+from airflow_provider_influx_rollup.ledger.merged_from import LowerWindows
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.step import Steps
 
-Commits = frozenset[tuple[datetime, int]]
+#: start, time of the commit and checksum of each window
+Commits = frozenset[tuple[int, int, str]]
 
 
 def commits_below(job: RollupBlock) -> Steps[Commits]:
-    """Start of each window of the tier below, and when it was committed; nothing when raw points are read.
+    """The commits of the tier below; nothing when raw points are read.
 
     Equal answers before and after a read show that the tier was not rewritten meanwhile, which no count of rows can.
 
@@ -30,4 +30,14 @@ def commits_below(job: RollupBlock) -> Steps[Commits]:
             what = f"pipeline {job.tier_below!r} has begun to roll {one.window} up again, so that it cannot be merged now"
             fix = "run this window again when that is COMMITTED"
             raise ReceiptMissing(what, window=job.span, fix=fix)
-    return frozenset((one.window.start, one.written_at_ns) for one in states)
+    return frozenset((one.window.start_ns, one.written_at_ns, one.checksum) for one in states)
+
+
+def merged_from(job: RollupBlock, commits: Commits) -> list[str | None]:
+    """What the receipt of each window says of the tier below; nothing when raw points are read."""
+    if job.tier_below is None:
+        # written over what an earlier commit says
+        unknown = None if job.spec.source_tier is None else ""
+        return [unknown] * len(job.windows)
+    lower = LowerWindows.of((start, checksum) for start, _, checksum in commits)
+    return [lower.hash_of(window) for window in job.windows]

@@ -10,7 +10,7 @@ from airflow_provider_influx_rollup.aggregates.frame import TagSet
 from airflow_provider_influx_rollup.aggregates.selection import Column
 from airflow_provider_influx_rollup.flux.rollup import RollupSource
 from airflow_provider_influx_rollup.lifecycle.pipeline.claims import Ownership
-from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.spec import AUTO, RollupSpec
 from airflow_provider_influx_rollup.windows.equal_runs import EqualRun, equal_runs
 from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -69,8 +69,10 @@ class RollupBlock:
 
     @property
     def tier_below(self) -> str | None:
-        """The pipeline that writes the source, when the job merges another tier."""
-        return self.columns[0].tier_below if self.columns else None
+        """The pipeline that writes the source, when the job merges another tier; a block without points may not know it."""
+        if self.columns:
+            return self.columns[0].tier_below
+        return None if self.spec.source_tier == AUTO else self.spec.source_tier
 
     def columns_of(self, field: str) -> tuple[Column, ...]:
         """The columns computed from one field, or first of all from it."""

@@ -71,6 +71,7 @@ def receipts(draw: st.DrawFn) -> Receipt:
         forced=draw(st.booleans()),
         incomplete=draw(TEXTS),
         complete_when=draw(TEXTS),
+        merged_from=draw(st.sampled_from([None, "", "00ff"])),
     )
 
 
@@ -139,7 +140,8 @@ def with_numbers(receipt: Receipt) -> Receipt:
     """A receipt with the numbers that are written: those of a commit, and none before it."""
     if receipt.state not in (State.PLANNED, State.WRITING):
         return receipt
-    return replace(receipt, generation=0, rows_in=0, rows_out=0, series=0, checksum="", seconds=0.0)
+    none = {"generation": 0, "rows_in": 0, "rows_out": 0, "series": 0, "checksum": "", "merged_from": None}
+    return replace(receipt, seconds=0.0, **none)
 
 
 @given(SAFE)

@@ -81,7 +81,7 @@ def receipt(hour: int, state: str = "COMMITTED", **more: Any) -> dict[str, Any]:
 def covered(
     rows: Sequence[Row], interval: Interval = DAY, source: Bucket | None = KEPT, now: datetime = NOW
 ) -> CoverageResult:
-    return drive(coverage(SPEC, interval, now), {"raw": source, "ledger": KEPT}, rows)
+    return drive(coverage(SPEC, interval, now), {"raw": source, "rolled": KEPT, "ledger": KEPT}, rows)
 
 
 def test_stage_is_the_rollups_when_receipts_are_read() -> None:
@@ -189,7 +189,7 @@ def test_window_is_frozen_when_its_points_were_purged_before_it_was_done() -> No
         "compared_at_ns": to_ns(NOW),
         "pipelines": "[]",
     }
-    buckets = {"raw": KEPT, "ledger": KEPT}
+    buckets = {"raw": KEPT, "rolled": KEPT, "ledger": KEPT}
     interval = Interval(START, START + 3 * HOUR)
     result = drive(coverage(SPEC, interval, NOW), buckets, [receipt(0)], [mark])
     assert [found.state.value for found in result.windows] == ["committed", "frozen", "missing"]
