@@ -74,7 +74,7 @@ def encode_alike(receipt: Receipt, windows: Iterable[Interval], first: int = 0) 
     ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Templates:
     """What the lines of receipts that differ in their windows' numbers share."""
 
@@ -89,12 +89,12 @@ class _Templates:
         shared, tags = _shared_fields(receipt), _tags(receipt)
         of_receipt, own = _receipt_fields(receipt, shared)
         return cls(
-            LineTemplate(RECEIPT_MEASUREMENT, tags, of_receipt, own),
+            receipt=LineTemplate(RECEIPT_MEASUREMENT, tags, of_receipt, own),
             # the window is a field: as a tag it would give the ledger new series for every window, forever
-            LineTemplate(EVENT_MEASUREMENT, tags, shared, (*OF_COMMITS, "stop_ns", "window_start_ns")),
-            PlanTemplate(receipt) if receipt.state is State.PLANNED else None,
-            receipt.is_committed,
-            receipt.merged_from is not None,
+            event=LineTemplate(EVENT_MEASUREMENT, tags, shared, (*OF_COMMITS, "stop_ns", "window_start_ns")),
+            plan=PlanTemplate(receipt) if receipt.state is State.PLANNED else None,
+            is_committed=receipt.is_committed,
+            is_merged=receipt.merged_from is not None,
         )
 
     def lines(
