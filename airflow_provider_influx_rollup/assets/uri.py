@@ -7,9 +7,11 @@ from urllib.parse import unquote, urlsplit
 
 from airflow_provider_influx_rollup.airflow_compat import Asset
 from airflow_provider_influx_rollup.assets.names import OF_CONNECTION, SCHEME, archive_uri, measurement_uri
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.hooks.default_connection import DEFAULT_CONN_ID
 from airflow_provider_influx_rollup.hooks.influx import InfluxRollupHook
 from airflow_provider_influx_rollup.lineage.datasets import Measurement, dataset_name
+from airflow_provider_influx_rollup.shown import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,8 +32,9 @@ def measurement_asset(
     :param measurement: None: the whole bucket, which is what a script's asset stands for
     :param influx_conn_id: the connection of the stage that writes it
     :param org: as the stage has it; None is the connection's, and a ``-`` in the name
+    :raises ConfigurationError: when a name is no text, empty, or too long for Airflow
     """
-    return Asset(measurement_uri(bucket, measurement, influx_conn_id=influx_conn_id, org=org))
+    return asset_of(measurement_uri(bucket, measurement, influx_conn_id=influx_conn_id, org=org))
 
 
 def archive_asset(path: str, bucket: str, measurement: str, *, org: str | None = None) -> Asset:
@@ -39,9 +42,24 @@ def archive_asset(path: str, bucket: str, measurement: str, *, org: str | None =
 
     :param path: base folder of the archive, a path or URL
     :param org: as the stage has it; None is the connection's, and a ``-`` in the name
-    :raises ConfigurationError: when the path holds a password
+    :raises ConfigurationError: when the path holds a password, or a name is no text, empty, or too long for Airflow
     """
-    return Asset(archive_uri(path, bucket, measurement, org=org))
+    return asset_of(archive_uri(path, bucket, measurement, org=org))
+
+
+def asset_of(uri: str, written: str = "nothing") -> Asset:
+    """The asset of a name.
+
+    :param uri: of what it stands for
+    :param written: what a run has written already, for the message
+    :raises ConfigurationError: when Airflow does not take it: 3.x keeps 1,500 characters of a name, and 2.11 has 3,000
+    """
+    try:
+        return Asset(uri)
+    except ValueError as error:
+        what = f"Airflow takes no asset of the name {shown(uri)}, which has {len(uri)} characters: {error}"
+        fix = "leave outlets out, or give shorter names"
+        raise ConfigurationError(what, written=written, fix=fix) from error
 
 
 def is_own(outlet: object) -> bool:

@@ -44,6 +44,11 @@ class _FunctionOfFlux(DecoratedOperator):
         op_kwargs: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
+        if "flux" in kwargs:
+            what = (
+                f"the function {python_callable.__name__!r} returns the script, and flux= names another one"
+            )
+            raise ConfigurationError(what, written="nothing", fix="leave flux out")
         super().__init__(
             python_callable=python_callable,
             op_args=op_args,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_influx_rollup.airflow_compat import Asset, AssetAlias, Context, has_partitions
-from airflow_provider_influx_rollup.assets.uri import is_own
+from airflow_provider_influx_rollup.assets.uri import asset_of, is_own
 from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import is_plain
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
@@ -110,7 +110,7 @@ class AssetStageOperator(LedgerStageOperator):
         uris = self.asset_uris() if is_known else []
         own = {one.uri: one for one in self.outlets if is_own(one)}
         others = [one for one in self.outlets if not is_own(one)]
-        own |= {asset.uri: asset for asset in map(Asset, uris) if asset.uri not in own}
+        own |= {asset.uri: asset for asset in map(asset_of, uris) if asset.uri not in own}
         self.outlets, self._own = [*others, *own.values()], own
         if self.partitions:
             _require_partitions(bool(own))
@@ -154,6 +154,7 @@ class AssetStageOperator(LedgerStageOperator):
 
         return drive(self.announcing(run_info(context)), self.hook.get_conn(), self._report)
 
+    @failing_by_permanence()
     def _tell(self, context: Context, changed: Iterable[Changed]) -> list[Any]:
         """Fill in the events.
 
@@ -171,7 +172,7 @@ class AssetStageOperator(LedgerStageOperator):
                 continue
             extra = event_extra(one, server=server_namespace(settings.url), org=settings.org)
             self.log.info("Asset %s: %s windows of %s have changed", uri, extra["windows"], one.pipeline)
-            asset = Asset(uri)
+            asset = asset_of(uri, written="the windows are COMMITTED, and other DAGs hear nothing")
             if asset.uri not in self._own:
                 told[""] = self._alias()
                 context["outlet_events"][told[""]].add(asset, extra=extra)

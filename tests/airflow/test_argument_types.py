@@ -102,6 +102,8 @@ def made(operator: type, **parameters: Any) -> Any:
         (EnsureBucketsOperator, "buckets", 5, "buckets is of the type int"),
         (DiscoverMeasurementsOperator, "bucket", None, "bucket is of the type NoneType"),
         (EraseSeriesOperator, "tags", 5, "tags is of the type int"),
+        (EraseSeriesOperator, "signing_key", 5, "signing_key is of the type int"),
+        (PurgeWindowOperator, "signing_key", ["a"], "signing_key is of the type list"),
         (EraseSeriesOperator, "status_bucket", [5], "a part of status_bucket is of the type int"),
     ],
 )

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from airflow_provider_influx_rollup.airflow_compat import TaskDeferred, has_partitions
+from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, TaskDeferred, has_partitions
 from airflow_provider_influx_rollup.assets.events import windows_of_events
 from airflow_provider_influx_rollup.assets.uri import archive_asset, measurement_asset
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
@@ -177,6 +177,20 @@ def test_reconcile_tells_of_the_windows_and_tiers_that_it_repaired(
     assert run(reconcile(place)) == {}
     assert run(hourly(place)) == {}
     assert run(daily(place)) == {}
+
+
+def test_reconcile_fails_for_good_when_airflow_takes_no_asset_of_so_long_a_name(
+    place: dict[str, str], client: InfluxClient
+) -> None:
+    name = "long" * 800
+    client.write_lines(place["raw"], [point(5.25).replace("fleet", name)])
+    run(hourly(place, measurement=name, start=text(5), stop=text(6), outlets=[]))
+    client.write_lines(place["raw"], [point(5.5, 7).replace("fleet", name)])
+    with pytest.raises(AirflowFailException, match=r"no asset.*COMMITTED, and other DAGs hear nothing"):
+        run(reconcile(place, start=text(5), stop=text(6)))
+    flux = f'from(bucket: "{place["hourly"]}") |> range(start: {text(5)}, stop: {text(6)})'
+    rows = client.query(f'{flux} |> filter(fn: (r) => r._field == "temp_count")')
+    assert [row["_value"] for row in rows] == [2]
 
 
 def test_each_measurement_has_an_event_of_its_own(place: dict[str, str], client: InfluxClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -41,6 +42,63 @@ def test_every_name_is_kept_and_is_another_asset(bucket: str, measurement: str) 
     assert uri.isascii()
     assert [unquote(part) for part in urlsplit(uri).path.split("/")[1:]] == ["-", bucket, measurement]
     assert sanitize_uri(urlsplit(uri)).geturl() == uri
+
+
+@pytest.mark.parametrize(
+    ("path", "uri"),
+    [
+        ("s3://lake/ä b", "s3://lake/%C3%A4%20b"),
+        ("/lake/a#b?c", "file:///lake/a%23b%3Fc"),
+        ("/lake/100%", "file:///lake/100%25"),
+        ("s3://lake/a=b/c+d@e:f", "s3://lake/a=b/c+d@e:f"),
+        ("File:///lake/a b", "file:///lake/a%20b"),
+        (Path("/lake"), "file:///lake"),
+    ],
+)
+def test_path_of_an_archive_is_percent_encoded(path: Any, uri: str) -> None:
+    assert archive_asset(path, "raw", "m").uri == f"{uri}/-/raw/m"
+
+
+@pytest.mark.parametrize(
+    ("names", "what"),
+    [
+        ({"bucket": None}, "bucket of an asset is of the type NoneType"),
+        ({"measurement": 5}, "measurement of an asset is of the type int"),
+        ({"bucket": ""}, "bucket of an asset is empty"),
+        ({"measurement": ""}, "measurement of an asset is empty"),
+        ({"org": 5}, "org of an asset is of the type int"),
+        ({"influx_conn_id": None}, "influx_conn_id of an asset is of the type NoneType"),
+    ],
+)
+def test_name_that_is_no_text_is_refused(names: dict[str, Any], what: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        measurement_asset(**{"bucket": "b", "measurement": "m", **names})
+    assert refused.value.what == what
+
+
+@pytest.mark.parametrize("path", [None, 5, b"/lake"])
+def test_path_that_is_no_text_is_refused(path: Any) -> None:
+    with pytest.raises(ConfigurationError, match="the path of an asset is of the type"):
+        archive_asset(path, "raw", "m")
+
+
+def test_name_that_is_too_long_for_airflow_is_refused() -> None:
+    long = "y" * 3_000
+    with pytest.raises(ConfigurationError) as refused:
+        measurement_asset("b", long)
+    assert f"has {len(f'influxdb://influx_rollup_default/-/b/{long}')} characters" in refused.value.what
+    assert len(refused.value.what) < 500
+    assert "leave outlets out" in str(refused.value.fix)
+    with pytest.raises(ConfigurationError, match="Airflow takes no asset of the name"):
+        FluxRollupOperator(
+            task_id="t",
+            source_bucket="s",
+            target_bucket="b",
+            measurement=long,
+            every="1h",
+            aggregates=["sum"],
+            outlets="auto",
+        )
 
 
 def test_secrets_never_stay_in_a_name() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_influx_rollup.airflow_compat import AirflowFailException
 from airflow_provider_influx_rollup.decorators.flux import flux_task
+from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
 from tests.scenes.task_scene import make_context
 
@@ -51,6 +52,15 @@ def test_rows_of_the_window_are_counted_when_there_is_no_target(source: str) -> 
     assert [row["_value"] for row in result["first_rows"]] == [0.0, 15.0]
     assert result["first_rows"][1]["_time"] == "2026-01-01T00:15:00Z"
     assert json.loads(json.dumps(result)) == result
+
+
+def test_script_is_refused_when_the_decorator_names_one_too() -> None:
+    with pytest.raises(ConfigurationError, match="'ask_nothing' returns the script, and flux= names another"):
+        make_task(ask_nothing, flux="buckets()")
+
+
+def ask_nothing() -> str:
+    return "buckets()"
 
 
 def test_now_is_the_windows_stop_when_the_script_reads_backwards(source: str) -> None:

@@ -24,6 +24,7 @@ from airflow_provider_influx_rollup.lifecycle.pipeline.declared_measurements imp
     patterns_of,
     require_distinct,
 )
+from airflow_provider_influx_rollup.lifecycle.pipeline.declared_types import require_types
 from airflow_provider_influx_rollup.lifecycle.pipeline.native_choice import require_native
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import require_readable
@@ -75,6 +76,7 @@ class Tier:
     execution: Literal["query", "native"] = "query"
 
     def __post_init__(self) -> None:
+        require_types(self)
         keep_flux_texts(self, "every", "offset", "retention", "lateness")
         self.options()
 
@@ -140,6 +142,7 @@ class Lifecycle:
         return _with_rules(declared_of_text(cls, _text_of(name), name), name)
 
     def __post_init__(self) -> None:
+        require_types(self)
         keep_flux_texts(self, "retention", "run_every", "reconcile", "heal")
         self._require_one_retention()
         if self.patterns or not isinstance(self.measurement, str):
@@ -262,12 +265,10 @@ class Lifecycle:
 
     def _require_purge_before_retention(self) -> None:
         """A bucket that drops its points before they are purged leaves nothing to purge, and no proof."""
-        after = self.archive.purge_after if self.archive else None
-        if after is not None and self.retention is not None:
-            kept = shortest_length(self.retention)
-            if kept <= shortest_length(after):
-                what = f"bucket {self.source_bucket!r} drops its points after {self.retention}, before purge_after={after}"
-                raise ConfigurationError(what, written="nothing", fix="keep them longer, or purge earlier")
+        after, kept = self.archive.purge_after if self.archive else None, self.retention
+        if after is not None and kept is not None and shortest_length(kept) <= shortest_length(after):
+            what = f"bucket {self.source_bucket!r} drops its points after {kept}, before purge_after={after}"
+            raise ConfigurationError(what, written="nothing", fix="keep them longer, or purge earlier")
 
     def _require_reconcile_within_retention(self) -> None:
         """A lookback beyond the retention is refused by every run."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.lifecycle.pipeline.declared_types import require_types
 from airflow_provider_influx_rollup.windows.duration import Duration, DurationLike, keep_flux_texts
 
 WINDOWS, PARTITIONS = "windows", "partitions"
@@ -31,6 +32,7 @@ class Validation:
     on_failure: Literal["fail", "quarantine", "warn", "skip"] = "fail"
 
     def __post_init__(self) -> None:
+        require_types(self, may_come_in_a_run=True)
         if self.on_failure == "quarantine" and self.quarantine_bucket is None:
             what = "on_failure='quarantine' has no bucket to copy points to"
             raise ConfigurationError(what, written="nothing", fix="give quarantine_bucket")
@@ -84,6 +86,10 @@ class Archive:
     quiet_for: DurationLike = "1d"
 
     def __post_init__(self) -> None:
+        path: Any = self.path
+        if hasattr(path, "__fspath__"):
+            object.__setattr__(self, "path", path.__fspath__())
+        require_types(self, may_come_in_a_run=True)
         keep_flux_texts(self, "every", "purge_after", "quiet_for")
         if self.purge_after is None:
             return
