@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Protocol, TypedDict, Unpack
+from uuid import uuid4
 
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 from airflow_provider_influx_rollup.windows.duration import Duration, DurationLike
@@ -116,6 +117,7 @@ def run_info(context: Mapping[str, Any]) -> RunInfo:
         try_number=int(getattr(ti, "try_number", 1) or 1),
         map_index=-1 if map_index is None else int(map_index),
         first_try=_first_try(ti),
+        began=_began(context.get("dag_run")),
     )
 
 
@@ -143,6 +145,15 @@ def _first_try(ti: Any) -> int:
     if not isinstance(retries, int) or not isinstance(max_tries, int):
         return 1
     return max(1, max_tries - retries + 1)
+
+
+def _began(dag_run: Any) -> str:
+    """When a run began, the same for all its tries; empty without a run."""
+    began = getattr(dag_run, "start_date", None)
+    # airflow dags test gives the logical date to each run that it makes of it: then no try goes on behind another
+    if dag_run is not None and (began is None or began == getattr(dag_run, "logical_date", None)):
+        return uuid4().hex
+    return _plain(began).isoformat() if isinstance(began, datetime) else ""
 
 
 def _fact(context: Mapping[str, Any], dag_run: Any, name: str) -> Any:

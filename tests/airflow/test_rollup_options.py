@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -105,6 +106,22 @@ class TaskInstance:
 )
 def test_first_try_is_the_one_after_the_last_clear(ti: TaskInstance, first: int) -> None:
     assert run_info({"ti": ti}).first_try == first
+
+
+LOGICAL = datetime(2025, 3, 7, 5, tzinfo=UTC)
+
+
+def began(run_start: datetime | None) -> str:
+    dag_run = SimpleNamespace(start_date=run_start, logical_date=LOGICAL)
+    return run_info({"ti": SimpleNamespace(run_id="r"), "dag_run": dag_run}).began
+
+
+def test_run_is_told_from_another_of_its_name_by_when_it_began() -> None:
+    later = LOGICAL + timedelta(days=1)
+    assert began(later) == began(later) == "2025-03-08T05:00:00+00:00"
+    # airflow dags test says the logical date, each time
+    assert len({began(LOGICAL), began(LOGICAL), began(None), LOGICAL.isoformat()}) == 4
+    assert run_info({"ti": SimpleNamespace(run_id="r")}).began == ""
 
 
 def test_other_measurements_go_on_when_one_fails() -> None:

@@ -45,11 +45,8 @@ class ReceiptBook:
 
         :param now: when the windows become WRITING
         """
-        run = self.run
-        names = (run.dag_id, run.task_id, run.run_id, str(run.map_index), str(run.try_number))
         # of two runs the same one gives way each time, so the run comes before the time
-        parts = (chr(0).join(names), str(to_ns(now)))
-        return replace(self, claim_id="".join(f"{text_hash(part, CLAIMED_BY) >> 32:08x}" for part in parts))
+        return replace(self, claim_id=claims_begin_with(self.run) + _half_a_claim(str(to_ns(now))))
 
     def receipt(self, window: Interval, state: State, now: datetime) -> Receipt:
         """A receipt of a window, with the generation and the numbers of its last commit."""
@@ -156,6 +153,16 @@ class ReceiptBook:
     def committed_before(self, windows: Iterable[Interval]) -> int:
         """Number of windows that were COMMITTED before this run."""
         return sum(1 for window in windows if window in self.previous and self.previous[window].is_committed)
+
+
+def claims_begin_with(run: RunInfo) -> str:
+    """What all claims of a try begin with, and those of no other try or run."""
+    names = [run.dag_id, run.task_id, run.run_id, str(run.map_index), str(run.try_number)]
+    return _half_a_claim(chr(0).join([*names, run.began] if run.began else names))
+
+
+def _half_a_claim(text: str) -> str:
+    return f"{text_hash(text, CLAIMED_BY) >> 32:08x}"
 
 
 def signed(receipt: Receipt, run: RunInfo) -> Receipt:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING
 
 from airflow_provider_influx_rollup.flux.source_read import FieldSeries, SeriesAtMost
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
-from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook
+from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import ReceiptBook, claims_begin_with
 from airflow_provider_influx_rollup.lifecycle.target.block import weighed_points
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_influx_rollup.aggregates.selection import Column
     from airflow_provider_influx_rollup.flux.rollup import RollupSource
     from airflow_provider_influx_rollup.lifecycle.rollup.plan import Plan
+    from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
 
 MAX_WINDOWS_PER_BLOCK = 500
 # what takes seconds: each block costs eight round trips, as much as hundreds of windows of few points
@@ -100,19 +102,30 @@ def _windows_of(most_points: int, window_count: int, points: int) -> int:
 def done_by_this_run(book: ReceiptBook, windows: Iterable[Interval]) -> dict[Interval, Receipt]:
     """The windows that an earlier try of the same run has COMMITTED under the same spec.
 
-    A task that was cleared has a later first try, so that it does everything again.
+    A task that was cleared has a later first try, so that it does everything again; so does a run that was made again.
     """
+    claims = _earlier_claims(book.run)
     known = {window: book.previous[window] for window in windows if window in book.previous}
     return {
         window: receipt
         for window, receipt in known.items()
-        if receipt.is_committed and receipt.spec_hash == book.spec_hash and _is_earlier_try(book, receipt)
+        if receipt.is_committed
+        and receipt.spec_hash == book.spec_hash
+        and _is_earlier_try(book, receipt, claims)
     }
 
 
-def _is_earlier_try(book: ReceiptBook, receipt: Receipt) -> bool:
+def _earlier_claims(run: RunInfo) -> dict[int, str]:
+    """What the claims of the earlier tries begin with, by their numbers."""
+    tries = range(run.first_try, run.try_number + run.resumes_own_try)
+    return {number: claims_begin_with(replace(run, try_number=number)) for number in tries if run.run_id}
+
+
+def _is_earlier_try(book: ReceiptBook, receipt: Receipt, claims: Mapping[int, str]) -> bool:
     run = book.run
     mine = (run.dag_id, run.task_id, run.run_id, run.map_index)
     is_same_run = mine == (receipt.dag_id, receipt.task_id, receipt.run_id, receipt.map_index)
-    tries = range(run.first_try, run.try_number + run.resumes_own_try)
-    return bool(run.run_id) and is_same_run and receipt.try_number in tries
+    if not is_same_run or receipt.try_number not in claims:
+        return False
+    # a deleted run's id is given again, with its numbers of tries; when it began is in its claims
+    return not run.began or receipt.claim_id.startswith(claims[receipt.try_number])
