@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.archive_files.archive_spec import ArchiveSpec
@@ -14,7 +14,12 @@ from airflow_provider_influx_rollup.lifecycle.deadman.spec import DeadmanSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.declared import Lifecycle
 from airflow_provider_influx_rollup.lifecycle.pipeline.run_windows import interval_to_run
 from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import COMPLETE
-from airflow_provider_influx_rollup.lifecycle.plan.coverage import coverage
+from airflow_provider_influx_rollup.lifecycle.plan.coverage import (
+    CoverageResult,
+    WindowCoverage,
+    WindowState,
+    coverage,
+)
 from airflow_provider_influx_rollup.lifecycle.purge.spec import PurgeSpec
 from airflow_provider_influx_rollup.lifecycle.reconcile.spec import ReconcileSpec
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
@@ -78,6 +83,46 @@ class StageOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """The windows that a rollup does not do.
+
+    :param done: how many are COMMITTED already
+    :param frozen: those that nobody can do any more
+    """
+
+    done: int = 0
+    not_due: int = 0
+    frozen: Sequence[WindowCoverage] = ()
+
+    @classmethod
+    def of(cls, found: CoverageResult, needed: Sequence[Interval]) -> Self:
+        """Those that are neither done now nor are to be done."""
+        done, not_due = (len(found.in_states(one)) for one in (WindowState.COMMITTED, WindowState.NOT_DUE))
+        lost = set(found.needed) - set(needed)
+        frozen = [
+            replace(one, why="windows of the tier below are frozen") if one.window in lost else one
+            for one in found.windows
+            if one.window in lost or one.state is WindowState.FROZEN
+        ]
+        return cls(done=done, not_due=not_due, frozen=frozen)
+
+    def as_json(self) -> dict[str, int]:
+        """How many there are of each."""
+        return {"left": self.done, "not_due": self.not_due, "frozen": len(self.frozen)}
+
+    def text(self) -> str:
+        """What goes on behind the windows that were done."""
+        parts = [f"{self.done} {'was' if self.done == 1 else 'were'} done already"] if self.done else []
+        if self.not_due:
+            parts.append(f"{self.not_due} {'is' if self.not_due == 1 else 'are'} not due")
+        if self.frozen:
+            first, number = self.frozen[0], len(self.frozen)
+            told = f"such as {first.window}: {first.why}"
+            parts.append(f"{number} {'is' if number == 1 else 'are'} frozen and cannot be done, {told}")
+        return "".join(f", {part}" for part in parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LifecycleRun:
     """A run of one measurement's lifecycle.
 
@@ -85,6 +130,7 @@ class LifecycleRun:
     :param interval: whole windows of the first tier
     :param again: whether windows that are COMMITTED are rolled up too
     :param purges: whether a purge deletes; else it says what it would delete
+    :param frozen: where windows of the tiers so far can never be done
     """
 
     server: Server
@@ -93,6 +139,7 @@ class LifecycleRun:
     run: RunInfo
     again: bool = False
     purges: bool = False
+    frozen: list[Interval] = field(default_factory=list)
 
     def stages(self, wanted: Sequence[str]) -> list[tuple[str, Callable[[], StageOutcome]]]:
         """The stages to run, in order; without the buckets, which are of all measurements.
@@ -142,8 +189,10 @@ class LifecycleRun:
             return StageOutcome(ROLLUP, f"{spec.pipeline_name}: {reason}", {"pipeline": spec.pipeline_name})
         windows = spec.grid.grid().windows(interval)
         needed: Sequence[Interval] = windows
+        left = Left()
         if not self.again:
-            needed = self.server.drive(coverage(spec, interval, self._now())).needed
+            found = self.server.drive(coverage(spec, interval, self._now()))
+            needed, left = self._apart(found)
         results = []
         for some in stretches(windows, needed):
             steps = roll_up(spec, Interval.spanning(some), self.run, self._now, options=options)
@@ -153,16 +202,22 @@ class LifecycleRun:
             "pipeline": spec.pipeline_name,
             "window": interval.as_json(),
             "windows": len(needed),
-            "left": len(windows) - len(needed),
+            **left.as_json(),
             "rows_in": rows_in,
             "rows_out": rows_out,
             "notes": [note for one in results for note in one["notes"]],
         }
-        left = len(windows) - len(needed)
-        done = f", {left} {'was' if left == 1 else 'were'} done already" if left else ""
         amounts = f"{counted(rows_in, 'point')} to {counted(rows_out, 'value')}"
-        what = f"{spec.pipeline_name}: {counted(len(needed), 'window')}, {amounts}{done}"
-        return StageOutcome(ROLLUP, what, result)
+        what = f"{spec.pipeline_name}: {counted(len(needed), 'window')}, {amounts}{left.text()}"
+        return StageOutcome(ROLLUP, what, result, is_right=not left.frozen)
+
+    def _apart(self, found: CoverageResult) -> tuple[list[Interval], Left]:
+        """The windows of a tier to roll up, and the others; what a tier below can never have, none above waits for."""
+        needed = [one for one in found.needed if not any(one.overlaps(span) for span in self.frozen)]
+        left = Left.of(found, needed)
+        windows = [one.window for one in found.windows]
+        self.frozen.extend(map(Interval.spanning, stretches(windows, [one.window for one in left.frozen])))
+        return needed, left
 
     def _windows_of(self, spec: RollupSpec) -> tuple[Interval | None, str]:
         if spec.source_tier is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +159,36 @@ def test_measurement_is_chosen_when_it_is_named(scene: Scene, ask: Ask) -> None:
     assert (code, [one["measurement"] for one in told["measurements"]]) == (0, ["mem"])
     code, told = ask("rollup", scene.declare(), "--measurement", "men", *SPAN)
     assert (code, "use one of cpu, mem" in told["error"]["message"]) == (2, True)
+
+
+def test_frozen_windows_and_those_that_are_not_due_are_told_apart_from_what_is_done(
+    scene: Scene, ask: Ask
+) -> None:
+    day = timedelta(days=1)
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    short = f"{scene.raw}_short"
+    scene.client.ensure_bucket(short, retention_seconds=3 * 86400)
+    noon = int((midnight - day / 2).timestamp())
+    scene.client.write_lines(short, [f"cpu,host=a usage=1 {noon}000000000"])
+    tiers = [
+        {"bucket": scene.hours, "every": "1h", "aggregates": ["count"]},
+        {"bucket": scene.days, "every": "1d"},
+    ]
+    path = scene.declare(source_bucket=short, measurement="cpu", tiers=tiers)
+    # a shard group is a day: retention takes whole ones
+    span = ("--from", (midnight - 6 * day).isoformat(), "--to", midnight.isoformat())
+    planned = ask("plan", "--lifecycle", path, *span)[1]["pipelines"]
+    frozen = sum(one["windows"] for one in planned[0]["frozen"])
+    whole = 6 - frozen // 24
+    assert 0 < whole < 5
+    for first in (True, False):
+        code, told = ask("run", path, *span)
+        hours, days = [stage["result"] for stage in told["measurements"][0]["stages"]]
+        assert (code, told["is_right"]) == (1, False)
+        for result, done, never in ((hours, 24 * whole, frozen), (days, whole, 6 - whole)):
+            counts = [result[name] for name in ("windows", "left", "not_due", "frozen")]
+            assert counts == ([done, 0, 0, never] if first else [0, done, 0, never])
+    later = ("--from", (midnight + 2 * day).isoformat(), "--to", (midnight + 3 * day).isoformat())
+    code, told = ask("rollup", path, *later)
+    hours = told["measurements"][0]["stages"][0]["result"]
+    assert [hours[name] for name in ("windows", "left", "not_due", "frozen")] == [0, 0, 24, 0]
