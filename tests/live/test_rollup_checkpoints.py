@@ -297,31 +297,6 @@ def test_only_a_retry_of_the_same_run_goes_on_when_windows_are_committed(
     assert result["rows_in"] == (29 if again else 28)
 
 
-MONDAY, TUESDAY = "2025-03-24T00:00:07+00:00", "2025-03-25T09:00:00+00:00"
-
-
-@pytest.mark.parametrize(
-    ("before", "later", "again"),
-    [(MONDAY, MONDAY, False), (MONDAY, TUESDAY, True), ("", TUESDAY, True), (MONDAY, "", False)],
-    ids=["the same run", "a run made again", "receipts of an earlier version", "a job of an earlier version"],
-)
-@pytest.mark.parametrize("deferred", [False, True], ids=["in a worker", "in the triggerer"])
-def test_all_is_done_again_when_a_deleted_run_is_made_again_under_its_name(
-    scene: Scene, before: str, later: str, again: bool, deferred: bool
-) -> None:
-    """Airflow makes names of runs of dates, and begins with the first try."""
-    day = interval("2025-03-03", "2025-03-04")
-    scene.run(replace(FIRST, began=before), day).to_the_end()
-    scene.place.client.write_lines(scene.place.source, [f"readings,device=late temp=1.5 {day.start_ns + 99}"])
-    if deferred:
-        values = {"spec": scene.spec.as_json(), "intervals": [day.as_json()]}
-        job = json.loads(json.dumps({**values, "run_info": asdict(replace(FIRST, began=later))}))
-        drive(steps_from_job(job, now), scene.place.client, lambda _report: None)
-    else:
-        scene.run(replace(SECOND, began=later), day).to_the_end()
-    assert (scene.generations(), scene.rows()[0]) == (([2], 3) if again else ([1], 2))
-
-
 def test_retry_does_all_again_when_the_spec_has_changed(scene: Scene) -> None:
     week = interval("2025-03-03", "2025-03-10")
     scene.run(FIRST, week).to_the_end()
