@@ -56,6 +56,7 @@ _CLASS_BY_TEXT: tuple[tuple[re.Pattern[str], type[InfluxError]], ...] = (
     (_OTHER_AWAY, InfluxUnavailable),
 )
 _BUCKET_NAME = re.compile(r'bucket "(.+?)" not found|could not find bucket "(.+?)"')
+_NO_LIST = re.compile(r"no buckets found in organization (\w+)")
 _DROPPED = re.compile(r"dropped[= ](\d+)")
 # what a dry run without rows says where a run with rows would not
 _LACKS_ROWS = ("no table found", "error calling function", "out of range", "out of bounds")
@@ -102,6 +103,12 @@ def missing_bucket(message: str) -> str | None:
     """Name of the bucket that was not found; None when the message has none."""
     found = _BUCKET_NAME.search(message)
     return (found[1] or found[2]) if found else None
+
+
+def organization_without_list(error: InfluxRollupError) -> str | None:
+    """Id of the organisation whose list of buckets has none for the token, which may read some; None for other errors."""
+    found = _NO_LIST.search(error.what)
+    return found[1] if found else None
 
 
 def written_of_refused(message: str) -> str:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_influx_rollup.client import requests
-from airflow_provider_influx_rollup.client.answers import settings_of
+from airflow_provider_influx_rollup.client.answers import bucket_of, settings_of
 from airflow_provider_influx_rollup.client.labels import Ask, set_labels
 from airflow_provider_influx_rollup.exceptions import BucketNotFound, InfluxRejected
-from airflow_provider_influx_rollup.steps.influx import ApplyBucket, BucketSettings
+from airflow_provider_influx_rollup.steps.influx import ApplyBucket, Bucket, BucketSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,14 @@ class BucketAdmin:
         except BucketNotFound:
             return None
         return next((item for item in answer["buckets"] if item["name"] == name), None)
+
+    def of_id(self, bucket_id: str) -> Bucket | None:
+        """A bucket by its id; None when it is missing, or the token may not read it."""
+        try:
+            answer = self.ask(requests.bucket_of_id_request(bucket_id))
+        except BucketNotFound:
+            return None
+        return next(map(bucket_of, answer["buckets"]), None)
 
     def look(self, name: str) -> BucketSettings | None:
         """Settings of a bucket; None when it is missing, or the token may not read it."""

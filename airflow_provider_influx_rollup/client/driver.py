@@ -16,10 +16,12 @@ from airflow_provider_influx_rollup.client import many_runs
 from airflow_provider_influx_rollup.client.abandonment import Abandonment, giving_up_after
 from airflow_provider_influx_rollup.client.task_actions import TASK_ACTIONS
 from airflow_provider_influx_rollup.client.tracing import WindowSpans, step_span
-from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError, QueryFailed
+from airflow_provider_influx_rollup.flux.bucket_ids import with_empty_list, without_list
 from airflow_provider_influx_rollup.flux.delete_predicate import delete_predicate
 from airflow_provider_influx_rollup.flux.query import ArrowQuery, DigestQuery, RowsQuery
 from airflow_provider_influx_rollup.flux.write_points import FluxPoint, write_queries
+from airflow_provider_influx_rollup.rejections import organization_without_list
 from airflow_provider_influx_rollup.step import Step
 from airflow_provider_influx_rollup.steps.current_window import working_on
 from airflow_provider_influx_rollup.steps.influx import (
@@ -28,6 +30,7 @@ from airflow_provider_influx_rollup.steps.influx import (
     Delete,
     EnsureBucket,
     FindBucket,
+    FindBucketById,
     Gather,
     LookAtBucket,
     ParseScript,
@@ -55,6 +58,20 @@ NOTHING = "nothing"
 
 
 def _rows(client: InfluxClient, query: RowsQuery[Any]) -> Any:
+    rest = without_list(query)
+    if rest is None:
+        return _read(client, query)
+    if client.lists_buckets:
+        try:
+            return _read(client, query)
+        except QueryFailed as error:
+            if organization_without_list(error) is None:
+                raise
+            client.lists_buckets = False
+    return with_empty_list(query, _read(client, rest))
+
+
+def _read(client: InfluxClient, query: RowsQuery[Any]) -> Any:
     rows = client.query_rows(query.flux(), as_sent=query.as_sent, keeps_bytes=query.keeps_bytes, is_own=True)
     return query.read(rows)
 
@@ -80,6 +97,7 @@ ACTIONS: Actions = {
     CheckWritable: lambda client, step: client.check_writable(step.bucket),
     ShowKeys: lambda client, step: client.source_keys(step.bucket, step.measurement),
     FindBucket: lambda client, step: client.find_bucket(step.name),
+    FindBucketById: lambda client, step: client.buckets.of_id(step.id),
     EnsureBucket: lambda client, step: client.ensure_bucket(step.name, step.retention_seconds),
     LookAtBucket: lambda client, step: client.buckets.look(step.name),
     ApplyBucket: lambda client, step: client.buckets.apply(step),

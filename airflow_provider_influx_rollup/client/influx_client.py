@@ -85,6 +85,8 @@ class InfluxClient:
         self.buckets = BucketAdmin(settings.org, self._json, self._org_id)
         self.tokens = TokenAdmin(self._json, self._org_id)
         self.tasks = TaskApi(settings.org, self._json, self._send)
+        #: False once the server had no list of buckets for the token
+        self.lists_buckets = True
 
     def __enter__(self) -> InfluxClient:
         return self

@@ -189,6 +189,12 @@ def find_bucket_request(org: str, name: str) -> Request:
     return Request(kind=RequestKind.ADMIN, about=f"looking for bucket {name!r}", method="GET", path=path)
 
 
+def bucket_of_id_request(bucket_id: str) -> Request:
+    """Look a bucket up by its id: the list has none that the token may not read."""
+    path = _path("/api/v2/buckets", id=bucket_id)
+    return Request(kind=RequestKind.ADMIN, about=f"looking for bucket {bucket_id}", method="GET", path=path)
+
+
 def find_org_request(org: str) -> Request:
     """Look the organisation up by its name."""
     return Request(

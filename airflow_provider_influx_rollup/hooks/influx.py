@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_influx_rollup.airflow_compat import BaseHook, get_async_connection, mask_secret
 from airflow_provider_influx_rollup.client.proxy import password_of
-from airflow_provider_influx_rollup.exceptions import InfluxRollupError
+from airflow_provider_influx_rollup.exceptions import InfluxRollupError, QueryFailed
 from airflow_provider_influx_rollup.hooks.client_cache import ConnectionToken, close_client, shared_client
 from airflow_provider_influx_rollup.hooks.connection_settings import ConnectionReading, client_settings
 from airflow_provider_influx_rollup.hooks.default_connection import DEFAULT_CONN_ID
+from airflow_provider_influx_rollup.rejections import organization_without_list
 from airflow_provider_influx_rollup.settings import read_settings
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class InfluxRollupHook(BaseHook):
         try:
             client = self.get_conn()
             health = client.health()
-            client.query("buckets() |> limit(n: 1)")
+            self._organization_id(client)
         except InfluxRollupError as error:
             return False, str(error)
         where = f"{self.settings.url}, organisation {self.settings.org}"
@@ -111,7 +112,18 @@ class InfluxRollupHook(BaseHook):
 
         :raises InfluxError: when the server refuses or cannot be reached
         """
-        rows = self.client.query("buckets() |> limit(n: 1)")
+        return self._organization_id(self.client)
+
+    @staticmethod
+    def _organization_id(client: InfluxClient) -> str | None:
+        try:
+            rows = client.query("buckets() |> limit(n: 1)")
+        except QueryFailed as error:
+            # the list may lack all buckets that the token may read
+            found = organization_without_list(error)
+            if found is None:
+                raise
+            return found
         return next((str(row["organizationID"]) for row in rows if row.get("organizationID")), None)
 
     @property

@@ -25,6 +25,24 @@ class BucketNames:
         """The id of the bucket that has a name now; empty when there is none, or it may not be read."""
         return next((bucket_id for bucket_id, known in self.by_id.items() if known == name), "")
 
+    def lacking(self, records: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """The names and ids of records whose id is not known.
+
+        :param records: the name, and the id or nothing, of each record's bucket
+        """
+        return sorted({one for one in records if one[1] and one[1] not in self.by_id})
+
+    def with_more(self, by_id: Mapping[str, str], by_name: Mapping[str, str]) -> BucketNames:
+        """With buckets that were looked up.
+
+        :param by_id: names by the ids that were asked for, of any organisation
+        :param by_name: names by id, of the names that were asked for
+        """
+        own = {**self.by_id, **by_name}
+        taken = set(own.values())
+        # no two buckets of an organisation have one name
+        return BucketNames({**{one: name for one, name in by_id.items() if name not in taken}, **own})
+
     def present(self, name: str, bucket_id: str) -> str:
         """The present name of a record's bucket.
 

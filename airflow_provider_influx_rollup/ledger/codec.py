@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
@@ -308,6 +308,22 @@ class SpecRecord:
             bucket_ids=row.get("bucket_ids") or "{}",
             hashed_as=row.get("hashed_as") or "null",
         )
+
+
+def buckets_lacking(records: Sequence[SpecRecord], names: BucketNames) -> list[tuple[str, str]]:
+    """Name and id of the buckets of records whose id is not known.
+
+    :param names: those that are
+    """
+    # many records have the same buckets, and are long
+    texts = {one.bucket_ids for one in records}
+    unknown = {text for text in texts if names.lacking(("", one) for one in json.loads(text).values())}
+    found = []
+    for one in records:
+        if one.bucket_ids in unknown:
+            spec, ids = _spec(one), json.loads(one.bucket_ids)
+            found += [(spec[key], ids[key]) for key in BUCKET_KEYS if key in spec and key in ids]
+    return names.lacking(found)
 
 
 def last_uses(records: Iterable[SpecRecord]) -> dict[tuple[str, str], datetime]:

@@ -44,6 +44,11 @@ class CopiedTo:
             *sorted(self.changed_tags),
         )
 
+    @property
+    def buckets(self) -> tuple[tuple[str, str], tuple[str, str]]:
+        """Name and id of both buckets."""
+        return (self.source_bucket, self.source_id), (self.bucket, self.copy_id)
+
     def present(self, names: BucketNames) -> CopiedTo:
         """The same with the buckets as they are called now."""
         source = names.present(self.source_bucket, self.source_id)

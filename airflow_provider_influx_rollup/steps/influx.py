@@ -85,6 +85,13 @@ class FindBucket(Step["Bucket | None"]):
 
 
 @dataclass(frozen=True, slots=True)
+class FindBucketById(Step["Bucket | None"]):
+    """Look a bucket up by its id; the result is a ``Bucket`` or None."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ShowKeys(Step["SourceKeys"]):
     """List the keys of a measurement; the result is ``SourceKeys``."""
 

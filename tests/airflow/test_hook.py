@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import socket
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from airflow_provider_influx_rollup.exceptions import (
 )
 from airflow_provider_influx_rollup.hooks.client_cache import close_all_clients
 from airflow_provider_influx_rollup.hooks.influx import InfluxRollupHook
+from dev.influx_http import InfluxAddress
 
 pytestmark = [pytest.mark.live, pytest.mark.airflow]
 
@@ -240,6 +242,18 @@ def test_influxdb_client_has_the_new_token_when_the_token_was_rotated_since(
 def test_organization_id_is_the_servers_when_a_bucket_can_be_read(connect: Any, client: Any) -> None:
     wanted = client.query(ASK)[0]["organizationID"]
     assert InfluxRollupHook(CONN_ID).organization_id() == wanted
+
+
+def test_token_works_when_the_server_lists_none_of_its_buckets(connect: Any, influx: Any) -> None:
+    operator = InfluxAddress(influx.url, influx.org, influx.token)
+    address = operator.new_organisation(f"crowded-{uuid.uuid4().hex[:8]}")
+    (org,) = address.request("GET", "/api/v2/orgs", org=address.org)["orgs"]
+    token = address.new_token([("read", "tasks")])
+    connect(password=token, extra={"org": address.org})
+    hook = InfluxRollupHook(CONN_ID)
+    assert hook.organization_id() == org["id"]
+    assert hook.test_connection()[0]
+    operator.request("DELETE", f"/api/v2/orgs/{org['id']}")
 
 
 def test_client_of_an_event_loop_works_when_the_token_was_rotated_since(connect: Any, influx: Any) -> None:

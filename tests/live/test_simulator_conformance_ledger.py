@@ -8,6 +8,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_influx_rollup.client.driver import act
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.flux.bucket_ids import BucketsNow
 from airflow_provider_influx_rollup.flux.ledger_history import WrittenSpecs
@@ -34,7 +35,7 @@ from airflow_provider_influx_rollup.ledger.line_protocol import encode_line
 from airflow_provider_influx_rollup.ledger.purges import PurgeMark, encode_mark
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
 from airflow_provider_influx_rollup.ledger.states import State
-from airflow_provider_influx_rollup.steps.influx import Delete, Write
+from airflow_provider_influx_rollup.steps.influx import Delete, FindBucketById, Write
 from airflow_provider_influx_rollup.windows.interval import Interval
 from tests.scenes.examples import examples
 from tests.scenes.rollup_runs import interval
@@ -174,6 +175,12 @@ def test_buckets_have_ids_as_on_the_server(client: InfluxClient, ledger: str) ->
     real, simulated = both.ask(BucketsNow())
     assert len(real.id_of(ledger)) == len(simulated.id_of(ledger)) == 16
     assert real.present(ledger, "") == simulated.present(ledger, "")
+    for server, names in zip(
+        (lambda step: act(step, client), both.simulated.act), (real, simulated), strict=True
+    ):
+        found = server(FindBucketById(names.id_of(ledger)))
+        assert (found.name, found.id) == (ledger, names.id_of(ledger))
+    assert both.ask(FindBucketById("0123456789abcdef")) == (None, None)
 
 
 @given(data=st.data())

@@ -31,6 +31,7 @@ from airflow_provider_influx_rollup.steps.influx import (
     Delete,
     EnsureBucket,
     FindBucket,
+    FindBucketById,
     Gather,
     Report,
     Sleep,
@@ -75,7 +76,7 @@ WRITTEN_BY: dict[type[Any], Places] = {
     **dict.fromkeys(STORE_ACTIONS, frozenset([STORE])),
 }
 FILE_READS = (ReadBytes, ListFolder, FingerprintPart, FingerprintPoints, TallyMatching)
-BUCKET_READS = (FindBucket, CheckWritable, BucketsNow)
+BUCKET_READS = (FindBucket, FindBucketById, CheckWritable, BucketsNow)
 #: what a rollup writes to the ledger, and who repairs one
 OF_ROLLUPS = (
     "pipeline_spec",

@@ -16,6 +16,7 @@ from airflow_provider_influx_rollup.steps.influx import (
     Delete,
     EnsureBucket,
     FindBucket,
+    FindBucketById,
     Write,
 )
 from tests.simulation.lines import Line, Tags, Unsigned, Value, parse_lines
@@ -239,6 +240,10 @@ def _find(influx: SimulatedInflux, step: FindBucket) -> Bucket | None:
     return _found(influx.buckets[step.name]) if step.name in influx.buckets else None
 
 
+def _find_by_id(influx: SimulatedInflux, step: FindBucketById) -> Bucket | None:
+    return next((_found(one) for one in influx.buckets.values() if one.id == step.id), None)
+
+
 def _check(influx: SimulatedInflux, step: CheckWritable) -> None:
     influx.bucket(step.bucket)
 
@@ -247,6 +252,7 @@ ACTIONS: dict[type[Any], Callable[[SimulatedInflux, Any], Any]] = {
     Write: _write,
     Delete: _delete,
     FindBucket: _find,
+    FindBucketById: _find_by_id,
     EnsureBucket: lambda influx, step: _found(influx.ensure(step.name, step.retention_seconds)),
     CheckWritable: _check,
 }

@@ -21,7 +21,7 @@ from airflow_provider_influx_rollup.flux.ledger_read import (
     WritingReceipts,
 )
 from airflow_provider_influx_rollup.flux.purges import MarksBetween, MarksOfBucket, OverlappingMarks
-from airflow_provider_influx_rollup.steps.influx import CheckWritable, FindBucket
+from airflow_provider_influx_rollup.steps.influx import CheckWritable, FindBucket, FindBucketById
 from airflow_provider_influx_rollup.steps.store import (
     FingerprintPart,
     FingerprintPoints,
@@ -163,9 +163,10 @@ def test_each_step_is_said_to_read_what_it_reads_by_itself() -> None:
 
 
 def test_each_step_that_another_bucket_changes_the_answer_of_is_said_to_read_buckets() -> None:
-    steps = [FindBucket("new"), CheckWritable("new"), BucketsNow()]
-    assert {type(step) for step in steps} == set(footprints.BUCKET_READS)
     run = begun()
+    next_id = f"{len(run.world.influx.buckets) + 1:016x}"
+    steps = [FindBucket("new"), FindBucketById(next_id), CheckWritable("new"), BucketsNow()]
+    assert {type(step) for step in steps} == set(footprints.BUCKET_READS)
     before = [answered(run.world, step) for step in steps]
     run.world.influx.ensure("new")
     for step, old in zip(steps, before, strict=True):

@@ -8,6 +8,7 @@ from airflow_provider_influx_rollup.flux.bucket_ids import BucketsNow
 from airflow_provider_influx_rollup.flux.erase import CopiesRecords
 from airflow_provider_influx_rollup.flux.query import together
 from airflow_provider_influx_rollup.lifecycle.erase.spec import EraseSpec
+from airflow_provider_influx_rollup.lifecycle.pipeline.present_buckets import present_buckets
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.influx import FindBucket
 from airflow_provider_influx_rollup.steps.step import Steps
@@ -23,7 +24,8 @@ def find_validated(spec: EraseSpec) -> Steps[tuple[EraseSpec, dict[str, str]]]:
     if (yield from ask(FindBucket(archive.ledger_bucket))) is None:
         return spec, {}
     tags = {"measurement": archive.measurement}
-    copies, names = yield from ask(together(CopiesRecords(archive.ledger_bucket, tags, EVER), BucketsNow()))
+    copies, listed = yield from ask(together(CopiesRecords(archive.ledger_bucket, tags, EVER), BucketsNow()))
+    names = yield from present_buckets(listed, (place for record in copies for place in record.buckets))
     found: set[tuple[str, str]] = set()
     left: dict[str, str] = {}
     for record in copies:

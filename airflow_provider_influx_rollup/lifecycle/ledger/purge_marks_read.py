@@ -11,6 +11,7 @@ from airflow_provider_influx_rollup.flux.purges import MarksBetween, Overlapping
 from airflow_provider_influx_rollup.flux.query import together
 from airflow_provider_influx_rollup.ledger.bucket_names import BucketNames
 from airflow_provider_influx_rollup.ledger.purges import LIFTED, PurgeMark
+from airflow_provider_influx_rollup.lifecycle.pipeline.present_buckets import present_buckets
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -69,7 +70,8 @@ def read_marks(
     if not starts:
         return Marks()
     between = MarksBetween(ledger_bucket, measurement, min(starts), max(starts))
-    marks, names = yield from ask(together(between, BucketsNow()))
+    marks, listed = yield from ask(together(between, BucketsNow()))
+    names = yield from present_buckets(listed, ((mark.bucket, mark.bucket_id) for mark in marks))
     there = [
         mark for mark in without_superseded(marks) if mark.state != LIFTED and mark.window.overlaps(interval)
     ]

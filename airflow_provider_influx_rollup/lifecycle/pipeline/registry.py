@@ -11,7 +11,8 @@ from airflow_provider_influx_rollup.flux.bucket_ids import BucketsNow
 from airflow_provider_influx_rollup.flux.ledger_read import StoredSpecs
 from airflow_provider_influx_rollup.flux.query import together
 from airflow_provider_influx_rollup.ledger.bucket_names import BucketNames
-from airflow_provider_influx_rollup.ledger.codec import SpecRecord, decode_specs
+from airflow_provider_influx_rollup.ledger.codec import SpecRecord, buckets_lacking, decode_specs
+from airflow_provider_influx_rollup.lifecycle.pipeline.present_buckets import present_buckets
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
 from airflow_provider_influx_rollup.steps.ask import ask
@@ -45,11 +46,17 @@ def load_stored(ledger_bucket: str) -> Steps[list[StoredSpec]]:
 def read_stored(ledger_bucket: str) -> Steps[list[StoredSpec]]:
     """The specs of a ledger that exists, scripts too, the last used first."""
     records, names = yield from ask(together(StoredSpecs(ledger_bucket), BucketsNow()))
-    return stored_of(records, names, ledger_bucket)
+    return (yield from stored_of(records, names, ledger_bucket))
 
 
-def stored_of(records: Iterable[SpecRecord], names: BucketNames, ledger_bucket: str) -> list[StoredSpec]:
-    """The specs of some records, with all buckets as they are called now."""
+def stored_of(
+    records: Sequence[SpecRecord], names: BucketNames, ledger_bucket: str
+) -> Steps[list[StoredSpec]]:
+    """The specs of some records, with all buckets as they are called now.
+
+    :param names: as the server lists them
+    """
+    names = yield from present_buckets(names, buckets_lacking(records, names))
     found = decode_specs(records, names)
     # a ledger that was renamed is not called what its own records say
     return [

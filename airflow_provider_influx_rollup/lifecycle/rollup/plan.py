@@ -160,7 +160,7 @@ def plan_rollup(
     marks = yield from read_marks(
         spec.ledger_bucket, spec.source_bucket, spec.measurement, job.read_interval, ledgers.marks
     )
-    stored = stored_of(ledgers.specs, ledgers.buckets, spec.ledger_bucket)
+    stored = yield from stored_of(ledgers.specs, ledgers.buckets, spec.ledger_bucket)
     asked, spec = spec, with_own_hash(as_known(spec, stored), stored, source, target)
     if spec.pipeline_name != asked.pipeline_name and ledger is not None:
         ledgers = replace(ledgers, receipts=(yield from ask(_receipts_of(spec, job))))

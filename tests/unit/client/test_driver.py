@@ -113,7 +113,7 @@ def test_table_knows_every_step_when_a_new_one_is_added() -> None:
     assert set(STORE_ACTIONS) == steps_in(store) | steps_in(table)
     queries = {RowsQuery, ArrowQuery, DigestQuery}
     # what these do is tried on a server: the client has no method of its own for them
-    native = steps_in(tasks) | {s.LookAtBucket, s.ApplyBucket}
+    native = steps_in(tasks) | {s.LookAtBucket, s.ApplyBucket, s.FindBucketById}
     assert set(ACTIONS) | {s.Report, s.Progressed, s.Gather} == steps_in(s) | steps_in(tasks) | queries
     acted = {type(step) for step, _ in EVERY_STEP} - {SmallQuery, LargeQuery, ComparedQuery}
     assert acted | queries | native | {s.Sleep} == set(ACTIONS)

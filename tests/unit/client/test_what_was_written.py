@@ -14,7 +14,16 @@ from airflow_provider_influx_rollup.steps.step import Steps
 from tests.unit.client.test_driver import DAY, Recorder, SmallQuery, both, steps_in
 
 ONLY_READ = {
-    *("ParseScript", "CheckWritable", "ShowKeys", "FindBucket", "LookAtBucket", "Sleep", "Gather"),
+    *(
+        "ParseScript",
+        "CheckWritable",
+        "ShowKeys",
+        "FindBucket",
+        "FindBucketById",
+        "LookAtBucket",
+        "Sleep",
+        "Gather",
+    ),
     *("Report", "Progressed"),
     # an empty bucket is no loss, and most often it is there
     "EnsureBucket",

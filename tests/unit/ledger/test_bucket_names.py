@@ -43,6 +43,21 @@ def test_bucket_has_its_present_name_when_its_id_is_known(
     assert BucketNames(by_id).present(name, bucket_id) == present
 
 
+def test_names_that_are_not_listed_are_asked_for_once_by_id() -> None:
+    listed = BucketNames({X: "raw"})
+    records = [("raw", X), ("old", Y), ("old", Y), ("older", Y), ("none", "")]
+    assert listed.lacking(records) == [("old", Y), ("older", Y)]
+
+
+def test_bucket_that_was_looked_up_has_its_present_name_unless_another_one_has_it_here() -> None:
+    names = BucketNames({X: "raw"}).with_more({Y: "renamed"}, {T: "old"})
+    assert names.present("old", Y) == "renamed"
+    assert names.id_of("old") == T
+    # of another organisation, which has a bucket of the same name
+    names = BucketNames({X: "raw"}).with_more({Y: "raw"}, {})
+    assert names.present("raw", Y) == f"raw (bucket {Y}, deleted)"
+
+
 def row(spec: RollupSpec, source_id: str, used: int = 0, **more: Any) -> dict[str, Any]:
     """A record as it is read, of before there were ids when they are empty."""
     fields: dict[str, Any] = {"spec": json.dumps(spec.as_json()), "last_used_ns": used}
