@@ -13,18 +13,20 @@ from airflow_provider_influx_rollup.exceptions import BucketNotFound, InfluxReje
 from airflow_provider_influx_rollup.steps.influx import ApplyBucket, Bucket, BucketSettings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class BucketAdmin:
     """The buckets of one organisation.
 
     :param org: its name
     :param ask: sends a request and returns its JSON
     :param org_id: its id, for a bucket that is made
+    :param are_listed: False once the server had no list of buckets for the token
     """
 
     org: str
     ask: Ask
     org_id: Callable[[str], str]
+    are_listed: bool = True
 
     def item(self, name: str) -> Mapping[str, Any] | None:
         """The JSON of a bucket; None when it is missing, or the token may not read it."""

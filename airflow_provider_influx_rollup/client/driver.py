@@ -61,13 +61,13 @@ def _rows(client: InfluxClient, query: RowsQuery[Any]) -> Any:
     rest = without_list(query)
     if rest is None:
         return _read(client, query)
-    if client.lists_buckets:
+    if client.buckets.are_listed:
         try:
             return _read(client, query)
         except QueryFailed as error:
             if organization_without_list(error) is None:
                 raise
-            client.lists_buckets = False
+            client.buckets.are_listed = False
     return with_empty_list(query, _read(client, rest))
 
 
@@ -92,7 +92,7 @@ ACTIONS: Actions = {
     ParseScript: lambda client, step: client.parse_script(step.flux),
     Write: lambda client, step: _write(client, step.bucket, step.lines, step.points),
     Delete: lambda client, step: client.delete(
-        step.bucket, step.interval, delete_predicate(step.measurement, step.tags)
+        step.bucket, step.interval, delete_predicate(step.measurement, step.tags), step.lacking
     ),
     CheckWritable: lambda client, step: client.check_writable(step.bucket),
     ShowKeys: lambda client, step: client.source_keys(step.bucket, step.measurement),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -85,8 +85,6 @@ class InfluxClient:
         self.buckets = BucketAdmin(settings.org, self._json, self._org_id)
         self.tokens = TokenAdmin(self._json, self._org_id)
         self.tasks = TaskApi(settings.org, self._json, self._send)
-        #: False once the server had no list of buckets for the token
-        self.lists_buckets = True
 
     def __enter__(self) -> InfluxClient:
         return self
@@ -271,13 +269,14 @@ class InfluxClient:
         """
         self._send(requests.write_request(self._settings.org, bucket, b"", compress=False))
 
-    def delete(self, bucket: str, interval: Interval, predicate: str) -> None:
+    def delete(self, bucket: str, interval: Interval, predicate: str, lacking: Sequence[str] = ()) -> None:
         """Delete the points of the half-open ``[start, stop)``. The server does not tell how many it deleted.
 
         :param predicate: such as ``_measurement="m" AND site="a"``; it must name a measurement
+        :param lacking: keys of tags that a series must not have
         """
-        if needs_influxql(predicate):
-            self._influxql.delete(bucket, influxql_delete(predicate, interval))
+        if lacking or needs_influxql(predicate):
+            self._influxql.delete(bucket, influxql_delete(predicate, interval, lacking))
             return
         self._send(requests.delete_request(self._settings.org, bucket, interval, predicate))
 

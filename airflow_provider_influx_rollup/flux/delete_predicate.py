@@ -11,7 +11,7 @@ from airflow_provider_influx_rollup.flux.names import validate_name
 from airflow_provider_influx_rollup.windows.rfc3339 import rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from airflow_provider_influx_rollup.windows.interval import Interval
 
@@ -55,15 +55,17 @@ def needs_influxql(predicate: str) -> bool:
     return any(character in predicate for character in "\r\n\0")
 
 
-def influxql_delete(predicate: str, interval: Interval) -> str:
+def influxql_delete(predicate: str, interval: Interval, lacking: Sequence[str] = ()) -> str:
     """The same delete as an InfluxQL statement, whose regular expressions can name every character of a value.
 
     :param predicate: made by ``delete_predicate``
+    :param lacking: keys of tags that a series must not have, which only InfluxQL can say
     """
     measurement, *names = [_unquoted(text) for text in _QUOTED.findall(predicate)]
     terms = [
         f"{_identifier(key)} =~ {_exactly(value)}" for key, value in zip(names[::2], names[1::2], strict=True)
     ]
+    terms += [f"{_identifier(key)} = ''" for key in lacking]
     terms.append(f"time >= '{rfc3339(interval.start_ns)}'")
     terms.append(f"time <= '{rfc3339(interval.stop_ns - 1)}'")
     return f"DELETE FROM {_exactly(measurement)} WHERE {' AND '.join(terms)}"  # noqa: S608 - every name is quoted

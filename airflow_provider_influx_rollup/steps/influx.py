@@ -62,12 +62,15 @@ class Delete(Change[None]):
     """Delete the points of a half-open interval; the result is None.
 
     :param tags: tag key and value, all of which must be equal; series that have more tags match too
+    :param lacking: but not those that have one of these keys
     """
 
     bucket: str
     interval: Interval
     measurement: str
     tags: Mapping[str, str] = field(default_factory=dict)
+    _: KW_ONLY
+    lacking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

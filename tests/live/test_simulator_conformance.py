@@ -86,12 +86,13 @@ def value_texts(kind: str) -> st.SearchStrategy[str]:
 
 
 @st.composite
-def deletes(draw: st.DrawFn) -> tuple[Interval, dict[str, str]]:
-    """Of an hour, an instant or all."""
+def deletes(draw: st.DrawFn) -> tuple[Interval, dict[str, str], tuple[str, ...]]:
+    """Of an hour, an instant or all; now and then not of series that have another tag."""
     hour = draw(st.sampled_from(HOURS))
     instant = Interval(hour.start, hour.start + MICROSECOND)
     span = draw(st.sampled_from([hour, instant, SPAN]))
-    return span, draw(st.sampled_from([{}, {"device": "a"}, {"device": "a", "site": "x"}, {"site": "q"}]))
+    tags = draw(st.sampled_from([{}, {"device": "a"}, {"device": "a", "site": "x"}, {"site": "q"}]))
+    return span, tags, draw(st.sampled_from([(), (), ("site",)])) if "site" not in tags else ()
 
 
 changes = st.lists(st.one_of(lines(), lines(), lines(), lines(), deletes()), max_size=25)
@@ -113,7 +114,7 @@ def changed(client: InfluxClient, bucket: str, some: list[Any]) -> Both:
             both.do(Write(bucket, tuple(written)))
             written = []
         if change is not None:
-            both.do(Delete(bucket, change[0], both.measurement, change[1]))
+            both.do(Delete(bucket, change[0], both.measurement, change[1], lacking=change[2]))
     return both
 
 

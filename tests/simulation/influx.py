@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -155,15 +155,21 @@ class SimulatedInflux:
             raise WriteRejected(what, http_status=422)
 
     def delete(
-        self, bucket: str, measurement: str, start_ns: int, stop_ns: int, tags: Mapping[str, str]
+        self,
+        bucket: str,
+        measurement: str,
+        start_ns: int,
+        stop_ns: int,
+        tags: Mapping[str, str],
+        lacking: Collection[str] = (),
     ) -> None:
-        """Delete points; series that have more tags match too."""
+        """Delete points; series that have more tags match too, but those that have a key which they must lack."""
         place = self.bucket(bucket)
         series = place.measurements.get(measurement, {})
         place.changes(measurement)
         wanted = set(tags.items())
         for key, values in list(series.items()):
-            if wanted and not wanted.issubset(key[0]):
+            if (wanted and not wanted.issubset(key[0])) or set(lacking) & dict(key[0]).keys():
                 continue
             for time in [time for time in values if start_ns <= time < stop_ns]:
                 del values[time]
@@ -223,7 +229,7 @@ def _line_of(point: FluxPoint) -> Line:
 
 def _delete(influx: SimulatedInflux, step: Delete) -> None:
     start, stop = nanoseconds(step.interval.start), nanoseconds(step.interval.stop)
-    influx.delete(step.bucket, step.measurement, start, stop, step.tags)
+    influx.delete(step.bucket, step.measurement, start, stop, step.tags, step.lacking)
 
 
 def _found(place: SimulatedBucket) -> Bucket:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -172,7 +172,7 @@ class CleanWriter:
         if stored == wanted:
             return
         bucket, expected = str(self.spec.clean_bucket), cleaned.counts()
-        counted = yield from self._counts(interval)
+        counted = yield from self._counts(interval, self._target())
         stale = {tags for (tags, name), count in counted.items() if count > expected.get((tags, name), 0)}
         if stale:
             yield from ask(
@@ -180,8 +180,10 @@ class CleanWriter:
                     f"Removing points of {len(stale)} series from {bucket} that the source no longer explains"
                 )
             )
+        others = (yield from self._others(interval, counted)) if stale else []
         for tags in sorted(stale):
-            yield from ask(Delete(bucket, interval, self.spec.output_measurement, dict(tags)))
+            keys = _keys_of_more(tags, others)
+            yield from ask(Delete(bucket, interval, self.spec.output_measurement, dict(tags), lacking=keys))
         if stale and lines:
             # a delete takes series with more tags along, so all are written again
             yield from ask(Write(bucket, lines))
@@ -189,6 +191,14 @@ class CleanWriter:
             what = f"bucket {bucket!r} does not hold what was written"
             fix = "run it again; is somebody else writing to the same measurement?"
             raise PartialWrite(what, window=interval, written="the clean points in part", fix=fix)
+
+    def _others(self, interval: Interval, own: Iterable[tuple[TagSet, str]]) -> Steps[list[TagSet]]:
+        """The series of the measurement that other validations have written."""
+        if not self.spec.tags:
+            return []
+        everything = RollupSource(str(self.spec.clean_bucket), self.spec.output_measurement, {})
+        there = yield from self._counts(interval, everything)
+        return sorted({tags for tags, _ in there} - {tags for tags, _ in own})
 
     def _target(self) -> RollupSource:
         """The part of the clean bucket that belongs to this validation: its own tag filter, transformed."""
@@ -206,14 +216,20 @@ class CleanWriter:
     def _totals(self, interval: Interval) -> Steps[dict[str, int]]:
         return (yield from ask(FieldTotals(self._target(), interval)))
 
-    def _counts(self, interval: Interval) -> Steps[dict[tuple[TagSet, str], int]]:
+    def _counts(self, interval: Interval, source: RollupSource) -> Steps[dict[tuple[TagSet, str], int]]:
         counts: dict[tuple[TagSet, str], int] = defaultdict(int)
-        for frame in (yield from ask(SeriesLooks(self._target(), [("count", interval, "0")]))):
+        for frame in (yield from ask(SeriesLooks(source, [("count", interval, "0")]))):
             for series, name, count in zip(
                 frame.series.tolist(), frame.field.tolist(), frame.values.tolist(), strict=True
             ):
                 counts[frame.tag_sets[series], frame.fields[name]] += count
         return counts
+
+
+def _keys_of_more(tags: TagSet, others: Iterable[TagSet]) -> tuple[str, ...]:
+    """The keys by which others have more tags than a series: a delete of it by its tags alone would take them along."""
+    more = (set(one) - set(tags) for one in others if set(tags) < set(one))
+    return tuple(sorted({key for keys in more for key, _ in keys}))
 
 
 def _joined(pieces: Sequence[Points], interval: Interval) -> Points:

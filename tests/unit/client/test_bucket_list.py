@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_influx_rollup.archive.annotated_rows import Row
+from airflow_provider_influx_rollup.client.bucket_admin import BucketAdmin
 from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.exceptions import QueryFailed
 from airflow_provider_influx_rollup.flux.bucket_ids import BucketsNow
@@ -25,9 +26,11 @@ class SmallQuery(LedgerQuery[Any]):
 
 def test_list_of_buckets_is_asked_for_once_when_the_server_has_none_for_the_token() -> None:
     sent: list[str] = []
+    unasked: Any = None
 
     class Unlisted:
-        lists_buckets = True
+        def __init__(self) -> None:
+            self.buckets = BucketAdmin("org", unasked, unasked)
 
         def query_rows(self, flux: str, **_: Any) -> list[Row]:
             sent.append(flux)

@@ -65,7 +65,10 @@ EVERY_STEP: list[tuple[Step[Any], tuple[Any, ...] | None]] = [
     (ComparedQuery(), ("query_digest", "compared")),
     (s.ParseScript("p"), ("parse_script", "p")),
     (s.Write("b", ["m v=1"], (POINT,)), None),
-    (s.Delete("b", DAY, "m", {"t": "x"}), ("delete", "b", DAY, '_measurement="m" AND "t"="x"')),
+    (
+        s.Delete("b", DAY, "m", {"t": "x"}, lacking=("k",)),
+        ("delete", "b", DAY, '_measurement="m" AND "t"="x"', ("k",)),
+    ),
     (s.CheckWritable("b"), ("check_writable", "b")),
     (s.ShowKeys("b", "m"), ("source_keys", "b", "m")),
     (s.FindBucket("b"), ("find_bucket", "b")),

@@ -43,3 +43,11 @@ def test_a_delete_is_said_in_influxql_when_a_value_has_a_carriage_return() -> No
         'DELETE FROM /^m"x$/ WHERE "ho\\"s\\\\t" =~ /^a\\.b\\/\\r$/ AND "site" =~ /^C:\\\\x "y"$/ '
         "AND time >= '2025-03-08T00:00:00.000000000Z' AND time <= '2025-03-08T00:59:59.999999999Z'"
     )
+
+
+def test_a_delete_names_tags_that_a_series_must_not_have_in_influxql() -> None:
+    hour = Interval(datetime(2025, 3, 8, tzinfo=UTC), datetime(2025, 3, 8, 1, tzinfo=UTC))
+    assert influxql_delete(delete_predicate("m", {"site": "a"}), hour, ['ra"ck', "zone"]) == (
+        'DELETE FROM /^m$/ WHERE "site" =~ /^a$/ AND "ra\\"ck" = \'\' AND "zone" = \'\' '
+        "AND time >= '2025-03-08T00:00:00.000000000Z' AND time <= '2025-03-08T00:59:59.999999999Z'"
+    )
