@@ -13,6 +13,7 @@ from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import GridSpec, RollupSpec
 from airflow_provider_influx_rollup.lifecycle.plan.coverage import WindowCoverage, WindowState, coverage
+from airflow_provider_influx_rollup.lifecycle.plan.plan import plan_windows
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup import roll_up
 from airflow_provider_influx_rollup.lifecycle.run.options import RollupOptions
 from airflow_provider_influx_rollup.lifecycle.run.run_info import RunInfo
@@ -156,6 +157,8 @@ def test_day_is_covered_again_when_a_reconcile_has_repaired_it(tiers: Tiers) -> 
 def test_days_are_rolled_up_again_when_the_hours_are_of_other_tags(tiers: Tiers) -> None:
     fewer = replace(tiers.hours, tags={"site": ("a",)})
     assert set(tiers.states(fewer)) == {"stale_spec"}
+    planned = tiers.drive(plan_windows(tiers.days, BOTH, datetime.now(UTC), others=[fewer]))
+    assert planned.needed.windows == 2
     tiers.roll(fewer)
     assert tiers.states(tiers.days) == ["stale_spec", "stale_spec"]
     tiers.roll(tiers.days)

@@ -58,6 +58,16 @@ class Edge:
             cell for cell in self.cells if self.states.get(cell) != (State.COMMITTED, self.below.spec_hash)
         ]
 
+    def to_be_redone(self) -> list[Interval]:
+        """The windows of the tier below that are COMMITTED under an earlier spec: their rows will be others."""
+        return [
+            cell
+            for cell in self.cells
+            if (found := self.states.get(cell)) is not None
+            and found[0] is State.COMMITTED
+            and found[1] != self.below.spec_hash
+        ]
+
     def missing(self, windows: Iterable[Interval]) -> list[Interval]:
         """The windows of the tier that cannot start."""
         lacking = set(self.lacking())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -165,6 +166,7 @@ def plan_windows(
     if ledger is not None:
         model = yield from learn_cost(spec.ledger_bucket, spec.pipeline_name, ROLLUP, now)
     below = yield from _edge_below(spec, found, ledger, others)
+    found = _with_redone_below(found, below)
     rules = column_rules(spec, None if below is None else below.below)
     frozen = yield from _frozen(spec, rules, found, source, now)
     refused = {window.window for window in frozen}
@@ -195,6 +197,21 @@ def _of_new_bucket(found: CoverageResult) -> PlanResult:
     return PlanResult(
         coverage=found, needed=amount, everything=amount, frozen=(), waiting=found.needed, model=None
     )
+
+
+def _with_redone_below(found: CoverageResult, below: Edge | None) -> CoverageResult:
+    """Windows of a tier are rolled up again too when those of the tier below are."""
+    starts = sorted(cell.start for cell in below.to_be_redone()) if below else []
+    if not starts:
+        return found
+
+    def judged(one: WindowCoverage) -> WindowCoverage:
+        is_above = bisect_left(starts, one.window.start) < bisect_left(starts, one.window.stop)
+        if one.state is not WindowState.COMMITTED or not is_above:
+            return one
+        return replace(one, state=WindowState.STALE_SPEC, why="the tier below is to be rolled up again first")
+
+    return replace(found, windows=tuple(judged(one) for one in found.windows))
 
 
 def _edge_below(
