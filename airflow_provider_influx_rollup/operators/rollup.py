@@ -12,7 +12,7 @@ from airflow_provider_influx_rollup.data_interval import run_info
 from airflow_provider_influx_rollup.declared_values import is_plain
 from airflow_provider_influx_rollup.exceptions import ConfigurationError
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import AUTO, EMPTY_CHOICES
-from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import TILED, require_choice
+from airflow_provider_influx_rollup.lifecycle.pipeline.window_choice import COMPLETE, TILED, require_choice
 from airflow_provider_influx_rollup.lifecycle.run.options import QUERY
 from airflow_provider_influx_rollup.lineage.counted import Counted
 from airflow_provider_influx_rollup.lineage.datasets import Flow
@@ -146,7 +146,7 @@ class FluxRollupOperator(
         interval = self.interval(context)
         if self.flux is not None:
             return self._execute_script(context, interval)
-        specs = self._with_windows(self.specs(), interval)
+        specs = self._with_windows(context, self.specs(), interval)
         if self.deferrable and not self.is_dry_run:
             if len(specs) == 1:
                 spec, part = specs[0]
@@ -166,7 +166,7 @@ class FluxRollupOperator(
         :param event: not used: it says that the time has come
         :return: as of ``execute``
         """
-        return self._execute_specs(context, self._with_windows(self.specs(), self.interval(context)))
+        return self._execute_specs(context, self._with_windows(context, self.specs(), self.interval(context)))
 
     def _execute_specs(
         self, context: Context, specs: Sequence[tuple[RollupSpec, Interval]]
@@ -211,7 +211,7 @@ class FluxRollupOperator(
 
     @failing_by_permanence()
     def _with_windows(
-        self, specs: Sequence[RollupSpec], interval: Interval
+        self, context: Context, specs: Sequence[RollupSpec], interval: Interval
     ) -> list[tuple[RollupSpec, Interval]]:
         """The rollups that have windows in this run, each with its interval."""
         if self.windows == TILED:
@@ -225,12 +225,27 @@ class FluxRollupOperator(
             steps = interval_to_run(spec, interval, self.windows)
             part, reason = drive(steps, self.hook.get_conn(), self._report)
             if part is None:
+                part = self._completed_before(context, spec, interval)
+            if part is None:
                 reasons.append(reason)
             else:
                 found.append((spec, part))
         if not found:
             raise AirflowSkipException("; ".join(reasons))
         return found
+
+    def _completed_before(self, context: Context, spec: RollupSpec, interval: Interval) -> Interval | None:
+        """The window of a tier that this run's heal of the tier below has completed; None without one."""
+        from airflow_provider_influx_rollup.client.driver import drive
+        from airflow_provider_influx_rollup.lifecycle.rollup.completed_before import completed_before
+        from airflow_provider_influx_rollup.lifecycle.rollup.rollup_run import RollupRun
+
+        options = self.options()
+        if self.windows != COMPLETE or options.heal is None:
+            return None
+        client = self.hook.get_conn()
+        run = RollupRun(spec, run_info(context), client.now, options)
+        return drive(completed_before(run, interval), client, self._report)
 
     def _spec(self, measurement: str, *, several: bool) -> RollupSpec:
         tier = self.source_tier

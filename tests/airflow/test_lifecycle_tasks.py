@@ -82,6 +82,25 @@ def test_longer_tier_is_skipped_until_the_run_that_completes_it(
     assert threes(influx, lifecycle) == {"x_count": 7, "x_mean": 115 / 7}
 
 
+def test_longer_tier_is_rolled_up_by_the_run_that_heals_its_last_part(
+    influx: Any, lifecycle: Lifecycle
+) -> None:
+    # shorter than the longer tier's windows
+    hours, longer, _ = tasks_of(replace(lifecycle, heal="1h"))
+    for hour in (0, 1):
+        hours.execute(context_of(hour))
+    # the run of the third hour never happened, and the next one has no window of the longer tier itself
+    assert hours.execute(context_of(3))["healed"] == 1
+    result = longer.execute(context_of(3))
+    assert result["window"] == {"start": "2025-03-08T00:00:00Z", "stop": "2025-03-08T03:00:00Z"}
+    assert threes(influx, lifecycle) == {"x_count": 6, "x_mean": 2.5}
+    # once is enough, and what nobody has completed fails no run
+    hours.execute(context_of(4))
+    for hour in (4, 7):
+        with pytest.raises(AirflowSkipException, match="the run that completes them rolls it up"):
+            longer.execute(context_of(hour))
+
+
 def test_longer_tier_is_deferred_with_its_own_window_when_it_is_complete(
     influx: Any, lifecycle: Lifecycle
 ) -> None:

@@ -141,11 +141,15 @@ def plan_healing(run: RollupRun, interval: Interval) -> Steps[HealResult]:
 
 def _windows_before(spec: RollupSpec, interval: Interval, lookback: Duration) -> list[Interval]:
     grid = spec.grid.grid()
-    first = grid.ceil(_earlier(interval.start, lookback))
+    first = grid.ceil(lookback_start(interval.start, lookback))
     return grid.windows(Interval(first, interval.start)) if first < interval.start else []
 
 
-def _earlier(instant: datetime, lookback: Duration) -> datetime:
+def lookback_start(instant: datetime, lookback: Duration) -> datetime:
+    """How far back windows are healed.
+
+    :param instant: where the run's own windows start
+    """
     if not lookback.months:
         return instant - lookback.timedelta
     months = max(instant.year * 12 + instant.month - 1 - lookback.months, FIRST_YEAR * 12)

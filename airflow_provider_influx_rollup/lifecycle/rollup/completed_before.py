@@ -1,0 +1,45 @@
+"""The window of a tier that a heal of the tier below has completed, though the run has no window of the tier itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from airflow_provider_influx_rollup.lifecycle.pipeline.identity import as_known
+from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_stored
+from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import read_edge
+from airflow_provider_influx_rollup.lifecycle.rollup.heal import lookback_start, plan_healing
+from airflow_provider_influx_rollup.lifecycle.rollup.rollup_run import RollupRun
+from airflow_provider_influx_rollup.lifecycle.source.retention import horizon
+from airflow_provider_influx_rollup.steps.ask import ask
+from airflow_provider_influx_rollup.steps.influx import FindBucket
+from airflow_provider_influx_rollup.steps.step import Steps
+from airflow_provider_influx_rollup.windows.duration import Duration
+from airflow_provider_influx_rollup.windows.interval import Interval
+
+
+def completed_before(run: RollupRun, interval: Interval) -> Steps[Interval | None]:
+    """The last window before an interval that is to be healed, and that the tier below is COMMITTED all over.
+
+    Lookbacks may be shorter than a window, so those that they only reach into count. Windows that retention may have
+    reached are left out: a heal fails no run.
+
+    :param run: of a tier, with a lookback
+    :param interval: of the run, which has no window of its own
+    """
+    spec, grid = run.spec, run.spec.grid.grid()
+    stop = grid.floor(interval.start)
+    start = grid.floor(lookback_start(stop, Duration.of(run.options.heal or "0s", allow_zero=True)))
+    if start >= stop:
+        return None
+    whole = f"{int((stop - start).total_seconds())}s"
+    wider = replace(run, options=replace(run.options, heal=whole))
+    missing = (yield from plan_healing(wider, Interval(stop, interval.stop))).missing
+    if not missing:
+        return None
+    source = yield from ask(FindBucket(spec.source_bucket))
+    edge = None if source is None else horizon(source, run.now())
+    stored = yield from load_stored(spec.ledger_bucket)
+    below = yield from read_edge(as_known(spec, stored), missing, stored)
+    waiting = set(below.missing(missing))
+    ready = [one for one in missing if one not in waiting and (edge is None or one.start >= edge)]
+    return ready[-1] if ready else None
