@@ -10,6 +10,7 @@ import pytest
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.lifecycle.validate.spec import ValidateSpec
 from airflow_provider_influx_rollup.validation.catalog import rules_of
+from airflow_provider_influx_rollup.validation.transformations import transformations_of
 from tests.conftest import InfluxServer
 from tests.scenes.validation_runs import HOUR, START_NS, run, stored
 
@@ -68,3 +69,50 @@ def test_clean_points_of_another_validation_stay_when_a_series_of_less_tags_goes
         assert clean(influx, shared) == left
         run(client, of_racks, HOUR)
         assert clean(influx, shared) == left
+
+
+def wrong(influx: InfluxServer, spec: ValidateSpec) -> list[float]:
+    """The values of the quarantine."""
+    return sorted(stored(influx, str(spec.quarantine_bucket), "m")["_value"].tolist())
+
+
+def test_copies_of_another_validation_without_a_name_stay_in_the_quarantine(
+    client: InfluxClient, influx: InfluxServer, shared: ValidateSpec
+) -> None:
+    client.write_lines(
+        shared.bucket,
+        [
+            f"m,site=a v=11 {START_NS}",
+            f"m,site=a,rack=r v=12 {START_NS}",
+            f"m,site=b v=13 {START_NS}",
+            f"m v=14 {START_NS}",
+            f"m,site=a v=15 {START_NS + 1}",
+        ],
+    )
+    specs = [replace(shared, tags={"site": (value,)}) for value in ("a", "b", "")]
+    for spec in (*specs, *specs):
+        notes = run(client, spec, HOUR)["notes"]
+    assert wrong(influx, shared) == [11, 12, 13, 14, 15]
+    assert any(
+        "4 values" in note and "in the quarantine" in note and "name of its own" in note for note in notes
+    )
+    # each still removes its own
+    client.write_lines(shared.bucket, [f"m{tags} v=1 {START_NS}" for tags in (",site=a", ",site=b", "")])
+    for spec, left in zip(specs, ([12, 13, 14, 15], [12, 14, 15], [12, 15]), strict=True):
+        run(client, spec, HOUR)
+        assert wrong(influx, shared) == left
+
+
+def test_clean_points_of_earlier_tags_and_transformations_are_noted_unless_another_validation_is_known(
+    client: InfluxClient, influx: InfluxServer, shared: ValidateSpec
+) -> None:
+    client.write_lines(shared.bucket, [f"m,site={value} v={n} {START_NS}" for n, value in enumerate("abc")])
+    some = replace(shared, name="some", tags={"site": ("a", "b")})
+    assert run(client, some, HOUR)["notes"] == []
+    renamed = transformations_of([{"transform": "map_tag", "tag": "site", "values_to": {"b": "bb"}}])
+    (note,) = run(client, replace(some, transformations=renamed), HOUR)["notes"]
+    assert note.startswith(f"1 value of {shared.clean_bucket}/m beside what some writes now")
+    (note,) = run(client, replace(some, tags={"site": ("a",)}), HOUR)["notes"]
+    assert note.startswith(f"2 values of {shared.clean_bucket}/m beside what some writes now")
+    run(client, replace(shared, name="another", tags={"site": ("c",)}), HOUR)
+    assert run(client, some, HOUR)["notes"] == []

@@ -26,4 +26,4 @@ def named_as_before(spec: ValidateSpec, source: Bucket) -> Steps[ValidateSpec]:
     }
     if not known or spec.validation_name in known:
         return spec
-    return replace(spec, name=min(known))
+    return replace(spec, known_as=min(known))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -126,7 +127,7 @@ def quarantine(
             yield from ask(
                 Report(f"Removing {gone} values of rule {rule} from {bucket}: they do not break it any more")
             )
-            yield from ask(Delete(bucket, interval, spec.measurement, _tags(spec, rule)))
+            yield from _delete(spec, interval, rule)
             if expected.get(rule):
                 yield from ask(Write(bucket, copies.lines(rule, wrong[rule])))
     short = [rule for rule, count in expected.items() if stored.get(rule, 0) < count]
@@ -136,10 +137,25 @@ def quarantine(
         raise PartialWrite(what, window=interval, written="the quarantine in part", fix=fix)
 
 
+def copies_beside(spec: ValidateSpec, interval: Interval) -> Steps[int]:
+    """Values in the quarantine that have the name of a validation, and tags that it does not choose."""
+    named = RollupSource(str(spec.quarantine_bucket), spec.measurement, {NAME_TAG: (spec.validation_name,)})
+    there = yield from ask(CopyCounts(named, interval, RULE_TAG))
+    return sum(there.values()) - sum((yield from _stored(spec, interval)).values())
+
+
 def _stored(spec: ValidateSpec, interval: Interval) -> Steps[dict[str, int]]:
-    copies = RollupSource(str(spec.quarantine_bucket), spec.measurement, {NAME_TAG: (spec.validation_name,)})
+    own = {NAME_TAG: (spec.validation_name,), **spec.copied_tags}
+    copies = RollupSource(str(spec.quarantine_bucket), spec.measurement, own)
     return (yield from ask(CopyCounts(copies, interval, RULE_TAG)))
 
 
-def _tags(spec: ValidateSpec, rule: str) -> dict[str, str]:
-    return {NAME_TAG: spec.validation_name, RULE_TAG: rule}
+def _delete(spec: ValidateSpec, interval: Interval, rule: str) -> Steps[None]:
+    """Delete the copies of a rule."""
+    own, bucket = spec.copied_tags, str(spec.quarantine_bucket)
+    for values in product(*own.values()):
+        chosen = dict(zip(own, values, strict=True))
+        tags = {key: value for key, value in chosen.items() if value}
+        tags |= {NAME_TAG: spec.validation_name, RULE_TAG: rule}
+        lacking = tuple(key for key, value in chosen.items() if not value)
+        yield from ask(Delete(bucket, interval, spec.measurement, tags, lacking=lacking))

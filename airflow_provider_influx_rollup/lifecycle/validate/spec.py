@@ -39,6 +39,7 @@ class ValidateSpec:
     :param name: name in the results and in the quarantine; None makes one from bucket and measurement
     :param max_rows_per_read: most points that one read brings into the worker
     :param dry_run: judge, and write nothing
+    :param known_as: the name that it had before its bucket was renamed, when it was given none
     """
 
     bucket: str
@@ -56,6 +57,7 @@ class ValidateSpec:
     ledger_bucket: str = DEFAULT_LEDGER_BUCKET
     max_rows_per_read: int = MAX_ROWS_PER_READ
     dry_run: bool = False
+    known_as: str | None = None
 
     def __post_init__(self) -> None:
         named = (self.bucket, self.ledger_bucket, self.quarantine_bucket, self.clean_bucket)
@@ -105,7 +107,12 @@ class ValidateSpec:
     @property
     def validation_name(self) -> str:
         """The name in results and quarantine."""
-        return self.name or f"{self.bucket}/{self.measurement}"
+        return self.name or self.known_as or f"{self.bucket}/{self.measurement}"
+
+    @property
+    def copied_tags(self) -> Mapping[str, tuple[str, ...]]:
+        """Tags of its copies in the quarantine, beside its name: one that was given none may share its name."""
+        return self.tags if self.name is None else {}
 
     @property
     def output_measurement(self) -> str:

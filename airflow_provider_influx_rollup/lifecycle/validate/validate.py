@@ -18,6 +18,7 @@ from airflow_provider_influx_rollup.lifecycle.source.buckets import require_buck
 from airflow_provider_influx_rollup.lifecycle.validate.clean import CleanWriter
 from airflow_provider_influx_rollup.lifecycle.validate.frozen import require_points
 from airflow_provider_influx_rollup.lifecycle.validate.judge import Masks, RuleTally, masks_of_hits
+from airflow_provider_influx_rollup.lifecycle.validate.left_over import tell_left_over
 from airflow_provider_influx_rollup.lifecycle.validate.looks import (
     Stretch,
     Surroundings,
@@ -123,7 +124,9 @@ def validate(spec: ValidateSpec, interval: Interval, run: RunInfo, now: Clock) -
         yield from _validate_ahead(validation)
         if not spec.dry_run and spec.copied_to():
             yield from require_nothing_removed(validation.spec, validation.source, validation.around, now())
-    result = _result(validation, points_read, (now() - began).total_seconds())
+        clean = validation.clean
+        left = yield from tell_left_over(validation.spec, interval, clean.written if clean else 0)
+    result = _result(validation, points_read, (now() - began).total_seconds(), left)
     yield from ask(Report(result.table(), level="info" if result.state == "ok" else "warning"))
     for note in result.notes:
         yield from ask(Report(note, level="warning"))
@@ -331,13 +334,16 @@ def _validate_ahead(validation: ValidationRun) -> Steps[None]:
             yield from _quarantine(validation, points, masks, only=name)
 
 
-def _result(validation: ValidationRun, points_read: int, seconds: float) -> ValidationResult:
+def _result(
+    validation: ValidationRun, points_read: int, seconds: float, left: Sequence[str]
+) -> ValidationResult:
     spec, clean = validation.spec, validation.clean
     notes = [
         f"rule {name} found nothing to look at in {validation.scope.interval}"
         for name, tally in validation.tallies.items()
         if not tally.checked and not tally.violations
     ]
+    notes += left
     if validation.copies.unheld:
         notes.append(
             f"{validation.copies.unheld} values are not in the quarantine: line protocol cannot hold their names"
