@@ -133,16 +133,20 @@ def test_day_is_no_longer_covered_when_an_hour_of_it_was_committed_with_other_ro
     tiers.require_right("a", "b")
 
 
-def test_day_without_points_is_no_longer_covered_when_an_hour_of_it_has_points(tiers: Tiers) -> None:
+@pytest.mark.parametrize("source_tier", ["hours", "auto"])
+def test_day_without_points_is_no_longer_covered_when_an_hour_of_it_has_points(
+    tiers: Tiers, source_tier: str
+) -> None:
+    days = replace(tiers.days, source_tier=source_tier)
     empty = Interval(DAYS[1].stop, DAYS[1].stop + timedelta(days=1))
     tiers.roll(tiers.hours, empty)
-    tiers.roll(tiers.days, empty)
-    assert tiers.states(tiers.days, empty) == ["committed"]
+    tiers.roll(days, empty)
+    assert tiers.states(days, empty) == ["committed"]
     late = empty.start + timedelta(hours=3, minutes=1)
     tiers.write("a", late)
     tiers.roll(tiers.hours, Interval(empty.start + timedelta(hours=3), empty.start + timedelta(hours=4)))
-    assert tiers.states(tiers.days, empty) == ["stale_spec"]
-    tiers.roll(tiers.days, empty)
+    assert tiers.states(days, empty) == ["stale_spec"]
+    tiers.roll(days, empty)
     tiers.require_right("a", "b")
 
 
@@ -151,6 +155,18 @@ def test_day_is_covered_again_when_a_reconcile_has_repaired_it(tiers: Tiers) -> 
     for spec in (tiers.hours, tiers.days):
         sweep(tiers.client, spec, BOTH)
     assert tiers.states(tiers.days) == ["committed", "committed"]
+    tiers.require_right("a", "b")
+
+
+def test_day_is_covered_again_when_a_reconcile_finds_that_other_rows_below_change_none_of_it(
+    tiers: Tiers,
+) -> None:
+    more = replace(tiers.hours, aggregates=("count", "sum", "max"))
+    tiers.roll(more)
+    assert tiers.states(tiers.days) == ["stale_spec", "stale_spec"]
+    assert sweep(tiers.client, tiers.days, BOTH)["repaired"]["windows"] == 2
+    assert tiers.states(tiers.days) == ["committed", "committed"]
+    assert sweep(tiers.client, tiers.days, BOTH)["dirty"] == []
     tiers.require_right("a", "b")
 
 

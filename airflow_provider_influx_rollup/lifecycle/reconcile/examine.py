@@ -17,6 +17,7 @@ from airflow_provider_influx_rollup.lifecycle.reconcile.read import (
 )
 from airflow_provider_influx_rollup.lifecycle.reconcile.reasons import Reason
 from airflow_provider_influx_rollup.lifecycle.rollup.plan import job_of
+from airflow_provider_influx_rollup.lifecycle.rollup.tier_commits import read_merged_from
 from airflow_provider_influx_rollup.lifecycle.target.block import RollupBlock
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
@@ -45,7 +46,7 @@ def examine(job: RollupBlock, strict: bool | None, receipts: Mapping[Interval, R
     depth = depth_of(job, strict)
     first = yield from read_and_compare(job, depth)
     changes = explain(first, receipts)
-    unlike = _unlike_receipt(first, receipts)
+    unlike = _unlike_receipt(first, receipts, (yield from read_merged_from(job)))
     if not depth.later:
         return Examined(first, _with_receipts(changes, first, unlike), first)
     suspects = sorted({*changes, *unlike})
@@ -75,15 +76,24 @@ def _with_receipts(
     return old | dict(changes)
 
 
-def _unlike_receipt(findings: Findings, receipts: Mapping[Interval, Receipt]) -> list[int]:
-    """Windows whose number of points, or whose rows in the target, are not those of the receipt."""
+def _unlike_receipt(
+    findings: Findings, receipts: Mapping[Interval, Receipt], merged_from: Sequence[str | None]
+) -> list[int]:
+    """Windows whose number of points, rows in the target or rows of the tier below are not those of the receipt.
+
+    :param merged_from: of a tier, what the receipt of each window would say now
+    """
     windows = findings.job.windows
     checksums = stored_checksums(findings, range(len(windows)))
     return [
         index
         for index, window in enumerate(windows)
         if (receipt := receipts.get(window)) is not None
-        and (receipt.rows_in, receipt.checksum) != (findings.rows_in[index], checksums[index])
+        and (
+            (receipt.rows_in, receipt.checksum) != (findings.rows_in[index], checksums[index])
+            # one that does not say is taken as it is
+            or (receipt.merged_from and merged_from[index] not in ("", receipt.merged_from))
+        )
     ]
 
 

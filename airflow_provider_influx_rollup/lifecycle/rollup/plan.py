@@ -121,7 +121,9 @@ class Plan:
 
     def job(self, windows: tuple[Interval, ...]) -> RollupBlock:
         """The block of some windows, in which no field changes its type."""
-        return job_of(self.spec, windows, self.types.selection_of(windows), self.ownership)
+        job = job_of(self.spec, windows, self.types.selection_of(windows), self.ownership)
+        rules = self.types.rules
+        return replace(job, found_below=rules.tier_below) if isinstance(rules, TierRules) else job
 
     def new_columns(self, job: RollupBlock) -> Steps[frozenset[str]]:
         """Names of the columns that a block would have by now, and does not have: their points came after the plan."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from airflow_provider_influx_rollup.exceptions import ReceiptMissing
-from airflow_provider_influx_rollup.flux.ledger_read import ReceiptStates
+from airflow_provider_influx_rollup.flux.ledger_read import ReceiptState, ReceiptStates
 from airflow_provider_influx_rollup.ledger.merged_from import LowerWindows
 from airflow_provider_influx_rollup.ledger.states import State
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
@@ -22,14 +24,27 @@ def commits_below(job: RollupBlock) -> Steps[Commits]:
 
     :raises ReceiptMissing: when a window of it is not COMMITTED any more
     """
-    if job.tier_below is None:
-        return frozenset()
-    states = yield from ask(ReceiptStates(job.spec.ledger_bucket, job.tier_below, ROLLUP, job.read_interval))
+    states = yield from _states_below(job)
     for one in states:
         if one.state is not State.COMMITTED:
             what = f"pipeline {job.tier_below!r} has begun to roll {one.window} up again, so that it cannot be merged now"
             fix = "run this window again when that is COMMITTED"
             raise ReceiptMissing(what, window=job.span, fix=fix)
+    return _commits(states)
+
+
+def read_merged_from(job: RollupBlock) -> Steps[list[str | None]]:
+    """What the receipt of each window would say of the tier below if it were committed now."""
+    return merged_from(job, _commits((yield from _states_below(job))))
+
+
+def _states_below(job: RollupBlock) -> Steps[list[ReceiptState]]:
+    if job.tier_below is None:
+        return []
+    return (yield from ask(ReceiptStates(job.spec.ledger_bucket, job.tier_below, ROLLUP, job.read_interval)))
+
+
+def _commits(states: Iterable[ReceiptState]) -> Commits:
     return frozenset((one.window.start_ns, one.written_at_ns, one.checksum) for one in states)
 
 

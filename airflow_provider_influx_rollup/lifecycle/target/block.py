@@ -29,6 +29,7 @@ class RollupBlock:
     :param cells: the tumbling windows that are read, in ascending order; the windows themselves unless they slide
     :param columns: what is computed
     :param ownership: which values of the target are the pipeline's
+    :param found_below: the pipeline that a tier's ``"auto"`` has found; blocks with columns know it by these
     """
 
     spec: RollupSpec
@@ -36,6 +37,7 @@ class RollupBlock:
     cells: tuple[Interval, ...]
     columns: tuple[Column, ...]
     ownership: Ownership
+    found_below: str | None = None
 
     @property
     def source(self) -> RollupSource:
@@ -72,7 +74,7 @@ class RollupBlock:
         """The pipeline that writes the source, when the job merges another tier; a block without points may not know it."""
         if self.columns:
             return self.columns[0].tier_below
-        return None if self.spec.source_tier == AUTO else self.spec.source_tier
+        return self.found_below if self.spec.source_tier == AUTO else self.spec.source_tier
 
     def columns_of(self, field: str) -> tuple[Column, ...]:
         """The columns computed from one field, or first of all from it."""
