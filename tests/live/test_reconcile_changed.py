@@ -115,7 +115,7 @@ def test_tiers_above_are_redone_as_they_are_declared_when_the_declaration_is_kno
     result = asked(client, changed.new["hours"], *above)
     assert result["is_clean"]
     repaired = {name: one["windows"] for name, one in by_name(result, "repaired").items()}
-    assert repaired == {"hours": 48, "days": 2, "counts": 0, "pairs": 1}
+    assert repaired == {"hours": 48, "days": 2, "counts": 2, "pairs": 1}
     for name, every, aggregates in (
         ("hours", "1h", NEW),
         ("days", "1D", NEW),
