@@ -241,7 +241,7 @@ class FluxRollupOperator(
         from airflow_provider_influx_rollup.lifecycle.rollup.rollup_run import RollupRun
 
         options = self.options()
-        if self.windows != COMPLETE or options.heal is None:
+        if self.windows != COMPLETE or options.heal is None or self.is_dry_run:
             return None
         client = self.hook.get_conn()
         run = RollupRun(spec, run_info(context), client.now, options)

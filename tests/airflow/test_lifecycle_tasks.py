@@ -13,7 +13,7 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_influx_rollup.airflow_compat import AirflowSkipException, TaskDeferred
-from airflow_provider_influx_rollup.exceptions import ConfigurationError
+from airflow_provider_influx_rollup.exceptions import ConfigurationError, SourceIncomplete
 from airflow_provider_influx_rollup.operators.rollup import FluxRollupOperator
 from airflow_provider_influx_rollup.task_groups.lifecycle import (
     Archive,
@@ -99,6 +99,18 @@ def test_longer_tier_is_rolled_up_by_the_run_that_heals_its_last_part(
     for hour in (4, 7):
         with pytest.raises(AirflowSkipException, match="the run that completes them rolls it up"):
             longer.execute(context_of(hour))
+
+
+def test_longer_tier_is_skipped_when_what_it_heals_cannot_be_right(influx: Any, lifecycle: Lifecycle) -> None:
+    hours, longer, _ = tasks_of(replace(lifecycle, heal="1h"))
+    for hour in range(6, 9):
+        hours.execute(context_of(hour))
+    # no point is in these hours, and in the third of them nobody has rolled up the longer tier
+    longer.empty_windows = "fail"
+    with pytest.raises(SourceIncomplete):
+        longer.execute(context_of(8))
+    with pytest.raises(AirflowSkipException, match="the run that completes them rolls it up"):
+        longer.execute(context_of(9))
 
 
 def test_longer_tier_is_deferred_with_its_own_window_when_it_is_complete(

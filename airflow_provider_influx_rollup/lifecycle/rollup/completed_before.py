@@ -7,7 +7,12 @@ from dataclasses import replace
 from airflow_provider_influx_rollup.lifecycle.pipeline.identity import as_known
 from airflow_provider_influx_rollup.lifecycle.pipeline.registry import load_stored
 from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import read_edge
-from airflow_provider_influx_rollup.lifecycle.rollup.heal import lookback_start, plan_healing
+from airflow_provider_influx_rollup.lifecycle.rollup.heal import (
+    HealResult,
+    heal_windows,
+    lookback_start,
+    plan_healing,
+)
 from airflow_provider_influx_rollup.lifecycle.rollup.rollup_run import RollupRun
 from airflow_provider_influx_rollup.lifecycle.source.retention import horizon
 from airflow_provider_influx_rollup.steps.ask import ask
@@ -18,13 +23,14 @@ from airflow_provider_influx_rollup.windows.interval import Interval
 
 
 def completed_before(run: RollupRun, interval: Interval) -> Steps[Interval | None]:
-    """The last window before an interval that is to be healed, and that the tier below is COMMITTED all over.
+    """Heal the last window before an interval that is not COMMITTED, and that the tier below is COMMITTED all over.
 
-    Lookbacks may be shorter than a window, so those that they only reach into count. Windows that retention may have
-    reached are left out: a heal fails no run.
+    Lookbacks may be shorter than a window, so those that they only reach into count. A heal fails no run: windows that
+    retention may have reached are left out, and one that cannot be rolled up is told.
 
     :param run: of a tier, with a lookback
     :param interval: of the run, which has no window of its own
+    :return: the window once it is COMMITTED, for the run to tell of it as its own; None without one
     """
     spec, grid = run.spec, run.spec.grid.grid()
     stop = grid.floor(interval.start)
@@ -42,4 +48,7 @@ def completed_before(run: RollupRun, interval: Interval) -> Steps[Interval | Non
     below = yield from read_edge(as_known(spec, stored), missing, stored)
     waiting = set(below.missing(missing))
     ready = [one for one in missing if one not in waiting and (edge is None or one.start >= edge)]
-    return ready[-1] if ready else None
+    if not ready:
+        return None
+    healing = yield from heal_windows(run, HealResult(ready[-1:], ready[-1:]))
+    return ready[-1] if healing.healed else None

@@ -77,7 +77,14 @@ def heal_before(run: RollupRun, interval: Interval) -> Steps[HealResult]:
     :param interval: of the run itself
     :raises InfluxRollupError: what the run's own windows would meet too, such as a server that is away
     """
-    healing = yield from plan_healing(run, interval)
+    return (yield from heal_windows(run, (yield from plan_healing(run, interval))))
+
+
+def heal_windows(run: RollupRun, healing: HealResult) -> Steps[HealResult]:
+    """Roll up the missing windows of a healing, each stretch of neighbours on its own.
+
+    :raises InfluxRollupError: what the run's own windows would meet too, such as a server that is away
+    """
     missing = healing.missing
     if missing:
         yield from ask(Report(f"Healing {len(missing)} windows from {missing[0]} on that are not committed"))
