@@ -173,6 +173,19 @@ def test_it_is_refused_when_nobody_knows_the_measurement(scene: PurgeScene) -> N
     assert scene.purge(far, require_pipelines=(), now=far.stop.replace(year=2030))["rows_in"] == 0
 
 
+def test_window_is_purged_when_only_its_receipt_has_other_numbers(
+    influx: InfluxServer, client: InfluxClient, tmp_path: Path
+) -> None:
+    made = make_empty_scene(influx, client, tmp_path)
+    made.add(point(0, {"device": "a"}, "temp", 1.0))
+    made.roll(made.hourly, hour(0))
+    made.clock = ARCHIVED_AT
+    made.archive(hour(0))
+    receipt(made, 0, "rows_in=7i")
+    made.purge(hour(0), require_pipelines=("hourly",))
+    assert made.facts() == set()
+
+
 @pytest.mark.recorded
 def test_other_windows_are_purged_when_one_is_refused(scene: PurgeScene) -> None:
     with pytest.raises(

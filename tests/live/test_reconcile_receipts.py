@@ -92,6 +92,19 @@ def test_receipt_has_the_numbers_of_a_rollup_when_another_wrote_the_same_rows(
     assert numbers(scene) == {**after, "generation": after["generation"] + 1}
 
 
+def test_rows_are_made_right_first_when_few_windows_may_be_repaired(
+    make_scene: MakeScene, client: InfluxClient, bucket_factory: Callable[[], str]
+) -> None:
+    scene = make_scene(COUNTS)
+    scene.add("a-1", "01:30:01", temp=99.5)
+    roll(client, replace(scene.spec, ledger_bucket=bucket_factory()), SPAN)
+    scene.add("a-1", "03:30:01", temp=99.5)
+    result = sweep(client, scene.spec, SPAN, max_windows=1)
+    assert result["repaired"]["windows"] == 2
+    assert scene.differences() == []
+    assert sweep(client, scene.spec, SPAN)["dirty"] == []
+
+
 @pytest.mark.parametrize(
     ("rules", "grid", "more"),
     [

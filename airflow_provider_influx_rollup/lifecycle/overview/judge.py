@@ -1,4 +1,7 @@
-"""The state of each window of a pipeline, judged by columns; the rules are those of coverage, window by window."""
+"""The state of each window of a pipeline, judged by columns; the rules are those of coverage for one pipeline alone.
+
+What a tier was merged from, and whether the target bucket is there, only coverage knows.
+"""
 
 from __future__ import annotations
 

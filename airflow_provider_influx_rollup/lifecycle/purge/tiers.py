@@ -260,13 +260,13 @@ def _require_known(
 
 
 def _require_clean(rollup: RollupSpec, result: ReconcileResult, window: Interval) -> None:
-    if result.is_clean and not result.incomplete:
-        return
-    found = [
-        f"{change.window}: {', '.join(reason.value for reason in change.reasons)}" for change in result.dirty
-    ]
+    # rows that are right are what the purge asks for, whatever numbers their receipt has
+    wrong = [change for change in result.dirty if not change.is_of_receipt]
+    found = [f"{change.window}: {', '.join(reason.value for reason in change.reasons)}" for change in wrong]
     found += [f"{left.window}: {left.why}" for left in (*result.waiting, *result.frozen, *result.incomplete)]
     found += [f"{one}: {error.what}" for one, error in result.failed.items()]
+    if not found:
+        return
     what = f"pipeline {rollup.pipeline_name!r} does not hold what its source gives: {few(found, MAX_NAMED)}"
     raise refused(what, window, f"reconcile pipeline {rollup.pipeline_name!r}, then purge again")
 

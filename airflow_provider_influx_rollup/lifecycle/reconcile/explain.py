@@ -38,6 +38,11 @@ class Change:
     gained: Mapping[TagSet, int] | None = None
     lost: bool = False
 
+    @property
+    def is_of_receipt(self) -> bool:
+        """Whether the rows are right, and only the receipt says something else."""
+        return self.reasons == (Reason.OLD_RECEIPT,)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rows:

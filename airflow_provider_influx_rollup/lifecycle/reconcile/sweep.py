@@ -44,6 +44,7 @@ class Sweep:
     """The windows of one pipeline, and what became of those that were looked at.
 
     :param seen: how many were
+    :param receipts_alone: how many had right rows and a receipt that says something else
     """
 
     run: ReconcileRun
@@ -51,6 +52,7 @@ class Sweep:
     result: ReconcileResult
     sizer: BlockSizer
     seen: int = 0
+    receipts_alone: int = 0
 
     @classmethod
     def of(cls, run: ReconcileRun, plan: Plan) -> Sweep:
@@ -204,17 +206,19 @@ class Sweep:
         return None
 
     def _allowed(self, changes: list[Change]) -> list[Change]:
-        """As many as may still be repaired, the oldest first."""
+        """As many as may still be repaired, the oldest first; receipts alone cost little, and are always made right."""
         if self.run.options.is_plan:
             return []
         most = self.run.options.max_windows
         if most is None:
             return changes
         done = self.result.repaired
-        tried = len(done.windows) + len(done.unsettled) + len(self.result.failed)
-        allowed = changes[: max(0, most - tried)]
-        self.result.remaining += len(changes) - len(allowed)
-        return allowed
+        tried = len(done.windows) + len(done.unsettled) + len(self.result.failed) - self.receipts_alone
+        wrong = [change for change in changes if not change.is_of_receipt]
+        left = wrong[max(0, most - tried) :]
+        self.receipts_alone += len(changes) - len(wrong)
+        self.result.remaining += len(left)
+        return [change for change in changes if change not in left]
 
     def _repair(self, examined: Examined, windows: Sequence[Interval]) -> Steps[None]:
         wanted = frozenset(windows)
