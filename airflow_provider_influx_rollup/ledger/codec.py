@@ -32,8 +32,9 @@ CLAIMED_BY, COMMITTED_BY = CLAIM_FIELDS = ("claimed_by", "committed_by")
 NO_NAMES = BucketNames()
 # what only commits write; a window that was never committed has none of them
 OF_COMMITS = ("checksum", "generation", "rows_in", "rows_out", "seconds", "series")
-# only of windows of a tier
+# only of windows of a tier; templates take names in alphabetical order, in which it stands in between
 MERGED_FROM = "merged_from"
+BEFORE_MERGED_FROM, AFTER_MERGED_FROM = OF_COMMITS[:2], OF_COMMITS[2:]
 # what else the receipts of one run rarely differ in
 SHARED_BY_WINDOWS = attrgetter(
     *("pipeline", "stage", "state", "spec_hash", "dag_id", "task_id", "run_id", "try_number", "map_index"),
@@ -107,7 +108,8 @@ class _Templates:
             own = (self.plan.value(stop_ns, written),)
         elif self.is_committed:
             merged = (encode_value(MERGED_FROM, merged_from or ""),) if self.is_merged else ()
-            own = (*commit[:2], *merged, *commit[2:], *own)
+            before = len(BEFORE_MERGED_FROM)
+            own = (*commit[:before], *merged, *commit[before:], *own)
         return (
             self.receipt.line(own, start),
             self.event.line((*commit, stop, encode_value("window_start_ns", start)), written + number),
@@ -127,7 +129,8 @@ def _receipt_fields(
         fields[COMMITTED_BY if receipt.is_committed else CLAIMED_BY] = receipt.claim_id
     if receipt.is_committed:
         merged = () if receipt.merged_from is None else (MERGED_FROM,)
-        return fields, (*OF_COMMITS[:2], *merged, *OF_COMMITS[2:], "stop_ns", "written_at_ns")
+        names = (*BEFORE_MERGED_FROM, *merged, *AFTER_MERGED_FROM)
+        return fields, (*names, "stop_ns", "written_at_ns")
     # another run may have committed since the numbers were read, and those in the ledger are its
     return {**fields, PLAN: ""}, ("stop_ns", "written_at_ns")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -95,8 +96,8 @@ class Tiers:
 
 
 @pytest.fixture
-def tiers(influx: InfluxServer, client: InfluxClient, request: pytest.FixtureRequest) -> Tiers:
-    name = f"follows_{abs(hash(request.node.name)):x}"[:24]
+def tiers(influx: InfluxServer, client: InfluxClient) -> Tiers:
+    name = f"follows_{uuid.uuid4().hex[:8]}"
     made = Tiers(influx, client, name)
     for part in ("raw", "hours", "days"):
         client.ensure_bucket(f"{name}_{part}")

@@ -59,7 +59,7 @@ class Edge:
         ]
 
     def to_be_redone(self) -> list[Interval]:
-        """The windows of the tier below that are COMMITTED under an earlier spec: their rows will be others."""
+        """The windows of the tier below that are COMMITTED under an earlier spec, and will be rolled up again."""
         return [
             cell
             for cell in self.cells
