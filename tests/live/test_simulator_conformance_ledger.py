@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from airflow_provider_influx_rollup.client.driver import act
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.flux.bucket_ids import BucketsNow
-from airflow_provider_influx_rollup.flux.ledger_history import WrittenSpecs
+from airflow_provider_influx_rollup.flux.ledger_history import CoveredWindows, WrittenSpecs
 from airflow_provider_influx_rollup.flux.ledger_read import (
     ClaimsOf,
     ReceiptsOf,
@@ -160,7 +160,7 @@ def _require_states(both: Both, ledger: str, span: Interval) -> None:
     for pipeline in NAMES:
         place = ledger, pipeline, "rollup", span
         both.require_equal(ReceiptsOf(*place))
-        for query in (ReceiptStates(*place), WritingReceipts(*place)):
+        for query in (ReceiptStates(*place), CoveredWindows(*place), WritingReceipts(*place)):
             # a pivot has its rows in the order in which its fields have them
             real, simulated = both.ask(query)
             assert sorted(real, key=repr) == sorted(simulated, key=repr)

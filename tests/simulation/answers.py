@@ -16,7 +16,7 @@ from airflow_provider_influx_rollup.flux.bucket_ids import BucketsNow
 from airflow_provider_influx_rollup.flux.chains import PartialAggregates, RollupChains
 from airflow_provider_influx_rollup.flux.column_read import RecomputedColumn, StoredColumn
 from airflow_provider_influx_rollup.flux.field_names import FieldNames
-from airflow_provider_influx_rollup.flux.ledger_history import WrittenSpecs
+from airflow_provider_influx_rollup.flux.ledger_history import CoveredWindows, WrittenSpecs
 from airflow_provider_influx_rollup.flux.ledger_read import (
     ClaimsOf,
     ReceiptsOf,
@@ -321,6 +321,7 @@ LEDGER_QUERIES = (
     WritingReceipts,
     ClaimsOf,
     WrittenSpecs,
+    CoveredWindows,
     SetAsideRecords,
     StoredSpecs,
     OverlappingMarks,

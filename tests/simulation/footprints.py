@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from airflow_provider_influx_rollup.flux.bucket_ids import BucketsNow
-from airflow_provider_influx_rollup.flux.ledger_history import WrittenSpecs
+from airflow_provider_influx_rollup.flux.ledger_history import CoveredWindows, WrittenSpecs
 from airflow_provider_influx_rollup.flux.ledger_read import (
     ArchiveFolders,
     ClaimsOf,
@@ -64,7 +64,9 @@ CLOCK: Place = ("clock",)
 RECEIPTS: Place = ("ledger", "window_receipt")
 #: what queries of a ledger read
 RECORDS: dict[type[Any], str] = {
-    **dict.fromkeys((ReceiptsOf, ReceiptsOfSeveral, ReceiptStates, WritingReceipts, ClaimsOf), RECEIPTS[1]),
+    **dict.fromkeys(
+        (CoveredWindows, ReceiptsOf, ReceiptsOfSeveral, ReceiptStates, WritingReceipts, ClaimsOf), RECEIPTS[1]
+    ),
     **dict.fromkeys((MarksBetween, MarksOfBucket, OverlappingMarks), "purged_window"),
     WrittenSpecs: "window_event",
     SetAsideRecords: "ghost_survivors",

@@ -25,6 +25,7 @@ from tests.simulation.pipelines import SPAN, Pipeline
 from tests.simulation.plain_rows import Rows, rows_of
 from tests.simulation.runs import Run
 from tests.simulation.script_runs import scripted_at_rest
+from tests.simulation.tier_rest import tiers_at_rest
 from tests.simulation.validate_runs import validated_at_rest
 from tests.simulation.watch_runs import watched_at_rest
 from tests.simulation.world import World
@@ -123,7 +124,7 @@ def require_rest(world: World) -> list[str]:
     without them.
     """
     world.clock += QUIET
-    if problems := _files_at_rest(world):
+    if problems := _files_at_rest(world) or (tiers_at_rest(world) if world.variant == "tiers" else []):
         return problems
     is_clean = False
     for is_last in (False, True):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_influx_rollup.archive.annotated_rows import Row
-from airflow_provider_influx_rollup.flux.ledger_history import WrittenSpecs
+from airflow_provider_influx_rollup.flux.ledger_history import CoveredWindows, WrittenSpecs
 from airflow_provider_influx_rollup.flux.ledger_read import (
     ClaimsOf,
     ReceiptsOf,
@@ -22,6 +22,10 @@ from tests.simulation.influx import SECOND, SimulatedInflux, nanoseconds
 
 STATE_FIELDS = (
     *("state", "planned", "stop_ns", "spec_hash", "checksum", "written_at_ns"),
+    *("claimed_by", "committed_by"),
+)
+COVERED_FIELDS = (
+    *("state", "planned", "spec_hash", "merged_from", "stop_ns", "rows_in", "rows_out", "written_at_ns"),
     *("claimed_by", "committed_by"),
 )
 WRITING_FIELDS = ("state", "stop_ns", "written_at_ns", "run_id", "claimed_by", "committed_by")
@@ -160,6 +164,7 @@ READS: dict[type[Any], Any] = {
     ReceiptsOf: _receipts,
     ReceiptsOfSeveral: _receipts,
     ReceiptStates: lambda influx, query: _receipts(influx, query, STATE_FIELDS),
+    CoveredWindows: lambda influx, query: _receipts(influx, query, COVERED_FIELDS),
     WritingReceipts: _writing,
     ClaimsOf: _claims,
     WrittenSpecs: _events,

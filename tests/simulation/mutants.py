@@ -35,22 +35,6 @@ MUTANTS = (
         "            yield from ask(write)\n            counted = totals",
     ),
     Mutant(
-        "does not see that the tier below was rewritten",
-        ROLLUP + "commit.py",
-        RIGHT,
-        "if verdict.is_right and verdict.totals == totals and not taken:",
-        only=("tiers",),
-    ),
-    Mutant(
-        "takes rows of a tier below that is being written",
-        ROLLUP + "tier_commits.py",
-        "if one.state is not State.COMMITTED:",
-        "if False:",
-    ),
-    Mutant(
-        "does not wait for the tier below", ROLLUP + "tier_waiting.py", "    if not late:", "    if True:"
-    ),
-    Mutant(
         "leaves rows that nothing explains",
         ROLLUP + "verify.py",
         '    def is_right(self) -> bool:\n        """Whether target and source agree."""\n        return not self.differences and not self.stale.columns_by_key',

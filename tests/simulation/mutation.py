@@ -23,9 +23,10 @@ from typing import Any
 from tests.simulation.archive_mutants import ARCHIVE_MUTANTS
 from tests.simulation.mutant import Mutant
 from tests.simulation.mutants import MUTANTS
+from tests.simulation.tier_mutants import TIER_MUTANTS
 from tests.simulation.verb_mutants import VERB_MUTANTS
 
-EVERY_MUTANT = (*MUTANTS, *ARCHIVE_MUTANTS, *VERB_MUTANTS)
+EVERY_MUTANT = (*MUTANTS, *ARCHIVE_MUTANTS, *VERB_MUTANTS, *TIER_MUTANTS)
 PACKAGE = "airflow_provider_influx_rollup"
 CHECKOUT = Path(__file__).resolve().parents[2]
 

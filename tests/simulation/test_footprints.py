@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_influx_rollup.exceptions import InfluxRollupError
 from airflow_provider_influx_rollup.flux.bucket_ids import BucketsNow
-from airflow_provider_influx_rollup.flux.ledger_history import WrittenSpecs
+from airflow_provider_influx_rollup.flux.ledger_history import CoveredWindows, WrittenSpecs
 from airflow_provider_influx_rollup.flux.ledger_read import (
     ArchiveFolders,
     ClaimsOf,
@@ -52,6 +52,7 @@ STEPS: tuple[Any, ...] = (
     ReceiptsOf("ledger", "hourly", "rollup", HOUR),
     ReceiptsOfSeveral("ledger", ["hourly"], "rollup", HOUR),
     ReceiptStates("ledger", "hourly", "rollup", HOUR),
+    CoveredWindows("ledger", "hourly", "rollup", HOUR),
     WritingReceipts("ledger", "hourly", "rollup", HOUR),
     ClaimsOf("ledger", "hourly", "rollup", HOUR),
     MarksBetween("ledger", "m", HOUR.start, HOUR.stop),

@@ -1,0 +1,45 @@
+"""Places that keep a tier as the one below it is, each with what breaks it."""
+
+from __future__ import annotations
+
+from tests.simulation.mutant import Mutant
+from tests.simulation.mutants import RIGHT, ROLLUP
+
+TIER_MUTANTS = (
+    Mutant(
+        "does not see that the tier below was rewritten",
+        ROLLUP + "commit.py",
+        RIGHT,
+        "if verdict.is_right and verdict.totals == totals and not taken:",
+        only=("tiers",),
+    ),
+    Mutant(
+        "takes rows of a tier below that is being written",
+        ROLLUP + "tier_commits.py",
+        "if one.state is not State.COMMITTED:",
+        "if False:",
+    ),
+    Mutant(
+        "heals no day whose hours were committed with other rows",
+        ROLLUP + "heal.py",
+        "return lower is None or lower.are_those_of(receipt.window, receipt.merged_from)",
+        "return True",
+        only=("tiers",),
+    ),
+    Mutant(
+        "calls a day covered whose hours were committed with other rows",
+        "lifecycle/plan/coverage.py",
+        "if self.lower is not None and not self.lower.are_those_of(window, receipt.merged_from):",
+        "if False:",
+        only=("tiers",),
+    ),
+    Mutant(
+        "does not say what a day was merged from",
+        ROLLUP + "tier_commits.py",
+        "return [lower.hash_of(window) for window in job.windows]",
+        'return [""] * len(job.windows)',
+    ),
+    Mutant(
+        "does not wait for the tier below", ROLLUP + "tier_waiting.py", "    if not late:", "    if True:"
+    ),
+)
