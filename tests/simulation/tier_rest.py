@@ -25,7 +25,8 @@ NEXT = Interval(SPAN.stop, SPAN.stop + timedelta(hours=HOURS))
 def tiers_at_rest(world: World) -> list[str]:
     """Before anything is reconciled: what coverage says is so, and a run of the next day heals what it can."""
     hours, days = world.pipelines
-    if _is_overwritten(world):
+    if world.late:
+        # a run that hung has written over COMMITTED rows, which a day may have been merged from: a reconcile finds that
         return []
     # a reconcile is to find what was there, not what these have healed
     world = world.copy()
@@ -69,12 +70,6 @@ def _committed(world: World, pipeline: Pipeline, span: Interval) -> list[bool]:
         world, f"coverage of {pipeline.name}", partial(coverage, pipeline.spec(), span, world.now())
     )
     return [one.state is WindowState.COMMITTED for one in found.result.windows]
-
-
-def _is_overwritten(world: World) -> bool:
-    """Whether a run that hung has written over COMMITTED rows: a reconcile finds that."""
-    committed = world.committed()
-    return any(world.late.get(key) == claim for key, claim in committed.items())
 
 
 def _quiet(world: World, name: str, pipeline: Pipeline, heal: str | None) -> Run:
