@@ -37,6 +37,6 @@ class LowerWindows:
     def are_those_of(self, window: Interval, merged_from: str | None) -> bool:
         """Whether a window of the tier above holds what they hold now; so does one that does not say what it was merged from.
 
-        :param merged_from: of its receipt; empty or None in those of earlier versions, and when series were erased since
+        :param merged_from: of its receipt; empty or None where it is not known
         """
         return not merged_from or merged_from == self.hash_of(window)

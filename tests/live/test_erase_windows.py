@@ -17,6 +17,7 @@ from airflow_provider_influx_rollup.client.driver import drive
 from airflow_provider_influx_rollup.client.influx_client import InfluxClient
 from airflow_provider_influx_rollup.lifecycle.compact.compact import compact
 from airflow_provider_influx_rollup.lifecycle.compact.spec import CompactSpec
+from airflow_provider_influx_rollup.lifecycle.plan.coverage import coverage
 from airflow_provider_influx_rollup.lifecycle.restore.restore import restore
 from airflow_provider_influx_rollup.steps.influx import Delete
 from airflow_provider_influx_rollup.stores import check_certificates, erase_parts
@@ -290,3 +291,20 @@ def test_purge_that_died_finishes_after_an_erasure(scene: EraseScene) -> None:
     assert not [row for row in scene.rows() if HOURS[0].start_ns <= row[0] < HOURS[0].stop_ns]
     scene.require_chain()
     assert main(["certificate", "verify", str(scene.folder), "--archive", str(scene.base)]) == 0
+
+
+def test_day_follows_its_hours_when_series_were_erased_from_both(scene: EraseScene) -> None:
+    def states() -> list[str]:
+        covered = drive(coverage(scene.daily, DAY, ERASED_AT), scene.client, scene.tell)
+        return [one.state.value for one in covered.windows]
+
+    scene.erase()
+    assert states() == ["committed"]
+    scene.roll(scene.hourly, HOURS[0])
+    assert states() == ["committed"]
+    scene.add(point(9 * 10**9, {"site": "7"}, "temp", 1.0))
+    scene.roll(scene.hourly, HOURS[0])
+    assert states() == ["stale_spec"]
+    scene.roll(scene.daily, DAY)
+    assert states() == ["committed"]
+    assert scene.reconcile(scene.daily, DAY)["dirty"] == []

@@ -122,7 +122,7 @@ def named_erased(world: World, but: Collection[tuple[str, str]] = ()) -> list[st
             if (bucket.name, measurement) in but:
                 continue
             for tags, time, values in bucket.pivoted(measurement):
-                if bucket.name == "rolled" and _is_torn(world, time, values):
+                if bucket.name in ("rolled", "daily") and _is_torn(world, time, values):
                     continue
                 texts = [*(value for _, value in tags), *map(str, values.values())]
                 told = [text for text in texts if ERASED_NAME in text]

@@ -21,7 +21,7 @@ from tests.simulation.archive_rest import (
 )
 from tests.simulation.influx import nanoseconds
 from tests.simulation.lines import Tags
-from tests.simulation.pipelines import SPAN, Pipeline
+from tests.simulation.pipelines import ERASED, SPAN, TIERS, Pipeline
 from tests.simulation.plain_rows import Rows, rows_of
 from tests.simulation.runs import Run
 from tests.simulation.script_runs import scripted_at_rest
@@ -124,7 +124,7 @@ def require_rest(world: World) -> list[str]:
     without them.
     """
     world.clock += QUIET
-    if problems := _files_at_rest(world) or (tiers_at_rest(world) if world.variant == "tiers" else []):
+    if problems := _files_at_rest(world) or (tiers_at_rest(world) if world.variant in TIERS else []):
         return problems
     is_clean = False
     for is_last in (False, True):
@@ -155,7 +155,7 @@ def require_rest(world: World) -> list[str]:
 
 def _files_at_rest(world: World) -> list[str]:
     """Archives, and erasures."""
-    if world.variant == "erased":
+    if world.variant in ERASED:
         return erased_at_rest(world)
     return require_latest(world) or archive_at_rest(world) if world.is_archived else []
 
@@ -187,7 +187,7 @@ def _wrong_receipts(world: World, pipeline: Pipeline) -> list[str]:
         rows = [one for one in stored if one[2] == start]
         right = {"rows_out": len(rows), "series": len({one[0] for one in rows})}
         # without a count, points may come that change no row; an erasure counts late ones too, that no row stands for
-        is_counted = "count" in pipeline.aggregates and world.variant != "erased"
+        is_counted = "count" in pipeline.aggregates and world.variant not in ERASED
         if is_counted and not (pipeline.below or _has_unseen(world, pipeline, window)):
             right["rows_in"] = sum(start <= time < stop for _, time in world.source)
         found = numbers[key]

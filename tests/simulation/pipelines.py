@@ -76,6 +76,11 @@ VARIANTS: dict[str, tuple[Pipeline, ...]] = {
     "archived": (Pipeline("hourly", ("count", "sum", "max")),),
     # one series is erased, and nothing is archived
     "erased": (Pipeline("hourly", ("count", "sum")), Pipeline("other", ("max", "last"))),
+    # the same of a tier and what is merged from it
+    "erased tiers": (
+        Pipeline("hourly", ("count", "sum", "max")),
+        Pipeline("daily", ("count", "sum", "max"), every=f"{HOURS}h", below="hourly"),
+    ),
     "expiring": (Pipeline("hourly", ("count", "sum", "max")),),
     # all that becomes of a window in its order, beside a run that hangs
     "aged": (Pipeline("hourly", ("count", "sum", "max")),),
@@ -102,6 +107,9 @@ VARIANTS: dict[str, tuple[Pipeline, ...]] = {
 }
 #: variants whose points are archived; in the second one retention deletes them some time
 ARCHIVED = ("archived", "expiring", "aged")
+#: variants with tiers, and those in which one series is erased and nothing is archived
+TIERS = ("tiers", "erased tiers")
+ERASED = ("erased", "erased tiers")
 #: variants of which two pipelines write to the same points
 SHARED = (
     "shared",

@@ -19,6 +19,7 @@ from tests.simulation.beginnings import beginning_of
 from tests.simulation.influx import nanoseconds
 from tests.simulation.invariants import require_rest, require_untorn
 from tests.simulation.orders import MANY, order_of
+from tests.simulation.pipelines import ERASED
 from tests.simulation.places import is_delete, is_seen
 from tests.simulation.script_runs import scripts_untorn
 from tests.simulation.seeds import scenario_of
@@ -155,7 +156,7 @@ def play_seed(seed: int) -> tuple[Scenario, list[str], list[str]]:
     played = Play(scenario)
     moves: list[str] = []
     chance = random.choice((0.0, 0.0, 0.02, 0.06))
-    is_waited_for = played.world.is_archived or scenario.variant == "erased"
+    is_waited_for = played.world.is_archived or scenario.variant in ERASED
     clock = random.choice((0.02, 0.05)) if is_waited_for else chance / 4
     # who dies then has not written back what it took along
     after_deletes, since = random.choice((0.0, 0.0, 0.5)), dict[int, int]()

@@ -9,7 +9,7 @@ from random import Random
 from tests.simulation.actors import STALE, Actor, Change, Scenario
 from tests.simulation.archive_runs import ARCHIVE_VERBS
 from tests.simulation.beginnings import BEGINNINGS, PURGED, gone_in
-from tests.simulation.pipelines import ARCHIVED, HOUR_NS, HOURS, SHARED, VARIANTS
+from tests.simulation.pipelines import ARCHIVED, ERASED, HOUR_NS, HOURS, SHARED, VARIANTS
 from tests.simulation.watch_runs import WATCH_CHOICES
 
 #: how often a variant is chosen; those with files take longest
@@ -34,7 +34,7 @@ VERBS = ("roll up", "roll up", "reconcile", "heal")
 OTHER_VERBS = {
     "validated": ("validate",) * 4,
     "scripted": ("script",) * 4,
-    "erased": ("erase",) * 4,
+    **dict.fromkeys(ERASED, ("erase",) * 4),
     "watched": ("deadman", "sensor", "sensor") * 2,
     "archived": ("validate", "export", "export"),
     "expiring": ("validate", "export"),
@@ -58,7 +58,7 @@ RACES = {
         ("purge", "archive"),
         ("export", "export"),
     ),
-    "erased": (("roll up", "erase"), ("reconcile", "erase"), ("heal", "erase")),
+    **dict.fromkeys(ERASED, (("roll up", "erase"), ("reconcile", "erase"), ("heal", "erase"))),
     "expiring": (
         ("compact", "archive"),
         ("purge", "purge"),
@@ -91,7 +91,7 @@ MEET = {
     "shared": 0.8,
     "handed over": 0.7,
     "three": 0.8,
-    "erased": 0.9,
+    **dict.fromkeys(ERASED, 0.9),
     "uncounted": 0.6,
     "tiers": 0.7,
     "archived": 0.6,
@@ -105,7 +105,9 @@ BESIDE_A_LIFE = (*ARCHIVE_VERBS["archived"], "compact", "compact", "restore", "r
 def scenario_of(random: Random) -> Scenario:
     variant = random.choices(list(VARIANTS), WEIGHTS)[0]
     is_archived = variant in ARCHIVED
-    is_stale = not is_archived and random.random() < STALES.get(variant, 0.2)
+    is_stale = not is_archived and random.random() < STALES.get(
+        variant, 0.0 if variant == "erased tiers" else 0.2
+    )
     beginning = random.choice(STALE_BEGINNINGS) if is_stale else random.randrange(STALE)
     if variant == "erased" and is_stale:
         beginning = random.choice(ERASED_ARE_GONE)
@@ -166,7 +168,7 @@ def _meeting(
         actors.append(
             Actor(verb, pipeline.name, window, window, f"run {number}", is_older=is_older, choice=choice)
         )
-    if variant == "tiers":
+    if variant == "tiers" or (variant == "erased tiers" and actors[1].verb != "erase"):
         actors[1] = replace(actors[1], pipeline="hourly", first=0, last=HOURS - 1)
     if is_stale and variant in SHARED and variant != "erased" and random.random() < 0.35:
         # two runs of one pipeline, which may find what the other one has put aside
@@ -183,7 +185,7 @@ def _others_that_meet(random: Random, variant: str, actors: Sequence[Actor]) -> 
         others.append(
             Actor(random.choice(VERBS), pipelines[1].name, actors[0].first, actors[0].last, "run 3")
         )
-    if variant == "erased":
+    if variant in ERASED:
         # the second try takes a run for dead that the first one has found
         others += [replace(one, run_id="run 4") for one in actors if one.verb == "erase"]
     if variant in SHARED and random.random() < 0.35:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from airflow_provider_influx_rollup.aggregates.selection import Selection
 from airflow_provider_influx_rollup.exceptions import BucketNotFound, ConfigurationError
@@ -11,6 +11,7 @@ from airflow_provider_influx_rollup.flux.ledger_read import ReceiptsOf
 from airflow_provider_influx_rollup.flux.source_read import WindowCounts
 from airflow_provider_influx_rollup.ledger.codec import encode_receipts
 from airflow_provider_influx_rollup.ledger.receipt import Receipt
+from airflow_provider_influx_rollup.lifecycle.erase.merged_from import ReplacedChecksums, merged_from_now
 from airflow_provider_influx_rollup.lifecycle.ledger.purge_marks import purged_windows
 from airflow_provider_influx_rollup.lifecycle.ledger.receipt_book import signed
 from airflow_provider_influx_rollup.lifecycle.pipeline.claims import Claim, Ownership
@@ -47,12 +48,14 @@ class Restatement:
     :param stored: the specs of the ledger, the last used first
     :param info: who erases, for the ledger
     :param now: the clock, aware UTC
+    :param replaced: checksums of receipts that were made right
     """
 
     erase_id: str
     stored: Sequence[StoredSpec]
     info: RunInfo
     now: Clock
+    replaced: ReplacedChecksums = field(default_factory=ReplacedChecksums)
 
     @property
     def reason(self) -> str:
@@ -178,6 +181,7 @@ def _write(
     windows = tuple(receipt.window for receipt in receipts)
     job = job_of(spec, windows, Selection((), ()), Ownership(Claim.of(spec)))
     rows = target_rows(job, (yield from read_values(own_values(job))))
+    lower = yield from merged_from_now(spec, how.stored, receipts, how.replaced)
     now = how.now()
     told = _points_told(spec, rows, windows) or rows_in
     made = [
@@ -189,20 +193,21 @@ def _write(
             rows_out=held.rows_out,
             series=held.series,
             checksum=held.checksum,
-            # the rows below lost what these lost, so that the hash tells nothing
-            merged_from=None if receipt.merged_from is None else "",
+            merged_from=merged_from,
         )
-        for receipt, held in zip(receipts, rows.totals(job), strict=True)
+        for receipt, held, merged_from in zip(receipts, rows.totals(job), lower, strict=True)
     ]
     run = replace(how.info, reason=how.reason)
     todo = [
-        one
+        (one, before)
         for one, before in zip(made, receipts, strict=True)
         if not _is_restated(one, before, how)
         and (one.window.start_ns in erased or not _holds_the_same(one, before))
     ]
     if todo:
-        yield from ask(Write(spec.ledger_bucket, encode_receipts(signed(receipt, run) for receipt in todo)))
+        yield from ask(Write(spec.ledger_bucket, encode_receipts(signed(one, run) for one, _ in todo)))
+    for one, before in todo:
+        how.replaced.note(before, one)
 
 
 def _points_told(

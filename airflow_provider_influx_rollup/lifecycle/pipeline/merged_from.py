@@ -9,13 +9,24 @@ from airflow_provider_influx_rollup.flux.ledger_read import ReceiptStates
 from airflow_provider_influx_rollup.ledger.merged_from import LowerWindows
 from airflow_provider_influx_rollup.lifecycle.pipeline.spec import RollupSpec
 from airflow_provider_influx_rollup.lifecycle.pipeline.stored_spec import StoredSpec
-from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import find_tier_below
+from airflow_provider_influx_rollup.lifecycle.pipeline.tier_below import TierBelow, find_tier_below
 from airflow_provider_influx_rollup.lifecycle.run.stages import ROLLUP
 from airflow_provider_influx_rollup.steps.ask import ask
 from airflow_provider_influx_rollup.steps.step import Steps
 from airflow_provider_influx_rollup.windows.interval import Interval
 
 CHANGED_BELOW = "the tier below was committed with other rows since"
+
+
+def known_tier_below(spec: RollupSpec, stored: Sequence[StoredSpec]) -> TierBelow | None:
+    """The tier below; None for a rollup of raw points, or of a tier that is not known."""
+    if spec.source_tier is None:
+        return None
+    try:
+        return find_tier_below(spec, stored)
+    except (ConfigurationError, ReceiptMissing):
+        # a run of the window says what is wrong
+        return None
 
 
 def read_lower_windows(
@@ -26,12 +37,14 @@ def read_lower_windows(
     :param windows: of the tier, in ascending order, at least one
     :param stored: the specs of the ledger, the last used first
     """
-    if spec.source_tier is None:
-        return None
-    try:
-        below = find_tier_below(spec, stored)
-    except (ConfigurationError, ReceiptMissing):
-        # a run of the window says what is wrong
-        return None
-    states = yield from ask(ReceiptStates(spec.ledger_bucket, below.name, ROLLUP, Interval.spanning(windows)))
+    below = known_tier_below(spec, stored)
+    return None if below is None else (yield from read_windows_of(spec.ledger_bucket, below.name, windows))
+
+
+def read_windows_of(ledger_bucket: str, tier: str, windows: Sequence[Interval]) -> Steps[LowerWindows]:
+    """The last commits of a tier.
+
+    :param windows: of the tier above, in ascending order, at least one
+    """
+    states = yield from ask(ReceiptStates(ledger_bucket, tier, ROLLUP, Interval.spanning(windows)))
     return LowerWindows.of((one.window.start_ns, one.checksum) for one in states)
