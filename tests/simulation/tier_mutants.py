@@ -42,4 +42,18 @@ TIER_MUTANTS = (
     Mutant(
         "does not wait for the tier below", ROLLUP + "tier_waiting.py", "    if not late:", "    if True:"
     ),
+    Mutant(
+        "says nothing of the hours below when series are erased from both",
+        "lifecycle/erase/merged_from.py",
+        "        return now.hash_of(receipt.window)\n    return receipt.merged_from",
+        '        return ""\n    return receipt.merged_from',
+        only=("erased tiers",),
+    ),
+    Mutant(
+        "takes a day for one of its hours that was none before series were erased",
+        "lifecycle/erase/merged_from.py",
+        "        return now.hash_of(receipt.window)\n    return receipt.merged_from",
+        "        pass\n    return now.hash_of(receipt.window)",
+        only=("erased tiers",),
+    ),
 )
