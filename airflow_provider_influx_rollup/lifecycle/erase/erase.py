@@ -166,7 +166,9 @@ def _erase(spec: EraseSpec, by: EraseRun, *, dry_run: bool) -> Steps[EraseResult
             spec=spec, erase_id=state.erase_id, info=by.info, now=by.now, versions=by.versions
         )
         clearing = ErasureRun(
-            look=looker, rewriting=rewriting, restating=Restatement(state.erase_id, stored, by.info, by.now)
+            look=looker,
+            rewriting=rewriting,
+            restating=Restatement(erase_id=state.erase_id, stored=stored, info=by.info, now=by.now),
         )
         state = yield from _clear_all(clearing, state)
         with once_deleted(ERASED, RERUN):

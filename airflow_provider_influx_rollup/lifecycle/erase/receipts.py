@@ -40,7 +40,7 @@ MAX_WINDOWS = 1_000
 COUNT = "count"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Restatement:
     """Corrections of receipts.
 
