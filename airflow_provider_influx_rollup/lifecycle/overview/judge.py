@@ -1,6 +1,6 @@
 """The state of each window of a pipeline, judged by columns; the rules are those of coverage for one pipeline alone.
 
-What a tier was merged from, and whether the target bucket is there, only coverage knows.
+What a tier was merged from only coverage knows.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Known:
     :param incomplete: of receipts whose source lacks something
     :param purged: windows whose points were purged from the source, or are being purged
     :param archived: windows whose points are archived
+    :param has_target: whether the target bucket is there, without which no window is done
     """
 
     states: TextColumn | None
@@ -47,6 +48,7 @@ class Known:
     purged: Sequence[Interval]
     archived: Sequence[Interval]
     source: Bucket | None
+    has_target: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -117,6 +119,8 @@ def _by_receipts(codes: NDArray[Any], starts: NDArray[Any], known: Known) -> Non
             committed[numbers] = True
     stale = _mask(starts, known.other_hashes) & committed
     codes[stale] = CODES[PageState.STALE_SPEC]
+    if not known.has_target:
+        codes[committed] = CODES[PageState.MISSING]
     codes[_overtaken(starts, known) & committed] = CODES[PageState.WRITING]
 
 

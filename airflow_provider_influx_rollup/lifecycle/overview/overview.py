@@ -83,6 +83,7 @@ def look_at_windows(
             purged=_purged(marks, spec),
             archived=_archived(*archives, spec, source),
             source=source,
+            has_target=buckets[spec.target_bucket] is not None,
         )
         found.append(judged(spec, windows[name], known, now))
     return found
@@ -142,7 +143,7 @@ def _columns(specs: Mapping[str, RollupSpec], ledger_bucket: str, starts: Interv
 
 
 def _buckets(specs: Mapping[str, RollupSpec]) -> Steps[Mapping[str, Bucket | None]]:
-    names = sorted({spec.source_bucket for spec in specs.values()})
+    names = sorted({name for spec in specs.values() for name in (spec.source_bucket, spec.target_bucket)})
     asked: list[Step[Any]] = [FindBucket(name) for name in names]
     return dict(zip(names, (yield from gather(*asked)), strict=True))
 
