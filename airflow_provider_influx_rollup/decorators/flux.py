@@ -28,7 +28,7 @@ Script = tuple[str, Mapping[str, Any]]
 
 
 class _FunctionOfFlux(DecoratedOperator):
-    """Calls the function when the task runs, and keeps what it returns in ``flux`` and ``params_flux``."""
+    """Calls the function when the task runs, and keeps what it returns in ``flux``, and in ``params_flux`` beside what stands there."""
 
     custom_operator_name = "@task.flux"
     overwrite_rtif_after_execution = True
@@ -67,7 +67,9 @@ class _FunctionOfFlux(DecoratedOperator):
         kwargs = determine_kwargs(self.python_callable, self.op_args, context)
         returned = self.python_callable(*self.op_args, **kwargs)
         with failing_by_permanence():
-            self.flux, self.params_flux = read_script(returned)
+            self.flux, values = read_script(returned)
+        # those of the decorator, which the function may answer with others
+        self.params_flux = {**(self.params_flux or {}), **values}
         return super().execute(context)
 
 
@@ -120,7 +122,8 @@ def flux_task(
 
     ``v.timeRangeStart``, ``v.timeRangeStop``, ``v.windowPeriod``, ``params.<name>`` and ``now()`` are bound as
     values for the window of the run. With ``target_bucket`` the script is a rollup: the parameters are those
-    of ``FluxRollupOperator``. Without, it is a query, whose row count and first rows are returned.
+    of ``FluxRollupOperator``. Without, it is a query, whose row count and first rows are returned. Values of
+    ``params_flux`` are bound too; one that the function returns goes before.
 
     :param python_callable: the function
     :param target_bucket: where a rollup writes

@@ -162,9 +162,24 @@ class FluxTemplateOperator(InfluxStageOperator):
         rendered = {}
         for name, value in self.params_flux.items():
             written = value.value if isinstance(value, FluxParam) else value
-            made = self.render_template(written, context, base, seen_oids)
+            made = self._rendered_value(written, context, base, seen_oids)
             rendered[name] = value.bound(made, name) if isinstance(value, FluxParam) else made
         return rendered
+
+    def _rendered_value(self, written: Any, context: Context, base: Environment, seen_oids: set[int]) -> Any:
+        """A value of ``params_flux``. A DAG of native objects would make a number of the text 12: here it stays a text."""
+        from jinja2.nativetypes import NativeEnvironment
+
+        from airflow_provider_influx_rollup.airflow_compat import render_template_to_string
+
+        if isinstance(base, NativeEnvironment):
+            if isinstance(written, str):
+                # raised where the template gives another object than a text
+                with suppress(TypeError):
+                    return render_template_to_string(base.from_string(written), context)
+            if isinstance(written, list | tuple):
+                return [self._rendered_value(one, context, base, seen_oids) for one in written]
+        return self.render_template(written, context, base, seen_oids)
 
     def _rendered_flux(self, context: Context, base: Environment, seen_oids: set[int]) -> Any:
         rendered = [self._rendered_script(one, context, base, seen_oids) for one in self._sources()]

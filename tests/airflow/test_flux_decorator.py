@@ -75,6 +75,14 @@ def test_values_stay_values_when_they_look_like_flux(source: str) -> None:
     assert make_task(ask).execute(make_context())["rows"] == 0
 
 
+@pytest.mark.parametrize(("returned", "rows"), [({}, 2), ({"site": "a"}, 4)])
+def test_values_of_the_decorator_are_bound_and_those_of_the_function_go_before(
+    source: str, returned: dict[str, Any], rows: int
+) -> None:
+    task = make_task(lambda: (READ, returned), task_id="ask", params_flux={"bucket": source, "site": "b"})
+    assert task.execute(make_context())["rows"] == rows
+
+
 def test_script_is_a_rollup_when_there_is_a_target(
     source: str, client: Any, bucket_factory: Callable[[], str]
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_influx_rollup.airflow_compat import AirflowFailException, load_dags, timezone
 from airflow_provider_influx_rollup.exceptions import ConfigurationError, TemplateInvalid
@@ -140,6 +141,23 @@ def test_parameters_have_their_types_after_a_template_made_text_of_them() -> Non
     wrong = FluxQueryOperator(task_id="t", flux="x", params_flux={"n": FluxParam("int", "{{ ds }}")})
     with pytest.raises(AirflowFailException, match="the parameter n is '2025-01-01', not a whole number"):
         rendered(wrong)
+
+
+def test_texts_stay_texts_in_a_dag_whose_templates_give_native_objects() -> None:
+    values = {
+        "text": "{{ params.digits }}",
+        "typed": FluxParam("string", "{{ params.digits }}"),
+        "list": ["{{ params.digits }}", 5],
+        "number": "{{ params.number }}",
+        "numbers": FluxParam("[int]", "{{ params.numbers }}"),
+    }
+    start = datetime(2025, 1, 1, tzinfo=UTC)
+    with DAG("native", schedule=None, start_date=start, render_template_as_native_obj=True):
+        task = FluxQueryOperator(task_id="t", flux="x", params_flux=values)
+    params = {"digits": "12", "number": 1.5, "numbers": [1, 2]}
+    task.render_template_fields(make_context(params=params, task=task))
+    wanted = {"text": "12", "typed": "12", "list": ["12", 5], "number": 1.5, "numbers": [1, 2]}
+    assert task.params_flux == wanted
 
 
 def test_task_fails_at_once_when_a_value_cannot_be_rendered() -> None:
